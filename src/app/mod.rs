@@ -1,0 +1,1 @@
+//! Layer 5: configuration, wiring, command line and own telemetry.

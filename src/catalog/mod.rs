@@ -1,0 +1,1 @@
+//! Layer 1: the text of `schemas/` and `pipelines/` becomes checked definitions, with faults that name file and line.

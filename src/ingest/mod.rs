@@ -1,0 +1,1 @@
+//! Layer 2: admission and decoding. It does not know who reads after it.

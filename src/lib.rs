@@ -1,0 +1,19 @@
+//! Spanwise: a performance monitor for OpenTelemetry.
+//!
+//! The layers, lowest first; an arrow only ever points to a lower layer (`src/README.md` is the map, a test checks it).
+
+pub mod model;
+
+pub mod catalog;
+pub mod log;
+
+pub mod ingest;
+pub mod sinks;
+pub mod store;
+
+pub mod engine;
+
+pub mod demo;
+pub mod endpoints;
+
+pub mod app;

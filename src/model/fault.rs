@@ -1,0 +1,67 @@
+//! A fault in a text that a user wrote: configuration, schema or pipeline. Faults are gathered, all at once, never the
+//! first alone.
+
+use std::fmt;
+
+/// One fault, with its place, what was found and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// The file, as the user named it; `(embedded default)` or `(environment)` where there is none.
+    pub file: String,
+    /// Line in the file, from 1; 0 where none applies.
+    pub line: usize,
+    /// The key, dotted: `exporters.otlp_grpc.endpoint`. Empty where none applies.
+    pub key: String,
+    /// What is wrong, with the value found and the value expected, and what to write instead.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault at a line.
+    #[must_use]
+    pub fn new(file: impl Into<String>, line: usize, key: impl Into<String>, message: impl Into<String>) -> Fault {
+        Fault { file: file.into(), line, key: key.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Faults of one load, never empty when returned as an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The known word nearest to `found`, if one is near enough to be what was meant.
+#[must_use]
+pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(&found.to_lowercase(), &word.to_lowercase()), word))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, word)| word)
+}

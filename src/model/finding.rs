@@ -1,0 +1,86 @@
+//! Findings: what an analysis says of one key, and the state that it is in.
+
+use serde::{Deserialize, Serialize};
+
+/// How bad a firing key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Past the `warning` limit.
+    Warning,
+    /// Past the `critical` limit.
+    Critical,
+}
+
+/// The state of one key of one pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingState {
+    /// Evaluated, inside its limit.
+    Ok,
+    /// Past its limit for less than `for`.
+    Pending,
+    /// Past its limit.
+    Firing,
+    /// Nothing feeds it, or too little to judge.
+    NoData,
+}
+
+/// How well a finding is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// Inferred.
+    Suspected,
+    /// A planner agrees.
+    Planned,
+    /// Seen in the data that came in, or in a trial.
+    Measured,
+    /// Seen again in production after the mend.
+    Verified,
+}
+
+/// One key of one finding pipeline. The row contract of the table `findings`, of the JSON and of every alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable over runs and restarts: digest of pipeline and key, hex.
+    pub id: String,
+    /// The pipeline's id, which is its file's name.
+    pub pipeline: String,
+    /// Worst limit that is passed; of an `ok` or `no_data` key, `None`.
+    pub severity: Option<Severity>,
+    /// Where the key stands.
+    pub state: FindingState,
+    /// One line for people, values filled in.
+    pub title: String,
+    /// The key's columns and their values, in the order of the pipeline's `key`.
+    pub key: Vec<(String, String)>,
+    /// The judged value, in `unit`.
+    pub value: Option<f64>,
+    /// The limit that is passed, or the nearest one that is not, in `unit`.
+    pub limit: Option<f64>,
+    /// Unit of `value` and `limit`: `ms`, `%`, `1`, `By`.
+    pub unit: String,
+    /// Rows, calls or lookups that the value rests on.
+    pub samples: u64,
+    /// Time burned, requests hit, share of all: for people.
+    pub impact: String,
+    /// Other columns of the evaluated row, by name, as JSON.
+    pub evidence: serde_json::Map<String, serde_json::Value>,
+    /// Traces that show it.
+    pub trace_ids: Vec<String>,
+    /// A query that shows it to whoever asks.
+    pub evidence_sql: String,
+    /// What to do: the first paragraph of the pipeline's prose.
+    pub advice: String,
+    /// How well it is proven.
+    pub proof: Proof,
+    /// When the key was first evaluated, ms since the epoch.
+    pub first_seen_ms: i64,
+    /// When the key was last evaluated, ms since the epoch.
+    pub last_seen_ms: i64,
+    /// When the state was entered, ms since the epoch.
+    pub state_since_ms: i64,
+    /// When the current firing began, ms since the epoch: one firing is one incident, and one alert.
+    pub firing_since_ms: Option<i64>,
+}

@@ -1,0 +1,171 @@
+//! A frame: one acknowledged request as it lies in the durable log, with what replay needs to reach the same verdict.
+//!
+//! Layout, little endian: `u8` format, `u8` signal, `u8` encoding, `u16` decoder version, `i64` receive time (ns since
+//! the epoch), `u128` digest, `u16` receiver length, `u32` count of rejected items, receiver, rejected indices (`u32`
+//! each), payload to the end.
+
+use crate::model::signal::{Encoding, Signal};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// The format of the frame header that this version writes.
+const FORMAT: u8 = 1;
+/// Bytes before the receiver's name.
+const FIXED_BYTES: usize = 1 + 1 + 1 + 2 + 8 + 16 + 2 + 4;
+
+/// One request as received, after decompression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The receiver's id in the configuration, such as `otlp` or `otlp/edge`.
+    pub receiver: String,
+    /// Which signal the payload holds.
+    pub signal: Signal,
+    /// How the payload is encoded.
+    pub encoding: Encoding,
+    /// When it was received, nanoseconds since the Unix epoch.
+    pub received_unix_nano: i64,
+    /// The decoder that judged it, so that a later decoder can reach the same verdict.
+    pub decoder_version: u16,
+    /// Digest of signal and payload: a resend has the same.
+    pub digest: u128,
+    /// Running numbers of the items that were refused.
+    pub rejected: Vec<u32>,
+    /// The body as it came, inflated.
+    pub payload: Bytes,
+}
+
+/// A frame that cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// Fewer bytes than the header says.
+    #[error("the frame has {found} bytes, its header needs {expected}")]
+    Short {
+        /// Bytes that the header asks for.
+        expected: usize,
+        /// Bytes there are.
+        found: usize,
+    },
+    /// A byte with no meaning: from a newer version, or damage.
+    #[error("the frame's {field} is {found}, which this version does not know")]
+    Unknown {
+        /// Which header field.
+        field: &'static str,
+        /// Its value.
+        found: u8,
+    },
+}
+
+impl Frame {
+    /// The header as bytes; the payload follows it unchanged, so it is never copied.
+    #[must_use]
+    pub fn header(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(FIXED_BYTES + self.receiver.len() + 4 * self.rejected.len());
+        let receiver = &self.receiver.as_bytes()[..self.receiver.len().min(usize::from(u16::MAX))];
+        out.put_u8(FORMAT);
+        out.put_u8(signal_code(self.signal));
+        out.put_u8(match self.encoding {
+            Encoding::Protobuf => 0,
+            Encoding::Json => 1,
+        });
+        out.put_u16_le(self.decoder_version);
+        out.put_i64_le(self.received_unix_nano);
+        out.put_u128_le(self.digest);
+        out.put_u16_le(u16::try_from(receiver.len()).unwrap_or(u16::MAX));
+        out.put_u32_le(u32::try_from(self.rejected.len()).unwrap_or(u32::MAX));
+        out.put_slice(receiver);
+        for index in &self.rejected {
+            out.put_u32_le(*index);
+        }
+        out.freeze()
+    }
+
+    /// Reads a frame back; the payload shares the memory of `bytes`.
+    ///
+    /// # Errors
+    /// When bytes are missing or a code is unknown.
+    pub fn read(mut bytes: Bytes) -> Result<Frame, FrameError> {
+        need(&bytes, FIXED_BYTES)?;
+        let format = bytes.get_u8();
+        if format != FORMAT {
+            return Err(FrameError::Unknown { field: "format", found: format });
+        }
+        let signal = match bytes.get_u8() {
+            0 => Signal::Traces,
+            1 => Signal::Metrics,
+            2 => Signal::Logs,
+            found => return Err(FrameError::Unknown { field: "signal", found }),
+        };
+        let encoding = match bytes.get_u8() {
+            0 => Encoding::Protobuf,
+            1 => Encoding::Json,
+            found => return Err(FrameError::Unknown { field: "encoding", found }),
+        };
+        let decoder_version = bytes.get_u16_le();
+        let received_unix_nano = bytes.get_i64_le();
+        let digest = bytes.get_u128_le();
+        let receiver_bytes = usize::from(bytes.get_u16_le());
+        let rejected_count = bytes.get_u32_le() as usize;
+        need(&bytes, receiver_bytes.saturating_add(rejected_count.saturating_mul(4)))?;
+        let receiver = String::from_utf8_lossy(&bytes.split_to(receiver_bytes)).into_owned();
+        let rejected = (0..rejected_count).map(|_| bytes.get_u32_le()).collect();
+        Ok(Frame { receiver, signal, encoding, received_unix_nano, decoder_version, digest, rejected, payload: bytes })
+    }
+}
+
+/// The digest by which a resend is known: 128 bits of xxh3 over the signal and the inflated body.
+#[must_use]
+pub fn digest(signal: Signal, payload: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128_with_seed(payload, u64::from(signal_code(signal)))
+}
+
+fn signal_code(signal: Signal) -> u8 {
+    match signal {
+        Signal::Traces => 0,
+        Signal::Metrics => 1,
+        Signal::Logs => 2,
+    }
+}
+
+fn need(bytes: &Bytes, expected: usize) -> Result<(), FrameError> {
+    if bytes.len() < expected {
+        return Err(FrameError::Short { expected, found: bytes.len() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Frame {
+        Frame {
+            receiver: "otlp/edge".into(),
+            signal: Signal::Metrics,
+            encoding: Encoding::Json,
+            received_unix_nano: 1_700_000_000_000_000_001,
+            decoder_version: 7,
+            digest: digest(Signal::Metrics, b"abc"),
+            rejected: vec![3, 9],
+            payload: Bytes::from_static(b"abc"),
+        }
+    }
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let frame = frame();
+        let bytes = [frame.header(), frame.payload.clone()].concat();
+        assert_eq!(Frame::read(bytes.into()), Ok(frame));
+    }
+
+    #[test]
+    fn every_cut_of_the_header_is_an_error_and_no_panic() {
+        let header = frame().header();
+        for end in 0..header.len() {
+            assert!(Frame::read(header.slice(..end)).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_of_another_signal_are_another_request() {
+        assert_ne!(digest(Signal::Traces, b"abc"), digest(Signal::Logs, b"abc"));
+    }
+}

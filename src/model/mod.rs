@@ -1,0 +1,13 @@
+//! Layer 0: what everything else speaks of, as plain types. No I/O, no async.
+
+pub mod budget;
+pub mod decoded;
+pub mod fault;
+pub mod finding;
+pub mod frame;
+pub mod pipeline;
+pub mod scrape;
+pub mod signal;
+pub mod sketch;
+pub mod table;
+pub mod units;

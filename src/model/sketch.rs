@@ -1,0 +1,1 @@
+//! The sketch of durations: a sparse OpenTelemetry exponential histogram.

@@ -1,0 +1,1 @@
+//! Numbers with units: read as people write them, shown in human sizes.
