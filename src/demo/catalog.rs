@@ -54,7 +54,9 @@ async fn fill(database: &Database, index: bool) -> anyhow::Result<()> {
     let mut rows = ROWS_AT_FIRST;
     while scan_time(database).await? < SCAN && rows < ROWS_AT_FIRST << DOUBLINGS_MAX {
         database
-            .set_up(&["INSERT INTO products (sku, name, price_cents) SELECT sku || 'x', name, price_cents FROM products"])
+            .set_up(&[
+                "INSERT INTO products (sku, name, price_cents) SELECT sku || 'x', name, price_cents FROM products",
+            ])
             .await?;
         rows *= 2;
     }

@@ -103,14 +103,12 @@ impl PoolFigures {
     fn new(telemetry: &Telemetry, namespace: &'static str, connections_max: u32) -> PoolFigures {
         let meter = &telemetry.meter;
         let pool = KeyValue::new("db.client.connection.pool.name", namespace);
-        let connections =
-            meter.i64_up_down_counter("db.client.connection.count").with_unit("{connection}").build();
+        let connections = meter.i64_up_down_counter("db.client.connection.count").with_unit("{connection}").build();
         connections.add(i64::from(connections_max), &[pool.clone(), state("idle")]);
         connections.add(0, &[pool.clone(), state("used")]);
         let max = meter.i64_up_down_counter("db.client.connection.max").with_unit("{connection}").build();
         max.add(i64::from(connections_max), std::slice::from_ref(&pool));
-        let pending =
-            meter.i64_up_down_counter("db.client.connection.pending_requests").with_unit("{request}").build();
+        let pending = meter.i64_up_down_counter("db.client.connection.pending_requests").with_unit("{request}").build();
         pending.add(0, std::slice::from_ref(&pool));
         let timeouts = meter.u64_counter("db.client.connection.timeouts").with_unit("{timeout}").build();
         timeouts.add(0, std::slice::from_ref(&pool));

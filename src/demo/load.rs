@@ -20,7 +20,8 @@ struct Visit {
 }
 
 fn visits() -> [Visit; 5] {
-    let visit = |method, every_ms, at_once, path| Visit { method, every: Duration::from_millis(every_ms), path, at_once };
+    let visit =
+        |method, every_ms, at_once, path| Visit { method, every: Duration::from_millis(every_ms), path, at_once };
     [
         visit(Method::GET, 1_000, 1, |n| format!("/search?q=sku-{}", n * 7 % 50_000 + 1)),
         visit(Method::GET, 50, 1, |n| format!("/products/{}", n * 13 % POPULAR + 1)),

@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 const LINES: &str = "SELECT product_id, quantity FROM order_lines WHERE order_id = ?";
 const STOCK_OF_ONE: &str = "SELECT quantity FROM stock WHERE product_id = ?";
-const STOCK_OF_ALL: &str =
-    "SELECT s.product_id, s.quantity FROM stock s JOIN order_lines l ON l.product_id = s.product_id WHERE l.order_id = ?";
+const STOCK_OF_ALL: &str = "SELECT s.product_id, s.quantity FROM stock s JOIN order_lines l ON l.product_id = s.product_id WHERE l.order_id = ?";
 const PLACE: &str = "INSERT INTO placed_orders (customer) VALUES (?)";
 
 pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyhow::Result<Service> {

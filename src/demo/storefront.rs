@@ -44,12 +44,18 @@ pub(super) async fn open(
     };
     let router = Router::new()
         .route("/search", pass("/search", backends.catalog, |call| Ok(format!("/products/search?q={}", call.search()))))
-        .route("/products/{id}", pass("/products/{id}", backends.catalog, |call| Ok(format!("/products/{}", call.id()?))))
+        .route(
+            "/products/{id}",
+            pass("/products/{id}", backends.catalog, |call| Ok(format!("/products/{}", call.id()?))),
+        )
         .route("/orders/{id}", pass("/orders/{id}", backends.orders, |call| Ok(format!("/orders/{}", call.id()?))))
-        .route("/recommendations", traced(&telemetry, Method::GET, "/recommendations", move |_call| async move {
-            tokio::time::sleep(partner).await;
-            Ok(serde_json::json!({"products": [1, 2, 3]}))
-        }))
+        .route(
+            "/recommendations",
+            traced(&telemetry, Method::GET, "/recommendations", move |_call| async move {
+                tokio::time::sleep(partner).await;
+                Ok(serde_json::json!({"products": [1, 2, 3]}))
+            }),
+        )
         .route("/checkout", {
             let client = client.clone();
             traced(&telemetry, Method::POST, "/checkout", move |call| {

@@ -159,7 +159,11 @@ pub(super) struct Service {
 
 impl Service {
     /// Serves `router` on a free loopback port until `cancel`.
-    pub(super) async fn serve(router: Router, telemetry: Telemetry, cancel: CancellationToken) -> anyhow::Result<Service> {
+    pub(super) async fn serve(
+        router: Router,
+        telemetry: Telemetry,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Service> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(async move {
