@@ -1,1 +1,4 @@
 //! Layer 1: the text of `schemas/` and `pipelines/` becomes checked definitions, with faults that name file and line.
+
+pub mod schemas;
+pub mod yaml;
