@@ -10,9 +10,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Text that the rows of one table of one request may hold. Each row repeats its resource, so that a small request can
-/// grow without bound; Arrow's own limit is 2 GiB a column.
-const TEXT_BYTES_MAX: usize = 256 << 20;
+/// Bytes that the rows of one table of one request may take. Each row repeats its resource, and an empty item is two
+/// bytes on the wire, so that a small request can grow without bound; Arrow's own limit is 2 GiB a column.
+const BYTES_MAX: usize = 256 << 20;
+
+/// What each row takes in each column besides its text.
+const CELL_BYTES: usize = 8;
 
 /// What is sent where no resource names its service.
 const UNKNOWN_SERVICE: &str = "unknown_service";
@@ -37,12 +40,15 @@ impl<'a> Promoted<'a> {
     }
 }
 
+/// An attribute as it stands in a map column.
+type TextEntry<'a> = (&'a str, Option<Cow<'a, str>>);
+
 /// What all items of a resource and scope share, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Block<'a> {
     promoted: Vec<Option<Promoted<'a>>>,
     /// Attributes of the resource without a column of their own, as text.
-    resource: Rc<Vec<(&'a str, Option<Cow<'a, str>>)>>,
+    resource: Rc<Vec<TextEntry<'a>>>,
 }
 
 impl<'a> Block<'a> {
@@ -91,7 +97,7 @@ pub(super) struct Rows<'a> {
     plan: &'a TablePlan,
     columns: Vec<Column>,
     count: usize,
-    text_bytes: usize,
+    bytes: usize,
     /// Of the current row: what goes to each promoted column.
     promoted: Vec<Option<Promoted<'a>>>,
     /// Of the current row: which attributes have a column of their own.
@@ -101,7 +107,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(super) fn new(plan: &'a TablePlan) -> Rows<'a> {
         let columns = plan.kinds.iter().map(|kind| Column::new(*kind)).collect();
-        Rows { plan, columns, count: 0, text_bytes: 0, promoted: Vec::new(), taken: Vec::new() }
+        Rows { plan, columns, count: 0, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
     }
 
     /// Fills the promoted columns of the current row and the map `attributes_column` with what is left.
@@ -122,8 +128,7 @@ impl<'a> Rows<'a> {
         }
         if let Some(Column::Map(map)) = self.columns.get_mut(attributes_column) {
             let rest = attributes.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
-            self.text_bytes +=
-                map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
+            self.bytes += map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
         }
     }
 
@@ -132,7 +137,7 @@ impl<'a> Rows<'a> {
         let Some(column) = self.columns.get_mut(self.plan.slots[slot]) else { return };
         let written = match column {
             Column::Text(builder) => promoted.text().map(|text| {
-                self.text_bytes += text.len();
+                self.bytes += text.len();
                 builder.append_value(text);
             }),
             Column::Int(builder) => value::int(promoted.value).map(|value| builder.append_value(value)),
@@ -168,14 +173,14 @@ impl<'a> Rows<'a> {
 
     pub(super) fn resource(&mut self, column: usize, block: &Block<'a>) {
         if let Some(Column::Map(map)) = self.columns.get_mut(column) {
-            self.text_bytes +=
+            self.bytes +=
                 map.append(block.resource.iter().map(|(key, value)| (*key, value.as_deref().map(Cow::Borrowed))));
         }
     }
 
     pub(super) fn text(&mut self, column: usize, value: &str) {
         if let Some(Column::Text(builder)) = self.columns.get_mut(column) {
-            self.text_bytes += value.len();
+            self.bytes += value.len();
             builder.append_value(value);
         }
     }
@@ -246,12 +251,13 @@ impl<'a> Rows<'a> {
     /// Ends a row: what was not written is null.
     pub(super) fn end_row(&mut self) -> Result<(), DecodeError> {
         self.count += 1;
+        self.bytes += CELL_BYTES * self.columns.len();
         for column in &mut self.columns {
             column.pad(self.count);
         }
-        if self.text_bytes > TEXT_BYTES_MAX {
+        if self.bytes > BYTES_MAX {
             return Err(DecodeError::new(format!(
-                "expected at most {TEXT_BYTES_MAX} bytes of text in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
+                "expected at most {BYTES_MAX} bytes in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
                 self.plan.name, self.count
             )));
         }

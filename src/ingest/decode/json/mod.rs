@@ -32,7 +32,7 @@ pub(super) fn logs(body: &Bytes) -> Result<ExportLogsServiceRequest, DecodeError
     })
 }
 
-/// Reads the body. serde_json bounds the nesting at 128.
+/// Reads the body. `serde_json` bounds the nesting at 128.
 fn request<T>(body: &Bytes, read: impl FnOnce(&Object<'_>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     let json: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| DecodeError::new(format!("expected a JSON object, found no JSON: {error}")))?;
