@@ -96,14 +96,30 @@ pub(super) fn check(signal: Signal, body: &[u8]) -> Result<(), String> {
     let mut left = BYTES_MAX;
     // A body that ends too early is prost's to refuse.
     match walk(body, kinds, &mut left) {
-        Some(false) => {
-            let found = body.len();
-            Err(format!(
-                "expected a request that takes at most {BYTES_MAX} bytes in memory, found {found} bytes of mostly empty messages: send smaller batches"
-            ))
-        }
+        Some(false) => Err(refusal(body.len())),
         Some(true) | None => Ok(()),
     }
+}
+
+/// Refuses a JSON body that would take too much memory: each object may become an item, each comma parts two values.
+pub(super) fn check_json(body: &[u8]) -> Result<(), String> {
+    if body.len() < BODY_BYTES_WALKED {
+        return Ok(());
+    }
+    let bytes: usize = body
+        .iter()
+        .map(|byte| match byte {
+            b'{' => size_of::<trace::v1::Span>(),
+            b',' => size_of::<serde_json::Value>(),
+            _ => 0,
+        })
+        .sum();
+    if bytes > BYTES_MAX { Err(refusal(body.len())) } else { Ok(()) }
+}
+
+fn refusal(found: usize) -> String {
+    let expected = format!("a request that takes at most {BYTES_MAX} bytes in memory");
+    format!("expected {expected}, found {found} bytes of mostly empty messages: send smaller batches")
 }
 
 /// False if the messages take more than is `left`; none if the bytes are no messages.

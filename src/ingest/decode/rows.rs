@@ -55,7 +55,7 @@ impl<'a> Block<'a> {
     /// The resource's part.
     pub(super) fn of_resource(plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut promoted = vec![None; plan.slots.len()];
-        choose(&plan.resource, attributes, &mut promoted);
+        choose(plan, &plan.resource, attributes, &mut promoted);
         let has_column = |index: usize| promoted.iter().flatten().any(|p: &Promoted<'_>| p.attribute == Some(index));
         let rest = attributes.iter().enumerate().filter(|(index, _)| !has_column(*index));
         let resource = rest.map(|(_, kv)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))).collect();
@@ -66,14 +66,15 @@ impl<'a> Block<'a> {
     /// With the scope's part added.
     pub(super) fn in_scope(&self, plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut block = self.clone();
-        choose(&plan.scope, attributes, &mut block.promoted);
+        choose(plan, &plan.scope, attributes, &mut block.promoted);
         block.promoted.iter_mut().flatten().for_each(|promoted| promoted.attribute = None);
         block
     }
 }
 
-/// Of the attributes that may go to a column, the one whose name stands first in its `from`.
+/// Of the attributes that may go to a column and fit its type, the one whose name stands first in its `from`.
 fn choose<'a>(
+    plan: &TablePlan,
     promotions: &HashMap<String, Vec<Promotion>>,
     attributes: &'a [KeyValue],
     chosen: &mut [Option<Promoted<'a>>],
@@ -85,7 +86,8 @@ fn choose<'a>(
         let Some(ways) = promotions.get(kv.key.as_str()) else { continue };
         let Some(value) = kv.value.as_ref().filter(|value| value.value.is_some()) else { continue };
         for by in ways {
-            if chosen[by.slot].is_none_or(|known| by.rank < known.by.rank) {
+            let is_better = chosen[by.slot].is_none_or(|known| by.rank < known.by.rank);
+            if is_better && value::fits(value, plan.kinds[plan.slots[by.slot]]) {
                 chosen[by.slot] = Some(Promoted { by: *by, value, attribute: Some(index) });
             }
         }
@@ -115,7 +117,7 @@ impl<'a> Rows<'a> {
         self.promoted.clone_from(&block.promoted);
         self.taken.clear();
         self.taken.resize(attributes.len(), false);
-        choose(&self.plan.item, attributes, &mut self.promoted);
+        choose(self.plan, &self.plan.item, attributes, &mut self.promoted);
         for slot in 0..self.promoted.len() {
             if let Some(promoted) = self.promoted[slot] {
                 self.fill(slot, promoted);
@@ -132,7 +134,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Writes a promoted value; one that does not fit the column's type stays an attribute.
+    /// Writes a promoted value, of which it is known that it fits.
     fn fill(&mut self, slot: usize, promoted: Promoted<'a>) {
         let Some(column) = self.columns.get_mut(self.plan.slots[slot]) else { return };
         let written = match column {

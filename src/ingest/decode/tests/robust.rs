@@ -90,6 +90,9 @@ fn mostly_empty_messages_are_refused_before_they_take_memory() {
         let message = decoder().decode(signal, Encoding::Protobuf, &body, 0).expect_err("is refused").message;
         assert!(message.contains("mostly empty messages"), "{signal}: {message}");
     }
+    let empty_objects = format!("{{\"resourceSpans\": [{}{{}}]}}", "{},".repeat(6 << 20)).into();
+    let message = decoder().decode(Signal::Traces, Encoding::Json, &empty_objects, 0).expect_err("is refused").message;
+    assert!(message.contains("mostly empty messages"), "{message}");
     let plenty = spans_request(vec![span(); 30_000]).encode_to_vec();
     assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, &plenty).is_ok());
 }

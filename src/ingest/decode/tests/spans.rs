@@ -116,6 +116,8 @@ fn what_does_not_fit_its_column_stays_an_attribute() {
     let row = with(&[("http.response.status_code", string("teapot"))]);
     assert_eq!(row.get("http_response_status_code"), None);
     assert_eq!(row["attributes"], json!({"http.response.status_code": "teapot"}));
+    let row = with(&[("http.response.status_code", string("teapot")), ("http.status_code", number(418))]);
+    assert_eq!(row["http_response_status_code"], 418, "an older name that fits");
 }
 
 #[test]
