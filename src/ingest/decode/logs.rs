@@ -81,6 +81,7 @@ impl LogsPlan {
         if let Some(body) = record.body.as_ref().and_then(value::text) {
             rows.text(to.body, &body);
         }
+        // Older senders name an event in an attribute, which has filled the column then.
         if !rows.is_filled(self.event_slot) {
             rows.text_or_null(to.event_name, &record.event_name);
         }

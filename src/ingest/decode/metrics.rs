@@ -369,10 +369,12 @@ fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
         let expected = format!("{} for {bounds} explicitBounds, or neither", bounds + 1);
         return Err(format!("bucketCounts: expected {expected}, found {counts}"));
     }
-    let disordered =
-        point.explicit_bounds.windows(2).find(|pair| pair[0].partial_cmp(&pair[1]).is_none_or(|o| o.is_ge()));
-    if let Some(pair) = disordered {
-        return Err(format!("explicitBounds: expected ascending numbers, found {} before {}", pair[0], pair[1]));
+    let disordered = point
+        .explicit_bounds
+        .windows(2)
+        .find(|pair| pair[0].partial_cmp(&pair[1]).is_none_or(std::cmp::Ordering::is_ge));
+    if let Some([before, after, ..]) = disordered {
+        return Err(format!("explicitBounds: expected ascending numbers, found {before} before {after}"));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::collector::{
 use prost::Message;
 
 mod column;
+mod footprint;
 mod json;
 mod logs;
 mod metrics;
@@ -93,6 +94,7 @@ impl Decoder {
 
 /// Reads a protobuf message. Prost bounds the nesting at 100.
 fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Result<M, DecodeError> {
+    footprint::check(signal, body).map_err(DecodeError::new)?;
     M::decode(body.clone()).map_err(|error| {
         let bytes = body.len();
         DecodeError::new(format!(

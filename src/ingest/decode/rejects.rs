@@ -40,7 +40,7 @@ impl Rejects {
         }
         let mut message = format!("{rejected} of {} {} rejected: {}", self.seen, self.noun, self.reasons.join("; "));
         if rejected > self.reasons.len() {
-            message.push_str(&format!("; and {} more", rejected - self.reasons.len()));
+            message = format!("{message}; and {} more", rejected - self.reasons.len());
         }
         (kept, Rejected { items: self.items, message })
     }

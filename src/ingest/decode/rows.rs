@@ -10,9 +10,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Text that the rows of one table of one request may hold. Each row repeats its resource, so that a small request can
-/// grow without bound; Arrow's own limit is 2 GiB a column.
-const TEXT_BYTES_MAX: usize = 256 << 20;
+/// Bytes that the rows of one table of one request may take. Each row repeats its resource, and an empty item is two
+/// bytes on the wire, so that a small request can grow without bound; Arrow's own limit is 2 GiB a column.
+const BYTES_MAX: usize = 256 << 20;
+
+/// What each row takes in each column besides its text.
+const CELL_BYTES: usize = 8;
 
 /// What is sent where no resource names its service.
 const UNKNOWN_SERVICE: &str = "unknown_service";
@@ -37,19 +40,22 @@ impl<'a> Promoted<'a> {
     }
 }
 
+/// An attribute as it stands in a map column.
+type TextEntry<'a> = (&'a str, Option<Cow<'a, str>>);
+
 /// What all items of a resource and scope share, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Block<'a> {
     promoted: Vec<Option<Promoted<'a>>>,
     /// Attributes of the resource without a column of their own, as text.
-    resource: Rc<Vec<(&'a str, Option<Cow<'a, str>>)>>,
+    resource: Rc<Vec<TextEntry<'a>>>,
 }
 
 impl<'a> Block<'a> {
     /// The resource's part.
     pub(super) fn of_resource(plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut promoted = vec![None; plan.slots.len()];
-        choose(&plan.resource, attributes, &mut promoted);
+        choose(plan, &plan.resource, attributes, &mut promoted);
         let has_column = |index: usize| promoted.iter().flatten().any(|p: &Promoted<'_>| p.attribute == Some(index));
         let rest = attributes.iter().enumerate().filter(|(index, _)| !has_column(*index));
         let resource = rest.map(|(_, kv)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))).collect();
@@ -60,14 +66,15 @@ impl<'a> Block<'a> {
     /// With the scope's part added.
     pub(super) fn in_scope(&self, plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut block = self.clone();
-        choose(&plan.scope, attributes, &mut block.promoted);
+        choose(plan, &plan.scope, attributes, &mut block.promoted);
         block.promoted.iter_mut().flatten().for_each(|promoted| promoted.attribute = None);
         block
     }
 }
 
-/// Of the attributes that may go to a column, the one whose name stands first in its `from`.
+/// Of the attributes that may go to a column and fit its type, the one whose name stands first in its `from`.
 fn choose<'a>(
+    plan: &TablePlan,
     promotions: &HashMap<String, Vec<Promotion>>,
     attributes: &'a [KeyValue],
     chosen: &mut [Option<Promoted<'a>>],
@@ -79,7 +86,8 @@ fn choose<'a>(
         let Some(ways) = promotions.get(kv.key.as_str()) else { continue };
         let Some(value) = kv.value.as_ref().filter(|value| value.value.is_some()) else { continue };
         for by in ways {
-            if chosen[by.slot].is_none_or(|known| by.rank < known.by.rank) {
+            let is_better = chosen[by.slot].is_none_or(|known| by.rank < known.by.rank);
+            if is_better && value::fits(value, plan.kinds[plan.slots[by.slot]]) {
                 chosen[by.slot] = Some(Promoted { by: *by, value, attribute: Some(index) });
             }
         }
@@ -91,7 +99,7 @@ pub(super) struct Rows<'a> {
     plan: &'a TablePlan,
     columns: Vec<Column>,
     count: usize,
-    text_bytes: usize,
+    bytes: usize,
     /// Of the current row: what goes to each promoted column.
     promoted: Vec<Option<Promoted<'a>>>,
     /// Of the current row: which attributes have a column of their own.
@@ -101,7 +109,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(super) fn new(plan: &'a TablePlan) -> Rows<'a> {
         let columns = plan.kinds.iter().map(|kind| Column::new(*kind)).collect();
-        Rows { plan, columns, count: 0, text_bytes: 0, promoted: Vec::new(), taken: Vec::new() }
+        Rows { plan, columns, count: 0, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
     }
 
     /// Fills the promoted columns of the current row and the map `attributes_column` with what is left.
@@ -109,7 +117,7 @@ impl<'a> Rows<'a> {
         self.promoted.clone_from(&block.promoted);
         self.taken.clear();
         self.taken.resize(attributes.len(), false);
-        choose(&self.plan.item, attributes, &mut self.promoted);
+        choose(self.plan, &self.plan.item, attributes, &mut self.promoted);
         for slot in 0..self.promoted.len() {
             if let Some(promoted) = self.promoted[slot] {
                 self.fill(slot, promoted);
@@ -122,17 +130,16 @@ impl<'a> Rows<'a> {
         }
         if let Some(Column::Map(map)) = self.columns.get_mut(attributes_column) {
             let rest = attributes.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
-            self.text_bytes +=
-                map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
+            self.bytes += map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
         }
     }
 
-    /// Writes a promoted value; one that does not fit the column's type stays an attribute.
+    /// Writes a promoted value, of which it is known that it fits.
     fn fill(&mut self, slot: usize, promoted: Promoted<'a>) {
         let Some(column) = self.columns.get_mut(self.plan.slots[slot]) else { return };
         let written = match column {
             Column::Text(builder) => promoted.text().map(|text| {
-                self.text_bytes += text.len();
+                self.bytes += text.len();
                 builder.append_value(text);
             }),
             Column::Int(builder) => value::int(promoted.value).map(|value| builder.append_value(value)),
@@ -168,14 +175,14 @@ impl<'a> Rows<'a> {
 
     pub(super) fn resource(&mut self, column: usize, block: &Block<'a>) {
         if let Some(Column::Map(map)) = self.columns.get_mut(column) {
-            self.text_bytes +=
+            self.bytes +=
                 map.append(block.resource.iter().map(|(key, value)| (*key, value.as_deref().map(Cow::Borrowed))));
         }
     }
 
     pub(super) fn text(&mut self, column: usize, value: &str) {
         if let Some(Column::Text(builder)) = self.columns.get_mut(column) {
-            self.text_bytes += value.len();
+            self.bytes += value.len();
             builder.append_value(value);
         }
     }
@@ -246,12 +253,13 @@ impl<'a> Rows<'a> {
     /// Ends a row: what was not written is null.
     pub(super) fn end_row(&mut self) -> Result<(), DecodeError> {
         self.count += 1;
+        self.bytes += CELL_BYTES * self.columns.len();
         for column in &mut self.columns {
             column.pad(self.count);
         }
-        if self.text_bytes > TEXT_BYTES_MAX {
+        if self.bytes > BYTES_MAX {
             return Err(DecodeError::new(format!(
-                "expected at most {TEXT_BYTES_MAX} bytes of text in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
+                "expected at most {BYTES_MAX} bytes in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
                 self.plan.name, self.count
             )));
         }

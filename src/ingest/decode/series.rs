@@ -13,7 +13,9 @@ impl Digest {
     /// The digest of some words, on top of `seed`.
     pub(super) fn words(&mut self, seed: u64, words: &[&str]) -> u64 {
         self.bytes.clear();
-        words.iter().for_each(|word| put(&mut self.bytes, word.as_bytes()));
+        for word in words {
+            put(&mut self.bytes, word.as_bytes());
+        }
         xxh3_64_with_seed(&self.bytes, seed)
     }
 

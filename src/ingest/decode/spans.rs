@@ -8,9 +8,9 @@ use crate::model::decoded::Decoded;
 use crate::model::table::TableDef;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 columns! {
     /// The columns of `spans` that are no plain promotions.
@@ -209,7 +209,7 @@ impl<'a> Tables<'a> {
         rows.text(to.name, &span.name);
         rows.text(to.kind, kind_word(span.kind));
         let status = span.status.as_ref();
-        let code = status.map_or(StatusCode::Unset, |status| status.code());
+        let code = status.map_or(StatusCode::Unset, Status::code);
         rows.text(to.status_code, status_word(code));
         rows.text_or_null(to.status_message, status.map_or("", |status| &status.message));
         rows.text_or_null(to.scope_name, scope.map_or("", |scope| &scope.name));

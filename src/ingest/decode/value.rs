@@ -1,5 +1,6 @@
 //! Attribute values as text, numbers and truth values.
 
+use crate::model::table::ColumnType;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -17,6 +18,17 @@ pub(super) fn text(value: &AnyValue) -> Option<Cow<'_, str>> {
         // An index into a table that only profiles have.
         Value::StringValueStrindex(_) => return None,
     })
+}
+
+/// Whether a column of that type can show the value.
+pub(super) fn fits(value: &AnyValue, kind: ColumnType) -> bool {
+    match kind {
+        ColumnType::String => !matches!(value.value, None | Some(Value::StringValueStrindex(_))),
+        ColumnType::Int64 => int(value).is_some(),
+        ColumnType::Float64 => float(value).is_some(),
+        ColumnType::Bool => boolean(value).is_some(),
+        _ => false,
+    }
 }
 
 /// A whole number: also one sent as a double or as text.
