@@ -19,6 +19,21 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/metrics.yaml", include_str!("../../schemas/metrics.yaml")),
     ("schemas/histograms.yaml", include_str!("../../schemas/histograms.yaml")),
     ("schemas/logs.yaml", include_str!("../../schemas/logs.yaml")),
+    ("schemas/requests.yaml", include_str!("../../schemas/requests.yaml")),
+    ("schemas/span_metrics.yaml", include_str!("../../schemas/span_metrics.yaml")),
+    ("schemas/queries.yaml", include_str!("../../schemas/queries.yaml")),
+    ("schemas/caches.yaml", include_str!("../../schemas/caches.yaml")),
+    ("schemas/pools.yaml", include_str!("../../schemas/pools.yaml")),
+    ("schemas/resources.yaml", include_str!("../../schemas/resources.yaml")),
+    ("schemas/applications.yaml", include_str!("../../schemas/applications.yaml")),
+    ("schemas/budgets.yaml", include_str!("../../schemas/budgets.yaml")),
+    ("schemas/findings.yaml", include_str!("../../schemas/findings.yaml")),
+    ("schemas/alerts.yaml", include_str!("../../schemas/alerts.yaml")),
+    ("schemas/silences.yaml", include_str!("../../schemas/silences.yaml")),
+    ("schemas/sinks.yaml", include_str!("../../schemas/sinks.yaml")),
+    ("schemas/dead_letters.yaml", include_str!("../../schemas/dead_letters.yaml")),
+    ("schemas/pipelines.yaml", include_str!("../../schemas/pipelines.yaml")),
+    ("schemas/coverage.yaml", include_str!("../../schemas/coverage.yaml")),
 ];
 
 const KINDS: [(&str, TableKind); 3] =
