@@ -4,4 +4,6 @@ pub mod examples;
 pub mod findings;
 pub mod functions;
 
+mod keyed;
+mod rollups;
 mod run;
