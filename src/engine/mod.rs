@@ -4,6 +4,316 @@ pub mod examples;
 pub mod findings;
 pub mod functions;
 
+mod costs;
+mod flush;
 mod keyed;
+mod query;
 mod rollups;
 mod run;
+mod scrape;
+mod settings;
+mod state_tables;
+mod tables;
+mod upkeep;
+
+#[cfg(test)]
+mod tests;
+
+pub use flush::{CURSOR, Refetch};
+pub use query::{QueryAnswer, QueryError, QueryLimits};
+pub use rollups::Retention;
+pub use settings::{Definitions, EngineSettings, Rules};
+pub use tables::StateRows;
+
+use crate::model::finding::Finding;
+use crate::model::scrape::Scrape;
+use crate::model::table::TableDef;
+use crate::store::{HotStore, State};
+use costs::Costs;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use findings::{Evaluator, EvaluatorSettings};
+use flush::Flusher;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tables::{Tables, own_config};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// Kind of the entries that hold the states of findings.
+const FINDINGS: &str = "finding";
+
+/// The engine: it takes what is new into the rollups, judges findings over them, and answers SQL.
+pub struct Engine {
+    settings: EngineSettings,
+    state: State,
+    tables: Tables,
+    costs: Costs,
+    rules: Arc<RwLock<Arc<Rules>>>,
+    flusher: Mutex<Flusher>,
+    judge: Mutex<Judge>,
+    findings: watch::Sender<Arc<Vec<Finding>>>,
+    outside: RwLock<SessionContext>,
+    query_runtime: Arc<RuntimeEnv>,
+}
+
+/// What evaluates, one at a time.
+struct Judge {
+    evaluator: Evaluator,
+    context: SessionContext,
+}
+
+impl Engine {
+    /// Puts back what an earlier process kept. `refetch` reads rows out of the log that are no longer in memory.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or a pipeline cannot be planned.
+    pub async fn start(
+        settings: EngineSettings,
+        definitions: Definitions,
+        store: Arc<HotStore>,
+        state: State,
+        refetch: Arc<Refetch>,
+    ) -> anyhow::Result<Arc<Engine>> {
+        let Definitions { tables, rules } = definitions;
+        let context = SessionContext::new_with_config(own_config());
+        functions::register(&context);
+        let tables = Tables::new(tables, store.clone(), settings.series_max, &context)?;
+        for part in state.parts().await? {
+            if let Some(table) = tables.rollups.get(&part.table) {
+                table.restore(part)?;
+            }
+        }
+        let held = (store.clone(), state.clone(), refetch);
+        let flusher = Flusher::open(&tables, &rules.pipelines, settings.series_max, &context, held).await?;
+        let query_runtime = query::runtime(settings.query_bytes_max)?;
+        let judge = judge(&rules, &tables, &state).await?;
+        let outside = outside(&rules, &tables, query_runtime.clone()).await?;
+        let (rules, costs) = (Arc::new(RwLock::new(Arc::new(rules))), Costs::default());
+        let findings = watch::Sender::new(Arc::new(judge.evaluator.findings()));
+        fill(&tables, &rules, &costs, &findings, store);
+        Ok(Arc::new(Engine {
+            settings,
+            state,
+            tables,
+            costs,
+            rules,
+            flusher: Mutex::new(flusher),
+            judge: Mutex::new(judge),
+            findings,
+            outside: RwLock::new(outside),
+            query_runtime,
+        }))
+    }
+
+    /// Works until it is cancelled; what is new then is taken in before it ends.
+    pub async fn run(&self, cancel: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.settings.flush);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut evaluated, mut kept_up) = (None::<Instant>, Instant::now());
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                _ = ticks.tick() => {}
+            }
+            let caught_up = self.flush_or_tell().await;
+            let due = evaluated.is_none_or(|at| at.elapsed() >= self.rules().interval);
+            // Behind the log nothing is judged: what is missing is not what is wrong.
+            if caught_up && due {
+                evaluated = Some(Instant::now());
+                if let Err(error) = self.evaluate(now_ms()).await {
+                    tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
+                }
+            }
+            if kept_up.elapsed() >= self.settings.upkeep {
+                kept_up = Instant::now();
+                if let Err(error) = self.upkeep(now_ms()).await {
+                    tracing::error!(%error, "upkeep of the rollups failed; tried again soon");
+                }
+            }
+        }
+        self.flush_or_tell().await;
+    }
+
+    async fn flush_or_tell(&self) -> bool {
+        match self.flush().await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "new rows cannot be taken into the rollups; tried again soon"
+                );
+                false
+            }
+        }
+    }
+
+    /// Takes all that is new into the rollups.
+    ///
+    /// # Errors
+    /// When the log or the state database fails; nothing has changed then.
+    pub async fn flush(&self) -> anyhow::Result<()> {
+        let mut flusher = self.flusher.lock().await;
+        while let Some(costs) = flusher.flush(&self.tables).await? {
+            costs.into_iter().for_each(|cost| self.costs.add(cost));
+        }
+        Ok(())
+    }
+
+    /// Judges every finding at a moment.
+    ///
+    /// # Errors
+    /// When the states cannot be kept.
+    pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
+        let mut judge = self.judge.lock().await;
+        let Judge { evaluator, context } = &mut *judge;
+        let evaluation = evaluator.evaluate(context, now_ms).await;
+        evaluation.runs.into_iter().for_each(|run| self.costs.add(run));
+        if !(evaluation.puts.is_empty() && evaluation.deletes.is_empty()) {
+            let mut txn = self.state.begin().await?;
+            for (id, bytes) in &evaluation.puts {
+                txn.put(FINDINGS, id, bytes).await?;
+            }
+            for id in &evaluation.deletes {
+                txn.delete(FINDINGS, id).await?;
+            }
+            txn.commit().await?;
+        }
+        self.findings.send_replace(Arc::new(evaluation.findings));
+        Ok(())
+    }
+
+    /// Joins, drops and forgets what may be.
+    ///
+    /// # Errors
+    /// When the state database fails.
+    pub async fn upkeep(&self, now_ms: i64) -> anyhow::Result<()> {
+        let mut flusher = self.flusher.lock().await;
+        upkeep::upkeep(&self.tables, &self.state, &mut flusher, &self.settings, now_ms).await
+    }
+
+    /// Judges by other rules from now on. On an error the old ones stay.
+    ///
+    /// # Errors
+    /// When a pipeline cannot be planned.
+    pub async fn reload(&self, rules: Rules) -> anyhow::Result<()> {
+        let mut flusher = self.flusher.lock().await;
+        let mut judging = self.judge.lock().await;
+        let judge = judge(&rules, &self.tables, &self.state).await?;
+        let outside = outside(&rules, &self.tables, self.query_runtime.clone()).await?;
+        flusher.plan(&rules.pipelines).await?;
+        *judging = judge;
+        *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        Ok(())
+    }
+
+    /// All judged keys, those firing first, as they change.
+    #[must_use]
+    pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
+        self.findings.subscribe()
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tables that can be queried.
+    #[must_use]
+    pub fn tables(&self) -> &[TableDef] {
+        self.tables.definitions()
+    }
+
+    /// Gives a state table its rows, taken at each query.
+    pub fn fill(&self, table: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
+        self.tables.fill(table, rows);
+    }
+
+    /// A session over all tables, for planning; its queries are to be run by [`Engine::execute`].
+    #[must_use]
+    pub fn session(&self) -> SessionContext {
+        self.outside.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Answers a statement that only reads.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+        let context = self.session();
+        let plan = query::plan(&context, sql, limits).await?;
+        query::execute(&context, plan, limits).await
+    }
+
+    /// Runs a plan that only reads.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn execute(&self, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+        query::execute(&self.session(), plan, limits).await
+    }
+
+    /// Everything that a Prometheus scrape shows.
+    ///
+    /// # Errors
+    /// When the span metrics cannot be merged.
+    pub async fn scrape(&self) -> anyhow::Result<Scrape> {
+        let mut scrape = Scrape::default();
+        if let Some(table) = self.tables.rollups.get("span_metrics") {
+            scrape.families.extend(scrape::span_metrics(&table.merged(0).await?));
+        }
+        scrape.families.extend(scrape::findings(&self.findings.borrow()));
+        scrape.families.extend(scrape::budgets(&self.rules().budgets));
+        scrape.families.extend(scrape::pipelines(&self.costs.all()));
+        self.flusher.lock().await.last_values.scrape(&mut scrape);
+        Ok(scrape)
+    }
+}
+
+async fn judge(rules: &Rules, tables: &Tables, state: &State) -> anyhow::Result<Judge> {
+    let settings = EvaluatorSettings {
+        lag_ms: i64::try_from(rules.lag.as_millis()).unwrap_or(i64::MAX),
+        timeout: rules.timeout,
+        alerting: rules.alerting.clone(),
+        overrides: rules.overrides.clone(),
+    };
+    let evaluator = Evaluator::new(&rules.pipelines, settings, &state.entries(FINDINGS).await?);
+    let context = tables.session(&rules.pipelines, own_config(), Arc::new(RuntimeEnv::default())).await?;
+    Ok(Judge { evaluator, context })
+}
+
+async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
+    let config = SessionConfig::new().with_information_schema(true);
+    Ok(tables.session(&rules.pipelines, config, runtime).await?)
+}
+
+/// Gives the engine's own state tables their rows.
+fn fill(
+    tables: &Tables,
+    rules: &Arc<RwLock<Arc<Rules>>>,
+    costs: &Costs,
+    findings: &watch::Sender<Arc<Vec<Finding>>>,
+    store: Arc<HotStore>,
+) {
+    let current = {
+        let rules = rules.clone();
+        move || rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    };
+    let (of_costs, costs) = (current.clone(), costs.clone());
+    tables.fill("pipelines", move || costs.rows(&of_costs().pipelines));
+    tables.fill("budgets", move || state_tables::budgets(&current().budgets));
+    let findings = findings.subscribe();
+    tables.fill("findings", move || state_tables::findings(&findings.borrow()));
+    tables.fill("coverage", move || state_tables::coverage(&store));
+}
+
+/// Now, ms since the epoch.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,16 +1,22 @@
 //! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
 
 use crate::model::pipeline::{Param, PipelineDef};
+use crate::store::{Part, SnapshotTable};
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::{ParamValues, Result, ScalarValue};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A moment and the window before it, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// Where it begins.
     pub start_ms: i64,
     /// Where it ends, exclusive.
@@ -29,6 +35,40 @@ impl Outcome {
     }
 }
 
+/// A statement that was planned once and runs often, each time over what its tables then hold.
+pub(crate) struct Statement {
+    context: SessionContext,
+    plan: LogicalPlan,
+}
+
+impl Statement {
+    /// Plans a statement without parameters.
+    pub(crate) async fn plan(context: &SessionContext, sql: &str) -> Result<Statement> {
+        let plan = context.state().create_logical_plan(sql).await?;
+        Ok(Statement { context: context.clone(), plan })
+    }
+
+    /// Plans a pipeline's statement.
+    pub(crate) async fn of(context: &SessionContext, pipeline: &PipelineDef) -> Result<Statement> {
+        Statement::plan(context, &pipeline.sql).await
+    }
+
+    /// The statement with its parameters bound.
+    pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
+        let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
+        Ok(Statement { context: self.context.clone(), plan: self.plan.clone().with_param_values(values)? })
+    }
+
+    /// Runs it.
+    pub(crate) async fn run(&self) -> Result<Outcome> {
+        let state = self.context.state();
+        let task = state.task_ctx();
+        let plan = state.create_physical_plan(&self.plan).await?;
+        let batches = collect(plan.clone(), task).await?;
+        Ok(Outcome { batches, rows_read: rows_read(&plan) })
+    }
+}
+
 /// Plans and runs a pipeline's statement.
 pub(crate) async fn run(
     context: &SessionContext,
@@ -36,21 +76,42 @@ pub(crate) async fn run(
     params: &BTreeMap<String, Param>,
     window: Option<Window>,
 ) -> Result<Outcome> {
-    let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
-    let frame = context.sql(&pipeline.sql).await?.with_param_values(values)?;
-    let task = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await?;
-    let batches = collect(plan.clone(), task).await?;
-    Ok(Outcome { batches, rows_read: rows_read(&plan) })
+    Statement::of(context, pipeline).await?.bind(params, window)?.run().await
 }
 
-/// Rows that the leaves of an executed plan gave.
+/// The rows that a table shows at the moment, put there by whoever runs a statement over it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Vec<RecordBatch>>>);
+
+impl Slot {
+    /// Puts rows in place of those that were there.
+    pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
+    }
+
+    /// The table.
+    pub(crate) fn table(&self, schema: SchemaRef) -> Arc<SnapshotTable> {
+        let slot = self.clone();
+        Arc::new(SnapshotTable::new(schema, None, move || {
+            let batches = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+            batches.iter().map(|batch| Part::new(batch.clone(), None)).collect()
+        }))
+    }
+}
+
+/// Rows that the leaves of a plan hold: every one of them is read.
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
-        return plan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or_default() as u64;
+        return leaf_rows(plan).unwrap_or_default() as u64;
     }
     children.into_iter().map(rows_read).sum()
+}
+
+fn leaf_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    let source: &dyn Any = plan.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
+    let memory = source.downcast_ref::<MemorySourceConfig>()?;
+    Some(memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum())
 }
 
 fn values(params: &BTreeMap<String, Param>, window: Option<Window>) -> Vec<(String, ScalarValue)> {

@@ -12,6 +12,17 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
 /// The state of one key of one pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +35,19 @@ pub enum FindingState {
     Firing,
     /// Nothing feeds it, or too little to judge.
     NoData,
+}
+
+impl FindingState {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FindingState::Ok => "ok",
+            FindingState::Pending => "pending",
+            FindingState::Firing => "firing",
+            FindingState::NoData => "no_data",
+        }
+    }
 }
 
 /// How well a finding is proven.

@@ -1,14 +1,14 @@
 //! The rows of an example as tables.
 
+use crate::engine::keyed::new_rows_schema;
 use crate::model::pipeline::{ExampleRows, PipelineKind};
 use crate::model::sketch::Sketch;
 use crate::model::table::{TableDef, TableKind};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::json::ReaderBuilder;
 use datafusion::prelude::SessionContext;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`.
 pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
@@ -17,18 +17,6 @@ pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
         views.push((format!("new_{}", table.name), new_rows_schema(table)));
     }
     views
-}
-
-/// What rollups see of a signal table: counters with their increase beside them.
-pub(crate) fn new_rows_schema(table: &TableDef) -> SchemaRef {
-    let added: &[(&str, DataType)] = match table.name.as_str() {
-        "metrics" => &[("delta", DataType::Float64)],
-        "histograms" => &[("delta_count", DataType::Int64), ("delta_sum", DataType::Float64)],
-        _ => &[],
-    };
-    let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
-    fields.extend(added.iter().map(|(name, kind)| Arc::new(Field::new(*name, kind.clone(), true))));
-    Arc::new(Schema::new(fields))
 }
 
 /// Puts rows in place of the empty table.

@@ -108,6 +108,14 @@ impl Evaluator {
         Evaluator { pipelines, settings, keys }
     }
 
+    /// All keys, those firing first.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self.keys.values().map(|kept| kept.finding.clone()).collect();
+        findings.sort_by(message::for_people);
+        findings
+    }
+
     /// Runs every pipeline at the moment `now_ms` and moves the state of each key.
     pub async fn evaluate(&mut self, context: &SessionContext, now_ms: i64) -> Evaluation {
         let mut evaluation = Evaluation::default();
@@ -127,8 +135,7 @@ impl Evaluator {
             }
             evaluation.runs.push(cost);
         }
-        evaluation.findings = self.keys.values().map(|kept| kept.finding.clone()).collect();
-        evaluation.findings.sort_by(message::for_people);
+        evaluation.findings = self.findings();
         evaluation
     }
 

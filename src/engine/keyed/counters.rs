@@ -22,8 +22,8 @@ struct Point {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     points: HashMap<i64, Point>,
-    /// Series whose last point moved since the last [`Counters::take_moved`].
-    moved: Vec<i64>,
+    /// Series that moved since the last [`Counters::commit`], with the point before.
+    moved: HashMap<i64, Option<Point>>,
     series_max: usize,
     /// When counting began here: what a counter that began later shows at first is all new.
     epoch_unix_nano: i64,
@@ -43,7 +43,7 @@ impl Counters {
         Counters { series_max, epoch_unix_nano, ..Counters::default() }
     }
 
-    /// Puts back a point that [`Counters::take_moved`] gave.
+    /// Puts back a point that [`Counters::moved`] gave.
     pub(crate) fn restore(&mut self, key: &str, bytes: &[u8]) {
         let (Ok(series), Ok(numbers)) = (key.parse(), <&[u8; 32]>::try_from(bytes)) else { return };
         let part = |at: usize| <[u8; 8]>::try_from(&numbers[at..at + 8]).unwrap_or_default();
@@ -56,10 +56,8 @@ impl Counters {
         self.points.insert(series, point);
     }
 
-    /// The points that moved, as keys and bytes.
-    pub(crate) fn take_moved(&mut self) -> Vec<(String, Vec<u8>)> {
-        self.moved.sort_unstable();
-        self.moved.dedup();
+    /// The points that moved since the last commit, as keys and bytes.
+    pub(crate) fn moved(&self) -> Vec<(String, Vec<u8>)> {
         let bytes = |point: &Point| {
             [
                 point.start_unix_nano.to_le_bytes(),
@@ -69,8 +67,35 @@ impl Counters {
             ]
             .concat()
         };
-        let moved = std::mem::take(&mut self.moved);
-        moved.iter().filter_map(|series| Some((series.to_string(), bytes(self.points.get(series)?)))).collect()
+        self.moved.keys().filter_map(|series| Some((series.to_string(), bytes(self.points.get(series)?)))).collect()
+    }
+
+    /// What moved is durable.
+    pub(crate) fn commit(&mut self) {
+        self.moved.clear();
+    }
+
+    /// What moved is not durable: the same rows will come again.
+    pub(crate) fn rollback(&mut self) {
+        for (series, before) in std::mem::take(&mut self.moved) {
+            match before {
+                Some(point) => self.points.insert(series, point),
+                None => self.points.remove(&series),
+            };
+        }
+    }
+
+    /// Series that have been silent since `before_unix_nano`, by their keys.
+    pub(crate) fn silent(&self, before_unix_nano: i64) -> Vec<String> {
+        let silent = self.points.iter().filter(|(_, point)| point.time_unix_nano < before_unix_nano);
+        silent.map(|(series, _)| series.to_string()).collect()
+    }
+
+    /// Forgets series by their keys.
+    pub(crate) fn forget(&mut self, keys: &[String]) {
+        for series in keys.iter().filter_map(|key| key.parse().ok()) {
+            self.points.remove(&series);
+        }
     }
 
     /// Rows of `metrics` with the column `delta`.
@@ -137,21 +162,24 @@ impl Counters {
                 self.overflowed += 1;
                 return None;
             }
-            self.points.insert(series, point);
-            self.moved.push(series);
+            self.put(series, point);
             // What was counted before anybody looked here belongs to windows that are over.
             return (point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0).then_some(whole);
         };
         if point.time_unix_nano <= last.time_unix_nano {
             return None;
         }
-        self.points.insert(series, point);
-        self.moved.push(series);
+        self.put(series, point);
         let restarted = point.start_unix_nano > last.start_unix_nano && point.start_unix_nano >= last.time_unix_nano;
         if restarted || point.value < last.value {
             return Some(whole);
         }
         Some(Increase { value: point.value - last.value, sum: (point.sum - last.sum).max(0.0) })
+    }
+
+    fn put(&mut self, series: i64, point: Point) {
+        let before = self.points.insert(series, point);
+        self.moved.entry(series).or_insert(before);
     }
 }
 
@@ -195,11 +223,23 @@ mod tests {
     fn a_restart_goes_on_from_the_last_point() {
         let mut counters = Counters::new(10, 0);
         increases(&mut counters, &[point(1, 200, 7.0)]);
-        let moved = counters.take_moved();
-        assert!(counters.take_moved().is_empty());
+        let moved = counters.moved();
+        counters.commit();
+        assert!(counters.moved().is_empty());
         let mut restarted = Counters::new(10, 1000);
         moved.iter().for_each(|(key, bytes)| restarted.restore(key, bytes));
         assert_eq!(increases(&mut restarted, &[point(1, 300, 9.0)]), [Some(2.0)]);
+    }
+
+    #[test]
+    fn what_did_not_become_durable_counts_again() {
+        let mut counters = Counters::new(10, 0);
+        increases(&mut counters, &[point(1, 200, 7.0)]);
+        counters.commit();
+        let again = [point(1, 300, 9.0), point(1, 400, 10.0)];
+        assert_eq!(increases(&mut counters, &again), [Some(2.0), Some(1.0)]);
+        counters.rollback();
+        assert_eq!(increases(&mut counters, &again), [Some(2.0), Some(1.0)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bound on series: beyond it, rows are counted under one overflow series instead of their own.
 
 use crate::model::table::{ColumnType, Merge, TableDef};
-use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;

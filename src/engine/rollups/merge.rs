@@ -1,12 +1,13 @@
-//! Partial rows made one, by the merge words of the table's schema.
+//! Merging partial rows: one row a window and key, each column as its schema says.
 
-use crate::engine::functions;
+use crate::engine::run::{Slot, Statement};
 use crate::model::table::{Merge, TableDef};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
-use datafusion::execution::config::SessionConfig;
 use datafusion::prelude::SessionContext;
+use std::collections::BTreeMap;
+use tokio::sync::Mutex;
 
 /// The columns that every rollup begins with.
 pub(super) const WINDOW_START: &str = "window_start";
@@ -14,13 +15,24 @@ pub(super) const RESOLUTION: &str = "resolution";
 
 /// Merges rows of one rollup table.
 pub(crate) struct Merger {
+    context: SessionContext,
     schema: SchemaRef,
+    source: String,
     columns: String,
     keys: String,
+    bench: Mutex<Bench>,
+}
+
+/// What one merge at a time works on.
+struct Bench {
+    slot: Slot,
+    /// Planned once, by resolution.
+    statements: BTreeMap<i64, Statement>,
 }
 
 impl Merger {
-    pub(crate) fn new(table: &TableDef) -> Merger {
+    /// A merger that plans in `context`.
+    pub(crate) fn new(table: &TableDef, context: &SessionContext) -> Result<Merger> {
         let mut columns = Vec::new();
         let mut keys = Vec::new();
         for column in table.columns.iter().filter(|column| column.name != WINDOW_START && column.name != RESOLUTION) {
@@ -41,26 +53,45 @@ impl Merger {
             };
             columns.push(format!("{merged} AS {name}"));
         }
-        Merger { schema: table.schema(), columns: columns.join(", "), keys: keys.join(", ") }
+        let source = format!("parts_of_{}", table.name);
+        let slot = Slot::default();
+        context.register_table(&source, slot.table(table.schema()))?;
+        Ok(Merger {
+            context: context.clone(),
+            schema: table.schema(),
+            source,
+            columns: columns.join(", "),
+            keys: keys.join(", "),
+            bench: Mutex::new(Bench { slot, statements: BTreeMap::new() }),
+        })
     }
 
     /// The rows of `batches` in windows of `resolution_s` seconds, one a window and key; 0 is all time.
     pub(crate) async fn merge(&self, batches: Vec<RecordBatch>, resolution_s: i64) -> Result<RecordBatch> {
-        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        functions::register(&context);
-        let rows = arrow::compute::concat_batches(&self.schema, &batches)?;
-        context.register_batch("parts", rows)?;
+        let mut bench = self.bench.lock().await;
+        bench.slot.fill(batches);
+        if !bench.statements.contains_key(&resolution_s) {
+            let statement = Statement::plan(&self.context, &self.sql(resolution_s)).await?;
+            bench.statements.insert(resolution_s, statement);
+        }
+        let merged = match bench.statements.get(&resolution_s) {
+            Some(statement) => statement.run().await?.batches,
+            None => Vec::new(),
+        };
+        bench.slot.fill(Vec::new());
+        fit(&merged, &self.schema)
+    }
+
+    fn sql(&self, resolution_s: i64) -> String {
         let window = match resolution_s {
             0 => "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')".to_owned(),
             seconds => format!("date_bin(INTERVAL '{seconds} seconds', {WINDOW_START})"),
         };
         // The keys stand behind the window and the resolution, which is one value.
-        let sql = format!(
-            "SELECT {window} AS {WINDOW_START}, CAST({resolution_s} AS BIGINT) AS {RESOLUTION}, {} FROM parts GROUP BY 1, {}",
-            self.columns, self.keys
-        );
-        let merged = context.sql(&sql).await?.collect().await?;
-        fit(&merged, &self.schema)
+        format!(
+            "SELECT {window} AS {WINDOW_START}, CAST({resolution_s} AS BIGINT) AS {RESOLUTION}, {} FROM {} GROUP BY 1, {}",
+            self.columns, self.source, self.keys
+        )
     }
 }
 

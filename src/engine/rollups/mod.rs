@@ -5,5 +5,5 @@ mod cap;
 mod merge;
 mod table;
 
-pub(crate) use merge::Merger;
-pub(crate) use table::{Retention, RollupTable};
+pub use table::Retention;
+pub(crate) use table::{Joined, RollupTable};

@@ -8,6 +8,7 @@ use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::kernels::cmp::{gt_eq, lt};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::Result;
+use datafusion::prelude::SessionContext;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Parts of up to this many rows are joined.
@@ -55,11 +56,12 @@ pub(crate) struct Joined {
 }
 
 impl RollupTable {
-    pub(crate) fn new(definition: TableDef, series_max: usize) -> Arc<RollupTable> {
-        let merger = Merger::new(&definition);
+    /// An empty table that plans its merges in `context`.
+    pub(crate) fn new(definition: TableDef, series_max: usize, context: &SessionContext) -> Result<Arc<RollupTable>> {
+        let merger = Merger::new(&definition, context)?;
         let expired_us = vec![i64::MIN; definition.resolutions_s.len()];
         let inner = Inner { parts: Vec::new(), expired_us, cap: Cap::new(series_max), overflowed: 0 };
-        Arc::new(RollupTable { definition, merger, inner: Mutex::new(inner) })
+        Ok(Arc::new(RollupTable { definition, merger, inner: Mutex::new(inner) }))
     }
 
     /// Puts back a part that an earlier process kept.
@@ -161,6 +163,24 @@ impl RollupTable {
             }
         }
         Ok(gone)
+    }
+
+    /// All rows of one resolution as one batch, a row a window and key.
+    pub(crate) async fn merged(&self, resolution_s: i64) -> Result<RecordBatch> {
+        let of = |kept: &&KeptPart| kept.resolution_s == resolution_s;
+        let batches: Vec<RecordBatch> =
+            self.inner().parts.iter().filter(of).map(|kept| kept.part.batch.clone()).collect();
+        self.merger.merge(batches, resolution_s).await
+    }
+
+    /// Bytes of memory that the parts take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.inner().parts.iter().map(|kept| kept.part.batch.get_array_memory_size()).sum()
+    }
+
+    /// Rows that were counted under the overflow series.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.inner().overflowed
     }
 
     /// The table as people query it: the finest rows, and the coarser ones where those have expired.

@@ -1,0 +1,81 @@
+//! What each pipeline has cost since the start, for the table `pipelines`.
+
+use super::findings::PipelineRun;
+use super::tables::StateRows;
+use crate::model::pipeline::{PipelineDef, PipelineKind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Sums by pipeline; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Costs(Arc<Mutex<BTreeMap<String, Cost>>>);
+
+/// The sums of one pipeline.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cost {
+    pub(crate) runs: u64,
+    pub(crate) rows_read: u64,
+    pub(crate) rows_written: u64,
+    pub(crate) milliseconds: f64,
+    pub(crate) failures: u64,
+    last_error: Option<String>,
+}
+
+impl Costs {
+    /// Adds a run. A failure is told in the log when it is new.
+    pub(crate) fn add(&self, run: PipelineRun) {
+        let mut costs = self.costs();
+        let cost = costs.entry(run.id.clone()).or_default();
+        cost.runs += 1;
+        cost.rows_read += run.rows_read;
+        cost.rows_written += run.rows_written;
+        cost.milliseconds += run.milliseconds;
+        if let Some(error) = run.error {
+            cost.failures += 1;
+            if cost.last_error.as_ref() != Some(&error) {
+                tracing::error!(pipeline = run.id, error, "a pipeline failed; it is tried again");
+            }
+            cost.last_error = Some(error);
+        }
+    }
+
+    /// The sums of every pipeline that ran.
+    pub(crate) fn all(&self) -> BTreeMap<String, Cost> {
+        self.costs().clone()
+    }
+
+    /// Rows of the table `pipelines`.
+    pub(crate) fn rows(&self, pipelines: &[PipelineDef]) -> StateRows {
+        let costs = self.costs();
+        let row = |pipeline: &PipelineDef| {
+            let cost = costs.get(&pipeline.id).cloned().unwrap_or_default();
+            object(json!({
+                "id": pipeline.id, "kind": kind(pipeline.kind), "title": pipeline.title,
+                "runs": cost.runs, "rows_read": cost.rows_read, "rows_written": cost.rows_written,
+                "milliseconds": cost.milliseconds, "failures": cost.failures, "last_error": cost.last_error,
+            }))
+        };
+        pipelines.iter().map(row).collect()
+    }
+
+    fn costs(&self) -> MutexGuard<'_, BTreeMap<String, Cost>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn kind(kind: PipelineKind) -> &'static str {
+    match kind {
+        PipelineKind::Rollup => "rollup",
+        PipelineKind::View => "view",
+        PipelineKind::Finding => "finding",
+    }
+}
+
+/// The object that a value is.
+pub(crate) fn object(value: Value) -> serde_json::Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,235 @@
+//! A flush: rows behind the cursor become partial rows of the rollups. Cursor, partial rows and keyed state move in one
+//! transaction, or not at all.
+
+use super::findings::PipelineRun;
+use super::keyed::counters::Counters;
+use super::keyed::new_rows_schema;
+use super::keyed::series::LastValues;
+use super::run::{Slot, Statement};
+use super::tables::{Tables, line};
+use crate::log::Position;
+use crate::model::pipeline::{PipelineDef, PipelineKind};
+use crate::model::table::{TableDef, TableKind};
+use crate::store::{HotStore, NewRows, State, StateTransaction};
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::prelude::SessionContext;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The cursor of the engine in the log.
+pub const CURSOR: &str = "engine";
+/// Kind of the entries that hold the last points of counters.
+pub(crate) const COUNTERS: &str = "counter";
+/// Kind of the entries of the engine itself.
+const ENGINE: &str = "engine";
+const EPOCH: &str = "epoch_unix_nano";
+
+/// Reads rows behind a position out of the log, where they are no longer in memory: as many as fit in memory at once.
+pub type Refetch = dyn Fn(Position) -> anyhow::Result<NewRows> + Send + Sync;
+
+/// What flushes, one at a time.
+pub(crate) struct Flusher {
+    cursor: Position,
+    store: Arc<HotStore>,
+    state: State,
+    refetch: Arc<Refetch>,
+    context: SessionContext,
+    inputs: BTreeMap<String, Input>,
+    rollups: Vec<Rollup>,
+    pub(crate) counters: Counters,
+    pub(crate) last_values: LastValues,
+}
+
+/// A table `new_<signal>` that rollups read.
+struct Input {
+    slot: Slot,
+    schema: SchemaRef,
+}
+
+/// A rollup pipeline, planned.
+struct Rollup {
+    id: String,
+    table: String,
+    reads: Vec<String>,
+    statement: Statement,
+}
+
+/// What rows added to a table.
+struct Addition {
+    table: String,
+    resolution_s: i64,
+    batch: RecordBatch,
+}
+
+impl Flusher {
+    /// Goes on where an earlier process stopped. Statements are planned in `context`.
+    pub(crate) async fn open(
+        tables: &Tables,
+        pipelines: &[PipelineDef],
+        series_max: usize,
+        context: &SessionContext,
+        (store, state, refetch): (Arc<HotStore>, State, Arc<Refetch>),
+    ) -> anyhow::Result<Flusher> {
+        let inputs = inputs(tables.definitions(), context)?;
+        let mut counters = Counters::new(series_max, epoch(&state).await?);
+        for (key, bytes) in state.entries(COUNTERS).await? {
+            counters.restore(&key, &bytes);
+        }
+        let cursor = state.cursor(CURSOR).await?;
+        let last_values = LastValues::new(series_max);
+        let context = context.clone();
+        let rollups = Vec::new();
+        let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };
+        flusher.plan(pipelines).await?;
+        Ok(flusher)
+    }
+
+    /// Plans the rollups among `pipelines`, in place of those before.
+    pub(crate) async fn plan(&mut self, pipelines: &[PipelineDef]) -> anyhow::Result<()> {
+        let mut rollups = Vec::new();
+        for pipeline in pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::Rollup) {
+            let Some(table) = pipeline.table.clone() else { continue };
+            let planned = async { Statement::of(&self.context, pipeline).await?.bind(&pipeline.params, None) };
+            let statement = planned.await.with_context(|| pipeline.file.clone())?;
+            rollups.push(Rollup { id: pipeline.id.clone(), table, reads: pipeline.reads.clone(), statement });
+        }
+        self.rollups = rollups;
+        Ok(())
+    }
+
+    /// Takes rows behind the cursor into the rollups; the cost of each, or `None` where there was nothing new.
+    pub(crate) async fn flush(&mut self, tables: &Tables) -> anyhow::Result<Option<Vec<PipelineRun>>> {
+        let new = self.behind_cursor().await?;
+        if new.upto <= self.cursor {
+            return Ok(None);
+        }
+        let taken = self.take(&new, tables).await;
+        if taken.is_err() {
+            self.counters.rollback();
+        }
+        self.inputs.values().for_each(|input| input.slot.fill(Vec::new()));
+        let costs = taken?;
+        self.counters.commit();
+        self.cursor = new.upto;
+        self.store.join_read(new.upto);
+        for batch in new.tables.get("metrics").into_iter().flatten() {
+            self.last_values.metrics(batch);
+        }
+        for batch in new.tables.get("histograms").into_iter().flatten() {
+            self.last_values.histograms(batch);
+        }
+        Ok(Some(costs))
+    }
+
+    async fn behind_cursor(&self) -> anyhow::Result<NewRows> {
+        let after = self.cursor;
+        match self.store.since(after) {
+            Ok(new) => Ok(new),
+            Err(_evicted) => {
+                let refetch = self.refetch.clone();
+                tokio::task::spawn_blocking(move || refetch(after)).await.context("reading the log")?
+            }
+        }
+    }
+
+    async fn take(&mut self, new: &NewRows, tables: &Tables) -> anyhow::Result<Vec<PipelineRun>> {
+        self.fill(new)?;
+        let (costs, outputs) = self.run(new).await;
+        let mut additions = Vec::new();
+        for (name, batches) in outputs {
+            let Some(table) = tables.rollups.get(&name) else { continue };
+            for (resolution_s, batch) in table.additions(&batches).await? {
+                additions.push(Addition { table: name.clone(), resolution_s, batch });
+            }
+        }
+        let ids = self.commit(new.upto, &additions).await?;
+        for (addition, id) in additions.into_iter().zip(ids) {
+            if let Some(table) = tables.rollups.get(&addition.table) {
+                table.add(id, addition.resolution_s, addition.batch);
+            }
+        }
+        Ok(costs)
+    }
+
+    /// Puts the new rows where rollups read them, counters with their increase.
+    fn fill(&mut self, new: &NewRows) -> anyhow::Result<()> {
+        for (name, input) in &self.inputs {
+            let batches = new.tables.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let counters = &mut self.counters;
+            let keyed: Result<Vec<RecordBatch>, _> = match name.as_str() {
+                "metrics" => batches.iter().map(|batch| counters.metrics(batch, &input.schema)).collect(),
+                "histograms" => batches.iter().map(|batch| counters.histograms(batch, &input.schema)).collect(),
+                _ => Ok(batches.to_vec()),
+            };
+            input.slot.fill(keyed?);
+        }
+        Ok(())
+    }
+
+    /// Runs every rollup that reads what is new. One that fails is told and does not hold up the others.
+    async fn run(&self, new: &NewRows) -> (Vec<PipelineRun>, BTreeMap<String, Vec<RecordBatch>>) {
+        let mut costs = Vec::new();
+        let mut outputs: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
+        let is_new = |table: &String| new.tables.contains_key(table.as_str());
+        for rollup in self.rollups.iter().filter(|rollup| rollup.reads.iter().any(is_new)) {
+            let began = Instant::now();
+            let outcome = rollup.statement.run().await;
+            let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+            let mut cost =
+                PipelineRun { id: rollup.id.clone(), rows_read: 0, rows_written: 0, milliseconds, error: None };
+            match outcome {
+                Ok(outcome) => {
+                    cost.rows_read = outcome.rows_read;
+                    cost.rows_written = outcome.rows();
+                    if outcome.rows() > 0 {
+                        outputs.entry(rollup.table.clone()).or_default().extend(outcome.batches);
+                    }
+                }
+                Err(error) => cost.error = Some(line(&error)),
+            }
+            costs.push(cost);
+        }
+        (costs, outputs)
+    }
+
+    async fn commit(&self, upto: Position, additions: &[Addition]) -> anyhow::Result<Vec<i64>> {
+        let mut txn: StateTransaction = self.state.begin().await?;
+        txn.set_cursor(CURSOR, upto).await?;
+        for (key, bytes) in self.counters.moved() {
+            txn.put(COUNTERS, &key, &bytes).await?;
+        }
+        let mut ids = Vec::with_capacity(additions.len());
+        for addition in additions {
+            ids.push(txn.add_part(&addition.table, addition.resolution_s, &addition.batch).await?);
+        }
+        txn.commit().await?;
+        Ok(ids)
+    }
+}
+
+/// The tables `new_<signal>`, registered in `context`.
+fn inputs(tables: &[TableDef], context: &SessionContext) -> anyhow::Result<BTreeMap<String, Input>> {
+    let mut inputs = BTreeMap::new();
+    for table in tables.iter().filter(|table| table.kind == TableKind::Signal) {
+        let input = Input { slot: Slot::default(), schema: new_rows_schema(table) };
+        context.register_table(format!("new_{}", table.name), input.slot.table(input.schema.clone()))?;
+        inputs.insert(table.name.clone(), input);
+    }
+    Ok(inputs)
+}
+
+/// When counting began here, for good: what a counter that began later shows at first is all new.
+async fn epoch(state: &State) -> anyhow::Result<i64> {
+    let kept = state.entries(ENGINE).await?.into_iter().find(|(key, _)| key == EPOCH);
+    if let Some(epoch) = kept.and_then(|(_, bytes)| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
+        return Ok(epoch);
+    }
+    let epoch = super::now_ms() * 1_000_000;
+    let mut txn = state.begin().await?;
+    txn.put(ENGINE, EPOCH, &epoch.to_le_bytes()).await?;
+    txn.commit().await?;
+    Ok(epoch)
+}

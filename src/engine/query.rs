@@ -1,0 +1,146 @@
+//! Queries from outside: read-only, and bounded in text, time, memory and rows.
+
+use super::tables::line;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one query may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Time.
+    pub timeout: Duration,
+    /// Rows of the answer; the rest is cut off, and the answer says so.
+    pub rows_max: usize,
+    /// Bytes of the statement.
+    pub sql_bytes_max: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        QueryLimits { timeout: Duration::from_secs(30), rows_max: 100_000, sql_bytes_max: 256 << 10 }
+    }
+}
+
+/// What a query gave.
+#[derive(Debug, Clone)]
+pub struct QueryAnswer {
+    /// Columns.
+    pub schema: SchemaRef,
+    /// Rows.
+    pub batches: Vec<RecordBatch>,
+    /// True where there were more rows than [`QueryLimits::rows_max`].
+    pub truncated: bool,
+}
+
+/// Why a query was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The statement is longer than it may be.
+    #[error("the statement has {found} bytes, at most {limit} are taken (extensions.sql.statement_size)")]
+    TooLong {
+        /// Bytes that may be.
+        limit: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// It would change something.
+    #[error("this server is read-only: {0}")]
+    ReadOnly(String),
+    /// It cannot be understood.
+    #[error("{}", line(.0))]
+    Invalid(DataFusionError),
+    /// It took too long.
+    #[error("the query took longer than {0:?}, which is the limit (extensions.sql.timeout)")]
+    TimedOut(Duration),
+    /// It needs more memory than there is for queries.
+    #[error("the query needs more memory than extensions.sql.memory gives: {0}")]
+    Memory(String),
+    /// It failed while it ran.
+    #[error("{}", line(.0))]
+    Failed(DataFusionError),
+}
+
+/// Memory for queries, and no disk.
+pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<RuntimeEnv>> {
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(bytes_max)))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+}
+
+/// Plans a statement that only reads.
+///
+/// # Errors
+/// When it is too long, would change something, or cannot be understood.
+pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimits) -> Result<LogicalPlan, QueryError> {
+    if sql.len() > limits.sql_bytes_max {
+        return Err(QueryError::TooLong { limit: limits.sql_bytes_max, found: sql.len() });
+    }
+    let plan = context.state().create_logical_plan(sql).await.map_err(QueryError::Invalid)?;
+    read_only(&plan)?;
+    Ok(plan)
+}
+
+fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|error| QueryError::ReadOnly(line(&error)))
+}
+
+/// Runs a plan within the limits.
+///
+/// # Errors
+/// When it would change something, takes too long or too much memory, or fails.
+pub(crate) async fn execute(
+    context: &SessionContext,
+    plan: LogicalPlan,
+    limits: QueryLimits,
+) -> Result<QueryAnswer, QueryError> {
+    read_only(&plan)?;
+    let running = collect(context, plan, limits);
+    tokio::time::timeout(limits.timeout, running).await.unwrap_or(Err(QueryError::TimedOut(limits.timeout)))
+}
+
+async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+    let state = context.state();
+    let task = state.task_ctx();
+    let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+    // What the answer holds counts as memory of queries, too.
+    let held = MemoryConsumer::new("the answer's rows").register(task.memory_pool() as &Arc<dyn MemoryPool>);
+    let mut stream = execute_stream(plan, task).map_err(failed)?;
+    let mut answer = QueryAnswer { schema: stream.schema(), batches: Vec::new(), truncated: false };
+    let mut left = limits.rows_max;
+    while let Some(batch) = stream.next().await {
+        let mut batch = batch.map_err(failed)?;
+        if batch.num_rows() > left {
+            answer.truncated = true;
+            batch = batch.slice(0, left);
+        }
+        left -= batch.num_rows();
+        held.try_grow(batch.get_array_memory_size()).map_err(failed)?;
+        answer.batches.push(batch);
+        if answer.truncated {
+            break;
+        }
+    }
+    Ok(answer)
+}
+
+fn failed(error: DataFusionError) -> QueryError {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
+        DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => QueryError::Invalid(error),
+        _ => QueryError::Failed(error),
+    }
+}

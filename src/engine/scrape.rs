@@ -1,0 +1,132 @@
+//! What a Prometheus scrape shows: span metrics as the Collector's connector gives them, what came in over OTLP, and
+//! Spanwise's own findings, budgets and pipelines.
+
+use super::costs::Cost;
+use crate::model::budget::Budget;
+use crate::model::finding::Finding;
+use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The connector's default bounds, ms; those of `pipelines/queries/span_metrics.sql`.
+const BOUNDS_MS: [f64; 16] =
+    [2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0];
+/// Findings shown; those firing come first.
+const FINDINGS_MAX: usize = 2000;
+
+type Attributes = BTreeMap<String, String>;
+
+/// Rows of the all-time rollup `span_metrics` as the connector's two families.
+pub(crate) fn span_metrics(batch: &RecordBatch) -> Vec<Family> {
+    let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let columns = ["service_name", "span_name", "span_kind", "status_code"].map(text);
+    let [Some(service), Some(span), Some(kind), Some(status)] = columns else { return Vec::new() };
+    let calls = batch.column_by_name("calls").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let sums = batch.column_by_name("duration_sum_ms").and_then(|column| column.as_primitive_opt::<Float64Type>());
+    let buckets = batch.column_by_name("duration_buckets").and_then(|column| column.as_list_opt::<i32>());
+    let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return Vec::new() };
+    let bounds: Arc<[f64]> = BOUNDS_MS.into();
+    let mut counters = Vec::with_capacity(batch.num_rows());
+    let mut histograms = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let attributes = attributes([
+            ("service.name", service.value(row).to_owned()),
+            ("span.name", span.value(row).to_owned()),
+            ("span.kind", format!("SPAN_KIND_{}", kind.value(row))),
+            ("status.code", format!("STATUS_CODE_{}", status.value(row))),
+        ]);
+        let count = calls.value(row).cast_unsigned();
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        counters.push(own(attributes.clone(), SampleValue::Number(count as f64)));
+        if buckets.is_valid(row) {
+            let counts = buckets.value(row);
+            let counts =
+                counts.as_primitive::<Int64Type>().values().iter().map(|count| count.cast_unsigned()).collect();
+            let (bounds, sum) = (bounds.clone(), sums.value(row));
+            histograms.push(own(attributes, SampleValue::Histogram { bounds, counts, sum, count }));
+        }
+    }
+    vec![
+        family("traces.span.metrics.calls", "", "Spans, all of them.", FamilyKind::Counter, counters),
+        family("traces.span.metrics.duration", "ms", "Duration of spans.", FamilyKind::Histogram, histograms),
+    ]
+}
+
+/// Findings: how many stand in which state, and the value and limit of each key.
+pub(crate) fn findings(findings: &[Finding]) -> Vec<Family> {
+    let mut counts: BTreeMap<(&str, &str, &str), f64> = BTreeMap::new();
+    let (mut values, mut limits) = (Vec::new(), Vec::new());
+    for (index, finding) in findings.iter().enumerate() {
+        let (state, severity) = (finding.state.as_str(), finding.severity.map_or("", |severity| severity.as_str()));
+        *counts.entry((&finding.pipeline, state, severity)).or_default() += 1.0;
+        if index >= FINDINGS_MAX {
+            continue;
+        }
+        let mut labels: Attributes = finding.key.iter().cloned().collect();
+        labels.insert("pipeline".to_owned(), finding.pipeline.clone());
+        labels.insert("unit".to_owned(), finding.unit.clone());
+        let sample = |value: Option<f64>| value.map(|value| own(labels.clone(), SampleValue::Number(value)));
+        values.extend(sample(finding.value));
+        limits.extend(sample(finding.limit));
+    }
+    let count = |((pipeline, state, severity), count): ((&str, &str, &str), f64)| {
+        let labels = [("pipeline", pipeline), ("state", state), ("severity", severity)];
+        own(attributes(labels.map(|(name, value)| (name, value.to_owned()))), SampleValue::Number(count))
+    };
+    vec![
+        gauge("spanwise.findings", "Keys that were judged, by state.", counts.into_iter().map(count).collect()),
+        gauge("spanwise.finding.value", "What a key was judged by, in the unit of its label.", values),
+        gauge("spanwise.finding.limit", "The limit of a key, in the unit of its label.", limits),
+    ]
+}
+
+/// The user's budgets.
+pub(crate) fn budgets(budgets: &[Budget]) -> Vec<Family> {
+    let sample = |budget: &Budget| {
+        let labels = attributes([
+            ("kind", budget.kind.as_str().to_owned()),
+            ("name", budget.name.clone()),
+            ("unit", budget.unit.clone()),
+        ]);
+        own(labels, SampleValue::Number(budget.limit))
+    };
+    let samples = budgets.iter().map(sample).collect();
+    vec![gauge("spanwise.budget.limit", "Limits that the user set, in the unit of the label.", samples)]
+}
+
+/// What the analyses cost.
+pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
+    let counter = |name: &str, unit: &str, description: &str, value: &dyn Fn(&Cost) -> f64| {
+        let sample = |(id, cost): (&String, &Cost)| {
+            own(attributes([("pipeline", id.clone())]), SampleValue::Number(value(cost)))
+        };
+        family(name, unit, description, FamilyKind::Counter, costs.iter().map(sample).collect())
+    };
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let number = |count: u64| count as f64;
+    vec![
+        counter("spanwise.pipeline.runs", "", "Times a pipeline ran.", &|cost| number(cost.runs)),
+        counter("spanwise.pipeline.rows_read", "", "Rows that a pipeline read.", &|cost| number(cost.rows_read)),
+        counter("spanwise.pipeline.failures", "", "Times a pipeline failed.", &|cost| number(cost.failures)),
+        counter("spanwise.pipeline.duration", "s", "Time that a pipeline took.", &|cost| cost.milliseconds / 1000.0),
+    ]
+}
+
+fn attributes<const N: usize>(pairs: [(&str, String); N]) -> Attributes {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn own(attributes: Attributes, value: SampleValue) -> Sample {
+    let (scope_name, scope_version) = (String::new(), String::new());
+    Sample { attributes, resource: None, scope_name, scope_version, value, time_ms: None }
+}
+
+fn gauge(name: &str, description: &str, samples: Vec<Sample>) -> Family {
+    family(name, "", description, FamilyKind::Gauge, samples)
+}
+
+fn family(name: &str, unit: &str, description: &str, kind: FamilyKind, samples: Vec<Sample>) -> Family {
+    Family { name: name.to_owned(), unit: unit.to_owned(), description: description.to_owned(), kind, samples }
+}

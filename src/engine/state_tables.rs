@@ -1,0 +1,49 @@
+//! The engine's own state as rows: findings, budgets, coverage.
+
+use super::costs::object;
+use super::tables::StateRows;
+use crate::model::budget::Budget;
+use crate::model::finding::Finding;
+use crate::store::HotStore;
+use serde_json::{Value, json};
+
+/// Rows of the table `findings`.
+pub(crate) fn findings(findings: &[Finding]) -> StateRows {
+    let row = |finding: &Finding| {
+        let key: serde_json::Map<String, Value> =
+            finding.key.iter().map(|(column, value)| (column.clone(), Value::from(value.as_str()))).collect();
+        object(json!({
+            "id": finding.id, "pipeline": finding.pipeline, "severity": finding.severity, "state": finding.state,
+            "title": finding.title, "key": key, "value": finding.value, "limit_value": finding.limit,
+            "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
+            "evidence": Value::Object(finding.evidence.clone()).to_string(), "trace_ids": finding.trace_ids,
+            "evidence_sql": finding.evidence_sql, "advice": finding.advice, "proof": finding.proof,
+            "first_seen": finding.first_seen_ms * 1000, "last_seen": finding.last_seen_ms * 1000,
+            "state_since": finding.state_since_ms * 1000,
+        }))
+    };
+    findings.iter().map(row).collect()
+}
+
+/// Rows of the table `budgets`.
+pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
+    let row = |budget: &Budget| {
+        object(json!({
+            "kind": budget.kind.as_str(), "name": budget.name, "operation_match": budget.operation_match,
+            "service_match": budget.service_match, "percentile": budget.percentile, "limit_value": budget.limit,
+            "unit": budget.unit, "below": budget.below,
+        }))
+    };
+    budgets.iter().map(row).collect()
+}
+
+/// Rows of the table `coverage`.
+pub(crate) fn coverage(store: &HotStore) -> StateRows {
+    let row = |coverage: crate::store::Coverage| {
+        object(json!({
+            "table_name": coverage.table, "from_time": coverage.span_us.map(|span| span.0),
+            "to_time": coverage.span_us.map(|span| span.1), "rows": coverage.rows, "bytes": coverage.bytes,
+        }))
+    };
+    store.coverage().into_iter().map(row).collect()
+}

@@ -1,0 +1,155 @@
+//! All tables as sessions see them: signals, rollups with their resolutions, state, and views.
+
+use super::functions;
+use super::rollups::RollupTable;
+use crate::model::pipeline::{PipelineDef, PipelineKind};
+use crate::model::table::{TableDef, TableKind};
+use crate::store::{HotStore, Part, SnapshotTable};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionContext;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Rows of a state table: times in microseconds since the epoch, maps as objects.
+pub type StateRows = Vec<Map<String, Value>>;
+type StateSource = Arc<dyn Fn() -> StateRows + Send + Sync>;
+
+/// The tables.
+pub(crate) struct Tables {
+    definitions: Vec<TableDef>,
+    store: Arc<HotStore>,
+    pub(crate) rollups: BTreeMap<String, Arc<RollupTable>>,
+    state: Arc<RwLock<BTreeMap<String, StateSource>>>,
+}
+
+impl Tables {
+    /// The tables of `definitions`; rollups plan in `context`.
+    pub(crate) fn new(
+        definitions: Vec<TableDef>,
+        store: Arc<HotStore>,
+        series_max: usize,
+        context: &SessionContext,
+    ) -> Result<Tables> {
+        let mut rollups = BTreeMap::new();
+        for table in definitions.iter().filter(|table| table.kind == TableKind::Rollup) {
+            rollups.insert(table.name.clone(), RollupTable::new(table.clone(), series_max, context)?);
+        }
+        Ok(Tables { definitions, store, rollups, state: Arc::default() })
+    }
+
+    /// Gives a state table its rows, taken at each query.
+    pub(crate) fn fill(&self, name: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.insert(name.to_owned(), Arc::new(rows));
+    }
+
+    pub(crate) fn definitions(&self) -> &[TableDef] {
+        &self.definitions
+    }
+
+    /// A session over all tables and the views among `pipelines`.
+    pub(crate) async fn session(
+        &self,
+        pipelines: &[PipelineDef],
+        config: SessionConfig,
+        runtime: Arc<RuntimeEnv>,
+    ) -> Result<SessionContext> {
+        let state =
+            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+        let context = SessionContext::new_with_state(state);
+        functions::register(&context);
+        for table in &self.definitions {
+            self.register(&context, table)?;
+        }
+        views(&context, pipelines).await?;
+        Ok(context)
+    }
+
+    fn register(&self, context: &SessionContext, table: &TableDef) -> Result<()> {
+        match table.kind {
+            TableKind::Signal => {
+                if let Some(provider) = self.store.provider(&table.name) {
+                    context.register_table(&table.name, Arc::new(provider))?;
+                }
+            }
+            TableKind::Rollup => {
+                let Some(rollup) = self.rollups.get(&table.name) else { return Ok(()) };
+                context.register_table(&table.name, Arc::new(rollup.provider()))?;
+                for (resolution_s, suffix) in [(60, "1m"), (3600, "1h")] {
+                    if table.resolutions_s.contains(&resolution_s) {
+                        let provider = rollup.provider_of(resolution_s);
+                        context.register_table(format!("{}_{suffix}", table.name), Arc::new(provider))?;
+                    }
+                }
+            }
+            TableKind::State => {
+                context.register_table(&table.name, Arc::new(self.state_table(table)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn state_table(&self, table: &TableDef) -> SnapshotTable {
+        let (state, name, schema) = (self.state.clone(), table.name.clone(), table.schema());
+        SnapshotTable::new(schema.clone(), None, move || {
+            let source = state.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+            match source.map(|source| batch(&schema, &source())) {
+                Some(Ok(batch)) => vec![Part::new(batch, None)],
+                Some(Err(error)) => {
+                    tracing::error!(table = name, %error, "rows of a state table do not fit its schema");
+                    Vec::new()
+                }
+                None => Vec::new(),
+            }
+        })
+    }
+}
+
+/// Rows as a batch.
+pub(crate) fn batch(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch> {
+    let mut decoder =
+        arrow::json::ReaderBuilder::new(schema.clone()).with_batch_size(rows.len().max(1)).build_decoder()?;
+    decoder.serialize(rows)?;
+    Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
+}
+
+/// Registers views; one may read another, whichever stands first.
+async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()> {
+    let mut left: Vec<&PipelineDef> = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View).collect();
+    loop {
+        let before = left.len();
+        let mut failed = None;
+        let mut again = Vec::new();
+        for view in left {
+            match context.sql(&view.sql).await {
+                Ok(frame) => drop(context.register_table(&view.id, frame.into_view())?),
+                Err(error) => {
+                    failed = Some(error.context(format!("view {}", view.file)));
+                    again.push(view);
+                }
+            }
+        }
+        left = again;
+        match failed {
+            None => return Ok(()),
+            Some(error) if left.len() == before => return Err(error),
+            Some(_) => {}
+        }
+    }
+}
+
+/// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.
+pub(crate) fn own_config() -> SessionConfig {
+    SessionConfig::new().with_target_partitions(1).with_information_schema(false)
+}
+
+/// An error as one line for people.
+pub(crate) fn line(error: &DataFusionError) -> String {
+    error.strip_backtrace()
+}

@@ -1,0 +1,91 @@
+//! Upkeep: small parts are joined, what has expired is dropped, silent series are forgotten.
+
+use super::flush::{COUNTERS, Flusher};
+use super::rollups::{Joined, Retention, RollupTable};
+use super::settings::EngineSettings;
+use super::tables::Tables;
+use crate::store::State;
+use std::sync::Arc;
+
+/// A series that has been silent for this long is forgotten.
+const SILENT_MS: i64 = 3_600_000;
+/// The finest rows are never kept shorter than this, for the findings read them.
+const FINE_MS_MIN: i64 = 600_000;
+
+/// Does all of it once.
+pub(crate) async fn upkeep(
+    tables: &Tables,
+    state: &State,
+    flusher: &mut Flusher,
+    settings: &EngineSettings,
+    now_ms: i64,
+) -> anyhow::Result<()> {
+    for table in tables.rollups.values() {
+        let joined = table.join().await?;
+        if !joined.is_empty() {
+            replace(table, state, joined).await?;
+        }
+    }
+    expire(tables, state, settings, now_ms).await?;
+    let before_unix_nano = (now_ms - SILENT_MS) * 1_000_000;
+    flusher.last_values.expire(before_unix_nano);
+    let silent = flusher.counters.silent(before_unix_nano);
+    if !silent.is_empty() {
+        let mut txn = state.begin().await?;
+        for key in &silent {
+            txn.delete(COUNTERS, key).await?;
+        }
+        txn.commit().await?;
+        flusher.counters.forget(&silent);
+    }
+    Ok(())
+}
+
+async fn replace(table: &Arc<RollupTable>, state: &State, joined: Vec<Joined>) -> anyhow::Result<()> {
+    let mut txn = state.begin().await?;
+    let mut ids = Vec::with_capacity(joined.len());
+    for part in &joined {
+        txn.remove_parts(&part.removed).await?;
+        ids.push(txn.add_part(&table.definition.name, part.resolution_s, &part.batch).await?);
+    }
+    txn.commit().await?;
+    for (part, id) in joined.into_iter().zip(ids) {
+        table.replace(part, id);
+    }
+    Ok(())
+}
+
+/// Drops expired rows, and more of the finest ones while they take more memory than they may.
+async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_ms: i64) -> anyhow::Result<()> {
+    let mut retention = settings.retention;
+    loop {
+        let mut gone = Vec::new();
+        for table in tables.rollups.values() {
+            gone.extend(table.expire(now_ms, retention)?);
+        }
+        if !gone.is_empty() {
+            let mut txn = state.begin().await?;
+            txn.remove_parts(&gone).await?;
+            txn.commit().await?;
+        }
+        let bytes: usize = tables.rollups.values().map(|table| table.memory_bytes()).sum();
+        let shorter = shorter(retention);
+        if bytes <= settings.rollup_bytes_max || shorter == retention {
+            return Ok(());
+        }
+        tracing::warn!(
+            bytes,
+            limit = settings.rollup_bytes_max,
+            "rollups take more memory than they may: dropping the finest rows early"
+        );
+        retention = shorter;
+    }
+}
+
+fn shorter(retention: Retention) -> Retention {
+    Retention {
+        fine_ms: (retention.fine_ms / 2).max(FINE_MS_MIN.min(retention.fine_ms)),
+        minute_ms: (retention.minute_ms / 2).max((6 * FINE_MS_MIN).min(retention.minute_ms)),
+        hour_ms: retention.hour_ms,
+    }
+}
