@@ -74,6 +74,13 @@ pub struct Counters {
     pub refused: AtomicU64,
 }
 
+/// What became of a request.
+struct Taken {
+    items: u64,
+    rejected: Arc<Rejected>,
+    resend: bool,
+}
+
 /// The door that every receiver leads to.
 pub struct Admission {
     log: Log<Arc<Decoded>>,
@@ -111,9 +118,30 @@ impl Admission {
         body: Bytes,
     ) -> Result<Arc<Rejected>, Refusal> {
         let outcome = self.admit(receiver, signal, encoding, body).await;
-        let counter = if outcome.is_ok() { &self.counters.requests } else { &self.counters.refused };
-        counter.fetch_add(1, Ordering::Relaxed);
-        outcome
+        match &outcome {
+            Ok(taken) => {
+                self.counters.requests.fetch_add(1, Ordering::Relaxed);
+                self.counters.items.fetch_add(taken.items, Ordering::Relaxed);
+                self.counters.items_rejected.fetch_add(taken.rejected.items.len() as u64, Ordering::Relaxed);
+                self.counters.resends.fetch_add(u64::from(taken.resend), Ordering::Relaxed);
+            }
+            Err(_) => drop(self.counters.refused.fetch_add(1, Ordering::Relaxed)),
+        }
+        outcome.map(|taken| taken.rejected)
+    }
+
+    /// Takes Spanwise's own telemetry: as any other, but not counted, so that it does not feed on itself.
+    ///
+    /// # Errors
+    /// As [`Admission::accept`].
+    pub async fn accept_own(
+        &self,
+        receiver: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<(), Refusal> {
+        self.admit(receiver, signal, encoding, body).await.map(drop)
     }
 
     /// Notes a request that the log holds already, at the start.
@@ -135,17 +163,14 @@ impl Admission {
         signal: Signal,
         encoding: Encoding,
         body: Bytes,
-    ) -> Result<Arc<Rejected>, Refusal> {
+    ) -> Result<Taken, Refusal> {
         let _room = self.take_room(body.len())?;
         let received_unix_nano = unix_nano(SystemTime::now());
         let digest = digest(signal, &body);
         let claim = if self.knows_resends(signal) {
             match self.claim(digest, received_unix_nano).await {
                 Ok(claim) => Some(claim),
-                Err(rejected) => {
-                    self.counters.resends.fetch_add(1, Ordering::Relaxed);
-                    return Ok(rejected);
-                }
+                Err(rejected) => return Ok(Taken { items: 0, rejected, resend: true }),
             }
         } else {
             None
@@ -170,9 +195,7 @@ impl Admission {
         if let Some(claim) = claim {
             claim.stored(received_unix_nano, rejected.clone());
         }
-        self.counters.items.fetch_add(items, Ordering::Relaxed);
-        self.counters.items_rejected.fetch_add(rejected.items.len() as u64, Ordering::Relaxed);
-        Ok(Arc::new(rejected))
+        Ok(Taken { items, rejected: Arc::new(rejected), resend: false })
     }
 
     fn knows_resends(&self, signal: Signal) -> bool {

@@ -207,6 +207,12 @@ impl<T> Log<T> {
         Position(*self.shared.newest.borrow())
     }
 
+    /// A place from which on the log holds no more than `bytes`, or its last segment alone.
+    #[must_use]
+    pub fn before_last(&self, bytes: u64) -> Position {
+        Position(self.shared.segments().before_last(bytes))
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {

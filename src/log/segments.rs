@@ -103,6 +103,20 @@ impl Segments {
         self.list.get(self.list.partition_point(|segment| segment.first <= first))
     }
 
+    /// The position before the newest segments that hold no more than `bytes` together, and always the last one.
+    pub(super) fn before_last(&self, bytes: u64) -> u64 {
+        let mut taken = 0;
+        let mut first = self.oldest();
+        for (index, segment) in self.list.iter().rev().enumerate() {
+            taken += segment.bytes;
+            if index > 0 && taken > bytes {
+                break;
+            }
+            first = segment.first;
+        }
+        first.saturating_sub(1)
+    }
+
     /// Deletes from the front what all have read and what is too old or too much. The last segment stays.
     pub(super) fn cut(&mut self, keep_after: u64, bytes_max: u64, age_max: Duration) {
         // Senders are refused at the bound itself, so room is made a little before it.

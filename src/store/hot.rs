@@ -112,6 +112,13 @@ impl HotStore {
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
+    /// Begins behind a frame: what is at or before it is not in memory.
+    pub fn begin_after(&self, position: Position) {
+        let mut rows = self.rows();
+        rows.evicted = rows.evicted.max(position);
+        rows.newest = rows.newest.max(position);
+    }
+
     /// Notes the newest frame where it holds no rows for any table.
     pub fn advance(&self, position: Position) {
         let mut rows = self.rows();
