@@ -1,1 +1,3 @@
 //! Layer 5: configuration, wiring, command line and own telemetry.
+
+pub mod config;

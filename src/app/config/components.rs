@@ -1,0 +1,208 @@
+//! What every section of the file has in common: components by id, what was noted, and where is listened.
+
+use super::values::Values as _;
+use crate::catalog::yaml::{Gather, MapReader, Node, Value};
+use crate::model::fault::{Fault, did_you_mean};
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+
+/// What is gathered while a file is read, besides its faults.
+pub(super) struct Reading<'a> {
+    file: &'a str,
+    pub(super) gather: &'a Gather,
+    notes: RefCell<Vec<Fault>>,
+    listeners: RefCell<Vec<Listener>>,
+}
+
+struct Listener {
+    address: SocketAddr,
+    path: String,
+    line: usize,
+}
+
+/// One entry of a section: `otlp/name` is of the kind `otlp`.
+pub(super) struct Component<'a> {
+    pub(super) id: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) path: String,
+    pub(super) line: usize,
+    node: &'a Node,
+}
+
+/// Whether something that listens asks who is there.
+#[derive(Clone, Copy)]
+pub(super) enum Guard {
+    /// It has a secret.
+    Secret,
+    /// The user said that anyone may come.
+    Anyone,
+    /// Neither: it must stay on loopback.
+    None,
+}
+
+impl Guard {
+    pub(super) fn of(secret: bool, anyone: bool) -> Guard {
+        match (secret, anyone) {
+            (true, _) => Guard::Secret,
+            (false, true) => Guard::Anyone,
+            (false, false) => Guard::None,
+        }
+    }
+}
+
+impl<'a> Component<'a> {
+    /// Its settings; `None` and a fault where they are no map.
+    pub(super) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
+        reading.gather.map(self.node, &self.path)
+    }
+
+    pub(super) fn fault(&self, reading: &Reading<'_>, message: impl Into<String>) {
+        reading.gather.fault(self.line, &self.path, message);
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(file: &'a str, gather: &'a Gather) -> Reading<'a> {
+        Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default() }
+    }
+
+    /// The components of a section, in the order of the file.
+    pub(super) fn section(&self, top: &MapReader<'a>, section: &str) -> Vec<Component<'a>> {
+        let Some(map) = top.map(section) else { return Vec::new() };
+        let component = |entry: &'a crate::catalog::yaml::Entry| {
+            let (kind, name) = entry.key.split_once('/').unwrap_or((&entry.key, "-"));
+            let path = map.path(&entry.key);
+            if kind.is_empty() || name.trim().is_empty() {
+                self.gather.fault(entry.line, &path, "expected an id of the form `type` or `type/name`");
+                return None;
+            }
+            Some(Component { id: &entry.key, kind, path, line: entry.line, node: &entry.node })
+        };
+        map.entries().iter().filter_map(component).collect()
+    }
+
+    /// The fault of a kind that is not known: what is said of it, else the nearest that is known.
+    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], told: &[(&str, &str)]) {
+        let kind = component.kind;
+        if let Some((_, message)) = told.iter().find(|(word, _)| *word == kind) {
+            return component.fault(self, *message);
+        }
+        let hint = match did_you_mean(kind, known.iter().copied()) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        component.fault(self, format!("there is no component of the type `{kind}` here; {hint}"));
+    }
+
+    /// Notes what is no fault, but not quite what the file says either.
+    pub(super) fn note(&self, line: usize, path: impl Into<String>, message: impl Into<String>) {
+        self.notes.borrow_mut().push(Fault::new(self.file, line, path, message));
+    }
+
+    /// Notes at a key of a map, where it is there.
+    pub(super) fn note_key(&self, map: &MapReader<'_>, key: &str, message: &str) {
+        if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
+            self.note(node.line, map.path(key), message);
+        }
+    }
+
+    /// Keys of a Collector that are taken and change nothing.
+    pub(super) fn without_effect(&self, map: &MapReader<'_>, keys: &[&str]) {
+        for key in keys {
+            self.note_key(map, key, "has no effect here; it may be removed");
+        }
+    }
+
+    /// Keys of a Collector that would change something, and cannot be followed.
+    pub(super) fn not_yet(&self, map: &MapReader<'_>, keys: &[(&str, &str)]) {
+        for (key, instead) in keys {
+            if map.given(key) {
+                map.fault(key, format!("is not supported yet; {instead}"));
+            }
+        }
+    }
+
+    /// The address under `endpoint`, and that nobody else listens there; off loopback only behind the guard.
+    pub(super) fn listen(&self, map: &MapReader<'_>, default: SocketAddr, guard: Guard) -> SocketAddr {
+        let key = "endpoint";
+        let address = match map.text(key).map(|text| resolve(&text)) {
+            None => default,
+            Some(Ok(address)) => address,
+            Some(Err(message)) => {
+                map.fault(key, message);
+                return default;
+            }
+        };
+        let line = map.get(key).map_or(map.line(), |node| node.line);
+        if !address.ip().to_canonical().is_loopback() && matches!(guard, Guard::None) {
+            map.fault(
+                key,
+                format!(
+                    "{address} can be reached from other machines, and nothing is asked of who comes; {}, or \
+                     `allow_unauthenticated: true` if anyone may come",
+                    "listen on 127.0.0.1, or set a secret beside it (`auth_token`, for Postgres `password`)"
+                ),
+            );
+        }
+        self.claim(address, map.path(key), line);
+        address
+    }
+
+    /// Takes an address; two that take the same one are a fault.
+    pub(super) fn claim(&self, address: SocketAddr, path: String, line: usize) {
+        let mut listeners = self.listeners.borrow_mut();
+        let same = |other: &&Listener| {
+            let (a, b) = (other.address.ip(), address.ip());
+            other.address.port() == address.port() && (a == b || a.is_unspecified() || b.is_unspecified())
+        };
+        if let Some(other) = listeners.iter().find(same).filter(|_| address.port() != 0) {
+            let place = if other.line > 0 { format!(" on line {}", other.line) } else { String::new() };
+            let message = format!("{address} is taken by {}{place}; expected another port", other.path);
+            self.gather.fault(line, &path, message);
+        }
+        listeners.push(Listener { address, path, line });
+    }
+
+    /// The component that listens where a sender would send to.
+    pub(super) fn listens_at(&self, host: &str, port: u16) -> Option<String> {
+        let ip = if host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { host.parse::<IpAddr>().ok() }?;
+        let reached = |listener: &&Listener| {
+            let own = listener.address.ip();
+            listener.address.port() == port && (own == ip || (own.is_unspecified() && ip.is_loopback()))
+        };
+        self.listeners.borrow().iter().find(reached).map(|listener| listener.path.clone())
+    }
+
+    /// All notes, by line.
+    pub(super) fn take_notes(&self) -> Vec<Fault> {
+        let mut notes = std::mem::take(&mut *self.notes.borrow_mut());
+        notes.sort_by_key(|note| note.line);
+        notes
+    }
+}
+
+/// An address on loopback.
+pub(super) const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// The address of `host:port`; `:port` is every interface.
+pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let expected = |found: &str| format!("expected an address such as 127.0.0.1:4317, found {found:?}");
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| expected(text))?;
+    let port: u16 = port.parse().map_err(|_| expected(text))?;
+    match host {
+        "" => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)),
+        "localhost" => Ok(loopback(port)),
+        host if host.contains("//") => Err(format!("{}, which is a URL", expected(text))),
+        host => {
+            let found = (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            let found = found.map_err(|error| format!("{}, whose host is not known: {error}", expected(text)))?;
+            let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+            first.copied().ok_or_else(|| format!("{}, whose host has no address", expected(text)))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `exporters`: which there are, and in which pipelines each may stand.
+
+mod channels;
+mod common;
+mod otlp;
+mod prometheus;
+
+use super::components::{Component, Reading};
+use super::pending::{ChannelSettings, DebugSettings, OtlpSettings, PrometheusSettings, Verbosity};
+use super::service::{Pipeline, Service, stands_in};
+use crate::model::signal::Signal;
+use std::net::SocketAddr;
+
+pub(super) use common::outward_endpoint;
+
+/// All targets.
+#[derive(Default)]
+pub(super) struct Exporters {
+    pub(super) otlp: Vec<OtlpSettings>,
+    pub(super) debug: Vec<DebugSettings>,
+    pub(super) prometheus: Vec<(SocketAddr, PrometheusSettings)>,
+    pub(super) channels: Vec<ChannelSettings>,
+}
+
+const KNOWN: [&str; 8] = ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "prometheus", "debug", "slack", "webhook"];
+
+const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
+const TAKES_OTLP: &str =
+    "is not needed: its backend takes OTLP; write `otlp_grpc` or `otlp_http` with its OTLP endpoint";
+
+const INSTEAD: [(&str, &str); 16] = [
+    ("logging", "was replaced in the Collector too; write `debug`"),
+    ("jaeger", TAKES_OTLP),
+    ("zipkin", LATER),
+    ("loki", TAKES_OTLP),
+    ("tempo", TAKES_OTLP),
+    ("opencensus", TAKES_OTLP),
+    ("newrelic", TAKES_OTLP),
+    ("datadog", LATER),
+    ("elasticsearch", LATER),
+    ("kafka", LATER),
+    ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
+    ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
+    ("prometheusremotewrite", "is not supported yet; let Prometheus scrape the `prometheus` exporter"),
+    ("load_balancing", LATER),
+    ("pagerduty", "is not supported yet; write `webhook`"),
+    ("email", "is not supported yet; write `webhook`"),
+];
+
+pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components: &[Component<'_>]) -> Exporters {
+    let mut exporters = Exporters::default();
+    for component in components {
+        let signals = service.map_or_else(Vec::new, |service| service.signals_of(component.id));
+        let known = KNOWN.contains(&component.kind);
+        if !known {
+            reading.unknown(component, &KNOWN, &INSTEAD);
+            continue;
+        }
+        let Some(map) = component.settings(reading) else { continue };
+        match component.kind {
+            "prometheus" => exporters.prometheus.extend(prometheus::read(reading, map)),
+            "debug" => exporters.debug.push(debug(reading, component.id, map, signals)),
+            "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
+            _ => exporters.otlp.extend(otlp::read(reading, component, map, signals)),
+        }
+    }
+    exporters
+}
+
+fn debug(
+    reading: &Reading<'_>,
+    id: &str,
+    map: crate::catalog::yaml::MapReader<'_>,
+    signals: Vec<Signal>,
+) -> DebugSettings {
+    let words = [("basic", Verbosity::Basic), ("normal", Verbosity::Normal), ("detailed", Verbosity::Detailed)];
+    let verbosity = map.word("verbosity", &words).unwrap_or_default();
+    reading.without_effect(
+        &map,
+        &["sampling_initial", "sampling_thereafter", "use_internal_logger", "output_paths", "sending_queue"],
+    );
+    map.finish();
+    DebugSettings { id: id.to_owned(), verbosity, signals }
+}
+
+/// Each exporter gets what it can send.
+pub(super) fn check_places(reading: &Reading<'_>, service: &Service) {
+    for pipeline in &service.pipelines {
+        for exporter in &pipeline.exporters {
+            if let Some(message) = misplaced(pipeline, &exporter.id) {
+                reading.gather.fault(exporter.line, format!("{}.exporters", pipeline.path), message);
+            }
+        }
+    }
+}
+
+fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
+    let kind = id.split('/').next().unwrap_or_default();
+    let signal = pipeline.signal;
+    // What comes out of a connector: findings as logs, derived metrics as metrics.
+    let derived = pipeline.receivers.iter().find(|named| is_connector(&named.id));
+    let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
+    match kind {
+        "prometheus" if signal != Signal::Metrics => {
+            Some(format!("{id:?} takes metrics alone, and this is a pipeline of {signal}"))
+        }
+        "slack" | "webhook" if signal != Signal::Logs || received || derived.is_none() => Some(format!(
+            "{id:?} tells findings; expected it in a pipeline of its own, \
+             `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"
+        )),
+        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "debug" => derived.map(|connector| match signal {
+            Signal::Logs => format!(
+                "findings of {:?} go to slack and webhook alone so far; expected {id:?} in a pipeline without it",
+                connector.id
+            ),
+            _ => format!(
+                "the metrics of {:?} go out by the prometheus exporter alone so far; expected {id:?} in a pipeline without it",
+                connector.id
+            ),
+        }),
+        _ => None,
+    }
+}
+
+fn is_connector(id: &str) -> bool {
+    matches!(id.split('/').next(), Some("performance" | "span_metrics" | "spanmetrics"))
+}
+
+/// Connectors stand where they have something to take or give.
+pub(super) fn check_connectors(reading: &Reading<'_>, service: &Service) {
+    for pipeline in &service.pipelines {
+        let path = |list: &str| format!("{}.{list}", pipeline.path);
+        for named in pipeline.receivers.iter().filter(|named| is_connector(&named.id)) {
+            if pipeline.signal == Signal::Traces {
+                let message = format!("{:?} gives metrics and findings (as logs), and no traces", named.id);
+                reading.gather.fault(named.line, path("receivers"), message);
+            }
+            if stands_in(&pipeline.exporters, &named.id) {
+                let message = format!("{:?} would feed on itself", named.id);
+                reading.gather.fault(named.line, path("receivers"), message);
+            }
+        }
+    }
+}

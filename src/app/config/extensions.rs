@@ -1,0 +1,205 @@
+//! `extensions`: the store, SQL and health.
+
+use super::components::{Component, Guard, Reading, loopback};
+use super::pending::QueryLimits;
+use super::values::Values as _;
+use crate::catalog::yaml::MapReader;
+use crate::ingest::IngestSettings;
+use crate::log::LogSettings;
+use crate::sinks::settings::Secret;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where tables are kept.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Folder of everything that is kept: the log, the state.
+    pub directory: PathBuf,
+    /// Memory of the tables of received rows.
+    pub memory_bytes_max: usize,
+}
+
+/// How SQL is asked.
+#[derive(Debug, Clone)]
+pub struct SqlConfig {
+    /// Where the Postgres wire is spoken.
+    pub postgres: Option<SocketAddr>,
+    /// Where HTTP is spoken.
+    pub http: Option<SocketAddr>,
+    /// Bounds of a query.
+    pub limits: QueryLimits,
+    /// Token that a client must bear over HTTP.
+    pub auth_token: Option<Secret>,
+    /// User that a client must name over the Postgres wire, where there is a password.
+    pub user: String,
+    /// Password that a client must give over the Postgres wire.
+    pub password: Option<Secret>,
+}
+
+/// Where health is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// Where it is served.
+    pub address: SocketAddr,
+    /// The path.
+    pub path: String,
+}
+
+/// All extensions.
+pub(super) struct Extensions {
+    pub(super) store: StoreConfig,
+    pub(super) log: LogSettings,
+    pub(super) ingest: IngestSettings,
+    pub(super) sql: SqlConfig,
+    pub(super) health: Option<HealthConfig>,
+}
+
+const KNOWN: [&str; 3] = ["store", "sql", "health_check"];
+const NO_PAGES: &str = "is not offered here; remove it: own telemetry is in the tables that SQL reads";
+const TOKENS: &str =
+    "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or `headers` at the exporter";
+
+const INSTEAD: [(&str, &str); 7] = [
+    ("zpages", NO_PAGES),
+    ("pprof", NO_PAGES),
+    ("bearertokenauth", TOKENS),
+    ("basicauth", TOKENS),
+    ("oauth2client", TOKENS),
+    (
+        "file_storage",
+        "is not needed: the log is on disk and is every exporter's queue; remove it, and `storage` of the queues",
+    ),
+    ("memory_ballast", "is not needed; remove it"),
+];
+
+pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Extensions {
+    let mut extensions = Extensions {
+        store: StoreConfig { directory: PathBuf::from("spanwise-data"), memory_bytes_max: 512 << 20 },
+        log: LogSettings::default(),
+        ingest: IngestSettings::default(),
+        sql: SqlConfig {
+            postgres: Some(loopback(15432)),
+            http: Some(loopback(4380)),
+            limits: QueryLimits::default(),
+            auth_token: None,
+            user: "spanwise".to_owned(),
+            password: None,
+        },
+        health: None,
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for component in components {
+        if !KNOWN.contains(&component.kind) {
+            reading.unknown(component, &KNOWN, &INSTEAD);
+            continue;
+        }
+        if seen.contains(&component.kind) {
+            component.fault(reading, format!("there is one {} already; expected no second", component.kind));
+            continue;
+        }
+        seen.push(component.kind);
+        let Some(map) = component.settings(reading) else { continue };
+        match component.kind {
+            "store" => store(map, &mut extensions),
+            "sql" => sql(reading, map, &mut extensions.sql),
+            _ => extensions.health = Some(health(reading, map)),
+        }
+    }
+    if !seen.contains(&"sql") {
+        claim_defaults(reading, &extensions.sql);
+        reading.note(
+            0,
+            "extensions.sql",
+            "is absent: SQL listens on 127.0.0.1:4380 (HTTP) and 127.0.0.1:15432 (Postgres)",
+        );
+    }
+    extensions.log.dir = extensions.store.directory.join("log");
+    extensions
+}
+
+fn store(map: MapReader<'_>, extensions: &mut Extensions) {
+    if let Some(directory) = map.text("directory") {
+        let path = PathBuf::from(&directory);
+        if directory.is_empty() || (path.exists() && !path.is_dir()) {
+            map.fault("directory", format!("expected a folder, which may yet have to be made, found {directory:?}"));
+        }
+        extensions.store.directory = path;
+    }
+    extensions.store.memory_bytes_max = map.size("memory").unwrap_or(extensions.store.memory_bytes_max);
+    if let Some(map) = map.map("log") {
+        let log = &mut extensions.log;
+        log.bytes_max = map.size("size").map_or(log.bytes_max, |bytes| bytes as u64);
+        log.age_max = map.duration_above_zero("age").unwrap_or(log.age_max);
+        log.segment_bytes = map.size("segment").map_or(log.segment_bytes.min(log.bytes_max), |bytes| bytes as u64);
+        log.queue_bytes_max = map.size("queue").unwrap_or(log.queue_bytes_max);
+        if log.segment_bytes > log.bytes_max {
+            let message =
+                format!("expected no more than log.size, which is {}, found {}", log.bytes_max, log.segment_bytes);
+            map.fault("segment", message);
+        }
+        map.finish();
+    }
+    let ingest = &mut extensions.ingest;
+    ingest.inflight_bytes_max = map.size("inflight").unwrap_or(ingest.inflight_bytes_max);
+    if let Some(map) = map.map("resends") {
+        ingest.dedup_window = map.duration("window").unwrap_or(ingest.dedup_window);
+        ingest.dedup_entries_max = map.count("entries_max", 1).unwrap_or(ingest.dedup_entries_max);
+        ingest.dedup_logs = map.bool("logs").unwrap_or(ingest.dedup_logs);
+        map.finish();
+    }
+    map.finish();
+}
+
+fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
+    sql.auth_token = map.secret("auth_token");
+    sql.password = map.secret("password");
+    if let Some(user) = map.text("user") {
+        if !map.has("password") {
+            map.fault("user", "expected a `password` with it, found none");
+        }
+        sql.user = user;
+    }
+    let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
+    // What is named listens; where neither is named, both do.
+    if map.has("postgres") || map.has("http") {
+        let listen = |key: &str, port: u16, secret: &str| {
+            let map_of = map.map(key)?;
+            let address = reading.listen(&map_of, loopback(port), Guard::of(map.given(secret), anyone));
+            reading.not_yet(&map_of, &[("tls", "let a proxy in front end TLS, and listen on loopback behind it")]);
+            map_of.finish();
+            Some(address)
+        };
+        sql.postgres = listen("postgres", 15432, "password");
+        sql.http = listen("http", 4380, "auth_token");
+    } else {
+        claim_defaults(reading, sql);
+    }
+    let limits = &mut sql.limits;
+    limits.timeout = map.duration_above_zero("timeout").unwrap_or(limits.timeout);
+    limits.rows_max = map.count("rows_max", 1).unwrap_or(limits.rows_max);
+    limits.memory_bytes_max = map.size("memory").unwrap_or(limits.memory_bytes_max);
+    limits.sql_bytes_max = map.size("statement_size").unwrap_or(limits.sql_bytes_max);
+    map.finish();
+}
+
+fn claim_defaults(reading: &Reading<'_>, sql: &SqlConfig) {
+    for (address, key) in [(sql.postgres, "postgres"), (sql.http, "http")] {
+        if let Some(address) = address {
+            reading.claim(address, format!("extensions.sql.{key}"), 0);
+        }
+    }
+}
+
+fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
+    // Whether a process is well is no secret, and those who ask seldom have one.
+    let address = reading.listen(&map, loopback(13133), Guard::Anyone);
+    let path = map.text("path").unwrap_or_else(|| "/".to_owned());
+    if !path.starts_with('/') {
+        map.fault("path", format!("expected a path such as /health, found {path:?}"));
+    }
+    map.get("allow_unauthenticated");
+    reading.not_yet(&map, &[("tls", "let a proxy in front end TLS")]);
+    reading.without_effect(&map, &["response_body", "check_collector_pipeline"]);
+    map.finish();
+    HealthConfig { address, path }
+}

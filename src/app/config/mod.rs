@@ -1,0 +1,172 @@
+//! `otel-config.yaml`: the Collector's form, read whole, with every fault at once.
+//!
+//! What comes out is checked: nothing in it can fail later but the machine. Each section of the file has its module
+//! here, which knows its keys, their defaults, and what to write in place of a component that is not there.
+
+mod alerting;
+mod budgets;
+mod components;
+mod environment;
+mod exporters;
+mod extensions;
+mod overrides;
+mod pending;
+mod performance;
+mod processors;
+mod receivers;
+mod service;
+mod telemetry;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use budgets::API_PATTERNS;
+pub use extensions::{HealthConfig, SqlConfig, StoreConfig};
+pub use pending::{
+    ChannelKind, ChannelSettings, DebugSettings, OtlpSettings, PrometheusSettings, Protocol, QueryLimits, Verbosity,
+};
+pub use performance::{PerformanceConfig, RetentionConfig};
+pub use receivers::ReceiverConfig;
+pub use telemetry::{LogEncoding, LogLevel, MetricsLevel, OutwardTelemetry, TelemetryConfig};
+
+use crate::catalog::yaml::{self, Gather, MapReader};
+use crate::ingest::IngestSettings;
+use crate::log::LogSettings;
+use crate::model::budget::{AlertLimit, Budget};
+use crate::model::fault::{Fault, Faults};
+use components::Reading;
+use service::Sections;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The configuration that is used where there is no file.
+pub const EMBEDDED: &str = include_str!("../../../otel-config.yaml");
+/// What faults call it.
+pub const EMBEDDED_NAME: &str = "(embedded default)";
+/// The file that is looked for in the working directory.
+pub const DEFAULT_FILE: &str = "otel-config.yaml";
+
+/// Reads the configuration again.
+pub type ReloadFn = Arc<dyn Fn() -> Result<Config, Faults> + Send + Sync>;
+
+/// Everything that a file says, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it was read from.
+    pub file: String,
+    /// Where telemetry comes in.
+    pub receivers: Vec<ReceiverConfig>,
+    /// Bounds of what comes in.
+    pub ingest: IngestSettings,
+    /// The durable log.
+    pub log: LogSettings,
+    /// Where tables are kept.
+    pub store: StoreConfig,
+    /// What is analysed, and how.
+    pub performance: PerformanceConfig,
+    /// OTLP targets.
+    pub otlp: Vec<OtlpSettings>,
+    /// Targets that print.
+    pub debug: Vec<DebugSettings>,
+    /// Addresses that Prometheus scrapes.
+    pub prometheus: Vec<(SocketAddr, PrometheusSettings)>,
+    /// Alert channels.
+    pub channels: Vec<ChannelSettings>,
+    /// How SQL is asked.
+    pub sql: SqlConfig,
+    /// Where health is told.
+    pub health: Option<HealthConfig>,
+    /// Own telemetry.
+    pub telemetry: TelemetryConfig,
+    /// What is no fault, and worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Reads a file, or the embedded default. `environment` gives the values of variables.
+///
+/// # Errors
+/// All faults of the file, by line.
+pub fn load(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
+    let Some(path) = path else { return parse(EMBEDDED_NAME, EMBEDDED, environment) };
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&file, &text, environment),
+        Err(error) => Err(Faults(vec![Fault::new(file, 0, "", format!("cannot be read: {error}"))])),
+    }
+}
+
+/// The variables of this process.
+#[must_use]
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads a text in the form of `otel-config.yaml`; `file` is what its faults are to call it.
+///
+/// # Errors
+/// All faults, by line.
+pub fn parse(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
+    let mut root = yaml::parse(file, text)?;
+    let gather = Gather::new(file);
+    let secrets = environment::expand(&gather, &mut root, environment);
+    let masked = |faults: Vec<Fault>| faults.into_iter().map(|fault| environment::mask(fault, &secrets));
+    let reading = Reading::new(file, &gather);
+    let config = gather.map(&root, "").and_then(|top| read(file, &reading, top));
+    let faults = gather.take();
+    match config {
+        Some(mut config) if faults.is_empty() => {
+            config.notes = masked(reading.take_notes()).map(|note| note.to_string()).collect();
+            Ok(config)
+        }
+        _ => Err(Faults(masked(faults).collect())),
+    }
+}
+
+fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config> {
+    let sections = Sections {
+        receivers: reading.section(&top, "receivers"),
+        processors: reading.section(&top, "processors"),
+        exporters: reading.section(&top, "exporters"),
+        connectors: reading.section(&top, "connectors"),
+        extensions: reading.section(&top, "extensions"),
+    };
+    // Receivers come first: what sends must not send to them.
+    let receivers = receivers::read(reading, &sections.receivers);
+    let service = service::read(reading, &top);
+    top.finish();
+    processors::read(reading, &sections.processors);
+    let exporters = exporters::read(reading, service.as_ref(), &sections.exporters);
+    let performance = performance::read(reading, &sections.connectors);
+    let extensions = extensions::read(reading, &sections.extensions);
+    let service = service?;
+    service.check_names(reading, &sections);
+    processors::check_samplers(reading, &service);
+    exporters::check_places(reading, &service);
+    exporters::check_connectors(reading, &service);
+    performance::check_attached(reading, &service, &performance.id);
+    Some(Config {
+        file: file.to_owned(),
+        receivers,
+        ingest: extensions.ingest,
+        log: extensions.log,
+        store: extensions.store,
+        performance,
+        otlp: exporters.otlp,
+        debug: exporters.debug,
+        prometheus: exporters.prometheus,
+        channels: exporters.channels,
+        sql: extensions.sql,
+        health: extensions.health,
+        telemetry: service.telemetry,
+        notes: Vec::new(),
+    })
+}
+
+/// The budgets and alerts of the embedded default, for files that speak of none.
+fn defaults() -> (Vec<Budget>, Vec<AlertLimit>) {
+    // The embedded file speaks of both, so this does not come back here; a test reads it without a fault.
+    let read = parse(EMBEDDED_NAME, EMBEDDED, &|_| None);
+    read.map(|config| (config.performance.budgets, config.performance.alerting)).unwrap_or_default()
+}

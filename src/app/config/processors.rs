@@ -1,0 +1,90 @@
+//! `processors`: what is built in is taken, the rest is told what to write instead.
+
+use super::components::{Component, Reading};
+use super::service::Service;
+
+const KNOWN: [&str; 2] = ["batch", "memory_limiter"];
+
+/// Processors that leave a part of the data out.
+const SAMPLERS: [&str; 2] = ["tail_sampling", "probabilistic_sampler"];
+
+const BEHIND: &str = "is not supported yet; run it in a Collector behind, to which an `otlp_grpc` exporter here sends";
+const BEFORE: &str = "is not supported yet; run it in a Collector in front, which sends here with `otlp_grpc`";
+const NOT_NEEDED: &str = "is not needed here; remove it from `processors` and from the pipelines";
+
+const INSTEAD: [(&str, &str); 16] = [
+    ("tail_sampling", BEHIND),
+    ("probabilistic_sampler", BEHIND),
+    ("resource", BEFORE),
+    ("attributes", BEFORE),
+    ("transform", BEFORE),
+    ("filter", BEFORE),
+    ("redaction", BEFORE),
+    ("span", BEFORE),
+    ("resourcedetection", BEFORE),
+    ("k8sattributes", BEFORE),
+    ("metricstransform", BEFORE),
+    ("groupbyattrs", BEFORE),
+    ("groupbytrace", NOT_NEEDED),
+    ("cumulativetodelta", NOT_NEEDED),
+    ("deltatocumulative", NOT_NEEDED),
+    (
+        "spanmetrics",
+        "is the `performance` connector here; remove it, and read its metrics from the prometheus exporter",
+    ),
+];
+
+pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) {
+    for component in components {
+        let keys: &[&str] = match component.kind {
+            "batch" => {
+                &["timeout", "send_batch_size", "send_batch_max_size", "metadata_keys", "metadata_cardinality_limit"]
+            }
+            "memory_limiter" => &[
+                "check_interval",
+                "limit_mib",
+                "spike_limit_mib",
+                "limit_percentage",
+                "spike_limit_percentage",
+                "min_gc_interval_when_soft_limited",
+                "min_gc_interval_when_hard_limited",
+            ],
+            _ => {
+                reading.unknown(component, &KNOWN, &INSTEAD);
+                continue;
+            }
+        };
+        let built_in = match component.kind {
+            "batch" => {
+                "is built in: what comes in is batched for the disk, and `sending_queue.batch` of an exporter says how it goes out"
+            }
+            _ => "is built in: every queue is bounded, and senders are told to wait",
+        };
+        reading.note(component.line, &component.path, built_in);
+        if let Some(map) = component.settings(reading) {
+            for key in keys {
+                map.get(key);
+            }
+            map.finish();
+        }
+    }
+}
+
+/// Statistics must see every span: a sampler in a pipeline that leads to `performance` would make them wrong.
+pub(super) fn check_samplers(reading: &Reading<'_>, service: &Service) {
+    for pipeline in &service.pipelines {
+        let measured = pipeline.exporters.iter().any(|named| kind(&named.id) == "performance");
+        for named in pipeline.processors.iter().filter(|named| measured && SAMPLERS.contains(&kind(&named.id))) {
+            let message = format!(
+                "{:?} stands before `performance`, whose figures would then miss what it leaves out; \
+                 give it a pipeline of its own, without `performance`",
+                named.id
+            );
+            reading.gather.fault(named.line, format!("{}.processors", pipeline.path), message);
+        }
+    }
+}
+
+fn kind(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
+}

@@ -1,0 +1,168 @@
+//! `receivers`: OTLP over gRPC and HTTP.
+
+use super::components::{Component, Guard, Reading, loopback};
+use super::values::Values as _;
+use crate::catalog::yaml::MapReader;
+use crate::ingest::receivers::grpc::GrpcSettings;
+use crate::ingest::receivers::http::HttpSettings;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// One OTLP receiver.
+#[derive(Clone)]
+pub struct ReceiverConfig {
+    /// Its id: `otlp` or `otlp/name`.
+    pub id: String,
+    /// Where it speaks gRPC, and how.
+    pub grpc: Option<(SocketAddr, GrpcSettings)>,
+    /// Where it speaks HTTP, and how.
+    pub http: Option<(SocketAddr, HttpSettings)>,
+}
+
+impl fmt::Debug for ReceiverConfig {
+    // The settings hold tokens as plain text: what is printed is picked one by one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverConfig")
+            .field("id", &self.id)
+            .field("grpc", &self.grpc.as_ref().map(|(address, settings)| (address, settings.auth_token.is_some())))
+            .field("http", &self.http.as_ref().map(|(address, settings)| (address, settings.auth_token.is_some())))
+            .finish()
+    }
+}
+
+const KNOWN: [&str; 1] = ["otlp"];
+const OTHERS: [&str; 12] = [
+    "prometheus",
+    "jaeger",
+    "zipkin",
+    "hostmetrics",
+    "filelog",
+    "kafka",
+    "redis",
+    "postgresql",
+    "mysql",
+    "statsd",
+    "k8s_cluster",
+    "opencensus",
+];
+
+/// Says of a Collector's receiver how its data comes here.
+const INSTEAD: &str = "only OTLP is received here; keep this receiver in a Collector, and have it export with \
+                       `otlp_grpc: {endpoint: 127.0.0.1:4317, tls: {insecure: true}}`";
+
+pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Vec<ReceiverConfig> {
+    let mut receivers = Vec::new();
+    for component in components {
+        if component.kind != "otlp" {
+            let told: Vec<(&str, &str)> = OTHERS.iter().map(|kind| (*kind, INSTEAD)).collect();
+            reading.unknown(component, &KNOWN, &told);
+            continue;
+        }
+        let Some(map) = component.settings(reading) else { continue };
+        receivers.extend(otlp(reading, component.id, map));
+    }
+    receivers
+}
+
+fn otlp(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> Option<ReceiverConfig> {
+    let named = map.need("protocols");
+    let protocols = map.map("protocols");
+    if let Some(protocols) = &protocols
+        && named
+        && !protocols.has("grpc")
+        && !protocols.has("http")
+    {
+        map.fault("protocols", "expected grpc, http or both, found neither");
+    }
+    map.finish();
+    let protocols = protocols.filter(|_| named)?;
+    let grpc = protocols.map("grpc").map(|map| grpc(reading, map));
+    let http = protocols.map("http").map(|map| http(reading, map));
+    protocols.finish();
+    Some(ReceiverConfig { id: id.to_owned(), grpc, http })
+}
+
+fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings) {
+    let defaults = GrpcSettings::default();
+    let (address, auth_token) = door(reading, &map, 4317);
+    let settings = GrpcSettings {
+        max_recv_msg_size_bytes: match map.count("max_recv_msg_size_mib", 1) {
+            Some(mib) => mib.saturating_mul(1 << 20),
+            None => defaults.max_recv_msg_size_bytes,
+        },
+        auth_token,
+    };
+    reading.without_effect(
+        &map,
+        &["max_concurrent_streams", "read_buffer_size", "write_buffer_size", "keepalive", "include_metadata"],
+    );
+    map.finish();
+    (address, settings)
+}
+
+fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings) {
+    let defaults = HttpSettings::default();
+    let (address, auth_token) = door(reading, &map, 4318);
+    let path = |key: &str, default: String| match map.text(key) {
+        None => default,
+        Some(path) if path.starts_with('/') => path,
+        // The Collector puts the slash in front, too.
+        Some(path) => format!("/{path}"),
+    };
+    let settings = HttpSettings {
+        max_request_body_size_bytes: map.size("max_request_body_size").unwrap_or(defaults.max_request_body_size_bytes),
+        traces_url_path: path("traces_url_path", defaults.traces_url_path),
+        metrics_url_path: path("metrics_url_path", defaults.metrics_url_path),
+        logs_url_path: path("logs_url_path", defaults.logs_url_path),
+        auth_token,
+        cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
+    };
+    let paths = [&settings.traces_url_path, &settings.metrics_url_path, &settings.logs_url_path];
+    if paths[0] == paths[1] || paths[0] == paths[2] || paths[1] == paths[2] {
+        map.fault("traces_url_path", "expected three different paths for traces, metrics and logs");
+    }
+    reading.without_effect(
+        &map,
+        &[
+            "include_metadata",
+            "response_headers",
+            "compression_algorithms",
+            "read_timeout",
+            "read_header_timeout",
+            "write_timeout",
+            "idle_timeout",
+            "keep_alives_enabled",
+        ],
+    );
+    map.finish();
+    (address, settings)
+}
+
+/// Where is listened, and the token that is asked for.
+fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, Option<String>) {
+    let token = map.secret("auth_token");
+    let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
+    let address = reading.listen(map, loopback(port), Guard::of(map.given("auth_token"), anyone));
+    if map.text("transport").is_some_and(|transport| transport != "tcp") {
+        map.fault("transport", "expected tcp, which is all that is listened on");
+    }
+    reading.not_yet(
+        map,
+        &[
+            ("tls", "let a proxy in front end TLS, and listen on loopback behind it"),
+            (
+                "auth",
+                "write `auth_token: ${env:TOKEN}` in its place: senders then show `authorization: Bearer <token>`",
+            ),
+            ("middlewares", "remove it"),
+        ],
+    );
+    (address, token.map(|token| token.reveal().to_owned()))
+}
+
+fn cors(reading: &Reading<'_>, map: MapReader<'_>) -> Vec<String> {
+    let origins = map.strs("allowed_origins");
+    reading.without_effect(&map, &["allowed_headers", "exposed_headers", "max_age"]);
+    map.finish();
+    origins
+}

@@ -1,0 +1,315 @@
+use super::*;
+use crate::engine::findings::PipelineOverride;
+use crate::model::budget::BudgetKind;
+use crate::model::pipeline::Param;
+use crate::model::signal::Signal;
+use crate::sinks::settings::{Compression, RetrySettings, Secret};
+use std::time::Duration;
+
+const FILE: &str = "c.yaml";
+
+/// The least that is a configuration, with `more` before its service.
+fn with(more: &str) -> String {
+    format!(
+        "{more}\nreceivers: {{otlp: {{protocols: {{grpc: }}}}}}\nservice:\n  pipelines:\n    \
+         traces: {{receivers: [otlp], exporters: [performance]}}\n"
+    )
+}
+
+/// The same with `performance` holding `inner`, from line 3 on.
+fn performance(inner: &str) -> String {
+    let inner: String = inner.lines().map(|line| format!("    {line}\n")).collect();
+    with(&format!("connectors:\n  performance:\n{inner}"))
+}
+
+fn good(text: &str) -> Config {
+    parse(FILE, text, &|_| None).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn faults_with(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    match parse(FILE, text, environment) {
+        Ok(config) => panic!("expected faults, found none: {config:?}"),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn faults(text: &str) -> Vec<String> {
+    faults_with(text, &|_| None)
+}
+
+#[test]
+fn the_embedded_file_is_good_and_says_the_defaults() {
+    let config = parse(EMBEDDED_NAME, EMBEDDED, &|_| None).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(config.notes, Vec::<String>::new());
+    assert_eq!(config.receivers.len(), 1);
+    let (grpc, settings) = config.receivers[0].grpc.as_ref().expect("grpc");
+    assert_eq!((grpc.to_string().as_str(), settings.max_recv_msg_size_bytes), ("127.0.0.1:4317", 4 << 20));
+    let (http, settings) = config.receivers[0].http.as_ref().expect("http");
+    assert_eq!((http.to_string().as_str(), settings.max_request_body_size_bytes), ("127.0.0.1:4318", 20 << 20));
+    assert_eq!(config.log.dir, Path::new("spanwise-data/log"));
+    assert_eq!((config.log.bytes_max, config.log.age_max), (10 << 30, Duration::from_secs(86_400)));
+    assert_eq!(config.store.memory_bytes_max, 512 << 20);
+    assert_eq!(config.ingest.dedup_window, Duration::from_secs(600));
+    assert_eq!(config.sql.http.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:4380"));
+    assert_eq!(config.sql.postgres.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:15432"));
+    assert_eq!(config.sql.limits.timeout, Duration::from_secs(30));
+    assert_eq!(config.prometheus[0].0.to_string(), "127.0.0.1:8889");
+    assert_eq!(config.prometheus[0].1.path, "/metrics");
+    let health = config.health.expect("health");
+    assert_eq!((health.address.to_string().as_str(), health.path.as_str()), ("127.0.0.1:13133", "/"));
+    assert_eq!((config.telemetry.level, config.telemetry.encoding), (LogLevel::Info, LogEncoding::Console));
+    assert_eq!(config.telemetry.metrics, MetricsLevel::Normal);
+    let performance = config.performance;
+    assert_eq!(performance.interval, Duration::from_secs(5));
+    assert_eq!((performance.lag, performance.timeout), (Duration::from_secs(10), Duration::from_secs(10)));
+    assert_eq!(performance.series_max, 10_000);
+    let limits: Vec<(&str, f64)> = performance.budgets.iter().map(|b| (b.name.as_str(), b.limit)).collect();
+    assert_eq!(limits, [("search", 200.0), ("detail", 100.0), ("mutation", 500.0)]);
+    assert!(performance.budgets.iter().all(|b| b.kind == BudgetKind::Api && b.percentile == Some(95.0)));
+    assert!(performance.alerting.is_empty() && performance.overrides.is_empty());
+}
+
+#[test]
+fn what_the_embedded_file_shows_in_comments_is_good_too() {
+    // A comment behind a value, or prose, is no key; a line `# key: value` at its indentation is.
+    let shown: String = EMBEDDED
+        .lines()
+        .filter(|line| !line.contains("pipelines: ./") && !line.contains("schemas: ./"))
+        .map(|line| {
+            let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+            let uncommented = rest.strip_prefix("# ").unwrap_or(rest);
+            let key = uncommented.trim_start().trim_start_matches("- ").split([':', ' ']).next().unwrap_or_default();
+            let is_key = uncommented.contains(':') && key.chars().next().is_some_and(|c| c.is_lowercase() || c == '{');
+            let is_key = is_key
+                && (uncommented.trim_start().starts_with(&format!("{key}:"))
+                    || key.starts_with('{')
+                    || uncommented.trim_start().starts_with("- "));
+            match is_key || !rest.starts_with('#') {
+                true => format!(
+                    "{indent}{}\n",
+                    uncommented.replace("alerting: {}", "alerting:").replace("/etc/ssl/own.pem", "Cargo.toml")
+                ),
+                false => "\n".to_owned(),
+            }
+        })
+        .collect();
+    let environment = |name: &str| match name {
+        "SLACK_WEBHOOK_URL" => Some("https://hooks.slack.example/T/B/x".to_owned()),
+        _ => Some("secret-of-the-environment".to_owned()),
+    };
+    let told = match parse(FILE, &shown, &environment) {
+        Ok(_) => panic!("components that stand in no pipeline are faults"),
+        Err(faults) => faults.0,
+    };
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let others: Vec<&String> = told.iter().filter(|fault| !fault.contains("stands in no pipeline")).collect();
+    assert!(others.is_empty(), "{others:#?}\n{shown}");
+    // The samples of exporters and processors that no pipeline of the file names.
+    assert_eq!(told.len(), 5, "{told:#?}");
+}
+
+#[test]
+fn a_collector_file_runs_as_it_is() {
+    let text = "\
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: localhost:4317, max_recv_msg_size_mib: 16, keepalive: {}}
+      http: {endpoint: 127.0.0.1:4318, cors: {allowed_origins: [\"*\"], max_age: 7200}}
+processors:
+  memory_limiter: {check_interval: 1s, limit_mib: 512}
+  batch: {timeout: 1s, send_batch_size: 1024}
+exporters:
+  otlp:
+    endpoint: backend.example:4317
+    tls: {insecure: true}
+    headers: {api-key: abc}
+    compression: zstd
+    sending_queue: {enabled: true, num_consumers: 4, queue_size: 5000, batch: {flush_timeout: 1s, min_size: 100, max_size: 200}}
+    retry_on_failure: {enabled: true, initial_interval: 1s, max_interval: 10s, max_elapsed_time: 5m}
+  otlphttp/eu:
+    endpoint: https://backend.example
+    headers: [{name: x, value: y}]
+    encoding: json
+  prometheus: {endpoint: localhost:8889, namespace: shop, const_labels: {team: web}, send_timestamps: true}
+  debug: {verbosity: detailed}
+extensions:
+  health_check: {endpoint: 0.0.0.0:13133}
+service:
+  extensions: [health_check]
+  telemetry: {logs: {level: DEBUG, encoding: json}, metrics: {level: none}}
+  pipelines:
+    traces: {receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp, debug]}
+    metrics: {receivers: [otlp], processors: [batch], exporters: [otlphttp/eu, prometheus]}
+    logs: {receivers: [otlp], exporters: [otlp]}
+";
+    let config = good(text);
+    assert_eq!(config.receivers[0].grpc.as_ref().expect("grpc").1.max_recv_msg_size_bytes, 16 << 20);
+    assert_eq!(config.receivers[0].http.as_ref().expect("http").1.cors_allowed_origins, ["*"]);
+    let otlp = &config.otlp[0];
+    assert_eq!((otlp.id.as_str(), otlp.protocol), ("otlp", Protocol::Grpc));
+    assert_eq!(otlp.endpoint, "backend.example:4317");
+    assert_eq!(otlp.signals, [Signal::Traces, Signal::Logs]);
+    assert!(otlp.tls.insecure && otlp.compression == Compression::Zstd && otlp.timeout == Duration::from_secs(5));
+    assert_eq!((otlp.batch.items_min, otlp.batch.items_max), (100, 200));
+    assert_eq!(otlp.batch.flush_timeout, Duration::from_secs(1));
+    assert_eq!(otlp.retry.max_elapsed_time, Duration::from_secs(300));
+    assert_eq!(otlp.headers, [("api-key".to_owned(), Secret::new("abc"))]);
+    let eu = &config.otlp[1];
+    assert_eq!((eu.protocol, eu.json, eu.timeout), (Protocol::Http, true, Duration::from_secs(30)));
+    assert_eq!((eu.signals.as_slice(), &eu.retry), (&[Signal::Metrics][..], &RetrySettings::default()));
+    assert_eq!(eu.retry.max_elapsed_time, Duration::ZERO);
+    assert_eq!(eu.headers, [("x".to_owned(), Secret::new("y"))]);
+    let prometheus = &config.prometheus[0].1;
+    assert_eq!((prometheus.namespace.as_str(), prometheus.send_timestamps), ("shop", true));
+    assert_eq!(config.debug[0].verbosity, Verbosity::Detailed);
+    assert_eq!(config.debug[0].signals, [Signal::Traces]);
+    assert_eq!((config.telemetry.level, config.telemetry.encoding), (LogLevel::Debug, LogEncoding::Json));
+    assert_eq!(config.telemetry.metrics, MetricsLevel::None);
+    let noted = |what: &str| config.notes.iter().any(|note| note.contains(what));
+    assert!(
+        noted("attached to all receivers") && noted("c.yaml:8: processors.batch: is built in"),
+        "{:?}",
+        config.notes
+    );
+    assert!(noted("the log is the queue") && noted("keepalive: has no effect"), "{:?}", config.notes);
+    assert_eq!(config.performance.budgets.len(), 3, "the default budgets");
+}
+
+#[test]
+fn every_form_of_budgets_and_alerts() {
+    let config = good(&performance(
+        "budgets:
+  pageLoad: {firstContentfulPaint: 1800ms, timeToInteractive: 3s, fullyLoaded: 5s}
+  api: {search: 200ms, detail: {limit: 90ms, p: 99}, products: {match: \"GET /products/{id}\", service: \"shop*\", p: 50, limit: 1s}}
+  bundle: {javascript: 500kb, css: 64KiB, images: 2mb}
+  metrics: {errorRate: 0.001, availability: 99.9%, apdex: 0.9}
+alerting:
+  responseTime: {warning: 500, critical: 1s, window: 5m}
+  errorRate: {warning: 1, critical: 5%}
+  resources: {cpu: {warning: 70, critical: 90}, memory: {critical: 95}, disk: {warning: 80}}
+  database: {connections: {warning: 80}, lockWaits: {warning: 5}, replication: {warning: 1500ms}}",
+    ));
+    let budget = |name: &str| config.performance.budgets.iter().find(|b| b.name == name).expect("is there").clone();
+    assert_eq!(budget("firstContentfulPaint").limit, 1800.0);
+    assert_eq!(budget("fullyLoaded").percentile, Some(75.0));
+    assert_eq!(budget("search").operation_match, "GET *search*");
+    assert_eq!((budget("detail").limit, budget("detail").percentile), (90.0, Some(99.0)));
+    let own = budget("products");
+    assert_eq!((own.operation_match.as_str(), own.service_match.as_str()), ("GET /products/[{]id[}]", "shop*"));
+    assert_eq!((own.percentile, own.limit, own.unit.as_str()), (Some(50.0), 1000.0, "ms"));
+    assert_eq!((budget("javascript").limit, budget("css").limit, budget("images").limit), (5e5, 65_536.0, 2e6));
+    assert_eq!((budget("errorRate").limit, budget("errorRate").below), (0.1, false));
+    assert_eq!((budget("availability").limit, budget("availability").below), (99.9, true));
+    assert_eq!((budget("apdex").limit, budget("apdex").unit.as_str(), budget("apdex").below), (0.9, "1", true));
+    let alert = |key: &str| config.performance.alerting.iter().find(|a| a.key == key).expect("is there").clone();
+    let response = alert("responseTime");
+    assert_eq!((response.warning, response.critical, response.window_ms), (Some(500.0), Some(1000.0), Some(300_000)));
+    assert_eq!((alert("errorRate").critical, alert("errorRate").window_ms), (Some(5.0), None));
+    assert_eq!((alert("resources.memory").warning, alert("resources.memory").critical), (None, Some(95.0)));
+    assert_eq!(alert("database.replication").warning, Some(1.5));
+    assert_eq!(config.performance.alerting.len(), 8);
+}
+
+#[test]
+fn a_bare_share_above_one_and_other_wrong_limits_are_told() {
+    let told = faults(&performance(
+        "budgets:
+  api: {serach: 200ms, detail: 100, mine: {limit: 1s}, bad: {match: \"[\", limit: 1s}}
+  metrics: {errorRate: 5, apdex: 90}
+  bundle: {javascript: big}
+alerting:
+  responseTime: {warning: 1000, critical: 500}
+  resources: {gpu: {warning: 1}}
+  errorRate: {}",
+    ));
+    let expected = [
+        "c.yaml:4: connectors.performance.budgets.api.serach: expected {match: \"GET /products/*\", limit: 200ms}, found \
+         text \"200ms\": only search, detail, mutation have a pattern of their own; did you mean \"search\"?",
+        "c.yaml:4: connectors.performance.budgets.api.detail: expected a duration such as 200ms, 5s, 5m, 2h or 30d, more \
+         than nought, found number 100",
+        "c.yaml:4: connectors.performance.budgets.api.mine.match: expected match, service or both, found neither",
+        "c.yaml:4: connectors.performance.budgets.api.bad.match: expected a pattern such as \"GET /products/*\", found \
+         \"[\": unclosed character class; missing ']'",
+        "c.yaml:5: connectors.performance.budgets.metrics.errorRate: expected a share such as 0.1% or 0.001, found number 5",
+        "c.yaml:5: connectors.performance.budgets.metrics.apdex: expected a number from 0 to 1, such as 0.9, found number 90",
+        "c.yaml:6: connectors.performance.budgets.bundle.javascript: expected a size such as 500kb, 2mb or 64MiB, more \
+         than nought, found text \"big\"",
+        "c.yaml:8: connectors.performance.alerting.responseTime.critical: expected at least the warning limit, which is \
+         1000, found 500",
+        "c.yaml:9: connectors.performance.alerting.resources.gpu: unknown key; known are cpu, disk, memory",
+        "c.yaml:10: connectors.performance.alerting.errorRate.warning: expected warning, critical or both, found neither",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn five_faults_at_once_each_with_its_line() {
+    let text = "\
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: \"127.0.0.1\"}
+      http: {endpont: 127.0.0.1:4318}
+exporters:
+  otlp_grpc: {endpoint: \"backend:4317\", timeout: 5}
+  kafka: {}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [otlp_grcp, kafka, otlp_grpc]}
+";
+    assert_eq!(
+        faults(text),
+        [
+            "c.yaml:4: receivers.otlp.protocols.grpc.endpoint: expected an address such as 127.0.0.1:4317, found \"127.0.0.1\"",
+            "c.yaml:5: receivers.otlp.protocols.http.endpont: unknown key; did you mean \"endpoint\"?",
+            "c.yaml:7: exporters.otlp_grpc.timeout: expected a duration such as 200ms, 5s, 5m, 2h or 30d, more than \
+             nought, found number 5",
+            "c.yaml:8: exporters.kafka: is not supported yet; send to a Collector that has it with `otlp_grpc`",
+            "c.yaml:11: service.pipelines.traces.exporters: \"otlp_grcp\" is not defined under exporters; did you mean \
+             \"otlp_grpc\"?",
+        ]
+    );
+}
+
+#[test]
+fn single_pipelines_are_changed_by_name() {
+    let config = good(&performance(
+        "findings:
+  slow_statement: {warning: 200ms, critical: 2s, samples_min: 5, window: 10m, for: 1m, params: {limit: 10}}
+  pool_pending: {disabled: true}",
+    ));
+    let expected = PipelineOverride {
+        disabled: false,
+        warning: Some(200.0),
+        critical: Some(2000.0),
+        samples_min: Some(5),
+        window_ms: Some(600_000),
+        for_ms: Some(60_000),
+        params: [("limit".to_owned(), Param::Int(10))].into(),
+    };
+    assert_eq!(config.performance.overrides["slow_statement"], expected);
+    assert!(config.performance.overrides["pool_pending"].disabled);
+    let told = faults(&performance(
+        "findings:
+  slow_statment: {warning: 1}
+  requests: {warning: 1}
+  slow_statement: {params: {limt: 5, limit: ten}}",
+    ));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:4: connectors.performance.findings.slow_statment: there is no pipeline of this name; did you mean \
+             \"slow_statement\"?",
+            "c.yaml:5: connectors.performance.findings.requests.warning: \"requests\" judges nothing; only `disabled` and \
+             `params` can be set",
+            "c.yaml:6: connectors.performance.findings.slow_statement.params.limt: \"slow_statement\" has no such \
+             parameter; did you mean \"limit\"?",
+            "c.yaml:6: connectors.performance.findings.slow_statement.params.limit: expected a whole number, found text \
+             \"ten\"",
+        ]
+    );
+}
+
+mod listening;
+mod pipelines;

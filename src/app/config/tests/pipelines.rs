@@ -1,0 +1,134 @@
+//! What may stand in which pipeline.
+
+use super::*;
+
+/// A file with these lists of a pipeline, all components defined.
+fn standing(pipelines: &str, more: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nconnectors: {{performance: }}\nservice:\n  pipelines:\n    \
+         {pipelines}\n{more}"
+    )
+}
+
+#[test]
+fn channels_tell_findings_and_nothing_else() {
+    let slack = "exporters: {slack: {url: \"https://hooks.example/x\"}}\n";
+    let config = good(&standing(
+        "{traces: {receivers: [otlp], exporters: [performance]}, logs/alerts: {receivers: [performance], exporters: [slack]}}",
+        slack,
+    ));
+    assert_eq!(config.channels[0].kind, ChannelKind::Slack);
+    assert!(config.channels[0].send_resolved);
+    for wrong in [
+        "{logs: {receivers: [otlp], exporters: [slack]}}",
+        "{metrics: {receivers: [performance, otlp], exporters: [slack]}}",
+        "{logs/alerts: {receivers: [performance, otlp], exporters: [slack]}}",
+    ] {
+        assert_eq!(
+            faults(&standing(wrong, slack)),
+            ["c.yaml:5: service.pipelines.".to_owned()
+                + wrong[1..].split(':').next().unwrap_or_default()
+                + ".exporters: \"slack\" tells findings; expected it in a pipeline of its own, \
+                   `logs/alerts: {receivers: [performance], exporters: [slack]}`"]
+        );
+    }
+}
+
+#[test]
+fn every_exporter_gets_what_it_can_send() {
+    let told = faults(&standing(
+        "{traces: {receivers: [otlp], exporters: [prometheus, performance]}, metrics: {receivers: [performance], exporters: [debug]}}",
+        "exporters: {prometheus: , debug: }\n",
+    ));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:5: service.pipelines.traces.exporters: \"prometheus\" takes metrics alone, and this is a pipeline of \
+             traces",
+            "c.yaml:5: service.pipelines.metrics.exporters: the metrics of \"performance\" go out by the prometheus \
+             exporter alone so far; expected \"debug\" in a pipeline without it",
+        ]
+    );
+}
+
+#[test]
+fn a_sampler_before_performance_is_a_fault() {
+    let told = faults(&standing(
+        "{traces: {receivers: [otlp], processors: [tail_sampling], exporters: [performance]}}",
+        "processors: {tail_sampling: {}}\n",
+    ));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with(
+            "c.yaml:5: service.pipelines.traces.processors: \"tail_sampling\" stands before `performance`"
+        )
+    );
+    assert!(
+        told[1].starts_with("c.yaml:6: processors.tail_sampling: is not supported yet; run it in a Collector behind")
+    );
+}
+
+#[test]
+fn every_component_is_used_and_every_name_defined() {
+    let told = faults(
+        "receivers: {otlp: {protocols: {grpc: }}, otlp/b: {protocols: {http: }}}
+processors: {batch: }
+connectors: {performance: , performance/b: }
+extensions: {health_check: }
+service:
+  extensions: [zpages]
+  pipelines:
+    trace: {receivers: [otlp]}
+    traces: {receivers: [], exporters: [performance, performance]}
+    logs: {receivers: [otlp], processors: [bach], exporters: [performance]}
+",
+    );
+    let expected = [
+        "c.yaml:1: receivers.otlp/b: stands in no pipeline; name it in one under service.pipelines, or remove it",
+        "c.yaml:2: processors.batch: stands in no pipeline; name it in one under service.pipelines, or remove it",
+        "c.yaml:3: connectors.performance/b: \"performance\" is there already; expected one `performance` in all",
+        "c.yaml:4: extensions.health_check: is not started; add \"health_check\" to service.extensions, or remove it",
+        "c.yaml:6: service.extensions: \"zpages\" is not defined under extensions",
+        "c.yaml:8: service.pipelines.trace: expected traces, metrics or logs, or one with a name such as traces/shop, found \
+         \"trace\"; did you mean \"traces\"?",
+        "c.yaml:9: service.pipelines.traces.exporters[1]: \"performance\" stands in this list already",
+        "c.yaml:9: service.pipelines.traces.receivers: expected at least one receiver, found none",
+        "c.yaml:10: service.pipelines.logs.processors: \"bach\" is not defined under processors; did you mean \"batch\"?",
+    ];
+    assert_eq!(told.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(), expected.into());
+}
+
+#[test]
+fn span_metrics_are_built_in_where_they_are_the_same() {
+    let file = |settings: &str| {
+        standing(
+            "{traces: {receivers: [otlp], exporters: [spanmetrics]}, metrics: {receivers: [spanmetrics], exporters: [prometheus]}}",
+            "exporters: {prometheus: }\n",
+        )
+        .replace("performance: }", &format!("spanmetrics: {settings}}}"))
+    };
+    let same = "{histogram: {explicit: {buckets: [2ms, 4ms, 6ms, 8ms, 10ms, 50ms, 100ms, 200ms, 400ms, 800ms, 1s, 1400ms, \
+                2s, 5s, 10s, 15s]}}, metrics_flush_interval: 15s}";
+    let config = good(&file(same));
+    assert!(config.notes.iter().any(|note| note.contains("connectors.spanmetrics: is built in")), "{:?}", config.notes);
+    let other = "{histogram: {explicit: {buckets: [1ms]}, unit: s}, dimensions: [{name: http.route}], namespace: x}";
+    assert_eq!(faults(&file(other)).len(), 4);
+}
+
+#[test]
+fn own_telemetry_goes_outward() {
+    let config = good(&standing(
+        "{traces: {receivers: [otlp], exporters: [performance]}}",
+        "  telemetry:
+    metrics: {readers: [{periodic: {interval: 10000, exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}, {pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]}
+    traces: {processors: [{batch: {exporter: {otlp: {protocol: http/protobuf, endpoint: \"https://b.example:4318\", headers: {k: v}}}}}]}
+    resource: {team: web}
+",
+    ));
+    let metrics = config.telemetry.metrics_to.expect("metrics go outward");
+    assert_eq!((metrics.protocol, metrics.interval), (Protocol::Grpc, Duration::from_secs(10)));
+    let traces = config.telemetry.traces_to.expect("traces go outward");
+    assert_eq!((traces.protocol, traces.endpoint.as_str()), (Protocol::Http, "https://b.example:4318"));
+    assert_eq!(config.telemetry.resource["team"], "web");
+    assert!(config.notes.iter().any(|note| note.contains("pull: has no effect")), "{:?}", config.notes);
+}

@@ -1,0 +1,127 @@
+//! Values as people write them in a configuration, on top of the YAML reader.
+
+use crate::catalog::yaml::{MapReader, Value};
+use crate::model::units::{DURATION, SIZE, duration, size_bytes};
+use crate::sinks::settings::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Typed values that only a configuration has.
+pub(super) trait Values {
+    /// A duration; `0` needs no unit.
+    fn duration(&self, key: &str) -> Option<Duration>;
+    /// A duration that is not nought.
+    fn duration_above_zero(&self, key: &str) -> Option<Duration>;
+    /// A size in bytes that is not nought.
+    fn size(&self, key: &str) -> Option<usize>;
+    /// A whole number of at least `least`.
+    fn count(&self, key: &str, least: usize) -> Option<usize>;
+    /// Text, or a number or truth value taken as text.
+    fn text(&self, key: &str) -> Option<String>;
+    /// A secret: its value is never told.
+    fn secret(&self, key: &str) -> Option<Secret>;
+    /// Name and value pairs, as a map or as a list of `{name, value}`.
+    fn headers(&self, key: &str) -> Vec<(String, Secret)>;
+    /// A path of something that is there: `what` names it, `fits` says whether it is the right thing.
+    fn existing(&self, key: &str, what: &str, fits: fn(&std::path::Path) -> bool) -> Option<PathBuf>;
+    /// True where the key is there and holds something.
+    fn given(&self, key: &str) -> bool;
+}
+
+impl Values for MapReader<'_> {
+    fn duration(&self, key: &str) -> Option<Duration> {
+        self.parsed(key, DURATION, |text| if text == "0" { Some(Duration::ZERO) } else { duration(text) })
+    }
+
+    fn duration_above_zero(&self, key: &str) -> Option<Duration> {
+        let expected = format!("{DURATION}, more than nought");
+        self.parsed(key, &expected, |text| duration(text).filter(|duration| !duration.is_zero()))
+    }
+
+    fn size(&self, key: &str) -> Option<usize> {
+        self.parsed(key, SIZE, |text| whole(size_bytes(text)?).filter(|bytes| *bytes > 0))
+    }
+
+    fn count(&self, key: &str, least: usize) -> Option<usize> {
+        let expected = format!("a whole number, at least {least}");
+        self.parsed(key, &expected, |text| text.parse().ok().filter(|count| *count >= least))
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.parsed(key, "text", |text| Some(text.to_owned()))
+    }
+
+    fn secret(&self, key: &str) -> Option<Secret> {
+        let node = self.get(key)?;
+        let Some(text) = node.scalar() else {
+            // Nothing is a fault, too: an empty variable must not switch a check of tokens off.
+            let found = if node.value == Value::Null { "nothing" } else { "a list or a map" };
+            self.fault(key, format!("expected a secret, found {found}"));
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.fault(key, "expected a secret, found empty text");
+            return None;
+        }
+        if text.chars().any(char::is_control) {
+            self.fault(key, "expected one line of text, found a control character such as a line break in it");
+            return None;
+        }
+        Some(Secret::new(text))
+    }
+
+    fn headers(&self, key: &str) -> Vec<(String, Secret)> {
+        let Some(node) = self.get(key) else { return Vec::new() };
+        let mut headers = Vec::new();
+        match &node.value {
+            Value::Null => {}
+            Value::Map(_) => {
+                let Some(map) = self.map(key) else { return Vec::new() };
+                for entry in map.entries() {
+                    if let Some(secret) = map.secret(&entry.key) {
+                        headers.push((entry.key.clone(), secret, map.path(&entry.key), entry.line));
+                    }
+                }
+            }
+            Value::List(_) => {
+                for map in self.maps(key) {
+                    let name = map.need_str("name");
+                    let value = if map.need("value") { map.secret("value") } else { None };
+                    if let Some(value) = value.filter(|_| !name.is_empty()) {
+                        headers.push((name, value, map.path("name"), map.line()));
+                    }
+                    map.finish();
+                }
+            }
+            _ => self.fault(key, "expected a map of headers, or a list of {name, value}, found a bare value"),
+        }
+        let checked = headers.into_iter().filter_map(|(name, value, path, line)| {
+            if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+                self.gather().fault(line, path, format!("expected the name of a header, found {name:?}"));
+                return None;
+            }
+            Some((name, value))
+        });
+        checked.collect()
+    }
+
+    fn existing(&self, key: &str, what: &str, fits: fn(&std::path::Path) -> bool) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(key)?);
+        if fits(&path) {
+            return Some(path);
+        }
+        let found = if path.exists() { "which is something else" } else { "which does not exist" };
+        self.fault(key, format!("expected {what}, found {:?}, {found}", path.display().to_string()));
+        None
+    }
+
+    fn given(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|node| node.value != Value::Null)
+    }
+}
+
+/// A whole count of bytes.
+fn whole(bytes: f64) -> Option<usize> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie within usize")]
+    ((0.0..9e15).contains(&bytes)).then(|| bytes.round() as usize)
+}
