@@ -1,1 +1,10 @@
 //! Layer 2: admission and decoding. It does not know who reads after it.
+
+pub mod admission;
+pub mod decode;
+pub mod receivers;
+
+mod inflate;
+mod recent;
+
+pub use admission::{Admission, IngestSettings, Refusal};

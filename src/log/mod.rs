@@ -1,1 +1,286 @@
 //! Layer 1: the durable log and its readers. It does not know what the bytes mean.
+//!
+//! Frames go to segment files, one after another. An append returns when its frame is on disk: the writer thread gathers
+//! what waits, writes it, calls fsync once for all of it, and only then answers. After a failed fsync the kernel may have
+//! dropped the pages, so nothing is retried: the log stops, and says so.
+
+mod format;
+mod reader;
+mod segments;
+mod writer;
+
+pub use reader::Reader;
+
+use bytes::Bytes;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Where the log lies and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// Folder of the segments.
+    pub dir: PathBuf,
+    /// Bytes on disk past which the oldest segments go, and past which senders are held back if readers still need them.
+    pub bytes_max: u64,
+    /// Age past which segments go that all readers have read.
+    pub age_max: Duration,
+    /// Bytes after which a new segment begins.
+    pub segment_bytes: u64,
+    /// Bytes that may wait for the disk.
+    pub queue_bytes_max: usize,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings {
+            dir: PathBuf::from("spanwise-data/log"),
+            bytes_max: 10 << 30,
+            age_max: Duration::from_secs(24 * 3600),
+            segment_bytes: 64 << 20,
+            queue_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// The running number of a frame, from 1; 0 stands before all. Never used twice, also over restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A frame that is on disk, with what rode along in memory.
+#[derive(Debug)]
+pub struct Committed<T> {
+    /// Its place.
+    pub position: Position,
+    /// What the appender gave.
+    pub attachment: T,
+}
+
+/// What was found when the log was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whole frames.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of a frame at the end that was never finished, so never acknowledged.
+    pub truncated_bytes: u64,
+    /// Places in the middle where bytes had been damaged, and were passed over.
+    pub damaged_frames: u64,
+}
+
+/// The log cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("log {path}: {doing}: {source}")]
+pub struct LogError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What was tried.
+    pub doing: &'static str,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// A frame was not taken; it is not on disk and must not be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The queue or the disk budget is full: try again later.
+    #[error("the log is full: {found} bytes of {limit} in {what}")]
+    Full {
+        /// `queue` or `log`.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+        /// What it holds.
+        found: u64,
+    },
+    /// The disk is full: try again when there is space.
+    #[error("no space left for the log: {0}")]
+    NoSpace(String),
+    /// The disk failed. The log has stopped for good.
+    #[error("the log has stopped: {0}")]
+    Failed(String),
+    /// The log is being closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// The log; cheap to clone.
+pub struct Log<T> {
+    shared: Arc<Shared>,
+    queue: mpsc::UnboundedSender<Append<T>>,
+}
+
+impl<T> Clone for Log<T> {
+    fn clone(&self) -> Self {
+        Log { shared: self.shared.clone(), queue: self.queue.clone() }
+    }
+}
+
+/// A frame on its way to the disk.
+struct Append<T> {
+    pub(crate) header: Bytes,
+    pub(crate) payload: Bytes,
+    pub(crate) attachment: T,
+    pub(crate) answer: oneshot::Sender<Result<Position, AppendError>>,
+}
+
+impl<T> Append<T> {
+    fn bytes(&self) -> usize {
+        format::OVERHEAD + self.header.len() + self.payload.len()
+    }
+}
+
+/// What appenders, readers and the writer share.
+struct Shared {
+    pub(crate) settings: LogSettings,
+    segments: std::sync::RwLock<segments::Segments>,
+    pub(crate) newest: watch::Sender<u64>,
+    pub(crate) queued_bytes: std::sync::atomic::AtomicUsize,
+    pub(crate) failure: std::sync::OnceLock<String>,
+}
+
+impl<T: Send + 'static> Log<T> {
+    /// Opens the folder, mends its end, and starts the writer.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, read or written.
+    pub fn open(settings: LogSettings) -> Result<(Log<T>, mpsc::UnboundedReceiver<Committed<T>>, Recovery), LogError> {
+        let (segments, recovery) = segments::Segments::open(&settings.dir)?;
+        let newest = watch::Sender::new(segments.newest());
+        let shared = Arc::new(Shared {
+            settings,
+            segments: std::sync::RwLock::new(segments),
+            newest,
+            queued_bytes: std::sync::atomic::AtomicUsize::new(0),
+            failure: std::sync::OnceLock::new(),
+        });
+        let (queue, appends) = mpsc::unbounded_channel();
+        let (committed, commits) = mpsc::unbounded_channel();
+        writer::start(shared.clone(), appends, committed)?;
+        Ok((Log { shared, queue }, commits, recovery))
+    }
+
+    /// Appends a frame and waits until it is on disk. Its [`Committed`] is sent before this returns, in the order of
+    /// positions.
+    ///
+    /// # Errors
+    /// When a bound is reached or the disk fails; the frame is then not acknowledged.
+    pub async fn append(&self, header: Bytes, payload: Bytes, attachment: T) -> Result<Position, AppendError> {
+        if let Some(failure) = self.shared.failure.get() {
+            return Err(AppendError::Failed(failure.clone()));
+        }
+        let (answer, verdict) = oneshot::channel();
+        let append = Append { header, payload, attachment, answer };
+        let _room = self.shared.take_room(append.bytes())?;
+        self.queue.send(append).map_err(|_| AppendError::Closed)?;
+        verdict.await.unwrap_or(Err(AppendError::Closed))
+    }
+}
+
+impl<T> Log<T> {
+    /// Reads what is committed behind `after`.
+    #[must_use]
+    pub fn read_after(&self, after: Position) -> Reader {
+        Reader::new(self.shared.clone(), after)
+    }
+
+    /// The oldest frame that can still be read; of an empty log, the next one.
+    #[must_use]
+    pub fn oldest(&self) -> Position {
+        Position(self.shared.segments().oldest())
+    }
+
+    /// The newest committed frame.
+    #[must_use]
+    pub fn newest(&self) -> Position {
+        Position(*self.shared.newest.borrow())
+    }
+
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.shared.segments().bytes()
+    }
+
+    /// Waits until a frame behind `position` is committed.
+    pub fn wait_beyond(&self, position: Position) -> impl Future<Output = ()> + Send + use<T> {
+        let mut newest = self.shared.newest.subscribe();
+        async move {
+            // An error means that the log is gone: nothing more will come, and nobody should spin.
+            if newest.wait_for(|newest| *newest > position.0).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that are past the age or
+    /// beyond the bytes of the settings.
+    pub fn cut(&self, keep_after: Position) {
+        let mut segments = match self.shared.segments.write() {
+            Ok(segments) => segments,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        segments.cut(keep_after.0, self.shared.settings.bytes_max, self.shared.settings.age_max);
+    }
+
+    /// Whether frames can be taken.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn health(&self) -> Result<(), String> {
+        self.shared.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+}
+
+impl Shared {
+    fn segments(&self) -> std::sync::RwLockReadGuard<'_, segments::Segments> {
+        match self.segments.read() {
+            Ok(segments) => segments,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    /// Takes room in the queue for as long as the guard lives.
+    fn take_room(self: &Arc<Self>, bytes: usize) -> Result<Room, AppendError> {
+        let on_disk = self.segments().bytes();
+        if on_disk >= self.settings.bytes_max {
+            return Err(AppendError::Full { what: "log", limit: self.settings.bytes_max, found: on_disk });
+        }
+        let before = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let room = Room { shared: self.clone(), bytes };
+        // A frame larger than the whole queue is taken when it is alone, else it never could be.
+        if before > 0 && before + bytes > self.settings.queue_bytes_max {
+            return Err(AppendError::Full {
+                what: "queue",
+                limit: self.settings.queue_bytes_max as u64,
+                found: before as u64,
+            });
+        }
+        Ok(room)
+    }
+}
+
+struct Room {
+    shared: Arc<Shared>,
+    bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.shared.queued_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod decoded;
+pub mod distinct;
 pub mod fault;
 pub mod finding;
 pub mod frame;

@@ -16,9 +16,11 @@ pub enum PipelineKind {
 /// Which side of the limit is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Above the limit.
+    /// Above the limit; at the limit is inside.
     Above,
-    /// Below the limit.
+    /// Above the limit or at it.
+    AtLeast,
+    /// Below the limit; at the limit is inside.
     Below,
 }
 

@@ -1,1 +1,9 @@
 //! Layer 2: hot tables in memory and the state database. It does not know analyses or exporters.
+
+mod hot;
+mod snapshot;
+mod state;
+
+pub use hot::{Coverage, Evicted, HotStore, NewRows};
+pub use snapshot::{Part, SnapshotTable};
+pub use state::{RollupPart, State, StateError, StateTransaction};

@@ -1,0 +1,35 @@
+/*---
+title: Requests wait for a connection
+kind: finding
+window: 5m
+key: [service_name, pool]
+direction: above
+warning: 5
+unit: "ms"
+message: "{service_name}: requests wait {value} for a connection of pool {pool}"
+example:
+  now_ms: 600000
+  given:
+    pools:
+      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: bad, wait_count: 100, wait_sum_ms: 2000, used_max: 1, connections_max: 1}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: good, wait_count: 100, wait_sum_ms: 20}
+  expect:
+    - {service_name: shop, pool: bad, state: firing, value: 20}
+    - {service_name: shop, pool: good, state: ok}
+---
+Every request pays this before its first statement. Find what holds connections long, such as a slow statement or work
+done inside a transaction, before you make the pool larger: a database serves few connections better than many. */
+SELECT
+  service_name,
+  pool,
+  sum(wait_sum_ms) / sum(wait_count) AS value,
+  CAST(sum(wait_count) AS BIGINT) AS samples,
+  max(used_max) AS used_max,
+  max(idle_max) AS idle_max,
+  max(connections_max) AS connections_max,
+  max(waiting_max) AS waiting_max,
+  sum(timeouts) AS timeouts
+FROM pools
+WHERE window_start >= $window_start AND window_start < $window_end
+GROUP BY 1, 2
+HAVING sum(wait_count) > 0

@@ -1,0 +1,48 @@
+/*---
+title: Apdex budget
+kind: finding
+window: 5m
+key: [budget, service_name]
+direction: below
+samples_min: 20
+unit: "1"
+message: "{service_name}: apdex is {value}, under the budget of {limit}"
+example:
+  now_ms: 600000
+  given:
+    budgets:
+      - {kind: metrics, name: apdex, operation_match: "*", service_match: "*", limit_value: 0.9, unit: "%", below: false}
+    requests:
+      - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 50, apdex_tolerating: 20}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
+  expect:
+    - {budget: apdex, service_name: bad, state: firing, value: 0.6}
+    - {budget: apdex, service_name: good, state: ok, value: 1}
+---
+Apdex is the share of requests within T (500 ms), those within 4 T counted half; requests that fail satisfy nobody. It
+falls when many requests are a little slow, which no percentile shows. */
+WITH seen AS (
+  SELECT
+    service_name,
+    sum(calls) AS calls,
+    sum(errors) AS errors,
+    sum(server_errors) AS server_errors,
+    sum(apdex_satisfied) AS satisfied,
+    sum(apdex_tolerating) AS tolerating,
+    exemplars_merge(error_exemplars) AS exemplars
+  FROM requests
+  WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
+  GROUP BY 1
+)
+SELECT
+  b.name AS budget,
+  s.service_name,
+  (s.satisfied + s.tolerating / 2.0) / s.calls AS value,
+  coalesce(s.calls, 0) AS samples,
+  b.limit_value AS critical,
+  s.errors,
+  s.server_errors,
+  exemplar_trace_ids(s.exemplars) AS trace_ids
+FROM budgets b
+LEFT JOIN seen s ON glob(b.service_match, s.service_name)
+WHERE b.kind = 'metrics' AND b.name = 'apdex'

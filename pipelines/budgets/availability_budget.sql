@@ -1,0 +1,48 @@
+/*---
+title: Availability budget
+kind: finding
+window: 30d
+key: [budget, service_name]
+direction: below
+samples_min: 20
+unit: "%"
+message: "{service_name}: {value} available, under the budget of {limit}"
+example:
+  now_ms: 600000
+  given:
+    budgets:
+      - {kind: metrics, name: availability, operation_match: "*", service_match: "*", limit_value: 99.9, unit: "%", below: false}
+    requests:
+      - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 100, errors: 5, server_errors: 5, apdex_satisfied: 95, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
+  expect:
+    - {budget: availability, service_name: bad, state: firing, value: 95}
+    - {budget: availability, service_name: good, state: ok, value: 100}
+---
+Availability is the share of requests that were not answered with 5xx, over thirty days. Each further failure now costs
+what the rest of the month has left. */
+WITH seen AS (
+  SELECT
+    service_name,
+    sum(calls) AS calls,
+    sum(errors) AS errors,
+    sum(server_errors) AS server_errors,
+    sum(apdex_satisfied) AS satisfied,
+    sum(apdex_tolerating) AS tolerating,
+    exemplars_merge(error_exemplars) AS exemplars
+  FROM requests
+  WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
+  GROUP BY 1
+)
+SELECT
+  b.name AS budget,
+  s.service_name,
+  100.0 * (s.calls - s.server_errors) / s.calls AS value,
+  coalesce(s.calls, 0) AS samples,
+  b.limit_value AS critical,
+  s.errors,
+  s.server_errors,
+  exemplar_trace_ids(s.exemplars) AS trace_ids
+FROM budgets b
+LEFT JOIN seen s ON glob(b.service_match, s.service_name)
+WHERE b.kind = 'metrics' AND b.name = 'availability'

@@ -1,0 +1,30 @@
+/*---
+title: Response time
+kind: finding
+window: 5m
+key: [service_name]
+direction: above
+alerting: responseTime
+alerting_only: true
+samples_min: 20
+unit: "ms"
+message: "{service_name}: p95 is {value}, over {limit}"
+example:
+  name: without limits of the user's nothing is judged
+  now_ms: 600000
+  given:
+    requests:
+      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
+  expect: []
+---
+A service as a whole answers slower than `alerting.responseTime` allows. `api_budget` and `slow_request` name the
+operations. */
+SELECT
+  service_name,
+  quantile(duration_sketch, 0.95) AS value,
+  sum(calls) AS samples,
+  max(duration_max_ms) AS max_ms,
+  exemplar_trace_ids(exemplars_merge(exemplars)) AS trace_ids
+FROM requests
+WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
+GROUP BY 1

@@ -1,0 +1,22 @@
+/*---
+title: Cache hit rates by minute
+kind: view
+example:
+  given:
+    caches:
+      - {window_start: "1970-01-01T00:00:10Z", layer: memory, cache: c, service_name: shop, hits: 3, misses: 1, evictions: 0}
+  expect:
+    - {layer: memory, cache: c, hits: 3, misses: 1, hit_percent: 75}
+---
+Hits, misses and the hit rate of each cache, a row a minute. */
+SELECT
+  date_bin(INTERVAL '1 minute', window_start) AS window_start,
+  layer,
+  cache,
+  service_name,
+  sum(hits) AS hits,
+  sum(misses) AS misses,
+  CASE WHEN sum(hits) + sum(misses) > 0 THEN 100.0 * sum(hits) / (sum(hits) + sum(misses)) END AS hit_percent,
+  sum(evictions) AS evictions
+FROM caches
+GROUP BY 1, 2, 3, 4

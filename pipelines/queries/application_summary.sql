@@ -1,0 +1,22 @@
+/*---
+title: Whole services by minute
+kind: view
+example:
+  given:
+    applications:
+      - {window_start: "1970-01-01T00:00:10Z", service_name: shop, calls: 30, errors: 3}
+      - {window_start: "1970-01-01T00:00:20Z", service_name: shop, queue_length_max: 9}
+  expect:
+    - {service_name: shop, calls_per_s: 0.5, error_percent: 10, active_users: 0, queue_length_max: 9}
+---
+Requests a second, error rate, active users and sessions, and queue length of each service, a row a minute. */
+SELECT
+  date_bin(INTERVAL '1 minute', window_start) AS window_start,
+  service_name,
+  sum(calls) / 60.0 AS calls_per_s,
+  CASE WHEN sum(calls) > 0 THEN 100.0 * sum(errors) / sum(calls) END AS error_percent,
+  distinct_count(users_sketch) AS active_users,
+  distinct_count(sessions_sketch) AS active_sessions,
+  max(queue_length_max) AS queue_length_max
+FROM applications
+GROUP BY 1, 2

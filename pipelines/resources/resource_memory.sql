@@ -1,0 +1,28 @@
+/*---
+title: Use of memory
+kind: finding
+window: 5m
+key: [service_name, host, device]
+direction: above
+alerting: resources.memory
+alerting_only: true
+samples_min: 1
+unit: "%"
+message: "{service_name} {host}: memory {device} is at {value}, over {limit}"
+example:
+  now_ms: 600000
+  given:
+    resources:
+      - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: a, resource: memory, device: d, unit: "%", value_max: 99, value_sum: 99, samples: 1}
+  expect: []
+---
+The memory of a host is used beyond `alerting.resources.memory`. Shares come from `system.memory.utilization`. */
+SELECT
+  service_name,
+  host,
+  device,
+  max(value_max) AS value,
+  sum(samples) AS samples
+FROM resources
+WHERE window_start >= $window_start AND window_start < $window_end AND resource = 'memory'
+GROUP BY 1, 2, 3

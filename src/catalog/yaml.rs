@@ -1,0 +1,373 @@
+//! YAML with lines: a text becomes a tree of [`Node`]s, and a [`MapReader`] takes typed values out of it while every
+//! fault is gathered, with file, line, dotted key, the value found and the value expected.
+//!
+//! ```
+//! use spanwise::catalog::yaml::{Gather, parse};
+//!
+//! let root = parse("a.yaml", "name: spans\nlimit: 5\nlevel: warn\n")?;
+//! let gather = Gather::new("a.yaml");
+//! if let Some(map) = gather.map(&root, "") {
+//!     let name: Option<String> = map.str("name");                      // absent or null: None. Wrong type: None and a fault
+//!     let limit: i64 = map.int("limit").unwrap_or(50);                 // likewise float, bool, strs, maps, map, list
+//!     let level = map.word("level", &[("info", 0), ("warn", 1)]);      // a word out of a list, with did-you-mean
+//!     let wait = map.parsed("wait", "a duration such as 5s", |text| text.strip_suffix('s')?.parse::<u64>().ok());
+//!     map.finish();                                                    // keys that nobody asked for are faults
+//! #   assert_eq!((name.as_deref(), limit, level, wait), (Some("spans"), 5, Some(1), None));
+//! }
+//! gather.done()?;                                                      // Err(Faults) if there are any
+//! # Ok::<(), spanwise::model::fault::Faults>(())
+//! ```
+//!
+//! `need_str` and its like (`need(key)`, then the getter) add a fault where the key is missing. `fault` and `expected`
+//! push faults of the caller's own. Maps keep their order. Anchors, aliases and the merge key `<<` work; a key given
+//! twice is a fault. [`Node`] is plain data: a caller may rewrite it (environment variables) before it reads it.
+
+use crate::model::fault::{Fault, Faults, did_you_mean};
+use std::cell::RefCell;
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub use load::{parse, parse_at};
+
+/// A value and the line it stands on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// The value.
+    pub value: Value,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Nothing: `key:` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of the file.
+    Map(Vec<Entry>),
+}
+
+/// One entry of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key as text.
+    pub key: String,
+    /// The key's line, from 1.
+    pub line: usize,
+    /// Its value.
+    pub node: Node,
+}
+
+impl Node {
+    /// The entry of that key, if this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The text of a scalar: of text itself, of a number or a truth value as YAML writes it.
+    #[must_use]
+    pub fn scalar(&self) -> Option<String> {
+        match &self.value {
+            Value::Bool(value) => Some(value.to_string()),
+            Value::Int(value) => Some(value.to_string()),
+            Value::Float(value) => Some(value.to_string()),
+            Value::Text(value) => Some(value.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The value for people: `text "abc"`, `number 5`, `a list of 3`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".into(),
+            Value::Bool(value) => format!("{value}"),
+            Value::Int(value) => format!("number {value}"),
+            Value::Float(value) => format!("number {value}"),
+            Value::Text(value) if value.chars().count() > 60 => {
+                format!("text {:?}…", value.chars().take(60).collect::<String>())
+            }
+            Value::Text(value) => format!("text {value:?}"),
+            Value::List(items) => format!("a list of {}", items.len()),
+            Value::Map(entries) => format!("a map of {} keys", entries.len()),
+        }
+    }
+
+    /// The node as JSON: for values that are free in form.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(value) => value.clone().into(),
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
+            Value::Map(entries) => {
+                serde_json::Value::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// Gathers the faults of one file. Shared by any number of readers at once.
+#[derive(Debug)]
+pub struct Gather {
+    file: String,
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl Gather {
+    /// For a file, under the name that faults shall show.
+    #[must_use]
+    pub fn new(file: impl Into<String>) -> Gather {
+        Gather { file: file.into(), faults: RefCell::default() }
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, line: usize, key: impl Into<String>, message: impl Into<String>) {
+        self.faults.borrow_mut().push(Fault::new(&self.file, line, key, message));
+    }
+
+    /// Adds the fault that `node` is not what was `expected`: `expected a duration such as 5s, found number 5`.
+    pub fn expected(&self, node: &Node, key: impl Into<String>, expected: &str) {
+        self.fault(node.line, key, format!("expected {expected}, found {}", node.describe()));
+    }
+
+    /// A reader of `node`, which must be a map; `path` is its dotted key, empty at the top. A null counts as empty.
+    pub fn map<'a>(&'a self, node: &'a Node, path: impl Into<String>) -> Option<MapReader<'a>> {
+        let path = path.into();
+        let entries: &[Entry] = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            _ => {
+                self.expected(node, path, "a map");
+                return None;
+            }
+        };
+        Some(MapReader { gather: self, entries, line: node.line, path, asked: RefCell::default() })
+    }
+
+    /// True while there is no fault.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.faults.borrow().is_empty()
+    }
+
+    /// Takes the faults out, by line; the gatherer is empty afterwards.
+    #[must_use]
+    pub fn take(&self) -> Vec<Fault> {
+        let mut faults = std::mem::take(&mut *self.faults.borrow_mut());
+        faults.sort_by_key(|fault| fault.line);
+        faults
+    }
+
+    /// The end of a load.
+    ///
+    /// # Errors
+    /// All faults, by line, if there are any.
+    pub fn done(&self) -> Result<(), Faults> {
+        if self.is_clean() { Ok(()) } else { Err(Faults(self.take())) }
+    }
+}
+
+/// Takes typed values out of one map. What is asked for is known; [`MapReader::finish`] tells the rest.
+#[derive(Debug)]
+pub struct MapReader<'a> {
+    gather: &'a Gather,
+    entries: &'a [Entry],
+    line: usize,
+    path: String,
+    asked: RefCell<Vec<String>>,
+}
+
+impl<'a> MapReader<'a> {
+    /// The map's line.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The dotted path of a key of this map.
+    #[must_use]
+    pub fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// The gatherer, for faults of the caller's own.
+    #[must_use]
+    pub fn gather(&self) -> &'a Gather {
+        self.gather
+    }
+
+    /// Adds a fault at a key, on its line if it is there and on the map's line if not.
+    pub fn fault(&self, key: &str, message: impl Into<String>) {
+        let line = self.entries.iter().find(|e| e.key == key).map_or(self.line, |e| e.line);
+        self.gather.fault(line, self.path(key), message);
+    }
+
+    /// The node of a key, null included; the key counts as known from now on.
+    pub fn get(&self, key: &str) -> Option<&'a Node> {
+        self.asked.borrow_mut().push(key.to_owned());
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// True if the key is there, null included.
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// All entries: for maps whose keys are free. All of them count as known.
+    pub fn entries(&self) -> &'a [Entry] {
+        self.asked.borrow_mut().extend(self.entries.iter().map(|entry| entry.key.clone()));
+        self.entries
+    }
+
+    /// A fault if the key is missing or null. True if it is there.
+    pub fn need(&self, key: &str) -> bool {
+        let there = self.get(key).is_some_and(|node| node.value != Value::Null);
+        if !there {
+            self.fault(key, "is missing");
+        }
+        there
+    }
+
+    /// Text. A number or truth value is a fault that says to quote it.
+    pub fn str(&self, key: &str) -> Option<String> {
+        self.typed(key, "text (a number needs quotes)", |node| match &node.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// Text that must be there: a missing one is a fault, and empty.
+    pub fn need_str(&self, key: &str) -> String {
+        if self.need(key) { self.str(key).unwrap_or_default() } else { String::new() }
+    }
+
+    /// A whole number.
+    pub fn int(&self, key: &str) -> Option<i64> {
+        self.typed(key, "a whole number", |node| match node.value {
+            Value::Int(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// A number.
+    pub fn float(&self, key: &str) -> Option<f64> {
+        self.typed(key, "a number", |node| match node.value {
+            #[expect(clippy::cast_precision_loss, reason = "a limit that a person wrote")]
+            Value::Int(value) => Some(value as f64),
+            Value::Float(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// True or false.
+    pub fn bool(&self, key: &str) -> Option<bool> {
+        self.typed(key, "true or false", |node| match node.value {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// A scalar of any kind, read from its text: durations, sizes, shares. `parse` gives `None` for what it is not.
+    pub fn parsed<T>(&self, key: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.typed(key, expected, |node| parse(&node.scalar()?))
+    }
+
+    /// One of the words, as its value.
+    pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let node = self.get(key).filter(|node| node.value != Value::Null)?;
+        let text = node.scalar().unwrap_or_default();
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let hint = did_you_mean(&text, words.iter().map(|(word, _)| *word));
+        let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+        let found = node.describe();
+        self.gather.fault(node.line, self.path(key), format!("expected one of {all}, found {found}{hint}"));
+        None
+    }
+
+    /// A list of nodes.
+    pub fn list(&self, key: &str) -> Option<&'a [Node]> {
+        let node = self.get(key)?;
+        match &node.value {
+            Value::Null => None,
+            Value::List(items) => Some(items),
+            _ => {
+                self.gather.expected(node, self.path(key), "a list");
+                None
+            }
+        }
+    }
+
+    /// A list of texts; empty where it is absent.
+    pub fn strs(&self, key: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (index, node) in self.list(key).unwrap_or_default().iter().enumerate() {
+            match &node.value {
+                Value::Text(text) => texts.push(text.clone()),
+                _ => self.gather.expected(node, format!("{}[{index}]", self.path(key)), "text"),
+            }
+        }
+        texts
+    }
+
+    /// The map of a key. `None` where the key is absent or not a map; a null gives an empty one.
+    pub fn map(&self, key: &str) -> Option<MapReader<'a>> {
+        self.gather.map(self.get(key)?, self.path(key))
+    }
+
+    /// A list of maps, as readers; empty where it is absent.
+    pub fn maps(&self, key: &str) -> Vec<MapReader<'a>> {
+        let items = self.list(key).unwrap_or_default().iter().enumerate();
+        items.filter_map(|(i, node)| self.gather.map(node, format!("{}[{i}]", self.path(key)))).collect()
+    }
+
+    /// Adds a fault for each key that nobody asked for, with the nearest known one.
+    pub fn finish(self) {
+        let asked = self.asked.borrow();
+        for entry in self.entries.iter().filter(|entry| !asked.contains(&entry.key)) {
+            let hint = match did_you_mean(&entry.key, asked.iter().map(String::as_str)) {
+                Some(word) => format!("unknown key; did you mean {word:?}?"),
+                None => format!("unknown key; known are {}", known(&asked)),
+            };
+            self.gather.fault(entry.line, self.path(&entry.key), hint);
+        }
+    }
+
+    fn typed<T>(&self, key: &str, expected: &str, take: impl FnOnce(&Node) -> Option<T>) -> Option<T> {
+        let node = self.get(key).filter(|node| node.value != Value::Null)?;
+        let value = take(node);
+        if value.is_none() {
+            self.gather.expected(node, self.path(key), expected);
+        }
+        value
+    }
+}
+
+fn known(asked: &[String]) -> String {
+    let mut words: Vec<&str> = asked.iter().map(String::as_str).collect();
+    words.sort_unstable();
+    words.dedup();
+    if words.is_empty() { "none".into() } else { words.join(", ") }
+}

@@ -1,0 +1,180 @@
+//! From text to [`Node`]s: what saphyr reads, with merge keys resolved and keys given twice told one by one.
+
+use super::{Entry, Node, Value};
+use crate::model::fault::{Fault, Faults};
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, YamlData};
+
+/// Set before a key that stands in its map a second time, so that reading goes on and finds further faults.
+/// A character for private use: no key of a person's begins with it.
+const REPEATED: char = '\u{F8F0}';
+/// Keys given twice that are told; more are told at the next load.
+const REPEATED_MAX: usize = 50;
+/// Lists and maps within one another.
+const DEPTH_MAX: usize = 100;
+
+/// Reads one YAML document.
+///
+/// # Errors
+/// Where it is no YAML, holds more than one document, or a key is given twice in one map.
+pub fn parse(file: &str, text: &str) -> Result<Node, Faults> {
+    parse_at(file, text, 1)
+}
+
+/// Reads one YAML document that begins on line `first_line` of its file: front-matter.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_at(file: &str, text: &str, first_line: usize) -> Result<Node, Faults> {
+    let before = first_line.saturating_sub(1);
+    let mut text = text.to_owned();
+    for _ in 0..REPEATED_MAX {
+        match MarkedYaml::load_from_str(&text) {
+            Ok(documents) => return convert_all(file, &documents, before),
+            Err(error) => match mark_repeated(&text, &error) {
+                Some(marked) => text = marked,
+                None => return Err(not_yaml(file, &error, before)),
+            },
+        }
+    }
+    Err(Faults(vec![Fault::new(file, 0, "", format!("more than {REPEATED_MAX} keys are given twice"))]))
+}
+
+fn not_yaml(file: &str, error: &ScanError, before: usize) -> Faults {
+    let line = error.marker().line() + before;
+    Faults(vec![Fault::new(file, line, "", format!("this is not YAML: {}", error.info()))])
+}
+
+/// The text with a mark in the key that the error says is given twice; `None` if that is not the error, or if the key
+/// cannot be marked (an alias as a key).
+fn mark_repeated(text: &str, error: &ScanError) -> Option<String> {
+    if !error.info().contains("duplicated key") {
+        return None;
+    }
+    let mut at = text.char_indices().nth(error.marker().index())?.0;
+    match text[at..].chars().next()? {
+        '*' | '&' | '!' | '{' | '[' | '?' => return None,
+        '"' | '\'' => at += 1,
+        _ => {}
+    }
+    let mut marked = text.to_owned();
+    marked.insert(at, REPEATED);
+    Some(marked)
+}
+
+fn convert_all(file: &str, documents: &[MarkedYaml<'_>], before: usize) -> Result<Node, Faults> {
+    let mut convert = Convert { file, before, faults: Vec::new() };
+    let root = match documents {
+        [] => Node { line: 1 + before, value: Value::Null },
+        [one] => convert.node(one, "", 0),
+        [_, second, ..] => {
+            convert.fault(second, "", "expected one YAML document, found a second");
+            convert.node(&documents[0], "", 0)
+        }
+    };
+    if convert.faults.is_empty() { Ok(root) } else { Err(Faults(convert.faults)) }
+}
+
+struct Convert<'a> {
+    file: &'a str,
+    before: usize,
+    faults: Vec<Fault>,
+}
+
+impl Convert<'_> {
+    fn line(&self, yaml: &MarkedYaml<'_>) -> usize {
+        yaml.span.start.line() + self.before
+    }
+
+    fn fault(&mut self, at: &MarkedYaml<'_>, path: &str, message: impl Into<String>) {
+        self.faults.push(Fault::new(self.file, self.line(at), path, message));
+    }
+
+    fn node(&mut self, yaml: &MarkedYaml<'_>, path: &str, depth: usize) -> Node {
+        let line = self.line(yaml);
+        if depth > DEPTH_MAX {
+            self.fault(yaml, path, format!("expected at most {DEPTH_MAX} levels of lists and maps, found more"));
+            return Node { line, value: Value::Null };
+        }
+        let value = match &yaml.data {
+            YamlData::Value(scalar) => scalar_value(scalar),
+            YamlData::Sequence(items) => Value::List(
+                items.iter().enumerate().map(|(i, item)| self.node(item, &format!("{path}[{i}]"), depth + 1)).collect(),
+            ),
+            YamlData::Mapping(map) => Value::Map(self.map(map.iter(), path, depth)),
+            YamlData::Tagged(_, inner) => return self.node(inner, path, depth + 1),
+            YamlData::BadValue | YamlData::Alias(_) | YamlData::Representation(..) => {
+                // An empty document is a bad value, too.
+                if depth > 0 {
+                    self.fault(yaml, path, "the value does not fit its tag, or names an anchor that is not there");
+                }
+                Value::Null
+            }
+        };
+        Node { line, value }
+    }
+
+    fn map<'y, 'i: 'y>(
+        &mut self,
+        pairs: impl Iterator<Item = (&'y MarkedYaml<'i>, &'y MarkedYaml<'i>)>,
+        path: &str,
+        depth: usize,
+    ) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut merged: Vec<Entry> = Vec::new();
+        for (key, value) in pairs {
+            let Some(text) = key_text(key) else {
+                self.fault(key, path, "expected a plain word as a key, found a list or a map");
+                continue;
+            };
+            let line = self.line(key);
+            if let Some(repeated) = text.strip_prefix(REPEATED) {
+                self.fault(key, &join(path, repeated), "the key is given twice in this map");
+                continue;
+            }
+            let node = self.node(value, &join(path, &text), depth + 1);
+            if text == "<<" {
+                self.merge(value, node, path, &mut merged);
+            } else {
+                entries.push(Entry { key: text, line, node });
+            }
+        }
+        // What the map itself says wins over what is merged into it; the first merged map over later ones.
+        for entry in merged {
+            if !entries.iter().any(|known| known.key == entry.key) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
+    fn merge(&mut self, at: &MarkedYaml<'_>, node: Node, path: &str, merged: &mut Vec<Entry>) {
+        match node.value {
+            Value::Map(entries) => merged.extend(entries),
+            Value::List(items) => items.into_iter().for_each(|item| self.merge(at, item, path, merged)),
+            _ => self.fault(at, &join(path, "<<"), format!("expected a map to merge, found {}", node.describe())),
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn key_text(key: &MarkedYaml<'_>) -> Option<String> {
+    match &key.data {
+        YamlData::Value(Scalar::Null) => Some("null".into()),
+        YamlData::Value(scalar) => Node { line: 0, value: scalar_value(scalar) }.scalar(),
+        YamlData::Tagged(_, inner) => key_text(inner),
+        _ => None,
+    }
+}
+
+fn scalar_value(scalar: &Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => Value::Bool(*value),
+        Scalar::Integer(value) => Value::Int(*value),
+        Scalar::FloatingPoint(value) => Value::Float(value.into_inner()),
+        Scalar::String(value) => Value::Text(value.to_string()),
+    }
+}

@@ -1,0 +1,99 @@
+//! The service `catalog`: products, by number out of a cache and by search out of the database.
+
+use super::cache::Cache;
+use super::database::Database;
+use super::telemetry::Telemetry;
+use super::web::{Answer, Call, Failure, Service, traced};
+use super::{Fault, Settings};
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use sqlx::{Arguments as _, Row as _, sqlite::SqliteArguments};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long a search without its index is made to take: well past the 100 ms of a slow statement, well within the
+/// search's own budget.
+const SCAN: Duration = Duration::from_millis(220);
+/// Rows to start with, and never more than this many times as many.
+const ROWS_AT_FIRST: u32 = 50_000;
+const DOUBLINGS_MAX: u32 = 6;
+
+const SEARCH: &str = "SELECT id, name, price_cents FROM products WHERE sku = ?";
+const DETAIL: &str = "SELECT name, price_cents FROM products WHERE id = ?";
+
+pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyhow::Result<Service> {
+    let telemetry = Telemetry::start("catalog", &settings.otlp_endpoint)?;
+    let database = Database::open(&settings.folder, "catalog", 8, &telemetry).await?;
+    fill(&database, !settings.has(Fault::MissingIndex)).await?;
+    let time_to_live =
+        if settings.has(Fault::ShortTtl) { Duration::from_millis(20) } else { Duration::from_secs(3600) };
+    let cache = Cache::new("products", time_to_live, &telemetry);
+    let router = Router::new()
+        .route("/products/search", {
+            let database = database.clone();
+            traced(&telemetry, Method::GET, "/products/search", move |call| search(database.clone(), call))
+        })
+        .route("/products/{id}", {
+            traced(&telemetry, Method::GET, "/products/{id}", move |call| detail(database.clone(), cache.clone(), call))
+        });
+    Service::serve(router, telemetry, cancel).await
+}
+
+/// Fills the table. Without the index the table grows until a search takes [`SCAN`] on this machine.
+async fn fill(database: &Database, index: bool) -> anyhow::Result<()> {
+    database
+        .set_up(&[
+            "CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT, name TEXT, price_cents INTEGER)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) \
+             INSERT INTO products SELECT i, 'sku-' || i, 'Product number ' || i || ' of the shop', i % 9900 FROM n",
+        ])
+        .await?;
+    if index {
+        return database.set_up(&["CREATE INDEX products_sku ON products (sku)"]).await;
+    }
+    let mut rows = ROWS_AT_FIRST;
+    while scan_time(database).await? < SCAN && rows < ROWS_AT_FIRST << DOUBLINGS_MAX {
+        database
+            .set_up(&[
+                "INSERT INTO products (sku, name, price_cents) SELECT sku || 'x', name, price_cents FROM products",
+            ])
+            .await?;
+        rows *= 2;
+    }
+    Ok(())
+}
+
+async fn scan_time(database: &Database) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    database.set_up(&["SELECT id, name, price_cents FROM products WHERE sku = 'none'"]).await?;
+    Ok(began.elapsed())
+}
+
+async fn search(database: Database, call: Call) -> Answer {
+    let rows = database.query(&call.context, SEARCH, arguments(call.search().to_owned())?).await?;
+    let products: Vec<_> = rows
+        .iter()
+        .map(|row| serde_json::json!({"id": row.get::<i64, _>(0), "name": row.get::<String, _>(1), "price_cents": row.get::<i64, _>(2)}))
+        .collect();
+    Ok(serde_json::json!({"products": products}))
+}
+
+async fn detail(database: Database, cache: Cache, call: Call) -> Answer {
+    let id = call.id()?;
+    let load = async {
+        let rows = database.query(&call.context, DETAIL, arguments(id)?).await?;
+        let row = rows.first().ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("no product {id}")))?;
+        Ok(serde_json::json!({"id": id, "name": row.get::<String, _>(0), "price_cents": row.get::<i64, _>(1)}))
+    };
+    cache.get_or(id, load).await
+}
+
+/// One bound value.
+pub(super) fn arguments<'q, T>(value: T) -> Result<SqliteArguments, Failure>
+where
+    T: sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + 'q,
+{
+    let mut arguments = SqliteArguments::default();
+    arguments.add(value).map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(arguments)
+}

@@ -1,0 +1,155 @@
+//! An embedded SQLite behind a pool, with a span a statement and the pool's figures as metrics.
+
+use super::telemetry::Telemetry;
+use super::web::Failure;
+use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// SQLite answers in microseconds, out of the same process. A shop's database is across a network, and patterns such as
+/// one query for each line are slow just because of that way, so each statement pays for it.
+const NETWORK_ROUND_TRIP: Duration = Duration::from_millis(6);
+
+/// A pool of connections to one database file.
+#[derive(Clone)]
+pub(super) struct Database {
+    pool: SqlitePool,
+    namespace: &'static str,
+    telemetry: Telemetry,
+    figures: PoolFigures,
+}
+
+/// The pool metrics of the semantic conventions.
+#[derive(Clone)]
+struct PoolFigures {
+    connections: UpDownCounter<i64>,
+    pending: UpDownCounter<i64>,
+    wait_s: Histogram<f64>,
+    timeouts: Counter<u64>,
+    pool: KeyValue,
+}
+
+impl Database {
+    pub(super) async fn open(
+        folder: &Path,
+        namespace: &'static str,
+        connections_max: u32,
+        telemetry: &Telemetry,
+    ) -> anyhow::Result<Database> {
+        let options =
+            SqliteConnectOptions::new().filename(folder.join(format!("{namespace}.sqlite"))).create_if_missing(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections_max)
+            .min_connections(connections_max)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options)
+            .await?;
+        let figures = PoolFigures::new(telemetry, namespace, connections_max);
+        Ok(Database { pool, namespace, telemetry: telemetry.clone(), figures })
+    }
+
+    /// Runs statements that set the shop up: not traced, since no customer waits for them.
+    pub(super) async fn set_up(&self, statements: &[&'static str]) -> anyhow::Result<()> {
+        for statement in statements {
+            sqlx::raw_sql(*statement).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs one statement, in a span under `parent`.
+    pub(super) async fn query(
+        &self,
+        parent: &Context,
+        text: &'static str,
+        arguments: SqliteArguments,
+    ) -> Result<Vec<SqliteRow>, Failure> {
+        let mut connection = self.figures.wait(self.pool.acquire()).await?;
+        let used = self.figures.use_one();
+        let operation = text.split_whitespace().next().unwrap_or_default();
+        let span = self
+            .telemetry
+            .tracer
+            .span_builder(format!("{operation} {}", self.namespace))
+            .with_kind(SpanKind::Client)
+            .with_attributes([
+                KeyValue::new("db.system.name", "sqlite"),
+                KeyValue::new("db.namespace", self.namespace),
+                KeyValue::new("db.operation.name", operation),
+                KeyValue::new("db.query.text", text),
+            ])
+            .start_with_context(&self.telemetry.tracer, parent);
+        let context = parent.with_span(span);
+        tokio::time::sleep(NETWORK_ROUND_TRIP).await;
+        let rows = sqlx::query_with(text, arguments).fetch_all(&mut *connection).await;
+        let span = context.span();
+        match &rows {
+            Ok(rows) => span.set_attribute(KeyValue::new(
+                "db.response.returned_rows",
+                i64::try_from(rows.len()).unwrap_or(i64::MAX),
+            )),
+            Err(error) => span.set_status(Status::error(error.to_string())),
+        }
+        span.end();
+        drop(connection);
+        drop(used);
+        Ok(rows?)
+    }
+}
+
+impl PoolFigures {
+    fn new(telemetry: &Telemetry, namespace: &'static str, connections_max: u32) -> PoolFigures {
+        let meter = &telemetry.meter;
+        let pool = KeyValue::new("db.client.connection.pool.name", namespace);
+        let connections = meter.i64_up_down_counter("db.client.connection.count").with_unit("{connection}").build();
+        connections.add(i64::from(connections_max), &[pool.clone(), state("idle")]);
+        connections.add(0, &[pool.clone(), state("used")]);
+        let max = meter.i64_up_down_counter("db.client.connection.max").with_unit("{connection}").build();
+        max.add(i64::from(connections_max), std::slice::from_ref(&pool));
+        let pending = meter.i64_up_down_counter("db.client.connection.pending_requests").with_unit("{request}").build();
+        pending.add(0, std::slice::from_ref(&pool));
+        let timeouts = meter.u64_counter("db.client.connection.timeouts").with_unit("{timeout}").build();
+        timeouts.add(0, std::slice::from_ref(&pool));
+        let wait_s = meter.f64_histogram("db.client.connection.wait_time").with_unit("s").build();
+        PoolFigures { connections, pending, wait_s, timeouts, pool }
+    }
+
+    /// Waits for a connection, and says so meanwhile.
+    async fn wait<T>(&self, acquire: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
+        let pool = std::slice::from_ref(&self.pool);
+        let began = Instant::now();
+        self.pending.add(1, pool);
+        let acquired = acquire.await;
+        self.pending.add(-1, pool);
+        self.wait_s.record(began.elapsed().as_secs_f64(), pool);
+        if matches!(acquired, Err(sqlx::Error::PoolTimedOut)) {
+            self.timeouts.add(1, pool);
+        }
+        Ok(acquired?)
+    }
+
+    /// Counts a connection as used until the guard is dropped.
+    fn use_one(&self) -> Used {
+        self.shift(1);
+        Used(self.clone())
+    }
+
+    fn shift(&self, by: i64) {
+        self.connections.add(by, &[self.pool.clone(), state("used")]);
+        self.connections.add(-by, &[self.pool.clone(), state("idle")]);
+    }
+}
+
+struct Used(PoolFigures);
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.shift(-1);
+    }
+}
+
+fn state(word: &'static str) -> KeyValue {
+    KeyValue::new("db.client.connection.state", word)
+}

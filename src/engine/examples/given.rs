@@ -1,0 +1,73 @@
+//! The rows of an example as tables.
+
+use crate::model::pipeline::{ExampleRows, PipelineKind};
+use crate::model::sketch::Sketch;
+use crate::model::table::{TableDef, TableKind};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::json::ReaderBuilder;
+use datafusion::prelude::SessionContext;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`.
+pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
+    let mut views = vec![(table.name.clone(), table.schema())];
+    if table.kind == TableKind::Signal {
+        views.push((format!("new_{}", table.name), new_rows_schema(table)));
+    }
+    views
+}
+
+/// What rollups see of a signal table: counters with their increase beside them.
+pub(crate) fn new_rows_schema(table: &TableDef) -> SchemaRef {
+    let added: &[(&str, DataType)] = match table.name.as_str() {
+        "metrics" => &[("delta", DataType::Float64)],
+        "histograms" => &[("delta_count", DataType::Int64), ("delta_sum", DataType::Float64)],
+        _ => &[],
+    };
+    let mut fields: Vec<Arc<Field>> = table.schema().fields().iter().cloned().collect();
+    fields.extend(added.iter().map(|(name, kind)| Arc::new(Field::new(*name, kind.clone(), true))));
+    Arc::new(Schema::new(fields))
+}
+
+/// Puts rows in place of the empty table.
+pub(super) fn register(
+    context: &SessionContext,
+    tables: &[TableDef],
+    kind: PipelineKind,
+    name: &str,
+    rows: &ExampleRows,
+) -> Result<(), String> {
+    let new = format!("new_{name}");
+    let views = || tables.iter().flat_map(views_of);
+    let wanted = if kind == PipelineKind::Rollup && views().any(|(view, _)| view == new) { &new } else { name };
+    let Some((_, schema)) = views().find(|(view, _)| view == wanted) else {
+        return Err(format!("given: no table {name:?}"));
+    };
+    let mut rows = rows.clone();
+    for row in &mut rows {
+        for (column, value) in row.iter_mut() {
+            let field = schema.field_with_name(column).map_err(|_| format!("given.{name}: no column {column:?}"))?;
+            fit(field.data_type(), value);
+        }
+    }
+    let mut decoder = ReaderBuilder::new(schema).build_decoder().map_err(|error| error.to_string())?;
+    decoder.serialize(&rows).map_err(|error| format!("given.{name}: {error}"))?;
+    let Some(batch) = decoder.flush().map_err(|error| format!("given.{name}: {error}"))? else { return Ok(()) };
+    let registered = context.deregister_table(wanted).and_then(|_| context.register_batch(wanted, batch));
+    registered.map(drop).map_err(|error| error.strip_backtrace())
+}
+
+/// A list of numbers stands for a sketch of them, which JSON has no form for.
+fn fit(kind: &DataType, value: &mut Value) {
+    if let (DataType::Binary, Value::Array(numbers)) = (kind, &value) {
+        let mut sketch = Sketch::default();
+        numbers.iter().filter_map(Value::as_f64).for_each(|number| sketch.insert(number));
+        let hex = sketch.to_bytes().iter().fold(String::new(), |mut hex, byte| {
+            let _never_fails = write!(hex, "{byte:02x}");
+            hex
+        });
+        *value = Value::from(hex);
+    }
+}

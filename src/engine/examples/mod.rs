@@ -1,0 +1,87 @@
+//! A pipeline's example, run as its test: rows in, rows or states out.
+
+mod compare;
+mod given;
+
+#[cfg(test)]
+mod tests;
+
+use super::findings::{Evaluator, EvaluatorSettings};
+use super::functions;
+use super::run::{Window, json_rows, run};
+use crate::model::fault::Fault;
+use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};
+use crate::model::table::TableDef;
+use datafusion::prelude::SessionContext;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Runs all examples of a pipeline; what did not come out as expected.
+pub async fn run_examples(pipeline: &PipelineDef, tables: &[TableDef]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for example in &pipeline.examples {
+        if let Err(message) = run_example(pipeline, example, tables).await {
+            let key = format!("example {:?}", example.name);
+            faults.push(Fault::new(&pipeline.file, example.line, key, message));
+        }
+    }
+    faults
+}
+
+async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableDef]) -> Result<(), String> {
+    let context = context(tables)?;
+    for (name, rows) in &example.given {
+        given::register(&context, tables, pipeline.kind, name, rows)?;
+    }
+    let found = match pipeline.kind {
+        PipelineKind::Finding => judged(pipeline, &context, example.now_ms).await?,
+        PipelineKind::Rollup | PipelineKind::View => {
+            let window = Window { start_ms: example.now_ms - pipeline.window_ms, end_ms: example.now_ms };
+            let outcome = run(&context, pipeline, &pipeline.params, Some(window)).await;
+            json_rows(&outcome.map_err(|error| error.strip_backtrace())?.batches)
+                .map_err(|error| error.strip_backtrace())?
+        }
+    };
+    compare::compare(&example.expect, &found)
+}
+
+/// A context with every table, empty, as a pipeline sees them.
+pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
+    let context = SessionContext::new();
+    functions::register(&context);
+    for table in tables {
+        for (name, schema) in given::views_of(table) {
+            let empty = arrow::record_batch::RecordBatch::new_empty(schema);
+            context.register_batch(&name, empty).map_err(|error| error.strip_backtrace())?;
+        }
+    }
+    Ok(context)
+}
+
+async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -> Result<ExampleRows, String> {
+    let settings = EvaluatorSettings {
+        lag_ms: 0,
+        timeout: Duration::from_secs(60),
+        alerting: Vec::new(),
+        overrides: BTreeMap::new(),
+    };
+    let mut evaluator = Evaluator::new(std::slice::from_ref(pipeline), settings, &[]);
+    let evaluation = evaluator.evaluate(context, now_ms).await;
+    if let Some(error) = evaluation.runs.into_iter().find_map(|run| run.error) {
+        return Err(error);
+    }
+    let row = |finding: crate::model::finding::Finding| {
+        let mut row: Map<String, Value> =
+            finding.key.into_iter().map(|(column, value)| (column, Value::from(value))).collect();
+        for (name, value) in [
+            ("state", serde_json::to_value(finding.state)),
+            ("severity", serde_json::to_value(finding.severity)),
+            ("value", serde_json::to_value(finding.value)),
+        ] {
+            row.insert(name.to_owned(), value.unwrap_or_default());
+        }
+        row
+    };
+    Ok(evaluation.findings.into_iter().map(row).collect())
+}

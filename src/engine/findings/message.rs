@@ -1,0 +1,91 @@
+//! What people read of a finding.
+
+use crate::model::finding::{Finding, FindingState};
+use crate::model::units::{human, human_count, human_ms};
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+
+/// A column's text in a title is cut here: statements can be long.
+const TEXT_MAX: usize = 160;
+
+/// Fills the `{column}` places of a template.
+pub(super) fn fill(
+    template: &str,
+    row: &Map<String, Value>,
+    value: Option<f64>,
+    limit: Option<f64>,
+    samples: u64,
+    unit: &str,
+) -> String {
+    let number = |number: Option<f64>| number.map_or_else(|| "unknown".to_owned(), |number| human(number, unit));
+    let mut out = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, behind)) = behind.split_once('}') else {
+            out.push('{');
+            rest = behind;
+            continue;
+        };
+        match name {
+            "value" => out.push_str(&number(value)),
+            "limit" => out.push_str(&number(limit)),
+            "samples" => out.push_str(&samples.to_string()),
+            name => out.push_str(&column(name, row.get(name))),
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn column(name: &str, value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "(none)".to_owned(),
+        Some(Value::String(text)) => {
+            let mut cut: String = text.chars().take(TEXT_MAX).collect();
+            if cut.len() < text.len() {
+                cut.push('…');
+            }
+            cut
+        }
+        Some(value) => match value.as_f64() {
+            Some(number) if name.ends_with("_ms") => human_ms(number),
+            Some(number) => human_count(number),
+            None => value.to_string(),
+        },
+    }
+}
+
+/// Time burned and requests hit, where the row says so.
+pub(super) fn impact(row: &Map<String, Value>, samples: u64) -> String {
+    let number = |column: &str| row.get(column).and_then(Value::as_f64);
+    let mut parts = Vec::new();
+    if let Some(total_ms) = number("total_ms") {
+        parts.push(format!("{} in all", human_ms(total_ms)));
+    }
+    if let Some(errors) = number("errors").filter(|errors| *errors > 0.0) {
+        parts.push(format!("{} failed", human_count(errors)));
+    }
+    if let Some(misses) = number("misses") {
+        parts.push(format!("{} lookups missed", human_count(misses)));
+    }
+    parts.push(format!("{samples} judged"));
+    parts.join(", ")
+}
+
+/// The order in which people want to see findings: what fires and is worst, first.
+pub(super) fn for_people(a: &Finding, b: &Finding) -> Ordering {
+    let rank = |finding: &Finding| match finding.state {
+        FindingState::Firing => 0,
+        FindingState::Pending => 1,
+        FindingState::Ok => 2,
+        FindingState::NoData => 3,
+    };
+    (rank(a), std::cmp::Reverse(a.severity), &a.pipeline, &a.key).cmp(&(
+        rank(b),
+        std::cmp::Reverse(b.severity),
+        &b.pipeline,
+        &b.key,
+    ))
+}

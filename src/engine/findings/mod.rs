@@ -1,0 +1,211 @@
+//! Findings: the rows that a pipeline evaluated become judged keys, each with a state of its own.
+//!
+//! Only an evaluated row inside its limit resolves a finding. A key that is missing, a run that failed or timed out,
+//! changes nothing but `no_data`.
+
+mod judge;
+mod message;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+use super::run::{Window, json_rows, readable, run};
+use crate::model::budget::AlertLimit;
+use crate::model::finding::Finding;
+use crate::model::pipeline::{Param, PipelineDef};
+use datafusion::prelude::SessionContext;
+use judge::Judged;
+use state::Kept;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// What the user changes of a pipeline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PipelineOverride {
+    /// It is not run.
+    pub disabled: bool,
+    /// Limit for a warning.
+    pub warning: Option<f64>,
+    /// Limit for a critical finding.
+    pub critical: Option<f64>,
+    /// Samples below which nothing is judged.
+    pub samples_min: Option<u64>,
+    /// Window, ms.
+    pub window_ms: Option<i64>,
+    /// `for`, ms.
+    pub for_ms: Option<i64>,
+    /// Parameters.
+    pub params: BTreeMap<String, Param>,
+}
+
+/// How findings are evaluated.
+#[derive(Debug, Clone)]
+pub struct EvaluatorSettings {
+    /// How far the window's end lags behind now, so that late rows are in.
+    pub lag_ms: i64,
+    /// Time that one pipeline may take.
+    pub timeout: Duration,
+    /// Limits out of `alerting`.
+    pub alerting: Vec<AlertLimit>,
+    /// Changes by pipeline.
+    pub overrides: BTreeMap<String, PipelineOverride>,
+}
+
+/// What a pipeline's run cost.
+#[derive(Debug, Clone)]
+pub struct PipelineRun {
+    /// The pipeline.
+    pub id: String,
+    /// Rows that it read.
+    pub rows_read: u64,
+    /// Rows that it gave.
+    pub rows_written: u64,
+    /// Time that it took.
+    pub milliseconds: f64,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// What an evaluation gave.
+#[derive(Debug, Default)]
+pub struct Evaluation {
+    /// All keys, those firing first.
+    pub findings: Vec<Finding>,
+    /// States to keep over a restart, by finding id.
+    pub puts: Vec<(String, Vec<u8>)>,
+    /// States that are no longer kept.
+    pub deletes: Vec<String>,
+    /// What each pipeline's run cost.
+    pub runs: Vec<PipelineRun>,
+}
+
+/// Evaluates finding pipelines and keeps the state of each key.
+pub struct Evaluator {
+    pipelines: Vec<Prepared>,
+    settings: EvaluatorSettings,
+    keys: HashMap<String, Kept>,
+}
+
+/// A pipeline with the user's changes applied.
+struct Prepared {
+    definition: PipelineDef,
+    params: BTreeMap<String, Param>,
+}
+
+impl Evaluator {
+    /// Takes the finding pipelines out of `pipelines`; `restored` are the states that an earlier process put.
+    #[must_use]
+    pub fn new(pipelines: &[PipelineDef], settings: EvaluatorSettings, restored: &[(String, Vec<u8>)]) -> Evaluator {
+        let pipelines: Vec<Prepared> =
+            pipelines.iter().filter_map(|definition| prepare(definition, &settings)).collect();
+        let known: HashSet<&str> = pipelines.iter().map(|prepared| prepared.definition.id.as_str()).collect();
+        let keys = restored
+            .iter()
+            .filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice::<Kept>(bytes).ok()?)))
+            .filter(|(_, kept)| known.contains(kept.finding.pipeline.as_str()))
+            .collect();
+        Evaluator { pipelines, settings, keys }
+    }
+
+    /// Runs every pipeline at the moment `now_ms` and moves the state of each key.
+    pub async fn evaluate(&mut self, context: &SessionContext, now_ms: i64) -> Evaluation {
+        let mut evaluation = Evaluation::default();
+        for index in 0..self.pipelines.len() {
+            let began = Instant::now();
+            let outcome = self.judge(index, context, now_ms).await;
+            let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+            let id = self.pipelines[index].definition.id.clone();
+            let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
+            match outcome {
+                Ok((judged, rows_read)) => {
+                    cost.rows_read = rows_read;
+                    cost.rows_written = judged.len() as u64;
+                    self.apply(index, judged, now_ms, &mut evaluation);
+                }
+                Err(error) => cost.error = Some(error),
+            }
+            evaluation.runs.push(cost);
+        }
+        evaluation.findings = self.keys.values().map(|kept| kept.finding.clone()).collect();
+        evaluation.findings.sort_by(message::for_people);
+        evaluation
+    }
+
+    async fn judge(&self, index: usize, context: &SessionContext, now_ms: i64) -> Result<(Vec<Judged>, u64), String> {
+        let Prepared { definition, params } = &self.pipelines[index];
+        let end_ms = now_ms - self.settings.lag_ms;
+        let window = Window { start_ms: end_ms - definition.window_ms, end_ms };
+        let running = tokio::time::timeout(self.settings.timeout, run(context, definition, params, Some(window)));
+        let outcome = match running.await {
+            Ok(outcome) => outcome.map_err(|error| error.strip_backtrace())?,
+            Err(_) => return Err(format!("took longer than {:?}, which is the limit", self.settings.timeout)),
+        };
+        let rows = json_rows(&outcome.batches).map_err(|error| error.strip_backtrace())?;
+        let sql = readable(definition, params, window);
+        let judged = rows.into_iter().map(|row| Judged::of(definition, row, &sql)).collect();
+        Ok((judged, outcome.rows_read))
+    }
+
+    /// Moves the keys that were judged, then those of the pipeline that were not.
+    fn apply(&mut self, index: usize, judged: Vec<Judged>, now_ms: i64, evaluation: &mut Evaluation) {
+        let definition = &self.pipelines[index].definition;
+        let mut seen = HashSet::new();
+        for judged in judged {
+            let id = judged.id.clone();
+            let before = self.keys.remove(&id);
+            let moved = state::advance(definition, before.as_ref(), judged, now_ms);
+            if before.is_none_or(|before| moved.differs(&before)) {
+                evaluation.puts.push((id.clone(), moved.to_bytes()));
+            }
+            seen.insert(id.clone());
+            self.keys.insert(id, moved);
+        }
+        let missing: Vec<String> = self
+            .keys
+            .iter()
+            .filter(|(id, kept)| kept.finding.pipeline == definition.id && !seen.contains(*id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in missing {
+            let Some(before) = self.keys.remove(&id) else { continue };
+            match state::miss(definition, &before, now_ms) {
+                Some(moved) => {
+                    if moved.differs(&before) {
+                        evaluation.puts.push((id.clone(), moved.to_bytes()));
+                    }
+                    self.keys.insert(id, moved);
+                }
+                None => evaluation.deletes.push(id),
+            }
+        }
+    }
+}
+
+/// A finding pipeline with its limits; `None` for one that is not to be judged.
+fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Prepared> {
+    let mut definition = definition.clone();
+    let mut params = definition.params.clone();
+    let mut finding = definition.finding.take()?;
+    let limits = settings.alerting.iter().find(|limits| Some(&limits.key) == finding.alerting.as_ref());
+    if let Some(limits) = limits {
+        finding.warning = limits.warning;
+        finding.critical = limits.critical;
+        definition.window_ms = limits.window_ms.unwrap_or(definition.window_ms);
+    } else if finding.alerting_only {
+        return None;
+    }
+    if let Some(changes) = settings.overrides.get(&definition.id) {
+        if changes.disabled {
+            return None;
+        }
+        finding.warning = changes.warning.or(finding.warning);
+        finding.critical = changes.critical.or(finding.critical);
+        finding.samples_min = changes.samples_min.unwrap_or(finding.samples_min);
+        finding.for_ms = changes.for_ms.unwrap_or(finding.for_ms);
+        definition.window_ms = changes.window_ms.unwrap_or(definition.window_ms);
+        params.extend(changes.params.clone());
+    }
+    definition.finding = Some(finding);
+    Some(Prepared { definition, params })
+}

@@ -1,0 +1,96 @@
+use super::*;
+use crate::catalog::pipelines::parse;
+use crate::model::finding::{FindingState, Severity};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use std::sync::Arc;
+
+const PIPELINE: &str = "/*---
+title: T
+kind: finding
+key: [k]
+warning: 10
+critical: 100
+samples_min: 2
+for: 10s
+keep_firing_for: 1m
+unit: ms
+message: \"{k} takes {value}, over {limit}\"
+---
+Mend it. */
+SELECT k, value, samples FROM t";
+
+fn evaluator(restored: &[(String, Vec<u8>)]) -> Evaluator {
+    let settings = EvaluatorSettings {
+        lag_ms: 0,
+        timeout: Duration::from_secs(10),
+        alerting: Vec::new(),
+        overrides: BTreeMap::new(),
+    };
+    Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
+}
+
+/// Evaluates with rows `(key, value, samples)`; `None` drops the table, so that the run fails.
+async fn step(evaluator: &mut Evaluator, now_s: i64, rows: Option<&[(&str, f64, i64)]>) -> Evaluation {
+    let context = SessionContext::new();
+    if let Some(rows) = rows {
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0)));
+        let values: ArrayRef = Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.1)));
+        let samples: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2)));
+        let batch = RecordBatch::try_from_iter([("k", keys), ("value", values), ("samples", samples)]).unwrap();
+        context.register_batch("t", batch).unwrap();
+    }
+    evaluator.evaluate(&context, now_s * 1000).await
+}
+
+fn states(evaluation: &Evaluation) -> Vec<FindingState> {
+    evaluation.findings.iter().map(|finding| finding.state).collect()
+}
+
+#[tokio::test]
+async fn a_key_is_pending_for_its_time_then_fires_and_resolves_once_it_is_inside_long_enough() {
+    use FindingState::{Firing, Ok, Pending};
+    let mut e = evaluator(&[]);
+    for (now_s, value, expected) in [
+        (0, 5.0, Ok),
+        (5, 50.0, Pending),
+        (10, 50.0, Pending),
+        (15, 50.0, Firing),
+        (20, 5.0, Firing),
+        (79, 5.0, Firing),
+        (80, 5.0, Ok),
+    ] {
+        assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_run_a_missing_key_and_too_few_samples_resolve_nothing() {
+    let mut e = evaluator(&[]);
+    step(&mut e, 0, Some(&[("a", 500.0, 2), ("b", 5.0, 2)])).await;
+    let firing = step(&mut e, 10, Some(&[("a", 500.0, 2), ("b", 5.0, 2)])).await;
+    assert_eq!(firing.findings[0].severity, Some(Severity::Critical));
+    assert_eq!(firing.findings[0].title, "a takes 500 ms, over 100 ms");
+    let failed = step(&mut e, 20, None).await;
+    assert_eq!(states(&failed), [FindingState::Firing, FindingState::Ok]);
+    assert!(failed.runs[0].error.is_some());
+    let few = step(&mut e, 30, Some(&[("a", 0.0, 1), ("b", 5.0, 1)])).await;
+    assert_eq!(states(&few), [FindingState::Firing, FindingState::NoData]);
+    assert_eq!(few.findings[0].value, Some(500.0));
+    assert_eq!(states(&step(&mut e, 40, Some(&[])).await), [FindingState::Firing, FindingState::NoData]);
+    let later = step(&mut e, 4000, Some(&[])).await;
+    assert_eq!(states(&later), [FindingState::Firing]);
+    assert_eq!(later.deletes.len(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_neither_forgets_nor_begins_anew() {
+    let mut e = evaluator(&[]);
+    let mut kept = BTreeMap::new();
+    for now_s in [0, 10] {
+        kept.extend(step(&mut e, now_s, Some(&[("a", 50.0, 2)])).await.puts);
+    }
+    let mut restarted = evaluator(&kept.into_iter().collect::<Vec<_>>());
+    let after = step(&mut restarted, 20, Some(&[("a", 50.0, 2)])).await;
+    assert_eq!((after.findings[0].state, after.findings[0].firing_since_ms), (FindingState::Firing, Some(10_000)));
+    assert!(after.puts.is_empty(), "nothing changed");
+}

@@ -1,0 +1,110 @@
+//! `buckets(x, '2,4,…')`: how many values fall between explicit bounds, upper bounds inclusive as OpenTelemetry has them,
+//! one count more than bounds. `buckets_merge(counts)`: counts added up.
+
+use super::folding::{Fold, aggregate};
+use arrow::array::{ArrayRef, AsArray as _};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::scalar::ScalarValue;
+use std::sync::Arc;
+
+/// `buckets(x, bounds)`.
+pub(super) fn buckets() -> AggregateUDF {
+    aggregate::<OfValues>("buckets", vec![DataType::Float64, DataType::Utf8], counts_type(), counts_type())
+}
+
+/// `buckets_merge(counts)`.
+pub(super) fn buckets_merge() -> AggregateUDF {
+    aggregate::<Merged>("buckets_merge", vec![counts_type()], counts_type(), counts_type())
+}
+
+fn counts_type() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Int64, true)))
+}
+
+#[derive(Debug, Default)]
+struct Merged {
+    counts: Vec<i64>,
+}
+
+#[derive(Debug, Default)]
+struct OfValues {
+    bounds: Vec<f64>,
+    merged: Merged,
+}
+
+impl Fold for Merged {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.merge(&columns[0])
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        for counts in states.as_list::<i32>().iter().flatten() {
+            let counts = counts.as_primitive::<Int64Type>();
+            if self.counts.is_empty() {
+                self.counts = vec![0; counts.len()];
+            } else if !counts.is_empty() && counts.len() != self.counts.len() {
+                return exec_err!("buckets: {} counts cannot be added to {}", counts.len(), self.counts.len());
+            }
+            for (sum, count) in self.counts.iter_mut().zip(counts.iter()) {
+                *sum += count.unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        let counts: Vec<ScalarValue> = self.counts.iter().map(|count| ScalarValue::from(*count)).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list_nullable(&counts, &DataType::Int64)))
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.state()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.counts.len() * 8
+    }
+}
+
+impl Fold for OfValues {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        if self.bounds.is_empty()
+            && let Some(text) = columns[1].as_string::<i32>().iter().flatten().next()
+        {
+            self.bounds = bounds(text)?;
+            self.merged.counts.resize(self.bounds.len() + 1, 0);
+        }
+        for value in columns[0].as_primitive::<Float64Type>().iter().flatten() {
+            self.merged.counts[self.bounds.partition_point(|bound| *bound < value)] += 1;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.merged.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.merged.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.merged.answer()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.merged.memory_bytes() + self.bounds.len() * 8
+    }
+}
+
+fn bounds(text: &str) -> Result<Vec<f64>> {
+    let bounds: Vec<f64> = text
+        .split(',')
+        .map(|bound| {
+            bound.trim().parse().map_err(|_| exec_datafusion_err!("buckets: the bound {bound:?} is not a number"))
+        })
+        .collect::<Result<_>>()?;
+    if bounds.is_sorted() { Ok(bounds) } else { exec_err!("buckets: the bounds {text:?} do not ascend") }
+}

@@ -1,0 +1,107 @@
+//! Fingerprints of SQL.
+
+use super::other::by_characters;
+use datafusion::sql::sqlparser::ast::{Expr, Query, SetExpr, Value, ValueWithSpan, VisitMut as _, VisitorMut};
+use datafusion::sql::sqlparser::dialect::{
+    AnsiDialect, ClickHouseDialect, Dialect, GenericDialect, MsSqlDialect, MySqlDialect, OracleDialect,
+    PostgreSqlDialect, SQLiteDialect,
+};
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use std::ops::ControlFlow;
+
+/// Statements longer than this are folded by tokens: no statement that people wrote is, and parsing it would cost more
+/// than it tells.
+const PARSED_BYTES_MAX: usize = 16 << 10;
+/// What is looked at of a statement at all.
+const SEEN_BYTES_MAX: usize = 64 << 10;
+const NESTING_MAX: usize = 40;
+
+pub(super) fn fingerprint(system: &str, query: &str) -> String {
+    let query = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
+    let dialect = dialect(system);
+    let parsed = if query.len() <= PARSED_BYTES_MAX { by_tree(&*dialect, query) } else { None };
+    parsed.or_else(|| by_tokens(&*dialect, query)).unwrap_or_else(|| by_characters(query))
+}
+
+fn dialect(system: &str) -> Box<dyn Dialect> {
+    match system {
+        "postgresql" | "cockroachdb" | "redshift" | "aws.redshift" => Box::new(PostgreSqlDialect {}),
+        "mysql" | "mariadb" => Box::new(MySqlDialect {}),
+        "sqlite" => Box::new(SQLiteDialect {}),
+        "mssql" | "microsoft.sql_server" => Box::new(MsSqlDialect {}),
+        "oracle" | "oracle.db" => Box::new(OracleDialect {}),
+        "clickhouse" => Box::new(ClickHouseDialect {}),
+        "db2" | "ibm.db2" | "firebird" | "derby" => Box::new(AnsiDialect {}),
+        _ => Box::new(GenericDialect {}),
+    }
+}
+
+fn by_tree(dialect: &dyn Dialect, query: &str) -> Option<String> {
+    let parser = Parser::new(dialect).with_recursion_limit(NESTING_MAX);
+    let mut statements = parser.try_with_sql(query).ok()?.parse_statements().ok()?;
+    if statements.is_empty() {
+        return None;
+    }
+    let _never = statements.visit(&mut Fold);
+    Some(statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+struct Fold;
+
+impl VisitorMut for Fold {
+    type Break = ();
+
+    fn post_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if value.value != Value::Null {
+            value.value = Value::Placeholder("?".to_owned());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Expr::InList { list, .. } = expression
+            && list.iter().all(is_folded)
+        {
+            list.truncate(1);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            values.rows.truncate(1);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn is_folded(expression: &Expr) -> bool {
+    matches!(expression, Expr::Value(ValueWithSpan { value: Value::Placeholder(_) | Value::Null, .. }))
+}
+
+/// Words, numbers and signs one space apart; literals as `?`, runs of them once.
+fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
+    let tokens = Tokenizer::new(dialect, query).tokenize().ok()?;
+    let mut words: Vec<String> = Vec::new();
+    for token in tokens {
+        let word = match token {
+            Token::Whitespace(_) | Token::EOF => continue,
+            Token::Word(word) => word.to_string(),
+            Token::Number(..) | Token::Placeholder(_) => "?".to_owned(),
+            Token::Comma if words.last().is_some_and(|word| word == "?") => continue,
+            other if is_text(&other) => "?".to_owned(),
+            other => other.to_string(),
+        };
+        if word != "?" || words.last().is_none_or(|before| before != "?") {
+            words.push(word);
+        }
+    }
+    Some(words.join(" "))
+}
+
+/// Whether a token is a quoted text of whatever kind, told by how it is printed.
+fn is_text(token: &Token) -> bool {
+    let text = token.to_string();
+    text.len() > 1 && (text.contains('\'') || text.starts_with('"') || text.starts_with('$'))
+}

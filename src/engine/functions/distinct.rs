@@ -1,0 +1,109 @@
+//! `distinct_sketch(text)`: a sketch that counts distinct texts. `distinct_merge(sketch)`: many united.
+//! `distinct_count(sketch)`: the count.
+
+use super::folding::{Fold, aggregate, each_binary};
+use crate::model::distinct::Distinct;
+use arrow::array::{ArrayRef, AsArray as _};
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::scalar::ScalarValue;
+
+/// `distinct_sketch(text)`.
+pub(super) fn distinct_sketch() -> AggregateUDF {
+    aggregate::<OfTexts>("distinct_sketch", vec![DataType::Utf8], DataType::Binary, DataType::Binary)
+}
+
+/// `distinct_merge(sketch)`.
+pub(super) fn distinct_merge() -> AggregateUDF {
+    aggregate::<United>("distinct_merge", vec![DataType::Binary], DataType::Binary, DataType::Binary)
+}
+
+/// `distinct_count(sketch)`.
+pub(super) fn distinct_count() -> AggregateUDF {
+    aggregate::<Count>("distinct_count", vec![DataType::Binary], DataType::Int64, DataType::Binary)
+}
+
+/// `None` until a text was seen: most groups have no user at all, and should cost nothing.
+#[derive(Debug, Default)]
+struct United(Option<Distinct>);
+
+#[derive(Debug, Default)]
+struct OfTexts(United);
+
+#[derive(Debug, Default)]
+struct Count(United);
+
+impl Fold for United {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.merge(&columns[0])
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        each_binary(states, |bytes| {
+            let other = Distinct::from_bytes(bytes).ok_or_else(|| exec_datafusion_err!("not a distinct sketch"))?;
+            self.0.get_or_insert_default().merge(&other);
+            Ok(())
+        })
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Binary(self.0.as_ref().map(Distinct::to_bytes)))
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.state()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        if self.0.is_some() { 1024 } else { 0 }
+    }
+}
+
+impl Fold for OfTexts {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for text in columns[0].as_string::<i32>().iter().flatten() {
+            self.0.0.get_or_insert_default().insert(text);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.0.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.0.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.0.answer()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}
+
+impl Fold for Count {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.0.update(columns)
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.0.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.0.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        let count = self.0.0.as_ref().map_or(0, Distinct::count);
+        Ok(ScalarValue::Int64(Some(i64::try_from(count).unwrap_or(i64::MAX))))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}

@@ -1,0 +1,125 @@
+//! `exemplars(trace_id, weight)`: the three weightiest traces, as JSON text. `exemplars_merge(text)`: the weightiest of
+//! many. `exemplar_trace_ids(text)`: their ids, joined by commas.
+
+use super::folding::{Fold, aggregate};
+use arrow::array::{ArrayRef, AsArray as _, StringArray};
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::scalar::ScalarValue;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+const KEPT: usize = 3;
+
+/// `exemplars(trace_id, weight)`.
+pub(super) fn exemplars() -> AggregateUDF {
+    aggregate::<OfTraces>("exemplars", vec![DataType::Utf8, DataType::Float64], DataType::Utf8, DataType::Utf8)
+}
+
+/// `exemplars_merge(text)`.
+pub(super) fn exemplars_merge() -> AggregateUDF {
+    aggregate::<Weightiest>("exemplars_merge", vec![DataType::Utf8], DataType::Utf8, DataType::Utf8)
+}
+
+/// `exemplar_trace_ids(text)`.
+pub(super) fn exemplar_trace_ids() -> ScalarUDF {
+    let ids = |arguments: &[ColumnarValue]| {
+        let texts = ColumnarValue::values_to_arrays(arguments)?;
+        let ids: StringArray = texts[0]
+            .as_string::<i32>()
+            .iter()
+            .map(|text| {
+                let kept: Vec<Exemplar> = serde_json::from_str(text?).ok()?;
+                Some(kept.into_iter().map(|exemplar| exemplar.trace_id).collect::<Vec<_>>().join(","))
+            })
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(ids)))
+    };
+    create_udf("exemplar_trace_ids", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(ids))
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Exemplar {
+    trace_id: String,
+    value: f64,
+}
+
+#[derive(Debug, Default)]
+struct Weightiest(Vec<Exemplar>);
+
+#[derive(Debug, Default)]
+struct OfTraces(Weightiest);
+
+impl Weightiest {
+    fn offer(&mut self, trace_id: &str, value: f64) {
+        let full = self.0.len() == KEPT;
+        if full && self.0.last().is_some_and(|least| least.value >= value) {
+            return;
+        }
+        // One trace is one exemplar, with the weight of its weightiest part.
+        if let Some(known) = self.0.iter_mut().find(|exemplar| exemplar.trace_id == trace_id) {
+            known.value = known.value.max(value);
+        } else {
+            self.0.truncate(KEPT - usize::from(full));
+            self.0.push(Exemplar { trace_id: trace_id.to_owned(), value });
+        }
+        self.0.sort_by(|a, b| b.value.total_cmp(&a.value));
+    }
+}
+
+impl Fold for Weightiest {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.merge(&columns[0])
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        for text in states.as_string::<i32>().iter().flatten() {
+            let exemplars: Vec<Exemplar> =
+                serde_json::from_str(text).map_err(|error| exec_datafusion_err!("not exemplars: {error}"))?;
+            exemplars.iter().for_each(|exemplar| self.offer(&exemplar.trace_id, exemplar.value));
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        let text = serde_json::to_string(&self.0).map_err(|error| exec_datafusion_err!("exemplars: {error}"))?;
+        Ok(ScalarValue::Utf8(Some(text)))
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        if self.0.is_empty() { Ok(ScalarValue::Utf8(None)) } else { self.state() }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        KEPT * 96
+    }
+}
+
+impl Fold for OfTraces {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let (traces, weights) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Float64Type>());
+        for (trace, weight) in traces.iter().zip(weights.iter()) {
+            if let (Some(trace), Some(weight)) = (trace, weight) {
+                self.0.offer(trace, weight);
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.0.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.0.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.0.answer()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}

@@ -1,0 +1,65 @@
+//! `quantile(sketch, q)`: merges sketches and gives the value of nearest rank, within .54% of the exact one.
+
+use super::folding::{Fold, aggregate};
+use super::sketch::Merged;
+use arrow::array::{Array as _, ArrayRef, AsArray as _};
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::scalar::ScalarValue;
+
+/// `quantile(sketch, q)`, `q` in 0..=1 and the same in all rows.
+pub(super) fn quantile() -> AggregateUDF {
+    let arguments = vec![DataType::Binary, DataType::Float64];
+    aggregate::<Quantile>("quantile", arguments, DataType::Float64, DataType::Binary)
+}
+
+/// The state is `q` in eight bytes, or none of them, and the sketch.
+#[derive(Debug, Default)]
+struct Quantile {
+    q: Option<f64>,
+    merged: Merged,
+}
+
+impl Quantile {
+    fn set(&mut self, q: f64) -> Result<()> {
+        if !(0.0..=1.0).contains(&q) {
+            return exec_err!("quantile: q is {q}, expected 0 to 1");
+        }
+        self.q = Some(q);
+        Ok(())
+    }
+}
+
+impl Fold for Quantile {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        if let Some(q) = columns[1].as_primitive::<Float64Type>().iter().flatten().next() {
+            self.set(q)?;
+        }
+        self.merged.update(columns)
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        let states = states.as_binary::<i32>();
+        for row in 0..states.len() {
+            let Some((q, sketch)) = states.value(row).split_first_chunk::<8>() else { continue };
+            self.set(f64::from_le_bytes(*q))?;
+            let sketch: ArrayRef = std::sync::Arc::new(arrow::array::BinaryArray::from(vec![sketch]));
+            self.merged.merge(&sketch)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        let Some(q) = self.q else { return Ok(ScalarValue::Binary(Some(Vec::new()))) };
+        Ok(ScalarValue::Binary(Some([&q.to_le_bytes()[..], &self.merged.0.to_bytes()].concat())))
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Float64(self.q.and_then(|q| self.merged.0.quantile(q))))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.merged.memory_bytes()
+    }
+}

@@ -1,0 +1,77 @@
+//! `sketch(x)`: an exponential histogram of values. `sketch_merge(sketch)`: many made one.
+
+use super::folding::{Fold, aggregate, each_binary};
+use crate::model::sketch::Sketch;
+use arrow::array::{ArrayRef, AsArray as _};
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::scalar::ScalarValue;
+
+/// `sketch(x)`.
+pub(super) fn sketch() -> AggregateUDF {
+    aggregate::<OfValues>("sketch", vec![DataType::Float64], DataType::Binary, DataType::Binary)
+}
+
+/// `sketch_merge(sketch)`.
+pub(super) fn sketch_merge() -> AggregateUDF {
+    aggregate::<Merged>("sketch_merge", vec![DataType::Binary], DataType::Binary, DataType::Binary)
+}
+
+#[derive(Debug, Default)]
+struct OfValues(Merged);
+
+/// Sketches united; also the base of `quantile`.
+#[derive(Debug, Default)]
+pub(super) struct Merged(pub(super) Sketch);
+
+impl Fold for OfValues {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let values = columns[0].as_primitive::<Float64Type>();
+        values.iter().flatten().for_each(|value| self.0.0.insert(value));
+        Ok(())
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.0.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.0.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        self.0.answer()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}
+
+impl Fold for Merged {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.merge(&columns[0])
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        each_binary(states, |bytes| {
+            let sketch = Sketch::from_bytes(bytes).map_err(|error| exec_datafusion_err!("{error}"))?;
+            self.0.merge(&sketch);
+            Ok(())
+        })
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Binary(Some(self.0.to_bytes())))
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Binary((self.0.count() > 0).then(|| self.0.to_bytes())))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // A tree node of buckets is about this much for each bucket.
+        self.0.to_bytes().len() * 8
+    }
+}

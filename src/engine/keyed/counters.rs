@@ -1,0 +1,212 @@
+//! Counters by their increase: what senders count since their start becomes what was counted since the last point.
+
+use super::{number, text};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
+use arrow::error::ArrowError;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The last point of a counter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Point {
+    start_unix_nano: i64,
+    time_unix_nano: i64,
+    /// The value, or a histogram's count.
+    value: f64,
+    /// A histogram's sum.
+    sum: f64,
+}
+
+/// The last points of all counters, by series.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    points: HashMap<i64, Point>,
+    /// Series whose last point moved since the last [`Counters::take_moved`].
+    moved: Vec<i64>,
+    series_max: usize,
+    /// When counting began here: what a counter that began later shows at first is all new.
+    epoch_unix_nano: i64,
+    /// Points of series beyond the bound, of which no increase is known.
+    pub(crate) overflowed: u64,
+}
+
+/// The increase between two points.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Increase {
+    value: f64,
+    sum: f64,
+}
+
+impl Counters {
+    pub(crate) fn new(series_max: usize, epoch_unix_nano: i64) -> Counters {
+        Counters { series_max, epoch_unix_nano, ..Counters::default() }
+    }
+
+    /// Puts back a point that [`Counters::take_moved`] gave.
+    pub(crate) fn restore(&mut self, key: &str, bytes: &[u8]) {
+        let (Ok(series), Ok(numbers)) = (key.parse(), <&[u8; 32]>::try_from(bytes)) else { return };
+        let part = |at: usize| <[u8; 8]>::try_from(&numbers[at..at + 8]).unwrap_or_default();
+        let point = Point {
+            start_unix_nano: i64::from_le_bytes(part(0)),
+            time_unix_nano: i64::from_le_bytes(part(8)),
+            value: f64::from_le_bytes(part(16)),
+            sum: f64::from_le_bytes(part(24)),
+        };
+        self.points.insert(series, point);
+    }
+
+    /// The points that moved, as keys and bytes.
+    pub(crate) fn take_moved(&mut self) -> Vec<(String, Vec<u8>)> {
+        self.moved.sort_unstable();
+        self.moved.dedup();
+        let bytes = |point: &Point| {
+            [
+                point.start_unix_nano.to_le_bytes(),
+                point.time_unix_nano.to_le_bytes(),
+                point.value.to_le_bytes(),
+                point.sum.to_le_bytes(),
+            ]
+            .concat()
+        };
+        let moved = std::mem::take(&mut self.moved);
+        moved.iter().filter_map(|series| Some((series.to_string(), bytes(self.points.get(series)?)))).collect()
+    }
+
+    /// Rows of `metrics` with the column `delta`.
+    pub(crate) fn metrics(&mut self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+        let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
+        let start = number::<Int64Type>(batch, "start_time_unix_nano");
+        let value = number::<Float64Type>(batch, "value");
+        let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
+        let monotonic = batch
+            .column_by_name("is_monotonic")
+            .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
+        let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
+        let deltas: Float64Array = (0..batch.num_rows())
+            .map(|row| {
+                if kind(row) != Some("sum") || !grows(row) {
+                    return None;
+                }
+                let value = value(row)?;
+                match temporality(row)? {
+                    "delta" => Some(value),
+                    _ => {
+                        let point = Point {
+                            start_unix_nano: start(row).unwrap_or(0),
+                            time_unix_nano: time(row)?,
+                            value,
+                            sum: 0.0,
+                        };
+                        self.advance(series(row)?, point).map(|increase| increase.value)
+                    }
+                }
+            })
+            .collect();
+        with_columns(batch, schema, vec![Arc::new(deltas)])
+    }
+
+    /// Rows of `histograms` with the columns `delta_count` and `delta_sum`.
+    pub(crate) fn histograms(&mut self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+        let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
+        let start = number::<Int64Type>(batch, "start_time_unix_nano");
+        let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
+        let temporality = text(batch, "temporality");
+        let increases: Vec<Option<Increase>> = (0..batch.num_rows())
+            .map(|row| {
+                #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+                let (value, sum) = (count(row)? as f64, sum(row).unwrap_or(0.0));
+                if temporality(row) == Some("delta") {
+                    return Some(Increase { value, sum });
+                }
+                let point = Point { start_unix_nano: start(row).unwrap_or(0), time_unix_nano: time(row)?, value, sum };
+                self.advance(series(row)?, point)
+            })
+            .collect();
+        #[expect(clippy::cast_possible_truncation, reason = "a difference of counts")]
+        let counts: Int64Array = increases.iter().map(|increase| increase.map(|i| i.value as i64)).collect();
+        let sums: Float64Array = increases.iter().map(|increase| increase.map(|i| i.sum)).collect();
+        with_columns(batch, schema, vec![Arc::new(counts), Arc::new(sums)])
+    }
+
+    /// Moves a series to a point; the increase since its last one, `None` where that is not known.
+    fn advance(&mut self, series: i64, point: Point) -> Option<Increase> {
+        let whole = Increase { value: point.value, sum: point.sum };
+        let Some(last) = self.points.get(&series).copied() else {
+            if self.points.len() >= self.series_max {
+                self.overflowed += 1;
+                return None;
+            }
+            self.points.insert(series, point);
+            self.moved.push(series);
+            // What was counted before anybody looked here belongs to windows that are over.
+            return (point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0).then_some(whole);
+        };
+        if point.time_unix_nano <= last.time_unix_nano {
+            return None;
+        }
+        self.points.insert(series, point);
+        self.moved.push(series);
+        let restarted = point.start_unix_nano > last.start_unix_nano && point.start_unix_nano >= last.time_unix_nano;
+        if restarted || point.value < last.value {
+            return Some(whole);
+        }
+        Some(Increase { value: point.value - last.value, sum: (point.sum - last.sum).max(0.0) })
+    }
+}
+
+fn with_columns(batch: &RecordBatch, schema: &SchemaRef, added: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().cloned().chain(added).collect();
+    RecordBatch::try_new(schema.clone(), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(start: i64, time: i64, value: f64) -> Point {
+        Point { start_unix_nano: start, time_unix_nano: time, value, sum: value * 2.0 }
+    }
+
+    fn increases(counters: &mut Counters, points: &[Point]) -> Vec<Option<f64>> {
+        points.iter().map(|point| counters.advance(1, *point).map(|increase| increase.value)).collect()
+    }
+
+    #[test]
+    fn a_counter_that_began_before_us_counts_from_its_second_point() {
+        let mut counters = Counters::new(10, 100);
+        assert_eq!(increases(&mut counters, &[point(50, 200, 7.0), point(50, 300, 9.0)]), [None, Some(2.0)]);
+    }
+
+    #[test]
+    fn a_counter_that_began_after_us_counts_whole() {
+        let mut counters = Counters::new(10, 100);
+        assert_eq!(increases(&mut counters, &[point(150, 200, 7.0), point(150, 300, 7.0)]), [Some(7.0), Some(0.0)]);
+    }
+
+    #[test]
+    fn a_reset_is_never_negative_and_a_late_point_changes_nothing() {
+        let mut counters = Counters::new(10, 0);
+        let points = [point(1, 200, 7.0), point(1, 300, 3.0), point(1, 250, 5.0), point(310, 400, 5.0)];
+        assert_eq!(increases(&mut counters, &points), [Some(7.0), Some(3.0), None, Some(5.0)]);
+    }
+
+    #[test]
+    fn a_restart_goes_on_from_the_last_point() {
+        let mut counters = Counters::new(10, 0);
+        increases(&mut counters, &[point(1, 200, 7.0)]);
+        let moved = counters.take_moved();
+        assert!(counters.take_moved().is_empty());
+        let mut restarted = Counters::new(10, 1000);
+        moved.iter().for_each(|(key, bytes)| restarted.restore(key, bytes));
+        assert_eq!(increases(&mut restarted, &[point(1, 300, 9.0)]), [Some(2.0)]);
+    }
+
+    #[test]
+    fn the_number_of_series_is_bounded() {
+        let mut counters = Counters::new(1, 0);
+        assert!(counters.advance(1, point(1, 2, 3.0)).is_some());
+        assert!(counters.advance(2, point(1, 2, 3.0)).is_none());
+        assert_eq!(counters.overflowed, 1);
+    }
+}

@@ -1,0 +1,20 @@
+//! State by series, which SQL cannot keep: the last point of each counter, and the last value of each series.
+
+pub(crate) mod counters;
+pub(crate) mod series;
+
+use arrow::array::{Array as _, AsArray as _, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::ArrowPrimitiveType;
+
+/// A column of text; a column that is not there reads as null everywhere.
+fn text<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> {
+    let column: Option<&StringArray> = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+}
+
+/// A column of numbers.
+fn number<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<T::Native> + 'a {
+    let column: Option<&'a PrimitiveArray<T>> =
+        batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<T>());
+    move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+}

@@ -1,0 +1,9 @@
+//! Rollups: partial rows of windows, added to, never closed. What a flush makes of new rows is merged into each
+//! resolution of its table at once.
+
+mod cap;
+mod merge;
+mod table;
+
+pub(crate) use merge::Merger;
+pub(crate) use table::{Retention, RollupTable};

@@ -1,0 +1,114 @@
+//! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
+
+use crate::model::pipeline::{Param, PipelineDef};
+use arrow::array::RecordBatch;
+use datafusion::common::{ParamValues, Result, ScalarValue};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::SessionContext;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A moment and the window before it, milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Where it begins.
+    pub start_ms: i64,
+    /// Where it ends, exclusive.
+    pub end_ms: i64,
+}
+
+/// What a run gave.
+pub(crate) struct Outcome {
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) rows_read: u64,
+}
+
+impl Outcome {
+    pub(crate) fn rows(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
+/// Plans and runs a pipeline's statement.
+pub(crate) async fn run(
+    context: &SessionContext,
+    pipeline: &PipelineDef,
+    params: &BTreeMap<String, Param>,
+    window: Option<Window>,
+) -> Result<Outcome> {
+    let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
+    let frame = context.sql(&pipeline.sql).await?.with_param_values(values)?;
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
+    let batches = collect(plan.clone(), task).await?;
+    Ok(Outcome { batches, rows_read: rows_read(&plan) })
+}
+
+/// Rows that the leaves of an executed plan gave.
+fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let children = plan.children();
+    if children.is_empty() {
+        return plan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or_default() as u64;
+    }
+    children.into_iter().map(rows_read).sum()
+}
+
+fn values(params: &BTreeMap<String, Param>, window: Option<Window>) -> Vec<(String, ScalarValue)> {
+    let own = params.iter().map(|(name, param)| (name.clone(), scalar(param)));
+    let window = window.into_iter().flat_map(|window| {
+        [("window_start", window.start_ms), ("window_end", window.end_ms)]
+            .map(|(name, ms)| (name.to_owned(), timestamp(ms)))
+    });
+    own.chain(window).collect()
+}
+
+fn scalar(param: &Param) -> ScalarValue {
+    match param {
+        Param::Int(number) => ScalarValue::from(*number),
+        Param::Float(number) => ScalarValue::from(*number),
+        Param::Text(text) => ScalarValue::from(text.as_str()),
+        Param::Bool(truth) => ScalarValue::from(*truth),
+    }
+}
+
+fn timestamp(ms: i64) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(ms.saturating_mul(1000)), Some("UTC".into()))
+}
+
+/// The statement as a person would type it, with the parameters written out.
+pub(crate) fn readable(pipeline: &PipelineDef, params: &BTreeMap<String, Param>, window: Window) -> String {
+    let mut sql = pipeline.sql.clone();
+    let mut names: Vec<(String, String)> = params
+        .iter()
+        .map(|(name, param)| {
+            let text = match param {
+                Param::Int(number) => number.to_string(),
+                Param::Float(number) => format!("{number:?}"),
+                Param::Text(text) => format!("'{}'", text.replace('\'', "''")),
+                Param::Bool(truth) => truth.to_string(),
+            };
+            (format!("${name}"), text)
+        })
+        .collect();
+    for (name, ms) in [("$window_start", window.start_ms), ("$window_end", window.end_ms)] {
+        names.push((name.to_owned(), format!("to_timestamp_millis({ms})")));
+    }
+    // Longest first, so that no name is taken for the beginning of another.
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    for (name, text) in names {
+        sql = sql.replace(&name, &text);
+    }
+    sql
+}
+
+/// Rows as JSON objects: timestamps RFC 3339, maps as objects, null columns left out.
+pub(crate) fn json_rows(batches: &[RecordBatch]) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+    let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+    writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
+    writer.finish()?;
+    let bytes = writer.into_inner();
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| datafusion::common::exec_datafusion_err!("rows as JSON: {error}"))
+}

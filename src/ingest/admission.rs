@@ -1,0 +1,241 @@
+//! Admission: within the bounds, known resends told, decoded once, on disk, then acknowledged.
+
+use super::decode::{DECODER_VERSION, Decoder};
+use super::recent::{Claim, Recent, Seen};
+use crate::log::{AppendError, Log};
+use crate::model::decoded::{Decoded, Rejected};
+use crate::model::frame::{Frame, digest};
+use crate::model::signal::{Encoding, Signal};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Bodies from this size on are decoded off the async workers' turn, so that small requests do not wait for them.
+const BIG_BODY_BYTES: usize = 256 << 10;
+/// What a sender is told to wait when a bound is reached.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Bounds of admission.
+#[derive(Debug, Clone)]
+pub struct IngestSettings {
+    /// Inflated bytes of all requests that are not answered yet.
+    pub inflight_bytes_max: usize,
+    /// How long a digest is kept.
+    pub dedup_window: Duration,
+    /// How many digests are kept at most.
+    pub dedup_entries_max: usize,
+    /// Whether equal log requests are resends too: equal logs can be legitimate.
+    pub dedup_logs: bool,
+}
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        IngestSettings {
+            inflight_bytes_max: 256 << 20,
+            dedup_window: Duration::from_secs(600),
+            dedup_entries_max: 1_000_000,
+            dedup_logs: false,
+        }
+    }
+}
+
+/// A request that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It can never be taken: not OTLP.
+    Invalid(String),
+    /// It is larger than the limit.
+    TooLarge {
+        /// Bytes allowed, after decompression.
+        limit: usize,
+    },
+    /// A bound is reached: send again.
+    Busy {
+        /// When to send again.
+        retry_after: Duration,
+        /// Which bound, for people.
+        reason: String,
+    },
+}
+
+/// How much came in, since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests acknowledged, resends included.
+    pub requests: AtomicU64,
+    /// Items acknowledged and stored.
+    pub items: AtomicU64,
+    /// Items refused out of good requests.
+    pub items_rejected: AtomicU64,
+    /// Requests known as resends.
+    pub resends: AtomicU64,
+    /// Requests refused whole.
+    pub refused: AtomicU64,
+}
+
+/// The door that every receiver leads to.
+pub struct Admission {
+    log: Log<Arc<Decoded>>,
+    decoder: Arc<Decoder>,
+    settings: IngestSettings,
+    recent: Arc<Recent>,
+    inflight_bytes: AtomicUsize,
+    counters: Counters,
+}
+
+impl Admission {
+    /// A door in front of `log`.
+    #[must_use]
+    pub fn new(log: Log<Arc<Decoded>>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
+        let recent = Recent::new(settings.dedup_window, settings.dedup_entries_max);
+        Arc::new(Admission {
+            log,
+            decoder,
+            settings,
+            recent,
+            inflight_bytes: AtomicUsize::new(0),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Takes an inflated body. When this returns `Ok`, what is not in the rejected set is on disk.
+    ///
+    /// # Errors
+    /// Why the request as a whole was not taken; nothing of it is stored.
+    pub async fn accept(
+        &self,
+        receiver: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Arc<Rejected>, Refusal> {
+        let outcome = self.admit(receiver, signal, encoding, body).await;
+        let counter = if outcome.is_ok() { &self.counters.requests } else { &self.counters.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Notes a request that the log holds already, at the start.
+    pub fn remember(&self, frame: &Frame, rejected: Rejected) {
+        if self.knows_resends(frame.signal) {
+            self.recent.remember(frame.digest, frame.received_unix_nano, rejected);
+        }
+    }
+
+    /// What came in.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    async fn admit(
+        &self,
+        receiver: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Arc<Rejected>, Refusal> {
+        let _room = self.take_room(body.len())?;
+        let received_unix_nano = unix_nano(SystemTime::now());
+        let digest = digest(signal, &body);
+        let claim = if self.knows_resends(signal) {
+            match self.claim(digest, received_unix_nano).await {
+                Ok(claim) => Some(claim),
+                Err(rejected) => {
+                    self.counters.resends.fetch_add(1, Ordering::Relaxed);
+                    return Ok(rejected);
+                }
+            }
+        } else {
+            None
+        };
+        let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
+        let rejected = decoded.rejected.clone();
+        let items = decoded.items;
+        if items > 0 {
+            let frame = Frame {
+                receiver: receiver.to_owned(),
+                signal,
+                encoding,
+                received_unix_nano,
+                decoder_version: DECODER_VERSION,
+                digest,
+                rejected: rejected.items.clone(),
+                payload: body,
+            };
+            let header = frame.header();
+            self.log.append(header, frame.payload, Arc::new(decoded)).await.map_err(refusal)?;
+        }
+        if let Some(claim) = claim {
+            claim.stored(received_unix_nano, rejected.clone());
+        }
+        self.counters.items.fetch_add(items, Ordering::Relaxed);
+        self.counters.items_rejected.fetch_add(rejected.items.len() as u64, Ordering::Relaxed);
+        Ok(Arc::new(rejected))
+    }
+
+    fn knows_resends(&self, signal: Signal) -> bool {
+        signal != Signal::Logs || self.settings.dedup_logs
+    }
+
+    /// The claim on a new digest, or the answer that its twin got.
+    async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Arc<Rejected>> {
+        loop {
+            match self.recent.look(digest, now_unix_nano) {
+                Seen::New(claim) => return Ok(claim),
+                Seen::Stored(rejected) => return Err(rejected),
+                // The channel carries no value: it closes when the twin is done, for good or ill.
+                Seen::Pending(mut done) => while done.changed().await.is_ok() {},
+            }
+        }
+    }
+
+    fn decode(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        body: &Bytes,
+        received_unix_nano: i64,
+    ) -> Result<Decoded, Refusal> {
+        let decode = || self.decoder.decode(signal, encoding, body, received_unix_nano);
+        let on_workers =
+            tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
+        let decoded =
+            if body.len() >= BIG_BODY_BYTES && on_workers { tokio::task::block_in_place(decode) } else { decode() };
+        decoded.map_err(|error| Refusal::Invalid(error.to_string()))
+    }
+
+    fn take_room(&self, bytes: usize) -> Result<Room<'_>, Refusal> {
+        let before = self.inflight_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let room = Room { inflight_bytes: &self.inflight_bytes, bytes };
+        let limit = self.settings.inflight_bytes_max;
+        if before > 0 && before + bytes > limit {
+            return Err(Refusal::Busy {
+                retry_after: RETRY_AFTER,
+                reason: format!("{before} bytes are being taken in, {bytes} more would pass the limit of {limit}"),
+            });
+        }
+        Ok(room)
+    }
+}
+
+fn refusal(error: AppendError) -> Refusal {
+    Refusal::Busy { retry_after: RETRY_AFTER, reason: error.to_string() }
+}
+
+/// Nanoseconds since the Unix epoch.
+fn unix_nano(time: SystemTime) -> i64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+struct Room<'a> {
+    inflight_bytes: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.inflight_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,399 @@
+//! Metrics: rows of `metrics` (gauges and sums) and `histograms` (histograms, exponential ones and summaries).
+
+use super::DecodeError;
+use super::plan::{TablePlan, columns};
+use super::rejects::{Rejects, check_fits, signed};
+use super::rows::{Block, Rows, hex};
+use super::series::Digest;
+use crate::model::decoded::Decoded;
+use crate::model::table::TableDef;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint,
+    SummaryDataPoint, exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value,
+};
+
+/// The flag of a point that says that no value was recorded.
+const NO_RECORDED_VALUE: u32 = 1;
+
+columns! {
+    /// The columns that `metrics` and `histograms` have in common.
+    struct HeadColumns {
+        name, unit, description, kind, temporality, is_monotonic, time, time_unix_nano, start_time_unix_nano,
+        scope_name, scope_version, attributes, resource_attributes, series_id, flags, exemplar_trace_ids,
+    }
+}
+
+columns! {
+    /// The columns that `metrics` has besides.
+    struct NumberColumns { value, value_int }
+}
+
+columns! {
+    /// The columns that `histograms` has besides.
+    struct HistogramColumns {
+        count, sum, min, max, bounds, bucket_counts, scale, zero_count, zero_threshold, positive_offset,
+        positive_counts, negative_offset, negative_counts, quantiles, quantile_values,
+    }
+}
+
+/// The two tables.
+#[derive(Debug)]
+pub(super) struct MetricsPlan {
+    numbers: TablePlan,
+    number_head: HeadColumns,
+    number_columns: NumberColumns,
+    histograms: TablePlan,
+    histogram_head: HeadColumns,
+    histogram_columns: HistogramColumns,
+}
+
+impl MetricsPlan {
+    pub(super) fn new(tables: &[TableDef]) -> MetricsPlan {
+        let numbers = TablePlan::new("metrics", tables);
+        let histograms = TablePlan::new("histograms", tables);
+        MetricsPlan {
+            number_head: HeadColumns::of(&numbers),
+            number_columns: NumberColumns::of(&numbers),
+            histogram_head: HeadColumns::of(&histograms),
+            histogram_columns: HistogramColumns::of(&histograms),
+            numbers,
+            histograms,
+        }
+    }
+
+    pub(super) fn rows(&self, request: &ExportMetricsServiceRequest, received: i64) -> Result<Decoded, DecodeError> {
+        let mut tables = Tables {
+            plan: self,
+            received,
+            rejects: Rejects::new("data points"),
+            digest: Digest::default(),
+            numbers: Rows::new(&self.numbers),
+            histograms: Rows::new(&self.histograms),
+        };
+        for (r, resource) in request.resource_metrics.iter().enumerate() {
+            let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
+            let number_block = Block::of_resource(&self.numbers, attributes);
+            let histogram_block = Block::of_resource(&self.histograms, attributes);
+            let resource_digest = tables.digest.attributes(0, attributes);
+            for (s, scope_metrics) in resource.scope_metrics.iter().enumerate() {
+                let scope = scope_metrics.scope.as_ref();
+                let attributes = scope.map_or(&[][..], |scope| &scope.attributes);
+                let names = [scope.map_or("", |scope| &scope.name), scope.map_or("", |scope| &scope.version)];
+                let scope_digest = tables.digest.attributes(resource_digest, attributes);
+                let of_scope = OfScope {
+                    scope,
+                    numbers: number_block.in_scope(&self.numbers, attributes),
+                    histograms: histogram_block.in_scope(&self.histograms, attributes),
+                    digest: tables.digest.words(scope_digest, &names),
+                };
+                for (m, metric) in scope_metrics.metrics.iter().enumerate() {
+                    let place = || format!("resourceMetrics[{r}].scopeMetrics[{s}].metrics[{m}]");
+                    tables.metric(metric, &of_scope, &place)?;
+                }
+            }
+        }
+        let (items, rejected) = tables.rejects.finish();
+        let mut decoded = Decoded { tables: Vec::new(), items, rejected };
+        tables.numbers.finish(&mut decoded.tables)?;
+        tables.histograms.finish(&mut decoded.tables)?;
+        Ok(decoded)
+    }
+}
+
+/// What all metrics of a scope share.
+struct OfScope<'a> {
+    scope: Option<&'a InstrumentationScope>,
+    numbers: Block<'a>,
+    histograms: Block<'a>,
+    digest: u64,
+}
+
+/// What all points of a metric share.
+struct OfMetric<'a, 'b> {
+    metric: &'a Metric,
+    scope: &'b OfScope<'a>,
+    kind: &'static str,
+    temporality: Option<&'static str>,
+    is_monotonic: Option<bool>,
+    digest: u64,
+}
+
+/// What points of every kind have.
+struct Point<'a> {
+    attributes: &'a [KeyValue],
+    time: u64,
+    start: u64,
+    flags: u32,
+    exemplars: &'a [Exemplar],
+}
+
+struct Tables<'a> {
+    plan: &'a MetricsPlan,
+    received: i64,
+    rejects: Rejects,
+    digest: Digest,
+    numbers: Rows<'a>,
+    histograms: Rows<'a>,
+}
+
+impl<'a> Tables<'a> {
+    fn metric(
+        &mut self,
+        metric: &'a Metric,
+        scope: &OfScope<'a>,
+        place: &dyn Fn() -> String,
+    ) -> Result<(), DecodeError> {
+        let Some(data) = &metric.data else {
+            // How many points it has is unknown, too: it counts as one.
+            let kinds = "gauge, sum, histogram, exponentialHistogram or summary";
+            self.rejects.keeps(Err(format!("data: expected {kinds}, found none of them in {:?}", metric.name)), place);
+            return Ok(());
+        };
+        let (kind, temporality, is_monotonic) = match data {
+            Data::Gauge(_) => ("gauge", None, None),
+            Data::Sum(sum) => ("sum", temporality_word(sum.aggregation_temporality), Some(sum.is_monotonic)),
+            Data::Histogram(data) => ("histogram", temporality_word(data.aggregation_temporality), None),
+            Data::ExponentialHistogram(data) => {
+                ("exponential_histogram", temporality_word(data.aggregation_temporality), None)
+            }
+            Data::Summary(_) => ("summary", None, None),
+        };
+        let monotonic = if is_monotonic == Some(true) { "monotonic" } else { "" };
+        let words = [&metric.name, &metric.unit, kind, temporality.unwrap_or_default(), monotonic];
+        let digest = self.digest.words(scope.digest, &words);
+        let of = OfMetric { metric, scope, kind, temporality, is_monotonic, digest };
+        match data {
+            Data::Gauge(data) => self.points(&of, &data.data_points, check_number, Tables::number, place),
+            Data::Sum(data) => self.points(&of, &data.data_points, check_number, Tables::number, place),
+            Data::Histogram(data) => self.points(&of, &data.data_points, check_histogram, Tables::histogram, place),
+            Data::ExponentialHistogram(data) => {
+                self.points(&of, &data.data_points, check_exponential, Tables::exponential, place)
+            }
+            Data::Summary(data) => self.points(&of, &data.data_points, check_summary, Tables::summary, place),
+        }
+    }
+
+    /// Checks each point and appends the good ones.
+    fn points<P>(
+        &mut self,
+        of: &OfMetric<'a, '_>,
+        points: &'a [P],
+        check: fn(&P) -> Result<(), String>,
+        append: fn(&mut Self, &OfMetric<'a, '_>, &'a P) -> Result<(), DecodeError>,
+        place: &dyn Fn() -> String,
+    ) -> Result<(), DecodeError> {
+        for (i, point) in points.iter().enumerate() {
+            if self.rejects.keeps(check(point), || format!("{} ({:?}).dataPoints[{i}]", place(), of.metric.name)) {
+                append(self, of, point)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, of: &OfMetric<'a, '_>, point: &'a NumberDataPoint) -> Result<(), DecodeError> {
+        let series = self.digest.attributes(of.digest, &point.attributes);
+        let head = Point {
+            attributes: &point.attributes,
+            time: point.time_unix_nano,
+            start: point.start_time_unix_nano,
+            flags: point.flags,
+            exemplars: &point.exemplars,
+        };
+        write_head(&mut self.numbers, &self.plan.number_head, of, &of.scope.numbers, &head, series, self.received);
+        let (rows, to) = (&mut self.numbers, &self.plan.number_columns);
+        match point.value {
+            Some(Value::AsDouble(value)) => rows.float(to.value, value),
+            Some(Value::AsInt(value)) => {
+                #[expect(clippy::cast_precision_loss, reason = "the exact value stands in value_int")]
+                rows.float(to.value, value as f64);
+                rows.int(to.value_int, value);
+            }
+            None => {}
+        }
+        rows.end_row()
+    }
+
+    fn histogram(&mut self, of: &OfMetric<'a, '_>, point: &'a HistogramDataPoint) -> Result<(), DecodeError> {
+        self.histogram_head(
+            of,
+            &Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                flags: point.flags,
+                exemplars: &point.exemplars,
+            },
+        );
+        self.totals(point.count, point.sum, point.min, point.max);
+        let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
+        rows.floats(to.bounds, point.explicit_bounds.iter().copied());
+        rows.ints(to.bucket_counts, point.bucket_counts.iter().map(|count| signed(*count)));
+        rows.end_row()
+    }
+
+    fn exponential(
+        &mut self,
+        of: &OfMetric<'a, '_>,
+        point: &'a ExponentialHistogramDataPoint,
+    ) -> Result<(), DecodeError> {
+        self.histogram_head(
+            of,
+            &Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                flags: point.flags,
+                exemplars: &point.exemplars,
+            },
+        );
+        self.totals(point.count, point.sum, point.min, point.max);
+        let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
+        rows.int(to.scale, point.scale.into());
+        rows.int(to.zero_count, signed(point.zero_count));
+        rows.float(to.zero_threshold, point.zero_threshold);
+        let sides = [
+            (&point.positive, to.positive_offset, to.positive_counts),
+            (&point.negative, to.negative_offset, to.negative_counts),
+        ];
+        for (buckets, offset, counts) in sides {
+            if let Some(buckets) = buckets {
+                rows.int(offset, buckets.offset.into());
+                rows.ints(counts, buckets.bucket_counts.iter().map(|count| signed(*count)));
+            }
+        }
+        rows.end_row()
+    }
+
+    fn summary(&mut self, of: &OfMetric<'a, '_>, point: &'a SummaryDataPoint) -> Result<(), DecodeError> {
+        self.histogram_head(
+            of,
+            &Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                flags: point.flags,
+                exemplars: &[],
+            },
+        );
+        self.totals(point.count, Some(point.sum), None, None);
+        let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
+        rows.floats(to.quantiles, point.quantile_values.iter().map(|at| at.quantile));
+        rows.floats(to.quantile_values, point.quantile_values.iter().map(|at| at.value));
+        rows.end_row()
+    }
+
+    fn histogram_head(&mut self, of: &OfMetric<'a, '_>, point: &Point<'a>) {
+        let series = self.digest.attributes(of.digest, point.attributes);
+        let block = &of.scope.histograms;
+        write_head(&mut self.histograms, &self.plan.histogram_head, of, block, point, series, self.received);
+    }
+
+    fn totals(&mut self, count: u64, sum: Option<f64>, min: Option<f64>, max: Option<f64>) {
+        let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
+        rows.int(to.count, signed(count));
+        for (column, value) in [(to.sum, sum), (to.min, min), (to.max, max)] {
+            if let Some(value) = value {
+                rows.float(column, value);
+            }
+        }
+    }
+}
+
+/// Writes the columns that both tables have.
+fn write_head<'a>(
+    rows: &mut Rows<'a>,
+    to: &HeadColumns,
+    of: &OfMetric<'a, '_>,
+    block: &Block<'a>,
+    point: &Point<'a>,
+    series: u64,
+    received: i64,
+) {
+    let time = if point.time == 0 { received } else { signed(point.time) };
+    rows.promote(point.attributes, block, to.attributes);
+    rows.resource(to.resource_attributes, block);
+    rows.text(to.name, &of.metric.name);
+    rows.text_or_null(to.unit, &of.metric.unit);
+    rows.text_or_null(to.description, &of.metric.description);
+    rows.text(to.kind, of.kind);
+    rows.text_or_null(to.temporality, of.temporality.unwrap_or_default());
+    if let Some(is_monotonic) = of.is_monotonic {
+        rows.bool(to.is_monotonic, is_monotonic);
+    }
+    rows.time(to.time, time);
+    rows.int(to.time_unix_nano, time);
+    if point.start > 0 {
+        rows.int(to.start_time_unix_nano, signed(point.start));
+    }
+    rows.text_or_null(to.scope_name, of.scope.scope.map_or("", |scope| &scope.name));
+    rows.text_or_null(to.scope_version, of.scope.scope.map_or("", |scope| &scope.version));
+    rows.int(to.series_id, series.cast_signed());
+    rows.int(to.flags, point.flags.into());
+    let traced = point.exemplars.iter().filter(|exemplar| exemplar.trace_id.len() == 16);
+    rows.texts(to.exemplar_trace_ids, traced.map(|exemplar| hex(&exemplar.trace_id)));
+}
+
+fn temporality_word(temporality: i32) -> Option<&'static str> {
+    match AggregationTemporality::try_from(temporality) {
+        Ok(AggregationTemporality::Cumulative) => Some("cumulative"),
+        Ok(AggregationTemporality::Delta) => Some("delta"),
+        Ok(AggregationTemporality::Unspecified) | Err(_) => None,
+    }
+}
+
+fn check_times(time: u64, start: u64) -> Result<(), String> {
+    check_fits("timeUnixNano", time)?;
+    check_fits("startTimeUnixNano", start)
+}
+
+fn check_number(point: &NumberDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    if point.value.is_none() && point.flags & NO_RECORDED_VALUE == 0 {
+        return Err("value: expected asDouble or asInt, found neither".into());
+    }
+    Ok(())
+}
+
+fn check_counts(field: &str, counts: &[u64]) -> Result<(), String> {
+    counts.iter().try_for_each(|count| check_fits(field, *count))
+}
+
+fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    check_counts("bucketCounts", &point.bucket_counts)?;
+    let (counts, bounds) = (point.bucket_counts.len(), point.explicit_bounds.len());
+    if counts != bounds + 1 && (counts, bounds) != (0, 0) {
+        let expected = format!("{} for {bounds} explicitBounds, or neither", bounds + 1);
+        return Err(format!("bucketCounts: expected {expected}, found {counts}"));
+    }
+    let disordered = point
+        .explicit_bounds
+        .windows(2)
+        .find(|pair| pair[0].partial_cmp(&pair[1]).is_none_or(std::cmp::Ordering::is_ge));
+    if let Some([before, after, ..]) = disordered {
+        return Err(format!("explicitBounds: expected ascending numbers, found {before} before {after}"));
+    }
+    Ok(())
+}
+
+fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    check_fits("zeroCount", point.zero_count)?;
+    let counts =
+        |buckets: &Option<Buckets>| buckets.as_ref().map_or(Ok(()), |b| check_counts("bucketCounts", &b.bucket_counts));
+    counts(&point.positive)?;
+    counts(&point.negative)
+}
+
+fn check_summary(point: &SummaryDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    match point.quantile_values.iter().find(|at| !(0.0..=1.0).contains(&at.quantile)) {
+        Some(at) => Err(format!("quantile: expected a number from 0 to 1, found {}", at.quantile)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,101 @@
+//! What the decoder knows of a table before it sees a request: its columns, and which attribute goes to which.
+
+use crate::model::table::{ColumnType, Source, TableDef};
+use arrow::datatypes::{Schema, SchemaRef};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One way from an attribute to a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Promotion {
+    /// Running number of the promoted column.
+    pub(super) slot: usize,
+    /// Place in `from`: the lowest that is there wins.
+    pub(super) rank: usize,
+    /// The value is a path with a query, of which the path is wanted.
+    pub(super) cuts_query: bool,
+}
+
+type Promotions = HashMap<String, Vec<Promotion>>;
+
+/// A table's columns and promotions.
+#[derive(Debug)]
+pub(super) struct TablePlan {
+    pub(super) name: &'static str,
+    pub(super) schema: SchemaRef,
+    pub(super) kinds: Vec<ColumnType>,
+    /// The column of each promoted slot.
+    pub(super) slots: Vec<usize>,
+    /// The slot of `service_name`, which has a default.
+    pub(super) service_slot: Option<usize>,
+    pub(super) item: Promotions,
+    pub(super) resource: Promotions,
+    pub(super) scope: Promotions,
+}
+
+/// A column that the table does not have: writing to it does nothing.
+pub(super) const NO_COLUMN: usize = usize::MAX;
+
+impl TablePlan {
+    /// The plan of one table; without columns, and so without rows, if the catalog has no such table.
+    pub(super) fn new(name: &'static str, tables: &[TableDef]) -> TablePlan {
+        let mut plan = TablePlan {
+            name,
+            schema: Arc::new(Schema::empty()),
+            kinds: Vec::new(),
+            slots: Vec::new(),
+            service_slot: None,
+            item: HashMap::new(),
+            resource: HashMap::new(),
+            scope: HashMap::new(),
+        };
+        let Some(table) = tables.iter().find(|table| table.name == name) else { return plan };
+        plan.schema = table.schema();
+        plan.kinds = table.columns.iter().map(|column| column.kind).collect();
+        for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.from.is_empty()) {
+            let slot = plan.slots.len();
+            plan.slots.push(index);
+            if column.name == "service_name" {
+                plan.service_slot = Some(slot);
+            }
+            for (rank, source) in column.from.iter().enumerate() {
+                let (promotions, attribute) = match source {
+                    Source::Attribute(attribute) => (&mut plan.item, attribute),
+                    Source::Resource(attribute) => (&mut plan.resource, attribute),
+                    Source::Scope(attribute) => (&mut plan.scope, attribute),
+                };
+                // The old `http.target` is path and query in one.
+                let cuts_query = attribute == "http.target" && column.name == "url_path";
+                promotions.entry(attribute.clone()).or_default().push(Promotion { slot, rank, cuts_query });
+            }
+        }
+        plan
+    }
+
+    /// Index of a column.
+    pub(super) fn column(&self, name: &str) -> usize {
+        self.schema.index_of(name).unwrap_or(NO_COLUMN)
+    }
+
+    /// The slot of a promoted column.
+    pub(super) fn slot(&self, name: &str) -> Option<usize> {
+        let column = self.schema.index_of(name).ok()?;
+        self.slots.iter().position(|known| *known == column)
+    }
+}
+
+/// Declares a struct of column indices, each field named as its column.
+macro_rules! columns {
+    ($(#[$doc:meta])* struct $name:ident { $($field:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        struct $name { $($field: usize),* }
+
+        impl $name {
+            fn of(plan: &crate::ingest::decode::plan::TablePlan) -> $name {
+                $name { $($field: plan.column(stringify!($field))),* }
+            }
+        }
+    };
+}
+pub(super) use columns;

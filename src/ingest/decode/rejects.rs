@@ -1,0 +1,71 @@
+//! Items refused out of a good request, counted, with the first few reasons in words.
+
+use crate::model::decoded::Rejected;
+
+/// Reasons that are told.
+const REASONS_MAX: usize = 5;
+
+/// Counts the items of a request.
+pub(super) struct Rejects {
+    noun: &'static str,
+    seen: u32,
+    items: Vec<u32>,
+    reasons: Vec<String>,
+}
+
+impl Rejects {
+    /// `noun` is what the items are called, many of them: `spans`.
+    pub(super) fn new(noun: &'static str) -> Rejects {
+        Rejects { noun, seen: 0, items: Vec::new(), reasons: Vec::new() }
+    }
+
+    /// Counts one item; true if it is kept. `place` is only asked where the reason is told.
+    pub(super) fn keeps(&mut self, verdict: Result<(), String>, place: impl FnOnce() -> String) -> bool {
+        let index = self.seen;
+        self.seen = self.seen.saturating_add(1);
+        let Err(reason) = verdict else { return true };
+        self.items.push(index);
+        if self.reasons.len() < REASONS_MAX {
+            self.reasons.push(format!("{}.{reason}", place()));
+        }
+        false
+    }
+
+    /// How many were kept, and the verdict on the rest.
+    pub(super) fn finish(self) -> (u64, Rejected) {
+        let rejected = self.items.len();
+        let kept = u64::from(self.seen).saturating_sub(rejected as u64);
+        if rejected == 0 {
+            return (kept, Rejected::default());
+        }
+        let mut message = format!("{rejected} of {} {} rejected: {}", self.seen, self.noun, self.reasons.join("; "));
+        if rejected > self.reasons.len() {
+            message = format!("{message}; and {} more", rejected - self.reasons.len());
+        }
+        (kept, Rejected { items: self.items, message })
+    }
+}
+
+/// An id of `bytes` bytes that are not all zero.
+pub(super) fn check_id(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
+    if id.len() != bytes {
+        return Err(format!("{field}: expected {bytes} bytes, found {}", id.len()));
+    }
+    if id.iter().all(|byte| *byte == 0) {
+        return Err(format!("{field}: expected {bytes} bytes that are not all zero, found zeros"));
+    }
+    Ok(())
+}
+
+/// A number that the tables, whose numbers are signed, can hold.
+pub(super) fn check_fits(field: &str, number: u64) -> Result<(), String> {
+    if i64::try_from(number).is_ok() {
+        return Ok(());
+    }
+    Err(format!("{field}: expected at most {}, found {number}", i64::MAX))
+}
+
+/// A number that [`check_fits`] let through.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,295 @@
+//! Rows of one table under construction: a builder a column, and the promotion of attributes.
+
+use super::DecodeError;
+use super::column::Column;
+use super::plan::{Promotion, TablePlan};
+use super::value;
+use arrow::record_batch::RecordBatch;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Bytes that the rows of one table of one request may take. Each row repeats its resource, and an empty item is two
+/// bytes on the wire, so that a small request can grow without bound; Arrow's own limit is 2 GiB a column.
+const BYTES_MAX: usize = 256 << 20;
+
+/// What each row takes in each column besides its text.
+const CELL_BYTES: usize = 8;
+
+/// What is sent where no resource names its service.
+const UNKNOWN_SERVICE: &str = "unknown_service";
+
+/// An attribute on its way to a column.
+#[derive(Debug, Clone, Copy)]
+struct Promoted<'a> {
+    by: Promotion,
+    value: &'a AnyValue,
+    /// Place among the item's attributes; `None` for one of the resource or scope.
+    attribute: Option<usize>,
+}
+
+impl<'a> Promoted<'a> {
+    /// The value as text, as the column shows it.
+    fn text(&self) -> Option<Cow<'a, str>> {
+        let text = value::text(self.value)?;
+        match (self.by.cuts_query, text.find('?')) {
+            (true, Some(end)) => Some(Cow::Owned(text[..end].to_owned())),
+            _ => Some(text),
+        }
+    }
+}
+
+/// An attribute as it stands in a map column.
+type TextEntry<'a> = (&'a str, Option<Cow<'a, str>>);
+
+/// What all items of a resource and scope share, resolved once.
+#[derive(Debug, Clone)]
+pub(super) struct Block<'a> {
+    promoted: Vec<Option<Promoted<'a>>>,
+    /// Attributes of the resource without a column of their own, as text.
+    resource: Rc<Vec<TextEntry<'a>>>,
+}
+
+impl<'a> Block<'a> {
+    /// The resource's part.
+    pub(super) fn of_resource(plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
+        let mut promoted = vec![None; plan.slots.len()];
+        choose(plan, &plan.resource, attributes, &mut promoted);
+        let has_column = |index: usize| promoted.iter().flatten().any(|p: &Promoted<'_>| p.attribute == Some(index));
+        let rest = attributes.iter().enumerate().filter(|(index, _)| !has_column(*index));
+        let resource = rest.map(|(_, kv)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))).collect();
+        promoted.iter_mut().flatten().for_each(|promoted| promoted.attribute = None);
+        Block { promoted, resource: Rc::new(resource) }
+    }
+
+    /// With the scope's part added.
+    pub(super) fn in_scope(&self, plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
+        let mut block = self.clone();
+        choose(plan, &plan.scope, attributes, &mut block.promoted);
+        block.promoted.iter_mut().flatten().for_each(|promoted| promoted.attribute = None);
+        block
+    }
+}
+
+/// Of the attributes that may go to a column and fit its type, the one whose name stands first in its `from`.
+fn choose<'a>(
+    plan: &TablePlan,
+    promotions: &HashMap<String, Vec<Promotion>>,
+    attributes: &'a [KeyValue],
+    chosen: &mut [Option<Promoted<'a>>],
+) {
+    if promotions.is_empty() {
+        return;
+    }
+    for (index, kv) in attributes.iter().enumerate() {
+        let Some(ways) = promotions.get(kv.key.as_str()) else { continue };
+        let Some(value) = kv.value.as_ref().filter(|value| value.value.is_some()) else { continue };
+        for by in ways {
+            let is_better = chosen[by.slot].is_none_or(|known| by.rank < known.by.rank);
+            if is_better && value::fits(value, plan.kinds[plan.slots[by.slot]]) {
+                chosen[by.slot] = Some(Promoted { by: *by, value, attribute: Some(index) });
+            }
+        }
+    }
+}
+
+/// The rows of one table.
+pub(super) struct Rows<'a> {
+    plan: &'a TablePlan,
+    columns: Vec<Column>,
+    count: usize,
+    bytes: usize,
+    /// Of the current row: what goes to each promoted column.
+    promoted: Vec<Option<Promoted<'a>>>,
+    /// Of the current row: which attributes have a column of their own.
+    taken: Vec<bool>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(plan: &'a TablePlan) -> Rows<'a> {
+        let columns = plan.kinds.iter().map(|kind| Column::new(*kind)).collect();
+        Rows { plan, columns, count: 0, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
+    }
+
+    /// Fills the promoted columns of the current row and the map `attributes_column` with what is left.
+    pub(super) fn promote(&mut self, attributes: &'a [KeyValue], block: &Block<'a>, attributes_column: usize) {
+        self.promoted.clone_from(&block.promoted);
+        self.taken.clear();
+        self.taken.resize(attributes.len(), false);
+        choose(self.plan, &self.plan.item, attributes, &mut self.promoted);
+        for slot in 0..self.promoted.len() {
+            if let Some(promoted) = self.promoted[slot] {
+                self.fill(slot, promoted);
+            }
+        }
+        if let Some(slot) = self.plan.service_slot
+            && self.promoted[slot].is_none()
+        {
+            self.text(self.plan.slots[slot], UNKNOWN_SERVICE);
+        }
+        if let Some(Column::Map(map)) = self.columns.get_mut(attributes_column) {
+            let rest = attributes.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
+            self.bytes += map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
+        }
+    }
+
+    /// Writes a promoted value, of which it is known that it fits.
+    fn fill(&mut self, slot: usize, promoted: Promoted<'a>) {
+        let Some(column) = self.columns.get_mut(self.plan.slots[slot]) else { return };
+        let written = match column {
+            Column::Text(builder) => promoted.text().map(|text| {
+                self.bytes += text.len();
+                builder.append_value(text);
+            }),
+            Column::Int(builder) => value::int(promoted.value).map(|value| builder.append_value(value)),
+            Column::Float(builder) => value::float(promoted.value).map(|value| builder.append_value(value)),
+            Column::Bool(builder) => value::boolean(promoted.value).map(|value| builder.append_value(value)),
+            _ => None,
+        };
+        if written.is_none() {
+            self.promoted[slot] = None;
+            return;
+        }
+        // A value that was cut stays whole among the attributes.
+        let is_cut = promoted.by.cuts_query && value::text(promoted.value).is_some_and(|text| text.contains('?'));
+        if let Some(attribute) = promoted.attribute.filter(|_| !is_cut) {
+            self.taken[attribute] = true;
+        }
+    }
+
+    /// Whether the current row has something in a promoted column.
+    pub(super) fn is_filled(&self, slot: Option<usize>) -> bool {
+        slot.and_then(|slot| self.promoted.get(slot)).is_some_and(Option::is_some)
+    }
+
+    /// The text that the current row has in a promoted column.
+    pub(super) fn promoted_text(&self, slot: Option<usize>) -> Option<Cow<'a, str>> {
+        self.promoted.get(slot?)?.as_ref()?.text().filter(|text| !text.is_empty())
+    }
+
+    /// The number that the current row has in a promoted column.
+    pub(super) fn promoted_int(&self, slot: Option<usize>) -> Option<i64> {
+        value::int(self.promoted.get(slot?)?.as_ref()?.value)
+    }
+
+    pub(super) fn resource(&mut self, column: usize, block: &Block<'a>) {
+        if let Some(Column::Map(map)) = self.columns.get_mut(column) {
+            self.bytes +=
+                map.append(block.resource.iter().map(|(key, value)| (*key, value.as_deref().map(Cow::Borrowed))));
+        }
+    }
+
+    pub(super) fn text(&mut self, column: usize, value: &str) {
+        if let Some(Column::Text(builder)) = self.columns.get_mut(column) {
+            self.bytes += value.len();
+            builder.append_value(value);
+        }
+    }
+
+    /// Text, of which an empty one is none.
+    pub(super) fn text_or_null(&mut self, column: usize, value: &str) {
+        if !value.is_empty() {
+            self.text(column, value);
+        }
+    }
+
+    /// An id as lower-case hex digits.
+    pub(super) fn hex(&mut self, column: usize, id: &[u8]) {
+        let mut digits = [0_u8; 32];
+        if id.len() <= 16 {
+            self.text(column, hex_into(id, &mut digits));
+        } else {
+            self.text(column, &hex(id));
+        }
+    }
+
+    pub(super) fn int(&mut self, column: usize, value: i64) {
+        if let Some(Column::Int(builder)) = self.columns.get_mut(column) {
+            builder.append_value(value);
+        }
+    }
+
+    pub(super) fn float(&mut self, column: usize, value: f64) {
+        if let Some(Column::Float(builder)) = self.columns.get_mut(column) {
+            builder.append_value(value);
+        }
+    }
+
+    pub(super) fn bool(&mut self, column: usize, value: bool) {
+        if let Some(Column::Bool(builder)) = self.columns.get_mut(column) {
+            builder.append_value(value);
+        }
+    }
+
+    /// A time, given in nanoseconds.
+    pub(super) fn time(&mut self, column: usize, unix_nano: i64) {
+        if let Some(Column::Time(builder)) = self.columns.get_mut(column) {
+            builder.append_value(unix_nano.div_euclid(1000));
+        }
+    }
+
+    pub(super) fn ints(&mut self, column: usize, values: impl Iterator<Item = i64>) {
+        if let Some(Column::Ints(builder)) = self.columns.get_mut(column) {
+            values.for_each(|value| builder.values().append_value(value));
+            builder.append(true);
+        }
+    }
+
+    pub(super) fn floats(&mut self, column: usize, values: impl Iterator<Item = f64>) {
+        if let Some(Column::Floats(builder)) = self.columns.get_mut(column) {
+            values.for_each(|value| builder.values().append_value(value));
+            builder.append(true);
+        }
+    }
+
+    pub(super) fn texts(&mut self, column: usize, values: impl Iterator<Item = String>) {
+        if let Some(Column::Texts(builder)) = self.columns.get_mut(column) {
+            values.for_each(|value| builder.values().append_value(value));
+            builder.append(true);
+        }
+    }
+
+    /// Ends a row: what was not written is null.
+    pub(super) fn end_row(&mut self) -> Result<(), DecodeError> {
+        self.count += 1;
+        self.bytes += CELL_BYTES * self.columns.len();
+        for column in &mut self.columns {
+            column.pad(self.count);
+        }
+        if self.bytes > BYTES_MAX {
+            return Err(DecodeError::new(format!(
+                "expected at most {BYTES_MAX} bytes in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
+                self.plan.name, self.count
+            )));
+        }
+        Ok(())
+    }
+
+    /// Adds the rows to `tables`, if there are any.
+    pub(super) fn finish(self, tables: &mut Vec<(&'static str, RecordBatch)>) -> Result<(), DecodeError> {
+        if self.count == 0 || self.columns.is_empty() {
+            return Ok(());
+        }
+        let arrays = self.columns.into_iter().map(Column::finish).collect::<Result<Vec<_>, _>>();
+        let batch = arrays.and_then(|arrays| RecordBatch::try_new(self.plan.schema.clone(), arrays));
+        let batch = batch.map_err(|error| DecodeError::new(format!("table {}: {error}", self.plan.name)))?;
+        tables.push((self.plan.name, batch));
+        Ok(())
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn hex_into<'b>(bytes: &[u8], digits: &'b mut [u8; 32]) -> &'b str {
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    std::str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default()
+}
+
+/// Lower-case hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]).map(char::from).collect()
+}

@@ -1,0 +1,197 @@
+use super::*;
+use serde_json::json;
+
+fn spans_json(span: &Json) -> Json {
+    json!({"resourceSpans": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}, {"key": "host.name", "value": {"stringValue": "h1"}}]},
+        "scopeSpans": [{"scope": {"name": "lib", "version": "1.2"}, "spans": [span]}],
+    }]})
+}
+
+fn good() -> Json {
+    json!({
+        "traceId": "0102030405060708090A0b0c0d0e0f10", "spanId": "F1F2f3f4f5f6f7f8", "name": "work",
+        "startTimeUnixNano": "1600000000000000001", "endTimeUnixNano": 1_600_000_000_001_500_001_u64,
+    })
+}
+
+fn with(key: &str, value: Json) -> Json {
+    let mut span = good();
+    span[key] = value;
+    spans_json(&span)
+}
+
+fn refusal(body: &Json) -> String {
+    decode_json(Signal::Traces, body).expect_err("is refused").message
+}
+
+#[test]
+fn both_encodings_of_a_trace_give_equal_batches() {
+    let full = Span {
+        kind: 3,
+        flags: 1,
+        trace_state: "ot=th:8".into(),
+        parent_span_id: vec![0xab; 8],
+        attributes: vec![
+            attribute("db.system", string("redis")),
+            attribute("i", number(i64::MAX)),
+            attribute("b", AnyValue { value: Some(Value::BytesValue(vec![0xfb, 0xff])) }),
+            attribute(
+                "l",
+                AnyValue {
+                    value: Some(Value::ArrayValue(ArrayValue {
+                        values: vec![string("x"), AnyValue { value: Some(Value::DoubleValue(1.5)) }],
+                    })),
+                },
+            ),
+            attribute(
+                "m",
+                AnyValue {
+                    value: Some(Value::KvlistValue(KeyValueList {
+                        values: vec![attribute("k", AnyValue { value: Some(Value::BoolValue(true)) })],
+                    })),
+                },
+            ),
+            KeyValue { key: "none".into(), ..KeyValue::default() },
+        ],
+        ..span()
+    };
+    let mut span = good();
+    span.as_object_mut().expect("an object").extend(
+        json!({
+            "kind": 3, "flags": 1, "traceState": "ot=th:8", "parentSpanId": "abababababababab",
+            "attributes": [
+                {"key": "db.system", "value": {"stringValue": "redis"}},
+                {"key": "i", "value": {"intValue": "9223372036854775807"}},
+                {"key": "b", "value": {"bytesValue": "+/8="}},
+                {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "x"}, {"doubleValue": 1.5}]}}},
+                {"key": "m", "value": {"kvlistValue": {"values": [{"key": "k", "value": {"boolValue": true}}]}}},
+                {"key": "none"},
+            ],
+            "somethingNew": {"a": [1]}, "trace_id": "ignored", "status": null,
+        })
+        .as_object()
+        .expect("an object")
+        .clone(),
+    );
+    let from_json = decode_json(Signal::Traces, &spans_json(&span)).expect("decodes");
+    assert_eq!(from_json.tables, decode_spans(vec![full]).tables);
+}
+
+#[test]
+fn the_forms_that_the_specification_shows_are_read() {
+    // As in the specification's examples: ids in capitals, 64-bit integers as text, counts as text in lists.
+    let body = json!({"resourceMetrics": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "my.service"}}]},
+        "scopeMetrics": [{
+            "scope": {"name": "my.library", "version": "1.0.0", "attributes": [{"key": "a", "value": {"stringValue": "b"}}]},
+            "metrics": [
+                {"name": "my.counter", "unit": "1", "sum": {"aggregationTemporality": 1, "isMonotonic": true, "dataPoints": [
+                    {"asDouble": 5, "startTimeUnixNano": "1544712660300000000", "timeUnixNano": "1544712660300000000"}]}},
+                {"name": "my.gauge", "gauge": {"dataPoints": [{"asInt": "10", "timeUnixNano": "1544712660300000000"}, {"asDouble": "NaN"}]}},
+                {"name": "my.histogram", "histogram": {"aggregationTemporality": "AGGREGATION_TEMPORALITY_CUMULATIVE", "dataPoints": [
+                    {"timeUnixNano": "1544712660300000000", "count": "2", "sum": 2, "bucketCounts": ["1", "1"], "explicitBounds": [1], "min": 0, "max": 2}]}},
+                {"name": "my.exponential", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [
+                    {"timeUnixNano": "1544712660300000000", "count": "3", "sum": 10, "scale": 0, "zeroCount": "1",
+                     "positive": {"offset": 1, "bucketCounts": ["0", "2"]}, "min": 0, "max": 5, "zeroThreshold": 0}]}},
+                {"name": "my.summary", "summary": {"dataPoints": [{"count": 1, "sum": 1.5, "quantileValues": [{"quantile": 0.5, "value": 1.5}]}]}},
+                {"name": "my.future", "ultraHistogram": {"dataPoints": [{}]}},
+            ],
+        }],
+    }]});
+    let decoded = decode_json(Signal::Metrics, &body).expect("decodes");
+    assert_eq!((decoded.items, decoded.rejected.items.clone()), (6, vec![6]));
+    let numbers = rows(&decoded, "metrics");
+    assert_eq!((&numbers[0]["value"], &numbers[0]["temporality"]), (&json!(5.0), &json!("delta")));
+    assert_eq!((&numbers[1]["value"], &numbers[1]["value_int"]), (&json!(10.0), &json!(10)));
+    let histograms = rows(&decoded, "histograms");
+    assert_eq!(
+        (&histograms[0]["bucket_counts"], &histograms[0]["temporality"]),
+        (&json!([1, 1]), &json!("cumulative"))
+    );
+    assert_eq!((&histograms[1]["positive_counts"], &histograms[1]["zero_count"]), (&json!([0, 2]), &json!(1)));
+    assert_eq!(histograms[2]["quantile_values"], json!([1.5]));
+
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": "1544712660300000000", "severityNumber": "SEVERITY_NUMBER_INFO", "severityText": "Information",
+        "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174", "body": {"stringValue": "Example log record"},
+    }]}]}]});
+    let log = rows(&decode_json(Signal::Logs, &body).expect("decodes"), "logs").remove(0);
+    assert_eq!(
+        (&log["trace_id"], &log["span_id"]),
+        (&json!("5b8efff798038103d269b633813fc60c"), &json!("eee19b7ec3c1b174"))
+    );
+    assert_eq!((&log["severity_number"], &log["body"]), (&json!(9), &json!("Example log record")));
+}
+
+#[test]
+fn a_wrong_type_is_told_with_its_path_and_what_was_found() {
+    let at = "resourceSpans[0].scopeSpans[0].spans[0]";
+    let whole = "a whole number of 64 bits, 0 or more, as text or number";
+    for (body, expected) in [
+        (
+            with("startTimeUnixNano", json!("soon")),
+            format!("{at}.startTimeUnixNano: expected {whole}, found text \"soon\""),
+        ),
+        (with("startTimeUnixNano", json!(-1)), format!("{at}.startTimeUnixNano: expected {whole}, found -1")),
+        (with("startTimeUnixNano", json!(1.5)), format!("{at}.startTimeUnixNano: expected {whole}, found 1.5")),
+        (with("traceId", json!("xyz0")), format!("{at}.traceId: expected pairs of hex digits, found text \"xyz0\"")),
+        (with("traceId", json!(["a"])), format!("{at}.traceId: expected pairs of hex digits, found a list of 1")),
+        (with("name", json!(5)), format!("{at}.name: expected text, found 5")),
+        (
+            with("kind", json!("SERVER")),
+            format!("{at}.kind: expected the number of an enum's value, or its name, found text \"SERVER\""),
+        ),
+        (with("status", json!("ok")), format!("{at}.status: expected an object, found text \"ok\"")),
+        (with("attributes", json!({})), format!("{at}.attributes: expected a list, found an object")),
+        (with("attributes", json!([1])), format!("{at}.attributes[0]: expected an object, found 1")),
+        (
+            with("attributes", json!([{"key": "k", "value": {"intValue": true}}])),
+            format!(
+                "{at}.attributes[0].value.intValue: expected a whole number of 64 bits, as text or number, found true"
+            ),
+        ),
+        (
+            with("attributes", json!([{"key": "k", "value": {"bytesValue": "a"}}])),
+            format!("{at}.attributes[0].value.bytesValue: expected bytes in base64, found text \"a\""),
+        ),
+        (json!([]), "the body: expected an object, found a list of 0".to_owned()),
+    ] {
+        assert_eq!(refusal(&body), expected);
+    }
+    let refused =
+        decoder().decode(Signal::Logs, Encoding::Json, &Bytes::from_static(b"{\"a\": "), 0).expect_err("is refused");
+    assert_eq!(refused.message, "expected a JSON object, found no JSON: EOF while parsing a value at line 1 column 6");
+}
+
+#[test]
+fn an_id_of_the_wrong_length_is_one_span_s_fault() {
+    let decoded = decode_json(Signal::Traces, &with("spanId", json!("abcd"))).expect("decodes");
+    assert_eq!(decoded.rejected.items, [0]);
+    assert!(decoded.rejected.message.ends_with("spanId: expected 8 bytes, found 2"), "{}", decoded.rejected.message);
+}
+
+#[test]
+fn values_nest_to_a_bound() {
+    let nested = |levels: usize| {
+        let mut value = json!({"stringValue": "x"});
+        for _ in 0..levels {
+            value = json!({"arrayValue": {"values": [value]}});
+        }
+        decode_json(Signal::Traces, &with("attributes", json!([{"key": "k", "value": value}])))
+    };
+    assert!(nested(32).is_ok());
+    let message = nested(33).expect_err("is refused").message;
+    assert!(message.contains("expected at most 32 values within one another"), "{message}");
+    let deep = format!("{{\"resourceSpans\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let message = decoder().decode(Signal::Traces, Encoding::Json, &deep.into(), 0).expect_err("is refused").message;
+    assert!(message.contains("recursion limit exceeded"), "{message}");
+}
+
+#[test]
+fn an_empty_request_has_no_rows() {
+    for signal in Signal::ALL {
+        let decoded = decode_json(signal, &json!({})).expect("decodes");
+        assert!(decoded.tables.is_empty() && decoded.items == 0 && decoded.rejected.items.is_empty());
+    }
+}

@@ -1,0 +1,238 @@
+//! OTLP over HTTP: protobuf and JSON.
+
+use super::status::{RpcStatus, export_response};
+use crate::ingest::admission::{Admission, Refusal};
+use crate::ingest::inflate::{InflateError, KNOWN, inflate};
+use crate::model::signal::{Encoding, Signal};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+/// An HTTP listener.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Largest body, after decompression.
+    pub max_request_body_size_bytes: usize,
+    /// Path of the traces.
+    pub traces_url_path: String,
+    /// Path of the metrics.
+    pub metrics_url_path: String,
+    /// Path of the logs.
+    pub logs_url_path: String,
+    /// A bearer token that senders must show.
+    pub auth_token: Option<String>,
+    /// Origins of web pages that may send, `*` for any.
+    pub cors_allowed_origins: Vec<String>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        HttpSettings {
+            max_request_body_size_bytes: 20 << 20,
+            traces_url_path: "/v1/traces".to_owned(),
+            metrics_url_path: "/v1/metrics".to_owned(),
+            logs_url_path: "/v1/logs".to_owned(),
+            auth_token: None,
+            cors_allowed_origins: Vec::new(),
+        }
+    }
+}
+
+struct Receiver {
+    id: String,
+    settings: HttpSettings,
+    admission: Arc<Admission>,
+}
+
+/// Serves until `cancel`; requests under way are answered.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    receiver_id: String,
+    settings: HttpSettings,
+    admission: Arc<Admission>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let paths = [
+        (settings.traces_url_path.clone(), Signal::Traces),
+        (settings.metrics_url_path.clone(), Signal::Metrics),
+        (settings.logs_url_path.clone(), Signal::Logs),
+    ];
+    let receiver = Arc::new(Receiver { id: receiver_id, settings, admission });
+    let mut router = Router::new();
+    for (path, signal) in paths {
+        let receiver = receiver.clone();
+        router = router.route(
+            &path,
+            any(move |request: Request| {
+                let receiver = receiver.clone();
+                async move { receiver.answer(signal, request).await }
+            }),
+        );
+    }
+    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
+    Ok(())
+}
+
+/// A refusal with its HTTP status.
+struct HttpRefusal {
+    status: StatusCode,
+    body: RpcStatus,
+    retry_after_s: Option<u64>,
+}
+
+impl HttpRefusal {
+    fn new(status: StatusCode, code: Code, message: impl Into<String>) -> HttpRefusal {
+        HttpRefusal { status, body: RpcStatus::new(code, message), retry_after_s: None }
+    }
+
+    fn too_large(limit: usize) -> HttpRefusal {
+        let message = format!("the body is larger than {limit} bytes after decompression, which is the limit");
+        HttpRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
+    }
+}
+
+impl From<Refusal> for HttpRefusal {
+    fn from(refusal: Refusal) -> HttpRefusal {
+        match refusal {
+            Refusal::Invalid(message) => HttpRefusal::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message),
+            Refusal::TooLarge { limit } => HttpRefusal::too_large(limit),
+            Refusal::Busy { retry_after, reason } => HttpRefusal {
+                retry_after_s: Some(retry_after.as_secs().max(1)),
+                ..HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, reason)
+            },
+        }
+    }
+}
+
+impl Receiver {
+    async fn answer(&self, signal: Signal, request: Request) -> Response {
+        let origin = self.allowed_origin(request.headers());
+        let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
+            preflight()
+        } else {
+            self.answer_post(signal, request).await
+        };
+        if let Some(origin) = origin {
+            response.headers_mut().insert("access-control-allow-origin", origin);
+            response.headers_mut().insert("vary", HeaderValue::from_static("origin"));
+        }
+        response
+    }
+
+    async fn answer_post(&self, signal: Signal, request: Request) -> Response {
+        let encoding = match content_type(request.headers()) {
+            Ok(encoding) => encoding,
+            Err(refusal) => return refuse(Encoding::Json, &refusal),
+        };
+        match self.take(signal, encoding, request).await {
+            Ok(body) => respond(StatusCode::OK, encoding, body),
+            Err(refusal) => refuse(encoding, &refusal),
+        }
+    }
+
+    async fn take(&self, signal: Signal, encoding: Encoding, request: Request) -> Result<Bytes, HttpRefusal> {
+        if request.method() != Method::POST {
+            let message = format!("the method is {}: expected POST", request.method());
+            return Err(HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message));
+        }
+        if !super::allowed(self.settings.auth_token.as_deref(), request.headers()) {
+            let message = "the bearer token is missing or wrong";
+            return Err(HttpRefusal::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message));
+        }
+        let limit = self.settings.max_request_body_size_bytes;
+        let compression = compression(request.headers());
+        let body = read(request.into_body(), limit).await?;
+        let body = inflate(&compression, body, limit).map_err(|error| match error {
+            InflateError::TooLarge => HttpRefusal::too_large(limit),
+            InflateError::Broken(why) => {
+                let message = format!("the body is not {compression}: {why}");
+                HttpRefusal::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message)
+            }
+            InflateError::Unknown => {
+                let message = format!("content-encoding {compression:?}: expected one of {}", KNOWN.join(", "));
+                HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
+            }
+        })?;
+        let rejected = self.admission.accept(&self.id, signal, encoding, body).await?;
+        Ok(export_response(signal, encoding, &rejected))
+    }
+
+    fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get("origin")?;
+        let known = &self.settings.cors_allowed_origins;
+        known.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Encoding, HttpRefusal> {
+    let found = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/x-protobuf" | "application/protobuf" => Ok(Encoding::Protobuf),
+        "application/json" => Ok(Encoding::Json),
+        _ => {
+            let message = format!("content-type {found:?}: expected application/x-protobuf or application/json");
+            Err(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
+        }
+    }
+}
+
+fn compression(headers: &HeaderMap) -> String {
+    headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, HttpRefusal> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(HttpRefusal::too_large(limit)),
+        Err(error) => {
+            let message = format!("the body did not arrive whole: {error}");
+            Err(HttpRefusal::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message))
+        }
+    }
+}
+
+fn refuse(encoding: Encoding, refusal: &HttpRefusal) -> Response {
+    let mut response = respond(refusal.status, encoding, refusal.body.encode(encoding));
+    if let Some(seconds) = refusal.retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+fn respond(status: StatusCode, encoding: Encoding, body: Bytes) -> Response {
+    let content_type = match encoding {
+        Encoding::Protobuf => "application/x-protobuf",
+        Encoding::Json => "application/json",
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert("access-control-allow-methods", HeaderValue::from_static("POST"));
+    response.headers_mut().insert(
+        "access-control-allow-headers",
+        HeaderValue::from_static("content-type, content-encoding, authorization"),
+    );
+    response
+}

@@ -1,0 +1,115 @@
+//! `google.rpc.Status` and OTLP's answers, in protobuf and JSON.
+
+use crate::model::decoded::Rejected;
+use crate::model::signal::{Encoding, Signal};
+use bytes::Bytes;
+use prost::Message;
+use std::time::Duration;
+
+/// `google.rpc.Status`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RpcStatus {
+    /// A gRPC code.
+    #[prost(int32, tag = "1")]
+    pub(super) code: i32,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+    /// More for programs.
+    #[prost(message, repeated, tag = "3")]
+    pub(super) details: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.RetryInfo`.
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<ProtoDuration>,
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, PartialEq, Message)]
+struct ProtoDuration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+/// `Export{Trace,Metrics,Logs}ServiceResponse`: the three have the same fields.
+#[derive(Clone, PartialEq, Message)]
+struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
+impl RpcStatus {
+    pub(super) fn new(code: tonic::Code, message: impl Into<String>) -> RpcStatus {
+        RpcStatus { code: code as i32, message: message.into(), details: Vec::new() }
+    }
+
+    /// Says when to send again, which makes a refusal retryable.
+    pub(super) fn with_retry(mut self, after: Duration) -> RpcStatus {
+        let retry_delay = ProtoDuration {
+            seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(after.subsec_nanos()).unwrap_or_default(),
+        };
+        self.details.push(Any {
+            type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
+            value: RetryInfo { retry_delay: Some(retry_delay) }.encode_to_vec(),
+        });
+        self
+    }
+
+    pub(super) fn encode(&self, encoding: Encoding) -> Bytes {
+        match encoding {
+            Encoding::Protobuf => self.encode_to_vec().into(),
+            Encoding::Json => serde_json::json!({"code": self.code, "message": self.message}).to_string().into(),
+        }
+    }
+}
+
+/// The answer to a request that was taken; the partial success stays unset where nothing was rejected.
+pub(super) fn export_response(signal: Signal, encoding: Encoding, rejected: &Rejected) -> Bytes {
+    if rejected.items.is_empty() {
+        return match encoding {
+            Encoding::Protobuf => Bytes::new(),
+            Encoding::Json => Bytes::from_static(b"{}"),
+        };
+    }
+    let count = i64::try_from(rejected.items.len()).unwrap_or(i64::MAX);
+    match encoding {
+        Encoding::Protobuf => {
+            let partial_success = PartialSuccess { rejected: count, error_message: rejected.message.clone() };
+            ExportResponse { partial_success: Some(partial_success) }.encode_to_vec().into()
+        }
+        Encoding::Json => {
+            let field = match signal {
+                Signal::Traces => "rejectedSpans",
+                Signal::Metrics => "rejectedDataPoints",
+                Signal::Logs => "rejectedLogRecords",
+            };
+            // int64 is a string in protobuf's JSON.
+            let body =
+                serde_json::json!({"partialSuccess": {field: count.to_string(), "errorMessage": rejected.message}});
+            body.to_string().into()
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Digests of recent requests. OTLP has no request id: a sender that got no answer sends again, and the digest of the
+//! same bytes tells that it is not new data.
+
+use crate::model::decoded::Rejected;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What is known of a digest.
+pub(super) enum Seen {
+    /// Nothing: the caller goes on, and tells the outcome through the claim.
+    New(Claim),
+    /// It is stored; this was the answer.
+    Stored(Arc<Rejected>),
+    /// Its twin is on the way: wait, then ask again.
+    Pending(watch::Receiver<()>),
+}
+
+/// The digests of a window, bounded in number.
+pub(super) struct Recent {
+    window: Duration,
+    entries_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    by_digest: HashMap<u128, Entry>,
+    /// Stored digests with their receive times, oldest first.
+    order: VecDeque<(i64, u128)>,
+}
+
+enum Entry {
+    Pending(watch::Receiver<()>),
+    Stored(Arc<Rejected>),
+}
+
+impl Recent {
+    pub(super) fn new(window: Duration, entries_max: usize) -> Arc<Recent> {
+        Arc::new(Recent { window, entries_max, state: Mutex::default() })
+    }
+
+    pub(super) fn look(self: &Arc<Self>, digest: u128, now_unix_nano: i64) -> Seen {
+        let mut state = self.state();
+        self.forget_old(&mut state, now_unix_nano);
+        match state.by_digest.get(&digest) {
+            Some(Entry::Stored(rejected)) => Seen::Stored(rejected.clone()),
+            Some(Entry::Pending(done)) => Seen::Pending(done.clone()),
+            None => {
+                let (done, waiting) = watch::channel(());
+                state.by_digest.insert(digest, Entry::Pending(waiting));
+                Seen::New(Claim { recent: self.clone(), digest, _done: done })
+            }
+        }
+    }
+
+    /// Notes a stored request, as the log's replay does at the start.
+    pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, rejected: Rejected) {
+        let mut state = self.state();
+        state.by_digest.insert(digest, Entry::Stored(Arc::new(rejected)));
+        state.order.push_back((received_unix_nano, digest));
+        self.forget_old(&mut state, received_unix_nano);
+    }
+
+    fn forget_old(&self, state: &mut State, now_unix_nano: i64) {
+        let window = i64::try_from(self.window.as_nanos()).unwrap_or(i64::MAX);
+        while let Some((received, digest)) = state.order.front().copied() {
+            if state.order.len() <= self.entries_max && now_unix_nano.saturating_sub(received) <= window {
+                break;
+            }
+            state.order.pop_front();
+            state.by_digest.remove(&digest);
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        match self.state.lock() {
+            Ok(state) => state,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+}
+
+/// The right to store a digest. Dropped without [`Claim::stored`] it is free again; waiting twins are woken either way.
+pub(super) struct Claim {
+    recent: Arc<Recent>,
+    digest: u128,
+    _done: watch::Sender<()>,
+}
+
+impl Claim {
+    pub(super) fn stored(self, received_unix_nano: i64, rejected: Rejected) {
+        self.recent.remember(self.digest, received_unix_nano, rejected);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = self.recent.state();
+        if matches!(state.by_digest.get(&self.digest), Some(Entry::Pending(_))) {
+            state.by_digest.remove(&self.digest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_new(seen: &Seen) -> bool {
+        matches!(seen, Seen::New(_))
+    }
+
+    #[test]
+    fn a_stored_request_is_known_until_its_window_ends() {
+        let recent = Recent::new(Duration::from_nanos(10), 100);
+        let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
+        claim.stored(0, Rejected::default());
+        assert!(matches!(recent.look(1, 10), Seen::Stored(_)));
+        assert!(is_new(&recent.look(1, 11)));
+    }
+
+    #[test]
+    fn a_request_that_failed_is_new_again() {
+        let recent = Recent::new(Duration::from_secs(1), 100);
+        drop(recent.look(1, 0));
+        assert!(is_new(&recent.look(1, 0)));
+    }
+
+    #[tokio::test]
+    async fn a_twin_waits_for_the_verdict() {
+        let recent = Recent::new(Duration::from_secs(1), 100);
+        let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
+        let Seen::Pending(mut done) = recent.look(1, 0) else { panic!("pending") };
+        claim.stored(0, Rejected::default());
+        assert!(done.changed().await.is_err(), "the claim is gone");
+        assert!(matches!(recent.look(1, 0), Seen::Stored(_)));
+    }
+
+    #[test]
+    fn the_number_of_digests_is_bounded() {
+        let recent = Recent::new(Duration::from_secs(1), 2);
+        for digest in 1..=3 {
+            recent.remember(digest, 0, Rejected::default());
+        }
+        assert!(is_new(&recent.look(1, 0)));
+        assert!(matches!(recent.look(3, 0), Seen::Stored(_)));
+    }
+}

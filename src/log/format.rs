@@ -1,0 +1,64 @@
+//! How a frame lies in a segment, little endian: marker `u64`, position `u64`, length `u32`, CRC-32 of position, length
+//! and body `u32`, body. The marker lets a reader find the next frame behind damaged bytes.
+
+use bytes::Bytes;
+
+/// Eight bytes that begin each frame, chosen at random.
+pub(super) const MARKER: [u8; 8] = [0xf3, 0x53, 0x9c, 0x77, 0x61, 0x9e, 0x0a, 0xd5];
+/// Bytes before the body.
+pub(super) const OVERHEAD: usize = 8 + 8 + 4 + 4;
+
+/// What stands at a place of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A whole frame: its position, and where its body begins and ends.
+    Frame { position: u64, body: std::ops::Range<usize> },
+    /// Nothing that could be a frame; the next marker, if any, is at this place.
+    Damage { next: Option<usize> },
+    /// The end.
+    End,
+}
+
+/// The bytes before the body.
+pub(super) fn head(position: u64, header: &Bytes, payload: &Bytes) -> [u8; OVERHEAD] {
+    let length = u32::try_from(header.len() + payload.len()).unwrap_or(u32::MAX);
+    let mut head = [0; OVERHEAD];
+    head[..8].copy_from_slice(&MARKER);
+    head[8..16].copy_from_slice(&position.to_le_bytes());
+    head[16..20].copy_from_slice(&length.to_le_bytes());
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head[8..20]);
+    crc.update(header);
+    crc.update(payload);
+    head[20..].copy_from_slice(&crc.finalize().to_le_bytes());
+    head
+}
+
+/// Reads what stands at `at` in the bytes of a segment.
+pub(super) fn find(segment: &[u8], at: usize) -> Found {
+    if at >= segment.len() {
+        return Found::End;
+    }
+    whole_frame(segment, at).unwrap_or_else(|| Found::Damage { next: next_marker(segment, at + 1) })
+}
+
+fn whole_frame(segment: &[u8], at: usize) -> Option<Found> {
+    let head = segment.get(at..at + OVERHEAD)?;
+    if head[..8] != MARKER {
+        return None;
+    }
+    let position = u64::from_le_bytes(head[8..16].try_into().ok()?);
+    let length = u32::from_le_bytes(head[16..20].try_into().ok()?) as usize;
+    let crc = u32::from_le_bytes(head[20..24].try_into().ok()?);
+    let body = at + OVERHEAD..(at + OVERHEAD).checked_add(length)?;
+    let bytes = segment.get(body.clone())?;
+    let mut found = crc32fast::Hasher::new();
+    found.update(&head[8..20]);
+    found.update(bytes);
+    (found.finalize() == crc).then_some(Found::Frame { position, body })
+}
+
+fn next_marker(segment: &[u8], from: usize) -> Option<usize> {
+    let rest = segment.get(from..)?;
+    rest.windows(MARKER.len()).position(|window| window == MARKER).map(|offset| from + offset)
+}

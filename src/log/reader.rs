@@ -1,0 +1,130 @@
+//! Reading committed frames in order.
+
+use super::format::{Found, find};
+use super::{LogError, Position, Shared};
+use bytes::Bytes;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
+
+/// How much is read from a segment at a time; a longer frame is read whole.
+const WINDOW_BYTES: u64 = 4 << 20;
+
+/// A place in the log that moves on. Blocking: use it off the async workers.
+pub struct Reader {
+    shared: Arc<Shared>,
+    after: u64,
+    segment: Option<Open>,
+}
+
+/// The segment being read: a window of its bytes.
+struct Open {
+    first: u64,
+    file: File,
+    window: Bytes,
+    window_start: u64,
+    at: usize,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, after: Position) -> Reader {
+        Reader { shared, after: after.0, segment: None }
+    }
+
+    /// The next frame and its body; `None` at the committed end, where a later call may give more.
+    ///
+    /// # Errors
+    /// When a segment cannot be read.
+    pub fn next(&mut self) -> Result<Option<(Position, Bytes)>, LogError> {
+        loop {
+            if self.segment.is_none() && !self.open_next()? {
+                return Ok(None);
+            }
+            let committed = self.committed_bytes();
+            let Some(open) = &mut self.segment else { return Ok(None) };
+            let place = open.window_start + open.at as u64;
+            if place >= committed {
+                if !self.leave()? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            match find(&open.window, open.at) {
+                Found::Frame { position, body } => {
+                    open.at = body.end;
+                    if position > self.after {
+                        self.after = position;
+                        return Ok(Some((Position(position), open.window.slice(body))));
+                    }
+                }
+                found => open.advance(found, committed).map_err(|source| LogError {
+                    path: self.shared.segments().path_of(open.first),
+                    doing: "cannot read the segment",
+                    source,
+                })?,
+            }
+        }
+    }
+
+    fn committed_bytes(&self) -> u64 {
+        let Some(open) = &self.segment else { return 0 };
+        let segments = self.shared.segments();
+        segments.holding(open.first).filter(|segment| segment.first == open.first).map_or(0, |segment| segment.bytes)
+    }
+
+    /// Goes to the next segment, if there is one: then this one will not grow any more.
+    fn leave(&mut self) -> Result<bool, LogError> {
+        let Some(open) = &self.segment else { return Ok(false) };
+        let Some(next) = self.shared.segments().behind(open.first).cloned() else { return Ok(false) };
+        self.open(next.first, &next.path)?;
+        Ok(true)
+    }
+
+    fn open_next(&mut self) -> Result<bool, LogError> {
+        let segment = self.shared.segments().holding(self.after + 1).cloned();
+        let Some(segment) = segment else { return Ok(false) };
+        self.open(segment.first, &segment.path)?;
+        Ok(true)
+    }
+
+    fn open(&mut self, first: u64, path: &std::path::Path) -> Result<(), LogError> {
+        match File::open(path) {
+            Ok(file) => {
+                self.segment = Some(Open { first, file, window: Bytes::new(), window_start: 0, at: 0 });
+                Ok(())
+            }
+            // Cut since it was looked up: its frames are gone for every reader.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.segment = None;
+                self.after = self.after.max(self.shared.segments().oldest().saturating_sub(1));
+                Ok(())
+            }
+            Err(source) => Err(LogError { path: path.to_owned(), doing: "cannot open the segment", source }),
+        }
+    }
+}
+
+impl Open {
+    /// Reads on where the window holds no whole frame; past damage, goes to the next marker.
+    fn advance(&mut self, found: Found, committed: u64) -> std::io::Result<()> {
+        let place = self.window_start + self.at as u64;
+        let window_end = self.window_start + self.window.len() as u64;
+        if window_end < committed {
+            // The frame may only be longer than the window: read more from its beginning before calling it damaged.
+            let wanted = if self.at == 0 { (self.window.len() as u64 * 2).max(WINDOW_BYTES) } else { WINDOW_BYTES };
+            let length = wanted.min(committed - place);
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+            self.file.seek(SeekFrom::Start(place))?;
+            self.file.read_exact(&mut bytes)?;
+            self.window = Bytes::from(bytes);
+            self.window_start = place;
+            self.at = 0;
+            return Ok(());
+        }
+        self.at = match found {
+            Found::Damage { next: Some(next) } => next,
+            _ => self.window.len(),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! The segment files of a log: found, mended, and cut.
+
+use super::format::{Found, find};
+use super::{LogError, Recovery};
+use bytes::Bytes;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// One file. Its name is its first position, so that an ordinary listing is in order.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    /// Position of the first frame that it may hold.
+    pub(super) first: u64,
+    /// Bytes that are committed.
+    pub(super) bytes: u64,
+    /// When its last frame was written.
+    pub(super) touched: SystemTime,
+}
+
+/// All segments, oldest first; the last one is written to.
+#[derive(Debug)]
+pub(super) struct Segments {
+    dir: PathBuf,
+    list: Vec<Segment>,
+    newest: u64,
+}
+
+impl Segments {
+    /// Reads the folder, passes over damage, and cuts off an unfinished end.
+    pub(super) fn open(dir: &Path) -> Result<(Segments, Recovery), LogError> {
+        let failed = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| LogError { path, doing, source }
+        };
+        fs::create_dir_all(dir).map_err(failed("cannot make the folder", dir))?;
+        let mut list = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed("cannot list the folder", dir))? {
+            let path = entry.map_err(failed("cannot list the folder", dir))?.path();
+            let first = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
+                name.strip_suffix(".log").filter(|stem| stem.len() == 20).and_then(|stem| stem.parse().ok())
+            });
+            if let Some(first) = first {
+                list.push(Segment { path, first, bytes: 0, touched: SystemTime::UNIX_EPOCH });
+            }
+        }
+        list.sort_by_key(|segment| segment.first);
+        let mut recovery = Recovery::default();
+        let mut newest = list.first().map_or(0, |segment| segment.first.saturating_sub(1));
+        let last = list.len().saturating_sub(1);
+        for (index, segment) in list.iter_mut().enumerate() {
+            // A segment's name is trusted for where its frames begin, also where all of them are damaged.
+            newest = newest.max(segment.first.saturating_sub(1));
+            recover(segment, &mut newest, &mut recovery, index == last)
+                .map_err(failed("cannot read the segment", &segment.path))?;
+        }
+        sync_dir(dir).map_err(failed("cannot sync the folder", dir))?;
+        Ok((Segments { dir: dir.to_owned(), list, newest }, recovery))
+    }
+
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub(super) fn set_newest(&mut self, newest: u64) {
+        self.newest = newest;
+    }
+
+    pub(super) fn oldest(&self) -> u64 {
+        self.list.first().map_or(self.newest + 1, |segment| segment.first)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.list.iter().map(|segment| segment.bytes).sum()
+    }
+
+    pub(super) fn last(&self) -> Option<&Segment> {
+        self.list.last()
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Segment> {
+        self.list.last_mut()
+    }
+
+    /// Where the file of a segment that begins with `first` lies.
+    pub(super) fn path_of(&self, first: u64) -> PathBuf {
+        self.dir.join(format!("{first:020}.log"))
+    }
+
+    pub(super) fn add(&mut self, segment: Segment) {
+        self.list.push(segment);
+    }
+
+    /// The segment that holds `position`, or the first one behind it.
+    pub(super) fn holding(&self, position: u64) -> Option<&Segment> {
+        let next = self.list.partition_point(|segment| segment.first <= position);
+        self.list.get(next.saturating_sub(1))
+    }
+
+    /// The segment behind the one that begins with `first`.
+    pub(super) fn behind(&self, first: u64) -> Option<&Segment> {
+        self.list.get(self.list.partition_point(|segment| segment.first <= first))
+    }
+
+    /// Deletes from the front what all have read and what is too old or too much. The last segment stays.
+    pub(super) fn cut(&mut self, keep_after: u64, bytes_max: u64, age_max: Duration) {
+        // Senders are refused at the bound itself, so room is made a little before it.
+        let bytes_goal = bytes_max - bytes_max / 8;
+        while self.list.len() > 1 && self.list[1].first <= keep_after.saturating_add(1) {
+            let old = self.list[0].touched.elapsed().is_ok_and(|age| age > age_max);
+            if !old && self.bytes() <= bytes_goal {
+                break;
+            }
+            let segment = self.list.remove(0);
+            if let Err(error) = fs::remove_file(&segment.path) {
+                tracing::warn!(path = %segment.path.display(), %error, "a segment of the log could not be deleted");
+            }
+        }
+    }
+}
+
+/// Walks one segment. In the last one, what follows the last whole frame was never acknowledged and is cut off.
+fn recover(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery, last: bool) -> std::io::Result<()> {
+    let bytes = Bytes::from(fs::read(&segment.path)?);
+    segment.touched = fs::metadata(&segment.path)?.modified()?;
+    let (mut at, mut good_to) = (0, 0);
+    loop {
+        match find(&bytes, at) {
+            Found::Frame { position, body } => {
+                recovery.frames += 1;
+                recovery.bytes += body.len() as u64;
+                *newest = (*newest).max(position);
+                at = body.end;
+                good_to = at;
+            }
+            Found::Damage { next: Some(next) } => {
+                recovery.damaged_frames += 1;
+                at = next;
+            }
+            Found::Damage { next: None } | Found::End => break,
+        }
+    }
+    let rest = (bytes.len() - good_to) as u64;
+    segment.bytes = bytes.len() as u64;
+    if rest > 0 && last {
+        recovery.truncated_bytes += rest;
+        segment.bytes = good_to as u64;
+        let file = OpenOptions::new().write(true).open(&segment.path)?;
+        file.set_len(segment.bytes)?;
+        file.sync_all()?;
+    } else if rest > 0 {
+        recovery.damaged_frames += 1;
+    }
+    Ok(())
+}
+
+/// Makes new names in the folder durable.
+pub(super) fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    File::open(dir)?.sync_all()
+}

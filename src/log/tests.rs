@@ -1,0 +1,139 @@
+use super::*;
+
+fn settings(dir: &std::path::Path) -> LogSettings {
+    LogSettings { dir: dir.to_owned(), ..LogSettings::default() }
+}
+
+async fn append(log: &Log<()>, text: &str) -> Position {
+    log.append(Bytes::from_static(b"h:"), Bytes::copy_from_slice(text.as_bytes()), ()).await.unwrap()
+}
+
+fn read_all(log: &Log<()>, after: u64) -> Vec<(u64, String)> {
+    let mut reader = log.read_after(Position(after));
+    std::iter::from_fn(|| reader.next().unwrap())
+        .map(|(position, body)| (position.0, String::from_utf8(body.to_vec()).unwrap()))
+        .collect()
+}
+
+async fn written(dir: &std::path::Path, texts: &[&str]) {
+    let (log, _commits, _) = Log::open(settings(dir)).unwrap();
+    for text in texts {
+        append(&log, text).await;
+    }
+}
+
+fn only_segment(dir: &std::path::Path) -> PathBuf {
+    std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path()
+}
+
+#[tokio::test]
+async fn what_was_appended_is_there_after_a_restart_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["a", "b"]).await;
+    let (log, _commits, recovery) = Log::open(settings(dir.path())).unwrap();
+    assert_eq!((recovery.frames, recovery.truncated_bytes, recovery.damaged_frames), (2, 0, 0));
+    assert_eq!(append(&log, "c").await, Position(3));
+    assert_eq!(read_all(&log, 0), [(1, "h:a".into()), (2, "h:b".into()), (3, "h:c".into())]);
+    assert_eq!(read_all(&log, 2), [(3, "h:c".into())]);
+}
+
+#[tokio::test]
+async fn commits_come_in_order_and_before_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, mut commits, _) = Log::open(settings(dir.path())).unwrap();
+    let appends = (0..50).map(|number| log.append(Bytes::new(), Bytes::from(vec![number]), number));
+    let positions = futures::future::join_all(appends).await;
+    let mut seen = Vec::new();
+    while let Ok(commit) = commits.try_recv() {
+        seen.push((commit.position, commit.attachment));
+    }
+    let expected: Vec<_> = positions.into_iter().map(Result::unwrap).zip(0..50).collect();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn an_end_torn_at_any_byte_loses_that_frame_alone() {
+    let whole = tempfile::tempdir().unwrap();
+    written(whole.path(), &["first", "second"]).await;
+    let path = only_segment(whole.path());
+    let bytes = std::fs::read(&path).unwrap();
+    let first_end = bytes.len() / 2 - 1 + (bytes.len() % 2);
+    let first_end = first_end.min(format::OVERHEAD + "h:first".len());
+    for end in first_end..bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(path.file_name().unwrap()), &bytes[..end]).unwrap();
+        let (log, _commits, recovery) = Log::open(settings(dir.path())).unwrap();
+        assert_eq!(recovery.frames, 1, "cut at {end}");
+        assert_eq!(append(&log, "third").await, Position(2));
+        assert_eq!(read_all(&log, 0), [(1, "h:first".into()), (2, "h:third".into())], "cut at {end}");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_costs_at_most_its_own_frame() {
+    let whole = tempfile::tempdir().unwrap();
+    written(whole.path(), &["first", "second", "third"]).await;
+    let path = only_segment(whole.path());
+    let bytes = std::fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(dir.path().join(path.file_name().unwrap()), &damaged).unwrap();
+        let (log, _commits, _) = Log::<()>::open(settings(dir.path())).unwrap();
+        let found = read_all(&log, 0);
+        assert_eq!(found.len(), 2, "flip at {at}: {found:?}");
+        assert!(found.iter().all(|(_, text)| ["h:first", "h:second", "h:third"].contains(&text.as_str())));
+    }
+}
+
+#[tokio::test]
+async fn old_segments_go_once_they_are_read_and_never_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = LogSettings { segment_bytes: 1, age_max: Duration::ZERO, ..settings(dir.path()) };
+    let (log, _commits, _) = Log::open(bounds).unwrap();
+    for text in ["a", "b", "c"] {
+        append(&log, text).await;
+    }
+    log.cut(Position(0));
+    assert_eq!(log.oldest(), Position(1));
+    log.cut(Position(2));
+    assert_eq!(log.oldest(), Position(3));
+    assert_eq!(read_all(&log, 0), [(3, "h:c".into())]);
+}
+
+#[tokio::test]
+async fn past_its_bytes_the_log_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = LogSettings { bytes_max: 40, ..settings(dir.path()) };
+    let (log, _commits, _) = Log::open(bounds).unwrap();
+    append(&log, "a frame that fills it up").await;
+    let refused = log.append(Bytes::new(), Bytes::from_static(b"b"), ()).await;
+    assert!(matches!(refused, Err(AppendError::Full { what: "log", limit: 40, .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_reader_at_the_end_sees_what_comes_later_and_over_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _commits, _) = Log::open(LogSettings { segment_bytes: 60, ..settings(dir.path()) }).unwrap();
+    let mut reader = log.read_after(Position(0));
+    assert!(reader.next().unwrap().is_none());
+    for number in 1..=9_u64 {
+        append(&log, "x").await;
+        assert_eq!(reader.next().unwrap().unwrap().0, Position(number));
+        assert!(reader.next().unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn frames_longer_than_the_read_window_are_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _commits, _) = Log::open(settings(dir.path())).unwrap();
+    let sizes = [9 << 20, 10, 5 << 20];
+    for size in sizes {
+        log.append(Bytes::new(), Bytes::from(vec![7; size]), ()).await.unwrap();
+    }
+    let mut reader = log.read_after(Position(0));
+    let found: Vec<usize> = std::iter::from_fn(|| reader.next().unwrap()).map(|(_, body)| body.len()).collect();
+    assert_eq!(found, sizes);
+}

@@ -1,0 +1,322 @@
+//! The hot tables: decoded rows of the log's newest frames, in memory up to a bound.
+
+use super::snapshot::{Part, SnapshotTable};
+use crate::log::Position;
+use crate::model::decoded::Decoded;
+use crate::model::table::{ColumnType, TableDef};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Chunks are joined up to this many rows: SDKs send a few rows at a time, and a query pays for each chunk.
+const JOINED_ROWS: usize = 8192;
+
+/// Rows behind a cursor.
+#[derive(Debug, Clone, Default)]
+pub struct NewRows {
+    /// The newest frame that they come from.
+    pub upto: Position,
+    /// Rows by table, in the order in which they came in.
+    pub tables: BTreeMap<&'static str, Vec<RecordBatch>>,
+}
+
+impl NewRows {
+    /// Adds what a frame became.
+    pub fn add(&mut self, position: Position, decoded: &Decoded) {
+        self.upto = position;
+        for (table, batch) in &decoded.tables {
+            self.tables.entry(table).or_default().push(batch.clone());
+        }
+    }
+
+    /// Rows of all tables.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.tables.values().flatten().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Rows behind the cursor are no longer in memory: they are read from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted {
+    /// The newest frame of which rows are gone.
+    pub upto: Position,
+}
+
+/// What a table answers for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The table.
+    pub table: String,
+    /// Least and greatest time of its rows, microseconds.
+    pub span_us: Option<(i64, i64)>,
+    /// Rows that it holds.
+    pub rows: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+}
+
+/// All hot tables.
+pub struct HotStore {
+    tables: Vec<HotTable>,
+    memory_bytes_max: usize,
+    state: Mutex<Rows>,
+}
+
+struct HotTable {
+    name: String,
+    schema: SchemaRef,
+    time_column: Option<String>,
+}
+
+#[derive(Default)]
+struct Rows {
+    /// In the order of `HotStore::tables`.
+    chunks: Vec<VecDeque<Chunk>>,
+    newest: Position,
+    evicted: Position,
+    bytes: usize,
+}
+
+struct Chunk {
+    first: Position,
+    last: Position,
+    part: Part,
+    bytes: usize,
+}
+
+impl HotStore {
+    /// Empty tables that may hold `memory_bytes_max` together.
+    #[must_use]
+    pub fn new(tables: &[TableDef], memory_bytes_max: usize) -> Arc<HotStore> {
+        let tables: Vec<HotTable> = tables
+            .iter()
+            .map(|table| HotTable { name: table.name.clone(), schema: table.schema(), time_column: time_column(table) })
+            .collect();
+        let chunks = tables.iter().map(|_| VecDeque::new()).collect();
+        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(Rows { chunks, ..Rows::default() }) })
+    }
+
+    /// Adds what a frame became. Positions ascend.
+    pub fn append(&self, position: Position, decoded: &Decoded) {
+        let mut rows = self.rows();
+        rows.newest = position;
+        for (name, batch) in &decoded.tables {
+            let Some(index) = self.tables.iter().position(|table| table.name == *name) else { continue };
+            let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
+            let bytes = batch.get_array_memory_size();
+            rows.bytes += bytes;
+            rows.chunks[index].push_back(Chunk { first: position, last: position, part, bytes });
+        }
+        while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
+    }
+
+    /// Notes the newest frame where it holds no rows for any table.
+    pub fn advance(&self, position: Position) {
+        let mut rows = self.rows();
+        rows.newest = rows.newest.max(position);
+    }
+
+    /// The rows of frames behind `after`.
+    ///
+    /// # Errors
+    /// When some of them are no longer in memory.
+    pub fn since(&self, after: Position) -> Result<NewRows, Evicted> {
+        let rows = self.rows();
+        if after < rows.evicted {
+            return Err(Evicted { upto: rows.evicted });
+        }
+        let mut new = NewRows { upto: rows.newest.max(after), tables: BTreeMap::new() };
+        for (table, chunks) in self.tables.iter().zip(&rows.chunks) {
+            let from = chunks.partition_point(|chunk| chunk.last <= after);
+            let batches: Vec<_> = chunks.range(from..).map(|chunk| chunk.part.batch.clone()).collect();
+            if let (false, Some(name)) = (batches.is_empty(), static_name(&table.name)) {
+                new.tables.insert(name, batches);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Joins small neighbours among the chunks that the engine has read.
+    pub fn join_read(&self, upto: Position) {
+        let mut rows = self.rows();
+        let mut freed = 0_isize;
+        for (table, chunks) in self.tables.iter().zip(&mut rows.chunks) {
+            freed += join(chunks, upto, &table.schema, table.time_column.as_deref());
+        }
+        rows.bytes = rows.bytes.saturating_add_signed(-freed);
+    }
+
+    /// A table for queries.
+    #[must_use]
+    pub fn provider(self: &Arc<Self>, table: &str) -> Option<SnapshotTable> {
+        let index = self.tables.iter().position(|known| known.name == table)?;
+        let store = self.clone();
+        let HotTable { schema, time_column, .. } = &self.tables[index];
+        Some(SnapshotTable::new(schema.clone(), time_column.as_deref(), move || {
+            store.rows().chunks[index].iter().map(|chunk| chunk.part.clone()).collect()
+        }))
+    }
+
+    /// What each table answers for.
+    #[must_use]
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let rows = self.rows();
+        let of = |(table, chunks): (&HotTable, &VecDeque<Chunk>)| Coverage {
+            table: table.name.clone(),
+            span_us: chunks
+                .iter()
+                .filter_map(|chunk| chunk.part.span_us)
+                .reduce(|all, span| (all.0.min(span.0), all.1.max(span.1))),
+            rows: chunks.iter().map(|chunk| chunk.part.batch.num_rows() as u64).sum(),
+            bytes: chunks.iter().map(|chunk| chunk.bytes as u64).sum(),
+        };
+        self.tables.iter().zip(&rows.chunks).map(of).collect()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    /// Drops the chunk with the oldest frames; false where there is none.
+    fn evict_oldest(&mut self) -> bool {
+        let oldest = self.chunks.iter_mut().filter(|chunks| !chunks.is_empty());
+        let Some(chunks) = oldest.min_by_key(|chunks| chunks.front().map(|chunk| chunk.first)) else { return false };
+        let Some(chunk) = chunks.pop_front() else { return false };
+        self.bytes -= chunk.bytes;
+        self.evicted = self.evicted.max(chunk.last);
+        true
+    }
+}
+
+/// Joins neighbours; the bytes that it freed.
+fn join(chunks: &mut VecDeque<Chunk>, upto: Position, schema: &SchemaRef, time_column: Option<&str>) -> isize {
+    let read = chunks.partition_point(|chunk| chunk.last <= upto);
+    let mut freed = 0_isize;
+    let mut joined: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
+    let mut group: Vec<Chunk> = Vec::new();
+    let mut group_rows = 0;
+    for (index, chunk) in chunks.drain(..).enumerate() {
+        let rows = chunk.part.batch.num_rows();
+        if index >= read || group_rows + rows > JOINED_ROWS {
+            freed += flush(&mut group, &mut joined, schema, time_column);
+            group_rows = 0;
+        }
+        if index >= read {
+            joined.push_back(chunk);
+        } else {
+            group_rows += rows;
+            group.push(chunk);
+        }
+    }
+    freed += flush(&mut group, &mut joined, schema, time_column);
+    *chunks = joined;
+    freed
+}
+
+fn flush(group: &mut Vec<Chunk>, joined: &mut VecDeque<Chunk>, schema: &SchemaRef, time_column: Option<&str>) -> isize {
+    let batches = group.iter().map(|chunk| &chunk.part.batch);
+    let whole = if group.len() > 1 { arrow::compute::concat_batches(schema, batches).ok() } else { None };
+    let (Some(batch), Some(first), Some(last)) = (whole, group.first(), group.last()) else {
+        joined.extend(group.drain(..));
+        return 0;
+    };
+    let bytes = batch.get_array_memory_size();
+    let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
+    let part = Part::new(batch, time_column);
+    joined.push_back(Chunk { first: first.first, last: last.last, part, bytes });
+    group.clear();
+    before.cast_signed() - bytes.cast_signed()
+}
+
+/// The column by which a table's rows are found in time: its first timestamp.
+fn time_column(table: &TableDef) -> Option<String> {
+    table.columns.iter().find(|column| column.kind == ColumnType::TimestampUs).map(|column| column.name.clone())
+}
+
+/// The names of signal tables are known when the program is built.
+fn static_name(table: &str) -> Option<&'static str> {
+    ["spans", "span_events", "span_links", "metrics", "histograms", "logs"].into_iter().find(|name| *name == table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::{ColumnDef, TableKind};
+    use arrow::array::{Int64Array, TimestampMicrosecondArray};
+    use datafusion::prelude::SessionContext;
+
+    fn table() -> TableDef {
+        let column = |name: &str, kind| ColumnDef {
+            name: name.into(),
+            kind,
+            unit: None,
+            low_cardinality: false,
+            from: Vec::new(),
+            merge: None,
+            doc: String::new(),
+        };
+        TableDef {
+            name: "spans".into(),
+            kind: TableKind::Signal,
+            doc: String::new(),
+            resolutions_s: Vec::new(),
+            columns: vec![column("start_time", ColumnType::TimestampUs), column("n", ColumnType::Int64)],
+        }
+    }
+
+    fn decoded(numbers: std::ops::Range<i64>) -> Decoded {
+        let times = TimestampMicrosecondArray::from_iter_values(numbers.clone()).with_timezone("UTC");
+        let numbers = Int64Array::from_iter_values(numbers);
+        let batch = RecordBatch::try_new(table().schema(), vec![Arc::new(times), Arc::new(numbers)]).unwrap();
+        Decoded { tables: vec![("spans", batch)], items: 1, ..Decoded::default() }
+    }
+
+    async fn numbers(store: &Arc<HotStore>, filter: &str) -> Vec<i64> {
+        let context = SessionContext::new();
+        context.register_table("spans", Arc::new(store.provider("spans").unwrap())).unwrap();
+        let sql = format!("SELECT n FROM spans WHERE {filter} ORDER BY n");
+        let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
+        let column =
+            |batch: &RecordBatch| batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec();
+        batches.iter().flat_map(column).collect()
+    }
+
+    #[tokio::test]
+    async fn rows_are_seen_at_once_and_filtered_by_time() {
+        let store = HotStore::new(&[table()], 1 << 20);
+        store.append(Position(1), &decoded(0..3));
+        store.append(Position(2), &decoded(10..13));
+        assert_eq!(numbers(&store, "true").await, [0, 1, 2, 10, 11, 12]);
+        let late = "start_time >= arrow_cast(11, 'Timestamp(Microsecond, Some(\"UTC\"))')";
+        assert_eq!(numbers(&store, late).await, [11, 12]);
+    }
+
+    #[test]
+    fn a_cursor_gets_each_row_once_also_after_joining() {
+        let store = HotStore::new(&[table()], 1 << 20);
+        for position in 1..=5 {
+            store.append(Position(position), &decoded(0..10));
+        }
+        store.join_read(Position(3));
+        let new = store.since(Position(3)).unwrap();
+        assert_eq!((new.upto, new.rows()), (Position(5), 20));
+        assert_eq!(store.since(Position(0)).unwrap().rows(), 50);
+        assert_eq!(store.rows().chunks[0].len(), 3, "three joined and two not read yet");
+    }
+
+    #[test]
+    fn past_the_bound_the_oldest_go_and_a_late_cursor_is_told() {
+        let one = decoded(0..100).memory_bytes();
+        let store = HotStore::new(&[table()], one * 2);
+        for position in 1..=3 {
+            store.append(Position(position), &decoded(0..100));
+        }
+        assert_eq!(store.since(Position(0)).unwrap_err(), Evicted { upto: Position(1) });
+        assert_eq!(store.since(Position(1)).unwrap().rows(), 200);
+        assert_eq!(store.coverage()[0].rows, 200);
+    }
+}

@@ -1,0 +1,148 @@
+//! A table whose rows are taken when it is queried: each query sees one moment.
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use std::fmt;
+use std::sync::Arc;
+
+/// Rows and, where the table has a time column, the microseconds that they span.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The rows.
+    pub batch: RecordBatch,
+    /// Least and greatest time, inclusive; `None` where it is not known.
+    pub span_us: Option<(i64, i64)>,
+}
+
+impl Part {
+    /// A part of a table whose time stands in `time_column`.
+    #[must_use]
+    pub fn new(batch: RecordBatch, time_column: Option<&str>) -> Part {
+        let span_us = time_column.and_then(|name| {
+            let times = batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+            Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
+        });
+        Part { batch, span_us }
+    }
+}
+
+type Take = dyn Fn() -> Vec<Part> + Send + Sync;
+
+/// The table. Parts whose time cannot pass the query's filters are left out before anything is read.
+pub struct SnapshotTable {
+    schema: SchemaRef,
+    time_column: Option<String>,
+    take: Arc<Take>,
+}
+
+impl SnapshotTable {
+    /// A table of what `take` gives at each query.
+    pub fn new(
+        schema: SchemaRef,
+        time_column: Option<&str>,
+        take: impl Fn() -> Vec<Part> + Send + Sync + 'static,
+    ) -> SnapshotTable {
+        SnapshotTable { schema, time_column: time_column.map(str::to_owned), take: Arc::new(take) }
+    }
+}
+
+impl fmt::Debug for SnapshotTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotTable").field("time_column", &self.time_column).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let bounds = self.time_column.as_ref().map(|column| TimeBounds::of(filters, column));
+        let batches: Vec<RecordBatch> = (self.take)()
+            .into_iter()
+            .filter(|part| match (&bounds, part.span_us) {
+                (Some(bounds), Some(span)) => bounds.may_hold(span),
+                _ => true,
+            })
+            .map(|part| part.batch)
+            .collect();
+        Ok(MemorySourceConfig::try_new_exec(&[batches], self.schema.clone(), projection.cloned())?)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// What the filters say of the time, in microseconds, inclusive.
+struct TimeBounds {
+    from: i64,
+    to: i64,
+}
+
+impl TimeBounds {
+    fn of(filters: &[Expr], column: &str) -> TimeBounds {
+        let mut bounds = TimeBounds { from: i64::MIN, to: i64::MAX };
+        filters.iter().for_each(|filter| bounds.narrow(filter, column));
+        bounds
+    }
+
+    fn narrow(&mut self, filter: &Expr, column: &str) {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return };
+        if *op == Operator::And {
+            self.narrow(left, column);
+            self.narrow(right, column);
+            return;
+        }
+        let (op, time) = match (&**left, &**right) {
+            (Expr::Column(name), other) if name.name == column => (*op, micros(other)),
+            (other, Expr::Column(name)) if name.name == column => match op.swap() {
+                Some(op) => (op, micros(other)),
+                None => return,
+            },
+            _ => return,
+        };
+        let Some(time) = time else { return };
+        match op {
+            Operator::Gt | Operator::GtEq => self.from = self.from.max(time),
+            Operator::Lt | Operator::LtEq => self.to = self.to.min(time),
+            Operator::Eq => {
+                self.from = self.from.max(time);
+                self.to = self.to.min(time);
+            }
+            _ => {}
+        }
+    }
+
+    fn may_hold(&self, (least, greatest): (i64, i64)) -> bool {
+        greatest >= self.from && least <= self.to
+    }
+}
+
+fn micros(expression: &Expr) -> Option<i64> {
+    match expression {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(time, _), _) => *time,
+        Expr::Literal(ScalarValue::TimestampNanosecond(time, _), _) => time.map(|time| time / 1000),
+        Expr::Literal(ScalarValue::TimestampMillisecond(time, _), _) => time.map(|time| time.saturating_mul(1000)),
+        _ => None,
+    }
+}

@@ -1,0 +1,308 @@
+//! The state database: cursors, rollup parts and keyed state, in SQLite with `synchronous=FULL`, so that what moves
+//! together is on disk together.
+
+use crate::log::Position;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use arrow::record_batch::RecordBatch;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, Sqlite, Transaction};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What this version reads and writes.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (kind TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rollup_parts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, rollup TEXT NOT NULL, resolution_s INTEGER NOT NULL, batch BLOB NOT NULL);
+";
+
+/// The state cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// SQLite says no.
+    #[error("state database {path}: {source}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// Written by a newer version.
+    #[error(
+        "state database {path} has version {found}, this program knows up to {VERSION}: use a newer one, or another `extensions.store.path`"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// A value in it is damaged.
+    #[error("state database {path}: rollup part {id} is damaged: {source}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        id: i64,
+        /// What Arrow said.
+        source: arrow::error::ArrowError,
+    },
+}
+
+/// Partial rows of a rollup, as one flush made them or as compaction joined them.
+#[derive(Debug, Clone)]
+pub struct RollupPart {
+    /// Its row in the database.
+    pub id: i64,
+    /// The rollup table.
+    pub table: String,
+    /// Resolution in seconds; 0 is all time.
+    pub resolution_s: i64,
+    /// The rows.
+    pub batch: RecordBatch,
+}
+
+/// The state database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct State {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl State {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no database, or comes from a newer version.
+    pub async fn open(path: &Path) -> Result<State, StateError> {
+        let failed = |source| StateError::Database { path: path.to_owned(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        // One connection: there is one writer, and readers are few and short.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.map_err(failed)?;
+        if found > VERSION {
+            return Err(StateError::Version { path: path.to_owned(), found });
+        }
+        sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
+        let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}"));
+        sqlx::raw_sql(version).execute(&pool).await.map_err(failed)?;
+        Ok(State { pool, path: path.to_owned() })
+    }
+
+    /// Begins a transaction. Dropped without a commit it changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin(&self) -> Result<StateTransaction, StateError> {
+        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|source| self.failed(source))?;
+        Ok(StateTransaction { inner, path: self.path.clone() })
+    }
+
+    /// A reader's place in the log; the beginning where it has none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn cursor(&self, name: &str) -> Result<Position, StateError> {
+        let query = sqlx::query_scalar::<_, i64>("SELECT position FROM cursors WHERE name = ?").bind(name);
+        let found = query.fetch_optional(&self.pool).await.map_err(|source| self.failed(source))?;
+        Ok(Position(found.unwrap_or_default().cast_unsigned()))
+    }
+
+    /// The least of all cursors among `names`: what is at or before it, all of them have read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn least_cursor(&self, names: &[String]) -> Result<Position, StateError> {
+        let mut least = Position(u64::MAX);
+        for name in names {
+            least = least.min(self.cursor(name).await?);
+        }
+        Ok(least)
+    }
+
+    /// All entries of a kind.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn entries(&self, kind: &str) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let query = sqlx::query("SELECT key, value FROM entries WHERE kind = ? ORDER BY key").bind(kind);
+        let rows = query.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// All parts of rollups, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read or a part is damaged.
+    pub async fn parts(&self) -> Result<Vec<RollupPart>, StateError> {
+        let query = sqlx::query("SELECT id, rollup, resolution_s, batch FROM rollup_parts ORDER BY id");
+        let rows = query.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
+        let part = |row: &sqlx::sqlite::SqliteRow| {
+            let id = row.get(0);
+            let batch =
+                from_ipc(row.get(3)).map_err(|source| StateError::Damaged { path: self.path.clone(), id, source })?;
+            Ok(RollupPart { id, table: row.get(1), resolution_s: row.get(2), batch })
+        };
+        rows.iter().map(part).collect()
+    }
+
+    /// Closes the file, with the write-ahead log folded in.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn failed(&self, source: sqlx::Error) -> StateError {
+        StateError::Database { path: self.path.clone(), source }
+    }
+}
+
+/// Changes that become durable together.
+pub struct StateTransaction {
+    inner: Transaction<'static, Sqlite>,
+    path: PathBuf,
+}
+
+impl StateTransaction {
+    /// Moves a reader's place.
+    ///
+    /// # Errors
+    /// When the database cannot be written; so for all below.
+    pub async fn set_cursor(&mut self, name: &str, position: Position) -> Result<(), StateError> {
+        let query = sqlx::query("INSERT OR REPLACE INTO cursors (name, position) VALUES (?, ?)");
+        self.run(query.bind(name.to_owned()).bind(position.0.cast_signed())).await
+    }
+
+    /// Sets an entry.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn put(&mut self, kind: &str, key: &str, value: &[u8]) -> Result<(), StateError> {
+        let query = sqlx::query("INSERT OR REPLACE INTO entries (kind, key, value) VALUES (?, ?, ?)");
+        self.run(query.bind(kind.to_owned()).bind(key.to_owned()).bind(value.to_vec())).await
+    }
+
+    /// Removes an entry.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn delete(&mut self, kind: &str, key: &str) -> Result<(), StateError> {
+        let query = sqlx::query("DELETE FROM entries WHERE kind = ? AND key = ?");
+        self.run(query.bind(kind.to_owned()).bind(key.to_owned())).await
+    }
+
+    /// Adds rows to a rollup; the part's id.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn add_part(&mut self, table: &str, resolution_s: i64, batch: &RecordBatch) -> Result<i64, StateError> {
+        let bytes = to_ipc(batch).map_err(|source| StateError::Damaged { path: self.path.clone(), id: 0, source })?;
+        let query = sqlx::query("INSERT INTO rollup_parts (rollup, resolution_s, batch) VALUES (?, ?, ?)")
+            .bind(table.to_owned())
+            .bind(resolution_s)
+            .bind(bytes);
+        let done = query.execute(&mut *self.inner).await;
+        let done = done.map_err(|source| StateError::Database { path: self.path.clone(), source })?;
+        Ok(done.last_insert_rowid())
+    }
+
+    /// Removes parts that others stand in for, or that are too old.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn remove_parts(&mut self, ids: &[i64]) -> Result<(), StateError> {
+        for id in ids {
+            self.run(sqlx::query("DELETE FROM rollup_parts WHERE id = ?").bind(*id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it all durable.
+    ///
+    /// # Errors
+    /// When it is not; then nothing has changed.
+    pub async fn commit(self) -> Result<(), StateError> {
+        let path = self.path;
+        self.inner.commit().await.map_err(|source| StateError::Database { path, source })
+    }
+
+    async fn run(
+        &mut self,
+        query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<(), StateError> {
+        let done = query.execute(&mut *self.inner).await;
+        done.map(drop).map_err(|source| StateError::Database { path: self.path.clone(), source })
+    }
+}
+
+fn to_ipc(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(batch)?;
+    writer.into_inner()
+}
+
+fn from_ipc(bytes: &[u8]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    arrow::compute::concat_batches(&schema, &batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array};
+    use std::sync::Arc;
+
+    fn batch() -> RecordBatch {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_after_a_restart_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let state = State::open(&path).await.unwrap();
+        let mut txn = state.begin().await.unwrap();
+        txn.set_cursor("engine", Position(7)).await.unwrap();
+        txn.put("findings", "a", b"1").await.unwrap();
+        let id = txn.add_part("requests", 10, &batch()).await.unwrap();
+        txn.commit().await.unwrap();
+        let mut dropped = state.begin().await.unwrap();
+        dropped.set_cursor("engine", Position(9)).await.unwrap();
+        drop(dropped);
+        state.close().await;
+
+        let state = State::open(&path).await.unwrap();
+        assert_eq!(state.cursor("engine").await.unwrap(), Position(7));
+        assert_eq!(state.cursor("other").await.unwrap(), Position(0));
+        assert_eq!(state.entries("findings").await.unwrap(), [("a".to_owned(), b"1".to_vec())]);
+        let parts = state.parts().await.unwrap();
+        assert_eq!((parts[0].id, parts[0].table.as_str(), &parts[0].batch), (id, "requests", &batch()));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_or_too_new_is_told_clearly() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        std::fs::write(&path, "this is not a database, not at all, whatever its name says").unwrap();
+        let error = State::open(&path).await.unwrap_err().to_string();
+        assert!(error.contains("state.sqlite") && error.contains("not a database"), "{error}");
+
+        let path = dir.path().join("newer.sqlite");
+        let state = State::open(&path).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&state.pool).await.unwrap();
+        state.close().await;
+        assert!(matches!(State::open(&path).await, Err(StateError::Version { found: 99, .. })));
+    }
+}
