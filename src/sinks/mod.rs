@@ -1,3 +1,4 @@
-//! Layer 2: what leaves the process. A folder a target; delivery is written once. It does not know how findings are made.
+//! Layer 2: what leaves the process. A folder or file a target; delivery is written once. It does not know how findings are made.
 
+pub mod prometheus;
 pub mod settings;
