@@ -1,2 +1,8 @@
 //! The `spanwise` command.
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    spanwise::app::cli::main()
+}

@@ -1,3 +1,12 @@
 //! Layer 5: configuration, wiring, command line and own telemetry.
 
+pub mod catalog;
+pub mod check;
+pub mod cli;
+pub mod client;
 pub mod config;
+pub mod demo;
+pub mod docs;
+pub mod logging;
+pub mod server;
+pub mod show;

@@ -38,7 +38,7 @@ use crate::model::fault::{Fault, Faults};
 use components::Reading;
 use service::Sections;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The configuration that is used where there is no file.
@@ -169,4 +169,24 @@ fn defaults() -> (Vec<Budget>, Vec<AlertLimit>) {
     // The embedded file speaks of both, so this does not come back here; a test reads it without a fault.
     let read = parse(EMBEDDED_NAME, EMBEDDED, &|_| None);
     read.map(|config| (config.performance.budgets, config.performance.alerting)).unwrap_or_default()
+}
+
+/// The folders of schemas and of pipelines that a file names, also where it has faults elsewhere; those that are there.
+#[must_use]
+pub fn folders(
+    path: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> (Option<PathBuf>, Option<PathBuf>) {
+    let text = path.map_or_else(|| Ok(EMBEDDED.to_owned()), std::fs::read_to_string);
+    let Ok(Ok(mut root)) = text.map(|text| yaml::parse("", &text)) else { return (None, None) };
+    environment::expand(&Gather::new(""), &mut root, environment);
+    let Some(yaml::Value::Map(connectors)) = root.get("connectors").map(|node| &node.value) else {
+        return (None, None);
+    };
+    let performance = connectors.iter().find(|entry| entry.key.split('/').next() == Some("performance"));
+    let folder = |key| {
+        let named = performance.and_then(|entry| entry.node.get(key)).and_then(yaml::Node::scalar);
+        named.map(PathBuf::from).filter(|path| path.is_dir())
+    };
+    (folder("schemas"), folder("pipelines"))
 }

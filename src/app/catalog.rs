@@ -1,0 +1,218 @@
+//! Tables and analyses with the user's own laid over them, and what is wrong with them before any of them runs.
+
+use crate::catalog::{pipelines, schemas};
+use crate::engine::examples::{context, run_examples};
+use crate::model::fault::{Fault, Faults, did_you_mean};
+use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
+use crate::model::table::{TableDef, TableKind};
+use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
+use datafusion::prelude::{DataFrame, SessionContext};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// All definitions.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// The tables.
+    pub tables: Vec<TableDef>,
+    /// The analyses.
+    pub pipelines: Vec<PipelineDef>,
+}
+
+impl Catalog {
+    /// The built-in definitions with those of the folders over them.
+    ///
+    /// # Errors
+    /// All faults of all files.
+    pub fn load(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> Result<Catalog, Faults> {
+        let (catalog, faults) = Catalog::gather(schemas_dir, pipelines_dir);
+        if faults.is_empty() { Ok(catalog) } else { Err(Faults(faults)) }
+    }
+
+    /// What could be read, and all faults.
+    #[must_use]
+    pub fn gather(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> (Catalog, Vec<Fault>) {
+        let mut faults = Vec::new();
+        let mut keep = |error: Faults| faults.extend(error.0);
+        let mut tables = schemas::builtin().map_err(&mut keep).unwrap_or_default();
+        if let Some(dir) = schemas_dir {
+            tables = schemas::load_dir(dir, tables.clone()).map_err(&mut keep).unwrap_or(tables);
+        }
+        let mut all = pipelines::builtin().map_err(&mut keep).unwrap_or_default();
+        if let Some(dir) = pipelines_dir {
+            all = pipelines::load_dir(dir, all.clone()).map_err(&mut keep).unwrap_or(all);
+        }
+        (Catalog { tables, pipelines: all }, faults)
+    }
+
+    /// Plans every analysis and runs its examples; what does not hold.
+    pub async fn check(&self) -> Vec<Fault> {
+        let context = match self.context().await {
+            Ok(context) => context,
+            Err(message) => return vec![Fault::new("schemas", 0, "", message)],
+        };
+        let mut faults = Vec::new();
+        for pipeline in &self.pipelines {
+            let before = faults.len();
+            self.check_tables(pipeline, &mut faults);
+            match planned(&context, pipeline).await {
+                Ok(columns) => check_columns(pipeline, &columns, &mut faults),
+                Err(fault) => faults.push(fault),
+            }
+            // An example of what cannot be planned says the same again.
+            if faults.len() == before {
+                faults.extend(run_examples(pipeline, &self.tables).await);
+            }
+        }
+        faults
+    }
+
+    /// All tables, empty, and the views.
+    async fn context(&self) -> Result<SessionContext, String> {
+        let told = |error: DataFusionError| error.strip_backtrace();
+        let context = context(&self.tables)?;
+        context.sql("SET datafusion.sql_parser.collect_spans = true").await.map_err(told)?;
+        for table in self.tables.iter().filter(|table| table.kind == TableKind::Rollup) {
+            for (resolution_s, suffix) in [(60, "1m"), (3600, "1h")] {
+                if table.resolutions_s.contains(&resolution_s) {
+                    let empty = arrow::record_batch::RecordBatch::new_empty(table.schema());
+                    context.register_batch(&format!("{}_{suffix}", table.name), empty).map_err(told)?;
+                }
+            }
+        }
+        let mut views: Vec<&PipelineDef> = self.pipelines.iter().filter(|p| p.kind == PipelineKind::View).collect();
+        // One view may read another, whichever stands first. What stays is told when it is planned by itself.
+        let mut before = usize::MAX;
+        while views.len() < before {
+            before = views.len();
+            let mut left = Vec::new();
+            for view in views {
+                match bound(&context, view).await {
+                    Ok(frame) => drop(context.register_table(&view.id, frame.into_view()).map_err(told)?),
+                    Err(_) => left.push(view),
+                }
+            }
+            views = left;
+        }
+        Ok(context)
+    }
+
+    /// A rollup fills a table that is there, out of tables that are there.
+    fn check_tables(&self, pipeline: &PipelineDef, faults: &mut Vec<Fault>) {
+        let wanted = pipeline.table.iter().map(|name| ("table", name, TableKind::Rollup, "a rollup table"));
+        let read = pipeline.reads.iter().map(|name| ("reads", name, TableKind::Signal, "a signal table"));
+        for (key, name, kind, what) in wanted.chain(read) {
+            if self.tables.iter().any(|table| table.name == *name && table.kind == kind) {
+                continue;
+            }
+            let known = self.tables.iter().filter(|table| table.kind == kind).map(|table| table.name.as_str());
+            let hint = did_you_mean(name, known).map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            faults.push(Fault::new(&pipeline.file, 0, key, format!("expected {what}, found {name:?}{hint}")));
+        }
+    }
+}
+
+/// The statement with its parameters bound, the window at the beginning of time.
+async fn bound(context: &SessionContext, pipeline: &PipelineDef) -> Result<DataFrame, DataFusionError> {
+    let epoch = ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into()));
+    let mut values: HashMap<String, ScalarValue> =
+        [("window_start", epoch.clone()), ("window_end", epoch)].map(|(name, value)| (name.to_owned(), value)).into();
+    for (name, param) in &pipeline.params {
+        let value = match param {
+            Param::Int(number) => ScalarValue::from(*number),
+            Param::Float(number) => ScalarValue::from(*number),
+            Param::Text(text) => ScalarValue::from(text.as_str()),
+            Param::Bool(truth) => ScalarValue::from(*truth),
+        };
+        values.insert(name.clone(), value);
+    }
+    context.sql(&pipeline.sql).await?.with_param_values(ParamValues::from(values))
+}
+
+/// Plans a statement to the end; the columns that it gives.
+async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec<String>, Fault> {
+    let outcome = async {
+        let frame = bound(context, pipeline).await?;
+        let columns = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+        frame.create_physical_plan().await?;
+        Ok(columns)
+    };
+    outcome.await.map_err(|error: DataFusionError| {
+        let message = error.strip_backtrace();
+        let line = pipeline.sql_line + line_of(&error, &message).saturating_sub(1);
+        Fault::new(&pipeline.file, line, "", message.split_whitespace().collect::<Vec<_>>().join(" "))
+    })
+}
+
+/// The line of the statement that an error is about, from 1; 1 where it says none.
+fn line_of(error: &DataFusionError, message: &str) -> usize {
+    if let Some(span) = error.diagnostic().and_then(|diagnostic| diagnostic.span) {
+        return usize::try_from(span.start.line).unwrap_or(1).max(1);
+    }
+    let behind = message.split_once("Line: ").map_or("", |(_, behind)| behind);
+    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(1).max(1)
+}
+
+/// A finding gives its key and its value.
+fn check_columns(pipeline: &PipelineDef, columns: &[String], faults: &mut Vec<Fault>) {
+    let Some(finding) = &pipeline.finding else { return };
+    for column in finding.key.iter().map(String::as_str).chain(["value"]) {
+        if !columns.iter().any(|known| known == column) {
+            let hint = did_you_mean(column, columns.iter().map(String::as_str));
+            let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            let message = format!("expected a column {column:?}, found {}{hint}", columns.join(", "));
+            faults.push(Fault::new(&pipeline.file, pipeline.sql_line, "", message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn faults(sql: &str, front: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("/*---\ntitle: T\n{front}---\nWhy. */\n{sql}\n");
+        std::fs::write(folder.path().join("mine.sql"), text).expect("written");
+        let (mut catalog, faults) = Catalog::gather(None, Some(folder.path()));
+        assert!(faults.is_empty(), "{faults:?}");
+        catalog.pipelines.retain(|pipeline| pipeline.id == "mine");
+        let told = catalog.check().await;
+        told.iter().map(|fault| fault.to_string().replace(&format!("{}/", folder.path().display()), "")).collect()
+    }
+
+    const FINDING: &str = "kind: finding\nkey: [service_name]\nunit: ms\nmessage: m\n";
+
+    #[tokio::test]
+    async fn a_good_one_has_no_fault() {
+        let sql = "SELECT service_name, max(duration_ms) AS value, count(*) AS samples FROM spans\nWHERE start_time >= $window_start GROUP BY 1";
+        assert_eq!(faults(sql, FINDING).await, Vec::<String>::new());
+        assert_eq!(faults("SELECT * FROM requests_1m", "kind: view\n").await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn faults_of_statements_name_the_line() {
+        let told = faults("SELECT service_name,\n  durationms AS value\nFROM spans", FINDING).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("mine.sql:10: ") && told[0].contains("durationms"), "{told:?}");
+        let told = faults("SELECT service_name\nFROM spans\nGROUP 1", FINDING).await;
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:11: "), "{told:?}");
+        let told = faults("SELECT service_name, 1 + [1] AS value FROM spans", FINDING).await;
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:9: "), "{told:?}");
+        let told = faults("SELECT service_name, 1 AS valu FROM spans", FINDING).await;
+        assert_eq!(told, ["mine.sql:9: expected a column \"value\", found service_name, valu; did you mean \"valu\"?"]);
+    }
+
+    #[tokio::test]
+    async fn a_rollup_fills_a_table_that_is_there() {
+        let told = faults("SELECT 1 AS calls", "kind: rollup\ntable: request\nreads: [span]\n").await;
+        assert_eq!(
+            told,
+            [
+                "mine.sql: table: expected a rollup table, found \"request\"; did you mean \"requests\"?",
+                "mine.sql: reads: expected a signal table, found \"span\"; did you mean \"spans\"?",
+            ]
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! What can be typed.
+
+use crate::app::client::DEFAULT_ENDPOINT;
+use crate::demo::Fault;
+use crate::model::units;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  spanwise demo                                     a shop with planted faults, and what is found
+  spanwise                                          run with ./otel-config.yaml, or with the built-in default
+  spanwise check --config otel-config.yaml          every fault of the file at once
+  spanwise findings --watch                         what is found, as it changes
+  spanwise sql \"SELECT * FROM requests LIMIT 5\"     any table
+  spanwise docs spans                               what a table holds
+
+Send OTLP to 127.0.0.1:4317 (gRPC) or 127.0.0.1:4318 (HTTP).";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  spanwise run --config /etc/spanwise/otel-config.yaml
+  SPANWISE_LOG=debug spanwise run
+
+Ctrl-C and SIGTERM finish what is under way and exit 0; SIGHUP reads the configuration again.";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  spanwise demo                                     all faults, until Ctrl-C
+  spanwise demo --faults missing_index,short_ttl
+  spanwise demo --faults none --duration 90s --json
+
+Faults:
+  missing_index   a search without its index        slow_statement fires
+  n_plus_one      a query for each order line       n_plus_one fires
+  short_ttl       a cache that forgets too soon     cache_hit_rate fires
+  small_pool      too few connections               pool_wait fires
+  slow_route      a route over its budget           api_budget fires
+  errors          a route that begins to fail       error_rate fires";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  spanwise check
+  spanwise check --config otel-config.yaml --json
+
+Exits 0 where all is good, and 2 where there are faults.";
+
+const FINDINGS_EXAMPLES: &str = "\
+Examples:
+  spanwise findings                                 what fires, and what is about to
+  spanwise findings --watch                         the same, as it changes
+  spanwise findings --all --json                    every judged key
+  SPANWISE_TOKEN=… spanwise findings --endpoint https://spanwise.example";
+
+const SQL_EXAMPLES: &str = "\
+Examples:
+  spanwise sql \"SELECT service_name, count(*) FROM spans GROUP BY 1\"
+  spanwise sql \"SELECT operation, quantile(duration_sketch, 0.95) AS p95_ms FROM requests GROUP BY 1 ORDER BY 2 DESC\"
+  spanwise sql --json \"SELECT * FROM findings WHERE state = 'firing'\"";
+
+const DOCS_EXAMPLES: &str = "\
+Examples:
+  spanwise docs                                     all tables and analyses
+  spanwise docs requests                            one table, and what fills it
+  spanwise docs slow_statement                      one analysis
+  spanwise docs --json";
+
+/// A performance monitor for OpenTelemetry: budgets, findings and SQL over traces, metrics and logs.
+#[derive(Debug, Parser)]
+#[command(name = "spanwise", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server; this is what happens without any command, too
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Run the server with a small shop whose faults are found
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Tell every fault of the configuration, the schemas and the pipelines
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Show what a running Spanwise has found
+    #[command(after_help = FINDINGS_EXAMPLES)]
+    Findings(FindingsArgs),
+    /// Ask a running Spanwise in SQL
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(SqlArgs),
+    /// Describe the tables and the analyses, in Markdown
+    #[command(after_help = DOCS_EXAMPLES)]
+    Docs(DocsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The configuration; without it ./otel-config.yaml, and without that the built-in default
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Log as JSON, whatever the configuration says
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// What to plant: `all`, `none`, or some of the faults below, with commas between
+    #[arg(long, value_name = "FAULTS", default_value = "all", value_parser = fault_words)]
+    pub(super) faults: Vec<Words>,
+    /// End after this long, such as 90s; without it, at Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// End with {"findings": […]} on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Faults out of one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The configuration; without it ./otel-config.yaml, and without that the built-in default
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FindingsArgs {
+    /// Show them again as they change
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Also what is well, and what has no data
+    #[arg(long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SqlArgs {
+    /// One statement
+    #[arg(value_name = "QUERY")]
+    pub(super) query: String,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// Where Spanwise is asked; the variable SPANWISE_TOKEN holds the token that it may ask for
+    #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT)]
+    pub(super) endpoint: String,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DocsArgs {
+    /// A table or an analysis; without it, all in short
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The configuration whose folders are read, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = units::duration(text).filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| format!("expected {}", units::DURATION))
+}
+
+fn fault_words(text: &str) -> Result<Words, String> {
+    match text.trim() {
+        "none" => Ok(Words(Vec::new())),
+        "all" => Ok(Words(Fault::ALL.iter().map(|(_, word, ..)| (*word).to_owned()).collect())),
+        words => {
+            let words: Vec<&str> = words.split(',').map(str::trim).collect();
+            words.iter().try_for_each(|word| word.parse::<Fault>().map(drop))?;
+            Ok(Words(words.into_iter().map(str::to_owned).collect()))
+        }
+    }
+}

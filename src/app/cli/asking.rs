@@ -1,0 +1,108 @@
+//! Commands that ask a running Spanwise.
+
+use super::args::{FindingsArgs, ServerArgs, SqlArgs};
+use crate::app::client::{Client, TOKEN_VARIABLE};
+use crate::app::show::{self, Changes, Screen};
+use crate::model::finding::{Finding, FindingState};
+use crate::sinks::settings::Secret;
+use serde_json::json;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let answer = client(&args.server)?.sql(&args.query).await?;
+    let text = if args.server.json {
+        format!("{}\n", answer.body)
+    } else {
+        show::rows(&answer.rows, answer.truncated, began.elapsed(), std::io::stdout().is_terminal())
+    };
+    show::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
+    let client = client(&args.server)?;
+    if args.watch {
+        tokio::select! {
+            outcome = watch(&client, &args) => outcome?,
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all = client.findings().await?;
+    let text = if args.server.json {
+        format!("{}\n", json!({"findings": chosen(&all, args.all)}))
+    } else {
+        page(&all, args.all, now_ms())
+    };
+    show::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In place on a terminal; else a line a change.
+async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
+    let in_place = std::io::stdout().is_terminal() && !args.server.json;
+    let (mut screen, mut changes) = (Screen::default(), Changes::default());
+    // The first look tells whether there is anybody; later ones wait for a server that restarts.
+    let mut seen = Some(client.findings().await?);
+    let mut lost: Option<String> = None;
+    loop {
+        let now_ms = now_ms();
+        if let Some(findings) = seen.take() {
+            lost = None;
+            if in_place {
+                screen.draw(&page(&findings, args.all, now_ms))?;
+            } else {
+                let lines = changes.of(&findings, args.all, now_ms).into_iter().map(|change| {
+                    if args.server.json { format!("{}\n", json!(change.finding)) } else { format!("{}\n", change.line) }
+                });
+                show::print(&lines.collect::<String>())?;
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        match client.findings().await {
+            Ok(findings) => seen = Some(findings),
+            Err(error) => {
+                let error = format!("{error:#}");
+                if in_place {
+                    screen.draw(&format!("{error}\n"))?;
+                } else if lost.as_ref() != Some(&error) {
+                    eprintln!("spanwise: {error}");
+                }
+                lost = Some(error);
+            }
+        }
+    }
+}
+
+fn page(findings: &[Finding], all: bool, now_ms: i64) -> String {
+    let shown = chosen(findings, all);
+    let mut text = show::findings(&shown, show::colour_on_stdout(), now_ms);
+    if shown.len() < findings.len() {
+        // The line below the shown ones counts all of them.
+        let line = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+        text.truncate(line);
+        text.push_str(&format!("{} (--all shows every key)\n", show::summary(findings)));
+    }
+    text
+}
+
+fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
+    let wanted = |finding: &&Finding| all || matches!(finding.state, FindingState::Firing | FindingState::Pending);
+    findings.iter().filter(wanted).cloned().collect()
+}
+
+fn client(server: &ServerArgs) -> anyhow::Result<Client> {
+    let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+    Client::new(&server.endpoint, token.map(Secret::new))
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

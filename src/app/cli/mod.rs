@@ -1,0 +1,127 @@
+//! The command line.
+
+mod args;
+mod asking;
+
+#[cfg(test)]
+mod tests;
+
+use super::config::{self, Config, ReloadFn};
+use super::demo::{DemoOptions, run_demo};
+use super::server::run_server;
+use super::{catalog::Catalog, check, docs, logging, show};
+use crate::model::fault::Faults;
+use args::{Cli, Command, DemoArgs, RunArgs};
+use clap::Parser as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Something failed.
+const FAILED: u8 = 1;
+/// A text of the user's has faults.
+const FAULTY: u8 = 2;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Every TLS client of the process uses it; that it is there already is no fault.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => tell(&error),
+    }
+}
+
+/// Faults one a line, anything else in one line.
+fn tell(error: &anyhow::Error) -> ExitCode {
+    if let Some(faults) = error.downcast_ref::<Faults>() {
+        eprintln!("{faults}");
+        let count = faults.0.len();
+        eprintln!("{count} {}", if count == 1 { "fault" } else { "faults" });
+        return ExitCode::from(FAULTY);
+    }
+    eprintln!("spanwise: {error:#}");
+    ExitCode::from(FAILED)
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => serve(cli.run).await,
+        Some(Command::Run(args)) => serve(args).await,
+        Some(Command::Demo(args)) => demo(args).await,
+        Some(Command::Check(args)) => check(args.config.as_deref(), args.json).await,
+        Some(Command::Docs(args)) => documents(args.config.as_deref(), args.name.as_deref(), args.json),
+        Some(Command::Findings(args)) => asking::findings(args).await,
+        Some(Command::Sql(args)) => asking::sql(args).await,
+    }
+}
+
+async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let path = config_path(args.config);
+    let json = args.json;
+    let load = move || -> Result<Config, Faults> {
+        let mut config = config::load(path.as_deref(), &config::process_environment)?;
+        if json {
+            config.telemetry.encoding = config::LogEncoding::Json;
+        }
+        Ok(config)
+    };
+    let config = load()?;
+    logging::init(&config.telemetry)?;
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    let reload: ReloadFn = Arc::new(load);
+    run_server(config, reload).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let faults = args.faults.into_iter().flat_map(|words| words.0).collect();
+    run_demo(DemoOptions { faults, duration: args.duration, json: args.json }).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+    let path = config_path(path.map(Path::to_owned));
+    let checked = check::check(path.as_deref(), &config::process_environment).await;
+    if json {
+        show::print(&format!("{}\n", checked.to_json()))?;
+    } else if checked.is_good() {
+        let notes: String = checked.notes().iter().map(|note| format!("note: {note}\n")).collect();
+        show::print(&format!("{notes}{}\n", checked.summary()))?;
+    } else {
+        for fault in &checked.faults {
+            eprintln!("{fault}");
+        }
+        eprintln!("{}", checked.summary());
+    }
+    Ok(if checked.is_good() { ExitCode::SUCCESS } else { ExitCode::from(FAULTY) })
+}
+
+fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    // The docs are for whoever writes the file, too: where it has faults, only its folders are of interest.
+    let path = config_path(path.map(Path::to_owned));
+    let (schemas, pipelines) = config::folders(path.as_deref(), &config::process_environment);
+    let catalog = Catalog::load(schemas.as_deref(), pipelines.as_deref())?;
+    let text = if json {
+        docs::json(&catalog, name).map(|value| format!("{value}\n"))
+    } else {
+        docs::markdown(&catalog, name)
+    };
+    let Some(text) = text else { anyhow::bail!(docs::unknown(&catalog, name.unwrap_or_default())) };
+    show::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file that was named, else the one in the working directory, else none: the embedded default.
+fn config_path(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| Some(PathBuf::from(config::DEFAULT_FILE)).filter(|path| path.is_file()))
+}

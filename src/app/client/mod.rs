@@ -1,0 +1,150 @@
+//! A client of a running Spanwise, over HTTP.
+
+use crate::model::finding::Finding;
+use crate::sinks::settings::Secret;
+use anyhow::{Context as _, bail};
+use reqwest::StatusCode;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Where one is looked for.
+pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4380";
+/// The variable whose token is shown.
+pub const TOKEN_VARIABLE: &str = "SPANWISE_TOKEN";
+
+/// Longer than the server lets any query run by default, so that its own answer comes first.
+const SQL_TIMEOUT: Duration = Duration::from_secs(600);
+const FINDINGS_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of an answer that is not understood is shown.
+const SHOWN_CHARS: usize = 500;
+
+/// Asks one Spanwise.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: String,
+    token: Option<Secret>,
+}
+
+/// Rows of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SqlAnswer {
+    /// The rows.
+    pub rows: Vec<Map<String, Value>>,
+    /// True where there are more.
+    pub truncated: bool,
+    /// The answer as it came.
+    pub body: Value,
+}
+
+impl Client {
+    /// A client of `endpoint`, such as `http://127.0.0.1:4380`.
+    ///
+    /// # Errors
+    /// When the endpoint is no URL.
+    pub fn new(endpoint: &str, token: Option<Secret>) -> anyhow::Result<Client> {
+        let url = reqwest::Url::parse(endpoint)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .with_context(|| format!("--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, found {endpoint:?}"))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+        if loopback {
+            // A proxy of the environment cannot reach this machine's loopback.
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().context("the HTTP client cannot be set up")?;
+        Ok(Client { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// When nobody answers, or what the server says of the query.
+    pub async fn sql(&self, query: &str) -> anyhow::Result<SqlAnswer> {
+        let request = self.http.post(format!("{}/v1/sql", self.endpoint)).json(&json!({"query": query}));
+        let body = self.send(request.timeout(SQL_TIMEOUT)).await?;
+        let rows = self.list(&body, "rows")?.iter().map(|row| row.as_object().cloned());
+        let rows = rows.collect::<Option<Vec<_>>>().with_context(|| self.strange(&body.to_string()))?;
+        let truncated = body.get("truncated").and_then(Value::as_bool).unwrap_or(false);
+        Ok(SqlAnswer { rows, truncated, body })
+    }
+
+    /// All findings, those that fire first.
+    ///
+    /// # Errors
+    /// When nobody answers, or not as Spanwise does.
+    pub async fn findings(&self) -> anyhow::Result<Vec<Finding>> {
+        let request = self.http.get(format!("{}/v1/findings", self.endpoint));
+        let body = self.send(request.timeout(FINDINGS_TIMEOUT)).await?;
+        let findings = self.list(&body, "findings")?.iter().map(|finding| serde_json::from_value(finding.clone()));
+        findings
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("the findings of {} are not of the form that this version knows", self.endpoint))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.reveal()),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let text = answer.text().await.with_context(|| format!("{} broke off its answer", self.endpoint))?;
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            bail!("{} asks for a token: set {TOKEN_VARIABLE} to its extensions.sql.auth_token", self.endpoint);
+        }
+        let body = serde_json::from_str::<Value>(&text);
+        if !status.is_success() {
+            let said = body.ok().and_then(|body| said(&body)).unwrap_or_else(|| cut(&text));
+            bail!("{} answers {}: {said}", self.endpoint, status.as_u16());
+        }
+        body.map_err(|_| anyhow::anyhow!(self.strange(&text)))
+    }
+
+    fn list<'a>(&self, body: &'a Value, key: &str) -> anyhow::Result<&'a Vec<Value>> {
+        body.get(key).and_then(Value::as_array).with_context(|| self.strange(&body.to_string()))
+    }
+
+    fn strange(&self, text: &str) -> String {
+        format!("{} answers, but not as Spanwise does: {}", self.endpoint, cut(text))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        let endpoint = &self.endpoint;
+        if error.is_connect() {
+            anyhow::anyhow!(
+                "no Spanwise answers at {endpoint}: start one with `spanwise`, or name another with --endpoint"
+            )
+        } else if error.is_timeout() {
+            anyhow::anyhow!("{endpoint} does not answer in time")
+        } else {
+            // The error names the URL, which holds no secret, and its causes say what happened.
+            let causes: Vec<String> = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+                .map(ToString::to_string)
+                .collect();
+            anyhow::anyhow!("{endpoint}: {error}: {}", causes.join(": "))
+        }
+    }
+}
+
+/// What an error body says: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.
+fn said(body: &Value) -> Option<String> {
+    let error = body.get("error");
+    let nested = error.and_then(|error| error.get("message"));
+    [error, nested, body.get("message")].into_iter().flatten().find_map(Value::as_str).map(str::to_owned)
+}
+
+fn cut(text: &str) -> String {
+    let text = text.trim();
+    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    if shown.is_empty() { "nothing".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! The log of the process itself, on standard error.
+
+use super::config::{LogEncoding, LogLevel, TelemetryConfig};
+use super::show;
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Variables that name a filter of their own, the first that is set.
+const FILTER_VARIABLES: [&str; 2] = ["SPANWISE_LOG", "RUST_LOG"];
+
+/// Begins to log as the configuration says. `SPANWISE_LOG` or `RUST_LOG` override the level, with a filter such as
+/// `info,spanwise::engine=debug`.
+///
+/// # Errors
+/// When the filter of the environment is none, or something logs already.
+pub fn init(config: &TelemetryConfig) -> anyhow::Result<()> {
+    let variable = FILTER_VARIABLES.iter().find_map(|name| Some((*name, std::env::var(name).ok()?)));
+    let filter = match variable.filter(|(_, text)| !text.trim().is_empty()) {
+        Some((name, text)) => EnvFilter::try_new(&text)
+            .with_context(|| format!("{name}: expected a filter such as info, found {text:?}"))?,
+        None => EnvFilter::try_new(directives(config.level))?,
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match config.encoding {
+        LogEncoding::Console => registry.with(lines.with_ansi(show::colour_on_stderr())).try_init(),
+        LogEncoding::Json => registry.with(lines.json().flatten_event(true).with_ansi(false)).try_init(),
+    }
+    .context("the log is set up already")
+}
+
+/// Libraries are heard one level later than Spanwise itself.
+fn directives(level: LogLevel) -> String {
+    let others = match level {
+        LogLevel::Trace => LogLevel::Debug,
+        LogLevel::Debug => LogLevel::Info,
+        LogLevel::Info | LogLevel::Warn => LogLevel::Warn,
+        LogLevel::Error => LogLevel::Error,
+    };
+    format!("{},spanwise={}", others.as_str(), level.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_is_a_filter() {
+        for level in [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error] {
+            assert!(EnvFilter::try_new(directives(level)).is_ok());
+        }
+        assert_eq!(directives(LogLevel::Info), "warn,spanwise=info");
+    }
+}

@@ -1,0 +1,55 @@
+//! What changed from one look at the findings to the next: for logs and pipes.
+
+use super::plain;
+use crate::model::finding::{Finding, FindingState, Severity};
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+/// A finding that is not what it was.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The finding as it is now.
+    pub finding: Finding,
+    /// One line for people.
+    pub line: String,
+}
+
+/// Remembers what was seen.
+#[derive(Debug, Default)]
+pub struct Changes {
+    seen: HashMap<String, (FindingState, Option<Severity>)>,
+}
+
+impl Changes {
+    /// What is new since the last call. At first that is what fires or is about to; with `all`, every key.
+    pub fn of(&mut self, findings: &[Finding], all: bool, now_ms: i64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for finding in findings {
+            let now = (finding.state, finding.severity);
+            let before = self.seen.insert(finding.id.clone(), now);
+            if before == Some(now) {
+                continue;
+            }
+            let fired = before.is_some_and(|(state, _)| state == FindingState::Firing);
+            let fires = matches!(finding.state, FindingState::Firing | FindingState::Pending);
+            if all || fires || fired {
+                changes.push(Change { finding: finding.clone(), line: line(finding, fired, now_ms) });
+            }
+        }
+        changes
+    }
+}
+
+fn line(finding: &Finding, fired: bool, now_ms: i64) -> String {
+    let word = match (finding.state, finding.severity) {
+        (FindingState::Firing, Some(Severity::Critical)) => "critical",
+        (FindingState::Firing, _) => "warning",
+        (FindingState::Pending, _) => "pending",
+        (FindingState::Ok, _) if fired => "resolved",
+        (FindingState::Ok, _) => "ok",
+        (FindingState::NoData, _) => "no_data",
+    };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
+    let time = humantime::format_rfc3339_seconds(now);
+    format!("{time} {word:<8} {}: {}", finding.pipeline, plain(&finding.title))
+}

@@ -1,0 +1,102 @@
+//! Findings for people.
+
+use super::{Tone, plain, toned};
+use crate::model::finding::{Finding, FindingState, Severity};
+use crate::model::units::{human, human_count, human_ms};
+
+/// The findings, one below the other, and a line that counts them. Times are told against `now_ms`.
+#[must_use]
+pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        text.push_str(&one(finding, colour, now_ms));
+    }
+    text.push_str(&summary(findings));
+    text.push('\n');
+    text
+}
+
+/// How many keys are in which state: `2 fire (1 critical), 1 pending, 40 ok, 3 without data`.
+#[must_use]
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let firing = count(FindingState::Firing);
+    let critical =
+        |finding: &&Finding| finding.state == FindingState::Firing && finding.severity == Some(Severity::Critical);
+    let critical = findings.iter().filter(critical).count();
+    let mut parts = vec![match (firing, critical) {
+        (0, _) => "nothing fires".to_owned(),
+        (1, 0) => "1 fires".to_owned(),
+        (1, _) => "1 fires, critical".to_owned(),
+        (firing, 0) => format!("{firing} fire"),
+        (firing, critical) => format!("{firing} fire, {critical} critical"),
+    }];
+    let others = [(FindingState::Pending, "pending"), (FindingState::Ok, "ok"), (FindingState::NoData, "without data")];
+    parts.extend(
+        others
+            .into_iter()
+            .filter(|(state, _)| count(*state) > 0)
+            .map(|(state, word)| format!("{} {word}", count(state))),
+    );
+    parts.join("; ")
+}
+
+fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
+    let (mark, word, tone) = mark(finding);
+    let mut text = format!(
+        "{} {}  {}\n",
+        toned(mark, tone, colour),
+        toned(&format!("{word:<8}"), tone, colour),
+        toned(&plain(&finding.title), Tone::Strong, colour)
+    );
+    let mut facts = vec![finding.pipeline.clone()];
+    match (finding.value, finding.limit) {
+        (Some(value), Some(limit)) => {
+            facts.push(format!("{}, limit {}", human(value, &finding.unit), human(limit, &finding.unit)));
+        }
+        (Some(value), None) => facts.push(human(value, &finding.unit)),
+        (None, _) => {}
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    facts.push(format!("{} samples", human_count(finding.samples as f64)));
+    facts.push(format!("for {}", since(finding, now_ms)));
+    if !finding.impact.is_empty() {
+        facts.push(plain(&finding.impact));
+    }
+    if let Some(trace) = finding.trace_ids.first() {
+        facts.push(format!("trace {}", plain(trace)));
+    }
+    line(&mut text, &facts.join(" · "), colour);
+    if matches!(finding.state, FindingState::Firing | FindingState::Pending) && !finding.advice.is_empty() {
+        line(&mut text, &format!("→ {}", plain(&finding.advice)), colour);
+    }
+    text
+}
+
+fn line(text: &mut String, words: &str, colour: bool) {
+    text.push_str(&" ".repeat(12));
+    text.push_str(&toned(words, Tone::Faint, colour));
+    text.push('\n');
+}
+
+fn mark(finding: &Finding) -> (&'static str, &'static str, Tone) {
+    match (finding.state, finding.severity) {
+        (FindingState::Firing, Some(Severity::Critical)) => ("●", "critical", Tone::Bad),
+        (FindingState::Firing, _) => ("▲", "warning", Tone::Worrying),
+        (FindingState::Pending, _) => ("○", "pending", Tone::Worrying),
+        (FindingState::Ok, _) => ("✓", "ok", Tone::Good),
+        (FindingState::NoData, _) => ("–", "no data", Tone::Faint),
+    }
+}
+
+/// How long it is in its state.
+fn since(finding: &Finding, now_ms: i64) -> String {
+    let from_ms = match finding.state {
+        FindingState::Firing => finding.firing_since_ms.unwrap_or(finding.state_since_ms),
+        _ => finding.state_since_ms,
+    };
+    // Whole seconds: what changes at every look is not worth reading.
+    let seconds = now_ms.saturating_sub(from_ms).max(0) / 1000;
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    if seconds == 0 { "0 s".to_owned() } else { human_ms(seconds as f64 * 1000.0) }
+}
