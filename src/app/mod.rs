@@ -10,3 +10,12 @@ pub mod docs;
 pub mod logging;
 pub mod server;
 pub mod show;
+
+mod frames;
+mod listeners;
+mod memory;
+mod reload;
+mod replay;
+mod services;
+mod sources;
+mod telemetry;

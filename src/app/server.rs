@@ -1,11 +1,362 @@
-//! The running server.
+//! The running server: what is opened in which order, what runs side by side, and how it drains.
 
-use super::config::{Config, ReloadFn};
+use super::catalog::Catalog;
+use super::config::{Config, PerformanceConfig, ReloadFn};
+use super::frames::{FrameLog, LogFrames, refetch};
+use super::listeners;
+use super::memory::StateMemory;
+use super::replay::{Replayed, replay};
+use super::services::Services;
+use super::sources::Sinks;
+use super::telemetry::{self, Measured};
+use crate::endpoints;
+use crate::engine::{self, Definitions, Engine, EngineSettings, Retention, Rules};
+use crate::ingest::decode::Decoder;
+use crate::ingest::{Admission, receivers};
+use crate::log::{Committed, Log};
+use crate::model::decoded::Decoded;
+use crate::model::fault::Faults;
+use crate::model::table::{TableDef, TableKind};
+use crate::store::{HotStore, State};
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-/// Runs until it is told to stop, then drains.
+/// How long requests under way, and then exporters, may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often segments of the log that all have read are looked for.
+const CUT_EVERY: Duration = Duration::from_secs(10);
+
+/// A server that is ready: what it listens on, and its engine.
+pub struct Ready {
+    /// What listens where, for people: `OTLP/gRPC`, `127.0.0.1:4317`.
+    pub listening: Vec<(String, String)>,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// How long it took from the beginning of [`run`].
+    pub took: Duration,
+}
+
+/// Runs until SIGTERM or Ctrl-C, with SIGHUP reloading.
 ///
 /// # Errors
-/// When a listener or the disk cannot be had.
-pub async fn run_server(_config: Config, _reload: ReloadFn) -> anyhow::Result<()> {
-    anyhow::bail!("not wired yet")
+/// As [`run`].
+pub async fn run_server(config: Config, reload: ReloadFn) -> anyhow::Result<()> {
+    let cancel = on_signal()?;
+    run(config, Some(reload), tell_ready, cancel).await
+}
+
+fn tell_ready(ready: &Ready) {
+    for (what, address) in &ready.listening {
+        tracing::info!("listening: {what} on {address}");
+    }
+    tracing::info!(milliseconds = ready.took.as_millis(), "ready");
+}
+
+/// A token that SIGTERM and Ctrl-C cancel; the second time the process ends at once.
+///
+/// # Errors
+/// When the signals cannot be had.
+pub fn on_signal() -> anyhow::Result<CancellationToken> {
+    let cancel = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = cancel.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if token.is_cancelled() {
+                std::process::exit(130);
+            }
+            token.cancel();
+        }
+    });
+    Ok(cancel)
+}
+
+/// Runs a server until `cancel`, then drains: requests under way are answered, what came in is counted, and exporters
+/// send what they can in five seconds; the rest waits in the log.
+///
+/// # Errors
+/// When something cannot be opened, or a part fails that nothing works without.
+pub async fn run(
+    config: Config,
+    reload: Option<ReloadFn>,
+    on_ready: impl FnOnce(&Ready),
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    // A second call finds the provider there, which is as good.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let bound = listeners::bind(&config).await?;
+    let opened = open(&config).await?;
+    let parts = Parts::start(&config, opened, cancel.clone()).await?;
+    let mut running = Running::new(parts, cancel);
+    let listening = running.serve(&config, bound)?;
+    let ready = Ready { listening, engine: running.parts.engine.clone(), took: began.elapsed() };
+    running.parts.services.ready();
+    on_ready(&ready);
+    running.until_cancelled(reload).await
+}
+
+/// What is opened before anything listens.
+struct Opened {
+    log: FrameLog,
+    committed: UnboundedReceiver<Committed<Arc<Decoded>>>,
+    state: State,
+    /// Held as long as the process lives: two processes on one folder would tear each other's log.
+    lock: std::fs::File,
+}
+
+async fn open(config: &Config) -> anyhow::Result<Opened> {
+    let folder = &config.store.directory;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
+    let lock = lock(folder)?;
+    let (log, committed, recovery) = Log::open(config.log.clone())?;
+    if recovery.truncated_bytes > 0 || recovery.damaged_frames > 0 {
+        tracing::warn!(
+            truncated_bytes = recovery.truncated_bytes,
+            damaged_frames = recovery.damaged_frames,
+            "the log was mended: what was cut off had not been acknowledged"
+        );
+    }
+    let state = State::open(&folder.join("state.sqlite")).await?;
+    Ok(Opened { log, committed, state, lock })
+}
+
+fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
+    let path = folder.join("lock");
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!(
+            "{}: another Spanwise works in this folder; stop it, or name another extensions.store.directory",
+            folder.display()
+        )
+    })?;
+    Ok(file)
+}
+
+/// The parts that the listeners lead to.
+struct Parts {
+    log: FrameLog,
+    state: State,
+    admission: Arc<Admission>,
+    engine: Arc<Engine>,
+    services: Arc<Services>,
+    sinks: Arc<Sinks>,
+    own: Option<opentelemetry_sdk::metrics::SdkMeterProvider>,
+    feeding: tokio::task::JoinHandle<()>,
+    _lock: std::fs::File,
+}
+
+impl Parts {
+    async fn start(config: &Config, opened: Opened, cancel: CancellationToken) -> anyhow::Result<Parts> {
+        let Opened { log, committed, state, lock } = opened;
+        let definitions = definitions(&config.performance)?;
+        let decoder = Arc::new(Decoder::new(&definitions.tables));
+        let signals: Vec<TableDef> =
+            definitions.tables.iter().filter(|table| table.kind == TableKind::Signal).cloned().collect();
+        let store = HotStore::new(&signals, config.store.memory_bytes_max);
+        let admission = Admission::new(log.clone(), decoder.clone(), config.ingest.clone());
+        let replayed = {
+            let (log, decoder, store, admission) = (log.clone(), decoder.clone(), store.clone(), admission.clone());
+            let memory_bytes_max = config.store.memory_bytes_max;
+            tokio::task::spawn_blocking(move || replay(&log, &decoder, &store, &admission, memory_bytes_max)).await??
+        };
+        tell(replayed);
+        let feeding = tokio::spawn(feed(committed, store.clone()));
+        let engine = {
+            let (log, decoder) = (log.clone(), decoder.clone());
+            let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
+            Engine::start(engine_settings(config), definitions, store.clone(), state.clone(), refetch).await?
+        };
+        let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine, &cancel);
+        sinks.fill(&engine);
+        let measured = Arc::new(Measured { admission: admission.clone(), log: log.clone(), store });
+        let own = telemetry::start(&config.telemetry, &measured)?;
+        let services = Services::new(engine.clone(), log.clone(), &config.sql);
+        Ok(Parts { log, state, admission, engine, services, sinks, own, feeding, _lock: lock })
+    }
+}
+
+/// Hands committed frames to the hot tables, in their order.
+async fn feed(mut committed: UnboundedReceiver<Committed<Arc<Decoded>>>, store: Arc<HotStore>) {
+    while let Some(frame) = committed.recv().await {
+        store.append(frame.position, &frame.attachment);
+    }
+}
+
+fn tell(replayed: Replayed) {
+    if replayed.frames > 0 || replayed.damaged > 0 {
+        tracing::info!(frames = replayed.frames, damaged = replayed.damaged, "the log was read back");
+    }
+}
+
+/// Tables and rules: those built in, the user's over them, and what the configuration says of them.
+pub(super) fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
+    let Catalog { tables, pipelines } = Catalog::load(config.schemas_dir.as_deref(), config.pipelines_dir.as_deref())?;
+    let rules = Rules {
+        pipelines,
+        interval: config.interval,
+        lag: config.lag,
+        timeout: config.timeout,
+        budgets: config.budgets.clone(),
+        alerting: config.alerting.clone(),
+        overrides: config.overrides.clone(),
+    };
+    Ok(Definitions { tables, rules })
+}
+
+fn engine_settings(config: &Config) -> EngineSettings {
+    let performance = &config.performance;
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let retention = Retention {
+        fine_ms: ms(performance.retention.fine),
+        minute_ms: ms(performance.retention.minute),
+        hour_ms: ms(performance.retention.hour),
+    };
+    EngineSettings {
+        series_max: performance.series_max,
+        retention,
+        rollup_bytes_max: performance.memory_bytes_max,
+        query_bytes_max: config.sql.memory_bytes_max,
+        ..EngineSettings::default()
+    }
+}
+
+/// What runs side by side.
+struct Running {
+    parts: Parts,
+    cancel: CancellationToken,
+    /// Listeners and workers; each ends when `cancel` is, and its error is the server's.
+    tasks: JoinSet<anyhow::Result<()>>,
+    engine: tokio::task::JoinHandle<()>,
+    engine_cancel: CancellationToken,
+}
+
+impl Running {
+    fn new(parts: Parts, cancel: CancellationToken) -> Running {
+        // The engine ends last: what the receivers still take is counted.
+        let engine_cancel = CancellationToken::new();
+        let engine = {
+            let (engine, cancel) = (parts.engine.clone(), engine_cancel.clone());
+            tokio::spawn(async move { engine.run(cancel).await })
+        };
+        Running { parts, cancel, tasks: JoinSet::new(), engine, engine_cancel }
+    }
+
+    /// Puts every listener to work.
+    fn serve(&mut self, config: &Config, bound: listeners::Bound) -> anyhow::Result<Vec<(String, String)>> {
+        let mut listening = Vec::new();
+        let Parts { admission, services, .. } = &self.parts;
+        let cancel = || self.cancel.clone();
+        for (receiver, grpc, http) in bound.receivers {
+            let id = receiver.id.clone();
+            if let (Some(listener), Some((_, settings))) = (grpc, receiver.grpc) {
+                listening.push((format!("OTLP/gRPC ({id})"), listener.local_addr()?.to_string()));
+                self.tasks.spawn(receivers::grpc::serve(listener, id.clone(), settings, admission.clone(), cancel()));
+            }
+            if let (Some(listener), Some((_, settings))) = (http, receiver.http) {
+                listening.push((format!("OTLP/HTTP ({id})"), listener.local_addr()?.to_string()));
+                self.tasks.spawn(receivers::http::serve(listener, id, settings, admission.clone(), cancel()));
+            }
+        }
+        for (listener, settings) in bound.prometheus {
+            listening
+                .push(("Prometheus scrape".to_owned(), format!("http://{}{}", listener.local_addr()?, settings.path)));
+            let source = services.clone();
+            self.tasks.spawn(crate::sinks::prometheus::serve(listener, source, settings, cancel()));
+        }
+        if let Some(listener) = bound.http {
+            listening.push(("HTTP: page and SQL".to_owned(), format!("http://{}", listener.local_addr()?)));
+            let settings = super::services::http_settings(&config.sql);
+            self.tasks.spawn(endpoints::http::serve(listener, settings, services.clone(), cancel()));
+        }
+        if let Some(listener) = bound.postgres {
+            listening.push(("SQL (Postgres wire)".to_owned(), listener.local_addr()?.to_string()));
+            let settings = super::services::postgres_settings(&config.sql);
+            self.tasks.spawn(endpoints::pgwire::serve(listener, settings, services.clone(), cancel()));
+        }
+        if let (Some(listener), Some(health)) = (bound.health, &config.health) {
+            listening.push(("health".to_owned(), format!("http://{}{}", listener.local_addr()?, health.path)));
+            let settings = super::services::health_settings(health);
+            self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
+        }
+        self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
+        Ok(listening)
+    }
+
+    /// Waits for the end, reloading when told so.
+    async fn until_cancelled(mut self, reload: Option<ReloadFn>) -> anyhow::Result<()> {
+        let mut hangups = signal(SignalKind::hangup())?;
+        let outcome = loop {
+            tokio::select! {
+                () = self.cancel.cancelled() => break Ok(()),
+                _ = hangups.recv() => if let Some(reload) = &reload {
+                    super::reload::reload(reload, &self.parts.engine).await;
+                },
+                ended = self.tasks.join_next() => match ended {
+                    Some(Ok(Ok(()))) if self.cancel.is_cancelled() => break Ok(()),
+                    Some(Ok(Ok(()))) => {}
+                    Some(Ok(Err(error))) => break Err(error),
+                    Some(Err(error)) => break Err(error.into()),
+                    None => break Ok(()),
+                },
+            }
+        };
+        self.cancel.cancel();
+        self.drain().await;
+        outcome
+    }
+
+    async fn drain(mut self) {
+        let listeners = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, listeners).await.is_err() {
+            tracing::warn!("connections that were still open after {DRAIN:?} are closed");
+            self.tasks.abort_all();
+        }
+        if let Some(own) = self.parts.own.take() {
+            let _last_metrics_are_lost_with_nobody_to_tell = tokio::task::spawn_blocking(move || own.shutdown()).await;
+        }
+        self.engine_cancel.cancel();
+        if let Err(error) = self.engine.await {
+            tracing::error!(%error, "the engine ended with a fault");
+        }
+        self.parts.sinks.drain(DRAIN).await;
+        self.parts.feeding.abort();
+        self.parts.state.close().await;
+        tracing::info!("stopped: what was acknowledged is on disk");
+    }
+}
+
+/// The cursors that hold segments of the log.
+fn cursors(config: &Config) -> Vec<String> {
+    let _ = config;
+    vec![engine::CURSOR.to_owned()]
+}
+
+async fn cut(log: FrameLog, state: State, cursors: Vec<String>, cancel: CancellationToken) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(CUT_EVERY);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        match state.least_cursor(&cursors).await {
+            Ok(least) => {
+                let log = log.clone();
+                tokio::task::spawn_blocking(move || log.cut(least)).await?;
+            }
+            Err(error) => tracing::error!(%error, "cursors cannot be read; the log is not cut"),
+        }
+    }
 }

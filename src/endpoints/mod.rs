@@ -1,1 +1,39 @@
-//! Layer 4: where people and programs ask: SQL over Postgres wire and HTTP, findings, health. It does not know storage layout.
+//! Layer 4: SQL over HTTP and the Postgres wire, findings, health. It does not know how tables are stored.
+
+pub mod health;
+pub mod http;
+pub mod pgwire;
+
+use crate::engine::{QueryAnswer, QueryError};
+use crate::model::finding::Finding;
+use crate::model::pipeline::PipelineDef;
+use crate::model::table::TableDef;
+use async_trait::async_trait;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+/// What the endpoints ask.
+#[async_trait]
+pub trait QueryService: Send + Sync {
+    /// Answers a statement that only reads, within the limits.
+    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError>;
+
+    /// Runs a plan that only reads, within the limits.
+    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError>;
+
+    /// A session over all tables, for planning alone.
+    fn session(&self) -> SessionContext;
+
+    /// All judged keys, those firing first.
+    fn findings(&self) -> Arc<Vec<Finding>>;
+
+    /// The tables.
+    fn tables(&self) -> Vec<TableDef>;
+
+    /// The pipelines.
+    fn pipelines(&self) -> Vec<PipelineDef>;
+
+    /// Each component and whether it is well.
+    fn health(&self) -> Vec<(String, Result<(), String>)>;
+}

@@ -157,13 +157,7 @@ impl Admission {
         &self.counters
     }
 
-    async fn admit(
-        &self,
-        receiver: &str,
-        signal: Signal,
-        encoding: Encoding,
-        body: Bytes,
-    ) -> Result<Taken, Refusal> {
+    async fn admit(&self, receiver: &str, signal: Signal, encoding: Encoding, body: Bytes) -> Result<Taken, Refusal> {
         let _room = self.take_room(body.len())?;
         let received_unix_nano = unix_nano(SystemTime::now());
         let digest = digest(signal, &body);

@@ -1,9 +1,9 @@
 //! `extensions`: the store, SQL and health.
 
 use super::components::{Component, Guard, Reading, loopback};
-use super::pending::QueryLimits;
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::engine::QueryLimits;
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::sinks::settings::Secret;
@@ -28,6 +28,8 @@ pub struct SqlConfig {
     pub http: Option<SocketAddr>,
     /// Bounds of a query.
     pub limits: QueryLimits,
+    /// Memory that all queries may take together.
+    pub memory_bytes_max: usize,
     /// Token that a client must bear over HTTP.
     pub auth_token: Option<Secret>,
     /// User that a client must name over the Postgres wire, where there is a password.
@@ -81,6 +83,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
             postgres: Some(loopback(15432)),
             http: Some(loopback(4380)),
             limits: QueryLimits::default(),
+            memory_bytes_max: 256 << 20,
             auth_token: None,
             user: "spanwise".to_owned(),
             password: None,
@@ -177,8 +180,8 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     let limits = &mut sql.limits;
     limits.timeout = map.duration_above_zero("timeout").unwrap_or(limits.timeout);
     limits.rows_max = map.count("rows_max", 1).unwrap_or(limits.rows_max);
-    limits.memory_bytes_max = map.size("memory").unwrap_or(limits.memory_bytes_max);
     limits.sql_bytes_max = map.size("statement_size").unwrap_or(limits.sql_bytes_max);
+    sql.memory_bytes_max = map.size("memory").unwrap_or(sql.memory_bytes_max);
     map.finish();
 }
 

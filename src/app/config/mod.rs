@@ -10,7 +10,6 @@ mod environment;
 mod exporters;
 mod extensions;
 mod overrides;
-mod pending;
 mod performance;
 mod processors;
 mod receivers;
@@ -23,9 +22,6 @@ mod tests;
 
 pub use budgets::API_PATTERNS;
 pub use extensions::{HealthConfig, SqlConfig, StoreConfig};
-pub use pending::{
-    ChannelKind, ChannelSettings, DebugSettings, OtlpSettings, PrometheusSettings, Protocol, QueryLimits, Verbosity,
-};
 pub use performance::{PerformanceConfig, RetentionConfig};
 pub use receivers::ReceiverConfig;
 pub use telemetry::{LogEncoding, LogLevel, MetricsLevel, OutwardTelemetry, TelemetryConfig};
@@ -35,6 +31,10 @@ use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::fault::{Fault, Faults};
+use crate::sinks::alerts::ChannelSettings;
+use crate::sinks::debug::DebugSettings;
+use crate::sinks::otlp::OtlpSettings;
+use crate::sinks::prometheus::PrometheusSettings;
 use components::Reading;
 use service::Sections;
 use std::net::SocketAddr;

@@ -2,9 +2,9 @@
 
 use super::components::Reading;
 use super::exporters::outward_endpoint;
-use super::pending::Protocol;
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::sinks::otlp::Protocol;
 use crate::sinks::settings::Secret;
 use std::collections::BTreeMap;
 use std::time::Duration;

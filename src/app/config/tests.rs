@@ -3,6 +3,9 @@ use crate::engine::findings::PipelineOverride;
 use crate::model::budget::BudgetKind;
 use crate::model::pipeline::Param;
 use crate::model::signal::Signal;
+use crate::sinks::alerts::ChannelKind;
+use crate::sinks::debug::Verbosity;
+use crate::sinks::otlp::Protocol;
 use crate::sinks::settings::{Compression, RetrySettings, Secret};
 use std::time::Duration;
 

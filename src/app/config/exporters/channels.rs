@@ -2,10 +2,10 @@
 
 use super::common;
 use crate::app::config::components::{Component, Reading};
-use crate::app::config::pending::{ChannelKind, ChannelSettings};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::finding::Severity;
+use crate::sinks::alerts::{ChannelKind, ChannelSettings};
 use http::Uri;
 use std::time::Duration;
 

@@ -6,9 +6,12 @@ mod otlp;
 mod prometheus;
 
 use super::components::{Component, Reading};
-use super::pending::{ChannelSettings, DebugSettings, OtlpSettings, PrometheusSettings, Verbosity};
 use super::service::{Pipeline, Service, stands_in};
 use crate::model::signal::Signal;
+use crate::sinks::alerts::ChannelSettings;
+use crate::sinks::debug::{DebugSettings, Verbosity};
+use crate::sinks::otlp::OtlpSettings;
+use crate::sinks::prometheus::PrometheusSettings;
 use std::net::SocketAddr;
 
 pub(super) use common::outward_endpoint;

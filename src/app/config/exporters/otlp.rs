@@ -2,10 +2,10 @@
 
 use super::common;
 use crate::app::config::components::{Component, Reading};
-use crate::app::config::pending::{OtlpSettings, Protocol};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::signal::Signal;
+use crate::sinks::otlp::{OtlpSettings, Protocol};
 use crate::sinks::settings::{BatchSettings, Compression};
 use std::time::Duration;
 

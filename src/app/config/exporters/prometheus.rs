@@ -1,9 +1,9 @@
 //! `prometheus`: an address that Prometheus scrapes.
 
 use crate::app::config::components::{Guard, Reading, loopback};
-use crate::app::config::pending::PrometheusSettings;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::sinks::prometheus::PrometheusSettings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,0 +1,38 @@
+//! What exporters and alert channels remember, in the state database.
+
+use crate::log::Position;
+use crate::sinks::memory::Memory;
+use crate::store::State;
+use async_trait::async_trait;
+
+/// Their memory.
+pub(super) struct StateMemory(pub(super) State);
+
+#[async_trait]
+impl Memory for StateMemory {
+    async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
+        Ok(self.0.cursor(name).await?)
+    }
+
+    async fn set_cursor(&self, name: &str, position: Position) -> anyhow::Result<()> {
+        let mut txn = self.0.begin().await?;
+        txn.set_cursor(name, position).await?;
+        Ok(txn.commit().await?)
+    }
+
+    async fn entries(&self, kind: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        Ok(self.0.entries(kind).await?)
+    }
+
+    async fn put(&self, kind: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
+        let mut txn = self.0.begin().await?;
+        txn.put(kind, key, value).await?;
+        Ok(txn.commit().await?)
+    }
+
+    async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
+        let mut txn = self.0.begin().await?;
+        txn.delete(kind, key).await?;
+        Ok(txn.commit().await?)
+    }
+}

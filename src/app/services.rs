@@ -1,0 +1,95 @@
+//! What the endpoints ask, answered by the engine.
+
+use super::config::{HealthConfig, SqlConfig};
+use super::frames::FrameLog;
+use crate::endpoints::{self, QueryService};
+use crate::engine::{Engine, QueryAnswer, QueryError, QueryLimits};
+use crate::model::finding::Finding;
+use crate::model::pipeline::PipelineDef;
+use crate::model::scrape::Scrape;
+use crate::model::table::TableDef;
+use crate::sinks::prometheus::ScrapeSource;
+use async_trait::async_trait;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries, findings, the scrape and health.
+pub(super) struct Services {
+    engine: Arc<Engine>,
+    log: FrameLog,
+    limits: QueryLimits,
+    ready: AtomicBool,
+}
+
+impl Services {
+    pub(super) fn new(engine: Arc<Engine>, log: FrameLog, sql: &SqlConfig) -> Arc<Services> {
+        let limits = sql.limits;
+        Arc::new(Services { engine, log, limits, ready: AtomicBool::new(false) })
+    }
+
+    /// Everything listens.
+    pub(super) fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+}
+
+#[async_trait]
+impl QueryService for Services {
+    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError> {
+        self.engine.query(sql, self.limits).await
+    }
+
+    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError> {
+        self.engine.execute(plan, self.limits).await
+    }
+
+    fn session(&self) -> SessionContext {
+        self.engine.session()
+    }
+
+    fn findings(&self) -> Arc<Vec<Finding>> {
+        self.engine.findings().borrow().clone()
+    }
+
+    fn tables(&self) -> Vec<TableDef> {
+        self.engine.tables().to_vec()
+    }
+
+    fn pipelines(&self) -> Vec<PipelineDef> {
+        self.engine.rules().pipelines.clone()
+    }
+
+    fn health(&self) -> Vec<(String, Result<(), String>)> {
+        let ready = if self.ready.load(Ordering::Acquire) { Ok(()) } else { Err("starting".to_owned()) };
+        vec![("log".to_owned(), self.log.health()), ("server".to_owned(), ready)]
+    }
+}
+
+#[async_trait]
+impl ScrapeSource for Services {
+    async fn scrape(&self) -> anyhow::Result<Scrape> {
+        self.engine.scrape().await
+    }
+}
+
+/// Settings of SQL over HTTP.
+pub(super) fn http_settings(sql: &SqlConfig) -> endpoints::http::HttpSettings {
+    endpoints::http::HttpSettings {
+        auth_token: sql.auth_token.clone(),
+        // JSON needs up to six bytes for one.
+        body_bytes_max: sql.limits.sql_bytes_max.saturating_mul(6) + 1024,
+        ..endpoints::http::HttpSettings::default()
+    }
+}
+
+/// Settings of SQL over the Postgres wire.
+pub(super) fn postgres_settings(sql: &SqlConfig) -> endpoints::pgwire::PgSettings {
+    endpoints::pgwire::PgSettings { user: sql.user.clone(), password: sql.password.clone(), connections_max: 64 }
+}
+
+/// Settings of the health endpoint.
+pub(super) fn health_settings(health: &HealthConfig) -> endpoints::health::HealthSettings {
+    endpoints::health::HealthSettings { path: health.path.clone() }
+}

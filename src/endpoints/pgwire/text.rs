@@ -1,0 +1,86 @@
+//! Columns that the Postgres wire has no type for, as JSON text: maps, above all.
+
+use arrow::array::{Array as _, ArrayRef, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use std::sync::Arc;
+
+/// The plan with such columns turned into text.
+pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let is_query =
+        !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_));
+    if !is_query || !plan.schema().fields().iter().any(|field| foreign(field.data_type())) {
+        return Ok(plan);
+    }
+    let json = ScalarUDF::new_from_impl(JsonText::new());
+    let columns: Vec<Expr> = plan
+        .schema()
+        .iter()
+        .map(|(qualifier, field)| {
+            let column = Expr::from((qualifier, field));
+            if foreign(field.data_type()) { json.call(vec![column]).alias(field.name()) } else { column }
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+fn foreign(kind: &DataType) -> bool {
+    match kind {
+        DataType::Map(..) | DataType::Struct(_) => true,
+        DataType::List(item) => item.data_type().is_nested(),
+        _ => false,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct JsonText {
+    signature: Signature,
+}
+
+impl JsonText {
+    fn new() -> JsonText {
+        JsonText { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for JsonText {
+    fn name(&self) -> &'static str {
+        "json_text"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let texts: StringArray = match arrays.first() {
+            Some(values) => texts(values)?,
+            None => StringArray::new_null(0),
+        };
+        Ok(ColumnarValue::Array(Arc::new(texts)))
+    }
+}
+
+fn texts(values: &ArrayRef) -> Result<StringArray> {
+    let schema = Arc::new(Schema::new(vec![Field::new("v", values.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(schema, vec![values.clone()])?;
+    let mut lines = Vec::new();
+    arrow::json::LineDelimitedWriter::new(&mut lines).write(&batch)?;
+    let text = String::from_utf8(lines).map_err(|error| DataFusionError::Execution(error.to_string()))?;
+    // A line a row: {"v":…}, or {} for null.
+    let value = |(row, line): (usize, &str)| {
+        let value = line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
+        value.filter(|_| values.is_valid(row)).map(str::to_owned)
+    };
+    Ok(text.lines().enumerate().map(value).collect())
+}

@@ -1,0 +1,5 @@
+//! Findings to people.
+
+mod settings;
+
+pub use settings::{ChannelKind, ChannelSettings};

@@ -1,0 +1,5 @@
+//! What came in goes on over OTLP, as it was received.
+
+mod settings;
+
+pub use settings::{OtlpSettings, Protocol};
