@@ -87,7 +87,8 @@ fn page(findings: &[Finding], all: bool, now_ms: i64) -> String {
         // The line below the shown ones counts all of them.
         let line = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
         text.truncate(line);
-        text.push_str(&format!("{} (--all shows every key)\n", show::summary(findings)));
+        text.push_str(&show::summary(findings));
+        text.push_str(" (--all shows every key)\n");
     }
     text
 }

@@ -3,6 +3,7 @@
 use super::plain;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The rows as a table, with their count and the time they took; `wrapped` fits it to the terminal.
@@ -22,7 +23,7 @@ pub fn rows(rows: &[Map<String, Value>], truncated: bool, took: Duration, wrappe
     let count = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
     let more = if truncated { ", cut off here: there are more" } else { "" };
     let took = crate::model::units::human_ms(took.as_secs_f64() * 1000.0);
-    text.push_str(&format!("{count}{more}, {took}\n"));
+    let _ = writeln!(text, "{count}{more}, {took}");
     text
 }
 
