@@ -29,7 +29,7 @@ pub fn rows(rows: &[Map<String, Value>], truncated: bool, took: Duration, wrappe
 
 fn table(rows: &[Map<String, Value>], columns: &[&str], wrapped: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(if wrapped { ContentArrangement::Dynamic } else { ContentArrangement::Disabled });
     table.set_header(columns.iter().map(|column| plain(column)));
     for row in rows {
