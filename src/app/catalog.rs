@@ -76,7 +76,7 @@ impl Catalog {
             for (resolution_s, suffix) in [(60, "1m"), (3600, "1h")] {
                 if table.resolutions_s.contains(&resolution_s) {
                     let empty = arrow::record_batch::RecordBatch::new_empty(table.schema());
-                    context.register_batch(&format!("{}_{suffix}", table.name), empty).map_err(told)?;
+                    context.register_batch(format!("{}_{suffix}", table.name), empty).map_err(told)?;
                 }
             }
         }

@@ -118,17 +118,14 @@ fn table_page(table: &TableDef) -> String {
 
 fn pipeline_page(pipeline: &PipelineDef) -> String {
     let mut text = format!("# {}\n\n`{}`: {}", pipeline.title, pipeline.id, kind(pipeline.kind));
-    match &pipeline.finding {
-        Some(finding) => {
-            let _ = writeln!(text, ", judged over {}.\n\n{}\n", span(pipeline.window_ms), pipeline.prose);
-            judged(&mut text, finding);
+    if let Some(finding) = &pipeline.finding {
+        let _ = writeln!(text, ", judged over {}.\n\n{}\n", span(pipeline.window_ms), pipeline.prose);
+        judged(&mut text, finding);
+    } else {
+        if let Some(table) = &pipeline.table {
+            let _ = write!(text, " that fills `{table}` out of {}", pipeline.reads.join(", "));
         }
-        None => {
-            if let Some(table) = &pipeline.table {
-                let _ = write!(text, " that fills `{table}` out of {}", pipeline.reads.join(", "));
-            }
-            let _ = writeln!(text, ".\n\n{}", pipeline.prose);
-        }
+        let _ = writeln!(text, ".\n\n{}", pipeline.prose);
     }
     if !pipeline.params.is_empty() {
         text.push_str("\n| parameter | default |\n|---|---|\n");

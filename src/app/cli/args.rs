@@ -158,7 +158,7 @@ pub(super) struct SqlArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Where Spanwise is asked; the variable SPANWISE_TOKEN holds the token that it may ask for
+    /// Where Spanwise is asked; the variable `SPANWISE_TOKEN` holds the token that it may ask for
     #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT)]
     pub(super) endpoint: String,
     /// Answer in JSON

@@ -3,7 +3,6 @@
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
 use crate::app::show::{self, Changes, Screen};
-use crate::model::finding::{Finding, FindingState};
 use crate::sinks::settings::Secret;
 use serde_json::json;
 use std::io::IsTerminal as _;
@@ -36,9 +35,9 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     }
     let all = client.findings().await?;
     let text = if args.server.json {
-        format!("{}\n", json!({"findings": chosen(&all, args.all)}))
+        format!("{}\n", json!({"findings": show::chosen(&all, args.all)}))
     } else {
-        page(&all, args.all, now_ms())
+        show::page(&all, args.all, show::colour_on_stdout(), now_ms())
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -56,7 +55,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         if let Some(findings) = seen.take() {
             lost = None;
             if in_place {
-                screen.draw(&page(&findings, args.all, now_ms))?;
+                screen.draw(&show::page(&findings, args.all, show::colour_on_stdout(), now_ms))?;
             } else {
                 let lines = changes.of(&findings, args.all, now_ms).into_iter().map(|change| {
                     if args.server.json { format!("{}\n", json!(change.finding)) } else { format!("{}\n", change.line) }
@@ -78,23 +77,6 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
             }
         }
     }
-}
-
-fn page(findings: &[Finding], all: bool, now_ms: i64) -> String {
-    let shown = chosen(findings, all);
-    let mut text = show::findings(&shown, show::colour_on_stdout(), now_ms);
-    if shown.len() < findings.len() {
-        // The line below the shown ones counts all of them.
-        let line = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
-        text.truncate(line);
-        text.push_str(&format!("{} (--all shows every key)\n", show::summary(findings)));
-    }
-    text
-}
-
-fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
-    let wanted = |finding: &&Finding| all || matches!(finding.state, FindingState::Firing | FindingState::Pending);
-    findings.iter().filter(wanted).cloned().collect()
 }
 
 fn client(server: &ServerArgs) -> anyhow::Result<Client> {

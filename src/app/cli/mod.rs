@@ -95,8 +95,10 @@ async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         show::print(&format!("{}\n", checked.to_json()))?;
     } else if checked.is_good() {
-        let notes: String = checked.notes().iter().map(|note| format!("note: {note}\n")).collect();
-        show::print(&format!("{notes}{}\n", checked.summary()))?;
+        for note in checked.notes() {
+            show::print(&format!("note: {note}\n"))?;
+        }
+        show::print(&format!("{}\n", checked.summary()))?;
     } else {
         for fault in &checked.faults {
             eprintln!("{fault}");

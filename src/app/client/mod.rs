@@ -13,7 +13,7 @@ pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4380";
 pub const TOKEN_VARIABLE: &str = "SPANWISE_TOKEN";
 
 /// Longer than the server lets any query run by default, so that its own answer comes first.
-const SQL_TIMEOUT: Duration = Duration::from_secs(600);
+const SQL_TIMEOUT: Duration = Duration::from_mins(10);
 const FINDINGS_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer that is not understood is shown.

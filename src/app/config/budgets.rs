@@ -17,6 +17,8 @@ pub const API_PATTERNS: [(&str, &str); 3] = [
 const API_PERCENTILE: f64 = 95.0;
 const PAGE_PERCENTILE: f64 = 75.0;
 const EVERYTHING: &str = "*";
+/// Longer patterns are no work of people, and cost each operation.
+const PATTERN_BYTES_MAX: usize = 1000;
 
 pub(super) fn read(map: MapReader<'_>) -> Vec<Budget> {
     let mut budgets = Vec::new();
@@ -95,12 +97,10 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
     if pattern.is_none() && service.is_none() && own_pattern.is_none() && !entry.has("match") && !entry.has("service") {
         entry.fault("match", "expected match, service or both, found neither");
     }
-    let percentile = entry.float("p").map(|percentile| {
-        if !(percentile > 0.0 && percentile < 100.0) {
-            entry.fault("p", format!("expected a percentile between 0 and 100, such as 95, found {percentile}"));
-        }
-        percentile
-    });
+    let percentile = entry.float("p");
+    if let Some(percentile) = percentile.filter(|percentile| !(0.0..100.0).contains(percentile) || *percentile == 0.0) {
+        entry.fault("p", format!("expected a percentile between 0 and 100, such as 95, found {percentile}"));
+    }
     let limit = if entry.need("limit") { above_zero(&entry, "limit", DURATION, duration_ms) } else { None };
     entry.finish();
     let mut budget =
@@ -124,11 +124,17 @@ fn of_everything(kind: BudgetKind, name: &str, limit: f64, unit: &str) -> Budget
 }
 
 fn above_zero(map: &MapReader<'_>, key: &str, expected: &str, parse: fn(&str) -> Option<f64>) -> Option<f64> {
-    map.parsed(key, &format!("{expected}, more than nought"), |text| parse(text).filter(|limit| *limit > 0.0))
+    map.parsed(key, &format!("{expected}, more than nought"), |text| {
+        parse(text).filter(|limit| limit.is_finite() && *limit > 0.0)
+    })
 }
 
 fn glob(map: &MapReader<'_>, key: &str) -> Option<String> {
     let text = map.text(key)?;
+    if text.len() > PATTERN_BYTES_MAX {
+        map.fault(key, format!("expected a pattern of at most {PATTERN_BYTES_MAX} bytes, found {}", text.len()));
+        return None;
+    }
     let pattern = with_placeholders(&text);
     // As the SQL function builds it: what it refuses would stop every budget.
     match GlobBuilder::new(&pattern).build() {

@@ -116,8 +116,8 @@ impl<'a> Reading<'a> {
     /// Keys of a Collector that would change something, and cannot be followed.
     pub(super) fn not_yet(&self, map: &MapReader<'_>, keys: &[(&str, &str)]) {
         for (key, instead) in keys {
-            if map.given(key) {
-                map.fault(key, format!("is not supported yet; {instead}"));
+            if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
+                self.gather.fault(node.line, map.path(key), format!("is not supported yet; {instead}"));
             }
         }
     }

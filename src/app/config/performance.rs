@@ -129,7 +129,7 @@ fn performance(id: &str, map: MapReader<'_>) -> PerformanceConfig {
         if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { super::defaults() };
     let config = PerformanceConfig {
         id: id.to_owned(),
-        interval: map.duration_above_zero("interval").unwrap_or(defaults.interval),
+        interval: interval(&map).unwrap_or(defaults.interval),
         lag: map.duration("lag").unwrap_or(defaults.lag),
         timeout: map.duration_above_zero("timeout").unwrap_or(defaults.timeout),
         series_max: map.count("series_max", 1).unwrap_or(defaults.series_max),
@@ -151,6 +151,12 @@ fn performance(id: &str, map: MapReader<'_>) -> PerformanceConfig {
     };
     map.finish();
     config
+}
+
+fn interval(map: &MapReader<'_>) -> Option<Duration> {
+    let least = Duration::from_millis(100);
+    let expected = "a duration such as 5s, at least 100ms";
+    map.parsed("interval", expected, |text| crate::model::units::duration(text).filter(|interval| *interval >= least))
 }
 
 fn retention(map: MapReader<'_>, defaults: RetentionConfig) -> RetentionConfig {

@@ -128,7 +128,9 @@ impl Service {
             ];
             for (section, named, known) in lists {
                 let path = format!("{}.{section}", pipeline.path);
-                named.iter().for_each(|named| check_name(reading, named, &path, section, &known));
+                for named in named {
+                    check_name(reading, named, &path, section, &known);
+                }
             }
         }
         for named in &self.extensions {

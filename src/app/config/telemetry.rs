@@ -236,6 +236,6 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<OutwardTelemetry
         protocol,
         endpoint: endpoint?,
         headers,
-        interval: interval.unwrap_or(Duration::from_secs(60)),
+        interval: interval.unwrap_or(Duration::from_mins(1)),
     })
 }

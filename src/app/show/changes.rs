@@ -31,8 +31,8 @@ impl Changes {
                 continue;
             }
             let fired = before.is_some_and(|(state, _)| state == FindingState::Firing);
-            let fires = matches!(finding.state, FindingState::Firing | FindingState::Pending);
-            if all || fires || fired {
+            let shown = matches!(finding.state, FindingState::Firing | FindingState::Pending);
+            if all || shown || fired {
                 changes.push(Change { finding: finding.clone(), line: line(finding, fired, now_ms) });
             }
         }

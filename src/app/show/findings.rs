@@ -16,6 +16,23 @@ pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
     text
 }
 
+/// What `findings` shows: what fires and what is about to, or with `all` every key, and a line that counts all of them.
+#[must_use]
+pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> String {
+    let shown = chosen(all_findings, all);
+    let mut text: String = shown.iter().map(|finding| one(finding, colour, now_ms)).collect();
+    text.push_str(&summary(all_findings));
+    text.push_str(if shown.len() < all_findings.len() { " (--all shows every key)\n" } else { "\n" });
+    text
+}
+
+/// The findings that fire or are about to; with `all`, every one.
+#[must_use]
+pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
+    let wanted = |finding: &&Finding| all || matches!(finding.state, FindingState::Firing | FindingState::Pending);
+    findings.iter().filter(wanted).cloned().collect()
+}
+
 /// How many keys are in which state: `2 fire (1 critical), 1 pending, 40 ok, 3 without data`.
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {

@@ -6,7 +6,7 @@ mod rows;
 mod screen;
 
 pub use changes::{Change, Changes};
-pub use findings::{findings, summary};
+pub use findings::{chosen, findings, page, summary};
 pub use rows::rows;
 pub use screen::Screen;
 

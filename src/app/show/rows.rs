@@ -3,6 +3,7 @@
 use super::plain;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The rows as a table, with their count and the time they took; `wrapped` fits it to the terminal.
@@ -22,13 +23,13 @@ pub fn rows(rows: &[Map<String, Value>], truncated: bool, took: Duration, wrappe
     let count = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
     let more = if truncated { ", cut off here: there are more" } else { "" };
     let took = crate::model::units::human_ms(took.as_secs_f64() * 1000.0);
-    text.push_str(&format!("{count}{more}, {took}\n"));
+    let _ = writeln!(text, "{count}{more}, {took}");
     text
 }
 
 fn table(rows: &[Map<String, Value>], columns: &[&str], wrapped: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(if wrapped { ContentArrangement::Dynamic } else { ContentArrangement::Disabled });
     table.set_header(columns.iter().map(|column| plain(column)));
     for row in rows {

@@ -61,7 +61,7 @@ pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components:
         }
         let Some(map) = component.settings(reading) else { continue };
         match component.kind {
-            "prometheus" => exporters.prometheus.extend(prometheus::read(reading, map)),
+            "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, signals)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
             _ => exporters.otlp.extend(otlp::read(reading, component, map, signals)),

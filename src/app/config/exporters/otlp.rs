@@ -126,7 +126,7 @@ fn batch(map: MapReader<'_>) -> BatchSettings {
         map.fault("max_size", format!("expected at least min_size, which is {least}, found {most}"));
     }
     if in_bytes {
-        batch.items_min = 0;
+        // The least is counted in items here; what is too little for it goes after `flush_timeout`.
         batch.bytes_max = most.filter(|most| *most > 0).unwrap_or(batch.bytes_max);
     } else {
         batch.items_min = least.map_or(batch.items_min, |least| least as u64);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<(SocketAddr, PrometheusSettings)> {
+pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, PrometheusSettings) {
     let auth_token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     let address = reading.listen(&map, loopback(8889), Guard::of(map.given("auth_token"), anyone));
@@ -18,7 +18,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<(SocketA
     }
     let settings = PrometheusSettings {
         namespace: map.text("namespace").unwrap_or_default(),
-        const_labels: map.map("const_labels").map_or_else(BTreeMap::new, labels),
+        const_labels: map.map("const_labels").map_or_else(BTreeMap::new, |map| labels(&map)),
         send_timestamps: map.bool("send_timestamps").unwrap_or(false),
         path,
         scrapes_max: map.count("scrapes_max", 1).unwrap_or(4),
@@ -54,10 +54,10 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<(SocketA
         &["metric_expiration", "enable_open_metrics", "cors", "keep_alives_enabled", "without_scope_info"],
     );
     map.finish();
-    Some((address, settings))
+    (address, settings)
 }
 
-fn labels(map: MapReader<'_>) -> BTreeMap<String, String> {
+fn labels(map: &MapReader<'_>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     for entry in map.entries() {
         let name = &entry.key;
