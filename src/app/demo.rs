@@ -31,7 +31,7 @@ const PORTS: [(&str, u16); 6] = [
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
-    /// Words of [`Fault`], or `all`, or `none`.
+    /// Words of [`Fault`] to plant.
     pub faults: Vec<String>,
     /// How long it runs; until it is interrupted where `None`.
     pub duration: Option<Duration>,
@@ -78,13 +78,7 @@ pub async fn run_demo(options: DemoOptions) -> anyhow::Result<()> {
 }
 
 fn faults(words: &[String]) -> anyhow::Result<BTreeSet<Fault>> {
-    let all = || Fault::ALL.iter().map(|(fault, ..)| *fault).collect();
-    match words {
-        [] => Ok(all()),
-        [word] if word == "all" => Ok(all()),
-        [word] if word == "none" => Ok(BTreeSet::new()),
-        words => words.iter().map(|word| word.parse::<Fault>().map_err(anyhow::Error::msg)).collect(),
-    }
+    words.iter().map(|word| word.parse::<Fault>().map_err(anyhow::Error::msg)).collect()
 }
 
 /// A folder of its own, gone with the demo.

@@ -1,6 +1,6 @@
 //! The log as exporters read it, and as the engine reads what has left memory.
 
-use crate::ingest::decode::Decoder;
+use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
@@ -55,6 +55,10 @@ impl FrameSource for LogFrames {
 
     async fn wait_beyond(&self, after: Position) {
         self.log.wait_beyond(after).await;
+    }
+
+    fn protobuf(&self, frame: &Frame) -> anyhow::Result<bytes::Bytes> {
+        Ok(as_protobuf(frame)?)
     }
 }
 

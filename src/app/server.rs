@@ -97,7 +97,7 @@ pub async fn run(
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let bound = listeners::bind(&config).await?;
     let opened = open(&config).await?;
-    let parts = Parts::start(&config, opened, cancel.clone()).await?;
+    let parts = Parts::start(&config, opened).await?;
     let mut running = Running::new(parts, cancel);
     let listening = running.serve(&config, bound)?;
     let ready = Ready { listening, engine: running.parts.engine.clone(), took: began.elapsed() };
@@ -159,7 +159,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn start(config: &Config, opened: Opened, cancel: CancellationToken) -> anyhow::Result<Parts> {
+    async fn start(config: &Config, opened: Opened) -> anyhow::Result<Parts> {
         let Opened { log, committed, state, lock } = opened;
         let definitions = definitions(&config.performance)?;
         let decoder = Arc::new(Decoder::new(&definitions.tables));
@@ -179,7 +179,7 @@ impl Parts {
             let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
             Engine::start(engine_settings(config), definitions, store.clone(), state.clone(), refetch).await?
         };
-        let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine, &cancel);
+        let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine);
         sinks.fill(&engine);
         let measured = Arc::new(Measured { admission: admission.clone(), log: log.clone(), store });
         let own = telemetry::start(&config.telemetry, &measured)?;
@@ -340,8 +340,8 @@ impl Running {
 
 /// The cursors that hold segments of the log.
 fn cursors(config: &Config) -> Vec<String> {
-    let _ = config;
-    vec![engine::CURSOR.to_owned()]
+    let exporters = config.otlp.iter().flat_map(crate::sinks::otlp::cursor_names);
+    std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
 }
 
 async fn cut(log: FrameLog, state: State, cursors: Vec<String>, cancel: CancellationToken) -> anyhow::Result<()> {

@@ -93,7 +93,9 @@ pub fn human(value: f64, unit: &str) -> String {
         "By" => human_bytes(value),
         "%" => format!("{} %", short(value)),
         "" | "1" => human_count(value),
-        other => format!("{} {}", human_count(value), other.trim_matches(['{', '}'])),
+        // What is counted (UCUM's annotation) is said by the sentence around it.
+        other if other.starts_with('{') => human_count(value),
+        other => format!("{} {other}", human_count(value)),
     }
 }
 
@@ -186,6 +188,6 @@ mod tests {
         assert_eq!(human(99.917, "%"), "99.9 %");
         assert_eq!(human(1_500_000.0, "By"), "1.5 MB");
         assert_eq!(human(12_400.0, "1"), "12.4 k");
-        assert_eq!(human(7.0, "{connection}"), "7 connection");
+        assert_eq!(human(7.0, "{connection}"), "7");
     }
 }

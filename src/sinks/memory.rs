@@ -21,3 +21,47 @@ pub trait Memory: Send + Sync {
     /// Removes an entry.
     async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()>;
 }
+
+/// A memory for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Memory, Position};
+    use async_trait::async_trait;
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct InMemory {
+        cursors: Mutex<BTreeMap<String, Position>>,
+        entries: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    }
+
+    #[async_trait]
+    impl Memory for InMemory {
+        async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
+            Ok(self.cursors.lock().unwrap().get(name).copied().unwrap_or_default())
+        }
+
+        async fn set_cursor(&self, name: &str, position: Position) -> anyhow::Result<()> {
+            self.cursors.lock().unwrap().insert(name.to_owned(), position);
+            Ok(())
+        }
+
+        async fn entries(&self, kind: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+            let entries = self.entries.lock().unwrap();
+            let of =
+                |((of, key), value): (&(String, String), &Vec<u8>)| (of == kind).then(|| (key.clone(), value.clone()));
+            Ok(entries.iter().filter_map(of).collect())
+        }
+
+        async fn put(&self, kind: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
+            self.entries.lock().unwrap().insert((kind.to_owned(), key.to_owned()), value.to_vec());
+            Ok(())
+        }
+
+        async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
+            self.entries.lock().unwrap().remove(&(kind.to_owned(), key.to_owned()));
+            Ok(())
+        }
+    }
+}

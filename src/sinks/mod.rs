@@ -7,3 +7,6 @@ pub mod memory;
 pub mod otlp;
 pub mod prometheus;
 pub mod settings;
+pub mod stats;
+
+mod web;

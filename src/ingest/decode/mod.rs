@@ -15,6 +15,7 @@ use prost::Message;
 
 mod column;
 mod footprint;
+mod forward;
 mod json;
 mod logs;
 mod metrics;
@@ -27,6 +28,8 @@ mod value;
 
 #[cfg(test)]
 mod tests;
+
+pub use forward::as_protobuf;
 
 /// The verdicts of this decoder; a frame carries it. Raised when the same bytes would give other rows.
 pub const DECODER_VERSION: u16 = 1;

@@ -1,17 +1,323 @@
-//! Delivery.
+//! Delivery, once for all exporters that read the log: frames of a signal are put into requests, sent until the target
+//! takes them, and only then the cursor moves on. The log is the queue: a target that is down gets everything when it
+//! returns.
+//!
+//! Each signal is delivered for itself, so that a refused one does not hold up the others.
+
+mod backoff;
+mod batch;
+
+#[cfg(test)]
+mod tests;
+
+pub use backoff::Backoff;
+pub use batch::count as count_items;
+
+use super::memory::Memory;
+use super::settings::{BatchSettings, RetrySettings};
+use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::signal::Signal;
 use async_trait::async_trait;
+use batch::{Batch, Part};
+use bytes::Bytes;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio_util::sync::CancellationToken;
+
+/// Kind of the entries that hold dead letters.
+pub const DEAD_LETTERS: &str = "dead_letter";
+/// Dead letters kept of one exporter and signal; the oldest go first.
+const DEAD_LETTERS_MAX: usize = 1000;
+/// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// Failures in a row after which the target counts as down.
+const DOWN_AFTER: u32 = 3;
 
 /// Frames of the log, in order.
 #[async_trait]
 pub trait FrameSource: Send + Sync {
-    /// The frame behind `after`; `None` where there is none yet.
+    /// The next frame behind `after`; `None` where there is none yet.
     async fn next(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>>;
 
     /// Waits until there is one.
     async fn wait_beyond(&self, after: Position);
+
+    /// A frame's items that were not rejected, as an OTLP request in protobuf.
+    ///
+    /// # Errors
+    /// When the frame cannot be decoded.
+    fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes>;
 }
 
-/// Kind of the entries that hold dead letters.
-pub const DEAD_LETTERS: &str = "dead_letter";
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target took it, but for these items.
+    Delivered {
+        /// Items that the target refused out of it.
+        rejected: u64,
+        /// Why.
+        message: String,
+    },
+    /// Send it again, not before the time that the target asks for.
+    Retry {
+        /// How long the target asks to wait.
+        after: Option<Duration>,
+        /// Why.
+        reason: String,
+    },
+    /// It is too large for the target.
+    TooLarge(String),
+    /// The target will never take it.
+    Refused(String),
+}
+
+/// Sends requests to a target.
+#[async_trait]
+pub trait Sender: Send + Sync {
+    /// Sends one request: `body` is protobuf, not compressed.
+    async fn send(&self, signal: Signal, body: Bytes) -> Outcome;
+}
+
+/// How an exporter delivers.
+#[derive(Debug, Clone)]
+pub struct DeliverySettings {
+    /// The exporter's id.
+    pub id: String,
+    /// What follows a failure.
+    pub retry: RetrySettings,
+    /// How much is put into one request.
+    pub batch: BatchSettings,
+}
+
+/// The name of the cursor of an exporter for a signal.
+#[must_use]
+pub fn cursor_name(id: &str, signal: Signal) -> String {
+    format!("exporter:{id}/{}", signal.as_str())
+}
+
+/// Delivers the frames of one signal.
+pub struct Delivery {
+    settings: DeliverySettings,
+    signal: Signal,
+    frames: Arc<dyn FrameSource>,
+    sender: Arc<dyn Sender>,
+    memory: Arc<dyn Memory>,
+    stats: Arc<SinkStats>,
+    cancel: CancellationToken,
+    saved: (Position, Instant),
+    failures: u32,
+}
+
+impl Delivery {
+    /// A delivery that reads on from its cursor.
+    ///
+    /// # Errors
+    /// When the cursor cannot be read.
+    pub async fn open(
+        settings: DeliverySettings,
+        signal: Signal,
+        (frames, sender): (Arc<dyn FrameSource>, Arc<dyn Sender>),
+        (memory, stats): (Arc<dyn Memory>, Arc<SinkStats>),
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Delivery> {
+        let cursor = memory.cursor(&cursor_name(&settings.id, signal)).await?;
+        stats.at(signal.as_str(), cursor);
+        let saved = (cursor, Instant::now());
+        Ok(Delivery { settings, signal, frames, sender, memory, stats, cancel, saved, failures: 0 })
+    }
+
+    /// Delivers until it is cancelled and has sent what there was.
+    ///
+    /// # Errors
+    /// When the log or the memory fails.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut at = self.saved.0;
+        loop {
+            let batch = self.gather(at).await?;
+            let upto = batch.upto;
+            if !batch.parts.is_empty() && !self.deliver(batch.parts).await? {
+                break;
+            }
+            let caught_up = upto == at;
+            at = upto;
+            self.stats.at(self.signal.as_str(), at);
+            self.save(at, false).await?;
+            if caught_up && self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        self.save(at, true).await
+    }
+
+    /// Frames of the signal behind `at`, as many as make one request; waits for the first.
+    async fn gather(&self, at: Position) -> anyhow::Result<Batch> {
+        let mut batch = Batch::new(at);
+        let mut first_came: Option<Instant> = None;
+        loop {
+            if let Some((position, frame)) = self.frames.next(batch.upto).await? {
+                if !self.take(&mut batch, position, &frame) {
+                    return Ok(batch);
+                }
+                first_came.get_or_insert_with(Instant::now);
+                if batch.is_full(&self.settings.batch) {
+                    return Ok(batch);
+                }
+                continue;
+            }
+            let left = match first_came {
+                _ if self.cancel.is_cancelled() => return Ok(batch),
+                Some(since) => self.settings.batch.flush_timeout.saturating_sub(since.elapsed()),
+                None => SAVE_EVERY,
+            };
+            tokio::select! {
+                () = self.cancel.cancelled() => {}
+                () = self.frames.wait_beyond(batch.upto) => {}
+                () = tokio::time::sleep(left) => return Ok(batch),
+            }
+        }
+    }
+
+    /// Puts a frame into the batch; false where it no longer fits.
+    fn take(&self, batch: &mut Batch, position: Position, frame: &Frame) -> bool {
+        if frame.signal != self.signal {
+            batch.upto = position;
+            return true;
+        }
+        match self.frames.protobuf(frame) {
+            Ok(body) => batch.take(&self.settings.batch, Part::new(position, self.signal, body)),
+            Err(error) => {
+                tracing::error!(sink = self.settings.id, position = position.0, %error, "a frame cannot be sent; passed over");
+                batch.upto = position;
+                true
+            }
+        }
+    }
+
+    /// Sends parts until they are taken or refused for good; false if it was cancelled before.
+    async fn deliver(&mut self, parts: Vec<Part>) -> anyhow::Result<bool> {
+        let mut waiting = vec![parts];
+        while let Some(parts) = waiting.pop() {
+            match self.send(&parts).await {
+                None => return Ok(false),
+                Some(Outcome::Delivered { rejected, message }) => self.delivered(&parts, rejected, &message),
+                Some(Outcome::TooLarge(_)) if parts.len() > 1 => {
+                    let (first, rest) = parts.split_at(parts.len() / 2);
+                    waiting.extend([rest.to_vec(), first.to_vec()]);
+                }
+                Some(Outcome::TooLarge(reason) | Outcome::Refused(reason) | Outcome::Retry { reason, .. }) => {
+                    self.bury(&parts, &reason).await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends until there is a verdict; a retry that comes back was one too many. `None` where it was cancelled.
+    async fn send(&mut self, parts: &[Part]) -> Option<Outcome> {
+        let body = batch::join(parts);
+        let mut backoff = Backoff::new(&self.settings.retry);
+        loop {
+            let outcome = self.sender.send(self.signal, body.clone()).await;
+            let Outcome::Retry { after, reason } = &outcome else {
+                self.is_up();
+                return Some(outcome);
+            };
+            self.is_failing(reason);
+            let wait = match backoff.next(*after) {
+                Some(wait) => wait,
+                None => return Some(outcome),
+            };
+            tokio::select! {
+                () = self.cancel.cancelled() => return None,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn is_failing(&mut self, reason: &str) {
+        self.stats.failed(reason);
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == DOWN_AFTER {
+            let (sink, signal) = (&self.settings.id, self.signal.as_str());
+            tracing::warn!(
+                sink,
+                signal,
+                reason,
+                "the target does not take anything; it is tried until it does, the log keeps what waits"
+            );
+        }
+    }
+
+    fn is_up(&mut self) {
+        self.stats.went_well();
+        if self.failures >= DOWN_AFTER {
+            tracing::info!(
+                sink = self.settings.id,
+                signal = self.signal.as_str(),
+                attempts = self.failures,
+                "the target is back"
+            );
+        }
+        self.failures = 0;
+    }
+
+    fn delivered(&self, parts: &[Part], rejected: u64, message: &str) {
+        let items: u64 = parts.iter().map(|part| part.items).sum();
+        SinkStats::add(&self.stats.sent_items, items.saturating_sub(rejected));
+        if rejected > 0 {
+            SinkStats::add(&self.stats.refused_items, rejected);
+            tracing::warn!(
+                sink = self.settings.id,
+                signal = self.signal.as_str(),
+                rejected,
+                message,
+                "the target refused items out of a request"
+            );
+        }
+    }
+
+    /// Keeps note of parts that the target will not take.
+    async fn bury(&self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
+        let id = &self.settings.id;
+        let items: u64 = parts.iter().map(|part| part.items).sum();
+        SinkStats::add(&self.stats.refused_items, items);
+        SinkStats::add(&self.stats.dead_letters, parts.len() as u64);
+        tracing::error!(
+            sink = id,
+            signal = self.signal.as_str(),
+            items,
+            reason,
+            "the target refused a request for good: see the table dead_letters"
+        );
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let prefix = format!("{id}/{}/", self.signal.as_str());
+        for part in parts {
+            let letter = json!({
+                "sink": id, "position": part.position.0, "signal": self.signal.as_str(), "items": part.items,
+                "reason": reason, "time": time_us,
+            });
+            let key = format!("{prefix}{:020}", part.position.0);
+            self.memory.put(DEAD_LETTERS, &key, letter.to_string().as_bytes()).await?;
+        }
+        let mut kept = self.memory.entries(DEAD_LETTERS).await?;
+        kept.retain(|(key, _)| key.starts_with(&prefix));
+        for (key, _) in kept.iter().take(kept.len().saturating_sub(DEAD_LETTERS_MAX)) {
+            self.memory.delete(DEAD_LETTERS, key).await?;
+        }
+        Ok(())
+    }
+
+    async fn save(&mut self, at: Position, now: bool) -> anyhow::Result<()> {
+        let (saved, when) = self.saved;
+        if at != saved && (now || when.elapsed() >= SAVE_EVERY) {
+            self.memory.set_cursor(&cursor_name(&self.settings.id, self.signal), at).await?;
+            self.saved = (at, Instant::now());
+        }
+        Ok(())
+    }
+}

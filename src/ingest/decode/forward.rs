@@ -1,0 +1,136 @@
+//! A frame as others may have it: in protobuf, without the items that were rejected.
+
+use super::{DecodeError, json, protobuf};
+use crate::model::frame::Frame;
+use crate::model::signal::{Encoding, Signal};
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
+};
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use prost::Message as _;
+
+/// The bytes as they came, where they are protobuf and nothing was rejected; else they are written anew.
+///
+/// # Errors
+/// When the frame cannot be decoded.
+pub fn as_protobuf(frame: &Frame) -> Result<Bytes, DecodeError> {
+    if frame.encoding == Encoding::Protobuf && frame.rejected.is_empty() {
+        return Ok(frame.payload.clone());
+    }
+    let keep = &mut Keep { next: 0, rejected: &frame.rejected };
+    let written = match frame.signal {
+        Signal::Traces => traces(read(frame, json::traces)?, keep).encode_to_vec(),
+        Signal::Metrics => metrics(read(frame, json::metrics)?, keep).encode_to_vec(),
+        Signal::Logs => logs(read(frame, json::logs)?, keep).encode_to_vec(),
+    };
+    Ok(written.into())
+}
+
+fn read<M: prost::Message + Default>(
+    frame: &Frame,
+    json: fn(&Bytes) -> Result<M, DecodeError>,
+) -> Result<M, DecodeError> {
+    match frame.encoding {
+        Encoding::Protobuf => protobuf(frame.signal, &frame.payload),
+        Encoding::Json => json(&frame.payload),
+    }
+}
+
+/// Numbers items as the decoder did.
+struct Keep<'a> {
+    next: u32,
+    /// Ascending.
+    rejected: &'a [u32],
+}
+
+impl Keep<'_> {
+    fn this(&mut self) -> bool {
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        self.rejected.binary_search(&number).is_err()
+    }
+
+    fn among<T>(&mut self, items: &mut Vec<T>) {
+        items.retain(|_| self.this());
+    }
+}
+
+fn traces(mut request: ExportTraceServiceRequest, keep: &mut Keep<'_>) -> ExportTraceServiceRequest {
+    let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
+    scopes.for_each(|scope| keep.among(&mut scope.spans));
+    request
+}
+
+fn logs(mut request: ExportLogsServiceRequest, keep: &mut Keep<'_>) -> ExportLogsServiceRequest {
+    let scopes = request.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
+    scopes.for_each(|scope| keep.among(&mut scope.log_records));
+    request
+}
+
+fn metrics(mut request: ExportMetricsServiceRequest, keep: &mut Keep<'_>) -> ExportMetricsServiceRequest {
+    let scopes = request.resource_metrics.iter_mut().flat_map(|resource| &mut resource.scope_metrics);
+    for scope in scopes {
+        scope.metrics.retain_mut(|metric| points(metric, keep));
+    }
+    request
+}
+
+/// False where nothing of the metric is left.
+fn points(metric: &mut Metric, keep: &mut Keep<'_>) -> bool {
+    // A metric without data counts as one item.
+    let Some(data) = &mut metric.data else { return keep.this() };
+    match data {
+        Data::Gauge(data) => keep.among(&mut data.data_points),
+        Data::Sum(data) => keep.among(&mut data.data_points),
+        Data::Histogram(data) => keep.among(&mut data.data_points),
+        Data::ExponentialHistogram(data) => keep.among(&mut data.data_points),
+        Data::Summary(data) => keep.among(&mut data.data_points),
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+    fn frame(encoding: Encoding, payload: Bytes, rejected: Vec<u32>) -> Frame {
+        Frame {
+            receiver: "otlp".into(),
+            signal: Signal::Traces,
+            encoding,
+            received_unix_nano: 0,
+            decoder_version: 1,
+            digest: 0,
+            rejected,
+            payload,
+        }
+    }
+
+    fn names(body: Bytes) -> Vec<String> {
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        scopes.flat_map(|scope| scope.spans).map(|span| span.name).collect()
+    }
+
+    #[test]
+    fn rejected_items_stay_behind_wherever_they_stand() {
+        let span = |name: &str| Span { name: name.into(), ..Span::default() };
+        let scope = |names: [&str; 2]| ScopeSpans { spans: names.map(span).to_vec(), ..ScopeSpans::default() };
+        let resource =
+            ResourceSpans { scope_spans: vec![scope(["a", "b"]), scope(["c", "d"])], ..ResourceSpans::default() };
+        let body: Bytes = ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into();
+        let kept = as_protobuf(&frame(Encoding::Protobuf, body.clone(), vec![1, 2])).unwrap();
+        assert_eq!(names(kept), ["a", "d"]);
+        assert_eq!(as_protobuf(&frame(Encoding::Protobuf, body.clone(), Vec::new())).unwrap(), body);
+    }
+
+    #[test]
+    fn json_goes_on_as_protobuf() {
+        let body = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"},{"name":"b"}]}]}]}"#;
+        let kept = as_protobuf(&frame(Encoding::Json, Bytes::from_static(body), vec![0])).unwrap();
+        assert_eq!(names(kept), ["b"]);
+    }
+}

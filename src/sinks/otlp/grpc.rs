@@ -1,0 +1,179 @@
+//! OTLP over gRPC. Requests go out as the bytes that came in; nothing is decoded on the way.
+
+use super::{OtlpSettings, wire};
+use crate::model::signal::Signal;
+use crate::sinks::delivery::{Outcome, Sender};
+use crate::sinks::settings::Compression;
+use anyhow::{Context as _, ensure};
+use async_trait::async_trait;
+use bytes::{Buf as _, BufMut as _, Bytes};
+use http::uri::PathAndQuery;
+use std::time::Duration;
+use tonic::client;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A target over gRPC.
+pub(super) struct Grpc {
+    channel: Channel,
+    headers: MetadataMap,
+    compression: Option<CompressionEncoding>,
+    timeout: Duration,
+}
+
+impl Grpc {
+    /// # Errors
+    /// When the address, a header or the authority's file cannot be used.
+    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Grpc> {
+        let id = &settings.id;
+        ensure!(
+            !settings.tls.insecure_skip_verify,
+            "exporters.{id}.tls.insecure_skip_verify: over gRPC certificates are always verified; name the authority in ca_file"
+        );
+        let (url, tls) = url(&settings.endpoint, settings.tls.insecure);
+        let mut endpoint = Endpoint::from_shared(url)
+            .with_context(|| {
+                format!("exporters.{id}.endpoint: expected host:port or a URL, found {:?}", settings.endpoint)
+            })?
+            .connect_timeout(CONNECT_TIMEOUT);
+        if tls {
+            let mut config = ClientTlsConfig::new().with_native_roots();
+            if let Some(file) = &settings.tls.ca_file {
+                let pem =
+                    std::fs::read(file).with_context(|| format!("exporters.{id}.tls.ca_file: {}", file.display()))?;
+                config = config.ca_certificate(Certificate::from_pem(pem));
+            }
+            endpoint = endpoint.tls_config(config)?;
+        }
+        let compression = match settings.compression {
+            Compression::None => None,
+            Compression::Gzip => Some(CompressionEncoding::Gzip),
+            Compression::Zstd => Some(CompressionEncoding::Zstd),
+        };
+        let headers = headers(settings)?;
+        Ok(Grpc { channel: endpoint.connect_lazy(), headers, compression, timeout: settings.timeout })
+    }
+
+    async fn call(&self, signal: Signal, body: Bytes) -> Result<Bytes, Status> {
+        let mut client = client::Grpc::new(self.channel.clone());
+        if let Some(compression) = self.compression {
+            client = client.send_compressed(compression);
+        }
+        client.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
+        let mut request = Request::new(body);
+        *request.metadata_mut() = self.headers.clone();
+        request.set_timeout(self.timeout);
+        let path = PathAndQuery::from_static(wire::method(signal));
+        Ok(client.unary(request, path, Raw).await?.into_inner())
+    }
+}
+
+#[async_trait]
+impl Sender for Grpc {
+    async fn send(&self, signal: Signal, body: Bytes) -> Outcome {
+        match tokio::time::timeout(self.timeout, self.call(signal, body)).await {
+            Ok(Ok(answer)) => wire::delivered(signal, &answer),
+            Ok(Err(status)) => judge(&status),
+            Err(_) => Outcome::Retry { after: None, reason: format!("no answer within {:?}", self.timeout) },
+        }
+    }
+}
+
+/// What a status means: <https://opentelemetry.io/docs/specs/otlp/#failures>.
+fn judge(status: &Status) -> Outcome {
+    let reason = format!("{:?}: {}", status.code(), status.message());
+    let after = wire::retry_info(status.details());
+    match status.code() {
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Outcome::Retry { after, reason },
+        Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason },
+        // Without a time to come again it says that the message is larger than it takes.
+        Code::ResourceExhausted => Outcome::TooLarge(reason),
+        // What tonic says of a connection that broke.
+        Code::Unknown if std::error::Error::source(status).is_some() => Outcome::Retry { after, reason },
+        _ => Outcome::Refused(reason),
+    }
+}
+
+/// The address with its scheme, and whether TLS is spoken: as in the Collector, it is unless `insecure` says otherwise.
+fn url(endpoint: &str, insecure: bool) -> (String, bool) {
+    match endpoint.split_once("://") {
+        Some(("http", _)) => (endpoint.to_owned(), false),
+        Some(("https", _)) => (endpoint.to_owned(), true),
+        Some((_, rest)) => (format!("{}://{rest}", scheme(insecure)), !insecure),
+        None => (format!("{}://{endpoint}", scheme(insecure)), !insecure),
+    }
+}
+
+fn scheme(insecure: bool) -> &'static str {
+    if insecure { "http" } else { "https" }
+}
+
+fn headers(settings: &OtlpSettings) -> anyhow::Result<MetadataMap> {
+    let mut headers = MetadataMap::new();
+    for (name, value) in &settings.headers {
+        let place = || format!("exporters.{}.headers: {name}", settings.id);
+        let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).with_context(place)?;
+        let mut value: MetadataValue<_> = value.reveal().parse().with_context(place)?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// An error with what lies behind it: transport errors say little by themselves.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Messages as bytes.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
+    }
+
+    fn decoder(&mut self) -> Raw {
+        Raw
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = buffer.remaining();
+        Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}

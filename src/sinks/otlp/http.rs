@@ -1,0 +1,115 @@
+//! OTLP over HTTP, in protobuf.
+
+use super::{OtlpSettings, wire};
+use crate::model::signal::Signal;
+use crate::sinks::delivery::{Outcome, Sender};
+use crate::sinks::settings::Compression;
+use crate::sinks::web;
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use prost::Message as _;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::{Client, StatusCode, Url};
+use std::io::Write as _;
+
+/// zstd's own default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// A target over HTTP.
+pub(super) struct Http {
+    client: Client,
+    traces: Url,
+    metrics: Url,
+    logs: Url,
+    compression: Compression,
+}
+
+impl Http {
+    /// # Errors
+    /// When an address, a header or the authority's file cannot be used.
+    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Http> {
+        let url = |own: &Option<String>, path: &str| {
+            let text = match own {
+                Some(own) => own.clone(),
+                None => format!("{}{path}", settings.endpoint.trim_end_matches('/')),
+            };
+            Url::parse(&text).with_context(|| {
+                format!("exporters.{}.endpoint: expected a URL such as http://host:4318, found {text:?}", settings.id)
+            })
+        };
+        let traces = url(&settings.traces_endpoint, "/v1/traces")?;
+        let place = format!("exporters.{}", settings.id);
+        let client = web::client(&place, &traces, settings.timeout, &settings.headers, &settings.tls)?;
+        Ok(Http {
+            client,
+            traces,
+            metrics: url(&settings.metrics_endpoint, "/v1/metrics")?,
+            logs: url(&settings.logs_endpoint, "/v1/logs")?,
+            compression: settings.compression,
+        })
+    }
+
+    async fn post(&self, signal: Signal, body: Bytes) -> Result<reqwest::Response, reqwest::Error> {
+        let url = match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        };
+        let (body, encoding) = compress(body, self.compression);
+        let mut request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/x-protobuf").body(body);
+        if let Some(encoding) = encoding {
+            request = request.header(CONTENT_ENCODING, encoding);
+        }
+        request.send().await
+    }
+}
+
+#[async_trait]
+impl Sender for Http {
+    async fn send(&self, signal: Signal, body: Bytes) -> Outcome {
+        let answer = match self.post(signal, body).await {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Retry { after: None, reason: web::reason(error) },
+        };
+        let status = answer.status();
+        let after = web::retry_after(answer.headers());
+        let body = web::beginning(answer).await;
+        if status.is_success() {
+            return wire::delivered(signal, &body);
+        }
+        let reason = format!("{status}: {}", told(&body));
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Outcome::Retry { after, reason },
+            _ => Outcome::Refused(reason),
+        }
+    }
+}
+
+/// What an error's body says: a `google.rpc.Status`, or text.
+fn told(body: &[u8]) -> String {
+    match std::str::from_utf8(body) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => wire::Status::decode(body).map(|status| status.message).unwrap_or_default(),
+    }
+}
+
+fn compress(body: Bytes, compression: Compression) -> (Bytes, Option<&'static str>) {
+    let compressed = match compression {
+        Compression::None => return (body, None),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&body).and_then(|()| encoder.finish()).map(|body| (body, "gzip"))
+        }
+        Compression::Zstd => zstd::encode_all(&*body, ZSTD_LEVEL).map(|body| (body, "zstd")),
+    };
+    match compressed {
+        Ok((compressed, encoding)) => (compressed.into(), Some(encoding)),
+        Err(_) => (body, None),
+    }
+}

@@ -1,0 +1,75 @@
+//! How far an exporter or a channel is, for the table `sinks`.
+
+use crate::log::Position;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Counts since the start; shared with whoever shows them.
+#[derive(Debug, Default)]
+pub struct SinkStats {
+    /// Items that the target took.
+    pub sent_items: AtomicU64,
+    /// Items that the target refused for good.
+    pub refused_items: AtomicU64,
+    /// Frames, or messages, kept as dead letters.
+    pub dead_letters: AtomicU64,
+    changing: Mutex<Changing>,
+}
+
+#[derive(Debug, Default)]
+struct Changing {
+    /// By signal.
+    positions: BTreeMap<&'static str, Position>,
+    failing: bool,
+    last_error: Option<String>,
+}
+
+/// How a sink stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest frame that it has dealt with; `None` where it reads no frames.
+    pub position: Option<Position>,
+    /// `ok` or `retrying`.
+    pub state: &'static str,
+    /// What the target last said.
+    pub last_error: Option<String>,
+}
+
+impl SinkStats {
+    pub(super) fn add(counter: &AtomicU64, number: u64) {
+        counter.fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// A reader of a signal is at a place.
+    pub(super) fn at(&self, signal: &'static str, position: Position) {
+        self.changing().positions.insert(signal, position);
+    }
+
+    /// An attempt failed; true if the one before did not.
+    pub(super) fn failed(&self, error: &str) -> bool {
+        let mut changing = self.changing();
+        changing.last_error = Some(error.to_owned());
+        !std::mem::replace(&mut changing.failing, true)
+    }
+
+    /// An attempt went well; true if the one before did not.
+    pub(super) fn went_well(&self) -> bool {
+        std::mem::replace(&mut self.changing().failing, false)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let changing = self.changing();
+        Standing {
+            position: changing.positions.values().min().copied(),
+            state: if changing.failing { "retrying" } else { "ok" },
+            last_error: changing.last_error.clone(),
+        }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
