@@ -102,8 +102,11 @@ async fn the_fsync_comes_before_the_answer() {
     let mut server = setup.launch(command);
     server.ready().await;
     server.otlp().traces(request("shop", vec![span(1, "/a", 1.0)])).await.unwrap();
-    server.process.signal("TERM");
-    server.process.ended(Duration::from_secs(30)).await;
+    // The signal is for what is traced: it ends, and then strace does.
+    let mut pkill = Command::new("pkill");
+    pkill.args(["-TERM", "-P", &server.process.0.id().to_string()]);
+    assert!(pkill.status().unwrap().success(), "pkill comes with procps");
+    server.process.ended(Duration::from_secs(60)).await;
     let lines = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = lines.lines().collect();
     let find = |what: &str, wanted: &dyn Fn(&str) -> bool| {
