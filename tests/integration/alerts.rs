@@ -35,7 +35,8 @@ async fn a_broken_budget_is_told_once_also_over_a_restart_and_its_end_too() {
             });
             config["exporters"]["webhook"] = json!({ "url": webhook_url });
             config["exporters"]["slack"] = json!({ "url": "${env:SLACK_URL}" });
-            config["service"]["pipelines"]["logs/alerts"] = json!({"receivers": ["performance"], "exporters": ["webhook", "slack"]});
+            config["service"]["pipelines"]["logs/alerts"] =
+                json!({"receivers": ["performance"], "exporters": ["webhook", "slack"]});
         })
         .variable("SLACK_URL", &slack_url)
         .start()
@@ -55,7 +56,10 @@ async fn a_broken_budget_is_told_once_also_over_a_restart_and_its_end_too() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((webhook.bodies().len(), slack.bodies().len()), (1, 1), "a restart does not repeat");
     let alerts = server.sql("SELECT channel, status FROM alerts ORDER BY channel").await;
-    assert_eq!(alerts, [json!({"channel": "slack", "status": "firing"}), json!({"channel": "webhook", "status": "firing"})]);
+    assert_eq!(
+        alerts,
+        [json!({"channel": "slack", "status": "firing"}), json!({"channel": "webhook", "status": "firing"})]
+    );
 
     // It is over when it was judged within its limit, which needs fast calls and the slow ones out of the window.
     let resolved = until("the end is told", Duration::from_secs(120), || async {

@@ -12,7 +12,9 @@ const JSON: &str = "application/json";
 
 async fn status(server: &Server, path: &str, kind: &str, encoding: &str, body: Vec<u8>) -> (u16, String) {
     match server.otlp().encoded(path, kind, encoding, body).await {
-        Ok(answer) => (answer.status().as_u16(), String::from_utf8_lossy(&answer.bytes().await.unwrap_or_default()).into_owned()),
+        Ok(answer) => {
+            (answer.status().as_u16(), String::from_utf8_lossy(&answer.bytes().await.unwrap_or_default()).into_owned())
+        }
         Err(error) => (0, error.to_string()),
     }
 }
@@ -48,7 +50,14 @@ async fn broken_requests_are_refused_one_by_one_and_good_ones_between_are_kept()
         ("another content type", "/v1/traces", "text/xml", "", whole.clone(), 415),
         ("no JSON", "/v1/traces", JSON, "", b"{".to_vec(), 400),
         ("JSON of other types", "/v1/traces", JSON, "", br#"{"resourceSpans": 7}"#.to_vec(), 400),
-        ("a name that is a number", "/v1/traces", JSON, "", br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":7}]}]}]}"#.to_vec(), 400),
+        (
+            "a name that is a number",
+            "/v1/traces",
+            JSON,
+            "",
+            br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":7}]}]}]}"#.to_vec(),
+            400,
+        ),
         ("21 MiB", "/v1/traces", JSON, "", large.clone(), 413),
         ("21 MiB, compressed", "/v1/traces", JSON, "gzip", gzip(&large), 413),
         ("a bomb", "/v1/metrics", PROTOBUF, "gzip", bomb, 413),
@@ -97,7 +106,9 @@ async fn bad_spans_among_good_ones_are_counted_and_the_good_are_kept() {
 
 #[tokio::test]
 async fn metrics_of_an_unknown_type_are_rejected_by_count() {
-    use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
+    use opentelemetry_proto::tonic::collector::metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+    };
     use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
     let server = Setup::new().start().await;
     let metrics = vec![Metric { name: "of.the.future".into(), ..Metric::default() }];
@@ -121,7 +132,8 @@ async fn grpc_answers_with_its_own_statuses() {
         let mut client = tonic::client::Grpc::new(channel.clone());
         client.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
-        let answer: Result<tonic::Response<Bytes>, tonic::Status> = client.unary(tonic::Request::new(Bytes::from(body)), path, Raw).await;
+        let answer: Result<tonic::Response<Bytes>, tonic::Status> =
+            client.unary(tonic::Request::new(Bytes::from(body)), path, Raw).await;
         answer.map(|_| ()).map_err(|status| status.code())
     };
     assert_eq!(call(request("shop", vec![span(1, "/a", 1.0)])).await, Ok(()));
@@ -183,7 +195,10 @@ async fn a_broken_file_at_a_reload_leaves_the_old_one_running() {
         if log.contains("not reloaded") && log.contains("conectors") { Ok(()) } else { Err(log) }
     })
     .await;
-    let with_budget = good.replace("\"interval\": \"1s\"", "\"interval\": \"1s\", \"budgets\": {\"api\": {\"mine\": {\"match\": \"GET /a\", \"limit\": \"7ms\"}}}");
+    let with_budget = good.replace(
+        "\"interval\": \"1s\"",
+        "\"interval\": \"1s\", \"budgets\": {\"api\": {\"mine\": {\"match\": \"GET /a\", \"limit\": \"7ms\"}}}",
+    );
     std::fs::write(&path, with_budget).unwrap();
     server.process.signal("HUP");
     crate::support::until("the budget is in force", std::time::Duration::from_secs(10), || async {

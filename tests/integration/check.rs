@@ -35,15 +35,13 @@ async fn five_faults_are_told_at_once_with_their_lines() {
     let file = file.to_str().unwrap();
     let (code, _, told) = check(&["--config", file]).await;
     assert_eq!(code, Some(2), "{told}");
-    for (line, words) in [
-        (4, "allow_unauthenticated"),
-        (5, "99999"),
-        (6, "connectors"),
-        (9, "soon"),
-        (12, "otlp_grpc"),
-    ] {
+    for (line, words) in [(4, "allow_unauthenticated"), (5, "99999"), (6, "connectors"), (9, "soon"), (12, "otlp_grpc")]
+    {
         let place = format!("{file}:{line}:");
-        assert!(told.lines().any(|fault| fault.starts_with(&place) && fault.contains(words)), "line {line} {words}: {told}");
+        assert!(
+            told.lines().any(|fault| fault.starts_with(&place) && fault.contains(words)),
+            "line {line} {words}: {told}"
+        );
     }
     let (code, printed, _) = check(&["--config", file, "--json"]).await;
     let answer: Value = serde_json::from_str(&printed).unwrap();

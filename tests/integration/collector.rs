@@ -84,8 +84,10 @@ fn series(text: &str) -> BTreeMap<String, f64> {
         let (name, rest) = line.split_once('{').expect("labels");
         let (labels, value) = rest.rsplit_once('}').expect("labels end");
         // No label of this test holds a comma or a quote.
-        let mut labels: Vec<&str> =
-            labels.split(',').filter(|label| wanted.iter().any(|name| label.starts_with(&format!("{name}=")))).collect();
+        let mut labels: Vec<&str> = labels
+            .split(',')
+            .filter(|label| wanted.iter().any(|name| label.starts_with(&format!("{name}="))))
+            .collect();
         labels.sort_unstable();
         let value = value.trim().split(' ').next().and_then(|value| value.parse().ok()).expect("a value");
         found.insert(format!("{name}{{{}}}", labels.join(",")), value);
@@ -137,7 +139,11 @@ service:
     let names = |series: &BTreeMap<String, f64>| series.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(&expected));
     for (name, expected) in &expected {
-        assert!((found[name] - expected).abs() <= expected.abs() * 1e-6, "{name}: {}, the Collector says {expected}", found[name]);
+        assert!(
+            (found[name] - expected).abs() <= expected.abs() * 1e-6,
+            "{name}: {}, the Collector says {expected}",
+            found[name]
+        );
     }
     println!("span metrics: {} series, names, labels and values as the Collector's", expected.len());
 }

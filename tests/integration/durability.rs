@@ -98,7 +98,10 @@ async fn the_fsync_comes_before_the_answer() {
     let trace = tempfile::TempDir::new().unwrap();
     let file = trace.path().join("strace");
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-s", "200", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg", "-o"]).arg(&file).arg(SPANWISE);
+    command
+        .args(["-f", "-y", "-s", "200", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg", "-o"])
+        .arg(&file)
+        .arg(SPANWISE);
     let mut server = setup.launch(command);
     server.ready().await;
     server.otlp().traces(request("shop", vec![span(1, "/a", 1.0)])).await.unwrap();

@@ -4,14 +4,8 @@ use crate::support::peers::repository;
 use std::path::{Path, PathBuf};
 
 /// Folders by layer, lowest first. Folders of one layer do not know each other.
-const LAYERS: [&[&str]; 6] = [
-    &["model"],
-    &["catalog", "log"],
-    &["ingest", "store", "sinks"],
-    &["engine"],
-    &["endpoints", "demo"],
-    &["app"],
-];
+const LAYERS: [&[&str]; 6] =
+    [&["model"], &["catalog", "log"], &["ingest", "store", "sinks"], &["engine"], &["endpoints", "demo"], &["app"]];
 const LINES_MAX: usize = 400;
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

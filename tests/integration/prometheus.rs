@@ -36,7 +36,9 @@ async fn prometheus_scrapes_and_promtool_finds_no_fault() {
     // It has opinions on names, too, which the Collector's do not meet: milliseconds, and no help.
     let faults: Vec<&str> = told
         .lines()
-        .filter(|line| !line.contains("no help text") && !line.contains("use base unit") && !line.contains("non-histogram"))
+        .filter(|line| {
+            !line.contains("no help text") && !line.contains("use base unit") && !line.contains("non-histogram")
+        })
         .filter(|line| !line.trim().is_empty())
         .collect();
     assert!(faults.is_empty(), "promtool: {faults:?}\n{text}");

@@ -44,9 +44,7 @@ async fn holds(server: &Server, client: &str, service: &str, sent: &Value) {
         let sql = format!("SELECT count(*) FROM spans WHERE service_name = '{service}' AND kind = '{kind}'");
         assert_eq!(server.number(&sql).await, count.as_f64().unwrap(), "{client}: {kind}");
     }
-    server
-        .reaches(&format!("SELECT sum(calls) FROM span_metrics WHERE service_name = '{service}'"), total)
-        .await;
+    server.reaches(&format!("SELECT sum(calls) FROM span_metrics WHERE service_name = '{service}'"), total).await;
     for (operation, durations) in sent["server_durations_ms"].as_object().unwrap() {
         let mut exact: Vec<f64> = durations.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
         exact.sort_by(f64::total_cmp);
@@ -59,12 +57,16 @@ async fn holds(server: &Server, client: &str, service: &str, sent: &Value) {
         for (name, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
             let rank = (quantile * exact.len() as f64).ceil() as usize;
             let (expected, found) = (exact[rank - 1], row[name].as_f64().unwrap());
-            assert!((found - expected).abs() <= expected * 0.01, "{client} {operation} {name}: {found}, exactly {expected}");
+            assert!(
+                (found - expected).abs() <= expected * 0.01,
+                "{client} {operation} {name}: {found}, exactly {expected}"
+            );
         }
         println!("{client}: {operation}: sent {} calls, found {}, p95 within 1 %", exact.len(), row["calls"]);
     }
     for (system, count) in sent["statements"].as_object().unwrap() {
-        let sql = format!("SELECT sum(calls) FROM queries WHERE service_name = '{service}' AND db_system_name = '{system}'");
+        let sql =
+            format!("SELECT sum(calls) FROM queries WHERE service_name = '{service}' AND db_system_name = '{system}'");
         println!("{client}: {system}: sent {count} statements, found {}", server.number(&sql).await);
     }
 }
@@ -83,7 +85,9 @@ async fn python_sdk_with_flask_psycopg_and_redis() {
     let errors = over_grpc["server_errors"].as_f64().unwrap();
     assert_eq!(server.number("SELECT sum(errors) FROM requests").await, errors);
     // Statements with other literals are one.
-    let fingerprints = server.sql("SELECT DISTINCT db_fingerprint AS f FROM queries WHERE db_system_name = 'postgresql' ORDER BY 1").await;
+    let fingerprints = server
+        .sql("SELECT DISTINCT db_fingerprint AS f FROM queries WHERE db_system_name = 'postgresql' ORDER BY 1")
+        .await;
     let fingerprints: Vec<&str> = fingerprints.iter().filter_map(|row| row["f"].as_str()).collect();
     assert!(fingerprints.contains(&"SELECT name FROM products WHERE id = ?"), "{fingerprints:?}");
     assert!(fingerprints.iter().any(|text| text.contains("IN (?") && !text.contains("?, ?")), "{fingerprints:?}");

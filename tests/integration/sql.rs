@@ -39,7 +39,8 @@ async fn psql_asks_lists_and_is_refused_what_would_change_something() {
     }
     let columns = stdout(psql(&server, &["\\d spans"])).await;
     assert!(columns.contains("duration_ms") && columns.contains("double precision"), "{columns}");
-    let attributes = stdout(psql(&server, &["SELECT resource_attributes, attributes, start_time FROM spans LIMIT 1"])).await;
+    let attributes =
+        stdout(psql(&server, &["SELECT resource_attributes, attributes, start_time FROM spans LIMIT 1"])).await;
     assert!(attributes.contains('|') && !attributes.contains("ERROR"), "{attributes}");
     for (statement, state) in [
         ("DELETE FROM spans", "25006"),
@@ -92,14 +93,19 @@ async fn psycopg_binds_parameters_and_reads_types_in_text_and_binary() {
 #[tokio::test]
 async fn http_answers_rows_and_clear_errors() {
     let server = filled().await;
-    let rows = server.sql("SELECT service_name, attributes['http.route'] AS route, parent_span_id FROM spans LIMIT 1").await;
+    let rows =
+        server.sql("SELECT service_name, attributes['http.route'] AS route, parent_span_id FROM spans LIMIT 1").await;
     assert_eq!(rows, [json!({"service_name": "shop", "route": null, "parent_span_id": null})]);
     let (status, answer) = server.ask("SELECT * FROM generate_series(1, 2000)").await;
     assert_eq!((status, answer["rows"].as_array().unwrap().len(), &answer["truncated"]), (200, 1000, &json!(true)));
     for (statement, expected, word) in [
         ("SELECT nothing FROM spans", 400, "nothing"),
         ("DROP TABLE spans", 403, "read-only"),
-        ("SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b", 504, "extensions.sql.timeout"),
+        (
+            "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b",
+            504,
+            "extensions.sql.timeout",
+        ),
     ] {
         let (status, answer) = server.ask(statement).await;
         assert!(status == expected && answer["error"].to_string().contains(word), "{statement}: {status} {answer}");

@@ -92,12 +92,7 @@ pub(super) struct MapColumn {
 
 impl MapColumn {
     fn new() -> MapColumn {
-        MapColumn {
-            offsets: vec![0],
-            keys: text(),
-            values: text(),
-            nulls: NullBufferBuilder::new(0),
-        }
+        MapColumn { offsets: vec![0], keys: text(), values: text(), nulls: NullBufferBuilder::new(0) }
     }
 
     fn len(&self) -> usize {

@@ -77,9 +77,11 @@ impl Drop for Process {
 
 /// What a program prints, off the test's thread.
 pub async fn output(mut command: Command) -> std::process::Output {
-    tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}")))
-        .await
-        .unwrap()
+    tokio::task::spawn_blocking(move || {
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    })
+    .await
+    .unwrap()
 }
 
 /// Standard output of a program that must go well.

@@ -55,7 +55,13 @@ impl Sender {
         self.encoded(path, kind, "", body).await
     }
 
-    pub async fn encoded(&self, path: &str, kind: &str, encoding: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
+    pub async fn encoded(
+        &self,
+        path: &str,
+        kind: &str,
+        encoding: &str,
+        body: Vec<u8>,
+    ) -> reqwest::Result<reqwest::Response> {
         let mut request = self.http.post(format!("http://127.0.0.1:{}{path}", self.port)).header("content-type", kind);
         if !encoding.is_empty() {
             request = request.header("content-encoding", encoding);
@@ -65,7 +71,8 @@ impl Sender {
 
     /// Sends spans; the answer's status, and what was rejected.
     pub async fn traces(&self, body: Vec<u8>) -> Result<(i64, String), String> {
-        let answer = self.post("/v1/traces", "application/x-protobuf", body).await.map_err(|error| error.to_string())?;
+        let answer =
+            self.post("/v1/traces", "application/x-protobuf", body).await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let bytes = answer.bytes().await.map_err(|error| error.to_string())?;
         if !status.is_success() {

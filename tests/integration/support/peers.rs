@@ -139,6 +139,11 @@ impl Collector {
         self.process = None;
     }
 
+    /// What it says of itself.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     /// The lines that its file exporter wrote.
     pub fn lines(&self, file: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();

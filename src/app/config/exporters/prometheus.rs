@@ -50,10 +50,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
             ("auth", "write `auth_token: ${env:TOKEN}` in its place"),
         ],
     );
-    reading.without_effect(
-        &map,
-        &["metric_expiration", "cors", "keep_alives_enabled", "without_scope_info"],
-    );
+    reading.without_effect(&map, &["metric_expiration", "cors", "keep_alives_enabled", "without_scope_info"]);
     map.finish();
     (address, settings)
 }
