@@ -60,6 +60,12 @@ mod tests {
             ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", Format::OpenMetrics),
             ("text/plain;version=0.0.4;q=0.5, application/openmetrics-text; version=1.0.0; q=0.2", Format::Text004),
             ("application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5", Format::Text004),
+            // Prometheus 2.42.
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                 text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
             // Prometheus 3.
             (
                 "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;\

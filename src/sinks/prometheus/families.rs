@@ -37,7 +37,7 @@ pub(super) struct Named {
     pub(super) families: Vec<NamedFamily>,
     /// Labels of `target_info`, one for each pair of job and instance.
     pub(super) targets: Vec<Labels>,
-    /// Families that another one of the same name and a different kind kept out: name and kind.
+    /// Families that another one of the same name and a different kind or unit kept out: name and kind.
     pub(super) collisions: Vec<(String, FamilyKind)>,
 }
 
@@ -62,11 +62,21 @@ pub(super) fn name_scrape(scrape: &Scrape, namespace: &str, const_labels: &Label
     out
 }
 
-/// The place of the family of that name and kind, made if there is none; `None` if its name is taken by another kind.
+/// The place of the family of that name, kind and unit, made if there is none; `None` if another one has its name.
 fn claim(claims: &mut BTreeMap<String, usize>, out: &mut Named, name: FamilyName, family: &Family) -> Option<usize> {
     if let Some(place) = claims.get(&name.full).copied()
-        && out.families.get(place).is_some_and(|f| f.kind == family.kind && f.name.full == name.full)
+        && let Some(held) = out.families.get_mut(place)
+        && held.kind == family.kind
+        && held.name.full == name.full
+        // A name may say the unit that another one gives apart: `x_bytes` and `x` in By are one.
+        && (held.name.words == name.words || held.name.words.is_empty() || name.words.is_empty())
     {
+        if held.name.words.is_empty() {
+            held.name = name;
+        }
+        if held.help.is_empty() {
+            held.help.clone_from(&family.description);
+        }
         return Some(place);
     }
     let wanted = line_names(&name.full, family.kind);
@@ -256,6 +266,21 @@ mod tests {
             assert_eq!(only(&named), &SampleValue::Number(2.0));
             assert_eq!(named.collisions, [("a_total".to_owned(), FamilyKind::Gauge)]);
         }
+    }
+
+    #[test]
+    fn of_two_units_under_one_name_one_is_kept_and_a_unit_in_the_name_is_no_other() {
+        let one = |name: &str, unit: &str| {
+            let samples = vec![sample(&[("from", name)], SampleValue::Number(1.0), None)];
+            Family { unit: unit.into(), ..family(name, FamilyKind::Gauge, samples) }
+        };
+        let different = named(vec![one("a.seconds.milliseconds", "s"), one("a.seconds", "ms")]);
+        assert_eq!(different.families.len(), 1);
+        assert_eq!(different.collisions, [("a_seconds_milliseconds".to_owned(), FamilyKind::Gauge)]);
+        let same = named(vec![one("disk", "By"), one("disk.bytes", "")]);
+        assert_eq!((same.families.len(), same.families[0].series.len()), (1, 2));
+        assert_eq!(same.families[0].name.unit.as_deref(), Some("bytes"));
+        assert!(same.collisions.is_empty());
     }
 
     #[test]

@@ -44,6 +44,13 @@ pub(super) struct FamilyName {
     pub(super) full: String,
     /// The unit's words, where the name ends in them (before `_total`): what OpenMetrics prints as `# UNIT`.
     pub(super) unit: Option<String>,
+    /// The unit's words, wherever they stand in the name; empty where it has none.
+    pub(super) words: String,
+}
+
+/// The settings' namespace as it may stand in a name.
+pub(super) fn namespace(text: &str) -> String {
+    tokens(text).collect::<Vec<_>>().join("_")
 }
 
 /// The name of a family; `None` where nothing of it would be left.
@@ -70,8 +77,8 @@ pub(super) fn family_name(namespace: &str, name: &str, unit: &str, kind: FamilyK
     }
     let words = [main, per].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join("_");
     let words = words.trim_matches('_').to_owned();
-    let unit = (!words.is_empty() && base_name(&full, kind).ends_with(&format!("_{words}"))).then_some(words);
-    Some(FamilyName { full, unit })
+    let is_last = !words.is_empty() && base_name(&full, kind).ends_with(&format!("_{words}"));
+    Some(FamilyName { unit: is_last.then(|| words.clone()), words, full })
 }
 
 /// The name of the family in OpenMetrics, which leaves the `_total` of a counter to its samples.
@@ -204,6 +211,15 @@ mod tests {
         }
         assert_eq!(full("@#$%", "", Gauge), None);
         assert_eq!(family_name("shop", "items", "", Counter).map(|n| n.full).as_deref(), Some("shop_items_total"));
+    }
+
+    #[test]
+    fn a_namespace_is_a_name_too() {
+        for (text, expected) in [("shop", "shop"), ("my.ns-1", "my_ns_1"), ("", ""), (".", "")] {
+            assert_eq!(namespace(text), expected);
+        }
+        let digits = family_name(&namespace("1st"), "items", "", Gauge).map(|n| n.full);
+        assert_eq!(digits.as_deref(), Some("_1st_items"));
     }
 
     #[test]

@@ -13,12 +13,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write as _;
+use std::io::BufWriter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+/// How much text is compressed at a time.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Where a scrape comes from.
 #[async_trait]
@@ -80,6 +83,7 @@ pub async fn serve(
     let path = if settings.path.starts_with('/') { settings.path.clone() } else { format!("/{}", settings.path) };
     let endpoint = Arc::new(Endpoint {
         source,
+        namespace: names::namespace(&settings.namespace),
         const_labels: names::labels(&settings.const_labels),
         scrapes: Semaphore::new(settings.scrapes_max.max(1)),
         collisions_logged: Mutex::default(),
@@ -93,6 +97,7 @@ pub async fn serve(
 struct Endpoint {
     source: Arc<dyn ScrapeSource>,
     settings: PrometheusSettings,
+    namespace: String,
     const_labels: Labels,
     scrapes: Semaphore,
     /// Names whose collision has been logged, so that each is logged once.
@@ -141,28 +146,31 @@ impl Endpoint {
     fn is_allowed(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.settings.auth_token else { return true };
         let sent = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        sent.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|sent| token.equals(sent))
+        let bearer = sent.and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        bearer.is_some_and(|(_, sent)| token.equals(sent.trim()))
     }
 
     fn print(&self, scrape: &Scrape, format: text::Format, with_gzip: bool) -> std::io::Result<Vec<u8>> {
-        let named = name_scrape(scrape, &self.settings.namespace, &self.const_labels);
+        let named = name_scrape(scrape, &self.namespace, &self.const_labels);
         for (name, kind) in &named.collisions {
             let mut logged = self.collisions_logged.lock().unwrap_or_else(PoisonError::into_inner);
             if logged.insert(name.clone()) {
                 tracing::warn!(
                     name,
                     ?kind,
-                    "two metrics of different kinds have one Prometheus name: the second is left out"
+                    "two metrics of different types or units have one Prometheus name: the second is left out"
                 );
             }
         }
-        let text = text::print(&named, format, self.settings.send_timestamps).into_bytes();
+        let with_times = self.settings.send_timestamps;
         if !with_gzip {
-            return Ok(text);
+            let mut body = Vec::new();
+            text::print(&named, format, with_times, &mut body)?;
+            return Ok(body);
         }
-        let mut encoder =
-            flate2::write::GzEncoder::new(Vec::with_capacity(text.len() / 8), flate2::Compression::fast());
-        encoder.write_all(&text)?;
+        // The text itself is never held: pieces of it go through the encoder.
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        text::print(&named, format, with_times, BufWriter::with_capacity(PIECE_BYTES, &mut encoder))?;
         encoder.finish()
     }
 }

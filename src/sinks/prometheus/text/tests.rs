@@ -1,8 +1,9 @@
-//! Golden exposition in each format. Each was also put through Prometheus' own `promtool check metrics` by hand.
+//! Golden exposition in each format, and what Prometheus' own `promtool` says of it.
 
 use super::super::families::{Labels, name_scrape};
 use super::*;
 use crate::model::scrape::{Family, Sample, Scrape};
+use std::process::{Command, Stdio};
 
 fn sample(attributes: &[(&str, &str)], resource: Option<usize>, value: SampleValue) -> Sample {
     Sample {
@@ -62,7 +63,13 @@ fn one_of_everything() -> Scrape {
 }
 
 fn printed(format: Format, with_times: bool) -> String {
-    print(&name_scrape(&one_of_everything(), "", &Labels::new()), format, with_times)
+    text(&name_scrape(&one_of_everything(), "", &Labels::new()), format, with_times)
+}
+
+fn text(named: &Named, format: Format, with_times: bool) -> String {
+    let mut out = Vec::new();
+    print(named, format, with_times, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 #[test]
@@ -88,7 +95,54 @@ fn in_open_metrics_a_counter_keeps_its_suffix_where_a_gauge_has_the_bare_name() 
     let named = name_scrape(&scrape, "", &Labels::new());
     assert!(named.collisions.is_empty());
     let expected = "# TYPE jobs gauge\njobs 1.0\n# TYPE jobs_total unknown\njobs_total 2.0\n# EOF\n";
-    assert_eq!(print(&named, Format::OpenMetrics, false), expected);
+    assert_eq!(text(&named, Format::OpenMetrics, false), expected);
     let expected = "# TYPE jobs gauge\njobs 1\n# TYPE jobs_total counter\njobs_total 2\n";
-    assert_eq!(print(&named, Format::Text004, false), expected);
+    assert_eq!(text(&named, Format::Text004, false), expected);
+}
+
+/// Expected lines by hand, from the text format's rules: buckets are cumulated, `+Inf` equals `_count`.
+#[test]
+fn a_histogram_whose_count_is_less_than_its_buckets_still_grows_to_its_last_one() {
+    let histogram = |count| SampleValue::Histogram {
+        bounds: [-1.0, 0.5, f64::INFINITY].into(),
+        counts: vec![1, 0, 2, 0],
+        sum: f64::NEG_INFINITY,
+        count,
+    };
+    let expected = "# TYPE h histogram\nh_bucket{le=\"-1\"} 1\nh_bucket{le=\"0.5\"} 1\nh_bucket{le=\"+Inf\"} 3\n\
+                    h_sum -Inf\nh_count 3\n";
+    for count in [0, 3] {
+        let families = vec![family("h", "", FamilyKind::Histogram, "", vec![sample(&[], None, histogram(count))])];
+        let named = name_scrape(&Scrape { resources: Vec::new(), families }, "", &Labels::new());
+        assert_eq!(text(&named, Format::Text004, false), expected);
+    }
+}
+
+#[test]
+fn times_before_the_epoch_are_seconds_below_zero() {
+    let mut early = sample(&[], None, SampleValue::Number(f64::NAN));
+    early.time_ms = Some(-1_500);
+    let families = vec![family("g", "", FamilyKind::Gauge, "", vec![early])];
+    let named = name_scrape(&Scrape { resources: Vec::new(), families }, "my_ns", &Labels::new());
+    assert_eq!(text(&named, Format::OpenMetrics, true), "# TYPE my_ns_g gauge\nmy_ns_g NaN -1.500\n# EOF\n");
+    assert_eq!(text(&named, Format::Text004, true), "# TYPE my_ns_g gauge\nmy_ns_g NaN -1500\n");
+}
+
+/// Prometheus' own parser. Its style advice (exit code 3) does not matter here: names come from the sender.
+#[test]
+fn promtool_parses_the_text() {
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match started {
+        Ok(promtool) => promtool,
+        Err(error) => return eprintln!("not checked, promtool cannot be started: {error}"),
+    };
+    promtool.stdin.take().unwrap().write_all(printed(Format::Text004, true).as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 3)) && !said.contains("error"), "{:?}: {said}", output.status);
 }
