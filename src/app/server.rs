@@ -2,7 +2,7 @@
 
 use super::catalog::Catalog;
 use super::config::{Config, PerformanceConfig, ReloadFn};
-use super::frames::{FrameLog, LogFrames, refetch};
+use super::frames::{FrameLog, refetch};
 use super::listeners;
 use super::memory::StateMemory;
 use super::replay::{Replayed, replay};

@@ -1,0 +1,188 @@
+//! A process under measure.
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::{Buf as _, BufMut as _, Bytes};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+const LONGEST: Duration = Duration::from_secs(60);
+/// Linux counts the time of processes in hundredths of a second.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// What one round cost.
+#[derive(Default)]
+pub(crate) struct Cost {
+    pub(crate) cpu_us_a_span: f64,
+    pub(crate) idle_bytes: u64,
+    pub(crate) resident_bytes: u64,
+    pub(crate) ready: Duration,
+    pub(crate) acknowledged: Vec<Duration>,
+}
+
+/// A running process with its OTLP and scrape ports.
+pub(crate) struct Subject {
+    process: Child,
+    grpc: u16,
+    scrape: u16,
+    pub(crate) ready: Duration,
+    _folder: TempDir,
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        let _it_may_have_ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Subject {
+    pub(crate) async fn spanwise() -> anyhow::Result<Subject> {
+        let (folder, grpc, scrape) = (TempDir::new()?, free_port()?, free_port()?);
+        let config = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}}}}}\n\
+             exporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
+             connectors: {{performance: }}\n\
+             extensions: {{store: {{directory: '{}'}}, sql: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}\n\
+             service:\n  extensions: [store, sql]\n  pipelines:\n    traces: {{receivers: [otlp], exporters: [performance]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [performance, prometheus]}}\n",
+            folder.path().join("data").display(),
+            free_port()?,
+        );
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, config)?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+        command.arg("--config").arg(file);
+        Subject::start(command, folder, grpc, scrape).await
+    }
+
+    pub(crate) async fn collector() -> anyhow::Result<Subject> {
+        let program = std::env::var("SPANWISE_COLLECTOR")
+            .context("SPANWISE_COLLECTOR is not set: first eval \"$(tests/run --env)\"")?;
+        let (folder, grpc, scrape) = (TempDir::new()?, free_port()?, free_port()?);
+        let config = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}}}}}\n\
+             connectors: {{spanmetrics: {{metrics_flush_interval: 1s}}}}\n\
+             exporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], exporters: [spanmetrics]}}\n    metrics: {{receivers: [spanmetrics], exporters: [prometheus]}}\n"
+        );
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, config)?;
+        let mut command = Command::new(program);
+        command.arg("--config").arg(file);
+        Subject::start(command, folder, grpc, scrape).await
+    }
+
+    async fn start(mut command: Command, folder: TempDir, grpc: u16, scrape: u16) -> anyhow::Result<Subject> {
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let began = Instant::now();
+        let mut process = command.spawn().with_context(|| format!("{command:?}"))?;
+        while tokio::net::TcpStream::connect(("127.0.0.1", grpc)).await.is_err() {
+            if let Some(status) = process.try_wait()? {
+                bail!("{command:?} ended: {status}: {}", std::fs::read_to_string(folder.path().join("log"))?);
+            }
+            ensure!(began.elapsed() < LONGEST, "{command:?} does not listen");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(Subject { process, grpc, scrape, ready: began.elapsed(), _folder: folder })
+    }
+
+    /// User and system time so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // Behind the name, which may hold anything: fields 14 and 15, the state being the third.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+        Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_A_SECOND))
+    }
+
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.split_whitespace().next().context("no VmRSS")?.parse::<u64>()? * 1024)
+    }
+
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{}", self.grpc))?;
+        Ok(Client(tonic::client::Grpc::new(endpoint.connect().await?)))
+    }
+
+    /// Waits until its scrape says that every span was counted.
+    pub(crate) async fn has_counted(&self, spans: u64) -> anyhow::Result<()> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let began = Instant::now();
+        loop {
+            let url = format!("http://127.0.0.1:{}/metrics", self.scrape);
+            let text = http.get(url).send().await?.text().await?;
+            let counted: f64 = text
+                .lines()
+                .filter(|line| line.starts_with("traces_span_metrics_calls_total"))
+                .filter_map(|line| line.rsplit("} ").next()?.split(' ').next()?.parse::<f64>().ok())
+                .sum();
+            if counted as u64 == spans {
+                return Ok(());
+            }
+            ensure!(began.elapsed() < LONGEST, "counted {counted} of {spans} spans");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// Sends requests over gRPC as bytes.
+pub(crate) struct Client(tonic::client::Grpc<Channel>);
+
+impl Client {
+    pub(crate) async fn send(&mut self, body: Bytes) -> anyhow::Result<()> {
+        self.0.ready().await?;
+        let path = http::uri::PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+        self.0.unary(Request::new(body), path, Raw).await?;
+        Ok(())
+    }
+}
+
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
+    }
+
+    fn decoder(&mut self) -> Raw {
+        Raw
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = buffer.remaining();
+        Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}
