@@ -3,6 +3,7 @@
 
 mod binary;
 mod errors;
+mod functions;
 mod literals;
 mod login;
 mod parameters;
@@ -164,6 +165,7 @@ impl Shared {
         }
         let context = SessionContext::new_with_state(current.state());
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| errors::datafusion(&error))?;
+        functions::register(&context);
         *base = Some((id, context.clone()));
         Ok(context)
     }

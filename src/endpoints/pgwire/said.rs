@@ -32,7 +32,7 @@ pub(super) enum Said {
 }
 
 /// The settings that can be shown, and their values where the client has set none.
-const KNOWN: [(&str, &str); 25] = [
+pub(super) const KNOWN: [(&str, &str); 25] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
