@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// Drivers read PostgreSQL's version out of the first number.
+/// Drivers read Postgres's version out of the first number.
 const VERSION: &str = concat!("PostgreSQL 16.6 (Spanwise ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Registers them for planning.
