@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn durations_are_written_as_go_does() {
         assert_eq!(as_go(Duration::from_millis(1500)), "1.5s");
-        assert_eq!(as_go(Duration::from_secs(60)), "1m0s");
+        assert_eq!(as_go(Duration::from_mins(1)), "1m0s");
         assert_eq!(as_go(Duration::from_secs(3600 + 2 * 60 + 3)), "1h2m3s");
         assert_eq!(as_go(Duration::ZERO), "0s");
     }

@@ -1,8 +1,9 @@
-//! SQL over the Postgres wire, for psql, drivers and Grafana. Every statement is planned here, beside PostgreSQL's
+//! SQL over the Postgres wire, for psql, drivers and Grafana. Every statement is planned here, beside Postgres's
 //! catalog, and run by the [`QueryService`], under the same limits as any other query.
 
 mod binary;
 mod errors;
+mod functions;
 mod literals;
 mod login;
 mod parameters;
@@ -66,8 +67,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Bounds {
             login: Duration::from_secs(30),
-            idle: Duration::from_secs(3600),
-            stall: Duration::from_secs(60),
+            idle: Duration::from_hours(1),
+            stall: Duration::from_mins(1),
             login_bytes_max: 32 << 10,
             message_bytes_max: 16 << 20,
         }
@@ -133,7 +134,7 @@ struct Shared {
     manager: Arc<ConnectionManager>,
     keys: Arc<RandomPidSecretKeyGenerator>,
     sql: PostgresCompatibilityParser,
-    /// The service's session, by its id, with PostgreSQL's catalog beside its tables.
+    /// The service's session, by its id, with Postgres's catalog beside its tables.
     base: Mutex<Option<(String, SessionContext)>>,
 }
 
@@ -164,6 +165,7 @@ impl Shared {
         }
         let context = SessionContext::new_with_state(current.state());
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| errors::datafusion(&error))?;
+        functions::register(&context);
         *base = Some((id, context.clone()));
         Ok(context)
     }

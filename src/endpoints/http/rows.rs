@@ -58,14 +58,15 @@ impl Parts {
                 self.at = At::Rows;
                 Some(Ok(Bytes::from_static(b"{\"rows\":[")))
             }
-            At::Rows => match self.rows() {
-                Some(part) => Some(part),
-                None => {
-                    self.at = At::End;
-                    let end: &[u8] = if self.answer.truncated { b"],\"truncated\":true}" } else { b"]}" };
-                    Some(Ok(Bytes::from_static(end)))
+            At::Rows => {
+                let part = self.rows();
+                if part.is_some() {
+                    return part;
                 }
-            },
+                self.at = At::End;
+                let end: &[u8] = if self.answer.truncated { b"],\"truncated\":true}" } else { b"]}" };
+                Some(Ok(Bytes::from_static(end)))
+            }
             At::End => None,
         }
     }

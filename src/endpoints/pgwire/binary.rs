@@ -1,11 +1,11 @@
-//! Values of parameters in their binary form, as PostgreSQL's `*_recv` functions take them.
+//! Values of parameters in their binary form, as Postgres's `*_recv` functions take them.
 
 use super::literals::{arrow_type, from_text, item_type};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::api::Type;
 
-/// Days from 1970-01-01 to 2000-01-01, where PostgreSQL begins to count.
+/// Days from 1970-01-01 to 2000-01-01, where Postgres begins to count.
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_US: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
@@ -78,9 +78,10 @@ fn numeric_text(mut bytes: &[u8]) -> Option<String> {
         return None;
     }
     let group = |at: i16| usize::try_from(at).ok().and_then(|at| groups.get(at)).copied().unwrap_or(0);
-    let whole: String = (0..=weight).map(|at| format!("{:04}", group(at))).collect();
+    let digits = |from: i16, to: i16| (from..=to).fold(String::new(), |text, at| text + &format!("{:04}", group(at)));
+    let whole = digits(0, weight);
     let fraction_groups = i16::try_from(scale.div_ceil(4)).ok()?;
-    let fraction: String = (1..=fraction_groups).map(|at| format!("{:04}", group(weight + at))).collect();
+    let fraction = digits(weight + 1, weight + fraction_groups);
     let minus = if sign == 0x4000 { "-" } else { "" };
     let whole = Some(whole.trim_start_matches('0')).filter(|whole| !whole.is_empty()).unwrap_or("0");
     let point = if scale > 0 { "." } else { "" };

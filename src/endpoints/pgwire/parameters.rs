@@ -6,7 +6,7 @@ use super::literals::{arrow_type, from_text};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, LogicalPlan};
 use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
@@ -49,6 +49,14 @@ fn gather(plan: &LogicalPlan, found: &mut BTreeMap<String, Option<DataType>>) ->
                         if let Expr::Placeholder(placeholder) = &**expr {
                             let own = placeholder.field.as_ref().map(|field| field.data_type());
                             note(&placeholder.id, own.or(Some(field.data_type())));
+                        }
+                    }
+                    // `column = ANY($1)`: a list of what the column holds.
+                    Expr::ScalarFunction(function) if function.name() == "array_has" => {
+                        if let [Expr::Placeholder(list), item] = function.args.as_slice() {
+                            let schema = node.inputs().first().map(|input| input.schema());
+                            let item = schema.and_then(|schema| item.get_type(schema).ok());
+                            note(&list.id, item.map(|item| DataType::new_list(item, true)).as_ref());
                         }
                     }
                     Expr::Placeholder(placeholder) => {

@@ -32,7 +32,7 @@ pub(super) enum Said {
 }
 
 /// The settings that can be shown, and their values where the client has set none.
-const KNOWN: [(&str, &str); 25] = [
+pub(super) const KNOWN: [(&str, &str); 25] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
@@ -143,7 +143,7 @@ impl Said {
                 row.encode_field(&Some(shown(client, name)?))?;
                 let row = Ok(row.take_row());
                 let mut response = QueryResponse::new(fields, futures::stream::iter([row]));
-                response.command_tag = "SHOW".to_owned();
+                "SHOW".clone_into(&mut response.command_tag);
                 Response::Query(response)
             }
             Said::Deallocate(_) => Response::Execution(Tag::new("DEALLOCATE")),

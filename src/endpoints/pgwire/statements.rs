@@ -2,7 +2,7 @@
 
 use super::parameters::{self, Sent};
 use super::said::Said;
-use super::text::readable;
+use super::text::{is_query, readable};
 use super::{Shared, errors};
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
@@ -57,6 +57,9 @@ pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> P
     let statement = Planned::Statement(Box::new(statement));
     let plan = context.state().statement_to_plan(statement).await.and_then(readable);
     let plan = plan.map_err(|error| errors::datafusion(&error))?;
+    if !is_query(&plan) {
+        return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
+    }
     let inferred = parameters::inferred(&plan)?;
     Ok(Prepared::Query(Arc::new(Query { plan, inferred })))
 }

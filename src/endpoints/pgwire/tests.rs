@@ -85,7 +85,7 @@ async fn every_type_has_its_text() {
     assert_eq!(told, expected);
     let numbers = "SELECT 0.1::double, 'NaN'::double, count(*), sum(status), NULL::double FROM spans";
     assert_eq!(served.told(&[numbers]).await.unwrap(), "0.1|NaN|2|200|\n");
-    let named = "SELECT {'a': 1} AS s, attributes['http.method'] FROM spans WHERE name = 'checkout'";
+    let named = "SELECT named_struct('a', 1) AS s, attributes['http.method'] FROM spans WHERE name = 'checkout'";
     assert_eq!(served.told(&[named]).await.unwrap(), "{\"a\":1}|GE\"T\n");
 }
 
@@ -132,6 +132,24 @@ async fn what_clients_say_is_accepted() {
     assert!(fault.contains("22023") && fault.contains("\"soon\""), "{fault}");
     let fault = served.fault("SHOW nothing").await.unwrap();
     assert!(fault.contains("42704"), "{fault}");
+}
+
+/// What Grafana asks when a source is added, and what its macros become.
+#[tokio::test]
+async fn grafana_is_answered() {
+    let served = plain().await;
+    let asked = [
+        "SELECT current_setting('server_version_num')::int/100 as version",
+        "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'",
+        "SELECT quote_ident(table_name) FROM information_schema.tables WHERE quote_ident(table_schema) NOT IN \
+         ('information_schema', 'pg_catalog') ORDER BY 1",
+        "SELECT floor(extract(epoch from start_time)/300)*300 AS \"time\", count(*) FROM spans WHERE start_time BETWEEN \
+         '2026-01-01T00:00:00Z' AND '2026-01-03T00:00:00.123Z' GROUP BY 1 ORDER BY 1",
+        "SELECT current_setting('nothing', true), starts_with(version(), 'PostgreSQL 16')",
+    ];
+    let Some(told) = served.told(&asked).await else { return };
+    // 2026-01-02T03:00:00Z, the five minutes in which the span began.
+    assert_eq!(told, "1600\nspans\n1767322800.0|1\n|t\n");
 }
 
 #[tokio::test]

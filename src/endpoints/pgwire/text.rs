@@ -16,9 +16,7 @@ const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
 /// The plan with such columns turned into text.
 pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let is_query =
-        !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_));
-    if !is_query || !plan.schema().fields().iter().any(|field| foreign(field.data_type())) {
+    if !is_query(&plan) || !plan.schema().fields().iter().any(|field| foreign(field.data_type())) {
         return Ok(plan);
     }
     let json = ScalarUDF::new_from_impl(JsonText::new());
@@ -31,6 +29,11 @@ pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
         })
         .collect();
     LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// Whether a plan only asks.
+pub(super) fn is_query(plan: &LogicalPlan) -> bool {
+    !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_))
 }
 
 /// Whether a column holds JSON text of ours.
