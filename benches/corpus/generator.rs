@@ -28,8 +28,14 @@ const SERVICES: [(&str, &[(&str, &str, f64)]); 6] = [
 const STATEMENTS: [(&str, &str); 5] = [
     ("SELECT name, price FROM products WHERE id = #", "SELECT name, price FROM products WHERE id = ?"),
     ("SELECT quantity FROM stock WHERE sku = 'sku-#'", "SELECT quantity FROM stock WHERE sku = ?"),
-    ("UPDATE stock SET quantity = quantity - 1 WHERE sku = 'sku-#'", "UPDATE stock SET quantity = quantity - ? WHERE sku = ?"),
-    ("SELECT id, total FROM orders WHERE customer = # ORDER BY id", "SELECT id, total FROM orders WHERE customer = ? ORDER BY id"),
+    (
+        "UPDATE stock SET quantity = quantity - 1 WHERE sku = 'sku-#'",
+        "UPDATE stock SET quantity = quantity - ? WHERE sku = ?",
+    ),
+    (
+        "SELECT id, total FROM orders WHERE customer = # ORDER BY id",
+        "SELECT id, total FROM orders WHERE customer = ? ORDER BY id",
+    ),
     ("DELETE FROM carts WHERE session = 'c#'", "DELETE FROM carts WHERE session = ?"),
 ];
 
@@ -57,7 +63,12 @@ impl Operation {
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         let mut sorted = self.durations_ms.clone();
         sorted.sort_by(f64::total_cmp);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a rank"
+        )]
         let rank = ((quantile * sorted.len() as f64).ceil() as usize).max(1);
         sorted.get(rank - 1).copied().unwrap_or_default()
     }
@@ -112,7 +123,13 @@ impl Generator {
     }
 
     /// A server span; its service and id.
-    fn server(&mut self, context: &Context, service: &'static str, parent: &[u8], spans: &mut Spans) -> (&'static str, Vec<u8>) {
+    fn server(
+        &mut self,
+        context: &Context,
+        service: &'static str,
+        parent: &[u8],
+        spans: &mut Spans,
+    ) -> (&'static str, Vec<u8>) {
         let routes = SERVICES.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, routes)| routes);
         let (method, route, usual_ms) = routes[self.random.index(routes.len())];
         let duration = self.random.duration(usual_ms);
@@ -147,7 +164,10 @@ impl Generator {
         let mut span = self.span(context, parent, "GET", CLIENT, duration);
         span.attributes = vec![
             text("http.request.method", "GET"),
-            text("url.full", &format!("http://backend.shop.internal:8080/api/items/{}?expand=price", self.random.below(100_000))),
+            text(
+                "url.full",
+                &format!("http://backend.shop.internal:8080/api/items/{}?expand=price", self.random.below(100_000)),
+            ),
             int("http.response.status_code", 200),
             text("server.address", "backend.shop.internal"),
             int("server.port", 8080),
@@ -255,7 +275,8 @@ fn of_service(service: &str, spans: Vec<Span>) -> ResourceSpans {
         text("telemetry.sdk.language", "rust"),
         text("host.name", "node-3.shop.internal"),
     ];
-    let scope = InstrumentationScope { name: "shop.http".to_owned(), version: "1.4.0".to_owned(), ..Default::default() };
+    let scope =
+        InstrumentationScope { name: "shop.http".to_owned(), version: "1.4.0".to_owned(), ..Default::default() };
     ResourceSpans {
         resource: Some(Resource { attributes, ..Resource::default() }),
         scope_spans: vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }],

@@ -66,9 +66,7 @@ fn told(shape: Shape, truth: &Truth, bytes: usize) -> Value {
             "p50_ms": operation.quantile(0.5), "p95_ms": operation.quantile(0.95), "p99_ms": operation.quantile(0.99),
         })
     };
-    let statement = |((service, statement), calls): (&(&str, &str), &u64)| {
-        json!({"service_name": service, "statement": statement, "calls": calls})
-    };
+    let statement = |((service, statement), calls): (&(&str, &str), &u64)| json!({"service_name": service, "statement": statement, "calls": calls});
     json!({
         "seed": shape.seed, "requests": truth.requests, "spans": truth.spans, "bytes": bytes,
         "bytes_a_span": bytes as u64 / truth.spans.max(1), "errors": truth.errors, "late": truth.late,

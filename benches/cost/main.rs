@@ -35,7 +35,11 @@ async fn main() -> anyhow::Result<()> {
         for is_ours in order {
             let subject = if is_ours { Subject::spanwise().await? } else { Subject::collector().await? };
             let cost = measure(subject, &options, round).await?;
-            eprintln!("round {round}: {}: {:.2} µs a span", if is_ours { "Spanwise" } else { "Collector" }, cost.cpu_us_a_span);
+            eprintln!(
+                "round {round}: {}: {:.2} µs a span",
+                if is_ours { "Spanwise" } else { "Collector" },
+                cost.cpu_us_a_span
+            );
             if is_ours { ours.push(cost) } else { theirs.push(cost) }
         }
     }
@@ -103,7 +107,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn quantile_ms(costs: &[Cost], quantile: f64) -> f64 {
-    let mut all: Vec<f64> = costs.iter().flat_map(|cost| &cost.acknowledged).map(|took| took.as_secs_f64() * 1e3).collect();
+    let mut all: Vec<f64> =
+        costs.iter().flat_map(|cost| &cost.acknowledged).map(|took| took.as_secs_f64() * 1e3).collect();
     all.sort_by(f64::total_cmp);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((all.len() as f64 * quantile) as usize).min(all.len().saturating_sub(1));
@@ -123,7 +128,10 @@ fn table(options: &Options, ours: &[Cost], theirs: &[Cost]) -> String {
     };
     let profile = if cfg!(debug_assertions) { "dev profile" } else { "release profile" };
     [
-        format!("{} spans/s in requests of {SPANS_A_REQUEST}, {} s, {} rounds, {profile}", options.rate, options.seconds, options.rounds),
+        format!(
+            "{} spans/s in requests of {SPANS_A_REQUEST}, {} s, {} rounds, {profile}",
+            options.rate, options.seconds, options.rounds
+        ),
         String::new(),
         "| | Spanwise (durable log, all analyses, SQL) | Collector (span metrics, Prometheus) | ratio |".to_owned(),
         "|---|---|---|---|".to_owned(),

@@ -45,6 +45,10 @@ impl QueryService for Services {
         self.engine.execute(plan, self.limits).await
     }
 
+    fn sql_bytes_max(&self) -> usize {
+        self.limits.sql_bytes_max
+    }
+
     fn session(&self) -> SessionContext {
         self.engine.session()
     }

@@ -7,7 +7,6 @@ use crate::app::config::{MetricsLevel, OutwardTelemetry, TelemetryConfig};
 use crate::app::frames::FrameLog;
 use crate::ingest::Admission;
 use crate::model::signal::{Encoding, Signal};
-use crate::sinks::otlp::Protocol;
 use crate::store::HotStore;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
@@ -61,10 +60,6 @@ fn resource(config: &TelemetryConfig) -> Resource {
 }
 
 fn exporter(outward: &OutwardTelemetry) -> anyhow::Result<opentelemetry_otlp::MetricExporter> {
-    anyhow::ensure!(
-        outward.protocol == Protocol::Grpc,
-        "service.telemetry.metrics: own telemetry is sent over gRPC alone; found http, write `protocol: grpc`"
-    );
     let mut headers = tonic::metadata::MetadataMap::new();
     for (name, value) in &outward.headers {
         let name = tonic::metadata::MetadataKey::from_bytes(name.as_bytes())?;

@@ -270,6 +270,7 @@ impl Engine {
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
+        scrape.families.extend(scrape::overflow(&self.tables.rollups));
         self.flusher.lock().await.last_values.scrape(&mut scrape);
         Ok(scrape)
     }

@@ -2,6 +2,7 @@
 //! Spanwise's own findings, budgets and pipelines.
 
 use super::costs::Cost;
+use super::rollups::RollupTable;
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
 use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue};
@@ -112,6 +113,17 @@ pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
         counter("spanwise.pipeline.failures", "", "Times a pipeline failed.", &|cost| number(cost.failures)),
         counter("spanwise.pipeline.duration", "s", "Time that a pipeline took.", &|cost| cost.milliseconds / 1000.0),
     ]
+}
+
+/// Rows that were counted under the overflow series, for there were too many series.
+pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>) -> Vec<Family> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let sample = |(name, table): (&String, &Arc<RollupTable>)| {
+        own(attributes([("table", name.clone())]), SampleValue::Number(table.overflowed() as f64))
+    };
+    let description = "Rows of series beyond performance.series_max, counted under (overflow).";
+    let samples = tables.iter().map(sample).collect();
+    vec![family("spanwise.rollup.overflow", "", description, FamilyKind::Counter, samples)]
 }
 
 fn attributes<const N: usize>(pairs: [(&str, String); N]) -> Attributes {

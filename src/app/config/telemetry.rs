@@ -4,7 +4,6 @@ use super::components::Reading;
 use super::exporters::outward_endpoint;
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::otlp::Protocol;
 use crate::sinks::settings::Secret;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,8 +65,6 @@ pub enum MetricsLevel {
 /// Where own telemetry goes besides the own tables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutwardTelemetry {
-    /// How it is sent.
-    pub protocol: Protocol,
     /// Where to.
     pub endpoint: String,
     /// Headers of every request.
@@ -87,10 +84,6 @@ pub struct TelemetryConfig {
     pub metrics: MetricsLevel,
     /// Where own metrics go besides the own tables.
     pub metrics_to: Option<OutwardTelemetry>,
-    /// Where own traces go besides the own tables.
-    pub traces_to: Option<OutwardTelemetry>,
-    /// Where own logs go besides standard error.
-    pub logs_to: Option<OutwardTelemetry>,
     /// Attributes of the own resource.
     pub resource: BTreeMap<String, String>,
 }
@@ -104,7 +97,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig
         metrics(reading, map, &mut config);
     }
     if let Some(map) = map.map("traces") {
-        config.traces_to = outward(reading, &map, "processors");
+        reading.not_yet(&map, &[("processors", "own metrics are offered: write them under metrics.readers")]);
         reading.without_effect(&map, &["level", "propagators", "sampler"]);
         map.finish();
     }
@@ -127,7 +120,8 @@ fn logs(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig)
     config.level = map.parsed("level", known, find).unwrap_or_default();
     let encodings = [("console", LogEncoding::Console), ("json", LogEncoding::Json)];
     config.encoding = map.word("encoding", &encodings).unwrap_or_default();
-    config.logs_to = outward(reading, &map, "processors");
+    reading
+        .not_yet(&map, &[("processors", "own logs go to standard error, from where any collector of logs takes them")]);
     reading.without_effect(
         &map,
         &[
@@ -211,13 +205,11 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<OutwardTelemetry
     let otlp = exporter.map("otlp");
     exporter.finish();
     let otlp = otlp?;
-    let protocols = [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::Http), ("http/json", Protocol::Http)];
-    let protocol = otlp.word("protocol", &protocols).unwrap_or(Protocol::Http);
-    let endpoint = if otlp.need("endpoint") {
-        outward_endpoint(reading, &otlp, "endpoint", protocol == Protocol::Http)
-    } else {
-        None
-    };
+    let protocol = otlp.text("protocol").unwrap_or_default();
+    if protocol != "grpc" {
+        otlp.fault("protocol", format!("expected grpc, which is all that is offered yet, found {protocol:?}"));
+    }
+    let endpoint = if otlp.need("endpoint") { outward_endpoint(reading, &otlp, "endpoint", false) } else { None };
     let headers = otlp.headers("headers");
     reading.without_effect(
         &otlp,
@@ -232,10 +224,5 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<OutwardTelemetry
     );
     reading.not_yet(&otlp, &[("tls", "name the server by an https:// URL whose certificate the system trusts")]);
     otlp.finish();
-    Some(OutwardTelemetry {
-        protocol,
-        endpoint: endpoint?,
-        headers,
-        interval: interval.unwrap_or(Duration::from_mins(1)),
-    })
+    Some(OutwardTelemetry { endpoint: endpoint?, headers, interval: interval.unwrap_or(Duration::from_mins(1)) })
 }

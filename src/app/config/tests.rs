@@ -127,7 +127,7 @@ exporters:
   otlphttp/eu:
     endpoint: https://backend.example
     headers: [{name: x, value: y}]
-    encoding: json
+    encoding: proto
   prometheus: {endpoint: localhost:8889, namespace: shop, const_labels: {team: web}, send_timestamps: true}
   debug: {verbosity: detailed}
 extensions:
@@ -153,7 +153,7 @@ service:
     assert_eq!(otlp.retry.max_elapsed_time, Duration::from_mins(5));
     assert_eq!(otlp.headers, [("api-key".to_owned(), Secret::new("abc"))]);
     let eu = &config.otlp[1];
-    assert_eq!((eu.protocol, eu.json, eu.timeout), (Protocol::Http, true, Duration::from_secs(30)));
+    assert_eq!((eu.protocol, eu.timeout), (Protocol::Http, Duration::from_secs(30)));
     assert_eq!((eu.signals.as_slice(), &eu.retry), (&[Signal::Metrics][..], &RetrySettings::default()));
     assert_eq!(eu.retry.max_elapsed_time, Duration::ZERO);
     assert_eq!(eu.headers, [("x".to_owned(), Secret::new("y"))]);

@@ -40,8 +40,6 @@ pub struct OtlpSettings {
     pub retry: RetrySettings,
     /// How much is put into one request.
     pub batch: BatchSettings,
-    /// Speak JSON, over HTTP.
-    pub json: bool,
     /// Signals that it gets.
     pub signals: Vec<Signal>,
 }

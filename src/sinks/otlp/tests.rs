@@ -52,7 +52,6 @@ fn settings(protocol: Protocol, endpoint: &str, compression: Compression) -> Otl
         timeout: Duration::from_secs(5),
         retry: RetrySettings::default(),
         batch: BatchSettings::default(),
-        json: false,
         signals: vec![Signal::Traces],
     }
 }

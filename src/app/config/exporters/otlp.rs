@@ -28,7 +28,9 @@ pub(super) fn read(
     } else {
         common::outward_endpoint(reading, &map, "endpoint", over_http).or_else(|| (!needed).then(String::new))
     };
-    let json = over_http && map.word("encoding", &[("proto", false), ("json", true)]).unwrap_or(false);
+    if over_http && map.text("encoding").is_some_and(|found| found != "proto") {
+        map.fault("encoding", "expected proto: JSON is not offered yet, and every OTLP server takes proto");
+    }
     let compression = [
         ("gzip", Compression::Gzip),
         ("zstd", Compression::Zstd),
@@ -50,7 +52,6 @@ pub(super) fn read(
         timeout: map.duration_above_zero("timeout").unwrap_or(default_timeout),
         retry: common::retry(&map),
         batch: queue(reading, &map),
-        json,
         signals,
     };
     refuse(reading, &map, over_http);

@@ -121,14 +121,24 @@ fn own_telemetry_goes_outward() {
         "{traces: {receivers: [otlp], exporters: [performance]}}",
         "  telemetry:
     metrics: {readers: [{periodic: {interval: 10000, exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}, {pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]}
-    traces: {processors: [{batch: {exporter: {otlp: {protocol: http/protobuf, endpoint: \"https://b.example:4318\", headers: {k: v}}}}}]}
     resource: {team: web}
 ",
     ));
     let metrics = config.telemetry.metrics_to.expect("metrics go outward");
-    assert_eq!((metrics.protocol, metrics.interval), (Protocol::Grpc, Duration::from_secs(10)));
-    let traces = config.telemetry.traces_to.expect("traces go outward");
-    assert_eq!((traces.protocol, traces.endpoint.as_str()), (Protocol::Http, "https://b.example:4318"));
+    assert_eq!((metrics.endpoint.as_str(), metrics.interval), ("http://b.example:4317", Duration::from_secs(10)));
     assert_eq!(config.telemetry.resource["team"], "web");
     assert!(config.notes.iter().any(|note| note.contains("pull: has no effect")), "{:?}", config.notes);
+}
+
+#[test]
+fn own_telemetry_that_is_not_offered_is_a_fault() {
+    let told = faults(&standing(
+        "{traces: {receivers: [otlp], exporters: [performance]}}",
+        "  telemetry:
+    metrics: {readers: [{periodic: {exporter: {otlp: {protocol: http/protobuf, endpoint: \"http://b.example:4318\"}}}}]}
+    traces: {processors: [{batch: {exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}]}
+    logs: {processors: [{batch: {exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}]}
+",
+    ));
+    assert_eq!(told.len(), 3, "{told:?}");
 }
