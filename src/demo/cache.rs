@@ -25,6 +25,11 @@ impl Cache {
         Cache { entries, gets, name }
     }
 
+    /// Puts an entry there that nobody has asked for yet.
+    pub(super) async fn fill(&self, key: i64, value: serde_json::Value) {
+        self.entries.insert(key, value).await;
+    }
+
     /// The entry, or what `load` gives, which is then kept.
     pub(super) async fn get_or<F>(&self, key: i64, load: F) -> Result<serde_json::Value, Failure>
     where

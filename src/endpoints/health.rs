@@ -1,13 +1,13 @@
 //! Health, as the Collector's `health_check` extension tells it.
 
-use super::QueryService;
+use super::{QueryService, ending};
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,27 +29,92 @@ pub async fn serve(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let (began, since) = (Instant::now(), SystemTime::now());
-    let answer = move || {
-        let answer = answer(&*service, began, since);
+    // The path is compared, not routed: what stands in the configuration is text, not a pattern.
+    let answer = move |uri: Uri| {
+        let answer = if uri.path() == settings.path {
+            answer(&*service, began.elapsed(), since)
+        } else {
+            StatusCode::NOT_FOUND.into_response()
+        };
         async move { answer }
     };
-    let router = Router::new().route(&settings.path, get(answer));
-    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
-    Ok(())
+    ending::serve(listener, Router::new().fallback(answer), cancel).await
 }
 
-fn answer(service: &dyn QueryService, began: Instant, since: SystemTime) -> Response {
+fn answer(service: &dyn QueryService, uptime: Duration, since: SystemTime) -> Response {
     let unwell: Vec<_> = service
         .health()
         .into_iter()
         .filter_map(|(name, state)| state.err().map(|error| json!({"name": name, "error": error})))
         .collect();
     if unwell.is_empty() {
-        let up_since = humantime::format_rfc3339_millis(since).to_string();
-        let uptime = humantime::format_duration(std::time::Duration::from_secs(began.elapsed().as_secs())).to_string();
-        return axum::Json(json!({"status": "Server available", "upSince": up_since, "uptime": uptime}))
-            .into_response();
+        let up_since = humantime::format_rfc3339_nanos(since).to_string();
+        let body = json!({"status": "Server available", "upSince": up_since, "uptime": as_go(uptime)});
+        return axum::Json(body).into_response();
     }
     let body = axum::Json(json!({"status": "Server not available", "components": unwell}));
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+}
+
+/// A duration as Go writes it, for whoever reads the Collector's: `1h2m3.5s`.
+fn as_go(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let mut text = String::new();
+    if hours > 0 {
+        let _ = write!(text, "{hours}h");
+    }
+    if seconds >= 60 {
+        let _ = write!(text, "{minutes}m");
+    }
+    let millis = format!("{}.{:03}", seconds % 60, duration.subsec_millis());
+    let _ = write!(text, "{}s", millis.trim_end_matches('0').trim_end_matches('.'));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::testing::{Example, get};
+    use serde_json::Value;
+
+    /// Go's `time.Duration.String`, by its documentation.
+    #[test]
+    fn durations_are_written_as_go_does() {
+        assert_eq!(as_go(Duration::from_millis(1500)), "1.5s");
+        assert_eq!(as_go(Duration::from_secs(60)), "1m0s");
+        assert_eq!(as_go(Duration::from_secs(3600 + 2 * 60 + 3)), "1h2m3s");
+        assert_eq!(as_go(Duration::ZERO), "0s");
+    }
+
+    #[tokio::test]
+    async fn well_and_unwell() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (example, cancel) = (Example::new(), CancellationToken::new());
+        // A router would take this path for a pattern of its own, and panic.
+        let settings = HealthSettings { path: "/:health".to_owned() };
+        let serving = tokio::spawn(serve(listener, settings, example.clone(), cancel.clone()));
+        let (status, body) = get(&format!("{base}/:health")).await;
+        assert_eq!((status, body.contains("Server available")), (200, true));
+        assert_eq!(get(&format!("{base}/other")).await.0, 404);
+        cancel.cancel();
+        serving.await.unwrap().unwrap();
+
+        let response = answer(&*example, Duration::from_secs(5), SystemTime::UNIX_EPOCH);
+        assert_eq!(response.status(), 200);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let expected =
+            json!({"status": "Server available", "upSince": "1970-01-01T00:00:00.000000000Z", "uptime": "5s"});
+        assert_eq!(body, expected);
+
+        example.ail("log", "the disk is full");
+        let response = answer(&*example, Duration::from_secs(5), SystemTime::UNIX_EPOCH);
+        assert_eq!(response.status(), 503);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let unwell = json!([{"name": "log", "error": "the disk is full"}]);
+        assert_eq!(body, json!({"status": "Server not available", "components": unwell}));
+    }
 }

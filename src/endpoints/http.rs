@@ -4,20 +4,27 @@ mod guard;
 mod page;
 mod rows;
 
-use super::QueryService;
-use crate::engine::QueryError;
+#[cfg(test)]
+mod tests;
+
+use super::ending::{self, QUERY_GRACE};
+use super::{QueryAnswer, QueryError, QueryService};
+use crate::model::finding::FindingState;
+use crate::model::pipeline::PipelineDef;
+use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::sinks::settings::Secret;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Settings of `extensions.sql.http`.
@@ -27,22 +34,27 @@ pub struct HttpSettings {
     pub auth_token: Option<Secret>,
     /// Bytes that a request's body may have.
     pub body_bytes_max: usize,
-    /// Queries that run at once; more are told to come again.
+    /// Queries that run at once, or whose answers are being read; more are told to come again.
     pub queries_max: usize,
+    /// Names, without ports, under which clients may ask, besides those of loopback. Where there are none, a listener
+    /// on loopback answers under no other name, and one that is not answers under any.
+    pub hosts: Vec<String>,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        HttpSettings { auth_token: None, body_bytes_max: 1 << 20, queries_max: 8 }
+        HttpSettings { auth_token: None, body_bytes_max: 1 << 20, queries_max: 8, hosts: Vec::new() }
     }
 }
 
 struct Shared {
     service: Arc<dyn QueryService>,
-    queries: Semaphore,
+    settings: HttpSettings,
+    queries: Arc<Semaphore>,
+    cancel: CancellationToken,
 }
 
-/// Serves until `cancel`; requests under way are answered.
+/// Serves until `cancel`; requests under way are answered, for some seconds.
 ///
 /// # Errors
 /// When the listener fails.
@@ -53,19 +65,26 @@ pub async fn serve(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let loopback = listener.local_addr()?.ip().is_loopback();
-    let guard = Arc::new(guard::Guard { token: settings.auth_token.clone(), loopback });
-    let shared = Arc::new(Shared { service, queries: Semaphore::new(settings.queries_max) });
+    let guard = Arc::new(guard::Guard { settings: settings.clone(), loopback });
+    let queries = Arc::new(Semaphore::new(settings.queries_max));
+    let body_limit = DefaultBodyLimit::max(settings.body_bytes_max);
+    let shared = Arc::new(Shared { service, settings, queries, cancel: cancel.clone() });
     let router = Router::new()
         .route("/", get(page::page))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
         .route("/v1/sql", post(sql))
         .route("/v1/findings", get(findings))
         .route("/v1/tables", get(tables))
         .route("/v1/pipelines", get(pipelines))
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "expected POST to /v1/sql, and GET elsewhere")
+        })
         .with_state(shared)
-        .layer(DefaultBodyLimit::max(settings.body_bytes_max))
+        .layer(body_limit)
         .layer(middleware::from_fn(move |request, next| guard::check(guard.clone(), request, next)));
-    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
-    Ok(())
+    ending::serve(listener, router, cancel).await
 }
 
 #[derive(Deserialize)]
@@ -73,52 +92,96 @@ struct Statement {
     query: String,
 }
 
-async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let statement = match statement(&headers, &body) {
+type Refusal = (StatusCode, String);
+
+async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let statement = match statement(&shared.settings, &headers, body) {
         Ok(statement) => statement,
         Err((status, message)) => return refuse(status, &message),
     };
-    let Ok(_permit) = shared.queries.try_acquire() else {
+    let Ok(permit) = shared.queries.clone().try_acquire_owned() else {
         let mut busy =
             refuse(StatusCode::TOO_MANY_REQUESTS, "as many queries as may run at once are running: ask again");
-        busy.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return busy;
     };
-    match shared.service.query(&statement).await {
-        Ok(answer) => match rows::body(&answer) {
-            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &format!("the answer cannot be written: {error}")),
+    tokio::select! {
+        answer = shared.service.query(&statement) => match answer {
+            Ok(answer) => write(answer, permit),
+            Err(error) => unanswered(&error),
         },
-        Err(error) => refuse(status(&error), &error.to_string()),
+        () = ending::after(shared.cancel.clone(), QUERY_GRACE) => {
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "the server ends")
+        }
     }
 }
 
-fn statement(headers: &HeaderMap, body: &Bytes) -> Result<String, (StatusCode, String)> {
+/// The content type is asked for, because a page of another site cannot send JSON unasked; it can send plain text, but
+/// not without its origin.
+fn statement(
+    settings: &HttpSettings,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<String, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bad = |message: String| (StatusCode::BAD_REQUEST, message);
-    match kind.split(';').next().unwrap_or_default().trim() {
-        "application/json" => serde_json::from_slice(body)
-            .map(|statement: Statement| statement.query)
-            .map_err(|error| bad(format!("expected {{\"query\": \"SELECT …\"}}: {error}"))),
-        "text/plain" => {
-            String::from_utf8(body.to_vec()).map_err(|_| bad("expected the statement as UTF-8 text".to_owned()))
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !matches!(kind.as_str(), "application/json" | "text/plain") {
+        let message = format!("expected content-type application/json or text/plain, found {kind:?}");
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the body has more than {} bytes, which is the limit", settings.body_bytes_max);
+            (StatusCode::PAYLOAD_TOO_LARGE, message)
         }
-        found => {
-            let message = format!("expected content-type application/json or text/plain, found {found:?}");
-            Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        status => (status, format!("the body did not arrive whole: {rejection}")),
+    })?;
+    let bad = |message: String| (StatusCode::BAD_REQUEST, message);
+    if kind == "application/json" {
+        let statement: Result<Statement, _> = serde_json::from_slice(&body);
+        return statement
+            .map(|statement| statement.query)
+            .map_err(|error| bad(format!("expected {{\"query\": \"SELECT …\"}}: {error}")));
+    }
+    String::from_utf8(body.to_vec()).map_err(|_| bad("expected the statement as UTF-8 text".to_owned()))
+}
+
+fn write(answer: QueryAnswer, permit: OwnedSemaphorePermit) -> Response {
+    match rows::body(answer, permit) {
+        Ok(body) => answered(body),
+        Err(error) => {
+            refuse(StatusCode::BAD_REQUEST, &format!("a column of the answer cannot be written as JSON: {error}"))
         }
     }
 }
 
-fn status(error: &QueryError) -> StatusCode {
-    match error {
+fn answered(body: Body) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (headers, body).into_response()
+}
+
+fn unanswered(error: &QueryError) -> Response {
+    let status = match error {
+        QueryError::Invalid(_) | QueryError::ReadOnly(_) => StatusCode::BAD_REQUEST,
         QueryError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        QueryError::ReadOnly(_) => StatusCode::FORBIDDEN,
-        QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
         QueryError::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
         QueryError::Memory(_) => StatusCode::INSUFFICIENT_STORAGE,
         QueryError::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let message = error.to_string();
+    let mut body = json!({ "error": message });
+    if let Some((line, column)) = place(&message) {
+        body["line"] = line.into();
+        body["column"] = column.into();
     }
+    (status, Json(body)).into_response()
+}
+
+/// The place that the SQL parser names, which it does in its message alone.
+fn place(message: &str) -> Option<(u64, u64)> {
+    let (line, rest) = message.rsplit_once("at Line: ")?.1.split_once(", Column: ")?;
+    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
@@ -126,33 +189,65 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     state: Option<String>,
     pipeline: Option<String>,
 }
 
-async fn findings(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -> Json<Value> {
+async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let wanted = match wanted {
+        Ok(Query(wanted)) => wanted,
+        Err(rejection) => return refuse(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
+    if let Err(message) = known(&shared, &wanted) {
+        return refuse(StatusCode::BAD_REQUEST, &message);
+    }
     let findings = shared.service.findings();
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
     let found: Vec<_> = findings
         .iter()
         .filter(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline))
         .collect();
-    Json(json!({ "findings": found }))
+    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found }))).into_response()
+}
+
+/// A word that nothing can match is told, not answered with nothing.
+fn known(shared: &Shared, wanted: &Wanted) -> Result<(), String> {
+    const STATES: [FindingState; 4] =
+        [FindingState::Firing, FindingState::Pending, FindingState::Ok, FindingState::NoData];
+    if let Some(state) = wanted.state.as_deref()
+        && !STATES.iter().any(|known| known.as_str() == state)
+    {
+        return Err(format!("state {state:?}: expected one of {}", STATES.map(FindingState::as_str).join(", ")));
+    }
+    if let Some(pipeline) = wanted.pipeline.as_deref()
+        && !shared.service.pipelines().iter().any(|known| known.id == pipeline)
+    {
+        return Err(format!("pipeline {pipeline:?} is not known: /v1/pipelines has all"));
+    }
+    Ok(())
 }
 
 async fn tables(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let column = |column: &crate::model::table::ColumnDef| json!({"name": column.name, "type": column.kind.arrow().to_string(), "unit": column.unit, "doc": column.doc});
-    let table = |table: &crate::model::table::TableDef| {
-        let columns: Vec<Value> = table.columns.iter().map(column).collect();
-        json!({"name": table.name, "doc": table.doc, "columns": columns})
-    };
     let tables: Vec<Value> = shared.service.tables().iter().map(table).collect();
     Json(json!({ "tables": tables }))
 }
 
+fn table(table: &TableDef) -> Value {
+    let word = |kind: ColumnType| ColumnType::WORDS.iter().find(|(_, known)| *known == kind).map(|(word, _)| *word);
+    let column = |column: &ColumnDef| json!({"name": column.name, "type": word(column.kind), "unit": column.unit, "doc": column.doc});
+    let columns: Vec<Value> = table.columns.iter().map(column).collect();
+    json!({"name": table.name, "doc": table.doc, "columns": columns})
+}
+
 async fn pipelines(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let pipeline = |pipeline: &crate::model::pipeline::PipelineDef| json!({"id": pipeline.id, "title": pipeline.title, "file": pipeline.file, "doc": pipeline.prose, "sql": pipeline.sql});
     let pipelines: Vec<Value> = shared.service.pipelines().iter().map(pipeline).collect();
     Json(json!({ "pipelines": pipelines }))
+}
+
+fn pipeline(pipeline: &PipelineDef) -> Value {
+    json!({
+        "id": pipeline.id, "title": pipeline.title, "file": pipeline.file, "doc": pipeline.prose, "sql": pipeline.sql,
+    })
 }

@@ -4,6 +4,11 @@ pub mod health;
 pub mod http;
 pub mod pgwire;
 
+mod ending;
+
+#[cfg(test)]
+mod testing;
+
 use crate::engine::{QueryAnswer, QueryError};
 use crate::model::finding::Finding;
 use crate::model::pipeline::PipelineDef;
@@ -24,6 +29,11 @@ pub trait QueryService: Send + Sync {
 
     /// A session over all tables, for planning alone.
     fn session(&self) -> SessionContext;
+
+    /// Bytes that a statement may have, where an endpoint plans it and [`QueryService::query`] does not see it.
+    fn sql_bytes_max(&self) -> usize {
+        crate::engine::QueryLimits::default().sql_bytes_max
+    }
 
     /// All judged keys, those firing first.
     fn findings(&self) -> Arc<Vec<Finding>>;

@@ -1,19 +1,31 @@
-//! SQL over the Postgres wire, for psql, drivers and Grafana. Every statement is planned in a session of its connection
-//! and run by the [`QueryService`], under the same limits as any other query.
+//! SQL over the Postgres wire, for psql, drivers and Grafana. Every statement is planned here, beside PostgreSQL's
+//! catalog, and run by the [`QueryService`], under the same limits as any other query.
 
+mod binary;
 mod errors;
+mod literals;
 mod login;
+mod parameters;
+mod rows;
+mod said;
 mod session;
+mod socket;
+mod statements;
 mod text;
 
-use super::QueryService;
+#[cfg(test)]
+mod tests;
+
+use super::{QueryService, ending};
 use crate::sinks::settings::Secret;
 use datafusion::prelude::SessionContext;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
-use datafusion_postgres::pgwire::tokio::process_socket;
-use session::Connection;
+use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
+use datafusion_postgres::pgwire::error::PgWireResult;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -21,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The catalog that tables stand in.
 const CATALOG: &str = "datafusion";
+/// Connections past the limit that are still told so, or that may ask for a query to be cancelled.
+const SPARE_CONNECTIONS: usize = 16;
 
 /// Settings of `extensions.sql.postgres`.
 #[derive(Debug, Clone)]
@@ -29,11 +43,38 @@ pub struct PgSettings {
     pub user: String,
     /// Password that a client must give (SCRAM-SHA-256).
     pub password: Option<Secret>,
-    /// Connections at once; more are closed.
+    /// Connections at once; more are told so and closed.
     pub connections_max: usize,
 }
 
-/// Serves until `cancel`; connections are then closed.
+/// Patience and size of one connection.
+#[derive(Debug, Clone)]
+struct Bounds {
+    /// To log in.
+    login: Duration,
+    /// Between two messages.
+    idle: Duration,
+    /// For a client that does not read what is sent.
+    stall: Duration,
+    /// Of a message before the login.
+    login_bytes_max: usize,
+    /// Of a message after it: a statement, or its parameters.
+    message_bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            login: Duration::from_secs(30),
+            idle: Duration::from_secs(3600),
+            stall: Duration::from_secs(60),
+            login_bytes_max: 32 << 10,
+            message_bytes_max: 16 << 20,
+        }
+    }
+}
+
+/// Serves until `cancel`; queries under way are answered, for some seconds, and connections then closed.
 ///
 /// # Errors
 /// When the listener fails.
@@ -43,61 +84,76 @@ pub async fn serve(
     service: Arc<dyn QueryService>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let server = Arc::new(Server {
-        service,
-        connections: Arc::new(Semaphore::new(settings.connections_max)),
-        settings,
-        base: Mutex::new(None),
-    });
+    serve_within(listener, Shared::new(settings, service, Bounds::default()), cancel).await;
+    Ok(())
+}
+
+async fn serve_within(listener: TcpListener, shared: Arc<Shared>, cancel: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
+            () = cancel.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => drop(connections.spawn(server.clone().talk(socket))),
+                Ok((stream, _)) => drop(connections.spawn(connect(stream, shared.clone(), cancel.clone()))),
                 Err(error) => {
                     tracing::warn!(%error, "a connection over the Postgres wire could not be accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
         }
     }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Whoever is left is dropped with the set.
+    let _ = tokio::time::timeout(ending::QUERY_GRACE + Duration::from_secs(1), all).await;
 }
 
-struct Server {
+async fn connect(stream: TcpStream, shared: Arc<Shared>, cancel: CancellationToken) {
+    let permit = shared.connections.clone().try_acquire_owned();
+    let spare = if permit.is_err() { shared.spare.clone().try_acquire_owned().ok() } else { None };
+    if permit.is_err() && spare.is_none() {
+        return;
+    }
+    if spare.is_some() {
+        tracing::debug!(limit = shared.settings.connections_max, "more connections than may be over the Postgres wire");
+    }
+    if let Err(error) = socket::talk(stream, shared, permit.is_err(), cancel).await {
+        tracing::debug!(%error, "a connection over the Postgres wire broke");
+    }
+}
+
+/// What connections share.
+struct Shared {
     service: Arc<dyn QueryService>,
-    connections: Arc<Semaphore>,
     settings: PgSettings,
-    /// The session that connections begin with: made anew when the service's own has changed.
+    bounds: Bounds,
+    connections: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+    manager: Arc<ConnectionManager>,
+    keys: Arc<RandomPidSecretKeyGenerator>,
+    sql: PostgresCompatibilityParser,
+    /// The service's session, by its id, with PostgreSQL's catalog beside its tables.
     base: Mutex<Option<(String, SessionContext)>>,
 }
 
-impl Server {
-    async fn talk(self: Arc<Self>, socket: TcpStream) {
-        let Ok(_permit) = self.connections.clone().try_acquire_owned() else {
-            tracing::warn!(
-                limit = self.settings.connections_max,
-                "too many connections over the Postgres wire: one is closed"
-            );
-            return;
-        };
-        let context = match self.base() {
-            Ok(base) => SessionContext::new_with_state(base.state()),
-            Err(error) => {
-                tracing::error!(%error, "the catalog for the Postgres wire cannot be made");
-                return;
-            }
-        };
-        let login = login::Login::new(&self.settings);
-        let connection = Arc::new(Connection::new(context, self.service.clone(), login));
-        if let Err(error) = process_socket(socket, None, connection).await {
-            tracing::debug!(%error, "a connection over the Postgres wire broke");
-        }
+impl Shared {
+    fn new(settings: PgSettings, service: Arc<dyn QueryService>, bounds: Bounds) -> Arc<Shared> {
+        Arc::new(Shared {
+            service,
+            bounds,
+            connections: Arc::new(Semaphore::new(settings.connections_max)),
+            spare: Arc::new(Semaphore::new(SPARE_CONNECTIONS)),
+            settings,
+            manager: Arc::default(),
+            keys: Arc::default(),
+            sql: PostgresCompatibilityParser::new(),
+            base: Mutex::default(),
+        })
     }
 
-    /// The service's session with `pg_catalog` beside its tables.
-    fn base(&self) -> datafusion::common::Result<SessionContext> {
+    /// The session in which statements are planned: made anew when the service's own has changed.
+    fn context(&self) -> PgWireResult<SessionContext> {
         let current = self.service.session();
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         let id = current.session_id();
@@ -107,7 +163,7 @@ impl Server {
             return Ok(context.clone());
         }
         let context = SessionContext::new_with_state(current.state());
-        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| errors::datafusion(&error))?;
         *base = Some((id, context.clone()));
         Ok(context)
     }

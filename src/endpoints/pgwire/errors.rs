@@ -2,11 +2,33 @@
 
 use crate::engine::QueryError;
 use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+
+/// Longest message: what a planner lists (all columns that there are) can be long.
+const MESSAGE_CHARS: usize = 4000;
 
 /// An error under an SQLSTATE.
 pub(super) fn user(code: &str, message: impl Into<String>) -> PgWireError {
-    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), code.to_owned(), message.into())))
+    PgWireError::UserError(Box::new(info("ERROR", code, message)))
+}
+
+/// An error after which the connection ends.
+pub(super) fn fatal(code: &str, message: impl Into<String>) -> PgWireError {
+    PgWireError::UserError(Box::new(info("FATAL", code, message)))
+}
+
+/// Severity, SQLSTATE and message.
+pub(super) fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
+    let mut message: String = message.into();
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS) {
+        message.truncate(end);
+        message.push('…');
+    }
+    let mut info = ErrorInfo::new(severity.to_owned(), code.to_owned(), message);
+    info.severity_nonlocalized = Some(severity.to_owned());
+    info
 }
 
 /// A query's error.
@@ -34,24 +56,75 @@ fn code(error: &DataFusionError) -> &'static str {
             SchemaError::AmbiguousReference { .. } => "42702",
             _ => "42000",
         },
-        DataFusionError::Plan(message) if message.contains("table") && message.contains("not found") => "42P01",
-        DataFusionError::Plan(message) if message.contains("Invalid function") => "42883",
-        DataFusionError::Plan(_) => "42000",
+        // The planner's messages are all that it tells.
+        DataFusionError::Plan(message) => planned(message),
         DataFusionError::NotImplemented(_) => "0A000",
         DataFusionError::ResourcesExhausted(_) => "53200",
+        DataFusionError::ArrowError(error, _) if matches!(**error, arrow::error::ArrowError::DivideByZero) => "22012",
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
         _ => "XX000",
     }
 }
 
+fn planned(message: &str) -> &'static str {
+    let missing = message.contains("not found");
+    if message.contains("Invalid function") || (missing && message.contains("function")) {
+        "42883"
+    } else if missing && message.contains("column") {
+        "42703"
+    } else if missing && message.contains("table") {
+        "42P01"
+    } else {
+        "42000"
+    }
+}
+
+/// A text that does not parse. The compatibility layer forgets where; the parser itself tells.
+pub(super) fn syntax(sql: &str, message: &str) -> PgWireError {
+    let told = Parser::parse_sql(&PostgreSqlDialect {}, sql).err().map(|error| error.to_string());
+    let message = told.as_deref().unwrap_or(message);
+    let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
+    let mut info = info("ERROR", "42601", format!("syntax error: {message}"));
+    info.position = position(sql, message).map(|position| position.to_string());
+    PgWireError::UserError(Box::new(info))
+}
+
+/// The place in characters, from 1, out of line and column.
+fn position(sql: &str, message: &str) -> Option<usize> {
+    let (line, rest) = message.rsplit_once("at Line: ")?.1.split_once(", Column: ")?;
+    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+    let before: usize = sql.split('\n').take(line.checked_sub(1)?).map(|line| line.chars().count() + 1).sum();
+    Some(before + column).filter(|position| (1..=sql.chars().count() + 1).contains(position))
+}
+
 /// Gives an error that the library made the SQLSTATE of what is in it.
-pub(super) fn refine(error: &mut PgWireError) {
-    if let PgWireError::ApiError(inner) = error {
-        let found = match inner.downcast_ref::<DataFusionError>() {
-            Some(error) => datafusion(error),
-            None if inner.is::<datafusion::sql::sqlparser::parser::ParserError>() => user("42601", inner.to_string()),
-            None => return,
-        };
-        *error = found;
+pub(super) fn refine(error: PgWireError) -> ErrorInfo {
+    match error {
+        PgWireError::ApiError(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(error) => datafusion(error).into(),
+            None => info("ERROR", "XX000", inner.to_string()),
+        },
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_has_its_place() {
+        let ErrorInfo { code, position, .. } = ErrorInfo::from(syntax("SELECT 1\nFROM )", "no"));
+        // The second line begins with the tenth character, and the bracket is its sixth.
+        assert_eq!((code.as_str(), position.as_deref()), ("42601", Some("15")));
+    }
+
+    #[test]
+    fn planners_messages_have_codes() {
+        assert_eq!(planned("table 'datafusion.public.t' not found"), "42P01");
+        assert_eq!(planned("table function 'f' not found"), "42883");
+        assert_eq!(planned("Invalid function 'f'.\nDid you mean 'g'?"), "42883");
+        assert_eq!(planned("something else"), "42000");
     }
 }

@@ -1,15 +1,18 @@
 //! Who may connect: anyone on loopback, or whoever knows the password.
 
-use super::PgSettings;
+use super::errors;
+use super::{PgSettings, Shared};
 use crate::sinks::settings::Secret;
 use async_trait::async_trait;
-use datafusion_postgres::pgwire::api::auth::noop::NoopStartupHandler;
 use datafusion_postgres::pgwire::api::auth::sasl::SASLAuthStartupHandler;
 use datafusion_postgres::pgwire::api::auth::sasl::scram::{ScramAuth, gen_salted_password};
 use datafusion_postgres::pgwire::api::auth::{
-    AuthSource, DefaultServerParameterProvider, LoginInfo, Password, StartupHandler,
+    AuthSource, DefaultServerParameterProvider, LoginInfo, Password, StartupHandler, finish_authentication,
+    protocol_negotiation, save_startup_parameters_to_metadata,
 };
-use datafusion_postgres::pgwire::api::{ClientInfo, PgWireConnectionState};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ConnectionHandle, ConnectionManager, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
+};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use futures::Sink;
@@ -21,24 +24,36 @@ const ITERATIONS: usize = 4096;
 /// How a connection begins.
 pub(super) enum Login {
     /// Without a password.
-    Open(Open),
+    Open { manager: Arc<ConnectionManager>, keys: Arc<RandomPidSecretKeyGenerator> },
     /// With SCRAM-SHA-256.
     Scram(Box<SASLAuthStartupHandler<DefaultServerParameterProvider>>),
+    /// Not at all: there are as many as there may be.
+    Full { connections_max: usize },
 }
 
-pub(super) struct Open;
-
-impl NoopStartupHandler for Open {}
-
 impl Login {
-    pub(super) fn new(settings: &PgSettings) -> Arc<Login> {
-        let Some(password) = settings.password.clone() else { return Arc::new(Login::Open(Open)) };
-        let known = Known { user: settings.user.clone(), password };
+    pub(super) fn new(shared: &Shared, full: bool) -> Login {
+        let (settings, manager, keys) = (&shared.settings, shared.manager.clone(), shared.keys.clone());
+        if full {
+            return Login::Full { connections_max: settings.connections_max };
+        }
+        let Some(known) = Known::of(settings) else { return Login::Open { manager, keys } };
         let mut scram = ScramAuth::new(Arc::new(known));
         scram.set_iterations(ITERATIONS);
-        let parameters = Arc::new(DefaultServerParameterProvider::default());
-        Arc::new(Login::Scram(Box::new(SASLAuthStartupHandler::new(parameters).with_scram(scram))))
+        let handler = SASLAuthStartupHandler::new(Arc::new(parameters()))
+            .with_scram(scram)
+            .with_pid_secret_key_generator(keys)
+            .with_connection_manager(manager);
+        Login::Scram(Box::new(handler))
     }
+}
+
+/// What a client is told of the server when it connects.
+fn parameters() -> DefaultServerParameterProvider {
+    let mut parameters = DefaultServerParameterProvider::default();
+    parameters.is_superuser = false;
+    parameters.default_transaction_read_only = true;
+    parameters
 }
 
 #[async_trait]
@@ -49,10 +64,22 @@ impl StartupHandler for Login {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let _state: PgWireConnectionState = client.state();
         match self {
-            Login::Open(open) => StartupHandler::on_startup(open, client, message).await,
             Login::Scram(scram) => scram.on_startup(client, message).await,
+            Login::Full { connections_max } => {
+                Err(errors::fatal("53300", format!("too many clients already: at most {connections_max} may connect")))
+            }
+            Login::Open { manager, keys } => {
+                let PgWireFrontendMessage::Startup(startup) = &message else { return Ok(()) };
+                protocol_negotiation(client, startup).await?;
+                save_startup_parameters_to_metadata(client, startup);
+                let (pid, key) = keys.generate(client);
+                client.set_pid_and_secret_key(pid, key.clone());
+                let (handle, guard) = manager.register(pid, key);
+                client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
+                client.session_extensions().insert(guard);
+                finish_authentication(client, &parameters()).await
+            }
         }
     }
 }
@@ -62,6 +89,12 @@ impl StartupHandler for Login {
 struct Known {
     user: String,
     password: Secret,
+}
+
+impl Known {
+    fn of(settings: &PgSettings) -> Option<Known> {
+        Some(Known { user: settings.user.clone(), password: settings.password.clone()? })
+    }
 }
 
 #[async_trait]

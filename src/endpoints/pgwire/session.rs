@@ -1,130 +1,95 @@
-//! One connection: statements are parsed, planned and answered.
+//! One connection's statements, answered in both protocols.
 
-use super::errors;
-use super::login::Login;
-use super::text::readable;
-use crate::endpoints::QueryService;
+use super::statements::{self, Prepared, Preparer, Query, first};
+use super::{Shared, errors, rows, said};
 use crate::engine::QueryAnswer;
-use arrow::datatypes::DataType;
-use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use datafusion::common::ParamValues;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement as Planned;
-use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_postgres::arrow_pg::datatypes::df;
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
-use datafusion_postgres::hooks::HookClient;
-use datafusion_postgres::hooks::set_show::SetShowHook;
-use datafusion_postgres::hooks::transactions::TransactionStatementHook;
-use datafusion_postgres::pgwire::api::auth::StartupHandler;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use datafusion_postgres::pgwire::api::results::Response;
-use datafusion_postgres::pgwire::api::stmt::QueryParser;
-use datafusion_postgres::pgwire::api::store::PortalStore;
-use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, ErrorHandler, PgWireServerHandlers, Type};
+use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, Response};
+use datafusion_postgres::pgwire::api::stmt::StoredStatement;
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Parse, ParseComplete, Sync as PgSync, TARGET_TYPE_BYTE_STATEMENT,
+};
+use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use datafusion_postgres::pgwire::types::format::FormatOptions;
-use datafusion_postgres::{DfSessionService, Parser, QueryHook};
-use futures::Sink;
+use futures::{Sink, SinkExt as _};
+use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What clients say of their session is answered as they expect; it changes nothing here.
-fn session_hooks() -> Vec<Arc<dyn QueryHook>> {
-    vec![Arc::new(SetShowHook), Arc::new(TransactionStatementHook)]
+/// Queries of one text: all their answers are held until the last is there.
+const QUERIES_MAX: usize = 16;
+/// Statements that a client may keep prepared, and answers that it may keep half read.
+const STATEMENTS_MAX: usize = 1000;
+const PORTALS_MAX: usize = 16;
+
+/// One connection's session.
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    preparer: Arc<Preparer>,
+    statements: Mutex<HashSet<String>>,
+    portals: Mutex<HashSet<String>>,
 }
 
-/// A connection's state.
-pub(super) struct Connection {
-    talk: Arc<Talk>,
-    login: Arc<Login>,
-}
-
-struct Talk {
-    context: SessionContext,
-    service: Arc<dyn QueryService>,
-    sql: PostgresCompatibilityParser,
-    parser: Arc<Parser>,
-    hooks: Vec<Arc<dyn QueryHook>>,
-}
-
-type Prepared = (String, Option<(Statement, LogicalPlan)>);
-
-impl Connection {
-    pub(super) fn new(context: SessionContext, service: Arc<dyn QueryService>, login: Arc<Login>) -> Connection {
-        let mut parsing = session_hooks();
-        parsing.push(Arc::new(Readable));
-        let parser = DfSessionService::new_with_hooks(Arc::new(context.clone()), parsing).query_parser();
-        let (sql, hooks) = (PostgresCompatibilityParser::new(), session_hooks());
-        Connection { talk: Arc::new(Talk { context, service, sql, parser, hooks }), login }
-    }
-}
-
-impl PgWireServerHandlers for Connection {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        self.talk.clone()
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>) -> Session {
+        let preparer = Arc::new(Preparer(shared.clone()));
+        Session { shared, preparer, statements: Mutex::default(), portals: Mutex::default() }
     }
 
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        self.talk.clone()
-    }
-
-    fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        self.login.clone()
-    }
-
-    fn error_handler(&self) -> Arc<impl ErrorHandler> {
-        Arc::new(Faults)
-    }
-}
-
-struct Faults;
-
-impl ErrorHandler for Faults {
-    fn on_error<C>(&self, _client: &C, error: &mut PgWireError)
-    where
-        C: ClientInfo,
-    {
-        errors::refine(error);
-    }
-}
-
-impl Talk {
-    async fn plan(&self, statement: &Statement) -> PgWireResult<LogicalPlan> {
-        plan(&self.context, statement).await
-    }
-
-    async fn answer(&self, plan: LogicalPlan, format: &Format, options: FormatOptions) -> PgWireResult<Response> {
-        let answer = self.service.execute(plan).await.map_err(|error| errors::query(&error))?;
-        if answer.truncated {
-            return Err(errors::user(
-                "54000",
-                "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT",
-            ));
+    async fn answer<C: ClientInfo>(&self, client: &C, plan: LogicalPlan, format: &Format) -> PgWireResult<Response> {
+        let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+        let fields = rows::fields(plan.schema().as_arrow(), format, &options)?;
+        let running = self.shared.service.execute(plan);
+        let answer = match said::timeout(client) {
+            None => running.await,
+            Some(limit) => tokio::time::timeout(limit, running).await.map_err(|_| {
+                errors::user("57014", format!("the query took longer than the statement_timeout of {limit:?}"))
+            })?,
+        };
+        let QueryAnswer { batches, truncated, .. } = answer.map_err(|error| errors::query(&error))?;
+        if truncated {
+            // A client could not tell a cut answer from a whole one.
+            let message = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
+            return Err(errors::user("54000", message));
         }
-        let frame = self.context.read_batches(batches(answer)).map_err(|error| errors::datafusion(&error))?;
-        let response = df::encode_dataframe(frame, format, Some(Arc::new(options))).await?;
-        Ok(Response::Query(response))
+        Ok(Response::Query(rows::response(fields, batches)))
     }
 }
 
-async fn plan(context: &SessionContext, statement: &Statement) -> PgWireResult<LogicalPlan> {
-    let statement = Planned::Statement(Box::new(statement.clone()));
-    let planned = context.state().statement_to_plan(statement).await.and_then(readable);
-    planned.map_err(|error| errors::datafusion(&error))
+/// After an error nothing but the transaction's end is taken.
+fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWireResult<()> {
+    let ends = matches!(statement, Prepared::Said(said) if said.ends());
+    if client.transaction_status() == TransactionStatus::Error && !ends {
+        let message = "current transaction is aborted, commands ignored until end of transaction block";
+        return Err(errors::user("25P02", message));
+    }
+    Ok(())
 }
 
-/// The rows; an answer without rows still has columns.
-fn batches(answer: QueryAnswer) -> Vec<RecordBatch> {
-    if answer.batches.is_empty() { vec![RecordBatch::new_empty(answer.schema)] } else { answer.batches }
+fn held(names: &Mutex<HashSet<String>>) -> MutexGuard<'_, HashSet<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts a name in, up to a bound.
+fn hold(names: &Mutex<HashSet<String>>, name: Option<&String>, most: usize, what: &str) -> PgWireResult<()> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
+    let mut names = held(names);
+    if names.len() >= most && !names.contains(name) {
+        return Err(errors::user("53400", format!("at most {most} {what} are kept for a connection: close some")));
+    }
+    names.insert(name.clone());
+    Ok(())
 }
 
 #[async_trait]
-impl SimpleQueryHandler for Talk {
+impl SimpleQueryHandler for Session {
     async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -132,102 +97,200 @@ impl SimpleQueryHandler for Talk {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statements = self.sql.parse(query).map_err(|error| errors::user("42601", error.to_string()))?;
+        let statements = statements::parse(&self.shared, query)?;
         if statements.is_empty() {
             return Ok(vec![Response::EmptyQuery]);
         }
-        let mut responses = Vec::with_capacity(statements.len());
-        'statements: for statement in statements {
-            for hook in &self.hooks {
-                if let Some(response) = hook.handle_simple_query(&statement, &self.context, client).await {
-                    responses.push(response?);
-                    continue 'statements;
+        let context = self.shared.context()?;
+        let (mut responses, mut queries) = (Vec::with_capacity(statements.len()), 0);
+        for statement in statements {
+            let prepared = statements::prepare(&context, statement).await?;
+            in_order(client, &prepared)?;
+            match prepared {
+                Prepared::Said(said) => {
+                    if let said::Said::Deallocate(Some(name)) = &said {
+                        client.portal_store().rm_statement(name);
+                        held(&self.statements).remove(name);
+                    }
+                    responses.push(said.answer(client, first(&Format::UnifiedText))?);
+                }
+                Prepared::Query(query) => {
+                    queries += 1;
+                    if queries > QUERIES_MAX {
+                        return Err(errors::user("54000", format!("expected at most {QUERIES_MAX} queries at once")));
+                    }
+                    let plan = query.unbound()?;
+                    responses.push(self.answer(client, plan, &Format::UnifiedText).await?);
                 }
             }
-            let plan = self.plan(&statement).await?;
-            let options = FormatOptions::from_client_metadata(client.metadata());
-            responses.push(self.answer(plan, &Format::UnifiedText, options).await?);
         }
         Ok(responses)
     }
 }
 
-#[async_trait]
-impl ExtendedQueryHandler for Talk {
-    type Statement = Prepared;
-    type QueryParser = Parser;
+impl Query {
+    /// The plan of a query that has no parameters.
+    fn unbound(&self) -> PgWireResult<LogicalPlan> {
+        if statements::parameter_types(self, &[]).is_empty() {
+            return self.described(&[]);
+        }
+        Err(errors::user("42P02", "there is no parameter $1: the simple protocol has none"))
+    }
+}
 
-    fn query_parser(&self) -> Arc<Parser> {
-        self.parser.clone()
+#[async_trait]
+impl ExtendedQueryHandler for Session {
+    type Statement = Prepared;
+    type QueryParser = Preparer;
+
+    fn query_parser(&self) -> Arc<Preparer> {
+        self.preparer.clone()
     }
 
-    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _rows_max: usize) -> PgWireResult<Response>
+    async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        hold(&self.statements, message.name.as_ref(), STATEMENTS_MAX, "prepared statements")?;
+        let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+        match StoredStatement::parse(client, &message, self.preparer.clone()).await? {
+            Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
+            None => client.portal_store().put_empty_statement(&name),
+        }
+        client.send(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?;
+        Ok(())
+    }
+
+    async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        hold(&self.portals, message.portal_name.as_ref(), PORTALS_MAX, "portals")?;
+        let default = DEFAULT_NAME;
+        let statement = message.statement_name.as_deref().unwrap_or(default);
+        match client.portal_store().get_statement(statement) {
+            Some(Entry::Value(statement)) => {
+                client.portal_store().put_portal(Arc::new(Portal::try_new(&message, statement)?));
+            }
+            Some(Entry::Empty) => {
+                client.portal_store().put_empty_portal(message.portal_name.as_deref().unwrap_or(default));
+            }
+            None => {
+                let message = format!("prepared statement {statement:?} does not exist");
+                return Err(errors::user("26000", message));
+            }
+        }
+        client.send(PgWireBackendMessage::BindComplete(BindComplete::new())).await?;
+        Ok(())
+    }
+
+    async fn on_close<C>(&self, client: &mut C, message: Close) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
+            client.portal_store().rm_statement(name);
+            held(&self.statements).remove(name);
+        } else {
+            client.portal_store().rm_portal(name);
+            held(&self.portals).remove(name);
+        }
+        client.send(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await?;
+        Ok(())
+    }
+
+    /// Portals last as long as their transaction, which without `BEGIN` ends here.
+    async fn on_sync<C>(&self, client: &mut C, _message: PgSync) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let status = client.transaction_status();
+        if status == TransactionStatus::Idle {
+            client.portal_store().clear_portals();
+            held(&self.portals).clear();
+        } else {
+            client.portal_store().rm_portal(DEFAULT_NAME);
+        }
+        client.send(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status))).await?;
+        Ok(())
+    }
+
+    async fn do_describe_statement<C>(
+        &self,
+        client: &mut C,
+        target: &StoredStatement<Prepared>,
+    ) -> PgWireResult<DescribeStatementResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let format = Format::UnifiedText;
+        Ok(match &target.statement {
+            Prepared::Said(said) => DescribeStatementResponse::new(Vec::new(), said.fields(first(&format))),
+            Prepared::Query(query) => {
+                let plan = query.described(&target.parameter_types)?;
+                let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+                let fields = rows::fields(plan.schema().as_arrow(), &format, &options)?;
+                DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), fields)
+            }
+        })
+    }
+
+    async fn do_describe_portal<C>(
+        &self,
+        client: &mut C,
+        target: &Portal<Prepared>,
+    ) -> PgWireResult<DescribePortalResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let format = &target.result_column_format;
+        Ok(DescribePortalResponse::new(match &target.statement.statement {
+            Prepared::Said(said) => said.fields(first(format)),
+            Prepared::Query(query) => {
+                let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+                rows::fields(query.bound(target)?.schema().as_arrow(), format, &options)?
+            }
+        }))
+    }
+
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _rows: usize) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let prepared = &portal.statement.statement;
-        let (_, Some((statement, plan))) = prepared else { return Ok(Response::EmptyQuery) };
-        let params = parameters(&self.parser, portal, plan)?;
-        for hook in &self.hooks {
-            let handled = hook.handle_extended_query(statement, plan, &params, &self.context, client).await;
-            if let Some(response) = handled {
-                return response;
+        in_order(client, prepared)?;
+        let format = &portal.result_column_format;
+        match prepared {
+            Prepared::Said(said) => {
+                if let said::Said::Deallocate(Some(name)) = said {
+                    client.portal_store().rm_statement(name);
+                    held(&self.statements).remove(name);
+                }
+                said.answer(client, first(format))
             }
+            Prepared::Query(query) => self.answer(client, query.bound(portal)?, format).await,
         }
-        let bound = plan.clone().replace_params_with_values(&params).map_err(|error| errors::datafusion(&error))?;
-        let options = FormatOptions::from_client_metadata(client.metadata());
-        self.answer(bound, &portal.result_column_format, options).await
-    }
-}
-
-/// The values that a client bound, in the types that the plan wants.
-fn parameters(parser: &Parser, portal: &Portal<Prepared>, plan: &LogicalPlan) -> PgWireResult<ParamValues> {
-    let inferred = plan.get_parameter_types().map_err(|error| errors::datafusion(&error))?;
-    let mut inferred: Vec<(usize, Option<DataType>)> = inferred
-        .into_iter()
-        .map(|(name, kind)| (name.trim_start_matches('$').parse().unwrap_or(usize::MAX), kind))
-        .collect();
-    inferred.sort_by_key(|(number, _)| *number);
-    let kinds: Vec<Option<&DataType>> = inferred.iter().map(|(_, kind)| kind.as_ref()).collect();
-    let wire: Vec<Type> = parser.get_parameter_types(&portal.statement.statement)?;
-    let wire: Vec<Option<&Type>> = wire.iter().map(Some).collect();
-    df::deserialize_parameters_with_server_types(portal, &kinds, &wire)
-}
-
-/// Plans prepared statements so that what is described is what is sent: maps as text.
-struct Readable;
-
-#[async_trait]
-impl QueryHook for Readable {
-    async fn handle_simple_query(
-        &self,
-        _statement: &Statement,
-        _context: &SessionContext,
-        _client: &mut dyn HookClient,
-    ) -> Option<PgWireResult<Response>> {
-        None
-    }
-
-    async fn handle_extended_parse_query(
-        &self,
-        statement: &Statement,
-        context: &SessionContext,
-        _client: &(dyn ClientInfo + Send + Sync),
-    ) -> Option<PgWireResult<LogicalPlan>> {
-        Some(plan(context, statement).await)
-    }
-
-    async fn handle_extended_query(
-        &self,
-        _statement: &Statement,
-        _plan: &LogicalPlan,
-        _params: &ParamValues,
-        _context: &SessionContext,
-        _client: &mut dyn HookClient,
-    ) -> Option<PgWireResult<Response>> {
-        None
     }
 }

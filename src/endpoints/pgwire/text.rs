@@ -1,14 +1,18 @@
 //! Columns that the Postgres wire has no type for, as JSON text: maps, above all.
 
 use arrow::array::{Array as _, ArrayRef, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use std::sync::Arc;
+
+/// Arrow's own name for text that is JSON, and where it stands.
+const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
 /// The plan with such columns turned into text.
 pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -29,11 +33,18 @@ pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
+/// Whether a column holds JSON text of ours.
+pub(super) fn is_json(field: &Field) -> bool {
+    field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
+}
+
 fn foreign(kind: &DataType) -> bool {
     match kind {
         DataType::Map(..) | DataType::Struct(_) => true,
-        DataType::List(item) => item.data_type().is_nested(),
-        _ => false,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            item.data_type().is_nested() || into_pg_type(kind).is_err()
+        }
+        _ => into_pg_type(kind).is_err(),
     }
 }
 
@@ -59,6 +70,11 @@ impl ScalarUDFImpl for JsonText {
 
     fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        let metadata = [(EXTENSION.0.to_owned(), EXTENSION.1.to_owned())].into();
+        Ok(Arc::new(Field::new(self.name(), DataType::Utf8, true).with_metadata(metadata)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {

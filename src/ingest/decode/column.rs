@@ -27,17 +27,18 @@ pub(super) enum Column {
 
 impl Column {
     pub(super) fn new(kind: ColumnType) -> Column {
+        // Arrow's default is room for 1024 rows, which most requests do not have by far.
         match kind {
-            ColumnType::String => Column::Text(StringBuilder::new()),
-            ColumnType::Int64 => Column::Int(Int64Builder::new()),
-            ColumnType::Float64 => Column::Float(Float64Builder::new()),
-            ColumnType::Bool => Column::Bool(BooleanBuilder::new()),
-            ColumnType::TimestampUs => Column::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            ColumnType::Binary => Column::Binary(BinaryBuilder::new()),
+            ColumnType::String => Column::Text(text()),
+            ColumnType::Int64 => Column::Int(Int64Builder::with_capacity(0)),
+            ColumnType::Float64 => Column::Float(Float64Builder::with_capacity(0)),
+            ColumnType::Bool => Column::Bool(BooleanBuilder::with_capacity(0)),
+            ColumnType::TimestampUs => Column::Time(TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC")),
+            ColumnType::Binary => Column::Binary(BinaryBuilder::with_capacity(0, 0)),
             ColumnType::Map => Column::Map(MapColumn::new()),
-            ColumnType::ListString => Column::Texts(ListBuilder::new(StringBuilder::new())),
-            ColumnType::ListFloat64 => Column::Floats(ListBuilder::new(Float64Builder::new())),
-            ColumnType::ListInt64 => Column::Ints(ListBuilder::new(Int64Builder::new())),
+            ColumnType::ListString => Column::Texts(ListBuilder::with_capacity(text(), 0)),
+            ColumnType::ListFloat64 => Column::Floats(ListBuilder::with_capacity(Float64Builder::with_capacity(0), 0)),
+            ColumnType::ListInt64 => Column::Ints(ListBuilder::with_capacity(Int64Builder::with_capacity(0), 0)),
         }
     }
 
@@ -59,7 +60,7 @@ impl Column {
     }
 
     pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
+        let mut array: ArrayRef = match self {
             Column::Text(mut builder) => Arc::new(builder.finish()),
             Column::Int(mut builder) => Arc::new(builder.finish()),
             Column::Float(mut builder) => Arc::new(builder.finish()),
@@ -70,8 +71,15 @@ impl Column {
             Column::Texts(mut builder) => Arc::new(builder.finish()),
             Column::Floats(mut builder) => Arc::new(builder.finish()),
             Column::Ints(mut builder) => Arc::new(builder.finish()),
-        })
+        };
+        // It stays in memory for long.
+        array.shrink_to_fit();
+        Ok(array)
     }
+}
+
+fn text() -> StringBuilder {
+    StringBuilder::with_capacity(0, 0)
 }
 
 /// Text to text. Arrow's own builder checks at every entry; attributes are the bulk of what is decoded.
@@ -84,12 +92,7 @@ pub(super) struct MapColumn {
 
 impl MapColumn {
     fn new() -> MapColumn {
-        MapColumn {
-            offsets: vec![0],
-            keys: StringBuilder::new(),
-            values: StringBuilder::new(),
-            nulls: NullBufferBuilder::new(0),
-        }
+        MapColumn { offsets: vec![0], keys: text(), values: text(), nulls: NullBufferBuilder::new(0) }
     }
 
     fn len(&self) -> usize {

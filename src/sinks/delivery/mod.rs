@@ -145,7 +145,8 @@ impl Delivery {
             let caught_up = upto == at;
             at = upto;
             self.stats.at(self.signal.as_str(), at);
-            self.save(at, false).await?;
+            // With nothing to do there is time to save: a kill then repeats nothing.
+            self.save(at, caught_up).await?;
             if caught_up && self.cancel.is_cancelled() {
                 break;
             }
@@ -170,6 +171,7 @@ impl Delivery {
             }
             let left = match first_came {
                 _ if self.cancel.is_cancelled() => return Ok(batch),
+                None if batch.upto != self.saved.0 => return Ok(batch),
                 Some(since) => self.settings.batch.flush_timeout.saturating_sub(since.elapsed()),
                 None => SAVE_EVERY,
             };

@@ -85,8 +85,16 @@ impl Sender for Grpc {
 
 /// What a status means: <https://opentelemetry.io/docs/specs/otlp/#failures>.
 fn judge(status: &Status) -> Outcome {
-    let reason = format!("{:?}: {}", status.code(), status.message());
     let after = wire::retry_info(status.details());
+    let source = std::error::Error::source(status);
+    let reason = match source {
+        Some(error) => format!("{:?}: {}: {}", status.code(), status.message(), chain(error)),
+        None => format!("{:?}: {}", status.code(), status.message()),
+    };
+    // What has a source was not said by the target but by the connection to it, which broke.
+    if source.is_some() {
+        return Outcome::Retry { after, reason };
+    }
     match status.code() {
         Code::Cancelled
         | Code::DeadlineExceeded
@@ -97,8 +105,6 @@ fn judge(status: &Status) -> Outcome {
         Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason },
         // Without a time to come again it says that the message is larger than it takes.
         Code::ResourceExhausted => Outcome::TooLarge(reason),
-        // What tonic says of a connection that broke.
-        Code::Unknown if std::error::Error::source(status).is_some() => Outcome::Retry { after, reason },
         _ => Outcome::Refused(reason),
     }
 }

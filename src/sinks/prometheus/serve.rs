@@ -42,6 +42,9 @@ pub struct PrometheusSettings {
     pub const_labels: BTreeMap<String, String>,
     /// Print when a value was measured. Off, as in the Collector: a series with times is never marked stale.
     pub send_timestamps: bool,
+    /// Give OpenMetrics to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
+    /// expect `50`.
+    pub enable_open_metrics: bool,
     /// Where it is served.
     pub path: String,
     /// Scrapes answered at once; more are answered 503.
@@ -58,6 +61,7 @@ impl Default for PrometheusSettings {
             namespace: String::new(),
             const_labels: BTreeMap::new(),
             send_timestamps: false,
+            enable_open_metrics: false,
             path: "/metrics".to_owned(),
             scrapes_max: 4,
             timeout: Duration::from_secs(10),
@@ -117,7 +121,10 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
         Err(_) => return (StatusCode::SERVICE_UNAVAILABLE, "the metrics could not be read in time\n").into_response(),
     };
     let text_of = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = accept::format(text_of(header::ACCEPT));
+    let format = match endpoint.settings.enable_open_metrics {
+        true => accept::format(text_of(header::ACCEPT)),
+        false => text::Format::Text004,
+    };
     let with_gzip = accept::takes_gzip(text_of(header::ACCEPT_ENCODING));
     let shared = Arc::clone(&endpoint);
     // Printing takes a while where there are many series, and would hold up a worker.

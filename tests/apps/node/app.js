@@ -56,7 +56,7 @@ function count(span) {
 
 const provider = new NodeTracerProvider({
   resource: resourceFromAttributes({ 'service.name': 'node-shop', 'service.instance.id': 'node-shop-1' }),
-  spanProcessors: [new BatchSpanProcessor(new CountingExporter(), { scheduledDelayMillis: 500 })],
+  spanProcessors: [new BatchSpanProcessor({ exporter: new CountingExporter(), scheduledDelayMillis: 500 })],
 });
 provider.register();
 registerInstrumentations({

@@ -20,6 +20,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
         namespace: map.text("namespace").unwrap_or_default(),
         const_labels: map.map("const_labels").map_or_else(BTreeMap::new, |map| labels(&map)),
         send_timestamps: map.bool("send_timestamps").unwrap_or(false),
+        enable_open_metrics: map.bool("enable_open_metrics").unwrap_or(false),
         path,
         scrapes_max: map.count("scrapes_max", 1).unwrap_or(4),
         timeout: map.duration_above_zero("timeout").unwrap_or(Duration::from_secs(10)),
@@ -49,10 +50,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
             ("auth", "write `auth_token: ${env:TOKEN}` in its place"),
         ],
     );
-    reading.without_effect(
-        &map,
-        &["metric_expiration", "enable_open_metrics", "cors", "keep_alives_enabled", "without_scope_info"],
-    );
+    reading.without_effect(&map, &["metric_expiration", "cors", "keep_alives_enabled", "without_scope_info"]);
     map.finish();
     (address, settings)
 }

@@ -65,13 +65,21 @@ async fn a_plain_scrape_gets_text_and_one_of_two_colliding_families() {
 #[tokio::test]
 async fn open_metrics_and_gzip_are_given_where_they_are_asked_for() {
     let wish = "accept: application/openmetrics-text;version=1.0.0\r\naccept-encoding: gzip\r\n";
-    let answer = ask(One(true), PrometheusSettings::default(), wish).await;
+    let settings = PrometheusSettings { enable_open_metrics: true, ..PrometheusSettings::default() };
+    let answer = ask(One(true), settings, wish).await;
     let (head, body) = split(&answer);
     assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
     assert!(head.contains("content-encoding: gzip"), "{head}");
     let mut text = String::new();
     flate2::read::GzDecoder::new(body).read_to_string(&mut text).unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[tokio::test]
+async fn open_metrics_is_given_to_nobody_unless_it_is_enabled() {
+    let wish = "accept: application/openmetrics-text;version=1.0.0\r\n";
+    let answer = ask(One(true), PrometheusSettings::default(), wish).await;
+    assert!(split(&answer).0.contains("text/plain; version=0.0.4"));
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+"use strict";
+const at = id => document.getElementById(id);
+const make = (tag, text, name) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (name) e.className = name; return e; };
+const short = n => Math.abs(n) >= 100 ? Math.round(n).toLocaleString("en") : Number(n.toPrecision(3)).toString();
+const human = (n, unit) => {
+  if (n === null || n === undefined) return "—";
+  if (unit === "ms") return n >= 60000 ? short(n / 60000) + " min" : n >= 1000 ? short(n / 1000) + " s" : short(n) + " ms";
+  if (unit === "By") return n >= 1e6 ? short(n / 1e6) + " MB" : n >= 1e3 ? short(n / 1e3) + " kB" : short(n) + " B";
+  return short(n) + (unit === "%" ? " %" : !unit || unit === "1" || unit[0] === "{" ? "" : " " + unit);
+};
+const keyOf = f => f.key.map(pair => pair[1]).filter(Boolean).join(" · ");
+function card(f) {
+  const e = make("article", undefined, f.severity || "");
+  e.append(make("b", f.title));
+  const bar = make("div", undefined, "bar"), fill = make("i"), mark = make("s");
+  const most = Math.max(f.value ?? 0, f.limit ?? 0) || 1;
+  fill.style.width = 100 * (f.value ?? 0) / most + "%"; mark.style.left = 100 * (f.limit ?? 0) / most + "%";
+  bar.title = human(f.value, f.unit) + ", limit " + human(f.limit, f.unit);
+  bar.append(fill, mark); e.append(bar);
+  e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
+  if (f.impact) e.append(make("p", f.impact));
+  if (f.advice) e.append(make("p", f.advice, "soft"));
+  return e;
+}
+function line(f) {
+  const e = make("tr");
+  e.append(make("td", f.state === "firing" ? f.severity : f.state.replace("_", " ")), make("td", f.pipeline), make("td", keyOf(f)),
+    make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", f.samples.toLocaleString("en"), "number"));
+  return e;
+}
+// The token lives in this tab alone.
+const token = () => sessionStorage.getItem("token");
+async function send(path, options = {}) {
+  const headers = { ...options.headers, ...(token() ? { authorization: "Bearer " + token() } : {}) };
+  const answer = await fetch(path, { ...options, headers });
+  at("login").hidden = answer.status !== 401;
+  const body = await answer.json();
+  if (body.error) throw new Error((body.line ? `line ${body.line}: ` : "") + body.error);
+  return body;
+}
+let due;
+async function refresh() {
+  clearTimeout(due);
+  try {
+    const { findings } = await send("/v1/findings");
+    const firing = findings.filter(f => f.state === "firing");
+    at("summary").textContent = `${firing.length} firing, ${findings.length} judged, ${new Date().toLocaleTimeString()}`;
+    at("firing").replaceChildren(...(firing.length ? firing.map(card) : [make("p", findings.length ? "Nothing fires." : "Nothing has been judged yet: send telemetry to port 4317, and look again in half a minute.", "soft")]));
+    at("all").replaceChildren(...findings.map(line));
+  } catch (error) { at("summary").textContent = "Spanwise does not answer: " + error.message; }
+  due = setTimeout(refresh, 3000);
+}
+async function ask() {
+  const began = performance.now();
+  at("error").textContent = ""; at("took").textContent = "asking …";
+  try {
+    const { rows, truncated } = await send("/v1/sql", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query: at("sql").value }) });
+    const names = rows.length ? Object.keys(rows[0]) : [];
+    const numbers = new Set(names.filter(name => rows.every(row => row[name] === null || typeof row[name] === "number")));
+    const cell = (tag, name, text) => make(tag, text, numbers.has(name) ? "number" : "");
+    const head = make("tr"); head.append(...names.map(name => cell("th", name, name)));
+    at("columns").replaceChildren(head);
+    at("rows").replaceChildren(...rows.slice(0, 1000).map(row => { const e = make("tr");
+      e.append(...names.map(name => cell("td", name, row[name] === null ? "" : typeof row[name] === "object" ? JSON.stringify(row[name]) : String(row[name])))); return e; }));
+    at("took").textContent = `${rows.length} rows${truncated ? ", cut off" : ""}${rows.length > 1000 ? ", 1000 shown" : ""}, ${Math.round(performance.now() - began)} ms`;
+  } catch (error) { at("took").textContent = ""; at("error").textContent = error.message; }
+}
+at("ask").addEventListener("click", ask);
+at("sql").addEventListener("keydown", event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) ask(); });
+at("login").addEventListener("submit", event => { event.preventDefault(); sessionStorage.setItem("token", at("token").value); refresh(); });
+refresh();

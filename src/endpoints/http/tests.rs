@@ -1,0 +1,189 @@
+use super::*;
+use crate::endpoints::testing::{Example, client, get as ask};
+use crate::engine::QueryLimits;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+struct Served {
+    base: String,
+    address: std::net::SocketAddr,
+    example: Arc<Example>,
+    cancel: CancellationToken,
+    serving: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+async fn served(settings: HttpSettings, example: Arc<Example>) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, cancel) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let serving = tokio::spawn(serve(listener, settings, example.clone(), cancel.clone()));
+    Served { base: format!("http://{address}"), address, example, cancel, serving }
+}
+
+async fn plain() -> Served {
+    served(HttpSettings::default(), Example::new()).await
+}
+
+impl Served {
+    async fn post(&self, kind: &str, body: &str) -> (u16, Value) {
+        let request = client().post(format!("{}/v1/sql", self.base)).header("content-type", kind).body(body.to_owned());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+
+    async fn sql(&self, sql: &str) -> (u16, Value) {
+        self.post("application/json", &json!({ "query": sql }).to_string()).await
+    }
+
+    async fn until(&self, running: usize) {
+        let began = Instant::now();
+        while self.example.running.load(Ordering::SeqCst) != running {
+            assert!(began.elapsed() < Duration::from_secs(5), "expected {running} queries to run");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_type_has_its_json() {
+    let served = plain().await;
+    let (status, body) = served.sql("SELECT * FROM spans ORDER BY name").await;
+    assert_eq!(status, 200);
+    let expected = json!({"rows": [
+        {"name": "checkout", "start_time": "2026-01-02T03:04:05.678901Z", "duration_ms": 12.5, "status": 200, "ok": true,
+         "attributes": {"http.method": "GE\"T"}, "tags": ["x", "y,z"], "sketch": "dead"},
+        {"name": "empty", "start_time": null, "duration_ms": null, "status": null, "ok": null, "attributes": null,
+         "tags": null, "sketch": null},
+    ]});
+    assert_eq!(body, expected);
+    let (_, body) = served.sql("SELECT CAST('NaN' AS DOUBLE) AS n, INTERVAL '1 day' AS i").await;
+    assert_eq!(body["rows"][0]["n"], Value::Null);
+    let (_, body) = served.sql("SELECT * FROM spans WHERE false").await;
+    assert_eq!(body, json!({"rows": []}));
+    let (_, body) = served.post("text/plain; charset=utf-8", "SELECT 1 AS one").await;
+    assert_eq!(body, json!({"rows": [{"one": 1}]}));
+}
+
+#[tokio::test]
+async fn a_name_that_stands_twice_is_told_apart() {
+    let served = plain().await;
+    let (_, body) = served.sql("SELECT a.name, b.name FROM spans a JOIN spans b ON a.name = b.name ORDER BY 1").await;
+    assert_eq!(body["rows"][0], json!({"name": "checkout", "name_2": "checkout"}));
+}
+
+#[tokio::test]
+async fn many_rows_come_in_parts_and_a_cut_is_told() {
+    let limits = QueryLimits { rows_max: 2500, ..QueryLimits::default() };
+    let served = served(HttpSettings::default(), Example::limited(limits)).await;
+    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2500)").await;
+    let rows = body["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), rows[2499]["value"].as_i64()), (2500, Some(2500)));
+    assert_eq!(body.get("truncated"), None);
+    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2501)").await;
+    assert_eq!((body["rows"].as_array().unwrap().len(), &body["truncated"]), (2500, &json!(true)));
+}
+
+#[tokio::test]
+async fn faults_are_told() {
+    let limits = QueryLimits { timeout: Duration::from_millis(200), sql_bytes_max: 1000, ..QueryLimits::default() };
+    let settings = HttpSettings { body_bytes_max: 5000, ..HttpSettings::default() };
+    let served = served(settings, Example::limited(limits)).await;
+
+    let (status, body) = served.sql("SELECT *\nFROM spans WHERE )").await;
+    assert_eq!((status, &body["line"], &body["column"]), (400, &json!(2), &json!(18)), "{body}");
+    let (status, body) = served.sql("SELECT nothing FROM spans").await;
+    assert_eq!(status, 400);
+    assert!(body["error"].as_str().unwrap().contains("nothing"), "{body}");
+    for statement in ["DROP TABLE spans", "CREATE TABLE t (a INT)", "SET datafusion.execution.batch_size = 1"] {
+        assert_eq!(served.sql(statement).await.0, 400, "{statement}");
+    }
+    assert_eq!(served.sql("SELECT 1 AS slow").await.0, 504);
+    assert_eq!(served.sql(&format!("SELECT '{}'", "x".repeat(1000))).await.0, 413);
+    let (status, body) = served.sql(&"x".repeat(6000)).await;
+    assert_eq!((status, body["error"].as_str()), (413, Some("the body has more than 5000 bytes, which is the limit")));
+    assert_eq!(served.post("application/json", "{\"sql\": 1}").await.0, 400);
+    assert_eq!(served.post("application/x-www-form-urlencoded", "query=1").await.0, 415);
+    let (status, body) = ask(&format!("{}/v1/sql?query=SELECT%201", served.base)).await;
+    assert_eq!((status, body.contains("expected POST")), (405, true));
+    assert_eq!(ask(&format!("{}/v2", served.base)).await.0, 404);
+    assert_eq!(served.sql("SELECT 1 AS one").await.0, 200, "it goes on");
+}
+
+#[tokio::test]
+async fn findings_are_chosen_and_strange_wishes_told() {
+    let served = plain().await;
+    let findings = async |choice: &str| {
+        let (status, body) = ask(&format!("{}/v1/findings{choice}", served.base)).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let found = body["findings"].as_array();
+        let ids = found.map(|found| found.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+        (status, ids.unwrap_or_default().concat())
+    };
+    assert_eq!(findings("").await, (200, "ab".to_owned()));
+    assert_eq!(findings("?state=firing").await, (200, "a".to_owned()));
+    assert_eq!(findings("?state=no_data").await, (200, String::new()));
+    assert_eq!(findings("?pipeline=slow_statement&state=ok").await, (200, "b".to_owned()));
+    assert_eq!(findings("?state=burning").await.0, 400);
+    assert_eq!(findings("?pipeline=slow").await.0, 400);
+    assert_eq!(findings("?stat=ok").await.0, 400);
+    let (_, tables) = ask(&format!("{}/v1/tables", served.base)).await;
+    let tables: Value = serde_json::from_str(&tables).unwrap();
+    let column = json!({"name": "duration_ms", "type": "float64", "unit": "ms", "doc": "How long it took."});
+    assert_eq!(tables["tables"], json!([{"name": "spans", "doc": "One row a span.", "columns": [column]}]));
+    let (_, pipelines) = ask(&format!("{}/v1/pipelines", served.base)).await;
+    assert!(pipelines.contains("\"id\":\"slow_statement\""));
+}
+
+#[tokio::test]
+async fn the_page_takes_nothing_from_elsewhere() {
+    let served = served(HttpSettings { auth_token: Some(Secret::new("s")), ..HttpSettings::default() }, Example::new());
+    let served = served.await;
+    let answer = client().get(&served.base).send().await.unwrap();
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let page = answer.text().await.unwrap();
+    assert!(
+        !page.contains("http:") && !page.contains("https:") && !page.contains("<style") && !page.contains(" style=")
+    );
+    let (status, script) = ask(&format!("{}/page.js", served.base)).await;
+    assert_eq!((status, script.contains("innerHTML"), script.contains("http")), (200, false, false));
+    assert_eq!(ask(&format!("{}/page.css", served.base)).await.0, 200);
+    assert_eq!(ask(&format!("{}/v1/findings", served.base)).await.0, 401);
+    assert_eq!(served.sql("SELECT 1").await.0, 401);
+    let request = client().post(format!("{}/v1/sql", served.base)).bearer_auth("s").json(&json!({"query": "SELECT 1"}));
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_told_and_one_that_leaves_makes_room() {
+    let served = served(HttpSettings { queries_max: 1, ..HttpSettings::default() }, Example::new()).await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let request = "POST /v1/sql HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 16\r\n\r\nSELECT 1 AS slow";
+    socket.write_all(request.as_bytes()).await.unwrap();
+    served.until(1).await;
+    let (status, body) = served.sql("SELECT 1").await;
+    assert_eq!(status, 429, "{body}");
+    // Whoever leaves takes its query with it.
+    drop(socket);
+    served.until(0).await;
+    assert_eq!(served.sql("SELECT 1").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_end_waits_for_nobody_long() {
+    let served = plain().await;
+    let mut idle = TcpStream::connect(served.address).await.unwrap();
+    idle.write_all(b"POST /v1/sql HTTP/1.1\r\nhost: loc").await.unwrap();
+    let mut slow = TcpStream::connect(served.address).await.unwrap();
+    let request = "POST /v1/sql HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 16\r\n\r\nSELECT 1 AS slow";
+    slow.write_all(request.as_bytes()).await.unwrap();
+    served.until(1).await;
+    let began = Instant::now();
+    served.cancel.cancel();
+    let mut answer = vec![0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 503");
+    served.serving.await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

@@ -1,0 +1,238 @@
+//! What clients say of their session and of transactions. It is answered as they expect; little of it changes anything
+//! here, for there is nothing but reading.
+
+use super::errors;
+use datafusion::sql::sqlparser::ast::{Expr, Reset, Set, Statement, Value};
+use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
+use datafusion_postgres::pgwire::api::{ClientInfo, Type};
+use datafusion_postgres::pgwire::error::PgWireResult;
+use datafusion_postgres::pgwire::messages::response::TransactionStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A statement that is no query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// `BEGIN`.
+    Begin,
+    /// `COMMIT`, also as `END`.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// `SET name = value`; no value is `DEFAULT`.
+    Set(String, Option<String>),
+    /// `RESET ALL`, `DISCARD ALL`.
+    Forget(&'static str),
+    /// `SHOW name`.
+    Show(String),
+    /// `DEALLOCATE name`; `None` for all.
+    Deallocate(Option<String>),
+    /// Accepted, with this tag.
+    Fine(&'static str),
+}
+
+/// The settings that can be shown, and their values where the client has set none.
+const KNOWN: [(&str, &str); 25] = [
+    ("application_name", ""),
+    ("bytea_output", "hex"),
+    ("client_encoding", "UTF8"),
+    ("client_min_messages", "notice"),
+    ("datestyle", "ISO, YMD"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "on"),
+    ("extra_float_digits", "1"),
+    ("in_hot_standby", "off"),
+    ("integer_datetimes", "on"),
+    ("intervalstyle", "postgres"),
+    ("is_superuser", "off"),
+    ("jit", "off"),
+    ("lc_collate", "C"),
+    ("lock_timeout", "0"),
+    ("max_identifier_length", "63"),
+    ("search_path", "public"),
+    ("server_encoding", "UTF8"),
+    ("server_version", "16.6"),
+    ("server_version_num", "160006"),
+    ("standard_conforming_strings", "on"),
+    ("statement_timeout", "0"),
+    ("timezone", "Etc/UTC"),
+    ("transaction_isolation", "read committed"),
+    ("transaction_read_only", "on"),
+];
+
+/// Where the client's settings stand among what is known of it. The prefix keeps what it said at its start apart,
+/// except for those that the library itself looks up.
+fn place(name: &str) -> String {
+    match name {
+        "bytea_output" | "datestyle" | "extra_float_digits" | "intervalstyle" | "application_name" => name.to_owned(),
+        other => format!("set.{other}"),
+    }
+}
+
+impl Said {
+    /// The statement, if it is one of these.
+    pub(super) fn of(statement: &Statement) -> Option<Said> {
+        Some(match statement {
+            Statement::StartTransaction { .. } => Said::Begin,
+            Statement::Commit { .. } => Said::Commit,
+            Statement::Rollback { savepoint: Some(_), .. } => Said::Fine("ROLLBACK"),
+            Statement::Rollback { .. } => Said::Rollback,
+            Statement::Savepoint { .. } => Said::Fine("SAVEPOINT"),
+            Statement::ReleaseSavepoint { .. } => Said::Fine("RELEASE"),
+            Statement::Set(set) => assignment(set),
+            Statement::Reset(reset) => match &reset.reset {
+                Reset::ALL => Said::Forget("RESET"),
+                Reset::ConfigurationParameter(name) => Said::Set(name.to_string().to_lowercase(), None),
+            },
+            Statement::Discard { .. } => Said::Forget("DISCARD ALL"),
+            Statement::Deallocate { name, .. }
+                if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") =>
+            {
+                Said::Deallocate(None)
+            }
+            Statement::Deallocate { name, .. } => Said::Deallocate(Some(name.value.clone())),
+            Statement::Close { .. } => Said::Fine("CLOSE CURSOR"),
+            Statement::UNLISTEN { .. } => Said::Fine("UNLISTEN"),
+            Statement::ShowVariable { variable } => {
+                let words: Vec<String> = variable.iter().map(|word| word.value.to_lowercase()).collect();
+                Said::Show(match words.join(" ").as_str() {
+                    "transaction isolation level" => "transaction_isolation".to_owned(),
+                    "time zone" => "timezone".to_owned(),
+                    _ => words.join("."),
+                })
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether it is taken after an error, before the transaction has ended.
+    pub(super) fn ends(&self) -> bool {
+        matches!(self, Said::Commit | Said::Rollback)
+    }
+
+    /// The columns of its answer.
+    pub(super) fn fields(&self, format: FieldFormat) -> Vec<FieldInfo> {
+        match self {
+            Said::Show(name) => vec![FieldInfo::new(name.clone(), None, None, Type::TEXT, format)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Does it.
+    pub(super) fn answer<C: ClientInfo>(&self, client: &mut C, format: FieldFormat) -> PgWireResult<Response> {
+        Ok(match self {
+            Said::Begin => Response::TransactionStart(Tag::new("BEGIN")),
+            Said::Commit if client.transaction_status() == TransactionStatus::Error => {
+                Response::TransactionEnd(Tag::new("ROLLBACK"))
+            }
+            Said::Commit => Response::TransactionEnd(Tag::new("COMMIT")),
+            Said::Rollback => Response::TransactionEnd(Tag::new("ROLLBACK")),
+            Said::Set(name, value) => {
+                set(client, name, value.as_deref())?;
+                Response::Execution(Tag::new("SET"))
+            }
+            Said::Forget(tag) => {
+                for (name, _) in KNOWN {
+                    client.metadata_mut().remove(&place(name));
+                }
+                Response::Execution(Tag::new(tag))
+            }
+            Said::Show(name) => {
+                let fields = Arc::new(self.fields(format));
+                let mut row = DataRowEncoder::new(fields.clone());
+                row.encode_field(&Some(shown(client, name)?))?;
+                let row = Ok(row.take_row());
+                let mut response = QueryResponse::new(fields, futures::stream::iter([row]));
+                response.command_tag = "SHOW".to_owned();
+                Response::Query(response)
+            }
+            Said::Deallocate(_) => Response::Execution(Tag::new("DEALLOCATE")),
+            Said::Fine(tag) => Response::Execution(Tag::new(tag)),
+        })
+    }
+}
+
+fn assignment(set: &Set) -> Said {
+    match set {
+        Set::SingleAssignment { variable, values, .. } => {
+            let name = variable.to_string().replace('"', "").to_lowercase();
+            let value = values.iter().map(word).collect::<Vec<_>>().join(", ");
+            Said::Set(name, Some(value).filter(|value| !value.eq_ignore_ascii_case("default")))
+        }
+        Set::SetTimeZone { value, .. } => Said::Set("timezone".to_owned(), Some(word(value))),
+        Set::SetNames { charset_name, .. } => Said::Set("client_encoding".to_owned(), Some(charset_name.value.clone())),
+        _ => Said::Fine("SET"),
+    }
+}
+
+fn word(value: &Expr) -> String {
+    match value {
+        Expr::Value(value) => match &value.value {
+            Value::Number(number, _) => number.clone(),
+            other => other.clone().into_string().unwrap_or_else(|| other.to_string()),
+        },
+        Expr::Identifier(name) => name.value.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>) -> PgWireResult<()> {
+    let place = place(name);
+    let Some(value) = value else {
+        client.metadata_mut().remove(&place);
+        return Ok(());
+    };
+    let expected = match name {
+        "statement_timeout" if duration(value).is_none() => "milliseconds, or a number with ms, s, min or h",
+        "client_encoding" if !matches!(value.to_uppercase().as_str(), "UTF8" | "UTF-8" | "UNICODE" | "SQL_ASCII") => {
+            "UTF8"
+        }
+        "bytea_output" if !matches!(value.to_lowercase().as_str(), "hex" | "escape") => "hex or escape",
+        "extra_float_digits" if !value.parse().is_ok_and(|digits| (-15..=3).contains::<i8>(&digits)) => "-15 to 3",
+        "intervalstyle"
+            if !matches!(
+                value.to_lowercase().as_str(),
+                "postgres" | "postgres_verbose" | "sql_standard" | "iso_8601"
+            ) =>
+        {
+            "postgres, postgres_verbose, sql_standard or iso_8601"
+        }
+        _ => {
+            // Some settings are ours to tell, whatever a client says: it reads only, and times are in UTC.
+            let ours = name.ends_with("read_only") || name.starts_with("server_") || name == "timezone";
+            // Names that nobody knows are not kept: they could be many.
+            if !ours && KNOWN.iter().any(|(known, _)| *known == name) {
+                client.metadata_mut().insert(place, value.to_owned());
+            }
+            return Ok(());
+        }
+    };
+    Err(errors::user("22023", format!("{name}: expected {expected}, found {value:?}")))
+}
+
+fn shown<C: ClientInfo>(client: &C, name: &str) -> PgWireResult<String> {
+    let known = KNOWN.iter().find(|(known, _)| *known == name);
+    let Some((_, default)) = known else {
+        return Err(errors::user("42704", format!("unrecognized configuration parameter {name:?}")));
+    };
+    Ok(client.metadata().get(&place(name)).cloned().unwrap_or_else(|| (*default).to_owned()))
+}
+
+/// The time that the client gives its statements; `None` is all that the server gives.
+pub(super) fn timeout<C: ClientInfo>(client: &C) -> Option<Duration> {
+    client.metadata().get(&place("statement_timeout")).and_then(|value| duration(value)).filter(|time| !time.is_zero())
+}
+
+fn duration(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
+    let number: u64 = number.parse().ok()?;
+    let ms = match unit.trim() {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.checked_mul(ms)?))
+}

@@ -1,0 +1,236 @@
+//! One connection's bytes: bounded in size and in patience, and watched while a query runs.
+
+use super::login::Login;
+use super::session::Session;
+use super::statements::Prepared;
+use super::{Bounds, Shared, errors};
+use crate::endpoints::ending::{QUERY_GRACE, after};
+use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
+use datafusion_postgres::pgwire::api::{ClientInfo as _, DefaultClient, NoopHandler, PgWireConnectionState};
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use datafusion_postgres::pgwire::messages::response::{GssEncResponse, SslResponse};
+use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage};
+use datafusion_postgres::pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
+use futures::{SinkExt as _, StreamExt as _};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
+
+type Socket = Framed<Wire, PgWireMessageServerCodec<Prepared>>;
+
+/// How often a client that has sent more, ahead of its answer, is looked after.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Talks with one client until it leaves, or is told to.
+pub(super) async fn talk(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    full: bool,
+    cancel: CancellationToken,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let client = DefaultClient::new(stream.peer_addr()?, false);
+    let wire = Wire { stream: Arc::new(stream), left: 0, stalled: None, patience: shared.bounds.stall };
+    let mut socket = Framed::new(wire, PgWireMessageServerCodec::new(client));
+    let handlers = Handlers {
+        login: Arc::new(Login::new(&shared, full)),
+        session: Arc::new(Session::new(shared.clone())),
+        cancel: Arc::new(DefaultCancelHandler::new(shared.manager.clone())),
+    };
+    loop {
+        let message = match next(&mut socket, &shared.bounds, &cancel).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(last) => return end(&mut socket, *last).await,
+        };
+        let extended = message.is_extended_query();
+        match handlers.handle(&mut socket, message, &cancel).await {
+            Handled::Done => {}
+            Handled::Gone => return Ok(()),
+            Handled::Fault(error) => {
+                let info = errors::refine(error);
+                if info.is_fatal() {
+                    return end(&mut socket, info).await;
+                }
+                process_error(&mut socket, PgWireError::UserError(Box::new(info)), extended).await?;
+            }
+        }
+    }
+}
+
+/// Says why, and closes.
+async fn end(socket: &mut Socket, last: ErrorInfo) -> io::Result<()> {
+    socket.send(PgWireBackendMessage::ErrorResponse(last.into())).await
+}
+
+/// The next message; `None` where the client has left.
+async fn next(
+    socket: &mut Socket,
+    bounds: &Bounds,
+    cancel: &CancellationToken,
+) -> Result<Option<PgWireFrontendMessage>, Box<ErrorInfo>> {
+    let fatal = |code, message: String| Err(Box::new(errors::info("FATAL", code, message)));
+    loop {
+        let begins =
+            !matches!(socket.state(), PgWireConnectionState::ReadyForQuery | PgWireConnectionState::AwaitingSync);
+        let (bytes_max, patience) =
+            if begins { (bounds.login_bytes_max, bounds.login) } else { (bounds.message_bytes_max, bounds.idle) };
+        socket.get_mut().left = bytes_max;
+        let message = tokio::select! {
+            () = cancel.cancelled() => return fatal("57P01", "the server ends".to_owned()),
+            message = timeout(patience, socket.next()) => message,
+        };
+        match message {
+            Err(_) if begins => return Ok(None),
+            Err(_) => return fatal("57P05", format!("the connection was idle for {patience:?}")),
+            Ok(None | Some(Ok(PgWireFrontendMessage::Terminate(_)))) => return Ok(None),
+            Ok(Some(Ok(PgWireFrontendMessage::SslNegotiation(asked)))) => {
+                if refuse_encryption(socket, &asked).await.is_err() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(Ok(message))) => return Ok(Some(message)),
+            Ok(Some(Err(PgWireError::IoError(error)))) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return fatal("54000", format!("a message has more than {bytes_max} bytes"));
+            }
+            Ok(Some(Err(PgWireError::IoError(_)))) => return Ok(None),
+            Ok(Some(Err(error))) => return fatal("08P01", error.to_string()),
+        }
+    }
+}
+
+/// Encryption is not offered: clients that do not insist go on without.
+async fn refuse_encryption(socket: &mut Socket, asked: &SslNegotiationMetaMessage) -> io::Result<()> {
+    match asked {
+        SslNegotiationMetaMessage::PostgresSsl(_) => {
+            socket.send(PgWireBackendMessage::SslResponse(SslResponse::Refuse)).await
+        }
+        SslNegotiationMetaMessage::PostgresGss(_) => {
+            socket.send(PgWireBackendMessage::GssEncResponse(GssEncResponse::Refuse)).await
+        }
+        SslNegotiationMetaMessage::None => {
+            socket.set_state(PgWireConnectionState::AwaitingStartup);
+            Ok(())
+        }
+    }
+}
+
+struct Handlers {
+    login: Arc<Login>,
+    session: Arc<Session>,
+    cancel: Arc<DefaultCancelHandler>,
+}
+
+/// What became of a message.
+enum Handled {
+    Done,
+    Fault(PgWireError),
+    /// Nobody waits for the answer.
+    Gone,
+}
+
+impl Handlers {
+    async fn handle(&self, socket: &mut Socket, message: PgWireFrontendMessage, cancel: &CancellationToken) -> Handled {
+        let stream = socket.get_ref().stream.clone();
+        let is_cancel = matches!(message, PgWireFrontendMessage::CancelRequest(_));
+        let (session, nothing) = (self.session.clone(), Arc::new(NoopHandler));
+        let handling = process_message(
+            message,
+            socket,
+            self.login.clone(),
+            session.clone(),
+            session,
+            nothing,
+            self.cancel.clone(),
+        );
+        tokio::select! {
+            handled = handling => match handled {
+                Ok(()) if is_cancel => Handled::Gone,
+                Ok(()) => Handled::Done,
+                Err(PgWireError::IoError(_)) => Handled::Gone,
+                Err(error) => Handled::Fault(error),
+            },
+            () = left(&stream), if !is_cancel => Handled::Gone,
+            () = after(cancel.clone(), QUERY_GRACE) => Handled::Fault(errors::fatal("57P01", "the server ends")),
+        }
+    }
+}
+
+/// Returns when the client has closed its side: drivers do so when they are ended, and nobody reads the answer.
+async fn left(stream: &TcpStream) {
+    loop {
+        match stream.ready(Interest::READABLE).await {
+            Ok(ready) if !ready.is_read_closed() => sleep(LOOK_AGAIN).await,
+            _ => return,
+        }
+    }
+}
+
+/// A stream that takes so many bytes for a message, and waits so long for a client that does not read.
+struct Wire {
+    stream: Arc<TcpStream>,
+    /// Bytes that may still come.
+    left: usize,
+    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Duration,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.left == 0 {
+            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
+        }
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            let most = self.left.min(buf.remaining());
+            match self.stream.try_read(buf.initialize_unfilled_to(most)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(read) => {
+                    buf.advance(read);
+                    self.left -= read;
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.stream.poll_write_ready(cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => {
+                    let patience = self.patience;
+                    let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+                    ready!(stalled.as_mut().poll(cx));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+            match self.stream.try_write(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.stalled = None;
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The stream closes when it is dropped.
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

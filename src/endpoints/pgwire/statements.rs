@@ -1,0 +1,190 @@
+//! Statements: parsed, told apart, planned, and their parameters put in.
+
+use super::parameters::{self, Sent};
+use super::said::Said;
+use super::text::readable;
+use super::{Shared, errors};
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as Planned;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion_postgres::pgwire::api::portal::{Format, Portal};
+use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo};
+use datafusion_postgres::pgwire::api::stmt::QueryParser;
+use datafusion_postgres::pgwire::api::{ClientInfo, Type};
+use datafusion_postgres::pgwire::error::PgWireResult;
+use datafusion_postgres::pgwire::types::format::FormatOptions;
+use std::sync::Arc;
+
+/// A statement, ready to be answered.
+#[derive(Debug, Clone)]
+pub(super) enum Prepared {
+    /// Of the session.
+    Said(Said),
+    /// A query; what of it is not one, the service refuses.
+    Query(Arc<Query>),
+}
+
+/// A planned query.
+#[derive(Debug)]
+pub(super) struct Query {
+    plan: LogicalPlan,
+    /// Types of its parameters, where the plan tells them.
+    inferred: Vec<Option<DataType>>,
+}
+
+/// The statements of a text.
+pub(super) fn parse(shared: &Shared, sql: &str) -> PgWireResult<Vec<Statement>> {
+    let limit = shared.service.sql_bytes_max();
+    if sql.len() > limit {
+        let message = format!("the statement has {} bytes, at most {limit} are taken", sql.len());
+        return Err(errors::user("54000", message));
+    }
+    shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))
+}
+
+/// Plans a statement.
+pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> PgWireResult<Prepared> {
+    if let Some(said) = Said::of(&statement) {
+        return Ok(Prepared::Said(said));
+    }
+    if let Some(refusal) = refusal(&statement) {
+        return Err(refusal);
+    }
+    let statement = Planned::Statement(Box::new(statement));
+    let plan = context.state().statement_to_plan(statement).await.and_then(readable);
+    let plan = plan.map_err(|error| errors::datafusion(&error))?;
+    let inferred = parameters::inferred(&plan)?;
+    Ok(Prepared::Query(Arc::new(Query { plan, inferred })))
+}
+
+fn refusal(statement: &Statement) -> Option<datafusion_postgres::pgwire::error::PgWireError> {
+    match statement {
+        Statement::Query(_)
+        | Statement::Explain { .. }
+        | Statement::ExplainTable { .. }
+        | Statement::ShowTables { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::ShowFunctions { .. }
+        | Statement::ShowDatabases { .. }
+        | Statement::ShowSchemas { .. } => None,
+        Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Prepare { .. } | Statement::Execute { .. } => {
+            let message = "cursors and statements that are prepared in SQL are not offered: the driver's own prepared \
+                           statements and fetch sizes are";
+            Some(errors::user("0A000", message))
+        }
+        other => {
+            let text = other.to_string();
+            let mut words = text.split_whitespace().map(str::to_uppercase);
+            let first = words.next().unwrap_or_default();
+            let more = matches!(first.as_str(), "CREATE" | "DROP" | "ALTER").then(|| words.next()).flatten();
+            let verb = more.map_or(first.clone(), |second| format!("{first} {second}"));
+            Some(errors::user("25006", format!("cannot execute {verb} in a read-only server")))
+        }
+    }
+}
+
+impl Query {
+    /// The types of the parameters on the wire.
+    fn wire_types(&self, said: &[Option<Type>]) -> Vec<Type> {
+        (0..self.inferred.len()).map(|at| parameters::wire_type(of(said, at), self.inferred(at))).collect()
+    }
+
+    fn inferred(&self, at: usize) -> Option<&DataType> {
+        self.inferred.get(at).and_then(Option::as_ref)
+    }
+
+    /// The plan with NULL for each parameter: it has the columns of any answer.
+    pub(super) fn described(&self, said: &[Option<Type>]) -> PgWireResult<LogicalPlan> {
+        self.with((0..self.inferred.len()).map(|at| parameters::null(of(said, at), self.inferred(at))).collect())
+    }
+
+    /// The plan with what a client has bound.
+    pub(super) fn bound(&self, portal: &Portal<Prepared>) -> PgWireResult<LogicalPlan> {
+        let (expected, found) = (self.inferred.len(), portal.parameters.len());
+        // A client may name the type of a parameter that is not there, and then sends it.
+        if found < expected {
+            return Err(errors::user("08P01", format!("expected {expected} parameters, found {found}")));
+        }
+        let said = &portal.statement.parameter_types;
+        let value = |at: usize| match portal.parameters.get(at).and_then(Option::as_ref) {
+            None => Ok(parameters::null(of(said, at), self.inferred(at))),
+            Some(bytes) => {
+                let (said, inferred) = (of(said, at), self.inferred(at));
+                Sent { number: at + 1, bytes, binary: is_binary(&portal.parameter_format, at), said, inferred }.read()
+            }
+        };
+        self.with((0..expected).map(value).collect::<PgWireResult<_>>()?)
+    }
+
+    fn with(&self, values: Vec<ScalarValue>) -> PgWireResult<LogicalPlan> {
+        if values.is_empty() {
+            return Ok(self.plan.clone());
+        }
+        let bound = self.plan.clone().replace_params_with_values(&values.into());
+        bound.map_err(|error| errors::datafusion(&error))
+    }
+}
+
+fn of(types: &[Option<Type>], at: usize) -> Option<&Type> {
+    types.get(at).and_then(Option::as_ref)
+}
+
+fn is_binary(format: &Format, at: usize) -> bool {
+    match format {
+        Format::UnifiedText => false,
+        Format::UnifiedBinary => true,
+        Format::Individual(codes) => codes.get(at) == Some(&1),
+    }
+}
+
+/// Prepares what comes over the extended protocol.
+pub(super) struct Preparer(pub(super) Arc<Shared>);
+
+#[async_trait]
+impl QueryParser for Preparer {
+    type Statement = Prepared;
+
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let mut statements = parse(&self.0, sql)?;
+        if statements.len() > 1 {
+            return Err(errors::user("42601", "cannot insert multiple commands into a prepared statement"));
+        }
+        let Some(statement) = statements.pop() else { return Ok(None) };
+        prepare(&self.0.context()?, statement).await.map(Some)
+    }
+
+    fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
+        Ok(match statement {
+            Prepared::Said(_) => Vec::new(),
+            Prepared::Query(query) => query.wire_types(&[]),
+        })
+    }
+
+    fn get_result_schema(&self, statement: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        let format = format.unwrap_or(&Format::UnifiedText);
+        match statement {
+            Prepared::Said(said) => Ok(said.fields(first(format))),
+            Prepared::Query(query) => {
+                let plan = query.described(&[])?;
+                super::rows::fields(plan.schema().as_arrow(), format, &Arc::new(FormatOptions::default()))
+            }
+        }
+    }
+}
+
+/// The format of the only column.
+pub(super) fn first(format: &Format) -> FieldFormat {
+    if is_binary(format, 0) { FieldFormat::Binary } else { FieldFormat::Text }
+}
+
+/// What a description says of a statement's parameters.
+pub(super) fn parameter_types(query: &Query, said: &[Option<Type>]) -> Vec<Type> {
+    query.wire_types(said)
+}

@@ -1,0 +1,314 @@
+//! With psql, as people use it. Where it is not installed these tests say so and prove nothing: `tests/run` installs it.
+
+use super::*;
+use crate::endpoints::testing::Example;
+use crate::engine::QueryLimits;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const PSQL: &str = "/usr/bin/psql";
+
+/// Waits for a process, beside the server that it asks.
+async fn ended(child: Child) -> Output {
+    tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap()
+}
+
+struct Served {
+    address: SocketAddr,
+    example: Arc<Example>,
+    cancel: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+fn open(connections_max: usize) -> PgSettings {
+    PgSettings { user: "spanwise".to_owned(), password: None, connections_max }
+}
+
+async fn served(settings: PgSettings, bounds: Bounds, example: Arc<Example>) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, cancel) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let shared = Shared::new(settings, example.clone(), bounds);
+    let serving = tokio::spawn(serve_within(listener, shared, cancel.clone()));
+    Served { address, example, cancel, serving }
+}
+
+async fn plain() -> Served {
+    served(open(8), Bounds::default(), Example::new()).await
+}
+
+impl Served {
+    fn psql(&self, statements: &[&str]) -> Option<Command> {
+        if !std::path::Path::new(PSQL).exists() {
+            eprintln!("{PSQL} is not there: nothing is proven");
+            return None;
+        }
+        let mut command = Command::new(PSQL);
+        let target = format!("postgresql://{}/spanwise", self.address);
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", &target]);
+        for statement in statements {
+            command.args(["--command", statement]);
+        }
+        command.env("PGCONNECT_TIMEOUT", "10").env_remove("PGPASSWORD").env("PGUSER", "spanwise");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Some(command)
+    }
+
+    /// What psql prints on both its outputs; empty where there is no psql.
+    async fn told(&self, statements: &[&str]) -> Option<String> {
+        let output = ended(self.psql(statements)?.spawn().unwrap()).await;
+        Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// The message and SQLSTATE that psql gives of a statement.
+    async fn fault(&self, statement: &str) -> Option<String> {
+        self.told(&["\\set VERBOSITY verbose", statement]).await
+    }
+
+    async fn until(&self, running: usize) {
+        let began = Instant::now();
+        while self.example.running.load(Ordering::SeqCst) != running {
+            assert!(began.elapsed() < Duration::from_secs(10), "expected {running} queries to run");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_type_has_its_text() {
+    let served = plain().await;
+    let Some(told) = served.told(&["SELECT * FROM spans ORDER BY name"]).await else { return };
+    let expected = "checkout|2026-01-02 03:04:05.678901+00|12.5|200|t|{\"http.method\":\"GE\\\"T\"}|{x,\"y,z\"}|\\xdead\n\
+                    empty|||||||\n";
+    assert_eq!(told, expected);
+    let numbers = "SELECT 0.1::double, 'NaN'::double, count(*), sum(status), NULL::double FROM spans";
+    assert_eq!(served.told(&[numbers]).await.unwrap(), "0.1|NaN|2|200|\n");
+    let named = "SELECT {'a': 1} AS s, attributes['http.method'] FROM spans WHERE name = 'checkout'";
+    assert_eq!(served.told(&[named]).await.unwrap(), "{\"a\":1}|GE\"T\n");
+}
+
+#[tokio::test]
+async fn tables_are_described() {
+    let served = plain().await;
+    let Some(told) = served.told(&["\\dt"]).await else { return };
+    assert!(told.lines().any(|line| line.starts_with("public|spans|table|")), "{told}");
+    let told = served.told(&["\\d spans"]).await.unwrap();
+    for column in ["name|text", "start_time|timestamp with time zone", "duration_ms|double precision", "status|bigint"]
+    {
+        assert!(told.lines().any(|line| line.starts_with(column)), "expected {column} in {told}");
+    }
+    assert!(!told.contains("ERROR"), "{told}");
+    let told = served.told(&["\\d"]).await.unwrap();
+    assert!(told.contains("spans") && !told.contains("ERROR"), "{told}");
+}
+
+#[tokio::test]
+async fn what_clients_say_is_accepted() {
+    let served = plain().await;
+    let said = [
+        "SET statement_timeout = '5s'",
+        "SHOW statement_timeout",
+        "RESET statement_timeout",
+        "SHOW statement_timeout",
+        "BEGIN READ ONLY",
+        "SELECT 1",
+        "SAVEPOINT a",
+        "COMMIT",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SHOW TRANSACTION ISOLATION LEVEL",
+        "SET TIME ZONE 'UTC'",
+        "SET extra_float_digits = 3",
+        "SET application_name TO 'test'",
+        "SHOW application_name",
+        "DISCARD ALL",
+        "DEALLOCATE ALL",
+        "ABORT",
+    ];
+    let Some(told) = served.told(&said).await else { return };
+    assert_eq!(told, "5s\n0\n1\nread committed\ntest\n");
+    let fault = served.fault("SET statement_timeout = 'soon'").await.unwrap();
+    assert!(fault.contains("22023") && fault.contains("\"soon\""), "{fault}");
+    let fault = served.fault("SHOW nothing").await.unwrap();
+    assert!(fault.contains("42704"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_error_ends_a_transaction() {
+    let served = plain().await;
+    let told = served.told(&["BEGIN", "SELECT nothing FROM spans", "SELECT 1", "COMMIT", "SELECT 2"]).await;
+    let Some(told) = told else { return };
+    assert!(told.starts_with("2\n") && told.contains("current transaction is aborted"), "{told}");
+}
+
+#[tokio::test]
+async fn faults_have_their_sqlstate() {
+    let limits = QueryLimits { timeout: Duration::from_millis(300), rows_max: 10, sql_bytes_max: 5000 };
+    let served = served(open(8), Bounds::default(), Example::limited(limits)).await;
+    let long = format!("SELECT '{}'", "x".repeat(5000));
+    let many = "SELECT 1;".repeat(17);
+    let faults = [
+        ("SELECT )", "42601"),
+        ("SELECT * FROM nowhere", "42P01"),
+        ("SELECT nothing FROM spans", "42703"),
+        ("SELECT nofunction(name) FROM spans", "42883"),
+        ("SELECT 1/0", "22012"),
+        ("SELECT $1", "42P02"),
+        ("SELECT 1 AS slow", "57014"),
+        ("SELECT * FROM generate_series(1, 11)", "54000"),
+        (&long, "54000"),
+        (&many, "54000"),
+        ("DECLARE c CURSOR FOR SELECT 1", "0A000"),
+        ("INSERT INTO spans (name) VALUES ('a')", "25006"),
+        ("UPDATE spans SET name = 'a'", "25006"),
+        ("DELETE FROM spans", "25006"),
+        ("DROP TABLE spans", "25006"),
+        ("CREATE TABLE t AS SELECT 1", "25006"),
+        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "42601"),
+        ("SELECT * INTO t FROM spans", "25006"),
+        ("COPY spans TO '/tmp/spans.csv'", "25006"),
+        ("TRUNCATE spans", "25006"),
+        ("VACUUM", "25006"),
+    ];
+    for (statement, code) in faults {
+        let Some(told) = served.fault(statement).await else { return };
+        assert!(told.contains(&format!("ERROR:  {code}:")), "{statement}: expected {code}, found {told}");
+    }
+    let told = served.fault("DROP TABLE spans").await.unwrap();
+    assert!(told.contains("cannot execute DROP TABLE in a read-only server"), "{told}");
+    let told = served.fault("SELECT *\nFROM spans WHERE )").await.unwrap();
+    assert!(told.contains("LINE 2: FROM spans WHERE )"), "{told}");
+    let told = served.told(&["SET statement_timeout = 50", "SELECT 1 AS slow"]).await.unwrap();
+    assert!(told.contains("statement_timeout of 50ms"), "{told}");
+    assert_eq!(served.told(&["SELECT count(*) FROM spans"]).await.unwrap(), "2\n");
+}
+
+#[tokio::test]
+async fn a_password_is_asked_for() {
+    let settings = PgSettings { password: Some(Secret::new("swordfish")), ..open(8) };
+    let served = served(settings, Bounds::default(), Example::new()).await;
+    let asked = async |user: &str, password: &str| {
+        let mut command = served.psql(&["SELECT 1"])?;
+        let child = command.env("PGPASSWORD", password).env("PGUSER", user).spawn().unwrap();
+        let output = ended(child).await;
+        Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    let Some(told) = asked("spanwise", "swordfish").await else { return };
+    assert_eq!(told, "1\n");
+    assert!(asked("spanwise", "sword").await.unwrap().contains("Password authentication failed"));
+    assert!(asked("other", "swordfish").await.unwrap().contains("Password authentication failed"));
+}
+
+#[tokio::test]
+async fn one_too_many_is_told() {
+    let served = served(open(1), Bounds::default(), Example::new()).await;
+    let Some(mut first) = served.psql(&["SELECT 1 AS slow"]) else { return };
+    let mut first = first.spawn().unwrap();
+    served.until(1).await;
+    let told = served.told(&["SELECT 1"]).await.unwrap();
+    assert!(told.contains("too many clients already"), "{told}");
+    first.kill().unwrap();
+    // Whoever leaves takes its query with it.
+    served.until(0).await;
+    first.wait().unwrap();
+    let began = Instant::now();
+    while served.told(&["SELECT 1"]).await.unwrap() != "1\n" {
+        assert!(began.elapsed() < Duration::from_secs(5), "the first one's place is not free");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_cancels() {
+    let served = plain().await;
+    let Some(mut command) = served.psql(&["\\set VERBOSITY verbose", "SELECT 1 AS slow", "SELECT 2"]) else { return };
+    let psql = command.spawn().unwrap();
+    served.until(1).await;
+    let pid = psql.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    served.until(0).await;
+    let output = ended(psql).await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("57014") && told.contains("user request"), "{told}");
+}
+
+#[tokio::test]
+async fn the_end_waits_for_nobody_long() {
+    let served = plain().await;
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    let psql = match served.psql(&["SELECT 1 AS slow"]) {
+        Some(mut command) => Some(command.spawn().unwrap()),
+        None => None,
+    };
+    if psql.is_some() {
+        served.until(1).await;
+    }
+    let began = Instant::now();
+    served.cancel.cancel();
+    served.serving.await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut rest = Vec::new();
+    silent.read_to_end(&mut rest).await.unwrap();
+    assert!(String::from_utf8_lossy(&rest).contains("57P01"), "{rest:?}");
+    if let Some(psql) = psql {
+        let told = String::from_utf8(ended(psql).await.stderr).unwrap();
+        assert!(told.contains("the server ends"), "{told}");
+    }
+}
+
+/// A start-up message of protocol 3.0: length, version, name and value, and a zero.
+const START: &[u8] = b"\0\0\0\x17\0\x03\0\0user\0spanwise\0\0";
+
+#[tokio::test]
+async fn the_idle_and_the_huge_are_closed() {
+    let bounds = Bounds { idle: Duration::from_millis(200), message_bytes_max: 20_000, ..Bounds::default() };
+    let served = served(open(8), bounds, Example::new()).await;
+    let mut idle = TcpStream::connect(served.address).await.unwrap();
+    idle.write_all(START).await.unwrap();
+    let mut told = Vec::new();
+    idle.read_to_end(&mut told).await.unwrap();
+    assert!(String::from_utf8_lossy(&told).contains("57P05"), "{told:?}");
+
+    let mut huge = TcpStream::connect(served.address).await.unwrap();
+    huge.write_all(START).await.unwrap();
+    // A query of a gigabyte, of which only a little more than may be is ever sent.
+    huge.write_all(b"Q\x3f\xff\0\0").await.unwrap();
+    let _ = huge.write_all(&[b'x'; 60_000]).await;
+    let mut told = vec![0; 4096];
+    let began = Instant::now();
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains("54000") {
+        assert!(began.elapsed() < Duration::from_secs(5), "{}", String::from_utf8_lossy(&all));
+        let read = huge.read(&mut told).await.unwrap_or(0);
+        all.extend_from_slice(&told[..read]);
+    }
+}
+
+#[tokio::test]
+async fn garbage_closes_its_own_connection_alone() {
+    let served = plain().await;
+    for garbage in [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], &[0xff; 64], &[0; 64], b"\x16\x03\x01\0\0\0\0\0"] {
+        let mut socket = TcpStream::connect(served.address).await.unwrap();
+        socket.write_all(garbage).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "{garbage:?}");
+    }
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    socket.write_all(START).await.unwrap();
+    socket.write_all(b"!!!!!!!!!!").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest)).await.unwrap();
+    assert!(String::from_utf8_lossy(&rest).contains("08P01"));
+    let Some(told) = served.told(&["SELECT 1"]).await else { return };
+    assert_eq!(told, "1\n");
+}
+
+/// For trying by hand: `SERVE_PORT=15499 cargo test --lib pgwire::tests::by_hand -- --ignored`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "serves until it is ended"]
+async fn by_hand() {
+    let port = std::env::var("SERVE_PORT").unwrap();
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+    serve(listener, open(8), Example::new(), CancellationToken::new()).await.unwrap();
+}

@@ -1,0 +1,209 @@
+//! A service over a small table, for the tests of the endpoints.
+
+use super::QueryService;
+use crate::engine::{QueryAnswer, QueryError, QueryLimits};
+use crate::model::finding::{Finding, FindingState, Proof, Severity};
+use crate::model::pipeline::PipelineDef;
+use crate::model::table::{ColumnDef, ColumnType, TableDef, TableKind, map_fields};
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch,
+    StringArray, StringBuilder, TimestampMicrosecondArray,
+};
+use async_trait::async_trait;
+use datafusion::common::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What the tests may change while it serves.
+pub(super) struct Example {
+    context: SessionContext,
+    limits: QueryLimits,
+    ailing: Mutex<Vec<(String, String)>>,
+    /// Queries that have begun and not ended.
+    pub(super) running: Arc<AtomicUsize>,
+}
+
+/// 2026-01-02T03:04:05.678901Z in microseconds: days since the epoch are 20,455.
+pub(super) const START_US: i64 = (20_455 * 86_400 + 3 * 3600 + 4 * 60 + 5) * 1_000_000 + 678_901;
+
+impl Example {
+    pub(super) fn new() -> Arc<Example> {
+        Example::limited(QueryLimits { timeout: Duration::from_secs(20), rows_max: 1000, sql_bytes_max: 10_000 })
+    }
+
+    pub(super) fn limited(limits: QueryLimits) -> Arc<Example> {
+        let config =
+            SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema("datafusion", "public");
+        let context = SessionContext::new_with_config(config);
+        context.register_batch("spans", spans()).unwrap();
+        Arc::new(Example { context, limits, ailing: Mutex::default(), running: Arc::default() })
+    }
+
+    pub(super) fn ail(&self, component: &str, error: &str) {
+        self.ailing.lock().unwrap().push((component.to_owned(), error.to_owned()));
+    }
+}
+
+/// Counts a query while it runs, also where it is dropped.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn new(count: &Arc<AtomicUsize>) -> Running {
+        count.fetch_add(1, Ordering::SeqCst);
+        Running(count.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl QueryService for Example {
+    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError> {
+        if sql.len() > self.limits.sql_bytes_max {
+            return Err(QueryError::TooLong { limit: self.limits.sql_bytes_max, found: sql.len() });
+        }
+        let plan = self.context.state().create_logical_plan(sql).await.map_err(QueryError::Invalid)?;
+        self.execute(plan).await
+    }
+
+    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError> {
+        let _running = Running::new(&self.running);
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        options.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
+        let run = async {
+            // A table of this name stands for a query that takes its time.
+            if plan.display_indent().to_string().contains("slow") {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            let frame = self.context.execute_logical_plan(plan).await?;
+            let schema = Arc::new(frame.schema().as_arrow().clone());
+            Ok((schema, frame.limit(0, Some(self.limits.rows_max + 1))?.collect().await?))
+        };
+        let (schema, batches) = tokio::time::timeout(self.limits.timeout, run)
+            .await
+            .map_err(|_| QueryError::TimedOut(self.limits.timeout))?
+            .map_err(|error: DataFusionError| match error.find_root() {
+                DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => QueryError::Invalid(error),
+                _ => QueryError::Failed(error),
+            })?;
+        let batch =
+            arrow::compute::concat_batches(&schema, &batches).map_err(|error| QueryError::Failed(error.into()))?;
+        let truncated = batch.num_rows() > self.limits.rows_max;
+        let batch = batch.slice(0, batch.num_rows().min(self.limits.rows_max));
+        Ok(QueryAnswer { schema, batches: vec![batch], truncated })
+    }
+
+    fn session(&self) -> SessionContext {
+        self.context.clone()
+    }
+
+    fn sql_bytes_max(&self) -> usize {
+        self.limits.sql_bytes_max
+    }
+
+    fn findings(&self) -> Arc<Vec<Finding>> {
+        Arc::new(vec![finding("a", FindingState::Firing), finding("b", FindingState::Ok)])
+    }
+
+    fn tables(&self) -> Vec<TableDef> {
+        let column = ColumnDef {
+            name: "duration_ms".to_owned(),
+            kind: ColumnType::Float64,
+            unit: Some("ms".to_owned()),
+            low_cardinality: false,
+            from: Vec::new(),
+            merge: None,
+            doc: "How long it took.".to_owned(),
+        };
+        vec![TableDef {
+            name: "spans".to_owned(),
+            kind: TableKind::Signal,
+            doc: "One row a span.".to_owned(),
+            resolutions_s: Vec::new(),
+            columns: vec![column],
+        }]
+    }
+
+    fn pipelines(&self) -> Vec<PipelineDef> {
+        crate::catalog::pipelines::builtin().unwrap()
+    }
+
+    fn health(&self) -> Vec<(String, Result<(), String>)> {
+        let ailing =
+            self.ailing.lock().unwrap().iter().map(|(name, error)| (name.clone(), Err(error.clone()))).collect();
+        [vec![("server".to_owned(), Ok(()))], ailing].concat()
+    }
+}
+
+fn finding(id: &str, state: FindingState) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        pipeline: "slow_statement".to_owned(),
+        severity: (state == FindingState::Firing).then_some(Severity::Critical),
+        state,
+        title: "It is slow".to_owned(),
+        key: vec![("service_name".to_owned(), "shop".to_owned())],
+        value: Some(200.0),
+        limit: Some(100.0),
+        unit: "ms".to_owned(),
+        samples: 7,
+        impact: String::new(),
+        evidence: serde_json::Map::new(),
+        trace_ids: Vec::new(),
+        evidence_sql: String::new(),
+        advice: String::new(),
+        proof: Proof::Measured,
+        first_seen_ms: 0,
+        last_seen_ms: 0,
+        state_since_ms: 0,
+        firing_since_ms: None,
+    }
+}
+
+/// Two rows: one with everything, one with nothing but a name.
+fn spans() -> RecordBatch {
+    let names = MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
+        .with_keys_field(map_fields()[0].clone())
+        .with_values_field(map_fields()[1].clone());
+    maps.keys().append_value("http.method");
+    maps.values().append_value("GE\"T");
+    maps.append(true).unwrap();
+    maps.append(false).unwrap();
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    lists.values().append_value("x");
+    lists.values().append_value("y,z");
+    lists.append(true);
+    lists.append(false);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("name", Arc::new(StringArray::from(vec!["checkout", "empty"]))),
+        ("start_time", Arc::new(TimestampMicrosecondArray::from(vec![Some(START_US), None]).with_timezone("UTC"))),
+        ("duration_ms", Arc::new(Float64Array::from(vec![Some(12.5), None]))),
+        ("status", Arc::new(Int64Array::from(vec![Some(200), None]))),
+        ("ok", Arc::new(BooleanArray::from(vec![Some(true), None]))),
+        ("attributes", Arc::new(maps.finish())),
+        ("tags", Arc::new(lists.finish())),
+        ("sketch", Arc::new(BinaryArray::from(vec![Some(&[0xde, 0xad][..]), None]))),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+}
+
+/// Asks for a page; status and body.
+pub(super) async fn get(url: &str) -> (u16, String) {
+    let answer = client().get(url).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// A client that asks no proxy.
+pub(super) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
