@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
 const WEBHOOK_FINDINGS_MAX: usize = 50;
 /// The longest wait that a target may ask for: a wrong header must not silence the channel for good.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Tells one channel until it is cancelled.
 ///

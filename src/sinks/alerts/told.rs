@@ -91,10 +91,10 @@ pub(super) fn due(
     for finding in findings {
         ids.insert(finding.id.as_str());
         match (finding.state, told.get(&finding.id)) {
-            (FindingState::Firing, before) if finding.severity >= Some(severity_min) => {
-                if !before.is_some_and(|told| told.covers(finding)) {
-                    firing.push(Notice::firing(finding));
-                }
+            (FindingState::Firing, before)
+                if finding.severity >= Some(severity_min) && !before.is_some_and(|told| told.covers(finding)) =>
+            {
+                firing.push(Notice::firing(finding));
             }
             (FindingState::Ok, Some(told)) => {
                 resolved.push(Notice::resolved(told, Some(finding), finding.state_since_ms));
