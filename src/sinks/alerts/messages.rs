@@ -1,38 +1,70 @@
-//! What people read. Statements stand in findings as fingerprints only, so no literal leaves the process here.
+//! What is to be told, and the JSON that any receiver takes. Statements stand in findings as fingerprints only, so no
+//! literal leaves the process here.
 
-use super::told::since_ms;
+use super::told::{Told, since_ms};
 use crate::model::finding::{Finding, Severity};
 use crate::model::units::human;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Findings that one Slack message shows; the rest is counted.
-const SLACK_FINDINGS_MAX: usize = 10;
-/// Slack takes 3000 characters in a section.
-const SLACK_TEXT_MAX: usize = 2900;
+/// Traces that a message names.
+pub(super) const TRACES_MAX: usize = 5;
 
 /// One finding to be told of.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
+    /// As it stands now, or as it was told where it is gone.
     pub(super) finding: Finding,
-    pub(super) resolved: bool,
+    /// What happened: of an incident that is over, the title under which it was told.
+    pub(super) title: String,
+    /// How bad it is; of an incident that is over, how bad it was told to be.
+    pub(super) severity: Option<Severity>,
+    /// When the incident began.
+    pub(super) since_ms: i64,
+    /// When it ended; `None` while it fires.
     pub(super) ended_ms: Option<i64>,
 }
 
 impl Notice {
-    /// The same for the same news.
+    /// A finding that fires.
+    pub(super) fn firing(finding: &Finding) -> Notice {
+        Notice {
+            finding: finding.clone(),
+            title: finding.title.clone(),
+            severity: finding.severity,
+            since_ms: since_ms(finding),
+            ended_ms: None,
+        }
+    }
+
+    /// The end of what was told. Beginning, severity and title are those of the telling, so that a receiver finds its
+    /// incident again: the finding itself has forgotten them.
+    pub(super) fn resolved(told: &Told, now: Option<&Finding>, ended_ms: i64) -> Notice {
+        Notice {
+            finding: now.unwrap_or(told.finding()).clone(),
+            title: told.finding().title.clone(),
+            severity: told.severity,
+            since_ms: told.firing_since / 1000,
+            ended_ms: Some(ended_ms),
+        }
+    }
+
+    pub(super) fn is_resolved(&self) -> bool {
+        self.ended_ms.is_some()
+    }
+
+    /// The same for the same news, also in another process.
     pub(super) fn mark(&self) -> String {
-        let Finding { id, severity, .. } = &self.finding;
-        format!("{id} {} {} {severity:?}", since_ms(&self.finding), self.resolved)
+        format!("{} {} {} {}", self.finding.id, self.since_ms, self.status(), self.severity_word())
     }
 
     fn status(&self) -> &'static str {
-        if self.resolved { "resolved" } else { "firing" }
+        if self.is_resolved() { "resolved" } else { "firing" }
     }
 
-    fn severity(&self) -> &'static str {
-        self.finding.severity.map_or("", Severity::as_str)
+    fn severity_word(&self) -> &'static str {
+        self.severity.map_or("", Severity::as_str)
     }
 }
 
@@ -48,7 +80,8 @@ pub(super) fn webhook(notices: &[Notice]) -> Value {
     let status = notices.first().map_or("firing", Notice::status);
     json!({
         "version": "4", "receiver": "spanwise", "status": status, "groupKey": "spanwise", "groupLabels": {},
-        "commonLabels": {}, "commonAnnotations": {}, "truncatedAlerts": 0, "alerts": alerts,
+        "commonLabels": common(&alerts, "labels"), "commonAnnotations": common(&alerts, "annotations"),
+        "externalURL": "", "truncatedAlerts": 0, "alerts": alerts,
     })
 }
 
@@ -57,79 +90,41 @@ fn alert(notice: &Notice) -> Value {
     let mut labels: Map<String, Value> =
         finding.key.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     labels.insert("alertname".to_owned(), Value::from(finding.pipeline.as_str()));
-    labels.insert("severity".to_owned(), Value::from(notice.severity()));
+    labels.insert("severity".to_owned(), Value::from(notice.severity_word()));
     let zero = "0001-01-01T00:00:00Z".to_owned();
     json!({
-        "status": notice.status(), "labels": labels,
-        "annotations": {"summary": finding.title, "description": finding.advice, "impact": finding.impact,
-                        "value": said(finding.value, finding), "limit": said(finding.limit, finding)},
-        "startsAt": rfc3339(since_ms(finding)), "endsAt": notice.ended_ms.map_or(zero, rfc3339),
+        "status": notice.status(), "labels": labels, "annotations": annotations(notice),
+        "startsAt": rfc3339(notice.since_ms), "endsAt": notice.ended_ms.map_or(zero, rfc3339),
         "fingerprint": finding.id, "generatorURL": "", "finding": finding,
     })
 }
 
-/// A message for a Slack incoming webhook.
-pub(super) fn slack(notices: &[Notice]) -> Value {
-    let shown = &notices[..notices.len().min(SLACK_FINDINGS_MAX)];
-    let mut attachments: Vec<Value> = shown.iter().map(attachment).collect();
-    if notices.len() > shown.len() {
-        let more = format!("and {} more: `SELECT * FROM findings WHERE state = 'firing'`", notices.len() - shown.len());
-        attachments.push(json!({"color": "#888888", "blocks": [section(&more)]}));
-    }
-    let text = match notices {
-        [notice] => headline(notice),
-        _ => {
-            let verb = if notices.first().is_some_and(|notice| notice.resolved) { "are over" } else { "fire" };
-            format!("{} findings {verb}", notices.len())
-        }
-    };
-    json!({ "text": text, "attachments": attachments })
-}
-
-fn headline(notice: &Notice) -> String {
-    let mark = match (notice.resolved, notice.finding.severity) {
-        (true, _) => ":white_check_mark: over:",
-        (false, Some(Severity::Critical)) => ":red_circle: critical:",
-        (false, _) => ":warning: warning:",
-    };
-    format!("{mark} {}", escape(&notice.finding.title))
-}
-
-fn attachment(notice: &Notice) -> Value {
+/// Only text, and only where there is some: Alertmanager's annotations are a map of strings.
+fn annotations(notice: &Notice) -> Map<String, Value> {
     let finding = &notice.finding;
-    let colour = match (notice.resolved, finding.severity) {
-        (true, _) => "#2f8f4e",
-        (false, Some(Severity::Critical)) => "#d03b3b",
-        (false, _) => "#e0a000",
-    };
-    let mut text = format!("*{}*", headline(notice));
-    if !notice.resolved {
-        let facts = [
-            said(finding.value, finding)
-                .map(|value| format!("{value} of at most {}", said(finding.limit, finding).unwrap_or_default())),
-            Some(escape(&finding.impact)).filter(|impact| !impact.is_empty()),
-        ];
-        text.push_str(&format!("\n{}", facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
-        text.push_str(&format!("\n{}", escape(&finding.advice)));
-        if !finding.trace_ids.is_empty() {
-            text.push_str(&format!("\ntraces: {}", escape(&finding.trace_ids.join(", "))));
-        }
-    }
-    json!({"color": colour, "blocks": [section(&text)]})
+    let traces = finding.trace_ids.iter().take(TRACES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let said = |number: Option<f64>| number.map(|number| human(number, &finding.unit)).unwrap_or_default();
+    let all = [
+        ("summary", notice.title.clone()),
+        ("description", finding.advice.clone()),
+        ("impact", finding.impact.clone()),
+        ("value", said(finding.value)),
+        ("limit", said(finding.limit)),
+        ("trace_ids", traces),
+        ("evidence_sql", finding.evidence_sql.clone()),
+    ];
+    all.into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| (name.to_owned(), Value::from(text)))
+        .collect()
 }
 
-fn section(text: &str) -> Value {
-    let text: String = text.chars().take(SLACK_TEXT_MAX).collect();
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
-}
-
-/// As Slack wants it: <https://docs.slack.dev/messaging/formatting-message-text>.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn said(value: Option<f64>, finding: &Finding) -> Option<String> {
-    value.map(|value| human(value, &finding.unit))
+/// What all alerts say alike.
+fn common(alerts: &[Value], part: &str) -> Map<String, Value> {
+    let Some((first, rest)) = alerts.split_first() else { return Map::new() };
+    let mut all = first[part].as_object().cloned().unwrap_or_default();
+    all.retain(|name, value| rest.iter().all(|alert| alert[part].get(name) == Some(value)));
+    all
 }
 
 fn rfc3339(ms: i64) -> String {

@@ -2,8 +2,10 @@
 //!
 //! What was told is remembered durably, by finding and incident, so that a restart neither repeats nor forgets.
 
+mod mask;
 mod messages;
 mod settings;
+mod slack;
 mod told;
 
 #[cfg(test)]
@@ -19,18 +21,24 @@ use super::stats::SinkStats;
 use super::web;
 use crate::model::finding::Finding;
 use anyhow::Context as _;
+use mask::Mask;
 use messages::Notice;
 use reqwest::{Client, StatusCode, Url};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
+const WEBHOOK_FINDINGS_MAX: usize = 50;
+/// The longest wait that a target may ask for: a wrong header must not silence the channel for good.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
 /// Tells one channel until it is cancelled.
 ///
 /// # Errors
-/// When its URL or a header cannot be used, or the memory fails.
+/// When its URL or a header cannot be used, or the memory cannot be read at the start.
 pub async fn run(
     settings: ChannelSettings,
     findings: watch::Receiver<Arc<Vec<Finding>>>,
@@ -43,20 +51,26 @@ pub async fn run(
     let url = Url::parse(settings.url.reveal()).ok().with_context(|| format!("{place}.url: expected a URL"))?;
     let client = web::client(&place, &url, settings.timeout, &settings.headers, &TlsSettings::default())?;
     let kind = memory_kind(&settings.id);
-    let told = told::read(&memory.entries(&kind).await?);
-    let channel = Channel { settings, client, url, memory, kind, stats, told, refused: HashMap::new(), cancel };
-    channel.watch(findings).await
+    let told = told::read(&settings.id, &memory.entries(&kind).await?);
+    let mask = Mask::new(&settings, &url);
+    let (unwritten, refused) = (BTreeSet::new(), HashMap::new());
+    let channel = Channel { settings, client, url, mask, memory, kind, stats, told, unwritten, refused, cancel };
+    channel.watch(findings).await;
+    Ok(())
 }
 
 struct Channel {
     settings: ChannelSettings,
     client: Client,
     url: Url,
+    mask: Mask,
     memory: Arc<dyn Memory>,
     kind: String,
     stats: Arc<SinkStats>,
     /// By finding id.
     told: BTreeMap<String, Told>,
+    /// Findings of which the memory does not yet know what `told` does.
+    unwritten: BTreeSet<String>,
     /// Notices that the target refused for good, by finding id, so that they are not sent at every look.
     refused: HashMap<String, String>,
     cancel: CancellationToken,
@@ -70,56 +84,85 @@ enum Verdict {
 }
 
 impl Channel {
-    async fn watch(mut self, mut findings: watch::Receiver<Arc<Vec<Finding>>>) -> anyhow::Result<()> {
+    async fn watch(mut self, mut findings: watch::Receiver<Arc<Vec<Finding>>>) {
         loop {
             let now = findings.borrow_and_update().clone();
-            self.reconcile(&now).await?;
+            self.reconcile(&now).await;
             tokio::select! {
-                () = self.cancel.cancelled() => return Ok(()),
-                changed = findings.changed() => if changed.is_err() { return Ok(()) },
+                () = self.cancel.cancelled() => return,
+                changed = findings.changed() => if changed.is_err() { return },
             }
         }
     }
 
     /// Tells what is not told yet, the firing ones in one message and the resolved ones in another.
-    async fn reconcile(&mut self, findings: &[Finding]) -> anyhow::Result<()> {
+    async fn reconcile(&mut self, findings: &[Finding]) {
+        self.write().await;
+        if !self.refused.is_empty() {
+            let ids: HashSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+            self.refused.retain(|id, _| ids.contains(id.as_str()) || self.told.contains_key(id));
+        }
         let now_ms = now_ms();
         let (firing, resolved) = told::due(findings, &self.told, self.settings.severity_min, now_ms);
-        for notices in [firing, resolved] {
-            let fresh: Vec<Notice> = notices
-                .into_iter()
-                .filter(|notice| self.refused.get(&notice.finding.id) != Some(&notice.mark()))
-                .collect();
-            if fresh.is_empty() {
-                continue;
-            }
-            let silent = fresh[0].resolved && !self.settings.send_resolved;
-            match if silent { Verdict::Taken } else { self.send(&fresh).await } {
-                Verdict::Taken => self.remember(&fresh, now_ms).await?,
-                Verdict::Refused(reason) => self.give_up(&fresh, &reason),
-                Verdict::Cancelled => return Ok(()),
+        for mut notices in [firing, resolved] {
+            notices.retain(|notice| self.refused.get(&notice.finding.id) != Some(&notice.mark()));
+            let size = match self.settings.kind {
+                ChannelKind::Webhook => WEBHOOK_FINDINGS_MAX,
+                ChannelKind::Slack => usize::MAX,
+            };
+            for part in notices.chunks(size) {
+                let silent = part[0].is_resolved() && !self.settings.send_resolved;
+                match if silent { Verdict::Taken } else { self.send(part).await } {
+                    Verdict::Taken => self.remember(part, now_ms).await,
+                    Verdict::Refused(reason) => self.give_up(part, &reason),
+                    Verdict::Cancelled => return,
+                }
             }
         }
-        Ok(())
     }
 
-    async fn remember(&mut self, notices: &[Notice], now_ms: i64) -> anyhow::Result<()> {
+    async fn remember(&mut self, notices: &[Notice], now_ms: i64) {
         for notice in notices {
             let id = &notice.finding.id;
-            if notice.resolved {
-                self.memory.delete(&self.kind, id).await?;
+            if notice.is_resolved() {
                 self.told.remove(id);
             } else {
-                let told = Told::new(&self.settings.id, &notice.finding, now_ms);
-                self.memory.put(&self.kind, id, &told.to_bytes()).await?;
-                self.told.insert(id.clone(), told);
+                self.told.insert(id.clone(), Told::new(&self.settings.id, &notice.finding, now_ms));
             }
+            self.refused.remove(id);
+            self.unwritten.insert(id.clone());
         }
-        Ok(())
+        self.write().await;
+    }
+
+    /// Writes what the memory does not know yet. While it fails people are told all the same: a restart then repeats,
+    /// which is better than silence.
+    async fn write(&mut self) {
+        let waited = !self.unwritten.is_empty();
+        while let Some(id) = self.unwritten.first() {
+            let written = match self.told.get(id) {
+                Some(told) => self.memory.put(&self.kind, id, &told.to_bytes()).await,
+                None => self.memory.delete(&self.kind, id).await,
+            };
+            if let Err(error) = written {
+                let reason = format!("what was told cannot be kept: {error:#}");
+                if self.stats.failed(&reason) {
+                    tracing::error!(sink = self.settings.id, reason, "tried again soon; a restart would tell it again");
+                }
+                return;
+            }
+            self.unwritten.pop_first();
+        }
+        if waited {
+            self.stats.went_well();
+        }
     }
 
     fn give_up(&mut self, notices: &[Notice], reason: &str) {
         SinkStats::add(&self.stats.refused_items, notices.len() as u64);
+        // The table keeps the reason, though nothing is tried again.
+        self.stats.failed(reason);
+        self.stats.went_well();
         tracing::error!(
             sink = self.settings.id,
             alerts = notices.len(),
@@ -133,7 +176,7 @@ impl Channel {
     async fn send(&self, notices: &[Notice]) -> Verdict {
         let body = match self.settings.kind {
             ChannelKind::Webhook => messages::webhook(notices),
-            ChannelKind::Slack => messages::slack(notices),
+            ChannelKind::Slack => slack::slack(notices),
         };
         let key = messages::idempotency_key(notices);
         let mut backoff = Backoff::new(&self.settings.retry);
@@ -164,15 +207,17 @@ impl Channel {
         let request = self.client.post(self.url.clone()).header("Idempotency-Key", key).json(body);
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(error) => return Err(Failure { again: true, after: None, reason: web::reason(error) }),
+            Err(error) => {
+                return Err(Failure { again: true, after: None, reason: self.mask.over(&web::reason(error)) });
+            }
         };
         let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
-        let after = web::retry_after(answer.headers());
+        let after = web::retry_after(answer.headers()).map(|wait| wait.min(RETRY_AFTER_MAX));
         let text = web::beginning(answer).await;
-        let reason = format!("{status}: {}", String::from_utf8_lossy(&text).trim());
+        let reason = self.mask.over(&format!("{status}: {}", String::from_utf8_lossy(&text)));
         let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         Err(Failure { again, after, reason })
     }

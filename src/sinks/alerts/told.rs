@@ -3,7 +3,7 @@
 use super::messages::Notice;
 use crate::model::finding::{Finding, FindingState, Severity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// One alert that was told: a row of the table `alerts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,16 @@ impl Told {
         }
     }
 
+    /// The finding as it was told.
+    pub(super) fn finding(&self) -> &Finding {
+        &self.finding
+    }
+
+    /// Whether that incident was told, and as bad as it is now.
+    fn covers(&self, finding: &Finding) -> bool {
+        self.firing_since == since_ms(finding) * 1000 && self.severity >= finding.severity
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
@@ -48,8 +58,22 @@ pub fn memory_kind(channel: &str) -> String {
     format!("alert:{channel}")
 }
 
-pub(super) fn read(entries: &[(String, Vec<u8>)]) -> BTreeMap<String, Told> {
-    entries.iter().filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice(bytes).ok()?))).collect()
+pub(super) fn read(channel: &str, entries: &[(String, Vec<u8>)]) -> BTreeMap<String, Told> {
+    let mut told = BTreeMap::new();
+    for (id, bytes) in entries {
+        match serde_json::from_slice::<Told>(bytes) {
+            Ok(entry) => {
+                told.insert(id.clone(), entry);
+            }
+            Err(error) => tracing::warn!(
+                sink = channel,
+                finding = id,
+                %error,
+                "what the channel was told of a finding cannot be read; it is told again if it still fires"
+            ),
+        }
+    }
+    told
 }
 
 /// The notices that are due: those that fire, and those that are over.
@@ -63,35 +87,25 @@ pub(super) fn due(
 ) -> (Vec<Notice>, Vec<Notice>) {
     let mut firing = Vec::new();
     let mut resolved = Vec::new();
+    let mut ids = HashSet::new();
     for finding in findings {
-        let before = told.get(&finding.id);
-        match finding.state {
-            FindingState::Firing if finding.severity >= Some(severity_min) => {
-                let known = before.is_some_and(|told| {
-                    told.firing_since == since_ms(finding) * 1000 && told.severity >= finding.severity
-                });
-                if !known {
-                    firing.push(Notice { finding: finding.clone(), resolved: false, ended_ms: None });
-                }
+        ids.insert(finding.id.as_str());
+        match (finding.state, told.get(&finding.id)) {
+            (FindingState::Firing, before)
+                if finding.severity >= Some(severity_min) && !before.is_some_and(|told| told.covers(finding)) =>
+            {
+                firing.push(Notice::firing(finding));
             }
-            FindingState::Ok if before.is_some() => {
-                resolved.push(Notice {
-                    finding: finding.clone(),
-                    resolved: true,
-                    ended_ms: Some(finding.state_since_ms),
-                });
+            (FindingState::Ok, Some(told)) => {
+                resolved.push(Notice::resolved(told, Some(finding), finding.state_since_ms));
             }
             _ => {}
         }
     }
     // Before the first evaluation there are no findings at all, which says nothing.
     if !findings.is_empty() {
-        let gone = told.values().filter(|told| findings.iter().all(|finding| finding.id != told.finding_id));
-        resolved.extend(gone.map(|told| Notice {
-            finding: told.finding.clone(),
-            resolved: true,
-            ended_ms: Some(now_ms),
-        }));
+        let gone = told.values().filter(|told| !ids.contains(told.finding_id.as_str()));
+        resolved.extend(gone.map(|told| Notice::resolved(told, None, now_ms)));
     }
     (firing, resolved)
 }

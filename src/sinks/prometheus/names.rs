@@ -42,7 +42,7 @@ const PER_WORDS: [(&str, &str); 7] =
 pub(super) struct FamilyName {
     /// With every suffix: what a number is printed under.
     pub(super) full: String,
-    /// The unit's words, where the name ends in them (before `_total`): what OpenMetrics prints as `# UNIT`.
+    /// The unit's words, where the name ends in them (before `_total`): what `OpenMetrics` prints as `# UNIT`.
     pub(super) unit: Option<String>,
     /// The unit's words, wherever they stand in the name; empty where it has none.
     pub(super) words: String,
@@ -81,7 +81,7 @@ pub(super) fn family_name(namespace: &str, name: &str, unit: &str, kind: FamilyK
     Some(FamilyName { unit: is_last.then(|| words.clone()), words, full })
 }
 
-/// The name of the family in OpenMetrics, which leaves the `_total` of a counter to its samples.
+/// The name of the family in `OpenMetrics`, which leaves the `_total` of a counter to its samples.
 pub(super) fn base_name(full: &str, kind: FamilyKind) -> &str {
     if kind == FamilyKind::Counter { full.strip_suffix("_total").unwrap_or(full) } else { full }
 }

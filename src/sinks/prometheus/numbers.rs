@@ -19,7 +19,7 @@ pub(super) fn text_number(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// As OpenMetrics wants a float: never without a point or an exponent.
+/// As `OpenMetrics` wants a float: never without a point or an exponent.
 pub(super) fn open_metrics_number(value: f64) -> String {
     let mut text = text_number(value);
     if value.is_finite() && !text.contains(['.', 'e']) {

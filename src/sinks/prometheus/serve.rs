@@ -42,7 +42,7 @@ pub struct PrometheusSettings {
     pub const_labels: BTreeMap<String, String>,
     /// Print when a value was measured. Off, as in the Collector: a series with times is never marked stale.
     pub send_timestamps: bool,
-    /// Give OpenMetrics to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
+    /// Give `OpenMetrics` to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
     /// expect `50`.
     pub enable_open_metrics: bool,
     /// Where it is served.
@@ -121,9 +121,10 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
         Err(_) => return (StatusCode::SERVICE_UNAVAILABLE, "the metrics could not be read in time\n").into_response(),
     };
     let text_of = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = match endpoint.settings.enable_open_metrics {
-        true => accept::format(text_of(header::ACCEPT)),
-        false => text::Format::Text004,
+    let format = if endpoint.settings.enable_open_metrics {
+        accept::format(text_of(header::ACCEPT))
+    } else {
+        text::Format::Text004
     };
     let with_gzip = accept::takes_gzip(text_of(header::ACCEPT_ENCODING));
     let shared = Arc::clone(&endpoint);

@@ -1,4 +1,4 @@
-//! Prints named families as Prometheus text (0.0.4 and 1.0.0) and as OpenMetrics text 1.0.0.
+//! Prints named families as Prometheus text (0.0.4 and 1.0.0) and as `OpenMetrics` text 1.0.0.
 
 use super::families::{Labels, Named, NamedFamily, Series, cumulated};
 use super::names::base_name;
@@ -178,7 +178,7 @@ fn pairs(labels: &Labels) -> String {
     out
 }
 
-/// Backslash and line feed; the quote too in labels, and in help where it is OpenMetrics.
+/// Backslash and line feed; the quote too in labels, and in help where it is `OpenMetrics`.
 fn escape(out: &mut String, text: &str, with_quotes: bool) {
     for c in text.chars() {
         match c {

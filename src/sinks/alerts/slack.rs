@@ -1,0 +1,141 @@
+//! A message for a Slack incoming webhook: <https://docs.slack.dev/messaging/formatting-message-text>.
+
+use super::messages::{Notice, TRACES_MAX};
+use crate::model::finding::Severity;
+use crate::model::units::{human, human_ms};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Findings that one message shows; the rest is counted. Slack takes 50 blocks, a finding has two.
+const FINDINGS_MAX: usize = 10;
+/// Slack takes 3000 characters in a section; the parts below stay under it together.
+const TITLE_MAX: usize = 400;
+const IMPACT_MAX: usize = 300;
+const ADVICE_MAX: usize = 1500;
+const SQL_MAX: usize = 2500;
+
+/// One message for all: the first ten in full.
+pub(super) fn slack(notices: &[Notice]) -> Value {
+    let shown = &notices[..notices.len().min(FINDINGS_MAX)];
+    let mut attachments: Vec<Value> = shown.iter().map(attachment).collect();
+    let is_over = notices.first().is_some_and(Notice::is_resolved);
+    if notices.len() > shown.len() {
+        let where_to_look = if is_over { "" } else { ": `SELECT * FROM findings WHERE state = 'firing'`" };
+        let more = format!("and {} more{where_to_look}", notices.len() - shown.len());
+        attachments.push(json!({"color": "#888888", "blocks": [section(&more)]}));
+    }
+    let text = match notices {
+        [notice] => headline(notice),
+        _ => format!("{} findings {}", notices.len(), if is_over { "are over" } else { "fire" }),
+    };
+    json!({ "text": text, "attachments": attachments })
+}
+
+fn headline(notice: &Notice) -> String {
+    let mark = match (notice.is_resolved(), notice.severity) {
+        (true, _) => ":white_check_mark: over:",
+        (false, Some(Severity::Critical)) => ":red_circle: critical:",
+        (false, _) => ":warning: warning:",
+    };
+    format!("{mark} {}", escaped(&one_line(&notice.title), TITLE_MAX))
+}
+
+fn attachment(notice: &Notice) -> Value {
+    let colour = match (notice.is_resolved(), notice.severity) {
+        (true, _) => "#2f8f4e",
+        (false, Some(Severity::Critical)) => "#d03b3b",
+        (false, _) => "#e0a000",
+    };
+    let mut blocks = vec![section(&summary(notice))];
+    let evidence = if notice.is_resolved() { String::new() } else { evidence(notice) };
+    if !evidence.is_empty() {
+        blocks.push(section(&evidence));
+    }
+    json!({"color": colour, "blocks": blocks})
+}
+
+/// Title, value against limit, impact, and what to do.
+fn summary(notice: &Notice) -> String {
+    let finding = &notice.finding;
+    let mut text = format!("*{}*", headline(notice));
+    let said = |number: f64| escaped(&human(number, &finding.unit), 100);
+    // Whether a limit is the most or the least is what the title says.
+    let value = match (finding.value, finding.limit) {
+        (Some(value), Some(limit)) => Some(format!("{} (limit {})", said(value), said(limit))),
+        (Some(value), None) => Some(said(value)),
+        (None, _) => None,
+    };
+    let facts = if let Some(ended_ms) = notice.ended_ms {
+        #[expect(clippy::cast_precision_loss, reason = "a duration, for people")]
+        let lasted = human_ms(ended_ms.saturating_sub(notice.since_ms).max(0) as f64);
+        [value.map(|value| format!("now {value}")), Some(format!("it lasted {lasted}"))]
+    } else {
+        [value, Some(escaped(&one_line(&finding.impact), IMPACT_MAX)).filter(|impact| !impact.is_empty())]
+    };
+    let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    let advice = if notice.is_resolved() { String::new() } else { escaped(&finding.advice, ADVICE_MAX) };
+    for line in [facts, advice].iter().filter(|line| !line.is_empty()) {
+        let _ = write!(text, "\n{line}");
+    }
+    text
+}
+
+/// Traces that show it, and the query that does.
+fn evidence(notice: &Notice) -> String {
+    let finding = &notice.finding;
+    let mut text = String::new();
+    let traces: Vec<String> =
+        finding.trace_ids.iter().take(TRACES_MAX).map(|id| format!("`{}`", escaped(&one_line(id), 40))).collect();
+    if !traces.is_empty() {
+        let _ = write!(text, "traces: {}", traces.join(", "));
+    }
+    let sql = finding.evidence_sql.trim().replace("```", "'''");
+    if !sql.is_empty() {
+        let line = if text.is_empty() { "" } else { "\n" };
+        let _ = write!(text, "{line}```{}```", escaped(&sql, SQL_MAX));
+    }
+    text
+}
+
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// As Slack wants it, at most `chars_max` characters long and never cut within an escape.
+fn escaped(text: &str, chars_max: usize) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for c in text.chars() {
+        let length_before = out.len();
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+        length += out[length_before..].chars().count();
+        if length >= chars_max {
+            out.truncate(length_before);
+            out.push('…');
+            break;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_never_parts_an_escape() {
+        assert_eq!(escaped("a<b>&c", 100), "a&lt;b&gt;&amp;c");
+        assert_eq!(escaped("ab<<", 7), "ab&lt;…");
+        assert_eq!(escaped("äöü", 3), "äö…");
+        assert!(escaped(&"&".repeat(9000), 400).chars().count() <= 400);
+    }
+}

@@ -1,0 +1,154 @@
+//! What is told, and when.
+
+use super::*;
+use std::time::Instant;
+
+#[tokio::test]
+async fn it_tells_once_and_when_it_is_over_also_across_restarts() {
+    let mut bench = Bench::new(ChannelKind::Webhook).await;
+    bench.now(vec![firing("a")]);
+    let messages = bench.messages(1).await;
+    assert_eq!(
+        (&messages[0]["status"], &messages[0]["alerts"][0]["labels"]["alertname"]),
+        (&"firing".into(), &"api_budget".into())
+    );
+    assert_eq!(messages[0]["alerts"][0]["startsAt"], "1970-01-01T00:00:02.000Z");
+    assert_eq!(messages[0]["alerts"][0]["annotations"]["value"], "300 ms");
+    bench.restart().await;
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.now(vec![finding("a", FindingState::NoData, None)]);
+    bench.messages(1).await;
+    bench.now(vec![finding("a", FindingState::Ok, None)]);
+    assert_eq!(bench.messages(2).await[1]["status"], "resolved");
+    bench.restart().await;
+    bench.now(vec![finding("a", FindingState::Ok, None)]);
+    bench.messages(2).await;
+}
+
+#[tokio::test]
+async fn what_gets_worse_is_told_again_and_another_incident_too() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
+    bench.messages(2).await;
+    bench.now(vec![firing("a")]);
+    bench.messages(2).await;
+    let again = Finding { firing_since_ms: Some(9000), ..firing("a") };
+    bench.now(vec![again]);
+    bench.messages(3).await;
+    assert_eq!(bench.receiver.keys().into_iter().collect::<HashSet<_>>().len(), 3);
+}
+
+#[tokio::test]
+async fn a_channel_that_fails_is_tried_again_when_it_asks_for_it() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.receiver.answers.lock().unwrap().extend([503, 429, 200]);
+    let began = Instant::now();
+    bench.now(vec![firing("a")]);
+    bench.messages(3).await;
+    assert!(began.elapsed() >= Duration::from_secs(1), "Retry-After: 1");
+    let keys = bench.receiver.keys();
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert_eq!(bench.stats.sent_items.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_again_only_when_there_is_news() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.now(vec![Finding { value: Some(301.0), ..firing("a") }]);
+    bench.messages(1).await;
+    assert_eq!(bench.stats.refused_items.load(Ordering::Relaxed), 1);
+    assert!(bench.stats.standing().last_error.unwrap().contains("400 Bad Request"));
+    assert_eq!(bench.memory.told().await, []);
+    bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
+    bench.messages(2).await;
+    bench.receiver.answers.lock().unwrap().extend([302]);
+    bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical)), firing("b")]);
+    bench.messages(3).await;
+}
+
+#[tokio::test]
+async fn a_finding_that_is_gone_is_over_but_not_before_anything_was_judged() {
+    let mut bench = Bench::new(ChannelKind::Webhook).await;
+    bench.now(vec![firing("a"), firing("b")]);
+    bench.messages(1).await;
+    bench.kill();
+    bench.now(Vec::new());
+    bench.start();
+    bench.messages(1).await;
+    bench.now(vec![firing("b")]);
+    let messages = bench.messages(2).await;
+    assert_eq!(messages[1]["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!((&messages[1]["status"], &messages[1]["alerts"][0]["fingerprint"]), (&"resolved".into(), &"a".into()));
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_before_a_restart_is_told_after_it() {
+    let mut bench = Bench::new(ChannelKind::Webhook).await;
+    bench.receiver.answers.lock().unwrap().extend([503; 200]);
+    bench.now(vec![firing("a")]);
+    while bench.receiver.bodies().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    bench.kill();
+    bench.receiver.answers.lock().unwrap().clear();
+    let before = bench.receiver.bodies().len();
+    bench.start();
+    bench.messages(before + 1).await;
+    assert_eq!(bench.memory.told().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_kill_between_sending_and_remembering_repeats_with_the_same_key() {
+    let mut bench = Bench::new(ChannelKind::Webhook).await;
+    bench.memory.fails.store(true, Ordering::SeqCst);
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.kill();
+    bench.memory.fails.store(false, Ordering::SeqCst);
+    bench.start();
+    bench.messages(2).await;
+    let keys = bench.receiver.keys();
+    assert_eq!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn a_memory_that_fails_neither_ends_the_channel_nor_makes_it_repeat() {
+    let mut bench = Bench::new(ChannelKind::Webhook).await;
+    bench.memory.fails.store(true, Ordering::SeqCst);
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    assert!(bench.stats.standing().last_error.unwrap().contains("the disk is full"));
+    bench.now(vec![firing("a"), firing("b")]);
+    assert_eq!(bench.messages(2).await[1]["alerts"][0]["fingerprint"], "b");
+    bench.memory.fails.store(false, Ordering::SeqCst);
+    bench.now(vec![firing("a"), firing("b")]);
+    bench.messages(2).await;
+    assert_eq!((bench.memory.told().await.len(), bench.stats.standing().state), (2, "ok"));
+    bench.restart().await;
+    bench.messages(2).await;
+}
+
+#[tokio::test]
+async fn a_channel_hears_what_it_wants_to() {
+    let bench = Bench::with(ChannelKind::Webhook, |settings| {
+        settings.severity_min = Severity::Critical;
+        settings.send_resolved = false;
+    })
+    .await;
+    bench.now(vec![firing("a"), finding("b", FindingState::Firing, Some(Severity::Critical))]);
+    let messages = bench.messages(1).await;
+    assert_eq!(messages[0]["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&messages[0]["alerts"][0]["fingerprint"], &messages[0]["commonLabels"]["severity"]),
+        (&"b".into(), &"critical".into())
+    );
+    bench.now(vec![finding("a", FindingState::Ok, None), finding("b", FindingState::Ok, None)]);
+    bench.messages(1).await;
+    assert_eq!(bench.memory.told().await, []);
+}
