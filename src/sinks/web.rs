@@ -43,7 +43,7 @@ pub(super) fn client(
         let pem = std::fs::read(file).with_context(|| format!("{place}.tls.ca_file: {}", file.display()))?;
         let authorities =
             reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("{place}.tls.ca_file"))?;
-        builder = builder.tls_certs_merge(authorities);
+        builder = builder.tls_certs_only(authorities);
     }
     builder.build().with_context(|| place.to_owned())
 }

@@ -90,6 +90,8 @@ service:
         }
     })
     .await;
+    let sinks = server.sql("SELECT refused_items, dead_letters FROM sinks").await;
+    assert_eq!(sinks, [json!({"refused_items": 0, "dead_letters": 0})]);
     let found = names(&collector.lines("received.json"));
     let twice: usize = found.values().filter(|count| **count > 1).count();
     println!(

@@ -33,6 +33,8 @@ pub const DEAD_LETTERS: &str = "dead_letter";
 const DEAD_LETTERS_MAX: usize = 1000;
 /// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How long what is left is sent after a cancel; the rest waits in the log.
+const DRAIN: Duration = Duration::from_secs(3);
 /// Failures in a row after which the target counts as down.
 const DOWN_AFTER: u32 = 3;
 
@@ -130,12 +132,29 @@ impl Delivery {
         Ok(Delivery { settings, signal, frames, sender, memory, stats, cancel, saved, failures: 0 })
     }
 
-    /// Delivers until it is cancelled and has sent what there was.
-    ///
-    /// # Errors
-    /// When the log or the memory fails.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
+    /// a while (a full disk) is told and tried again from the cursor.
+    pub async fn run(mut self) {
+        while let Err(error) = self.deliver_all().await {
+            let error = format!("{error:#}");
+            if self.stats.failed(&error) {
+                tracing::error!(
+                    sink = self.settings.id,
+                    signal = self.signal.as_str(),
+                    error,
+                    "delivery is held up; tried again"
+                );
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
+        }
+    }
+
+    async fn deliver_all(&mut self) -> anyhow::Result<()> {
         let mut at = self.saved.0;
+        let mut drained_by = None;
         loop {
             let batch = self.gather(at).await?;
             let upto = batch.upto;
@@ -147,8 +166,11 @@ impl Delivery {
             self.stats.at(self.signal.as_str(), at);
             // With nothing to do there is time to save: a kill then repeats nothing.
             self.save(at, caught_up).await?;
-            if caught_up && self.cancel.is_cancelled() {
-                break;
+            if self.cancel.is_cancelled() {
+                let end = *drained_by.get_or_insert_with(|| Instant::now() + DRAIN);
+                if caught_up || Instant::now() >= end {
+                    break;
+                }
             }
         }
         self.save(at, true).await

@@ -113,7 +113,7 @@ impl Bench {
         };
         tokio::time::timeout(Duration::from_secs(10), done).await.expect("everything is dealt with");
         cancel.cancel();
-        running.await.unwrap().unwrap();
+        running.await.unwrap();
     }
 
     fn taken(&self) -> Vec<String> {

@@ -41,12 +41,14 @@ impl Grpc {
             })?
             .connect_timeout(CONNECT_TIMEOUT);
         if tls {
-            let mut config = ClientTlsConfig::new().with_native_roots();
-            if let Some(file) = &settings.tls.ca_file {
-                let pem =
-                    std::fs::read(file).with_context(|| format!("exporters.{id}.tls.ca_file: {}", file.display()))?;
-                config = config.ca_certificate(Certificate::from_pem(pem));
-            }
+            let config = match &settings.tls.ca_file {
+                None => ClientTlsConfig::new().with_native_roots(),
+                Some(file) => {
+                    let pem = std::fs::read(file)
+                        .with_context(|| format!("exporters.{id}.tls.ca_file: {}", file.display()))?;
+                    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+                }
+            };
             endpoint = endpoint.tls_config(config)?;
         }
         let compression = match settings.compression {
@@ -59,7 +61,10 @@ impl Grpc {
     }
 
     async fn call(&self, signal: Signal, body: Bytes) -> Result<Bytes, Status> {
-        let mut client = client::Grpc::new(self.channel.clone());
+        // Servers answer in the compression that they were asked in.
+        let mut client = client::Grpc::new(self.channel.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd);
         if let Some(compression) = self.compression {
             client = client.send_compressed(compression);
         }
@@ -96,6 +101,8 @@ fn judge(status: &Status) -> Outcome {
         return Outcome::Retry { after, reason };
     }
     match status.code() {
+        // What tonic's own servers say of such a message.
+        Code::OutOfRange if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
@@ -103,10 +110,15 @@ fn judge(status: &Status) -> Outcome {
         | Code::Unavailable
         | Code::DataLoss => Outcome::Retry { after, reason },
         Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason },
-        // Without a time to come again it says that the message is larger than it takes.
-        Code::ResourceExhausted => Outcome::TooLarge(reason),
+        // Without a time to come again it mostly says that the message is larger than it takes.
+        Code::ResourceExhausted if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
         _ => Outcome::Refused(reason),
     }
+}
+
+fn speaks_of_size(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["larger than", "too large", "exceeds"].iter().any(|words| message.contains(words))
 }
 
 /// The address with its scheme, and whether TLS is spoken: as in the Collector, it is unless `insecure` says otherwise.

@@ -47,7 +47,7 @@ pub async fn run(
         deliveries.spawn(Delivery::open(delivery, *signal, ends, kept, cancel.clone()).await?.run());
     }
     while let Some(ended) = deliveries.join_next().await {
-        ended??;
+        ended?;
     }
     Ok(())
 }

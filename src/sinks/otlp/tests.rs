@@ -75,6 +75,12 @@ fn grpc_answer(status: &'static str, details: &str) -> Response<Body> {
     response
 }
 
+fn grpc_told(status: &'static str, message: &'static str) -> Response<Body> {
+    let mut response = grpc_answer(status, "");
+    response.headers_mut().insert("grpc-message", HeaderValue::from_static(message));
+    response
+}
+
 fn partial() -> Vec<u8> {
     let partial_success = Some(ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".into() });
     ExportTraceServiceResponse { partial_success }.encode_to_vec()
@@ -181,7 +187,13 @@ async fn statuses_over_grpc_are_retried_split_or_refused_as_the_standard_says() 
     }
     assert!(matches!(over_grpc(|| grpc_answer("3", "")).await, Outcome::Refused(_)));
     assert!(matches!(over_grpc(|| grpc_answer("16", "")).await, Outcome::Refused(_)));
-    assert!(matches!(over_grpc(|| grpc_answer("8", "")).await, Outcome::TooLarge(_)));
+    assert!(matches!(over_grpc(|| grpc_answer("8", "")).await, Outcome::Refused(_)));
+    for answer in [(|| grpc_told("8", "the message is larger than 4194304 bytes")) as Answer, || {
+        grpc_told("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes")
+    }] {
+        let outcome = over_grpc(answer).await;
+        assert!(matches!(outcome, Outcome::TooLarge(_)), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -144,10 +144,11 @@ impl Collector {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// The lines that its file exporter wrote.
+    /// The requests that its file exporter wrote. Killed, it may leave the newline of the last one unwritten, so they are
+    /// read one behind the other, not by lines.
     pub fn lines(&self, file: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok).collect()
     }
 
     pub async fn scraped(&self) -> String {
