@@ -4,6 +4,7 @@ use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
+use crate::model::signal::{Encoding, Signal};
 use crate::sinks::delivery::FrameSource;
 use crate::store::NewRows;
 use anyhow::Context as _;
@@ -28,8 +29,10 @@ pub(super) struct LogFrames {
 #[derive(Default)]
 struct Ahead {
     reader: Option<Reader>,
-    /// The frame that was handed out last.
-    after: Position,
+    /// What was read begins behind this frame.
+    from: Position,
+    /// The last frame that was read.
+    last: Position,
     frames: VecDeque<(Position, Frame)>,
 }
 
@@ -63,17 +66,19 @@ impl FrameSource for LogFrames {
 }
 
 impl Ahead {
+    /// The frame behind `after`. It stays here until the next one is asked for: who had no room for it asks again.
     fn next(&mut self, log: &FrameLog, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
-        if self.reader.is_none() || self.after != after {
-            self.reader = Some(log.read_after(after));
-            self.frames.clear();
+        if self.reader.is_none() || after < self.from || after > self.last {
+            *self = Ahead { reader: Some(log.read_after(after)), from: after, last: after, frames: VecDeque::new() };
+        }
+        while let Some((position, _)) = self.frames.front().filter(|(position, _)| *position <= after) {
+            self.from = *position;
+            self.frames.pop_front();
         }
         if self.frames.is_empty() {
             self.fill()?;
         }
-        let next = self.frames.pop_front();
-        self.after = next.as_ref().map_or(after, |(position, _)| *position);
-        Ok(next)
+        Ok(self.frames.front().cloned())
     }
 
     fn fill(&mut self) -> anyhow::Result<()> {
@@ -82,14 +87,28 @@ impl Ahead {
         while bytes < AHEAD_BYTES {
             let Some((position, body)) = reader.next()? else { break };
             bytes += body.len();
-            match Frame::read(body) {
-                Ok(frame) => self.frames.push_back((position, frame)),
-                Err(error) => {
-                    tracing::error!(position = position.0, %error, "a frame of the log cannot be read; passed over")
-                }
-            }
+            let frame = Frame::read(body).unwrap_or_else(|error| {
+                tracing::error!(position = position.0, %error, "a frame of the log cannot be read; passed over");
+                nothing()
+            });
+            self.last = position;
+            self.frames.push_back((position, frame));
         }
         Ok(())
+    }
+}
+
+/// Stands for a frame that cannot be read, so that readers move on behind it.
+fn nothing() -> Frame {
+    Frame {
+        receiver: String::new(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: 0,
+        decoder_version: 0,
+        digest: 0,
+        rejected: Vec::new(),
+        payload: bytes::Bytes::new(),
     }
 }
 

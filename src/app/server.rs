@@ -13,7 +13,7 @@ use crate::endpoints;
 use crate::engine::{self, Definitions, Engine, EngineSettings, Retention, Rules};
 use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, receivers};
-use crate::log::{Committed, Log};
+use crate::log::{Committed, Log, Position};
 use crate::model::decoded::Decoded;
 use crate::model::fault::Faults;
 use crate::model::table::{TableDef, TableKind};
@@ -129,7 +129,27 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
         );
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
+    fit_cursors(&state, &cursors(config), log.newest()).await?;
     Ok(Opened { log, committed, state, lock })
+}
+
+/// A log that was removed, or put back from a copy, ends before the cursors: what comes next would be taken for read.
+async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyhow::Result<()> {
+    for name in names {
+        let cursor = state.cursor(name).await?;
+        if cursor > newest {
+            tracing::warn!(
+                name,
+                cursor = cursor.0,
+                newest = newest.0,
+                "the log ends before this reader's place: it goes on at the log's end"
+            );
+            let mut txn = state.begin().await?;
+            txn.set_cursor(name, newest).await?;
+            txn.commit().await?;
+        }
+    }
+    Ok(())
 }
 
 fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {

@@ -58,6 +58,7 @@ pub struct Engine {
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
     query_runtime: Arc<RuntimeEnv>,
+    workers: query::Workers,
 }
 
 /// What evaluates, one at a time.
@@ -106,6 +107,7 @@ impl Engine {
             findings,
             outside: RwLock::new(outside),
             query_runtime,
+            workers: query::Workers::new()?,
         }))
     }
 
@@ -247,7 +249,7 @@ impl Engine {
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
         let context = self.session();
         let plan = query::plan(&context, sql, limits).await?;
-        query::execute(&context, plan, limits).await
+        self.workers.execute(context, plan, limits).await
     }
 
     /// Runs a plan that only reads.
@@ -255,7 +257,7 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn execute(&self, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        query::execute(&self.session(), plan, limits).await
+        self.workers.execute(self.session(), plan, limits).await
     }
 
     /// Everything that a Prometheus scrape shows.

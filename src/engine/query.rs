@@ -14,6 +14,8 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What one query may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,18 +100,48 @@ fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
     options.verify_plan(plan).map_err(|error| QueryError::ReadOnly(line(&error)))
 }
 
-/// Runs a plan within the limits.
-///
-/// # Errors
-/// When it would change something, takes too long or too much memory, or fails.
-pub(crate) async fn execute(
-    context: &SessionContext,
-    plan: LogicalPlan,
-    limits: QueryLimits,
-) -> Result<QueryAnswer, QueryError> {
-    read_only(&plan)?;
-    let running = collect(context, plan, limits);
-    tokio::time::timeout(limits.timeout, running).await.unwrap_or(Err(QueryError::TimedOut(limits.timeout)))
+/// Where queries from outside run: on threads of their own, so that one that does not yield holds up neither what comes
+/// in nor its own deadline.
+pub(crate) struct Workers(Option<Runtime>);
+
+impl Workers {
+    pub(crate) fn new() -> std::io::Result<Workers> {
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("sql").enable_all().build()?;
+        Ok(Workers(Some(runtime)))
+    }
+
+    /// Runs a plan within the limits. A caller that goes away takes its query with it.
+    ///
+    /// # Errors
+    /// When it would change something, takes too long or too much memory, or fails.
+    pub(crate) async fn execute(
+        &self,
+        context: SessionContext,
+        plan: LogicalPlan,
+        limits: QueryLimits,
+    ) -> Result<QueryAnswer, QueryError> {
+        read_only(&plan)?;
+        let Some(runtime) = &self.0 else { return Err(ended("the server is stopping")) };
+        let running = AbortOnDropHandle::new(runtime.spawn(async move { collect(&context, plan, limits).await }));
+        match tokio::time::timeout(limits.timeout, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(ended(&error.to_string())),
+            Err(_) => Err(QueryError::TimedOut(limits.timeout)),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn ended(reason: &str) -> QueryError {
+    QueryError::Failed(DataFusionError::Execution(format!("the query ended early: {reason}")))
 }
 
 async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {

@@ -133,6 +133,11 @@ impl Receiver {
     }
 
     async fn answer_post(&self, signal: Signal, request: Request) -> Response {
+        if request.method() != Method::POST {
+            let message = format!("the method is {}: expected POST", request.method());
+            let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
+            return refuse(Encoding::Json, &refusal);
+        }
         let encoding = match content_type(request.headers()) {
             Ok(encoding) => encoding,
             Err(refusal) => return refuse(Encoding::Json, &refusal),
@@ -144,10 +149,6 @@ impl Receiver {
     }
 
     async fn take(&self, signal: Signal, encoding: Encoding, request: Request) -> Result<Bytes, HttpRefusal> {
-        if request.method() != Method::POST {
-            let message = format!("the method is {}: expected POST", request.method());
-            return Err(HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message));
-        }
         if !super::allowed(self.settings.auth_token.as_deref(), request.headers()) {
             let message = "the bearer token is missing or wrong";
             return Err(HttpRefusal::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message));

@@ -207,6 +207,11 @@ impl Delivery {
 
     /// Puts a frame into the batch; false where it no longer fits.
     fn take(&self, batch: &mut Batch, position: Position, frame: &Frame) -> bool {
+        let lost = position.0.saturating_sub(batch.upto.0 + 1);
+        if lost > 0 && batch.upto.0 > 0 {
+            let (sink, signal) = (&self.settings.id, self.signal.as_str());
+            tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
+        }
         if frame.signal != self.signal {
             batch.upto = position;
             return true;

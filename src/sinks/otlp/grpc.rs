@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tonic::client;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -19,7 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A target over gRPC.
 pub(super) struct Grpc {
-    channel: Channel,
+    endpoint: Endpoint,
+    channel: Mutex<Channel>,
     headers: MetadataMap,
     compression: Option<CompressionEncoding>,
     timeout: Duration,
@@ -57,12 +59,17 @@ impl Grpc {
             Compression::Zstd => Some(CompressionEncoding::Zstd),
         };
         let headers = headers(settings)?;
-        Ok(Grpc { channel: endpoint.connect_lazy(), headers, compression, timeout: settings.timeout })
+        let channel = Mutex::new(endpoint.connect_lazy());
+        Ok(Grpc { endpoint, channel, headers, compression, timeout: settings.timeout })
+    }
+
+    fn channel(&self) -> MutexGuard<'_, Channel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn call(&self, signal: Signal, body: Bytes) -> Result<Bytes, Status> {
         // Servers answer in the compression that they were asked in.
-        let mut client = client::Grpc::new(self.channel.clone())
+        let mut client = client::Grpc::new(self.channel().clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
         if let Some(compression) = self.compression {
@@ -83,7 +90,11 @@ impl Sender for Grpc {
         match tokio::time::timeout(self.timeout, self.call(signal, body)).await {
             Ok(Ok(answer)) => wire::delivered(signal, &answer),
             Ok(Err(status)) => judge(&status),
-            Err(_) => Outcome::Retry { after: None, reason: format!("no answer within {:?}", self.timeout) },
+            Err(_) => {
+                // A connection whose other end is gone without a word may never break by itself.
+                *self.channel() = self.endpoint.connect_lazy();
+                Outcome::Retry { after: None, reason: format!("no answer within {:?}", self.timeout) }
+            }
         }
     }
 }
