@@ -1,75 +1,144 @@
-//! Faults of texts that users write: all at once, with file and line, what was found and what was expected.
+//! `spanwise check`: every fault at once, each at its line.
 
-use crate::support::output;
 use crate::support::server::SPANWISE;
 use serde_json::Value;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
-const FIVE_FAULTS: &str = "receivers:
+fn check(config: &Path, arguments: &[&str]) -> Output {
+    let output = Command::new(SPANWISE).arg("check").arg("--config").arg(config).args(arguments).output();
+    output.expect("spanwise runs")
+}
+
+/// Exit status, and the faults as (file name, line, message).
+fn faults(config: &Path) -> (Option<i32>, Vec<(String, u64, String)>) {
+    let output = check(config, &["--json"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    });
+    let faults = answer["faults"].as_array().expect("faults").iter().map(|fault| {
+        let file = Path::new(fault["file"].as_str().unwrap_or_default());
+        let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let told =
+            format!("{}: {}", fault["key"].as_str().unwrap_or_default(), fault["message"].as_str().unwrap_or_default());
+        (file, fault["line"].as_u64().unwrap_or_default(), told)
+    });
+    (output.status.code(), faults.collect())
+}
+
+/// Each fault of the configuration stands in the answer once, at the line where it is, with what was found and what was
+/// expected.
+#[test]
+fn five_faults_are_five_faults_at_their_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("otel-config.yaml");
+    let text = "\
+receivers:
   otlp:
     protocols:
-      grpc: {endpoint: 0.0.0.0:4317}
-      http: {endpoint: 127.0.0.1:99999}
-conectors:
-  performance: {}
+      grpc: {endpoint: \"127.0.0.1:four\"}
+connectors:
+  performance:
+    intervall: 5s
+    budgets:
+      api: {search: fast}
 exporters:
-  otlp_grpc: {endpoint: 'host:4317', timeout: soon}
+  otlp_grpc: {endpoint: \"127.0.0.1:4999\", compression: brotli}
+extensions:
+  store: {memory: lots}
 service:
+  extensions: [store]
   pipelines:
-    traces: {receivers: [otlp], exporters: [otlp_grcp, otlp_grpc]}
+    traces: {receivers: [otlp], exporters: [performance, otlp_grpc]}
 ";
-
-async fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(SPANWISE);
-    command.arg("check").args(arguments);
-    let output = output(command).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-#[tokio::test]
-async fn five_faults_are_told_at_once_with_their_lines() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let file = folder.path().join("bad.yaml");
-    std::fs::write(&file, FIVE_FAULTS).unwrap();
-    let file = file.to_str().unwrap();
-    let (code, _, told) = check(&["--config", file]).await;
-    assert_eq!(code, Some(2), "{told}");
-    for (line, words) in [(4, "allow_unauthenticated"), (5, "99999"), (6, "connectors"), (9, "soon"), (12, "otlp_grpc")]
-    {
-        let place = format!("{file}:{line}:");
-        assert!(
-            told.lines().any(|fault| fault.starts_with(&place) && fault.contains(words)),
-            "line {line} {words}: {told}"
-        );
+    std::fs::write(&config, text).expect("written");
+    let (code, found) = faults(&config);
+    let expected = [
+        (4, "four", "receivers.otlp.protocols.grpc.endpoint"),
+        (7, "did you mean \"interval\"?", "connectors.performance.intervall"),
+        (9, "fast", "connectors.performance.budgets.api.search"),
+        (11, "brotli", "exporters.otlp_grpc.compression"),
+        (13, "lots", "extensions.store.memory"),
+    ];
+    for (line, part, key) in expected {
+        let at: Vec<_> = found.iter().filter(|(_, found, _)| *found == line).collect();
+        assert!(at.len() == 1 && at[0].2.contains(part) && at[0].2.contains(key), "line {line}, {key}: {found:#?}");
     }
-    let (code, printed, _) = check(&["--config", file, "--json"]).await;
-    let answer: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!((code, answer["faults"].as_array().map(Vec::len) >= Some(5)), (Some(2), true), "{answer}");
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    assert_eq!(code, Some(2));
+    // The same for people, with file and line.
+    let output = check(&config, &[]);
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8_lossy(&told).into_owned();
+    for (line, part, _) in expected {
+        assert!(told.contains(&format!("otel-config.yaml:{line}:")) && told.contains(part), "{line}: {told}");
+    }
+    assert_eq!(output.status.code(), Some(2));
 }
 
-#[tokio::test]
-async fn a_pipeline_with_a_type_error_is_told_with_its_line() {
-    let folder = tempfile::TempDir::new().unwrap();
-    std::fs::create_dir(folder.path().join("mine")).unwrap();
-    let pipeline = "/*---\ntitle: Mine\nkind: finding\nkey: [service_name]\nunit: ms\nmessage: m\n---\nWhy. */\nSELECT service_name,\n  1 + [1] AS value\nFROM spans\n";
-    std::fs::write(folder.path().join("mine/mine.sql"), pipeline).unwrap();
-    let config = format!(
-        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nconnectors: {{performance: {{pipelines: '{}'}}}}\nservice: {{pipelines: {{traces: {{receivers: [otlp], exporters: [performance]}}}}}}\n",
-        folder.path().join("mine").display()
+/// A server does not start on them either.
+#[test]
+fn a_server_refuses_what_check_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("otel-config.yaml");
+    std::fs::write(&config, "receivers: {otlp: {protokols: {}}}\nservice: {pipelines: {}}\n").expect("written");
+    let output = Command::new(SPANWISE).arg("--config").arg(&config).output().expect("spanwise runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("did you mean \"protocols\"?"), "{told}");
+}
+
+/// A pipeline of the user's whose SQL does not fit the tables is told by its file and line.
+#[test]
+fn a_pipeline_with_a_type_error_is_told_by_file_and_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipelines = folder.path().join("pipelines");
+    std::fs::create_dir(&pipelines).expect("made");
+    let sql = "\
+/*---
+title: Names, added up
+kind: finding
+window: 5m
+key: [service_name]
+direction: above
+warning: 1
+unit: ms
+message: \"{service_name}: {value}\"
+examples:
+  - name: none
+    given: {requests: []}
+    expect: []
+---
+Names cannot be added. */
+SELECT
+  service_name,
+  sum(operation) AS value,
+  1 AS samples
+FROM requests
+GROUP BY 1
+";
+    std::fs::write(pipelines.join("added_names.sql"), sql).expect("written");
+    let config = folder.path().join("otel-config.yaml");
+    let text = format!(
+        "receivers: {{otlp: {{protocols: {{http: {{}}}}}}}}\nconnectors: {{performance: {{pipelines: {:?}}}}}\n\
+         service:\n  pipelines: {{traces: {{receivers: [otlp], exporters: [performance]}}}}\n",
+        pipelines.display()
     );
-    let file = folder.path().join("good.yaml");
-    std::fs::write(&file, config).unwrap();
-    let (code, _, told) = check(&["--config", file.to_str().unwrap()]).await;
-    assert_eq!(code, Some(2), "{told}");
-    assert!(told.contains("mine.sql:"), "{told}");
+    std::fs::write(&config, text).expect("written");
+    let (code, found) = faults(&config);
+    let [(file, line, told)] = &found[..] else { panic!("expected one fault: {found:#?}") };
+    assert_eq!((file.as_str(), code), ("added_names.sql", Some(2)), "{told}");
+    assert!((16..=20).contains(line), "the line is one of the statement's: {line}: {told}");
+    assert!(told.contains("sum"), "{told}");
 }
 
-#[tokio::test]
-async fn the_default_is_good() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let mut command = Command::new(SPANWISE);
-    command.arg("check").current_dir(folder.path());
-    let output = output(command).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+/// The file that the program carries is good, and so is the one in the repository.
+#[test]
+fn the_default_configuration_has_no_fault() {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("otel-config.yaml");
+    assert_eq!(faults(&default), (Some(0), Vec::new()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(SPANWISE).args(["check"]).current_dir(folder.path()).output().expect("spanwise runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,190 +1,295 @@
-//! A real Collector before and behind Spanwise, and beside it: what its span-metrics connector counts is the measure.
+//! A real Collector before Spanwise, behind it, and beside it.
 
-use crate::support::otlp::{Sender, request, span};
-use crate::support::peers::{Collector, items};
-use crate::support::server::Setup;
-use crate::support::{free_port, peer, stdout, until};
-use serde_json::json;
-use std::collections::BTreeMap;
+use crate::corpus::{Generator, Shape};
+use crate::support::client::get;
+use crate::support::config::Setup;
+use crate::support::metrics::{Line, lines};
+use crate::support::otlp::{send, span, traces};
+use crate::support::peers::Collector;
+use crate::support::process::{Process, run, tail};
+use crate::support::server::{SPANWISE, Server};
+use crate::support::{free_port, heavy, now_unix_nano, peer, until};
+use opentelemetry_proto::tonic::trace::v1::Status;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const LONGEST: Duration = Duration::from_secs(60);
+const TRACES: u64 = 200;
+const POINTS: u64 = 300;
+const RECORDS: u64 = 250;
 
-const BEHIND: &str = "
-receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:GRPC'}}}}
-exporters: {file: {path: 'DIR/received.json', flush_interval: 200ms}}
-service:
-  telemetry: {metrics: {level: none}}
-  pipelines:
-    traces: {receivers: [otlp], exporters: [file]}
-    metrics: {receivers: [otlp], exporters: [file]}
-    logs: {receivers: [otlp], exporters: [file]}
-";
-
-fn before(spanwise: u16) -> String {
-    format!(
-        "
-receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:GRPC'}}}}}}}}
-processors: {{batch: {{timeout: 200ms}}}}
-exporters: {{otlp: {{endpoint: '127.0.0.1:{spanwise}', tls: {{insecure: true}}}}}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    traces: {{receivers: [otlp], processors: [batch], exporters: [otlp]}}
-    metrics: {{receivers: [otlp], processors: [batch], exporters: [otlp]}}
-    logs: {{receivers: [otlp], processors: [batch], exporters: [otlp]}}
-"
-    )
-}
-
-async fn telemetrygen(port: u16, arguments: &[&str]) {
+async fn telemetrygen(port: u16, signal: &str, arguments: &[&str], folder: &Path) {
     let mut command = Command::new(peer("SPANWISE_TELEMETRYGEN"));
-    command.args(arguments).args(["--otlp-insecure", "--otlp-endpoint", &format!("127.0.0.1:{port}")]);
-    stdout(command).await;
+    command.arg(signal).args(["--otlp-insecure", "--otlp-endpoint", &format!("127.0.0.1:{port}"), "--rate", "1000"]);
+    run("telemetrygen", command.args(arguments), folder, Duration::from_mins(1)).await;
 }
 
-#[tokio::test]
-async fn telemetrygen_through_a_collector_into_spanwise_and_on_to_a_collector() {
-    let mut behind = Collector::new(BEHIND);
-    behind.start().await;
-    let endpoint = format!("127.0.0.1:{}", behind.port);
-    let server = Setup::new().export("otlp", json!({"endpoint": endpoint, "tls": {"insecure": true}})).start().await;
-    let mut front = Collector::new(&before(server.ports.grpc));
-    front.start().await;
-    // Two spans a trace.
-    telemetrygen(front.port, &["traces", "--traces", "400", "--rate", "0"]).await;
-    telemetrygen(front.port, &["metrics", "--metrics", "150", "--rate", "0"]).await;
-    telemetrygen(front.port, &["logs", "--logs", "250", "--rate", "0"]).await;
-    for (table, sent) in [("spans", 800), ("metrics", 150), ("logs", 250)] {
-        server.reaches(&format!("SELECT count(*) FROM {table}"), f64::from(sent)).await;
-        println!("telemetrygen -> Collector -> Spanwise: sent {sent} {table}, found {sent}");
-    }
-    until("the Collector behind has everything", LONGEST, || async {
-        let lines = behind.lines("received.json");
-        let spans = items(&lines, &["resourceSpans", "scopeSpans", "spans"]).len();
-        let logs = items(&lines, &["resourceLogs", "scopeLogs", "logRecords"]).len();
-        let metrics = items(&lines, &["resourceMetrics", "scopeMetrics", "metrics"]);
-        let points: usize = metrics
-            .iter()
-            .filter_map(|metric| metric.as_object()?.values().find_map(|data| data["dataPoints"].as_array()))
-            .map(Vec::len)
-            .sum();
-        if (spans, points, logs) == (800, 150, 250) { Ok(()) } else { Err((spans, points, logs)) }
+/// telemetrygen, a Collector, Spanwise, a Collector: the three signals arrive whole at each.
+#[tokio::test(flavor = "multi_thread")]
+async fn between_two_collectors_nothing_is_lost() {
+    let _turn = heavy().await;
+    let mut behind = Collector::writing_files();
+    behind.launch();
+    behind.ready().await;
+    let settings = format!("endpoint: 127.0.0.1:{}, tls: {{insecure: true}}, compression: gzip", behind.grpc);
+    let server = Server::start(Setup::default().exporter("otlp_grpc/behind", &settings)).await;
+    let to = server.ports.grpc;
+    let before = Collector::start(|place| {
+        format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{}'}}}}}}}}\nprocessors: {{batch: {{timeout: 200ms}}}}\n\
+             exporters: {{otlp_grpc: {{endpoint: '127.0.0.1:{to}', tls: {{insecure: true}}}}}}\n\
+             extensions: {{health_check: {{endpoint: '127.0.0.1:{}'}}}}\nservice:\n  extensions: [health_check]\n  \
+             telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc]}}\n    \
+             metrics: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc]}}\n    \
+             logs: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc]}}\n",
+            place.grpc, place.health
+        )
     })
     .await;
-    println!("Spanwise -> Collector: sent 800 spans, 150 points, 250 logs; found as many");
-}
+    let folder = server.folder();
+    telemetrygen(before.grpc, "traces", &["--traces", &TRACES.to_string()], folder).await;
+    telemetrygen(before.grpc, "metrics", &["--metrics", &POINTS.to_string()], folder).await;
+    telemetrygen(before.grpc, "logs", &["--logs", &RECORDS.to_string()], folder).await;
 
-/// Series of the span metrics by their labels of interest.
-fn series(text: &str) -> BTreeMap<String, f64> {
-    let wanted = ["service_name", "span_name", "span_kind", "status_code", "le"];
-    let mut found = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("traces_span_metrics_")) {
-        let (name, rest) = line.split_once('{').expect("labels");
-        let (labels, value) = rest.rsplit_once('}').expect("labels end");
-        // No label of this test holds a comma or a quote.
-        let mut labels: Vec<&str> = labels
-            .split(',')
-            .filter(|label| wanted.iter().any(|name| label.starts_with(&format!("{name}="))))
-            .collect();
-        labels.sort_unstable();
-        let value = value.trim().split(' ').next().and_then(|value| value.parse().ok()).expect("a value");
-        found.insert(format!("{name}{{{}}}", labels.join(",")), value);
+    // A trace of telemetrygen has two spans.
+    let wanted = (2 * TRACES, POINTS, RECORDS);
+    let queries = ["SELECT count(*) FROM spans", "SELECT count(*) FROM metrics", "SELECT count(*) FROM logs"];
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+    for (query, expected) in queries.into_iter().zip([wanted.0 as f64, wanted.1 as f64, wanted.2 as f64]) {
+        server.until_number(query, expected).await;
     }
-    found
-}
-
-#[tokio::test]
-async fn span_metrics_are_those_of_the_collectors_connector() {
-    let http = free_port();
-    let config = format!(
-        "
-receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:GRPC'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}
-connectors: {{spanmetrics: {{metrics_flush_interval: 1s}}}}
-exporters: {{prometheus: {{endpoint: '127.0.0.1:SCRAPE'}}}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    traces: {{receivers: [otlp], exporters: [spanmetrics]}}
-    metrics: {{receivers: [spanmetrics], exporters: [prometheus]}}
-"
+    until("the Collector behind to have it all", Duration::from_secs(30), || async {
+        let found = behind.counts();
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(format!("{found:?} of {wanted:?}; {:?}", server.sql("SELECT * FROM sinks").await))
+        }
+    })
+    .await;
+    server.until_number("SELECT sum(sent_items) FROM sinks", 950.0).await;
+    let refused = server.number("SELECT sum(dead_letters) FROM sinks").await;
+    assert!(refused.abs() < 0.5, "the Collector took everything, but {refused} frames are dead letters");
+    let (spans, points, records) = wanted;
+    println!(
+        "telemetrygen -> Collector -> Spanwise -> Collector: sent {spans} spans, {points} points, {records} records; found the same at both"
     );
-    let mut beside = Collector::new(&config);
-    beside.start().await;
-    let server = Setup::new().start().await;
-    let mut spans = Vec::new();
-    for number in 0..500_u64 {
-        // On the bounds, between them and beyond all of them.
-        let duration_ms = [2.0, 2.0001, 3.5, 50.0, 99.9, 1400.0, 15_000.0, 20_000.0][(number % 8) as usize];
-        let mut span = span(number, &format!("/route/{}", number % 3), duration_ms);
-        span.kind = [2, 3, 1, 4, 5][(number % 5) as usize];
-        span.status = Some(opentelemetry_proto::tonic::trace::v1::Status {
-            code: [0, 1, 2][(number % 3) as usize],
-            message: String::new(),
-        });
-        spans.push(span);
-    }
-    let body = request("shop", spans);
-    Sender::new(http).traces(body.clone()).await.unwrap();
-    server.otlp().traces(body).await.unwrap();
-    server.reaches("SELECT sum(calls) FROM span_metrics", 500.0).await;
-    let expected = until("the Collector's span metrics", LONGEST, || async {
-        let series = series(&beside.scraped().await);
-        let calls: f64 = series.iter().filter(|(name, _)| name.contains("_calls_total")).map(|(_, value)| value).sum();
-        if (calls - 500.0).abs() < 1e-9 { Ok(series) } else { Err(calls) }
-    })
-    .await;
-    let found = series(&server.scrape().await);
-    let names = |series: &BTreeMap<String, f64>| series.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&found), names(&expected));
-    for (name, expected) in &expected {
-        assert!(
-            (found[name] - expected).abs() <= expected.abs() * 1e-6,
-            "{name}: {}, the Collector says {expected}",
-            found[name]
-        );
-    }
-    println!("span metrics: {} series, names, labels and values as the Collector's", expected.len());
+    assert!(behind.spans().values().all(|times| *times == 1), "no span twice");
+    assert!(!behind.log().contains("panic"), "{}", behind.log());
 }
 
-#[tokio::test]
-async fn an_existing_collectors_file_runs_as_it_is() {
-    let mut behind = Collector::new(BEHIND);
-    behind.start().await;
-    let setup = Setup::new();
-    let data = setup.config["extensions"]["store"]["directory"].clone();
-    let ports = setup.ports;
-    let server = setup
-        .with(|config| {
-            *config = json!({
-                "receivers": {"otlp": {"protocols": {
-                    "grpc": {"endpoint": format!("127.0.0.1:{}", ports.grpc)},
-                    "http": {"endpoint": format!("127.0.0.1:{}", ports.otlp_http)}}}},
-                "processors": {"batch": {"timeout": "1s", "send_batch_size": 1000},
-                               "memory_limiter": {"check_interval": "1s", "limit_mib": 4000, "spike_limit_mib": 800}},
-                "exporters": {"otlp_grpc": {"endpoint": format!("127.0.0.1:{}", behind.port), "tls": {"insecure": true},
-                                            "sending_queue": {"enabled": true, "num_consumers": 10, "queue_size": 5000},
-                                            "retry_on_failure": {"enabled": true, "initial_interval": "5s"}},
-                              "prometheus": {"endpoint": format!("127.0.0.1:{}", ports.scrape), "send_timestamps": true},
-                              "debug": {"verbosity": "basic"}},
-                "extensions": {"health_check": {"endpoint": format!("127.0.0.1:{}", ports.health)},
-                               "store": {"directory": data},
-                               "sql": {"http": {"endpoint": format!("127.0.0.1:{}", ports.http)}}},
-                "service": {"extensions": ["health_check", "store", "sql"],
-                    "pipelines": {
-                        "traces": {"receivers": ["otlp"], "processors": ["memory_limiter", "batch"], "exporters": ["otlp_grpc", "debug"]},
-                        "metrics": {"receivers": ["otlp"], "processors": ["memory_limiter", "batch"], "exporters": ["prometheus", "debug"]}}},
-            });
-        })
-        .start()
-        .await;
-    telemetrygen(ports.grpc, &["traces", "--traces", "50", "--rate", "0"]).await;
-    server.reaches("SELECT count(*) FROM spans WHERE service_name = 'telemetrygen'", 100.0).await;
-    until("the Collector behind has everything", LONGEST, || async {
-        let found = items(&behind.lines("received.json"), &["resourceSpans", "scopeSpans", "spans"]).len();
-        if found == 100 { Ok(()) } else { Err(found) }
+/// A Collector's file is run as it is: the real Collector takes it, and so does Spanwise, unchanged.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_existing_collector_configuration_runs_as_it_is() {
+    let _turn = heavy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut behind = Collector::writing_files();
+    behind.launch();
+    behind.ready().await;
+    let (grpc, http, scrape, health) = (free_port(), free_port(), free_port(), free_port());
+    let text = existing_file((grpc, http), (behind.grpc, behind.http), scrape, health);
+    let config = folder.path().join("collector.yaml");
+    std::fs::write(&config, text).expect("written");
+    let mut validate = Command::new(peer("SPANWISE_COLLECTOR"));
+    validate.arg("validate").arg("--config").arg(&config).env("BACKEND", "127.0.0.1");
+    run("validate", &mut validate, folder.path(), Duration::from_secs(30)).await;
+    let mut check = Command::new(SPANWISE);
+    check.arg("check").arg("--config").arg(&config).env("BACKEND", "127.0.0.1");
+    let told = run("check", &mut check, folder.path(), Duration::from_secs(30)).await;
+    assert!(told.contains("built in"), "check says what becomes of batch and memory_limiter: {told}");
+
+    // A Collector's file does not say where SQL is asked, so it is asked at the usual ports.
+    until("the usual ports of SQL to be free", Duration::from_mins(2), || async {
+        let bound: Vec<_> = [4380, 15432].map(|port| TcpListener::bind(("127.0.0.1", port))).into_iter().collect();
+        if bound.iter().all(Result::is_ok) { Ok(()) } else { Err(format!("{bound:?}")) }
     })
     .await;
-    assert!(server.log().contains("received"), "the debug exporter prints: {}", server.log());
+    let mut command = Command::new(SPANWISE);
+    command.arg("--config").arg(&config).env("BACKEND", "127.0.0.1").current_dir(folder.path());
+    let mut process = Process::start("spanwise", &mut command, folder.path());
+    until("Spanwise to be ready", Duration::from_secs(30), || {
+        let (ended, text) = (process.ended(), process.text());
+        async move {
+            assert!(ended.is_none(), "Spanwise ended: {text}");
+            match get(&format!("http://127.0.0.1:{health}/")).await? {
+                (200, _) => Ok(()),
+                (status, body) => Err(format!("{status}: {body}")),
+            }
+        }
+    })
+    .await;
+    telemetrygen(grpc, "traces", &["--traces", "50"], folder.path()).await;
+    telemetrygen(grpc, "metrics", &["--metrics", "60"], folder.path()).await;
+    telemetrygen(grpc, "logs", &["--logs", "70"], folder.path()).await;
+    // Spans go out through two exporters, the others through one.
+    let wanted = (200, 60, 70);
+    until("the backend to have it all", Duration::from_secs(30), || async {
+        let found = behind.counts();
+        if found == wanted { Ok(()) } else { Err(format!("{found:?} of {wanted:?}: {}", tail(&process.text(), 10))) }
+    })
+    .await;
+    let scraped = get(&format!("http://127.0.0.1:{scrape}/metrics")).await.expect("the scrape").1;
+    let of_shop: Vec<Line> = lines(&scraped).into_iter().filter(|line| line.name.starts_with("shop_")).collect();
+    assert!(!of_shop.is_empty() && of_shop.iter().all(|line| line.label("team") == "web"), "{scraped}");
+    println!("a Collector's file, unchanged: sent 100 spans, 60 points, 70 records; the backend has {wanted:?}");
+}
+
+/// The connector's series and Spanwise's, of the same spans.
+#[tokio::test(flavor = "multi_thread")]
+async fn span_metrics_are_those_of_the_connector() {
+    let _turn = heavy().await;
+    let scrape = free_port();
+    let collector = Collector::start(|place| {
+        format!(
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}}}\n\
+             connectors: {{span_metrics: {{metrics_flush_interval: 500ms}}}}\nexporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
+             extensions: {{health_check: {{endpoint: '127.0.0.1:{}'}}}}\nservice:\n  extensions: [health_check]\n  \
+             telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    traces: {{receivers: [otlp], exporters: [span_metrics]}}\n    \
+             metrics: {{receivers: [span_metrics], exporters: [prometheus]}}\n",
+            place.http, place.health
+        )
+    })
+    .await;
+    let server = Server::start(Setup::default()).await;
+    let shape =
+        Shape { seed: 5, spans_a_request: 500, end_unix_nano: now_unix_nano(), spans_a_second: 1000, requests: 4 };
+    let mut generator = Generator::new(shape);
+    for request in generator.by_ref() {
+        send(&server.http_url("/v1/traces"), &request).await;
+        send(&format!("http://127.0.0.1:{}/v1/traces", collector.http), &request).await;
+    }
+    // On the bounds, between them and beyond all of them; of every kind and status.
+    let edges = (0..480).map(|number: u64| {
+        let milliseconds = [2.0, 2.0001, 3.5, 50.0, 99.9, 1400.0, 15_000.0, 20_000.0][(number % 8) as usize];
+        let mut span = span(number, "edge", [1, 2, 3, 4, 5][(number % 5) as usize], milliseconds);
+        span.status = Some(Status { code: [0, 1, 2][(number % 3) as usize], ..Status::default() });
+        span
+    });
+    let edges = traces("edges", edges.collect());
+    send(&server.http_url("/v1/traces"), &edges).await;
+    send(&format!("http://127.0.0.1:{}/v1/traces", collector.http), &edges).await;
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    let spans = (generator.truth().spans + 480) as f64;
+    let theirs = settled(&format!("http://127.0.0.1:{scrape}/metrics"), spans).await;
+    let ours = settled(&server.scrape_url(), spans).await;
+
+    let names = |series: &Series| series.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(names(&ours), names(&theirs), "the same names");
+    let labels =
+        |series: &Series| series.keys().flat_map(|(_, labels)| labels.keys().cloned()).collect::<BTreeSet<String>>();
+    assert_eq!(labels(&ours), labels(&theirs), "the same labels");
+    let mut differing = Vec::new();
+    for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+        let (one, other) = (ours.get(key), theirs.get(key));
+        let same = match (one, other) {
+            // Sums are added in another order.
+            (Some(one), Some(other)) if key.0.ends_with("_sum") => (one - other).abs() <= other.abs() * 1e-9,
+            (one, other) => one == other,
+        };
+        if !same {
+            differing.push(format!("{key:?}: {one:?}, the connector has {other:?}"));
+        }
+    }
+    assert!(
+        differing.is_empty(),
+        "{} of {} series differ:\n{}",
+        differing.len(),
+        theirs.len(),
+        tail(&differing.join("\n"), 20)
+    );
+    println!("span metrics: {spans} spans sent to both; {} series, names, labels and buckets equal", theirs.len());
+}
+
+/// Lines of the scrape by name and labels.
+type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+/// The connector's families once all spans are counted, without the labels that say which process counted.
+async fn settled(url: &str, spans: f64) -> Series {
+    let text = until("all spans to be counted", Duration::from_secs(30), || async {
+        let (_, text) = get(url).await?;
+        let found = crate::support::metrics::sum(&lines(&text), "traces_span_metrics_calls_total");
+        if (found - spans).abs() < 0.5 { Ok(text) } else { Err(format!("{found} of {spans}")) }
+    })
+    .await;
+    let own = lines(&text).into_iter().filter(|line| line.name.starts_with("traces_span_metrics_"));
+    own.map(|mut line| {
+        line.labels.retain(|name, _| {
+            !name.starts_with("otel_scope_") && !["collector_instance_id", "job", "instance"].contains(&name.as_str())
+        });
+        ((line.name, line.labels), line.value)
+    })
+    .collect()
+}
+
+/// A file as many have it: receiver and backend by their gRPC and HTTP ports.
+fn existing_file((grpc, http): (u16, u16), behind: (u16, u16), scrape: u16, health: u16) -> String {
+    format!(
+        r"# As many have it: taken in, limited, batched, sent on twice, and scraped.
+receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:{grpc}
+        max_recv_msg_size_mib: 8
+      http:
+        endpoint: 127.0.0.1:{http}
+
+processors:
+  memory_limiter:
+    check_interval: 1s
+    limit_mib: 400
+    spike_limit_mib: 100
+  batch:
+    timeout: 200ms
+    send_batch_size: 512
+
+exporters:
+  otlp/first:
+    endpoint: ${{env:BACKEND}}:{behind_grpc}
+    tls:
+      insecure: true
+    sending_queue:
+      enabled: true
+      num_consumers: 2
+      queue_size: 500
+    retry_on_failure:
+      enabled: true
+      initial_interval: 1s
+  otlphttp:
+    endpoint: http://${{env:BACKEND:-localhost}}:{behind_http}
+    compression: gzip
+  prometheus:
+    endpoint: 127.0.0.1:{scrape}
+    namespace: shop
+    const_labels:
+      team: web
+  debug:
+    verbosity: basic
+
+extensions:
+  health_check:
+    endpoint: 127.0.0.1:{health}
+
+service:
+  extensions: [health_check]
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [memory_limiter, batch]
+      exporters: [otlp/first, otlphttp, debug]
+    metrics:
+      receivers: [otlp]
+      processors: [memory_limiter, batch]
+      exporters: [otlp/first, prometheus]
+    logs:
+      receivers: [otlp]
+      processors: [memory_limiter, batch]
+      exporters: [otlp/first]
+",
+        behind_grpc = behind.0,
+        behind_http = behind.1
+    )
 }

@@ -1,113 +1,137 @@
-//! OTLP forward to a real Collector that is down at first, is killed on the way, and returns.
+//! OTLP forward to a real Collector that is down at first, killed midway, and returns: everything arrives.
 
-use crate::support::otlp::{request, span};
-use crate::support::peers::{Collector, items};
-use crate::support::server::Setup;
-use crate::support::until;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use crate::support::config::Setup;
+use crate::support::otlp::{post, route_span, send, traces};
+use crate::support::peers::Collector;
+use crate::support::server::Server;
+use crate::support::{heavy, now_unix_nano, until};
+use serde_json::json;
 use std::time::Duration;
 
-const LONGEST: Duration = Duration::from_secs(90);
+/// Spans of a request, and requests of each of the three parts of the test.
+const SPANS: u64 = 10;
+const REQUESTS: u64 = 60;
+/// What was sent in the second before a kill may come again.
+const CURSOR_SAVED_WITHIN: Duration = Duration::from_millis(1500);
+/// Items that go out at once: what a kill may double.
+const BATCH: u64 = 100;
 
-fn names(lines: &[Value]) -> HashMap<String, usize> {
-    let mut found = HashMap::new();
-    for span in items(lines, &["resourceSpans", "scopeSpans", "spans"]) {
-        *found.entry(span["spanId"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+async fn send_part(server: &Server, part: u64) {
+    for number in part * REQUESTS..(part + 1) * REQUESTS {
+        let first = number * SPANS;
+        let spans = (first..first + SPANS).map(|n| route_span(n, "GET", "/products/{id}", 3.0)).collect();
+        send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
     }
-    found
 }
 
-async fn everything_arrives(exporter: &str, protocol: &str) {
-    let config = format!(
-        "
-receivers: {{otlp: {{protocols: {{{protocol}: {{endpoint: '127.0.0.1:GRPC'}}}}}}}}
-exporters: {{file: {{path: 'DIR/received.json', flush_interval: 100ms, append: true}}}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
-"
-    );
-    let mut collector = Collector::new(&config);
-    let scheme = if protocol == "http" { "http://" } else { "" };
-    let settings = json!({
-        "endpoint": format!("{scheme}127.0.0.1:{}", collector.port), "tls": {"insecure": true},
-        "retry_on_failure": {"initial_interval": "200ms", "max_interval": "1s"},
-    });
-    let settings = if protocol == "http" {
-        json!({"endpoint": settings["endpoint"], "retry_on_failure": settings["retry_on_failure"]})
-    } else {
-        settings
+/// Three points of metrics and two log records a part.
+async fn send_others(server: &Server, part: u64) {
+    let now = now_unix_nano().to_string();
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let point = |value: u64| json!({"timeUnixNano": now, "asInt": value.to_string()});
+    let gauge =
+        json!({"name": "queue.length", "gauge": {"dataPoints": [point(part), point(part + 1), point(part + 2)]}});
+    let metrics = json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [gauge]}]}]});
+    let record = |text: &str| json!({"timeUnixNano": now, "severityNumber": 9, "body": {"stringValue": format!("{text} {part}")}});
+    let logs =
+        json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record("a"), record("b")]}]}]});
+    for (path, body) in [("/v1/metrics", metrics), ("/v1/logs", logs)] {
+        let answer = post(&server.http_url(path), &[("content-type", "application/json")], body.to_string()).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+async fn arrived(collector: &Collector, server: &Server, spans: u64, others: u64) {
+    until("everything to arrive", Duration::from_mins(1), || async {
+        let (found, (_, points, records)) = (collector.spans().len() as u64, collector.counts());
+        let wanted = (spans, 3 * others, 2 * others);
+        if found >= spans && points >= wanted.1 && records >= wanted.2 {
+            return Ok(());
+        }
+        let sinks = server.try_sql("SELECT * FROM sinks").await?;
+        Err(format!("{found} spans, {points} points, {records} records of {wanted:?}; sinks: {sinks:?}"))
+    })
+    .await;
+}
+
+async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
+    let mut collector = Collector::writing_files();
+    let endpoint = match protocol {
+        "grpc" => format!("127.0.0.1:{}", port(&collector)),
+        _ => format!("\"http://127.0.0.1:{}\"", port(&collector)),
     };
-    let mut server = Setup::new()
-        .with(|config| {
-            config["exporters"][exporter] = settings;
-            config["service"]["pipelines"]["traces"]["exporters"].as_array_mut().unwrap().push(json!(exporter));
+    let settings = format!(
+        "endpoint: {endpoint}, tls: {{insecure: true}}, retry_on_failure: {{initial_interval: 100ms, max_interval: 500ms}}, \
+         sending_queue: {{batch: {{flush_timeout: 100ms, min_size: {BATCH}, max_size: {BATCH}}}}}"
+    );
+    let mut server = Server::start(Setup::default().exporter(id, &settings)).await;
+
+    // Nobody is there yet.
+    send_part(&server, 0).await;
+    send_others(&server, 0).await;
+    collector.launch();
+    collector.ready().await;
+    arrived(&collector, &server, REQUESTS * SPANS, 1).await;
+    let doubled = |collector: &Collector| collector.spans().values().map(|times| times - 1).sum::<u64>();
+    assert_eq!(doubled(&collector), 0, "nothing comes twice without a kill");
+
+    // Killed while it receives.
+    let killing = async {
+        until("a part to arrive", Duration::from_secs(30), || async {
+            let found = collector.spans().len() as u64;
+            if found > REQUESTS * SPANS { Ok(()) } else { Err(found.to_string()) }
         })
-        .start()
         .await;
-    let mut sent = 0_u64;
-    let mut send = async |server: &crate::support::server::Server, requests: u64| {
-        for _ in 0..requests {
-            let spans = (sent..sent + 50).map(|number| span(number, "/a", 1.0)).collect();
-            server.otlp().traces(request("shop", spans)).await.unwrap();
-            sent += 50;
-        }
-        sent
+        collector.kill9();
     };
-    send(&server, 20).await;
-    until("the exporter says that its target is down", LONGEST, || async {
-        let rows = server.sql("SELECT state, lag_frames, last_error FROM sinks").await;
-        if rows[0]["state"] == "retrying" { Ok(()) } else { Err(rows) }
-    })
-    .await;
-    collector.start().await;
-    send(&server, 20).await;
-    // What it acknowledged it keeps in memory for a moment: killed before it writes, the loss would be its own.
-    until("the Collector has written what came so far", LONGEST, || async {
-        let found = names(&collector.lines("received.json")).len();
-        if found == 2000 { Ok(()) } else { Err(found) }
-    })
-    .await;
-    collector.kill();
-    send(&server, 20).await;
-    // The forwarder's own end, too: it goes on from its cursor.
-    server.kill().await;
-    server.restart().await;
-    collector.start().await;
-    let sent = send(&server, 20).await;
-    until("everything has arrived", LONGEST, || async {
-        let found = names(&collector.lines("received.json")).len() as u64;
-        if found == sent {
-            Ok(())
-        } else {
-            Err((
-                found,
-                sent,
-                server.sql("SELECT * FROM sinks").await,
-                server.sql("SELECT reason, count(*) FROM dead_letters GROUP BY 1").await,
-            ))
-        }
-    })
-    .await;
-    let sinks = server.sql("SELECT refused_items, dead_letters FROM sinks").await;
-    assert_eq!(sinks, [json!({"refused_items": 0, "dead_letters": 0})]);
-    let found = names(&collector.lines("received.json"));
-    let twice: usize = found.values().filter(|count| **count > 1).count();
-    println!(
-        "{exporter} -> Collector, killed on the way: sent {sent} spans, found {}, {twice} of them twice",
-        found.len()
+    let sending = async {
+        send_part(&server, 1).await;
+        send_part(&server, 2).await;
+    };
+    tokio::join!(sending, killing);
+    send_others(&server, 1).await;
+    collector.launch();
+    collector.ready().await;
+    let sent = 3 * REQUESTS * SPANS;
+    arrived(&collector, &server, sent, 2).await;
+    let twice = doubled(&collector);
+    assert!(twice <= BATCH, "at most one batch of {BATCH} comes twice after a kill, found {twice}");
+
+    // The other end killed: its cursor is on disk, where it is brought once a second.
+    let twice_before = doubled(&collector);
+    tokio::time::sleep(CURSOR_SAVED_WITHIN).await;
+    server.kill9();
+    server.start_again().await;
+    send_part(&server, 3).await;
+    send_others(&server, 2).await;
+    let sent = sent + REQUESTS * SPANS;
+    arrived(&collector, &server, sent, 3).await;
+    let twice = doubled(&collector);
+    assert!(
+        twice - twice_before <= BATCH,
+        "at most one batch comes twice after a kill, found {}",
+        twice - twice_before
     );
-    // What was sent in the second before a kill may be sent again, and no more.
-    assert!(twice as u64 <= sent / 2, "{twice} of {sent} twice");
+    let found = collector.spans().len();
+    let refused = server.number("SELECT sum(dead_letters) FROM sinks").await;
+    assert!(
+        refused.abs() < 0.5,
+        "the Collector took everything, but {refused} frames are dead letters: {}",
+        server.log()
+    );
+    println!("otlp forward ({protocol}): sent {sent} spans, found {found}, {twice} of them twice after two kills");
+    assert_eq!(found as u64, sent);
 }
 
-#[tokio::test]
-async fn over_grpc_everything_arrives_at_a_collector_that_was_down() {
-    everything_arrives("otlp_grpc", "grpc").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn over_grpc_everything_arrives_at_a_collector_that_comes_and_goes() {
+    let _turn = heavy().await;
+    forward("otlp_grpc", "grpc", |collector| collector.grpc).await;
 }
 
-#[tokio::test]
-async fn over_http_everything_arrives_at_a_collector_that_was_down() {
-    everything_arrives("otlp_http", "http").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_everything_arrives_at_a_collector_that_comes_and_goes() {
+    let _turn = heavy().await;
+    forward("otlp_http", "http", |collector| collector.http).await;
 }

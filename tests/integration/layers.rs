@@ -1,92 +1,166 @@
-//! The arrows between the layers of `src/README.md` point downward, and files stay short.
+//! The arrows between the folders of `src/`, as the table in `src/README.md` has them, and the length of files.
 
-use crate::support::peers::repository;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Folders by layer, lowest first. Folders of one layer do not know each other.
-const LAYERS: [&[&str]; 6] =
-    [&["model"], &["catalog", "log"], &["ingest", "store", "sinks"], &["engine"], &["endpoints", "demo"], &["app"]];
+/// Lines that a file may have.
 const LINES_MAX: usize = 400;
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
+/// A reference from one folder to another: file and line.
+struct Arrow {
+    from: String,
+    to: String,
+    place: String,
+}
+
+/// Arrows lead downward only. So folders of one layer do not know one another, and no circle can be.
+#[test]
+fn arrows_between_folders_lead_downward() {
+    let layers = layers();
+    let folders: BTreeSet<String> = folders().collect();
+    let in_table: BTreeSet<String> = layers.keys().cloned().collect();
+    let unknown: Vec<_> = folders.difference(&in_table).collect();
+    assert!(unknown.is_empty(), "folders of src/ that the table in src/README.md does not have: {unknown:?}");
+
+    let arrows: Vec<Arrow> = files().iter().flat_map(|file| arrows(file, &folders)).collect();
+    assert!(arrows.len() > 100, "the test sees the references: {} found", arrows.len());
+    let wrong: Vec<String> = arrows
+        .iter()
+        .filter(|arrow| arrow.from != arrow.to && layers[&arrow.from] <= layers[&arrow.to])
+        .map(|arrow| {
+            let Arrow { from, to, place } = arrow;
+            format!("{place}: {from}/ (layer {}) knows {to}/ (layer {})", layers[from], layers[to])
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The demo is an application like any other: it reaches Spanwise over the socket alone.
+#[test]
+fn the_demo_knows_no_other_folder() {
+    let folders: BTreeSet<String> = folders().collect();
+    let files = files();
+    let arrows = files.iter().flat_map(|file| arrows(file, &folders));
+    let from_demo: Vec<String> =
+        arrows.filter(|arrow| arrow.from == "demo" && arrow.to != "demo").map(|arrow| arrow.place).collect();
+    assert!(from_demo.is_empty(), "{}", from_demo.join("\n"));
+}
+
+#[test]
+fn files_are_short_enough_to_be_read() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
+    let all = [source(), tests, benches].into_iter().flat_map(|folder| rust_files(&folder));
+    let long: Vec<String> = all
+        .map(|file| (std::fs::read_to_string(&file).expect("readable").lines().count(), file))
+        .filter(|(lines, _)| *lines >= LINES_MAX)
+        .map(|(lines, file)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "files of {LINES_MAX} lines or more:\n{}", long.join("\n"));
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Folders with their layers, out of the table of `src/README.md`: `| 2 | `store/` | … |`.
+fn layers() -> BTreeMap<String, u32> {
+    let map = std::fs::read_to_string(source().join("README.md")).expect("src/README.md is the map");
+    let rows = map.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        let layer = cells.next()?.parse().ok()?;
+        let folder = cells.next()?.trim_matches('`').strip_suffix('/')?;
+        Some((folder.to_owned(), layer))
+    });
+    let layers: BTreeMap<String, u32> = rows.collect();
+    assert!(layers.len() > 5, "the table of folders in src/README.md: {layers:?}");
+    layers
+}
+
+fn folders() -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(source()).expect("src/ is there").filter_map(Result::ok);
+    entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned())
+}
+
+fn files() -> Vec<PathBuf> {
+    rust_files(&source())
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "node_modules") {
+            files.extend(rust_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+            files.push(path);
         }
     }
+    files.sort();
+    files
 }
 
-fn layer(folder: &str) -> Option<usize> {
-    LAYERS.iter().position(|folders| folders.contains(&folder))
-}
-
-/// Top folders that a source uses, with the lines. Tests may use what they like.
-fn used(text: &str) -> Vec<(usize, String)> {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+/// References of a file to folders of `src/`: `crate::x::…`, in a `use` or not, with braces or not, or enough `super::`.
+fn arrows(file: &Path, folders: &BTreeSet<String>) -> Vec<Arrow> {
+    let relative = file.strip_prefix(source()).expect("under src/");
+    let parts: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    // lib.rs and main.rs know everything.
+    let [from, rest @ ..] = &parts[..] else { return Vec::new() };
+    if rest.is_empty() {
+        return Vec::new();
+    }
+    let depth = parts.len() - usize::from(relative.ends_with("mod.rs"));
+    let text = std::fs::read_to_string(file).expect("readable");
+    let code: Vec<String> = text.lines().map(without_comment).collect();
     let mut found = Vec::new();
-    for (number, line) in lines {
-        for behind in line.split("crate::").skip(1) {
-            let name: String = behind.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
-            found.push((number + 1, name));
+    for (number, line) in code.iter().enumerate() {
+        // A list in braces may go on over lines; the end of the statement is looked for.
+        let statement = code[number..].iter().take(40).cloned().collect::<Vec<_>>().join(" ");
+        let ups = "super::".repeat(depth);
+        for root in ["crate::", ups.as_str()] {
+            for (at, _) in line.match_indices(root) {
+                // In a longer run of `super::` only its last part counts.
+                if root != "crate::" && line[at + root.len()..].starts_with("super::") {
+                    continue;
+                }
+                for to in first_names(&statement[at + root.len()..]) {
+                    if folders.contains(&to) {
+                        let place = format!("src/{}:{}", relative.display(), number + 1);
+                        found.push(Arrow { from: from.clone(), to, place });
+                    }
+                }
+            }
         }
     }
     found
 }
 
-#[test]
-fn arrows_point_downward() {
-    let source = repository("src");
-    let mut sources = Vec::new();
-    files(&source, &mut sources);
-    let mut faults = Vec::new();
-    let mut arrows = 0;
-    for path in sources {
-        let inside = path.strip_prefix(&source).unwrap();
-        let top = inside.components().next().unwrap().as_os_str().to_str().unwrap();
-        let Some(own) = layer(top) else { continue };
-        if inside.to_str().unwrap().contains("tests") {
-            continue;
-        }
-        for (line, name) in used(&std::fs::read_to_string(&path).unwrap()) {
-            let Some(other) = layer(&name) else { continue };
-            arrows += 1;
-            if name != top && other >= own {
-                faults.push(format!("{}:{line}: {top} (layer {own}) uses {name} (layer {other})", inside.display()));
+fn without_comment(line: &str) -> String {
+    line.split("//").next().unwrap_or_default().to_owned()
+}
+
+/// The names that stand directly behind a path's root: one, or those of a list in braces.
+fn first_names(rest: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let Some(list) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let mut names = Vec::new();
+    let (mut depth, mut begin) = (0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(name(&list[begin..at]));
+                break;
             }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(name(&list[begin..at]));
+                begin = at + 1;
+            }
+            _ => {}
         }
     }
-    assert!(arrows > 100, "found only {arrows} arrows");
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn every_folder_has_a_layer_and_stands_in_the_map() {
-    let map = std::fs::read_to_string(repository("src/README.md")).unwrap();
-    for entry in std::fs::read_dir(repository("src")).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            let name = entry.file_name().into_string().unwrap();
-            assert!(layer(&name).is_some(), "{name} has no layer");
-            assert!(map.contains(&format!("`{name}/`")), "{name} is not in src/README.md");
-        }
-    }
-}
-
-#[test]
-fn a_file_can_be_read_in_a_sitting() {
-    let mut sources = Vec::new();
-    files(&repository("src"), &mut sources);
-    files(&repository("tests"), &mut sources);
-    let long: Vec<String> = sources
-        .iter()
-        .filter_map(|path| {
-            let lines = std::fs::read_to_string(path).unwrap().lines().count();
-            (lines > LINES_MAX).then(|| format!("{}: {lines} lines", path.display()))
-        })
-        .collect();
-    assert!(long.is_empty(), "{}", long.join("\n"));
+    names
 }

@@ -1,11 +1,13 @@
-//! Spanwise as others see it: the built program, real SDKs, a real Collector, Prometheus, PostgreSQL and Redis.
-//! `tests/run` brings all of them; a test whose peer is missing fails.
-#![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
+//! Spanwise as its users meet it: the program itself, with real clients before it and real targets behind it.
+//!
+//! `tests/run` brings the peers and sets the variables that lead to them; a test whose peer is not there fails and says so.
 
 mod support;
 
+#[path = "../../benches/corpus/generator.rs"]
+mod corpus;
+
 mod alerts;
-mod bad_input;
 mod check;
 mod collector;
 mod demo;
@@ -13,5 +15,8 @@ mod durability;
 mod forward;
 mod layers;
 mod prometheus;
+mod reload;
 mod sdks;
 mod sql;
+mod truth;
+mod wire;

@@ -1,107 +1,176 @@
-//! Applications instrumented with the OpenTelemetry SDKs for Python and Node, over real databases. What they say was
-//! acknowledged is held against what the tables say.
+//! Applications instrumented with the Python and Node SDKs, over a real `PostgreSQL` and Redis: what their exporters were
+//! told was received is what the tables hold.
 
-use crate::support::peers::{Postgres, Redis, repository};
-use crate::support::server::{Server, Setup};
-use crate::support::{peer, stdout};
+use crate::support::config::Setup;
+use crate::support::peers::Redis;
+use crate::support::postgres::Postgres;
+use crate::support::process::run;
+use crate::support::server::Server;
+use crate::support::{assert_near, heavy, nearest_rank, peer};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-async fn python(server: &Server, postgres: &Postgres, redis: &Redis, protocol: &str, requests: u64) -> Value {
-    let port = if protocol == "grpc" { server.ports.grpc } else { server.ports.otlp_http };
+const REQUESTS: &str = "200";
+
+/// What an application printed at its end: its own counts.
+struct Sent(Value);
+
+impl Sent {
+    fn count(&self, name: &str) -> f64 {
+        self.0[name].as_f64().unwrap_or_else(|| panic!("no {name} in {}", self.0))
+    }
+
+    fn counts(&self, name: &str) -> BTreeMap<String, f64> {
+        serde_json::from_value(self.0[name].clone()).unwrap_or_else(|error| panic!("{name}: {error}: {}", self.0))
+    }
+
+    fn durations(&self) -> BTreeMap<String, Vec<f64>> {
+        serde_json::from_value(self.0["server_durations_ms"].clone()).expect("durations by operation")
+    }
+}
+
+/// The databases that all applications share.
+struct Databases {
+    postgres: Postgres,
+    redis: Redis,
+}
+
+impl Databases {
+    /// Runs an application to its end.
+    async fn serve(&self, name: &str, command: &mut Command, redis_database: u8, folder: &Path) -> Sent {
+        command.args(["--postgres", &self.postgres.url(), "--redis", &self.redis.url(redis_database)]);
+        command.args(["--requests", REQUESTS]);
+        let text = run(name, command, folder, Duration::from_mins(2)).await;
+        let line = text.lines().rfind(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no counts: {text}"));
+        let sent = Sent(serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        assert!(sent.count("spans_failed").abs() < 0.5, "every span is acknowledged: {line}");
+        sent
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn applications_of_both_sdks_arrive_whole() {
+    let _turn = heavy().await;
+    let databases = Databases { postgres: Postgres::start().await, redis: Redis::start().await };
+    python(&databases, "grpc", 1).await;
+    python(&databases, "http/protobuf", 2).await;
+    node(&databases, 3).await;
+}
+
+async fn python(databases: &Databases, protocol: &str, redis_database: u8) {
+    let server = Server::start(Setup::default()).await;
+    let port = if protocol == "grpc" { server.ports.grpc } else { server.ports.http };
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/python/app.py");
     let mut command = Command::new(peer("SPANWISE_PYTHON"));
-    command.arg(repository("tests/apps/python/app.py"));
-    command.arg("--postgres").arg(format!("host=127.0.0.1 port={} user=shop dbname=postgres", postgres.port));
-    command.arg("--redis").arg(format!("redis://127.0.0.1:{}/0", redis.port));
-    command.args(["--requests", &requests.to_string()]);
+    command.arg(app).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}"));
-    command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    command.env("OTEL_EXPORTER_OTLP_INSECURE", "true");
-    let printed = stdout(command).await;
-    serde_json::from_str(printed.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{printed}"))
+    let sent = databases.serve("python", &mut command, redis_database, server.folder()).await;
+
+    spans(&server, &format!("python sdk ({protocol})"), "python-shop", &sent).await;
+    server.until_number("SELECT count(*) FROM logs WHERE service_name = 'python-shop'", sent.count("logs")).await;
+    let points = "SELECT (SELECT count(*) FROM metrics WHERE service_name = 'python-shop') \
+                  + (SELECT count(*) FROM histograms WHERE service_name = 'python-shop')";
+    server.until_number(points, sent.count("metric_points")).await;
+    println!("python sdk ({protocol}): sent {} log records, found the same", sent.count("logs"));
+    println!("python sdk ({protocol}): sent {} metric points, found the same", sent.count("metric_points"));
+    errors(&server, "python-shop", sent.count("server_errors")).await;
+
+    // Forty times 3 lines of an order, literals of all kinds: one statement.
+    let orders = sent.counts("asked")["GET /orders/<int:order>"];
+    statement(&server, "python-shop", "SELECT id FROM products WHERE id IN (?) ORDER BY id", orders).await;
+    // Of one line each, and of what the cache did not hold.
+    let by_id = "SELECT sum(calls) FROM queries WHERE service_name = 'python-shop' \
+                 AND db_fingerprint LIKE 'SELECT name FROM products WHERE id = %'";
+    let (postgres, searches) = (sent.counts("statements")["postgresql"], sent.counts("asked")["GET /search"]);
+    server.until_number(by_id, postgres - orders - searches).await;
+    let search =
+        "SELECT sum(calls) FROM queries WHERE service_name = 'python-shop' AND db_fingerprint LIKE '%pg_sleep%'";
+    server.until_number(search, searches).await;
+    slow_search_is_found(&server).await;
 }
 
-async fn node(server: &Server, postgres: &Postgres, redis: &Redis, requests: u64) -> Value {
+async fn node(databases: &Databases, redis_database: u8) {
+    let server = Server::start(Setup::default()).await;
+    // Node finds its modules beside the file or above it.
+    let app = server.folder().join("app.js");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/node/app.js");
+    std::fs::copy(source, &app).expect("copied");
+    std::os::unix::fs::symlink(peer("SPANWISE_NODE_MODULES"), server.folder().join("node_modules")).expect("linked");
     let mut command = Command::new("node");
-    command.arg(repository("tests/apps/node/app.js"));
-    command.arg("--postgres").arg(format!("postgres://shop@127.0.0.1:{}/postgres", postgres.port));
-    command.arg("--redis").arg(format!("redis://127.0.0.1:{}/1", redis.port));
-    command.args(["--requests", &requests.to_string()]);
-    command.env("NODE_PATH", peer("SPANWISE_NODE_MODULES"));
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", server.ports.otlp_http));
-    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    let printed = stdout(command).await;
-    serde_json::from_str(printed.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{printed}"))
+    command.arg(&app).env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", server.ports.http));
+    let sent = databases.serve("node", &mut command, redis_database, server.folder()).await;
+    spans(&server, "node sdk", "node-shop", &sent).await;
+    // Three a related page, and one where the cache held nothing and was then set: with a literal or a parameter, they
+    // are one statement.
+    let asked = sent.counts("asked");
+    let missed = sent.counts("statements")["redis"] - asked["GET /articles/:id"];
+    let expected = 3.0 * asked["GET /related/:id"] + missed;
+    statement(&server, "node-shop", "SELECT name FROM articles WHERE id = ?", expected).await;
+    errors(&server, "node-shop", sent.counts("asked")["GET /broken"]).await;
 }
 
-/// Counts, kinds, operations, quantiles and statements against what the application counted itself.
-async fn holds(server: &Server, client: &str, service: &str, sent: &Value) {
-    let total = sent["spans"].as_f64().unwrap();
-    assert_eq!(sent["spans_failed"], 0, "{client}: {sent}");
-    server.reaches(&format!("SELECT count(*) FROM spans WHERE service_name = '{service}'"), total).await;
-    println!("{client}: sent {total} spans, found {total}");
-    for (kind, count) in sent["spans_by_kind"].as_object().unwrap() {
-        let sql = format!("SELECT count(*) FROM spans WHERE service_name = '{service}' AND kind = '{kind}'");
-        assert_eq!(server.number(&sql).await, count.as_f64().unwrap(), "{client}: {kind}");
+/// Spans by kind and in all, requests with their p95, statements by system.
+async fn spans(server: &Server, who: &str, service: &str, sent: &Sent) {
+    let count = format!("SELECT count(*) FROM spans WHERE service_name = '{service}'");
+    server.until_number(&count, sent.count("spans")).await;
+    println!("{who}: sent {} spans, found {}", sent.count("spans"), server.number(&count).await);
+    let kinds = sent.counts("spans_by_kind");
+    assert!(kinds.contains_key("SERVER") && kinds.contains_key("CLIENT"), "{kinds:?}");
+    for (kind, expected) in kinds {
+        let found = server.number(&format!("{count} AND kind = '{kind}'")).await;
+        assert_near(&format!("{who}: spans of kind {kind}"), found, expected, 0.0);
     }
-    server.reaches(&format!("SELECT sum(calls) FROM span_metrics WHERE service_name = '{service}'"), total).await;
-    for (operation, durations) in sent["server_durations_ms"].as_object().unwrap() {
-        let mut exact: Vec<f64> = durations.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
-        exact.sort_by(f64::total_cmp);
-        let sql = format!(
-            "SELECT sum(calls) AS calls, quantile(duration_sketch, 0.5) AS p50, quantile(duration_sketch, 0.95) AS p95, \
-             quantile(duration_sketch, 0.99) AS p99 FROM requests WHERE service_name = '{service}' AND operation = '{operation}'"
-        );
-        let row = server.sql(&sql).await.remove(0);
-        assert_eq!(row["calls"].as_u64().unwrap(), exact.len() as u64, "{client}: {operation}");
-        for (name, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-            let rank = (quantile * exact.len() as f64).ceil() as usize;
-            let (expected, found) = (exact[rank - 1], row[name].as_f64().unwrap());
-            assert!(
-                (found - expected).abs() <= expected * 0.01,
-                "{client} {operation} {name}: {found}, exactly {expected}"
-            );
+    for (system, expected) in sent.counts("statements") {
+        let of = format!("WHERE service_name = '{service}' AND db_system_name = '{system}'");
+        let found = server.number(&format!("SELECT count(*) FROM spans {of}")).await;
+        assert_near(&format!("{who}: spans of {system}"), found, expected, 0.0);
+        // Connecting is no statement.
+        let statements = server.number(&format!("SELECT count(*) FROM spans {of} AND db_query_text IS NOT NULL")).await;
+        server.until_number(&format!("SELECT sum(calls) FROM queries {of}"), statements).await;
+        println!("{who}: sent {expected} spans of {system}, found {found}; {statements} of them statements");
+    }
+    for (operation, durations) in sent.durations() {
+        let of = format!("FROM requests WHERE service_name = '{service}' AND operation = '{operation}'");
+        #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+        let calls = durations.len() as f64;
+        server.until_number(&format!("SELECT sum(calls) {of}"), calls).await;
+        for quantile in [0.5, 0.95, 0.99] {
+            let found = server.number(&format!("SELECT quantile(duration_sketch, {quantile}) {of}")).await;
+            let exact = nearest_rank(&durations, quantile);
+            assert_near(&format!("{who}: quantile {quantile} of {operation}"), found, exact, 0.01);
+            if quantile > 0.9 && quantile < 0.97 {
+                println!("{who}: {operation}: {calls} calls, p95 {found:.3} ms, exact nearest rank {exact:.3} ms");
+            }
         }
-        println!("{client}: {operation}: sent {} calls, found {}, p95 within 1 %", exact.len(), row["calls"]);
-    }
-    for (system, count) in sent["statements"].as_object().unwrap() {
-        let sql =
-            format!("SELECT sum(calls) FROM queries WHERE service_name = '{service}' AND db_system_name = '{system}'");
-        println!("{client}: {system}: sent {count} statements, found {}", server.number(&sql).await);
     }
 }
 
-#[tokio::test]
-async fn python_sdk_with_flask_psycopg_and_redis() {
-    let (server, postgres, redis) = tokio::join!(Setup::new().start(), Postgres::start(), Redis::start());
-    let over_grpc = python(&server, &postgres, &redis, "grpc", 100).await;
-    holds(&server, "Python SDK over gRPC", "python-shop", &over_grpc).await;
-    let logs = over_grpc["logs"].as_f64().unwrap();
-    server.reaches("SELECT count(*) FROM logs WHERE service_name = 'python-shop'", logs).await;
-    let points = over_grpc["metric_points"].as_f64().unwrap();
-    let found = "SELECT (SELECT count(*) FROM metrics) + (SELECT count(*) FROM histograms)";
-    server.reaches(found, points).await;
-    println!("Python SDK over gRPC: sent {logs} logs and {points} metric points, found as many");
-    let errors = over_grpc["server_errors"].as_f64().unwrap();
-    assert_eq!(server.number("SELECT sum(errors) FROM requests").await, errors);
-    // Statements with other literals are one.
-    let fingerprints = server
-        .sql("SELECT DISTINCT db_fingerprint AS f FROM queries WHERE db_system_name = 'postgresql' ORDER BY 1")
-        .await;
-    let fingerprints: Vec<&str> = fingerprints.iter().filter_map(|row| row["f"].as_str()).collect();
-    assert!(fingerprints.contains(&"SELECT name FROM products WHERE id = ?"), "{fingerprints:?}");
-    assert!(fingerprints.iter().any(|text| text.contains("IN (?") && !text.contains("?, ?")), "{fingerprints:?}");
-    assert!(fingerprints.iter().all(|text| !text.contains("%7%")), "{fingerprints:?}");
-
-    let over_http = python(&server, &postgres, &redis, "http/protobuf", 50).await;
-    let both = over_grpc["spans"].as_f64().unwrap() + over_http["spans"].as_f64().unwrap();
-    server.reaches("SELECT count(*) FROM spans", both).await;
-    println!("Python SDK over HTTP: sent {} spans, found {}", over_http["spans"], over_http["spans"]);
+async fn statement(server: &Server, service: &str, fingerprint: &str, expected: f64) {
+    let calls =
+        format!("SELECT sum(calls) FROM queries WHERE service_name = '{service}' AND db_fingerprint = '{fingerprint}'");
+    let found = server.try_number(&calls).await;
+    if found != Ok(expected) {
+        let all = server.sql("SELECT db_fingerprint, sum(calls) AS calls FROM queries GROUP BY 1").await;
+        panic!("{fingerprint}: found {found:?} calls, expected {expected}, among {all:#?}");
+    }
 }
 
-#[tokio::test]
-async fn node_sdk_with_express_pg_and_ioredis() {
-    let (server, postgres, redis) = tokio::join!(Setup::new().start(), Postgres::start(), Redis::start());
-    let sent = node(&server, &postgres, &redis, 150).await;
-    holds(&server, "Node SDK over HTTP", "node-shop", &sent).await;
+async fn errors(server: &Server, service: &str, expected: f64) {
+    server.until_number(&format!("SELECT sum(errors) FROM requests WHERE service_name = '{service}'"), expected).await;
+}
+
+/// The search sleeps in the database for 120 ms each time.
+async fn slow_search_is_found(server: &Server) {
+    crate::support::until("slow_statement to fire for the search", Duration::from_secs(30), || async {
+        let findings = server.findings().await?;
+        let of: Vec<&Value> = findings.iter().filter(|finding| finding["pipeline"] == "slow_statement").collect();
+        let fires = |finding: &&&Value| finding["state"] == "firing" && finding["key"].to_string().contains("pg_sleep");
+        let found = of.iter().find(fires).ok_or_else(|| format!("{of:?}"))?;
+        let called_by = found["evidence"].to_string();
+        if called_by.contains("GET /search") { Ok(()) } else { Err(format!("no caller in {called_by}")) }
+    })
+    .await;
 }

@@ -1,94 +1,93 @@
-//! What the tests share: processes on free ports, waiting, and telemetry of our own making.
+//! What the tests share: processes that end with their test, waiting for conditions, and OTLP by hand.
 
-pub mod otlp;
-pub mod peers;
-pub mod server;
-pub mod webhook;
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod metrics;
+pub(crate) mod otlp;
+pub(crate) mod peers;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod webhook;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Ports of the tests: below those that Linux gives to connections going out.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// Held by tests that keep both cores busy, so that deadlines of one are not eaten by another.
+static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Waits for the turn of a heavy test.
+pub(crate) async fn heavy() -> tokio::sync::MutexGuard<'static, ()> {
+    HEAVY.lock().await
 }
 
-/// A program that `tests/run` brought; its place stands in a variable.
-pub fn peer(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests by tests/run, or eval \"$(tests/run --env)\""))
-}
-
-/// Waits until `probe` gives something; at the deadline tells what was seen last.
-pub async fn until<T, E, F>(what: &str, longest: Duration, mut probe: impl FnMut() -> F) -> T
+/// Waits until `probe` gives `Ok`; what it last saw stands in the failure.
+pub(crate) async fn until<T, F, Fut>(what: &str, within: Duration, mut probe: F) -> T
 where
-    F: Future<Output = Result<T, E>>,
-    E: std::fmt::Debug,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, String>>,
 {
     let began = Instant::now();
     loop {
-        match probe().await {
-            Ok(found) => return found,
-            Err(seen) if began.elapsed() > longest => panic!("{what}: not within {longest:?}; last seen: {seen:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        let seen = match probe().await {
+            Ok(value) => return value,
+            Err(seen) => seen,
+        };
+        assert!(began.elapsed() < within, "waited {within:?} for {what}; last seen: {seen}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A port that nobody listens on and that no other test is given.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let width = PORTS.end - PORTS.start;
+    // Two runs of the tests side by side begin at different places.
+    let begin = u16::try_from(std::process::id() % u32::from(width)).expect("less than the width");
+    let mut taken = TAKEN.lock().expect("no test fails while it holds this");
+    for _ in 0..width {
+        let port = PORTS.start + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % width;
+        if !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            taken.insert(port);
+            return port;
         }
     }
+    panic!("no free port in {PORTS:?}");
 }
 
-/// A process that ends with the test.
-pub struct Process(pub Child);
-
-impl Process {
-    pub fn start(command: &mut Command, log: &Path) -> Process {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Process(child)
-    }
-
-    /// Sends a signal by its name: `TERM`, `KILL`, `HUP`.
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success(), "kill -{name}");
-    }
-
-    /// Waits for the end.
-    pub async fn ended(&mut self, longest: Duration) -> std::process::ExitStatus {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(began.elapsed() < longest, "the process has not ended within {longest:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+/// A variable that `tests/run` sets.
+pub(crate) fn peer(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run tests/run, or eval \"$(tests/run --env)\" before"))
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _it_may_have_ended = self.0.kill();
-        let _reaped = self.0.wait();
-    }
+/// Nanoseconds since 1970.
+pub(crate) fn now_unix_nano() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_nanos()).expect("before 2554")
 }
 
-/// What a program prints, off the test's thread.
-pub async fn output(mut command: Command) -> std::process::Output {
-    tokio::task::spawn_blocking(move || {
-        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
-    })
-    .await
-    .unwrap()
+/// The exact nearest-rank quantile of values in any order.
+pub(crate) fn nearest_rank(values: &[f64], quantile: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+    let rank = ((quantile * sorted.len() as f64).ceil() as usize).max(1);
+    sorted[rank - 1]
 }
 
-/// Standard output of a program that must go well.
-pub async fn stdout(command: Command) -> String {
-    let shown = format!("{command:?}");
-    let output = output(command).await;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{shown}: {}: {told}", output.status);
-    String::from_utf8(output.stdout).unwrap()
+/// Asserts that `found` is within `share` of `expected`.
+#[track_caller]
+pub(crate) fn assert_near(what: &str, found: f64, expected: f64, share: f64) {
+    assert!((found - expected).abs() <= expected.abs() * share, "{what}: found {found}, expected {expected} ± {share}");
 }

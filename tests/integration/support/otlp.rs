@@ -1,85 +1,186 @@
-//! Telemetry of our own making, over OTLP/HTTP.
+//! OTLP by hand: requests, and senders that give raw answers.
 
-use super::server::client;
+use super::client::client;
+use super::now_unix_nano;
+use bytes::{Buf as _, BufMut as _, Bytes};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status, client as grpc};
 
-pub fn now_nano() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+/// OTLP's kind of a span that answers.
+pub(crate) const SERVER: i32 = 2;
+
+/// The path of the traces' one method over gRPC.
+pub(crate) const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub(crate) const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// A text attribute.
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
 }
 
-pub fn text(key: &str, value: &str) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
-    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+/// A whole number.
+pub(crate) fn int(key: &str, value: i64) -> KeyValue {
+    attribute(key, Value::IntValue(value))
 }
 
-/// A SERVER span that ended just now.
-pub fn span(number: u64, route: &str, duration_ms: f64) -> Span {
-    let end = now_nano();
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+/// A service's resource.
+pub(crate) fn resource(service: &str) -> Resource {
+    Resource { attributes: vec![text("service.name", service)], ..Resource::default() }
+}
+
+/// A span that ended just now; `number` makes its ids, so it must not come twice.
+pub(crate) fn span(number: u64, name: &str, kind: i32, milliseconds: f64) -> Span {
+    span_at(now_unix_nano(), number, name, kind, milliseconds)
+}
+
+/// A span that ended then.
+pub(crate) fn span_at(end: u64, number: u64, name: &str, kind: i32, milliseconds: f64) -> Span {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration")]
+    let nanoseconds = (milliseconds * 1e6) as u64;
     Span {
-        trace_id: (u128::from(number) + 1).to_be_bytes().to_vec(),
-        span_id: (number + 1).to_be_bytes().to_vec(),
-        name: format!("GET {route}"),
-        kind: 2,
-        start_time_unix_nano: end - (duration_ms * 1e6) as u64,
+        trace_id: [[0xaa; 8], number.to_be_bytes()].concat(),
+        span_id: number.wrapping_add(1).to_be_bytes().to_vec(),
+        name: name.to_owned(),
+        kind,
+        start_time_unix_nano: end - nanoseconds,
         end_time_unix_nano: end,
-        attributes: vec![text("http.request.method", "GET"), text("http.route", route)],
-        status: Some(Status::default()),
         ..Span::default()
     }
 }
 
-pub fn request(service: &str, spans: Vec<Span>) -> Vec<u8> {
-    let resource = Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() });
-    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
-    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+/// A server span of a route.
+pub(crate) fn route_span(number: u64, method: &str, route: &str, milliseconds: f64) -> Span {
+    Span {
+        attributes: vec![
+            text("http.request.method", method),
+            text("http.route", route),
+            int("http.response.status_code", 200),
+        ],
+        ..span(number, &format!("{method} {route}"), SERVER, milliseconds)
+    }
 }
 
+/// A request of one service.
+pub(crate) fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let scope = Some(InstrumentationScope { name: "tests".to_owned(), ..InstrumentationScope::default() });
+    let scope_spans = vec![ScopeSpans { scope, spans, ..ScopeSpans::default() }];
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource(service)),
+            scope_spans,
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Posts a body.
+pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Answer, String> {
+    let mut request = client().post(url).body(body.into());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.map_err(|error| format!("{url}: {error:?}"))?;
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.map_err(|error| format!("{url}: {error:?}"))?;
+    Ok(Answer { status, content_type, retry_after, body })
+}
+
+/// Posts spans as protobuf that must be taken whole.
+pub(crate) async fn send(url: &str, request: &ExportTraceServiceRequest) {
+    let answer = post(url, &[("content-type", "application/x-protobuf")], request.encode_to_vec()).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let partial = ExportTraceServiceResponse::decode(answer.body).expect("OTLP's answer").partial_success;
+    // The Collector sends one that is empty.
+    assert_eq!(partial.unwrap_or_default().rejected_spans, 0, "all of it is good");
+}
+
+/// A gRPC connection.
 #[derive(Clone)]
-pub struct Sender {
-    http: reqwest::Client,
-    port: u16,
+pub(crate) struct Grpc(Channel);
+
+impl Grpc {
+    pub(crate) fn to(port: u16) -> Grpc {
+        Grpc(Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address").connect_lazy())
+    }
+
+    /// One unary call with bytes as they are.
+    pub(crate) async fn call(&self, method: &'static str, body: impl Into<Bytes>) -> Result<Bytes, Status> {
+        let mut client = grpc::Grpc::new(self.0.clone());
+        client.ready().await.map_err(|error| Status::unavailable(format!("{error:?}")))?;
+        let path = http::uri::PathAndQuery::from_static(method);
+        Ok(client.unary(Request::new(body.into()), path, Raw).await?.into_inner())
+    }
+
+    /// Sends spans; the partial success, if there is one.
+    pub(crate) async fn send(&self, request: &ExportTraceServiceRequest) -> Result<Option<(i64, String)>, Status> {
+        let answer = self.call(TRACES, request.encode_to_vec()).await?;
+        let answer = ExportTraceServiceResponse::decode(answer).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(answer.partial_success.map(|partial| (partial.rejected_spans, partial.error_message)))
+    }
 }
 
-impl Sender {
-    pub fn new(port: u16) -> Sender {
-        Sender { http: client(), port }
+/// Messages as bytes.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
     }
 
-    pub async fn post(&self, path: &str, kind: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
-        self.encoded(path, kind, "", body).await
+    fn decoder(&mut self) -> Raw {
+        Raw
     }
+}
 
-    pub async fn encoded(
-        &self,
-        path: &str,
-        kind: &str,
-        encoding: &str,
-        body: Vec<u8>,
-    ) -> reqwest::Result<reqwest::Response> {
-        let mut request = self.http.post(format!("http://127.0.0.1:{}{path}", self.port)).header("content-type", kind);
-        if !encoding.is_empty() {
-            request = request.header("content-encoding", encoding);
-        }
-        request.body(body).send().await
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
     }
+}
 
-    /// Sends spans; the answer's status, and what was rejected.
-    pub async fn traces(&self, body: Vec<u8>) -> Result<(i64, String), String> {
-        let answer =
-            self.post("/v1/traces", "application/x-protobuf", body).await.map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(|error| error.to_string())?;
-        if !status.is_success() {
-            return Err(format!("{status}: {}", String::from_utf8_lossy(&bytes)));
-        }
-        let answer = ExportTraceServiceResponse::decode(bytes).map_err(|error| error.to_string())?;
-        let partial = answer.partial_success.unwrap_or_default();
-        Ok((partial.rejected_spans, partial.error_message))
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = buffer.remaining();
+        Ok(Some(buffer.copy_to_bytes(length)))
     }
 }

@@ -1,213 +1,224 @@
-//! Real databases, a real Collector and a real Prometheus, each on a port and in a folder of its own.
+//! Real peers in temporary folders on free ports: Redis, the Collector, Prometheus.
 
-use super::server::client;
-use super::{Process, free_port, output, peer, until};
+use super::client::{get, get_json};
+use super::process::Process;
+use super::{free_port, peer, until};
 use serde_json::Value;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const LONGEST: Duration = Duration::from_secs(60);
-
-fn newest(pattern: &str, program: &str) -> PathBuf {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(pattern)
-        .unwrap_or_else(|error| panic!("{pattern}: {error}"))
-        .map(|entry| entry.unwrap().path().join("bin").join(program))
-        .filter(|path| path.exists())
-        .collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| panic!("no {program} under {pattern}"))
-}
-
-/// PostgreSQL. It refuses to run as root, so then it runs as `postgres`.
-pub struct Postgres {
-    pub port: u16,
-    _process: Process,
-    _folder: TempDir,
-}
-
-impl Postgres {
-    pub async fn start() -> Postgres {
-        let folder = TempDir::new().unwrap();
-        let port = free_port();
-        let root = stdout_of("id", &["-u"]).await.trim() == "0";
-        if root {
-            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).unwrap();
-        if root {
-            assert!(Command::new("chown").arg("-R").arg("postgres").arg(&data).status().unwrap().success());
-        }
-        let run = |program: PathBuf| {
-            if root {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
-                command
-            } else {
-                Command::new(program)
-            }
-        };
-        let binaries = "/usr/lib/postgresql";
-        let mut init = run(newest(binaries, "initdb"));
-        init.args(["--auth=trust", "--username=shop", "--no-sync", "-D"]).arg(&data).current_dir("/");
-        let made = output(init).await;
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = run(newest(binaries, "postgres"));
-        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k", "", "-c", "listen_addresses=127.0.0.1"]);
-        server.current_dir("/");
-        let log = folder.path().join("log");
-        let process = Process::start(&mut server, &log);
-        until("PostgreSQL answers", LONGEST, || async {
-            let mut probe = Command::new("psql");
-            probe.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "shop", "-d", "postgres", "-c", "SELECT 1"]);
-            let probed = output(probe).await;
-            if probed.status.success() { Ok(()) } else { Err(std::fs::read_to_string(&log)) }
-        })
-        .await;
-        Postgres { port, _process: process, _folder: folder }
-    }
-}
-
-async fn stdout_of(program: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    super::stdout(command).await
-}
-
-pub struct Redis {
-    pub port: u16,
-    _process: Process,
+/// A Redis that keeps nothing.
+pub(crate) struct Redis {
+    _server: Process,
+    port: u16,
     _folder: TempDir,
 }
 
 impl Redis {
-    pub async fn start() -> Redis {
-        let folder = TempDir::new().unwrap();
+    pub(crate) async fn start() -> Redis {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let mut server = Command::new("redis-server");
-        server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder.path());
-        let process = Process::start(&mut server, &folder.path().join("log"));
-        until("Redis answers", LONGEST, || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await }).await;
-        Redis { port, _process: process, _folder: folder }
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let server = Process::start("redis", command.current_dir(folder.path()), folder.path());
+        until("Redis to listen", Duration::from_secs(20), || async {
+            std::net::TcpStream::connect(("127.0.0.1", port)).map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+        Redis { _server: server, port, _folder: folder }
+    }
+
+    /// The address of one of its databases.
+    pub(crate) fn url(&self, database: u8) -> String {
+        format!("redis://127.0.0.1:{}/{database}", self.port)
     }
 }
 
-/// The OpenTelemetry Collector.
-pub struct Collector {
-    pub port: u16,
-    pub scrape: u16,
-    process: Option<Process>,
+/// A real OpenTelemetry Collector that listens for OTLP.
+pub(crate) struct Collector {
+    process: Process,
+    pub(crate) grpc: u16,
+    pub(crate) http: u16,
+    health: u16,
+    config: PathBuf,
     folder: TempDir,
 }
 
+/// Ports and folder that a Collector's configuration is made for.
+pub(crate) struct Place<'a> {
+    pub(crate) grpc: u16,
+    pub(crate) http: u16,
+    pub(crate) health: u16,
+    pub(crate) folder: &'a std::path::Path,
+}
+
 impl Collector {
-    /// One that is not started yet; `config` names its OTLP/gRPC port `GRPC`, its scrape port `SCRAPE`, its folder `DIR`.
-    pub fn new(config: &str) -> Collector {
-        let (folder, port, scrape) = (TempDir::new().unwrap(), free_port(), free_port());
-        let config = config
-            .replace("GRPC", &port.to_string())
-            .replace("SCRAPE", &scrape.to_string())
-            .replace("DIR", &folder.path().display().to_string());
-        std::fs::write(folder.path().join("config.yaml"), config).unwrap();
-        Collector { port, scrape, process: None, folder }
+    /// Starts one whose configuration `write` gives.
+    pub(crate) async fn start(write: impl FnOnce(&Place<'_>) -> String) -> Collector {
+        let mut collector = Collector::prepare(write);
+        collector.launch();
+        collector.ready().await;
+        collector
     }
 
-    pub async fn start(&mut self) {
+    /// Makes one that writes what it gets, one JSON a line, to `out.json`; it does not run yet.
+    ///
+    /// With rotation its exporter writes at once: without it, it would keep what it has acknowledged in memory for a
+    /// moment, and a kill would lose it.
+    pub(crate) fn writing_files() -> Collector {
+        Collector::prepare(|place| {
+            let Place { grpc, http, health, folder } = place;
+            format!(
+                "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}\n\
+                 exporters:\n  file: {{path: {:?}, rotation: {{max_megabytes: 1000}}}}\n\
+                 extensions:\n  health_check: {{endpoint: 127.0.0.1:{health}}}\n\
+                 service:\n  extensions: [health_check]\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+                 traces: {{receivers: [otlp], exporters: [file]}}\n    metrics: {{receivers: [otlp], exporters: [file]}}\n    \
+                 logs: {{receivers: [otlp], exporters: [file]}}\n",
+                folder.join("out.json").display()
+            )
+        })
+    }
+
+    fn prepare(write: impl FnOnce(&Place<'_>) -> String) -> Collector {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (grpc, http, health) = (free_port(), free_port(), free_port());
+        let text = write(&Place { grpc, http, health, folder: folder.path() });
+        let config = folder.path().join("collector.yaml");
+        std::fs::write(&config, text).expect("written");
+        let process = Process::start("not-yet", &mut Command::new("true"), folder.path());
+        Collector { process, grpc, http, health, config, folder }
+    }
+
+    /// Starts it, or starts it again.
+    pub(crate) fn launch(&mut self) {
         let mut command = Command::new(peer("SPANWISE_COLLECTOR"));
-        command.arg("--config").arg(self.folder.path().join("config.yaml"));
-        let log = self.folder.path().join("log");
-        self.process = Some(Process::start(&mut command, &log));
-        until("the Collector listens", LONGEST, || async {
-            let connected = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await;
-            connected.map_err(|_| std::fs::read_to_string(&log))
+        command.arg("--config").arg(&self.config).current_dir(self.folder.path());
+        self.process = Process::start("collector", &mut command, self.folder.path());
+    }
+
+    pub(crate) async fn ready(&mut self) {
+        let url = format!("http://127.0.0.1:{}/", self.health);
+        until("the Collector to be ready", Duration::from_secs(30), || {
+            let ended = self.process.ended();
+            let text = self.process.text();
+            let url = url.clone();
+            async move {
+                assert!(ended.is_none(), "the Collector ended: {text}");
+                match get(&url).await? {
+                    (200, _) => Ok(()),
+                    (status, body) => Err(format!("{status}: {body}")),
+                }
+            }
         })
         .await;
     }
 
-    /// Ends it, letting it write what it has.
-    pub async fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.signal("TERM");
-            process.ended(LONGEST).await;
-        }
+    pub(crate) fn kill9(&mut self) {
+        self.process.kill9();
     }
 
-    pub fn kill(&mut self) {
-        self.process = None;
+    pub(crate) fn log(&self) -> String {
+        self.process.text()
     }
 
-    /// What it says of itself.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    /// The requests that its file exporter wrote. Killed, it may leave the newline of the last one unwritten, so they are
-    /// read one behind the other, not by lines.
-    pub fn lines(&self, file: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
+    /// What it has written, request by request. Killed, it may leave the newline behind the last one unwritten, so they
+    /// are read one behind the other, not by lines.
+    fn written(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("out.json")).unwrap_or_default();
         serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok).collect()
     }
 
-    pub async fn scraped(&self) -> String {
-        let url = format!("http://127.0.0.1:{}/metrics", self.scrape);
-        client().get(url).send().await.unwrap().text().await.unwrap()
+    /// Spans that it has written: how often each pair of ids came.
+    pub(crate) fn spans(&self) -> BTreeMap<(String, String), u64> {
+        let mut seen = BTreeMap::new();
+        for request in self.written() {
+            for span in items(&request, "resourceSpans", "scopeSpans", "spans") {
+                let id = |name: &str| span[name].as_str().unwrap_or_default().to_owned();
+                *seen.entry((id("traceId"), id("spanId"))).or_default() += 1;
+            }
+        }
+        seen
+    }
+
+    /// Spans, points of metrics and log records that it has written.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let mut counts = (0, 0, 0);
+        for request in self.written() {
+            counts.0 += items(&request, "resourceSpans", "scopeSpans", "spans").count() as u64;
+            counts.2 += items(&request, "resourceLogs", "scopeLogs", "logRecords").count() as u64;
+            for metric in items(&request, "resourceMetrics", "scopeMetrics", "metrics") {
+                let kinds = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
+                let points = kinds.iter().filter_map(|kind| metric[kind]["dataPoints"].as_array());
+                counts.1 += points.map(|points| points.len() as u64).sum::<u64>();
+            }
+        }
+        counts
     }
 }
 
-/// All objects that stand under a path of lists, such as `resourceSpans.scopeSpans.spans`.
-pub fn items<'a>(lines: &'a [Value], path: &[&str]) -> Vec<&'a Value> {
-    let mut found: Vec<&Value> = lines.iter().collect();
-    for name in path {
-        found = found.into_iter().filter_map(|value| value[*name].as_array()).flatten().collect();
-    }
-    found
+/// The items of a request, through resources and scopes.
+fn items<'a>(request: &'a Value, resources: &str, scopes: &'a str, items: &'a str) -> impl Iterator<Item = &'a Value> {
+    let list = |value: &'a Value, key: &str| value[key].as_array().map_or(&[][..], Vec::as_slice).iter();
+    list(request, resources).flat_map(move |of| list(of, scopes)).flat_map(move |of| list(of, items))
 }
 
-/// Debian's Prometheus, scraping one address.
-pub struct Prometheus {
-    port: u16,
+/// A real Prometheus.
+pub(crate) struct Prometheus {
     _process: Process,
+    port: u16,
     _folder: TempDir,
 }
 
 impl Prometheus {
-    pub fn start(target: u16) -> Prometheus {
-        let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: spanwise\n    honor_labels: true\n    static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
+    /// Starts one that scrapes `target` each second.
+    pub(crate) async fn scraping(target: u16) -> Prometheus {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("prometheus.yml");
+        let text = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n  - job_name: spanwise\n    honor_labels: true\n    \
+             static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
         );
-        let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(&config, text).expect("written");
+        let port = free_port();
         let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let process = Process::start(&mut command, &folder.path().join("log"));
-        Prometheus { port, _process: process, _folder: folder }
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(folder.path());
+        let process = Process::start("prometheus", &mut command, folder.path());
+        let prometheus = Prometheus { _process: process, port, _folder: folder };
+        until("Prometheus to be ready", Duration::from_secs(30), || async {
+            match get(&format!("http://127.0.0.1:{port}/-/ready")).await? {
+                (200, _) => Ok(()),
+                (status, body) => Err(format!("{status}: {body}")),
+            }
+        })
+        .await;
+        prometheus
     }
 
-    /// An instant query's samples.
-    pub async fn query(&self, query: &str) -> Result<Vec<Value>, String> {
-        let url = reqwest::Url::parse_with_params(
-            &format!("http://127.0.0.1:{}/api/v1/query", self.port),
-            &[("query", query)],
-        );
-        let answer = client().get(url.unwrap()).send().await.map_err(|error| error.to_string())?;
-        let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
-        answer["data"]["result"].as_array().cloned().ok_or_else(|| answer.to_string())
+    /// An instant query: each series with its value.
+    pub(crate) async fn query(&self, query: &str) -> Result<Vec<(BTreeMap<String, String>, f64)>, String> {
+        let mut url = reqwest::Url::parse(&format!("http://127.0.0.1:{}/api/v1/query", self.port)).expect("an address");
+        url.query_pairs_mut().append_pair("query", query);
+        let answer = get_json(url.as_str()).await?;
+        let result = answer["data"]["result"].as_array().ok_or_else(|| format!("no result: {answer}"))?;
+        let series = result.iter().map(|series| {
+            let labels: BTreeMap<String, String> = serde_json::from_value(series["metric"].clone()).unwrap_or_default();
+            let value = series["value"][1].as_str().and_then(|value| value.parse().ok()).unwrap_or(f64::NAN);
+            (labels, value)
+        });
+        Ok(series.collect())
     }
 
-    pub async fn number(&self, query: &str) -> Result<f64, String> {
-        let samples = self.query(query).await?;
-        let value = samples.first().and_then(|sample| sample["value"][1].as_str()?.parse().ok());
-        value.ok_or_else(|| format!("{query}: {samples:?}"))
+    /// The value of a query that gives one series.
+    pub(crate) async fn value(&self, query: &str) -> Result<f64, String> {
+        match &self.query(query).await?[..] {
+            [(_, value)] => Ok(*value),
+            other => Err(format!("{query}: expected one series, found {other:?}")),
+        }
     }
-}
-
-/// A folder of the repository.
-pub fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -1,191 +1,186 @@
-//! A Spanwise of the test's own.
+//! The program under test.
 
-use super::{Process, free_port, until};
+use super::client::{client, get, get_json};
+use super::config::{Ports, Setup};
+use super::process::{Process, tail};
+use super::until;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 use tempfile::TempDir;
 
-pub struct Server {
-    pub process: Process,
-    pub ports: Ports,
-    folder: TempDir,
-    environment: Vec<(String, String)>,
-    http: reqwest::Client,
-}
+/// The program.
+pub(crate) const SPANWISE: &str = env!("CARGO_BIN_EXE_spanwise");
+/// How long a start may take, also one that reads a log back on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Copy)]
-pub struct Ports {
-    pub grpc: u16,
-    pub otlp_http: u16,
-    pub http: u16,
-    pub postgres: u16,
-    pub scrape: u16,
-    pub health: u16,
-}
-
-/// How a server is to be.
-pub struct Setup {
-    pub config: Value,
-    pub environment: Vec<(String, String)>,
-    pub ports: Ports,
+/// A running Spanwise with a folder and ports of its own.
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) ports: Ports,
+    setup: Setup,
+    config: PathBuf,
     folder: TempDir,
 }
 
-pub const SPANWISE: &str = env!("CARGO_BIN_EXE_spanwise");
-
-pub fn client() -> reqwest::Client {
-    let _already_there = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap()
-}
-
-impl Setup {
-    pub fn new() -> Setup {
-        let folder = TempDir::new().unwrap();
-        let ports = Ports {
-            grpc: free_port(),
-            otlp_http: free_port(),
-            http: free_port(),
-            postgres: free_port(),
-            scrape: free_port(),
-            health: free_port(),
-        };
-        let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
-        let config = json!({
-            "receivers": {"otlp": {"protocols": {"grpc": at(ports.grpc), "http": at(ports.otlp_http)}}},
-            "connectors": {"performance": {"interval": "1s"}},
-            "exporters": {"prometheus": at(ports.scrape)},
-            "extensions": {
-                "store": {"directory": folder.path().join("data")},
-                "sql": {"http": at(ports.http), "postgres": at(ports.postgres)},
-                "health_check": at(ports.health),
-            },
-            "service": {
-                "extensions": ["store", "sql", "health_check"],
-                "pipelines": {
-                    "traces": {"receivers": ["otlp"], "exporters": ["performance"]},
-                    "metrics": {"receivers": ["otlp"], "exporters": ["performance", "prometheus"]},
-                    "logs": {"receivers": ["otlp"], "exporters": ["performance"]},
-                },
-                // Own metrics would be counted with those of the test.
-                "telemetry": {"metrics": {"level": "none"}},
-            },
-        });
-        Setup { config, environment: Vec::new(), ports, folder }
-    }
-
-    /// Adds an exporter to the pipelines of all signals.
-    pub fn export(mut self, id: &str, settings: Value) -> Setup {
-        self.config["exporters"][id] = settings;
-        for signal in ["traces", "metrics", "logs"] {
-            self.config["service"]["pipelines"][signal]["exporters"].as_array_mut().unwrap().push(json!(id));
-        }
-        self
-    }
-
-    pub fn with(mut self, change: impl FnOnce(&mut Value)) -> Setup {
-        change(&mut self.config);
-        self
-    }
-
-    pub fn variable(mut self, name: &str, value: &str) -> Setup {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub async fn start(self) -> Server {
-        let server = self.launch(Command::new(SPANWISE));
+impl Server {
+    /// Starts one and waits until it is ready.
+    pub(crate) async fn start(setup: Setup) -> Server {
+        let mut server = Server::launch(setup, &[]);
         server.ready().await;
         server
     }
 
-    /// Starts by a command of the caller's, to which the program's arguments are added.
-    pub fn launch(self, mut command: Command) -> Server {
-        let Setup { config, environment, ports, folder } = self;
-        let path = folder.path().join("config.yaml");
-        // JSON is YAML.
-        std::fs::write(&path, serde_json::to_string_pretty(&config).unwrap()).unwrap();
-        command.args(["--config".as_ref(), path.as_os_str()]).envs(environment.clone());
-        let process = Process::start(&mut command, &folder.path().join("log"));
-        Server { process, ports, folder, environment, http: client() }
-    }
-}
-
-impl Server {
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+    /// Starts one under another program, such as strace, and does not wait.
+    pub(crate) fn launch(setup: Setup, under: &[String]) -> Server {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ports = Ports::free();
+        let config = folder.path().join("otel-config.yaml");
+        std::fs::write(&config, setup.text(ports, &folder.path().join("data"))).expect("written");
+        let process = spawn(&setup, &config, folder.path(), under);
+        Server { process, ports, setup, config, folder }
     }
 
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    pub async fn ready(&self) {
+    /// Waits until health answers 200.
+    pub(crate) async fn ready(&mut self) {
         let url = format!("http://127.0.0.1:{}/", self.ports.health);
-        until("the server is ready", Duration::from_secs(60), || async {
-            match self.http.get(&url).send().await {
-                Ok(answer) if answer.status().is_success() => Ok(()),
-                other => Err((other.map(|answer| answer.status()), self.log())),
+        until("Spanwise to be ready", READY_WITHIN, || {
+            let (ended, url) = (self.process.ended(), url.clone());
+            let text = self.process.text();
+            async move {
+                assert!(ended.is_none(), "Spanwise ended with {ended:?}: {}", tail(&text, 40));
+                match get(&url).await? {
+                    (200, _) => Ok(()),
+                    (status, body) => Err(format!("{status}: {body}")),
+                }
             }
         })
         .await;
     }
 
-    pub async fn kill(&mut self) {
-        self.process.signal("KILL");
-        self.process.ended(Duration::from_secs(10)).await;
+    /// The folder that the test may use.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
-    /// Starts again on the same folder and ports.
-    pub async fn restart(&mut self) {
-        let mut command = Command::new(SPANWISE);
-        command.args(["--config".as_ref(), self.folder.path().join("config.yaml").as_os_str()]);
-        command.envs(self.environment.clone());
-        self.process = Process::start(&mut command, &self.folder.path().join("log"));
+    /// The configuration's file.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has logged since it was last started.
+    pub(crate) fn log(&self) -> String {
+        self.process.text()
+    }
+
+    /// Crashes it.
+    pub(crate) fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.process.signal("TERM");
+        self.process.wait(Duration::from_secs(30)).await
+    }
+
+    /// Starts it again on the same folder and ports.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = spawn(&self.setup, &self.config, self.folder.path(), &[]);
         self.ready().await;
     }
 
-    pub async fn sql(&self, sql: &str) -> Vec<Value> {
-        let (status, answer) = self.ask(sql).await;
-        assert_eq!(status, 200, "{sql}: {answer}");
-        answer["rows"].as_array().unwrap().clone()
+    /// Starts it next time without the test's variables: the disk is well again.
+    pub(crate) fn without_variables(&mut self) {
+        self.setup.forget_variables();
     }
 
-    pub async fn ask(&self, sql: &str) -> (u16, Value) {
-        let url = format!("http://127.0.0.1:{}/v1/sql", self.ports.http);
-        let answer = self.http.post(url).json(&json!({ "query": sql })).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+    /// Rows of a statement.
+    pub(crate) async fn sql(&self, query: &str) -> Vec<Value> {
+        self.try_sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    /// The one number that a query gives.
-    pub async fn number(&self, sql: &str) -> f64 {
-        let rows = self.sql(sql).await;
-        let value = rows.first().and_then(|row| row.as_object()?.values().next()?.as_f64());
-        value.unwrap_or(0.0)
+    /// Rows of a statement, or what was answered in their place.
+    pub(crate) async fn try_sql(&self, query: &str) -> Result<Vec<Value>, String> {
+        let (status, body) = self.ask(query).await?;
+        match (status, body["rows"].as_array()) {
+            (200, Some(rows)) => Ok(rows.clone()),
+            _ => Err(format!("{status}: {body}")),
+        }
     }
 
-    /// Waits until a query gives a number.
-    pub async fn reaches(&self, sql: &str, expected: f64) {
-        until(sql, Duration::from_secs(60), || async {
-            let found = self.number(sql).await;
-            if (found - expected).abs() < 1e-9 { Ok(()) } else { Err(format!("{found}, expected {expected}")) }
+    /// Status and JSON of the answer to a statement.
+    pub(crate) async fn ask(&self, query: &str) -> Result<(u16, Value), String> {
+        let url = format!("http://127.0.0.1:{}/v1/sql", self.ports.sql);
+        let answer = client().post(&url).json(&json!({ "query": query })).send().await;
+        let answer = answer.map_err(|error| format!("{url}: {error}"))?;
+        let status = answer.status().as_u16();
+        let body = answer.json().await.map_err(|error| format!("{url}: {status}: {error}"))?;
+        Ok((status, body))
+    }
+
+    /// The number that a statement of one row and one column gives; null is 0.
+    pub(crate) async fn number(&self, query: &str) -> f64 {
+        self.try_number(query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    pub(crate) async fn try_number(&self, query: &str) -> Result<f64, String> {
+        let rows = self.try_sql(query).await?;
+        let value = rows.first().and_then(Value::as_object).and_then(|row| row.values().next());
+        let value = value.ok_or_else(|| format!("no row: {rows:?}"))?;
+        value.as_f64().or_else(|| value.is_null().then_some(0.0)).ok_or_else(|| format!("no number: {value}"))
+    }
+
+    /// Waits until a statement gives the number.
+    pub(crate) async fn until_number(&self, query: &str, expected: f64) {
+        until(&format!("{query} to give {expected}"), Duration::from_mins(1), || async {
+            let found = self.try_number(query).await?;
+            if (found - expected).abs() < 1e-9 { Ok(()) } else { Err(found.to_string()) }
         })
         .await;
     }
 
-    pub async fn findings(&self) -> Vec<Value> {
-        let url = format!("http://127.0.0.1:{}/v1/findings", self.ports.http);
-        let answer: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
-        answer["findings"].as_array().unwrap().clone()
+    /// All findings.
+    pub(crate) async fn findings(&self) -> Result<Vec<Value>, String> {
+        let answer = get_json(&format!("http://127.0.0.1:{}/v1/findings", self.ports.sql)).await?;
+        answer["findings"].as_array().cloned().ok_or_else(|| format!("no findings in {answer}"))
     }
 
-    pub async fn scrape(&self) -> String {
-        let url = format!("http://127.0.0.1:{}/metrics", self.ports.scrape);
-        self.http.get(url).send().await.unwrap().text().await.unwrap()
+    /// The scrape's text.
+    pub(crate) async fn scrape(&self) -> String {
+        let (status, body) = get(&self.scrape_url()).await.expect("the scrape answers");
+        assert_eq!(status, 200, "{body}");
+        body
     }
 
-    pub fn otlp(&self) -> super::otlp::Sender {
-        super::otlp::Sender::new(self.ports.otlp_http)
+    pub(crate) fn scrape_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.ports.scrape)
     }
+
+    pub(crate) fn http_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports.http)
+    }
+}
+
+fn spawn(setup: &Setup, config: &Path, folder: &Path, under: &[String]) -> Process {
+    let mut command = match under {
+        [] => Command::new(SPANWISE),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(SPANWISE);
+            command
+        }
+    };
+    command.arg("--config").arg(config).current_dir(folder).envs(setup.environment().iter().cloned());
+    Process::start("spanwise", &mut command, folder)
 }

@@ -1,30 +1,51 @@
-//! A receiver of webhooks, for what has no real counterpart here.
+//! A receiver of alerts that keeps what it was told.
 
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-#[derive(Clone, Default)]
-pub struct Webhook {
-    seen: Arc<Mutex<Vec<Value>>>,
+/// What came, in its order.
+type Kept = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
+
+/// Listens on a port of its own until dropped.
+pub(crate) struct WebhookReceiver {
+    url: String,
+    kept: Kept,
+    task: tokio::task::JoinHandle<()>,
 }
 
-impl Webhook {
-    pub async fn start() -> (Webhook, String) {
-        let webhook = Webhook::default();
-        let handler = async |State(webhook): State<Webhook>, Json(body): Json<Value>| {
-            webhook.seen.lock().unwrap().push(body);
-            "ok"
-        };
-        let router = Router::new().fallback(handler).with_state(webhook.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (webhook, url)
+impl WebhookReceiver {
+    pub(crate) async fn start() -> WebhookReceiver {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let kept = Kept::default();
+        let router = Router::new().route("/hook", post(keep)).with_state(kept.clone());
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("the receiver serves");
+        });
+        WebhookReceiver { url, kept, task }
     }
 
-    pub fn bodies(&self) -> Vec<Value> {
-        self.seen.lock().unwrap().clone()
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The bodies that came, with their headers.
+    pub(crate) fn told(&self) -> Vec<(HeaderMap, Value)> {
+        self.kept.lock().expect("not poisoned").clone()
+    }
+}
+
+async fn keep(State(kept): State<Kept>, headers: HeaderMap, Json(body): Json<Value>) -> StatusCode {
+    kept.lock().expect("not poisoned").push((headers, body));
+    StatusCode::OK
+}
+
+impl Drop for WebhookReceiver {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }

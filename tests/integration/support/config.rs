@@ -1,0 +1,121 @@
+//! Configurations for the tests, in the Collector's form, on ports of their own.
+
+use super::free_port;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) grpc: u16,
+    pub(crate) http: u16,
+    pub(crate) sql: u16,
+    pub(crate) postgres: u16,
+    pub(crate) scrape: u16,
+    pub(crate) health: u16,
+}
+
+impl Ports {
+    pub(crate) fn free() -> Ports {
+        Ports {
+            grpc: free_port(),
+            http: free_port(),
+            sql: free_port(),
+            postgres: free_port(),
+            scrape: free_port(),
+            health: free_port(),
+        }
+    }
+}
+
+/// What a test's configuration says beyond the common.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    performance: Vec<String>,
+    sql: Vec<String>,
+    exporters: Vec<(String, String)>,
+    channels: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// One more key of `connectors.performance`, such as `budgets: {…}`.
+    pub(crate) fn performance(mut self, line: &str) -> Setup {
+        self.performance.push(line.to_owned());
+        self
+    }
+
+    /// One more key of `extensions.sql`.
+    pub(crate) fn sql(mut self, line: &str) -> Setup {
+        self.sql.push(line.to_owned());
+        self
+    }
+
+    /// An exporter, in the pipelines of all three signals.
+    pub(crate) fn exporter(mut self, id: &str, settings: &str) -> Setup {
+        self.exporters.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// An alert channel.
+    pub(crate) fn channel(mut self, id: &str, settings: &str) -> Setup {
+        self.channels.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// A variable of the server's environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    pub(crate) fn forget_variables(&mut self) {
+        self.environment.clear();
+    }
+
+    /// The file's text.
+    pub(crate) fn text(&self, ports: Ports, store: &Path) -> String {
+        let Ports { grpc, http, sql, postgres, scrape, health } = ports;
+        let mut text = format!(
+            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}\n\
+             connectors:\n  performance:\n    interval: 1s\n    lag: 1s\n"
+        );
+        lines(&mut text, &self.performance);
+        let _ = writeln!(text, "exporters:\n  prometheus: {{endpoint: 127.0.0.1:{scrape}}}");
+        for (id, settings) in self.exporters.iter().chain(&self.channels) {
+            let _ = writeln!(text, "  {id}: {{{settings}}}");
+        }
+        let _ = writeln!(text, "extensions:\n  store:\n    directory: {:?}", store.display());
+        let _ = writeln!(
+            text,
+            "  sql:\n    http: {{endpoint: 127.0.0.1:{sql}}}\n    postgres: {{endpoint: 127.0.0.1:{postgres}}}"
+        );
+        lines(&mut text, &self.sql);
+        let _ = writeln!(text, "  health_check: {{endpoint: 127.0.0.1:{health}}}");
+        text.push_str("service:\n  extensions: [store, sql, health_check]\n  pipelines:\n");
+        let mut ids = String::new();
+        for (id, _) in &self.exporters {
+            let _ = write!(ids, ", {id}");
+        }
+        for (signal, more) in [("traces", ""), ("metrics", ", prometheus"), ("logs", "")] {
+            let _ = writeln!(text, "    {signal}: {{receivers: [otlp], exporters: [performance{more}{ids}]}}");
+        }
+        if !self.channels.is_empty() {
+            let ids: Vec<&str> = self.channels.iter().map(|(id, _)| id.as_str()).collect();
+            let _ = writeln!(text, "    logs/alerts: {{receivers: [performance], exporters: [{}]}}", ids.join(", "));
+        }
+        // Own metrics would stand among those that a test counts.
+        text.push_str("  telemetry: {logs: {level: info}, metrics: {level: none}}\n");
+        text
+    }
+}
+
+fn lines(text: &mut String, lines: &[String]) {
+    for line in lines {
+        let _ = writeln!(text, "    {line}");
+    }
+}
