@@ -4,12 +4,14 @@ use super::tables::line;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use std::sync::Arc;
@@ -147,7 +149,7 @@ fn ended(reason: &str) -> QueryError {
 async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
     let state = context.state();
     let task = state.task_ctx();
-    let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+    let plan = state.create_physical_plan(&plan).await.and_then(yielding).map_err(failed)?;
     // What the answer holds counts as memory of queries, too.
     let held = MemoryConsumer::new("the answer's rows").register(task.memory_pool() as &Arc<dyn MemoryPool>);
     let mut stream = execute_stream(plan, task).map_err(failed)?;
@@ -167,6 +169,18 @@ async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimit
         }
     }
     Ok(answer)
+}
+
+/// The plan with joins that give their thread back every now and then. DataFusion's leaves do, but a join can work for
+/// minutes on what one leaf gave it, and could not be stopped meanwhile.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let wrapped = plan.transform_up(|node| {
+        Ok(match node.name().contains("Join") {
+            true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+            false => Transformed::no(node),
+        })
+    });
+    wrapped.map(|wrapped| wrapped.data)
 }
 
 fn failed(error: DataFusionError) -> QueryError {
