@@ -27,6 +27,8 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = options()?;
+    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut ours = Vec::new();
     let mut theirs = Vec::new();
     // A B B A: what drifts on the machine hits both alike.
