@@ -12,6 +12,7 @@ mod rollups;
 mod run;
 mod scrape;
 mod settings;
+mod slot;
 mod state_tables;
 mod tables;
 mod upkeep;

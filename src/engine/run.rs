@@ -1,9 +1,8 @@
 //! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
 
+use super::slot::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
-use crate::store::{Part, SnapshotTable};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -12,7 +11,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// A moment and the window before it, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +38,15 @@ impl Outcome {
 pub(crate) struct Statement {
     context: SessionContext,
     plan: LogicalPlan,
+    /// What its first run left for the next ones.
+    repeated: OnceLock<Option<Repeated>>,
 }
 
 impl Statement {
     /// Plans a statement without parameters.
     pub(crate) async fn plan(context: &SessionContext, sql: &str) -> Result<Statement> {
         let plan = context.state().create_logical_plan(sql).await?;
-        Ok(Statement { context: context.clone(), plan })
+        Ok(Statement { context: context.clone(), plan, repeated: OnceLock::new() })
     }
 
     /// Plans a pipeline's statement.
@@ -56,14 +57,25 @@ impl Statement {
     /// The statement with its parameters bound.
     pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
         let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
-        Ok(Statement { context: self.context.clone(), plan: self.plan.clone().with_param_values(values)? })
+        let plan = self.plan.clone().with_param_values(values)?;
+        Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
     }
 
     /// Runs it.
     pub(crate) async fn run(&self) -> Result<Outcome> {
+        if let Some(Some(repeated)) = self.repeated.get() {
+            return repeated.run(self.context.task_ctx()).await;
+        }
         let state = self.context.state();
         let task = state.task_ctx();
         let plan = state.create_physical_plan(&self.plan).await?;
+        if self.repeated.get().is_none() {
+            // Whoever comes second made the same.
+            let _kept = self.repeated.set(Repeated::of(&self.plan, &plan)?);
+        }
+        if let Some(Some(repeated)) = self.repeated.get() {
+            return repeated.run(task).await;
+        }
         let batches = collect(plan.clone(), task).await?;
         Ok(Outcome { batches, rows_read: rows_read(&plan) })
     }
@@ -77,26 +89,6 @@ pub(crate) async fn run(
     window: Option<Window>,
 ) -> Result<Outcome> {
     Statement::of(context, pipeline).await?.bind(params, window)?.run().await
-}
-
-/// The rows that a table shows at the moment, put there by whoever runs a statement over it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Vec<RecordBatch>>>);
-
-impl Slot {
-    /// Puts rows in place of those that were there.
-    pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
-    }
-
-    /// The table.
-    pub(crate) fn table(&self, schema: SchemaRef) -> Arc<SnapshotTable> {
-        let slot = self.clone();
-        Arc::new(SnapshotTable::new(schema, None, move || {
-            let batches = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
-            batches.iter().map(|batch| Part::new(batch.clone(), None)).collect()
-        }))
-    }
 }
 
 /// Rows that the leaves of a plan hold: every one of them is read.

@@ -146,7 +146,10 @@ async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()
 
 /// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.
 pub(crate) fn own_config() -> SessionConfig {
-    SessionConfig::new().with_target_partitions(1).with_information_schema(false)
+    // A filter that a plan made for itself of one run's rows must not meet those of the next.
+    let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+    config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+    config
 }
 
 /// An error as one line for people.

@@ -1,6 +1,7 @@
 //! Merging partial rows: one row a window and key, each column as its schema says.
 
-use crate::engine::run::{Slot, Statement};
+use crate::engine::run::Statement;
+use crate::engine::slot::Slot;
 use crate::model::table::{Merge, TableDef};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;

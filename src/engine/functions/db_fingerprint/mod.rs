@@ -6,6 +6,7 @@
 //! character by character. Systems that speak no SQL have rules of their own.
 
 mod other;
+mod shape;
 mod sql;
 
 use arrow::array::{AsArray as _, StringArray};
@@ -13,7 +14,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 /// Characters of a fingerprint at most.
 const LENGTH_MAX: usize = 2048;
@@ -38,19 +40,54 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
 }
 
 fn remembered(system: &str, query: &str) -> Arc<str> {
-    static REMEMBERED: LazyLock<Mutex<HashMap<u128, Arc<str>>>> = LazyLock::new(Mutex::default);
-    let key = xxhash_rust::xxh3::xxh3_128_with_seed(query.as_bytes(), xxhash_rust::xxh3::xxh3_64(system.as_bytes()));
-    let lock = || REMEMBERED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(print) = lock().get(&key) {
-        return print.clone();
+    static PRINTS: LazyLock<Mutex<Prints>> = LazyLock::new(Mutex::default);
+    let lock = || PRINTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let shape = shape::of(query);
+    if let Some(print) = lock().find(system, query, shape.as_deref()) {
+        return print;
     }
     let print: Arc<str> = fingerprint(system, query).into();
-    let mut remembered = lock();
-    if remembered.len() >= REMEMBERED_MAX {
-        remembered.clear();
-    }
-    remembered.insert(key, print.clone());
+    let same = shape.as_deref().map(|shape| fingerprint(system, shape) == *print);
+    lock().keep((system, query), (shape.as_deref(), same == Some(true)), &print);
     print
+}
+
+/// What is remembered: by shape where the literals make no difference, else by text.
+#[derive(Default)]
+struct Prints {
+    by_text: HashMap<u128, Arc<str>>,
+    /// `None` for a shape whose literals do make a difference, such as the precision of a type.
+    by_shape: HashMap<u128, Option<Arc<str>>>,
+}
+
+impl Prints {
+    fn find(&self, system: &str, query: &str, shape: Option<&str>) -> Option<Arc<str>> {
+        let by_shape = shape.and_then(|shape| self.by_shape.get(&key(system, shape)));
+        match by_shape {
+            Some(Some(print)) => Some(print.clone()),
+            Some(None) => self.by_text.get(&key(system, query)).cloned(),
+            // A shape that is not known yet shall be, even if the text is.
+            None if shape.is_some() => None,
+            None => self.by_text.get(&key(system, query)).cloned(),
+        }
+    }
+
+    fn keep(&mut self, (system, query): (&str, &str), (shape, is_same): (Option<&str>, bool), print: &Arc<str>) {
+        if self.by_text.len() + self.by_shape.len() >= REMEMBERED_MAX {
+            self.by_text.clear();
+            self.by_shape.clear();
+        }
+        if let Some(shape) = shape {
+            self.by_shape.insert(key(system, shape), is_same.then(|| print.clone()));
+        }
+        if !is_same {
+            self.by_text.insert(key(system, query), print.clone());
+        }
+    }
+}
+
+fn key(system: &str, text: &str) -> u128 {
+    xxh3_128_with_seed(text.as_bytes(), xxh3_64(system.as_bytes()))
 }
 
 /// The fingerprint of a query to a database of the kind `system` (`db.system.name`).
@@ -69,7 +106,7 @@ pub fn fingerprint(system: &str, query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fingerprint;
+    use super::{fingerprint, remembered};
 
     #[track_caller]
     fn check(system: &str, query: &str, expected: &str) {
@@ -123,6 +160,29 @@ mod tests {
         );
         check("mongodb", r#"{"ids":[1,2,3]}"#, r#"{"ids":["?"]}"#);
         check("mongodb", "find 'x' 17", "find ? ?");
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_made() {
+        let queries = [
+            "SELECT a FROM t WHERE b = 17 AND c = 'x'",
+            "SELECT a FROM t WHERE b = 18 AND c = 'it''s'",
+            "SELECT CAST(a AS NUMERIC(10, 2)) FROM t WHERE b = 1",
+            "SELECT CAST(a AS NUMERIC(12, 4)) FROM t WHERE b = 2",
+            "SELECT a FROM t1 WHERE b IN (1, 2)",
+            "SELECT a FROM t2 WHERE b IN (1, 2)",
+            "SELECT 1.5, 2e10, 0x1F, -3, a1, b_2, $1, :3 FROM t",
+            "SELECT E'a\\'b', X'1F', N'x' FROM \"it's 7\" -- it's 8",
+            "SELEC 17 FRM 'x",
+            "GET user:17",
+            r#"{"find":"users","filter":{"age":17}}"#,
+        ];
+        for system in ["postgresql", "mysql", "sqlite", "redis", "mongodb", ""] {
+            // The second time it is found, in whatever order.
+            for query in queries.iter().chain(queries.iter().rev()) {
+                assert_eq!(*remembered(system, query), fingerprint(system, query), "{system}: {query}");
+            }
+        }
     }
 
     #[test]

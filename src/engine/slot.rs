@@ -1,0 +1,132 @@
+//! Tables whose rows are put there by whoever runs a statement over them.
+
+use super::run::Outcome;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType, Volatility};
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The rows that a table shows at the moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Vec<RecordBatch>>>);
+
+impl Slot {
+    /// Puts rows in place of those that were there.
+    pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
+    }
+
+    /// The table.
+    pub(crate) fn table(&self, schema: SchemaRef) -> Arc<dyn TableProvider> {
+        Arc::new(SlotTable(Shown { slot: self.clone(), schema }))
+    }
+
+    fn batches(&self) -> Vec<RecordBatch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn rows(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// A slot as a table. Its rows are taken when a plan runs, not when it is made, so that one plan serves many runs.
+#[derive(Debug)]
+struct SlotTable(Shown);
+
+#[derive(Debug, Clone)]
+struct Shown {
+    slot: Slot,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for SlotTable {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows: Arc<dyn PartitionStream> = Arc::new(self.0.clone());
+        let schema = self.0.schema.clone();
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![rows], projection, [], false, limit)?))
+    }
+}
+
+impl PartitionStream for Shown {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let batches = futures::stream::iter(self.slot.batches().into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
+    }
+}
+
+/// A physical plan that runs again and again over what its slots then hold. Making one costs milliseconds, more than
+/// most runs.
+#[derive(Debug)]
+pub(crate) struct Repeated {
+    plan: Arc<dyn ExecutionPlan>,
+    /// One for each time that a slot is read.
+    slots: Vec<Slot>,
+}
+
+impl Repeated {
+    /// The plan made of `logical`; `None` where another moment could want another plan.
+    pub(crate) fn of(logical: &LogicalPlan, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Repeated>> {
+        let mut slots = Vec::new();
+        let mut lasts = true;
+        logical.apply_with_subqueries(|node| {
+            match node {
+                LogicalPlan::TableScan(scan) => {
+                    let provider = source_as_provider(&scan.source)?;
+                    match provider.downcast_ref::<SlotTable>() {
+                        Some(table) => slots.push(table.0.slot.clone()),
+                        None => lasts = false,
+                    }
+                }
+                LogicalPlan::RecursiveQuery(_) => lasts = false,
+                _ => {}
+            }
+            node.apply_expressions(|expression| {
+                expression.apply(|part| {
+                    if let Expr::ScalarFunction(call) = part {
+                        // Others stand for the moment of the planning, as now() does.
+                        lasts &= call.func.signature().volatility == Volatility::Immutable;
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        })?;
+        Ok(lasts.then(|| Repeated { plan: plan.clone(), slots }))
+    }
+
+    /// Runs it.
+    pub(crate) async fn run(&self, task: Arc<TaskContext>) -> Result<Outcome> {
+        let rows_read = self.slots.iter().map(Slot::rows).sum::<usize>() as u64;
+        let batches = collect(reset_plan_states(self.plan.clone())?, task).await?;
+        Ok(Outcome { batches, rows_read })
+    }
+}
