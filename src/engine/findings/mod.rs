@@ -91,7 +91,15 @@ pub struct Evaluator {
 struct Prepared {
     definition: PipelineDef,
     params: BTreeMap<String, Param>,
+    /// A scan that took long is not run again before.
+    rests_until: Option<Instant>,
 }
+
+/// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it ran, so
+/// that it never takes more than two hundredths of a core.
+const SCAN_REST: u32 = 50;
+/// A scan that took less need not rest.
+const SCAN_SHORT: Duration = Duration::from_millis(100);
 
 impl Evaluator {
     /// Takes the finding pipelines out of `pipelines`; `restored` are the states that an earlier process put.
@@ -121,8 +129,15 @@ impl Evaluator {
         let mut evaluation = Evaluation::default();
         for index in 0..self.pipelines.len() {
             let began = Instant::now();
+            if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
+                continue;
+            }
             let outcome = self.judge(index, context, now_ms).await;
-            let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+            let took = began.elapsed();
+            let milliseconds = took.as_secs_f64() * 1000.0;
+            let prepared = &mut self.pipelines[index];
+            let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
+            prepared.rests_until = (scans && took > SCAN_SHORT).then(|| began + took * (SCAN_REST + 1));
             let id = self.pipelines[index].definition.id.clone();
             let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
             match outcome {
@@ -140,7 +155,7 @@ impl Evaluator {
     }
 
     async fn judge(&self, index: usize, context: &SessionContext, now_ms: i64) -> Result<(Vec<Judged>, u64), String> {
-        let Prepared { definition, params } = &self.pipelines[index];
+        let Prepared { definition, params, .. } = &self.pipelines[index];
         let end_ms = now_ms - self.settings.lag_ms;
         let window = Window { start_ms: end_ms - definition.window_ms, end_ms };
         let running = tokio::time::timeout(self.settings.timeout, run(context, definition, params, Some(window)));
@@ -214,5 +229,5 @@ fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Pre
         params.extend(changes.params.clone());
     }
     definition.finding = Some(finding);
-    Some(Prepared { definition, params })
+    Some(Prepared { definition, params, rests_until: None })
 }
