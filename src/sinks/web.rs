@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 /// How much of an answer is looked at.
-const BODY_BYTES_MAX: usize = 4096;
+const BODY_BYTES_MAX: usize = 256 << 10;
+/// How much of what a target says is told on.
+const TOLD_CHARACTERS_MAX: usize = 1000;
 
 /// A client for one target; `place` is the key of its settings.
 ///
@@ -93,6 +95,11 @@ pub(super) async fn beginning(mut answer: reqwest::Response) -> Vec<u8> {
         }
     }
     body
+}
+
+/// As much of a target's words as is told on.
+pub(super) fn cut(text: &str) -> &str {
+    text.char_indices().nth(TOLD_CHARACTERS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

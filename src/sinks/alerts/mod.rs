@@ -217,7 +217,7 @@ impl Channel {
         }
         let after = web::retry_after(answer.headers()).map(|wait| wait.min(RETRY_AFTER_MAX));
         let text = web::beginning(answer).await;
-        let reason = self.mask.over(&format!("{status}: {}", String::from_utf8_lossy(&text)));
+        let reason = self.mask.over(&format!("{status}: {}", web::cut(&String::from_utf8_lossy(&text))));
         let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         Err(Failure { again, after, reason })
     }

@@ -1,15 +1,17 @@
-//! Frames put together into one request. OTLP requests are a repeated field each, so those of one signal are joined by
-//! writing them one behind the other.
+//! Frames put together into one request, and requests cut in two.
 
+use super::wire::{count, halves};
 use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::settings::BatchSettings;
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 /// One frame's request.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) position: Position,
+    /// Which piece of the frame it is: 1 is the whole, 2 and 3 its halves, 4 and 5 the halves of 2.
+    pub(super) piece: u64,
     pub(super) body: Bytes,
     pub(super) items: u64,
 }
@@ -17,7 +19,15 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn new(position: Position, signal: Signal, body: Bytes) -> Part {
         let items = count(signal, &body);
-        Part { position, body, items }
+        Part { position, piece: 1, body, items }
+    }
+
+    /// The part as two; `None` where a single item is left.
+    fn halves(&self, signal: Signal) -> Option<(Part, Part)> {
+        let (first, rest) = halves(signal, &self.body)?;
+        let piece = self.piece.wrapping_mul(2);
+        let half = |piece, body| Part { piece, ..Part::new(self.position, signal, body) };
+        Some((half(piece, first), half(piece + 1, rest)))
     }
 }
 
@@ -57,6 +67,22 @@ impl Batch {
     }
 }
 
+/// The parts as two lists that say the same together; `None` where a single item is left.
+pub(super) fn split(signal: Signal, parts: &[Part]) -> Option<(Vec<Part>, Vec<Part>)> {
+    if let [part] = parts {
+        return part.halves(signal).map(|(first, rest)| (vec![first], vec![rest]));
+    }
+    let (first, rest) = parts.split_at(parts.len() / 2);
+    (!first.is_empty()).then(|| (first.to_vec(), rest.to_vec()))
+}
+
+/// Whether the parts as one request keep the bounds.
+pub(super) fn fits(settings: &BatchSettings, parts: &[Part]) -> bool {
+    let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
+    let items: u64 = parts.iter().map(|part| part.items).sum();
+    bytes <= settings.bytes_max && (settings.items_max == 0 || items <= settings.items_max)
+}
+
 /// The parts as one request.
 pub(super) fn join(parts: &[Part]) -> Bytes {
     if let [part] = parts {
@@ -67,81 +93,10 @@ pub(super) fn join(parts: &[Part]) -> Bytes {
     body.freeze()
 }
 
-/// Items of a request: its fields are walked without being decoded.
-#[must_use]
-pub fn count(signal: Signal, body: &Bytes) -> u64 {
-    // Field numbers from the request down to the items: resources, scopes, items.
-    let scopes = fields(body, &[1]).flat_map(|resource| fields_of(resource, &[2]));
-    let items = scopes.flat_map(|scope| fields_of(scope, &[2]));
-    match signal {
-        Signal::Traces | Signal::Logs => items.count() as u64,
-        Signal::Metrics => {
-            // Gauge, sum, histogram, exponential histogram, summary: the points of each are its field 1.
-            let data = items.flat_map(|metric| fields_of(metric, &[5, 7, 9, 10, 11]));
-            data.flat_map(|data| fields_of(data, &[1])).count() as u64
-        }
-    }
-}
-
-fn fields_of(message: Bytes, wanted: &'static [u64]) -> Vec<Bytes> {
-    fields(&message, wanted).collect()
-}
-
-/// The length-delimited fields of a message with these numbers. Where it is damaged, it ends.
-fn fields(message: &Bytes, wanted: &'static [u64]) -> impl Iterator<Item = Bytes> + use<> {
-    let mut left = message.clone();
-    std::iter::from_fn(move || {
-        while left.has_remaining() {
-            let key = varint(&mut left)?;
-            let skip = match key & 7 {
-                0 => {
-                    varint(&mut left)?;
-                    0
-                }
-                1 => 8,
-                5 => 4,
-                2 => {
-                    let length = usize::try_from(varint(&mut left)?).ok()?;
-                    if wanted.contains(&(key >> 3)) {
-                        return (length <= left.len()).then(|| left.split_to(length));
-                    }
-                    length
-                }
-                _ => return None,
-            };
-            if skip > left.len() {
-                return None;
-            }
-            left.advance(skip);
-        }
-        None
-    })
-}
-
-fn varint(bytes: &mut Bytes) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        if !bytes.has_remaining() {
-            return None;
-        }
-        let byte = bytes.get_u8();
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-    use opentelemetry_proto::tonic::metrics::v1::{
-        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
-    };
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
     use prost::Message as _;
 
@@ -163,25 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn points_are_counted_whatever_holds_them() {
-        let gauge = Data::Gauge(Gauge { data_points: vec![NumberDataPoint::default(); 2] });
-        let histogram = Data::Histogram(Histogram {
-            data_points: vec![HistogramDataPoint::default(); 3],
-            aggregation_temporality: 1,
-        });
-        let metrics = [gauge, histogram].map(|data| Metric { name: "m".into(), data: Some(data), ..Metric::default() });
-        let scope = ScopeMetrics { metrics: metrics.to_vec(), ..ScopeMetrics::default() };
-        let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
-        let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec();
-        assert_eq!(count(Signal::Metrics, &request.into()), 5);
-    }
-
-    #[test]
     fn bounds_hold_but_for_the_first_part() {
         let settings = BatchSettings { items_min: 100, items_max: 8, bytes_max: 1 << 20, ..BatchSettings::default() };
         let mut batch = Batch::new(Position(0));
         assert!(batch.take(&settings, Part::new(Position(1), Signal::Traces, spans(10))));
         assert!(!batch.take(&settings, Part::new(Position(2), Signal::Traces, spans(1))));
         assert_eq!(batch.upto, Position(1));
+        assert!(!fits(&settings, &batch.parts), "what is alone too large is cut");
+    }
+
+    #[test]
+    fn pieces_of_a_frame_are_told_apart() {
+        let whole = vec![Part::new(Position(1), Signal::Traces, spans(2))];
+        let (first, rest) = split(Signal::Traces, &whole).unwrap();
+        assert_eq!([first[0].piece, rest[0].piece], [2, 3]);
+        assert_eq!(split(Signal::Traces, &rest).map(|(first, _)| first[0].piece), Some(6));
     }
 }

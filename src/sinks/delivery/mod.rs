@@ -6,12 +6,13 @@
 
 mod backoff;
 mod batch;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use backoff::Backoff;
-pub use batch::count as count_items;
+pub use wire::count as count_items;
 
 use super::memory::Memory;
 use super::settings::{BatchSettings, RetrySettings};
@@ -35,6 +36,8 @@ const DEAD_LETTERS_MAX: usize = 1000;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
 const DRAIN: Duration = Duration::from_secs(3);
+/// However little a target takes, more than this is tried first.
+const BYTES_MAX_LEAST: usize = 64 << 10;
 /// Failures in a row after which the target counts as down.
 const DOWN_AFTER: u32 = 3;
 
@@ -230,16 +233,24 @@ impl Delivery {
     async fn deliver(&mut self, parts: Vec<Part>) -> anyhow::Result<bool> {
         let mut waiting = vec![parts];
         while let Some(parts) = waiting.pop() {
+            // A frame is as large as its sender made it; the target has bounds of its own.
+            if !batch::fits(&self.settings.batch, &parts)
+                && let Some((first, rest)) = batch::split(self.signal, &parts)
+            {
+                waiting.extend([rest, first]);
+                continue;
+            }
             match self.send(&parts).await {
                 None => return Ok(false),
                 Some(Outcome::Delivered { rejected, message }) => self.delivered(&parts, rejected, &message),
-                Some(Outcome::TooLarge(_)) if parts.len() > 1 => {
-                    let (first, rest) = parts.split_at(parts.len() / 2);
-                    waiting.extend([rest.to_vec(), first.to_vec()]);
-                }
-                Some(Outcome::TooLarge(reason) | Outcome::Refused(reason) | Outcome::Retry { reason, .. }) => {
-                    self.bury(&parts, &reason).await?;
-                }
+                Some(Outcome::TooLarge(reason)) => match batch::split(self.signal, &parts) {
+                    Some((first, rest)) => {
+                        self.send_less(&parts);
+                        waiting.extend([rest, first]);
+                    }
+                    None => self.bury(&parts, &reason).await?,
+                },
+                Some(Outcome::Refused(reason) | Outcome::Retry { reason, .. }) => self.bury(&parts, &reason).await?,
             }
         }
         Ok(true)
@@ -265,6 +276,13 @@ impl Delivery {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Keeps in mind what was too large, so that not every request is sent twice.
+    fn send_less(&mut self, parts: &[Part]) {
+        let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
+        let bound = &mut self.settings.batch.bytes_max;
+        *bound = (*bound).min((bytes / 2).max(BYTES_MAX_LEAST));
     }
 
     fn is_failing(&mut self, reason: &str) {
@@ -330,7 +348,7 @@ impl Delivery {
                 "sink": id, "position": part.position.0, "signal": self.signal.as_str(), "items": part.items,
                 "reason": reason, "time": time_us,
             });
-            let key = format!("{prefix}{:020}", part.position.0);
+            let key = format!("{prefix}{:020}.{:020}", part.position.0, part.piece);
             self.memory.put(DEAD_LETTERS, &key, letter.to_string().as_bytes()).await?;
         }
         let mut kept = self.memory.entries(DEAD_LETTERS).await?;

@@ -35,7 +35,12 @@ impl FrameSource for Given {
 }
 
 fn frame(signal: Signal, name: &str) -> Frame {
-    let scope = ScopeSpans { spans: vec![Span { name: name.into(), ..Span::default() }], ..ScopeSpans::default() };
+    frame_of(signal, &[name])
+}
+
+fn frame_of(signal: Signal, names: &[&str]) -> Frame {
+    let spans = names.iter().map(|name| Span { name: (*name).into(), ..Span::default() }).collect();
+    let scope = ScopeSpans { spans, ..ScopeSpans::default() };
     let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
     Frame {
         receiver: "otlp".into(),
@@ -55,22 +60,23 @@ struct Target {
     answers: Mutex<VecDeque<Outcome>>,
     taken: Mutex<Vec<String>>,
     attempts: Mutex<usize>,
-    largest: Option<usize>,
+    /// Items that it takes in one request.
+    largest: Option<u64>,
 }
 
 #[async_trait]
 impl Sender for Target {
     async fn send(&self, _signal: Signal, body: Bytes) -> Outcome {
         *self.attempts.lock().unwrap() += 1;
-        let request = ExportTraceServiceRequest::decode(body).unwrap();
-        if self.largest.is_some_and(|largest| request.resource_spans.len() > largest) {
+        if self.largest.is_some_and(|largest| count_items(Signal::Traces, &body) > largest) {
             return Outcome::TooLarge("too large".into());
         }
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.unwrap_or(Outcome::Delivered { rejected: 0, message: String::new() });
         if matches!(answer, Outcome::Delivered { .. }) {
-            let names = request.resource_spans.iter().map(|resource| resource.scope_spans[0].spans[0].name.clone());
-            self.taken.lock().unwrap().extend(names);
+            let request = ExportTraceServiceRequest::decode(body).unwrap();
+            let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
+            self.taken.lock().unwrap().extend(spans.map(|span| span.name.clone()));
         }
         answer
     }
@@ -154,6 +160,20 @@ async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
     let bench = Bench::new(Target { largest: Some(0), ..Target::default() }, &["a"]);
     bench.run().await;
     assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_frame_larger_than_the_target_takes_is_cut() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let bench = Bench::new(Target { largest: Some(2), ..Target::default() }, &["before"]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.run().await;
+    assert_eq!(bench.taken(), [&["before"][..], &names].concat(), "each once, in order");
+    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
+    let bench = Bench::new(Target { largest: Some(0), ..Target::default() }, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.run().await;
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), names.len(), "each is told");
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ impl Sender for Http {
         if status.is_success() {
             return wire::delivered(signal, &body);
         }
-        let reason = format!("{status}: {}", told(&body));
+        let reason = format!("{status}: {}", web::cut(&told(&body)));
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
             StatusCode::TOO_MANY_REQUESTS

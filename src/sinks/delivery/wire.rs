@@ -1,0 +1,234 @@
+//! OTLP requests as bytes: items counted, and requests cut in two, without decoding what lies in them.
+
+use crate::model::signal::Signal;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+/// Field numbers from the request down to its items: resources, scopes, items.
+const ITEMS: [&[u64]; 3] = [&[1], &[2], &[2]];
+/// And on to the points of a metric: gauge, sum, histogram, exponential histogram or summary, of each the field 1.
+const POINTS: [&[u64]; 5] = [&[1], &[2], &[2], &[5, 7, 9, 10, 11], &[1]];
+
+const fn path(signal: Signal) -> &'static [&'static [u64]] {
+    match signal {
+        Signal::Traces | Signal::Logs => &ITEMS,
+        Signal::Metrics => &POINTS,
+    }
+}
+
+/// Items of a request.
+#[must_use]
+pub fn count(signal: Signal, body: &Bytes) -> u64 {
+    count_below(body, path(signal))
+}
+
+fn count_below(message: &Bytes, path: &[&[u64]]) -> u64 {
+    let Some((wanted, deeper)) = path.split_first() else { return 1 };
+    let listed = fields(message).filter(|field| field.is_one_of(wanted));
+    listed.map(|field| field.inner.map_or(0, |inner| count_below(&inner, deeper))).sum()
+}
+
+/// A request as two that say the same together; `None` where a single item is left, or the bytes are damaged.
+pub(super) fn halves(signal: Signal, body: &Bytes) -> Option<(Bytes, Bytes)> {
+    cut(body, path(signal))
+}
+
+/// Cuts the list at the head of `path`, or the one entry that it has; what stands beside it goes into both.
+fn cut(message: &Bytes, path: &[&[u64]]) -> Option<(Bytes, Bytes)> {
+    let (wanted, deeper) = path.split_first()?;
+    let (list, beside): (Vec<Field>, Vec<Field>) = fields(message).partition(|field| field.is_one_of(wanted));
+    let (first, rest) = match list.as_slice() {
+        [] => return None,
+        [only] => {
+            let (first, rest) = cut(only.inner.as_ref()?, deeper)?;
+            (wrap(only.key, &first), wrap(only.key, &rest))
+        }
+        list => {
+            let half = list.iter().map(|field| field.whole.len()).sum::<usize>() / 2;
+            let mut bytes = 0;
+            let filled = list.iter().position(|field| {
+                bytes += field.whole.len();
+                bytes >= half
+            });
+            let (first, rest) = list.split_at((filled? + 1).min(list.len() - 1));
+            (joined(first), joined(rest))
+        }
+    };
+    let beside = joined(&beside);
+    Some(([beside.clone(), first].concat().into(), [beside, rest].concat().into()))
+}
+
+fn joined(fields: &[Field]) -> Bytes {
+    fields.iter().flat_map(|field| field.whole.iter().copied()).collect()
+}
+
+/// A message as a field.
+fn wrap(key: u64, message: &Bytes) -> Bytes {
+    let mut field = BytesMut::with_capacity(message.len() + 12);
+    put_varint(&mut field, key);
+    put_varint(&mut field, message.len() as u64);
+    field.put_slice(message);
+    field.freeze()
+}
+
+/// A field of a message.
+struct Field {
+    /// Number and kind.
+    key: u64,
+    /// All of its bytes.
+    whole: Bytes,
+    /// What it holds, where it has a length.
+    inner: Option<Bytes>,
+}
+
+impl Field {
+    fn is_one_of(&self, wanted: &[u64]) -> bool {
+        self.inner.is_some() && wanted.contains(&(self.key >> 3))
+    }
+}
+
+/// The fields of a message. Where it is damaged, it ends.
+fn fields(message: &Bytes) -> impl Iterator<Item = Field> + use<> {
+    let mut left = message.clone();
+    std::iter::from_fn(move || {
+        let from = left.clone();
+        let key = varint(&mut left)?;
+        let (skip, has_inner) = match key & 7 {
+            0 => varint(&mut left).map(|_| (0, false))?,
+            1 => (8, false),
+            2 => (usize::try_from(varint(&mut left)?).ok()?, true),
+            5 => (4, false),
+            _ => return None,
+        };
+        if skip > left.len() {
+            return None;
+        }
+        let inner = left.split_to(skip);
+        let whole = from.slice(..from.len() - left.len());
+        Some(Field { key, whole, inner: has_inner.then_some(inner) })
+    })
+}
+
+fn varint(bytes: &mut Bytes) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        if !bytes.has_remaining() {
+            return None;
+        }
+        let byte = bytes.get_u8();
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn put_varint(bytes: &mut BytesMut, mut value: u64) {
+    while value >= 0x80 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits")]
+        bytes.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+    bytes.put_u8(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::{
+        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    };
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message as _;
+
+    #[test]
+    fn points_are_counted_whatever_holds_them() {
+        let gauge = Data::Gauge(Gauge { data_points: vec![NumberDataPoint::default(); 2] });
+        let histogram = Data::Histogram(Histogram {
+            data_points: vec![HistogramDataPoint::default(); 3],
+            aggregation_temporality: 1,
+        });
+        let metrics = [gauge, histogram].map(|data| Metric { name: "m".into(), data: Some(data), ..Metric::default() });
+        let scope = ScopeMetrics { metrics: metrics.to_vec(), ..ScopeMetrics::default() };
+        let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
+        let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec();
+        assert_eq!(count(Signal::Metrics, &request.into()), 5);
+    }
+
+    /// Cuts until nothing more can be cut.
+    fn pieces(signal: Signal, body: Bytes) -> Vec<Bytes> {
+        match halves(signal, &body) {
+            Some((first, rest)) => [pieces(signal, first), pieces(signal, rest)].concat(),
+            None => vec![body],
+        }
+    }
+
+    #[test]
+    fn each_piece_of_a_trace_request_has_one_span_with_its_resource_and_scope() {
+        let span = |name: usize| Span { name: format!("span {name}"), end_time_unix_nano: 7, ..Span::default() };
+        let resource = |number: usize| ResourceSpans {
+            resource: Some(Resource {
+                dropped_attributes_count: u32::try_from(number).unwrap(),
+                ..Resource::default()
+            }),
+            scope_spans: (0..number)
+                .map(|scope| ScopeSpans {
+                    spans: (0..=scope).map(|name| span(number * 100 + scope * 10 + name)).collect(),
+                    schema_url: format!("scope {scope}"),
+                    ..ScopeSpans::default()
+                })
+                .collect(),
+            schema_url: format!("resource {number}"),
+        };
+        let request = ExportTraceServiceRequest { resource_spans: (1..=3).map(resource).collect() };
+        let expected: Vec<_> = request
+            .resource_spans
+            .iter()
+            .flat_map(|resource| resource.scope_spans.iter().map(move |scope| (resource, scope)))
+            .flat_map(|(resource, scope)| scope.spans.iter().map(move |span| (resource, scope, span)))
+            .map(|(resource, scope, span)| ResourceSpans {
+                scope_spans: vec![ScopeSpans { spans: vec![span.clone()], ..scope.clone() }],
+                ..resource.clone()
+            })
+            .collect();
+        let found: Vec<_> = pieces(Signal::Traces, request.encode_to_vec().into())
+            .into_iter()
+            .flat_map(|piece| ExportTraceServiceRequest::decode(piece).unwrap().resource_spans)
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_metric_of_many_points_is_cut_between_its_points() {
+        let points = |number: u64| {
+            let point = |time_unix_nano| NumberDataPoint { time_unix_nano, ..NumberDataPoint::default() };
+            (1..=number).map(point).collect::<Vec<_>>()
+        };
+        let sum = Sum { data_points: points(300), aggregation_temporality: 2, is_monotonic: true };
+        let metric = Metric { name: "m".into(), unit: "s".into(), data: Some(Data::Sum(sum)), ..Metric::default() };
+        let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
+        let request = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() }],
+        };
+        let pieces = pieces(Signal::Metrics, request.encode_to_vec().into());
+        assert_eq!(pieces.len(), 300);
+        for (piece, time) in pieces.into_iter().zip(1_u64..) {
+            let metric = ExportMetricsServiceRequest::decode(piece)
+                .unwrap()
+                .resource_metrics
+                .remove(0)
+                .scope_metrics
+                .remove(0)
+                .metrics
+                .remove(0);
+            let Some(Data::Sum(sum)) = metric.data else { panic!("not a sum: {metric:?}") };
+            assert!(sum.is_monotonic && sum.aggregation_temporality == 2 && metric.unit == "s");
+            assert_eq!(sum.data_points[0].time_unix_nano, time);
+        }
+    }
+}
