@@ -66,7 +66,7 @@ pub struct Committed<T> {
     pub attachment: T,
 }
 
-/// What was found when the log was opened.
+/// What was found in the last segment when the log was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Whole frames.

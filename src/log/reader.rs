@@ -121,10 +121,15 @@ impl Open {
             self.at = 0;
             return Ok(());
         }
+        let damaged_from = self.window_start + self.at as u64;
         self.at = match found {
             Found::Damage { next: Some(next) } => next,
             _ => self.window.len(),
         };
+        if let Found::Damage { .. } = found {
+            let damaged_to = self.window_start + self.at as u64;
+            tracing::warn!(segment = self.first, damaged_from, damaged_to, "damaged bytes of the log were passed over");
+        }
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// Reads the folder, passes over damage, and cuts off an unfinished end.
+    /// Reads the folder and the last segment: passes over damage, and cuts off an unfinished end.
     pub(super) fn open(dir: &Path) -> Result<(Segments, Recovery), LogError> {
         let failed = |doing, path: &Path| {
             let path = path.to_owned();
@@ -52,8 +52,8 @@ impl Segments {
         for (index, segment) in list.iter_mut().enumerate() {
             // A segment's name is trusted for where its frames begin, also where all of them are damaged.
             newest = newest.max(segment.first.saturating_sub(1));
-            recover(segment, &mut newest, &mut recovery, index == last)
-                .map_err(failed("cannot read the segment", &segment.path))?;
+            let looked_at = if index == last { mend(segment, &mut newest, &mut recovery) } else { seal(segment) };
+            looked_at.map_err(failed("cannot read the segment", &segment.path))?;
         }
         sync_dir(dir).map_err(failed("cannot sync the folder", dir))?;
         Ok((Segments { dir: dir.to_owned(), list, newest }, recovery))
@@ -134,10 +134,19 @@ impl Segments {
     }
 }
 
-/// Walks one segment. In the last one, what follows the last whole frame was never acknowledged and is cut off.
-fn recover(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery, last: bool) -> std::io::Result<()> {
+/// Takes a segment behind which another was begun: it was complete then. Readers tell where it has been damaged since,
+/// so that a start need not read the whole log.
+fn seal(segment: &mut Segment) -> std::io::Result<()> {
+    let found = fs::metadata(&segment.path)?;
+    segment.touched = found.modified()?;
+    segment.bytes = found.len();
+    Ok(())
+}
+
+/// Walks the last segment. What follows its last whole frame was never acknowledged and is cut off.
+fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
+    seal(segment)?;
     let bytes = Bytes::from(fs::read(&segment.path)?);
-    segment.touched = fs::metadata(&segment.path)?.modified()?;
     let (mut at, mut good_to) = (0, 0);
     loop {
         match find(&bytes, at) {
@@ -155,16 +164,12 @@ fn recover(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery, las
             Found::Damage { next: None } | Found::End => break,
         }
     }
-    let rest = (bytes.len() - good_to) as u64;
-    segment.bytes = bytes.len() as u64;
-    if rest > 0 && last {
-        recovery.truncated_bytes += rest;
-        segment.bytes = good_to as u64;
+    recovery.truncated_bytes = (bytes.len() - good_to) as u64;
+    segment.bytes = good_to as u64;
+    if recovery.truncated_bytes > 0 {
         let file = OpenOptions::new().write(true).open(&segment.path)?;
         file.set_len(segment.bytes)?;
         file.sync_all()?;
-    } else if rest > 0 {
-        recovery.damaged_frames += 1;
     }
     Ok(())
 }
