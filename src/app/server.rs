@@ -267,10 +267,7 @@ impl Running {
     fn new(parts: Parts, cancel: CancellationToken) -> Running {
         // The engine ends last: what the receivers still take is counted.
         let engine_cancel = CancellationToken::new();
-        let engine = {
-            let (engine, cancel) = (parts.engine.clone(), engine_cancel.clone());
-            tokio::spawn(async move { engine.run(cancel).await })
-        };
+        let engine = tokio::spawn(parts.engine.clone().run(engine_cancel.clone()));
         Running { parts, cancel, tasks: JoinSet::new(), engine, engine_cancel }
     }
 

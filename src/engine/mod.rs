@@ -60,6 +60,7 @@ pub struct Engine {
     outside: RwLock<SessionContext>,
     query_runtime: Arc<RuntimeEnv>,
     workers: query::Workers,
+    own_worker: query::Workers,
 }
 
 /// What evaluates, one at a time.
@@ -108,12 +109,23 @@ impl Engine {
             findings,
             outside: RwLock::new(outside),
             query_runtime,
-            workers: query::Workers::new()?,
+            workers: query::Workers::for_queries()?,
+            own_worker: query::Workers::for_engine()?,
         }))
     }
 
-    /// Works until it is cancelled; what is new then is taken in before it ends.
-    pub async fn run(&self, cancel: CancellationToken) {
+    /// Works on a thread of its own until it is cancelled; what is new then is taken in before it ends. A receiver's
+    /// turn would else wait for rollups and findings.
+    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let engine = self.clone();
+        if let Some(working) = self.own_worker.spawn(async move { engine.work(cancel).await })
+            && let Err(error) = working.await
+        {
+            tracing::error!(%error, "the engine ended early");
+        }
+    }
+
+    async fn work(&self, cancel: CancellationToken) {
         let mut ticks = tokio::time::interval(self.settings.flush);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut evaluated, mut kept_up) = (None::<Instant>, Instant::now());

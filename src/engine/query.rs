@@ -17,6 +17,7 @@ use futures::StreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 /// What one query may take.
@@ -102,15 +103,32 @@ fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
     options.verify_plan(plan).map_err(|error| QueryError::ReadOnly(line(&error)))
 }
 
-/// Where queries from outside run: on threads of their own, so that one that does not yield holds up neither what comes
-/// in nor its own deadline.
+/// Threads of their own for work that computes long, so that it holds up neither what comes in nor its own deadline.
 pub(crate) struct Workers(Option<Runtime>);
 
 impl Workers {
-    pub(crate) fn new() -> std::io::Result<Workers> {
+    /// Threads for queries from outside.
+    pub(crate) fn for_queries() -> std::io::Result<Workers> {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("sql").enable_all().build()?;
+        Workers::new("sql", threads)
+    }
+
+    /// A thread for the engine's own work.
+    pub(crate) fn for_engine() -> std::io::Result<Workers> {
+        Workers::new("engine", 1)
+    }
+
+    fn new(name: &str, threads: usize) -> std::io::Result<Workers> {
+        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()?;
         Ok(Workers(Some(runtime)))
+    }
+
+    /// Sets work going; `None` where the server is stopping.
+    pub(crate) fn spawn<F>(&self, work: F) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.0.as_ref().map(|runtime| runtime.spawn(work))
     }
 
     /// Runs a plan within the limits. A caller that goes away takes its query with it.
@@ -124,8 +142,8 @@ impl Workers {
         limits: QueryLimits,
     ) -> Result<QueryAnswer, QueryError> {
         read_only(&plan)?;
-        let Some(runtime) = &self.0 else { return Err(ended("the server is stopping")) };
-        let running = AbortOnDropHandle::new(runtime.spawn(async move { collect(&context, plan, limits).await }));
+        let running = self.spawn(async move { collect(&context, plan, limits).await });
+        let running = AbortOnDropHandle::new(running.ok_or_else(|| ended("the server is stopping"))?);
         match tokio::time::timeout(limits.timeout, running).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(ended(&error.to_string())),
