@@ -9,8 +9,11 @@ use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Chunks are joined up to this many rows: SDKs send a few rows at a time, and a query pays for each chunk.
-const JOINED_ROWS: usize = 8192;
+/// Chunks with fewer rows are joined with their neighbours: SDKs send a few rows at a time, and a query pays for each
+/// chunk. Larger ones are left as they are: to copy every row would cost more than it saves.
+const SMALL_ROWS: usize = 256;
+/// As soon as there are this many of them, or enough for a chunk that is not small. So a row is copied once or twice.
+const JOIN_FROM: usize = 16;
 
 /// Rows behind a cursor.
 #[derive(Debug, Clone, Default)]
@@ -199,42 +202,50 @@ impl Rows {
     }
 }
 
-/// Joins neighbours; the bytes that it freed.
+/// Joins small neighbours; the bytes that it freed.
 fn join(chunks: &mut VecDeque<Chunk>, upto: Position, schema: &SchemaRef, time_column: Option<&str>) -> isize {
     let read = chunks.partition_point(|chunk| chunk.last <= upto);
+    let is_small = |chunk: &Chunk| chunk.part.batch.num_rows() < SMALL_ROWS;
+    if !chunks.range(..read).any(is_small) {
+        return 0;
+    }
     let mut freed = 0_isize;
-    let mut joined: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
+    let mut kept: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
     let mut group: Vec<Chunk> = Vec::new();
-    let mut group_rows = 0;
     for (index, chunk) in chunks.drain(..).enumerate() {
-        let rows = chunk.part.batch.num_rows();
-        if index >= read || group_rows + rows > JOINED_ROWS {
-            freed += flush(&mut group, &mut joined, schema, time_column);
-            group_rows = 0;
+        if index >= read || !is_small(&chunk) {
+            kept.extend(group.drain(..));
+            kept.push_back(chunk);
+            continue;
         }
-        if index >= read {
-            joined.push_back(chunk);
-        } else {
-            group_rows += rows;
-            group.push(chunk);
+        group.push(chunk);
+        let rows: usize = group.iter().map(|chunk| chunk.part.batch.num_rows()).sum();
+        if rows >= SMALL_ROWS || group.len() >= JOIN_FROM {
+            freed += join_group(&mut group, &mut kept, schema, time_column);
         }
     }
-    freed += flush(&mut group, &mut joined, schema, time_column);
-    *chunks = joined;
+    kept.extend(group);
+    *chunks = kept;
     freed
 }
 
-fn flush(group: &mut Vec<Chunk>, joined: &mut VecDeque<Chunk>, schema: &SchemaRef, time_column: Option<&str>) -> isize {
+/// Puts the chunks of `group` behind `kept` as one; the bytes that it freed.
+fn join_group(
+    group: &mut Vec<Chunk>,
+    kept: &mut VecDeque<Chunk>,
+    schema: &SchemaRef,
+    time_column: Option<&str>,
+) -> isize {
     let batches = group.iter().map(|chunk| &chunk.part.batch);
     let whole = if group.len() > 1 { arrow::compute::concat_batches(schema, batches).ok() } else { None };
     let (Some(batch), Some(first), Some(last)) = (whole, group.first(), group.last()) else {
-        joined.extend(group.drain(..));
+        kept.extend(group.drain(..));
         return 0;
     };
     let bytes = batch.get_array_memory_size();
     let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
     let part = Part::new(batch, time_column);
-    joined.push_back(Chunk { first: first.first, last: last.last, part, bytes });
+    kept.push_back(Chunk { first: first.first, last: last.last, part, bytes });
     group.clear();
     before.cast_signed() - bytes.cast_signed()
 }
@@ -306,13 +317,20 @@ mod tests {
     fn a_cursor_gets_each_row_once_also_after_joining() {
         let store = HotStore::new(&[table()], 1 << 20);
         for position in 1..=5 {
-            store.append(Position(position), &decoded(0..10));
+            store.append(Position(position), &decoded(0..100));
         }
-        store.join_read(Position(3));
-        let new = store.since(Position(3)).unwrap();
-        assert_eq!((new.upto, new.rows()), (Position(5), 20));
-        assert_eq!(store.since(Position(0)).unwrap().rows(), 50);
-        assert_eq!(store.rows().chunks[0].len(), 3, "three joined and two not read yet");
+        store.join_read(Position(4));
+        let new = store.since(Position(4)).unwrap();
+        assert_eq!((new.upto, new.rows()), (Position(5), 100));
+        assert_eq!(store.since(Position(0)).unwrap().rows(), 500);
+        let lengths = || store.rows().chunks[0].iter().map(|chunk| chunk.part.batch.num_rows()).collect::<Vec<_>>();
+        assert_eq!(lengths(), [300, 100, 100], "three joined, one alone and one not read yet");
+        for position in 6..=30 {
+            store.append(Position(position), &decoded(0..1));
+        }
+        store.join_read(Position(30));
+        // 100 and 100 and fourteen of one row are sixteen; what is left waits for more.
+        assert_eq!(lengths(), [&[300, 214][..], &[1; 11]].concat());
     }
 
     #[test]
