@@ -84,6 +84,7 @@ pub(super) fn http_settings(sql: &SqlConfig) -> endpoints::http::HttpSettings {
         auth_token: sql.auth_token.clone(),
         // JSON needs up to six bytes for one.
         body_bytes_max: sql.limits.sql_bytes_max.saturating_mul(6) + 1024,
+        hosts: sql.hosts.clone(),
         ..endpoints::http::HttpSettings::default()
     }
 }

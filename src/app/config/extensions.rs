@@ -26,6 +26,8 @@ pub struct SqlConfig {
     pub postgres: Option<SocketAddr>,
     /// Where HTTP is spoken.
     pub http: Option<SocketAddr>,
+    /// Names, without ports, under which HTTP clients may ask besides those of loopback.
+    pub hosts: Vec<String>,
     /// Bounds of a query.
     pub limits: QueryLimits,
     /// Memory that all queries may take together.
@@ -82,6 +84,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
         sql: SqlConfig {
             postgres: Some(loopback(15432)),
             http: Some(loopback(4380)),
+            hosts: Vec::new(),
             limits: QueryLimits::default(),
             memory_bytes_max: 256 << 20,
             auth_token: None,
@@ -169,11 +172,14 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
             let map_of = map.map(key)?;
             let address = reading.listen(&map_of, loopback(port), Guard::of(map.given(secret), anyone));
             reading.not_yet(&map_of, &[("tls", "let a proxy in front end TLS, and listen on loopback behind it")]);
+            let hosts = if key == "http" { map_of.strs("hosts") } else { Vec::new() };
             map_of.finish();
-            Some(address)
+            Some((address, hosts))
         };
-        sql.postgres = listen("postgres", 15432, "password");
-        sql.http = listen("http", 4380, "auth_token");
+        sql.postgres = listen("postgres", 15432, "password").map(|(address, _)| address);
+        let http = listen("http", 4380, "auth_token");
+        sql.http = http.as_ref().map(|(address, _)| *address);
+        sql.hosts = http.map(|(_, hosts)| hosts).unwrap_or_default();
     } else {
         claim_defaults(reading, sql);
     }

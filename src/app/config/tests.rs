@@ -71,6 +71,17 @@ fn the_embedded_file_is_good_and_says_the_defaults() {
     assert!(performance.alerting.is_empty() && performance.overrides.is_empty());
 }
 
+#[test]
+fn names_of_a_proxy_are_those_of_http_alone() {
+    let sql = |inner: &str| {
+        with(&format!("connectors: {{performance: }}\nextensions: {{sql: {{{inner}}}}}"))
+            .replace("service:", "service:\n  extensions: [sql]")
+    };
+    let config = good(&sql("http: {hosts: [spanwise.example]}"));
+    assert_eq!(config.sql.hosts, ["spanwise.example"]);
+    assert_eq!(faults(&sql("postgres: {hosts: [spanwise.example]}")).len(), 1);
+}
+
 /// A line of the embedded file, with the key that it shows in a comment; prose stays away.
 fn uncommented(line: &str) -> String {
     let (indent, rest) = line.split_at(line.len() - line.trim_start().len());

@@ -33,8 +33,7 @@ impl Guard {
         };
         if !self.is_ours(&host) {
             let message = format!(
-                "this is not {host:?}: expected the Host to be localhost or a loopback address{}",
-                if self.settings.hosts.is_empty() { "" } else { ", or one that the configuration names" }
+                "this is not {host:?}: expected the Host to be localhost or a loopback address, or one of extensions.sql.http.hosts"
             );
             return Some((StatusCode::MISDIRECTED_REQUEST, message));
         }
