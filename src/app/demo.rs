@@ -57,10 +57,9 @@ pub async fn run_demo(options: DemoOptions) -> anyhow::Result<()> {
         };
         tokio::spawn(async move { server::run(config, None, on_ready, cancel).await })
     };
-    let engine = match ready.await {
-        Ok(engine) => engine,
+    let Ok(engine) = ready.await else {
         // The server ended before it was ready: it says why.
-        Err(_) => return server.await?,
+        return server.await?;
     };
     let shop_cancel = CancellationToken::new();
     let shop = open_shop(&config, &folder.0, faults.clone(), shop_cancel.clone())?;

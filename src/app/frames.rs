@@ -85,7 +85,7 @@ impl Ahead {
         let mut bytes = 0;
         let Some(reader) = &mut self.reader else { return Ok(()) };
         while bytes < AHEAD_BYTES {
-            let Some((position, body)) = reader.next()? else { break };
+            let Some((position, body)) = reader.read_next()? else { break };
             bytes += body.len();
             let frame = Frame::read(body).unwrap_or_else(|error| {
                 tracing::error!(position = position.0, %error, "a frame of the log cannot be read; passed over");
@@ -118,7 +118,7 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
     let mut reader = log.read_after(after);
     let mut bytes = 0;
     while bytes < REFETCH_BYTES {
-        let Some((position, body)) = reader.next()? else { break };
+        let Some((position, body)) = reader.read_next()? else { break };
         match decode(decoder, body) {
             Ok((_, decoded)) => {
                 bytes += decoded.memory_bytes();

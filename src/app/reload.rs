@@ -25,7 +25,7 @@ pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
             "reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start"
         ),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "not reloaded: the rules from before stay in force")
+            tracing::error!(error = format!("{error:#}"), "not reloaded: the rules from before stay in force");
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn replay(
     store.begin_after(after);
     let (first, newest) = (after.0, log.newest());
     let mut reader = log.read_after(after);
-    while let Some((position, body)) = reader.next()? {
+    while let Some((position, body)) = reader.read_next()? {
         match decode(decoder, body) {
             Ok((frame, decoded)) => {
                 store.append(position, &decoded);

@@ -28,8 +28,7 @@ pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyh
     let telemetry = Telemetry::start("catalog", &settings.otlp_endpoint)?;
     let database = Database::open(&settings.folder, "catalog", 8, &telemetry).await?;
     fill(&database, !settings.has(Fault::MissingIndex)).await?;
-    let time_to_live =
-        if settings.has(Fault::ShortTtl) { Duration::from_millis(20) } else { Duration::from_secs(3600) };
+    let time_to_live = if settings.has(Fault::ShortTtl) { Duration::from_millis(20) } else { Duration::from_hours(1) };
     let cache = Cache::new("products", time_to_live, &telemetry);
     warm(&database, &cache).await?;
     let router = Router::new()

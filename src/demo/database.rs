@@ -1,4 +1,4 @@
-//! An embedded SQLite behind a pool, with a span a statement and the pool's figures as metrics.
+//! An embedded `SQLite` behind a pool, with a span a statement and the pool's figures as metrics.
 
 use super::telemetry::Telemetry;
 use super::web::Failure;
@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePool
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// SQLite answers in microseconds, out of the same process. A shop's database is across a network, and patterns such as
+/// `SQLite` answers in microseconds, out of the same process. A shop's database is across a network, and patterns such as
 /// one query for each line are slow just because of that way, so each statement pays for it.
 const NETWORK_ROUND_TRIP: Duration = Duration::from_millis(6);
 

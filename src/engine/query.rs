@@ -189,13 +189,14 @@ async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimit
     Ok(answer)
 }
 
-/// The plan with joins that give their thread back every now and then. DataFusion's leaves do, but a join can work for
+/// The plan with joins that give their thread back every now and then. `DataFusion`'s leaves do, but a join can work for
 /// minutes on what one leaf gave it, and could not be stopped meanwhile.
 fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     let wrapped = plan.transform_up(|node| {
-        Ok(match node.name().contains("Join") {
-            true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
-            false => Transformed::no(node),
+        Ok(if node.name().contains("Join") {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+        } else {
+            Transformed::no(node)
         })
     });
     wrapped.map(|wrapped| wrapped.data)

@@ -30,7 +30,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
             flush: Duration::from_secs(1),
-            upkeep: Duration::from_secs(60),
+            upkeep: Duration::from_mins(1),
             series_max: 10_000,
             retention: Retention { fine_ms: 2 * HOUR_MS, minute_ms: 24 * HOUR_MS, hour_ms: 31 * 24 * HOUR_MS },
             rollup_bytes_max: 256 << 20,

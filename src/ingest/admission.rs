@@ -33,7 +33,7 @@ impl Default for IngestSettings {
     fn default() -> Self {
         IngestSettings {
             inflight_bytes_max: 256 << 20,
-            dedup_window: Duration::from_secs(600),
+            dedup_window: Duration::from_mins(10),
             dedup_entries_max: 1_000_000,
             dedup_logs: false,
         }

@@ -40,7 +40,7 @@ impl Default for LogSettings {
         LogSettings {
             dir: PathBuf::from("spanwise-data/log"),
             bytes_max: 10 << 30,
-            age_max: Duration::from_secs(24 * 3600),
+            age_max: Duration::from_hours(24),
             segment_bytes: 64 << 20,
             queue_bytes_max: 64 << 20,
         }
@@ -127,6 +127,9 @@ impl<T> Clone for Log<T> {
     }
 }
 
+/// An open log, what is committed to it from now on, and what was found.
+pub type Opened<T> = (Log<T>, mpsc::UnboundedReceiver<Committed<T>>, Recovery);
+
 /// A frame on its way to the disk.
 struct Append<T> {
     pub(crate) header: Bytes,
@@ -155,7 +158,7 @@ impl<T: Send + 'static> Log<T> {
     ///
     /// # Errors
     /// When the folder cannot be made, read or written.
-    pub fn open(settings: LogSettings) -> Result<(Log<T>, mpsc::UnboundedReceiver<Committed<T>>, Recovery), LogError> {
+    pub fn open(settings: LogSettings) -> Result<Opened<T>, LogError> {
         let (segments, recovery) = segments::Segments::open(&settings.dir)?;
         let newest = watch::Sender::new(segments.newest());
         let shared = Arc::new(Shared {

@@ -35,7 +35,7 @@ impl Reader {
     ///
     /// # Errors
     /// When a segment cannot be read.
-    pub fn next(&mut self) -> Result<Option<(Position, Bytes)>, LogError> {
+    pub fn read_next(&mut self) -> Result<Option<(Position, Bytes)>, LogError> {
         loop {
             if self.segment.is_none() && !self.open_next()? {
                 return Ok(None);

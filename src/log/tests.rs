@@ -10,7 +10,7 @@ async fn append(log: &Log<()>, text: &str) -> Position {
 
 fn read_all(log: &Log<()>, after: u64) -> Vec<(u64, String)> {
     let mut reader = log.read_after(Position(after));
-    std::iter::from_fn(|| reader.next().unwrap())
+    std::iter::from_fn(|| reader.read_next().unwrap())
         .map(|(position, body)| (position.0, String::from_utf8(body.to_vec()).unwrap()))
         .collect()
 }
@@ -117,11 +117,11 @@ async fn a_reader_at_the_end_sees_what_comes_later_and_over_segments() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _commits, _) = Log::open(LogSettings { segment_bytes: 60, ..settings(dir.path()) }).unwrap();
     let mut reader = log.read_after(Position(0));
-    assert!(reader.next().unwrap().is_none());
+    assert!(reader.read_next().unwrap().is_none());
     for number in 1..=9_u64 {
         append(&log, "x").await;
-        assert_eq!(reader.next().unwrap().unwrap().0, Position(number));
-        assert!(reader.next().unwrap().is_none());
+        assert_eq!(reader.read_next().unwrap().unwrap().0, Position(number));
+        assert!(reader.read_next().unwrap().is_none());
     }
 }
 
@@ -134,6 +134,6 @@ async fn frames_longer_than_the_read_window_are_read_whole() {
         log.append(Bytes::new(), Bytes::from(vec![7; size]), ()).await.unwrap();
     }
     let mut reader = log.read_after(Position(0));
-    let found: Vec<usize> = std::iter::from_fn(|| reader.next().unwrap()).map(|(_, body)| body.len()).collect();
+    let found: Vec<usize> = std::iter::from_fn(|| reader.read_next().unwrap()).map(|(_, body)| body.len()).collect();
     assert_eq!(found, sizes);
 }

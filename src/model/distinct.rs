@@ -1,6 +1,6 @@
 //! A sketch that counts distinct texts: `HyperLogLog` with 1,024 registers, 3% standard error, exact-ish while few.
 //!
-//! Source: Flajolet and others, "HyperLogLog", 2007, with linear counting for small counts.
+//! Source: Flajolet and others, 2007, with linear counting for small counts.
 
 const REGISTERS: usize = 1024;
 const INDEX_BITS: u32 = 10;

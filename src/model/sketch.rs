@@ -182,8 +182,7 @@ impl Sketch {
 /// The bucket of a positive value. Exact powers of two are the upper bound of the bucket below, as the data model says.
 #[expect(clippy::cast_possible_truncation, reason = "the log of a finite f64 times 64 is within +-70,000")]
 fn bucket(value: f64) -> i32 {
-    let index = (value.log2() * f64::from(1 << SCALE)).ceil() as i32 - 1;
-    index
+    (value.log2() * f64::from(1 << SCALE)).ceil() as i32 - 1
 }
 
 /// The geometric middle of a bucket.

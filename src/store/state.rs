@@ -1,4 +1,4 @@
-//! The state database: cursors, rollup parts and keyed state, in SQLite with `synchronous=FULL`, so that what moves
+//! The state database: cursors, rollup parts and keyed state, in `SQLite` with `synchronous=FULL`, so that what moves
 //! together is on disk together.
 
 use crate::log::Position;
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS rollup_parts (
 /// The state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// SQLite says no.
+    /// `SQLite` says no.
     #[error("state database {path}: {source}")]
     Database {
         /// The file.

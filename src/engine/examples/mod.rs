@@ -62,7 +62,7 @@ pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
 async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -> Result<ExampleRows, String> {
     let settings = EvaluatorSettings {
         lag_ms: 0,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         alerting: Vec::new(),
         overrides: BTreeMap::new(),
     };

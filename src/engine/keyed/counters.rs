@@ -114,17 +114,12 @@ impl Counters {
                     return None;
                 }
                 let value = value(row)?;
-                match temporality(row)? {
-                    "delta" => Some(value),
-                    _ => {
-                        let point = Point {
-                            start_unix_nano: start(row).unwrap_or(0),
-                            time_unix_nano: time(row)?,
-                            value,
-                            sum: 0.0,
-                        };
-                        self.advance(series(row)?, point).map(|increase| increase.value)
-                    }
+                if temporality(row)? == "delta" {
+                    Some(value)
+                } else {
+                    let point =
+                        Point { start_unix_nano: start(row).unwrap_or(0), time_unix_nano: time(row)?, value, sum: 0.0 };
+                    self.advance(series(row)?, point).map(|increase| increase.value)
                 }
             })
             .collect();

@@ -71,9 +71,9 @@ impl Merger {
     pub(crate) async fn merge(&self, batches: Vec<RecordBatch>, resolution_s: i64) -> Result<RecordBatch> {
         let mut bench = self.bench.lock().await;
         bench.slot.fill(batches);
-        if !bench.statements.contains_key(&resolution_s) {
+        if let std::collections::btree_map::Entry::Vacant(e) = bench.statements.entry(resolution_s) {
             let statement = Statement::plan(&self.context, &self.sql(resolution_s)).await?;
-            bench.statements.insert(resolution_s, statement);
+            e.insert(statement);
         }
         let merged = match bench.statements.get(&resolution_s) {
             Some(statement) => statement.run().await?.batches,

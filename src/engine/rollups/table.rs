@@ -48,6 +48,13 @@ struct KeptPart {
     part: Part,
 }
 
+impl KeptPart {
+    /// Rows of all time are one part however many they are: a part of them is never complete.
+    fn is_small(&self) -> bool {
+        self.resolution_s == 0 || self.part.batch.num_rows() < SMALL_ROWS
+    }
+}
+
 /// Parts that one part shall stand in for.
 pub(crate) struct Joined {
     pub(crate) resolution_s: i64,
@@ -105,7 +112,7 @@ impl RollupTable {
                 .inner()
                 .parts
                 .iter()
-                .filter(|kept| kept.resolution_s == *resolution_s && self.is_small(kept))
+                .filter(|kept| kept.resolution_s == *resolution_s && kept.is_small())
                 .map(|kept| (kept.id, kept.part.batch.clone()))
                 .unzip();
             if removed.len() >= JOIN_FROM {
@@ -114,11 +121,6 @@ impl RollupTable {
             }
         }
         Ok(joined)
-    }
-
-    /// Rows of all time are one part however many they are: a part of them is never complete.
-    fn is_small(&self, kept: &KeptPart) -> bool {
-        kept.resolution_s == 0 || kept.part.batch.num_rows() < SMALL_ROWS
     }
 
     /// Puts a part in place of those that it was joined from.

@@ -267,10 +267,7 @@ impl Delivery {
                 return Some(outcome);
             };
             self.is_failing(reason);
-            let wait = match backoff.next(*after) {
-                Some(wait) => wait,
-                None => return Some(outcome),
-            };
+            let Some(wait) = backoff.next(*after) else { return Some(outcome) };
             tokio::select! {
                 () = self.cancel.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}

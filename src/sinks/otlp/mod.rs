@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The cursors that an exporter reads by.
+#[must_use]
 pub fn cursor_names(settings: &OtlpSettings) -> Vec<String> {
     settings.signals.iter().map(|signal| cursor_name(&settings.id, *signal)).collect()
 }

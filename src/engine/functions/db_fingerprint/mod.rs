@@ -62,14 +62,13 @@ struct Prints {
 
 impl Prints {
     fn find(&self, system: &str, query: &str, shape: Option<&str>) -> Option<Arc<str>> {
-        let by_shape = shape.and_then(|shape| self.by_shape.get(&key(system, shape)));
-        match by_shape {
-            Some(Some(print)) => Some(print.clone()),
-            Some(None) => self.by_text.get(&key(system, query)).cloned(),
+        if let Some(shape) = shape {
             // A shape that is not known yet shall be, even if the text is.
-            None if shape.is_some() => None,
-            None => self.by_text.get(&key(system, query)).cloned(),
+            if let Some(print) = self.by_shape.get(&key(system, shape))? {
+                return Some(print.clone());
+            }
         }
+        self.by_text.get(&key(system, query)).cloned()
     }
 
     fn keep(&mut self, (system, query): (&str, &str), (shape, is_same): (Option<&str>, bool), print: &Arc<str>) {
