@@ -40,7 +40,7 @@ async fn plain() -> Served {
 }
 
 impl Served {
-    fn psql(&self, statements: &[&str]) -> Option<Command> {
+    fn psql(&self, statements: &[&str]) -> Command {
         assert!(std::path::Path::new(PSQL).exists(), "{PSQL} is not there: tests/run installs it");
         let mut command = Command::new(PSQL);
         let target = format!("postgresql://{}/spanwise", self.address);
@@ -50,17 +50,17 @@ impl Served {
         }
         command.env("PGCONNECT_TIMEOUT", "10").env_remove("PGPASSWORD").env("PGUSER", "spanwise");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Some(command)
+        command
     }
 
-    /// What psql prints on both its outputs; empty where there is no psql.
-    async fn told(&self, statements: &[&str]) -> Option<String> {
-        let output = ended(self.psql(statements)?.spawn().unwrap()).await;
-        Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    /// What psql prints on both its outputs.
+    async fn told(&self, statements: &[&str]) -> String {
+        let output = ended(self.psql(statements).spawn().unwrap()).await;
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     }
 
     /// The message and SQLSTATE that psql gives of a statement.
-    async fn fault(&self, statement: &str) -> Option<String> {
+    async fn fault(&self, statement: &str) -> String {
         self.told(&["\\set VERBOSITY verbose", statement]).await
     }
 
@@ -76,28 +76,28 @@ impl Served {
 #[tokio::test]
 async fn every_type_has_its_text() {
     let served = plain().await;
-    let Some(told) = served.told(&["SELECT * FROM spans ORDER BY name"]).await else { return };
+    let told = served.told(&["SELECT * FROM spans ORDER BY name"]).await;
     let expected = "checkout|2026-01-02 03:04:05.678901+00|12.5|200|t|{\"http.method\":\"GE\\\"T\"}|{x,\"y,z\"}|\\xdead\n\
                     empty|||||||\n";
     assert_eq!(told, expected);
     let numbers = "SELECT 0.1::double, 'NaN'::double, count(*), sum(status), NULL::double FROM spans";
-    assert_eq!(served.told(&[numbers]).await.unwrap(), "0.1|NaN|2|200|\n");
+    assert_eq!(served.told(&[numbers]).await, "0.1|NaN|2|200|\n");
     let named = "SELECT named_struct('a', 1) AS s, attributes['http.method'] FROM spans WHERE name = 'checkout'";
-    assert_eq!(served.told(&[named]).await.unwrap(), "{\"a\":1}|GE\"T\n");
+    assert_eq!(served.told(&[named]).await, "{\"a\":1}|GE\"T\n");
 }
 
 #[tokio::test]
 async fn tables_are_described() {
     let served = plain().await;
-    let Some(told) = served.told(&["\\dt"]).await else { return };
+    let told = served.told(&["\\dt"]).await;
     assert!(told.lines().any(|line| line.starts_with("public|spans|table|")), "{told}");
-    let told = served.told(&["\\d spans"]).await.unwrap();
+    let told = served.told(&["\\d spans"]).await;
     for column in ["name|text", "start_time|timestamp with time zone", "duration_ms|double precision", "status|bigint"]
     {
         assert!(told.lines().any(|line| line.starts_with(column)), "expected {column} in {told}");
     }
     assert!(!told.contains("ERROR"), "{told}");
-    let told = served.told(&["\\d"]).await.unwrap();
+    let told = served.told(&["\\d"]).await;
     assert!(told.contains("spans") && !told.contains("ERROR"), "{told}");
 }
 
@@ -123,11 +123,11 @@ async fn what_clients_say_is_accepted() {
         "DEALLOCATE ALL",
         "ABORT",
     ];
-    let Some(told) = served.told(&said).await else { return };
+    let told = served.told(&said).await;
     assert_eq!(told, "5s\n0\n1\nread committed\ntest\n");
-    let fault = served.fault("SET statement_timeout = 'soon'").await.unwrap();
+    let fault = served.fault("SET statement_timeout = 'soon'").await;
     assert!(fault.contains("22023") && fault.contains("\"soon\""), "{fault}");
-    let fault = served.fault("SHOW nothing").await.unwrap();
+    let fault = served.fault("SHOW nothing").await;
     assert!(fault.contains("42704"), "{fault}");
 }
 
@@ -144,7 +144,7 @@ async fn grafana_is_answered() {
          '2026-01-01T00:00:00Z' AND '2026-01-03T00:00:00.123Z' GROUP BY 1 ORDER BY 1",
         "SELECT current_setting('nothing', true), starts_with(version(), 'PostgreSQL 16')",
     ];
-    let Some(told) = served.told(&asked).await else { return };
+    let told = served.told(&asked).await;
     // 2026-01-02T03:00:00Z, the five minutes in which the span began.
     assert_eq!(told, "1600\nspans\n1767322800.0|1\n|t\n");
 }
@@ -153,7 +153,6 @@ async fn grafana_is_answered() {
 async fn an_error_ends_a_transaction() {
     let served = plain().await;
     let told = served.told(&["BEGIN", "SELECT nothing FROM spans", "SELECT 1", "COMMIT", "SELECT 2"]).await;
-    let Some(told) = told else { return };
     assert!(told.starts_with("2\n") && told.contains("current transaction is aborted"), "{told}");
 }
 
@@ -187,16 +186,16 @@ async fn faults_have_their_sqlstate() {
         ("VACUUM", "25006"),
     ];
     for (statement, code) in faults {
-        let Some(told) = served.fault(statement).await else { return };
+        let told = served.fault(statement).await;
         assert!(told.contains(&format!("ERROR:  {code}:")), "{statement}: expected {code}, found {told}");
     }
-    let told = served.fault("DROP TABLE spans").await.unwrap();
+    let told = served.fault("DROP TABLE spans").await;
     assert!(told.contains("cannot execute DROP TABLE in a read-only server"), "{told}");
-    let told = served.fault("SELECT *\nFROM spans WHERE )").await.unwrap();
+    let told = served.fault("SELECT *\nFROM spans WHERE )").await;
     assert!(told.contains("LINE 2: FROM spans WHERE )"), "{told}");
-    let told = served.told(&["SET statement_timeout = 50", "SELECT 1 AS slow"]).await.unwrap();
+    let told = served.told(&["SET statement_timeout = 50", "SELECT 1 AS slow"]).await;
     assert!(told.contains("statement_timeout of 50ms"), "{told}");
-    assert_eq!(served.told(&["SELECT count(*) FROM spans"]).await.unwrap(), "2\n");
+    assert_eq!(served.told(&["SELECT count(*) FROM spans"]).await, "2\n");
 }
 
 #[tokio::test]
@@ -204,31 +203,31 @@ async fn a_password_is_asked_for() {
     let settings = PgSettings { password: Some(Secret::new("swordfish")), ..open(8) };
     let served = served(settings, Bounds::default(), Example::new()).await;
     let asked = async |user: &str, password: &str| {
-        let mut command = served.psql(&["SELECT 1"])?;
+        let mut command = served.psql(&["SELECT 1"]);
         let child = command.env("PGPASSWORD", password).env("PGUSER", user).spawn().unwrap();
         let output = ended(child).await;
-        Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     };
-    let Some(told) = asked("spanwise", "swordfish").await else { return };
+    let told = asked("spanwise", "swordfish").await;
     assert_eq!(told, "1\n");
-    assert!(asked("spanwise", "sword").await.unwrap().contains("Password authentication failed"));
-    assert!(asked("other", "swordfish").await.unwrap().contains("Password authentication failed"));
+    assert!(asked("spanwise", "sword").await.contains("Password authentication failed"));
+    assert!(asked("other", "swordfish").await.contains("Password authentication failed"));
 }
 
 #[tokio::test]
 async fn one_too_many_is_told() {
     let served = served(open(1), Bounds::default(), Example::new()).await;
-    let Some(mut first) = served.psql(&["SELECT 1 AS slow"]) else { return };
+    let mut first = served.psql(&["SELECT 1 AS slow"]);
     let mut first = first.spawn().unwrap();
     served.until(1).await;
-    let told = served.told(&["SELECT 1"]).await.unwrap();
+    let told = served.told(&["SELECT 1"]).await;
     assert!(told.contains("too many clients already"), "{told}");
     first.kill().unwrap();
     // Whoever leaves takes its query with it.
     served.until(0).await;
     first.wait().unwrap();
     let began = Instant::now();
-    while served.told(&["SELECT 1"]).await.unwrap() != "1\n" {
+    while served.told(&["SELECT 1"]).await != "1\n" {
         assert!(began.elapsed() < Duration::from_secs(5), "the first one's place is not free");
     }
 }
@@ -236,7 +235,7 @@ async fn one_too_many_is_told() {
 #[tokio::test]
 async fn an_interrupt_cancels() {
     let served = plain().await;
-    let Some(mut command) = served.psql(&["\\set VERBOSITY verbose", "SELECT 1 AS slow", "SELECT 2"]) else { return };
+    let mut command = served.psql(&["\\set VERBOSITY verbose", "SELECT 1 AS slow", "SELECT 2"]);
     let psql = command.spawn().unwrap();
     served.until(1).await;
     let pid = psql.id().to_string();
@@ -251,13 +250,8 @@ async fn an_interrupt_cancels() {
 async fn the_end_waits_for_nobody_long() {
     let served = plain().await;
     let mut silent = TcpStream::connect(served.address).await.unwrap();
-    let psql = match served.psql(&["SELECT 1 AS slow"]) {
-        Some(mut command) => Some(command.spawn().unwrap()),
-        None => None,
-    };
-    if psql.is_some() {
-        served.until(1).await;
-    }
+    let psql = served.psql(&["SELECT 1 AS slow"]).spawn().unwrap();
+    served.until(1).await;
     let began = Instant::now();
     served.cancel.cancel();
     served.serving.await.unwrap();
@@ -265,10 +259,8 @@ async fn the_end_waits_for_nobody_long() {
     let mut rest = Vec::new();
     silent.read_to_end(&mut rest).await.unwrap();
     assert!(String::from_utf8_lossy(&rest).contains("57P01"), "{rest:?}");
-    if let Some(psql) = psql {
-        let told = String::from_utf8(ended(psql).await.stderr).unwrap();
-        assert!(told.contains("the server ends"), "{told}");
-    }
+    let told = String::from_utf8(ended(psql).await.stderr).unwrap();
+    assert!(told.contains("the server ends"), "{told}");
 }
 
 /// A start-up message of protocol 3.0: length, version, name and value, and a zero.
@@ -315,15 +307,6 @@ async fn garbage_closes_its_own_connection_alone() {
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest)).await.unwrap();
     assert!(String::from_utf8_lossy(&rest).contains("08P01"));
-    let Some(told) = served.told(&["SELECT 1"]).await else { return };
+    let told = served.told(&["SELECT 1"]).await;
     assert_eq!(told, "1\n");
-}
-
-/// For trying by hand: `SERVE_PORT=15499 cargo test --lib pgwire::tests::by_hand -- --ignored`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "serves until it is ended"]
-async fn by_hand() {
-    let port = std::env::var("SERVE_PORT").unwrap();
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
-    serve(listener, open(8), Example::new(), CancellationToken::new()).await.unwrap();
 }
