@@ -5,6 +5,7 @@ use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::{Admission, Refusal};
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::model::signal::{Encoding, Signal};
+use axum::serve::ListenerExt as _;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
@@ -55,6 +56,8 @@ pub async fn serve(
         let receiver = receiver.clone();
         async move { receiver.answer(request).await }
     });
+    // An answer goes out in several writes: Nagle's algorithm would hold the last one for a delayed ACK, 40 ms.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RET
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
@@ -82,6 +83,7 @@ pub async fn serve(
             }),
         );
     }
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }

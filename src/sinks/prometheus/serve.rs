@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use std::collections::{BTreeMap, HashSet};
 use std::io::BufWriter;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +91,7 @@ pub async fn serve(
         settings,
     });
     let router = Router::new().route(&path, get(answer)).with_state(endpoint);
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }
