@@ -7,6 +7,7 @@ direction: at_least
 warning: 5
 unit: "{query}"
 scan: true
+no_data: ok
 params: {total_ms_min: 50.0}
 message: "{service_name} {operation}: up to {value} times in one request: {db_fingerprint}"
 examples:

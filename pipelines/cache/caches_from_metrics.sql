@@ -39,7 +39,10 @@ WITH counted AS (
     coalesce(delta, CASE WHEN name LIKE '%ratio' THEN NULL ELSE 0.0 END) AS n,
     CASE WHEN name LIKE '%ratio' THEN (CASE WHEN unit = '%' OR value > 1 THEN value ELSE 100 * value END) END AS ratio
   FROM new_metrics
-  WHERE name IN (
+  WHERE coalesce(abs(value) < 1e300, true)
+    -- The receiver says 0 also where nothing was asked.
+    AND NOT (name LIKE '%ratio' AND value = 0)
+    AND name IN (
     'redis.keyspace.hits', 'redis.keyspace.misses', 'redis.keys.evicted',
     'memcached.operations', 'memcached.operation_hit_ratio', 'memcached.get_hits', 'memcached.get_misses', 'memcached.evictions',
     'redis.client.csc.requests', 'redis.client.csc.evictions', 'rueidis_do_cache_hits', 'rueidis_do_cache_miss',

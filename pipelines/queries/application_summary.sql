@@ -13,7 +13,7 @@ Requests a second, error rate, active users and sessions, and queue length of ea
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,
-  sum(calls) / 60.0 AS calls_per_s,
+  sum(calls) / CAST(greatest(max(resolution), 60) AS DOUBLE) AS calls_per_s,
   CASE WHEN sum(calls) > 0 THEN 100.0 * sum(errors) / sum(calls) END AS error_percent,
   distinct_count(users_sketch) AS active_users,
   distinct_count(sessions_sketch) AS active_sessions,

@@ -16,7 +16,7 @@ SELECT
   service_name,
   operation,
   sum(calls) AS calls,
-  sum(calls) / 60.0 AS calls_per_s,
+  sum(calls) / CAST(greatest(max(resolution), 60) AS DOUBLE) AS calls_per_s,
   sum(errors) AS errors,
   100.0 * sum(errors) / sum(calls) AS error_percent,
   sum(duration_sum_ms) / sum(calls) AS avg_ms,

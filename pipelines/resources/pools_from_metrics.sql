@@ -26,7 +26,9 @@ WITH points AS (
     value,
     delta
   FROM new_metrics
-  WHERE name LIKE 'db.client.connection.%' OR name LIKE 'db.client.connections.%' OR name LIKE 'hikaricp.connections%'
+  WHERE coalesce(abs(value) < 1e300, true) AND (
+    name LIKE 'db.client.connection.%' OR name LIKE 'db.client.connections.%' OR name LIKE 'hikaricp.connections%'
+  )
 )
 SELECT
   window_start,

@@ -22,7 +22,7 @@ SELECT
   CAST(NULL AS BYTEA) AS sessions_sketch,
   max(value) AS queue_length_max
 FROM new_metrics
-WHERE name IN (
+WHERE coalesce(abs(value) < 1e300, true) AND name IN (
   'rabbitmq.message.current', 'kafka.consumer_group.lag', 'activemq.message.current', 'messaging.queue.length',
   'queue.length', 'queue.size', 'queue.depth', 'job.queue.length', 'executor.queued'
 )

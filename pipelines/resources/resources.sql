@@ -31,7 +31,7 @@ WITH points AS (
     value,
     delta
   FROM new_metrics
-  WHERE name LIKE 'system.%' OR name LIKE 'process.%'
+  WHERE coalesce(abs(value) < 1e300, true) AND (name LIKE 'system.%' OR name LIKE 'process.%')
 ), judged AS (
   SELECT
     window_start, service_name, host, device,

@@ -321,6 +321,9 @@ impl Running {
                 _ = hangups.recv() => if let Some(reload) = &reload {
                     super::reload::reload(reload, &self.parts.engine).await;
                 },
+                // Nothing would change any more, and nobody would be told.
+                _ = &mut self.engine => break Err(anyhow::anyhow!("the engine ended early")),
+                _ = &mut self.parts.feeding => break Err(anyhow::anyhow!("the hot tables get no rows any more")),
                 ended = self.tasks.join_next() => match ended {
                     Some(Ok(Ok(()))) if self.cancel.is_cancelled() => break Ok(()),
                     Some(Ok(Ok(()))) => {}
@@ -345,7 +348,9 @@ impl Running {
             let _last_metrics_are_lost_with_nobody_to_tell = tokio::task::spawn_blocking(move || own.shutdown()).await;
         }
         self.engine_cancel.cancel();
-        if let Err(error) = self.engine.await {
+        if !self.engine.is_finished()
+            && let Err(error) = self.engine.await
+        {
             tracing::error!(%error, "the engine ended with a fault");
         }
         self.parts.sinks.drain(DRAIN).await;

@@ -67,7 +67,8 @@ impl QueryService for Services {
 
     fn health(&self) -> Vec<(String, Result<(), String>)> {
         let ready = if self.ready.load(Ordering::Acquire) { Ok(()) } else { Err("starting".to_owned()) };
-        vec![("log".to_owned(), self.log.health()), ("server".to_owned(), ready)]
+        let engine = self.engine.health();
+        vec![("log".to_owned(), self.log.health()), ("engine".to_owned(), engine), ("server".to_owned(), ready)]
     }
 }
 

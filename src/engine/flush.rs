@@ -5,7 +5,7 @@ use super::findings::PipelineRun;
 use super::keyed::counters::Counters;
 use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
-use super::run::Statement;
+use super::run::{Outcome, Statement};
 use super::slot::Slot;
 use super::tables::{Tables, line};
 use crate::log::Position;
@@ -25,8 +25,8 @@ pub const CURSOR: &str = "engine";
 /// Kind of the entries that hold the last points of counters.
 pub(crate) const COUNTERS: &str = "counter";
 /// Kind of the entries of the engine itself.
-const ENGINE: &str = "engine";
-const EPOCH: &str = "epoch_unix_nano";
+pub(crate) const ENGINE: &str = "engine";
+pub(crate) const EPOCH: &str = "epoch_unix_nano";
 
 /// Reads rows behind a position out of the log, where they are no longer in memory: as many as fit in memory at once.
 pub type Refetch = dyn Fn(Position) -> anyhow::Result<NewRows> + Send + Sync;
@@ -86,6 +86,11 @@ impl Flusher {
         let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };
         flusher.plan(pipelines).await?;
         Ok(flusher)
+    }
+
+    /// The newest frame that has been taken in.
+    pub(crate) fn cursor(&self) -> Position {
+        self.cursor
     }
 
     /// Plans the rollups among `pipelines`, in place of those before.
@@ -177,23 +182,44 @@ impl Flusher {
         let is_new = |table: &String| new.tables.contains_key(table.as_str());
         for rollup in self.rollups.iter().filter(|rollup| rollup.reads.iter().any(is_new)) {
             let began = Instant::now();
-            let outcome = rollup.statement.run().await;
-            let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
-            let mut cost =
-                PipelineRun { id: rollup.id.clone(), rows_read: 0, rows_written: 0, milliseconds, error: None };
-            match outcome {
-                Ok(outcome) => {
-                    cost.rows_read = outcome.rows_read;
-                    cost.rows_written = outcome.rows();
-                    if outcome.rows() > 0 {
-                        outputs.entry(rollup.table.clone()).or_default().extend(outcome.batches);
-                    }
-                }
-                Err(error) => cost.error = Some(line(&error)),
-            }
-            costs.push(cost);
+            let (done, error) = match rollup.statement.run().await {
+                Ok(outcome) => (vec![outcome], None),
+                Err(error) => (self.run_by_batch(rollup).await, Some(line(&error))),
+            };
+            costs.push(PipelineRun {
+                id: rollup.id.clone(),
+                rows_read: done.iter().map(|outcome| outcome.rows_read).sum(),
+                rows_written: done.iter().map(Outcome::rows).sum(),
+                milliseconds: began.elapsed().as_secs_f64() * 1000.0,
+                error,
+            });
+            let batches = done.into_iter().flat_map(|outcome| outcome.batches).filter(|batch| batch.num_rows() > 0);
+            outputs.entry(rollup.table.clone()).or_default().extend(batches);
         }
+        outputs.retain(|_, batches| !batches.is_empty());
         (costs, outputs)
+    }
+
+    /// Runs a rollup that failed over each request's rows for themselves, so that one bad value costs no more than those
+    /// that came with it.
+    async fn run_by_batch(&self, rollup: &Rollup) -> Vec<Outcome> {
+        let mut done = Vec::new();
+        // Of one that joins several tables no part can be told.
+        let [table] = rollup.reads.as_slice() else { return done };
+        let Some(input) = self.inputs.get(table) else { return done };
+        let batches = input.slot.batches();
+        for batch in &batches {
+            input.slot.fill(vec![batch.clone()]);
+            match rollup.statement.run().await {
+                Ok(outcome) => done.push(outcome),
+                Err(error) => {
+                    let (rollup, rows) = (&rollup.id, batch.num_rows());
+                    tracing::warn!(rollup, rows, error = line(&error), "rows of a request are missing from a rollup");
+                }
+            }
+        }
+        input.slot.fill(batches);
+        done
     }
 
     async fn commit(&self, upto: Position, additions: &[Addition]) -> anyhow::Result<Vec<i64>> {

@@ -7,6 +7,7 @@ pub mod functions;
 mod costs;
 mod flush;
 mod keyed;
+mod nesting;
 mod query;
 mod rollups;
 mod run;
@@ -21,7 +22,7 @@ mod upkeep;
 mod tests;
 
 pub use flush::{CURSOR, Refetch};
-pub use query::{QueryAnswer, QueryError, QueryLimits};
+pub use query::{QueryAnswer, QueryError, QueryLimits, bounded, parseable, plannable};
 pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules};
 pub use tables::StateRows;
@@ -37,6 +38,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use findings::{Evaluator, EvaluatorSettings};
 use flush::Flusher;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tables::{Tables, own_config};
@@ -44,6 +47,8 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+/// Seconds without a flush after which the engine is not well.
+const SILENT_S_MAX: i64 = 120;
 /// Kind of the entries that hold the states of findings.
 const FINDINGS: &str = "finding";
 
@@ -61,12 +66,16 @@ pub struct Engine {
     query_runtime: Arc<RuntimeEnv>,
     workers: query::Workers,
     own_worker: query::Workers,
+    /// When a flush last came to its end.
+    worked_ms: AtomicI64,
 }
 
 /// What evaluates, one at a time.
 struct Judge {
     evaluator: Evaluator,
     context: SessionContext,
+    /// States to put (or, where there are none, to delete) that have not become durable yet.
+    unsaved: BTreeMap<String, Option<Vec<u8>>>,
 }
 
 impl Engine {
@@ -90,6 +99,7 @@ impl Engine {
                 table.restore(part)?;
             }
         }
+        upkeep::hide_expired(&tables, &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.pipelines, settings.series_max, &context, held).await?;
         let query_runtime = query::runtime(settings.query_bytes_max)?;
@@ -111,6 +121,7 @@ impl Engine {
             query_runtime,
             workers: query::Workers::for_queries()?,
             own_worker: query::Workers::for_engine()?,
+            worked_ms: AtomicI64::new(now_ms()),
         }))
     }
 
@@ -171,10 +182,17 @@ impl Engine {
     /// # Errors
     /// When the log or the state database fails; nothing has changed then.
     pub async fn flush(&self) -> anyhow::Result<()> {
-        let mut flusher = self.flusher.lock().await;
-        while let Some(costs) = flusher.flush(&self.tables).await? {
+        let upto = self.tables.newest();
+        loop {
+            // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
+            let mut flusher = self.flusher.lock().await;
+            let Some(costs) = flusher.flush(&self.tables).await? else { break };
             costs.into_iter().for_each(|cost| self.costs.add(cost));
+            if flusher.cursor() >= upto {
+                break;
+            }
         }
+        self.worked_ms.store(now_ms(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -184,18 +202,21 @@ impl Engine {
     /// When the states cannot be kept.
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
-        let Judge { evaluator, context } = &mut *judge;
+        let Judge { evaluator, context, unsaved } = &mut *judge;
         let evaluation = evaluator.evaluate(context, now_ms).await;
         evaluation.runs.into_iter().for_each(|run| self.costs.add(run));
-        if !(evaluation.puts.is_empty() && evaluation.deletes.is_empty()) {
+        unsaved.extend(evaluation.puts.into_iter().map(|(id, bytes)| (id, Some(bytes))));
+        unsaved.extend(evaluation.deletes.into_iter().map(|id| (id, None)));
+        if !unsaved.is_empty() {
             let mut txn = self.state.begin().await?;
-            for (id, bytes) in &evaluation.puts {
-                txn.put(FINDINGS, id, bytes).await?;
-            }
-            for id in &evaluation.deletes {
-                txn.delete(FINDINGS, id).await?;
+            for (id, bytes) in unsaved.iter() {
+                match bytes {
+                    Some(bytes) => txn.put(FINDINGS, id, bytes).await?,
+                    None => txn.delete(FINDINGS, id).await?,
+                }
             }
             txn.commit().await?;
+            unsaved.clear();
         }
         self.findings.send_replace(Arc::new(evaluation.findings));
         Ok(())
@@ -230,6 +251,18 @@ impl Engine {
     #[must_use]
     pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
         self.findings.subscribe()
+    }
+
+    /// Whether new rows are taken in: an engine that has hung would show findings of the past as those of now.
+    ///
+    /// # Errors
+    /// Since when not.
+    pub fn health(&self) -> Result<(), String> {
+        let behind_s = (now_ms() - self.worked_ms.load(Ordering::Relaxed)) / 1000;
+        if behind_s <= SILENT_S_MAX {
+            return Ok(());
+        }
+        Err(format!("no rows have been taken into the rollups for {behind_s} s"))
     }
 
     /// The rules in force.
@@ -298,14 +331,19 @@ async fn judge(rules: &Rules, tables: &Tables, state: &State) -> anyhow::Result<
         alerting: rules.alerting.clone(),
         overrides: rules.overrides.clone(),
     };
-    let evaluator = Evaluator::new(&rules.pipelines, settings, &state.entries(FINDINGS).await?);
+    let kept = state.entries(FINDINGS).await?;
+    let evaluator = Evaluator::new(&rules.pipelines, settings, &kept);
     let context = tables.session(&rules.pipelines, own_config(), Arc::new(RuntimeEnv::default())).await?;
-    Ok(Judge { evaluator, context })
+    // Keys of a pipeline that is judged no more must not come back with it.
+    let unsaved = kept.iter().filter(|(id, _)| !evaluator.knows(id)).map(|(id, _)| (id.clone(), None)).collect();
+    Ok(Judge { evaluator, context, unsaved })
 }
 
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    Ok(tables.session(&rules.pipelines, config, runtime).await?)
+    let context = tables.session(&rules.pipelines, config, runtime).await?;
+    query::UNBOUNDED.iter().for_each(|function| context.deregister_udf(function));
+    Ok(context)
 }
 
 /// Gives the engine's own state tables their rows.

@@ -1,10 +1,11 @@
 //! Queries from outside: read-only, and bounded in text, time, memory and rows.
 
+use super::nesting;
 use super::tables::line;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
@@ -13,12 +14,25 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as Planned;
+use datafusion::sql::sqlparser::ast::Statement;
 use futures::StreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Functions of one value whose answer can take any memory or time in one call, where no limit reaches.
+pub(crate) const UNBOUNDED: [&str; 8] =
+    ["range", "generate_series", "array_repeat", "array_resize", "repeat", "lpad", "rpad", "levenshtein"];
+
+/// Calls within one another that a statement may have.
+const CALLS_MAX: usize = 14;
+/// Tables that a statement may read, once names of a `WITH` are replaced.
+const RELATIONS_MAX: u64 = 500;
+/// Nodes that the plan of a statement may have.
+const NODES_MAX: usize = 5000;
 
 /// What one query may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +107,63 @@ pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimit
     if sql.len() > limits.sql_bytes_max {
         return Err(QueryError::TooLong { limit: limits.sql_bytes_max, found: sql.len() });
     }
-    let plan = context.state().create_logical_plan(sql).await.map_err(QueryError::Invalid)?;
+    parseable(sql)?;
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect).map_err(QueryError::Invalid)?;
+    if let Planned::Statement(statement) = &statement {
+        plannable(statement)?;
+    }
+    let plan = state.statement_to_plan(statement).await.map_err(QueryError::Invalid)?;
+    bounded(&plan)?;
     read_only(&plan)?;
     Ok(plan)
+}
+
+/// Refuses a statement that would keep the parser busy for long.
+///
+/// # Errors
+/// When it nests too deep.
+pub fn parseable(sql: &str) -> Result<(), QueryError> {
+    let depth = nesting::depth(sql);
+    if depth <= CALLS_MAX {
+        return Ok(());
+    }
+    let message = format!("calls stand {depth} deep within one another, expected at most {CALLS_MAX}");
+    Err(QueryError::Invalid(DataFusionError::Plan(message)))
+}
+
+/// Refuses a statement whose plan would outgrow all memory.
+///
+/// # Errors
+/// When it reads more tables than the limit, once names of a `WITH` are replaced.
+pub fn plannable(statement: &Statement) -> Result<(), QueryError> {
+    let found = nesting::relations(statement);
+    if found <= RELATIONS_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the statement reads tables {found} times where each name of a WITH is written out, expected at most {RELATIONS_MAX}"
+    );
+    Err(QueryError::Invalid(DataFusionError::Plan(message)))
+}
+
+/// Refuses a plan of too many nodes, which are walked one by one.
+///
+/// # Errors
+/// When there are more than the limit.
+pub fn bounded(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut nodes = 0_usize;
+    let counted = plan.apply_with_subqueries(|_| {
+        nodes += 1;
+        Ok(if nodes > NODES_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    counted.map_err(QueryError::Invalid)?;
+    if nodes > NODES_MAX {
+        let message = format!("the statement's plan has more than {NODES_MAX} nodes, which is the limit");
+        return Err(QueryError::Invalid(DataFusionError::Plan(message)));
+    }
+    Ok(())
 }
 
 fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
@@ -141,6 +209,7 @@ impl Workers {
         plan: LogicalPlan,
         limits: QueryLimits,
     ) -> Result<QueryAnswer, QueryError> {
+        bounded(&plan)?;
         read_only(&plan)?;
         let running = self.spawn(async move { collect(&context, plan, limits).await });
         let running = AbortOnDropHandle::new(running.ok_or_else(|| ended("the server is stopping"))?);
@@ -191,7 +260,7 @@ async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimit
 
 /// The plan with joins that give their thread back every now and then. `DataFusion`'s leaves do, but a join can work for
 /// minutes on what one leaf gave it, and could not be stopped meanwhile.
-fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     let wrapped = plan.transform_up(|node| {
         Ok(if node.name().contains("Join") {
             Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)

@@ -1,5 +1,6 @@
 //! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
 
+use super::query::yielding;
 use super::slot::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
 use arrow::array::RecordBatch;
@@ -76,7 +77,8 @@ impl Statement {
         if let Some(Some(repeated)) = self.repeated.get() {
             return repeated.run(task).await;
         }
-        let batches = collect(plan.clone(), task).await?;
+        // So that a timeout can end it.
+        let batches = collect(yielding(plan.clone())?, task).await?;
         Ok(Outcome { batches, rows_read: rows_read(&plan) })
     }
 }

@@ -31,7 +31,8 @@ impl Slot {
         Arc::new(SlotTable(Shown { slot: self.clone(), schema }))
     }
 
-    fn batches(&self) -> Vec<RecordBatch> {
+    /// The rows.
+    pub(crate) fn batches(&self) -> Vec<RecordBatch> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

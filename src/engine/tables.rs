@@ -2,6 +2,7 @@
 
 use super::functions;
 use super::rollups::RollupTable;
+use crate::log::Position;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, Part, SnapshotTable};
@@ -47,6 +48,11 @@ impl Tables {
     pub(crate) fn fill(&self, name: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.insert(name.to_owned(), Arc::new(rows));
+    }
+
+    /// The newest frame whose rows are there.
+    pub(crate) fn newest(&self) -> Position {
+        self.store.newest()
     }
 
     pub(crate) fn definitions(&self) -> &[TableDef] {

@@ -39,9 +39,18 @@ fn nothing_to_refetch() -> Arc<Refetch> {
     Arc::new(|_| anyhow::bail!("nothing was evicted"))
 }
 
+/// Settings under which rows of 1970 do not expire.
+fn settings() -> EngineSettings {
+    let ever = i64::MAX / 2;
+    EngineSettings {
+        retention: Retention { fine_ms: ever, minute_ms: ever, hour_ms: ever },
+        ..EngineSettings::default()
+    }
+}
+
 impl Bench {
     async fn new() -> Bench {
-        Bench::with(EngineSettings::default()).await
+        Bench::with(settings()).await
     }
 
     async fn with(settings: EngineSettings) -> Bench {
@@ -67,7 +76,11 @@ impl Bench {
 
     /// Another process over the same state, with the rows of the log replayed.
     async fn restart(&mut self) {
-        self.engine = engine(&self.folder, &self.store, EngineSettings::default(), nothing_to_refetch()).await;
+        self.restart_with(settings()).await;
+    }
+
+    async fn restart_with(&mut self, settings: EngineSettings) {
+        self.engine = engine(&self.folder, &self.store, settings, nothing_to_refetch()).await;
     }
 }
 
@@ -141,7 +154,7 @@ async fn rows_that_left_memory_are_read_from_the_log() {
         }
         Ok(new)
     });
-    let engine = engine(&folder, &store, EngineSettings::default(), refetch).await;
+    let engine = engine(&folder, &store, settings(), refetch).await;
     engine.flush().await.unwrap();
     let answer = engine.query("SELECT sum(calls) AS calls FROM requests", QueryLimits::default()).await.unwrap();
     assert_eq!(Value::Object(run::json_rows(&answer.batches).unwrap().remove(0)), json!({"calls": 1000}));
@@ -166,7 +179,7 @@ async fn joined_parts_say_the_same_and_survive_a_restart() {
 
 #[tokio::test]
 async fn where_fine_rows_expired_coarse_ones_stand_in_and_no_call_is_seen_twice() {
-    let mut bench = Bench::new().await;
+    let mut bench = Bench::with(EngineSettings::default()).await;
     let now_ms = now_ms();
     for hours_ago in 0..30 {
         bench.send("spans", vec![span((now_ms - hours_ago * 3_600_000) * 1000, "GET /a", 1.0)]);
@@ -175,11 +188,13 @@ async fn where_fine_rows_expired_coarse_ones_stand_in_and_no_call_is_seen_twice(
     bench.engine.upkeep(now_ms).await.unwrap();
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30);
     assert!(bench.number("SELECT count(DISTINCT resolution) FROM requests").await > 1);
+    bench.restart_with(EngineSettings::default()).await;
+    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30, "at once, without upkeep");
 }
 
 #[tokio::test]
 async fn series_beyond_the_bound_are_counted_under_one() {
-    let mut bench = Bench::with(EngineSettings { series_max: 10, ..EngineSettings::default() }).await;
+    let mut bench = Bench::with(EngineSettings { series_max: 10, ..settings() }).await;
     bench.send("spans", (0..100).map(|n| span(SECOND_US, &format!("GET /{n}"), 1.0)).collect());
     bench.engine.flush().await.unwrap();
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 100);
@@ -255,6 +270,15 @@ async fn sql_from_outside_only_reads_and_is_bounded() {
     assert_eq!((many.batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), many.truncated), (10, true));
     let endless = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
     assert!(matches!(query(endless).await, Err(QueryError::TimedOut(_))));
-    let greedy = "SELECT array_agg(x.value || repeat('x', 1000)) FROM generate_series(1, 10000000) x";
+    // A plan of 2^40 nodes in a few lines, and calls that the parser would try 2^40 ways.
+    let bomb = (1..40).fold("WITH a0 AS (SELECT 1 x)".to_owned(), |sql, n| {
+        format!("{sql}, a{n} AS (SELECT l.x FROM a{} l, a{} r)", n - 1, n - 1)
+    }) + " SELECT * FROM a39";
+    let wide = QueryLimits { sql_bytes_max: 10_000, ..limits };
+    assert!(matches!(bench.engine.query(&bomb, wide).await, Err(QueryError::Invalid(_))));
+    let deep = format!("SELECT {}1{}", "abs(".repeat(40), ")".repeat(40));
+    assert!(matches!(bench.engine.query(&deep, wide).await, Err(QueryError::Invalid(_))));
+    assert!(matches!(query("SELECT repeat('x', 2147483647)").await, Err(QueryError::Invalid(_))));
+    let greedy = "SELECT array_agg(x.value || 'a text that takes some room') FROM generate_series(1, 10000000) x";
     assert!(matches!(query(greedy).await, Err(QueryError::Memory(_) | QueryError::TimedOut(_))));
 }

@@ -1,16 +1,36 @@
 //! Upkeep: small parts are joined, what has expired is dropped, silent series are forgotten.
 
-use super::flush::{COUNTERS, Flusher};
+use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
 use super::rollups::{Joined, Retention, RollupTable};
 use super::settings::EngineSettings;
 use super::tables::Tables;
 use crate::store::State;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A series that has been silent for this long is forgotten.
 const SILENT_MS: i64 = 3_600_000;
 /// The finest rows are never kept shorter than this, for the findings read them.
 const FINE_MS_MIN: i64 = 600_000;
+
+/// Kind of the entries that say which rows of a table have expired.
+const EXPIRED: &str = "expired";
+
+/// Hides at the start what had expired, or has since.
+pub(crate) async fn hide_expired(
+    tables: &Tables,
+    state: &State,
+    retention: Retention,
+    now_ms: i64,
+) -> anyhow::Result<()> {
+    let kept: BTreeMap<String, Vec<u8>> = state.entries(EXPIRED).await?.into_iter().collect();
+    for (name, table) in &tables.rollups {
+        let bytes = kept.get(name).map(Vec::as_slice).unwrap_or_default();
+        let kept_us: Vec<i64> = bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+        table.hide(&kept_us, now_ms, retention);
+    }
+    Ok(())
+}
 
 /// Does all of it once.
 pub(crate) async fn upkeep(
@@ -35,8 +55,10 @@ pub(crate) async fn upkeep(
         for key in &silent {
             txn.delete(COUNTERS, key).await?;
         }
+        let epoch_unix_nano = flusher.counters.epoch_unix_nano().max(before_unix_nano);
+        txn.put(ENGINE, EPOCH, &epoch_unix_nano.to_le_bytes()).await?;
         txn.commit().await?;
-        flusher.counters.forget(&silent);
+        flusher.counters.forget(&silent, before_unix_nano);
     }
     Ok(())
 }
@@ -63,11 +85,13 @@ async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_m
         for table in tables.rollups.values() {
             gone.extend(table.expire(now_ms, retention)?);
         }
-        if !gone.is_empty() {
-            let mut txn = state.begin().await?;
-            txn.remove_parts(&gone).await?;
-            txn.commit().await?;
+        let mut txn = state.begin().await?;
+        txn.remove_parts(&gone).await?;
+        for (name, table) in &tables.rollups {
+            let bytes: Vec<u8> = table.expired_us().into_iter().flat_map(i64::to_le_bytes).collect();
+            txn.put(EXPIRED, name, &bytes).await?;
         }
+        txn.commit().await?;
         let bytes: usize = tables.rollups.values().map(|table| table.memory_bytes()).sum();
         let shorter = shorter(retention);
         if bytes <= settings.rollup_bytes_max || shorter == retention {

@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Bodies from this size on are decoded off the async workers' turn, so that small requests do not wait for them.
-const BIG_BODY_BYTES: usize = 256 << 10;
+const BIG_BODY_BYTES: usize = 64 << 10;
 /// What a sender is told to wait when a bound is reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Bounds of admission.
 #[derive(Debug, Clone)]
 pub struct IngestSettings {
-    /// Inflated bytes of all requests that are not answered yet.
+    /// Inflated bytes, and then those of the rows, of all requests that are not answered yet.
     pub inflight_bytes_max: usize,
     /// How long a digest is kept.
     pub dedup_window: Duration,
@@ -87,7 +87,7 @@ pub struct Admission {
     decoder: Arc<Decoder>,
     settings: IngestSettings,
     recent: Arc<Recent>,
-    inflight_bytes: AtomicUsize,
+    inflight_bytes: Arc<AtomicUsize>,
     counters: Counters,
 }
 
@@ -101,7 +101,7 @@ impl Admission {
             decoder,
             settings,
             recent,
-            inflight_bytes: AtomicUsize::new(0),
+            inflight_bytes: Arc::default(),
             counters: Counters::default(),
         })
     }
@@ -111,13 +111,13 @@ impl Admission {
     /// # Errors
     /// Why the request as a whole was not taken; nothing of it is stored.
     pub async fn accept(
-        &self,
+        self: &Arc<Self>,
         receiver: &str,
         signal: Signal,
         encoding: Encoding,
         body: Bytes,
     ) -> Result<Arc<Rejected>, Refusal> {
-        let outcome = self.admit(receiver, signal, encoding, body).await;
+        let outcome = self.admit_whole(receiver, signal, encoding, body).await;
         match &outcome {
             Ok(taken) => {
                 self.counters.requests.fetch_add(1, Ordering::Relaxed);
@@ -135,13 +135,13 @@ impl Admission {
     /// # Errors
     /// As [`Admission::accept`].
     pub async fn accept_own(
-        &self,
+        self: &Arc<Self>,
         receiver: &str,
         signal: Signal,
         encoding: Encoding,
         body: Bytes,
     ) -> Result<(), Refusal> {
-        self.admit(receiver, signal, encoding, body).await.map(drop)
+        self.admit_whole(receiver, signal, encoding, body).await.map(drop)
     }
 
     /// Notes a request that the log holds already, at the start.
@@ -157,8 +157,32 @@ impl Admission {
         &self.counters
     }
 
-    async fn admit(&self, receiver: &str, signal: Signal, encoding: Encoding, body: Bytes) -> Result<Taken, Refusal> {
-        let _room = self.take_room(body.len())?;
+    /// Admits a request to its end, also where its sender goes away meanwhile: what is on its way to the disk gets
+    /// there, so that its digest must be kept and its room be taken until then.
+    async fn admit_whole(
+        self: &Arc<Self>,
+        receiver: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Taken, Refusal> {
+        let room = self.take_room(body.len())?;
+        let (door, receiver) = (self.clone(), receiver.to_owned());
+        let admitting = tokio::spawn(async move { door.admit(room, receiver, signal, encoding, body).await });
+        admitting.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a request was not taken to its end");
+            Err(Refusal::Busy { retry_after: RETRY_AFTER, reason: "the request could not be taken".to_owned() })
+        })
+    }
+
+    async fn admit(
+        &self,
+        mut room: Room,
+        receiver: String,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Taken, Refusal> {
         let received_unix_nano = unix_nano(SystemTime::now());
         let digest = digest(signal, &body);
         let claim = if self.knows_resends(signal) {
@@ -170,11 +194,13 @@ impl Admission {
             None
         };
         let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
+        // A small body can be large in memory, where each row repeats its resource.
+        room.grow(decoded.memory_bytes());
         let rejected = decoded.rejected.clone();
         let items = decoded.items;
         if items > 0 {
             let frame = Frame {
-                receiver: receiver.to_owned(),
+                receiver,
                 signal,
                 encoding,
                 received_unix_nano,
@@ -223,9 +249,9 @@ impl Admission {
         decoded.map_err(|error| Refusal::Invalid(error.to_string()))
     }
 
-    fn take_room(&self, bytes: usize) -> Result<Room<'_>, Refusal> {
+    fn take_room(&self, bytes: usize) -> Result<Room, Refusal> {
         let before = self.inflight_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let room = Room { inflight_bytes: &self.inflight_bytes, bytes };
+        let room = Room { inflight_bytes: self.inflight_bytes.clone(), bytes };
         let limit = self.settings.inflight_bytes_max;
         if before > 0 && before + bytes > limit {
             return Err(Refusal::Busy {
@@ -246,12 +272,21 @@ fn unix_nano(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-struct Room<'a> {
-    inflight_bytes: &'a AtomicUsize,
+/// Room that a request takes while it lives.
+struct Room {
+    inflight_bytes: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-impl Drop for Room<'_> {
+impl Room {
+    /// Takes more, whether it is there or not: the next request is refused then.
+    fn grow(&mut self, bytes: usize) {
+        self.inflight_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.bytes += bytes;
+    }
+}
+
+impl Drop for Room {
     fn drop(&mut self) {
         self.inflight_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }

@@ -19,6 +19,37 @@ pub(super) enum Found {
     End,
 }
 
+/// What has been seen of a segment: it tells which position the next frame can have. A sender's bytes may look like a
+/// frame, and must not be taken for one where damage has put them at a frame's place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Position of the last frame.
+    pub(super) last: u64,
+    /// Damaged bytes since.
+    pub(super) skipped: u64,
+}
+
+impl Seen {
+    /// Nothing yet of a segment whose first frame has this position.
+    pub(super) fn before(first: u64) -> Seen {
+        Seen { last: first.saturating_sub(1), skipped: 0 }
+    }
+
+    pub(super) fn frame(&mut self, position: u64) {
+        *self = Seen { last: position, skipped: 0 };
+    }
+
+    pub(super) fn damage(&mut self, bytes: u64) {
+        self.skipped += bytes;
+    }
+
+    /// Frames follow one another, but for those that lay in the damaged bytes.
+    fn may_follow(self, position: u64) -> bool {
+        let lost_max = self.skipped / OVERHEAD as u64;
+        position > self.last && position - self.last - 1 <= lost_max
+    }
+}
+
 /// The bytes before the body.
 pub(super) fn head(position: u64, header: &Bytes, payload: &Bytes) -> [u8; OVERHEAD] {
     let length = u32::try_from(header.len() + payload.len()).unwrap_or(u32::MAX);
@@ -34,20 +65,23 @@ pub(super) fn head(position: u64, header: &Bytes, payload: &Bytes) -> [u8; OVERH
     head
 }
 
-/// Reads what stands at `at` in the bytes of a segment.
-pub(super) fn find(segment: &[u8], at: usize) -> Found {
+/// Reads what stands at `at` in the bytes of a segment, behind what has been seen.
+pub(super) fn find(segment: &[u8], at: usize, seen: Seen) -> Found {
     if at >= segment.len() {
         return Found::End;
     }
-    whole_frame(segment, at).unwrap_or_else(|| Found::Damage { next: next_marker(segment, at + 1) })
+    whole_frame(segment, at, seen).unwrap_or_else(|| Found::Damage { next: next_marker(segment, at + 1) })
 }
 
-fn whole_frame(segment: &[u8], at: usize) -> Option<Found> {
+fn whole_frame(segment: &[u8], at: usize, seen: Seen) -> Option<Found> {
     let head = segment.get(at..at + OVERHEAD)?;
     if head[..8] != MARKER {
         return None;
     }
     let position = u64::from_le_bytes(head[8..16].try_into().ok()?);
+    if !seen.may_follow(position) {
+        return None;
+    }
     let length = u32::from_le_bytes(head[16..20].try_into().ok()?) as usize;
     let crc = u32::from_le_bytes(head[20..24].try_into().ok()?);
     let body = at + OVERHEAD..(at + OVERHEAD).checked_add(length)?;

@@ -248,7 +248,16 @@ impl<T> Log<T> {
     /// # Errors
     /// The reason why not.
     pub fn health(&self) -> Result<(), String> {
-        self.shared.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+        if let Some(failure) = self.shared.failure.get() {
+            return Err(failure.clone());
+        }
+        let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
+        if found >= limit {
+            return Err(format!(
+                "full: {found} bytes of {limit}, which a reader still needs (see the table sinks); senders are held back"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading committed frames in order.
 
-use super::format::{Found, find};
+use super::format::{Found, Seen, find};
+use super::segments::Segment;
 use super::{LogError, Position, Shared};
 use bytes::Bytes;
 use std::fs::File;
@@ -24,6 +25,7 @@ struct Open {
     window: Bytes,
     window_start: u64,
     at: usize,
+    seen: Seen,
 }
 
 impl Reader {
@@ -40,18 +42,19 @@ impl Reader {
             if self.segment.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            let committed = self.committed_bytes();
+            let (committed, next) = self.standing();
             let Some(open) = &mut self.segment else { return Ok(None) };
             let place = open.window_start + open.at as u64;
             if place >= committed {
-                if !self.leave()? {
-                    return Ok(None);
-                }
+                // Where there is a next segment, this one does not grow any more.
+                let Some(next) = next else { return Ok(None) };
+                self.open(next.first, &next.path)?;
                 continue;
             }
-            match find(&open.window, open.at) {
+            match find(&open.window, open.at, open.seen) {
                 Found::Frame { position, body } => {
                     open.at = body.end;
+                    open.seen.frame(position);
                     if position > self.after {
                         self.after = position;
                         return Ok(Some((Position(position), open.window.slice(body))));
@@ -66,18 +69,13 @@ impl Reader {
         }
     }
 
-    fn committed_bytes(&self) -> u64 {
-        let Some(open) = &self.segment else { return 0 };
+    /// The committed bytes of the segment being read, and the segment behind it: of one moment, or bytes that were
+    /// committed in between would be left out.
+    fn standing(&self) -> (u64, Option<Segment>) {
+        let Some(open) = &self.segment else { return (0, None) };
         let segments = self.shared.segments();
-        segments.holding(open.first).filter(|segment| segment.first == open.first).map_or(0, |segment| segment.bytes)
-    }
-
-    /// Goes to the next segment, if there is one: then this one will not grow any more.
-    fn leave(&mut self) -> Result<bool, LogError> {
-        let Some(open) = &self.segment else { return Ok(false) };
-        let Some(next) = self.shared.segments().behind(open.first).cloned() else { return Ok(false) };
-        self.open(next.first, &next.path)?;
-        Ok(true)
+        let own = segments.holding(open.first).filter(|segment| segment.first == open.first);
+        (own.map_or(0, |segment| segment.bytes), segments.behind(open.first).cloned())
     }
 
     fn open_next(&mut self) -> Result<bool, LogError> {
@@ -90,7 +88,8 @@ impl Reader {
     fn open(&mut self, first: u64, path: &std::path::Path) -> Result<(), LogError> {
         match File::open(path) {
             Ok(file) => {
-                self.segment = Some(Open { first, file, window: Bytes::new(), window_start: 0, at: 0 });
+                self.segment =
+                    Some(Open { first, file, window: Bytes::new(), window_start: 0, at: 0, seen: Seen::before(first) });
                 Ok(())
             }
             // Cut since it was looked up: its frames are gone for every reader.
@@ -128,6 +127,7 @@ impl Open {
         };
         if let Found::Damage { .. } = found {
             let damaged_to = self.window_start + self.at as u64;
+            self.seen.damage(damaged_to - damaged_from);
             tracing::warn!(segment = self.first, damaged_from, damaged_to, "damaged bytes of the log were passed over");
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The segment files of a log: found, mended, and cut.
 
-use super::format::{Found, find};
+use super::format::{Found, Seen, find};
 use super::{LogError, Recovery};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
@@ -34,7 +34,7 @@ impl Segments {
             let path = path.to_owned();
             move |source| LogError { path, doing, source }
         };
-        fs::create_dir_all(dir).map_err(failed("cannot make the folder", dir))?;
+        make_dir(dir).map_err(failed("cannot make the folder", dir))?;
         let mut list = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed("cannot list the folder", dir))? {
             let path = entry.map_err(failed("cannot list the folder", dir))?.path();
@@ -147,18 +147,20 @@ fn seal(segment: &mut Segment) -> std::io::Result<()> {
 fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
     seal(segment)?;
     let bytes = Bytes::from(fs::read(&segment.path)?);
-    let (mut at, mut good_to) = (0, 0);
+    let (mut at, mut good_to, mut seen) = (0, 0, Seen::before(segment.first));
     loop {
-        match find(&bytes, at) {
+        match find(&bytes, at, seen) {
             Found::Frame { position, body } => {
                 recovery.frames += 1;
                 recovery.bytes += body.len() as u64;
                 *newest = (*newest).max(position);
+                seen.frame(position);
                 at = body.end;
                 good_to = at;
             }
             Found::Damage { next: Some(next) } => {
                 recovery.damaged_frames += 1;
+                seen.damage((next - at) as u64);
                 at = next;
             }
             Found::Damage { next: None } | Found::End => break,
@@ -166,10 +168,21 @@ fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std
     }
     recovery.truncated_bytes = (bytes.len() - good_to) as u64;
     segment.bytes = good_to as u64;
+    let file = OpenOptions::new().write(true).open(&segment.path)?;
     if recovery.truncated_bytes > 0 {
-        let file = OpenOptions::new().write(true).open(&segment.path)?;
         file.set_len(segment.bytes)?;
-        file.sync_all()?;
+    }
+    // What was written and not synced before a kill is read from memory now, and counts as committed from here on.
+    file.sync_all()
+}
+
+/// Makes a folder, durably: a name is on disk when the folder that holds it is.
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_dir(parent.unwrap_or(Path::new(".")))?;
     }
     Ok(())
 }

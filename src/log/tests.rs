@@ -137,3 +137,24 @@ async fn frames_longer_than_the_read_window_are_read_whole() {
     let found: Vec<usize> = std::iter::from_fn(|| reader.read_next().unwrap()).map(|(_, body)| body.len()).collect();
     assert_eq!(found, sizes);
 }
+
+#[tokio::test]
+async fn bytes_of_a_sender_that_look_like_a_frame_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["first"]).await;
+    let path = only_segment(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    for position in [u64::MAX, 1000, 1] {
+        // A frame whose payload is a frame, torn by a crash before its last byte.
+        let inner = [&format::head(position, &Bytes::new(), &Bytes::from_static(b"x"))[..], b"x"].concat();
+        let payload = Bytes::from([&inner[..], b"tail"].concat());
+        let outer = [&format::head(2, &Bytes::new(), &payload)[..], &payload[..payload.len() - 1]].concat();
+        let committed = bytes.len();
+        bytes.extend(outer);
+        std::fs::write(&path, &bytes).unwrap();
+        let (log, _commits, recovery) = Log::open(settings(dir.path())).unwrap();
+        assert_eq!((recovery.frames, log.newest()), (1, Position(1)), "planted {position}");
+        assert_eq!(read_all(&log, 0), [(1, "h:first".into())]);
+        bytes.truncate(committed);
+    }
+}

@@ -96,7 +96,7 @@ impl Writer {
         let first = self.shared.segments().newest() + 1;
         match self.write(first, batch) {
             Ok(bytes) => {
-                self.sync().map_err(|error| self.stop(&format!("fsync: {error}")))?;
+                self.sync().map_err(|error| self.fail_sync(&error))?;
                 self.account(first + batch.len() as u64 - 1, bytes);
                 Ok(first)
             }
@@ -139,12 +139,16 @@ impl Writer {
         if !is_new && self.file.is_some() {
             return Ok(());
         }
-        self.file = Some(OpenOptions::new().create(true).append(true).open(&path)?);
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
         if is_new {
+            self.file = None;
             sync_dir(&self.shared.settings.dir)?;
+            self.file = Some(file);
             self.with_segments(|segments| {
                 segments.add(Segment { path, first, bytes: 0, touched: SystemTime::now() });
             });
+        } else {
+            self.file = Some(file);
         }
         Ok(())
     }
@@ -154,6 +158,16 @@ impl Writer {
             return Err(std::io::Error::other("failpoint log_fsync=error"));
         }
         self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+
+    /// Takes back what could not be synced: the system may show it as good, and a restart would believe it.
+    fn fail_sync(&self, error: &std::io::Error) -> AppendError {
+        let committed = self.shared.segments().last().map_or(0, |last| last.bytes);
+        let undone = self.file.as_ref().map_or(Ok(()), |file| file.set_len(committed));
+        if let Err(error) = undone {
+            tracing::error!(%error, "what could not be synced cannot be taken back, either");
+        }
+        self.stop(&format!("fsync: {error}"))
     }
 
     fn account(&self, newest: u64, bytes: u64) {

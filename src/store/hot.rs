@@ -128,6 +128,12 @@ impl HotStore {
         rows.newest = rows.newest.max(position);
     }
 
+    /// The newest frame that was added.
+    #[must_use]
+    pub fn newest(&self) -> Position {
+        self.rows().newest
+    }
+
     /// The rows of frames behind `after`.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tonic::Code;
 
 const PROTOBUF: [(&str, &str); 1] = [("content-type", "application/x-protobuf")];
@@ -167,6 +169,32 @@ async fn a_resend_is_not_new_data() {
     }
     server.until_number("SELECT count(*) FROM spans", 20.0).await;
     server.until_number("SELECT sum(calls) FROM requests", 20.0).await;
+}
+
+/// A sender that goes away before it is answered, and sends again, is what resends are known for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
+    const REQUESTS: u64 = 100;
+    let server = Server::start(Setup::default()).await;
+    let url = server.http_url("/v1/traces");
+    let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
+    let bodies: Vec<Vec<u8>> = (0..REQUESTS).map(|number| request(number).encode_to_vec()).collect();
+    for body in &bodies {
+        let mut socket = TcpStream::connect(&address).await.expect("a connection");
+        let head = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(&[head.as_bytes(), body].concat()).await.expect("sent");
+        // Closed without a word, in the middle of whatever is done with it.
+        drop(socket);
+    }
+    for body in bodies {
+        let answer = post(&url, &PROTOBUF, body).await.expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
+    server.until_number("SELECT sum(calls) FROM requests", 20.0 * REQUESTS as f64).await;
+    server.until_number("SELECT count(*) FROM spans", 20.0 * REQUESTS as f64).await;
 }
 
 /// Every rollup that reads spans has read each once.

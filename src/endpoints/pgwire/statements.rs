@@ -43,6 +43,7 @@ pub(super) fn parse(shared: &Shared, sql: &str) -> PgWireResult<Vec<Statement>> 
         let message = format!("the statement has {} bytes, at most {limit} are taken", sql.len());
         return Err(errors::user("54000", message));
     }
+    crate::engine::parseable(sql).map_err(|error| errors::user("54001", error.to_string()))?;
     shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))
 }
 
@@ -54,9 +55,11 @@ pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> P
     if let Some(refusal) = refusal(&statement) {
         return Err(refusal);
     }
+    crate::engine::plannable(&statement).map_err(|error| errors::user("54001", error.to_string()))?;
     let statement = Planned::Statement(Box::new(statement));
-    let plan = context.state().statement_to_plan(statement).await.and_then(readable);
-    let plan = plan.map_err(|error| errors::datafusion(&error))?;
+    let plan = context.state().statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
+    crate::engine::bounded(&plan).map_err(|error| errors::user("54001", error.to_string()))?;
+    let plan = readable(plan).map_err(|error| errors::datafusion(&error))?;
     if !is_query(&plan) {
         return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
     }

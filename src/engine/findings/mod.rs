@@ -116,6 +116,12 @@ impl Evaluator {
         Evaluator { pipelines, settings, keys }
     }
 
+    /// Whether there is such a key.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
     /// All keys, those firing first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {

@@ -7,6 +7,9 @@ use arrow::error::ArrowError;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// How far a sender's clock may be ahead, ms.
+const AHEAD_MS_MAX: i64 = 3_600_000;
+
 /// The last point of a counter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Point {
@@ -91,8 +94,15 @@ impl Counters {
         silent.map(|(series, _)| series.to_string()).collect()
     }
 
-    /// Forgets series by their keys.
-    pub(crate) fn forget(&mut self, keys: &[String]) {
+    /// What a counter that began later shows at first is all new.
+    pub(crate) fn epoch_unix_nano(&self) -> i64 {
+        self.epoch_unix_nano
+    }
+
+    /// Forgets series by their keys, which have been silent since `before_unix_nano`. One that comes back had been counted
+    /// before: only what began since then is all new.
+    pub(crate) fn forget(&mut self, keys: &[String], before_unix_nano: i64) {
+        self.epoch_unix_nano = self.epoch_unix_nano.max(before_unix_nano);
         for series in keys.iter().filter_map(|key| key.parse().ok()) {
             self.points.remove(&series);
         }
@@ -107,18 +117,23 @@ impl Counters {
         let monotonic = batch
             .column_by_name("is_monotonic")
             .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
+        let latest = latest_unix_nano();
         let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
         let deltas: Float64Array = (0..batch.num_rows())
             .map(|row| {
                 if kind(row) != Some("sum") || !grows(row) {
                     return None;
                 }
-                let value = value(row)?;
+                let value = value(row).filter(|value| value.is_finite())?;
                 if temporality(row)? == "delta" {
                     Some(value)
                 } else {
-                    let point =
-                        Point { start_unix_nano: start(row).unwrap_or(0), time_unix_nano: time(row)?, value, sum: 0.0 };
+                    let point = Point {
+                        start_unix_nano: start(row).unwrap_or(0),
+                        time_unix_nano: time(row)?.min(latest),
+                        value,
+                        sum: 0.0,
+                    };
                     self.advance(series(row)?, point).map(|increase| increase.value)
                 }
             })
@@ -132,14 +147,20 @@ impl Counters {
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         let temporality = text(batch, "temporality");
+        let latest = latest_unix_nano();
         let increases: Vec<Option<Increase>> = (0..batch.num_rows())
             .map(|row| {
                 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-                let (value, sum) = (count(row)? as f64, sum(row).unwrap_or(0.0));
+                let (value, sum) = (count(row)? as f64, sum(row).filter(|sum| sum.is_finite()).unwrap_or(0.0));
                 if temporality(row) == Some("delta") {
                     return Some(Increase { value, sum });
                 }
-                let point = Point { start_unix_nano: start(row).unwrap_or(0), time_unix_nano: time(row)?, value, sum };
+                let point = Point {
+                    start_unix_nano: start(row).unwrap_or(0),
+                    time_unix_nano: time(row)?.min(latest),
+                    value,
+                    sum,
+                };
                 self.advance(series(row)?, point)
             })
             .collect();
@@ -176,6 +197,11 @@ impl Counters {
         let before = self.points.insert(series, point);
         self.moved.entry(series).or_insert(before);
     }
+}
+
+/// A point of a later time is taken for one of this: else its series would stand still until then.
+fn latest_unix_nano() -> i64 {
+    (crate::engine::now_ms() + AHEAD_MS_MAX).saturating_mul(1_000_000)
 }
 
 fn with_columns(batch: &RecordBatch, schema: &SchemaRef, added: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
@@ -235,6 +261,17 @@ mod tests {
         assert_eq!(increases(&mut counters, &again), [Some(2.0), Some(1.0)]);
         counters.rollback();
         assert_eq!(increases(&mut counters, &again), [Some(2.0), Some(1.0)]);
+    }
+
+    #[test]
+    fn a_series_that_was_forgotten_does_not_count_again() {
+        let mut counters = Counters::new(10, 100);
+        assert_eq!(increases(&mut counters, &[point(150, 200, 7.0)]), [Some(7.0)]);
+        assert_eq!(counters.silent(300), ["1"]);
+        counters.forget(&["1".to_owned()], 300);
+        let back = [point(150, 400, 9.0), point(150, 500, 12.0)];
+        assert_eq!(increases(&mut counters, &back), [None, Some(3.0)]);
+        assert!(counters.advance(2, point(350, 400, 5.0)).is_some(), "what began since is new");
     }
 
     #[test]

@@ -131,24 +131,41 @@ impl RollupTable {
         inner.parts.push(KeptPart { id, resolution_s: joined.resolution_s, part });
     }
 
-    /// Lets the coarser rows stand in for what is older than the retention; ids of parts that nobody sees any more.
-    pub(crate) fn expire(&self, now_ms: i64, retention: Retention) -> Result<Vec<i64>> {
+    /// Before which times (µs) the rows of each resolution have expired, finest first.
+    pub(crate) fn expired_us(&self) -> Vec<i64> {
+        self.inner().expired_us.clone()
+    }
+
+    /// Puts back what [`RollupTable::expired_us`] gave, and hides what has expired by now.
+    pub(crate) fn hide(&self, kept_us: &[i64], now_ms: i64, retention: Retention) {
         let mut inner = self.inner();
+        let boundaries = self.boundaries(now_ms, retention);
+        let latest = |(place, us): (usize, i64)| kept_us.get(place).map_or(us, |kept| us.max(*kept));
+        inner.expired_us = boundaries.into_iter().enumerate().map(latest).collect();
+    }
+
+    fn boundaries(&self, now_ms: i64, retention: Retention) -> Vec<i64> {
         let kept_ms = |resolution_s: i64| match resolution_s {
             0 => i64::MAX / 2,
             1..60 => retention.fine_ms,
             60..3600 => retention.minute_ms,
             _ => retention.hour_ms,
         };
+        let boundary = |resolution_s: &i64| {
+            // On whole hours, so that a coarser row stands in for all of its finer ones or none.
+            let before_ms = now_ms.saturating_sub(kept_ms(*resolution_s));
+            before_ms.div_euclid(3_600_000).saturating_mul(3_600_000_000)
+        };
+        self.definition.resolutions_s.iter().map(boundary).collect()
+    }
+
+    /// Lets the coarser rows stand in for what is older than the retention; ids of parts that nobody sees any more.
+    pub(crate) fn expire(&self, now_ms: i64, retention: Retention) -> Result<Vec<i64>> {
+        let mut inner = self.inner();
         let resolutions = self.definition.resolutions_s.clone();
-        inner.expired_us = resolutions
-            .iter()
-            .map(|resolution_s| {
-                // On whole hours, so that a coarser row stands in for all of its finer ones or none.
-                let before_ms = now_ms.saturating_sub(kept_ms(*resolution_s));
-                before_ms.div_euclid(3_600_000).saturating_mul(3_600_000_000)
-            })
-            .collect();
+        // Never back: where finer rows went early for want of memory, they are gone.
+        let boundaries = self.boundaries(now_ms, retention);
+        inner.expired_us = inner.expired_us.iter().zip(boundaries).map(|(before, now)| now.max(*before)).collect();
         let boundary = |kept: &KeptPart, expired: &[i64]| {
             let index = resolutions.iter().position(|resolution_s| *resolution_s == kept.resolution_s)?;
             kept.part.span_us.map(|(_, greatest)| greatest < expired[index])

@@ -231,14 +231,20 @@ impl<'a> Rows<'a> {
 
     pub(super) fn ints(&mut self, column: usize, values: impl Iterator<Item = i64>) {
         if let Some(Column::Ints(builder)) = self.columns.get_mut(column) {
-            values.for_each(|value| builder.values().append_value(value));
+            values.for_each(|value| {
+                self.bytes += CELL_BYTES;
+                builder.values().append_value(value);
+            });
             builder.append(true);
         }
     }
 
     pub(super) fn floats(&mut self, column: usize, values: impl Iterator<Item = f64>) {
         if let Some(Column::Floats(builder)) = self.columns.get_mut(column) {
-            values.for_each(|value| builder.values().append_value(value));
+            values.for_each(|value| {
+                self.bytes += CELL_BYTES;
+                builder.values().append_value(value);
+            });
             builder.append(true);
         }
     }

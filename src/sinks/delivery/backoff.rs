@@ -3,6 +3,9 @@
 use crate::sinks::settings::RetrySettings;
 use std::time::{Duration, Instant};
 
+/// What a target may ask for at most: a proxy's mistake must not hold a signal for a year.
+const ASKED_MAX: Duration = Duration::from_secs(3600);
+
 /// Waits that grow, shorter or longer at random, so that senders do not march in step.
 #[derive(Debug)]
 pub struct Backoff {
@@ -29,7 +32,7 @@ impl Backoff {
         let factor = 1.0 - spread + 2.0 * spread * rand::random::<f64>();
         let wait = self.interval.min(settings.max_interval).mul_f64(factor);
         self.interval = self.interval.mul_f64(settings.multiplier.max(1.0)).min(settings.max_interval);
-        Some(wait.max(asked.unwrap_or_default()))
+        Some(wait.max(asked.unwrap_or_default().min(ASKED_MAX)))
     }
 }
 
@@ -53,6 +56,7 @@ mod tests {
         let waits: Vec<_> = (0..4).filter_map(|_| backoff.next(None)).map(|wait| wait.as_secs()).collect();
         assert_eq!(waits, [4, 8, 10, 10]);
         assert_eq!(backoff.next(Some(Duration::from_secs(60))), Some(Duration::from_secs(60)));
+        assert_eq!(backoff.next(Some(Duration::from_secs(31_536_000))), Some(ASKED_MAX));
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub struct Delivery {
     memory: Arc<dyn Memory>,
     stats: Arc<SinkStats>,
     cancel: CancellationToken,
+    /// Behind what has been dealt with.
+    at: Position,
     saved: (Position, Instant),
     failures: u32,
 }
@@ -132,7 +134,7 @@ impl Delivery {
         let cursor = memory.cursor(&cursor_name(&settings.id, signal)).await?;
         stats.at(signal.as_str(), cursor);
         let saved = (cursor, Instant::now());
-        Ok(Delivery { settings, signal, frames, sender, memory, stats, cancel, saved, failures: 0 })
+        Ok(Delivery { settings, signal, frames, sender, memory, stats, cancel, at: cursor, saved, failures: 0 })
     }
 
     /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
@@ -156,7 +158,7 @@ impl Delivery {
     }
 
     async fn deliver_all(&mut self) -> anyhow::Result<()> {
-        let mut at = self.saved.0;
+        let mut at = self.at;
         let mut drained_by = None;
         loop {
             let batch = self.gather(at).await?;
@@ -166,9 +168,21 @@ impl Delivery {
             }
             let caught_up = upto == at;
             at = upto;
+            self.at = at;
             self.stats.at(self.signal.as_str(), at);
             // With nothing to do there is time to save: a kill then repeats nothing.
-            self.save(at, caught_up).await?;
+            if let Err(error) = self.save(at, caught_up).await {
+                // What was sent must not be sent again for it; after a restart it is.
+                self.saved.1 = Instant::now();
+                if self.stats.failed(&format!("{error:#}")) {
+                    let (sink, signal) = (&self.settings.id, self.signal.as_str());
+                    tracing::error!(sink, signal, %error, "the cursor cannot be kept; tried again");
+                }
+                tokio::select! {
+                    () = self.cancel.cancelled() => {}
+                    () = tokio::time::sleep(SAVE_EVERY) => {}
+                }
+            }
             if self.cancel.is_cancelled() {
                 let end = *drained_by.get_or_insert_with(|| Instant::now() + DRAIN);
                 if caught_up || Instant::now() >= end {
@@ -183,13 +197,16 @@ impl Delivery {
     async fn gather(&self, at: Position) -> anyhow::Result<Batch> {
         let mut batch = Batch::new(at);
         let mut first_came: Option<Instant> = None;
+        // Behind frames of other signals there may be more to come, but not for ever.
+        let patience = self.settings.batch.flush_timeout.max(SAVE_EVERY);
         loop {
             if let Some((position, frame)) = self.frames.next(batch.upto).await? {
                 if !self.take(&mut batch, position, &frame) {
                     return Ok(batch);
                 }
                 first_came.get_or_insert_with(Instant::now);
-                if batch.is_full(&self.settings.batch) {
+                let is_late = first_came.is_some_and(|since| since.elapsed() >= patience);
+                if batch.is_full(&self.settings.batch) || is_late || self.cancel.is_cancelled() {
                     return Ok(batch);
                 }
                 continue;

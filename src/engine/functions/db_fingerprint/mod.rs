@@ -130,6 +130,37 @@ mod tests {
     }
 
     #[test]
+    fn casts_signs_tuples_and_arrays_of_literals_fold() {
+        check("postgresql", "SELECT a FROM t WHERE b IN ($1::uuid, $2::uuid)", "SELECT a FROM t WHERE b IN (?::UUID)");
+        check("postgresql", "SELECT a FROM t WHERE b IN (-1, -2)", "SELECT a FROM t WHERE b IN (-?)");
+        check(
+            "postgresql",
+            "SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))",
+            "SELECT a FROM t WHERE (a, b) IN ((?, ?))",
+        );
+        check("postgresql", "SELECT a FROM t WHERE b = ANY(ARRAY[1, 2, 3])", "SELECT a FROM t WHERE b = ANY(ARRAY[?])");
+    }
+
+    #[test]
+    fn what_a_session_names_makes_no_difference() {
+        check("postgresql", "SAVEPOINT \"s140235_x17\"", "SAVEPOINT ?");
+        check("postgresql", "RELEASE SAVEPOINT s140235_x17", "RELEASE SAVEPOINT ?");
+        check("postgresql", "ROLLBACK TO SAVEPOINT s1", "ROLLBACK TO SAVEPOINT ?");
+        check("postgresql", "DEALLOCATE pdo_stmt_00000017", "DEALLOCATE ?");
+        check("postgresql", "NOTIFY ch, 'secret'", "NOTIFY ch , ?");
+        check("postgresql", "COMMIT", "COMMIT");
+    }
+
+    #[test]
+    fn calls_within_calls_end() {
+        for (system, open, close) in [("postgresql", "f(", ")"), ("mssql", "CONVERT(", ")"), ("mysql", "INTERVAL ", "")]
+        {
+            let query = format!("SELECT {}1{}", open.repeat(60), close.repeat(60));
+            assert!(fingerprint(system, &query).contains('?'), "{query}");
+        }
+    }
+
+    #[test]
     fn null_and_names_stay() {
         check("postgresql", "SELECT a FROM \"T\" WHERE b IS NULL", "SELECT a FROM \"T\" WHERE b IS NULL");
         check("mysql", "SELECT `a` FROM `t`", "SELECT `a` FROM `t`");

@@ -1,7 +1,10 @@
 //! Fingerprints of SQL.
 
 use super::other::by_characters;
-use datafusion::sql::sqlparser::ast::{Expr, Query, SetExpr, Value, ValueWithSpan, VisitMut as _, VisitorMut};
+use crate::engine::nesting;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Query, SetExpr, Statement, Value, ValueWithSpan, VisitMut as _, VisitorMut,
+};
 use datafusion::sql::sqlparser::dialect::{
     AnsiDialect, ClickHouseDialect, Dialect, GenericDialect, MsSqlDialect, MySqlDialect, OracleDialect,
     PostgreSqlDialect, SQLiteDialect,
@@ -16,11 +19,14 @@ const PARSED_BYTES_MAX: usize = 16 << 10;
 /// What is looked at of a statement at all.
 const SEEN_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 40;
+/// Calls within calls; beyond it a statement is folded by tokens.
+const CALLS_MAX: usize = 8;
 
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
     let query = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
     let dialect = dialect(system);
-    let parsed = if query.len() <= PARSED_BYTES_MAX { by_tree(&*dialect, query) } else { None };
+    let parses = query.len() <= PARSED_BYTES_MAX && nesting::depth(query) <= CALLS_MAX;
+    let parsed = if parses { by_tree(&*dialect, query) } else { None };
     parsed.or_else(|| by_tokens(&*dialect, query)).unwrap_or_else(|| by_characters(query))
 }
 
@@ -40,11 +46,32 @@ fn dialect(system: &str) -> Box<dyn Dialect> {
 fn by_tree(dialect: &dyn Dialect, query: &str) -> Option<String> {
     let parser = Parser::new(dialect).with_recursion_limit(NESTING_MAX);
     let mut statements = parser.try_with_sql(query).ok()?.parse_statements().ok()?;
-    if statements.is_empty() {
+    // Others name things of a session (savepoints, cursors, prepared statements), or hold literals that are no values.
+    if statements.is_empty() || !statements.iter().all(is_about_rows) {
         return None;
     }
     let _never = statements.visit(&mut Fold);
     Some(statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+fn is_about_rows(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Query(_)
+            | Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_)
+            | Statement::Truncate(_)
+            | Statement::CreateTable(_)
+            | Statement::CreateIndex(_)
+            | Statement::AlterTable(_)
+            | Statement::Drop { .. }
+            | Statement::StartTransaction { .. }
+            | Statement::Commit { .. }
+            | Statement::Rollback { savepoint: None, .. }
+            | Statement::Explain { .. }
+    )
 }
 
 struct Fold;
@@ -60,9 +87,12 @@ impl VisitorMut for Fold {
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if let Expr::InList { list, .. } = expression
-            && list.iter().all(is_folded)
-        {
+        let list = match expression {
+            Expr::InList { list, .. } => list,
+            Expr::Array(array) => &mut array.elem,
+            _ => return ControlFlow::Continue(()),
+        };
+        if list.iter().all(is_folded) {
             list.truncate(1);
         }
         ControlFlow::Continue(())
@@ -77,8 +107,17 @@ impl VisitorMut for Fold {
 }
 
 fn is_folded(expression: &Expr) -> bool {
-    matches!(expression, Expr::Value(ValueWithSpan { value: Value::Placeholder(_) | Value::Null, .. }))
+    match expression {
+        Expr::Value(ValueWithSpan { value, .. }) => matches!(value, Value::Placeholder(_) | Value::Null),
+        Expr::Cast { expr, .. } | Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_folded(expr),
+        Expr::Prefixed { value, .. } => is_folded(value),
+        Expr::Tuple(items) => items.iter().all(is_folded),
+        _ => false,
+    }
 }
+
+/// Behind these stands a name that a session made up.
+const NAMING: [&str; 7] = ["SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "CLOSE", "DEALLOCATE", "PREPARE"];
 
 /// Words, numbers and signs one space apart; literals as `?`, runs of them once.
 fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
@@ -87,7 +126,12 @@ fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
     for token in tokens {
         let word = match token {
             Token::Whitespace(_) | Token::EOF => continue,
-            Token::Word(word) => word.to_string(),
+            Token::Word(word) => {
+                let names = |before: &String| NAMING.iter().any(|naming| before.eq_ignore_ascii_case(naming));
+                let keeps =
+                    word.quote_style.is_none() && NAMING.iter().any(|name| word.value.eq_ignore_ascii_case(name));
+                if words.last().is_some_and(names) && !keeps { "?".to_owned() } else { word.to_string() }
+            }
             Token::Number(..) | Token::Placeholder(_) => "?".to_owned(),
             Token::Comma if words.last().is_some_and(|word| word == "?") => continue,
             other if is_text(&other) => "?".to_owned(),
