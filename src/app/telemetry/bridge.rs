@@ -167,7 +167,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
         }
         let tracer = self.0.tracer.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(tracer), Some(span)) = (&*tracer, within.span(id)) else { return };
-        let parent = span.scope().skip(1).find_map(|outer| Some(outer.extensions().get::<Working>()?.0.span_context().clone()));
+        let parent =
+            span.scope().skip(1).find_map(|outer| Some(outer.extensions().get::<Working>()?.0.span_context().clone()));
         let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
         let builder = SpanBuilder::from_name(attributes.metadata().name()).with_kind(SpanKind::Internal);
         let mut working = tracer.build_with_context(builder, &parent);
@@ -200,7 +201,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
 
     fn on_close(&self, id: Id, within: Within<'_, S>) {
         let Some(span) = within.span(&id) else { return };
-        if let Some(mut working) = span.extensions_mut().remove::<Working>() {
+        // The lock on the extensions is given back before the span goes to its processors.
+        let working = span.extensions_mut().remove::<Working>();
+        if let Some(mut working) = working {
             working.0.end();
         }
     }

@@ -38,8 +38,7 @@ impl Inward {
 
     async fn put(&self, signal: Signal, body: Vec<u8>) -> OTelSdkResult {
         let admission = self.admission.clone();
-        let accept =
-            async move { admission.accept_own(RECEIVER, signal, Encoding::Protobuf, body.into()).await };
+        let accept = async move { admission.accept_own(RECEIVER, signal, Encoding::Protobuf, body.into()).await };
         // The SDK's threads are none of the runtime's. That nothing on the way is to be told goes along.
         let accepted = self.runtime.spawn(accept.with_context(Context::new().with_telemetry_suppressed()));
         match accepted.await {
