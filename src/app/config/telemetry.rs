@@ -271,8 +271,8 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<Outwa
 
 /// A scheme says whether there is TLS; without one, `insecure` does.
 fn url(endpoint: &str, insecure: bool) -> String {
-    match endpoint.contains("://") {
-        true => endpoint.to_owned(),
-        false => format!("{}://{endpoint}", if insecure { "http" } else { "https" }),
+    if endpoint.contains("://") {
+        return endpoint.to_owned();
     }
+    format!("{}://{endpoint}", if insecure { "http" } else { "https" })
 }

@@ -68,7 +68,9 @@ impl Outlet {
         let voice = logger.map_or(Voice::Closed, Voice::Open);
         let before = std::mem::replace(&mut *self.voice(), voice);
         if let Voice::Early(early) = before {
-            early.into_iter().for_each(|said| self.say(said));
+            for said in early {
+                self.say(said);
+            }
         }
         *self.tracer.write().unwrap_or_else(PoisonError::into_inner) = tracer;
     }

@@ -36,10 +36,8 @@ fn aimed<B: WithExportConfig + WithTonicConfig>(builder: B, to: &OutwardTelemetr
         headers.insert(name, value.reveal().parse()?);
     }
     let builder = builder.with_endpoint(&to.endpoint).with_metadata(headers);
-    Ok(match to.endpoint.starts_with("https://") {
-        true => builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()),
-        false => builder,
-    })
+    let is_tls = to.endpoint.starts_with("https://");
+    Ok(if is_tls { builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()) } else { builder })
 }
 
 /// Tells once when a target fails and once when it is back: the SDK itself says nothing, and a line for each attempt

@@ -276,14 +276,14 @@ impl Delivery {
         let (sink, signal, bytes) = (&self.settings.id, self.signal.as_str(), body.len());
         let work = tracing::info_span!(target: own::WORK, "deliver", sink, signal, items, bytes, outcome = Empty, error = Empty);
         let outcome = self.sender.send(self.signal, body).instrument(work.clone()).await;
-        let (word, error) = match &outcome {
+        let (became, error) = match &outcome {
             Outcome::Delivered { rejected: 0, .. } => ("delivered", None),
             Outcome::Delivered { message, .. } => ("delivered in part", Some(message)),
             Outcome::Retry { reason, .. } => ("to be sent again", Some(reason)),
             Outcome::TooLarge(reason) => ("too large", Some(reason)),
             Outcome::Refused(reason) => ("refused", Some(reason)),
         };
-        work.record("outcome", word).record("error", error.map(String::as_str));
+        work.record("outcome", became).record("error", error.map(String::as_str));
         outcome
     }
 
