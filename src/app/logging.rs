@@ -1,11 +1,13 @@
-//! The log of the process itself, on standard error.
+//! The log of the process itself: on standard error, and by the bridge among own telemetry.
 
 use super::config::{LogEncoding, LogLevel, TelemetryConfig};
 use super::show;
+use super::telemetry::{Bridge, is_said, is_work};
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Variables that name a filter of their own, the first that is set.
 const FILTER_VARIABLES: [&str; 2] = ["SPANWISE_LOG", "RUST_LOG"];
@@ -16,19 +18,32 @@ const FILTER_VARIABLES: [&str; 2] = ["SPANWISE_LOG", "RUST_LOG"];
 /// # Errors
 /// When the filter of the environment is none, or something logs already.
 pub fn init(config: &TelemetryConfig) -> anyhow::Result<()> {
+    let said = filter(config)?;
+    // Spans of work are own traces, and none of a line's business.
+    let written = filter(config)?.and(filter_fn(|metadata| !is_work(metadata)).with_max_level_hint(LevelFilter::TRACE));
+    let bridged = said
+        .and(filter_fn(is_said).with_max_level_hint(LevelFilter::TRACE))
+        .or(filter_fn(is_work).with_max_level_hint(LevelFilter::INFO));
+    let registry = tracing_subscriber::registry().with(Bridge::new().with_filter(bridged));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match config.encoding {
+        LogEncoding::Console => {
+            registry.with(lines.with_ansi(show::colour_on_stderr()).with_filter(written)).try_init()
+        }
+        LogEncoding::Json => {
+            registry.with(lines.json().flatten_event(true).with_ansi(false).with_filter(written)).try_init()
+        }
+    }
+    .context("the log is set up already")
+}
+
+fn filter(config: &TelemetryConfig) -> anyhow::Result<EnvFilter> {
     let variable = FILTER_VARIABLES.iter().find_map(|name| Some((*name, std::env::var(name).ok()?)));
-    let filter = match variable.filter(|(_, text)| !text.trim().is_empty()) {
+    Ok(match variable.filter(|(_, text)| !text.trim().is_empty()) {
         Some((name, text)) => EnvFilter::try_new(&text)
             .with_context(|| format!("{name}: expected a filter such as info, found {text:?}"))?,
         None => EnvFilter::try_new(directives(config.level))?,
-    };
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    match config.encoding {
-        LogEncoding::Console => registry.with(lines.with_ansi(show::colour_on_stderr())).try_init(),
-        LogEncoding::Json => registry.with(lines.json().flatten_event(true).with_ansi(false)).try_init(),
-    }
-    .context("the log is set up already")
+    })
 }
 
 /// Libraries are heard one level later than Spanwise itself.

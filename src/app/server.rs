@@ -173,7 +173,7 @@ struct Parts {
     engine: Arc<Engine>,
     services: Arc<Services>,
     sinks: Arc<Sinks>,
-    own: Option<opentelemetry_sdk::metrics::SdkMeterProvider>,
+    own: Option<telemetry::Own>,
     feeding: tokio::task::JoinHandle<()>,
     _lock: std::fs::File,
 }
@@ -202,7 +202,7 @@ impl Parts {
         let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine);
         sinks.fill(&engine);
         let measured = Arc::new(Measured { admission: admission.clone(), log: log.clone(), store });
-        let own = telemetry::start(&config.telemetry, &measured)?;
+        let own = Some(telemetry::start(&config.telemetry, &measured)?);
         let services = Services::new(engine.clone(), log.clone(), &config.sql);
         Ok(Parts { log, state, admission, engine, services, sinks, own, feeding, _lock: lock })
     }
@@ -345,7 +345,7 @@ impl Running {
             self.tasks.abort_all();
         }
         if let Some(own) = self.parts.own.take() {
-            let _last_metrics_are_lost_with_nobody_to_tell = tokio::task::spawn_blocking(move || own.shutdown()).await;
+            let _what_is_left_is_lost_with_nobody_to_tell = tokio::task::spawn_blocking(move || own.shutdown()).await;
         }
         self.engine_cancel.cancel();
         if !self.engine.is_finished()

@@ -8,7 +8,7 @@ mod rows;
 mod tests;
 
 use super::ending::{self, QUERY_GRACE};
-use super::{QueryAnswer, QueryError, QueryService};
+use super::{QueryAnswer, QueryError, QueryService, work};
 use crate::model::finding::FindingState;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
@@ -106,7 +106,7 @@ async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result
         return busy;
     };
     tokio::select! {
-        answer = shared.service.query(&statement) => match answer {
+        answer = work::query("http", &statement, shared.service.query(&statement)) => match answer {
             Ok(answer) => write(answer, permit),
             Err(error) => unanswered(&error),
         },

@@ -7,6 +7,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Notes on a span of work how many pipelines ran, and which of them failed.
+pub(crate) fn note(work: &tracing::Span, ran: &str, runs: &[PipelineRun]) {
+    work.record(ran, runs.len());
+    let failed: Vec<&str> = runs.iter().filter(|run| run.error.is_some()).map(|run| run.id.as_str()).collect();
+    if !failed.is_empty() {
+        let failed = failed.join(", ");
+        work.record("failed", &failed).record("error", format!("failed: {failed}"));
+    }
+}
+
 /// Sums by pipeline; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Costs(Arc<Mutex<BTreeMap<String, Cost>>>);

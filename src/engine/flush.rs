@@ -9,6 +9,7 @@ use super::run::{Outcome, Statement};
 use super::slot::Slot;
 use super::tables::{Tables, line};
 use crate::log::Position;
+use crate::model::own::WORK;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, NewRows, State, StateTransaction};
@@ -19,6 +20,8 @@ use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 /// The cursor of the engine in the log.
 pub const CURSOR: &str = "engine";
@@ -112,9 +115,15 @@ impl Flusher {
         if new.upto <= self.cursor {
             return Ok(None);
         }
-        let taken = self.take(&new, tables).await;
-        if taken.is_err() {
-            self.counters.rollback();
+        let rows: usize = new.tables.values().flatten().map(RecordBatch::num_rows).sum();
+        let work = tracing::info_span!(target: WORK, "flush", rows, rollups = Empty, failed = Empty, error = Empty);
+        let taken = self.take(&new, tables).instrument(work.clone()).await;
+        match &taken {
+            Ok(costs) => super::costs::note(&work, "rollups", costs),
+            Err(error) => {
+                work.record("error", format!("{error:#}"));
+                self.counters.rollback();
+            }
         }
         self.inputs.values().for_each(|input| input.slot.fill(Vec::new()));
         let costs = taken?;

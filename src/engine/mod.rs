@@ -27,7 +27,8 @@ pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules};
 pub use tables::StateRows;
 
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, FindingState};
+use crate::model::own::WORK;
 use crate::model::scrape::Scrape;
 use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
@@ -200,10 +201,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the states cannot be kept.
+    #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
         let Judge { evaluator, context, unsaved } = &mut *judge;
         let evaluation = evaluator.evaluate(context, now_ms).await;
+        costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
+        let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;
+        tracing::Span::current().record("firing", evaluation.findings.iter().filter(is_firing).count());
         evaluation.runs.into_iter().for_each(|run| self.costs.add(run));
         unsaved.extend(evaluation.puts.into_iter().map(|(id, bytes)| (id, Some(bytes))));
         unsaved.extend(evaluation.deletes.into_iter().map(|id| (id, None)));
@@ -226,9 +231,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the state database fails.
+    #[tracing::instrument(target = WORK, name = "upkeep", skip_all, fields(error))]
     pub async fn upkeep(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut flusher = self.flusher.lock().await;
-        upkeep::upkeep(&self.tables, &self.state, &mut flusher, &self.settings, now_ms).await
+        let done = upkeep::upkeep(&self.tables, &self.state, &mut flusher, &self.settings, now_ms).await;
+        if let Err(error) = &done {
+            tracing::Span::current().record("error", format!("{error:#}"));
+        }
+        done
     }
 
     /// Judges by other rules from now on. On an error the old ones stay.

@@ -6,6 +6,7 @@ pub mod distinct;
 pub mod fault;
 pub mod finding;
 pub mod frame;
+pub mod own;
 pub mod pipeline;
 pub mod scrape;
 pub mod signal;

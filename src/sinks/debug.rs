@@ -3,6 +3,7 @@
 use super::delivery::{FrameSource, count_items};
 use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::own;
 use crate::model::signal::Signal;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -48,7 +49,8 @@ pub async fn run(
     loop {
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
-            if settings.signals.contains(&frame.signal) {
+            // What is printed is said; own logs that are printed would be said again and again.
+            if settings.signals.contains(&frame.signal) && frame.receiver != own::RECEIVER {
                 print(&settings, &*frames, &frame);
             }
         }

@@ -69,24 +69,55 @@ pub struct OutwardTelemetry {
     pub endpoint: String,
     /// Headers of every request.
     pub headers: Vec<(String, Secret)>,
-    /// How often metrics are sent.
-    pub interval: Duration,
+    /// How often it is sent; `None` where the file does not say.
+    pub interval: Option<Duration>,
 }
 
 /// `service.telemetry`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TelemetryConfig {
     /// How much is logged.
     pub level: LogLevel,
     /// How it is written.
     pub encoding: LogEncoding,
+    /// Whether own logs go into the own tables, too.
+    pub logs_stored: bool,
+    /// Where own logs go besides standard error and the own tables.
+    pub logs_to: Option<OutwardTelemetry>,
     /// How much is measured.
     pub metrics: MetricsLevel,
     /// Where own metrics go besides the own tables.
     pub metrics_to: Option<OutwardTelemetry>,
+    /// Whether own work is traced.
+    pub traces: bool,
+    /// Where own traces go besides the own tables.
+    pub traces_to: Option<OutwardTelemetry>,
     /// Attributes of the own resource.
     pub resource: BTreeMap<String, String>,
 }
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        TelemetryConfig {
+            level: LogLevel::default(),
+            encoding: LogEncoding::default(),
+            logs_stored: true,
+            logs_to: None,
+            metrics: MetricsLevel::default(),
+            metrics_to: None,
+            traces: true,
+            traces_to: None,
+            resource: BTreeMap::new(),
+        }
+    }
+}
+
+const LEVELS: [(&str, MetricsLevel); 4] = [
+    ("none", MetricsLevel::None),
+    ("basic", MetricsLevel::Basic),
+    ("normal", MetricsLevel::Normal),
+    ("detailed", MetricsLevel::Detailed),
+];
 
 pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig {
     let mut config = TelemetryConfig::default();
@@ -97,9 +128,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig
         metrics(reading, map, &mut config);
     }
     if let Some(map) = map.map("traces") {
-        reading.not_yet(&map, &[("processors", "own metrics are offered: write them under metrics.readers")]);
-        reading.without_effect(&map, &["level", "propagators", "sampler"]);
-        map.finish();
+        traces(reading, map, &mut config);
     }
     if let Some(map) = map.map("resource") {
         for entry in map.entries() {
@@ -120,8 +149,8 @@ fn logs(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig)
     config.level = map.parsed("level", known, find).unwrap_or_default();
     let encodings = [("console", LogEncoding::Console), ("json", LogEncoding::Json)];
     config.encoding = map.word("encoding", &encodings).unwrap_or_default();
-    reading
-        .not_yet(&map, &[("processors", "own logs go to standard error, from where any collector of logs takes them")]);
+    config.logs_stored = map.bool("store").unwrap_or(true);
+    config.logs_to = outward(reading, &map, &LOGS);
     reading.without_effect(
         &map,
         &[
@@ -139,69 +168,88 @@ fn logs(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig)
 }
 
 fn metrics(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig) {
-    let levels = [
-        ("none", MetricsLevel::None),
-        ("basic", MetricsLevel::Basic),
-        ("normal", MetricsLevel::Normal),
-        ("detailed", MetricsLevel::Detailed),
-    ];
-    config.metrics = map.word("level", &levels).unwrap_or_default();
-    config.metrics_to = outward(reading, &map, "readers");
-    reading.note_key(&map, "address", "has no effect: own metrics stand in the scrape of the prometheus exporter");
+    config.metrics = map.word("level", &LEVELS).unwrap_or_default();
+    config.metrics_to = outward(reading, &map, &METRICS);
+    reading.note_key(&map, "address", IN_THE_SCRAPE);
     reading.without_effect(&map, &["views"]);
     map.finish();
 }
 
+fn traces(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig) {
+    config.traces = map.word("level", &LEVELS).unwrap_or_default() != MetricsLevel::None;
+    config.traces_to = outward(reading, &map, &TRACES);
+    reading.note_key(&map, "sampler", "has no effect: of each kind of own work so much is traced as costs nothing");
+    reading.without_effect(&map, &["propagators"]);
+    map.finish();
+}
+
+/// How the Collector's file says where a signal goes, in the form of OpenTelemetry's own configuration files.
+struct Way {
+    /// The list of exporters with what drives them.
+    key: &'static str,
+    /// What may drive an exporter.
+    drivers: &'static [&'static str],
+    /// What says how often the driver sends.
+    interval: &'static str,
+    /// Keys of the driver that are taken and change nothing.
+    idle: &'static [&'static str],
+    /// Exporters that are taken and change nothing, and why.
+    unneeded: &'static [(&'static str, &'static str)],
+}
+
+const IN_THE_SCRAPE: &str = "has no effect: own metrics stand in the scrape of the prometheus exporter";
+const ON_STDERR: &str = "has no effect: own logs go to standard error";
+const BATCHED: &[&str] = &["export_timeout", "max_queue_size", "max_export_batch_size"];
+
+const METRICS: Way = Way {
+    key: "readers",
+    drivers: &["periodic"],
+    interval: "interval",
+    idle: &["timeout", "cardinality_limits"],
+    unneeded: &[("console", ON_STDERR), ("prometheus", IN_THE_SCRAPE)],
+};
+const LOGS: Way = Way {
+    key: "processors",
+    drivers: &["batch", "simple"],
+    interval: "schedule_delay",
+    idle: BATCHED,
+    unneeded: &[("console", ON_STDERR)],
+};
+const TRACES: Way = Way { unneeded: &[("console", "has no effect: own traces stand in the table spans")], ..LOGS };
+
 /// The OTLP exporter among readers or processors: the first; a second one is a fault.
-fn outward(reading: &Reading<'_>, map: &MapReader<'_>, key: &str) -> Option<OutwardTelemetry> {
+fn outward(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<OutwardTelemetry> {
     let mut found: Option<OutwardTelemetry> = None;
-    for item in map.maps(key) {
-        if item.has("pull") {
-            reading.note_key(
-                &item,
-                "pull",
-                "has no effect: own metrics stand in the scrape of the prometheus exporter",
-            );
+    for item in map.maps(way.key) {
+        if way.key == METRICS.key {
+            reading.note_key(&item, "pull", IN_THE_SCRAPE);
         }
-        for kind in ["periodic", "batch", "simple"] {
-            let Some(pushing) = item.map(kind) else { continue };
-            let outward = pushed(reading, &pushing);
+        for driver in way.drivers {
+            let Some(driving) = item.map(driver) else { continue };
+            let outward = pushed(reading, &driving, way);
             if outward.is_some() && found.is_some() {
-                item.fault(kind, format!("expected one OTLP exporter under {key}, found a second"));
+                item.fault(driver, format!("expected one OTLP exporter under {}, found a second", way.key));
             }
             found = found.or(outward);
-            pushing.finish();
+            driving.finish();
         }
         item.finish();
     }
     found
 }
 
-fn pushed(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<OutwardTelemetry> {
+fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<OutwardTelemetry> {
     // Here the Collector counts milliseconds without a unit, as OpenTelemetry's own configuration files do.
     let millis = "a number of milliseconds, or a duration such as 60s";
-    let interval = map.parsed("interval", millis, |text| match text.parse::<u64>() {
+    let interval = map.parsed(way.interval, millis, |text| match text.parse::<u64>() {
         Ok(ms) => Some(Duration::from_millis(ms)).filter(|interval| !interval.is_zero()),
         Err(_) => crate::model::units::duration(text),
     });
-    reading.without_effect(
-        map,
-        &[
-            "timeout",
-            "schedule_delay",
-            "export_timeout",
-            "max_queue_size",
-            "max_export_batch_size",
-            "cardinality_limits",
-        ],
-    );
+    reading.without_effect(map, way.idle);
     let exporter = map.map("exporter")?;
-    reading.note_key(&exporter, "console", "has no effect: own logs go to standard error");
-    reading.note_key(
-        &exporter,
-        "prometheus",
-        "has no effect: own metrics stand in the scrape of the prometheus exporter",
-    );
+    for (key, message) in way.unneeded {
+        reading.note_key(&exporter, key, message);
+    }
     let otlp = exporter.map("otlp");
     exporter.finish();
     let otlp = otlp?;
@@ -210,19 +258,21 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<OutwardTelemetry
         otlp.fault("protocol", format!("expected grpc, which is all that is offered yet, found {protocol:?}"));
     }
     let endpoint = if otlp.need("endpoint") { outward_endpoint(reading, &otlp, "endpoint", false) } else { None };
+    let insecure = otlp.bool("insecure").unwrap_or(false);
     let headers = otlp.headers("headers");
     reading.without_effect(
         &otlp,
-        &[
-            "insecure",
-            "compression",
-            "timeout",
-            "temporality_preference",
-            "default_histogram_aggregation",
-            "headers_list",
-        ],
+        &["compression", "timeout", "temporality_preference", "default_histogram_aggregation", "headers_list"],
     );
     reading.not_yet(&otlp, &[("tls", "name the server by an https:// URL whose certificate the system trusts")]);
     otlp.finish();
-    Some(OutwardTelemetry { endpoint: endpoint?, headers, interval: interval.unwrap_or(Duration::from_mins(1)) })
+    Some(OutwardTelemetry { endpoint: url(&endpoint?, insecure), headers, interval })
+}
+
+/// A scheme says whether there is TLS; without one, `insecure` does.
+fn url(endpoint: &str, insecure: bool) -> String {
+    if endpoint.contains("://") {
+        return endpoint.to_owned();
+    }
+    format!("{}://{endpoint}", if insecure { "http" } else { "https" })
 }

@@ -2,6 +2,7 @@
 
 use super::statements::{self, Prepared, Preparer, Query, first};
 use super::{Shared, errors, rows, said};
+use crate::endpoints::work;
 use crate::engine::QueryAnswer;
 use async_trait::async_trait;
 use datafusion::logical_expr::LogicalPlan;
@@ -43,10 +44,15 @@ impl Session {
         Session { shared, preparer, statements: Mutex::default(), portals: Mutex::default() }
     }
 
-    async fn answer<C: ClientInfo>(&self, client: &C, plan: LogicalPlan, format: &Format) -> PgWireResult<Response> {
+    async fn answer<C: ClientInfo>(
+        &self,
+        client: &C,
+        (statement, plan): (&str, LogicalPlan),
+        format: &Format,
+    ) -> PgWireResult<Response> {
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
         let fields = rows::fields(plan.schema().as_arrow(), format, &options)?;
-        let running = self.shared.service.execute(plan);
+        let running = work::query("postgres", statement, self.shared.service.execute(plan));
         let answer = match said::timeout(client) {
             None => running.await,
             Some(limit) => tokio::time::timeout(limit, running).await.map_err(|_| {
@@ -120,7 +126,7 @@ impl SimpleQueryHandler for Session {
                         return Err(errors::user("54000", format!("expected at most {QUERIES_MAX} queries at once")));
                     }
                     let plan = query.unbound()?;
-                    responses.push(self.answer(client, plan, &Format::UnifiedText).await?);
+                    responses.push(self.answer(client, (&query.text, plan), &Format::UnifiedText).await?);
                 }
             }
         }
@@ -290,7 +296,7 @@ impl ExtendedQueryHandler for Session {
                 }
                 said.answer(client, first(format))
             }
-            Prepared::Query(query) => self.answer(client, query.bound(portal)?, format).await,
+            Prepared::Query(query) => self.answer(client, (&query.text, query.bound(portal)?), format).await,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum Prepared {
 /// A planned query.
 #[derive(Debug)]
 pub(super) struct Query {
+    /// As it was understood.
+    pub(super) text: String,
     plan: LogicalPlan,
     /// Types of its parameters, where the plan tells them.
     inferred: Vec<Option<DataType>>,
@@ -56,6 +58,7 @@ pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> P
         return Err(refusal);
     }
     crate::engine::plannable(&statement).map_err(|error| errors::user("54001", error.to_string()))?;
+    let text = statement.to_string();
     let statement = Planned::Statement(Box::new(statement));
     let plan = context.state().statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
     crate::engine::bounded(&plan).map_err(|error| errors::user("54001", error.to_string()))?;
@@ -64,7 +67,7 @@ pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> P
         return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
     }
     let inferred = parameters::inferred(&plan)?;
-    Ok(Prepared::Query(Arc::new(Query { plan, inferred })))
+    Ok(Prepared::Query(Arc::new(Query { text, plan, inferred })))
 }
 
 fn refusal(statement: &Statement) -> Option<datafusion_postgres::pgwire::error::PgWireError> {

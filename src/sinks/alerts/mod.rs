@@ -20,6 +20,7 @@ use super::settings::TlsSettings;
 use super::stats::SinkStats;
 use super::web;
 use crate::model::finding::Finding;
+use crate::model::own::WORK;
 use anyhow::Context as _;
 use mask::Mask;
 use messages::Notice;
@@ -29,6 +30,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 /// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
 const WEBHOOK_FINDINGS_MAX: usize = 50;
@@ -181,7 +184,12 @@ impl Channel {
         let key = messages::idempotency_key(notices);
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
-            let (asked, reason) = match self.post(&body, &key).await {
+            let (sink, findings) = (&self.settings.id, notices.len());
+            let work = tracing::info_span!(target: WORK, "alert", sink, findings, error = Empty);
+            let posted = self.post(&body, &key).instrument(work.clone()).await;
+            work.record("error", posted.as_ref().err().map(|failure| failure.reason.as_str()));
+            drop(work);
+            let (asked, reason) = match posted {
                 Ok(()) => {
                     SinkStats::add(&self.stats.sent_items, notices.len() as u64);
                     if self.stats.went_well() {

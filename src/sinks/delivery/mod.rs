@@ -19,6 +19,7 @@ use super::settings::{BatchSettings, RetrySettings};
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::own;
 use crate::model::signal::Signal;
 use async_trait::async_trait;
 use batch::{Batch, Part};
@@ -27,6 +28,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 /// Kind of the entries that hold dead letters.
 pub const DEAD_LETTERS: &str = "dead_letter";
@@ -232,7 +235,8 @@ impl Delivery {
             let (sink, signal) = (&self.settings.id, self.signal.as_str());
             tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
         }
-        if frame.signal != self.signal {
+        // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
+        if frame.signal != self.signal || frame.receiver == own::RECEIVER {
             batch.upto = position;
             return true;
         }
@@ -276,9 +280,10 @@ impl Delivery {
     /// Sends until there is a verdict; a retry that comes back was one too many. `None` where it was cancelled.
     async fn send(&mut self, parts: &[Part]) -> Option<Outcome> {
         let body = batch::join(parts);
+        let items: u64 = parts.iter().map(|part| part.items).sum();
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
-            let outcome = self.sender.send(self.signal, body.clone()).await;
+            let outcome = self.attempt(items, body.clone()).await;
             let Outcome::Retry { after, reason } = &outcome else {
                 self.is_up();
                 return Some(outcome);
@@ -297,6 +302,21 @@ impl Delivery {
         let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
         let bound = &mut self.settings.batch.bytes_max;
         *bound = (*bound).min((bytes / 2).max(BYTES_MAX_LEAST));
+    }
+
+    async fn attempt(&self, items: u64, body: Bytes) -> Outcome {
+        let (sink, signal, bytes) = (&self.settings.id, self.signal.as_str(), body.len());
+        let work = tracing::info_span!(target: own::WORK, "deliver", sink, signal, items, bytes, outcome = Empty, error = Empty);
+        let outcome = self.sender.send(self.signal, body).instrument(work.clone()).await;
+        let (became, error) = match &outcome {
+            Outcome::Delivered { rejected: 0, .. } => ("delivered", None),
+            Outcome::Delivered { message, .. } => ("delivered in part", Some(message)),
+            Outcome::Retry { reason, .. } => ("to be sent again", Some(reason)),
+            Outcome::TooLarge(reason) => ("too large", Some(reason)),
+            Outcome::Refused(reason) => ("refused", Some(reason)),
+        };
+        work.record("outcome", became).record("error", error.map(String::as_str));
+        outcome
     }
 
     fn is_failing(&mut self, reason: &str) {

@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     exporters: Vec<(String, String)>,
     channels: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    telemetry: Option<String>,
 }
 
 impl Setup {
@@ -60,6 +61,12 @@ impl Setup {
     /// An alert channel.
     pub(crate) fn channel(mut self, id: &str, settings: &str) -> Setup {
         self.channels.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// What stands under `service.telemetry`, in place of what keeps own telemetry out of the tables.
+    pub(crate) fn telemetry(mut self, settings: &str) -> Setup {
+        self.telemetry = Some(settings.to_owned());
         self
     }
 
@@ -108,8 +115,9 @@ impl Setup {
             let ids: Vec<&str> = self.channels.iter().map(|(id, _)| id.as_str()).collect();
             let _ = writeln!(text, "    logs/alerts: {{receivers: [performance], exporters: [{}]}}", ids.join(", "));
         }
-        // Own metrics would stand among those that a test counts.
-        text.push_str("  telemetry: {logs: {level: info}, metrics: {level: none}}\n");
+        // Own telemetry would stand among what a test counts.
+        let none = "logs: {level: info, store: false}, metrics: {level: none}, traces: {level: none}";
+        let _ = writeln!(text, "  telemetry: {{{}}}", self.telemetry.as_deref().unwrap_or(none));
         text
     }
 }

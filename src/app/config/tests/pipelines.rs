@@ -120,12 +120,22 @@ fn own_telemetry_goes_outward() {
     let config = good(&standing(
         "{traces: {receivers: [otlp], exporters: [performance]}}",
         "  telemetry:
+    logs: {store: false, processors: [{batch: {schedule_delay: 1000, exporter: {otlp: {protocol: grpc, endpoint: \"b.example:4317\", insecure: true}}}}]}
+    traces: {level: basic, sampler: {always_on: }, processors: [{simple: {exporter: {console: {}}}}, {simple: {exporter: {otlp: {protocol: grpc, endpoint: \"b.example:4317\", headers: {api-key: abc}}}}}]}
     metrics: {readers: [{periodic: {interval: 10000, exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}, {pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]}
     resource: {team: web}
 ",
     ));
     let metrics = config.telemetry.metrics_to.expect("metrics go outward");
-    assert_eq!((metrics.endpoint.as_str(), metrics.interval), ("http://b.example:4317", Duration::from_secs(10)));
+    assert_eq!((metrics.endpoint.as_str(), metrics.interval), ("http://b.example:4317", Some(Duration::from_secs(10))));
+    let logs = config.telemetry.logs_to.expect("logs go outward");
+    assert_eq!((logs.endpoint.as_str(), logs.interval), ("http://b.example:4317", Some(Duration::from_secs(1))));
+    assert!(!config.telemetry.logs_stored && config.telemetry.traces);
+    let traces = config.telemetry.traces_to.expect("traces go outward");
+    assert_eq!((traces.endpoint.as_str(), traces.interval), ("https://b.example:4317", None));
+    assert_eq!(traces.headers, [("api-key".to_owned(), Secret::new("abc"))]);
+    let noted = |what: &str| config.notes.iter().any(|note| note.contains(what));
+    assert!(noted("traces.sampler: has no effect") && noted("exporter.console: has no effect"), "{:?}", config.notes);
     assert_eq!(config.telemetry.resource["team"], "web");
     assert!(config.notes.iter().any(|note| note.contains("pull: has no effect")), "{:?}", config.notes);
 }
@@ -136,9 +146,30 @@ fn own_telemetry_that_is_not_offered_is_a_fault() {
         "{traces: {receivers: [otlp], exporters: [performance]}}",
         "  telemetry:
     metrics: {readers: [{periodic: {exporter: {otlp: {protocol: http/protobuf, endpoint: \"http://b.example:4318\"}}}}]}
-    traces: {processors: [{batch: {exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}]}
-    logs: {processors: [{batch: {exporter: {otlp: {protocol: grpc, endpoint: \"http://b.example:4317\"}}}}]}
+    traces: {level: verbose, processors: [{batch: {exporter: {otlp: {protocol: grpc}}}}, {periodic: {exporter: }}]}
+    logs: {processors: [{batch: {delay: 5, exporter: {otlp: {protocol: grpc, endpoint: \"http://127.0.0.1:4317\"}, kafka: {}}}}]}
 ",
     ));
-    assert_eq!(told.len(), 3, "{told:?}");
+    let expected = [
+        "metrics.readers[0].periodic.exporter.otlp.protocol: expected grpc",
+        "traces.level: expected one of none, basic, normal, detailed",
+        "traces.processors[0].batch.exporter.otlp.endpoint: ",
+        "traces.processors[1].periodic: unknown key",
+        "logs.processors[0].batch.delay: unknown key",
+        "logs.processors[0].batch.exporter.kafka: unknown key",
+        "logs.processors[0].batch.exporter.otlp.endpoint: ",
+    ];
+    for part in expected {
+        assert!(told.iter().any(|fault| fault.contains(part)), "{part} in {told:#?}");
+    }
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+}
+
+#[test]
+fn own_traces_are_off_where_their_level_is_none() {
+    let off = good(&standing(
+        "{traces: {receivers: [otlp], exporters: [performance]}}",
+        "  telemetry: {traces: {level: none}}\n",
+    ));
+    assert!(!off.telemetry.traces && off.telemetry.logs_stored);
 }

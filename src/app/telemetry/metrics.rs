@@ -1,0 +1,96 @@
+//! What Spanwise measures of itself. Counters are read when they are sent, and cost nothing in between.
+
+use super::Measured;
+use super::inward::Inward;
+use super::outward;
+use crate::app::config::{MetricsLevel, TelemetryConfig};
+use crate::model::own::SCOPE;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How often own metrics are sent into the own tables.
+const EVERY: Duration = Duration::from_secs(15);
+/// How often they are sent outward where the file does not say.
+const OUTWARD_EVERY: Duration = Duration::from_mins(1);
+
+/// Starts measuring; `None` where the user wants nothing measured.
+pub(super) fn start(
+    config: &TelemetryConfig,
+    resource: Resource,
+    measured: &Arc<Measured>,
+) -> anyhow::Result<Option<SdkMeterProvider>> {
+    if config.metrics == MetricsLevel::None {
+        return Ok(None);
+    }
+    let own = Inward::new(measured.admission.clone());
+    let mut provider = SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_reader(PeriodicReader::builder(own).with_interval(EVERY).build());
+    if let Some(to) = &config.metrics_to {
+        let interval = to.interval.unwrap_or(OUTWARD_EVERY);
+        provider = provider.with_reader(PeriodicReader::builder(outward::metrics(to)?).with_interval(interval).build());
+    }
+    let provider = provider.build();
+    instruments(&provider.meter(SCOPE), measured);
+    Ok(Some(provider))
+}
+
+fn instruments(meter: &Meter, measured: &Arc<Measured>) {
+    type Counter = fn(&crate::ingest::admission::Counters) -> &AtomicU64;
+    let counters: [(&'static str, &'static str, &'static str, Counter); 5] = [
+        ("spanwise.receiver.requests", "{request}", "Requests acknowledged, resends included.", |all| &all.requests),
+        ("spanwise.receiver.items", "{item}", "Spans, points and log records acknowledged.", |all| &all.items),
+        ("spanwise.receiver.items.rejected", "{item}", "Items refused out of good requests.", |all| {
+            &all.items_rejected
+        }),
+        ("spanwise.receiver.resends", "{request}", "Requests known as resends.", |all| &all.resends),
+        ("spanwise.receiver.requests.refused", "{request}", "Requests refused whole.", |all| &all.refused),
+    ];
+    for (name, unit, description, counter) in counters {
+        let measured = measured.clone();
+        let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+            observer.observe(counter(measured.admission.counters()).load(Ordering::Relaxed), &[]);
+        };
+        meter.u64_observable_counter(name).with_unit(unit).with_description(description).with_callback(observe).build();
+    }
+    let log = measured.clone();
+    meter
+        .u64_observable_gauge("spanwise.log.size")
+        .with_unit("By")
+        .with_description("Bytes of the durable log on disk.")
+        .with_callback(move |observer| observer.observe(log.log.disk_bytes(), &[]))
+        .build();
+    let store = measured.clone();
+    meter
+        .u64_observable_gauge("spanwise.table.size")
+        .with_unit("By")
+        .with_description("Memory that the rows of a table take.")
+        .with_callback(move |observer| {
+            for coverage in store.store.coverage() {
+                observer.observe(coverage.bytes, &[KeyValue::new("table", coverage.table)]);
+            }
+        })
+        .build();
+    meter
+        .u64_observable_gauge("process.memory.usage")
+        .with_unit("By")
+        .with_description("Physical memory of this process.")
+        .with_callback(|observer| {
+            if let Some(bytes) = resident_bytes() {
+                observer.observe(bytes, &[]);
+            }
+        })
+        .build();
+}
+
+/// The process's resident memory, as Linux tells it; `None` elsewhere.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

@@ -1,0 +1,135 @@
+//! Spanwise's own metrics, logs and traces, through the OpenTelemetry SDK: into its own tables, and outward where the user
+//! says so.
+//!
+//! So that Spanwise does not feed on itself, what comes in by this way is not counted as received and no exporter of a
+//! pipeline passes it on; what is done or said while it is under way is neither traced nor told by it.
+
+mod bridge;
+mod inward;
+mod metrics;
+mod outward;
+mod sampler;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use bridge::{Bridge, is_said, is_work};
+
+use crate::app::config::TelemetryConfig;
+use crate::app::frames::FrameLog;
+use crate::ingest::Admission;
+use crate::model::own::SCOPE;
+use crate::store::HotStore;
+use bridge::Outlet;
+use inward::Inward;
+use opentelemetry::KeyValue;
+use opentelemetry::logs::LoggerProvider as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{self, BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{self, BatchSpanProcessor, SdkTracerProvider};
+use sampler::Sparing;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often own logs and traces are sent, where the file does not say. Each time costs a flush of the log to disk.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long the last of it may take when the server stops: a target that is down must not hold up the end.
+const LAST: Duration = Duration::from_secs(2);
+
+/// What is measured, and where own telemetry comes in.
+pub(super) struct Measured {
+    pub(super) admission: Arc<Admission>,
+    pub(super) log: FrameLog,
+    pub(super) store: Arc<HotStore>,
+}
+
+/// Own telemetry at work.
+pub(super) struct Own {
+    metrics: Option<SdkMeterProvider>,
+    logs: Option<SdkLoggerProvider>,
+    traces: Option<SdkTracerProvider>,
+    outlet: Arc<Outlet>,
+}
+
+/// Starts all that the user wants; what was logged before goes along. To be called within the runtime.
+///
+/// # Errors
+/// When a target outward cannot be used.
+pub(super) fn start(config: &TelemetryConfig, measured: &Arc<Measured>) -> anyhow::Result<Own> {
+    let resource = resource(config);
+    let metrics = metrics::start(config, resource.clone(), measured)?;
+    let logs = start_logs(config, resource.clone(), measured)?;
+    let traces = start_traces(config, resource, measured)?;
+    let outlet = bridge::outlet().clone();
+    outlet.open(
+        logs.as_ref().map(|provider| provider.logger(SCOPE)),
+        traces.as_ref().map(|provider| provider.tracer(SCOPE)),
+    );
+    Ok(Own { metrics, logs, traces, outlet })
+}
+
+impl Own {
+    /// Sends what is left. Blocks, so it runs off the async workers.
+    pub(super) fn shutdown(self) {
+        self.outlet.close();
+        // Side by side: one target that is down must not take the time of the others.
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.metrics.map(|provider| provider.shutdown_with_timeout(LAST)));
+            scope.spawn(|| self.logs.map(|provider| provider.shutdown_with_timeout(LAST)));
+            scope.spawn(|| self.traces.map(|provider| provider.shutdown_with_timeout(LAST)));
+        });
+    }
+}
+
+fn resource(config: &TelemetryConfig) -> Resource {
+    let own = [("service.name", "spanwise"), ("service.version", env!("CARGO_PKG_VERSION"))];
+    let own = own.map(|(name, value)| KeyValue::new(name, value));
+    let users = config.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+    Resource::builder_empty().with_attributes(own).with_attributes(users).build()
+}
+
+fn start_logs(
+    config: &TelemetryConfig,
+    resource: Resource,
+    measured: &Measured,
+) -> anyhow::Result<Option<SdkLoggerProvider>> {
+    if !config.logs_stored && config.logs_to.is_none() {
+        return Ok(None);
+    }
+    let batches = |every| logs::BatchConfigBuilder::default().with_scheduled_delay(every).build();
+    let mut provider = SdkLoggerProvider::builder().with_resource(resource);
+    if config.logs_stored {
+        let inward = BatchLogProcessor::builder(Inward::new(measured.admission.clone()));
+        provider = provider.with_log_processor(inward.with_batch_config(batches(EVERY)).build());
+    }
+    if let Some(to) = &config.logs_to {
+        let outward = BatchLogProcessor::builder(outward::logs(to)?);
+        let every = to.interval.unwrap_or(EVERY);
+        provider = provider.with_log_processor(outward.with_batch_config(batches(every)).build());
+    }
+    Ok(Some(provider.build()))
+}
+
+fn start_traces(
+    config: &TelemetryConfig,
+    resource: Resource,
+    measured: &Measured,
+) -> anyhow::Result<Option<SdkTracerProvider>> {
+    if !config.traces {
+        return Ok(None);
+    }
+    let batches = |every| trace::BatchConfigBuilder::default().with_scheduled_delay(every).build();
+    let inward = BatchSpanProcessor::builder(Inward::new(measured.admission.clone()));
+    let mut provider = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_sampler(Sparing::default())
+        .with_span_processor(inward.with_batch_config(batches(EVERY)).build());
+    if let Some(to) = &config.traces_to {
+        let outward = BatchSpanProcessor::builder(outward::traces(to)?);
+        let every = to.interval.unwrap_or(EVERY);
+        provider = provider.with_span_processor(outward.with_batch_config(batches(every)).build());
+    }
+    Ok(Some(provider.build()))
+}
