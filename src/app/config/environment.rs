@@ -106,6 +106,10 @@ impl Expander<'_> {
     }
 
     fn variable(&mut self, inner: &str) -> Result<String, String> {
+        if inner.contains("${") {
+            // Else the text of the inner one would be the value, which whoever reads the file knows.
+            return Err("expected plain text behind `:-`, found another `${`: one does not stand within another".into());
+        }
         let (reference, default) = match inner.split_once(":-") {
             Some((reference, default)) => (reference, Some(default)),
             None => (inner, None),

@@ -1,7 +1,7 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
 use super::components::{Component, Guard, Reading, loopback};
-use super::values::Values as _;
+use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
@@ -117,6 +117,15 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         auth_token,
         cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
     };
+    for (key, path) in [
+        ("traces_url_path", &settings.traces_url_path),
+        ("metrics_url_path", &settings.metrics_url_path),
+        ("logs_url_path", &settings.logs_url_path),
+    ] {
+        if !is_plain_path(path) {
+            map.fault(key, format!("expected a path such as /v1/traces, found {path:?}"));
+        }
+    }
     let paths = [&settings.traces_url_path, &settings.metrics_url_path, &settings.logs_url_path];
     if paths[0] == paths[1] || paths[0] == paths[2] || paths[1] == paths[2] {
         map.fault("traces_url_path", "expected three different paths for traces, metrics and logs");

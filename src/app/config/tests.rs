@@ -82,6 +82,30 @@ fn names_of_a_proxy_are_those_of_http_alone() {
     assert_eq!(faults(&sql("postgres: {hosts: [spanwise.example]}")).len(), 1);
 }
 
+#[test]
+fn what_would_fail_only_once_it_runs_is_a_fault() {
+    let exporter = |text: &str| {
+        let pipelines = "metrics: {receivers: [otlp], exporters: [performance, EXPORTER]}";
+        let name = text.split(':').next().unwrap_or_default();
+        with(&format!("connectors: {{performance: }}\nexporters: {{{text}}}"))
+            + "    "
+            + &pipelines.replace("EXPORTER", name)
+            + "\n"
+    };
+    for text in [
+        "otlp_grpc: {endpoint: \"a:1\", tls: {insecure_skip_verify: true}}",
+        "prometheus: {path: \"/:all\"}",
+        "prometheus: {const_labels: {le: x}}",
+        "prometheus: {namespace: \"${env:A:-${env:B}}\"}",
+    ] {
+        assert_eq!(faults(&exporter(text)).len(), 1, "{text}: {:?}", faults(&exporter(text)));
+    }
+    assert_eq!(
+        good(&exporter("otlp_http: {endpoint: \"https://a:1\", tls: {insecure_skip_verify: true}}")).otlp.len(),
+        1
+    );
+}
+
 /// A line of the embedded file, with the key that it shows in a comment; prose stays away.
 fn uncommented(line: &str) -> String {
     let (indent, rest) = line.split_at(line.len() - line.trim_start().len());

@@ -125,3 +125,8 @@ fn whole(bytes: f64) -> Option<usize> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie within usize")]
     ((0.0..9e15).contains(&bytes)).then(|| bytes.round() as usize)
 }
+
+/// A path that stands for itself: no pattern, no query.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/') && !path.contains([':', '*', '{', '}', '?', '#', ' '])
+}

@@ -54,6 +54,12 @@ pub(super) fn read(
         batch: queue(reading, &map),
         signals,
     };
+    if !over_http && settings.tls.insecure_skip_verify {
+        map.fault(
+            "tls",
+            "insecure_skip_verify: over gRPC certificates are always verified; expected the authority's `ca_file`",
+        );
+    }
     refuse(reading, &map, over_http);
     map.finish();
     endpoint.map(|_| settings)

@@ -1,7 +1,7 @@
 //! `prometheus`: an address that Prometheus scrapes.
 
 use crate::app::config::components::{Guard, Reading, loopback};
-use crate::app::config::values::Values as _;
+use crate::app::config::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
 use crate::sinks::prometheus::PrometheusSettings;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     let address = reading.listen(&map, loopback(8889), Guard::of(map.given("auth_token"), anyone));
     let path = map.text("path").unwrap_or_else(|| "/metrics".to_owned());
-    if !path.starts_with('/') {
+    if !is_plain_path(&path) {
         map.fault("path", format!("expected a path such as /metrics, found {path:?}"));
     }
     let settings = PrometheusSettings {
@@ -60,7 +60,9 @@ fn labels(map: &MapReader<'_>) -> BTreeMap<String, String> {
     for entry in map.entries() {
         let name = &entry.key;
         let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with("__") {
+        if ["le", "quantile"].contains(&name.as_str()) {
+            map.fault(name, "expected a label that histograms and summaries do not have themselves");
+        } else if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with("__") {
             map.fault(name, format!("expected the name of a label: letters, digits and _, found {name:?}"));
         } else if let Some(value) = map.text(name) {
             labels.insert(name.clone(), value);
