@@ -20,11 +20,15 @@ Mend it. */
 SELECT k, value, samples FROM t";
 
 fn evaluator(restored: &[(String, Vec<u8>)]) -> Evaluator {
+    changed(PipelineOverride::default(), restored)
+}
+
+fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluator {
     let settings = EvaluatorSettings {
         lag_ms: 0,
         timeout: Duration::from_secs(10),
         alerting: Vec::new(),
-        overrides: BTreeMap::new(),
+        overrides: [("p".to_owned(), changes)].into(),
     };
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
 }
@@ -93,4 +97,19 @@ async fn a_restart_neither_forgets_nor_begins_anew() {
     let after = step(&mut restarted, 20, Some(&[("a", 50.0, 2)])).await;
     assert_eq!((after.findings[0].state, after.findings[0].firing_since_ms), (FindingState::Firing, Some(10_000)));
     assert!(after.puts.is_empty(), "nothing changed");
+}
+
+#[tokio::test]
+async fn the_user_says_how_long_a_key_must_be_past_its_limit_and_how_long_it_keeps_firing() {
+    use FindingState::{Firing, Ok};
+    let changes = PipelineOverride { for_ms: Some(0), keep_firing_for_ms: Some(15_000), ..PipelineOverride::default() };
+    let mut e = changed(changes, &[]);
+    for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Firing), (19, 5.0, Firing), (20, 5.0, Ok)] {
+        assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+    }
+    let mut at_once =
+        changed(PipelineOverride { keep_firing_for_ms: Some(0), for_ms: Some(0), ..Default::default() }, &[]);
+    for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Ok)] {
+        assert_eq!(states(&step(&mut at_once, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+    }
 }
