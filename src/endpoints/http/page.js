@@ -8,7 +8,7 @@ const human = (n, unit) => {
   if (unit === "By") return n >= 1e6 ? short(n / 1e6) + " MB" : n >= 1e3 ? short(n / 1e3) + " kB" : short(n) + " B";
   return short(n) + (unit === "%" ? " %" : !unit || unit === "1" || unit[0] === "{" ? "" : " " + unit);
 };
-const keyOf = f => f.key.map(pair => pair[1]).filter(Boolean).join(" · ");
+const keyOf = f => Object.values(f.key).filter(Boolean).join(" · ");
 function card(f) {
   const e = make("article", undefined, f.severity || "");
   e.append(make("b", f.title));

@@ -33,6 +33,11 @@ fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluat
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
 }
 
+/// Firing and over as soon as it is so.
+fn at_once() -> PipelineOverride {
+    PipelineOverride { for_ms: Some(0), keep_firing_for_ms: Some(0), ..PipelineOverride::default() }
+}
+
 /// Evaluates with rows `(key, value, samples)`; `None` drops the table, so that the run fails.
 async fn step(evaluator: &mut Evaluator, now_s: i64, rows: Option<&[(&str, f64, i64)]>) -> Evaluation {
     let context = SessionContext::new();
@@ -107,9 +112,19 @@ async fn the_user_says_how_long_a_key_must_be_past_its_limit_and_how_long_it_kee
     for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Firing), (19, 5.0, Firing), (20, 5.0, Ok)] {
         assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
     }
-    let mut at_once =
-        changed(PipelineOverride { keep_firing_for_ms: Some(0), for_ms: Some(0), ..Default::default() }, &[]);
+    let mut e = changed(at_once(), &[]);
     for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Ok)] {
-        assert_eq!(states(&step(&mut at_once, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+        assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
     }
+}
+
+#[tokio::test]
+async fn a_state_that_an_earlier_version_kept_is_read() {
+    let fired = step(&mut changed(at_once(), &[]), 0, Some(&[("a", 50.0, 2)])).await;
+    let (id, bytes) = fired.puts[0].clone();
+    let text = String::from_utf8(bytes).unwrap();
+    let old = text.replace(r#""key":{"k":"a"}"#, r#""key":[["k","a"]]"#);
+    assert_ne!(old, text);
+    let restored = changed(at_once(), &[(id, old.into_bytes())]).findings();
+    assert_eq!(restored, fired.findings);
 }
