@@ -1,5 +1,6 @@
 //! Findings: what an analysis says of one key, and the state that it is in.
 
+use crate::model::units::human;
 use serde::{Deserialize, Serialize};
 
 /// How bad a firing key is.
@@ -64,6 +65,24 @@ pub enum Proof {
     Verified,
 }
 
+/// A firing key that is inside its limit again, and fires on for `keep_firing_for`, lest it comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recovering {
+    /// Since when it is inside its limit, ms since the epoch.
+    pub since_ms: i64,
+    /// Its value now, in the finding's unit.
+    pub value: Option<f64>,
+}
+
+impl Recovering {
+    /// For people: `recovering for 20 s, 5 ms now`, where `when` is `for 20 s` or `since 12:00`.
+    #[must_use]
+    pub fn said(&self, when: &str, unit: &str) -> String {
+        let now = self.value.map_or(String::new(), |value| format!(", {} now", human(value, unit)));
+        format!("recovering {when}{now}")
+    }
+}
+
 /// One key of one finding pipeline. The row contract of the table `findings`, of the JSON and of every alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -108,6 +127,10 @@ pub struct Finding {
     pub state_since_ms: i64,
     /// When the current firing began, ms since the epoch: one firing is one incident, and one alert.
     pub firing_since_ms: Option<i64>,
+    /// Where it is inside its limit again while it still fires. Title, value and evidence are then those of when it was
+    /// last past its limit: they say why it fires.
+    #[serde(default)]
+    pub recovering: Option<Recovering>,
 }
 
 /// The key as a JSON object, `{"service_name": "shop", …}`, whose fields keep the order of the columns.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::pipelines::parse;
-use crate::model::finding::{FindingState, Severity};
+use crate::model::finding::{FindingState, Recovering, Severity};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::sync::Arc;
 
@@ -127,4 +127,30 @@ async fn a_state_that_an_earlier_version_kept_is_read() {
     assert_ne!(old, text);
     let restored = changed(at_once(), &[(id, old.into_bytes())]).findings();
     assert_eq!(restored, fired.findings);
+}
+
+#[tokio::test]
+async fn while_it_keeps_firing_it_says_what_it_fired_for_and_since_when_it_recovers() {
+    let mut e = changed(PipelineOverride { for_ms: Some(0), ..PipelineOverride::default() }, &[]);
+    let over = step(&mut e, 0, Some(&[("a", 50.0, 2)])).await.findings.remove(0);
+    let inside = step(&mut e, 10, Some(&[("a", 5.0, 3)])).await;
+    assert_eq!(inside.puts.len(), 1, "a restart goes on from here");
+    let recovers =
+        |value| Finding { recovering: Some(Recovering { since_ms: 10_000, value: Some(value) }), ..over.clone() };
+    assert_eq!(inside.findings[0], Finding { last_seen_ms: 10_000, ..recovers(5.0) });
+    assert_eq!(over.title, "a takes 50 ms, over 10 ms");
+
+    // Neither a restart nor a gap in the data makes it begin anew.
+    let mut e = changed(PipelineOverride::default(), &inside.puts);
+    step(&mut e, 15, Some(&[])).await;
+    let later = step(&mut e, 20, Some(&[("a", 6.0, 3)])).await;
+    assert_eq!(later.findings[0], Finding { last_seen_ms: 20_000, ..recovers(6.0) });
+    assert!(later.puts.is_empty(), "a value by itself is not worth a write");
+
+    let again = step(&mut e, 30, Some(&[("a", 70.0, 2)])).await.findings.remove(0);
+    assert_eq!((again.title.as_str(), again.recovering), ("a takes 70 ms, over 10 ms", None));
+    assert_eq!(again.firing_since_ms, Some(0), "the same incident");
+    step(&mut e, 40, Some(&[("a", 5.0, 2)])).await;
+    let well = step(&mut e, 100, Some(&[("a", 4.0, 2)])).await.findings.remove(0);
+    assert_eq!((well.state, well.value, well.recovering), (FindingState::Ok, Some(4.0), None));
 }
