@@ -3,7 +3,7 @@
 use crate::model::pipeline::{Param, PipelineDef};
 use crate::store::{Part, SnapshotTable};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -57,6 +57,12 @@ impl Statement {
     pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
         let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
         Ok(Statement { context: self.context.clone(), plan: self.plan.clone().with_param_values(values)? })
+    }
+
+    /// The columns that it gives.
+    pub(crate) fn columns(&self) -> Vec<(String, DataType)> {
+        let fields = self.plan.schema().fields().iter();
+        fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
     }
 
     /// Runs it.

@@ -14,6 +14,7 @@ mod demo;
 mod durability;
 mod forward;
 mod layers;
+mod own_rollup;
 mod prometheus;
 mod reload;
 mod sdks;
