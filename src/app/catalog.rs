@@ -1,10 +1,11 @@
 //! Tables and analyses with the user's own laid over them, and what is wrong with them before any of them runs.
 
-use crate::catalog::{pipelines, schemas};
+use crate::catalog::{declared, pipelines, schemas};
 use crate::engine::examples::{context, run_examples};
 use crate::model::fault::{Fault, Faults, did_you_mean};
 use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
+use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
 use datafusion::prelude::{DataFrame, SessionContext};
 use std::collections::HashMap;
@@ -25,45 +26,60 @@ impl Catalog {
     /// # Errors
     /// All faults of all files.
     pub fn load(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> Result<Catalog, Faults> {
-        let (catalog, faults) = Catalog::gather(schemas_dir, pipelines_dir);
+        let Gathered { catalog, mut faults, .. } = Catalog::gather(schemas_dir, pipelines_dir);
+        if faults.is_empty() {
+            // A rollup into a table that is not there would run and leave nothing.
+            catalog.pipelines.iter().for_each(|pipeline| catalog.check_tables(pipeline, &mut faults));
+        }
         if faults.is_empty() { Ok(catalog) } else { Err(Faults(faults)) }
     }
 
     /// What could be read, and all faults.
     #[must_use]
-    pub fn gather(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> (Catalog, Vec<Fault>) {
+    pub fn gather(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> Gathered {
         let mut faults = Vec::new();
         let mut keep = |error: Faults| faults.extend(error.0);
         let mut tables = schemas::builtin().map_err(&mut keep).unwrap_or_default();
         if let Some(dir) = schemas_dir {
             tables = schemas::load_dir(dir, tables.clone()).map_err(&mut keep).unwrap_or(tables);
         }
-        let mut all = pipelines::builtin().map_err(&mut keep).unwrap_or_default();
+        let mut pipelines = pipelines::builtin().map_err(&mut keep).unwrap_or_default();
+        let mut complete = faults.is_empty();
         if let Some(dir) = pipelines_dir {
-            all = pipelines::load_dir(dir, all.clone()).map_err(&mut keep).unwrap_or(all);
+            let read = pipelines::read_dir(dir, pipelines);
+            pipelines = read.pipelines;
+            faults.extend(read.faults);
+            complete &= read.complete;
         }
-        (Catalog { tables, pipelines: all }, faults)
+        faults.extend(declared::lay_over(&mut tables, &pipelines));
+        Gathered { catalog: Catalog { tables, pipelines }, faults, complete }
     }
 
-    /// Plans every analysis and runs its examples; what does not hold.
-    pub async fn check(&self) -> Vec<Fault> {
+    /// Plans every analysis and runs its examples; what does not hold, beyond the faults that are `known` of the files.
+    pub async fn check(&self, known: &[Fault]) -> Vec<Fault> {
         let context = match self.context().await {
             Ok(context) => context,
             Err(message) => return vec![Fault::new("schemas", 0, "", message)],
         };
+        let doubts = Doubts::of(self, known);
         let mut faults = Vec::new();
         for pipeline in &self.pipelines {
             let before = faults.len();
             self.check_tables(pipeline, &mut faults);
             match planned(&context, pipeline).await {
                 Ok(columns) => check_columns(pipeline, &columns, &mut faults),
-                Err(fault) => faults.push(fault),
+                Err(fault) if !doubts.of_statement(pipeline) => faults.push(fault),
+                Err(_) => {}
             }
             // An example of what cannot be planned says the same again.
-            if faults.len() == before {
+            if faults.len() == before && !doubts.of_examples(pipeline) {
                 faults.extend(run_examples(pipeline, &self.tables).await);
             }
         }
+        let same = |fault: &Fault, other: &Fault| {
+            (&fault.file, fault.line, &fault.key) == (&other.file, other.line, &other.key)
+        };
+        faults.retain(|fault| !known.iter().any(|other| same(fault, other)));
         faults
     }
 
@@ -72,14 +88,6 @@ impl Catalog {
         let told = |error: DataFusionError| error.strip_backtrace();
         let context = context(&self.tables)?;
         context.sql("SET datafusion.sql_parser.collect_spans = true").await.map_err(told)?;
-        for table in self.tables.iter().filter(|table| table.kind == TableKind::Rollup) {
-            for (resolution_s, suffix) in [(60, "1m"), (3600, "1h")] {
-                if table.resolutions_s.contains(&resolution_s) {
-                    let empty = arrow::record_batch::RecordBatch::new_empty(table.schema());
-                    context.register_batch(format!("{}_{suffix}", table.name), empty).map_err(told)?;
-                }
-            }
-        }
         let mut views: Vec<&PipelineDef> = self.pipelines.iter().filter(|p| p.kind == PipelineKind::View).collect();
         // One view may read another, whichever stands first. What stays is told when it is planned by itself.
         let mut before = usize::MAX;
@@ -99,16 +107,62 @@ impl Catalog {
 
     /// A rollup fills a table that is there, out of tables that are there.
     fn check_tables(&self, pipeline: &PipelineDef, faults: &mut Vec<Fault>) {
-        let wanted = pipeline.table.iter().map(|name| ("table", name, TableKind::Rollup, "a rollup table"));
-        let read = pipeline.reads.iter().map(|name| ("reads", name, TableKind::Signal, "a signal table"));
-        for (key, name, kind, what) in wanted.chain(read) {
+        let (at, of) = (pipeline.table_line, pipeline.reads_line);
+        let rollup = "a rollup table, or `columns` that declare it here";
+        let wanted = pipeline.table.iter().map(|name| ("table", at, name, TableKind::Rollup, rollup));
+        let read = pipeline.reads.iter().map(|name| ("reads", of, name, TableKind::Signal, "a signal table"));
+        for (key, line, name, kind, what) in wanted.chain(read).filter(|(_, _, name, ..)| !name.is_empty()) {
             if self.tables.iter().any(|table| table.name == *name && table.kind == kind) {
                 continue;
             }
             let known = self.tables.iter().filter(|table| table.kind == kind).map(|table| table.name.as_str());
             let hint = did_you_mean(name, known).map_or(String::new(), |word| format!("; did you mean {word:?}?"));
-            faults.push(Fault::new(&pipeline.file, 0, key, format!("expected {what}, found {name:?}{hint}")));
+            faults.push(Fault::new(&pipeline.file, line, key, format!("expected {what}, found {name:?}{hint}")));
         }
+    }
+}
+
+/// What could be read of all files.
+#[derive(Debug, Clone, Default)]
+pub struct Gathered {
+    /// The definitions, those of faulty files as far as they could be read.
+    pub catalog: Catalog,
+    /// Everything that is wrong with the files.
+    pub faults: Vec<Fault>,
+    /// False where a file gave no definition at all: what others say of it is then no fault of theirs.
+    pub complete: bool,
+}
+
+/// What faulty files leave in doubt: half a definition makes faults where there are none.
+struct Doubts<'a> {
+    known: &'a [Fault],
+    /// Names that faulty files make, with those files.
+    names: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Doubts<'a> {
+    fn of(catalog: &'a Catalog, known: &'a [Fault]) -> Doubts<'a> {
+        let faulty = catalog.pipelines.iter().filter(|pipeline| known.iter().any(|fault| fault.file == pipeline.file));
+        let names = faulty.flat_map(|made| {
+            let names = std::iter::once(&made.id).chain(&made.table).filter(|name| !name.is_empty());
+            names.map(|name| (made.file.as_str(), name.as_str()))
+        });
+        Doubts { known, names: names.collect() }
+    }
+
+    /// Whether its statement cannot be judged: its own parameters are faulty, or what it reads is.
+    fn of_statement(&self, pipeline: &PipelineDef) -> bool {
+        self.of_file(pipeline, "params")
+            || self.names.iter().any(|(file, name)| *file != pipeline.file && pipeline.sql.contains(name))
+    }
+
+    /// Whether its examples cannot be judged.
+    fn of_examples(&self, pipeline: &PipelineDef) -> bool {
+        self.of_file(pipeline, "") || self.of_statement(pipeline)
+    }
+
+    fn of_file(&self, pipeline: &PipelineDef, key: &str) -> bool {
+        self.known.iter().any(|fault| fault.file == pipeline.file && fault.key.starts_with(key))
     }
 }
 
@@ -130,10 +184,11 @@ async fn bound(context: &SessionContext, pipeline: &PipelineDef) -> Result<DataF
 }
 
 /// Plans a statement to the end; the columns that it gives.
-async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec<String>, Fault> {
+async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec<(String, DataType)>, Fault> {
     let outcome = async {
         let frame = bound(context, pipeline).await?;
-        let columns = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let fields = frame.schema().fields().iter();
+        let columns = fields.map(|field| (field.name().clone(), field.data_type().clone())).collect();
         frame.create_physical_plan().await?;
         Ok(columns)
     };
@@ -154,12 +209,14 @@ fn line_of(error: &DataFusionError, message: &str) -> usize {
     digits.parse().unwrap_or(1).max(1)
 }
 
-/// A finding gives its key and its value.
-fn check_columns(pipeline: &PipelineDef, columns: &[String], faults: &mut Vec<Fault>) {
+/// A finding gives its key and its value, a rollup the columns that it declares.
+fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults: &mut Vec<Fault>) {
+    faults.extend(declared::held_against(pipeline, columns));
     let Some(finding) = &pipeline.finding else { return };
+    let columns: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     for column in finding.key.iter().map(String::as_str).chain(["value"]) {
-        if !columns.iter().any(|known| known == column) {
-            let hint = did_you_mean(column, columns.iter().map(String::as_str));
+        if !columns.contains(&column) {
+            let hint = did_you_mean(column, columns.iter().copied());
             let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
             let message = format!("expected a column {column:?}, found {}{hint}", columns.join(", "));
             faults.push(Fault::new(&pipeline.file, pipeline.sql_line, "", message));
@@ -175,10 +232,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let text = format!("/*---\ntitle: T\n{front}---\nWhy. */\n{sql}\n");
         std::fs::write(folder.path().join("mine.sql"), text).expect("written");
-        let (mut catalog, faults) = Catalog::gather(None, Some(folder.path()));
+        let Gathered { mut catalog, faults, .. } = Catalog::gather(None, Some(folder.path()));
         assert!(faults.is_empty(), "{faults:?}");
         catalog.pipelines.retain(|pipeline| pipeline.id == "mine");
-        let told = catalog.check().await;
+        let told = catalog.check(&faults).await;
         told.iter().map(|fault| fault.to_string().replace(&format!("{}/", folder.path().display()), "")).collect()
     }
 
@@ -204,14 +261,23 @@ mod tests {
         assert_eq!(told, ["mine.sql:9: expected a column \"value\", found service_name, valu; did you mean \"valu\"?"]);
     }
 
+    #[test]
+    fn a_rollup_into_nothing_is_not_loaded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "/*---\ntitle: T\nkind: rollup\ntable: request\nreads: [spans]\n---\nWhy. */\nSELECT 1 AS calls\n";
+        std::fs::write(folder.path().join("mine.sql"), text).expect("written");
+        let faults = Catalog::load(None, Some(folder.path())).expect_err("is faulty").to_string();
+        assert!(faults.contains("mine.sql:4: table: expected a rollup table"), "{faults}");
+    }
+
     #[tokio::test]
     async fn a_rollup_fills_a_table_that_is_there() {
         let told = faults("SELECT 1 AS calls", "kind: rollup\ntable: request\nreads: [span]\n").await;
         assert_eq!(
             told,
             [
-                "mine.sql: table: expected a rollup table, found \"request\"; did you mean \"requests\"?",
-                "mine.sql: reads: expected a signal table, found \"span\"; did you mean \"spans\"?",
+                "mine.sql:4: table: expected a rollup table, or `columns` that declare it here, found \"request\"; did you mean \"requests\"?",
+                "mine.sql:5: reads: expected a signal table, found \"span\"; did you mean \"spans\"?",
             ]
         );
     }

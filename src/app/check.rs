@@ -1,6 +1,6 @@
 //! `spanwise check`: configuration, schemas and pipelines, all faults at once.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Gathered};
 use super::config::{self, Config};
 use crate::model::fault::Fault;
 use crate::model::pipeline::PipelineKind;
@@ -29,13 +29,11 @@ pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<Str
         Some(config) => (config.performance.schemas_dir.clone(), config.performance.pipelines_dir.clone()),
         None => config::folders(path, environment),
     };
-    let (catalog, found) = Catalog::gather(folders.0.as_deref(), folders.1.as_deref());
-    let readable = found.is_empty();
-    faults.extend(found);
+    let Gathered { catalog, faults: found, complete } = Catalog::gather(folders.0.as_deref(), folders.1.as_deref());
     // Half the definitions would make faults of the other half.
-    if readable {
-        faults.extend(catalog.check().await);
-    }
+    let further = if complete { catalog.check(&found).await } else { Vec::new() };
+    faults.extend(found);
+    faults.extend(further);
     let file = path.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |path| path.display().to_string());
     Checked { file, config, catalog, faults }
 }

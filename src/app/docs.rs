@@ -3,7 +3,7 @@
 use super::catalog::Catalog;
 use crate::model::fault::did_you_mean;
 use crate::model::pipeline::{Direction, FindingDef, NoData, Param, PipelineDef, PipelineKind};
-use crate::model::table::{ColumnDef, ColumnType, Source, TableDef, TableKind};
+use crate::model::table::{ColumnDef, Source, TableDef, TableKind};
 use crate::model::units::{human, human_ms};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -107,7 +107,7 @@ fn table_page(table: &TableDef) -> String {
             text,
             "| `{}` | {} | {} | {} | {} |",
             column.name,
-            word(column.kind),
+            column.kind.word(),
             column.unit.as_deref().unwrap_or_default(),
             from.join(", "),
             column.doc.replace('|', "\\|")
@@ -192,10 +192,6 @@ fn kind(kind: PipelineKind) -> &'static str {
     }
 }
 
-fn word(kind: ColumnType) -> &'static str {
-    ColumnType::WORDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| word)
-}
-
 fn from(source: &Source) -> String {
     match source {
         Source::Attribute(name) => name.clone(),
@@ -216,7 +212,7 @@ fn param(value: &Param) -> Value {
 fn table_json(table: &TableDef) -> Value {
     let column = |column: &ColumnDef| {
         json!({
-            "name": column.name, "type": word(column.kind), "unit": column.unit, "doc": column.doc,
+            "name": column.name, "type": column.kind.word(), "unit": column.unit, "doc": column.doc,
             "from": column.from.iter().map(from).collect::<Vec<_>>(),
         })
     };

@@ -2,30 +2,64 @@
 
 use super::config::ReloadFn;
 use super::server::definitions;
-use crate::engine::Engine;
+use crate::engine::{Definitions, Engine};
+use crate::model::fault::{Fault, Faults};
+use crate::model::table::{ColumnType, Merge, TableDef};
 
-/// Reads configuration and pipelines again and judges by them; listeners, exporters and tables stay until a restart.
+/// Reads configuration and pipelines again and judges by them; rollups of new tables begin to be filled. Listeners,
+/// exporters and the tables that are there stay until a restart.
 pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
-    let definitions = read().and_then(|config| definitions(&config.performance));
+    let definitions = read().and_then(|config| definitions(&config.performance)).and_then(|definitions| {
+        let faults = redeclared(&definitions, &engine.tables());
+        if faults.is_empty() { Ok(definitions) } else { Err(Faults(faults)) }
+    });
     let definitions = match definitions {
         Ok(definitions) => definitions,
-        Err(faults) => {
-            for fault in &faults.0 {
-                tracing::error!("{fault}");
-            }
-            tracing::error!(faults = faults.0.len(), "not reloaded: the rules from before stay in force");
-            return;
-        }
+        Err(faults) => return refused(&faults),
     };
-    if definitions.tables != engine.tables() {
-        tracing::warn!("schemas have changed: they take effect at the next start");
+    let wanted = definitions.tables.clone();
+    if let Err(error) = engine.reload(definitions).await {
+        match error.downcast_ref::<Faults>() {
+            Some(faults) => refused(faults),
+            None => {
+                tracing::error!(error = format!("{error:#}"), "not reloaded: the rules from before stay in force");
+            }
+        }
+        return;
     }
-    match engine.reload(definitions.rules).await {
-        Ok(()) => tracing::info!(
-            "reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start"
-        ),
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "not reloaded: the rules from before stay in force");
+    if wanted != engine.tables() {
+        tracing::warn!("tables that were there have changed or are gone: that takes effect at the next start");
+    }
+    tracing::info!("reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start");
+}
+
+fn refused(faults: &Faults) {
+    for fault in &faults.0 {
+        tracing::error!("{fault}");
+    }
+    tracing::error!(faults = faults.0.len(), "not reloaded: the rules from before stay in force");
+}
+
+/// Tables that are declared otherwise than they run. Their rows are in the form of before, and the statement beside the
+/// new declaration gives the new one.
+fn redeclared(definitions: &Definitions, running: &[TableDef]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for pipeline in &definitions.rules.pipelines {
+        let Some(wanted) = pipeline.declares.as_ref().map(|declared| &declared.table) else { continue };
+        if running.iter().any(|table| table.name == wanted.name && form(table) != form(wanted)) {
+            let message = format!(
+                "{:?} runs in another form than is declared here: restart Spanwise to change a table that is there, or \
+                 name the new one otherwise",
+                wanted.name
+            );
+            faults.push(Fault::new(&pipeline.file, pipeline.table_line, "table", message));
         }
     }
+    faults
+}
+
+/// What the rows of a table depend on: words for people may change.
+fn form(table: &TableDef) -> (&[i64], Vec<(&str, ColumnType, Option<Merge>)>) {
+    let columns = table.columns.iter().map(|column| (column.name.as_str(), column.kind, column.merge));
+    (&table.resolutions_s, columns.collect())
 }

@@ -58,7 +58,7 @@ impl QueryService for Services {
     }
 
     fn tables(&self) -> Vec<TableDef> {
-        self.engine.tables().to_vec()
+        self.engine.tables()
     }
 
     fn pipelines(&self) -> Vec<PipelineDef> {

@@ -2,6 +2,7 @@
 //!
 //! A user's folder may hold files of the same form; one with the name of a built-in pipeline replaces it.
 
+use crate::catalog::declared;
 use crate::catalog::yaml::{self, Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, Faults};
 use crate::model::pipeline::{Direction, Example, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind};
@@ -69,44 +70,56 @@ const CLOSE: &str = "*/";
 /// # Errors
 /// All faults of all files.
 pub fn builtin() -> Result<Vec<PipelineDef>, Faults> {
-    gather_all(BUILTIN.iter().map(|(file, text)| parse(file, text)))
-}
-
-/// The pipelines with a user's folder laid over them: `*.sql`, also in folders below it, in the order of their paths.
-///
-/// # Errors
-/// All faults of all files, or of the folder itself.
-pub fn load_dir(dir: &Path, mut pipelines: Vec<PipelineDef>) -> Result<Vec<PipelineDef>, Faults> {
-    let mut paths = Vec::new();
-    find_sql(dir, &mut paths).map_err(|error| {
-        Faults(vec![Fault::new(dir.display().to_string(), 0, "", format!("cannot be read: {error}"))])
-    })?;
-    paths.sort();
-    let own = gather_all(paths.iter().map(|path| {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Faults(vec![Fault::new(&file, 0, "", format!("cannot be read: {error}"))]))?;
-        parse(&file, &text)
-    }))?;
-    for pipeline in own {
-        match pipelines.iter_mut().find(|known| known.id == pipeline.id) {
-            Some(known) => *known = pipeline,
-            None => pipelines.push(pipeline),
-        }
-    }
-    Ok(pipelines)
-}
-
-fn gather_all(parsed: impl Iterator<Item = Result<PipelineDef, Faults>>) -> Result<Vec<PipelineDef>, Faults> {
     let mut faults = Vec::new();
     let mut pipelines = Vec::new();
-    for outcome in parsed {
-        match outcome {
+    for (file, text) in BUILTIN {
+        match parse(file, text) {
             Ok(pipeline) => pipelines.push(pipeline),
             Err(found) => faults.extend(found.0),
         }
     }
     if faults.is_empty() { Ok(pipelines) } else { Err(Faults(faults)) }
+}
+
+/// What could be read of a folder.
+#[derive(Debug, Clone, Default)]
+pub struct ReadPipelines {
+    /// The pipelines, those of faulty files as far as they could be read.
+    pub pipelines: Vec<PipelineDef>,
+    /// All faults of all files, or of the folder itself.
+    pub faults: Vec<Fault>,
+    /// False where a file gave no pipeline at all.
+    pub complete: bool,
+}
+
+/// The pipelines with a user's folder laid over them: `*.sql`, also in folders below it, in the order of their paths.
+/// What faulty files say of themselves is there, too: further faults are found by it.
+#[must_use]
+pub fn read_dir(dir: &Path, pipelines: Vec<PipelineDef>) -> ReadPipelines {
+    let mut read = ReadPipelines { pipelines, faults: Vec::new(), complete: true };
+    let mut paths = Vec::new();
+    if let Err(error) = find_sql(dir, &mut paths) {
+        read.faults.push(Fault::new(dir.display().to_string(), 0, "", format!("cannot be read: {error}")));
+        read.complete = false;
+    }
+    paths.sort();
+    for path in paths {
+        let file = path.display().to_string();
+        let (pipeline, faults) = match std::fs::read_to_string(&path) {
+            Ok(text) => read_text(&file, &text),
+            Err(error) => (None, vec![Fault::new(&file, 0, "", format!("cannot be read: {error}"))]),
+        };
+        read.faults.extend(faults);
+        let Some(pipeline) = pipeline else {
+            read.complete = false;
+            continue;
+        };
+        match read.pipelines.iter_mut().find(|known| known.id == pipeline.id) {
+            Some(known) => *known = pipeline,
+            None => read.pipelines.push(pipeline),
+        }
+    }
+    read
 }
 
 fn find_sql(dir: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -126,12 +139,22 @@ fn find_sql(dir: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
 /// # Errors
 /// All its faults.
 pub fn parse(file: &str, text: &str) -> Result<PipelineDef, Faults> {
-    let parts = Parts::of(file, text)?;
-    let root = yaml::parse_at(file, parts.front_matter, 2)?;
+    match read_text(file, text) {
+        (Some(pipeline), faults) if faults.is_empty() => Ok(pipeline),
+        (_, faults) => Err(Faults(faults)),
+    }
+}
+
+/// What a text says, as far as it can be understood, and all its faults.
+fn read_text(file: &str, text: &str) -> (Option<PipelineDef>, Vec<Fault>) {
+    let parsed = Parts::of(file, text).and_then(|parts| Ok((yaml::parse_at(file, parts.front_matter, 2)?, parts)));
+    let (root, parts) = match parsed {
+        Ok(parsed) => parsed,
+        Err(faults) => return (None, faults.0),
+    };
     let gather = Gather::new(file);
     let pipeline = gather.map(&root, "").map(|map| pipeline(file, map, &parts));
-    gather.done()?;
-    pipeline.ok_or_else(Faults::default)
+    (pipeline, gather.take())
 }
 
 /// The three parts of a file.
@@ -170,14 +193,20 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     let id = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     map.need("kind");
     let kind = map.word("kind", &kinds).unwrap_or(PipelineKind::View);
+    let title = map.need_str("title");
+    let table = (kind == PipelineKind::Rollup).then(|| map.need_str("table"));
+    let line_of = |key| map.get(key).map_or(map.line(), |node| node.line);
     let definition = PipelineDef {
         id,
         file: file.to_owned(),
-        title: map.need_str("title"),
         kind,
         window_ms: duration(&map, "window").unwrap_or(300_000),
         params: params(&map),
-        table: (kind == PipelineKind::Rollup).then(|| map.need_str("table")),
+        table_line: if table.is_some() { line_of("table") } else { 0 },
+        declares: table.as_deref().and_then(|table| declared::read(&map, table, &title)),
+        title,
+        table,
+        reads_line: if kind == PipelineKind::Rollup { line_of("reads") } else { 0 },
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),

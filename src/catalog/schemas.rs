@@ -139,7 +139,7 @@ fn lay_over(file: &str, own: TableDef, tables: &mut Vec<TableDef>) -> Result<(),
                 gather.fault(0, place, "the decoder fills this column; it cannot be promoted from an attribute");
             }
             Some(known) if known.kind != column.kind => {
-                let message = format!("expected type {}, found {}", word_of(known.kind), word_of(column.kind));
+                let message = format!("expected type {}, found {}", known.kind.word(), column.kind.word());
                 gather.fault(0, place, message);
             }
             Some(known) => *known = column,
@@ -160,26 +160,33 @@ fn table(file: &str, map: MapReader<'_>) -> TableDef {
     let doc = map.need_str("doc");
     let resolutions_s = resolutions(&map, kind);
     map.need("columns");
-    let mut columns: Vec<ColumnDef> = Vec::new();
+    let columns = columns(&map, kind).into_iter().map(|(column, _)| column).collect();
+    map.finish();
+    TableDef { name, kind, doc, resolutions_s, columns }
+}
+
+/// The columns under `columns`, with their lines: of a file here, and of a rollup that declares its own table.
+pub(super) fn columns(map: &MapReader<'_>, kind: TableKind) -> Vec<(ColumnDef, usize)> {
+    let mut columns: Vec<(ColumnDef, usize)> = Vec::new();
     for reader in map.maps("columns") {
         let line = reader.line();
         let gather = reader.gather();
         let place = reader.path("name");
         let column = column(reader, kind);
-        if columns.iter().any(|known| known.name == column.name) {
+        if columns.iter().any(|(known, _)| known.name == column.name) {
             gather.fault(line, place, format!("the column {:?} is given twice", column.name));
         }
-        columns.push(column);
+        columns.push((column, line));
     }
-    let needs_time = columns.iter().any(|column| column.merge == Some(Merge::Last));
-    if needs_time && !columns.iter().any(|column| column.name == "last_time") {
+    let needs_time = columns.iter().any(|(column, _)| column.merge == Some(Merge::Last));
+    if needs_time && !columns.iter().any(|(column, _)| column.name == "last_time") {
         map.fault("columns", "`merge: last` needs a column `last_time`, found none");
     }
-    map.finish();
-    TableDef { name, kind, doc, resolutions_s, columns }
+    columns
 }
 
-fn resolutions(map: &MapReader<'_>, kind: TableKind) -> Vec<i64> {
+/// Seconds under `resolutions`, finest first; 0 for `total`.
+pub(super) fn resolutions(map: &MapReader<'_>, kind: TableKind) -> Vec<i64> {
     let mut seconds: Vec<i64> = Vec::new();
     for word in map.strs("resolutions") {
         match resolution(&word) {
@@ -211,10 +218,15 @@ fn resolution(word: &str) -> Option<i64> {
     number.parse::<i64>().ok().filter(|n| *n > 0)?.checked_mul(unit_s)
 }
 
+/// Whether SQL takes it as a name without quotes.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !name.is_empty() && name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
 fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
     let name = map.need_str("name");
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+    if !name.is_empty() && !is_name(&name) {
         map.fault("name", format!("expected lower-case letters, digits and _, found {name:?}"));
     }
     map.need("type");
@@ -225,7 +237,7 @@ fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
     }
     let promotable = [ColumnType::String, ColumnType::Int64, ColumnType::Float64, ColumnType::Bool];
     if !from.is_empty() && !promotable.contains(&column_type) {
-        let found = word_of(column_type);
+        let found = column_type.word();
         map.fault("type", format!("expected string, int64, float64 or bool for a promoted column, found {found}"));
     }
     let merge = map.word("merge", &MERGES);
@@ -234,7 +246,7 @@ fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
             map.need("merge");
         }
         (TableKind::Rollup, Some(merge)) if !fits(merge, column_type) => {
-            map.fault("merge", format!("cannot merge a column of type {}", word_of(column_type)));
+            map.fault("merge", format!("cannot merge a column of type {}", column_type.word()));
         }
         (TableKind::Signal | TableKind::State, Some(_)) => map.fault("merge", "only a column of a rollup merges"),
         _ => {}
@@ -270,9 +282,4 @@ fn source(text: &str) -> Source {
         Some(("scope", name)) => Source::Scope(name.to_owned()),
         _ => Source::Attribute(text.to_owned()),
     }
-}
-
-/// The word of a type, as `schemas/` has it.
-fn word_of(kind: ColumnType) -> &'static str {
-    ColumnType::WORDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| word)
 }

@@ -165,6 +165,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
         last_seen_ms: 0,
         state_since_ms: 0,
         firing_since_ms: None,
+        recovering: None,
     }
 }
 

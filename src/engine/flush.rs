@@ -8,7 +8,9 @@ use super::keyed::series::LastValues;
 use super::run::{Outcome, Statement};
 use super::slot::Slot;
 use super::tables::{Tables, line};
+use crate::catalog::declared;
 use crate::log::Position;
+use crate::model::fault::Faults;
 use crate::model::own::WORK;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
@@ -96,14 +98,23 @@ impl Flusher {
         self.cursor
     }
 
+    /// Where statements are planned.
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
     /// Plans the rollups among `pipelines`, in place of those before.
     pub(crate) async fn plan(&mut self, pipelines: &[PipelineDef]) -> anyhow::Result<()> {
-        let mut rollups = Vec::new();
+        let (mut rollups, mut faults) = (Vec::new(), Vec::new());
         for pipeline in pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::Rollup) {
             let Some(table) = pipeline.table.clone() else { continue };
             let planned = async { Statement::of(&self.context, pipeline).await?.bind(&pipeline.params, None) };
             let statement = planned.await.with_context(|| pipeline.file.clone())?;
+            faults.extend(declared::held_against(pipeline, &statement.columns()));
             rollups.push(Rollup { id: pipeline.id.clone(), table, reads: pipeline.reads.clone(), statement });
+        }
+        if !faults.is_empty() {
+            return Err(Faults(faults).into());
         }
         self.rollups = rollups;
         Ok(())

@@ -39,6 +39,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use findings::{Evaluator, EvaluatorSettings};
 use flush::Flusher;
+use rollups::RollupTable;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -57,7 +58,7 @@ const FINDINGS: &str = "finding";
 pub struct Engine {
     settings: EngineSettings,
     state: State,
-    tables: Tables,
+    tables: RwLock<Arc<Tables>>,
     costs: Costs,
     rules: Arc<RwLock<Arc<Rules>>>,
     flusher: Mutex<Flusher>,
@@ -95,10 +96,8 @@ impl Engine {
         let context = SessionContext::new_with_config(own_config());
         functions::register(&context);
         let tables = Tables::new(tables, store.clone(), settings.series_max, &context)?;
-        for part in state.parts().await? {
-            if let Some(table) = tables.rollups.get(&part.table) {
-                table.restore(part)?;
-            }
+        for table in tables.rollups.values() {
+            restore(table, &state).await?;
         }
         upkeep::hide_expired(&tables, &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
@@ -112,7 +111,7 @@ impl Engine {
         Ok(Arc::new(Engine {
             settings,
             state,
-            tables,
+            tables: RwLock::new(Arc::new(tables)),
             costs,
             rules,
             flusher: Mutex::new(flusher),
@@ -183,11 +182,12 @@ impl Engine {
     /// # Errors
     /// When the log or the state database fails; nothing has changed then.
     pub async fn flush(&self) -> anyhow::Result<()> {
-        let upto = self.tables.newest();
+        let tables = self.all_tables();
+        let upto = tables.newest();
         loop {
             // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
             let mut flusher = self.flusher.lock().await;
-            let Some(costs) = flusher.flush(&self.tables).await? else { break };
+            let Some(costs) = flusher.flush(&tables).await? else { break };
             costs.into_iter().for_each(|cost| self.costs.add(cost));
             if flusher.cursor() >= upto {
                 break;
@@ -234,25 +234,32 @@ impl Engine {
     #[tracing::instrument(target = WORK, name = "upkeep", skip_all, fields(error))]
     pub async fn upkeep(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut flusher = self.flusher.lock().await;
-        let done = upkeep::upkeep(&self.tables, &self.state, &mut flusher, &self.settings, now_ms).await;
+        let done = upkeep::upkeep(&self.all_tables(), &self.state, &mut flusher, &self.settings, now_ms).await;
         if let Err(error) = &done {
             tracing::Span::current().record("error", format!("{error:#}"));
         }
         done
     }
 
-    /// Judges by other rules from now on. On an error the old ones stay.
+    /// Judges by other rules from now on, and fills rollup tables that are new from what comes in next. Tables that are
+    /// there stay as they are. On an error everything does.
     ///
     /// # Errors
-    /// When a pipeline cannot be planned.
-    pub async fn reload(&self, rules: Rules) -> anyhow::Result<()> {
+    /// When a pipeline cannot be planned, or a rollup does not give what it declares.
+    pub async fn reload(&self, definitions: Definitions) -> anyhow::Result<()> {
+        let Definitions { tables, rules } = definitions;
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
-        let judge = judge(&rules, &self.tables, &self.state).await?;
-        let outside = outside(&rules, &self.tables, self.query_runtime.clone()).await?;
+        let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
+        for table in new.iter().filter_map(|name| tables.rollups.get(name)) {
+            restore(table, &self.state).await?;
+        }
+        let judge = judge(&rules, &tables, &self.state).await?;
+        let outside = outside(&rules, &tables, self.query_runtime.clone()).await?;
         flusher.plan(&rules.pipelines).await?;
         *judging = judge;
         *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         Ok(())
     }
@@ -283,13 +290,17 @@ impl Engine {
 
     /// The tables that can be queried.
     #[must_use]
-    pub fn tables(&self) -> &[TableDef] {
-        self.tables.definitions()
+    pub fn tables(&self) -> Vec<TableDef> {
+        self.all_tables().definitions().to_vec()
+    }
+
+    fn all_tables(&self) -> Arc<Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gives a state table its rows, taken at each query.
     pub fn fill(&self, table: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
-        self.tables.fill(table, rows);
+        self.all_tables().fill(table, rows);
     }
 
     /// A session over all tables, for planning; its queries are to be run by [`Engine::execute`].
@@ -322,16 +333,25 @@ impl Engine {
     /// When the span metrics cannot be merged.
     pub async fn scrape(&self) -> anyhow::Result<Scrape> {
         let mut scrape = Scrape::default();
-        if let Some(table) = self.tables.rollups.get("span_metrics") {
+        let tables = self.all_tables();
+        if let Some(table) = tables.rollups.get("span_metrics") {
             scrape.families.extend(scrape::span_metrics(&table.merged(0).await?));
         }
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
-        scrape.families.extend(scrape::overflow(&self.tables.rollups));
+        scrape.families.extend(scrape::overflow(&tables.rollups));
         self.flusher.lock().await.last_values.scrape(&mut scrape);
         Ok(scrape)
     }
+}
+
+/// Puts back the rows of a rollup that an earlier process kept.
+async fn restore(table: &RollupTable, state: &State) -> anyhow::Result<()> {
+    for part in state.parts_of(&table.definition.name).await? {
+        table.restore(part)?;
+    }
+    Ok(())
 }
 
 async fn judge(rules: &Rules, tables: &Tables, state: &State) -> anyhow::Result<Judge> {

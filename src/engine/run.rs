@@ -4,6 +4,7 @@ use super::query::yielding;
 use super::slot::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -60,6 +61,12 @@ impl Statement {
         let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
         let plan = self.plan.clone().with_param_values(values)?;
         Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
+    }
+
+    /// The columns that it gives.
+    pub(crate) fn columns(&self) -> Vec<(String, DataType)> {
+        let fields = self.plan.schema().fields().iter();
+        fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
     }
 
     /// Runs it.

@@ -69,7 +69,8 @@ pub(crate) fn findings(findings: &[Finding]) -> Vec<Family> {
         labels.insert("pipeline".to_owned(), finding.pipeline.clone());
         labels.insert("unit".to_owned(), finding.unit.clone());
         let sample = |value: Option<f64>| value.map(|value| own(labels.clone(), SampleValue::Number(value)));
-        values.extend(sample(finding.value));
+        // A series follows what was judged last, also while the finding still tells why it fires.
+        values.extend(sample(finding.recovering.map_or(finding.value, |recovering| recovering.value)));
         limits.extend(sample(finding.limit));
     }
     let count = |((pipeline, state, severity), count): ((&str, &str, &str), f64)| {

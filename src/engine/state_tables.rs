@@ -20,6 +20,8 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
             "evidence_sql": finding.evidence_sql, "advice": finding.advice, "proof": finding.proof,
             "first_seen": finding.first_seen_ms * 1000, "last_seen": finding.last_seen_ms * 1000,
             "state_since": finding.state_since_ms * 1000,
+            "recovering_since": finding.recovering.map(|recovering| recovering.since_ms * 1000),
+            "recovering_value": finding.recovering.and_then(|recovering| recovering.value),
         }))
     };
     findings.iter().map(row).collect()

@@ -44,6 +44,32 @@ impl Tables {
         Ok(Tables { definitions, store, rollups, state: Arc::default() })
     }
 
+    /// These tables, with those rollups of `definitions` that are new; and the names of those. A table that is here
+    /// stays as it is, also one that `definitions` no longer has: its rows are there until the next start.
+    pub(crate) fn grown(
+        &self,
+        definitions: Vec<TableDef>,
+        series_max: usize,
+        context: &SessionContext,
+    ) -> Result<(Tables, Vec<String>)> {
+        let known = |name: &str| self.definitions.iter().find(|table| table.name == name);
+        let (mut all, mut rollups, mut new) = (Vec::new(), self.rollups.clone(), Vec::new());
+        for table in definitions {
+            if let Some(known) = known(&table.name) {
+                all.push(known.clone());
+            } else if table.kind == TableKind::Rollup {
+                rollups.insert(table.name.clone(), RollupTable::new(table.clone(), series_max, context)?);
+                new.push(table.name.clone());
+                all.push(table);
+            }
+        }
+        let gone = self.definitions.iter().filter(|table| !all.iter().any(|kept| kept.name == table.name)).cloned();
+        let gone: Vec<TableDef> = gone.collect();
+        all.extend(gone);
+        let tables = Tables { definitions: all, store: self.store.clone(), rollups, state: self.state.clone() };
+        Ok((tables, new))
+    }
+
     /// Gives a state table its rows, taken at each query.
     pub(crate) fn fill(&self, name: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -87,11 +113,8 @@ impl Tables {
             TableKind::Rollup => {
                 let Some(rollup) = self.rollups.get(&table.name) else { return Ok(()) };
                 context.register_table(&table.name, Arc::new(rollup.provider()))?;
-                for (resolution_s, suffix) in [(60, "1m"), (3600, "1h")] {
-                    if table.resolutions_s.contains(&resolution_s) {
-                        let provider = rollup.provider_of(resolution_s);
-                        context.register_table(format!("{}_{suffix}", table.name), Arc::new(provider))?;
-                    }
+                for (resolution_s, view) in table.coarse_views() {
+                    context.register_table(view, Arc::new(rollup.provider_of(resolution_s)))?;
                 }
             }
             TableKind::State => {

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod own_rollup;
+
 const SECOND_US: i64 = 1_000_000;
 
 struct Bench {

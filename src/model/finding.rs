@@ -1,5 +1,6 @@
 //! Findings: what an analysis says of one key, and the state that it is in.
 
+use crate::model::units::human;
 use serde::{Deserialize, Serialize};
 
 /// How bad a firing key is.
@@ -64,6 +65,24 @@ pub enum Proof {
     Verified,
 }
 
+/// A firing key that is inside its limit again, and fires on for `keep_firing_for`, lest it comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recovering {
+    /// Since when it is inside its limit, ms since the epoch.
+    pub since_ms: i64,
+    /// Its value now, in the finding's unit.
+    pub value: Option<f64>,
+}
+
+impl Recovering {
+    /// For people: `recovering for 20 s, 5 ms now`, where `when` is `for 20 s` or `since 12:00`.
+    #[must_use]
+    pub fn said(&self, when: &str, unit: &str) -> String {
+        let now = self.value.map_or(String::new(), |value| format!(", {} now", human(value, unit)));
+        format!("recovering {when}{now}")
+    }
+}
+
 /// One key of one finding pipeline. The row contract of the table `findings`, of the JSON and of every alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -77,7 +96,8 @@ pub struct Finding {
     pub state: FindingState,
     /// One line for people, values filled in.
     pub title: String,
-    /// The key's columns and their values, in the order of the pipeline's `key`.
+    /// The key's columns and their values, in the order of the pipeline's `key`; in JSON an object.
+    #[serde(with = "key_object")]
     pub key: Vec<(String, String)>,
     /// The judged value, in `unit`.
     pub value: Option<f64>,
@@ -107,4 +127,76 @@ pub struct Finding {
     pub state_since_ms: i64,
     /// When the current firing began, ms since the epoch: one firing is one incident, and one alert.
     pub firing_since_ms: Option<i64>,
+    /// Where it is inside its limit again while it still fires. Title, value and evidence are then those of when it was
+    /// last past its limit: they say why it fires.
+    #[serde(default)]
+    pub recovering: Option<Recovering>,
+}
+
+/// The key as a JSON object, `{"service_name": "shop", …}`, whose fields keep the order of the columns.
+///
+/// States of an earlier version have a list of pairs; those are read, too.
+mod key_object {
+    use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+    use serde::ser::Serializer;
+    use std::fmt;
+
+    pub(super) fn serialize<S: Serializer>(key: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(key.iter().map(|(column, value)| (column, value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+        deserializer.deserialize_any(Columns)
+    }
+
+    struct Columns;
+
+    impl<'de> Visitor<'de> for Columns {
+        type Value = Vec<(String, String)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of columns, or a list of pairs")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut key = Vec::new();
+            while let Some(column) = map.next_entry()? {
+                key.push(column);
+            }
+            Ok(key)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Self::Value, A::Error> {
+            let mut key = Vec::new();
+            while let Some(column) = pairs.next_element()? {
+                key.push(column);
+            }
+            Ok(key)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Keyed {
+        #[serde(with = "key_object")]
+        key: Vec<(String, String)>,
+    }
+
+    #[test]
+    fn a_key_is_an_object_in_the_order_of_its_columns_and_an_old_list_of_pairs_is_read() {
+        let pair = |column: &str, value: &str| (column.to_owned(), value.to_owned());
+        let keyed =
+            Keyed { key: vec![pair("service_name", "shop"), pair("db_fingerprint", "SELECT ?"), pair("a", "")] };
+        let text = r#"{"key":{"service_name":"shop","db_fingerprint":"SELECT ?","a":""}}"#;
+        assert_eq!(serde_json::to_string(&keyed).expect("JSON"), text);
+        assert_eq!(serde_json::to_value(&keyed).expect("JSON").to_string(), text);
+        assert_eq!(serde_json::from_str::<Keyed>(text).expect("the new form"), keyed);
+        let old = r#"{"key":[["service_name","shop"],["db_fingerprint","SELECT ?"],["a",""]]}"#;
+        assert_eq!(serde_json::from_str::<Keyed>(old).expect("the old form"), keyed);
+        assert!(serde_json::from_str::<Keyed>(r#"{"key":"shop"}"#).is_err());
+    }
 }

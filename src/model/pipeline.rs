@@ -1,5 +1,6 @@
 //! Definitions of analyses, as `pipelines/**/*.sql` give them.
 
+use crate::model::table::{ColumnDef, TableDef};
 use std::collections::BTreeMap;
 
 /// What a pipeline makes.
@@ -98,6 +99,32 @@ pub struct FindingDef {
     pub scan: bool,
 }
 
+/// Where a column is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnPlace {
+    /// Line in the file.
+    pub line: usize,
+    /// `columns[2]`.
+    pub key: String,
+}
+
+/// A rollup table that a pipeline declares in its own file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredTable {
+    /// The table, the columns that every rollup has in front.
+    pub table: TableDef,
+    /// Where each of the further columns stands.
+    pub places: Vec<ColumnPlace>,
+}
+
+impl DeclaredTable {
+    /// The columns that are written down, with their places.
+    pub fn columns(&self) -> impl Iterator<Item = (&ColumnDef, &ColumnPlace)> {
+        let implied = self.table.columns.len() - self.places.len();
+        self.table.columns[implied..].iter().zip(&self.places)
+    }
+}
+
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineDef {
@@ -113,10 +140,16 @@ pub struct PipelineDef {
     pub window_ms: i64,
     /// `$name` values bound into the SQL, besides `$window_start` and `$window_end`.
     pub params: BTreeMap<String, Param>,
-    /// For a rollup: the table that it fills (`schemas/<table>.yaml`); several pipelines may fill one.
+    /// For a rollup: the table that it fills; several pipelines may fill one.
     pub table: Option<String>,
+    /// Line on which that is said.
+    pub table_line: usize,
+    /// That table, where no file of `schemas/` has it and this one declares it.
+    pub declares: Option<DeclaredTable>,
     /// For a rollup: the signal tables of which it reads `new_<name>`.
     pub reads: Vec<String>,
+    /// Line on which that is said.
+    pub reads_line: usize,
     /// For a finding.
     pub finding: Option<FindingDef>,
     /// Its tests.

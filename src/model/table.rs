@@ -43,6 +43,12 @@ impl ColumnType {
         ("list_int64", ColumnType::ListInt64),
     ];
 
+    /// The word of `schemas/`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        ColumnType::WORDS.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
+    }
+
     /// The Arrow type. Map entries are named `entries {key, value}`, as Arrow's `MapBuilder` names them with
     /// [`map_fields`]; list items are named `item`.
     #[must_use]
@@ -160,6 +166,13 @@ impl TableDef {
         Arc::new(Schema::new(
             self.columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect::<Vec<_>>(),
         ))
+    }
+
+    /// Names under which the coarser resolutions of a rollup are seen by themselves: seconds, and `requests_1m`.
+    #[must_use]
+    pub fn coarse_views(&self) -> Vec<(i64, String)> {
+        let coarse = [(60, "1m"), (3600, "1h")].into_iter().filter(|(seconds, _)| self.resolutions_s.contains(seconds));
+        coarse.map(|(seconds, suffix)| (seconds, format!("{}_{suffix}", self.name))).collect()
     }
 
     /// The column of that name.

@@ -140,12 +140,13 @@ impl State {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// All parts of rollups, oldest first.
+    /// The parts of a rollup, oldest first.
     ///
     /// # Errors
     /// When the database cannot be read or a part is damaged.
-    pub async fn parts(&self) -> Result<Vec<RollupPart>, StateError> {
-        let query = sqlx::query("SELECT id, rollup, resolution_s, batch FROM rollup_parts ORDER BY id");
+    pub async fn parts_of(&self, rollup: &str) -> Result<Vec<RollupPart>, StateError> {
+        let sql = "SELECT id, rollup, resolution_s, batch FROM rollup_parts WHERE rollup = ? ORDER BY id";
+        let query = sqlx::query(sql).bind(rollup.to_owned());
         let rows = query.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
         let part = |row: &sqlx::sqlite::SqliteRow| {
             let id = row.get(0);
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(state.cursor("engine").await.unwrap(), Position(7));
         assert_eq!(state.cursor("other").await.unwrap(), Position(0));
         assert_eq!(state.entries("findings").await.unwrap(), [("a".to_owned(), b"1".to_vec())]);
-        let parts = state.parts().await.unwrap();
+        let parts = state.parts_of("requests").await.unwrap();
         assert_eq!((parts[0].id, parts[0].table.as_str(), &parts[0].batch), (id, "requests", &batch()));
     }
 

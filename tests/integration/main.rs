@@ -15,6 +15,7 @@ mod durability;
 mod forward;
 mod layers;
 mod own;
+mod own_rollup;
 mod prometheus;
 mod reload;
 mod sdks;

@@ -45,10 +45,10 @@ fn changes(map: MapReader<'_>, pipeline: &PipelineDef) -> PipelineOverride {
         }
         changes.samples_min = map.count("samples_min", 0).map(|samples| samples as u64);
         changes.window_ms = window(&map, "window");
-        changes.for_ms =
-            map.parsed("for", DURATION, |text| if text == "0" { Some(0) } else { duration_whole_ms(text) });
+        changes.for_ms = duration_or_none(&map, "for");
+        changes.keep_firing_for_ms = duration_or_none(&map, "keep_firing_for");
     } else {
-        for key in ["warning", "critical", "samples_min", "window", "for"] {
+        for key in ["warning", "critical", "samples_min", "window", "for", "keep_firing_for"] {
             if map.given(key) {
                 map.fault(key, format!("{:?} judges nothing; only `disabled` and `params` can be set", pipeline.id));
             }
@@ -56,6 +56,11 @@ fn changes(map: MapReader<'_>, pipeline: &PipelineDef) -> PipelineOverride {
     }
     map.finish();
     changes
+}
+
+/// A duration in ms; a bare 0 is no time, whatever its unit.
+fn duration_or_none(map: &MapReader<'_>, key: &str) -> Option<i64> {
+    map.parsed(key, DURATION, |text| if text == "0" { Some(0) } else { duration_whole_ms(text) })
 }
 
 fn params(map: &MapReader<'_>, pipeline: &PipelineDef) -> BTreeMap<String, Param> {

@@ -183,10 +183,10 @@ fn known_pipelines(dir: Option<&Path>) -> KnownPipelines {
     // Faults of the files themselves are told by whoever loads them to run them.
     let builtin = pipelines::builtin().unwrap_or_default();
     let Some(dir) = dir else { return KnownPipelines { pipelines: builtin, complete: true } };
-    match pipelines::load_dir(dir, builtin.clone()) {
-        Ok(pipelines) => KnownPipelines { pipelines, complete: true },
-        Err(_) => KnownPipelines { pipelines: builtin, complete: false },
-    }
+    let mut read = pipelines::read_dir(dir, builtin);
+    // What a faulty file says of its limits and parameters may be half of it.
+    read.pipelines.retain(|pipeline| !read.faults.iter().any(|fault| fault.file == pipeline.file));
+    KnownPipelines { pipelines: read.pipelines, complete: read.faults.is_empty() }
 }
 
 /// What the built-in metrics are like; whatever a file asks for beyond it is a fault.

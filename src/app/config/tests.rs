@@ -308,7 +308,7 @@ service:
 fn single_pipelines_are_changed_by_name() {
     let config = good(&performance(
         "findings:
-  slow_statement: {warning: 200ms, critical: 2s, samples_min: 5, window: 10m, for: 1m, params: {limit: 10}}
+  slow_statement: {warning: 200ms, critical: 2s, samples_min: 5, window: 10m, for: 1m, keep_firing_for: 5m, params: {limit: 10}}
   pool_pending: {disabled: true}",
     ));
     let expected = PipelineOverride {
@@ -318,6 +318,7 @@ fn single_pipelines_are_changed_by_name() {
         samples_min: Some(5),
         window_ms: Some(600_000),
         for_ms: Some(60_000),
+        keep_firing_for_ms: Some(300_000),
         params: [("limit".to_owned(), Param::Int(10))].into(),
     };
     assert_eq!(config.performance.overrides["slow_statement"], expected);
@@ -326,6 +327,8 @@ fn single_pipelines_are_changed_by_name() {
         "findings:
   slow_statment: {warning: 1}
   requests: {warning: 1}
+  pool_pending: {keep_firing_for: soon}
+  queries: {keep_firing_for: 1m}
   slow_statement: {params: {limt: 5, limit: ten}}",
     ));
     assert_eq!(
@@ -335,9 +338,13 @@ fn single_pipelines_are_changed_by_name() {
              \"slow_statement\"?",
             "c.yaml:5: connectors.performance.findings.requests.warning: \"requests\" judges nothing; only `disabled` and \
              `params` can be set",
-            "c.yaml:6: connectors.performance.findings.slow_statement.params.limt: \"slow_statement\" has no such \
+            "c.yaml:6: connectors.performance.findings.pool_pending.keep_firing_for: expected a duration such \
+             as 200ms, 5s, 5m, 2h or 30d, found text \"soon\"",
+            "c.yaml:7: connectors.performance.findings.queries.keep_firing_for: \"queries\" judges nothing; only `disabled` \
+             and `params` can be set",
+            "c.yaml:8: connectors.performance.findings.slow_statement.params.limt: \"slow_statement\" has no such \
              parameter; did you mean \"limit\"?",
-            "c.yaml:6: connectors.performance.findings.slow_statement.params.limit: expected a whole number, found text \
+            "c.yaml:8: connectors.performance.findings.slow_statement.params.limit: expected a whole number, found text \
              \"ten\"",
         ]
     );

@@ -49,7 +49,13 @@ fn line(finding: &Finding, fired: bool, now_ms: i64) -> String {
         (FindingState::Ok, _) => "ok",
         (FindingState::NoData, _) => "no_data",
     };
-    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
-    let time = humantime::format_rfc3339_seconds(now);
-    format!("{time} {word:<8} {}: {}", finding.pipeline, plain(&finding.title))
+    let recovering = finding.recovering.map_or(String::new(), |recovering| {
+        format!(" ({})", recovering.said(&format!("since {}", time(recovering.since_ms)), &finding.unit))
+    });
+    format!("{} {word:<8} {}: {}", time(now_ms), finding.pipeline, plain(&format!("{}{recovering}", finding.title)))
+}
+
+fn time(ms: i64) -> humantime::Rfc3339Timestamp {
+    let since = Duration::from_millis(u64::try_from(ms).unwrap_or_default());
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since)
 }

@@ -60,11 +60,16 @@ pub fn summary(findings: &[Finding]) -> String {
 
 fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
     let (mark, word, tone) = mark(finding);
+    let recovering = finding.recovering.map(|recovering| {
+        let words = recovering.said(&format!("for {}", since(recovering.since_ms, now_ms)), &finding.unit);
+        format!(" {}", toned(&format!("({})", plain(&words)), Tone::Good, colour))
+    });
     let mut text = format!(
-        "{} {}  {}\n",
+        "{} {}  {}{}\n",
         toned(mark, tone, colour),
         toned(&format!("{word:<8}"), tone, colour),
-        toned(&plain(&finding.title), Tone::Strong, colour)
+        toned(&plain(&finding.title), Tone::Strong, colour),
+        recovering.unwrap_or_default()
     );
     let mut facts = vec![finding.pipeline.clone()];
     match (finding.value, finding.limit) {
@@ -76,7 +81,7 @@ fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
     }
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
     facts.push(format!("{} samples", human_count(finding.samples as f64)));
-    facts.push(format!("for {}", since(finding, now_ms)));
+    facts.push(format!("for {}", since(entered_ms(finding), now_ms)));
     if !finding.impact.is_empty() {
         facts.push(plain(&finding.impact));
     }
@@ -106,12 +111,15 @@ fn mark(finding: &Finding) -> (&'static str, &'static str, Tone) {
     }
 }
 
-/// How long it is in its state.
-fn since(finding: &Finding, now_ms: i64) -> String {
-    let from_ms = match finding.state {
+/// Since when it is in its state.
+fn entered_ms(finding: &Finding) -> i64 {
+    match finding.state {
         FindingState::Firing => finding.firing_since_ms.unwrap_or(finding.state_since_ms),
         _ => finding.state_since_ms,
-    };
+    }
+}
+
+fn since(from_ms: i64, now_ms: i64) -> String {
     // Whole seconds: what changes at every look is not worth reading.
     let seconds = now_ms.saturating_sub(from_ms).max(0) / 1000;
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]

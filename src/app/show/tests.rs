@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::finding::{Finding, FindingState, Proof, Severity};
+use crate::model::finding::{Finding, FindingState, Proof, Recovering, Severity};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         last_seen_ms: 0,
         state_since_ms: 60_000,
         firing_since_ms: Some(30_000),
+        recovering: None,
     }
 }
 
@@ -40,6 +41,17 @@ fn a_finding_reads_as_two_lines_of_facts_and_one_of_advice() {
     assert_eq!(text, expected);
     let coloured = findings(&[finding("a", FindingState::Firing, Some(Severity::Critical))], true, 0);
     assert!(coloured.starts_with("\u{1b}[31;1m●\u{1b}[0m"));
+}
+
+#[test]
+fn a_finding_that_recovers_says_so_behind_what_it_fired_for() {
+    let recovering = Some(Recovering { since_ms: 130_000, value: Some(90.0) });
+    let one = Finding { recovering, ..finding("a", FindingState::Firing, Some(Severity::Warning)) };
+    let text = findings(std::slice::from_ref(&one), false, 150_500);
+    let expected = "▲ warning   shop GET /a: p95 is 312 ms (recovering for 20 s, 90 ms now)\n            api_budget · 312 ms, limit 200 ms";
+    assert!(text.starts_with(expected), "{text}");
+    let change = Changes::default().of(&[one], false, 150_500).remove(0).line;
+    assert!(change.ends_with("p95 is 312 ms (recovering since 1970-01-01T00:02:10Z, 90 ms now)"), "{change}");
 }
 
 #[test]

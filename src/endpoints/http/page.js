@@ -8,7 +8,8 @@ const human = (n, unit) => {
   if (unit === "By") return n >= 1e6 ? short(n / 1e6) + " MB" : n >= 1e3 ? short(n / 1e3) + " kB" : short(n) + " B";
   return short(n) + (unit === "%" ? " %" : !unit || unit === "1" || unit[0] === "{" ? "" : " " + unit);
 };
-const keyOf = f => f.key.map(pair => pair[1]).filter(Boolean).join(" · ");
+const keyOf = f => Object.values(f.key).filter(Boolean).join(" · ");
+const recovering = f => `Recovering since ${new Date(f.recovering.since_ms).toLocaleTimeString()}, ${human(f.recovering.value, f.unit)} now`;
 function card(f) {
   const e = make("article", undefined, f.severity || "");
   e.append(make("b", f.title));
@@ -18,13 +19,14 @@ function card(f) {
   bar.title = human(f.value, f.unit) + ", limit " + human(f.limit, f.unit);
   bar.append(fill, mark); e.append(bar);
   e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
+  if (f.recovering) e.append(make("p", recovering(f) + ". What stands above is of when it was last past its limit."));
   if (f.impact) e.append(make("p", f.impact));
   if (f.advice) e.append(make("p", f.advice, "soft"));
   return e;
 }
 function line(f) {
   const e = make("tr");
-  e.append(make("td", f.state === "firing" ? f.severity : f.state.replace("_", " ")), make("td", f.pipeline), make("td", keyOf(f)),
+  e.append(make("td", f.state !== "firing" ? f.state.replace("_", " ") : f.recovering ? f.severity + ", recovering" : f.severity), make("td", f.pipeline), make("td", keyOf(f)),
     make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", f.samples.toLocaleString("en"), "number"));
   return e;
 }

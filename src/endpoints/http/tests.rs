@@ -124,6 +124,8 @@ async fn findings_are_chosen_and_strange_wishes_told() {
     assert_eq!(findings("?state=firing").await, (200, "a".to_owned()));
     assert_eq!(findings("?state=no_data").await, (200, String::new()));
     assert_eq!(findings("?pipeline=slow_statement&state=ok").await, (200, "b".to_owned()));
+    let (_, body) = ask(&format!("{}/v1/findings", served.base)).await;
+    assert!(body.contains(r#""key":{"service_name":"shop"}"#), "{body}");
     assert_eq!(findings("?state=burning").await.0, 400);
     assert_eq!(findings("?pipeline=slow").await.0, 400);
     assert_eq!(findings("?stat=ok").await.0, 400);

@@ -10,12 +10,14 @@ use datafusion::prelude::SessionContext;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`.
+/// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`, a
+/// rollup by its coarser resolutions, too.
 pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
     let mut views = vec![(table.name.clone(), table.schema())];
     if table.kind == TableKind::Signal {
         views.push((format!("new_{}", table.name), new_rows_schema(table)));
     }
+    views.extend(table.coarse_views().into_iter().map(|(_, view)| (view, table.schema())));
     views
 }
 

@@ -35,6 +35,8 @@ pub struct PipelineOverride {
     pub window_ms: Option<i64>,
     /// `for`, ms.
     pub for_ms: Option<i64>,
+    /// `keep_firing_for`, ms.
+    pub keep_firing_for_ms: Option<i64>,
     /// Parameters.
     pub params: BTreeMap<String, Param>,
 }
@@ -231,6 +233,7 @@ fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Pre
         finding.critical = changes.critical.or(finding.critical);
         finding.samples_min = changes.samples_min.unwrap_or(finding.samples_min);
         finding.for_ms = changes.for_ms.unwrap_or(finding.for_ms);
+        finding.keep_firing_for_ms = changes.keep_firing_for_ms.unwrap_or(finding.keep_firing_for_ms);
         definition.window_ms = changes.window_ms.unwrap_or(definition.window_ms);
         params.extend(changes.params.clone());
     }

@@ -1,7 +1,7 @@
 //! The state machine of a key.
 
 use super::judge::{Judged, Verdict};
-use crate::model::finding::{Finding, FindingState, Proof, Severity};
+use crate::model::finding::{Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,6 @@ pub(super) struct Kept {
     pub(super) finding: Finding,
     /// Since when it is past its limit.
     past_since_ms: Option<i64>,
-    /// Since when it is inside again, while it keeps firing.
-    inside_since_ms: Option<i64>,
 }
 
 impl Kept {
@@ -29,7 +27,11 @@ impl Kept {
             || self.finding.severity != before.finding.severity
             || self.finding.firing_since_ms != before.finding.firing_since_ms
             || self.past_since_ms != before.past_since_ms
-            || self.inside_since_ms != before.inside_since_ms
+            || self.recovering_since_ms() != before.recovering_since_ms()
+    }
+
+    fn recovering_since_ms(&self) -> Option<i64> {
+        self.finding.recovering.map(|recovering| recovering.since_ms)
     }
 }
 
@@ -45,19 +47,20 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
     let (state, severity) = match verdict {
         Verdict::Past(severity) => {
             let since = *kept.past_since_ms.get_or_insert(now_ms);
-            kept.inside_since_ms = None;
+            kept.finding.recovering = None;
             let long_enough = fired || now_ms - since >= definition.for_ms;
             (if long_enough { FindingState::Firing } else { FindingState::Pending }, Some(severity))
         }
         _ => {
             kept.past_since_ms = None;
-            let since = *kept.inside_since_ms.get_or_insert(now_ms);
-            if fired && now_ms - since < definition.keep_firing_for_ms {
-                (FindingState::Firing, kept.finding.severity)
-            } else {
-                kept.inside_since_ms = None;
-                (FindingState::Ok, None)
+            let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
+            if fired && now_ms - since_ms < definition.keep_firing_for_ms {
+                // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
+                kept.finding.recovering = Some(Recovering { since_ms, value: judged.value });
+                kept.finding.last_seen_ms = now_ms;
+                return kept;
             }
+            (FindingState::Ok, None)
         }
     };
     renew(&mut kept.finding, judged, now_ms);
@@ -114,10 +117,12 @@ fn enter(finding: &mut Finding, state: FindingState, severity: Option<Severity>,
         finding.state = state;
         finding.state_since_ms = now_ms;
     }
-    finding.firing_since_ms = match state {
-        FindingState::Firing => finding.firing_since_ms.or(Some(now_ms)),
-        _ => None,
-    };
+    if state == FindingState::Firing {
+        finding.firing_since_ms = finding.firing_since_ms.or(Some(now_ms));
+    } else {
+        finding.firing_since_ms = None;
+        finding.recovering = None;
+    }
 }
 
 fn renew(finding: &mut Finding, judged: Judged, now_ms: i64) {
@@ -156,8 +161,9 @@ fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
         last_seen_ms: now_ms,
         state_since_ms: now_ms,
         firing_since_ms: None,
+        recovering: None,
     };
-    Kept { finding, past_since_ms: None, inside_since_ms: None }
+    Kept { finding, past_since_ms: None }
 }
 
 /// The first paragraph of the prose, on one line.

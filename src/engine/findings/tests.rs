@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::pipelines::parse;
-use crate::model::finding::{FindingState, Severity};
+use crate::model::finding::{FindingState, Recovering, Severity};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::sync::Arc;
 
@@ -20,13 +20,22 @@ Mend it. */
 SELECT k, value, samples FROM t";
 
 fn evaluator(restored: &[(String, Vec<u8>)]) -> Evaluator {
+    changed(PipelineOverride::default(), restored)
+}
+
+fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluator {
     let settings = EvaluatorSettings {
         lag_ms: 0,
         timeout: Duration::from_secs(10),
         alerting: Vec::new(),
-        overrides: BTreeMap::new(),
+        overrides: [("p".to_owned(), changes)].into(),
     };
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
+}
+
+/// Firing and over as soon as it is so.
+fn at_once() -> PipelineOverride {
+    PipelineOverride { for_ms: Some(0), keep_firing_for_ms: Some(0), ..PipelineOverride::default() }
 }
 
 /// Evaluates with rows `(key, value, samples)`; `None` drops the table, so that the run fails.
@@ -93,4 +102,55 @@ async fn a_restart_neither_forgets_nor_begins_anew() {
     let after = step(&mut restarted, 20, Some(&[("a", 50.0, 2)])).await;
     assert_eq!((after.findings[0].state, after.findings[0].firing_since_ms), (FindingState::Firing, Some(10_000)));
     assert!(after.puts.is_empty(), "nothing changed");
+}
+
+#[tokio::test]
+async fn the_user_says_how_long_a_key_must_be_past_its_limit_and_how_long_it_keeps_firing() {
+    use FindingState::{Firing, Ok};
+    let changes = PipelineOverride { for_ms: Some(0), keep_firing_for_ms: Some(15_000), ..PipelineOverride::default() };
+    let mut e = changed(changes, &[]);
+    for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Firing), (19, 5.0, Firing), (20, 5.0, Ok)] {
+        assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+    }
+    let mut e = changed(at_once(), &[]);
+    for (now_s, value, expected) in [(0, 50.0, Firing), (5, 5.0, Ok)] {
+        assert_eq!(states(&step(&mut e, now_s, Some(&[("a", value, 2)])).await), [expected], "at {now_s} s");
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_an_earlier_version_kept_is_read() {
+    let fired = step(&mut changed(at_once(), &[]), 0, Some(&[("a", 50.0, 2)])).await;
+    let (id, bytes) = fired.puts[0].clone();
+    let text = String::from_utf8(bytes).unwrap();
+    let old = text.replace(r#""key":{"k":"a"}"#, r#""key":[["k","a"]]"#);
+    assert_ne!(old, text);
+    let restored = changed(at_once(), &[(id, old.into_bytes())]).findings();
+    assert_eq!(restored, fired.findings);
+}
+
+#[tokio::test]
+async fn while_it_keeps_firing_it_says_what_it_fired_for_and_since_when_it_recovers() {
+    let mut e = changed(PipelineOverride { for_ms: Some(0), ..PipelineOverride::default() }, &[]);
+    let over = step(&mut e, 0, Some(&[("a", 50.0, 2)])).await.findings.remove(0);
+    let inside = step(&mut e, 10, Some(&[("a", 5.0, 3)])).await;
+    assert_eq!(inside.puts.len(), 1, "a restart goes on from here");
+    let recovers =
+        |value| Finding { recovering: Some(Recovering { since_ms: 10_000, value: Some(value) }), ..over.clone() };
+    assert_eq!(inside.findings[0], Finding { last_seen_ms: 10_000, ..recovers(5.0) });
+    assert_eq!(over.title, "a takes 50 ms, over 10 ms");
+
+    // Neither a restart nor a gap in the data makes it begin anew.
+    let mut e = changed(PipelineOverride::default(), &inside.puts);
+    step(&mut e, 15, Some(&[])).await;
+    let later = step(&mut e, 20, Some(&[("a", 6.0, 3)])).await;
+    assert_eq!(later.findings[0], Finding { last_seen_ms: 20_000, ..recovers(6.0) });
+    assert!(later.puts.is_empty(), "a value by itself is not worth a write");
+
+    let again = step(&mut e, 30, Some(&[("a", 70.0, 2)])).await.findings.remove(0);
+    assert_eq!((again.title.as_str(), again.recovering), ("a takes 70 ms, over 10 ms", None));
+    assert_eq!(again.firing_since_ms, Some(0), "the same incident");
+    step(&mut e, 40, Some(&[("a", 5.0, 2)])).await;
+    let well = step(&mut e, 100, Some(&[("a", 4.0, 2)])).await.findings.remove(0);
+    assert_eq!((well.state, well.value, well.recovering), (FindingState::Ok, Some(4.0), None));
 }

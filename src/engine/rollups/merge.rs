@@ -56,13 +56,15 @@ impl Merger {
         }
         let source = format!("parts_of_{}", table.name);
         let slot = Slot::default();
+        // One of an attempt that came to nothing may be there still.
+        context.deregister_table(&source)?;
         context.register_table(&source, slot.table(table.schema()))?;
         Ok(Merger {
             context: context.clone(),
             schema: table.schema(),
             source,
             columns: columns.join(", "),
-            keys: keys.join(", "),
+            keys: keys.iter().map(|name| format!(", {name}")).collect(),
             bench: Mutex::new(Bench { slot, statements: BTreeMap::new() }),
         })
     }
@@ -90,7 +92,7 @@ impl Merger {
         };
         // The keys stand behind the window and the resolution, which is one value.
         format!(
-            "SELECT {window} AS {WINDOW_START}, CAST({resolution_s} AS BIGINT) AS {RESOLUTION}, {} FROM {} GROUP BY 1, {}",
+            "SELECT {window} AS {WINDOW_START}, CAST({resolution_s} AS BIGINT) AS {RESOLUTION}, {} FROM {} GROUP BY 1{}",
             self.columns, self.source, self.keys
         )
     }

@@ -31,7 +31,7 @@ impl Notice {
     pub(super) fn firing(finding: &Finding) -> Notice {
         Notice {
             finding: finding.clone(),
-            title: finding.title.clone(),
+            title: title(finding),
             severity: finding.severity,
             since_ms: since_ms(finding),
             ended_ms: None,
@@ -65,6 +65,17 @@ impl Notice {
 
     fn severity_word(&self) -> &'static str {
         self.severity.map_or("", Severity::as_str)
+    }
+}
+
+/// The title, and whether the finding is about to be over: a channel that was down tells it only then.
+fn title(finding: &Finding) -> String {
+    match finding.recovering {
+        None => finding.title.clone(),
+        Some(recovering) => {
+            let when = format!("since {}", rfc3339(recovering.since_ms));
+            format!("{} ({})", finding.title, recovering.said(&when, &finding.unit))
+        }
     }
 }
 

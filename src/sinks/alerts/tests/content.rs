@@ -29,6 +29,22 @@ async fn the_end_names_the_incident_as_it_was_told() {
 }
 
 #[tokio::test]
+async fn what_is_told_while_it_recovers_says_so_and_its_end_does_not() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    let recovering = Some(Recovering { since_ms: 5000, value: Some(90.0) });
+    bench.now(vec![Finding { recovering, ..firing("a") }]);
+    let told = bench.messages(1).await.remove(0)["alerts"][0].clone();
+    let title = firing("a").title;
+    assert_eq!(
+        told["annotations"]["summary"],
+        format!("{title} (recovering since 1970-01-01T00:00:05.000Z, 90 ms now)")
+    );
+    assert_eq!(told["finding"]["recovering"], serde_json::json!({"since_ms": 5000, "value": 90.0}));
+    bench.now(vec![finding("a", FindingState::Ok, None)]);
+    assert_eq!(bench.messages(2).await[1]["alerts"][0]["annotations"]["summary"], title);
+}
+
+#[tokio::test]
 async fn many_findings_go_to_a_webhook_in_bodies_that_it_can_take() {
     let bench = Bench::new(ChannelKind::Webhook).await;
     bench.now((0..120).map(|n| firing(&format!("{n:03}"))).collect());

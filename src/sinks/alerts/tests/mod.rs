@@ -5,7 +5,7 @@ mod telling;
 
 use super::*;
 use crate::log::Position;
-use crate::model::finding::{FindingState, Proof, Severity};
+use crate::model::finding::{FindingState, Proof, Recovering, Severity};
 use crate::sinks::memory::testing::InMemory;
 use crate::sinks::settings::{RetrySettings, Secret};
 use async_trait::async_trait;
@@ -74,6 +74,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         last_seen_ms: 2000,
         state_since_ms: 2000,
         firing_since_ms: (state == FindingState::Firing).then_some(2000),
+        recovering: None,
     }
 }
 

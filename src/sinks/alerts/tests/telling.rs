@@ -14,6 +14,7 @@ async fn it_tells_once_and_when_it_is_over_also_across_restarts() {
     );
     assert_eq!(messages[0]["alerts"][0]["startsAt"], "1970-01-01T00:00:02.000Z");
     assert_eq!(messages[0]["alerts"][0]["annotations"]["value"], "300 ms");
+    assert_eq!(messages[0]["alerts"][0]["finding"]["key"], serde_json::json!({"service_name": "shop"}));
     bench.restart().await;
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
