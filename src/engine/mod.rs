@@ -340,8 +340,9 @@ impl Engine {
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
-        scrape.families.extend(scrape::overflow(&tables.rollups));
-        self.flusher.lock().await.last_values.scrape(&mut scrape);
+        let flusher = self.flusher.lock().await;
+        scrape.families.extend(scrape::overflow(&tables.rollups, flusher.counters.overflowed));
+        flusher.last_values.scrape(&mut scrape);
         Ok(scrape)
     }
 }

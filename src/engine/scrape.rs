@@ -117,13 +117,15 @@ pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
 }
 
 /// Rows that were counted under the overflow series, for there were too many series.
-pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>) -> Vec<Family> {
+pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64) -> Vec<Family> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let sample = |(name, table): (&String, &Arc<RollupTable>)| {
         own(attributes([("table", name.clone())]), SampleValue::Number(table.overflowed() as f64))
     };
-    let description = "Rows of series beyond performance.series_max, counted under (overflow).";
-    let samples = tables.iter().map(sample).collect();
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let counters = own(attributes([("table", "metrics".to_owned())]), SampleValue::Number(counters as f64));
+    let description = "Rows of series beyond performance.series_max: counted under (overflow), or of cumulative counters (metrics), of which no increase is known.";
+    let samples = tables.iter().map(sample).chain([counters]).collect();
     vec![family("spanwise.rollup.overflow", "", description, FamilyKind::Counter, samples)]
 }
 
