@@ -6,6 +6,7 @@ pub mod functions;
 
 mod costs;
 mod flush;
+mod judge;
 mod keyed;
 mod nesting;
 mod query;
@@ -37,10 +38,9 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use findings::{Evaluator, EvaluatorSettings};
 use flush::Flusher;
+use judge::Judge;
 use rollups::RollupTable;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -51,8 +51,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Seconds without a flush after which the engine is not well.
 const SILENT_S_MAX: i64 = 120;
-/// Kind of the entries that hold the states of findings.
-const FINDINGS: &str = "finding";
 
 /// The engine: it takes what is new into the rollups, judges findings over them, and answers SQL.
 pub struct Engine {
@@ -70,14 +68,6 @@ pub struct Engine {
     own_worker: query::Workers,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
-}
-
-/// What evaluates, one at a time.
-struct Judge {
-    evaluator: Evaluator,
-    context: SessionContext,
-    /// States to put (or, where there are none, to delete) that have not become durable yet.
-    unsaved: BTreeMap<String, Option<Vec<u8>>>,
 }
 
 impl Engine {
@@ -103,10 +93,10 @@ impl Engine {
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.pipelines, settings.series_max, &context, held).await?;
         let query_runtime = query::runtime(settings.query_bytes_max)?;
-        let judge = judge(&rules, &tables, &state).await?;
+        let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
         let (rules, costs) = (Arc::new(RwLock::new(Arc::new(rules))), Costs::default());
-        let findings = watch::Sender::new(Arc::new(judge.evaluator.findings()));
+        let findings = watch::Sender::new(Arc::new(judge.findings()));
         fill(&tables, &rules, &costs, &findings, store);
         Ok(Arc::new(Engine {
             settings,
@@ -204,25 +194,12 @@ impl Engine {
     #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
-        let Judge { evaluator, context, unsaved } = &mut *judge;
-        let evaluation = evaluator.evaluate(context, now_ms).await;
+        let evaluation = judge.evaluate(now_ms).await;
         costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
         let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;
         tracing::Span::current().record("firing", evaluation.findings.iter().filter(is_firing).count());
         evaluation.runs.into_iter().for_each(|run| self.costs.add(run));
-        unsaved.extend(evaluation.puts.into_iter().map(|(id, bytes)| (id, Some(bytes))));
-        unsaved.extend(evaluation.deletes.into_iter().map(|id| (id, None)));
-        if !unsaved.is_empty() {
-            let mut txn = self.state.begin().await?;
-            for (id, bytes) in unsaved.iter() {
-                match bytes {
-                    Some(bytes) => txn.put(FINDINGS, id, bytes).await?,
-                    None => txn.delete(FINDINGS, id).await?,
-                }
-            }
-            txn.commit().await?;
-            unsaved.clear();
-        }
+        judge.save(&self.state).await?;
         self.findings.send_replace(Arc::new(evaluation.findings));
         Ok(())
     }
@@ -254,7 +231,7 @@ impl Engine {
         for table in new.iter().filter_map(|name| tables.rollups.get(name)) {
             restore(table, &self.state).await?;
         }
-        let judge = judge(&rules, &tables, &self.state).await?;
+        let judge = Judge::new(&rules, &tables, &self.state).await?;
         let outside = outside(&rules, &tables, self.query_runtime.clone()).await?;
         flusher.plan(&rules.pipelines).await?;
         *judging = judge;
@@ -353,21 +330,6 @@ async fn restore(table: &RollupTable, state: &State) -> anyhow::Result<()> {
         table.restore(part)?;
     }
     Ok(())
-}
-
-async fn judge(rules: &Rules, tables: &Tables, state: &State) -> anyhow::Result<Judge> {
-    let settings = EvaluatorSettings {
-        lag_ms: i64::try_from(rules.lag.as_millis()).unwrap_or(i64::MAX),
-        timeout: rules.timeout,
-        alerting: rules.alerting.clone(),
-        overrides: rules.overrides.clone(),
-    };
-    let kept = state.entries(FINDINGS).await?;
-    let evaluator = Evaluator::new(&rules.pipelines, settings, &kept);
-    let context = tables.session(&rules.pipelines, own_config(), Arc::new(RuntimeEnv::default())).await?;
-    // Keys of a pipeline that is judged no more must not come back with it.
-    let unsaved = kept.iter().filter(|(id, _)| !evaluator.knows(id)).map(|(id, _)| (id.clone(), None)).collect();
-    Ok(Judge { evaluator, context, unsaved })
 }
 
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {

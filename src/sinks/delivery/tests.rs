@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::memory::testing::InMemory;
+use async_trait::async_trait;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
