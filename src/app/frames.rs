@@ -63,6 +63,14 @@ impl FrameSource for LogFrames {
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<bytes::Bytes> {
         Ok(as_protobuf(frame)?)
     }
+
+    fn bytes_behind(&self, after: Position) -> u64 {
+        self.log.bytes_behind(after)
+    }
+
+    fn hold_senders(&self, reader: &str, reason: Option<String>) {
+        self.log.hold(reader, reason);
+    }
 }
 
 impl Ahead {

@@ -13,7 +13,7 @@ use crate::sinks::{alerts, debug, otlp};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,8 +48,8 @@ impl Sinks {
             own
         };
         for settings in &config.otlp {
-            let (settings, stats, log) = (settings.clone(), stats_of(&settings.id), log.clone());
-            let (id, memory, cancel) = (settings.id.clone(), memory.clone(), cancel.clone());
+            let (settings, stats, log) = (settings.clone(), stats_of(&settings.delivery.id), log.clone());
+            let (id, memory, cancel) = (settings.delivery.id.clone(), memory.clone(), cancel.clone());
             let frames = move |_: Signal| LogFrames::new(log.clone()) as Arc<dyn FrameSource>;
             tasks.spawn(async move { told(&id, otlp::run(settings, frames, memory, stats, cancel).await) });
         }
@@ -89,7 +89,10 @@ impl Sinks {
         let row = json!({
             "sink": id, "position": standing.position.map(|position| position.0), "lag_frames": lag_frames,
             "sent_items": number(&stats.sent_items), "refused_items": number(&stats.refused_items),
-            "dead_letters": number(&stats.dead_letters), "state": standing.state, "last_error": standing.last_error,
+            "lag_bytes": standing.position.map(|position| self.log.bytes_behind(position)),
+            "dead_letters": number(&stats.dead_letters), "dropped_items": number(&stats.dropped_items),
+            "last_dropped": standing.last_dropped.map(unix_micros), "state": standing.state,
+            "last_error": standing.last_error,
         });
         row.as_object().cloned().unwrap_or_default()
     }
@@ -105,6 +108,11 @@ impl Sinks {
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unix_micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn told(id: &str, ended: anyhow::Result<()>) {

@@ -12,11 +12,12 @@ mod writer;
 pub use reader::Reader;
 
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -104,6 +105,14 @@ pub enum AppendError {
         /// What it holds.
         found: u64,
     },
+    /// A reader is further behind than it may be, and asks for senders to be held back.
+    #[error("{reader} is behind: {reason}")]
+    Held {
+        /// The reader's name.
+        reader: String,
+        /// How far behind, for people.
+        reason: String,
+    },
     /// The disk is full: try again when there is space.
     #[error("no space left for the log: {0}")]
     NoSpace(String),
@@ -151,6 +160,8 @@ struct Shared {
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) queued_bytes: std::sync::atomic::AtomicUsize,
     pub(crate) failure: std::sync::OnceLock<String>,
+    /// Readers for whose sake senders are held back, and why.
+    holds: std::sync::RwLock<BTreeMap<String, String>>,
 }
 
 impl<T: Send + 'static> Log<T> {
@@ -167,6 +178,7 @@ impl<T: Send + 'static> Log<T> {
             newest,
             queued_bytes: std::sync::atomic::AtomicUsize::new(0),
             failure: std::sync::OnceLock::new(),
+            holds: std::sync::RwLock::default(),
         });
         let (queue, appends) = mpsc::unbounded_channel();
         let (committed, commits) = mpsc::unbounded_channel();
@@ -216,6 +228,21 @@ impl<T> Log<T> {
         Position(self.shared.segments().before_last(bytes))
     }
 
+    /// Bytes behind a position. Within its segment they are estimated: as if all frames were of one size.
+    #[must_use]
+    pub fn bytes_behind(&self, position: Position) -> u64 {
+        self.shared.segments().bytes_behind(position.0)
+    }
+
+    /// Refuses frames for a reader's sake, until it is called with `None`.
+    pub fn hold(&self, reader: &str, reason: Option<String>) {
+        let mut holds = self.shared.holds.write().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => drop(holds.insert(reader.to_owned(), reason)),
+            None => drop(holds.remove(reader)),
+        }
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
@@ -251,6 +278,9 @@ impl<T> Log<T> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(failure.clone());
         }
+        if let Some(held) = self.shared.held() {
+            return Err(format!("{held}; senders are held back"));
+        }
         let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
         if found >= limit {
             return Err(format!(
@@ -269,8 +299,17 @@ impl Shared {
         }
     }
 
+    fn held(&self) -> Option<AppendError> {
+        let holds = self.holds.read().unwrap_or_else(PoisonError::into_inner);
+        let (reader, reason) = holds.first_key_value()?;
+        Some(AppendError::Held { reader: reader.clone(), reason: reason.clone() })
+    }
+
     /// Takes room in the queue for as long as the guard lives.
     fn take_room(self: &Arc<Self>, bytes: usize) -> Result<Room, AppendError> {
+        if let Some(held) = self.held() {
+            return Err(held);
+        }
         let on_disk = self.segments().bytes();
         if on_disk >= self.settings.bytes_max {
             return Err(AppendError::Full { what: "log", limit: self.settings.bytes_max, found: on_disk });

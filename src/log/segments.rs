@@ -103,6 +103,17 @@ impl Segments {
         self.list.get(self.list.partition_point(|segment| segment.first <= first))
     }
 
+    /// Bytes behind a position; within its segment as if all frames were of one size.
+    pub(super) fn bytes_behind(&self, position: u64) -> u64 {
+        let next = self.list.partition_point(|segment| segment.first <= position);
+        let whole: u64 = self.list[next..].iter().map(|segment| segment.bytes).sum();
+        let Some(own) = next.checked_sub(1).and_then(|own| self.list.get(own)) else { return whole };
+        let end = self.list.get(next).map_or(self.newest + 1, |behind| behind.first);
+        let (frames, left) = (end.saturating_sub(own.first), end.saturating_sub(position.saturating_add(1)));
+        let part = u128::from(own.bytes) * u128::from(left) / u128::from(frames.max(1));
+        whole + u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
     /// The position before the newest segments that hold no more than `bytes` together, and always the last one.
     pub(super) fn before_last(&self, bytes: u64) -> u64 {
         let mut taken = 0;

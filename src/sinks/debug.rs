@@ -1,6 +1,7 @@
 //! What came in, as lines of the log.
 
 use super::delivery::{FrameSource, count_items};
+use super::settings::Feed;
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::own;
@@ -31,8 +32,8 @@ pub struct DebugSettings {
     pub id: String,
     /// How much is printed.
     pub verbosity: Verbosity,
-    /// Signals that it gets.
-    pub signals: Vec<Signal>,
+    /// What it gets.
+    pub feeds: Vec<Feed>,
 }
 
 /// Prints what comes in behind `after` until it is cancelled.
@@ -50,7 +51,7 @@ pub async fn run(
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
             // What is printed is said; own logs that are printed would be said again and again.
-            if settings.signals.contains(&frame.signal) && frame.receiver != own::RECEIVER {
+            if settings.feeds.iter().any(|feed| feed.takes(&frame)) && frame.receiver != own::RECEIVER {
                 print(&settings, &*frames, &frame);
             }
         }

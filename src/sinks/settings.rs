@@ -1,8 +1,10 @@
 //! Settings that several targets share.
 
+use crate::model::frame::Frame;
+use crate::model::signal::Signal;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Text that is never printed: a token, or a URL that holds one.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -80,6 +82,22 @@ impl Default for RetrySettings {
     }
 }
 
+/// What a reader of the log takes: one signal, of the receivers whose pipelines lead to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// The signal.
+    pub signal: Signal,
+    /// Ids of the receivers.
+    pub receivers: Vec<String>,
+}
+
+impl Feed {
+    /// Whether a frame is for this reader.
+    pub(super) fn takes(&self, frame: &Frame) -> bool {
+        frame.signal == self.signal && self.receivers.contains(&frame.receiver)
+    }
+}
+
 /// How much is put into one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSettings {
@@ -98,6 +116,48 @@ impl Default for BatchSettings {
         // gRPC receivers take 4 MiB unless they are told otherwise.
         BatchSettings { items_min: 8192, items_max: 0, bytes_max: 3 << 20, flush_timeout: Duration::from_millis(200) }
     }
+}
+
+/// How a reader of the log keeps up: `sending_queue` of a target. The queue itself is the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Batches that are under way at once. Those of metrics always follow one another.
+    pub consumers: usize,
+    /// Bytes of the log that the reader may lie behind; no bound but the log's own where `None`.
+    pub bytes_max: Option<u64>,
+    /// Age of the oldest frame that it has yet to send; no bound but the log's own where `None`.
+    pub age_max: Option<Duration>,
+    /// Past a bound the reader goes on without the oldest frames. Else senders are told to come again later.
+    pub drops_oldest: bool,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        QueueSettings { consumers: 10, bytes_max: None, age_max: None, drops_oldest: false }
+    }
+}
+
+impl QueueSettings {
+    /// Which bound is passed by a reader that lies so many bytes behind, at a frame received at such a time; for people.
+    pub(super) fn past(&self, bytes_behind: u64, received_unix_nano: i64) -> Option<String> {
+        if let Some(limit) = self.bytes_max.filter(|limit| bytes_behind > *limit) {
+            return Some(format!("{bytes_behind} bytes of {limit} wait to be sent"));
+        }
+        let limit = self.age_max?;
+        let received = Duration::from_nanos(u64::try_from(received_unix_nano).unwrap_or_default());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(received);
+        (age > limit).then(|| format!("the oldest waits for {} s of {} s", age.as_secs(), limit.as_secs()))
+    }
+}
+
+/// How fast a target is sent to; no limit where `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RateSettings {
+    /// Requests a second.
+    pub requests_per_second: Option<f64>,
+    /// Bytes a second, before compression.
+    pub bytes_per_second: Option<f64>,
 }
 
 /// How a request is compressed.

@@ -4,6 +4,10 @@ use crate::log::Position;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// How long dropping goes on before it is told again.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Counts since the start; shared with whoever shows them.
 #[derive(Debug, Default)]
@@ -14,6 +18,8 @@ pub struct SinkStats {
     pub refused_items: AtomicU64,
     /// Frames, or messages, kept as dead letters.
     pub dead_letters: AtomicU64,
+    /// Items that the reader went on without, since it was past its bound.
+    pub dropped_items: AtomicU64,
     changing: Mutex<Changing>,
 }
 
@@ -22,6 +28,7 @@ struct Changing {
     /// By signal.
     positions: BTreeMap<&'static str, Position>,
     failing: bool,
+    last_dropped: Option<SystemTime>,
     last_error: Option<String>,
 }
 
@@ -34,6 +41,8 @@ pub struct Standing {
     pub state: &'static str,
     /// What the target last said.
     pub last_error: Option<String>,
+    /// When items were last dropped.
+    pub last_dropped: Option<SystemTime>,
 }
 
 impl SinkStats {
@@ -58,6 +67,13 @@ impl SinkStats {
         std::mem::replace(&mut self.changing().failing, false)
     }
 
+    /// Items are dropped; true if none were within the last minute.
+    pub(super) fn dropped(&self, items: u64) -> bool {
+        SinkStats::add(&self.dropped_items, items);
+        let before = self.changing().last_dropped.replace(SystemTime::now());
+        before.is_none_or(|before| before.elapsed().is_ok_and(|since| since >= TOLD_AGAIN_AFTER))
+    }
+
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -66,6 +82,7 @@ impl SinkStats {
             position: changing.positions.values().min().copied(),
             state: if changing.failing { "retrying" } else { "ok" },
             last_error: changing.last_error.clone(),
+            last_dropped: changing.last_dropped,
         }
     }
 

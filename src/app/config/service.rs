@@ -5,6 +5,7 @@ use super::telemetry::{self, TelemetryConfig};
 use crate::catalog::yaml::{MapReader, Value};
 use crate::model::fault::did_you_mean;
 use crate::model::signal::Signal;
+use crate::sinks::settings::Feed;
 
 /// A name in a list, with its line.
 pub(super) struct Named {
@@ -107,13 +108,18 @@ fn names(map: &MapReader<'_>, key: &str) -> Vec<Named> {
 }
 
 impl Service {
-    /// The signals of the pipelines in which an exporter stands.
-    pub(super) fn signals_of(&self, exporter: &str) -> Vec<Signal> {
-        let mut signals: Vec<Signal> =
-            self.pipelines.iter().filter(|p| stands_in(&p.exporters, exporter)).map(|p| p.signal).collect();
-        signals.sort_unstable();
-        signals.dedup();
-        signals
+    /// What the pipelines in which an exporter stands lead to it, by signal.
+    pub(super) fn feeds_of(&self, exporter: &str) -> Vec<Feed> {
+        let standing = || self.pipelines.iter().filter(|pipeline| stands_in(&pipeline.exporters, exporter));
+        let feed = |signal: Signal| {
+            let of_signal = standing().filter(|pipeline| pipeline.signal == signal);
+            let mut receivers: Vec<String> =
+                of_signal.flat_map(|pipeline| pipeline.receivers.iter().map(|named| named.id.clone())).collect();
+            receivers.sort_unstable();
+            receivers.dedup();
+            (!receivers.is_empty()).then_some(Feed { signal, receivers })
+        };
+        Signal::ALL.into_iter().filter_map(feed).collect()
     }
 
     /// Every name leads to a component, and every component is named.

@@ -6,7 +6,7 @@ use crate::model::signal::Signal;
 use crate::sinks::alerts::ChannelKind;
 use crate::sinks::debug::Verbosity;
 use crate::sinks::otlp::Protocol;
-use crate::sinks::settings::{Compression, RetrySettings, Secret};
+use crate::sinks::settings::{Compression, Feed, RetrySettings, Secret};
 use std::time::Duration;
 
 const FILE: &str = "c.yaml";
@@ -33,6 +33,10 @@ fn faults_with(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Vec<
         Ok(config) => panic!("expected faults, found none: {config:?}"),
         Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
     }
+}
+
+fn feed(signal: Signal) -> Feed {
+    Feed { signal, receivers: vec!["otlp".into()] }
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -179,23 +183,23 @@ service:
     assert_eq!(config.receivers[0].grpc.as_ref().expect("grpc").1.max_recv_msg_size_bytes, 16 << 20);
     assert_eq!(config.receivers[0].http.as_ref().expect("http").1.cors_allowed_origins, ["*"]);
     let otlp = &config.otlp[0];
-    assert_eq!((otlp.id.as_str(), otlp.protocol), ("otlp", Protocol::Grpc));
+    assert_eq!((otlp.delivery.id.as_str(), otlp.protocol), ("otlp", Protocol::Grpc));
     assert_eq!(otlp.endpoint, "backend.example:4317");
-    assert_eq!(otlp.signals, [Signal::Traces, Signal::Logs]);
+    assert_eq!(otlp.feeds, [feed(Signal::Traces), feed(Signal::Logs)]);
     assert!(otlp.tls.insecure && otlp.compression == Compression::Zstd && otlp.timeout == Duration::from_secs(5));
-    assert_eq!((otlp.batch.items_min, otlp.batch.items_max), (100, 200));
-    assert_eq!(otlp.batch.flush_timeout, Duration::from_secs(1));
-    assert_eq!(otlp.retry.max_elapsed_time, Duration::from_mins(5));
+    assert_eq!((otlp.delivery.batch.items_min, otlp.delivery.batch.items_max), (100, 200));
+    assert_eq!(otlp.delivery.batch.flush_timeout, Duration::from_secs(1));
+    assert_eq!(otlp.delivery.retry.max_elapsed_time, Duration::from_mins(5));
     assert_eq!(otlp.headers, [("api-key".to_owned(), Secret::new("abc"))]);
     let eu = &config.otlp[1];
     assert_eq!((eu.protocol, eu.timeout), (Protocol::Http, Duration::from_secs(30)));
-    assert_eq!((eu.signals.as_slice(), &eu.retry), (&[Signal::Metrics][..], &RetrySettings::default()));
-    assert_eq!(eu.retry.max_elapsed_time, Duration::ZERO);
+    assert_eq!((eu.feeds.as_slice(), &eu.delivery.retry), (&[feed(Signal::Metrics)][..], &RetrySettings::default()));
+    assert_eq!(eu.delivery.retry.max_elapsed_time, Duration::ZERO);
     assert_eq!(eu.headers, [("x".to_owned(), Secret::new("y"))]);
     let prometheus = &config.prometheus[0].1;
     assert_eq!((prometheus.namespace.as_str(), prometheus.send_timestamps), ("shop", true));
     assert_eq!(config.debug[0].verbosity, Verbosity::Detailed);
-    assert_eq!(config.debug[0].signals, [Signal::Traces]);
+    assert_eq!(config.debug[0].feeds, [feed(Signal::Traces)]);
     assert_eq!((config.telemetry.level, config.telemetry.encoding), (LogLevel::Debug, LogEncoding::Json));
     assert_eq!(config.telemetry.metrics, MetricsLevel::None);
     let noted = |what: &str| config.notes.iter().any(|note| note.contains(what));

@@ -5,6 +5,7 @@ use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::settings::BatchSettings;
 use bytes::{Bytes, BytesMut};
+use std::time::Instant;
 
 /// One frame's request.
 #[derive(Debug, Clone)]
@@ -14,19 +15,20 @@ pub(super) struct Part {
     pub(super) piece: u64,
     pub(super) body: Bytes,
     pub(super) items: u64,
+    pub(super) received_unix_nano: i64,
 }
 
 impl Part {
-    pub(super) fn new(position: Position, signal: Signal, body: Bytes) -> Part {
+    pub(super) fn new(position: Position, signal: Signal, body: Bytes, received_unix_nano: i64) -> Part {
         let items = count(signal, &body);
-        Part { position, piece: 1, body, items }
+        Part { position, piece: 1, body, items, received_unix_nano }
     }
 
     /// The part as two; `None` where a single item is left.
     fn halves(&self, signal: Signal) -> Option<(Part, Part)> {
         let (first, rest) = halves(signal, &self.body)?;
         let piece = self.piece.wrapping_mul(2);
-        let half = |piece, body| Part { piece, ..Part::new(self.position, signal, body) };
+        let half = |piece, body| Part { piece, ..Part::new(self.position, signal, body, self.received_unix_nano) };
         Some((half(piece, first), half(piece + 1, rest)))
     }
 }
@@ -37,13 +39,15 @@ pub(super) struct Batch {
     pub(super) parts: Vec<Part>,
     /// The newest frame that was looked at.
     pub(super) upto: Position,
+    /// When the first part came.
+    pub(super) since: Option<Instant>,
     bytes: usize,
     items: u64,
 }
 
 impl Batch {
     pub(super) fn new(after: Position) -> Batch {
-        Batch { parts: Vec::new(), upto: after, bytes: 0, items: 0 }
+        Batch { parts: Vec::new(), upto: after, since: None, bytes: 0, items: 0 }
     }
 
     /// Adds a part; false where it would pass a bound. The first part always fits.
@@ -57,6 +61,7 @@ impl Batch {
         self.upto = part.position;
         (self.bytes, self.items) = (bytes, items);
         if part.items > 0 {
+            self.since.get_or_insert_with(Instant::now);
             self.parts.push(part);
         }
         true
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn items_are_counted_and_joined_requests_are_one() {
-        let part = |number| Part::new(Position(1), Signal::Traces, spans(number));
+        let part = |number| Part::new(Position(1), Signal::Traces, spans(number), 0);
         assert_eq!((part(3).items, part(0).items), (6, 0));
         let joined = join(&[part(3), part(1)]);
         let decoded = ExportTraceServiceRequest::decode(joined.clone()).unwrap();
@@ -121,15 +126,15 @@ mod tests {
     fn bounds_hold_but_for_the_first_part() {
         let settings = BatchSettings { items_min: 100, items_max: 8, bytes_max: 1 << 20, ..BatchSettings::default() };
         let mut batch = Batch::new(Position(0));
-        assert!(batch.take(&settings, Part::new(Position(1), Signal::Traces, spans(10))));
-        assert!(!batch.take(&settings, Part::new(Position(2), Signal::Traces, spans(1))));
+        assert!(batch.take(&settings, Part::new(Position(1), Signal::Traces, spans(10), 0)));
+        assert!(!batch.take(&settings, Part::new(Position(2), Signal::Traces, spans(1), 0)));
         assert_eq!(batch.upto, Position(1));
         assert!(!fits(&settings, &batch.parts), "what is alone too large is cut");
     }
 
     #[test]
     fn pieces_of_a_frame_are_told_apart() {
-        let whole = vec![Part::new(Position(1), Signal::Traces, spans(2))];
+        let whole = vec![Part::new(Position(1), Signal::Traces, spans(2), 0)];
         let (first, rest) = split(Signal::Traces, &whole).unwrap();
         assert_eq!([first[0].piece, rest[0].piece], [2, 3]);
         assert_eq!(split(Signal::Traces, &rest).map(|(first, _)| first[0].piece), Some(6));

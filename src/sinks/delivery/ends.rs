@@ -1,5 +1,6 @@
 //! Between what a delivery stands: frames of the log, and a target.
 
+use super::wire;
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
@@ -21,6 +22,51 @@ pub trait FrameSource: Send + Sync {
     /// # Errors
     /// When the frame cannot be decoded.
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes>;
+
+    /// Bytes of the log behind `after`, estimated within a segment.
+    fn bytes_behind(&self, after: Position) -> u64;
+
+    /// Has senders told to come again later, for `reader`'s sake, until it is called with `None`.
+    fn hold_senders(&self, reader: &str, reason: Option<String>);
+}
+
+/// One request to a target, as the target's mapping made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// What it was made of.
+    pub signal: Signal,
+    /// Which of the target's intakes takes it: a word of the target's own, such as a path.
+    pub route: &'static str,
+    /// Received items (spans, data points, log records) that it stands for.
+    pub items: u64,
+    /// The body, not compressed.
+    pub body: Bytes,
+}
+
+impl Payload {
+    /// A request as it was received.
+    #[must_use]
+    pub fn of_request(signal: Signal, request: Bytes) -> Payload {
+        Payload { signal, route: "", items: wire::count(signal, &request), body: request }
+    }
+}
+
+/// Items that a target cannot take, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// How many.
+    pub items: u64,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What a request of received telemetry becomes for a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapped {
+    /// Requests to send, in this order. Each keeps the target's own bounds.
+    pub payloads: Vec<Payload>,
+    /// What cannot be put into any.
+    pub unfit: Vec<Unfit>,
 }
 
 /// What became of a request.
@@ -32,6 +78,19 @@ pub enum Outcome {
         rejected: u64,
         /// Why.
         message: String,
+    },
+    /// The target gave a verdict on each item.
+    InPart {
+        /// Items that it took.
+        taken: u64,
+        /// Items that it refused for good.
+        refused: Vec<Unfit>,
+        /// The others, to be sent again.
+        again: Option<Payload>,
+        /// How long the target asks to wait before that.
+        after: Option<Duration>,
+        /// Why they are to be sent again.
+        reason: String,
     },
     /// Send it again, not before the time that the target asks for.
     Retry {
@@ -46,9 +105,32 @@ pub enum Outcome {
     Refused(String),
 }
 
-/// Sends requests to a target.
+impl Outcome {
+    /// The target took all of it.
+    #[must_use]
+    pub const fn delivered() -> Outcome {
+        Outcome::Delivered { rejected: 0, message: String::new() }
+    }
+}
+
+/// A target: it maps what was received to its own requests, sends them, and says what became of each. Batches, retries,
+/// order and dead letters are not its business.
 #[async_trait]
-pub trait Sender: Send + Sync {
-    /// Sends one request: `body` is protobuf, not compressed.
-    async fn send(&self, signal: Signal, body: Bytes) -> Outcome;
+pub trait Target: Send + Sync {
+    /// What an OTLP request becomes. The same bytes give the same payloads. As it is here: the request as it came.
+    ///
+    /// # Errors
+    /// When the request cannot be read.
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], unfit: Vec::new() })
+    }
+
+    /// A payload that was too large, as two; `None` where it cannot be cut. Only asked for where a request became
+    /// several payloads: one alone is cut before it is mapped.
+    fn split(&self, _payload: &Payload) -> Option<(Payload, Payload)> {
+        None
+    }
+
+    /// Sends one request.
+    async fn send(&self, payload: &Payload) -> Outcome;
 }

@@ -1,49 +1,51 @@
-//! Delivery, once for all exporters that read the log: frames of a signal are put into requests, sent until the target
-//! takes them, and only then the cursor moves on. The log is the queue: a target that is down gets everything when it
-//! returns.
+//! Delivery, once for all exporters that read the log: frames of a signal are put into batches, each is sent until the
+//! target takes it, and only then the cursor moves on. The log is the queue: a target that is down gets everything when
+//! it returns.
 //!
-//! Each signal is delivered for itself, so that a refused one does not hold up the others.
+//! Each signal is delivered for itself, so that a refused one does not hold up the others. Batches of traces and logs may
+//! be under way side by side; those of metrics follow one another, so that the points of a series keep their order.
 
 mod backoff;
 mod batch;
+mod breaker;
+mod courier;
 mod ends;
+mod letters;
+mod rate;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use backoff::Backoff;
-pub use ends::{FrameSource, Outcome, Sender};
+pub use ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
+pub use letters::DEAD_LETTERS;
+pub use rate::Rate;
 pub use wire::count as count_items;
 
 use super::memory::Memory;
-use super::settings::{BatchSettings, RetrySettings};
+use super::settings::{BatchSettings, Feed, QueueSettings, RetrySettings};
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::own;
 use crate::model::signal::Signal;
+use anyhow::Context as _;
 use batch::{Batch, Part};
-use bytes::Bytes;
-use serde_json::json;
+use courier::{Courier, Ends};
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
-use tracing::field::Empty;
+use tokio_util::task::AbortOnDropHandle;
 
-/// Kind of the entries that hold dead letters.
-pub const DEAD_LETTERS: &str = "dead_letter";
-/// Dead letters kept of one exporter and signal; the oldest go first.
-const DEAD_LETTERS_MAX: usize = 1000;
 /// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
 const DRAIN: Duration = Duration::from_secs(3);
-/// However little a target takes, more than this is tried first.
-const BYTES_MAX_LEAST: usize = 64 << 10;
-/// Failures in a row after which the target counts as down.
-const DOWN_AFTER: u32 = 3;
 
 /// How an exporter delivers.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct DeliverySettings {
     pub retry: RetrySettings,
     /// How much is put into one request.
     pub batch: BatchSettings,
+    /// How many batches are under way, and how far the reader may fall behind.
+    pub queue: QueueSettings,
 }
 
 /// The name of the cursor of an exporter for a signal.
@@ -62,298 +66,257 @@ pub fn cursor_name(id: &str, signal: Signal) -> String {
     format!("exporter:{id}/{}", signal.as_str())
 }
 
-/// Delivers the frames of one signal.
-pub struct Delivery {
+/// What an exporter delivers with, for all of its signals.
+pub struct Parties {
+    /// What it sends to.
+    pub target: Arc<dyn Target>,
+    /// What it remembers over restarts.
+    pub memory: Arc<dyn Memory>,
+    /// What it counts.
+    pub stats: Arc<SinkStats>,
+    /// How fast it may send.
+    pub rate: Arc<Rate>,
+}
+
+/// Delivers what an exporter is fed with until it is cancelled; `frames` gives each its own way through the log.
+///
+/// # Errors
+/// When a cursor cannot be read.
+pub async fn run(
     settings: DeliverySettings,
-    signal: Signal,
-    frames: Arc<dyn FrameSource>,
-    sender: Arc<dyn Sender>,
-    memory: Arc<dyn Memory>,
-    stats: Arc<SinkStats>,
+    feeds: Vec<Feed>,
+    frames: impl Fn(Signal) -> Arc<dyn FrameSource>,
+    parties: Parties,
     cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut deliveries = tokio::task::JoinSet::new();
+    for feed in feeds {
+        let Parties { target, memory, stats, rate } = &parties;
+        let ends = Ends {
+            frames: frames(feed.signal),
+            target: target.clone(),
+            memory: memory.clone(),
+            stats: stats.clone(),
+            rate: rate.clone(),
+        };
+        deliveries.spawn(Delivery::open(settings.clone(), feed, ends, cancel.clone()).await?.run());
+    }
+    while let Some(ended) = deliveries.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+/// Delivers the frames of one signal.
+struct Delivery {
+    feed: Feed,
+    courier: Arc<Courier>,
     /// Behind what has been dealt with.
     at: Position,
     saved: (Position, Instant),
-    failures: u32,
+}
+
+/// Batches that are being sent, in the order of their frames.
+#[derive(Default)]
+struct UnderWay {
+    /// The newest frame of each, and whether it was dealt with.
+    sending: FuturesOrdered<AbortOnDropHandle<(Position, anyhow::Result<bool>)>>,
+    /// When the oldest frame of each was received, ns since the epoch.
+    received_unix_nano: VecDeque<i64>,
 }
 
 impl Delivery {
     /// A delivery that reads on from its cursor.
-    ///
-    /// # Errors
-    /// When the cursor cannot be read.
-    pub async fn open(
+    async fn open(
         settings: DeliverySettings,
-        signal: Signal,
-        (frames, sender): (Arc<dyn FrameSource>, Arc<dyn Sender>),
-        (memory, stats): (Arc<dyn Memory>, Arc<SinkStats>),
+        feed: Feed,
+        ends: Ends,
         cancel: CancellationToken,
     ) -> anyhow::Result<Delivery> {
-        let cursor = memory.cursor(&cursor_name(&settings.id, signal)).await?;
-        stats.at(signal.as_str(), cursor);
+        let signal = feed.signal;
+        let cursor = ends.memory.cursor(&cursor_name(&settings.id, signal)).await?;
+        ends.stats.at(signal.as_str(), cursor);
         let saved = (cursor, Instant::now());
-        Ok(Delivery { settings, signal, frames, sender, memory, stats, cancel, at: cursor, saved, failures: 0 })
+        Ok(Delivery { feed, courier: Arc::new(Courier::new(settings, signal, ends, cancel)), at: cursor, saved })
     }
 
     /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
     /// a while (a full disk) is told and tried again from the cursor.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         while let Err(error) = self.deliver_all().await {
-            let error = format!("{error:#}");
-            if self.stats.failed(&error) {
-                tracing::error!(
-                    sink = self.settings.id,
-                    signal = self.signal.as_str(),
-                    error,
-                    "delivery is held up; tried again"
-                );
-            }
+            self.tell_failure("delivery is held up; tried again", &format!("{error:#}"));
             tokio::select! {
-                () = self.cancel.cancelled() => return,
+                () = self.courier.cancel.cancelled() => return,
                 () = tokio::time::sleep(SAVE_EVERY) => {}
             }
         }
     }
 
     async fn deliver_all(&mut self) -> anyhow::Result<()> {
-        let mut at = self.at;
+        let cancel = self.courier.cancel.clone();
+        let (mut reading, mut under_way) = (Batch::new(self.at), UnderWay::default());
         let mut drained_by = None;
+        let mut ticks = tokio::time::interval(SAVE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let batch = self.gather(at).await?;
-            let upto = batch.upto;
-            if !batch.parts.is_empty() && !self.deliver(batch.parts).await? {
-                break;
-            }
-            let caught_up = upto == at;
-            at = upto;
-            self.at = at;
-            self.stats.at(self.signal.as_str(), at);
-            // With nothing to do there is time to save: a kill then repeats nothing.
-            if let Err(error) = self.save(at, caught_up).await {
-                // What was sent must not be sent again for it; after a restart it is.
-                self.saved.1 = Instant::now();
-                if self.stats.failed(&format!("{error:#}")) {
-                    let (sink, signal) = (&self.settings.id, self.signal.as_str());
-                    tracing::error!(sink, signal, %error, "the cursor cannot be kept; tried again");
+            let is_idle = under_way.sending.is_empty();
+            tokio::select! {
+                biased;
+                Some(sent) = under_way.sending.next() => {
+                    under_way.received_unix_nano.pop_front();
+                    let (upto, sent) = sent.context("sending a batch")?;
+                    if !sent? {
+                        break;
+                    }
+                    self.moved_to(upto, false).await;
                 }
-                tokio::select! {
-                    () = self.cancel.cancelled() => {}
-                    () = tokio::time::sleep(SAVE_EVERY) => {}
+                gathered = self.gather(&mut reading, is_idle), if under_way.has_room(&self.courier) => {
+                    gathered?;
+                    let upto = reading.upto;
+                    let batch = std::mem::replace(&mut reading, Batch::new(upto));
+                    if !batch.parts.is_empty() {
+                        under_way.send(&self.courier, batch);
+                    } else if is_idle {
+                        // With nothing to do there is time to save: a kill then repeats nothing.
+                        let is_caught_up = upto == self.at;
+                        self.moved_to(upto, is_caught_up).await;
+                        if is_caught_up && cancel.is_cancelled() {
+                            break;
+                        }
+                    }
                 }
+                _ = ticks.tick() => self.hold_senders(&under_way),
             }
-            if self.cancel.is_cancelled() {
+            if cancel.is_cancelled() {
                 let end = *drained_by.get_or_insert_with(|| Instant::now() + DRAIN);
-                if caught_up || Instant::now() >= end {
+                if Instant::now() >= end {
                     break;
                 }
             }
         }
-        self.save(at, true).await
+        self.courier.ends.frames.hold_senders(&self.name(), None);
+        self.save(true).await
     }
 
-    /// Frames of the signal behind `at`, as many as make one request; waits for the first.
-    async fn gather(&self, at: Position) -> anyhow::Result<Batch> {
-        let mut batch = Batch::new(at);
-        let mut first_came: Option<Instant> = None;
+    /// Frames of the signal behind the batch, as many as make one request; waits for the first. What has been gathered is
+    /// in `batch`, also where this is dropped before its end.
+    async fn gather(&self, batch: &mut Batch, is_idle: bool) -> anyhow::Result<()> {
+        let courier = &self.courier;
+        let (frames, cancel) = (&courier.ends.frames, &courier.cancel);
+        let bounds = courier.bounds();
         // Behind frames of other signals there may be more to come, but not for ever.
-        let patience = self.settings.batch.flush_timeout.max(SAVE_EVERY);
+        let patience = bounds.flush_timeout.max(SAVE_EVERY);
         loop {
-            if let Some((position, frame)) = self.frames.next(batch.upto).await? {
-                if !self.take(&mut batch, position, &frame) {
-                    return Ok(batch);
+            if let Some((position, frame)) = frames.next(batch.upto).await? {
+                if !self.take(batch, &bounds, position, &frame) {
+                    return Ok(());
                 }
-                first_came.get_or_insert_with(Instant::now);
-                let is_late = first_came.is_some_and(|since| since.elapsed() >= patience);
-                if batch.is_full(&self.settings.batch) || is_late || self.cancel.is_cancelled() {
-                    return Ok(batch);
+                let is_late = batch.since.is_some_and(|since| since.elapsed() >= patience);
+                if batch.is_full(&bounds) || is_late || cancel.is_cancelled() {
+                    return Ok(());
                 }
                 continue;
             }
-            let left = match first_came {
-                _ if self.cancel.is_cancelled() => return Ok(batch),
-                None if batch.upto != self.saved.0 => return Ok(batch),
-                Some(since) => self.settings.batch.flush_timeout.saturating_sub(since.elapsed()),
+            let left = match batch.since {
+                _ if cancel.is_cancelled() && (is_idle || batch.since.is_some()) => return Ok(()),
+                None if is_idle && batch.upto != self.saved.0 => return Ok(()),
+                Some(since) => bounds.flush_timeout.saturating_sub(since.elapsed()),
                 None => SAVE_EVERY,
             };
             tokio::select! {
-                () = self.cancel.cancelled() => {}
-                () = self.frames.wait_beyond(batch.upto) => {}
-                () = tokio::time::sleep(left) => return Ok(batch),
+                () = cancel.cancelled(), if !cancel.is_cancelled() => {}
+                () = frames.wait_beyond(batch.upto) => {}
+                () = tokio::time::sleep(left) => return Ok(()),
             }
         }
     }
 
     /// Puts a frame into the batch; false where it no longer fits.
-    fn take(&self, batch: &mut Batch, position: Position, frame: &Frame) -> bool {
+    fn take(&self, batch: &mut Batch, bounds: &BatchSettings, position: Position, frame: &Frame) -> bool {
+        let courier = &self.courier;
+        let (sink, signal) = (&courier.settings.id, courier.signal);
         let lost = position.0.saturating_sub(batch.upto.0 + 1);
         if lost > 0 && batch.upto.0 > 0 {
-            let (sink, signal) = (&self.settings.id, self.signal.as_str());
+            let signal = signal.as_str();
             tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
         }
         // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
-        if frame.signal != self.signal || frame.receiver == own::RECEIVER {
+        if !self.feed.takes(frame) || frame.receiver == own::RECEIVER {
             batch.upto = position;
             return true;
         }
-        match self.frames.protobuf(frame) {
-            Ok(body) => batch.take(&self.settings.batch, Part::new(position, self.signal, body)),
+        let part = match courier.ends.frames.protobuf(frame) {
+            Ok(body) => Part::new(position, signal, body, frame.received_unix_nano),
             Err(error) => {
-                tracing::error!(sink = self.settings.id, position = position.0, %error, "a frame cannot be sent; passed over");
+                tracing::error!(sink, position = position.0, %error, "a frame cannot be sent; passed over");
                 batch.upto = position;
-                true
+                return true;
             }
-        }
-    }
-
-    /// Sends parts until they are taken or refused for good; false if it was cancelled before.
-    async fn deliver(&mut self, parts: Vec<Part>) -> anyhow::Result<bool> {
-        let mut waiting = vec![parts];
-        while let Some(parts) = waiting.pop() {
-            // A frame is as large as its sender made it; the target has bounds of its own.
-            if !batch::fits(&self.settings.batch, &parts)
-                && let Some((first, rest)) = batch::split(self.signal, &parts)
-            {
-                waiting.extend([rest, first]);
-                continue;
-            }
-            match self.send(&parts).await {
-                None => return Ok(false),
-                Some(Outcome::Delivered { rejected, message }) => self.delivered(&parts, rejected, &message),
-                Some(Outcome::TooLarge(reason)) => match batch::split(self.signal, &parts) {
-                    Some((first, rest)) => {
-                        self.send_less(&parts);
-                        waiting.extend([rest, first]);
-                    }
-                    None => self.bury(&parts, &reason).await?,
-                },
-                Some(Outcome::Refused(reason) | Outcome::Retry { reason, .. }) => self.bury(&parts, &reason).await?,
-            }
-        }
-        Ok(true)
-    }
-
-    /// Sends until there is a verdict; a retry that comes back was one too many. `None` where it was cancelled.
-    async fn send(&mut self, parts: &[Part]) -> Option<Outcome> {
-        let body = batch::join(parts);
-        let items: u64 = parts.iter().map(|part| part.items).sum();
-        let mut backoff = Backoff::new(&self.settings.retry);
-        loop {
-            let outcome = self.attempt(items, body.clone()).await;
-            let Outcome::Retry { after, reason } = &outcome else {
-                self.is_up();
-                return Some(outcome);
-            };
-            self.is_failing(reason);
-            let Some(wait) = backoff.next(*after) else { return Some(outcome) };
-            tokio::select! {
-                () = self.cancel.cancelled() => return None,
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-    }
-
-    /// Keeps in mind what was too large, so that not every request is sent twice.
-    fn send_less(&mut self, parts: &[Part]) {
-        let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
-        let bound = &mut self.settings.batch.bytes_max;
-        *bound = (*bound).min((bytes / 2).max(BYTES_MAX_LEAST));
-    }
-
-    async fn attempt(&self, items: u64, body: Bytes) -> Outcome {
-        let (sink, signal, bytes) = (&self.settings.id, self.signal.as_str(), body.len());
-        let work = tracing::info_span!(target: own::WORK, "deliver", sink, signal, items, bytes, outcome = Empty, error = Empty);
-        let outcome = self.sender.send(self.signal, body).instrument(work.clone()).await;
-        let (became, error) = match &outcome {
-            Outcome::Delivered { rejected: 0, .. } => ("delivered", None),
-            Outcome::Delivered { message, .. } => ("delivered in part", Some(message)),
-            Outcome::Retry { reason, .. } => ("to be sent again", Some(reason)),
-            Outcome::TooLarge(reason) => ("too large", Some(reason)),
-            Outcome::Refused(reason) => ("refused", Some(reason)),
         };
-        work.record("outcome", became).record("error", error.map(String::as_str));
-        outcome
+        if courier.is_past_bound(&part) {
+            courier.dropped(part.items);
+            batch.upto = position;
+            return true;
+        }
+        batch.take(bounds, part)
     }
 
-    fn is_failing(&mut self, reason: &str) {
-        self.stats.failed(reason);
-        self.failures = self.failures.saturating_add(1);
-        if self.failures == DOWN_AFTER {
-            let (sink, signal) = (&self.settings.id, self.signal.as_str());
-            tracing::warn!(
-                sink,
-                signal,
-                reason,
-                "the target does not take anything; it is tried until it does, the log keeps what waits"
-            );
+    /// Holds senders back, or lets them go on, by how far this reader is behind.
+    fn hold_senders(&self, under_way: &UnderWay) {
+        let queue = &self.courier.settings.queue;
+        if queue.drops_oldest || (queue.bytes_max.is_none() && queue.age_max.is_none()) {
+            return;
+        }
+        let frames = &self.courier.ends.frames;
+        let oldest = under_way.received_unix_nano.front().copied().unwrap_or(i64::MAX);
+        frames.hold_senders(&self.name(), queue.past(frames.bytes_behind(self.at), oldest));
+    }
+
+    async fn moved_to(&mut self, upto: Position, now: bool) {
+        self.at = upto;
+        self.courier.ends.stats.at(self.courier.signal.as_str(), upto);
+        if let Err(error) = self.save(now).await {
+            // What was sent must not be sent again for it; after a restart it is.
+            self.saved.1 = Instant::now();
+            self.tell_failure("the cursor cannot be kept; tried again", &format!("{error:#}"));
+            tokio::select! {
+                () = self.courier.cancel.cancelled() => {}
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
         }
     }
 
-    fn is_up(&mut self) {
-        self.stats.went_well();
-        if self.failures >= DOWN_AFTER {
-            tracing::info!(
-                sink = self.settings.id,
-                signal = self.signal.as_str(),
-                attempts = self.failures,
-                "the target is back"
-            );
-        }
-        self.failures = 0;
-    }
-
-    fn delivered(&self, parts: &[Part], rejected: u64, message: &str) {
-        let items: u64 = parts.iter().map(|part| part.items).sum();
-        SinkStats::add(&self.stats.sent_items, items.saturating_sub(rejected));
-        if rejected > 0 {
-            SinkStats::add(&self.stats.refused_items, rejected);
-            tracing::warn!(
-                sink = self.settings.id,
-                signal = self.signal.as_str(),
-                rejected,
-                message,
-                "the target refused items out of a request"
-            );
-        }
-    }
-
-    /// Keeps note of parts that the target will not take.
-    async fn bury(&self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
-        let id = &self.settings.id;
-        let items: u64 = parts.iter().map(|part| part.items).sum();
-        SinkStats::add(&self.stats.refused_items, items);
-        SinkStats::add(&self.stats.dead_letters, parts.len() as u64);
-        tracing::error!(
-            sink = id,
-            signal = self.signal.as_str(),
-            items,
-            reason,
-            "the target refused a request for good: see the table dead_letters"
-        );
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        let prefix = format!("{id}/{}/", self.signal.as_str());
-        for part in parts {
-            let letter = json!({
-                "sink": id, "position": part.position.0, "signal": self.signal.as_str(), "items": part.items,
-                "reason": reason, "time": time_us,
-            });
-            let key = format!("{prefix}{:020}.{:020}", part.position.0, part.piece);
-            self.memory.put(DEAD_LETTERS, &key, letter.to_string().as_bytes()).await?;
-        }
-        let mut kept = self.memory.entries(DEAD_LETTERS).await?;
-        kept.retain(|(key, _)| key.starts_with(&prefix));
-        for (key, _) in kept.iter().take(kept.len().saturating_sub(DEAD_LETTERS_MAX)) {
-            self.memory.delete(DEAD_LETTERS, key).await?;
-        }
-        Ok(())
-    }
-
-    async fn save(&mut self, at: Position, now: bool) -> anyhow::Result<()> {
+    async fn save(&mut self, now: bool) -> anyhow::Result<()> {
         let (saved, when) = self.saved;
-        if at != saved && (now || when.elapsed() >= SAVE_EVERY) {
-            self.memory.set_cursor(&cursor_name(&self.settings.id, self.signal), at).await?;
-            self.saved = (at, Instant::now());
+        if self.at != saved && (now || when.elapsed() >= SAVE_EVERY) {
+            self.courier.ends.memory.set_cursor(&self.name(), self.at).await?;
+            self.saved = (self.at, Instant::now());
         }
         Ok(())
+    }
+
+    fn name(&self) -> String {
+        cursor_name(&self.courier.settings.id, self.courier.signal)
+    }
+
+    fn tell_failure(&self, what: &str, error: &str) {
+        if self.courier.ends.stats.failed(error) {
+            let (sink, signal) = (&self.courier.settings.id, self.courier.signal.as_str());
+            tracing::error!(sink, signal, error, "{what}");
+        }
+    }
+}
+
+impl UnderWay {
+    fn has_room(&self, courier: &Courier) -> bool {
+        let at_once = if courier.signal == Signal::Metrics { 1 } else { courier.settings.queue.consumers.max(1) };
+        self.sending.len() < at_once
+    }
+
+    fn send(&mut self, courier: &Arc<Courier>, batch: Batch) {
+        let (courier, upto) = (courier.clone(), batch.upto);
+        self.received_unix_nano.push_back(batch.parts.first().map_or(i64::MAX, |part| part.received_unix_nano));
+        let sending = tokio::spawn(async move { (upto, courier.deliver(batch.parts).await) });
+        self.sending.push_back(AbortOnDropHandle::new(sending));
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::memory::testing::InMemory;
+use crate::sinks::settings::RateSettings;
 use async_trait::async_trait;
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
@@ -15,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 struct Given {
     frames: Mutex<Vec<Frame>>,
     more: Notify,
+    held: Mutex<Option<String>>,
 }
 
 #[async_trait]
@@ -32,6 +35,15 @@ impl FrameSource for Given {
 
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes> {
         Ok(frame.payload.clone())
+    }
+
+    fn bytes_behind(&self, after: Position) -> u64 {
+        // As if each frame had a hundred bytes.
+        (self.frames.lock().unwrap().len() as u64 - after.0) * 100
+    }
+
+    fn hold_senders(&self, _reader: &str, reason: Option<String>) {
+        *self.held.lock().unwrap() = reason;
     }
 }
 
@@ -57,27 +69,48 @@ fn frame_of(signal: Signal, names: &[&str]) -> Frame {
 
 /// Answers as told, and then always takes everything.
 #[derive(Default)]
-struct Target {
+struct Sink {
     answers: Mutex<VecDeque<Outcome>>,
     taken: Mutex<Vec<String>>,
     attempts: Mutex<usize>,
     /// Items that it takes in one request.
     largest: Option<u64>,
+    /// It refuses every request with a span of this name.
+    refuses: Option<&'static str>,
+    /// How long it takes over a request.
+    takes: Duration,
+    at_once: Mutex<usize>,
+    most_at_once: Mutex<usize>,
 }
 
 #[async_trait]
-impl Sender for Target {
-    async fn send(&self, _signal: Signal, body: Bytes) -> Outcome {
+impl Target for Sink {
+    async fn send(&self, payload: &Payload) -> Outcome {
         *self.attempts.lock().unwrap() += 1;
-        if self.largest.is_some_and(|largest| count_items(Signal::Traces, &body) > largest) {
+        if !self.takes.is_zero() {
+            let at_once = {
+                let mut at_once = self.at_once.lock().unwrap();
+                *at_once += 1;
+                *at_once
+            };
+            let most = at_once.max(*self.most_at_once.lock().unwrap());
+            *self.most_at_once.lock().unwrap() = most;
+            tokio::time::sleep(self.takes).await;
+            *self.at_once.lock().unwrap() -= 1;
+        }
+        let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
+        let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
+        let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
+        if self.refuses.is_some_and(|refused| names.iter().any(|name| name == refused)) {
+            return Outcome::Refused("400: no".into());
+        }
+        if self.largest.is_some_and(|largest| payload.items > largest) {
             return Outcome::TooLarge("too large".into());
         }
         let answer = self.answers.lock().unwrap().pop_front();
-        let answer = answer.unwrap_or(Outcome::Delivered { rejected: 0, message: String::new() });
+        let answer = answer.unwrap_or_else(Outcome::delivered);
         if matches!(answer, Outcome::Delivered { .. }) {
-            let request = ExportTraceServiceRequest::decode(body).unwrap();
-            let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
-            self.taken.lock().unwrap().extend(spans.map(|span| span.name.clone()));
+            self.taken.lock().unwrap().extend(names);
         }
         answer
     }
@@ -85,16 +118,26 @@ impl Sender for Target {
 
 struct Bench {
     frames: Arc<Given>,
-    target: Arc<Target>,
+    target: Arc<Sink>,
     memory: Arc<InMemory>,
     stats: Arc<SinkStats>,
+    queue: QueueSettings,
+    items_max: u64,
 }
 
 impl Bench {
-    fn new(target: Target, names: &[&str]) -> Bench {
+    fn new(target: Sink, names: &[&str]) -> Bench {
         let frames = Given::default();
         *frames.frames.lock().unwrap() = names.iter().map(|name| frame(Signal::Traces, name)).collect();
-        Bench { frames: Arc::new(frames), target: Arc::new(target), memory: Arc::default(), stats: Arc::default() }
+        let queue = QueueSettings { consumers: 1, ..QueueSettings::default() };
+        Bench {
+            frames: Arc::new(frames),
+            target: Arc::new(target),
+            memory: Arc::default(),
+            stats: Arc::default(),
+            queue,
+            items_max: 0,
+        }
     }
 
     /// Runs until everything there is has been dealt with.
@@ -104,12 +147,23 @@ impl Bench {
             max_interval: Duration::from_millis(2),
             ..RetrySettings::default()
         };
-        let batch = BatchSettings { flush_timeout: Duration::from_millis(5), ..BatchSettings::default() };
-        let settings = DeliverySettings { id: "otlp".into(), retry, batch };
-        let ends = (self.frames.clone() as Arc<dyn FrameSource>, self.target.clone() as Arc<dyn Sender>);
-        let kept = (self.memory.clone() as Arc<dyn Memory>, self.stats.clone());
+        let batch = BatchSettings {
+            flush_timeout: Duration::from_millis(5),
+            items_max: self.items_max,
+            ..BatchSettings::default()
+        };
+        let queue = self.queue.clone();
+        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue };
+        let ends = Ends {
+            frames: self.frames.clone(),
+            target: self.target.clone(),
+            memory: self.memory.clone(),
+            stats: self.stats.clone(),
+            rate: Arc::new(Rate::new(RateSettings::default())),
+        };
         let cancel = CancellationToken::new();
-        let delivery = Delivery::open(settings, Signal::Traces, ends, kept, cancel.clone()).await.unwrap();
+        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()] };
+        let delivery = Delivery::open(settings, feed, ends, cancel.clone()).await.unwrap();
         // Ends with the test's future, as a killed process would.
         let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
         let all = self.frames.frames.lock().unwrap().len() as u64;
@@ -123,6 +177,14 @@ impl Bench {
         running.await.unwrap();
     }
 
+    /// Runs for so long and is killed; true if it had not come to its end.
+    async fn is_cut_short(&self, after: Duration) -> bool {
+        let ended = tokio::time::timeout(after, self.run()).await;
+        // What was aborted is gone only when it would have had its turn.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        ended.is_err()
+    }
+
     fn taken(&self) -> Vec<String> {
         self.target.taken.lock().unwrap().clone()
     }
@@ -134,7 +196,7 @@ fn retry() -> Outcome {
 
 #[tokio::test]
 async fn a_target_that_was_down_gets_everything_once_in_order() {
-    let target = Target { answers: Mutex::new([retry(), retry(), retry(), retry()].into()), ..Target::default() };
+    let target = Sink { answers: Mutex::new([retry(), retry(), retry(), retry()].into()), ..Sink::default() };
     let bench = Bench::new(target, &["a", "b", "c"]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c"]);
@@ -145,20 +207,22 @@ async fn a_target_that_was_down_gets_everything_once_in_order() {
 
 #[tokio::test]
 async fn a_restart_goes_on_behind_what_was_delivered() {
-    let bench = Bench::new(Target::default(), &["a", "b"]);
+    let bench = Bench::new(Sink::default(), &["a", "b"]);
     bench.run().await;
-    bench.frames.frames.lock().unwrap().extend([frame(Signal::Metrics, "x"), frame(Signal::Traces, "c")]);
+    let of_others = Frame { receiver: "otlp/edge".into(), ..frame(Signal::Traces, "y") };
+    let more = [frame(Signal::Metrics, "x"), of_others, frame(Signal::Traces, "c")];
+    bench.frames.frames.lock().unwrap().extend(more);
     bench.run().await;
-    assert_eq!(bench.taken(), ["a", "b", "c"], "nothing twice, and no other signal");
-    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(4));
+    assert_eq!(bench.taken(), ["a", "b", "c"], "nothing twice, no other signal, and no other receiver's");
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(5));
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
-    let bench = Bench::new(Target { largest: Some(1), ..Target::default() }, &["a", "b", "c"]);
+    let bench = Bench::new(Sink { largest: Some(1), ..Sink::default() }, &["a", "b", "c"]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c"]);
-    let bench = Bench::new(Target { largest: Some(0), ..Target::default() }, &["a"]);
+    let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &["a"]);
     bench.run().await;
     assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
 }
@@ -166,12 +230,12 @@ async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
 #[tokio::test]
 async fn a_frame_larger_than_the_target_takes_is_cut() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
-    let bench = Bench::new(Target { largest: Some(2), ..Target::default() }, &["before"]);
+    let bench = Bench::new(Sink { largest: Some(2), ..Sink::default() }, &["before"]);
     bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
     bench.run().await;
     assert_eq!(bench.taken(), [&["before"][..], &names].concat(), "each once, in order");
     assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
-    let bench = Bench::new(Target { largest: Some(0), ..Target::default() }, &[]);
+    let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &[]);
     bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
     bench.run().await;
     assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), names.len(), "each is told");
@@ -179,7 +243,7 @@ async fn a_frame_larger_than_the_target_takes_is_cut() {
 
 #[tokio::test]
 async fn what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing() {
-    let target = Target { answers: Mutex::new([Outcome::Refused("400: no".into())].into()), ..Target::default() };
+    let target = Sink { answers: Mutex::new([Outcome::Refused("400: no".into())].into()), ..Sink::default() };
     let bench = Bench::new(target, &["a"]);
     bench.run().await;
     bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
@@ -187,17 +251,88 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing() {
     assert_eq!(bench.taken(), ["b"]);
     let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
     let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
-    assert_eq!((&letter["reason"], &letter["items"]), (&json!("400: no"), &json!(1)));
+    assert_eq!((&letter["reason"], &letter["items"]), (&serde_json::json!("400: no"), &serde_json::json!(1)));
 }
 
 #[tokio::test]
 async fn a_cancelled_delivery_leaves_what_was_not_taken_for_the_next_start() {
     let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
-    let bench = Bench::new(Target { answers: Mutex::new(answers), ..Target::default() }, &["a"]);
-    let unfinished = tokio::time::timeout(Duration::from_millis(100), bench.run()).await;
-    assert!(unfinished.is_err() && bench.taken().is_empty());
+    let bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a"]);
+    assert!(bench.is_cut_short(Duration::from_millis(100)).await && bench.taken().is_empty());
     assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0));
     bench.target.answers.lock().unwrap().clear();
     bench.run().await;
     assert_eq!(bench.taken(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_refused_does_not_cost_those_beside_it() {
+    let refusing = Sink { refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(refusing, &["a", "b", "bad", "c", "d"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "d"]);
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
+    assert_eq!((letters.len(), &letter["position"]), (1, &serde_json::json!(3)));
+}
+
+#[tokio::test]
+async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_told() {
+    let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &["c"]).payload);
+    let in_part = Outcome::InPart {
+        taken: 1,
+        refused: vec![Unfit { items: 1, reason: "mapping".into() }],
+        again: Some(again),
+        after: None,
+        reason: "429".into(),
+    };
+    let bench = Bench::new(Sink { answers: Mutex::new([in_part, retry()].into()), ..Sink::default() }, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["c"], "the others had their verdict");
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (2, 1));
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_past_its_bound_goes_on_without_the_oldest_where_it_is_told_to() {
+    let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
+    let mut bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a", "b", "c", "d"]);
+    bench.queue = QueueSettings { bytes_max: Some(199), drops_oldest: true, ..bench.queue };
+    assert!(bench.is_cut_short(Duration::from_millis(200)).await, "what is within the bound waits");
+    assert_eq!(bench.stats.dropped_items.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert!(bench.stats.standing().last_dropped.is_some());
+    bench.target.answers.lock().unwrap().clear();
+    bench.run().await;
+    assert_eq!(bench.taken(), ["c", "d"]);
+}
+
+#[tokio::test]
+async fn a_reader_past_its_bound_holds_senders_back_and_drops_nothing() {
+    let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
+    let mut bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a", "b", "c"]);
+    bench.queue = QueueSettings { bytes_max: Some(250), ..bench.queue };
+    assert!(bench.is_cut_short(Duration::from_millis(1500)).await);
+    let held = bench.frames.held.lock().unwrap().clone();
+    assert_eq!(held.as_deref(), Some("300 bytes of 250 wait to be sent"));
+    bench.target.answers.lock().unwrap().clear();
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c"]);
+    assert_eq!(*bench.frames.held.lock().unwrap(), None);
+}
+
+#[tokio::test]
+async fn batches_under_way_side_by_side_move_the_cursor_in_order() {
+    let names: Vec<String> = (0..50).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bench = Bench::new(Sink { takes: Duration::from_millis(5), ..Sink::default() }, &names);
+    bench.queue.consumers = 8;
+    bench.items_max = 1;
+    bench.run().await;
+    let mut taken = bench.taken();
+    taken.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
+    assert_eq!(taken, names, "each once");
+    assert!(*bench.target.most_at_once.lock().unwrap() > 1, "side by side");
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
 }

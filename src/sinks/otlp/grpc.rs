@@ -2,7 +2,7 @@
 
 use super::{OtlpSettings, wire};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Outcome, Sender};
+use crate::sinks::delivery::{Outcome, Payload, Target};
 use crate::sinks::settings::Compression;
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
@@ -31,7 +31,7 @@ impl Grpc {
     /// # Errors
     /// When the address, a header or the authority's file cannot be used.
     pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Grpc> {
-        let id = &settings.id;
+        let id = &settings.delivery.id;
         ensure!(
             !settings.tls.insecure_skip_verify,
             "exporters.{id}.tls.insecure_skip_verify: over gRPC certificates are always verified; name the authority in ca_file"
@@ -85,10 +85,10 @@ impl Grpc {
 }
 
 #[async_trait]
-impl Sender for Grpc {
-    async fn send(&self, signal: Signal, body: Bytes) -> Outcome {
-        match tokio::time::timeout(self.timeout, self.call(signal, body)).await {
-            Ok(Ok(answer)) => wire::delivered(signal, &answer),
+impl Target for Grpc {
+    async fn send(&self, payload: &Payload) -> Outcome {
+        match tokio::time::timeout(self.timeout, self.call(payload.signal, payload.body.clone())).await {
+            Ok(Ok(answer)) => wire::delivered(payload.signal, &answer),
             Ok(Err(status)) => judge(&status),
             Err(_) => {
                 // A connection whose other end is gone without a word may never break by itself.
@@ -149,7 +149,7 @@ fn scheme(insecure: bool) -> &'static str {
 fn headers(settings: &OtlpSettings) -> anyhow::Result<MetadataMap> {
     let mut headers = MetadataMap::new();
     for (name, value) in &settings.headers {
-        let place = || format!("exporters.{}.headers: {name}", settings.id);
+        let place = || format!("exporters.{}.headers: {name}", settings.delivery.id);
         let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).with_context(place)?;
         let mut value: MetadataValue<_> = value.reveal().parse().with_context(place)?;
         value.set_sensitive(true);

@@ -2,7 +2,7 @@
 
 use super::{OtlpSettings, wire};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Outcome, Sender};
+use crate::sinks::delivery::{Outcome, Payload, Target};
 use crate::sinks::settings::Compression;
 use crate::sinks::web;
 use anyhow::Context as _;
@@ -36,11 +36,14 @@ impl Http {
                 None => format!("{}{path}", settings.endpoint.trim_end_matches('/')),
             };
             Url::parse(&text).with_context(|| {
-                format!("exporters.{}.endpoint: expected a URL such as http://host:4318, found {text:?}", settings.id)
+                format!(
+                    "exporters.{}.endpoint: expected a URL such as http://host:4318, found {text:?}",
+                    settings.delivery.id
+                )
             })
         };
         let traces = url(&settings.traces_endpoint, "/v1/traces")?;
-        let place = format!("exporters.{}", settings.id);
+        let place = format!("exporters.{}", settings.delivery.id);
         let client = web::client(&place, &traces, settings.timeout, &settings.headers, &settings.tls)?;
         Ok(Http {
             client,
@@ -67,9 +70,9 @@ impl Http {
 }
 
 #[async_trait]
-impl Sender for Http {
-    async fn send(&self, signal: Signal, body: Bytes) -> Outcome {
-        let answer = match self.post(signal, body).await {
+impl Target for Http {
+    async fn send(&self, payload: &Payload) -> Outcome {
+        let answer = match self.post(payload.signal, payload.body.clone()).await {
             Ok(answer) => answer,
             Err(error) => return Outcome::Retry { after: None, reason: web::reason(error) },
         };
@@ -77,7 +80,7 @@ impl Sender for Http {
         let after = web::retry_after(answer.headers());
         let body = web::beginning(answer).await;
         if status.is_success() {
-            return wire::delivered(signal, &body);
+            return wire::delivered(payload.signal, &body);
         }
         let reason = format!("{status}: {}", web::cut(&told(&body)));
         match status {

@@ -1,7 +1,7 @@
 //! Settings of `exporters.otlp_grpc` and `exporters.otlp_http`.
 
-use crate::model::signal::Signal;
-use crate::sinks::settings::{BatchSettings, Compression, RetrySettings, Secret, TlsSettings};
+use crate::sinks::delivery::DeliverySettings;
+use crate::sinks::settings::{Compression, Feed, RateSettings, Secret, TlsSettings};
 use std::time::Duration;
 
 /// How OTLP is spoken to a target.
@@ -14,10 +14,8 @@ pub enum Protocol {
 }
 
 /// An OTLP target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct OtlpSettings {
-    /// The exporter's id: `otlp_grpc/backup`.
-    pub id: String,
     /// How it is spoken to.
     pub protocol: Protocol,
     /// Its address: `host:port` or a URL.
@@ -36,10 +34,10 @@ pub struct OtlpSettings {
     pub compression: Compression,
     /// How long one request may take.
     pub timeout: Duration,
-    /// What follows a failure.
-    pub retry: RetrySettings,
-    /// How much is put into one request.
-    pub batch: BatchSettings,
-    /// Signals that it gets.
-    pub signals: Vec<Signal>,
+    /// How it is delivered to; with the exporter's id: `otlp_grpc/backup`.
+    pub delivery: DeliverySettings,
+    /// How fast it is sent to.
+    pub rate: RateSettings,
+    /// What it gets.
+    pub feeds: Vec<Feed>,
 }

@@ -1,8 +1,10 @@
 //! Both senders against real servers on loopback.
 
 use super::*;
-use crate::sinks::delivery::Outcome;
-use crate::sinks::settings::{BatchSettings, Compression, RetrySettings, Secret, TlsSettings};
+use crate::sinks::delivery::{DeliverySettings, Outcome, Payload};
+use crate::sinks::settings::{
+    BatchSettings, Compression, Feed, QueueSettings, RateSettings, RetrySettings, Secret, TlsSettings,
+};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -40,7 +42,6 @@ async fn server(answer: Answer) -> (String, Shared) {
 fn settings(protocol: Protocol, endpoint: &str, compression: Compression) -> OtlpSettings {
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     OtlpSettings {
-        id: "otlp".into(),
         protocol,
         endpoint: endpoint.into(),
         traces_endpoint: None,
@@ -50,9 +51,14 @@ fn settings(protocol: Protocol, endpoint: &str, compression: Compression) -> Otl
         tls: TlsSettings { insecure: true, ..TlsSettings::default() },
         compression,
         timeout: Duration::from_secs(5),
-        retry: RetrySettings::default(),
-        batch: BatchSettings::default(),
-        signals: vec![Signal::Traces],
+        delivery: DeliverySettings {
+            id: "otlp".into(),
+            retry: RetrySettings::default(),
+            batch: BatchSettings::default(),
+            queue: QueueSettings::default(),
+        },
+        rate: RateSettings::default(),
+        feeds: vec![Feed { signal: Signal::Traces, receivers: vec!["otlp".into()] }],
     }
 }
 
@@ -89,20 +95,26 @@ fn partial() -> Vec<u8> {
 async fn over_http(answer: Answer) -> Outcome {
     let (endpoint, _) = server(answer).await;
     let settings = settings(Protocol::Http, &endpoint, Compression::None);
-    http::Http::new(&settings).unwrap().send(Signal::Traces, Bytes::from_static(b"\x0a\x00")).await
+    http::Http::new(&settings)
+        .unwrap()
+        .send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00")))
+        .await
 }
 
 async fn over_grpc(answer: Answer) -> Outcome {
     let (endpoint, _) = server(answer).await;
     let settings = settings(Protocol::Grpc, &endpoint, Compression::None);
-    grpc::Grpc::new(&settings).unwrap().send(Signal::Traces, Bytes::from_static(b"\x0a\x00")).await
+    grpc::Grpc::new(&settings)
+        .unwrap()
+        .send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00")))
+        .await
 }
 
 #[tokio::test]
 async fn a_request_over_http_is_what_a_collector_takes() {
     let (endpoint, shared) = server(|| http_answer(200, &[], partial())).await;
     let sender = http::Http::new(&settings(Protocol::Http, &format!("{endpoint}/"), Compression::Gzip)).unwrap();
-    let outcome = sender.send(Signal::Traces, Bytes::from_static(b"\x0a\x00")).await;
+    let outcome = sender.send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00"))).await;
     assert_eq!(outcome, Outcome::Delivered { rejected: 2, message: "too old".into() });
     let seen = shared.0.lock().unwrap()[0].clone();
     assert_eq!((seen.path.as_str(), &seen.headers["x-key"]), ("/v1/traces", &HeaderValue::from_static("s3cret")));
@@ -141,11 +153,11 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
 async fn nobody_there_is_retried_and_the_secret_is_not_told() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let settings = settings(protocol, "http://127.0.0.1:9", Compression::None);
-        let sender: Arc<dyn Sender> = match protocol {
+        let sender: Arc<dyn Target> = match protocol {
             Protocol::Http => Arc::new(http::Http::new(&settings).unwrap()),
             Protocol::Grpc => Arc::new(grpc::Grpc::new(&settings).unwrap()),
         };
-        let outcome = sender.send(Signal::Logs, Bytes::new()).await;
+        let outcome = sender.send(&Payload::of_request(Signal::Logs, Bytes::new())).await;
         assert!(matches!(&outcome, Outcome::Retry { .. }), "{outcome:?}");
         assert!(!format!("{outcome:?} {settings:?}").contains("s3cret"));
     }
@@ -163,7 +175,8 @@ async fn a_request_over_grpc_is_what_a_collector_takes() {
     let (endpoint, shared) = server(answer).await;
     let bare = endpoint.trim_start_matches("http://");
     let sender = grpc::Grpc::new(&settings(Protocol::Grpc, bare, Compression::Gzip)).unwrap();
-    let _answer_without_trailers = sender.send(Signal::Metrics, Bytes::from_static(b"\x0a\x00")).await;
+    let _answer_without_trailers =
+        sender.send(&Payload::of_request(Signal::Metrics, Bytes::from_static(b"\x0a\x00"))).await;
     let seen = shared.0.lock().unwrap()[0].clone();
     assert_eq!(seen.path, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
     assert_eq!(seen.headers["grpc-encoding"], "gzip");

@@ -3,7 +3,8 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::settings::{RetrySettings, TlsSettings};
+use crate::sinks::delivery::DeliverySettings;
+use crate::sinks::settings::{BatchSettings, QueueSettings, RateSettings, RetrySettings, TlsSettings};
 use http::Uri;
 
 pub(super) fn tls(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
@@ -54,6 +55,107 @@ pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {
     };
     map.finish();
     settings
+}
+
+/// How a target is delivered to: `retry_on_failure` and `sending_queue`.
+pub(super) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
+    let (batch, queue) = queue(reading, map);
+    DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue }
+}
+
+/// `sending_queue`: the log is the queue, on disk and always on. What it says bounds how far this target may lie behind.
+fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSettings) {
+    let mut settings = QueueSettings::default();
+    let Some(queue) = map.map("sending_queue") else { return (BatchSettings::default(), settings) };
+    let sized = ["enabled", "wait_for_result", "storage"].iter().any(|key| queue.given(key));
+    if sized {
+        reading.note(
+            queue.line(),
+            map.path("sending_queue"),
+            "the log is the queue: it is on disk, always on, and bounded by extensions.store.log; `enabled`, `storage` and \
+             `wait_for_result` change nothing",
+        );
+    }
+    settings.consumers = queue.count("num_consumers", 1).unwrap_or(settings.consumers);
+    settings.age_max = queue.duration_above_zero("age_max");
+    settings.bytes_max = queue_bytes(reading, &queue);
+    let overflow = [("hold_senders", false), ("drop_oldest", true)];
+    settings.drops_oldest = queue.word("on_overflow", &overflow).unwrap_or(false);
+    if let Some(holds) = queue.bool("block_on_overflow") {
+        if queue.given("on_overflow") && holds == settings.drops_oldest {
+            queue.fault("block_on_overflow", "says the opposite of on_overflow; expected one of the two");
+        }
+        settings.drops_oldest = !holds;
+    }
+    let is_bounded = settings.age_max.is_some() || settings.bytes_max.is_some();
+    if settings.drops_oldest && !is_bounded {
+        reading.note(
+            queue.line(),
+            map.path("sending_queue"),
+            "nothing is dropped, since neither `queue_size` with `sizer: bytes` nor `age_max` sets a bound",
+        );
+    }
+    let batch = queue.map("batch").map_or_else(BatchSettings::default, batch);
+    queue.finish();
+    (batch, settings)
+}
+
+/// `queue_size`, where it is counted in bytes: the log knows no other measure.
+fn queue_bytes(reading: &Reading<'_>, queue: &MapReader<'_>) -> Option<u64> {
+    let in_bytes = queue.word("sizer", &[("requests", false), ("items", false), ("bytes", true)]).unwrap_or(false);
+    if in_bytes {
+        return queue.size("queue_size").map(|bytes| bytes as u64);
+    }
+    let _a_number_all_the_same = queue.count("queue_size", 1);
+    reading.note_key(
+        queue,
+        "queue_size",
+        "bounds nothing unless `sizer: bytes`: the log is the queue, and counts bytes",
+    );
+    None
+}
+
+/// `rate_limit` of a target.
+pub(super) fn rate(map: &MapReader<'_>) -> RateSettings {
+    let Some(limit) = map.map("rate_limit") else { return RateSettings::default() };
+    let requests_per_second = limit.float("requests_per_second").filter(|limit_of| {
+        let fits = *limit_of > 0.0;
+        if !fits {
+            limit.fault("requests_per_second", format!("expected a number above 0, found {limit_of}"));
+        }
+        fits
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let bytes_per_second = limit.size("bytes_per_second").map(|bytes| bytes as f64);
+    limit.finish();
+    RateSettings { requests_per_second, bytes_per_second }
+}
+
+fn batch(map: MapReader<'_>) -> BatchSettings {
+    let in_bytes = map.word("sizer", &[("items", false), ("bytes", true)]).unwrap_or(false);
+    let mut batch = BatchSettings::default();
+    batch.flush_timeout = map.duration("flush_timeout").unwrap_or(batch.flush_timeout);
+    let (least, most) = (map.count("min_size", 0), map.count("max_size", 0));
+    if let (Some(least), Some(most)) = (least, most)
+        && most > 0
+        && least > most
+    {
+        map.fault("max_size", format!("expected at least min_size, which is {least}, found {most}"));
+    }
+    if in_bytes {
+        // The least is counted in items here; what is too little for it goes after `flush_timeout`.
+        batch.bytes_max = most.filter(|most| *most > 0).unwrap_or(batch.bytes_max);
+    } else {
+        batch.items_min = least.map_or(batch.items_min, |least| least as u64);
+        batch.items_max = most.map_or(batch.items_max, |most| most as u64);
+        // A maximum below the default minimum would hold every request back until it is past its maximum.
+        if batch.items_max > 0 {
+            batch.items_min = batch.items_min.min(batch.items_max);
+        }
+    }
+    batch.bytes_max = map.size("bytes_max").unwrap_or(batch.bytes_max);
+    map.finish();
+    batch
 }
 
 /// The address of a target: `host:port`, or a URL where `url` asks for one. A loop back into an own receiver is a fault.

@@ -12,6 +12,7 @@ use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::debug::{DebugSettings, Verbosity};
 use crate::sinks::otlp::OtlpSettings;
 use crate::sinks::prometheus::PrometheusSettings;
+use crate::sinks::settings::Feed;
 use std::net::SocketAddr;
 
 pub(super) use common::outward_endpoint;
@@ -53,7 +54,7 @@ const INSTEAD: [(&str, &str); 16] = [
 pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components: &[Component<'_>]) -> Exporters {
     let mut exporters = Exporters::default();
     for component in components {
-        let signals = service.map_or_else(Vec::new, |service| service.signals_of(component.id));
+        let feeds = service.map_or_else(Vec::new, |service| service.feeds_of(component.id));
         let known = KNOWN.contains(&component.kind);
         if !known {
             reading.unknown(component, &KNOWN, &INSTEAD);
@@ -62,20 +63,15 @@ pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components:
         let Some(map) = component.settings(reading) else { continue };
         match component.kind {
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
-            "debug" => exporters.debug.push(debug(reading, component.id, map, signals)),
+            "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
-            _ => exporters.otlp.extend(otlp::read(reading, component, map, signals)),
+            _ => exporters.otlp.extend(otlp::read(reading, component, map, feeds)),
         }
     }
     exporters
 }
 
-fn debug(
-    reading: &Reading<'_>,
-    id: &str,
-    map: crate::catalog::yaml::MapReader<'_>,
-    signals: Vec<Signal>,
-) -> DebugSettings {
+fn debug(reading: &Reading<'_>, id: &str, map: crate::catalog::yaml::MapReader<'_>, feeds: Vec<Feed>) -> DebugSettings {
     let words = [("basic", Verbosity::Basic), ("normal", Verbosity::Normal), ("detailed", Verbosity::Detailed)];
     let verbosity = map.word("verbosity", &words).unwrap_or_default();
     reading.without_effect(
@@ -83,7 +79,7 @@ fn debug(
         &["sampling_initial", "sampling_thereafter", "use_internal_logger", "output_paths", "sending_queue"],
     );
     map.finish();
-    DebugSettings { id: id.to_owned(), verbosity, signals }
+    DebugSettings { id: id.to_owned(), verbosity, feeds }
 }
 
 /// Each exporter gets what it can send.

@@ -6,21 +6,21 @@ use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::signal::Signal;
 use crate::sinks::otlp::{OtlpSettings, Protocol};
-use crate::sinks::settings::{BatchSettings, Compression};
+use crate::sinks::settings::{Compression, Feed};
 use std::time::Duration;
 
 pub(super) fn read(
     reading: &Reading<'_>,
     component: &Component<'_>,
     map: MapReader<'_>,
-    signals: Vec<Signal>,
+    feeds: Vec<Feed>,
 ) -> Option<OtlpSettings> {
     let protocol = if component.kind.contains("http") { Protocol::Http } else { Protocol::Grpc };
     let over_http = protocol == Protocol::Http;
     let own = |key| if over_http { common::outward_endpoint(reading, &map, key, true) } else { None };
     let of_signals = [own("traces_endpoint"), own("metrics_endpoint"), own("logs_endpoint")];
-    let needed = signals.iter().any(|signal| {
-        let at = Signal::ALL.iter().position(|known| known == signal).unwrap_or_default();
+    let needed = feeds.iter().any(|feed| {
+        let at = Signal::ALL.iter().position(|known| *known == feed.signal).unwrap_or_default();
         of_signals[at].is_none()
     });
     let endpoint = if needed && !map.need("endpoint") {
@@ -40,7 +40,6 @@ pub(super) fn read(
     let default_timeout = Duration::from_secs(if over_http { 30 } else { 5 });
     let [traces_endpoint, metrics_endpoint, logs_endpoint] = of_signals;
     let settings = OtlpSettings {
-        id: component.id.to_owned(),
         protocol,
         endpoint: endpoint.clone().unwrap_or_default(),
         traces_endpoint,
@@ -50,9 +49,9 @@ pub(super) fn read(
         tls: common::tls(reading, &map),
         compression: map.word("compression", &compression).unwrap_or_default(),
         timeout: map.duration_above_zero("timeout").unwrap_or(default_timeout),
-        retry: common::retry(&map),
-        batch: queue(reading, &map),
-        signals,
+        delivery: common::delivery(reading, component.id, &map),
+        rate: common::rate(&map),
+        feeds,
     };
     if !over_http && settings.tls.insecure_skip_verify {
         map.fault(
@@ -102,48 +101,4 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
         ]
     };
     reading.without_effect(map, tuning);
-}
-
-/// `sending_queue`: the log is the queue, so only the batch is a setting.
-fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> BatchSettings {
-    let defaults = BatchSettings::default();
-    let Some(queue) = map.map("sending_queue") else { return defaults };
-    let sizes = ["enabled", "num_consumers", "queue_size", "sizer", "block_on_overflow", "wait_for_result", "storage"];
-    if sizes.iter().filter(|key| queue.given(key)).count() > 0 {
-        reading.note(
-            queue.line(),
-            map.path("sending_queue"),
-            "the log is the queue: it is on disk, always on, and bounded by extensions.store.log; only `batch` is followed",
-        );
-    }
-    let batch = queue.map("batch").map_or(defaults, batch);
-    queue.finish();
-    batch
-}
-
-fn batch(map: MapReader<'_>) -> BatchSettings {
-    let in_bytes = map.word("sizer", &[("items", false), ("bytes", true)]).unwrap_or(false);
-    let mut batch = BatchSettings::default();
-    batch.flush_timeout = map.duration("flush_timeout").unwrap_or(batch.flush_timeout);
-    let (least, most) = (map.count("min_size", 0), map.count("max_size", 0));
-    if let (Some(least), Some(most)) = (least, most)
-        && most > 0
-        && least > most
-    {
-        map.fault("max_size", format!("expected at least min_size, which is {least}, found {most}"));
-    }
-    if in_bytes {
-        // The least is counted in items here; what is too little for it goes after `flush_timeout`.
-        batch.bytes_max = most.filter(|most| *most > 0).unwrap_or(batch.bytes_max);
-    } else {
-        batch.items_min = least.map_or(batch.items_min, |least| least as u64);
-        batch.items_max = most.map_or(batch.items_max, |most| most as u64);
-        // A maximum below the default minimum would hold every request back until it is past its maximum.
-        if batch.items_max > 0 {
-            batch.items_min = batch.items_min.min(batch.items_max);
-        }
-    }
-    batch.bytes_max = map.size("bytes_max").unwrap_or(batch.bytes_max);
-    map.finish();
-    batch
 }

@@ -1,0 +1,91 @@
+//! A circuit breaker: a target that does not answer is asked by one sender at a time, and left alone as long as it asks.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::MutexGuard;
+use tokio::time::Instant;
+
+/// Failures in a row after which the circuit is open.
+pub(super) const OPEN_AFTER: u32 = 3;
+
+/// Shared by all that send one signal to one target.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    failures: AtomicU32,
+    not_before: Mutex<Option<Instant>>,
+    probe: tokio::sync::Mutex<()>,
+}
+
+/// The right to ask. While the circuit is open there is only one, and who holds it keeps it over its own waits.
+pub(super) type Turn<'a> = Option<MutexGuard<'a, ()>>;
+
+impl Breaker {
+    /// Waits until the target may be asked. `turn` is what the caller has had so far.
+    pub(super) async fn turn<'a>(&'a self, turn: Turn<'a>) -> Turn<'a> {
+        let turn = if turn.is_none() && self.is_open() { Some(self.probe.lock().await) } else { turn };
+        // Asked anew after the wait for the turn: who had it before may have been told to wait.
+        while let Some(moment) = self.not_before() {
+            tokio::time::sleep_until(moment).await;
+        }
+        // Whoever waited while the target came back need not hold up the others.
+        turn.filter(|_| self.is_open())
+    }
+
+    /// The target answered. How many failures came before.
+    pub(super) fn answered(&self) -> u32 {
+        self.failures.swap(0, Ordering::AcqRel)
+    }
+
+    /// An attempt failed; nobody asks before `wait` is over where the target said so. How many have failed in a row.
+    pub(super) fn failed(&self, asked: Option<Duration>) -> u32 {
+        if let Some(wait) = asked {
+            let moment = Instant::now() + wait;
+            let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+            *not_before = Some(not_before.map_or(moment, |known| known.max(moment)));
+        }
+        self.failures.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn is_open(&self) -> bool {
+        self.failures.load(Ordering::Acquire) >= OPEN_AFTER
+    }
+
+    fn not_before(&self) -> Option<Instant> {
+        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        not_before.filter(|moment| *moment > Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn an_open_circuit_lets_one_ask_at_a_time_until_it_is_answered() {
+        let breaker = Arc::new(Breaker::default());
+        assert!(breaker.turn(None).await.is_none(), "closed: no turn is needed");
+        let failures: Vec<u32> = (0..OPEN_AFTER).map(|_| breaker.failed(None)).collect();
+        assert_eq!(failures, [1, 2, 3]);
+        let turn = breaker.turn(None).await;
+        assert!(turn.is_some());
+        let other = breaker.clone();
+        let waiting = tokio::spawn(async move { other.turn(None).await.is_none() });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!waiting.is_finished(), "the second one waits");
+        assert_eq!(breaker.answered(), OPEN_AFTER);
+        drop(turn);
+        assert!(waiting.await.unwrap(), "closed again: it holds nothing");
+    }
+
+    #[tokio::test]
+    async fn nobody_asks_before_the_time_that_the_target_named() {
+        let breaker = Breaker::default();
+        let began = Instant::now();
+        breaker.failed(Some(Duration::from_millis(70)));
+        breaker.failed(Some(Duration::from_millis(30)));
+        breaker.turn(None).await;
+        assert!(began.elapsed() >= Duration::from_millis(70), "the longer one holds");
+    }
+}

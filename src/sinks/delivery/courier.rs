@@ -1,0 +1,328 @@
+//! Sending one batch to its end: cut to what the target takes, mapped, sent until there is a verdict, and what is refused
+//! kept as dead letters.
+
+use super::DeliverySettings;
+use super::backoff::Backoff;
+use super::batch::{self, Part};
+use super::breaker::{Breaker, OPEN_AFTER, Turn};
+use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
+use super::letters::{self, Letter, Place};
+use super::rate::Rate;
+use crate::model::own;
+use crate::model::signal::Signal;
+use crate::sinks::memory::Memory;
+use crate::sinks::settings::BatchSettings;
+use crate::sinks::stats::SinkStats;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
+
+/// However little a target takes, more than this is tried first.
+const BYTES_MAX_LEAST: usize = 64 << 10;
+
+/// Between what a delivery stands.
+#[derive(Clone)]
+pub(super) struct Ends {
+    pub(super) frames: Arc<dyn FrameSource>,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) memory: Arc<dyn Memory>,
+    pub(super) stats: Arc<SinkStats>,
+    pub(super) rate: Arc<Rate>,
+}
+
+/// Sends batches of one signal to one target; several may be under way.
+pub(super) struct Courier {
+    pub(super) settings: DeliverySettings,
+    pub(super) signal: Signal,
+    pub(super) ends: Ends,
+    pub(super) cancel: CancellationToken,
+    breaker: Breaker,
+    /// What the target was seen to take in one request.
+    bytes_max: AtomicUsize,
+}
+
+/// How sending a mapped request ended.
+enum Ended {
+    /// All of it has been dealt with.
+    Done,
+    /// The process ends; nothing more is sent.
+    Cancelled,
+    /// Nothing was taken of it; what it was made of is to be sent in two.
+    Cut(Vec<Part>, Vec<Part>),
+}
+
+/// A verdict on one payload.
+enum Verdict {
+    Target(Outcome),
+    /// It is past the reader's bound.
+    Dropped,
+    Cancelled,
+}
+
+impl Courier {
+    pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> Courier {
+        let bytes_max = AtomicUsize::new(settings.batch.bytes_max);
+        Courier { settings, signal, ends, cancel, breaker: Breaker::default(), bytes_max }
+    }
+
+    /// How much is put into one request, by what the target has been seen to take.
+    pub(super) fn bounds(&self) -> BatchSettings {
+        BatchSettings { bytes_max: self.bytes_max.load(Ordering::Relaxed), ..self.settings.batch.clone() }
+    }
+
+    /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
+    pub(super) async fn deliver(&self, parts: Vec<Part>) -> anyhow::Result<bool> {
+        let mut waiting = vec![parts];
+        while let Some(parts) = waiting.pop() {
+            // A frame is as large as its sender made it; the target has bounds of its own.
+            if !batch::fits(&self.bounds(), &parts)
+                && let Some((first, rest)) = batch::split(self.signal, &parts)
+            {
+                waiting.extend([rest, first]);
+                continue;
+            }
+            let mapped = match self.ends.target.map(self.signal, &batch::join(&parts)) {
+                Ok(mapped) => mapped,
+                Err(error) => {
+                    self.bury_parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;
+                    continue;
+                }
+            };
+            match self.send_all(mapped, &parts).await? {
+                Ended::Done => {}
+                Ended::Cancelled => return Ok(false),
+                Ended::Cut(first, rest) => waiting.extend([rest, first]),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn send_all(&self, mapped: Mapped, parts: &[Part]) -> anyhow::Result<Ended> {
+        let Some(first) = parts.first() else { return Ok(Ended::Done) };
+        self.bury(Place::of(first), &mapped.unfit).await?;
+        let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
+        let mut waiting = VecDeque::from(mapped.payloads);
+        let mut place = Place::of(first);
+        while let Some(mut payload) = waiting.pop_front() {
+            let before = payload.items;
+            let verdict = self.send(&mut payload, place, parts).await?;
+            let is_untouched = is_whole && payload.items == before;
+            match verdict {
+                Verdict::Cancelled => return Ok(Ended::Cancelled),
+                Verdict::Dropped => self.dropped(payload.items),
+                Verdict::Target(Outcome::Delivered { rejected, message }) => {
+                    self.delivered(payload.items, rejected, &message);
+                }
+                Verdict::Target(Outcome::TooLarge(reason)) => {
+                    self.send_less(&payload);
+                    let cut = is_untouched.then(|| batch::split(self.signal, parts)).flatten();
+                    if let Some((first, rest)) = cut {
+                        return Ok(Ended::Cut(first, rest));
+                    }
+                    match self.ends.target.split(&payload) {
+                        Some((first, rest)) => {
+                            waiting.push_front(rest);
+                            waiting.push_front(first);
+                        }
+                        None => self.bury_payload(is_untouched, parts, place, &payload, &reason).await?,
+                    }
+                }
+                // One frame that the target will not take must not cost the others that were put beside it.
+                Verdict::Target(Outcome::Refused(_)) if is_untouched && parts.len() > 1 => {
+                    let (first, rest) = parts.split_at(parts.len() / 2);
+                    return Ok(Ended::Cut(first.to_vec(), rest.to_vec()));
+                }
+                Verdict::Target(
+                    Outcome::Refused(reason) | Outcome::Retry { reason, .. } | Outcome::InPart { reason, .. },
+                ) => {
+                    self.bury_payload(is_untouched, parts, place, &payload, &reason).await?;
+                }
+            }
+            place.piece += 1;
+        }
+        Ok(Ended::Done)
+    }
+
+    /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
+    /// goes out of the payload.
+    async fn send(&self, payload: &mut Payload, place: Place, parts: &[Part]) -> anyhow::Result<Verdict> {
+        let mut backoff = Backoff::new(&self.settings.retry);
+        let mut turn: Turn<'_> = None;
+        loop {
+            turn = tokio::select! {
+                // Who is asked first goes on even where the process ends: what can be sent at once, is.
+                biased;
+                turn = self.breaker.turn(turn) => turn,
+                () = self.cancel.cancelled() => return Ok(Verdict::Cancelled),
+            };
+            tokio::select! {
+                biased;
+                () = self.ends.rate.pass(payload.body.len()) => {}
+                () = self.cancel.cancelled() => return Ok(Verdict::Cancelled),
+            }
+            let outcome = self.attempt(payload).await;
+            let asked = match outcome {
+                Outcome::Retry { after, ref reason } => {
+                    self.is_failing(reason, after);
+                    after
+                }
+                Outcome::InPart { taken, refused, again, after, reason } => {
+                    self.is_up();
+                    SinkStats::add(&self.ends.stats.sent_items, taken);
+                    self.bury(place, &refused).await?;
+                    let Some(again) = again else {
+                        payload.items = 0;
+                        return Ok(Verdict::Target(Outcome::delivered()));
+                    };
+                    *payload = again;
+                    self.ends.stats.failed(&reason);
+                    let Some(wait) = backoff.next(after) else {
+                        return Ok(Verdict::Target(Outcome::Retry { after, reason }));
+                    };
+                    if self.wait(wait).await.is_none() {
+                        return Ok(Verdict::Cancelled);
+                    }
+                    continue;
+                }
+                verdict => {
+                    self.is_up();
+                    return Ok(Verdict::Target(verdict));
+                }
+            };
+            if parts.last().is_some_and(|last| self.is_past_bound(last)) {
+                return Ok(Verdict::Dropped);
+            }
+            let Some(wait) = backoff.next(asked) else { return Ok(Verdict::Target(outcome)) };
+            if self.wait(wait).await.is_none() {
+                return Ok(Verdict::Cancelled);
+            }
+        }
+    }
+
+    /// `None` where the process ends before.
+    async fn wait(&self, wait: std::time::Duration) -> Option<()> {
+        self.cancel.run_until_cancelled(tokio::time::sleep(wait)).await
+    }
+
+    /// Whether what stands at a place is so far behind that its reader goes on without it.
+    pub(super) fn is_past_bound(&self, part: &Part) -> bool {
+        let queue = &self.settings.queue;
+        queue.drops_oldest
+            && queue.past(self.ends.frames.bytes_behind(part.position), part.received_unix_nano).is_some()
+    }
+
+    async fn attempt(&self, payload: &Payload) -> Outcome {
+        let (sink, signal, items) = (&self.settings.id, payload.signal.as_str(), payload.items);
+        let (route, bytes) = (payload.route, payload.body.len());
+        let work = tracing::info_span!(target: own::WORK, "deliver", sink, signal, route, items, bytes, outcome = Empty, error = Empty);
+        let outcome = self.ends.target.send(payload).instrument(work.clone()).await;
+        let (became, error) = match &outcome {
+            Outcome::Delivered { rejected: 0, .. } => ("delivered", None),
+            Outcome::Delivered { message, .. } => ("delivered in part", Some(message)),
+            Outcome::InPart { again: None, .. } => ("delivered in part", None),
+            Outcome::InPart { reason, .. } => ("delivered in part", Some(reason)),
+            Outcome::Retry { reason, .. } => ("to be sent again", Some(reason)),
+            Outcome::TooLarge(reason) => ("too large", Some(reason)),
+            Outcome::Refused(reason) => ("refused", Some(reason)),
+        };
+        work.record("outcome", became).record("error", error.map(String::as_str));
+        outcome
+    }
+
+    fn is_failing(&self, reason: &str, asked: Option<std::time::Duration>) {
+        self.ends.stats.failed(reason);
+        if self.breaker.failed(asked) == OPEN_AFTER {
+            let (sink, signal) = (&self.settings.id, self.signal.as_str());
+            tracing::warn!(
+                sink,
+                signal,
+                reason,
+                "the target does not take anything; it is tried until it does, the log keeps what waits"
+            );
+        }
+    }
+
+    fn is_up(&self) {
+        self.ends.stats.went_well();
+        let attempts = self.breaker.answered();
+        if attempts >= OPEN_AFTER {
+            tracing::info!(sink = self.settings.id, signal = self.signal.as_str(), attempts, "the target is back");
+        }
+    }
+
+    fn delivered(&self, items: u64, rejected: u64, message: &str) {
+        SinkStats::add(&self.ends.stats.sent_items, items.saturating_sub(rejected));
+        if rejected > 0 {
+            SinkStats::add(&self.ends.stats.refused_items, rejected);
+            tracing::warn!(
+                sink = self.settings.id,
+                signal = self.signal.as_str(),
+                rejected,
+                message,
+                "the target refused items out of a request"
+            );
+        }
+    }
+
+    /// Counts what the reader goes on without.
+    pub(super) fn dropped(&self, items: u64) {
+        if self.ends.stats.dropped(items) {
+            tracing::error!(
+                sink = self.settings.id,
+                signal = self.signal.as_str(),
+                "the reader is past its bound: the oldest items are dropped for it alone, and counted in the table sinks"
+            );
+        }
+    }
+
+    /// Keeps in mind what was too large, so that not every request is sent twice.
+    fn send_less(&self, payload: &Payload) {
+        let least = (payload.body.len() / 2).max(BYTES_MAX_LEAST);
+        self.bytes_max.fetch_min(least, Ordering::Relaxed);
+    }
+
+    async fn bury_payload(
+        &self,
+        is_untouched: bool,
+        parts: &[Part],
+        place: Place,
+        payload: &Payload,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        if is_untouched {
+            return self.bury_parts(parts, reason).await;
+        }
+        self.bury(place, &[Unfit { items: payload.items, reason: reason.to_owned() }]).await
+    }
+
+    async fn bury_parts(&self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
+        let letters: Vec<Letter<'_>> =
+            parts.iter().map(|part| Letter { place: Place::of(part), items: part.items, reason }).collect();
+        self.keep(&letters).await
+    }
+
+    async fn bury(&self, place: Place, unfit: &[Unfit]) -> anyhow::Result<()> {
+        let letters: Vec<Letter<'_>> =
+            unfit.iter().map(|unfit| Letter { place, items: unfit.items, reason: &unfit.reason }).collect();
+        self.keep(&letters).await
+    }
+
+    /// Keeps note of what the target will not take.
+    async fn keep(&self, letters: &[Letter<'_>]) -> anyhow::Result<()> {
+        let Some(first) = letters.first() else { return Ok(()) };
+        let items: u64 = letters.iter().map(|letter| letter.items).sum();
+        SinkStats::add(&self.ends.stats.refused_items, items);
+        SinkStats::add(&self.ends.stats.dead_letters, letters.len() as u64);
+        tracing::error!(
+            sink = self.settings.id,
+            signal = self.signal.as_str(),
+            items,
+            reason = first.reason,
+            "the target refused items for good: see the table dead_letters"
+        );
+        letters::keep(&*self.ends.memory, &self.settings.id, self.signal, letters).await
+    }
+}
