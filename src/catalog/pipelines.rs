@@ -59,6 +59,7 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/database_connections.sql",
     "pipelines/resources/database_lock_waits.sql",
     "pipelines/resources/database_replication.sql",
+    "pipelines/resources/exporter_drops.sql",
 ];
 
 const OPEN: &str = "/*---";

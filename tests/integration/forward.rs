@@ -4,7 +4,7 @@ use crate::support::config::Setup;
 use crate::support::otlp::{post, route_span, send, traces};
 use crate::support::peers::Collector;
 use crate::support::server::Server;
-use crate::support::{heavy, now_unix_nano, until};
+use crate::support::{free_port, heavy, now_unix_nano, until};
 use serde_json::json;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
     };
     let settings = format!(
         "endpoint: {endpoint}, tls: {{insecure: true}}, retry_on_failure: {{initial_interval: 100ms, max_interval: 500ms}}, \
-         sending_queue: {{batch: {{flush_timeout: 100ms, min_size: {BATCH}, max_size: {BATCH}}}}}"
+         sending_queue: {{num_consumers: 1, batch: {{flush_timeout: 100ms, min_size: {BATCH}, max_size: {BATCH}}}}}"
     );
     let mut server = Server::start(Setup::default().exporter(id, &settings)).await;
 
@@ -134,4 +134,29 @@ async fn over_grpc_everything_arrives_at_a_collector_that_comes_and_goes() {
 async fn over_http_everything_arrives_at_a_collector_that_comes_and_goes() {
     let _turn = heavy().await;
     forward("otlp_http", "http", |collector| collector.http).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_gets_what_its_pipelines_receivers_take() {
+    let behind = Server::start(Setup::default()).await;
+    let edge = free_port();
+    let setup = Setup::default()
+        .receiver("otlp/edge", &format!("protocols: {{http: {{endpoint: 127.0.0.1:{edge}}}}}"))
+        .exporter_aside("otlp_http/edge", &format!("endpoint: \"{}\"", behind.http_url("")))
+        .pipeline("traces/edge", "receivers: [otlp/edge], exporters: [otlp_http/edge]");
+    let server = Server::start(setup).await;
+    let span = |number| vec![route_span(number, "GET", "/products/{id}", 3.0)];
+    send(&server.http_url("/v1/traces"), &traces("inner", span(1))).await;
+    send(&format!("http://127.0.0.1:{edge}/v1/traces"), &traces("edge", span(2))).await;
+    let services = "SELECT service_name, count(*) AS spans FROM spans GROUP BY 1 ORDER BY 1";
+    let row = |service: &str| json!({"service_name": service, "spans": 1});
+    until("the edge's span to arrive", Duration::from_secs(30), || async {
+        let found = behind.try_sql(services).await?;
+        if found == [row("edge")] { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    // What follows the edge's span in the log would have come with it, or within the second that a batch may wait.
+    tokio::time::sleep(CURSOR_SAVED_WITHIN).await;
+    assert_eq!(behind.sql(services).await, [row("edge")], "and nothing of the other receiver");
+    assert_eq!(server.sql(services).await, [row("edge"), row("inner")], "what is received is stored in any case");
 }

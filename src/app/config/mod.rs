@@ -144,6 +144,7 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
     service.check_names(reading, &sections);
     processors::check_samplers(reading, &service);
     exporters::check_places(reading, &service);
+    exporters::note_scrape(reading, &service, &sections.exporters);
     exporters::check_connectors(reading, &service);
     performance::check_attached(reading, &service, &performance.id);
     Some(Config {

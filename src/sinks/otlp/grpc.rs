@@ -114,6 +114,10 @@ fn judge(status: &Status) -> Outcome {
     match status.code() {
         // What tonic's own servers say of such a message.
         Code::OutOfRange if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
+        // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+        Code::Unauthenticated | Code::PermissionDenied => {
+            Outcome::Retry { after, reason: format!("{reason} (are its `headers` right?)") }
+        }
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted

@@ -85,6 +85,10 @@ impl Target for Http {
         let reason = format!("{status}: {}", web::cut(&told(&body)));
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
+            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Outcome::Retry { after, reason: format!("{reason} (are its `headers` right?)") }
+            }
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE

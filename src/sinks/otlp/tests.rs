@@ -146,6 +146,11 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
         assert_eq!(matches!(outcome, Outcome::Retry { .. }), retried, "{status}: {outcome:?}");
         assert_eq!(matches!(outcome, Outcome::Refused(_)), !retried, "{status}: {outcome:?}");
     }
+    for answer in [(|| http_answer(401, &[], Vec::new())) as Answer, || http_answer(403, &[], Vec::new())] {
+        let outcome = over_http(answer).await;
+        let waits = matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("are its `headers` right?"));
+        assert!(waits, "a key can be mended: {outcome:?}");
+    }
     assert!(matches!(over_http(|| http_answer(413, &[], Vec::new())).await, Outcome::TooLarge(_)));
 }
 
@@ -199,7 +204,11 @@ async fn statuses_over_grpc_are_retried_split_or_refused_as_the_standard_says() 
         assert!(matches!(outcome, Outcome::Retry { after: None, .. }), "{code}: {outcome:?}");
     }
     assert!(matches!(over_grpc(|| grpc_answer("3", "")).await, Outcome::Refused(_)));
-    assert!(matches!(over_grpc(|| grpc_answer("16", "")).await, Outcome::Refused(_)));
+    for answer in [(|| grpc_answer("16", "")) as Answer, || grpc_answer("7", "")] {
+        let outcome = over_grpc(answer).await;
+        let waits = matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("are its `headers` right?"));
+        assert!(waits, "a key can be mended: {outcome:?}");
+    }
     assert!(matches!(over_grpc(|| grpc_answer("8", "")).await, Outcome::Refused(_)));
     for answer in [(|| grpc_told("8", "the message is larger than 4194304 bytes")) as Answer, || {
         grpc_told("11", "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes")

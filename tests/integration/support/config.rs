@@ -35,6 +35,9 @@ pub(crate) struct Setup {
     sql: Vec<String>,
     exporters: Vec<(String, String)>,
     channels: Vec<(String, String)>,
+    receivers: Vec<(String, String)>,
+    aside: Vec<(String, String)>,
+    pipelines: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     telemetry: Option<String>,
 }
@@ -55,6 +58,24 @@ impl Setup {
     /// An exporter, in the pipelines of all three signals.
     pub(crate) fn exporter(mut self, id: &str, settings: &str) -> Setup {
         self.exporters.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// A receiver besides the common one; it stands where a pipeline names it.
+    pub(crate) fn receiver(mut self, id: &str, settings: &str) -> Setup {
+        self.receivers.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// An exporter that stands only where a pipeline names it.
+    pub(crate) fn exporter_aside(mut self, id: &str, settings: &str) -> Setup {
+        self.aside.push((id.to_owned(), settings.to_owned()));
+        self
+    }
+
+    /// A pipeline besides the common ones.
+    pub(crate) fn pipeline(mut self, id: &str, settings: &str) -> Setup {
+        self.pipelines.push((id.to_owned(), settings.to_owned()));
         self
     }
 
@@ -87,13 +108,17 @@ impl Setup {
     /// The file's text.
     pub(crate) fn text(&self, ports: Ports, store: &Path) -> String {
         let Ports { grpc, http, sql, postgres, scrape, health } = ports;
-        let mut text = format!(
-            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}\n\
-             connectors:\n  performance:\n    interval: 1s\n    lag: 1s\n"
-        );
+        let mut text = String::from("connectors:\n  performance:\n    interval: 1s\n    lag: 1s\n");
         lines(&mut text, &self.performance);
+        let _ = writeln!(
+            text,
+            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}"
+        );
+        for (id, settings) in &self.receivers {
+            let _ = writeln!(text, "  {id}: {{{settings}}}");
+        }
         let _ = writeln!(text, "exporters:\n  prometheus: {{endpoint: 127.0.0.1:{scrape}}}");
-        for (id, settings) in self.exporters.iter().chain(&self.channels) {
+        for (id, settings) in self.exporters.iter().chain(&self.channels).chain(&self.aside) {
             let _ = writeln!(text, "  {id}: {{{settings}}}");
         }
         let _ = writeln!(text, "extensions:\n  store:\n    directory: {:?}", store.display());
@@ -114,6 +139,9 @@ impl Setup {
         if !self.channels.is_empty() {
             let ids: Vec<&str> = self.channels.iter().map(|(id, _)| id.as_str()).collect();
             let _ = writeln!(text, "    logs/alerts: {{receivers: [performance], exporters: [{}]}}", ids.join(", "));
+        }
+        for (id, settings) in &self.pipelines {
+            let _ = writeln!(text, "    {id}: {{{settings}}}");
         }
         // Own telemetry would stand among what a test counts.
         let none = "logs: {level: info, store: false}, metrics: {level: none}, traces: {level: none}";

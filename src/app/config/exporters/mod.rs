@@ -93,6 +93,24 @@ pub(super) fn check_places(reading: &Reading<'_>, service: &Service) {
     }
 }
 
+/// The scrape shows what stands in the tables, and those know no pipelines.
+pub(super) fn note_scrape(reading: &Reading<'_>, service: &Service, components: &[Component<'_>]) {
+    let of_metrics = service.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
+    let mut all: Vec<&str> =
+        of_metrics.flat_map(|pipeline| pipeline.receivers.iter().map(|named| named.id.as_str())).collect();
+    all.retain(|id| !is_connector(id));
+    for component in components.iter().filter(|component| component.kind == "prometheus") {
+        let own = service.feeds_of(component.id);
+        let left_out =
+            all.iter().find(|id| !own.iter().any(|feed| feed.receivers.iter().any(|receiver| receiver == *id)));
+        if let Some(id) = left_out {
+            let message =
+                format!("shows the metrics of all receivers, also those of {id:?}, whose pipelines do not name it");
+            reading.note(component.line, &component.path, message);
+        }
+    }
+}
+
 fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     let kind = id.split('/').next().unwrap_or_default();
     let signal = pipeline.signal;

@@ -52,6 +52,53 @@ fn every_exporter_gets_what_it_can_send() {
 }
 
 #[test]
+fn an_exporter_is_fed_by_the_receivers_of_its_pipelines() {
+    let text = "\
+receivers: {otlp: {protocols: {grpc: }}, otlp/b: {protocols: {http: }}}
+exporters: {otlp_http/a: {endpoint: \"http://a:4318\"}, otlp_http/b: {endpoint: \"http://b:4318\"}, prometheus: }
+connectors: {performance: }
+service:
+  pipelines:
+    traces/a: {receivers: [otlp], exporters: [otlp_http/a, performance]}
+    traces/b: {receivers: [otlp, otlp/b], exporters: [otlp_http/b, performance]}
+    metrics/a: {receivers: [otlp], exporters: [prometheus, performance]}
+    metrics/b: {receivers: [otlp/b], exporters: [performance]}
+";
+    let config = good(text);
+    assert_eq!(config.otlp[0].feeds, [feed(Signal::Traces)]);
+    let of_both = Feed { signal: Signal::Traces, receivers: vec!["otlp".into(), "otlp/b".into()] };
+    assert_eq!(config.otlp[1].feeds, [of_both]);
+    let note = "c.yaml:2: exporters.prometheus: shows the metrics of all receivers, also those of \"otlp/b\", whose \
+                pipelines do not name it";
+    assert!(config.notes.iter().any(|told| told == note), "{:?}", config.notes);
+}
+
+#[test]
+fn a_readers_bounds_and_rate_are_read() {
+    let text = |queue: &str| {
+        standing(
+            "{traces: {receivers: [otlp], exporters: [otlp_http, performance]}}",
+            &format!(
+                "exporters: {{otlp_http: {{endpoint: \"http://a:4318\", sending_queue: {queue}, rate_limit: {{requests_per_second: 2.5, bytes_per_second: 1MiB}}}}}}\n"
+            ),
+        )
+    };
+    let otlp =
+        good(&text("{num_consumers: 3, queue_size: 2GiB, sizer: bytes, age_max: 6h, on_overflow: drop_oldest}")).otlp;
+    let queue = &otlp[0].delivery.queue;
+    assert_eq!((queue.consumers, queue.bytes_max, queue.drops_oldest), (3, Some(2 << 30), true));
+    assert_eq!(queue.age_max, Some(Duration::from_hours(6)));
+    assert_eq!(otlp[0].rate.requests_per_second, Some(2.5));
+    assert_eq!(otlp[0].rate.bytes_per_second, Some(1_048_576.0));
+    let collectors = good(&text("{enabled: true, num_consumers: 4, queue_size: 5000, block_on_overflow: true}")).otlp;
+    let queue = &collectors[0].delivery.queue;
+    assert_eq!((queue.consumers, queue.bytes_max, queue.drops_oldest), (4, None, false));
+    let opposite = faults(&text("{age_max: 1h, block_on_overflow: true, on_overflow: drop_oldest}"));
+    assert_eq!(opposite.len(), 1, "{opposite:?}");
+    assert!(opposite[0].contains("block_on_overflow: says the opposite of on_overflow"), "{opposite:?}");
+}
+
+#[test]
 fn a_sampler_before_performance_is_a_fault() {
     let told = faults(&standing(
         "{traces: {receivers: [otlp], processors: [tail_sampling], exporters: [performance]}}",
