@@ -5,7 +5,9 @@
 use crate::catalog::declared;
 use crate::catalog::yaml::{self, Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, Faults};
-use crate::model::pipeline::{Direction, Example, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind};
+use crate::model::pipeline::{
+    Direction, Example, ExampleLimits, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind,
+};
 use crate::model::units::{DURATION, duration_whole_ms};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -286,9 +288,14 @@ fn example(map: MapReader<'_>) -> Option<Example> {
     map.need("expect");
     let expect = map.get("expect").and_then(|node| rows(&map, "expect", node)).unwrap_or_default();
     map.finish();
-    Some(Example { name, now_ms, given, expect, line })
+    Some(Example { name, now_ms, given, alerting, expect, line })
 }
 
+    let alerting = map.map("alerting").map(|limits| {
+        let (warning, critical) = (limits.float("warning"), limits.float("critical"));
+        limits.finish();
+        ExampleLimits { warning, critical }
+    });
 /// A list of maps, as JSON.
 fn rows(map: &MapReader<'_>, key: &str, node: &Node) -> Option<ExampleRows> {
     let rows = match node.to_json() {
