@@ -212,6 +212,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),
+        counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         prose: parts.prose.to_owned(),
         sql: parts.sql.to_owned(),
         sql_line: parts.sql_line,
@@ -221,6 +222,9 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     }
     map.finish();
     definition
+    if !definition.counters.is_empty() && !definition.reads.iter().any(|table| table == "metrics") {
+        map.fault("counters", "names metrics that count, and this rollup does not read metrics");
+    }
 }
 
 fn finding(map: &MapReader<'_>) -> FindingDef {

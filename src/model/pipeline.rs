@@ -161,6 +161,9 @@ pub struct PipelineDef {
     pub reads: Vec<String>,
     /// Line on which that is said.
     pub reads_line: usize,
+    /// For a rollup of `metrics`: names of metrics that count, though senders give them as gauges or as sums that may
+    /// fall: they have an increase, too.
+    pub counters: Vec<String>,
     /// For a finding.
     pub finding: Option<FindingDef>,
     /// Its tests.
