@@ -31,6 +31,7 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/pools_from_metrics.sql",
     "pipelines/resources/pools_from_histograms.sql",
     "pipelines/resources/resources.sql",
+    "pipelines/resources/databases.sql",
     "pipelines/queries/applications.sql",
     "pipelines/resources/queues.sql",
     "pipelines/queries/requests_summary.sql",
