@@ -33,6 +33,7 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/resources.sql",
     "pipelines/resources/databases.sql",
     "pipelines/queries/applications.sql",
+    "pipelines/queries/users_from_logs.sql",
     "pipelines/resources/queues.sql",
     "pipelines/queries/requests_summary.sql",
     "pipelines/queries/slow_queries.sql",
@@ -211,9 +212,9 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         table,
         reads_line: if kind == PipelineKind::Rollup { line_of("reads") } else { 0 },
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
+        counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),
-        counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         prose: parts.prose.to_owned(),
         sql: parts.sql.to_owned(),
         sql_line: parts.sql_line,
@@ -221,11 +222,11 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     if kind == PipelineKind::Rollup && definition.reads.is_empty() {
         map.fault("reads", "expected the signal tables that it reads, such as [spans], found none");
     }
-    map.finish();
-    definition
     if !definition.counters.is_empty() && !definition.reads.iter().any(|table| table == "metrics") {
         map.fault("counters", "names metrics that count, and this rollup does not read metrics");
     }
+    map.finish();
+    definition
 }
 
 fn finding(map: &MapReader<'_>) -> FindingDef {
@@ -290,17 +291,17 @@ fn example(map: MapReader<'_>) -> Option<Example> {
             given.insert(entry.key.clone(), rows(&tables, &entry.key, &entry.node)?);
         }
     }
+    let alerting = map.map("alerting").map(|limits| {
+        let (warning, critical) = (limits.float("warning"), limits.float("critical"));
+        limits.finish();
+        ExampleLimits { warning, critical }
+    });
     map.need("expect");
     let expect = map.get("expect").and_then(|node| rows(&map, "expect", node)).unwrap_or_default();
     map.finish();
     Some(Example { name, now_ms, given, alerting, expect, line })
 }
 
-    let alerting = map.map("alerting").map(|limits| {
-        let (warning, critical) = (limits.float("warning"), limits.float("critical"));
-        limits.finish();
-        ExampleLimits { warning, critical }
-    });
 /// A list of maps, as JSON.
 fn rows(map: &MapReader<'_>, key: &str, node: &Node) -> Option<ExampleRows> {
     let rows = match node.to_json() {
