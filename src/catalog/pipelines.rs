@@ -5,7 +5,9 @@
 use crate::catalog::declared;
 use crate::catalog::yaml::{self, Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, Faults};
-use crate::model::pipeline::{Direction, Example, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind};
+use crate::model::pipeline::{
+    Direction, Example, ExampleLimits, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind,
+};
 use crate::model::units::{DURATION, duration_whole_ms};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,9 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/pools_from_metrics.sql",
     "pipelines/resources/pools_from_histograms.sql",
     "pipelines/resources/resources.sql",
+    "pipelines/resources/databases.sql",
     "pipelines/queries/applications.sql",
+    "pipelines/queries/users_from_logs.sql",
     "pipelines/resources/queues.sql",
     "pipelines/queries/requests_summary.sql",
     "pipelines/queries/slow_queries.sql",
@@ -209,6 +213,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         table,
         reads_line: if kind == PipelineKind::Rollup { line_of("reads") } else { 0 },
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
+        counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),
         prose: parts.prose.to_owned(),
@@ -217,6 +222,9 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     };
     if kind == PipelineKind::Rollup && definition.reads.is_empty() {
         map.fault("reads", "expected the signal tables that it reads, such as [spans], found none");
+    }
+    if !definition.counters.is_empty() && !definition.reads.iter().any(|table| table == "metrics") {
+        map.fault("counters", "names metrics that count, and this rollup does not read metrics");
     }
     map.finish();
     definition
@@ -284,10 +292,15 @@ fn example(map: MapReader<'_>) -> Option<Example> {
             given.insert(entry.key.clone(), rows(&tables, &entry.key, &entry.node)?);
         }
     }
+    let alerting = map.map("alerting").map(|limits| {
+        let (warning, critical) = (limits.float("warning"), limits.float("critical"));
+        limits.finish();
+        ExampleLimits { warning, critical }
+    });
     map.need("expect");
     let expect = map.get("expect").and_then(|node| rows(&map, "expect", node)).unwrap_or_default();
     map.finish();
-    Some(Example { name, now_ms, given, expect, line })
+    Some(Example { name, now_ms, given, alerting, expect, line })
 }
 
 /// A list of maps, as JSON.

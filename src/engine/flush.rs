@@ -117,6 +117,7 @@ impl Flusher {
             return Err(Faults(faults).into());
         }
         self.rollups = rollups;
+        self.counters.count(pipelines.iter().flat_map(|pipeline| pipeline.counters.clone()).collect());
         Ok(())
     }
 

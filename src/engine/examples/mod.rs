@@ -9,6 +9,7 @@ mod tests;
 use super::findings::{Evaluator, EvaluatorSettings};
 use super::functions;
 use super::run::{Window, json_rows, run};
+use crate::model::budget::AlertLimit;
 use crate::model::fault::Fault;
 use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};
 use crate::model::table::TableDef;
@@ -35,7 +36,7 @@ async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableD
         given::register(&context, tables, pipeline.kind, name, rows)?;
     }
     let found = match pipeline.kind {
-        PipelineKind::Finding => judged(pipeline, &context, example.now_ms).await?,
+        PipelineKind::Finding => judged(pipeline, &context, example).await?,
         PipelineKind::Rollup | PipelineKind::View => {
             let window = Window { start_ms: example.now_ms - pipeline.window_ms, end_ms: example.now_ms };
             let outcome = run(&context, pipeline, &pipeline.params, Some(window)).await;
@@ -59,15 +60,19 @@ pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
     Ok(context)
 }
 
-async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -> Result<ExampleRows, String> {
+async fn judged(
+    pipeline: &PipelineDef,
+    context: &SessionContext,
+    example: &Example,
+) -> Result<ExampleRows, String> {
     let settings = EvaluatorSettings {
         lag_ms: 0,
         timeout: Duration::from_mins(1),
-        alerting: Vec::new(),
+        alerting: alerting(pipeline, example)?,
         overrides: BTreeMap::new(),
     };
     let mut evaluator = Evaluator::new(std::slice::from_ref(pipeline), settings, &[]);
-    let evaluation = evaluator.evaluate(context, now_ms).await;
+    let evaluation = evaluator.evaluate(context, example.now_ms).await;
     if let Some(error) = evaluation.runs.into_iter().find_map(|run| run.error) {
         return Err(error);
     }
@@ -84,4 +89,13 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -
         row
     };
     Ok(evaluation.findings.into_iter().map(row).collect())
+}
+
+/// The limits that an example sets as a user would.
+fn alerting(pipeline: &PipelineDef, example: &Example) -> Result<Vec<AlertLimit>, String> {
+    let Some(limits) = example.alerting else { return Ok(Vec::new()) };
+    let Some(key) = pipeline.finding.as_ref().and_then(|finding| finding.alerting.clone()) else {
+        return Err("alerting: the pipeline names no key of `alerting` whose limits these could be".to_owned());
+    };
+    Ok(vec![AlertLimit { key, warning: limits.warning, critical: limits.critical, window_ms: None }])
 }

@@ -7,6 +7,7 @@ mod distinct;
 mod exemplars;
 mod folding;
 mod glob;
+mod json;
 mod quantile;
 mod sketch;
 
@@ -35,6 +36,7 @@ pub fn register(context: &SessionContext) {
         attributes::attr_double(),
         attributes::attr_bool(),
         glob::glob(),
+        json::json_text(),
         db_fingerprint::db_fingerprint(),
         exemplars::exemplar_trace_ids(),
     ] {

@@ -4,7 +4,7 @@ use super::{number, text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far a sender's clock may be ahead, ms.
@@ -28,6 +28,8 @@ pub(crate) struct Counters {
     /// Series that moved since the last [`Counters::commit`], with the point before.
     moved: HashMap<i64, Option<Point>>,
     series_max: usize,
+    /// Names of metrics that count, whatever their senders call them.
+    names: HashSet<String>,
     /// When counting began here: what a counter that began later shows at first is all new.
     epoch_unix_nano: i64,
     /// Points of series beyond the bound, of which no increase is known.
@@ -44,6 +46,11 @@ struct Increase {
 impl Counters {
     pub(crate) fn new(series_max: usize, epoch_unix_nano: i64) -> Counters {
         Counters { series_max, epoch_unix_nano, ..Counters::default() }
+    }
+
+    /// Takes metrics of these names for counters where they are gauges, or sums that may fall.
+    pub(crate) fn count(&mut self, names: HashSet<String>) {
+        self.names = names;
     }
 
     /// Puts back a point that [`Counters::moved`] gave.
@@ -113,19 +120,25 @@ impl Counters {
         let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let value = number::<Float64Type>(batch, "value");
-        let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
+        let (name, kind, temporality) = (text(batch, "name"), text(batch, "kind"), text(batch, "temporality"));
         let monotonic = batch
             .column_by_name("is_monotonic")
             .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
         let latest = latest_unix_nano();
         let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
+        let is_counter: Vec<bool> = (0..batch.num_rows())
+            .map(|row| match kind(row) {
+                Some("sum") if grows(row) => temporality(row).is_some(),
+                _ => name(row).is_some_and(|name| self.names.contains(name)),
+            })
+            .collect();
         let deltas: Float64Array = (0..batch.num_rows())
             .map(|row| {
-                if kind(row) != Some("sum") || !grows(row) {
+                if !is_counter[row] {
                     return None;
                 }
                 let value = value(row).filter(|value| value.is_finite())?;
-                if temporality(row)? == "delta" {
+                if temporality(row) == Some("delta") {
                     Some(value)
                 } else {
                     let point = Point {
@@ -272,6 +285,29 @@ mod tests {
         let back = [point(150, 400, 9.0), point(150, 500, 12.0)];
         assert_eq!(increases(&mut counters, &back), [None, Some(3.0)]);
         assert!(counters.advance(2, point(350, 400, 5.0)).is_some(), "what began since is new");
+    }
+
+    #[test]
+    fn a_gauge_that_is_named_counts_from_its_second_point() {
+        use arrow::array::{BooleanArray, StringArray};
+        let batch = RecordBatch::try_from_iter([
+            ("name", Arc::new(StringArray::from(vec!["hits", "hits", "size", "size"])) as ArrayRef),
+            ("kind", Arc::new(StringArray::from(vec!["gauge"; 4]))),
+            ("temporality", Arc::new(StringArray::from(vec![None::<&str>; 4]))),
+            ("is_monotonic", Arc::new(BooleanArray::from(vec![None; 4]))),
+            ("series_id", Arc::new(Int64Array::from(vec![1, 1, 2, 2]))),
+            ("time_unix_nano", Arc::new(Int64Array::from(vec![200, 300, 200, 300]))),
+            ("value", Arc::new(Float64Array::from(vec![90.0, 180.0, 5.0, 6.0]))),
+        ])
+        .unwrap();
+        let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(arrow::datatypes::Field::new("delta", arrow::datatypes::DataType::Float64, true)));
+        let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::new(fields));
+        let mut counters = Counters::new(10, 0);
+        counters.count(HashSet::from(["hits".to_owned()]));
+        let rows = counters.metrics(&batch, &schema).unwrap();
+        let delta = number::<Float64Type>(&rows, "delta");
+        assert_eq!((0..4).map(delta).collect::<Vec<_>>(), [None, Some(90.0), None, None]);
     }
 
     #[test]
