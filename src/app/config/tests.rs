@@ -361,3 +361,4 @@ proptest::proptest! {
 
 mod listening;
 mod pipelines;
+mod secrets;
