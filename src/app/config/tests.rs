@@ -360,5 +360,6 @@ proptest::proptest! {
 }
 
 mod listening;
+mod once;
 mod pipelines;
 mod secrets;
