@@ -359,6 +359,7 @@ proptest::proptest! {
     }
 }
 
+mod collector;
 mod listening;
 mod once;
 mod pipelines;
