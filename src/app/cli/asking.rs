@@ -8,6 +8,7 @@ use serde_json::json;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -29,7 +30,7 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     if args.watch {
         tokio::select! {
             outcome = watch(&client, &args) => outcome?,
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            ended = ended() => ended?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -41,6 +42,15 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until Ctrl-C or SIGTERM.
+async fn ended() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// In place on a terminal; else a line a change.
@@ -67,13 +77,13 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         match client.findings().await {
             Ok(findings) => seen = Some(findings),
             Err(error) => {
-                let error = format!("{error:#}");
+                let said = super::told(&error, args.server.json);
                 if in_place {
-                    screen.draw(&format!("{error}\n"))?;
-                } else if lost.as_ref() != Some(&error) {
-                    eprintln!("spanwise: {error}");
+                    screen.draw(&format!("{said}\n"))?;
+                } else if lost.as_ref() != Some(&said) {
+                    eprintln!("{said}");
                 }
-                lost = Some(error);
+                lost = Some(said);
             }
         }
     }

@@ -73,6 +73,13 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
         operation_match: pattern,
         ..of_everything(BudgetKind::Api, name, limit, "ms")
     };
+    if entry.node.value == Value::Faulty {
+        return None;
+    }
+    if name.trim().is_empty() {
+        map.fault(name, "expected a name of the budget, under which it stands in findings, found empty text");
+        return None;
+    }
     if !matches!(entry.node.value, Value::Map(_)) {
         let Some(pattern) = own_pattern else {
             let known = API_PATTERNS.map(|(name, _)| name);
@@ -94,14 +101,15 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
     let entry = map.map(name)?;
     let pattern = glob(&entry, "match");
     let service = glob(&entry, "service");
-    if pattern.is_none() && service.is_none() && own_pattern.is_none() && !entry.has("match") && !entry.has("service") {
-        entry.fault("match", "expected match, service or both, found neither");
-    }
     let percentile = entry.float("p");
     if let Some(percentile) = percentile.filter(|percentile| !(0.0..100.0).contains(percentile) || *percentile == 0.0) {
         entry.fault("p", format!("expected a percentile between 0 and 100, such as 95, found {percentile}"));
     }
     let limit = if entry.need("limit") { above_zero(&entry, "limit", DURATION, duration_ms) } else { None };
+    let neither = own_pattern.is_none() && !entry.has("match") && !entry.has("service");
+    if neither && !entry.has_unknown() {
+        entry.fault("match", "expected match, service or both, found neither");
+    }
     entry.finish();
     let mut budget =
         budget(limit?, pattern.or(own_pattern.map(str::to_owned)).unwrap_or_else(|| EVERYTHING.to_owned()));

@@ -1,5 +1,6 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
+use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
@@ -31,21 +32,6 @@ impl fmt::Debug for ReceiverConfig {
 }
 
 const KNOWN: [&str; 1] = ["otlp"];
-const OTHERS: [&str; 12] = [
-    "prometheus",
-    "jaeger",
-    "zipkin",
-    "hostmetrics",
-    "filelog",
-    "kafka",
-    "redis",
-    "postgresql",
-    "mysql",
-    "statsd",
-    "k8s_cluster",
-    "opencensus",
-];
-
 /// Says of a Collector's receiver how its data comes here.
 const INSTEAD: &str = "only OTLP is received here; keep this receiver in a Collector, and have it export with \
                        `otlp_grpc: {endpoint: 127.0.0.1:4317, tls: {insecure: true}}`";
@@ -54,8 +40,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Vec<R
     let mut receivers = Vec::new();
     for component in components {
         if component.kind != "otlp" {
-            let told: Vec<(&str, &str)> = OTHERS.iter().map(|kind| (*kind, INSTEAD)).collect();
-            reading.unknown(component, &KNOWN, &told);
+            reading.unknown(component, &KNOWN, &[], INSTEAD);
             continue;
         }
         let Some(map) = component.settings(reading) else { continue };
@@ -92,10 +77,7 @@ fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings)
         },
         auth_token,
     };
-    reading.without_effect(
-        &map,
-        &["max_concurrent_streams", "read_buffer_size", "write_buffer_size", "keepalive", "include_metadata"],
-    );
+    collector::grpc(reading, &map);
     map.finish();
     (address, settings)
 }
@@ -130,19 +112,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
     if paths[0] == paths[1] || paths[0] == paths[2] || paths[1] == paths[2] {
         map.fault("traces_url_path", "expected three different paths for traces, metrics and logs");
     }
-    reading.without_effect(
-        &map,
-        &[
-            "include_metadata",
-            "response_headers",
-            "compression_algorithms",
-            "read_timeout",
-            "read_header_timeout",
-            "write_timeout",
-            "idle_timeout",
-            "keep_alives_enabled",
-        ],
-    );
+    collector::http(reading, &map);
     map.finish();
     (address, settings)
 }
@@ -152,20 +122,6 @@ fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, O
     let token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     let address = reading.listen(map, loopback(port), Guard::of(map.given("auth_token"), anyone));
-    if map.text("transport").is_some_and(|transport| transport != "tcp") {
-        map.fault("transport", "expected tcp, which is all that is listened on");
-    }
-    reading.not_yet(
-        map,
-        &[
-            ("tls", "let a proxy in front end TLS, and listen on loopback behind it"),
-            (
-                "auth",
-                "write `auth_token: ${env:TOKEN}` in its place: senders then show `authorization: Bearer <token>`",
-            ),
-            ("middlewares", "remove it"),
-        ],
-    );
     (address, token.map(|token| token.reveal().to_owned()))
 }
 

@@ -363,5 +363,8 @@ proptest::proptest! {
     }
 }
 
+mod collector;
 mod listening;
+mod once;
 mod pipelines;
+mod secrets;
