@@ -37,6 +37,33 @@ fn every_key_of_a_listener_is_known() {
 }
 
 #[test]
+fn every_key_of_an_otlp_exporter_is_known() {
+    let common = "tls: {min_version: \"1.2\", reload_interval: 1h, include_system_ca_certs_pool: true, curve_preferences: [X25519]}, \
+                  read_buffer_size: 1, write_buffer_size: 1, compression_params: {level: 1}, sending_queue: {batch: \
+                  {flush_timeout: 1s, partition: {metadata_keys: [a]}}}";
+    let http = "max_conns_per_host: 1, http2_read_idle_timeout: 1s, http2_ping_timeout: 1s, cookies: {}, force_attempt_http2: true, \
+                keepalive: {max_idle_conns: 1}, idle_conn_timeout: 1s, max_idle_conns: 1, max_idle_conns_per_host: 1, \
+                disable_keep_alives: true, profiles_endpoint: \"http://b:1\"";
+    let grpc = "keepalive: {time: 1s}, wait_for_ready: true, user_agent: a, balancer_name: round_robin";
+    let file = |more: &str, grpc: &str, http: &str| {
+        format!(
+            "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{otlp_grpc: {{endpoint: \"b.example:1\", {more}, {grpc}}}, \
+             otlp_http: {{endpoint: \"http://b.example:1\", {more}, {http}}}}}\nservice: {{pipelines: {{traces: {{receivers: [otlp], \
+             exporters: [otlp_grpc, otlp_http]}}}}}}\n"
+        )
+    };
+    let config = good(&file(common, grpc, http));
+    for key in ["otlp_http.cookies", "otlp_http.keepalive", "otlp_grpc.sending_queue.batch.partition"] {
+        assert!(noted(&config, &format!("exporters.{key}: has no effect here")), "{key} in {:#?}", config.notes);
+    }
+    let refused = "auth: {authenticator: a}, middlewares: [{id: a}], tls: {tpm: {enabled: true}, cipher_suites: [a], \
+                   include_insecure_cipher_suites: true, cert_file: a, server_name_override: a}";
+    let told = faults(&file(refused, "authority: a", "proxy_url: \"http://p:1\""));
+    assert_eq!(told.len(), 16, "{told:#?}");
+    assert!(told.iter().all(|fault| fault.contains("is not supported yet; ")), "{told:#?}");
+}
+
+#[test]
 fn words_are_taken_in_letters_of_either_case() {
     let config = good(
         "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {debug: {verbosity: Detailed}}\nservice:\n  pipelines: {traces: \
