@@ -75,7 +75,7 @@ pub struct Recovery {
     pub bytes: u64,
     /// Bytes of a frame at the end that was never finished, so never acknowledged.
     pub truncated_bytes: u64,
-    /// Places in the middle where bytes had been damaged, and were passed over.
+    /// Places where bytes of whole frames had been damaged, and were passed over. They may have been acknowledged.
     pub damaged_frames: u64,
 }
 
@@ -151,6 +151,8 @@ struct Shared {
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) queued_bytes: std::sync::atomic::AtomicUsize,
     pub(crate) failure: std::sync::OnceLock<String>,
+    /// What the system said when the disk was full, until there is room again.
+    no_space: std::sync::Mutex<Option<String>>,
 }
 
 impl<T: Send + 'static> Log<T> {
@@ -167,6 +169,7 @@ impl<T: Send + 'static> Log<T> {
             newest,
             queued_bytes: std::sync::atomic::AtomicUsize::new(0),
             failure: std::sync::OnceLock::new(),
+            no_space: std::sync::Mutex::default(),
         });
         let (queue, appends) = mpsc::unbounded_channel();
         let (committed, commits) = mpsc::unbounded_channel();
@@ -216,6 +219,12 @@ impl<T> Log<T> {
         Position(self.shared.segments().before_last(bytes))
     }
 
+    /// A place behind which everything stands that was appended at or after a time, and what lies in the same segments.
+    #[must_use]
+    pub fn before_time(&self, time: std::time::SystemTime) -> Position {
+        Position(self.shared.segments().before_time(time))
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
@@ -234,13 +243,22 @@ impl<T> Log<T> {
     }
 
     /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that are past the age or
-    /// beyond the bytes of the settings.
+    /// beyond the bytes of the settings. On a full disk the oldest of them go in any case.
     pub fn cut(&self, keep_after: Position) {
         let mut segments = match self.shared.segments.write() {
             Ok(segments) => segments,
             Err(poisoned) => poisoned.into_inner(),
         };
-        segments.cut(keep_after.0, self.shared.settings.bytes_max, self.shared.settings.age_max);
+        let settings = &self.shared.settings;
+        // Senders are refused at the bound itself, so room is made a little before it.
+        let mut bytes_goal = settings.bytes_max - settings.bytes_max / 8;
+        if self.shared.no_space().is_some() {
+            bytes_goal = bytes_goal.min(segments.bytes() - segments.bytes() / 8);
+        }
+        if segments.cut(keep_after.0, bytes_goal, settings.age_max) {
+            // Whether that was enough the next frame shows.
+            *self.shared.no_space() = None;
+        }
     }
 
     /// Whether frames can be taken.
@@ -250,6 +268,9 @@ impl<T> Log<T> {
     pub fn health(&self) -> Result<(), String> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(failure.clone());
+        }
+        if let Some(said) = self.shared.no_space().as_ref() {
+            return Err(format!("no space left on the disk: {said}; senders are held back"));
         }
         let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
         if found >= limit {
@@ -267,6 +288,11 @@ impl Shared {
             Ok(segments) => segments,
             Err(poisoned) => poisoned.into_inner(),
         }
+    }
+
+    /// Why the disk took nothing of late, if so.
+    fn no_space(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.no_space.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Takes room in the queue for as long as the guard lives.
