@@ -3,7 +3,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, MySqlDialect,
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn depth_in(dialect: &dyn Dialect, sql: &str) -> usize {
     Tokenizer::new(dialect, sql).tokenize_with_location().map_or(0, |tokens| depth(&tokens))
@@ -195,12 +195,16 @@ fn deepest(calls_max: usize) -> Vec<(&'static str, String)> {
 fn what_is_let_through_is_parsed_in_no_time_whatever_stands_within_itself() {
     let (tell, told) = mpsc::channel();
     let parsing = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
+        let mut slowest = (Duration::ZERO, "", String::new());
         for (dialect, sql) in deepest(crate::engine::query::CALLS_MAX) {
             tell.send(Some((dialect, sql.clone()))).unwrap();
+            let began = Instant::now();
             let rules = dialect_from_str(dialect).unwrap();
             let parser = Parser::new(&*rules).with_recursion_limit(50).try_with_sql(&sql);
             let _any = parser.and_then(|mut parser| parser.parse_statements());
+            slowest = slowest.max((began.elapsed(), dialect, sql));
         }
+        println!("slowest: {slowest:?}");
         tell.send(None).unwrap();
     });
     let mut last = None;
