@@ -150,6 +150,7 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
     if let Some(map) = map.map("resends") {
         ingest.dedup_window = map.duration("window").unwrap_or(ingest.dedup_window);
         ingest.dedup_entries_max = map.count("entries_max", 1).unwrap_or(ingest.dedup_entries_max);
+        ingest.dedup_bytes_max = map.size("memory").unwrap_or(ingest.dedup_bytes_max);
         ingest.dedup_logs = map.bool("logs").unwrap_or(ingest.dedup_logs);
         map.finish();
     }

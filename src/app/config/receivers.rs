@@ -3,6 +3,7 @@
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
+use crate::ingest::receivers::DoorSettings;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
 use std::fmt;
@@ -91,6 +92,7 @@ fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings)
             None => defaults.max_recv_msg_size_bytes,
         },
         auth_token,
+        door: bounds(&map),
     };
     reading.without_effect(
         &map,
@@ -115,6 +117,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         metrics_url_path: path("metrics_url_path", defaults.metrics_url_path),
         logs_url_path: path("logs_url_path", defaults.logs_url_path),
         auth_token,
+        door: bounds(&map),
         cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
     };
     for (key, path) in [
@@ -136,7 +139,6 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
             "include_metadata",
             "response_headers",
             "compression_algorithms",
-            "read_timeout",
             "read_header_timeout",
             "write_timeout",
             "idle_timeout",
@@ -145,6 +147,16 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
     );
     map.finish();
     (address, settings)
+}
+
+/// What is let in. A Collector's `read_timeout: 0` is none; here there is always one.
+fn bounds(map: &MapReader<'_>) -> DoorSettings {
+    let defaults = DoorSettings::default();
+    let read_timeout = map.duration("read_timeout").filter(|timeout| !timeout.is_zero());
+    DoorSettings {
+        connections_max: map.count("connections_max", 1).unwrap_or(defaults.connections_max),
+        read_timeout: read_timeout.unwrap_or(defaults.read_timeout),
+    }
 }
 
 /// Where is listened, and the token that is asked for.
