@@ -121,12 +121,13 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
         .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
     let lock = lock(folder)?;
     let (log, committed, recovery) = Log::open(config.log.clone())?;
-    if recovery.truncated_bytes > 0 || recovery.damaged_frames > 0 {
-        tracing::warn!(
-            truncated_bytes = recovery.truncated_bytes,
-            damaged_frames = recovery.damaged_frames,
-            "the log was mended: what was cut off had not been acknowledged"
-        );
+    if recovery.truncated_bytes > 0 {
+        let bytes = recovery.truncated_bytes;
+        tracing::warn!(bytes, "an unfinished frame was cut off the log: it had not been acknowledged");
+    }
+    if recovery.damaged_frames > 0 {
+        let places = recovery.damaged_frames;
+        tracing::error!(places, "the log is damaged: what stood there is lost, and may have been acknowledged");
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;

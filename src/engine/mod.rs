@@ -9,6 +9,7 @@ mod flush;
 mod judge;
 mod keyed;
 mod nesting;
+mod panics;
 mod query;
 mod rollups;
 mod run;
@@ -40,6 +41,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
+use panics::{Panicked, caught};
 use rollups::RollupTable;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -140,13 +142,13 @@ impl Engine {
             // Behind the log nothing is judged: what is missing is not what is wrong.
             if caught_up && due {
                 evaluated = Some(Instant::now());
-                if let Err(error) = self.evaluate(now_ms()).await {
+                if let Err(error) = settled(caught(self.evaluate(now_ms())).await) {
                     tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
                 }
             }
             if kept_up.elapsed() >= self.settings.upkeep {
                 kept_up = Instant::now();
-                if let Err(error) = self.upkeep(now_ms()).await {
+                if let Err(error) = settled(caught(self.upkeep(now_ms())).await) {
                     tracing::error!(%error, "upkeep of the rollups failed; tried again soon");
                 }
             }
@@ -155,7 +157,7 @@ impl Engine {
     }
 
     async fn flush_or_tell(&self) -> bool {
-        match self.flush().await {
+        match settled(caught(self.flush()).await) {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(
@@ -292,7 +294,7 @@ impl Engine {
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
         let context = self.session();
-        let plan = query::plan(&context, sql, limits).await?;
+        let plan = self.workers.plan(context.clone(), sql.to_owned(), limits).await?;
         self.workers.execute(context, plan, limits).await
     }
 
@@ -322,6 +324,11 @@ impl Engine {
         flusher.last_values.scrape(&mut scrape);
         Ok(scrape)
     }
+}
+
+/// A panic is a failure like any other.
+fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
+    done.unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
 /// Puts back the rows of a rollup that an earlier process kept.

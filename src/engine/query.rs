@@ -16,6 +16,8 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::{Dialect, dialect_from_str};
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use futures::StreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +29,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) const UNBOUNDED: [&str; 8] =
     ["range", "generate_series", "array_repeat", "array_resize", "repeat", "lpad", "rpad", "levenshtein"];
 
-/// Calls within one another that a statement may have.
-const CALLS_MAX: usize = 14;
+/// Calls, `CASE` and what else the parser reads anew, within one another, that a statement may have.
+pub(super) const CALLS_MAX: usize = 12;
 /// Tables that a statement may read, once names of a `WITH` are replaced.
 const RELATIONS_MAX: u64 = 500;
 /// Nodes that the plan of a statement may have.
@@ -107,9 +109,11 @@ pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimit
     if sql.len() > limits.sql_bytes_max {
         return Err(QueryError::TooLong { limit: limits.sql_bytes_max, found: sql.len() });
     }
-    parseable(sql)?;
     let state = context.state();
     let dialect = state.config_options().sql_parser.dialect;
+    if let Some(rules) = dialect_from_str(dialect) {
+        parseable(&*rules, sql)?;
+    }
     let statement = state.sql_to_statement(sql, &dialect).map_err(QueryError::Invalid)?;
     if let Planned::Statement(statement) = &statement {
         plannable(statement)?;
@@ -120,16 +124,19 @@ pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimit
     Ok(plan)
 }
 
-/// Refuses a statement that would keep the parser busy for long.
+/// Refuses a statement that would keep the parser of a dialect busy for long.
 ///
 /// # Errors
 /// When it nests too deep.
-pub fn parseable(sql: &str) -> Result<(), QueryError> {
-    let depth = nesting::depth(sql);
+pub fn parseable(dialect: &dyn Dialect, sql: &str) -> Result<(), QueryError> {
+    // What are no tokens the parser refuses at once.
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().unwrap_or_default();
+    let depth = nesting::depth(&tokens);
     if depth <= CALLS_MAX {
         return Ok(());
     }
-    let message = format!("calls stand {depth} deep within one another, expected at most {CALLS_MAX}");
+    let message =
+        format!("calls, CASE and INTERVAL stand {depth} deep within one another, expected at most {CALLS_MAX}");
     Err(QueryError::Invalid(DataFusionError::Plan(message)))
 }
 
@@ -197,6 +204,25 @@ impl Workers {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         self.0.as_ref().map(|runtime| runtime.spawn(work))
+    }
+
+    /// Plans a statement here: what stands deep within itself holds up nobody else.
+    ///
+    /// # Errors
+    /// As [`plan`].
+    pub(crate) async fn plan(
+        &self,
+        context: SessionContext,
+        sql: String,
+        limits: QueryLimits,
+    ) -> Result<LogicalPlan, QueryError> {
+        let planning = self.spawn(async move { plan(&context, &sql, limits).await });
+        let planning = AbortOnDropHandle::new(planning.ok_or_else(|| ended("the server is stopping"))?);
+        match tokio::time::timeout(limits.timeout, planning).await {
+            Ok(Ok(planned)) => planned,
+            Ok(Err(error)) => Err(ended(&error.to_string())),
+            Err(_) => Err(QueryError::TimedOut(limits.timeout)),
+        }
     }
 
     /// Runs a plan within the limits. A caller that goes away takes its query with it.

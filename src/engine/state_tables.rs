@@ -43,8 +43,8 @@ pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
 pub(crate) fn coverage(store: &HotStore) -> StateRows {
     let row = |coverage: crate::store::Coverage| {
         object(json!({
-            "table_name": coverage.table, "from_time": coverage.span_us.map(|span| span.0),
-            "to_time": coverage.span_us.map(|span| span.1), "rows": coverage.rows, "bytes": coverage.bytes,
+            "table_name": coverage.table, "from_time": coverage.from_us, "to_time": coverage.to_us,
+            "evicted": coverage.evicted, "rows": coverage.rows, "bytes": coverage.bytes,
         }))
     };
     store.coverage().into_iter().map(row).collect()

@@ -278,9 +278,52 @@ async fn sql_from_outside_only_reads_and_is_bounded() {
     }) + " SELECT * FROM a39";
     let wide = QueryLimits { sql_bytes_max: 10_000, ..limits };
     assert!(matches!(bench.engine.query(&bomb, wide).await, Err(QueryError::Invalid(_))));
+    let cases = format!("SELECT {}1", "CASE WHEN 1 THEN ".repeat(28));
+    assert!(matches!(bench.engine.query(&cases, wide).await, Err(QueryError::Invalid(_))));
     let deep = format!("SELECT {}1{}", "abs(".repeat(40), ")".repeat(40));
     assert!(matches!(bench.engine.query(&deep, wide).await, Err(QueryError::Invalid(_))));
     assert!(matches!(query("SELECT repeat('x', 2147483647)").await, Err(QueryError::Invalid(_))));
     let greedy = "SELECT array_agg(x.value || 'a text that takes some room') FROM generate_series(1, 10000000) x";
     assert!(matches!(query(greedy).await, Err(QueryError::Memory(_) | QueryError::TimedOut(_))));
+}
+
+#[tokio::test]
+async fn counts_beyond_all_numbers_end_nothing() {
+    let mut bench = Bench::new().await;
+    for time_s in 1..=3 {
+        let point = json!({"time": time_s * SECOND_US, "time_unix_nano": time_s * 1_000_000_000, "service_name": "shop",
+            "name": "h", "kind": "histogram", "temporality": "delta", "count": i64::MAX, "sum": 1.0, "series_id": 7,
+            "bounds": [1.0], "bucket_counts": [i64::MAX, 0], "attributes": {}});
+        bench.send("histograms", vec![point]);
+    }
+    bench.engine.flush().await.unwrap();
+    let scrape = bench.engine.scrape().await.unwrap();
+    let family = scrape.families.iter().find(|family| family.name == "h").unwrap();
+    let crate::model::scrape::SampleValue::Histogram { counts, sum, count, .. } = &family.samples[0].value else {
+        panic!("a histogram")
+    };
+    assert_eq!((counts.as_slice(), *count), (&[u64::MAX, 0][..], u64::MAX));
+    assert!((sum - 3.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn what_only_grows_has_no_increase_below_nothing_and_no_point_without_a_value() {
+    let mut bench = Bench::new().await;
+    let delta = |time_s: i64, value: f64| {
+        let mut point = counter(time_s, 0, value);
+        point["temporality"] = "delta".into();
+        point
+    };
+    bench.send("metrics", vec![delta(1, 10.0), delta(2, 5.0), delta(3, -100.0)]);
+    let gone = json!({"time": SECOND_US, "time_unix_nano": 1, "service_name": "shop", "name": "h", "kind": "histogram",
+        "temporality": "delta", "series_id": 8, "flags": 1, "attributes": {}});
+    bench.send("histograms", vec![gone]);
+    bench.engine.flush().await.unwrap();
+    assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 15);
+    let scrape = bench.engine.scrape().await.unwrap();
+    let hits = scrape.families.iter().find(|family| family.name == "cache.hits").unwrap();
+    assert!(
+        matches!(hits.samples[0].value, crate::model::scrape::SampleValue::Number(value) if (value - 15.0).abs() < 1e-9)
+    );
+    assert!(!scrape.families.iter().any(|family| family.name == "h"));
 }

@@ -47,9 +47,10 @@ pub(crate) async fn upkeep(
         }
     }
     expire(tables, state, settings, now_ms).await?;
-    let before_unix_nano = (now_ms - SILENT_MS) * 1_000_000;
-    flusher.last_values.expire(before_unix_nano);
-    let silent = flusher.counters.silent(before_unix_nano);
+    let before_ms = now_ms - SILENT_MS;
+    let before_unix_nano = before_ms * 1_000_000;
+    flusher.last_values.expire(before_ms);
+    let silent = flusher.counters.silent(before_ms);
     if !silent.is_empty() {
         let mut txn = state.begin().await?;
         for key in &silent {

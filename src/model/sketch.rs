@@ -57,12 +57,13 @@ impl Sketch {
             return;
         }
         if value == 0.0 {
-            self.zero_count += count;
+            self.zero_count = self.zero_count.saturating_add(count);
         } else {
             let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
-            *side.entry(bucket(value.abs())).or_default() += count;
+            let total = side.entry(bucket(value.abs())).or_default();
+            *total = total.saturating_add(count);
         }
-        self.count += count;
+        self.count = self.count.saturating_add(count);
         #[expect(clippy::cast_precision_loss, reason = "a sum of 2^53 equal values is beyond what is counted here")]
         let times = count as f64;
         self.sum += value * times;
@@ -74,11 +75,12 @@ impl Sketch {
     pub fn merge(&mut self, other: &Sketch) {
         for (side, others) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
             for (bucket, count) in others {
-                *side.entry(*bucket).or_default() += count;
+                let total = side.entry(*bucket).or_default();
+                *total = total.saturating_add(*count);
             }
         }
-        self.zero_count += other.zero_count;
-        self.count += other.count;
+        self.zero_count = self.zero_count.saturating_add(other.zero_count);
+        self.count = self.count.saturating_add(other.count);
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
@@ -121,7 +123,7 @@ impl Sketch {
         let positive = self.positive.iter().map(|(bucket, count)| (middle(*bucket), *count));
         let mut seen = 0;
         for (value, count) in negative.chain(zero).chain(positive) {
-            seen += count;
+            seen = u64::saturating_add(seen, count);
             if seen >= rank {
                 return Some(value.clamp(self.min, self.max));
             }
@@ -170,7 +172,8 @@ impl Sketch {
                 let count = take_varint(bytes)?;
                 let key = i32::try_from(bucket).map_err(|_| SketchError("a bucket beyond all numbers"))?;
                 let side = if positive { &mut sketch.positive } else { &mut sketch.negative };
-                *side.entry(key).or_default() += count;
+                let total = side.entry(key).or_default();
+                *total = total.saturating_add(count);
                 sketch.count = sketch.count.checked_add(count).ok_or(SketchError("more than 2^64 values"))?;
                 before = bucket;
             }

@@ -47,13 +47,17 @@ pub struct Evicted {
     pub upto: Position,
 }
 
-/// What a table answers for.
+/// What a table answers for, told by when its rows were received: what a sender says of time may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The table.
     pub table: String,
-    /// Least and greatest time of its rows, microseconds.
-    pub span_us: Option<(i64, i64)>,
+    /// All rows received from here on are there, microseconds; none before the first request.
+    pub from_us: Option<i64>,
+    /// When the newest request was received.
+    pub to_us: Option<i64>,
+    /// Whether rows that came before are no longer in memory.
+    pub evicted: bool,
     /// Rows that it holds.
     pub rows: u64,
     /// Bytes that they take.
@@ -80,11 +84,17 @@ struct Rows {
     newest: Position,
     evicted: Position,
     bytes: usize,
+    /// When the first request was received whose rows were put here, and the newest.
+    received_us: Option<(i64, i64)>,
+    /// When the newest request was received of which a table's rows are gone; in the order of the tables.
+    gone_us: Vec<Option<i64>>,
 }
 
 struct Chunk {
     first: Position,
     last: Position,
+    /// When the newest of its requests was received.
+    received_us: i64,
     part: Part,
     bytes: usize,
 }
@@ -98,26 +108,36 @@ impl HotStore {
             .map(|table| HotTable { name: table.name.clone(), schema: table.schema(), time_column: time_column(table) })
             .collect();
         let chunks = tables.iter().map(|_| VecDeque::new()).collect();
-        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(Rows { chunks, ..Rows::default() }) })
+        let rows = Rows { chunks, gone_us: vec![None; tables.len()], ..Rows::default() };
+        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(rows) })
     }
 
     /// Adds what a frame became. Positions ascend.
     pub fn append(&self, position: Position, decoded: &Decoded) {
         let mut rows = self.rows();
         rows.newest = position;
+        let received_us = decoded.received_unix_nano / 1000;
+        rows.received_us = Some(match rows.received_us {
+            Some((first, newest)) => (first, newest.max(received_us)),
+            None => (received_us, received_us),
+        });
         for (name, batch) in &decoded.tables {
             let Some(index) = self.tables.iter().position(|table| table.name == *name) else { continue };
             let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
             let bytes = batch.get_array_memory_size();
             rows.bytes += bytes;
-            rows.chunks[index].push_back(Chunk { first: position, last: position, part, bytes });
+            rows.chunks[index].push_back(Chunk { first: position, last: position, received_us, part, bytes });
         }
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
-    /// Begins behind a frame: what is at or before it is not in memory.
-    pub fn begin_after(&self, position: Position) {
+    /// Begins behind a frame: what is at or before it is not in memory. `received_unix_nano` is when the newest of that was
+    /// received, 0 where it is not known.
+    pub fn begin_after(&self, position: Position, received_unix_nano: i64) {
         let mut rows = self.rows();
+        if position > Position(0) {
+            rows.gone_us.fill(Some(received_unix_nano / 1000));
+        }
         rows.evicted = rows.evicted.max(position);
         rows.newest = rows.newest.max(position);
     }
@@ -179,16 +199,15 @@ impl HotStore {
     #[must_use]
     pub fn coverage(&self) -> Vec<Coverage> {
         let rows = self.rows();
-        let of = |(table, chunks): (&HotTable, &VecDeque<Chunk>)| Coverage {
+        let of = |((table, chunks), gone_us): ((&HotTable, &VecDeque<Chunk>), &Option<i64>)| Coverage {
             table: table.name.clone(),
-            span_us: chunks
-                .iter()
-                .filter_map(|chunk| chunk.part.span_us)
-                .reduce(|all, span| (all.0.min(span.0), all.1.max(span.1))),
+            from_us: rows.received_us.map(|(first, _)| gone_us.map_or(first, |gone| first.max(gone + 1))),
+            to_us: rows.received_us.map(|(_, newest)| newest),
+            evicted: gone_us.is_some(),
             rows: chunks.iter().map(|chunk| chunk.part.batch.num_rows() as u64).sum(),
             bytes: chunks.iter().map(|chunk| chunk.bytes as u64).sum(),
         };
-        self.tables.iter().zip(&rows.chunks).map(of).collect()
+        self.tables.iter().zip(&rows.chunks).zip(&rows.gone_us).map(of).collect()
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -199,9 +218,11 @@ impl HotStore {
 impl Rows {
     /// Drops the chunk with the oldest frames; false where there is none.
     fn evict_oldest(&mut self) -> bool {
-        let oldest = self.chunks.iter_mut().filter(|chunks| !chunks.is_empty());
-        let Some(chunks) = oldest.min_by_key(|chunks| chunks.front().map(|chunk| chunk.first)) else { return false };
+        let tables = self.chunks.iter_mut().zip(&mut self.gone_us).filter(|(chunks, _)| !chunks.is_empty());
+        let oldest = tables.min_by_key(|(chunks, _)| chunks.front().map(|chunk| chunk.first));
+        let Some((chunks, gone_us)) = oldest else { return false };
         let Some(chunk) = chunks.pop_front() else { return false };
+        *gone_us = (*gone_us).max(Some(chunk.received_us));
         self.bytes -= chunk.bytes;
         self.evicted = self.evicted.max(chunk.last);
         true
@@ -251,7 +272,8 @@ fn join_group(
     let bytes = batch.get_array_memory_size();
     let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
     let part = Part::new(batch, time_column);
-    kept.push_back(Chunk { first: first.first, last: last.last, part, bytes });
+    let received_us = group.iter().map(|chunk| chunk.received_us).max().unwrap_or_default();
+    kept.push_back(Chunk { first: first.first, last: last.last, received_us, part, bytes });
     group.clear();
     before.cast_signed() - bytes.cast_signed()
 }
@@ -349,5 +371,31 @@ mod tests {
         assert_eq!(store.since(Position(0)).unwrap_err(), Evicted { upto: Position(1) });
         assert_eq!(store.since(Position(1)).unwrap().rows(), 200);
         assert_eq!(store.coverage()[0].rows, 200);
+    }
+
+    #[test]
+    fn coverage_says_since_when_all_rows_are_there() {
+        let one = decoded(0..100).memory_bytes();
+        let store = HotStore::new(&[table()], one * 2);
+        let covered = || {
+            let found = store.coverage().remove(0);
+            (found.from_us, found.to_us, found.evicted)
+        };
+        assert_eq!(covered(), (None, None, false));
+        // Clocks go back now and then: the second request was received before the first.
+        for (position, received_us) in [(1, 1000), (2, 900), (3, 1100)] {
+            let received_unix_nano = received_us * 1000;
+            store.append(Position(position), &Decoded { received_unix_nano, ..decoded(0..100) });
+            if position == 2 {
+                assert_eq!(covered(), (Some(1000), Some(1000), false));
+            }
+        }
+        assert_eq!(covered(), (Some(1001), Some(1100), true), "a row received at 1000 is gone");
+
+        let replayed = HotStore::new(&[table()], one * 2);
+        replayed.begin_after(Position(7), 2_000_000);
+        replayed.append(Position(8), &Decoded { received_unix_nano: 1_900_000, ..decoded(0..1) });
+        let found = replayed.coverage().remove(0);
+        assert_eq!((found.from_us, found.evicted), (Some(2001), true), "one before it was received later");
     }
 }

@@ -43,7 +43,6 @@ pub(super) fn http(reading: &Reading<'_>, map: &MapReader<'_>) {
         map,
         &[
             "include_tls_metadata",
-            "read_timeout",
             "read_header_timeout",
             "write_timeout",
             "idle_timeout",

@@ -159,6 +159,7 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
     if let Some(map) = map.map("resends") {
         ingest.dedup_window = map.duration("window").unwrap_or(ingest.dedup_window);
         ingest.dedup_entries_max = map.count("entries_max", 1).unwrap_or(ingest.dedup_entries_max);
+        ingest.dedup_bytes_max = map.size("memory").unwrap_or(ingest.dedup_bytes_max);
         ingest.dedup_logs = map.bool("logs").unwrap_or(ingest.dedup_logs);
         map.finish();
     }
@@ -219,7 +220,15 @@ fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
     collector::http(reading, &map);
     reading.without_effect(
         &map,
-        &["max_request_body_size", "cors", "response_body", "check_collector_pipeline", "use_v2", "component_health"],
+        &[
+            "read_timeout",
+            "max_request_body_size",
+            "cors",
+            "response_body",
+            "check_collector_pipeline",
+            "use_v2",
+            "component_health",
+        ],
     );
     reading.not_yet(
         &map,

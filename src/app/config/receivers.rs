@@ -4,6 +4,7 @@ use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
+use crate::ingest::receivers::DoorSettings;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
 use std::fmt;
@@ -76,6 +77,7 @@ fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings)
             None => defaults.max_recv_msg_size_bytes,
         },
         auth_token,
+        door: bounds(&map),
     };
     collector::grpc(reading, &map);
     map.finish();
@@ -97,6 +99,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         metrics_url_path: path("metrics_url_path", defaults.metrics_url_path),
         logs_url_path: path("logs_url_path", defaults.logs_url_path),
         auth_token,
+        door: bounds(&map),
         cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
     };
     for (key, path) in [
@@ -115,6 +118,16 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
     collector::http(reading, &map);
     map.finish();
     (address, settings)
+}
+
+/// What is let in. A Collector's `read_timeout: 0` is none; here there is always one.
+fn bounds(map: &MapReader<'_>) -> DoorSettings {
+    let defaults = DoorSettings::default();
+    let read_timeout = map.duration("read_timeout").filter(|timeout| !timeout.is_zero());
+    DoorSettings {
+        connections_max: map.count("connections_max", 1).unwrap_or(defaults.connections_max),
+        read_timeout: read_timeout.unwrap_or(defaults.read_timeout),
+    }
 }
 
 /// Where is listened, and the token that is asked for.

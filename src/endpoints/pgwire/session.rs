@@ -103,7 +103,7 @@ impl SimpleQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statements = statements::parse(&self.shared, query)?;
+        let statements = statements::parse(&self.shared, query).await?;
         if statements.is_empty() {
             return Ok(vec![Response::EmptyQuery]);
         }

@@ -11,6 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::api::stmt::QueryParser;
@@ -38,14 +39,20 @@ pub(super) struct Query {
     inferred: Vec<Option<DataType>>,
 }
 
-/// The statements of a text.
-pub(super) fn parse(shared: &Shared, sql: &str) -> PgWireResult<Vec<Statement>> {
+/// The statements of a text, parsed where that holds up nobody else.
+pub(super) async fn parse(shared: &Arc<Shared>, sql: &str) -> PgWireResult<Vec<Statement>> {
+    let (shared, sql) = (shared.clone(), sql.to_owned());
+    let parsing = tokio::task::spawn_blocking(move || parse_here(&shared, &sql)).await;
+    parsing.unwrap_or_else(|error| Err(errors::user("XX000", format!("the statement could not be parsed: {error}"))))
+}
+
+fn parse_here(shared: &Shared, sql: &str) -> PgWireResult<Vec<Statement>> {
     let limit = shared.service.sql_bytes_max();
     if sql.len() > limit {
         let message = format!("the statement has {} bytes, at most {limit} are taken", sql.len());
         return Err(errors::user("54000", message));
     }
-    crate::engine::parseable(sql).map_err(|error| errors::user("54001", error.to_string()))?;
+    crate::engine::parseable(&PostgreSqlDialect {}, sql).map_err(|error| errors::user("54001", error.to_string()))?;
     shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))
 }
 
@@ -161,7 +168,7 @@ impl QueryParser for Preparer {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut statements = parse(&self.0, sql)?;
+        let mut statements = parse(&self.0, sql).await?;
         if statements.len() > 1 {
             return Err(errors::user("42601", "cannot insert multiple commands into a prepared statement"));
         }

@@ -34,6 +34,10 @@ pub(crate) struct Counters {
     epoch_unix_nano: i64,
     /// Points of series beyond the bound, of which no increase is known.
     pub(crate) overflowed: u64,
+    /// When each series last came in, by our clock: a sender's may be wrong.
+    seen_ms: HashMap<i64, i64>,
+    /// Our clock, when rows were last taken.
+    now_ms: i64,
 }
 
 /// The increase between two points.
@@ -64,6 +68,7 @@ impl Counters {
             sum: f64::from_le_bytes(part(24)),
         };
         self.points.insert(series, point);
+        self.seen_ms.insert(series, crate::engine::now_ms());
     }
 
     /// The points that moved since the last commit, as keys and bytes.
@@ -95,10 +100,10 @@ impl Counters {
         }
     }
 
-    /// Series that have been silent since `before_unix_nano`, by their keys.
-    pub(crate) fn silent(&self, before_unix_nano: i64) -> Vec<String> {
-        let silent = self.points.iter().filter(|(_, point)| point.time_unix_nano < before_unix_nano);
-        silent.map(|(series, _)| series.to_string()).collect()
+    /// Series that have been silent since `before_ms` of our clock, by their keys.
+    pub(crate) fn silent(&self, before_ms: i64) -> Vec<String> {
+        let seen_ms = |series| self.seen_ms.get(series).copied().unwrap_or_default();
+        self.points.keys().filter(|series| seen_ms(series) < before_ms).map(ToString::to_string).collect()
     }
 
     /// What a counter that began later shows at first is all new.
@@ -112,6 +117,7 @@ impl Counters {
         self.epoch_unix_nano = self.epoch_unix_nano.max(before_unix_nano);
         for series in keys.iter().filter_map(|key| key.parse().ok()) {
             self.points.remove(&series);
+            self.seen_ms.remove(&series);
         }
     }
 
@@ -124,7 +130,8 @@ impl Counters {
         let monotonic = batch
             .column_by_name("is_monotonic")
             .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
-        let latest = latest_unix_nano();
+        self.now_ms = crate::engine::now_ms();
+        let latest = self.latest_unix_nano();
         let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
         let is_counter: Vec<bool> = (0..batch.num_rows())
             .map(|row| match kind(row) {
@@ -139,7 +146,8 @@ impl Counters {
                 }
                 let value = value(row).filter(|value| value.is_finite())?;
                 if temporality(row) == Some("delta") {
-                    Some(value)
+                    // What only grows has no increase below 0.
+                    (value >= 0.0).then_some(value)
                 } else {
                     let point = Point {
                         start_unix_nano: start(row).unwrap_or(0),
@@ -160,7 +168,8 @@ impl Counters {
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         let temporality = text(batch, "temporality");
-        let latest = latest_unix_nano();
+        self.now_ms = crate::engine::now_ms();
+        let latest = self.latest_unix_nano();
         let increases: Vec<Option<Increase>> = (0..batch.num_rows())
             .map(|row| {
                 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -185,7 +194,10 @@ impl Counters {
 
     /// Moves a series to a point; the increase since its last one, `None` where that is not known.
     fn advance(&mut self, series: i64, point: Point) -> Option<Increase> {
-        let whole = Increase { value: point.value, sum: point.sum };
+        let whole = (point.value >= 0.0).then_some(Increase { value: point.value, sum: point.sum });
+        if let Some(seen_ms) = self.seen_ms.get_mut(&series) {
+            *seen_ms = self.now_ms;
+        }
         let Some(last) = self.points.get(&series).copied() else {
             if self.points.len() >= self.series_max {
                 self.overflowed += 1;
@@ -193,7 +205,7 @@ impl Counters {
             }
             self.put(series, point);
             // What was counted before anybody looked here belongs to windows that are over.
-            return (point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0).then_some(whole);
+            return whole.filter(|_| point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0);
         };
         if point.time_unix_nano <= last.time_unix_nano {
             return None;
@@ -201,20 +213,21 @@ impl Counters {
         self.put(series, point);
         let restarted = point.start_unix_nano > last.start_unix_nano && point.start_unix_nano >= last.time_unix_nano;
         if restarted || point.value < last.value {
-            return Some(whole);
+            return whole;
         }
         Some(Increase { value: point.value - last.value, sum: (point.sum - last.sum).max(0.0) })
     }
 
     fn put(&mut self, series: i64, point: Point) {
         let before = self.points.insert(series, point);
+        self.seen_ms.insert(series, self.now_ms);
         self.moved.entry(series).or_insert(before);
     }
-}
 
-/// A point of a later time is taken for one of this: else its series would stand still until then.
-fn latest_unix_nano() -> i64 {
-    (crate::engine::now_ms() + AHEAD_MS_MAX).saturating_mul(1_000_000)
+    /// A point of a later time is taken for one of this: else its series would stand still until then.
+    fn latest_unix_nano(&self) -> i64 {
+        (self.now_ms + AHEAD_MS_MAX).saturating_mul(1_000_000)
+    }
 }
 
 fn with_columns(batch: &RecordBatch, schema: &SchemaRef, added: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
@@ -280,7 +293,7 @@ mod tests {
     fn a_series_that_was_forgotten_does_not_count_again() {
         let mut counters = Counters::new(10, 100);
         assert_eq!(increases(&mut counters, &[point(150, 200, 7.0)]), [Some(7.0)]);
-        assert_eq!(counters.silent(300), ["1"]);
+        assert_eq!(counters.silent(1), ["1"], "our clock has not moved since");
         counters.forget(&["1".to_owned()], 300);
         let back = [point(150, 400, 9.0), point(150, 500, 12.0)];
         assert_eq!(increases(&mut counters, &back), [None, Some(3.0)]);
@@ -308,6 +321,25 @@ mod tests {
         let rows = counters.metrics(&batch, &schema).unwrap();
         let delta = number::<Float64Type>(&rows, "delta");
         assert_eq!((0..4).map(delta).collect::<Vec<_>>(), [None, Some(90.0), None, None]);
+    }
+
+    #[test]
+    fn a_sender_whose_clock_is_behind_is_not_silent() {
+        let mut counters = Counters::new(10, 0);
+        counters.now_ms = 10_000_000;
+        assert_eq!(increases(&mut counters, &[point(1, 200, 7.0)]), [Some(7.0)]);
+        assert!(counters.silent(10_000_000).is_empty());
+        assert_eq!(counters.silent(10_000_001), ["1"]);
+        counters.now_ms += 1;
+        increases(&mut counters, &[point(1, 200, 7.0)]);
+        assert!(counters.silent(10_000_001).is_empty(), "nor is one that says the same again");
+    }
+
+    #[test]
+    fn an_increase_is_never_below_nothing() {
+        let mut counters = Counters::new(10, 0);
+        let points = [point(1, 200, -5.0), point(1, 300, -9.0), point(1, 400, -3.0)];
+        assert_eq!(increases(&mut counters, &points), [None, None, Some(6.0)]);
     }
 
     #[test]

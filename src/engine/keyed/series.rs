@@ -23,6 +23,8 @@ struct Series {
     scope_version: String,
     value: SampleValue,
     time_unix_nano: i64,
+    /// When it last came in, by our clock.
+    seen_ms: i64,
 }
 
 /// The last values of all series.
@@ -47,6 +49,10 @@ impl LastValues {
             let grows = monotonic.is_some_and(|column| column.is_valid(row) && column.value(row));
             let family = if kind(row) == Some("sum") && grows { FamilyKind::Counter } else { FamilyKind::Gauge };
             let adds = kind(row) == Some("sum") && temporality(row) == Some("delta");
+            if adds && grows && value < 0.0 {
+                // What only grows has no such increase.
+                continue;
+            }
             self.put(batch, row, family, adds, SampleValue::Number(value));
         }
     }
@@ -56,7 +62,9 @@ impl LastValues {
         let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         for row in 0..batch.num_rows() {
-            let (count, sum) = (count(row).unwrap_or(0).cast_unsigned(), sum(row).unwrap_or(0.0));
+            // A point without a count says that nothing was recorded.
+            let Some(count) = count(row) else { continue };
+            let (count, sum) = (count.cast_unsigned(), sum(row).unwrap_or(0.0));
             let (family, value) = match kind(row) {
                 Some("histogram") => {
                     let bounds = list::<Float64Type>(batch, "bounds", row);
@@ -86,6 +94,7 @@ impl LastValues {
                 known.value = value;
             }
             known.time_unix_nano = known.time_unix_nano.max(time_unix_nano);
+            known.seen_ms = crate::engine::now_ms();
             return;
         }
         if self.series.len() >= self.series_max {
@@ -105,13 +114,14 @@ impl LastValues {
             scope_version: word("scope_version"),
             value,
             time_unix_nano,
+            seen_ms: crate::engine::now_ms(),
         };
         self.series.insert(id, series);
     }
 
-    /// Forgets series that have been silent since `before_unix_nano`.
-    pub(crate) fn expire(&mut self, before_unix_nano: i64) {
-        self.series.retain(|_, series| series.time_unix_nano >= before_unix_nano);
+    /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
+    pub(crate) fn expire(&mut self, before_ms: i64) {
+        self.series.retain(|_, series| series.seen_ms >= before_ms);
     }
 
     /// Adds all series to a scrape.
@@ -162,9 +172,11 @@ fn add(total: &mut SampleValue, delta: &SampleValue) {
             SampleValue::Histogram { bounds, counts, sum, count },
             SampleValue::Histogram { bounds: delta_bounds, counts: delta_counts, sum: delta_sum, count: delta_count },
         ) if bounds == delta_bounds && counts.len() == delta_counts.len() => {
-            counts.iter_mut().zip(delta_counts).for_each(|(total, delta)| *total += delta);
+            for (total, delta) in counts.iter_mut().zip(delta_counts) {
+                *total = total.saturating_add(*delta);
+            }
             *sum += delta_sum;
-            *count += delta_count;
+            *count = count.saturating_add(*delta_count);
         }
         (total, delta) => *total = delta.clone(),
     }

@@ -61,7 +61,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
         "metric_expiration",
         "is not followed: a series that came in is shown for an hour after its last point",
     );
-    reading.without_effect(&map, &["cors", "max_request_body_size", "sending_queue"]);
+    reading.without_effect(&map, &["read_timeout", "cors", "max_request_body_size", "sending_queue"]);
     map.finish();
     (address, settings)
 }

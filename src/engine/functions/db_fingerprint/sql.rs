@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::dialect::{
     PostgreSqlDialect, SQLiteDialect,
 };
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
 
 /// Statements longer than this are folded by tokens: no statement that people wrote is, and parsing it would cost more
@@ -25,9 +25,10 @@ const CALLS_MAX: usize = 8;
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
     let query = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
     let dialect = dialect(system);
-    let parses = query.len() <= PARSED_BYTES_MAX && nesting::depth(query) <= CALLS_MAX;
-    let parsed = if parses { by_tree(&*dialect, query) } else { None };
-    parsed.or_else(|| by_tokens(&*dialect, query)).unwrap_or_else(|| by_characters(query))
+    let Ok(tokens) = Tokenizer::new(&*dialect, query).tokenize_with_location() else { return by_characters(query) };
+    let parses = query.len() <= PARSED_BYTES_MAX && nesting::depth(&tokens) <= CALLS_MAX;
+    let parsed = if parses { by_tree(&*dialect, tokens.clone()) } else { None };
+    parsed.unwrap_or_else(|| by_tokens(tokens))
 }
 
 fn dialect(system: &str) -> Box<dyn Dialect> {
@@ -43,9 +44,9 @@ fn dialect(system: &str) -> Box<dyn Dialect> {
     }
 }
 
-fn by_tree(dialect: &dyn Dialect, query: &str) -> Option<String> {
+fn by_tree(dialect: &dyn Dialect, tokens: Vec<TokenWithSpan>) -> Option<String> {
     let parser = Parser::new(dialect).with_recursion_limit(NESTING_MAX);
-    let mut statements = parser.try_with_sql(query).ok()?.parse_statements().ok()?;
+    let mut statements = parser.with_tokens_with_locations(tokens).parse_statements().ok()?;
     // Others name things of a session (savepoints, cursors, prepared statements), or hold literals that are no values.
     if statements.is_empty() || !statements.iter().all(is_about_rows) {
         return None;
@@ -120,10 +121,9 @@ fn is_folded(expression: &Expr) -> bool {
 const NAMING: [&str; 7] = ["SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "CLOSE", "DEALLOCATE", "PREPARE"];
 
 /// Words, numbers and signs one space apart; literals as `?`, runs of them once.
-fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
-    let tokens = Tokenizer::new(dialect, query).tokenize().ok()?;
+fn by_tokens(tokens: Vec<TokenWithSpan>) -> String {
     let mut words: Vec<String> = Vec::new();
-    for token in tokens {
+    for token in tokens.into_iter().map(|token| token.token) {
         let word = match token {
             Token::Whitespace(_) | Token::EOF => continue,
             Token::Word(word) => {
@@ -141,7 +141,7 @@ fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
             words.push(word);
         }
     }
-    Some(words.join(" "))
+    words.join(" ")
 }
 
 /// Whether a token is a quoted text of whatever kind, told by how it is printed.
