@@ -4,6 +4,7 @@ use super::config::{self, Config};
 use super::logging;
 use super::server::{self, Ready};
 use super::show::{self, Changes, Screen};
+use super::signals::on_signal;
 use crate::demo::{self, Fault};
 use crate::engine::Engine;
 use crate::model::finding::{Finding, FindingState};
@@ -44,18 +45,19 @@ pub struct DemoOptions {
 /// # Errors
 /// When a fault is unknown, or a part cannot start.
 pub async fn run_demo(options: DemoOptions) -> anyhow::Result<()> {
-    let cancel = server::on_signal()?;
+    let signals = on_signal()?;
+    let cancel = signals.cancel.clone();
     let faults = faults(&options.faults)?;
     let folder = Folder::make()?;
     let config = configuration(&folder.0)?;
     logging::init(&config.telemetry)?;
     let (opened, ready) = oneshot::channel();
     let server = {
-        let (config, cancel) = (config.clone(), cancel.clone());
+        let config = config.clone();
         let on_ready = move |ready: &Ready| {
             let _nobody_waits_any_more = opened.send(ready.engine.clone());
         };
-        tokio::spawn(async move { server::run(config, None, on_ready, cancel).await })
+        tokio::spawn(async move { server::run(config, None, on_ready, signals).await })
     };
     let Ok(engine) = ready.await else {
         // The server ended before it was ready: it says why.

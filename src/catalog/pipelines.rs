@@ -3,6 +3,7 @@
 //! A user's folder may hold files of the same form; one with the name of a built-in pipeline replaces it.
 
 use crate::catalog::declared;
+use crate::catalog::schemas;
 use crate::catalog::yaml::{self, Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, Faults};
 use crate::model::pipeline::{
@@ -108,8 +109,13 @@ pub fn read_dir(dir: &Path, pipelines: Vec<PipelineDef>) -> ReadPipelines {
         read.complete = false;
     }
     paths.sort();
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
     for path in paths {
         let file = path.display().to_string();
+        if let Some(first) = named.insert(id(&file), file.clone()) {
+            let message = format!("has the name of {first}, and only one of them could run: name one otherwise");
+            read.faults.push(Fault::new(&file, 0, "", message));
+        }
         let (pipeline, faults) = match std::fs::read_to_string(&path) {
             Ok(text) => read_text(&file, &text),
             Err(error) => (None, vec![Fault::new(&file, 0, "", format!("cannot be read: {error}"))]),
@@ -150,8 +156,15 @@ pub fn parse(file: &str, text: &str) -> Result<PipelineDef, Faults> {
     }
 }
 
+/// The name of what a file makes.
+fn id(file: &str) -> String {
+    Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// What a text says, as far as it can be understood, and all its faults.
 fn read_text(file: &str, text: &str) -> (Option<PipelineDef>, Vec<Fault>) {
+    // As some editors write it.
+    let text = &text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let parsed = Parts::of(file, text).and_then(|parts| Ok((yaml::parse_at(file, parts.front_matter, 2)?, parts)));
     let (root, parts) = match parsed {
         Ok(parsed) => parsed,
@@ -195,7 +208,11 @@ impl<'a> Parts<'a> {
 
 fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     let kinds = [("rollup", PipelineKind::Rollup), ("view", PipelineKind::View), ("finding", PipelineKind::Finding)];
-    let id = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let id = id(file);
+    if !schemas::is_name(&id) {
+        let message = format!("expected a file named in lower-case letters, digits and _, found {id:?}");
+        map.gather().fault(0, "", message);
+    }
     map.need("kind");
     let kind = map.word("kind", &kinds).unwrap_or(PipelineKind::View);
     let title = map.need_str("title");
@@ -205,7 +222,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         id,
         file: file.to_owned(),
         kind,
-        window_ms: duration(&map, "window").unwrap_or(300_000),
+        window_ms: map.parsed("window", WINDOW, window).unwrap_or(300_000),
         params: params(&map),
         table_line: if table.is_some() { line_of("table") } else { 0 },
         declares: table.as_deref().and_then(|table| declared::read(&map, table, &title)),
@@ -237,7 +254,7 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
     if key.is_empty() {
         map.fault("key", "expected the columns that identify a key, found none");
     }
-    FindingDef {
+    let finding = FindingDef {
         key,
         direction: map.word("direction", &directions).unwrap_or(Direction::Above),
         warning: map.float("warning"),
@@ -251,6 +268,27 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
         unit: map.need_str("unit"),
         message: map.need_str("message"),
         scan: map.bool("scan").unwrap_or(false),
+    };
+    check_order(map, &finding);
+    finding
+}
+
+/// What a window may be, for messages.
+const WINDOW: &str = "a duration such as 5m, at least 1s";
+
+fn window(text: &str) -> Option<i64> {
+    duration_whole_ms(text).filter(|ms| *ms >= 1000)
+}
+
+/// A critical limit is past the warning.
+fn check_order(map: &MapReader<'_>, finding: &FindingDef) {
+    let (Some(warning), Some(critical)) = (finding.warning, finding.critical) else { return };
+    let (wrong, word) = match finding.direction {
+        Direction::Above | Direction::AtLeast => (critical < warning, "at least"),
+        Direction::Below => (critical > warning, "at most"),
+    };
+    if wrong {
+        map.fault("critical", format!("expected {word} the warning limit, which is {warning}, found {critical}"));
     }
 }
 

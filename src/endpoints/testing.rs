@@ -153,6 +153,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
         key: vec![("service_name".to_owned(), "shop".to_owned())],
         value: Some(200.0),
         limit: Some(100.0),
+        headroom: None,
         unit: "ms".to_owned(),
         samples: 7,
         impact: String::new(),

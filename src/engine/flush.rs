@@ -7,6 +7,7 @@ use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
 use super::panics::{caught, caught_now};
 use super::run::{Outcome, Statement};
+use super::settings::EngineSettings;
 use super::slot::Slot;
 use super::tables::{Tables, line};
 use crate::catalog::declared;
@@ -77,17 +78,17 @@ impl Flusher {
     pub(crate) async fn open(
         tables: &Tables,
         pipelines: &[PipelineDef],
-        series_max: usize,
+        settings: &EngineSettings,
         context: &SessionContext,
         (store, state, refetch): (Arc<HotStore>, State, Arc<Refetch>),
     ) -> anyhow::Result<Flusher> {
         let inputs = inputs(tables.definitions(), context)?;
-        let mut counters = Counters::new(series_max, epoch(&state).await?);
+        let mut counters = Counters::new(settings.counters_max(), epoch(&state).await?);
         for (key, bytes) in state.entries(COUNTERS).await? {
             counters.restore(&key, &bytes);
         }
         let cursor = state.cursor(CURSOR).await?;
-        let last_values = LastValues::new(series_max);
+        let last_values = LastValues::new(settings.series_max);
         let context = context.clone();
         let rollups = Vec::new();
         let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };

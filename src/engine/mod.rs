@@ -26,8 +26,8 @@ mod tests;
 pub use flush::{CURSOR, Refetch};
 pub use query::{QueryAnswer, QueryError, QueryLimits, bounded, parseable, plannable};
 pub use rollups::Retention;
-pub use settings::{Definitions, EngineSettings, Rules};
-pub use tables::StateRows;
+pub use settings::{Definitions, EngineSettings, Rules, in_force};
+pub use tables::{StateRows, line};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
@@ -42,7 +42,6 @@ use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
 use panics::{Panicked, caught};
-use rollups::RollupTable;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -88,12 +87,9 @@ impl Engine {
         let context = SessionContext::new_with_config(own_config());
         functions::register(&context);
         let tables = Tables::new(tables, store.clone(), settings.series_max, &context)?;
-        for table in tables.rollups.values() {
-            restore(table, &state).await?;
-        }
-        upkeep::hide_expired(&tables, &state, settings.retention, now_ms()).await?;
+        upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
-        let flusher = Flusher::open(&tables, &rules.pipelines, settings.series_max, &context, held).await?;
+        let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
         let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
@@ -174,11 +170,12 @@ impl Engine {
     /// # Errors
     /// When the log or the state database fails; nothing has changed then.
     pub async fn flush(&self) -> anyhow::Result<()> {
-        let tables = self.all_tables();
-        let upto = tables.newest();
+        let upto = self.all_tables().newest();
         loop {
             // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
             let mut flusher = self.flusher.lock().await;
+            // A reload may have had its turn, too, and what its rollups make has its place in its tables alone.
+            let tables = self.all_tables();
             let Some(costs) = flusher.flush(&tables).await? else { break };
             costs.into_iter().for_each(|cost| self.costs.add(cost));
             if flusher.cursor() >= upto {
@@ -230,12 +227,11 @@ impl Engine {
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
-        for table in new.iter().filter_map(|name| tables.rollups.get(name)) {
-            restore(table, &self.state).await?;
-        }
+        let added = new.iter().filter_map(|name| tables.rollups.get(name));
+        upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;
         let judge = Judge::new(&rules, &tables, &self.state).await?;
         let outside = outside(&rules, &tables, self.query_runtime.clone()).await?;
-        flusher.plan(&rules.pipelines).await?;
+        flusher.plan(&rules.in_force()).await?;
         *judging = judge;
         *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
@@ -293,9 +289,8 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        let context = self.session();
-        let plan = self.workers.plan(context.clone(), sql.to_owned(), limits).await?;
-        self.workers.execute(context, plan, limits).await
+        let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
+        self.execute(plan, limits).await
     }
 
     /// Runs a plan that only reads.
@@ -303,7 +298,10 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn execute(&self, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        self.workers.execute(self.session(), plan, limits).await
+        let (names, began) = (run::names(&plan), Instant::now());
+        let (answer, rows_read) = self.workers.execute(self.session(), plan, limits).await?;
+        self.costs.add_views(&self.rules().pipelines, &names, &answer, rows_read, began.elapsed());
+        Ok(answer)
     }
 
     /// Everything that a Prometheus scrape shows.
@@ -320,7 +318,11 @@ impl Engine {
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
         let flusher = self.flusher.lock().await;
-        scrape.families.extend(scrape::overflow(&tables.rollups, flusher.counters.overflowed));
+        scrape.families.extend(scrape::overflow(
+            &tables.rollups,
+            flusher.counters.overflowed,
+            flusher.last_values.overflowed,
+        ));
         flusher.last_values.scrape(&mut scrape);
         Ok(scrape)
     }
@@ -331,17 +333,9 @@ fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
     done.unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
-/// Puts back the rows of a rollup that an earlier process kept.
-async fn restore(table: &RollupTable, state: &State) -> anyhow::Result<()> {
-    for part in state.parts_of(&table.definition.name).await? {
-        table.restore(part)?;
-    }
-    Ok(())
-}
-
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let context = tables.session(&rules.pipelines, config, runtime).await?;
+    let context = tables.session(&rules.in_force(), config, runtime).await?;
     query::UNBOUNDED.iter().for_each(|function| context.deregister_udf(function));
     Ok(context)
 }

@@ -1,6 +1,7 @@
 //! Queries from outside: read-only, and bounded in text, time, memory and rows.
 
 use super::nesting;
+use super::run::rows_read;
 use super::tables::line;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -91,6 +92,9 @@ pub enum QueryError {
     #[error("{}", line(.0))]
     Failed(DataFusionError),
 }
+
+/// An answer, and how many rows were read for it.
+pub(crate) type Counted = (QueryAnswer, u64);
 
 /// Memory for queries, and no disk.
 pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<RuntimeEnv>> {
@@ -234,7 +238,7 @@ impl Workers {
         context: SessionContext,
         plan: LogicalPlan,
         limits: QueryLimits,
-    ) -> Result<QueryAnswer, QueryError> {
+    ) -> Result<Counted, QueryError> {
         bounded(&plan)?;
         read_only(&plan)?;
         let running = self.spawn(async move { collect(&context, plan, limits).await });
@@ -259,12 +263,13 @@ fn ended(reason: &str) -> QueryError {
     QueryError::Failed(DataFusionError::Execution(format!("the query ended early: {reason}")))
 }
 
-async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<Counted, QueryError> {
     let state = context.state();
     let task = state.task_ctx();
     let plan = state.create_physical_plan(&plan).await.and_then(yielding).map_err(failed)?;
     // What the answer holds counts as memory of queries, too.
     let held = MemoryConsumer::new("the answer's rows").register(task.memory_pool() as &Arc<dyn MemoryPool>);
+    let rows_read = rows_read(&plan);
     let mut stream = execute_stream(plan, task).map_err(failed)?;
     let mut answer = QueryAnswer { schema: stream.schema(), batches: Vec::new(), truncated: false };
     let mut left = limits.rows_max;
@@ -281,7 +286,7 @@ async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimit
             break;
         }
     }
-    Ok(answer)
+    Ok((answer, rows_read))
 }
 
 /// The plan with joins that give their thread back every now and then. `DataFusion`'s leaves do, but a join can work for

@@ -116,17 +116,22 @@ pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
     ]
 }
 
-/// Rows that were counted under the overflow series, for there were too many series.
-pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64) -> Vec<Family> {
+/// What there were too many series for: rows counted under an overflow series, by table; points of cumulative counters
+/// of which no increase is known; and points of series that the scrape does not show.
+pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64, last_values: u64) -> Vec<Family> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let sample = |(name, table): (&String, &Arc<RollupTable>)| {
-        own(attributes([("table", name.clone())]), SampleValue::Number(table.overflowed() as f64))
+    let sample = |label: &str, name: &str, count: u64| {
+        own(attributes([(label, name.to_owned())]), SampleValue::Number(count as f64))
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let counters = own(attributes([("table", "metrics".to_owned())]), SampleValue::Number(counters as f64));
-    let description = "Rows of series beyond performance.series_max: counted under (overflow), or of cumulative counters (metrics), of which no increase is known.";
-    let samples = tables.iter().map(sample).chain([counters]).collect();
-    vec![family("spanwise.rollup.overflow", "", description, FamilyKind::Counter, samples)]
+    let rows = tables.iter().map(|(name, table)| sample("table", name, table.overflowed())).collect();
+    let points = vec![sample("of", "counters", counters), sample("of", "scrape", last_values)];
+    let of_rows = "Rows of series beyond performance.series_max, counted under (overflow).";
+    let of_points = "Points that came to nothing: of cumulative counters beyond an eighth of performance.memory, which are \
+                     not counted, and of series beyond performance.series_max, which this scrape does not show.";
+    vec![
+        family("spanwise.rollup.overflow", "", of_rows, FamilyKind::Counter, rows),
+        family("spanwise.points.overflow", "", of_points, FamilyKind::Counter, points),
+    ]
 }
 
 fn attributes<const N: usize>(pairs: [(&str, String); N]) -> Attributes {

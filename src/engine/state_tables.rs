@@ -15,6 +15,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
         object(json!({
             "id": finding.id, "pipeline": finding.pipeline, "severity": finding.severity, "state": finding.state,
             "title": finding.title, "key": key, "value": finding.value, "limit_value": finding.limit,
+            "headroom": finding.headroom,
             "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
             "evidence": Value::Object(finding.evidence.clone()).to_string(), "trace_ids": finding.trace_ids,
             "evidence_sql": finding.evidence_sql, "advice": finding.advice, "proof": finding.proof,

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod bounds;
 mod own_rollup;
+mod rules;
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -31,8 +33,21 @@ async fn engine(
     settings: EngineSettings,
     refetch: Arc<Refetch>,
 ) -> Arc<Engine> {
-    let pipelines = pipelines::builtin().unwrap_or_else(|faults| panic!("{faults}"));
-    let definitions = Definitions { tables: tables(), rules: Rules::of(pipelines) };
+    engine_by(rules(), folder, store, settings, refetch).await
+}
+
+fn rules() -> Rules {
+    Rules::of(pipelines::builtin().unwrap_or_else(|faults| panic!("{faults}")))
+}
+
+async fn engine_by(
+    rules: Rules,
+    folder: &TempDir,
+    store: &Arc<HotStore>,
+    settings: EngineSettings,
+    refetch: Arc<Refetch>,
+) -> Arc<Engine> {
+    let definitions = Definitions { tables: tables(), rules };
     let state = State::open(&folder.path().join("state.sqlite")).await.unwrap();
     Engine::start(settings, definitions, store.clone(), state, refetch).await.unwrap()
 }
@@ -56,9 +71,15 @@ impl Bench {
     }
 
     async fn with(settings: EngineSettings) -> Bench {
+        Bench::judging(settings, |_| {}).await
+    }
+
+    async fn judging(settings: EngineSettings, change: impl Fn(&mut Rules)) -> Bench {
         let folder = TempDir::new().unwrap();
         let store = HotStore::new(&tables(), 64 << 20);
-        let engine = engine(&folder, &store, settings, nothing_to_refetch()).await;
+        let mut rules = rules();
+        change(&mut rules);
+        let engine = engine_by(rules, &folder, &store, settings, nothing_to_refetch()).await;
         Bench { folder, store, engine, position: 0 }
     }
 
@@ -192,29 +213,6 @@ async fn where_fine_rows_expired_coarse_ones_stand_in_and_no_call_is_seen_twice(
     assert!(bench.number("SELECT count(DISTINCT resolution) FROM requests").await > 1);
     bench.restart_with(EngineSettings::default()).await;
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30, "at once, without upkeep");
-}
-
-#[tokio::test]
-async fn series_beyond_the_bound_are_counted_under_one() {
-    let mut bench = Bench::with(EngineSettings { series_max: 10, ..settings() }).await;
-    bench.send("spans", (0..100).map(|n| span(SECOND_US, &format!("GET /{n}"), 1.0)).collect());
-    bench.engine.flush().await.unwrap();
-    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 100);
-    assert_eq!(bench.number("SELECT count(DISTINCT operation) FROM requests").await, 11);
-    assert_eq!(bench.number("SELECT sum(calls) FROM requests WHERE operation = '(overflow)'").await, 90);
-}
-
-#[tokio::test]
-async fn a_cumulative_counter_counts_by_its_increase_over_a_restart() {
-    let mut bench = Bench::new().await;
-    let now_s = now_ms() / 1000;
-    bench.send("metrics", vec![counter(now_s, now_s + 5, 10.0), counter(now_s + 10, now_s + 5, 15.0)]);
-    bench.engine.flush().await.unwrap();
-    bench.restart().await;
-    bench.send("metrics", vec![counter(now_s + 20, now_s + 5, 18.0), counter(now_s + 30, now_s + 25, 4.0)]);
-    bench.engine.flush().await.unwrap();
-    // 10 at first, for it began after us; then 5, 3, and 4 after the counter was reset.
-    assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 22);
 }
 
 #[tokio::test]

@@ -86,9 +86,9 @@ pub struct FindingDef {
     pub key: Vec<String>,
     /// Which side is bad.
     pub direction: Direction,
-    /// Limit for a warning; a column `warning` of the row wins.
+    /// Limit for a warning; a column `warning` of the row wins, and the user's own limit over both.
     pub warning: Option<f64>,
-    /// Limit for a critical finding; a column `critical` of the row wins.
+    /// Limit for a critical finding; a column `critical` of the row wins, and the user's own limit over both.
     pub critical: Option<f64>,
     /// Key under `alerting` in the user's configuration whose limits replace the two above.
     pub alerting: Option<String>,

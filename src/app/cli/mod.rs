@@ -9,6 +9,7 @@ mod tests;
 use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
+use super::signals::on_signal;
 use super::{catalog::Catalog, check, docs, logging, show};
 use crate::model::fault::Faults;
 use args::{Cli, Command, DemoArgs, RunArgs};
@@ -70,8 +71,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let signals = on_signal()?;
     let path = config_path(args.config);
     let json = args.json;
+    let file = path.clone();
     let load = move || -> Result<Config, Faults> {
         let mut config = config::load(path.as_deref(), &config::process_environment)?;
         if json {
@@ -79,14 +82,23 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(config)
     };
-    let config = load()?;
+    let config = match load() {
+        Ok(config) => config,
+        Err(faults) => return Err(all_faults(file.as_deref(), faults).await.into()),
+    };
     logging::init(&config.telemetry)?;
     for note in &config.notes {
         tracing::info!("{note}");
     }
     let reload: ReloadFn = Arc::new(load);
-    run_server(config, reload).await?;
+    run_server(config, reload, signals).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `check` says of a file that has these faults: those of the folders that it names, too.
+async fn all_faults(path: Option<&Path>, faults: Faults) -> Faults {
+    let all = check::check(path, &config::process_environment).await.faults;
+    if all.is_empty() { faults } else { Faults(all) }
 }
 
 async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {

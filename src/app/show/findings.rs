@@ -75,6 +75,10 @@ fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
     match (finding.value, finding.limit) {
         (Some(value), Some(limit)) => {
             facts.push(format!("{}, limit {}", human(value, &finding.unit), human(limit, &finding.unit)));
+            // Of what is past its limit the two numbers say it.
+            if let Some(headroom) = finding.headroom.filter(|headroom| *headroom >= 0.0) {
+                facts.push(format!("headroom {}", human(headroom, "%")));
+            }
         }
         (Some(value), None) => facts.push(human(value, &finding.unit)),
         (None, _) => {}

@@ -13,6 +13,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         key: vec![("service_name".to_owned(), "shop".to_owned())],
         value: Some(312.0),
         limit: Some(200.0),
+        headroom: None,
         unit: "ms".to_owned(),
         samples: 40,
         impact: "12 s in all".to_owned(),

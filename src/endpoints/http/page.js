@@ -18,7 +18,7 @@ function card(f) {
   fill.style.width = 100 * (f.value ?? 0) / most + "%"; mark.style.left = 100 * (f.limit ?? 0) / most + "%";
   bar.title = human(f.value, f.unit) + ", limit " + human(f.limit, f.unit);
   bar.append(fill, mark); e.append(bar);
-  e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
+  e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)}, headroom ${human(f.headroom, "%")} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
   if (f.recovering) e.append(make("p", recovering(f) + ". What stands above is of when it was last past its limit."));
   if (f.impact) e.append(make("p", f.impact));
   if (f.advice) e.append(make("p", f.advice, "soft"));
@@ -27,7 +27,7 @@ function card(f) {
 function line(f) {
   const e = make("tr");
   e.append(make("td", f.state !== "firing" ? f.state.replace("_", " ") : f.recovering ? f.severity + ", recovering" : f.severity), make("td", f.pipeline), make("td", keyOf(f)),
-    make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", f.samples.toLocaleString("en"), "number"));
+    make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", human(f.headroom, "%"), "number"), make("td", f.samples.toLocaleString("en"), "number"));
   return e;
 }
 // The token lives in this tab alone.

@@ -45,7 +45,7 @@ pub(super) fn query(error: &QueryError) -> PgWireError {
 
 /// A planner's or executor's error.
 pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
-    user(code(error), error.strip_backtrace())
+    user(code(error), crate::engine::line(error))
 }
 
 fn code(error: &DataFusionError) -> &'static str {

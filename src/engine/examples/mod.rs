@@ -9,6 +9,7 @@ mod tests;
 use super::findings::{Evaluator, EvaluatorSettings};
 use super::functions;
 use super::run::{Window, json_rows, run};
+use super::tables::line;
 use crate::model::budget::AlertLimit;
 use crate::model::fault::Fault;
 use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};
@@ -40,8 +41,7 @@ async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableD
         PipelineKind::Rollup | PipelineKind::View => {
             let window = Window { start_ms: example.now_ms - pipeline.window_ms, end_ms: example.now_ms };
             let outcome = run(&context, pipeline, &pipeline.params, Some(window)).await;
-            json_rows(&outcome.map_err(|error| error.strip_backtrace())?.batches)
-                .map_err(|error| error.strip_backtrace())?
+            json_rows(&outcome.map_err(|error| line(&error))?.batches).map_err(|error| line(&error))?
         }
     };
     compare::compare(&example.expect, &found)
@@ -54,7 +54,7 @@ pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
     for table in tables {
         for (name, schema) in given::views_of(table) {
             let empty = arrow::record_batch::RecordBatch::new_empty(schema);
-            context.register_batch(&name, empty).map_err(|error| error.strip_backtrace())?;
+            context.register_batch(&name, empty).map_err(|error| line(&error))?;
         }
     }
     Ok(context)
@@ -66,6 +66,7 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
         timeout: Duration::from_mins(1),
         alerting: alerting(pipeline, example)?,
         overrides: BTreeMap::new(),
+        budgets: Vec::new(),
     };
     let mut evaluator = Evaluator::new(std::slice::from_ref(pipeline), settings, &[]);
     let evaluation = evaluator.evaluate(context, example.now_ms).await;

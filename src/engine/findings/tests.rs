@@ -4,6 +4,8 @@ use crate::model::finding::{FindingState, Recovering, Severity};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::sync::Arc;
 
+mod limits;
+
 const PIPELINE: &str = "/*---
 title: T
 kind: finding
@@ -29,6 +31,7 @@ fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluat
         timeout: Duration::from_secs(10),
         alerting: Vec::new(),
         overrides: [("p".to_owned(), changes)].into(),
+        budgets: Vec::new(),
     };
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
 }

@@ -12,6 +12,7 @@ mod quantile;
 mod sketch;
 
 pub use db_fingerprint::fingerprint;
+pub use glob::fits;
 
 use datafusion::prelude::SessionContext;
 

@@ -32,11 +32,13 @@ struct Series {
 pub(crate) struct LastValues {
     series: HashMap<i64, Series>,
     series_max: usize,
+    /// Points of series beyond the bound, which the scrape does not show.
+    pub(crate) overflowed: u64,
 }
 
 impl LastValues {
     pub(crate) fn new(series_max: usize) -> LastValues {
-        LastValues { series: HashMap::new(), series_max }
+        LastValues { series_max, ..LastValues::default() }
     }
 
     /// Takes rows of `metrics`.
@@ -98,6 +100,7 @@ impl LastValues {
             return;
         }
         if self.series.len() >= self.series_max {
+            self.overflowed += 1;
             return;
         }
         let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();

@@ -88,9 +88,14 @@ enum Verdict {
 
 impl Channel {
     async fn watch(mut self, mut findings: watch::Receiver<Arc<Vec<Finding>>>) {
+        let mut evaluated = false;
         loop {
             let now = findings.borrow_and_update().clone();
-            self.reconcile(&now).await;
+            // Before the first evaluation none at all says nothing; after it, that all of them are gone.
+            if evaluated || !now.is_empty() {
+                self.reconcile(&now).await;
+            }
+            evaluated = true;
             tokio::select! {
                 () = self.cancel.cancelled() => return,
                 changed = findings.changed() => if changed.is_err() { return },
