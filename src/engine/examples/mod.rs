@@ -60,11 +60,7 @@ pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
     Ok(context)
 }
 
-async fn judged(
-    pipeline: &PipelineDef,
-    context: &SessionContext,
-    example: &Example,
-) -> Result<ExampleRows, String> {
+async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Example) -> Result<ExampleRows, String> {
     let settings = EvaluatorSettings {
         lag_ms: 0,
         timeout: Duration::from_mins(1),
