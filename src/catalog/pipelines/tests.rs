@@ -110,3 +110,12 @@ fn every_built_in_file_is_in_the_list() {
     let missing: Vec<_> = paths.iter().filter(|path| !listed.contains(path)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn counters_are_of_a_rollup_of_metrics() {
+    let text = "/*---\ntitle: T\nkind: rollup\ntable: t\nreads: [spans]\ncounters: [hits]\n---\nx */\nSELECT 1 AS n\n";
+    let faults = parse("p.sql", text).unwrap_err().to_string();
+    assert!(faults.contains("p.sql:6: counters: names metrics that count"), "{faults}");
+    let pipeline = parse("p.sql", &text.replace("[spans]", "[metrics]")).unwrap();
+    assert_eq!(pipeline.counters, ["hits"]);
+}
