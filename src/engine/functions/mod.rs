@@ -36,6 +36,7 @@ pub fn register(context: &SessionContext) {
         attributes::attr_bool(),
         glob::glob(),
         db_fingerprint::db_fingerprint(),
+        db_fingerprint::db_statement(),
         exemplars::exemplar_trace_ids(),
     ] {
         context.register_udf(scalar);
