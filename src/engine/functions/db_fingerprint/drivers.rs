@@ -10,9 +10,8 @@ use std::borrow::Cow;
 const LITERAL: &str = " 0 ";
 
 /// Words behind which a `@name` is a variable or a table, and not its value.
-const NAMING: [&str; 12] = [
-    "DECLARE", "SET", "FROM", "JOIN", "INTO", "UPDATE", "EXEC", "EXECUTE", "CALL", "OUTPUT", "TABLE", "USING",
-];
+const NAMING: [&str; 12] =
+    ["DECLARE", "SET", "FROM", "JOIN", "INTO", "UPDATE", "EXEC", "EXECUTE", "CALL", "OUTPUT", "TABLE", "USING"];
 /// Words behind which `@name =` compares and does not assign.
 const CONDITIONS: [&str; 7] = ["WHERE", "AND", "OR", "ON", "NOT", "WHEN", "HAVING"];
 
@@ -100,7 +99,8 @@ fn named(query: &str, at: usize) -> Option<usize> {
     }
     let length = 1 + word_length(&bytes[at + 1..]);
     let ahead = query[..at].trim_end();
-    let word = &ahead[ahead.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |end| end + 1).min(ahead.len())..];
+    let word =
+        &ahead[ahead.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |end| end + 1).min(ahead.len())..];
     let behind = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     if ahead.is_empty() || behind(&NAMING) {
         return None;

@@ -5,8 +5,23 @@ use serde_json::{Deserializer, Value};
 
 /// Keys of a command's first place, whose value is the collection that it is about.
 const COMMANDS: [&str; 17] = [
-    "find", "aggregate", "insert", "update", "delete", "count", "distinct", "findAndModify", "findandmodify",
-    "mapReduce", "create", "drop", "createIndexes", "dropIndexes", "listIndexes", "getMore", "collection",
+    "find",
+    "aggregate",
+    "insert",
+    "update",
+    "delete",
+    "count",
+    "distinct",
+    "findAndModify",
+    "findandmodify",
+    "mapReduce",
+    "create",
+    "drop",
+    "createIndexes",
+    "dropIndexes",
+    "listIndexes",
+    "getMore",
+    "collection",
 ];
 /// Keys that name a collection wherever they stand under one of [`STAGES`].
 const NAMING: [&str; 3] = ["from", "coll", "into"];
@@ -98,6 +113,8 @@ fn once(list: &mut Vec<Value>) {
 fn is_name(value: &Value) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'$');
     value.as_str().is_some_and(|name| {
-        name.len() <= NAME_MAX && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.bytes().all(is_part)
+        name.len() <= NAME_MAX
+            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(is_part)
     })
 }

@@ -25,12 +25,7 @@ fn doubled(inner: &str) -> String {
 }
 
 fn number() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[1-9][0-9]{5,9}",
-        "-[1-9][0-9]{5,9}",
-        "[1-9][0-9]{4,6}\\.[0-9]{3,6}",
-        "[1-9]\\.[0-9]{4,6}e[1-9]",
-    ]
+    prop_oneof!["[1-9][0-9]{5,9}", "-[1-9][0-9]{5,9}", "[1-9][0-9]{4,6}\\.[0-9]{3,6}", "[1-9]\\.[0-9]{4,6}e[1-9]",]
 }
 
 fn date() -> impl Strategy<Value = String> {
@@ -50,7 +45,9 @@ fn literal(system: &'static str) -> BoxedStrategy<String> {
         uuid(),
         uuid().prop_map(|uuid| format!("'{uuid}'")),
     ];
-    let escaped = |quote: char| inner().prop_map(move |inner| format!("{quote}{}{quote}", inner.replace('q', &format!("\\{quote}"))));
+    let escaped = |quote: char| {
+        inner().prop_map(move |inner| format!("{quote}{}{quote}", inner.replace('q', &format!("\\{quote}"))))
+    };
     match system {
         "postgresql" => prop_oneof![
             common,
@@ -59,20 +56,37 @@ fn literal(system: &'static str) -> BoxedStrategy<String> {
             "[0-9A-F]{8}".prop_map(|hex| format!("X'{hex}'")),
         ]
         .boxed(),
-        "mysql" => prop_oneof![common, escaped('\''), escaped('"'), "0x[0-9A-F]{8}", "[0-9A-F]{8}".prop_map(|hex| format!("X'{hex}'"))].boxed(),
-        "mssql" => prop_oneof![common, inner().prop_map(|inner| format!("N{}", doubled(&inner))), "0x[0-9A-F]{8}"].boxed(),
-        "sqlite" => prop_oneof![common, inner().prop_map(|inner| format!("\"{inner}\""))].boxed(),
-        "gcp.bigquery" | "couchbase" => {
-            prop_oneof![escaped('\''), escaped('"'), number(), date()].boxed()
+        "mysql" => prop_oneof![
+            common,
+            escaped('\''),
+            escaped('"'),
+            "0x[0-9A-F]{8}",
+            "[0-9A-F]{8}".prop_map(|hex| format!("X'{hex}'"))
+        ]
+        .boxed(),
+        "mssql" => {
+            prop_oneof![common, inner().prop_map(|inner| format!("N{}", doubled(&inner))), "0x[0-9A-F]{8}"].boxed()
         }
+        "sqlite" => prop_oneof![common, inner().prop_map(|inner| format!("\"{inner}\""))].boxed(),
+        "gcp.bigquery" | "couchbase" => prop_oneof![escaped('\''), escaped('"'), number(), date()].boxed(),
         "other_sql" => prop_oneof![common, inner().prop_map(|inner| format!("\"{inner}\"")), escaped('\'')].boxed(),
         _ => common.boxed(),
     }
 }
 
 const SYSTEMS: [&str; 12] = [
-    "postgresql", "mysql", "mssql", "sqlite", "oracle.db", "cassandra", "clickhouse", "trino", "gcp.bigquery",
-    "couchbase", "other_sql", "MariaDB",
+    "postgresql",
+    "mysql",
+    "mssql",
+    "sqlite",
+    "oracle.db",
+    "cassandra",
+    "clickhouse",
+    "trino",
+    "gcp.bigquery",
+    "couchbase",
+    "other_sql",
+    "MariaDB",
 ];
 
 const TEMPLATES: [&str; 9] = [
@@ -105,7 +119,11 @@ fn statement() -> impl Strategy<Value = (&'static str, String, String)> {
     (proptest::sample::select(&SYSTEMS), proptest::sample::select(&TEMPLATES)).prop_flat_map(|(system, template)| {
         // A comment ends with its line.
         let literals = move || {
-            proptest::collection::vec(literal_of(system).prop_map(move |text| if template.contains("--") { text.replace('\n', " ") } else { text }), 6)
+            proptest::collection::vec(
+                literal_of(system)
+                    .prop_map(move |text| if template.contains("--") { text.replace('\n', " ") } else { text }),
+                6,
+            )
         };
         (Just(system), literals(), literals())
             .prop_map(move |(system, one, other)| (system, filled(template, &one), filled(template, &other)))

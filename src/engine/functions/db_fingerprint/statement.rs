@@ -65,7 +65,8 @@ mod tests {
 
     #[track_caller]
     fn check(parts: [&str; 5], expected: Option<&str>) {
-        let [system, query, summary, operation, collection] = parts.map(|part| Some(part).filter(|part| !part.is_empty()));
+        let [system, query, summary, operation, collection] =
+            parts.map(|part| Some(part).filter(|part| !part.is_empty()));
         assert_eq!(of(system, query, summary, operation, collection).as_deref(), expected);
     }
 

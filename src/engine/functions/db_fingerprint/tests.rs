@@ -26,11 +26,7 @@ fn lists_and_rows_of_literals_fold() {
 fn casts_signs_tuples_and_arrays_of_literals_fold() {
     check("postgresql", "SELECT a FROM t WHERE b IN ($1::uuid, $2::uuid)", "SELECT a FROM t WHERE b IN (?::UUID)");
     check("postgresql", "SELECT a FROM t WHERE b IN (-1, -2)", "SELECT a FROM t WHERE b IN (?)");
-    check(
-        "postgresql",
-        "SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))",
-        "SELECT a FROM t WHERE (a, b) IN ((?, ?))",
-    );
+    check("postgresql", "SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))", "SELECT a FROM t WHERE (a, b) IN ((?, ?))");
     check("postgresql", "SELECT a FROM t WHERE b = ANY(ARRAY[1, 2, 3])", "SELECT a FROM t WHERE b = ANY(ARRAY[?])");
 }
 
@@ -46,8 +42,7 @@ fn what_a_session_names_makes_no_difference() {
 
 #[test]
 fn calls_within_calls_end() {
-    for (system, open, close) in [("postgresql", "f(", ")"), ("mssql", "CONVERT(", ")"), ("mysql", "INTERVAL ", "")]
-    {
+    for (system, open, close) in [("postgresql", "f(", ")"), ("mssql", "CONVERT(", ")"), ("mysql", "INTERVAL ", "")] {
         let query = format!("SELECT {}1{}", open.repeat(60), close.repeat(60));
         assert!(fingerprint(system, &query).contains('?'), "{query}");
     }
@@ -93,7 +88,11 @@ fn json_keeps_keys_and_the_collection() {
         r#"{"TableName":"t","Key":{"id":{"S":"17"}}}"#,
         r#"{"TableName":"t","Key":{"id":{"S":"?"}}}"#,
     );
-    check("elasticsearch", "{\"index\":{\"_id\":1}}\n{\"a\":\"s \\\" t\"}\n{\"index\":{\"_id\":2}}\n{\"a\":\"u\"}", r#"{"a":"?"} {"index":{"_id":"?"}}"#);
+    check(
+        "elasticsearch",
+        "{\"index\":{\"_id\":1}}\n{\"a\":\"s \\\" t\"}\n{\"index\":{\"_id\":2}}\n{\"a\":\"u\"}",
+        r#"{"a":"?"} {"index":{"_id":"?"}}"#,
+    );
 }
 
 #[test]
@@ -118,8 +117,17 @@ fn stages_and_kinds_of_items_tell_documents_apart() {
 fn placeholders_of_drivers_fold_as_others() {
     let expected = "SELECT a FROM t WHERE b = ? AND c IN (?)";
     for (system, placeholder) in [
-        ("postgresql", "%s"), ("mysql", "%s"), ("postgresql", "%(c_1)s"), ("mssql", "@p0"), ("postgresql", "@p0"),
-        ("gcp.spanner", "@p0"), ("postgresql", "?"), ("oracle.db", ":1"), ("", ":name"), ("sqlite", "?1"), ("", "17"),
+        ("postgresql", "%s"),
+        ("mysql", "%s"),
+        ("postgresql", "%(c_1)s"),
+        ("mssql", "@p0"),
+        ("postgresql", "@p0"),
+        ("gcp.spanner", "@p0"),
+        ("postgresql", "?"),
+        ("oracle.db", ":1"),
+        ("", ":name"),
+        ("sqlite", "?1"),
+        ("", "17"),
     ] {
         for count in 1..30 {
             let list = vec![placeholder; count].join(", ");
@@ -131,7 +139,11 @@ fn placeholders_of_drivers_fold_as_others() {
 #[test]
 fn rows_fold_however_many_they_are() {
     for row in ["(%s, %s)", "(%(a)s,%(b)s)", "(1, 'x')", "(NULL, 2)", "(?, ?)", "(1, NULL::int)"] {
-        let expected = if row.contains("::") { "INSERT INTO t (a, b) VALUES (?, ?::INT)" } else { "INSERT INTO t (a, b) VALUES (?, ?)" };
+        let expected = if row.contains("::") {
+            "INSERT INTO t (a, b) VALUES (?, ?::INT)"
+        } else {
+            "INSERT INTO t (a, b) VALUES (?, ?)"
+        };
         for count in [1, 2, 2_000, 20_000] {
             let rows = vec![row; count].join(",");
             check("postgresql", &format!("INSERT INTO t (a, b) VALUES {rows}"), expected);
@@ -165,7 +177,11 @@ fn limits_hints_and_bare_ids_are_literals() {
     check("mssql", "SELECT TOP (20) a FROM t", "SELECT TOP (?) a FROM t");
     check("mysql", "SELECT /*+ MAX_EXECUTION_TIME(17) */ a FROM t", "SELECT a FROM t");
     let id = "5f2b0e3c-1d4e-11ee-be56-0242ac120002";
-    check("cassandra", &format!("SELECT a FROM t WHERE b = {id} ALLOW FILTERING"), "SELECT a FROM t WHERE b = ? ALLOW FILTERING");
+    check(
+        "cassandra",
+        &format!("SELECT a FROM t WHERE b = {id} ALLOW FILTERING"),
+        "SELECT a FROM t WHERE b = ? ALLOW FILTERING",
+    );
     check("influxdb", "SELECT a FROM t WHERE time > now() - 1h30m X", "SELECT a FROM t WHERE time > now ( ) - ? X");
 }
 

@@ -45,8 +45,7 @@ pub(super) fn spell_out_top(tokens: &mut Vec<Token>) {
 
 /// Where a `"x"` stands as the value of a comparison or in a list of values, takes it for a text.
 pub(super) fn mask_doubtful_quotes(tokens: &mut [Token]) {
-    const BEFORE_VALUES: [&str; 9] =
-        ["LIKE", "ILIKE", "GLOB", "MATCH", "REGEXP", "BETWEEN", "THEN", "ELSE", "ESCAPE"];
+    const BEFORE_VALUES: [&str; 9] = ["LIKE", "ILIKE", "GLOB", "MATCH", "REGEXP", "BETWEEN", "THEN", "ELSE", "ESCAPE"];
     let mut lists: Vec<bool> = Vec::new();
     let (mut before, mut closed_row, mut between) = (Token::EOF, false, false);
     for at in 0..tokens.len() {
@@ -180,7 +179,8 @@ fn word(token: &Token, before: &Token, words: &[String]) -> Option<String> {
     let is_item = matches!(before, Token::LParen | Token::Comma);
     match token {
         Token::Word(word) => {
-            let is_name = words.last().is_some_and(|before| SESSION.iter().any(|name| before.eq_ignore_ascii_case(name)));
+            let is_name =
+                words.last().is_some_and(|before| SESSION.iter().any(|name| before.eq_ignore_ascii_case(name)));
             let is_constant = (is_item && is_word(token, &["NULL", "TRUE", "FALSE"]))
                 || (*before == Token::Eq && is_word(token, &["TRUE", "FALSE"]));
             if is_constant || (is_name && !is_word(token, &SESSION)) { literal } else { Some(word.to_string()) }
