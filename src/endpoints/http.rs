@@ -11,6 +11,7 @@ use super::ending::{self, QUERY_GRACE};
 use super::{QueryAnswer, QueryError, QueryService, work};
 use crate::model::finding::FindingState;
 use crate::model::pipeline::PipelineDef;
+use crate::model::shown::shown;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::sinks::settings::Secret;
 use axum::body::{Body, Bytes};
@@ -193,6 +194,9 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 struct Wanted {
     state: Option<String>,
     pipeline: Option<String>,
+    /// Also what is beyond the `limit` of its pipeline.
+    #[serde(default)]
+    all: bool,
 }
 
 async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
@@ -205,11 +209,10 @@ async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted
     }
     let findings = shared.service.findings();
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-    let found: Vec<_> = findings
-        .iter()
-        .filter(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline))
-        .collect();
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found }))).into_response()
+    let mut found: Vec<_> = if wanted.all { findings.iter().collect() } else { shown(&findings) };
+    let beyond = findings.len() - found.len();
+    found.retain(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline));
+    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found, "not_shown": beyond }))).into_response()
 }
 
 /// A word that nothing can match is told, not answered with nothing.

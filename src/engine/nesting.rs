@@ -6,7 +6,7 @@
 
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, Visit as _, Visitor};
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::Token;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -34,11 +34,10 @@ const OWN_GRAMMAR: [&str; 13] = [
 
 /// The greatest number of calls, subscripts, `CASE` and `INTERVAL` that are open at once. The parser's time doubles with
 /// each; what costs it more counts more.
-pub(crate) fn depth(tokens: &[TokenWithSpan]) -> usize {
+pub(crate) fn depth<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> usize {
     let (mut outer, mut open, mut deepest) = (Vec::new(), Open::default(), 0);
     let mut before = None;
-    let all = tokens.iter().map(|token| &token.token);
-    for token in all.filter(|token| !matches!(token, Token::Whitespace(_))) {
+    for token in tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))) {
         match token {
             Token::LParen => {
                 outer.push(open);

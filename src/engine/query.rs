@@ -134,7 +134,7 @@ pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimit
 /// When it nests too deep.
 pub fn parseable(dialect: &dyn Dialect, sql: &str) -> Result<(), QueryError> {
     // What are no tokens the parser refuses at once.
-    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().unwrap_or_default();
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
     let depth = nesting::depth(&tokens);
     if depth <= CALLS_MAX {
         return Ok(());

@@ -9,6 +9,7 @@ pub mod frame;
 pub mod own;
 pub mod pipeline;
 pub mod scrape;
+pub mod shown;
 pub mod signal;
 pub mod sketch;
 pub mod table;

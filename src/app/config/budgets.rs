@@ -8,9 +8,10 @@ use globset::GlobBuilder;
 
 /// The three names of `api` that need no pattern of their own.
 pub const API_PATTERNS: [(&str, &str); 3] = [
-    ("search", "GET *search*"),
-    // Routes that end in an id, as frameworks write it: /products/{id}, /products/:id, /products/<int:id>.
-    ("detail", "GET {*/[{]*[}],*/:*,*/<*>}"),
+    ("search", "GET *[sS][eE][aA][rR][cC][hH]*"),
+    // Routes that end in an id, as frameworks write it: /products/{id}, /products/:id, /products/<int:id>, /products/[id],
+    // /products/$id, with or without a slash behind it.
+    ("detail", "GET {*/[{]*[}],*/[{]*[}]/,*/:*,*/<*>,*/<*>/,*/[[]*[]],*/[[]*[]]/,*/$*}"),
     ("mutation", "{POST,PUT,PATCH,DELETE} *"),
 ];
 
@@ -205,12 +206,27 @@ mod tests {
     #[test]
     fn the_patterns_of_the_three_names_fit_the_routes_of_frameworks() {
         let pattern = |name| API_PATTERNS.iter().find(|(known, _)| *known == name).map(|(_, p)| *p).expect("known");
-        assert!(fits(pattern("search"), "GET /products/search") && fits(pattern("search"), "GET /search"));
+        for route in ["GET /products/search", "GET /search", "GET /Search", "GET /productSearch", "GET /SEARCH/all"] {
+            assert!(fits(pattern("search"), route), "{route}");
+        }
         assert!(!fits(pattern("search"), "POST /search") && !fits(pattern("search"), "GET /products"));
-        for route in ["GET /products/{id}", "GET /products/:id", "GET /products/<int:id>", "GET /a/{a}/b/{b}"] {
+        for route in [
+            "GET /products/{id}",
+            "GET /products/{id}/",
+            "GET /products/:id",
+            "GET /products/:id/",
+            "GET /products/<int:id>",
+            "GET /products/<int:id>/",
+            "GET /products/[id]",
+            "GET /products/[...slug]/",
+            "GET /products/$id",
+            "GET /a/{a}/b/{b}",
+        ] {
             assert!(fits(pattern("detail"), route), "{route}");
         }
-        for route in ["GET /products", "POST /products/{id}", "GET /a/{id}/lines"] {
+        for route in
+            ["GET /products", "GET /products/", "POST /products/{id}", "GET /a/{id}/lines", "GET /a/[id]/lines"]
+        {
             assert!(!fits(pattern("detail"), route), "{route}");
         }
         for method in ["POST", "PUT", "PATCH", "DELETE"] {

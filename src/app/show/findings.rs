@@ -2,6 +2,7 @@
 
 use super::{Tone, plain, toned};
 use crate::model::finding::{Finding, FindingState, Severity};
+use crate::model::shown::shown;
 use crate::model::units::{human, human_count, human_ms};
 
 /// The findings, one below the other, and a line that counts them. Times are told against `now_ms`.
@@ -26,11 +27,14 @@ pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> S
     text
 }
 
-/// The findings that fire or are about to; with `all`, every one.
+/// The findings that fire or are about to, as many of a pipeline as it shows; with `all`, every one.
 #[must_use]
 pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
-    let wanted = |finding: &&Finding| all || matches!(finding.state, FindingState::Firing | FindingState::Pending);
-    findings.iter().filter(wanted).cloned().collect()
+    if all {
+        return findings.to_vec();
+    }
+    let telling = |finding: &&Finding| matches!(finding.state, FindingState::Firing | FindingState::Pending);
+    shown(findings).into_iter().filter(telling).cloned().collect()
 }
 
 /// How many keys are in which state: `2 fire (1 critical), 1 pending, 40 ok, 3 without data`.

@@ -44,9 +44,9 @@ let due;
 async function refresh() {
   clearTimeout(due);
   try {
-    const { findings } = await send("/v1/findings");
+    const { findings, not_shown } = await send("/v1/findings");
     const firing = findings.filter(f => f.state === "firing");
-    at("summary").textContent = `${firing.length} firing, ${findings.length} judged, ${new Date().toLocaleTimeString()}`;
+    at("summary").textContent = `${firing.length} firing, ${findings.length} judged, ${not_shown ? not_shown + " more of less time, " : ""}${new Date().toLocaleTimeString()}`;
     at("firing").replaceChildren(...(firing.length ? firing.map(card) : [make("p", findings.length ? "Nothing fires." : "Nothing has been judged yet: send telemetry to port 4317, and look again in half a minute.", "soft")]));
     at("all").replaceChildren(...findings.map(line));
   } catch (error) { at("summary").textContent = "Spanwise does not answer: " + error.message; }

@@ -121,6 +121,7 @@ async fn findings_are_chosen_and_strange_wishes_told() {
         (status, ids.unwrap_or_default().concat())
     };
     assert_eq!(findings("").await, (200, "ab".to_owned()));
+    assert_eq!(findings("?all=true").await, (200, "ab".to_owned()));
     assert_eq!(findings("?state=firing").await, (200, "a".to_owned()));
     assert_eq!(findings("?state=no_data").await, (200, String::new()));
     assert_eq!(findings("?pipeline=slow_statement&state=ok").await, (200, "b".to_owned()));
@@ -129,6 +130,7 @@ async fn findings_are_chosen_and_strange_wishes_told() {
     assert_eq!(findings("?state=burning").await.0, 400);
     assert_eq!(findings("?pipeline=slow").await.0, 400);
     assert_eq!(findings("?stat=ok").await.0, 400);
+    assert_eq!(findings("?all=perhaps").await.0, 400);
     let (_, tables) = ask(&format!("{}/v1/tables", served.base)).await;
     let tables: Value = serde_json::from_str(&tables).unwrap();
     let column = json!({"name": "duration_ms", "type": "float64", "unit": "ms", "doc": "How long it took."});

@@ -73,9 +73,10 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
     if let Some(error) = evaluation.runs.into_iter().find_map(|run| run.error) {
         return Err(error);
     }
+    // An expectation may name any column of the evidence, too.
     let row = |finding: crate::model::finding::Finding| {
-        let mut row: Map<String, Value> =
-            finding.key.into_iter().map(|(column, value)| (column, Value::from(value))).collect();
+        let mut row: Map<String, Value> = finding.evidence;
+        row.extend(finding.key.into_iter().map(|(column, value)| (column, Value::from(value))));
         for (name, value) in [
             ("state", serde_json::to_value(finding.state)),
             ("severity", serde_json::to_value(finding.severity)),

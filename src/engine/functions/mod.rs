@@ -39,6 +39,7 @@ pub fn register(context: &SessionContext) {
         glob::glob(),
         json::json_text(),
         db_fingerprint::db_fingerprint(),
+        db_fingerprint::db_statement(),
         exemplars::exemplar_trace_ids(),
     ] {
         context.register_udf(scalar);

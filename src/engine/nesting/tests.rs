@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 fn depth_in(dialect: &dyn Dialect, sql: &str) -> usize {
-    Tokenizer::new(dialect, sql).tokenize_with_location().map_or(0, |tokens| depth(&tokens))
+    Tokenizer::new(dialect, sql).tokenize().map_or(0, |tokens| depth(&tokens))
 }
 
 fn depth_of(sql: &str) -> usize {
