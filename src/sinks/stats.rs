@@ -22,6 +22,7 @@ struct Changing {
     /// By signal.
     positions: BTreeMap<&'static str, Position>,
     failing: bool,
+    refused: bool,
     last_error: Option<String>,
 }
 
@@ -30,7 +31,7 @@ struct Changing {
 pub struct Standing {
     /// The newest frame that it has dealt with; `None` where it reads no frames.
     pub position: Option<Position>,
-    /// `ok` or `retrying`.
+    /// `ok`, `retrying` or `refused`.
     pub state: &'static str,
     /// What the target last said.
     pub last_error: Option<String>,
@@ -58,13 +59,22 @@ impl SinkStats {
         std::mem::replace(&mut self.changing().failing, false)
     }
 
+    /// Whether something waits that the target refused for good, for another reason than its being down.
+    pub(super) fn holds_refused(&self, refused: bool) {
+        self.changing().refused = refused;
+    }
+
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
         let changing = self.changing();
         Standing {
             position: changing.positions.values().min().copied(),
-            state: if changing.failing { "retrying" } else { "ok" },
+            state: match (changing.failing, changing.refused) {
+                (true, _) => "retrying",
+                (false, true) => "refused",
+                (false, false) => "ok",
+            },
             last_error: changing.last_error.clone(),
         }
     }

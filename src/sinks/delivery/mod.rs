@@ -16,6 +16,7 @@ pub use backoff::Backoff;
 pub use ends::{FrameSource, Outcome, Sender};
 pub use wire::count as count_items;
 
+use super::dead_letters::{self, DeadLetter};
 use super::memory::Memory;
 use super::settings::{BatchSettings, RetrySettings};
 use super::stats::SinkStats;
@@ -25,17 +26,12 @@ use crate::model::own;
 use crate::model::signal::Signal;
 use batch::{Batch, Part};
 use bytes::Bytes;
-use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// Kind of the entries that hold dead letters.
-pub const DEAD_LETTERS: &str = "dead_letter";
-/// Dead letters kept of one exporter and signal; the oldest go first.
-const DEAD_LETTERS_MAX: usize = 1000;
 /// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
@@ -329,23 +325,13 @@ impl Delivery {
             reason,
             "the target refused a request for good: see the table dead_letters"
         );
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        let prefix = format!("{id}/{}/", self.signal.as_str());
-        for part in parts {
-            let letter = json!({
-                "sink": id, "position": part.position.0, "signal": self.signal.as_str(), "items": part.items,
-                "reason": reason, "time": time_us,
-            });
-            let key = format!("{prefix}{:020}.{:020}", part.position.0, part.piece);
-            self.memory.put(DEAD_LETTERS, &key, letter.to_string().as_bytes()).await?;
-        }
-        let mut kept = self.memory.entries(DEAD_LETTERS).await?;
-        kept.retain(|(key, _)| key.starts_with(&prefix));
-        for (key, _) in kept.iter().take(kept.len().saturating_sub(DEAD_LETTERS_MAX)) {
-            self.memory.delete(DEAD_LETTERS, key).await?;
-        }
-        Ok(())
+        let letter = |part: &Part| DeadLetter {
+            key: format!("{:020}.{:020}", part.position.0, part.piece),
+            position: Some(part.position.0),
+            items: part.items,
+        };
+        let letters: Vec<DeadLetter> = parts.iter().map(letter).collect();
+        dead_letters::bury(&*self.memory, (id, self.signal.as_str()), letters, reason).await
     }
 
     async fn save(&mut self, at: Position, now: bool) -> anyhow::Result<()> {

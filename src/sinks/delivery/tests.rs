@@ -1,10 +1,12 @@
 use super::*;
 use crate::model::signal::Encoding;
+use crate::sinks::dead_letters::DEAD_LETTERS;
 use crate::sinks::memory::testing::InMemory;
 use async_trait::async_trait;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
+use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::sync::Notify;
