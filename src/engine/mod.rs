@@ -23,7 +23,7 @@ mod upkeep;
 mod tests;
 
 pub use flush::{CURSOR, Refetch};
-pub use query::{QueryAnswer, QueryError, QueryLimits, bounded, parseable, plannable};
+pub use query::{QueryAnswer, QueryError, QueryLimits, Reader, Workers, shape};
 pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules};
 pub use tables::StateRows;
@@ -64,8 +64,8 @@ pub struct Engine {
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
     query_runtime: Arc<RuntimeEnv>,
-    workers: query::Workers,
-    own_worker: query::Workers,
+    workers: Workers,
+    own_worker: Workers,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
 }
@@ -109,8 +109,8 @@ impl Engine {
             findings,
             outside: RwLock::new(outside),
             query_runtime,
-            workers: query::Workers::for_queries()?,
-            own_worker: query::Workers::for_engine()?,
+            workers: Workers::for_queries()?,
+            own_worker: Workers::for_engine()?,
             worked_ms: AtomicI64::new(now_ms()),
         }))
     }
@@ -291,9 +291,13 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        let context = self.session();
-        let plan = query::plan(&context, sql, limits).await?;
-        self.workers.execute(context, plan, limits).await
+        self.workers.query(self.session(), sql.to_owned(), limits).await
+    }
+
+    /// The threads on which statements of other wires are read.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Runs a plan that only reads.
@@ -334,9 +338,7 @@ async fn restore(table: &RollupTable, state: &State) -> anyhow::Result<()> {
 
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let context = tables.session(&rules.pipelines, config, runtime).await?;
-    query::UNBOUNDED.iter().for_each(|function| context.deregister_udf(function));
-    Ok(context)
+    Ok(tables.session(&rules.pipelines, config, runtime).await?)
 }
 
 /// Gives the engine's own state tables their rows.
