@@ -24,7 +24,7 @@ mod upkeep;
 mod tests;
 
 pub use flush::{CURSOR, Refetch};
-pub use query::{QueryAnswer, QueryError, QueryLimits, bounded, parseable, plannable};
+pub use query::{QueryAnswer, QueryError, QueryLimits, Reader, Workers, shape};
 pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules, in_force};
 pub use tables::{StateRows, line};
@@ -65,8 +65,8 @@ pub struct Engine {
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
     query_runtime: Arc<RuntimeEnv>,
-    workers: query::Workers,
-    own_worker: query::Workers,
+    workers: Workers,
+    own_worker: Workers,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
 }
@@ -107,8 +107,8 @@ impl Engine {
             findings,
             outside: RwLock::new(outside),
             query_runtime,
-            workers: query::Workers::for_queries()?,
-            own_worker: query::Workers::for_engine()?,
+            workers: Workers::for_queries()?,
+            own_worker: Workers::for_engine()?,
             worked_ms: AtomicI64::new(now_ms()),
         }))
     }
@@ -289,8 +289,16 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+        let began = Instant::now();
         let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
-        self.execute(plan, limits).await
+        let timeout = limits.timeout.saturating_sub(began.elapsed());
+        self.execute(plan, QueryLimits { timeout, ..limits }).await
+    }
+
+    /// The threads on which statements of other wires are read.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Runs a plan that only reads.
@@ -335,9 +343,7 @@ fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
 
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let context = tables.session(&rules.in_force(), config, runtime).await?;
-    query::UNBOUNDED.iter().for_each(|function| context.deregister_udf(function));
-    Ok(context)
+    Ok(tables.session(&rules.in_force(), config, runtime).await?)
 }
 
 /// Gives the engine's own state tables their rows.

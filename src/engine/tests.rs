@@ -325,3 +325,29 @@ async fn what_only_grows_has_no_increase_below_nothing_and_no_point_without_a_va
     );
     assert!(!scrape.families.iter().any(|family| family.name == "h"));
 }
+
+/// Each of a few kB, and each once enough to overflow the stack of whoever walked or dropped its tree.
+#[tokio::test]
+async fn statements_that_nest_too_deep_are_refused_and_told_how_deep() {
+    let bench = Bench::new().await;
+    let limits = QueryLimits::default();
+    for (sql, reason) in [
+        (format!("SELECT {}", vec!["1"; 2000].join("+")), "nests 2"),
+        (format!("SELECT 1 FROM spans WHERE {}", vec!["name = 'a'"; 1200].join(" OR ")), "nests 1"),
+        (format!("SELECT {}", vec!["'a'"; 2000].join("||")), "nests 2"),
+        (vec!["SELECT 1"; 700].join(" UNION ALL "), "nests 70"),
+        (format!("SELECT {}", vec!["1"; 100_000].join("+")), "200000 words"),
+        (vec!["SELECT 1"; 10_000].join(" UNION ALL "), "words and signs stand in a row"),
+        (format!("{} SELECT 1", "EXPLAIN ".repeat(20_000)), "words and signs stand in a row"),
+        (format!("SELECT 1{}", "!".repeat(200_000)), "words and signs stand in a row"),
+        (format!("SELECT {}", vec!["*"; 1000].join(",")), "columns"),
+    ] {
+        let error = bench.engine.query(&sql, limits).await.expect_err(&sql[..100]).to_string();
+        assert!(error.contains(reason), "{}: {error}", &sql[..100]);
+        assert!(error.contains("expected at most"), "{error}");
+    }
+    let deep = format!("SELECT {} AS n", vec!["1"; 400].join("+"));
+    assert_eq!(bench.rows(&deep).await, [costs::object(json!({"n": 400}))]);
+    let arms = format!("SELECT count(*) AS n FROM ({}) u", vec!["SELECT 1 AS x"; 400].join(" UNION ALL "));
+    assert_eq!(bench.rows(&arms).await, [costs::object(json!({"n": 400}))]);
+}

@@ -1,6 +1,7 @@
 //! The last value of each series that came in over OTLP, for the Prometheus scrape. Delta counters and histograms are
 //! added up.
 
+use super::exponential::{self, Exponential};
 use super::{number, text};
 use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
 use arrow::array::{Array as _, AsArray as _, MapArray, RecordBatch};
@@ -9,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 type Attributes = BTreeMap<String, String>;
+/// Adds a delta to what was added up.
+type Adding = fn(&mut SampleValue, &SampleValue);
 
 /// What a series is and where it stands.
 #[derive(Debug, Clone)]
@@ -49,21 +52,26 @@ impl LastValues {
         for row in 0..batch.num_rows() {
             let Some(value) = value(row) else { continue };
             let grows = monotonic.is_some_and(|column| column.is_valid(row) && column.value(row));
-            let family = if kind(row) == Some("sum") && grows { FamilyKind::Counter } else { FamilyKind::Gauge };
-            let adds = kind(row) == Some("sum") && temporality(row) == Some("delta");
-            if adds && grows && value < 0.0 {
-                // What only grows has no such increase.
+            let family = match (kind(row), grows) {
+                (Some("sum"), true) => FamilyKind::Counter,
+                (Some("sum"), false) => FamilyKind::UpDown,
+                _ => FamilyKind::Gauge,
+            };
+            // What only grows never is, nor grows by, less than nothing.
+            if family == FamilyKind::Counter && (value < 0.0 || value.is_nan()) {
                 continue;
             }
-            self.put(batch, row, family, adds, SampleValue::Number(value));
+            let adds = kind(row) == Some("sum") && temporality(row) == Some("delta");
+            self.put(batch, row, family, adds.then_some(add as Adding), SampleValue::Number(value));
         }
     }
 
-    /// Takes rows of `histograms`; exponential ones have no classic form and are left to the native one.
+    /// Takes rows of `histograms`; exponential ones in their classic form.
     pub(crate) fn histograms(&mut self, batch: &RecordBatch) {
         let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         for row in 0..batch.num_rows() {
+            let mut adding: Adding = add;
             // A point without a count says that nothing was recorded.
             let Some(count) = count(row) else { continue };
             let (count, sum) = (count.cast_unsigned(), sum(row).unwrap_or(0.0));
@@ -80,18 +88,23 @@ impl LastValues {
                     let quantiles = quantiles.into_iter().zip(values).collect();
                     (FamilyKind::Summary, SampleValue::Summary { quantiles, sum, count })
                 }
+                Some("exponential_histogram") => {
+                    adding = exponential::add;
+                    (FamilyKind::Histogram, exponential::classic(&exponential_of(batch, row), sum, count))
+                }
                 _ => continue,
             };
-            self.put(batch, row, family, temporality(row) == Some("delta"), value);
+            self.put(batch, row, family, (temporality(row) == Some("delta")).then_some(adding), value);
         }
     }
 
-    fn put(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind, adds: bool, value: SampleValue) {
+    /// `adding`: how a delta is added up.
+    fn put(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind, adding: Option<Adding>, value: SampleValue) {
         let id = number::<Int64Type>(batch, "series_id")(row).unwrap_or_default();
         let time_unix_nano = number::<Int64Type>(batch, "time_unix_nano")(row).unwrap_or_default();
         if let Some(known) = self.series.get_mut(&id) {
-            if adds {
-                add(&mut known.value, &value);
+            if let Some(adding) = adding {
+                adding(&mut known.value, &value);
             } else if time_unix_nano >= known.time_unix_nano {
                 known.value = value;
             }
@@ -161,6 +174,7 @@ impl LastValues {
 fn word(kind: FamilyKind) -> &'static str {
     match kind {
         FamilyKind::Gauge => "gauge",
+        FamilyKind::UpDown => "up_down",
         FamilyKind::Counter => "counter",
         FamilyKind::Histogram => "histogram",
         FamilyKind::Summary => "summary",
@@ -182,6 +196,16 @@ fn add(total: &mut SampleValue, delta: &SampleValue) {
             *count = count.saturating_add(*delta_count);
         }
         (total, delta) => *total = delta.clone(),
+    }
+}
+
+fn exponential_of(batch: &RecordBatch, row: usize) -> Exponential {
+    let whole = |name: &str| number::<Int64Type>(batch, name)(row).unwrap_or_default();
+    Exponential {
+        scale: whole("scale"),
+        offset: whole("positive_offset"),
+        counts: list::<Int64Type>(batch, "positive_counts", row),
+        not_positive: whole("zero_count").saturating_add(list::<Int64Type>(batch, "negative_counts", row).iter().sum()),
     }
 }
 
