@@ -57,7 +57,7 @@ pub(crate) fn depth(tokens: &[TokenWithSpan]) -> usize {
             },
             // An interval ends with its value.
             Token::Comma | Token::SingleQuotedString(_) | Token::Number(..) | Token::Placeholder(_) => {
-                open.intervals = 0
+                open.intervals = 0;
             }
             _ => {}
         }
@@ -92,9 +92,9 @@ fn call_weight(token: &Token) -> usize {
         return usize::from(matches!(token, Token::RParen | Token::RBracket | Token::RBrace));
     };
     let is = |known: &&str| word.quote_style.is_none() && word.value.eq_ignore_ascii_case(known);
-    if NO_CALLS.iter().any(|word| is(word)) {
+    if NO_CALLS.iter().any(is) {
         0
-    } else if OWN_GRAMMAR.iter().any(|word| is(word)) {
+    } else if OWN_GRAMMAR.iter().any(is) {
         2
     } else if is(&"position") {
         // Once more for its `IN`.

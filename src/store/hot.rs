@@ -131,8 +131,7 @@ impl HotStore {
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
-    /// Begins behind a frame: what is at or before it is not in memory. `received_unix_nano` is when the newest of that was
-    /// received, 0 where it is not known.
+    /// Begins behind a frame: what is at or before it is not in memory, the newest of it received at `received_unix_nano`.
     pub fn begin_after(&self, position: Position, received_unix_nano: i64) {
         let mut rows = self.rows();
         if position > Position(0) {

@@ -213,7 +213,7 @@ fn what_is_let_through_is_parsed_in_no_time_whatever_stands_within_itself() {
         match told.recv_timeout(Duration::from_secs(20)) {
             Ok(None) => break,
             Ok(next) => last = next,
-            Err(_) => panic!("the parser is still at it: {last:?}"),
+            Err(error) => panic!("the parser is still at it ({error}): {last:?}"),
         }
     }
     parsing.unwrap().join().unwrap();
