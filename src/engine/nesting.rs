@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// Words before a parenthesis that begin no call.
-const NO_CALLS: [&str; 19] = [
-    "and", "or", "in", "where", "on", "values", "exists", "as", "by", "when", "then", "else", "having", "union", "all",
-    "like", "between", "over", "using",
+const NO_CALLS: [&str; 18] = [
+    "and", "or", "in", "where", "on", "exists", "as", "by", "when", "then", "else", "having", "union", "all", "like",
+    "between", "over", "using",
 ];
-/// Calls with a grammar of their own are read four times: so, as a type's name, and as any other call.
-const OWN_GRAMMAR: [&str; 13] = [
+/// What has a grammar of its own is read four times: so, as a type's name, and as any other call.
+const OWN_GRAMMAR: [&str; 15] = [
     "cast",
     "try_cast",
     "safe_cast",
@@ -30,6 +30,8 @@ const OWN_GRAMMAR: [&str; 13] = [
     "floor",
     "overlay",
     "listagg",
+    "not",
+    "values",
 ];
 
 /// The greatest number of calls, subscripts, `CASE` and `INTERVAL` that are open at once. The parser's time doubles with
@@ -78,7 +80,7 @@ struct Open {
 
 impl Open {
     fn depth(self) -> usize {
-        self.outside + self.cases + self.intervals
+        self.outside + self.cases + 2 * self.intervals
     }
 
     fn within(self, weight: usize) -> Open {
