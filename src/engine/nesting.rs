@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// Words before a parenthesis that begin no call.
-const NO_CALLS: [&str; 19] = [
-    "and", "or", "in", "where", "on", "values", "exists", "as", "by", "when", "then", "else", "having", "union", "all",
-    "like", "between", "over", "using",
+const NO_CALLS: [&str; 18] = [
+    "and", "or", "in", "where", "on", "exists", "as", "by", "when", "then", "else", "having", "union", "all", "like",
+    "between", "over", "using",
 ];
-/// Calls with a grammar of their own are read four times: so, as a type's name, and as any other call.
-const OWN_GRAMMAR: [&str; 13] = [
+/// What has a grammar of its own is read four times: so, as a type's name, and as any other call.
+const OWN_GRAMMAR: [&str; 15] = [
     "cast",
     "try_cast",
     "safe_cast",
@@ -30,6 +30,8 @@ const OWN_GRAMMAR: [&str; 13] = [
     "floor",
     "overlay",
     "listagg",
+    "not",
+    "values",
 ];
 
 /// The greatest number of calls, subscripts, `CASE` and `INTERVAL` that are open at once. The parser's time doubles with
@@ -56,7 +58,7 @@ pub(crate) fn depth<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> usize {
             },
             // An interval ends with its value.
             Token::Comma | Token::SingleQuotedString(_) | Token::Number(..) | Token::Placeholder(_) => {
-                open.intervals = 0
+                open.intervals = 0;
             }
             _ => {}
         }
@@ -77,7 +79,7 @@ struct Open {
 
 impl Open {
     fn depth(self) -> usize {
-        self.outside + self.cases + self.intervals
+        self.outside + self.cases + 2 * self.intervals
     }
 
     fn within(self, weight: usize) -> Open {
@@ -91,9 +93,9 @@ fn call_weight(token: &Token) -> usize {
         return usize::from(matches!(token, Token::RParen | Token::RBracket | Token::RBrace));
     };
     let is = |known: &&str| word.quote_style.is_none() && word.value.eq_ignore_ascii_case(known);
-    if NO_CALLS.iter().any(|word| is(word)) {
+    if NO_CALLS.iter().any(is) {
         0
-    } else if OWN_GRAMMAR.iter().any(|word| is(word)) {
+    } else if OWN_GRAMMAR.iter().any(is) {
         2
     } else if is(&"position") {
         // Once more for its `IN`.

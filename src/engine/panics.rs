@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) struct Panicked(String);
 
 /// Runs work to its end or its panic. Whatever it was changing must be put right, or be right at every step.
-pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| said(&*panic))
+pub(super) fn caught<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().map(|done| done.map_err(|panic| said(&*panic)))
 }
 
 /// As [`caught`], for work that does not wait.

@@ -224,7 +224,11 @@ impl Admission {
         } else {
             None
         };
+        // Half of all room at most, or a large request would wait until no other is under way.
+        let footprint = Decoder::footprint(signal, encoding, &body).min(self.settings.inflight_bytes_max / 2);
+        room.take(footprint)?;
         let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
+        room.give_back(footprint);
         // A small body can be large in memory, where each row repeats its resource.
         room.grow(decoded.memory_bytes());
         let answer = Arc::new(Answer::from(decoded.rejected.clone()));

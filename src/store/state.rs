@@ -316,7 +316,7 @@ mod tests {
         // As a full disk, until the connection is closed.
         sqlx::raw_sql("PRAGMA max_page_count = 10").execute(&state.pool).await.unwrap();
         let mut txn = state.begin().await.unwrap();
-        let error = txn.put("kind", "key", &[7; 1 << 20]).await.unwrap_err().to_string();
+        let error = txn.put("kind", "key", &vec![7; 1 << 20]).await.unwrap_err().to_string();
         assert!(error.contains("full"), "{error}");
         drop(txn);
         for round in 0..2 {

@@ -35,11 +35,12 @@ fn calls_within_calls_count() {
     assert_eq!(depth_of("SELECT coalesce(lower(upper (a)), f('((('))"), 3);
     assert_eq!(depth_of("SELECT f(1)(2)"), 1);
     assert_eq!(depth_of(&"f(".repeat(40)), 40);
-    assert_eq!(depth_of("SELECT INTERVAL INTERVAL '1 day', INTERVAL '1'"), 2);
+    assert_eq!(depth_of("SELECT INTERVAL INTERVAL '1 day', INTERVAL '1'"), 4);
     assert_eq!(depth_of("ö(ü(ß)))"), 2);
     assert_eq!(depth_of("SELECT a[b[1]][2]"), 2);
     assert_eq!(depth_of("SELECT * FROM (SELECT cast(trim(a) AS INT) FROM (t JOIN u ON a = b))"), 5);
     assert_eq!(depth_of("SELECT position(a IN b)"), 3);
+    assert_eq!(depth_of("INSERT INTO t VALUES (f(g(1)), NOT (a))"), 4);
 }
 
 #[test]
@@ -146,7 +147,7 @@ const WITHIN: [&str; 92] = [
     "LATERAL (",
     "TABLE(",
     "UNNEST(",
-    "VALUES (",
+    "VALUES (f(",
     "WITH a AS (",
     "a IN (",
     "a = ANY(",
@@ -213,7 +214,7 @@ fn what_is_let_through_is_parsed_in_no_time_whatever_stands_within_itself() {
         match told.recv_timeout(Duration::from_secs(20)) {
             Ok(None) => break,
             Ok(next) => last = next,
-            Err(_) => panic!("the parser is still at it: {last:?}"),
+            Err(error) => panic!("the parser is still at it ({error}): {last:?}"),
         }
     }
     parsing.unwrap().join().unwrap();

@@ -68,6 +68,12 @@ impl Decoder {
         }
     }
 
+    /// What a request takes in memory while it is decoded, besides itself and its rows, bytes; 0 of small ones.
+    #[must_use]
+    pub fn footprint(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
+        footprint::bytes(signal, encoding, body)
+    }
+
     /// Decodes one request, already inflated.
     ///
     /// # Errors
@@ -98,7 +104,7 @@ impl Decoder {
 
 /// Reads a protobuf message. Prost bounds the nesting at 100.
 fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Result<M, DecodeError> {
-    footprint::check(signal, body).map_err(DecodeError::new)?;
+    footprint::check(signal, Encoding::Protobuf, body).map_err(DecodeError::new)?;
     M::decode(body.clone())
         .or_else(|error| {
             // One bad text must not cost the request.

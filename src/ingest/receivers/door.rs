@@ -49,13 +49,10 @@ pub(super) async fn read(
     settings: &DoorSettings,
     room: &mut Room,
 ) -> std::result::Result<Bytes, Unread> {
-    match tokio::time::timeout(settings.read_timeout, read_to_end(body, limit, room)).await {
-        Ok(read) => read,
-        Err(_) => {
-            let reason = format!("the body took longer than {:?} to arrive (read_timeout)", settings.read_timeout);
-            Err(Unread::Refused(Refusal::Busy { retry_after: RETRY_AFTER, reason }))
-        }
-    }
+    tokio::time::timeout(settings.read_timeout, read_to_end(body, limit, room)).await.unwrap_or_else(|_| {
+        let reason = format!("the body took longer than {:?} to arrive (read_timeout)", settings.read_timeout);
+        Err(Unread::Refused(Refusal::Busy { retry_after: RETRY_AFTER, reason }))
+    })
 }
 
 async fn read_to_end(mut body: Body, limit: usize, room: &mut Room) -> std::result::Result<Bytes, Unread> {

@@ -66,9 +66,9 @@ async fn answer(socket: &mut TcpStream) -> String {
 #[tokio::test]
 async fn bodies_on_their_way_take_room_and_give_it_back() {
     let bench = Bench::new(DoorSettings::default(), 100_000).await;
-    let first = bench.begun("POST /v1/traces", 90_000, &[0; 60_000]).await;
+    let first = bench.begun("POST /v1/traces", 90_000, &vec![0; 60_000]).await;
     bench.until_held(60_000).await;
-    let mut second = bench.begun("POST /v1/traces", 60_000, &[0; 50_000]).await;
+    let mut second = bench.begun("POST /v1/traces", 60_000, &vec![0; 50_000]).await;
     let refused = answer(&mut second).await;
     assert!(refused.starts_with("http/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
     bench.until_held(60_000).await;

@@ -126,3 +126,18 @@ fn paths_that_are_not_there_are_faults() {
     let told = load(Some(Path::new("/nowhere.yaml")), &|_| None).expect_err("is not there").to_string();
     assert!(told.starts_with("/nowhere.yaml: cannot be read: "), "{told}");
 }
+
+#[test]
+fn what_a_listener_lets_in_has_bounds_that_can_be_set() {
+    let config = good(&receiver("{read_timeout: 5s, connections_max: 7}"));
+    let door = config.receivers[0].grpc.as_ref().expect("grpc").1.door;
+    assert_eq!((door.read_timeout, door.connections_max), (Duration::from_secs(5), 7));
+    // A Collector's way to say none.
+    let config = good(&receiver("{read_timeout: 0s}"));
+    assert_eq!(config.receivers[0].grpc.as_ref().expect("grpc").1.door.read_timeout, Duration::from_secs(30));
+    let told = faults(&receiver("{connections_max: 0}"));
+    assert!(told.len() == 1 && told[0].contains("connections_max"), "{told:?}");
+    let store = "extensions: {store: {resends: {memory: 5MiB}}}\nconnectors: {performance: }";
+    let config = good(&with(store).replace("service:", "service:\n  extensions: [store]"));
+    assert_eq!(config.ingest.dedup_bytes_max, 5 << 20);
+}

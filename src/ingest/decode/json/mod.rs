@@ -2,6 +2,7 @@
 //! taken, too), 64-bit integers as text or numbers, unknown fields ignored, null as absent.
 
 use super::{DecodeError, footprint, repair};
+use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
@@ -34,7 +35,8 @@ pub(super) fn logs(body: &Bytes) -> Result<ExportLogsServiceRequest, DecodeError
 
 /// Reads the body. `serde_json` bounds the nesting at 128.
 fn request<T>(body: &Bytes, read: impl FnOnce(&Object<'_>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    footprint::check_json(body).map_err(DecodeError::new)?;
+    // JSON takes the same for every signal.
+    footprint::check(Signal::Traces, Encoding::Json, body).map_err(DecodeError::new)?;
     let json: serde_json::Value = serde_json::from_slice(body)
         .or_else(|error| {
             // One bad letter must not cost the request.

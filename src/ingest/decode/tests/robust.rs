@@ -94,7 +94,7 @@ fn mostly_empty_messages_are_refused_before_they_take_memory() {
     let message = decoder().decode(Signal::Traces, Encoding::Json, &empty_objects, 0).expect_err("is refused").message;
     assert!(message.contains("mostly empty messages"), "{message}");
     let plenty = spans_request(vec![span(); 30_000]).encode_to_vec();
-    assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, &plenty).is_ok());
+    assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, Encoding::Protobuf, &plenty).is_ok());
 }
 
 /// A column that neither is promoted nor filled would be a column of nulls that nobody notices.
