@@ -9,7 +9,7 @@ use arrow::row::{RowConverter, SortField};
 use std::collections::HashSet;
 
 /// What stands in the text columns of the key of the overflow series.
-const OVERFLOW: &str = "(overflow)";
+pub(crate) const OVERFLOW: &str = "(overflow)";
 
 /// The series that a table has.
 #[derive(Debug, Default)]
