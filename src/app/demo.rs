@@ -221,7 +221,7 @@ async fn watch(
 fn page(findings: &[Finding], elapsed: Duration) -> Frame {
     let seconds = elapsed.as_secs();
     if !findings.iter().any(|finding| finding.state != FindingState::NoData) {
-        let head = format!("{seconds:>3} s  the shop is open; the first windows are judged after some 30 s …\n");
+        let head = format!("{seconds:>3} s  the shop is open; the first windows are judged after some 20 s …\n");
         return Frame { head, ..Frame::default() };
     }
     let head = format!("{seconds:>3} s  {}\n\n", show::summary(findings));
