@@ -10,6 +10,13 @@ pub struct Signals {
     pub(super) hangups: Signal,
 }
 
+impl Signals {
+    /// The same for a server that is started once more.
+    pub(super) fn again(&self) -> anyhow::Result<Signals> {
+        Ok(Signals { cancel: self.cancel.clone(), hangups: signal(SignalKind::hangup())? })
+    }
+}
+
 /// Takes the signals; before, each of them would end the process.
 ///
 /// # Errors

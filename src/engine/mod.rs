@@ -319,9 +319,10 @@ impl Engine {
     pub async fn scrape(&self) -> anyhow::Result<Scrape> {
         let mut scrape = Scrape::default();
         let tables = self.all_tables();
-        if let Some(table) = tables.rollups.get("span_metrics") {
-            scrape.families.extend(scrape::span_metrics(&table.merged(0).await?));
-        }
+        let spans = match tables.rollups.get("span_metrics") {
+            Some(table) => Some(table.merged(0).await?),
+            None => None,
+        };
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
@@ -332,6 +333,10 @@ impl Engine {
             flusher.last_values.overflowed,
         ));
         flusher.last_values.scrape(&mut scrape);
+        drop(flusher);
+        if let Some(spans) = spans {
+            scrape::span_metrics(&spans, &mut scrape);
+        }
         Ok(scrape)
     }
 }

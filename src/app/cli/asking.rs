@@ -2,7 +2,7 @@
 
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
-use crate::app::show::{self, Changes, Screen};
+use crate::app::show::{self, Changes, Frame, Screen};
 use crate::sinks::settings::Secret;
 use serde_json::json;
 use std::io::IsTerminal as _;
@@ -38,7 +38,7 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     let text = if args.server.json {
         format!("{}\n", json!({"findings": show::chosen(&all, args.all)}))
     } else {
-        show::page(&all, args.all, show::colour_on_stdout(), now_ms())
+        show::page(&all, args.all, show::colour_on_stdout(), now_ms()).whole()
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -65,7 +65,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         if let Some(findings) = seen.take() {
             lost = None;
             if in_place {
-                screen.draw(&show::page(&findings, args.all, show::colour_on_stdout(), now_ms))?;
+                screen.draw(show::page(&findings, args.all, show::colour_on_stdout(), now_ms))?;
             } else {
                 let lines = changes.of(&findings, args.all, now_ms).into_iter().map(|change| {
                     if args.server.json { format!("{}\n", json!(change.finding)) } else { format!("{}\n", change.line) }
@@ -79,7 +79,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
             Err(error) => {
                 let said = super::told(&error, args.server.json);
                 if in_place {
-                    screen.draw(&format!("{said}\n"))?;
+                    screen.draw(Frame { head: format!("{said}\n"), ..Frame::default() })?;
                 } else if lost.as_ref() != Some(&said) {
                     eprintln!("{said}");
                 }

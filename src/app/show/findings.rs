@@ -1,6 +1,6 @@
 //! Findings for people.
 
-use super::{Tone, plain, toned};
+use super::{Frame, Tone, plain, toned};
 use crate::model::finding::{Finding, FindingState, Severity};
 use crate::model::shown::shown;
 use crate::model::units::{human, human_count, human_ms};
@@ -19,12 +19,17 @@ pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
 
 /// What `findings` shows: what fires and what is about to, or with `all` every key, and a line that counts all of them.
 #[must_use]
-pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> String {
+pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> Frame {
     let shown = chosen(all_findings, all);
-    let mut text: String = shown.iter().map(|finding| one(finding, colour, now_ms)).collect();
-    text.push_str(&summary(all_findings));
-    text.push_str(if shown.len() < all_findings.len() { " (--all shows every key)\n" } else { "\n" });
-    text
+    let more = if shown.len() < all_findings.len() { " (--all shows every key)" } else { "" };
+    let foot = format!("{}{more}\n", summary(all_findings));
+    Frame { head: String::new(), findings: blocks(&shown, colour, now_ms), foot }
+}
+
+/// Each finding for itself.
+#[must_use]
+pub fn blocks(findings: &[Finding], colour: bool, now_ms: i64) -> Vec<String> {
+    findings.iter().map(|finding| one(finding, colour, now_ms)).collect()
 }
 
 /// The findings that fire or are about to, as many of a pipeline as it shows; with `all`, every one.

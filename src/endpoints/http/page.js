@@ -22,6 +22,23 @@ function card(f) {
   if (f.recovering) e.append(make("p", recovering(f) + ". What stands above is of when it was last past its limit."));
   if (f.impact) e.append(make("p", f.impact));
   if (f.advice) e.append(make("p", f.advice, "soft"));
+  if (f.trace_ids.length) {
+    const traces = make("p", "Traces: ", "soft");
+    traces.append(...f.trace_ids.flatMap((id, n) => [n ? " " : "", make("code", id)]));
+    e.append(traces);
+  }
+  if (f.evidence_sql) e.append(proof(f));
+  return e;
+}
+// What is open stays so when the cards are made anew.
+const opened = new Set();
+function proof(f) {
+  const e = make("details"), copy = make("button", "Copy"), put = make("button", "Ask below");
+  e.open = opened.has(f.id);
+  e.addEventListener("toggle", () => e.open ? opened.add(f.id) : opened.delete(f.id));
+  copy.addEventListener("click", async () => { try { await navigator.clipboard.writeText(f.evidence_sql); copy.textContent = "Copied"; } catch { copy.textContent = "Select it to copy it"; } });
+  put.addEventListener("click", () => { at("sql").value = f.evidence_sql; at("sql").scrollIntoView(); ask(); });
+  e.append(make("summary", "The SQL that found it", "soft"), make("pre", f.evidence_sql), copy, " ", put);
   return e;
 }
 function line(f) {

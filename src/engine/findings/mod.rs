@@ -110,6 +110,8 @@ struct Prepared {
 /// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it ran, so
 /// that it never takes more than two hundredths of a core.
 const SCAN_REST: u32 = 50;
+/// Windows of the finest rollups, ms: only whole ones are judged.
+const FINE_MS: i64 = 10_000;
 /// A scan that took less need not rest.
 const SCAN_SHORT: Duration = Duration::from_millis(100);
 
@@ -188,7 +190,8 @@ impl Evaluator {
         now_ms: i64,
     ) -> Result<(Vec<Judged>, u64, Vec<String>), String> {
         let Prepared { definition, params, limits, .. } = &self.pipelines[index];
-        let end_ms = now_ms - self.settings.lag_ms;
+        // A row of the finest rollup that has just begun would be judged by half of what it will hold.
+        let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
         let window = Window { start_ms: end_ms - definition.window_ms, end_ms };
         let running = tokio::time::timeout(self.settings.timeout, async {
             let statement = Statement::of(context, definition).await?.bind(params, Some(window))?;

@@ -12,7 +12,7 @@ use arrow::row::{RowConverter, SortField};
 use std::collections::{BTreeMap, HashSet};
 
 /// What stands in a column of the key whose own value is not kept.
-const OVERFLOW: &str = "(overflow)";
+pub(crate) const OVERFLOW: &str = "(overflow)";
 /// Values of one `low_cardinality` column that the overflow series keep apart; the others read `(overflow)` there, too.
 const VALUES_MAX: usize = 100;
 
