@@ -63,13 +63,9 @@ impl Operation {
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         let mut sorted = self.durations_ms.clone();
         sorted.sort_by(f64::total_cmp);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a rank"
-        )]
-        let rank = ((quantile * sorted.len() as f64).ceil() as usize).max(1);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of ten thousand")]
+        let of_10_000 = (quantile * 10_000.0).round() as usize;
+        let rank = (of_10_000 * sorted.len()).div_ceil(10_000).max(1);
         sorted.get(rank - 1).copied().unwrap_or_default()
     }
 }

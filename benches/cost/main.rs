@@ -2,7 +2,7 @@
 //! on the same corpus at the same rate in one run. Prints a Markdown table, and holds what was counted against the
 //! corpus's own truth.
 //!
-//!     eval "$(tests/run --env)"; cargo bench --bench cost -- --seconds 20 --rate 20000
+//!     eval "$(tests/run --env)"; cargo bench --bench cost -- --seconds 20 --rate 20000 --demo-minutes 10
 
 #[path = "../corpus/generator.rs"]
 mod generator;
@@ -22,6 +22,8 @@ struct Options {
     seconds: u64,
     rate: u64,
     rounds: usize,
+    /// How long the demo runs at the end; 0 leaves it out.
+    demo_minutes: u64,
 }
 
 #[tokio::main]
@@ -45,12 +47,13 @@ async fn main() -> anyhow::Result<()> {
             if is_ours { ours.push(cost) } else { theirs.push(cost) }
         }
     }
-    println!("{}", table(&options, &ours, &theirs));
+    let demo = if options.demo_minutes == 0 { None } else { Some(demo(options.demo_minutes).await?) };
+    println!("{}", table(&options, &ours, &theirs, demo));
     Ok(())
 }
 
 fn options() -> anyhow::Result<Options> {
-    let mut options = Options { seconds: 20, rate: 20_000, rounds: 2 };
+    let mut options = Options { seconds: 20, rate: 20_000, rounds: 2, demo_minutes: 10 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
@@ -58,9 +61,10 @@ fn options() -> anyhow::Result<Options> {
             "--seconds" => options.seconds = value()?.parse()?,
             "--rate" => options.rate = value()?.parse()?,
             "--rounds" => options.rounds = value()?.parse()?,
+            "--demo-minutes" => options.demo_minutes = value()?.parse()?,
             // What cargo says by itself.
             "--bench" | "--test" => {}
-            other => bail!("{other}: expected --seconds, --rate or --rounds"),
+            other => bail!("{other}: expected --seconds, --rate, --rounds or --demo-minutes"),
         }
     }
     Ok(options)
@@ -117,7 +121,23 @@ fn quantile_ms(costs: &[Cost], quantile: f64) -> f64 {
     all.get(index).copied().unwrap_or_default()
 }
 
-fn table(options: &Options, ours: &[Cost], theirs: &[Cost]) -> String {
+/// What the demo, server and shop in one process, takes after some minutes.
+async fn demo(minutes: u64) -> anyhow::Result<DemoCost> {
+    eprintln!("the demo runs for {minutes} min (--demo-minutes)");
+    let demo = Subject::demo().await?;
+    let (began, before) = (Instant::now(), demo.cpu()?);
+    tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+    let cores = (demo.cpu()? - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    Ok(DemoCost { resident_bytes: demo.resident_bytes()?, cores })
+}
+
+struct DemoCost {
+    resident_bytes: u64,
+    /// Share of a core.
+    cores: f64,
+}
+
+fn table(options: &Options, ours: &[Cost], theirs: &[Cost], demo: Option<DemoCost>) -> String {
     let of = |costs: &[Cost], figure: &dyn Fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
     let row = |what: &str, unit: &str, figure: &dyn Fn(&Cost) -> f64| {
         let (ours, theirs) = (of(ours, figure), of(theirs, figure));
@@ -129,7 +149,14 @@ fn table(options: &Options, ours: &[Cost], theirs: &[Cost]) -> String {
         format!("| acknowledgement, {name} | {ours:.1} ms | {theirs:.1} ms | {:.2} |", ours / theirs)
     };
     let profile = if cfg!(debug_assertions) { "dev profile" } else { "release profile" };
-    [
+    let minutes = options.demo_minutes;
+    let demo = demo.into_iter().flat_map(|demo| {
+        [
+            format!("| memory, {minutes} min of the demo with its shop | {:.1} MiB | | |", mib(demo.resident_bytes)),
+            format!("| CPU, the demo with its shop | {:.2} cores | | |", demo.cores),
+        ]
+    });
+    let lines = [
         format!(
             "{} spans/s in requests of {SPANS_A_REQUEST}, {} s, {} rounds, {profile}",
             options.rate, options.seconds, options.rounds
@@ -143,6 +170,6 @@ fn table(options: &Options, ours: &[Cost], theirs: &[Cost]) -> String {
         row("start to ready", "ms", &|cost| cost.ready.as_secs_f64() * 1e3),
         row("memory, idle", "MiB", &|cost| mib(cost.idle_bytes)),
         row("memory, loaded", "MiB", &|cost| mib(cost.resident_bytes)),
-    ]
-    .join("\n")
+    ];
+    lines.into_iter().chain(demo).collect::<Vec<_>>().join("\n")
 }

@@ -30,7 +30,7 @@ pub(crate) struct Subject {
     grpc: u16,
     scrape: u16,
     pub(crate) ready: Duration,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Subject {
@@ -82,6 +82,23 @@ impl Subject {
         Subject::start(command, folder, grpc, scrape).await
     }
 
+    /// The demo, on the ports that it chooses itself; it ends with this.
+    pub(crate) async fn demo() -> anyhow::Result<Subject> {
+        let folder = TempDir::new()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+        // Its folder goes with ours, though it is killed.
+        command.args(["demo", "--json"]).env("TMPDIR", folder.path()).current_dir(folder.path());
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = command.spawn().with_context(|| format!("{command:?}"))?;
+        let mut subject = Subject { process, grpc: 0, scrape: 0, ready: Duration::ZERO, folder };
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if let Some(status) = subject.process.try_wait()? {
+            bail!("the demo ended: {status}: {}", std::fs::read_to_string(subject.folder.path().join("log"))?);
+        }
+        Ok(subject)
+    }
+
     async fn start(mut command: Command, folder: TempDir, grpc: u16, scrape: u16) -> anyhow::Result<Subject> {
         let log = std::fs::File::create(folder.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -94,7 +111,7 @@ impl Subject {
             ensure!(began.elapsed() < LONGEST, "{command:?} does not listen");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        Ok(Subject { process, grpc, scrape, ready: began.elapsed(), _folder: folder })
+        Ok(Subject { process, grpc, scrape, ready: began.elapsed(), folder })
     }
 
     /// User and system time so far.

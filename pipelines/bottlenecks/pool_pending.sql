@@ -13,16 +13,19 @@ example:
     pools:
       - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: bad, waiting_max: 3}
       - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: good, waiting_max: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: measured, waiting_max: 4}
+      - {window_start: "1970-01-01T00:06:10Z", service_name: shop, pool: measured, waiting_max: 0, wait_count: 50, wait_sum_ms: 50}
   expect:
     - {service_name: shop, pool: bad, state: firing, value: 3}
     - {service_name: shop, pool: good, state: ok}
+    - {service_name: shop, pool: measured, state: ok, value: 0}
 ---
-Requests stand in line for a connection of a pool that does not say how long they wait. See `pool_wait`, which judges
-pools that do. */
+Requests stand in line for a connection of a pool that does not say how long they wait. A pool that does say it is judged
+by `pool_wait`, and has none waiting here. */
 SELECT
   service_name,
   pool,
-  max(waiting_max) AS value,
+  CASE WHEN coalesce(sum(wait_count), 0.0) > 0 THEN 0.0 ELSE max(waiting_max) END AS value,
   count(waiting_max) AS samples,
   max(used_max) AS used_max,
   max(idle_max) AS idle_max,
@@ -32,4 +35,4 @@ SELECT
 FROM pools
 WHERE window_start >= $window_start AND window_start < $window_end
 GROUP BY 1, 2
-HAVING count(waiting_max) > 0 AND coalesce(sum(wait_count), 0) = 0
+HAVING count(waiting_max) > 0

@@ -13,22 +13,23 @@ example:
     budgets:
       - {kind: metrics, name: availability, operation_match: "*", service_match: "*", limit_value: 99.9, unit: "%", below: false}
     requests:
-      - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 100, errors: 5, server_errors: 5, apdex_satisfied: 95, apdex_tolerating: 0}
-      - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 200, errors: 5, status_calls: 100, server_errors: 5, apdex_satisfied: 95, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, status_calls: 100, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: unknown, operation: a, kind: SERVER, calls: 100, errors: 100, status_calls: 0, server_errors: 0, apdex_satisfied: 0, apdex_tolerating: 0}
   expect:
     - {budget: availability, service_name: bad, state: firing, value: 95}
     - {budget: availability, service_name: good, state: ok, value: 100}
+    - {budget: availability, service_name: unknown, state: no_data}
 ---
-Availability is the share of requests that were not answered with 5xx, over thirty days. Each further failure now costs
-what the rest of the month has left. */
+Availability is the share of requests that were not answered with 5xx, or with a gRPC code that the server is to blame
+for, over thirty days. Each further failure now costs what the rest of the month has left. Requests whose answer has no
+status count neither way. */
 WITH seen AS (
   SELECT
     service_name,
-    sum(calls) AS calls,
+    sum(status_calls) AS calls,
     sum(errors) AS errors,
     sum(server_errors) AS server_errors,
-    sum(apdex_satisfied) AS satisfied,
-    sum(apdex_tolerating) AS tolerating,
     exemplars_merge(error_exemplars) AS exemplars
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
@@ -37,7 +38,7 @@ WITH seen AS (
 SELECT
   b.name AS budget,
   s.service_name,
-  100.0 * (s.calls - s.server_errors) / s.calls AS value,
+  100.0 * (s.calls - s.server_errors) / nullif(s.calls, 0) AS value,
   coalesce(s.calls, 0) AS samples,
   b.limit_value AS critical,
   s.errors,

@@ -9,13 +9,23 @@ alerting_only: true
 samples_min: 20
 unit: "%"
 message: "{service_name}: {value} of requests fail, over {limit}"
-example:
-  name: without limits of the user's nothing is judged
-  now_ms: 600000
-  given:
-    requests:
-      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
-  expect: []
+examples:
+  - name: over the critical limit, over none
+    now_ms: 600000
+    alerting: {warning: 1, critical: 5}
+    given:
+      requests:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 2, duration_sum_ms: 20, duration_max_ms: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 1, duration_sum_ms: 100, duration_max_ms: 1}
+    expect:
+      - {service_name: shop, state: firing, severity: critical, value: 10}
+      - {service_name: good, state: ok, value: 1}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      requests:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
+    expect: []
 ---
 More requests of a service fail than `alerting.errorRate` allows. */
 SELECT

@@ -9,13 +9,23 @@ alerting_only: true
 samples_min: 20
 unit: "ms"
 message: "{service_name}: p95 is {value}, over {limit}"
-example:
-  name: without limits of the user's nothing is judged
-  now_ms: 600000
-  given:
-    requests:
-      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
-  expect: []
+examples:
+  - name: over the warning, over none
+    now_ms: 600000
+    alerting: {warning: 500, critical: 1000}
+    given:
+      requests:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: fast, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 10000, duration_max_ms: 500, duration_sketch: [500]}
+    expect:
+      - {service_name: shop, state: firing, severity: warning, value: 900}
+      - {service_name: fast, state: ok, value: 500}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      requests:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
+    expect: []
 ---
 A service as a whole answers slower than `alerting.responseTime` allows. `api_budget` and `slow_request` name the
 operations. */

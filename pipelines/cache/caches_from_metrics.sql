@@ -3,6 +3,13 @@ title: Cache lookups out of metrics
 kind: rollup
 table: caches
 reads: [metrics]
+counters: [
+  redis.keyspace.hits, redis.keyspace.misses, redis.keys.evicted, memcached.operations, memcached.get_hits,
+  memcached.get_misses, memcached.evictions, redis.client.csc.requests, redis.client.csc.evictions,
+  rueidis_do_cache_hits, rueidis_do_cache_miss, cache.gets, cache.evictions, cache.hits, cache.misses,
+  django_cache_get_hits_total, django_cache_get_misses_total, django_cache_get_hits, django_cache_get_misses,
+  django_cache_hits_total, django_cache_misses_total, django_cache_hits, django_cache_misses
+]
 examples:
   - name: Micrometer's counters and the Redis receiver's
     given:
@@ -14,6 +21,21 @@ examples:
     expect:
       - {layer: memory, cache: products, service_name: shop, hits: 90, misses: 10}
       - {layer: redis, cache: redis, service_name: redis, hits: 7, misses: 0, evictions: 2}
+  - name: a first point, of which no increase is known
+    given:
+      new_metrics:
+        - {time: "1970-01-01T00:00:01Z", service_name: shop, name: cache.hits, attributes: {cache: c}, kind: gauge, value: 90}
+    expect: []
+  - name: a ratio beside the counts that it is made of
+    given:
+      new_metrics:
+        - {time: "1970-01-01T00:00:01Z", service_name: m, name: memcached.operations, attributes: {operation: get, type: hit}, value: 900, delta: 90}
+        - {time: "1970-01-01T00:00:01Z", service_name: m, name: memcached.operations, attributes: {operation: get, type: miss}, value: 100, delta: 10}
+        - {time: "1970-01-01T00:00:01Z", service_name: m, name: memcached.operation_hit_ratio, attributes: {operation: get}, unit: "%", value: 90}
+        - {time: "1970-01-01T00:00:01Z", service_name: first, name: memcached.operations, attributes: {operation: get, type: hit}, value: 900}
+        - {time: "1970-01-01T00:00:01Z", service_name: first, name: memcached.operation_hit_ratio, attributes: {operation: get}, unit: "%", value: 90}
+    expect:
+      - {layer: memcached, cache: get, service_name: m, hits: 90, misses: 10}
   - name: a ratio alone counts as a hundred lookups
     given:
       new_metrics:
@@ -22,8 +44,9 @@ examples:
       - {layer: memcached, cache: get, service_name: m, hits: 80, misses: 20}
 ---
 Hits and misses as senders count them: there is no semantic convention for caches, so the names of the Redis and
-memcached receivers, redis-py, rueidis, Micrometer and Django are all known here. Counters, cumulative or delta, count by
-their increase. */
+memcached receivers, redis-py, rueidis, Micrometer and Django are all known here. They count by their increase, whether
+they come as counters, cumulative or delta, or as gauges. A hit ratio stands for a hundred lookups, where the same service
+does not send the counts, too. */
 WITH counted AS (
   SELECT
     date_bin(INTERVAL '10 seconds', time) AS window_start,
@@ -36,8 +59,13 @@ WITH counted AS (
       attributes['cache'], attributes['cache.name'], attributes['name'], attributes['backend'], attributes['operation']
     ) AS cache,
     lower(coalesce(attributes['cacheManager'], attributes['cache.manager'], '')) AS manager,
-    coalesce(delta, CASE WHEN name LIKE '%ratio' THEN NULL ELSE 0.0 END) AS n,
-    CASE WHEN name LIKE '%ratio' THEN (CASE WHEN unit = '%' OR value > 1 THEN value ELSE 100 * value END) END AS ratio
+    CASE WHEN name NOT LIKE '%ratio' THEN delta END AS n,
+    CASE
+      WHEN max(CASE WHEN name = 'memcached.operations' THEN 1 ELSE 0 END) OVER (PARTITION BY service_name) = 1 THEN NULL
+      WHEN name NOT LIKE '%ratio' THEN NULL
+      WHEN unit = '%' OR value > 1 THEN value
+      ELSE 100 * value
+    END AS ratio
   FROM new_metrics
   WHERE coalesce(abs(value) < 1e300, true)
     -- The receiver says 0 also where nothing was asked.
@@ -86,5 +114,5 @@ SELECT
   sum(CASE what WHEN 'miss' THEN n WHEN 'ratio' THEN 100 - ratio ELSE 0.0 END) AS misses,
   sum(CASE what WHEN 'evicted' THEN n ELSE 0.0 END) AS evictions
 FROM sorted
-WHERE what IS NOT NULL
+WHERE what IS NOT NULL AND coalesce(n, ratio) IS NOT NULL
 GROUP BY 1, 2, 3, 4

@@ -3,41 +3,95 @@ title: Cache lookups out of spans
 kind: rollup
 table: caches
 reads: [spans]
-example:
-  name: a library's cache spans and a CDN
-  given:
-    spans:
-      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, attributes: {cache.hit: "true"}, name: cache.get, db_system_name: redis}
-      - {start_time: "1970-01-01T00:00:02Z", service_name: shop, attributes: {cache.hit: "false"}, name: cache.get, db_system_name: redis}
-      - {start_time: "1970-01-01T00:00:03Z", service_name: web, attributes: {http.response.header.x-cache: '["Hit from cloudfront"]'}, name: GET, server_address: cdn.test}
-      - {start_time: "1970-01-01T00:00:03Z", service_name: web, attributes: {other: x}, name: GET}
-  expect:
-    - {layer: redis, cache: cache.get, service_name: shop, hits: 1, misses: 1}
-    - {layer: cdn, cache: cdn.test, service_name: web, hits: 1, misses: 0}
+examples:
+  - name: a library's cache spans
+    given:
+      spans:
+        - {start_time: "1970-01-01T00:00:01Z", service_name: shop, attributes: {cache.hit: "true"}, name: cache.get, kind: CLIENT, db_system_name: redis}
+        - {start_time: "1970-01-01T00:00:02Z", service_name: shop, attributes: {cache.hit: "false"}, name: cache.get, kind: CLIENT, db_system_name: redis}
+        - {start_time: "1970-01-01T00:00:02Z", service_name: sentry, attributes: {cache.hit: "true", cache.key: '["user:1:profile"]', sentry.op: cache.get}, name: "user:1:profile", kind: CLIENT}
+        - {start_time: "1970-01-01T00:00:02Z", service_name: sentry, attributes: {cache.hit: "false", cache.key: '["user:2:profile"]', sentry.op: cache.get}, name: "user:2:profile", kind: CLIENT}
+        - {start_time: "1970-01-01T00:00:02Z", service_name: keyed, attributes: {cache.hit: "false", cache.key: k1}, name: "k1", kind: INTERNAL}
+    expect:
+      - {layer: redis, cache: cache.get, service_name: shop, hits: 1, misses: 1}
+      - {layer: memory, cache: cache.get, service_name: sentry, hits: 1, misses: 1}
+      - {layer: memory, cache: cache.get, service_name: keyed, hits: 0, misses: 1}
+  - name: headers of a CDN, where the entry nearest to the client decides
+    given:
+      spans:
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: front, attributes: {http.response.header.x-cache: '["Hit from cloudfront"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: akamai, attributes: {http.response.header.x-cache: '["TCP_MISS from a1.whitehall.example (Akamai)"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: shield, attributes: {http.response.header.x_cache: '["HIT, MISS"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: shield, attributes: {http.response.header.x_cache: '["MISS","HIT"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: cf, attributes: {http.response.header.cf-cache-status: '["STALE"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: cf, attributes: {http.response.header.cf_cache_status: '["REVALIDATED"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: cf, attributes: {http.response.header.cf-cache-status: '["UPDATING"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: cf, attributes: {http.response.header.cf-cache-status: '["EXPIRED"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: cf, attributes: {http.response.header.cf-cache-status: '["DYNAMIC"]', http.response.header.age: '["9"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: aged, attributes: {http.response.header.age: '["120"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: aged, attributes: {http.response.header.age: '["0"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: origin, kind: SERVER, attributes: {http.response.header.x-cache: '["HIT"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, attributes: {other: x}, name: GET}
+    expect:
+      - {layer: cdn, cache: front, service_name: web, hits: 1, misses: 0}
+      - {layer: cdn, cache: akamai, service_name: web, hits: 0, misses: 1}
+      - {layer: cdn, cache: shield, service_name: web, hits: 1, misses: 1}
+      - {layer: cdn, cache: cf, service_name: web, hits: 3, misses: 1}
+      - {layer: cdn, cache: aged, service_name: web, hits: 1, misses: 1}
 ---
 Spans that say of themselves whether a cache held what was asked for: `cache.hit` as Sentry's and other SDKs set it, and
-the answers' `x-cache` and `cf-cache-status` headers of a CDN. */
-WITH lookups AS (
+the headers of a CDN's answers to clients: `cf-cache-status`, else `x-cache`, else an `age` above nought. A cache has the
+name that the span gives it; the span's own name stands in, but not where it may be the key that was asked for. */
+WITH asked AS (
   SELECT
     date_bin(INTERVAL '10 seconds', start_time) AS window_start,
     service_name,
-    name,
     db_system_name,
     server_address,
-    attributes['cache.name'] AS cache_name,
     attributes['cache.system'] AS cache_system,
+    coalesce(
+      attributes['cache.name'],
+      attributes['sentry.op'],
+      CASE WHEN attributes['cache.key'] IS NULL THEN name ELSE 'cache.get' END
+    ) AS cache,
     attributes['cache.hit'] AS hit,
-    lower(coalesce(attributes['http.response.header.cf-cache-status'], attributes['http.response.header.x-cache'])) AS cdn
+    coalesce(kind, 'CLIENT') = 'CLIENT' AS is_client,
+    coalesce(
+      attributes['http.response.header.cf-cache-status'], attributes['http.response.header.cf_cache_status'],
+      attributes['http.response.header.x-cache'], attributes['http.response.header.x_cache']
+    ) AS status,
+    attributes['http.response.header.age'] AS age
   FROM new_spans
+), lookups AS (
+  SELECT
+    window_start, service_name, db_system_name, server_address, cache_system, cache, hit,
+    CASE
+      WHEN NOT is_client THEN NULL
+      -- Behind the word stands the host that says so; before it, what hosts nearer to the origin say.
+      WHEN status IS NOT NULL THEN lower(split_part(split_part(status, ',', -1), ' from ', 1))
+      WHEN TRY_CAST(btrim(age, '[]" ') AS DOUBLE) > 0 THEN 'hit'
+      WHEN age IS NOT NULL THEN 'miss'
+    END AS cdn
+  FROM asked
+), answered AS (
+  SELECT
+    window_start, service_name, db_system_name, server_address, cache_system, cache,
+    hit IN ('true', 'false') AS is_own,
+    CASE
+      WHEN hit IN ('true', 'false') THEN hit = 'true'
+      WHEN cdn LIKE '%hit%' OR cdn LIKE '%stale%' OR cdn LIKE '%revalidated%' OR cdn LIKE '%updating%' THEN true
+      WHEN cdn LIKE '%miss%' OR cdn LIKE '%expired%' THEN false
+    END AS is_hit
+  FROM lookups
 )
 SELECT
   window_start,
-  CASE WHEN hit IS NULL THEN 'cdn' ELSE coalesce(db_system_name, cache_system, 'memory') END AS layer,
-  CASE WHEN hit IS NULL THEN coalesce(server_address, 'cdn') ELSE coalesce(cache_name, name) END AS cache,
+  CASE WHEN is_own THEN coalesce(db_system_name, cache_system, 'memory') ELSE 'cdn' END AS layer,
+  CASE WHEN is_own THEN cache ELSE coalesce(server_address, 'cdn') END AS cache,
   service_name,
-  sum(CASE WHEN hit = 'true' OR (hit IS NULL AND cdn LIKE '%hit%') THEN 1.0 ELSE 0.0 END) AS hits,
-  sum(CASE WHEN hit = 'true' OR (hit IS NULL AND cdn LIKE '%hit%') THEN 0.0 ELSE 1.0 END) AS misses,
+  sum(CASE WHEN is_hit THEN 1.0 ELSE 0.0 END) AS hits,
+  sum(CASE WHEN is_hit THEN 0.0 ELSE 1.0 END) AS misses,
   0.0 AS evictions
-FROM lookups
-WHERE hit IN ('true', 'false') OR cdn LIKE '%hit%' OR cdn LIKE '%miss%' OR cdn LIKE '%expired%'
+FROM answered
+WHERE is_hit IS NOT NULL
 GROUP BY 1, 2, 3, 4

@@ -8,38 +8,126 @@ samples_min: 5
 unit: ms
 scan: true
 message: "{service_name}: {budget} is {value} at p75, over the budget of {limit}"
-example:
-  now_ms: 600000
-  given:
-    budgets:
-      - {kind: page_load, name: firstContentfulPaint, operation_match: "*", service_match: "*", percentile: 75, limit_value: 1800, unit: ms, below: false}
-      - {kind: page_load, name: timeToInteractive, operation_match: "*", service_match: "*", percentile: 75, limit_value: 1800, unit: ms, below: false}
-    logs:
-      - {time: "1970-01-01T00:06:00Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
-      - {time: "1970-01-01T00:06:01Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
-      - {time: "1970-01-01T00:06:02Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
-      - {time: "1970-01-01T00:06:03Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
-      - {time: "1970-01-01T00:06:04Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
-  expect:
-    - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
-    - {budget: timeToInteractive, service_name: "", state: no_data}
+examples:
+  - name: web vitals, with their fields in attributes
+    now_ms: 600000
+    given:
+      budgets:
+        - {kind: page_load, name: firstContentfulPaint, operation_match: "*", service_match: "*", percentile: 75, limit_value: 1800, unit: ms, below: false}
+        - {kind: page_load, name: timeToInteractive, operation_match: "*", service_match: "*", percentile: 75, limit_value: 3800, unit: ms, below: false}
+      logs:
+        - {time: "1970-01-01T00:06:00Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
+        - {time: "1970-01-01T00:06:01Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
+        - {time: "1970-01-01T00:06:02Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
+        - {time: "1970-01-01T00:06:03Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
+        - {time: "1970-01-01T00:06:04Z", service_name: web, event_name: browser.web_vital, attributes: {browser.web_vital.name: fcp, browser.web_vital.value: "2500"}}
+    expect:
+      - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
+      - {budget: timeToInteractive, service_name: "", state: no_data}
+  - name: web vitals with their fields in the body, and navigation timings
+    now_ms: 600000
+    given:
+      budgets:
+        - {kind: page_load, name: firstContentfulPaint, operation_match: "*", service_match: "*", percentile: 75, limit_value: 1800, unit: ms, below: false}
+        - {kind: page_load, name: timeToInteractive, operation_match: "*", service_match: "*", percentile: 75, limit_value: 3800, unit: ms, below: false}
+        - {kind: page_load, name: fullyLoaded, operation_match: "*", service_match: "*", percentile: 75, limit_value: 5000, unit: ms, below: false}
+      logs:
+        - {time: "1970-01-01T00:06:00Z", service_name: web, event_name: browser.web_vital, attributes: {}, body: '{"name":"FCP","value":2500.0,"delta":1.0}'}
+        - {time: "1970-01-01T00:06:01Z", service_name: web, event_name: browser.web_vital, attributes: {}, body: '{"name":"FCP","value":2500.0,"delta":1.0}'}
+        - {time: "1970-01-01T00:06:02Z", service_name: web, event_name: browser.web_vital, attributes: {}, body: '{"name":"FCP","value":2500.0,"delta":1.0}'}
+        - {time: "1970-01-01T00:06:03Z", service_name: web, event_name: browser.web_vital, attributes: {}, body: '{"name":"FCP","value":2500.0,"delta":1.0}'}
+        - {time: "1970-01-01T00:06:04Z", service_name: web, event_name: browser.web_vital, attributes: {}, body: '{"name":"FCP","value":2500.0,"delta":1.0}'}
+        - {time: "1970-01-01T00:06:00Z", service_name: web, event_name: browser.navigation_timing, attributes: {browser.navigation_timing.dom_interactive: "4000", browser.navigation_timing.load_event_end: "5000", browser.resource_timing.fetch_start: "0"}}
+        - {time: "1970-01-01T00:06:01Z", service_name: web, event_name: browser.navigation_timing, attributes: {browser.navigation_timing.dom_interactive: "4000", browser.navigation_timing.load_event_end: "5000", browser.resource_timing.fetch_start: "0"}}
+        - {time: "1970-01-01T00:06:02Z", service_name: web, event_name: browser.navigation_timing, attributes: {browser.navigation_timing.dom_interactive: "4000", browser.navigation_timing.load_event_end: "5000", browser.resource_timing.fetch_start: "0"}}
+        - {time: "1970-01-01T00:06:03Z", service_name: web, event_name: browser.navigation_timing, attributes: {browser.navigation_timing.dom_interactive: "4000", browser.navigation_timing.load_event_end: "5000", browser.resource_timing.fetch_start: "0"}}
+        - {time: "1970-01-01T00:06:04Z", service_name: web, event_name: browser.navigation_timing, attributes: {browser.navigation_timing.dom_interactive: "4000", browser.navigation_timing.load_event_end: "5000", browser.resource_timing.fetch_start: "0"}}
+    expect:
+      - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
+      - {budget: timeToInteractive, service_name: web, state: firing, value: 4000}
+      - {budget: fullyLoaded, service_name: web, state: ok, value: 5000}
+  - name: spans of document loads, with their events
+    now_ms: 600000
+    given:
+      budgets:
+        - {kind: page_load, name: firstContentfulPaint, operation_match: "*", service_match: "*", percentile: 75, limit_value: 1800, unit: ms, below: false}
+        - {kind: page_load, name: timeToInteractive, operation_match: "*", service_match: "*", percentile: 75, limit_value: 3800, unit: ms, below: false}
+        - {kind: page_load, name: fullyLoaded, operation_match: "*", service_match: "*", percentile: 75, limit_value: 5000, unit: ms, below: false}
+      spans:
+        - {start_time: "1970-01-01T00:06:00Z", start_time_unix_nano: 360000000000, duration_ms: 3000, service_name: web, trace_id: t0, span_id: s0, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", start_time_unix_nano: 360000000000, duration_ms: 3000, service_name: web, trace_id: t1, span_id: s1, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", start_time_unix_nano: 360000000000, duration_ms: 3000, service_name: web, trace_id: t2, span_id: s2, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", start_time_unix_nano: 360000000000, duration_ms: 3000, service_name: web, trace_id: t3, span_id: s3, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", start_time_unix_nano: 360000000000, duration_ms: 3000, service_name: web, trace_id: t4, span_id: s4, name: documentLoad, kind: INTERNAL}
+      span_events:
+        - {time: "1970-01-01T00:06:02.5Z", time_unix_nano: 362500000000, service_name: web, trace_id: t0, span_id: s0, name: firstContentfulPaint}
+        - {time: "1970-01-01T00:06:02Z", time_unix_nano: 362000000000, service_name: web, trace_id: t0, span_id: s0, name: domInteractive}
+        - {time: "1970-01-01T00:06:02.5Z", time_unix_nano: 362500000000, service_name: web, trace_id: t1, span_id: s1, name: firstContentfulPaint}
+        - {time: "1970-01-01T00:06:02Z", time_unix_nano: 362000000000, service_name: web, trace_id: t1, span_id: s1, name: domInteractive}
+        - {time: "1970-01-01T00:06:02.5Z", time_unix_nano: 362500000000, service_name: web, trace_id: t2, span_id: s2, name: firstContentfulPaint}
+        - {time: "1970-01-01T00:06:02Z", time_unix_nano: 362000000000, service_name: web, trace_id: t2, span_id: s2, name: domInteractive}
+        - {time: "1970-01-01T00:06:02.5Z", time_unix_nano: 362500000000, service_name: web, trace_id: t3, span_id: s3, name: firstContentfulPaint}
+        - {time: "1970-01-01T00:06:02Z", time_unix_nano: 362000000000, service_name: web, trace_id: t3, span_id: s3, name: domInteractive}
+        - {time: "1970-01-01T00:06:02.5Z", time_unix_nano: 362500000000, service_name: web, trace_id: t4, span_id: s4, name: firstContentfulPaint}
+        - {time: "1970-01-01T00:06:02Z", time_unix_nano: 362000000000, service_name: web, trace_id: t4, span_id: s4, name: domInteractive}
+    expect:
+      - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
+      - {budget: timeToInteractive, service_name: web, state: ok, value: 2000}
+      - {budget: fullyLoaded, service_name: web, state: ok, value: 3000}
 ---
 Three of four page loads should be within the budget. A late first paint is mostly a render-blocking script or style, or a
 slow answer of the server.
 
-First contentful paint comes from web vitals that browsers send as log events; the full load from `documentLoad` spans.
-What no page sends has no data. */
-WITH timings AS (
-  SELECT 'firstContentfulPaint' AS timing, service_name, attr_double(attributes, 'browser.web_vital.value') AS ms
+First contentful paint comes from web vitals that browsers send as log events; the time to interactive, where the document
+became interactive, and the full load from their navigation timings. `documentLoad` spans with their events give all three,
+too. What no page sends has no data. */
+WITH events AS (
+  SELECT
+    service_name,
+    event_name,
+    -- Older senders have the fields in the body.
+    lower(coalesce(
+      attributes['browser.web_vital.name'], json_text(body, 'browser.web_vital.name'), json_text(body, 'name')
+    )) AS vital,
+    coalesce(
+      attributes['browser.web_vital.value'], json_text(body, 'browser.web_vital.value'), json_text(body, 'value')
+    ) AS vital_value,
+    coalesce(
+      attributes['browser.navigation_timing.dom_interactive'],
+      json_text(body, 'browser.navigation_timing.dom_interactive'), json_text(body, 'dom_interactive')
+    ) AS interactive,
+    coalesce(
+      attributes['browser.navigation_timing.load_event_end'],
+      json_text(body, 'browser.navigation_timing.load_event_end'), json_text(body, 'load_event_end')
+    ) AS loaded
   FROM logs
-  WHERE time >= $window_start AND time < $window_end AND event_name = 'browser.web_vital'
-    AND lower(attributes['browser.web_vital.name']) = 'fcp'
+  WHERE time >= $window_start AND time < $window_end
+    AND event_name IN ('browser.web_vital', 'browser.navigation_timing')
+), timings AS (
+  SELECT 'firstContentfulPaint' AS timing, service_name, TRY_CAST(vital_value AS DOUBLE) AS ms
+  FROM events WHERE event_name = 'browser.web_vital' AND vital = 'fcp'
+  UNION ALL
+  SELECT 'timeToInteractive' AS timing, service_name, TRY_CAST(interactive AS DOUBLE) AS ms
+  FROM events WHERE event_name = 'browser.navigation_timing'
+  UNION ALL
+  SELECT 'fullyLoaded' AS timing, service_name, TRY_CAST(loaded AS DOUBLE) AS ms
+  FROM events WHERE event_name = 'browser.navigation_timing'
   UNION ALL
   SELECT 'fullyLoaded' AS timing, service_name, duration_ms AS ms
   FROM spans
   WHERE start_time >= $window_start AND start_time < $window_end AND name = 'documentLoad'
+  UNION ALL
+  SELECT
+    CASE e.name WHEN 'domInteractive' THEN 'timeToInteractive' ELSE 'firstContentfulPaint' END AS timing,
+    s.service_name,
+    CAST(e.time_unix_nano - s.start_time_unix_nano AS DOUBLE) / 1000000 AS ms
+  FROM spans s
+  JOIN span_events e ON e.trace_id = s.trace_id AND e.span_id = s.span_id
+  WHERE s.start_time >= $window_start AND s.start_time < $window_end AND s.name = 'documentLoad'
+    AND e.name IN ('domInteractive', 'firstContentfulPaint')
 ), seen AS (
-  SELECT timing, service_name, sketch(ms) AS ms_sketch, count(ms) AS loads FROM timings GROUP BY 1, 2
+  -- A browser says 0 of what has not happened yet.
+  SELECT timing, service_name, sketch(ms) AS ms_sketch, count(ms) AS loads FROM timings WHERE ms > 0 GROUP BY 1, 2
 )
 SELECT
   b.name AS budget,

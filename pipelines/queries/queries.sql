@@ -3,8 +3,8 @@ title: Database statements by fingerprint
 kind: rollup
 table: queries
 reads: [spans]
-example:
-  name: literals make no difference
+examples:
+- name: literals make no difference
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: postgresql, db_namespace: main, db_query_text: "select * from t where id = 1", duration_ms: 3, error: false, db_response_returned_rows: 1, trace_id: t1}
@@ -12,19 +12,37 @@ example:
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CLIENT, duration_ms: 5, error: true}
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: "SELECT * FROM t WHERE id = ?", calls: 2, errors: 1, duration_sum_ms: 8, duration_max_ms: 5, rows_returned: 3}
+- name: what stands in where there is no text, and a text without its system
+  given:
+    spans:
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: postgresql, db_query_text: "", db_query_summary: SELECT t, duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: mongodb, db_query_text: '{"_id":"?"}', db_operation_name: find, db_collection_name: users, duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: mongodb, db_query_text: '{"_id":"?"}', db_operation_name: delete, db_collection_name: orders, duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: cassandra, db_collection_name: carts, duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: redis, db_query_text: "", duration_ms: 3, error: false, trace_id: t1}
+  expect:
+    - {db_system_name: postgresql, db_fingerprint: SELECT t, calls: 1}
+    - {db_system_name: mongodb, db_fingerprint: 'find users {"_id":"?"}', calls: 1}
+    - {db_system_name: mongodb, db_fingerprint: 'delete orders {"_id":"?"}', calls: 1}
+    - {db_fingerprint: "SELECT ?", calls: 1}
+    - {db_system_name: cassandra, db_fingerprint: carts, calls: 1}
 ---
 Each statement without its literals. Where a sender gives no statement text, its summary or its operation and collection
-stand in. */
+stand in; where the text of a document store says nothing of these, they stand before it. */
+WITH said AS (
+  SELECT
+    *,
+    db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) AS db_fingerprint
+  FROM new_spans
+  WHERE coalesce(db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NOT NULL
+)
 SELECT
   date_bin(INTERVAL '10 seconds', start_time) AS window_start,
   service_name,
   db_system_name,
   db_namespace,
-  coalesce(
-    db_fingerprint(db_system_name, db_query_text),
-    db_query_summary,
-    concat_ws(' ', db_operation_name, db_collection_name)
-  ) AS db_fingerprint,
+  db_fingerprint,
   count(*) AS calls,
   sum(CASE WHEN error THEN 1 ELSE 0 END) AS errors,
   sum(duration_ms) AS duration_sum_ms,
@@ -32,6 +50,6 @@ SELECT
   sketch(duration_ms) AS duration_sketch,
   sum(db_response_returned_rows) AS rows_returned,
   exemplars(trace_id, duration_ms) AS exemplars
-FROM new_spans
-WHERE db_system_name IS NOT NULL AND coalesce(db_query_text, db_query_summary, db_operation_name) IS NOT NULL
+FROM said
+WHERE db_fingerprint IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5

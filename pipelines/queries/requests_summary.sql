@@ -6,17 +6,25 @@ example:
     requests:
       - {window_start: "1970-01-01T00:00:10Z", service_name: shop, operation: GET /a, calls: 2, errors: 1, duration_sum_ms: 30, duration_max_ms: 20, duration_sketch: [10, 20]}
       - {window_start: "1970-01-01T00:00:50Z", service_name: shop, operation: GET /a, calls: 1, errors: 0, duration_sum_ms: 60, duration_max_ms: 60, duration_sketch: [60]}
+      - {window_start: "2200-01-01T00:00:00Z", service_name: shop, operation: GET /a, calls: 3, errors: 0, duration_sum_ms: 60, duration_max_ms: 60, duration_sketch: [60]}
   expect:
+    - {window_start: "2200-01-01T00:00:00Z", service_name: shop, calls: 3, calls_per_s: 0.3}
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, calls: 3, calls_per_s: 0.05, errors: 1, avg_ms: 30, p99_ms: 60, max_ms: 60}
 ---
-Rate, errors and durations of each operation, a row a minute: `SELECT * FROM requests_summary WHERE window_start > now() -
+Rate, errors and durations of each operation, a row a minute, that of the running minute by the time that has passed of it: `SELECT * FROM requests_summary WHERE window_start > now() -
 INTERVAL '15 minutes' ORDER BY p95_ms DESC`. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,
   operation,
   sum(calls) AS calls,
-  sum(calls) / CAST(greatest(max(resolution), 60) AS DOUBLE) AS calls_per_s,
+  sum(calls) / greatest(
+    least(
+      CAST(greatest(max(resolution), 60) AS DOUBLE),
+      date_part('epoch', now()) - date_part('epoch', date_bin(INTERVAL '1 minute', min(window_start)))
+    ),
+    10.0
+  ) AS calls_per_s,
   sum(errors) AS errors,
   100.0 * sum(errors) / sum(calls) AS error_percent,
   sum(duration_sum_ms) / sum(calls) AS avg_ms,

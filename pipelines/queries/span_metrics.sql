@@ -9,16 +9,21 @@ example:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2}
       - {start_time: "1970-01-01T00:09:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2.5}
       - {start_time: "1970-01-01T00:09:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: ERROR, duration_ms: 20000}
+      - {start_time: "1970-01-01T00:09:01Z", service_name: shop, service_namespace: eu, service_instance_id: "1", name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 7}
       - {start_time: "1970-01-01T00:09:01Z", service_name: spanwise, scope_name: spanwise, name: evaluate, kind: INTERNAL, status_code: UNSET, duration_ms: 20}
   expect:
-    - {service_name: shop, span_name: GET /a, span_kind: SERVER, status_code: UNSET, calls: 2, duration_sum_ms: 4.5, duration_buckets: [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+    - {service_name: shop, service_namespace: eu, service_instance_id: "1", span_name: GET /a, span_kind: SERVER, status_code: UNSET, calls: 1, duration_sum_ms: 7, duration_buckets: [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+    - {service_name: shop, service_namespace: null, service_instance_id: null, span_name: GET /a, span_kind: SERVER, status_code: UNSET, calls: 2, duration_sum_ms: 4.5, duration_buckets: [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
     - {service_name: shop, span_name: GET /a, span_kind: SERVER, status_code: ERROR, calls: 1, duration_sum_ms: 20000, duration_buckets: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]}
 ---
 Every span of every kind, for all time: the counters and the histogram that dashboards for the Collector's span-metrics
-connector read. The bounds are the connector's defaults, in milliseconds. Spanwise's own spans are not counted. */
+connector read. Each instance of a service counts for itself, as it does there: job and instance are those of its
+resource. The bounds are the connector's defaults, in milliseconds. Spanwise's own spans are not counted. */
 SELECT
   arrow_cast(0, 'Timestamp(Microsecond, Some("UTC"))') AS window_start,
   service_name,
+  service_namespace,
+  service_instance_id,
   name AS span_name,
   kind AS span_kind,
   status_code,
@@ -28,4 +33,4 @@ SELECT
   max(start_time) AS last_time
 FROM new_spans
 WHERE scope_name IS DISTINCT FROM 'spanwise'
-GROUP BY 2, 3, 4, 5
+GROUP BY 2, 3, 4, 5, 6, 7

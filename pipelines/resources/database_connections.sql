@@ -8,21 +8,35 @@ alerting: database.connections
 alerting_only: true
 samples_min: 1
 unit: "{connection}"
-scan: true
 message: "{service_name} {database}: {name} is {value}, over {limit}"
-example:
-  now_ms: 600000
-  given:
-    metrics: []
-  expect: []
+examples:
+  - name: the most at once
+    now_ms: 600000
+    alerting: {warning: 80, critical: 95}
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: shop, measure: connections, name: postgresql.backends, value_max: 96, samples: 1}
+        - {window_start: "1970-01-01T00:06:10Z", service_name: db, database: shop, measure: connections, name: postgresql.backends, value_max: 20, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: other, measure: connections, name: postgresql.backends, value_max: 80, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: other, measure: replication_lag, name: postgresql.wal.lag, value_max: 500, samples: 1}
+    expect:
+      - {service_name: db, name: postgresql.backends, database: shop, state: firing, severity: critical, value: 96}
+      - {service_name: db, name: postgresql.backends, database: other, state: ok, value: 80}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: connections, name: n, value_max: 1000, samples: 1}
+    expect: []
 ---
-A database has more connections than `alerting.database.connections` allows. The figures come from the database receivers of a Collector. */
+A database has more connections than `alerting.database.connections` allows. The figures come from the database receivers
+of a Collector. */
 SELECT
   service_name,
   name,
-  coalesce(resource_attributes['postgresql.database.name'], attributes['database'], resource_attributes['server.address'], '') AS database,
-  max(value) AS value,
-  count(*) AS samples
-FROM metrics
-WHERE time >= $window_start AND time < $window_end AND name IN ('postgresql.backends', 'mysql.threads', 'mysql.connection.count', 'sqlserver.user.connection.count', 'mongodb.connection.count')
+  database,
+  max(value_max) AS value,
+  sum(samples) AS samples
+FROM databases
+WHERE window_start >= $window_start AND window_start < $window_end AND measure = 'connections'
 GROUP BY 1, 2, 3

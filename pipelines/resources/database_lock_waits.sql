@@ -7,22 +7,37 @@ direction: above
 alerting: database.lockWaits
 alerting_only: true
 samples_min: 1
-unit: "{lock}"
-scan: true
-message: "{service_name} {database}: {name} is {value}, over {limit}"
-example:
-  now_ms: 600000
-  given:
-    metrics: []
-  expect: []
+unit: "{wait}"
+message: "{service_name} {database}: {value} lock waits ({name}), over {limit}"
+examples:
+  - name: counters by what they counted in the window, a rate by its greatest value
+    now_ms: 600000
+    alerting: {warning: 5, critical: 20}
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: lock_waits, name: mysql.row_locks, increase: 4, samples: 1}
+        - {window_start: "1970-01-01T00:06:10Z", service_name: db, database: a, measure: lock_waits, name: mysql.row_locks, increase: 3, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: b, measure: lock_waits, name: sqlserver.lock.wait.rate, value_max: 21, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: c, measure: lock_waits, name: mysql.locks, increase: 5, samples: 1}
+    expect:
+      - {service_name: db, name: mysql.row_locks, database: a, state: firing, severity: warning, value: 7}
+      - {service_name: db, name: sqlserver.lock.wait.rate, database: b, state: firing, severity: critical, value: 21}
+      - {service_name: db, name: mysql.locks, database: c, state: ok, value: 5}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: lock_waits, name: n, value_max: 1000, samples: 1}
+    expect: []
 ---
-More locks are held or waited for than `alerting.database.lockWaits` allows: look for long transactions. The figures come from the database receivers of a Collector. */
+Statements waited for locks more often than `alerting.database.lockWaits` allows in the window: look for long transactions.
+The figures come from the database receivers of a Collector; that of PostgreSQL knows only locks that are held. */
 SELECT
   service_name,
   name,
-  coalesce(resource_attributes['postgresql.database.name'], attributes['database'], resource_attributes['server.address'], '') AS database,
-  max(value) AS value,
-  count(*) AS samples
-FROM metrics
-WHERE time >= $window_start AND time < $window_end AND name IN ('postgresql.database.locks', 'mysql.locks', 'mysql.row_locks', 'sqlserver.lock.wait.rate', 'oracledb.enqueue_locks.usage')
+  database,
+  coalesce(sum(increase), max(value_max)) AS value,
+  sum(samples) AS samples
+FROM databases
+WHERE window_start >= $window_start AND window_start < $window_end AND measure = 'lock_waits'
 GROUP BY 1, 2, 3

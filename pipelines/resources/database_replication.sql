@@ -8,21 +8,33 @@ alerting: database.replication
 alerting_only: true
 samples_min: 1
 unit: "s"
-scan: true
 message: "{service_name} {database}: {name} is {value}, over {limit}"
-example:
-  now_ms: 600000
-  given:
-    metrics: []
-  expect: []
+examples:
+  - name: the furthest behind
+    now_ms: 600000
+    alerting: {warning: 5, critical: 30}
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: replication_lag, name: mysql.replica.time_behind_source, value_max: 9, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: b, measure: replication_lag, name: postgresql.wal.lag, value_max: 0.2, samples: 1}
+    expect:
+      - {service_name: db, name: mysql.replica.time_behind_source, database: a, state: firing, severity: warning, value: 9}
+      - {service_name: db, name: postgresql.wal.lag, database: b, state: ok, value: 0.2}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      databases:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: replication_lag, name: n, value_max: 1000, samples: 1}
+    expect: []
 ---
-A replica is further behind than `alerting.database.replication` allows. The figures come from the database receivers of a Collector. */
+A replica is further behind than `alerting.database.replication` allows. The figures come from the database receivers of a
+Collector. */
 SELECT
   service_name,
   name,
-  coalesce(resource_attributes['postgresql.database.name'], attributes['database'], resource_attributes['server.address'], '') AS database,
-  max(value) AS value,
-  count(*) AS samples
-FROM metrics
-WHERE time >= $window_start AND time < $window_end AND name IN ('postgresql.replication.lag', 'postgresql.wal.lag', 'mysql.replica.time_behind_source', 'mongodb.replication.lag')
+  database,
+  max(value_max) AS value,
+  sum(samples) AS samples
+FROM databases
+WHERE window_start >= $window_start AND window_start < $window_end AND measure = 'replication_lag'
 GROUP BY 1, 2, 3

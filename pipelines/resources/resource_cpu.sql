@@ -2,27 +2,42 @@
 title: Use of cpu
 kind: finding
 window: 5m
-key: [service_name, host, device]
+key: [service_name, host]
 direction: above
 alerting: resources.cpu
 alerting_only: true
 samples_min: 1
 unit: "%"
-message: "{service_name} {host}: cpu {device} is at {value}, over {limit}"
-example:
-  now_ms: 600000
-  given:
-    resources:
-      - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: a, resource: cpu, device: d, unit: "%", value_max: 99, value_sum: 99, samples: 1}
-  expect: []
+message: "{service_name} {host}: cpu is at {value}, over {limit}"
+examples:
+  - name: over all cpus and all the time, not one of them for a moment
+    now_ms: 600000
+    alerting: {warning: 70, critical: 90}
+    given:
+      resources:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: peak, resource: cpu, device: cpu0, unit: "%", value_max: 99, share_used: 0.99, share_total: 1, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: peak, resource: cpu, device: cpu1, unit: "%", value_max: 1, share_used: 0.01, share_total: 1, samples: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: busy, resource: cpu, device: cpu0, unit: "%", share_used: 9.5, share_total: 10, samples: 2}
+        - {window_start: "1970-01-01T00:06:10Z", service_name: h, host: busy, resource: cpu, device: cpu0, unit: "%", share_used: 9.3, share_total: 10, samples: 2}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: idle, resource: cpu, device: cpu0, unit: "%", share_used: 0, share_total: 0, samples: 2}
+    expect:
+      - {service_name: h, host: peak, state: ok, value: 50}
+      - {service_name: h, host: busy, state: firing, severity: critical, value: 94}
+      - {service_name: h, host: idle, state: no_data}
+  - name: without limits of the user's nothing is judged
+    now_ms: 600000
+    given:
+      resources:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: a, resource: cpu, device: d, unit: "%", share_used: 99, share_total: 100, samples: 1}
+    expect: []
 ---
-The cpu of a host is used beyond `alerting.resources.cpu`. Shares come from `system.cpu.utilization`. */
+The cpus of a host are used beyond `alerting.resources.cpu`, all of them together over the whole window. Shares come from
+`system.cpu.utilization` or `system.cpu.time`. */
 SELECT
   service_name,
   host,
-  device,
-  max(value_max) AS value,
+  100.0 * sum(share_used) / nullif(sum(share_total), 0.0) AS value,
   sum(samples) AS samples
 FROM resources
 WHERE window_start >= $window_start AND window_start < $window_end AND resource = 'cpu'
-GROUP BY 1, 2, 3
+GROUP BY 1, 2

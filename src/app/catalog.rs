@@ -2,13 +2,15 @@
 
 use crate::catalog::{declared, pipelines, schemas};
 use crate::engine::examples::{context, run_examples};
+use crate::engine::findings::PipelineOverride;
+use crate::engine::line;
 use crate::model::fault::{Fault, Faults, did_you_mean};
 use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
 use datafusion::prelude::{DataFrame, SessionContext};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// All definitions.
@@ -55,8 +57,25 @@ impl Catalog {
         Gathered { catalog: Catalog { tables, pipelines }, faults, complete }
     }
 
+    /// Without what the user has disabled, which is not run.
+    #[must_use]
+    pub fn enabled(&self, overrides: &BTreeMap<String, PipelineOverride>) -> Catalog {
+        let disabled = |id: &str| overrides.get(id).is_some_and(|changes| changes.disabled);
+        let pipelines = self.pipelines.iter().filter(|pipeline| !disabled(&pipeline.id)).cloned().collect();
+        Catalog { tables: self.tables.clone(), pipelines }
+    }
+
     /// Plans every analysis and runs its examples; what does not hold, beyond the faults that are `known` of the files.
     pub async fn check(&self, known: &[Fault]) -> Vec<Fault> {
+        self.check_all(known, true).await
+    }
+
+    /// Plans every analysis; what does not hold, beyond the faults that are `known` of the files.
+    pub async fn check_statements(&self, known: &[Fault]) -> Vec<Fault> {
+        self.check_all(known, false).await
+    }
+
+    async fn check_all(&self, known: &[Fault], with_examples: bool) -> Vec<Fault> {
         let context = match self.context().await {
             Ok(context) => context,
             Err(message) => return vec![Fault::new("schemas", 0, "", message)],
@@ -72,7 +91,7 @@ impl Catalog {
                 Err(_) => {}
             }
             // An example of what cannot be planned says the same again.
-            if faults.len() == before && !doubts.of_examples(pipeline) {
+            if with_examples && faults.len() == before && !doubts.of_examples(pipeline) {
                 faults.extend(run_examples(pipeline, &self.tables).await);
             }
         }
@@ -85,7 +104,7 @@ impl Catalog {
 
     /// All tables, empty, and the views.
     async fn context(&self) -> Result<SessionContext, String> {
-        let told = |error: DataFusionError| error.strip_backtrace();
+        let told = |error: DataFusionError| line(&error);
         let context = context(&self.tables)?;
         context.sql("SET datafusion.sql_parser.collect_spans = true").await.map_err(told)?;
         let mut views: Vec<&PipelineDef> = self.pipelines.iter().filter(|p| p.kind == PipelineKind::View).collect();
@@ -193,7 +212,7 @@ async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec
         Ok(columns)
     };
     outcome.await.map_err(|error: DataFusionError| {
-        let message = error.strip_backtrace();
+        let message = line(&error);
         let line = pipeline.sql_line + line_of(&error, &message).saturating_sub(1);
         Fault::new(&pipeline.file, line, "", message.split_whitespace().collect::<Vec<_>>().join(" "))
     })
@@ -209,19 +228,41 @@ fn line_of(error: &DataFusionError, message: &str) -> usize {
     digits.parse().unwrap_or(1).max(1)
 }
 
-/// A finding gives its key and its value, a rollup the columns that it declares.
+/// A finding gives its key, its value and a limit, and what its message names; a rollup the columns that it declares.
 fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults: &mut Vec<Fault>) {
     faults.extend(declared::held_against(pipeline, columns));
     let Some(finding) = &pipeline.finding else { return };
-    let columns: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    for column in finding.key.iter().map(String::as_str).chain(["value"]) {
-        if !columns.contains(&column) {
-            let hint = did_you_mean(column, columns.iter().copied());
-            let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
-            let message = format!("expected a column {column:?}, found {}{hint}", columns.join(", "));
-            faults.push(Fault::new(&pipeline.file, pipeline.sql_line, "", message));
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let mut fault = |message: String| faults.push(Fault::new(&pipeline.file, pipeline.sql_line, "", message));
+    let hint = |name: &str| did_you_mean(name, names.iter().copied());
+    let hint = |name: &str| hint(name).map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+    for column in finding.key.iter().map(String::as_str).chain(["value"]).filter(|column| !names.contains(column)) {
+        fault(format!("expected a column {column:?}, found {}{}", names.join(", "), hint(column)));
+    }
+    for (name, kind) in columns.iter().filter(|(name, _)| NUMBERS.contains(&name.as_str())) {
+        if !kind.is_numeric() && !kind.is_null() {
+            fault(format!("expected a number as {name:?}, found {kind}"));
         }
     }
+    let in_file = finding.warning.or(finding.critical).is_some() || finding.alerting.is_some();
+    if !in_file && !names.iter().any(|name| ["warning", "critical"].contains(name)) {
+        let message = "expected a limit: `warning` or `critical` here or as columns of the statement, or `alerting`; \
+                       found none, and the finding would never fire";
+        fault(message.to_owned());
+    }
+    for name in places(&finding.message).filter(|name| !["value", "limit", "samples"].contains(name)) {
+        if !names.contains(&name) {
+            fault(format!("the message names {{{name}}}, which is no column of the statement{}", hint(name)));
+        }
+    }
+}
+
+/// Columns of a finding that are numbers, where they are there.
+const NUMBERS: [&str; 4] = ["value", "samples", "warning", "critical"];
+
+/// The `{places}` of a message.
+fn places(message: &str) -> impl Iterator<Item = &str> {
+    message.split('{').skip(1).filter_map(|behind| behind.split_once('}')).map(|(name, _)| name)
 }
 
 #[cfg(test)]
@@ -239,7 +280,7 @@ mod tests {
         told.iter().map(|fault| fault.to_string().replace(&format!("{}/", folder.path().display()), "")).collect()
     }
 
-    const FINDING: &str = "kind: finding\nkey: [service_name]\nunit: ms\nmessage: m\n";
+    const FINDING: &str = "kind: finding\nkey: [service_name]\nwarning: 5\nunit: ms\nmessage: m\n";
 
     #[tokio::test]
     async fn a_good_one_has_no_fault() {
@@ -252,13 +293,39 @@ mod tests {
     async fn faults_of_statements_name_the_line() {
         let told = faults("SELECT service_name,\n  durationms AS value\nFROM spans", FINDING).await;
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("mine.sql:10: ") && told[0].contains("durationms"), "{told:?}");
+        assert!(told[0].starts_with("mine.sql:11: ") && told[0].contains("durationms"), "{told:?}");
         let told = faults("SELECT service_name\nFROM spans\nGROUP 1", FINDING).await;
-        assert!(told.len() == 1 && told[0].starts_with("mine.sql:11: "), "{told:?}");
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:12: "), "{told:?}");
         let told = faults("SELECT service_name, 1 + [1] AS value FROM spans", FINDING).await;
-        assert!(told.len() == 1 && told[0].starts_with("mine.sql:9: "), "{told:?}");
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:10: "), "{told:?}");
         let told = faults("SELECT service_name, 1 AS valu FROM spans", FINDING).await;
-        assert_eq!(told, ["mine.sql:9: expected a column \"value\", found service_name, valu; did you mean \"valu\"?"]);
+        assert_eq!(
+            told,
+            ["mine.sql:10: expected a column \"value\", found service_name, valu; did you mean \"valu\"?"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_finding_that_could_never_fire_or_tell_is_faulty() {
+        let sql = "SELECT service_name, 1.0 AS value FROM spans";
+        let told = faults(sql, &FINDING.replace("warning: 5\n", "")).await;
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:9: expected a limit: "), "{told:?}");
+        let of_row = "SELECT service_name, 1.0 AS value, 2.0 AS warning FROM spans";
+        assert_eq!(faults(of_row, &FINDING.replace("warning: 5\n", "")).await, Vec::<String>::new());
+        let told =
+            faults(sql, &FINDING.replace("message: m", "message: \"{service_name}: {valeu} over {limit}\"")).await;
+        let expected =
+            "mine.sql:10: the message names {valeu}, which is no column of the statement; did you mean \"value\"?";
+        assert_eq!(told, [expected]);
+        let told = faults("SELECT service_name, name AS value FROM spans", FINDING).await;
+        assert_eq!(told, ["mine.sql:10: expected a number as \"value\", found Utf8"]);
+    }
+
+    #[tokio::test]
+    async fn no_fault_asks_for_a_bug_report() {
+        let told = faults("SELECT service_name, sum(operation) AS value FROM requests GROUP BY 1", FINDING).await;
+        assert!(told.len() == 1 && told[0].starts_with("mine.sql:10: "), "{told:?}");
+        assert!(!told[0].contains("bug") && !told[0].contains("github.com"), "{told:?}");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<Str
     };
     let Gathered { catalog, faults: found, complete } = Catalog::gather(folders.0.as_deref(), folders.1.as_deref());
     // Half the definitions would make faults of the other half.
-    let further = if complete { catalog.check(&found).await } else { Vec::new() };
+    let overrides = config.as_ref().map(|config| config.performance.overrides.clone()).unwrap_or_default();
+    let further = if complete { catalog.enabled(&overrides).check(&found).await } else { Vec::new() };
     faults.extend(found);
     faults.extend(further);
     let file = path.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |path| path.display().to_string());

@@ -3,17 +3,20 @@
 use super::config::{self, Config};
 use super::logging;
 use super::server::{self, Ready};
-use super::show::{self, Changes, Screen};
+use super::show::{self, Changes, Frame, Screen};
+use super::signals::{Signals, on_signal};
 use crate::demo::{self, Fault};
 use crate::engine::Engine;
 use crate::model::finding::{Finding, FindingState};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The demo's configuration; its ports and its folder are variables.
@@ -27,6 +30,8 @@ const PORTS: [(&str, u16); 6] = [
     ("SCRAPE_PORT", 8889),
     ("HEALTH_PORT", 13133),
 ];
+/// How often the server is started anew where a port was taken meanwhile.
+const TRIES: usize = 5;
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
@@ -44,32 +49,20 @@ pub struct DemoOptions {
 /// # Errors
 /// When a fault is unknown, or a part cannot start.
 pub async fn run_demo(options: DemoOptions) -> anyhow::Result<()> {
-    let cancel = server::on_signal()?;
+    let signals = on_signal()?;
+    let cancel = signals.cancel.clone();
     let faults = faults(&options.faults)?;
     let folder = Folder::make()?;
-    let config = configuration(&folder.0)?;
-    logging::init(&config.telemetry)?;
-    let (opened, ready) = oneshot::channel();
-    let server = {
-        let (config, cancel) = (config.clone(), cancel.clone());
-        let on_ready = move |ready: &Ready| {
-            let _nobody_waits_any_more = opened.send(ready.engine.clone());
-        };
-        tokio::spawn(async move { server::run(config, None, on_ready, cancel).await })
-    };
-    let Ok(engine) = ready.await else {
-        // The server ended before it was ready: it says why.
-        return server.await?;
-    };
-    let shop_cancel = CancellationToken::new();
-    let shop = open_shop(&config, &folder.0, faults.clone(), shop_cancel.clone())?;
-    watch(&options, &faults, &config, &engine, &cancel).await?;
+    logging::init(&configuration(&folder.0)?.telemetry)?;
+    let Opened { config, engine, server } = open(&folder.0, signals).await?;
+    let shop = Shop::open(&config, &folder.0, faults.clone())?;
+    let watched = watch(&options, &faults, &config, &engine, (&cancel, &shop.closed)).await;
     let findings = engine.findings().borrow().clone();
-    shop_cancel.cancel();
-    let shop = shop.await?;
+    let shop = shop.close().await;
     cancel.cancel();
     server.await??;
     shop?;
+    watched?;
     if options.json {
         show::print(&format!("{}\n", serde_json::json!({ "findings": *findings })))?;
     }
@@ -85,8 +78,11 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn make() -> anyhow::Result<Folder> {
-        let path = std::env::temp_dir().join(format!("spanwise-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+        // What an earlier demo of this process id left behind, or anybody else put there, is not taken up.
+        let name = format!("spanwise-demo-{}-{:016x}", std::process::id(), rand::random::<u64>());
+        let path = std::env::temp_dir().join(name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.with_context(|| format!("{} cannot be made", path.display()))?;
         Ok(Folder(path))
     }
 }
@@ -113,27 +109,83 @@ fn free(usual: u16) -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn open_shop(
-    config: &Config,
-    folder: &Path,
-    faults: BTreeSet<Fault>,
+/// A server that is ready.
+struct Opened {
+    config: Config,
+    engine: Arc<Engine>,
+    server: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Starts the server; where another program (another demo, say) was quicker to take a port that was free, on others.
+async fn open(folder: &Path, mut signals: Signals) -> anyhow::Result<Opened> {
+    let mut tries = TRIES;
+    loop {
+        let config = configuration(folder)?;
+        let (opened, ready) = oneshot::channel();
+        let on_ready = move |ready: &Ready| {
+            let _nobody_waits_any_more = opened.send(ready.engine.clone());
+        };
+        let again = signals.again()?;
+        let running = server::run(config.clone(), None, on_ready, std::mem::replace(&mut signals, again));
+        let server = tokio::spawn(running);
+        if let Ok(engine) = ready.await {
+            return Ok(Opened { config, engine, server });
+        }
+        // The server ended before it was ready: it says why.
+        tries -= 1;
+        match server.await? {
+            Err(error) if tries > 0 && is_taken(&error) => {}
+            Err(error) => return Err(error),
+            Ok(()) => anyhow::bail!("the demo was ended before it was ready"),
+        }
+    }
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    let mut errors = error.chain().filter_map(|error| error.downcast_ref::<std::io::Error>());
+    errors.any(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+/// The shop, and whether it has closed.
+struct Shop {
+    running: JoinHandle<anyhow::Result<()>>,
     cancel: CancellationToken,
-) -> anyhow::Result<tokio::task::JoinHandle<anyhow::Result<()>>> {
+    closed: CancellationToken,
+}
+
+impl Shop {
+    fn open(config: &Config, folder: &Path, faults: BTreeSet<Fault>) -> anyhow::Result<Shop> {
+        let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
+        let running = demo::run(shop_settings(config, folder, faults)?, |_| {}, cancel.clone());
+        let close = closed.clone().drop_guard();
+        let running = tokio::spawn(async move {
+            let _close = close;
+            running.await
+        });
+        Ok(Shop { running, cancel, closed })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        self.cancel.cancel();
+        self.running.await?
+    }
+}
+
+fn shop_settings(config: &Config, folder: &Path, faults: BTreeSet<Fault>) -> anyhow::Result<demo::Settings> {
     let grpc = config.receivers.iter().find_map(|receiver| receiver.grpc.as_ref()).map(|(address, _)| *address);
     let address = grpc.context("the demo's configuration has no OTLP/gRPC receiver")?;
     let folder = folder.join("shop");
-    std::fs::create_dir_all(&folder)?;
-    let settings = demo::Settings { faults, otlp_endpoint: format!("http://{address}"), folder };
-    Ok(tokio::spawn(demo::run(settings, |_| {}, cancel)))
+    std::fs::create_dir(&folder)?;
+    Ok(demo::Settings { faults, otlp_endpoint: format!("http://{address}"), folder })
 }
 
-/// Shows what `findings --watch` shows, until the time is over.
+/// Shows what `findings --watch` shows, until the time is over, or the shop is.
 async fn watch(
     options: &DemoOptions,
     faults: &BTreeSet<Fault>,
     config: &Config,
     engine: &Arc<Engine>,
-    cancel: &CancellationToken,
+    (cancel, closed): (&CancellationToken, &CancellationToken),
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     let in_place = std::io::stdout().is_terminal();
@@ -146,6 +198,7 @@ async fn watch(
     loop {
         tokio::select! {
             () = cancel.cancelled() => break,
+            () = closed.cancelled() => break,
             _ = ticks.tick() => {}
         }
         if options.duration.is_some_and(|duration| began.elapsed() >= duration) {
@@ -154,29 +207,29 @@ async fn watch(
         let findings = engine.findings().borrow().clone();
         if options.json {
         } else if in_place {
-            screen.draw(&format!("{introduction}{}", page(&findings, began.elapsed())))?;
+            let page = page(&findings, began.elapsed());
+            screen.draw(Frame { head: format!("{introduction}{}", page.head), ..page })?;
         } else {
             let lines = changes.of(&findings, false, now_ms()).into_iter().map(|change| format!("{}\n", change.line));
             show::print(&lines.collect::<String>())?;
         }
     }
     if !options.json && !in_place {
-        show::print(&format!("\n{}", page(&engine.findings().borrow(), began.elapsed())))?;
+        let page = page(&engine.findings().borrow(), began.elapsed());
+        show::print(&format!("\n{}", page.whole()))?;
     }
     Ok(())
 }
 
-fn page(findings: &[Finding], elapsed: Duration) -> String {
+fn page(findings: &[Finding], elapsed: Duration) -> Frame {
     let seconds = elapsed.as_secs();
     if !findings.iter().any(|finding| finding.state != FindingState::NoData) {
-        return format!("{seconds:>3} s  the shop is open; the first windows are judged after some 15 s …\n");
+        let head = format!("{seconds:>3} s  the shop is open; the first windows are judged after some 20 s …\n");
+        return Frame { head, ..Frame::default() };
     }
-    let telling = |finding: &&Finding| matches!(finding.state, FindingState::Firing | FindingState::Pending);
-    let shown: Vec<Finding> = findings.iter().filter(telling).cloned().collect();
-    let shown = show::findings(&shown, show::colour_on_stdout(), now_ms());
-    // The line below the shown ones counts those alone; all are of interest.
-    let body = shown.trim_end().rfind('\n').map_or("", |at| &shown[..=at]);
-    format!("{seconds:>3} s  {}\n\n{body}", show::summary(findings))
+    let head = format!("{seconds:>3} s  {}\n\n", show::summary(findings));
+    let findings = show::blocks(&show::chosen(findings, false), show::colour_on_stdout(), now_ms());
+    Frame { head, findings, ..Frame::default() }
 }
 
 fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
@@ -214,4 +267,39 @@ fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn each_demo_has_a_folder_of_its_own_that_others_cannot_read() {
+        let (one, other) = (Folder::make().unwrap(), Folder::make().unwrap());
+        assert_ne!(one.0, other.0);
+        assert_eq!(std::fs::metadata(&one.0).unwrap().permissions().mode() & 0o777, 0o700);
+        let path = one.0.clone();
+        drop(one);
+        assert!(!path.exists() && other.0.exists());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_from_other_faults() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = std::net::TcpListener::bind(taken.local_addr().unwrap()).unwrap_err();
+        assert!(is_taken(&anyhow::Error::from(error).context("receivers.otlp")));
+        assert!(!is_taken(&anyhow::anyhow!("the disk is full")));
+    }
+
+    #[tokio::test]
+    async fn a_shop_that_fails_ends_the_demo_with_its_error() {
+        let folder = Folder::make().unwrap();
+        let config = configuration(&folder.0).unwrap();
+        let shop = Shop::open(&config, &folder.0, BTreeSet::new()).unwrap();
+        std::fs::remove_dir_all(folder.0.join("shop")).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), shop.closed.cancelled()).await.unwrap();
+        let error = shop.close().await.unwrap_err();
+        assert!(format!("{error:#}").contains("the demo's"), "{error:#}");
+    }
 }

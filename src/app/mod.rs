@@ -10,6 +10,7 @@ pub mod docs;
 pub mod logging;
 pub mod server;
 pub mod show;
+pub mod signals;
 
 mod frames;
 mod listeners;

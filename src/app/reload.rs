@@ -9,11 +9,7 @@ use crate::model::table::{ColumnType, Merge, TableDef};
 /// Reads configuration and pipelines again and judges by them; rollups of new tables begin to be filled. Listeners,
 /// exporters and the tables that are there stay until a restart.
 pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
-    let definitions = read().and_then(|config| definitions(&config.performance)).and_then(|definitions| {
-        let faults = redeclared(&definitions, &engine.tables());
-        if faults.is_empty() { Ok(definitions) } else { Err(Faults(faults)) }
-    });
-    let definitions = match definitions {
+    let definitions = match read_again(read, engine).await {
         Ok(definitions) => definitions,
         Err(faults) => return refused(&faults),
     };
@@ -31,6 +27,12 @@ pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
         tracing::warn!("tables that were there have changed or are gone: that takes effect at the next start");
     }
     tracing::info!("reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start");
+}
+
+async fn read_again(read: &ReloadFn, engine: &Engine) -> Result<Definitions, Faults> {
+    let definitions = definitions(&read()?.performance).await?;
+    let faults = redeclared(&definitions, &engine.tables());
+    if faults.is_empty() { Ok(definitions) } else { Err(Faults(faults)) }
 }
 
 fn refused(faults: &Faults) {

@@ -1,12 +1,13 @@
 //! The running server: what is opened in which order, what runs side by side, and how it drains.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Gathered};
 use super::config::{Config, PerformanceConfig, ReloadFn};
 use super::frames::{FrameLog, refetch};
 use super::listeners;
 use super::memory::StateMemory;
 use super::replay::{Replayed, replay};
 use super::services::Services;
+use super::signals::Signals;
 use super::sources::Sinks;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
@@ -21,7 +22,7 @@ use crate::store::{HotStore, State};
 use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +46,8 @@ pub struct Ready {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_server(config: Config, reload: ReloadFn) -> anyhow::Result<()> {
-    let cancel = on_signal()?;
-    run(config, Some(reload), tell_ready, cancel).await
+pub async fn run_server(config: Config, reload: ReloadFn, signals: Signals) -> anyhow::Result<()> {
+    run(config, Some(reload), tell_ready, signals).await
 }
 
 fn tell_ready(ready: &Ready) {
@@ -57,53 +57,30 @@ fn tell_ready(ready: &Ready) {
     tracing::info!(milliseconds = ready.took.as_millis(), "ready");
 }
 
-/// A token that SIGTERM and Ctrl-C cancel; the second time the process ends at once.
-///
-/// # Errors
-/// When the signals cannot be had.
-pub fn on_signal() -> anyhow::Result<CancellationToken> {
-    let cancel = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let token = cancel.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if token.is_cancelled() {
-                std::process::exit(130);
-            }
-            token.cancel();
-        }
-    });
-    Ok(cancel)
-}
-
-/// Runs a server until `cancel`, then drains: requests under way are answered, what came in is counted, and exporters
+/// Runs a server until it is told to end, then drains: requests under way are answered, what came in is counted, and exporters
 /// send what they can in five seconds; the rest waits in the log.
 ///
 /// # Errors
-/// When something cannot be opened, or a part fails that nothing works without.
+/// [`Faults`] of pipelines and schemas; or when something cannot be opened, or a part fails that nothing works without.
 pub async fn run(
     config: Config,
     reload: Option<ReloadFn>,
     on_ready: impl FnOnce(&Ready),
-    cancel: CancellationToken,
+    signals: Signals,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     // A second call finds the provider there, which is as good.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let definitions = definitions(&config.performance).await?;
     let bound = listeners::bind(&config).await?;
     let opened = open(&config).await?;
-    let parts = Parts::start(&config, opened).await?;
-    let mut running = Running::new(parts, cancel);
+    let parts = Parts::start(&config, definitions, opened).await?;
+    let mut running = Running::new(parts, signals.cancel);
     let listening = running.serve(&config, bound)?;
     let ready = Ready { listening, engine: running.parts.engine.clone(), took: began.elapsed() };
     running.parts.services.ready();
     on_ready(&ready);
-    running.until_cancelled(reload).await
+    running.until_cancelled(reload, signals.hangups).await
 }
 
 /// What is opened before anything listens.
@@ -121,12 +98,13 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
         .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
     let lock = lock(folder)?;
     let (log, committed, recovery) = Log::open(config.log.clone())?;
-    if recovery.truncated_bytes > 0 || recovery.damaged_frames > 0 {
-        tracing::warn!(
-            truncated_bytes = recovery.truncated_bytes,
-            damaged_frames = recovery.damaged_frames,
-            "the log was mended: what was cut off had not been acknowledged"
-        );
+    if recovery.truncated_bytes > 0 {
+        let bytes = recovery.truncated_bytes;
+        tracing::warn!(bytes, "an unfinished frame was cut off the log: it had not been acknowledged");
+    }
+    if recovery.damaged_frames > 0 {
+        let places = recovery.damaged_frames;
+        tracing::error!(places, "the log is damaged: what stood there is lost, and may have been acknowledged");
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;
@@ -179,9 +157,8 @@ struct Parts {
 }
 
 impl Parts {
-    async fn start(config: &Config, opened: Opened) -> anyhow::Result<Parts> {
+    async fn start(config: &Config, definitions: Definitions, opened: Opened) -> anyhow::Result<Parts> {
         let Opened { log, committed, state, lock } = opened;
-        let definitions = definitions(&config.performance)?;
         let decoder = Arc::new(Decoder::new(&definitions.tables));
         let signals: Vec<TableDef> =
             definitions.tables.iter().filter(|table| table.kind == TableKind::Signal).cloned().collect();
@@ -221,9 +198,20 @@ fn tell(replayed: Replayed) {
     }
 }
 
-/// Tables and rules: those built in, the user's over them, and what the configuration says of them.
-pub(super) fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
-    let Catalog { tables, pipelines } = Catalog::load(config.schemas_dir.as_deref(), config.pipelines_dir.as_deref())?;
+/// Tables and rules: those built in, the user's over them, and what the configuration says of them. What cannot run is
+/// told before it is to run.
+pub(super) async fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
+    let (schemas, pipelines) = (config.schemas_dir.as_deref(), config.pipelines_dir.as_deref());
+    let Gathered { catalog, mut faults, complete } = Catalog::gather(schemas, pipelines);
+    // Those built in are known to be good; planning all of them would make every start longer.
+    let changed = schemas.is_some() || pipelines.is_some() || config.overrides.values().any(|change| change.disabled);
+    if complete && changed {
+        faults.extend(catalog.enabled(&config.overrides).check_statements(&faults).await);
+    }
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    let Catalog { tables, pipelines } = catalog;
     let rules = Rules {
         pipelines,
         interval: config.interval,
@@ -313,8 +301,7 @@ impl Running {
     }
 
     /// Waits for the end, reloading when told so.
-    async fn until_cancelled(mut self, reload: Option<ReloadFn>) -> anyhow::Result<()> {
-        let mut hangups = signal(SignalKind::hangup())?;
+    async fn until_cancelled(mut self, reload: Option<ReloadFn>, mut hangups: Signal) -> anyhow::Result<()> {
         let outcome = loop {
             tokio::select! {
                 () = self.cancel.cancelled() => break Ok(()),

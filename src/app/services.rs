@@ -3,7 +3,7 @@
 use super::config::{HealthConfig, SqlConfig};
 use super::frames::FrameLog;
 use crate::endpoints::{self, QueryService};
-use crate::engine::{Engine, QueryAnswer, QueryError, QueryLimits};
+use crate::engine::{Engine, QueryAnswer, QueryError, QueryLimits, Workers};
 use crate::model::finding::Finding;
 use crate::model::pipeline::PipelineDef;
 use crate::model::scrape::Scrape;
@@ -45,8 +45,12 @@ impl QueryService for Services {
         self.engine.execute(plan, self.limits).await
     }
 
-    fn sql_bytes_max(&self) -> usize {
-        self.limits.sql_bytes_max
+    fn workers(&self) -> &Workers {
+        self.engine.workers()
+    }
+
+    fn limits(&self) -> QueryLimits {
+        self.limits
     }
 
     fn session(&self) -> SessionContext {

@@ -142,7 +142,7 @@ async fn remember(
         for channel in &channels {
             rows.alerts.extend(entries(&memory, &alerts::memory_kind(channel)).await);
         }
-        rows.dead_letters = entries(&memory, crate::sinks::delivery::DEAD_LETTERS).await;
+        rows.dead_letters = entries(&memory, crate::sinks::dead_letters::DEAD_LETTERS).await;
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = rows;
     }
 }

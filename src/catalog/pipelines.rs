@@ -3,9 +3,12 @@
 //! A user's folder may hold files of the same form; one with the name of a built-in pipeline replaces it.
 
 use crate::catalog::declared;
+use crate::catalog::schemas;
 use crate::catalog::yaml::{self, Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, Faults};
-use crate::model::pipeline::{Direction, Example, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind};
+use crate::model::pipeline::{
+    Direction, Example, ExampleLimits, ExampleRows, FindingDef, NoData, Param, PipelineDef, PipelineKind,
+};
 use crate::model::units::{DURATION, duration_whole_ms};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +32,9 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/pools_from_metrics.sql",
     "pipelines/resources/pools_from_histograms.sql",
     "pipelines/resources/resources.sql",
+    "pipelines/resources/databases.sql",
     "pipelines/queries/applications.sql",
+    "pipelines/queries/users_from_logs.sql",
     "pipelines/resources/queues.sql",
     "pipelines/queries/requests_summary.sql",
     "pipelines/queries/slow_queries.sql",
@@ -104,8 +109,13 @@ pub fn read_dir(dir: &Path, pipelines: Vec<PipelineDef>) -> ReadPipelines {
         read.complete = false;
     }
     paths.sort();
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
     for path in paths {
         let file = path.display().to_string();
+        if let Some(first) = named.insert(id(&file), file.clone()) {
+            let message = format!("has the name of {first}, and only one of them could run: name one otherwise");
+            read.faults.push(Fault::new(&file, 0, "", message));
+        }
         let (pipeline, faults) = match std::fs::read_to_string(&path) {
             Ok(text) => read_text(&file, &text),
             Err(error) => (None, vec![Fault::new(&file, 0, "", format!("cannot be read: {error}"))]),
@@ -146,8 +156,15 @@ pub fn parse(file: &str, text: &str) -> Result<PipelineDef, Faults> {
     }
 }
 
+/// The name of what a file makes.
+fn id(file: &str) -> String {
+    Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// What a text says, as far as it can be understood, and all its faults.
 fn read_text(file: &str, text: &str) -> (Option<PipelineDef>, Vec<Fault>) {
+    // As some editors write it.
+    let text = &text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let parsed = Parts::of(file, text).and_then(|parts| Ok((yaml::parse_at(file, parts.front_matter, 2)?, parts)));
     let (root, parts) = match parsed {
         Ok(parsed) => parsed,
@@ -191,7 +208,11 @@ impl<'a> Parts<'a> {
 
 fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     let kinds = [("rollup", PipelineKind::Rollup), ("view", PipelineKind::View), ("finding", PipelineKind::Finding)];
-    let id = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let id = id(file);
+    if !schemas::is_name(&id) {
+        let message = format!("expected a file named in lower-case letters, digits and _, found {id:?}");
+        map.gather().fault(0, "", message);
+    }
     map.need("kind");
     let kind = map.word("kind", &kinds).unwrap_or(PipelineKind::View);
     let title = map.need_str("title");
@@ -201,7 +222,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         id,
         file: file.to_owned(),
         kind,
-        window_ms: duration(&map, "window").unwrap_or(300_000),
+        window_ms: map.parsed("window", WINDOW, window).unwrap_or(300_000),
         params: params(&map),
         table_line: if table.is_some() { line_of("table") } else { 0 },
         declares: table.as_deref().and_then(|table| declared::read(&map, table, &title)),
@@ -209,6 +230,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         table,
         reads_line: if kind == PipelineKind::Rollup { line_of("reads") } else { 0 },
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
+        counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),
         prose: parts.prose.to_owned(),
@@ -217,6 +239,9 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
     };
     if kind == PipelineKind::Rollup && definition.reads.is_empty() {
         map.fault("reads", "expected the signal tables that it reads, such as [spans], found none");
+    }
+    if !definition.counters.is_empty() && !definition.reads.iter().any(|table| table == "metrics") {
+        map.fault("counters", "names metrics that count, and this rollup does not read metrics");
     }
     map.finish();
     definition
@@ -229,7 +254,7 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
     if key.is_empty() {
         map.fault("key", "expected the columns that identify a key, found none");
     }
-    FindingDef {
+    let finding = FindingDef {
         key,
         direction: map.word("direction", &directions).unwrap_or(Direction::Above),
         warning: map.float("warning"),
@@ -243,6 +268,27 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
         unit: map.need_str("unit"),
         message: map.need_str("message"),
         scan: map.bool("scan").unwrap_or(false),
+    };
+    check_order(map, &finding);
+    finding
+}
+
+/// What a window may be, for messages.
+const WINDOW: &str = "a duration such as 5m, at least 1s";
+
+fn window(text: &str) -> Option<i64> {
+    duration_whole_ms(text).filter(|ms| *ms >= 1000)
+}
+
+/// A critical limit is past the warning.
+fn check_order(map: &MapReader<'_>, finding: &FindingDef) {
+    let (Some(warning), Some(critical)) = (finding.warning, finding.critical) else { return };
+    let (wrong, word) = match finding.direction {
+        Direction::Above | Direction::AtLeast => (critical < warning, "at least"),
+        Direction::Below => (critical > warning, "at most"),
+    };
+    if wrong {
+        map.fault("critical", format!("expected {word} the warning limit, which is {warning}, found {critical}"));
     }
 }
 
@@ -284,10 +330,15 @@ fn example(map: MapReader<'_>) -> Option<Example> {
             given.insert(entry.key.clone(), rows(&tables, &entry.key, &entry.node)?);
         }
     }
+    let alerting = map.map("alerting").map(|limits| {
+        let (warning, critical) = (limits.float("warning"), limits.float("critical"));
+        limits.finish();
+        ExampleLimits { warning, critical }
+    });
     map.need("expect");
     let expect = map.get("expect").and_then(|node| rows(&map, "expect", node)).unwrap_or_default();
     map.finish();
-    Some(Example { name, now_ms, given, expect, line })
+    Some(Example { name, now_ms, given, alerting, expect, line })
 }
 
 /// A list of maps, as JSON.

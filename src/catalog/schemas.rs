@@ -25,6 +25,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/caches.yaml", include_str!("../../schemas/caches.yaml")),
     ("schemas/pools.yaml", include_str!("../../schemas/pools.yaml")),
     ("schemas/resources.yaml", include_str!("../../schemas/resources.yaml")),
+    ("schemas/databases.yaml", include_str!("../../schemas/databases.yaml")),
     ("schemas/applications.yaml", include_str!("../../schemas/applications.yaml")),
     ("schemas/budgets.yaml", include_str!("../../schemas/budgets.yaml")),
     ("schemas/findings.yaml", include_str!("../../schemas/findings.yaml")),

@@ -20,111 +20,22 @@
 //!
 //! `need_str` and its like (`need(key)`, then the getter) add a fault where the key is missing. `fault` and `expected`
 //! push faults of the caller's own. Maps keep their order. Anchors, aliases and the merge key `<<` work; a key given
-//! twice is a fault. [`Node`] is plain data: a caller may rewrite it (environment variables) before it reads it.
+//! twice is a fault. [`Node`] is plain data: a caller may rewrite it (environment variables) before it reads it. Numbers
+//! keep how they are written: where text is meant, `007` is `007`.
 
 use crate::model::fault::{Fault, Faults, did_you_mean};
 use std::cell::RefCell;
 
 mod load;
+mod node;
 #[cfg(test)]
 mod tests;
 
 pub use load::{parse, parse_at};
+pub use node::{Entry, Node, Value};
 
-/// A value and the line it stands on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// The value.
-    pub value: Value,
-}
-
-/// What a node holds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Nothing: `key:` or `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// Text.
-    Text(String),
-    /// A list.
-    List(Vec<Node>),
-    /// A map, in the order of the file.
-    Map(Vec<Entry>),
-}
-
-/// One entry of a map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The key as text.
-    pub key: String,
-    /// The key's line, from 1.
-    pub line: usize,
-    /// Its value.
-    pub node: Node,
-}
-
-impl Node {
-    /// The entry of that key, if this is a map that has it.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        let Value::Map(entries) = &self.value else {
-            return None;
-        };
-        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
-    }
-
-    /// The text of a scalar: of text itself, of a number or a truth value as YAML writes it.
-    #[must_use]
-    pub fn scalar(&self) -> Option<String> {
-        match &self.value {
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Int(value) => Some(value.to_string()),
-            Value::Float(value) => Some(value.to_string()),
-            Value::Text(value) => Some(value.clone()),
-            Value::Null | Value::List(_) | Value::Map(_) => None,
-        }
-    }
-
-    /// The value for people: `text "abc"`, `number 5`, `a list of 3`.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match &self.value {
-            Value::Null => "nothing".into(),
-            Value::Bool(value) => format!("{value}"),
-            Value::Int(value) => format!("number {value}"),
-            Value::Float(value) => format!("number {value}"),
-            Value::Text(value) if value.chars().count() > 60 => {
-                format!("text {:?}…", value.chars().take(60).collect::<String>())
-            }
-            Value::Text(value) => format!("text {value:?}"),
-            Value::List(items) => format!("a list of {}", items.len()),
-            Value::Map(entries) => format!("a map of {} keys", entries.len()),
-        }
-    }
-
-    /// The node as JSON: for values that are free in form.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => (*value).into(),
-            Value::Int(value) => (*value).into(),
-            Value::Float(value) => (*value).into(),
-            Value::Text(value) => value.clone().into(),
-            Value::List(items) => items.iter().map(Node::to_json).collect(),
-            Value::Map(entries) => {
-                serde_json::Value::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
-            }
-        }
-    }
-}
+/// What is said of a key that must be there.
+const MISSING: &str = "is missing";
 
 /// Gathers the faults of one file. Shared by any number of readers at once.
 #[derive(Debug)]
@@ -145,9 +56,20 @@ impl Gather {
         self.faults.borrow_mut().push(Fault::new(&self.file, line, key, message));
     }
 
-    /// Adds the fault that `node` is not what was `expected`: `expected a duration such as 5s, found number 5`.
+    /// Adds the fault that `node` is not what was `expected`: `expected a duration such as 5s, found number 5`. None
+    /// where the node's own fault is told already.
     pub fn expected(&self, node: &Node, key: impl Into<String>, expected: &str) {
-        self.fault(node.line, key, format!("expected {expected}, found {}", node.describe()));
+        if node.value != Value::Faulty {
+            self.fault(node.line, key, format!("expected {expected}, found {}", node.describe()));
+        }
+    }
+
+    /// The same of a place for maps and lists: their values may be secrets, and a text that stands in their place may be
+    /// one as well, so it is not quoted.
+    fn expected_form(&self, node: &Node, key: impl Into<String>, expected: &str) {
+        if node.value != Value::Faulty {
+            self.fault(node.line, key, format!("expected {expected}, found {}", node.form()));
+        }
     }
 
     /// A reader of `node`, which must be a map; `path` is its dotted key, empty at the top. A null counts as empty.
@@ -157,7 +79,7 @@ impl Gather {
             Value::Map(entries) => entries,
             Value::Null => &[],
             _ => {
-                self.expected(node, path, "a map");
+                self.expected_form(node, path, "a map");
                 return None;
             }
         };
@@ -243,7 +165,7 @@ impl<'a> MapReader<'a> {
     pub fn need(&self, key: &str) -> bool {
         let there = self.get(key).is_some_and(|node| node.value != Value::Null);
         if !there {
-            self.fault(key, "is missing");
+            self.fault(key, MISSING);
         }
         there
     }
@@ -292,14 +214,14 @@ impl<'a> MapReader<'a> {
         self.typed(key, expected, |node| parse(&node.scalar()?))
     }
 
-    /// One of the words, as its value.
+    /// One of the words, in letters of either case, as its value.
     pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
-        let node = self.get(key).filter(|node| node.value != Value::Null)?;
+        let node = self.get(key).filter(|node| node.holds_something())?;
         let text = node.scalar().unwrap_or_default();
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
             return Some(*value);
         }
-        let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let all = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
         let hint = did_you_mean(&text, words.iter().map(|(word, _)| *word));
         let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
         let found = node.describe();
@@ -314,7 +236,7 @@ impl<'a> MapReader<'a> {
             Value::Null => None,
             Value::List(items) => Some(items),
             _ => {
-                self.gather.expected(node, self.path(key), "a list");
+                self.gather.expected_form(node, self.path(key), "a list");
                 None
             }
         }
@@ -343,12 +265,25 @@ impl<'a> MapReader<'a> {
         items.filter_map(|(i, node)| self.gather.map(node, format!("{}[{i}]", self.path(key)))).collect()
     }
 
-    /// Adds a fault for each key that nobody asked for, with the nearest known one.
+    /// True if there is a key that nobody has asked for so far: [`MapReader::finish`] will tell it.
+    #[must_use]
+    pub fn has_unknown(&self) -> bool {
+        let asked = self.asked.borrow();
+        self.entries.iter().any(|entry| !asked.contains(&entry.key))
+    }
+
+    /// Adds a fault for each key that nobody asked for, with the nearest known one. A needed key that was thus only
+    /// misspelt is not told as missing, too.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         for entry in self.entries.iter().filter(|entry| !asked.contains(&entry.key)) {
             let hint = match did_you_mean(&entry.key, asked.iter().map(String::as_str)) {
-                Some(word) => format!("unknown key; did you mean {word:?}?"),
+                Some(word) => {
+                    let meant = self.path(word);
+                    let explained = |fault: &Fault| fault.key == meant && fault.message == MISSING;
+                    self.gather.faults.borrow_mut().retain(|fault| !explained(fault));
+                    format!("unknown key; did you mean {word:?}?")
+                }
                 None => format!("unknown key; known are {}", known(&asked)),
             };
             self.gather.fault(entry.line, self.path(&entry.key), hint);
@@ -356,7 +291,7 @@ impl<'a> MapReader<'a> {
     }
 
     fn typed<T>(&self, key: &str, expected: &str, take: impl FnOnce(&Node) -> Option<T>) -> Option<T> {
-        let node = self.get(key).filter(|node| node.value != Value::Null)?;
+        let node = self.get(key).filter(|node| node.holds_something())?;
         let value = take(node);
         if value.is_none() {
             self.gather.expected(node, self.path(key), expected);

@@ -7,10 +7,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use super::STALL;
 use super::ending::{self, QUERY_GRACE};
 use super::{QueryAnswer, QueryError, QueryService, work};
 use crate::model::finding::FindingState;
 use crate::model::pipeline::PipelineDef;
+use crate::model::shown::shown;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::sinks::settings::Secret;
 use axum::body::{Body, Bytes};
@@ -23,6 +25,7 @@ use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +39,8 @@ pub struct HttpSettings {
     pub body_bytes_max: usize,
     /// Queries that run at once, or whose answers are being read; more are told to come again.
     pub queries_max: usize,
+    /// For a client that does not read its answer.
+    pub stall: Duration,
     /// Names, without ports, under which clients may ask, besides those of loopback. Where there are none, a listener
     /// on loopback answers under no other name, and one that is not answers under any.
     pub hosts: Vec<String>,
@@ -43,7 +48,7 @@ pub struct HttpSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        HttpSettings { auth_token: None, body_bytes_max: 1 << 20, queries_max: 8, hosts: Vec::new() }
+        HttpSettings { auth_token: None, body_bytes_max: 1 << 20, queries_max: 8, stall: STALL, hosts: Vec::new() }
     }
 }
 
@@ -106,8 +111,8 @@ async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result
         return busy;
     };
     tokio::select! {
-        answer = work::query("http", &statement, shared.service.query(&statement)) => match answer {
-            Ok(answer) => write(answer, permit),
+        answer = work::query("http", None, shared.service.query(&statement)) => match answer {
+            Ok(answer) => write(answer, permit, shared.settings.stall),
             Err(error) => unanswered(&error),
         },
         () = ending::after(shared.cancel.clone(), QUERY_GRACE) => {
@@ -146,8 +151,8 @@ fn statement(
     String::from_utf8(body.to_vec()).map_err(|_| bad("expected the statement as UTF-8 text".to_owned()))
 }
 
-fn write(answer: QueryAnswer, permit: OwnedSemaphorePermit) -> Response {
-    match rows::body(answer, permit) {
+fn write(answer: QueryAnswer, permit: OwnedSemaphorePermit, stall: Duration) -> Response {
+    match rows::body(answer, permit, stall) {
         Ok(body) => answered(body),
         Err(error) => {
             refuse(StatusCode::BAD_REQUEST, &format!("a column of the answer cannot be written as JSON: {error}"))
@@ -193,6 +198,9 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 struct Wanted {
     state: Option<String>,
     pipeline: Option<String>,
+    /// Also what is beyond the `limit` of its pipeline.
+    #[serde(default)]
+    all: bool,
 }
 
 async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
@@ -205,11 +213,10 @@ async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted
     }
     let findings = shared.service.findings();
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-    let found: Vec<_> = findings
-        .iter()
-        .filter(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline))
-        .collect();
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found }))).into_response()
+    let mut found: Vec<_> = if wanted.all { findings.iter().collect() } else { shown(&findings) };
+    let beyond = findings.len() - found.len();
+    found.retain(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline));
+    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found, "not_shown": beyond }))).into_response()
 }
 
 /// A word that nothing can match is told, not answered with nothing.

@@ -10,7 +10,7 @@ mod work;
 #[cfg(test)]
 mod testing;
 
-use crate::engine::{QueryAnswer, QueryError};
+use crate::engine::{QueryAnswer, QueryError, QueryLimits, Workers};
 use crate::model::finding::Finding;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::TableDef;
@@ -18,6 +18,10 @@ use async_trait::async_trait;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client may read nothing of what is sent to it, on any wire.
+const STALL: Duration = Duration::from_mins(1);
 
 /// What the endpoints ask.
 #[async_trait]
@@ -31,10 +35,11 @@ pub trait QueryService: Send + Sync {
     /// A session over all tables, for planning alone.
     fn session(&self) -> SessionContext;
 
-    /// Bytes that a statement may have, where an endpoint plans it and [`QueryService::query`] does not see it.
-    fn sql_bytes_max(&self) -> usize {
-        crate::engine::QueryLimits::default().sql_bytes_max
-    }
+    /// The threads on which an endpoint reads statements itself, where [`QueryService::query`] does not see them.
+    fn workers(&self) -> &Workers;
+
+    /// What one query may take.
+    fn limits(&self) -> QueryLimits;
 
     /// All judged keys, those firing first.
     fn findings(&self) -> Arc<Vec<Finding>>;

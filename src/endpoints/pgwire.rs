@@ -68,7 +68,7 @@ impl Default for Bounds {
         Bounds {
             login: Duration::from_secs(30),
             idle: Duration::from_hours(1),
-            stall: Duration::from_mins(1),
+            stall: super::STALL,
             login_bytes_max: 32 << 10,
             message_bytes_max: 16 << 20,
         }

@@ -1,7 +1,7 @@
 //! A service over a small table, for the tests of the endpoints.
 
 use super::QueryService;
-use crate::engine::{QueryAnswer, QueryError, QueryLimits};
+use crate::engine::{QueryAnswer, QueryError, QueryLimits, Workers};
 use crate::model::finding::{Finding, FindingState, Proof, Severity};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef, TableKind, map_fields};
@@ -22,6 +22,7 @@ use std::time::Duration;
 pub(super) struct Example {
     context: SessionContext,
     limits: QueryLimits,
+    workers: Workers,
     ailing: Mutex<Vec<(String, String)>>,
     /// Queries that have begun and not ended.
     pub(super) running: Arc<AtomicUsize>,
@@ -40,7 +41,8 @@ impl Example {
             SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema("datafusion", "public");
         let context = SessionContext::new_with_config(config);
         context.register_batch("spans", spans()).unwrap();
-        Arc::new(Example { context, limits, ailing: Mutex::default(), running: Arc::default() })
+        let workers = Workers::for_queries().unwrap();
+        Arc::new(Example { context, limits, workers, ailing: Mutex::default(), running: Arc::default() })
     }
 
     pub(super) fn ail(&self, component: &str, error: &str) {
@@ -105,8 +107,12 @@ impl QueryService for Example {
         self.context.clone()
     }
 
-    fn sql_bytes_max(&self) -> usize {
-        self.limits.sql_bytes_max
+    fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    fn limits(&self) -> QueryLimits {
+        self.limits
     }
 
     fn findings(&self) -> Arc<Vec<Finding>> {
@@ -153,6 +159,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
         key: vec![("service_name".to_owned(), "shop".to_owned())],
         value: Some(200.0),
         limit: Some(100.0),
+        headroom: None,
         unit: "ms".to_owned(),
         samples: 7,
         impact: String::new(),

@@ -1,27 +1,20 @@
 //! Queries from outside as units of own work.
 
 use super::{QueryAnswer, QueryError};
-use crate::engine::functions::fingerprint;
 use crate::model::own::WORK;
 use arrow::array::RecordBatch;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// Bytes of a statement that are looked at.
-const STATEMENT_BYTES_MAX: usize = 16 << 10;
-
-/// Answers a query within a span that says what was asked, without its literals, and what came of it. The attributes are
-/// not those of a database client's spans: own queries are no slow statements of the user's.
+/// Answers a query within a span that says what came of it. What was asked, without its literals, is noted by whoever has
+/// read it, for a text that nobody has looked at yet may take long to fold; `shape` is that, where it is known before. The
+/// attributes are not those of a database client's spans: own queries are no slow statements of the user's.
 pub(super) async fn query(
     wire: &'static str,
-    statement: &str,
+    shape: Option<&str>,
     answering: impl Future<Output = Result<QueryAnswer, QueryError>>,
 ) -> Result<QueryAnswer, QueryError> {
-    let work = tracing::info_span!(target: WORK, "query", wire, statement = Empty, rows = Empty, outcome = Empty, error = Empty);
-    if !work.is_disabled() {
-        let end = statement.floor_char_boundary(STATEMENT_BYTES_MAX);
-        work.record("statement", fingerprint("postgresql", &statement[..end]));
-    }
+    let work = tracing::info_span!(target: WORK, "query", wire, statement = shape, rows = Empty, outcome = Empty, error = Empty);
     let answer = answering.instrument(work.clone()).await;
     match &answer {
         Ok(answer) => {

@@ -5,7 +5,9 @@ use super::findings::PipelineRun;
 use super::keyed::counters::Counters;
 use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
+use super::panics::{caught, caught_now};
 use super::run::{Outcome, Statement};
+use super::settings::EngineSettings;
 use super::slot::Slot;
 use super::tables::{Tables, line};
 use crate::catalog::declared;
@@ -18,6 +20,7 @@ use crate::store::{HotStore, NewRows, State, StateTransaction};
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,17 +78,17 @@ impl Flusher {
     pub(crate) async fn open(
         tables: &Tables,
         pipelines: &[PipelineDef],
-        series_max: usize,
+        settings: &EngineSettings,
         context: &SessionContext,
         (store, state, refetch): (Arc<HotStore>, State, Arc<Refetch>),
     ) -> anyhow::Result<Flusher> {
         let inputs = inputs(tables.definitions(), context)?;
-        let mut counters = Counters::new(series_max, epoch(&state).await?);
+        let mut counters = Counters::new(settings.counters_max(), epoch(&state).await?);
         for (key, bytes) in state.entries(COUNTERS).await? {
             counters.restore(&key, &bytes);
         }
         let cursor = state.cursor(CURSOR).await?;
-        let last_values = LastValues::new(series_max);
+        let last_values = LastValues::new(settings.series_max);
         let context = context.clone();
         let rollups = Vec::new();
         let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };
@@ -117,6 +120,7 @@ impl Flusher {
             return Err(Faults(faults).into());
         }
         self.rollups = rollups;
+        self.counters.count(pipelines.iter().flat_map(|pipeline| pipeline.counters.clone()).collect());
         Ok(())
     }
 
@@ -128,7 +132,8 @@ impl Flusher {
         }
         let rows: usize = new.tables.values().flatten().map(RecordBatch::num_rows).sum();
         let work = tracing::info_span!(target: WORK, "flush", rows, rollups = Empty, failed = Empty, error = Empty);
-        let taken = self.take(&new, tables).instrument(work.clone()).await;
+        let taken = caught(self.take(&new, tables).instrument(work.clone())).await;
+        let taken = taken.unwrap_or_else(|panicked| Err(panicked.into()));
         match &taken {
             Ok(costs) => super::costs::note(&work, "rollups", costs),
             Err(error) => {
@@ -141,13 +146,18 @@ impl Flusher {
         self.counters.commit();
         self.cursor = new.upto;
         self.store.join_read(new.upto);
-        for batch in new.tables.get("metrics").into_iter().flatten() {
-            self.last_values.metrics(batch);
-        }
-        for batch in new.tables.get("histograms").into_iter().flatten() {
-            self.last_values.histograms(batch);
-        }
+        self.keep_last_values(&new);
         Ok(Some(costs))
+    }
+
+    fn keep_last_values(&mut self, new: &NewRows) {
+        let of = |table: &str| new.tables.get(table).into_iter().flatten();
+        let values = &mut self.last_values;
+        let numbers = of("metrics").try_for_each(|batch| caught_now(|| values.metrics(batch)));
+        let histograms = of("histograms").try_for_each(|batch| caught_now(|| values.histograms(batch)));
+        if let Err(error) = numbers.and(histograms) {
+            tracing::error!(%error, "values of a request are missing from the scrape");
+        }
     }
 
     async fn behind_cursor(&self) -> anyhow::Result<NewRows> {
@@ -167,7 +177,12 @@ impl Flusher {
         let mut additions = Vec::new();
         for (name, batches) in outputs {
             let Some(table) = tables.rollups.get(&name) else { continue };
-            for (resolution_s, batch) in table.additions(&batches).await? {
+            let added = caught(table.additions(&batches)).await.unwrap_or_else(|panicked| {
+                let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+                tracing::error!(table = name, rows, error = %panicked, "rows are missing from a rollup");
+                Ok(Vec::new())
+            });
+            for (resolution_s, batch) in added? {
                 additions.push(Addition { table: name.clone(), resolution_s, batch });
             }
         }
@@ -184,13 +199,22 @@ impl Flusher {
     fn fill(&mut self, new: &NewRows) -> anyhow::Result<()> {
         for (name, input) in &self.inputs {
             let batches = new.tables.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let counters = &mut self.counters;
-            let keyed: Result<Vec<RecordBatch>, _> = match name.as_str() {
-                "metrics" => batches.iter().map(|batch| counters.metrics(batch, &input.schema)).collect(),
-                "histograms" => batches.iter().map(|batch| counters.histograms(batch, &input.schema)).collect(),
-                _ => Ok(batches.to_vec()),
-            };
-            input.slot.fill(keyed?);
+            let mut shown = Vec::with_capacity(batches.len());
+            for batch in batches {
+                let keyed = caught_now(|| match name.as_str() {
+                    "metrics" => self.counters.metrics(batch, &input.schema),
+                    "histograms" => self.counters.histograms(batch, &input.schema),
+                    _ => Ok(batch.clone()),
+                });
+                match keyed {
+                    Ok(keyed) => shown.push(keyed?),
+                    Err(panicked) => {
+                        let rows = batch.num_rows();
+                        tracing::error!(table = name, rows, error = %panicked, "rows of a request are not counted");
+                    }
+                }
+            }
+            input.slot.fill(shown);
         }
         Ok(())
     }
@@ -202,7 +226,7 @@ impl Flusher {
         let is_new = |table: &String| new.tables.contains_key(table.as_str());
         for rollup in self.rollups.iter().filter(|rollup| rollup.reads.iter().any(is_new)) {
             let began = Instant::now();
-            let (done, error) = match rollup.statement.run().await {
+            let (done, error) = match run_caught(&rollup.statement).await {
                 Ok(outcome) => (vec![outcome], None),
                 Err(error) => (self.run_by_batch(rollup).await, Some(line(&error))),
             };
@@ -230,7 +254,7 @@ impl Flusher {
         let batches = input.slot.batches();
         for batch in &batches {
             input.slot.fill(vec![batch.clone()]);
-            match rollup.statement.run().await {
+            match run_caught(&rollup.statement).await {
                 Ok(outcome) => done.push(outcome),
                 Err(error) => {
                     let (rollup, rows) = (&rollup.id, batch.num_rows());
@@ -255,6 +279,10 @@ impl Flusher {
         txn.commit().await?;
         Ok(ids)
     }
+}
+
+async fn run_caught(statement: &Statement) -> Result<Outcome, DataFusionError> {
+    caught(statement.run()).await.unwrap_or_else(|panicked| Err(DataFusionError::Execution(panicked.to_string())))
 }
 
 /// The tables `new_<signal>`, registered in `context`.

@@ -29,11 +29,12 @@ impl Judge {
             timeout: rules.timeout,
             alerting: rules.alerting.clone(),
             overrides: rules.overrides.clone(),
+            budgets: rules.budgets.clone(),
         };
         let kept = state.entries(FINDINGS).await?;
         let evaluator = Evaluator::new(&rules.pipelines, settings, &kept);
-        let context = tables.session(&rules.pipelines, own_config(), Arc::new(RuntimeEnv::default())).await?;
-        // Keys of a pipeline that is judged no more must not come back with it.
+        let context = tables.session(&rules.in_force(), own_config(), Arc::new(RuntimeEnv::default())).await?;
+        // Keys of a pipeline or a budget that is judged no more must not come back with it.
         let unsaved = kept.iter().filter(|(id, _)| !evaluator.knows(id)).map(|(id, _)| (id.clone(), None)).collect();
         Ok(Judge { evaluator, context, unsaved })
     }

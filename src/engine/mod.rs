@@ -9,6 +9,7 @@ mod flush;
 mod judge;
 mod keyed;
 mod nesting;
+mod panics;
 mod query;
 mod rollups;
 mod run;
@@ -23,10 +24,10 @@ mod upkeep;
 mod tests;
 
 pub use flush::{CURSOR, Refetch};
-pub use query::{QueryAnswer, QueryError, QueryLimits, bounded, parseable, plannable};
+pub use query::{QueryAnswer, QueryError, QueryLimits, Reader, Workers, shape};
 pub use rollups::Retention;
-pub use settings::{Definitions, EngineSettings, Rules};
-pub use tables::StateRows;
+pub use settings::{Definitions, EngineSettings, Rules, in_force};
+pub use tables::{StateRows, line};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
@@ -40,7 +41,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
-use rollups::RollupTable;
+use panics::{Panicked, caught};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -64,8 +65,8 @@ pub struct Engine {
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
     query_runtime: Arc<RuntimeEnv>,
-    workers: query::Workers,
-    own_worker: query::Workers,
+    workers: Workers,
+    own_worker: Workers,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
 }
@@ -86,12 +87,9 @@ impl Engine {
         let context = SessionContext::new_with_config(own_config());
         functions::register(&context);
         let tables = Tables::new(tables, store.clone(), settings.series_max, &context)?;
-        for table in tables.rollups.values() {
-            restore(table, &state).await?;
-        }
-        upkeep::hide_expired(&tables, &state, settings.retention, now_ms()).await?;
+        upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
-        let flusher = Flusher::open(&tables, &rules.pipelines, settings.series_max, &context, held).await?;
+        let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
         let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
@@ -109,8 +107,8 @@ impl Engine {
             findings,
             outside: RwLock::new(outside),
             query_runtime,
-            workers: query::Workers::for_queries()?,
-            own_worker: query::Workers::for_engine()?,
+            workers: Workers::for_queries()?,
+            own_worker: Workers::for_engine()?,
             worked_ms: AtomicI64::new(now_ms()),
         }))
     }
@@ -140,13 +138,13 @@ impl Engine {
             // Behind the log nothing is judged: what is missing is not what is wrong.
             if caught_up && due {
                 evaluated = Some(Instant::now());
-                if let Err(error) = self.evaluate(now_ms()).await {
+                if let Err(error) = settled(caught(self.evaluate(now_ms())).await) {
                     tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
                 }
             }
             if kept_up.elapsed() >= self.settings.upkeep {
                 kept_up = Instant::now();
-                if let Err(error) = self.upkeep(now_ms()).await {
+                if let Err(error) = settled(caught(self.upkeep(now_ms())).await) {
                     tracing::error!(%error, "upkeep of the rollups failed; tried again soon");
                 }
             }
@@ -155,7 +153,7 @@ impl Engine {
     }
 
     async fn flush_or_tell(&self) -> bool {
-        match self.flush().await {
+        match settled(caught(self.flush()).await) {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(
@@ -172,11 +170,12 @@ impl Engine {
     /// # Errors
     /// When the log or the state database fails; nothing has changed then.
     pub async fn flush(&self) -> anyhow::Result<()> {
-        let tables = self.all_tables();
-        let upto = tables.newest();
+        let upto = self.all_tables().newest();
         loop {
             // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
             let mut flusher = self.flusher.lock().await;
+            // A reload may have had its turn, too, and what its rollups make has its place in its tables alone.
+            let tables = self.all_tables();
             let Some(costs) = flusher.flush(&tables).await? else { break };
             costs.into_iter().for_each(|cost| self.costs.add(cost));
             if flusher.cursor() >= upto {
@@ -228,12 +227,11 @@ impl Engine {
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
-        for table in new.iter().filter_map(|name| tables.rollups.get(name)) {
-            restore(table, &self.state).await?;
-        }
+        let added = new.iter().filter_map(|name| tables.rollups.get(name));
+        upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;
         let judge = Judge::new(&rules, &tables, &self.state).await?;
         let outside = outside(&rules, &tables, self.query_runtime.clone()).await?;
-        flusher.plan(&rules.pipelines).await?;
+        flusher.plan(&rules.in_force()).await?;
         *judging = judge;
         *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
@@ -291,9 +289,16 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        let context = self.session();
-        let plan = query::plan(&context, sql, limits).await?;
-        self.workers.execute(context, plan, limits).await
+        let began = Instant::now();
+        let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
+        let timeout = limits.timeout.saturating_sub(began.elapsed());
+        self.execute(plan, QueryLimits { timeout, ..limits }).await
+    }
+
+    /// The threads on which statements of other wires are read.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Runs a plan that only reads.
@@ -301,7 +306,10 @@ impl Engine {
     /// # Errors
     /// See [`QueryError`].
     pub async fn execute(&self, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        self.workers.execute(self.session(), plan, limits).await
+        let (names, began) = (run::names(&plan), Instant::now());
+        let (answer, rows_read) = self.workers.execute(self.session(), plan, limits).await?;
+        self.costs.add_views(&self.rules().pipelines, &names, &answer, rows_read, began.elapsed());
+        Ok(answer)
     }
 
     /// Everything that a Prometheus scrape shows.
@@ -311,32 +319,36 @@ impl Engine {
     pub async fn scrape(&self) -> anyhow::Result<Scrape> {
         let mut scrape = Scrape::default();
         let tables = self.all_tables();
-        if let Some(table) = tables.rollups.get("span_metrics") {
-            scrape.families.extend(scrape::span_metrics(&table.merged(0).await?));
-        }
+        let spans = match tables.rollups.get("span_metrics") {
+            Some(table) => Some(table.merged(0).await?),
+            None => None,
+        };
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
         let flusher = self.flusher.lock().await;
-        scrape.families.extend(scrape::overflow(&tables.rollups, flusher.counters.overflowed));
+        scrape.families.extend(scrape::overflow(
+            &tables.rollups,
+            flusher.counters.overflowed,
+            flusher.last_values.overflowed,
+        ));
         flusher.last_values.scrape(&mut scrape);
+        drop(flusher);
+        if let Some(spans) = spans {
+            scrape::span_metrics(&spans, &mut scrape);
+        }
         Ok(scrape)
     }
 }
 
-/// Puts back the rows of a rollup that an earlier process kept.
-async fn restore(table: &RollupTable, state: &State) -> anyhow::Result<()> {
-    for part in state.parts_of(&table.definition.name).await? {
-        table.restore(part)?;
-    }
-    Ok(())
+/// A panic is a failure like any other.
+fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
+    done.unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
 async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let context = tables.session(&rules.pipelines, config, runtime).await?;
-    query::UNBOUNDED.iter().for_each(|function| context.deregister_udf(function));
-    Ok(context)
+    Ok(tables.session(&rules.in_force(), config, runtime).await?)
 }
 
 /// Gives the engine's own state tables their rows.

@@ -1,11 +1,20 @@
 //! Queries from outside: read-only, and bounded in text, time, memory and rows.
 
-use super::nesting;
+mod depth;
+mod growth;
+mod read;
+
+#[cfg(test)]
+pub(super) use read::CALLS_MAX;
+pub use read::Reader;
+
+use super::functions::fingerprint;
+use super::run::rows_read;
 use super::tables::line;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
@@ -14,25 +23,21 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement as Planned;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::dialect::{Dialect as SqlDialect, GenericDialect};
 use futures::StreamExt as _;
+use read::bounded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
-/// Functions of one value whose answer can take any memory or time in one call, where no limit reaches.
-pub(crate) const UNBOUNDED: [&str; 8] =
-    ["range", "generate_series", "array_repeat", "array_resize", "repeat", "lpad", "rpad", "levenshtein"];
-
-/// Calls within one another that a statement may have.
-const CALLS_MAX: usize = 14;
-/// Tables that a statement may read, once names of a `WITH` are replaced.
-const RELATIONS_MAX: u64 = 500;
-/// Nodes that the plan of a statement may have.
-const NODES_MAX: usize = 5000;
+/// Stack of a thread that plans: enough for the deepest statement that is let in, wherever `DataFusion` recurses.
+const STACK_BYTES: usize = 64 << 20;
+/// Bytes of a statement that are looked at for its shape.
+const SHAPED_BYTES_MAX: usize = 16 << 10;
 
 /// What one query may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +95,9 @@ pub enum QueryError {
     Failed(DataFusionError),
 }
 
+/// An answer, and how many rows were read for it.
+pub(crate) type Counted = (QueryAnswer, u64);
+
 /// Memory for queries, and no disk.
 pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<RuntimeEnv>> {
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
@@ -99,71 +107,26 @@ pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<Runtim
         .build_arc()
 }
 
-/// Plans a statement that only reads.
-///
-/// # Errors
-/// When it is too long, would change something, or cannot be understood.
-pub(crate) async fn plan(context: &SessionContext, sql: &str, limits: QueryLimits) -> Result<LogicalPlan, QueryError> {
-    if sql.len() > limits.sql_bytes_max {
-        return Err(QueryError::TooLong { limit: limits.sql_bytes_max, found: sql.len() });
-    }
-    parseable(sql)?;
-    let state = context.state();
-    let dialect = state.config_options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect).map_err(QueryError::Invalid)?;
-    if let Planned::Statement(statement) = &statement {
-        plannable(statement)?;
-    }
-    let plan = state.statement_to_plan(statement).await.map_err(QueryError::Invalid)?;
-    bounded(&plan)?;
-    read_only(&plan)?;
-    Ok(plan)
-}
+/// Statements as `DataFusion` itself reads them.
+pub(crate) struct Plain(pub(crate) SessionContext);
 
-/// Refuses a statement that would keep the parser busy for long.
-///
-/// # Errors
-/// When it nests too deep.
-pub fn parseable(sql: &str) -> Result<(), QueryError> {
-    let depth = nesting::depth(sql);
-    if depth <= CALLS_MAX {
-        return Ok(());
-    }
-    let message = format!("calls stand {depth} deep within one another, expected at most {CALLS_MAX}");
-    Err(QueryError::Invalid(DataFusionError::Plan(message)))
-}
+impl Reader for Plain {
+    type Read = LogicalPlan;
+    type Error = QueryError;
 
-/// Refuses a statement whose plan would outgrow all memory.
-///
-/// # Errors
-/// When it reads more tables than the limit, once names of a `WITH` are replaced.
-pub fn plannable(statement: &Statement) -> Result<(), QueryError> {
-    let found = nesting::relations(statement);
-    if found <= RELATIONS_MAX {
-        return Ok(());
+    fn dialect(&self) -> &dyn SqlDialect {
+        &GenericDialect
     }
-    let message = format!(
-        "the statement reads tables {found} times where each name of a WITH is written out, expected at most {RELATIONS_MAX}"
-    );
-    Err(QueryError::Invalid(DataFusionError::Plan(message)))
-}
 
-/// Refuses a plan of too many nodes, which are walked one by one.
-///
-/// # Errors
-/// When there are more than the limit.
-pub fn bounded(plan: &LogicalPlan) -> Result<(), QueryError> {
-    let mut nodes = 0_usize;
-    let counted = plan.apply_with_subqueries(|_| {
-        nodes += 1;
-        Ok(if nodes > NODES_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    counted.map_err(QueryError::Invalid)?;
-    if nodes > NODES_MAX {
-        let message = format!("the statement's plan has more than {NODES_MAX} nodes, which is the limit");
-        return Err(QueryError::Invalid(DataFusionError::Plan(message)));
+    fn parse(&self, sql: &str) -> Result<Vec<Statement>, QueryError> {
+        let state = self.0.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        state.sql_to_statement(sql, &dialect).map(|statement| vec![statement]).map_err(QueryError::Invalid)
     }
-    Ok(())
+
+    async fn plan(&self, statement: Statement) -> Result<LogicalPlan, QueryError> {
+        self.0.state().statement_to_plan(statement).await.map_err(QueryError::Invalid)
+    }
 }
 
 fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
@@ -172,7 +135,7 @@ fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
 }
 
 /// Threads of their own for work that computes long, so that it holds up neither what comes in nor its own deadline.
-pub(crate) struct Workers(Option<Runtime>);
+pub struct Workers(Option<Runtime>);
 
 impl Workers {
     /// Threads for queries from outside.
@@ -187,8 +150,9 @@ impl Workers {
     }
 
     fn new(name: &str, threads: usize) -> std::io::Result<Workers> {
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()?;
-        Ok(Workers(Some(runtime)))
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).thread_name(name).thread_stack_size(STACK_BYTES).enable_all();
+        Ok(Workers(Some(builder.build()?)))
     }
 
     /// Sets work going; `None` where the server is stopping.
@@ -199,7 +163,40 @@ impl Workers {
         self.0.as_ref().map(|runtime| runtime.spawn(work))
     }
 
-    /// Runs a plan within the limits. A caller that goes away takes its query with it.
+    /// Runs work within a time. A caller that goes away takes its work with it.
+    pub(crate) async fn within<T: Send + 'static>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let running = self.spawn(work.in_current_span());
+        let running = AbortOnDropHandle::new(running.ok_or_else(|| ended("the server is stopping"))?);
+        match tokio::time::timeout(time, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(ended(&error.to_string())),
+            Err(_) => Err(QueryError::TimedOut(time)),
+        }
+    }
+
+    /// Plans a statement within the limits.
+    ///
+    /// # Errors
+    /// When it cannot be understood, would change something, or takes too long.
+    pub(crate) async fn plan(
+        &self,
+        context: SessionContext,
+        sql: String,
+        limits: QueryLimits,
+    ) -> Result<LogicalPlan, QueryError> {
+        let planning = async move {
+            let plans = read::read(&Plain(context), &sql, limits).await?;
+            note(&sql);
+            plans.into_iter().next().ok_or_else(|| ended("there is no statement"))
+        };
+        self.within(limits.timeout, planning).await
+    }
+
+    /// Runs a plan within the limits.
     ///
     /// # Errors
     /// When it would change something, takes too long or too much memory, or fails.
@@ -208,17 +205,23 @@ impl Workers {
         context: SessionContext,
         plan: LogicalPlan,
         limits: QueryLimits,
-    ) -> Result<QueryAnswer, QueryError> {
-        bounded(&plan)?;
-        read_only(&plan)?;
-        let running = self.spawn(async move { collect(&context, plan, limits).await });
-        let running = AbortOnDropHandle::new(running.ok_or_else(|| ended("the server is stopping"))?);
-        match tokio::time::timeout(limits.timeout, running).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(ended(&error.to_string())),
-            Err(_) => Err(QueryError::TimedOut(limits.timeout)),
-        }
+    ) -> Result<Counted, QueryError> {
+        self.within(limits.timeout, async move { collect(&context, plan, limits).await }).await
     }
+}
+
+/// Notes what is asked, without its literals, in the unit of work that the caller began.
+fn note(sql: &str) {
+    let work = tracing::Span::current();
+    if !work.is_disabled() {
+        work.record("statement", shape(sql));
+    }
+}
+
+/// A statement without its literals.
+#[must_use]
+pub fn shape(sql: &str) -> String {
+    fingerprint("postgresql", &sql[..sql.floor_char_boundary(SHAPED_BYTES_MAX)])
 }
 
 impl Drop for Workers {
@@ -233,12 +236,17 @@ fn ended(reason: &str) -> QueryError {
     QueryError::Failed(DataFusionError::Execution(format!("the query ended early: {reason}")))
 }
 
-async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
+async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimits) -> Result<Counted, QueryError> {
+    bounded(&plan)?;
+    read_only(&plan)?;
     let state = context.state();
     let task = state.task_ctx();
-    let plan = state.create_physical_plan(&plan).await.and_then(yielding).map_err(failed)?;
+    let plan = growth::bound(plan).and_then(|plan| state.optimize(&plan)).map_err(failed)?;
+    growth::constants(&plan).map_err(failed)?;
+    let plan = state.query_planner().create_physical_plan(&plan, &state).await.and_then(yielding).map_err(failed)?;
     // What the answer holds counts as memory of queries, too.
     let held = MemoryConsumer::new("the answer's rows").register(task.memory_pool() as &Arc<dyn MemoryPool>);
+    let rows_read = rows_read(&plan);
     let mut stream = execute_stream(plan, task).map_err(failed)?;
     let mut answer = QueryAnswer { schema: stream.schema(), batches: Vec::new(), truncated: false };
     let mut left = limits.rows_max;
@@ -255,7 +263,7 @@ async fn collect(context: &SessionContext, plan: LogicalPlan, limits: QueryLimit
             break;
         }
     }
-    Ok(answer)
+    Ok((answer, rows_read))
 }
 
 /// The plan with joins that give their thread back every now and then. `DataFusion`'s leaves do, but a join can work for

@@ -5,6 +5,7 @@ use super::slot::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -58,9 +59,13 @@ impl Statement {
 
     /// The statement with its parameters bound.
     pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
-        let values = ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>());
-        let plan = self.plan.clone().with_param_values(values)?;
+        let plan = self.plan.clone().with_param_values(param_values(params, window))?;
         Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
+    }
+
+    /// The names under which it reads, among them views.
+    pub(crate) fn names(&self) -> Vec<String> {
+        names(&self.plan)
     }
 
     /// The columns that it gives.
@@ -90,6 +95,18 @@ impl Statement {
     }
 }
 
+/// The names that a plan gives to what it reads; a view stands in it under its own, and is part of it from there on.
+pub(crate) fn names(plan: &LogicalPlan) -> Vec<String> {
+    let mut names = Vec::new();
+    let _never_fails = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::SubqueryAlias(alias) = node {
+            names.push(alias.alias.table().to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    names
+}
+
 /// Plans and runs a pipeline's statement.
 pub(crate) async fn run(
     context: &SessionContext,
@@ -101,7 +118,7 @@ pub(crate) async fn run(
 }
 
 /// Rows that the leaves of a plan hold: every one of them is read.
-fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+pub(crate) fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
         return leaf_rows(plan).unwrap_or_default() as u64;
@@ -113,6 +130,11 @@ fn leaf_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     let source: &dyn Any = plan.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
     let memory = source.downcast_ref::<MemorySourceConfig>()?;
     Some(memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum())
+}
+
+/// Parameters and the window as a plan takes them.
+pub(crate) fn param_values(params: &BTreeMap<String, Param>, window: Option<Window>) -> ParamValues {
+    ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>())
 }
 
 fn values(params: &BTreeMap<String, Param>, window: Option<Window>) -> Vec<(String, ScalarValue)> {

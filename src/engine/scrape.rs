@@ -2,11 +2,11 @@
 //! Spanwise's own findings, budgets and pipelines.
 
 use super::costs::Cost;
-use super::rollups::RollupTable;
+use super::rollups::{OVERFLOW, RollupTable};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue};
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,17 +17,41 @@ const BOUNDS_MS: [f64; 16] =
 /// Findings shown; those firing come first.
 const FINDINGS_MAX: usize = 2000;
 
+/// What `job` and `instance` are made of, and the columns that hold it.
+const IDENTITY: [(&str, &str); 3] = [
+    ("service.name", "service_name"),
+    ("service.namespace", "service_namespace"),
+    ("service.instance.id", "service_instance_id"),
+];
+
 type Attributes = BTreeMap<String, String>;
 
-/// Rows of the all-time rollup `span_metrics` as the connector's two families.
-pub(crate) fn span_metrics(batch: &RecordBatch) -> Vec<Family> {
+/// Adds the rows of the all-time rollup `span_metrics` as the connector's two families. What came in over OTLP is to
+/// stand in `scrape` before: it knows more of a resource than its name.
+pub(crate) fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
     let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let columns = ["service_name", "span_name", "span_kind", "status_code"].map(text);
-    let [Some(service), Some(span), Some(kind), Some(status)] = columns else { return Vec::new() };
+    let [Some(service), Some(span), Some(kind), Some(status)] = columns else { return };
+    let identity = IDENTITY.map(|(name, column)| (name, text(column)));
+    let mut resources: BTreeMap<Attributes, usize> = BTreeMap::new();
+    let mut resource_of = |row: usize| {
+        let value = |(name, column): (&str, Option<&StringArray>)| {
+            let column = column.filter(|column| column.is_valid(row))?;
+            Some((name.to_owned(), column.value(row).to_owned()))
+        };
+        let resource: Attributes = identity.into_iter().filter_map(value).collect();
+        // Series beyond the bound are of nobody.
+        (service.value(row) != OVERFLOW).then(|| {
+            *resources.entry(resource).or_insert_with_key(|resource| {
+                scrape.resources.push(resource.clone());
+                scrape.resources.len() - 1
+            })
+        })
+    };
     let calls = batch.column_by_name("calls").and_then(|column| column.as_primitive_opt::<Int64Type>());
     let sums = batch.column_by_name("duration_sum_ms").and_then(|column| column.as_primitive_opt::<Float64Type>());
     let buckets = batch.column_by_name("duration_buckets").and_then(|column| column.as_list_opt::<i32>());
-    let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return Vec::new() };
+    let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return };
     let bounds: Arc<[f64]> = BOUNDS_MS.into();
     let mut counters = Vec::with_capacity(batch.num_rows());
     let mut histograms = Vec::with_capacity(batch.num_rows());
@@ -38,21 +62,22 @@ pub(crate) fn span_metrics(batch: &RecordBatch) -> Vec<Family> {
             ("span.kind", format!("SPAN_KIND_{}", kind.value(row))),
             ("status.code", format!("STATUS_CODE_{}", status.value(row))),
         ]);
-        let count = calls.value(row).cast_unsigned();
+        let (count, resource) = (calls.value(row).cast_unsigned(), resource_of(row));
+        let sample = |attributes, value| Sample { resource, ..own(attributes, value) };
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        counters.push(own(attributes.clone(), SampleValue::Number(count as f64)));
+        counters.push(sample(attributes.clone(), SampleValue::Number(count as f64)));
         if buckets.is_valid(row) {
             let counts = buckets.value(row);
             let counts =
                 counts.as_primitive::<Int64Type>().values().iter().map(|count| count.cast_unsigned()).collect();
             let (bounds, sum) = (bounds.clone(), sums.value(row));
-            histograms.push(own(attributes, SampleValue::Histogram { bounds, counts, sum, count }));
+            histograms.push(sample(attributes, SampleValue::Histogram { bounds, counts, sum, count }));
         }
     }
-    vec![
+    scrape.families.extend([
         family("traces.span.metrics.calls", "", "Spans, all of them.", FamilyKind::Counter, counters),
         family("traces.span.metrics.duration", "ms", "Duration of spans.", FamilyKind::Histogram, histograms),
-    ]
+    ]);
 }
 
 /// Findings: how many stand in which state, and the value and limit of each key.
@@ -116,17 +141,22 @@ pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
     ]
 }
 
-/// Rows that were counted under the overflow series, for there were too many series.
-pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64) -> Vec<Family> {
+/// What there were too many series for: rows counted under an overflow series, by table; points of cumulative counters
+/// of which no increase is known; and points of series that the scrape does not show.
+pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64, last_values: u64) -> Vec<Family> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let sample = |(name, table): (&String, &Arc<RollupTable>)| {
-        own(attributes([("table", name.clone())]), SampleValue::Number(table.overflowed() as f64))
+    let sample = |label: &str, name: &str, count: u64| {
+        own(attributes([(label, name.to_owned())]), SampleValue::Number(count as f64))
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let counters = own(attributes([("table", "metrics".to_owned())]), SampleValue::Number(counters as f64));
-    let description = "Rows of series beyond performance.series_max: counted under (overflow), or of cumulative counters (metrics), of which no increase is known.";
-    let samples = tables.iter().map(sample).chain([counters]).collect();
-    vec![family("spanwise.rollup.overflow", "", description, FamilyKind::Counter, samples)]
+    let rows = tables.iter().map(|(name, table)| sample("table", name, table.overflowed())).collect();
+    let points = vec![sample("of", "counters", counters), sample("of", "scrape", last_values)];
+    let of_rows = "Rows of series beyond performance.series_max, counted under (overflow).";
+    let of_points = "Points that came to nothing: of cumulative counters beyond an eighth of performance.memory, which are \
+                     not counted, and of series beyond performance.series_max, which this scrape does not show.";
+    vec![
+        family("spanwise.rollup.overflow", "", of_rows, FamilyKind::Counter, rows),
+        family("spanwise.points.overflow", "", of_points, FamilyKind::Counter, points),
+    ]
 }
 
 fn attributes<const N: usize>(pairs: [(&str, String); N]) -> Attributes {
@@ -144,4 +174,38 @@ fn gauge(name: &str, description: &str, samples: Vec<Sample>) -> Family {
 
 fn family(name: &str, unit: &str, description: &str, kind: FamilyKind, samples: Vec<Sample>) -> Family {
     Family { name: name.to_owned(), unit: unit.to_owned(), description: description.to_owned(), kind, samples }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog;
+    use serde_json::json;
+
+    #[test]
+    fn span_metrics_bear_the_identity_of_their_resource() {
+        let tables = catalog::schemas::builtin().unwrap();
+        let schema = tables.iter().find(|table| table.name == "span_metrics").unwrap().schema();
+        let row = |name: &str, namespace: Option<&str>, instance: Option<&str>, status: &str| {
+            let row = json!({
+                "service_name": name, "service_namespace": namespace, "service_instance_id": instance, "span_name": "a",
+                "span_kind": "SERVER", "status_code": status, "calls": 2, "duration_sum_ms": 3.0,
+                "duration_buckets": vec![0; 17],
+            });
+            row.as_object().unwrap().clone()
+        };
+        let rows = vec![
+            row("shop", Some("eu"), Some("1"), "OK"),
+            row("shop", Some("eu"), Some("1"), "ERROR"),
+            row("shop", None, None, "OK"),
+            row(OVERFLOW, Some(OVERFLOW), Some(OVERFLOW), OVERFLOW),
+        ];
+        let mut scrape = Scrape { resources: vec![Attributes::new()], ..Scrape::default() };
+        span_metrics(&crate::engine::tables::batch(&schema, &rows).unwrap(), &mut scrape);
+        let resources: Vec<_> = scrape.families[0].samples.iter().map(|sample| sample.resource).collect();
+        assert_eq!(resources, [Some(1), Some(1), Some(2), None]);
+        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let eu: Attributes = of(&[("service.name", "shop"), ("service.namespace", "eu"), ("service.instance.id", "1")]);
+        assert_eq!(scrape.resources[1..], [eu, of(&[("service.name", "shop")])]);
+    }
 }

@@ -15,15 +15,27 @@ pub struct EngineSettings {
     pub flush: Duration,
     /// How often maintenance joins parts and drops what has expired.
     pub upkeep: Duration,
-    /// Series of a rollup table, and of the metrics whose last values are kept, that are kept apart; the rest is
-    /// counted under one overflow series.
+    /// Series of a rollup table, and of the metrics whose last values are kept, that are kept apart at a time; the rest is
+    /// counted under overflow series, or not shown by the scrape.
     pub series_max: usize,
     /// How long each resolution is kept.
     pub retention: Retention,
-    /// Memory of all rollup tables; beyond it the finest rows are dropped before their time.
+    /// Memory of all rollup tables, and an eighth of it besides for the last points of counters; beyond it the finest rows are dropped before their time.
     pub rollup_bytes_max: usize,
     /// Memory that queries from outside may take together.
     pub query_bytes_max: usize,
+}
+
+/// What the last point of a counter takes in memory, with the table's room to grow.
+const COUNTER_BYTES: usize = 128;
+
+impl EngineSettings {
+    /// Cumulative counters whose increase is known. It is no matter of series of a table: counters that no rollup reads
+    /// must not take the place of those that one does.
+    #[must_use]
+    pub(crate) fn counters_max(&self) -> usize {
+        (self.rollup_bytes_max / 8 / COUNTER_BYTES).max(self.series_max)
+    }
 }
 
 impl Default for EngineSettings {
@@ -74,6 +86,25 @@ impl Rules {
             overrides: BTreeMap::new(),
         }
     }
+
+    /// The pipelines that run, with the parameters that the user gave them.
+    pub(crate) fn in_force(&self) -> Vec<PipelineDef> {
+        in_force(&self.pipelines, &self.overrides)
+    }
+}
+
+/// The pipelines that are not disabled, with the user's parameters.
+#[must_use]
+pub fn in_force(pipelines: &[PipelineDef], overrides: &BTreeMap<String, PipelineOverride>) -> Vec<PipelineDef> {
+    let changed = |pipeline: &PipelineDef| {
+        let mut pipeline = pipeline.clone();
+        if let Some(changes) = overrides.get(&pipeline.id) {
+            pipeline.params.extend(changes.params.clone());
+            return (!changes.disabled).then_some(pipeline);
+        }
+        Some(pipeline)
+    };
+    pipelines.iter().filter_map(changed).collect()
 }
 
 /// The definitions that stay while the engine runs.

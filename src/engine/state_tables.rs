@@ -15,6 +15,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
         object(json!({
             "id": finding.id, "pipeline": finding.pipeline, "severity": finding.severity, "state": finding.state,
             "title": finding.title, "key": key, "value": finding.value, "limit_value": finding.limit,
+            "headroom": finding.headroom,
             "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
             "evidence": Value::Object(finding.evidence.clone()).to_string(), "trace_ids": finding.trace_ids,
             "evidence_sql": finding.evidence_sql, "advice": finding.advice, "proof": finding.proof,
@@ -43,8 +44,8 @@ pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
 pub(crate) fn coverage(store: &HotStore) -> StateRows {
     let row = |coverage: crate::store::Coverage| {
         object(json!({
-            "table_name": coverage.table, "from_time": coverage.span_us.map(|span| span.0),
-            "to_time": coverage.span_us.map(|span| span.1), "rows": coverage.rows, "bytes": coverage.bytes,
+            "table_name": coverage.table, "from_time": coverage.from_us, "to_time": coverage.to_us,
+            "evicted": coverage.evicted, "rows": coverage.rows, "bytes": coverage.bytes,
         }))
     };
     store.coverage().into_iter().map(row).collect()

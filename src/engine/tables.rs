@@ -2,6 +2,7 @@
 
 use super::functions;
 use super::rollups::RollupTable;
+use super::run;
 use crate::log::Position;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
@@ -12,7 +13,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -156,7 +157,7 @@ async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()
         let mut failed = None;
         let mut again = Vec::new();
         for view in left {
-            match context.sql(&view.sql).await {
+            match view_plan(context, view).await {
                 Ok(frame) => drop(context.register_table(&view.id, frame.into_view())?),
                 Err(error) => {
                     failed = Some(error.context(format!("view {}", view.file)));
@@ -173,6 +174,12 @@ async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()
     }
 }
 
+/// A view with its parameters bound.
+async fn view_plan(context: &SessionContext, view: &PipelineDef) -> Result<DataFrame> {
+    let frame = context.sql(&view.sql).await?;
+    if view.params.is_empty() { Ok(frame) } else { frame.with_param_values(run::param_values(&view.params, None)) }
+}
+
 /// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.
 pub(crate) fn own_config() -> SessionConfig {
     // A filter that a plan made for itself of one run's rows must not meet those of the next.
@@ -181,7 +188,15 @@ pub(crate) fn own_config() -> SessionConfig {
     config
 }
 
-/// An error as one line for people.
-pub(crate) fn line(error: &DataFusionError) -> String {
-    error.strip_backtrace()
+/// What `DataFusion` adds to errors that it did not foresee, most of which a faulty statement causes.
+const BUG_REPORT: &str = "This issue was likely caused by a bug in DataFusion's code";
+
+/// An error for people.
+#[must_use]
+pub fn line(error: &DataFusionError) -> String {
+    let mut text = error.strip_backtrace();
+    if let Some(at) = text.find(BUG_REPORT) {
+        text.truncate(text[..at].trim_end_matches(['.', '\n', ' ']).len());
+    }
+    text
 }

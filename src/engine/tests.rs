@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod bounds;
 mod own_rollup;
+mod rules;
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -31,8 +33,21 @@ async fn engine(
     settings: EngineSettings,
     refetch: Arc<Refetch>,
 ) -> Arc<Engine> {
-    let pipelines = pipelines::builtin().unwrap_or_else(|faults| panic!("{faults}"));
-    let definitions = Definitions { tables: tables(), rules: Rules::of(pipelines) };
+    engine_by(rules(), folder, store, settings, refetch).await
+}
+
+fn rules() -> Rules {
+    Rules::of(pipelines::builtin().unwrap_or_else(|faults| panic!("{faults}")))
+}
+
+async fn engine_by(
+    rules: Rules,
+    folder: &TempDir,
+    store: &Arc<HotStore>,
+    settings: EngineSettings,
+    refetch: Arc<Refetch>,
+) -> Arc<Engine> {
+    let definitions = Definitions { tables: tables(), rules };
     let state = State::open(&folder.path().join("state.sqlite")).await.unwrap();
     Engine::start(settings, definitions, store.clone(), state, refetch).await.unwrap()
 }
@@ -56,9 +71,15 @@ impl Bench {
     }
 
     async fn with(settings: EngineSettings) -> Bench {
+        Bench::judging(settings, |_| {}).await
+    }
+
+    async fn judging(settings: EngineSettings, change: impl Fn(&mut Rules)) -> Bench {
         let folder = TempDir::new().unwrap();
         let store = HotStore::new(&tables(), 64 << 20);
-        let engine = engine(&folder, &store, settings, nothing_to_refetch()).await;
+        let mut rules = rules();
+        change(&mut rules);
+        let engine = engine_by(rules, &folder, &store, settings, nothing_to_refetch()).await;
         Bench { folder, store, engine, position: 0 }
     }
 
@@ -195,29 +216,6 @@ async fn where_fine_rows_expired_coarse_ones_stand_in_and_no_call_is_seen_twice(
 }
 
 #[tokio::test]
-async fn series_beyond_the_bound_are_counted_under_one() {
-    let mut bench = Bench::with(EngineSettings { series_max: 10, ..settings() }).await;
-    bench.send("spans", (0..100).map(|n| span(SECOND_US, &format!("GET /{n}"), 1.0)).collect());
-    bench.engine.flush().await.unwrap();
-    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 100);
-    assert_eq!(bench.number("SELECT count(DISTINCT operation) FROM requests").await, 11);
-    assert_eq!(bench.number("SELECT sum(calls) FROM requests WHERE operation = '(overflow)'").await, 90);
-}
-
-#[tokio::test]
-async fn a_cumulative_counter_counts_by_its_increase_over_a_restart() {
-    let mut bench = Bench::new().await;
-    let now_s = now_ms() / 1000;
-    bench.send("metrics", vec![counter(now_s, now_s + 5, 10.0), counter(now_s + 10, now_s + 5, 15.0)]);
-    bench.engine.flush().await.unwrap();
-    bench.restart().await;
-    bench.send("metrics", vec![counter(now_s + 20, now_s + 5, 18.0), counter(now_s + 30, now_s + 25, 4.0)]);
-    bench.engine.flush().await.unwrap();
-    // 10 at first, for it began after us; then 5, 3, and 4 after the counter was reset.
-    assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 22);
-}
-
-#[tokio::test]
 async fn quantiles_are_within_a_percent_of_the_nearest_rank() {
     let mut bench = Bench::new().await;
     let mut durations: Vec<f64> =
@@ -278,9 +276,78 @@ async fn sql_from_outside_only_reads_and_is_bounded() {
     }) + " SELECT * FROM a39";
     let wide = QueryLimits { sql_bytes_max: 10_000, ..limits };
     assert!(matches!(bench.engine.query(&bomb, wide).await, Err(QueryError::Invalid(_))));
+    let cases = format!("SELECT {}1", "CASE WHEN 1 THEN ".repeat(28));
+    assert!(matches!(bench.engine.query(&cases, wide).await, Err(QueryError::Invalid(_))));
     let deep = format!("SELECT {}1{}", "abs(".repeat(40), ")".repeat(40));
     assert!(matches!(bench.engine.query(&deep, wide).await, Err(QueryError::Invalid(_))));
     assert!(matches!(query("SELECT repeat('x', 2147483647)").await, Err(QueryError::Invalid(_))));
     let greedy = "SELECT array_agg(x.value || 'a text that takes some room') FROM generate_series(1, 10000000) x";
     assert!(matches!(query(greedy).await, Err(QueryError::Memory(_) | QueryError::TimedOut(_))));
+}
+
+#[tokio::test]
+async fn counts_beyond_all_numbers_end_nothing() {
+    let mut bench = Bench::new().await;
+    for time_s in 1..=3 {
+        let point = json!({"time": time_s * SECOND_US, "time_unix_nano": time_s * 1_000_000_000, "service_name": "shop",
+            "name": "h", "kind": "histogram", "temporality": "delta", "count": i64::MAX, "sum": 1.0, "series_id": 7,
+            "bounds": [1.0], "bucket_counts": [i64::MAX, 0], "attributes": {}});
+        bench.send("histograms", vec![point]);
+    }
+    bench.engine.flush().await.unwrap();
+    let scrape = bench.engine.scrape().await.unwrap();
+    let family = scrape.families.iter().find(|family| family.name == "h").unwrap();
+    let crate::model::scrape::SampleValue::Histogram { counts, sum, count, .. } = &family.samples[0].value else {
+        panic!("a histogram")
+    };
+    assert_eq!((counts.as_slice(), *count), (&[u64::MAX, 0][..], u64::MAX));
+    assert!((sum - 3.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn what_only_grows_has_no_increase_below_nothing_and_no_point_without_a_value() {
+    let mut bench = Bench::new().await;
+    let delta = |time_s: i64, value: f64| {
+        let mut point = counter(time_s, 0, value);
+        point["temporality"] = "delta".into();
+        point
+    };
+    bench.send("metrics", vec![delta(1, 10.0), delta(2, 5.0), delta(3, -100.0)]);
+    let gone = json!({"time": SECOND_US, "time_unix_nano": 1, "service_name": "shop", "name": "h", "kind": "histogram",
+        "temporality": "delta", "series_id": 8, "flags": 1, "attributes": {}});
+    bench.send("histograms", vec![gone]);
+    bench.engine.flush().await.unwrap();
+    assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 15);
+    let scrape = bench.engine.scrape().await.unwrap();
+    let hits = scrape.families.iter().find(|family| family.name == "cache.hits").unwrap();
+    assert!(
+        matches!(hits.samples[0].value, crate::model::scrape::SampleValue::Number(value) if (value - 15.0).abs() < 1e-9)
+    );
+    assert!(!scrape.families.iter().any(|family| family.name == "h"));
+}
+
+/// Each of a few kB, and each once enough to overflow the stack of whoever walked or dropped its tree.
+#[tokio::test]
+async fn statements_that_nest_too_deep_are_refused_and_told_how_deep() {
+    let bench = Bench::new().await;
+    let limits = QueryLimits::default();
+    for (sql, reason) in [
+        (format!("SELECT {}", vec!["1"; 2000].join("+")), "nests 2"),
+        (format!("SELECT 1 FROM spans WHERE {}", vec!["name = 'a'"; 1200].join(" OR ")), "nests 1"),
+        (format!("SELECT {}", vec!["'a'"; 2000].join("||")), "nests 2"),
+        (vec!["SELECT 1"; 700].join(" UNION ALL "), "nests 70"),
+        (format!("SELECT {}", vec!["1"; 100_000].join("+")), "200000 words"),
+        (vec!["SELECT 1"; 10_000].join(" UNION ALL "), "words and signs stand in a row"),
+        (format!("{} SELECT 1", "EXPLAIN ".repeat(20_000)), "words and signs stand in a row"),
+        (format!("SELECT 1{}", "!".repeat(200_000)), "words and signs stand in a row"),
+        (format!("SELECT {}", vec!["*"; 1000].join(",")), "columns"),
+    ] {
+        let error = bench.engine.query(&sql, limits).await.expect_err(&sql[..100]).to_string();
+        assert!(error.contains(reason), "{}: {error}", &sql[..100]);
+        assert!(error.contains("expected at most"), "{error}");
+    }
+    let deep = format!("SELECT {} AS n", vec!["1"; 400].join("+"));
+    assert_eq!(bench.rows(&deep).await, [costs::object(json!({"n": 400}))]);
+    let arms = format!("SELECT count(*) AS n FROM ({}) u", vec!["SELECT 1 AS x"; 400].join(" UNION ALL "));
+    assert_eq!(bench.rows(&arms).await, [costs::object(json!({"n": 400}))]);
 }

@@ -16,18 +16,22 @@ const FINE_MS_MIN: i64 = 600_000;
 /// Kind of the entries that say which rows of a table have expired.
 const EXPIRED: &str = "expired";
 
-/// Hides at the start what had expired, or has since.
-pub(crate) async fn hide_expired(
-    tables: &Tables,
+/// Puts back the rows of rollups that an earlier process kept, and hides what had expired, or has since.
+pub(crate) async fn restore(
+    tables: impl Iterator<Item = &Arc<RollupTable>>,
     state: &State,
     retention: Retention,
     now_ms: i64,
 ) -> anyhow::Result<()> {
     let kept: BTreeMap<String, Vec<u8>> = state.entries(EXPIRED).await?.into_iter().collect();
-    for (name, table) in &tables.rollups {
+    for table in tables {
+        let name = &table.definition.name;
+        for part in state.parts_of(name).await? {
+            table.restore(part)?;
+        }
         let bytes = kept.get(name).map(Vec::as_slice).unwrap_or_default();
         let kept_us: Vec<i64> = bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
-        table.hide(&kept_us, now_ms, retention);
+        table.hide(&kept_us, now_ms, retention)?;
     }
     Ok(())
 }
@@ -47,9 +51,11 @@ pub(crate) async fn upkeep(
         }
     }
     expire(tables, state, settings, now_ms).await?;
-    let before_unix_nano = (now_ms - SILENT_MS) * 1_000_000;
-    flusher.last_values.expire(before_unix_nano);
-    let silent = flusher.counters.silent(before_unix_nano);
+    let before_ms = now_ms - SILENT_MS;
+    let before_unix_nano = before_ms * 1_000_000;
+    flusher.last_values.expire(before_ms);
+    flusher.counters.tell_overflow();
+    let silent = flusher.counters.silent(before_ms);
     if !silent.is_empty() {
         let mut txn = state.begin().await?;
         for key in &silent {

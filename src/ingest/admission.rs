@@ -2,8 +2,9 @@
 
 use super::decode::{DECODER_VERSION, Decoder};
 use super::recent::{Claim, Recent, Seen};
+use super::room::Room;
 use crate::log::{AppendError, Log};
-use crate::model::decoded::{Decoded, Rejected};
+use crate::model::decoded::{Answer, Decoded, Rejected};
 use crate::model::frame::{Frame, digest};
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
@@ -14,17 +15,19 @@ use std::time::{Duration, SystemTime};
 /// Bodies from this size on are decoded off the async workers' turn, so that small requests do not wait for them.
 const BIG_BODY_BYTES: usize = 64 << 10;
 /// What a sender is told to wait when a bound is reached.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Bounds of admission.
 #[derive(Debug, Clone)]
 pub struct IngestSettings {
-    /// Inflated bytes, and then those of the rows, of all requests that are not answered yet.
+    /// Bytes of all requests that are not answered yet: as they arrive, inflated, and then those of the rows.
     pub inflight_bytes_max: usize,
     /// How long a digest is kept.
     pub dedup_window: Duration,
     /// How many digests are kept at most.
     pub dedup_entries_max: usize,
+    /// Memory that digests, with what was answered, may take.
+    pub dedup_bytes_max: usize,
     /// Whether equal log requests are resends too: equal logs can be legitimate.
     pub dedup_logs: bool,
 }
@@ -35,6 +38,7 @@ impl Default for IngestSettings {
             inflight_bytes_max: 256 << 20,
             dedup_window: Duration::from_mins(10),
             dedup_entries_max: 1_000_000,
+            dedup_bytes_max: 128 << 20,
             dedup_logs: false,
         }
     }
@@ -77,7 +81,7 @@ pub struct Counters {
 /// What became of a request.
 struct Taken {
     items: u64,
-    rejected: Arc<Rejected>,
+    answer: Arc<Answer>,
     resend: bool,
 }
 
@@ -95,7 +99,7 @@ impl Admission {
     /// A door in front of `log`.
     #[must_use]
     pub fn new(log: Log<Arc<Decoded>>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
-        let recent = Recent::new(settings.dedup_window, settings.dedup_entries_max);
+        let recent = Recent::new(settings.dedup_window, settings.dedup_entries_max, settings.dedup_bytes_max);
         Arc::new(Admission {
             log,
             decoder,
@@ -106,34 +110,39 @@ impl Admission {
         })
     }
 
-    /// Takes an inflated body. When this returns `Ok`, what is not in the rejected set is on disk.
+    /// Room for a request that begins to arrive.
+    pub(super) fn room(&self) -> Room {
+        Room::new(self.inflight_bytes.clone(), self.settings.inflight_bytes_max)
+    }
+
+    /// Takes an inflated body, which has its room. When this returns `Ok`, what the answer does not count is on disk.
     ///
     /// # Errors
     /// Why the request as a whole was not taken; nothing of it is stored.
-    pub async fn accept(
+    pub(super) async fn accept(
         self: &Arc<Self>,
         receiver: &str,
-        signal: Signal,
-        encoding: Encoding,
+        (signal, encoding): (Signal, Encoding),
         body: Bytes,
-    ) -> Result<Arc<Rejected>, Refusal> {
-        let outcome = self.admit_whole(receiver, signal, encoding, body).await;
+        room: Room,
+    ) -> Result<Arc<Answer>, Refusal> {
+        let outcome = self.admit_whole(receiver, (signal, encoding), body, room).await;
         match &outcome {
             Ok(taken) => {
                 self.counters.requests.fetch_add(1, Ordering::Relaxed);
                 self.counters.items.fetch_add(taken.items, Ordering::Relaxed);
-                self.counters.items_rejected.fetch_add(taken.rejected.items.len() as u64, Ordering::Relaxed);
+                self.counters.items_rejected.fetch_add(taken.answer.rejected, Ordering::Relaxed);
                 self.counters.resends.fetch_add(u64::from(taken.resend), Ordering::Relaxed);
             }
             Err(_) => drop(self.counters.refused.fetch_add(1, Ordering::Relaxed)),
         }
-        outcome.map(|taken| taken.rejected)
+        outcome.map(|taken| taken.answer)
     }
 
     /// Takes Spanwise's own telemetry: as any other, but not counted, so that it does not feed on itself.
     ///
     /// # Errors
-    /// As [`Admission::accept`].
+    /// Why it was not taken; nothing of it is stored.
     pub async fn accept_own(
         self: &Arc<Self>,
         receiver: &str,
@@ -141,14 +150,37 @@ impl Admission {
         encoding: Encoding,
         body: Bytes,
     ) -> Result<(), Refusal> {
-        self.admit_whole(receiver, signal, encoding, body).await.map(drop)
+        let mut room = self.room();
+        room.take(body.len())?;
+        self.admit_whole(receiver, (signal, encoding), body, room).await.map(drop)
     }
 
     /// Notes a request that the log holds already, at the start.
     pub fn remember(&self, frame: &Frame, rejected: Rejected) {
         if self.knows_resends(frame.signal) {
-            self.recent.remember(frame.digest, frame.received_unix_nano, rejected);
+            self.recent.remember(frame.digest, frame.received_unix_nano, Arc::new(rejected.into()));
         }
+    }
+
+    /// Bytes of the requests that are under way.
+    #[cfg(test)]
+    pub(super) fn inflight_bytes(&self) -> usize {
+        self.inflight_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What a request of this digest was answered, where it is known.
+    #[cfg(test)]
+    pub(crate) fn known(&self, digest: u128) -> Option<Arc<Answer>> {
+        match self.recent.look(digest, unix_nano(SystemTime::now())) {
+            Seen::Stored(answer) => Some(answer),
+            Seen::New(_) | Seen::Pending(_) => None,
+        }
+    }
+
+    /// How long requests are known again.
+    #[must_use]
+    pub fn dedup_window(&self) -> Duration {
+        self.settings.dedup_window
     }
 
     /// What came in.
@@ -162,11 +194,10 @@ impl Admission {
     async fn admit_whole(
         self: &Arc<Self>,
         receiver: &str,
-        signal: Signal,
-        encoding: Encoding,
+        (signal, encoding): (Signal, Encoding),
         body: Bytes,
+        room: Room,
     ) -> Result<Taken, Refusal> {
-        let room = self.take_room(body.len())?;
         let (door, receiver) = (self.clone(), receiver.to_owned());
         let admitting = tokio::spawn(async move { door.admit(room, receiver, signal, encoding, body).await });
         admitting.await.unwrap_or_else(|error| {
@@ -188,15 +219,19 @@ impl Admission {
         let claim = if self.knows_resends(signal) {
             match self.claim(digest, received_unix_nano).await {
                 Ok(claim) => Some(claim),
-                Err(rejected) => return Ok(Taken { items: 0, rejected, resend: true }),
+                Err(answer) => return Ok(Taken { items: 0, answer, resend: true }),
             }
         } else {
             None
         };
+        // Half of all room at most, or a large request would wait until no other is under way.
+        let footprint = Decoder::footprint(signal, encoding, &body).min(self.settings.inflight_bytes_max / 2);
+        room.take(footprint)?;
         let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
+        room.give_back(footprint);
         // A small body can be large in memory, where each row repeats its resource.
         room.grow(decoded.memory_bytes());
-        let rejected = decoded.rejected.clone();
+        let answer = Arc::new(Answer::from(decoded.rejected.clone()));
         let items = decoded.items;
         if items > 0 {
             let frame = Frame {
@@ -206,16 +241,16 @@ impl Admission {
                 received_unix_nano,
                 decoder_version: DECODER_VERSION,
                 digest,
-                rejected: rejected.items.clone(),
+                rejected: decoded.rejected.items.clone(),
                 payload: body,
             };
             let header = frame.header();
             self.log.append(header, frame.payload, Arc::new(decoded)).await.map_err(refusal)?;
         }
         if let Some(claim) = claim {
-            claim.stored(received_unix_nano, rejected.clone());
+            claim.stored(received_unix_nano, answer.clone());
         }
-        Ok(Taken { items, rejected: Arc::new(rejected), resend: false })
+        Ok(Taken { items, answer, resend: false })
     }
 
     fn knows_resends(&self, signal: Signal) -> bool {
@@ -223,11 +258,11 @@ impl Admission {
     }
 
     /// The claim on a new digest, or the answer that its twin got.
-    async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Arc<Rejected>> {
+    async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Arc<Answer>> {
         loop {
             match self.recent.look(digest, now_unix_nano) {
                 Seen::New(claim) => return Ok(claim),
-                Seen::Stored(rejected) => return Err(rejected),
+                Seen::Stored(answer) => return Err(answer),
                 // The channel carries no value: it closes when the twin is done, for good or ill.
                 Seen::Pending(mut done) => while done.changed().await.is_ok() {},
             }
@@ -248,19 +283,6 @@ impl Admission {
             if body.len() >= BIG_BODY_BYTES && on_workers { tokio::task::block_in_place(decode) } else { decode() };
         decoded.map_err(|error| Refusal::Invalid(error.to_string()))
     }
-
-    fn take_room(&self, bytes: usize) -> Result<Room, Refusal> {
-        let before = self.inflight_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let room = Room { inflight_bytes: self.inflight_bytes.clone(), bytes };
-        let limit = self.settings.inflight_bytes_max;
-        if before > 0 && before + bytes > limit {
-            return Err(Refusal::Busy {
-                retry_after: RETRY_AFTER,
-                reason: format!("{before} bytes are being taken in, {bytes} more would pass the limit of {limit}"),
-            });
-        }
-        Ok(room)
-    }
 }
 
 fn refusal(error: AppendError) -> Refusal {
@@ -270,24 +292,4 @@ fn refusal(error: AppendError) -> Refusal {
 /// Nanoseconds since the Unix epoch.
 fn unix_nano(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// Room that a request takes while it lives.
-struct Room {
-    inflight_bytes: Arc<AtomicUsize>,
-    bytes: usize,
-}
-
-impl Room {
-    /// Takes more, whether it is there or not: the next request is refused then.
-    fn grow(&mut self, bytes: usize) {
-        self.inflight_bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.bytes += bytes;
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.inflight_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
-    }
 }

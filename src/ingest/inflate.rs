@@ -1,5 +1,7 @@
 //! Decompression within a limit: a bomb costs no more than the limit.
 
+use super::admission::Refusal;
+use super::room::Room;
 use bytes::Bytes;
 use std::io::Read;
 
@@ -12,39 +14,59 @@ pub(super) enum InflateError {
     Broken(String),
     /// A compression that is not known.
     Unknown,
+    /// There is no room for it.
+    Refused(Refusal),
 }
 
 /// Compressions by their HTTP and gRPC names.
 pub(super) const KNOWN: [&str; 4] = ["identity", "gzip", "zstd", "deflate"];
 
-/// Inflates `body` as the header `encoding` says.
-pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize) -> Result<Bytes, InflateError> {
+/// What is inflated at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Inflates `body`, which has its room, as the header `encoding` says; what it becomes takes room in its place.
+pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize, room: &mut Room) -> Result<Bytes, InflateError> {
+    let compressed = body.len();
     let plain = match encoding.trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => body,
-        "gzip" | "x-gzip" => read(flate2::read::MultiGzDecoder::new(&body[..]), body.len(), limit)?,
-        "deflate" => read(flate2::read::ZlibDecoder::new(&body[..]), body.len(), limit)?,
+        "" | "identity" => return if compressed > limit { Err(InflateError::TooLarge) } else { Ok(body) },
+        "gzip" | "x-gzip" => read(flate2::read::MultiGzDecoder::new(&body[..]), limit, room)?,
+        "deflate" => read(flate2::read::ZlibDecoder::new(&body[..]), limit, room)?,
         "zstd" => {
             let decoder =
                 zstd::Decoder::with_buffer(&body[..]).map_err(|error| InflateError::Broken(error.to_string()))?;
-            read(decoder, body.len(), limit)?
+            read(decoder, limit, room)?
         }
         _ => return Err(InflateError::Unknown),
     };
-    if plain.len() > limit { Err(InflateError::TooLarge) } else { Ok(plain) }
+    room.give_back(compressed);
+    Ok(plain)
 }
 
-fn read(decoder: impl Read, compressed: usize, limit: usize) -> Result<Bytes, InflateError> {
-    // Telemetry shrinks to about a sixth; a better guess would need the whole body read first.
-    let mut plain = Vec::with_capacity((compressed * 6).min(limit + 1));
-    // One byte more than allowed tells "too large" from "just fits".
-    decoder.take(limit as u64 + 1).read_to_end(&mut plain).map_err(|error| InflateError::Broken(error.to_string()))?;
-    if plain.len() > limit { Err(InflateError::TooLarge) } else { Ok(plain.into()) }
+fn read(mut decoder: impl Read, limit: usize, room: &mut Room) -> Result<Bytes, InflateError> {
+    let mut plain = Vec::new();
+    loop {
+        let read = decoder.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut plain);
+        let read = read.map_err(|error| InflateError::Broken(error.to_string()))?;
+        if read == 0 {
+            return Ok(plain.into());
+        }
+        if plain.len() > limit {
+            return Err(InflateError::TooLarge);
+        }
+        room.take(read).map_err(InflateError::Refused)?;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn inflate(encoding: &str, body: Bytes, limit: usize) -> Result<Bytes, InflateError> {
+        super::inflate(encoding, body, limit, &mut Room::new(Arc::default(), usize::MAX))
+    }
 
     fn gzip(plain: &[u8]) -> Bytes {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -57,6 +79,23 @@ mod tests {
         assert_eq!(inflate("gzip", gzip(&[7; 1000]), 1000), Ok(Bytes::from(vec![7; 1000])));
         assert_eq!(inflate("gzip", gzip(&[7; 1001]), 1000), Err(InflateError::TooLarge));
         assert_eq!(inflate("", Bytes::from(vec![7; 1001]), 1000), Err(InflateError::TooLarge));
+    }
+
+    #[test]
+    fn what_is_inflated_takes_room_while_it_grows() {
+        let taken = Arc::<AtomicUsize>::default();
+        let (bomb, limit) = (gzip(&vec![0; 10 << 20]), 20 << 20);
+        let mut held = Room::new(taken.clone(), 1 << 20);
+        held.take(1).unwrap();
+        let mut room = Room::new(taken.clone(), 1 << 20);
+        assert!(matches!(super::inflate("gzip", bomb.clone(), limit, &mut room), Err(InflateError::Refused(_))));
+        // A chunk past the bound at most.
+        assert!(taken.load(Ordering::Relaxed) <= (1 << 20) + CHUNK_BYTES);
+        drop((held, room));
+        let mut alone = Room::new(taken.clone(), 1 << 20);
+        alone.take(bomb.len()).unwrap();
+        assert_eq!(super::inflate("gzip", bomb, limit, &mut alone).unwrap().len(), 10 << 20);
+        assert_eq!(taken.load(Ordering::Relaxed), 10 << 20);
     }
 
     #[test]

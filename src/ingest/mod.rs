@@ -6,5 +6,6 @@ pub mod receivers;
 
 mod inflate;
 mod recent;
+mod room;
 
 pub use admission::{Admission, IngestSettings, Refusal};

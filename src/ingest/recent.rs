@@ -1,7 +1,7 @@
 //! Digests of recent requests. OTLP has no request id: a sender that got no answer sends again, and the digest of the
 //! same bytes tells that it is not new data.
 
-use crate::model::decoded::Rejected;
+use crate::model::decoded::Answer;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,15 +12,19 @@ pub(super) enum Seen {
     /// Nothing: the caller goes on, and tells the outcome through the claim.
     New(Claim),
     /// It is stored; this was the answer.
-    Stored(Arc<Rejected>),
+    Stored(Arc<Answer>),
     /// Its twin is on the way: wait, then ask again.
     Pending(watch::Receiver<()>),
 }
 
-/// The digests of a window, bounded in number.
+/// What a digest takes in memory, twice in tables that grow, besides the words of its answer.
+const ENTRY_BYTES: usize = 128;
+
+/// The digests of a window, bounded in number and in memory.
 pub(super) struct Recent {
     window: Duration,
     entries_max: usize,
+    bytes_max: usize,
     state: Mutex<State>,
 }
 
@@ -29,16 +33,26 @@ struct State {
     by_digest: HashMap<u128, Entry>,
     /// Stored digests with their receive times, oldest first.
     order: VecDeque<(i64, u128)>,
+    bytes: usize,
 }
 
 enum Entry {
     Pending(watch::Receiver<()>),
-    Stored(Arc<Rejected>),
+    Stored(Arc<Answer>),
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match self {
+            Entry::Pending(_) => 0,
+            Entry::Stored(answer) => ENTRY_BYTES + answer.message.len(),
+        }
+    }
 }
 
 impl Recent {
-    pub(super) fn new(window: Duration, entries_max: usize) -> Arc<Recent> {
-        Arc::new(Recent { window, entries_max, state: Mutex::default() })
+    pub(super) fn new(window: Duration, entries_max: usize, bytes_max: usize) -> Arc<Recent> {
+        Arc::new(Recent { window, entries_max, bytes_max, state: Mutex::default() })
     }
 
     pub(super) fn look(self: &Arc<Self>, digest: u128, now_unix_nano: i64) -> Seen {
@@ -56,9 +70,13 @@ impl Recent {
     }
 
     /// Notes a stored request, as the log's replay does at the start.
-    pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, rejected: Rejected) {
+    pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, answer: Arc<Answer>) {
         let mut state = self.state();
-        state.by_digest.insert(digest, Entry::Stored(Arc::new(rejected)));
+        let entry = Entry::Stored(answer);
+        state.bytes += entry.bytes();
+        if let Some(before) = state.by_digest.insert(digest, entry) {
+            state.bytes -= before.bytes();
+        }
         state.order.push_back((received_unix_nano, digest));
         self.forget_old(&mut state, received_unix_nano);
     }
@@ -66,11 +84,14 @@ impl Recent {
     fn forget_old(&self, state: &mut State, now_unix_nano: i64) {
         let window = i64::try_from(self.window.as_nanos()).unwrap_or(i64::MAX);
         while let Some((received, digest)) = state.order.front().copied() {
-            if state.order.len() <= self.entries_max && now_unix_nano.saturating_sub(received) <= window {
+            let fits = state.order.len() <= self.entries_max && state.bytes <= self.bytes_max;
+            if fits && now_unix_nano.saturating_sub(received) <= window {
                 break;
             }
             state.order.pop_front();
-            state.by_digest.remove(&digest);
+            if let Some(entry) = state.by_digest.remove(&digest) {
+                state.bytes -= entry.bytes();
+            }
         }
     }
 
@@ -90,8 +111,8 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    pub(super) fn stored(self, received_unix_nano: i64, rejected: Rejected) {
-        self.recent.remember(self.digest, received_unix_nano, rejected);
+    pub(super) fn stored(self, received_unix_nano: i64, answer: Arc<Answer>) {
+        self.recent.remember(self.digest, received_unix_nano, answer);
     }
 }
 
@@ -114,37 +135,50 @@ mod tests {
 
     #[test]
     fn a_stored_request_is_known_until_its_window_ends() {
-        let recent = Recent::new(Duration::from_nanos(10), 100);
+        let recent = Recent::new(Duration::from_nanos(10), 100, 1 << 20);
         let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
-        claim.stored(0, Rejected::default());
+        claim.stored(0, Arc::default());
         assert!(matches!(recent.look(1, 10), Seen::Stored(_)));
         assert!(is_new(&recent.look(1, 11)));
     }
 
     #[test]
     fn a_request_that_failed_is_new_again() {
-        let recent = Recent::new(Duration::from_secs(1), 100);
+        let recent = Recent::new(Duration::from_secs(1), 100, 1 << 20);
         drop(recent.look(1, 0));
         assert!(is_new(&recent.look(1, 0)));
     }
 
     #[tokio::test]
     async fn a_twin_waits_for_the_verdict() {
-        let recent = Recent::new(Duration::from_secs(1), 100);
+        let recent = Recent::new(Duration::from_secs(1), 100, 1 << 20);
         let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
         let Seen::Pending(mut done) = recent.look(1, 0) else { panic!("pending") };
-        claim.stored(0, Rejected::default());
+        claim.stored(0, Arc::default());
         assert!(done.changed().await.is_err(), "the claim is gone");
         assert!(matches!(recent.look(1, 0), Seen::Stored(_)));
     }
 
     #[test]
     fn the_number_of_digests_is_bounded() {
-        let recent = Recent::new(Duration::from_secs(1), 2);
+        let recent = Recent::new(Duration::from_secs(1), 2, 1 << 20);
         for digest in 1..=3 {
-            recent.remember(digest, 0, Rejected::default());
+            recent.remember(digest, 0, Arc::default());
         }
         assert!(is_new(&recent.look(1, 0)));
         assert!(matches!(recent.look(3, 0), Seen::Stored(_)));
+    }
+
+    #[test]
+    fn the_memory_is_bounded_also_where_one_is_remembered_twice() {
+        let answer = Arc::new(Answer { rejected: 1, message: "x".repeat(1000) });
+        let recent = Recent::new(Duration::from_secs(1), 100, 3 * (1000 + ENTRY_BYTES));
+        for digest in [1, 1, 2, 3, 4] {
+            recent.remember(digest, 0, answer.clone());
+        }
+        assert!(is_new(&recent.look(1, 0)));
+        for digest in 2..=4 {
+            assert!(matches!(recent.look(digest, 0), Seen::Stored(_)), "{digest}");
+        }
     }
 }

@@ -73,7 +73,14 @@ pub(super) fn find(segment: &[u8], at: usize, seen: Seen) -> Found {
     whole_frame(segment, at, seen).unwrap_or_else(|| Found::Damage { next: next_marker(segment, at + 1) })
 }
 
-fn whole_frame(segment: &[u8], at: usize, seen: Seen) -> Option<Found> {
+/// The position of a frame that begins at `at` and ends just where the segment does, whether it is damaged or not.
+pub(super) fn ends_with(segment: &[u8], at: usize, seen: Seen) -> Option<u64> {
+    let (_, position, body) = framed(segment, at, seen)?;
+    (body.end == segment.len()).then_some(position)
+}
+
+/// What stands before a frame's body, its position, and where the body should lie.
+fn framed(segment: &[u8], at: usize, seen: Seen) -> Option<(&[u8], u64, std::ops::Range<usize>)> {
     let head = segment.get(at..at + OVERHEAD)?;
     if head[..8] != MARKER {
         return None;
@@ -83,8 +90,12 @@ fn whole_frame(segment: &[u8], at: usize, seen: Seen) -> Option<Found> {
         return None;
     }
     let length = u32::from_le_bytes(head[16..20].try_into().ok()?) as usize;
+    Some((head, position, at + OVERHEAD..(at + OVERHEAD).checked_add(length)?))
+}
+
+fn whole_frame(segment: &[u8], at: usize, seen: Seen) -> Option<Found> {
+    let (head, position, body) = framed(segment, at, seen)?;
     let crc = u32::from_le_bytes(head[20..24].try_into().ok()?);
-    let body = at + OVERHEAD..(at + OVERHEAD).checked_add(length)?;
     let bytes = segment.get(body.clone())?;
     let mut found = crc32fast::Hasher::new();
     found.update(&head[8..20]);

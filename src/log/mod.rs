@@ -76,7 +76,7 @@ pub struct Recovery {
     pub bytes: u64,
     /// Bytes of a frame at the end that was never finished, so never acknowledged.
     pub truncated_bytes: u64,
-    /// Places in the middle where bytes had been damaged, and were passed over.
+    /// Places where bytes of whole frames had been damaged, and were passed over. They may have been acknowledged.
     pub damaged_frames: u64,
 }
 
@@ -162,6 +162,8 @@ struct Shared {
     pub(crate) failure: std::sync::OnceLock<String>,
     /// Readers for whose sake senders are held back, and why.
     holds: std::sync::RwLock<BTreeMap<String, String>>,
+    /// What the system said when the disk was full, until there is room again.
+    no_space: std::sync::Mutex<Option<String>>,
 }
 
 impl<T: Send + 'static> Log<T> {
@@ -179,6 +181,7 @@ impl<T: Send + 'static> Log<T> {
             queued_bytes: std::sync::atomic::AtomicUsize::new(0),
             failure: std::sync::OnceLock::new(),
             holds: std::sync::RwLock::default(),
+            no_space: std::sync::Mutex::default(),
         });
         let (queue, appends) = mpsc::unbounded_channel();
         let (committed, commits) = mpsc::unbounded_channel();
@@ -243,6 +246,12 @@ impl<T> Log<T> {
         }
     }
 
+    /// A place behind which everything stands that was appended at or after a time, and what lies in the same segments.
+    #[must_use]
+    pub fn before_time(&self, time: std::time::SystemTime) -> Position {
+        Position(self.shared.segments().before_time(time))
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
@@ -261,13 +270,22 @@ impl<T> Log<T> {
     }
 
     /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that are past the age or
-    /// beyond the bytes of the settings.
+    /// beyond the bytes of the settings. On a full disk the oldest of them go in any case.
     pub fn cut(&self, keep_after: Position) {
         let mut segments = match self.shared.segments.write() {
             Ok(segments) => segments,
             Err(poisoned) => poisoned.into_inner(),
         };
-        segments.cut(keep_after.0, self.shared.settings.bytes_max, self.shared.settings.age_max);
+        let settings = &self.shared.settings;
+        // Senders are refused at the bound itself, so room is made a little before it.
+        let mut bytes_goal = settings.bytes_max - settings.bytes_max / 8;
+        if self.shared.no_space().is_some() {
+            bytes_goal = bytes_goal.min(segments.bytes() - segments.bytes() / 8);
+        }
+        if segments.cut(keep_after.0, bytes_goal, settings.age_max) {
+            // Whether that was enough the next frame shows.
+            *self.shared.no_space() = None;
+        }
     }
 
     /// Whether frames can be taken.
@@ -280,6 +298,9 @@ impl<T> Log<T> {
         }
         if let Some(held) = self.shared.held() {
             return Err(format!("{held}; senders are held back"));
+        }
+        if let Some(said) = self.shared.no_space().as_ref() {
+            return Err(format!("no space left on the disk: {said}; senders are held back"));
         }
         let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
         if found >= limit {
@@ -303,6 +324,11 @@ impl Shared {
         let holds = self.holds.read().unwrap_or_else(PoisonError::into_inner);
         let (reader, reason) = holds.first_key_value()?;
         Some(AppendError::Held { reader: reader.clone(), reason: reason.clone() })
+    }
+
+    /// Why the disk took nothing of late, if so.
+    fn no_space(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.no_space.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Takes room in the queue for as long as the guard lives.

@@ -1,6 +1,6 @@
 //! The segment files of a log: found, mended, and cut.
 
-use super::format::{Found, Seen, find};
+use super::format::{Found, Seen, ends_with, find};
 use super::{LogError, Recovery};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
@@ -114,6 +114,12 @@ impl Segments {
         whole + u64::try_from(part).unwrap_or(u64::MAX)
     }
 
+    /// The position before the segments that were written to at or after a time.
+    pub(super) fn before_time(&self, time: SystemTime) -> u64 {
+        let older = self.list.partition_point(|segment| segment.touched < time);
+        self.list.get(older).map_or(self.newest, |segment| segment.first.saturating_sub(1))
+    }
+
     /// The position before the newest segments that hold no more than `bytes` together, and always the last one.
     pub(super) fn before_last(&self, bytes: u64) -> u64 {
         let mut taken = 0;
@@ -128,10 +134,10 @@ impl Segments {
         first.saturating_sub(1)
     }
 
-    /// Deletes from the front what all have read and what is too old or too much. The last segment stays.
-    pub(super) fn cut(&mut self, keep_after: u64, bytes_max: u64, age_max: Duration) {
-        // Senders are refused at the bound itself, so room is made a little before it.
-        let bytes_goal = bytes_max - bytes_max / 8;
+    /// Deletes from the front what all have read and what is too old or too much; whether anything was. The last segment
+    /// stays.
+    pub(super) fn cut(&mut self, keep_after: u64, bytes_goal: u64, age_max: Duration) -> bool {
+        let before = self.list.len();
         while self.list.len() > 1 && self.list[1].first <= keep_after.saturating_add(1) {
             let old = self.list[0].touched.elapsed().is_ok_and(|age| age > age_max);
             if !old && self.bytes() <= bytes_goal {
@@ -142,6 +148,7 @@ impl Segments {
                 tracing::warn!(path = %segment.path.display(), %error, "a segment of the log could not be deleted");
             }
         }
+        self.list.len() < before
     }
 }
 
@@ -154,7 +161,7 @@ fn seal(segment: &mut Segment) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Walks the last segment. What follows its last whole frame was never acknowledged and is cut off.
+/// Walks the last segment. What was begun behind its last whole frame was never acknowledged and is cut off.
 fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
     seal(segment)?;
     let bytes = Bytes::from(fs::read(&segment.path)?);
@@ -174,7 +181,16 @@ fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std
                 seen.damage((next - at) as u64);
                 at = next;
             }
-            Found::Damage { next: None } | Found::End => break,
+            Found::Damage { next: None } => {
+                // A frame that is all there was written to its end: what differs has been damaged since.
+                if let Some(position) = ends_with(&bytes, at, seen) {
+                    recovery.damaged_frames += 1;
+                    *newest = (*newest).max(position);
+                    good_to = bytes.len();
+                }
+                break;
+            }
+            Found::End => break,
         }
     }
     recovery.truncated_bytes = (bytes.len() - good_to) as u64;

@@ -158,3 +158,56 @@ async fn bytes_of_a_sender_that_look_like_a_frame_are_none() {
         bytes.truncate(committed);
     }
 }
+
+#[tokio::test]
+async fn a_damaged_last_frame_may_have_been_acknowledged_and_its_position_is_not_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["first", "second"]).await;
+    let path = only_segment(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    for restart in 0..2 {
+        let (log, _commits, recovery) = Log::<()>::open(settings(dir.path())).unwrap();
+        assert_eq!((recovery.truncated_bytes, recovery.damaged_frames), (0, 1), "start {restart}");
+        if restart == 0 {
+            assert_eq!(append(&log, "third").await, Position(3));
+        }
+        assert_eq!(read_all(&log, 0), [(1, "h:first".into()), (3, "h:third".into())]);
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_the_oldest_that_all_have_read_go_and_health_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = LogSettings { segment_bytes: 1, ..settings(dir.path()) };
+    let (log, _commits, _) = Log::open(bounds).unwrap();
+    for text in ["a", "b", "c", "d"] {
+        append(&log, text).await;
+    }
+    log.cut(Position(4));
+    assert_eq!(log.oldest(), Position(1), "neither old nor too much");
+    *log.shared.no_space() = Some("No space left on device".to_owned());
+    assert!(log.health().unwrap_err().contains("No space left on device"));
+    log.cut(Position(0));
+    assert_eq!(log.oldest(), Position(1), "somebody has still to read it");
+    log.cut(Position(4));
+    assert_eq!((log.oldest(), log.health()), (Position(2), Ok(())));
+    *log.shared.no_space() = Some("No space left on device".to_owned());
+    append(&log, "e").await;
+    assert_eq!(log.health(), Ok(()), "it has room again");
+}
+
+#[tokio::test]
+async fn a_place_in_time_is_before_the_segments_written_to_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _commits, _) = Log::open(LogSettings { segment_bytes: 1, ..settings(dir.path()) }).unwrap();
+    append(&log, "a").await;
+    append(&log, "b").await;
+    std::thread::sleep(Duration::from_millis(20));
+    let between = std::time::SystemTime::now();
+    append(&log, "c").await;
+    assert_eq!(log.before_time(between), Position(2));
+    assert_eq!(log.before_time(std::time::SystemTime::UNIX_EPOCH), Position(0));
+    assert_eq!(log.before_time(between + Duration::from_mins(1)), Position(3));
+}

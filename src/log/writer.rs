@@ -50,7 +50,7 @@ pub(super) fn start<T: Send + 'static>(
     thread.map(drop).map_err(|source| LogError { path: dir, doing: "cannot start the writer", source })
 }
 
-/// Tells readers first, then the appenders: who is acknowledged finds its rows.
+/// Tells readers first, then the appenders. Rows are in the tables when their reader has taken them, a moment later.
 fn answer<T>(
     shared: &Shared,
     batch: &mut Vec<Append<T>>,
@@ -98,6 +98,7 @@ impl Writer {
             Ok(bytes) => {
                 self.sync().map_err(|error| self.fail_sync(&error))?;
                 self.account(first + batch.len() as u64 - 1, bytes);
+                *self.shared.no_space() = None;
                 Ok(first)
             }
             Err(error) => Err(self.undo(&error)),
@@ -189,6 +190,7 @@ impl Writer {
         match undone {
             Ok(()) if full => {
                 tracing::error!(%error, "no space left for the log: senders are told to try again later");
+                *self.shared.no_space() = Some(error.to_string());
                 AppendError::NoSpace(error.to_string())
             }
             _ => self.stop(&format!("write: {error}")),

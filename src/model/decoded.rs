@@ -5,6 +5,8 @@ use arrow::record_batch::RecordBatch;
 /// The rows of one request, by table.
 #[derive(Debug, Clone, Default)]
 pub struct Decoded {
+    /// When it was received, nanoseconds since the Unix epoch.
+    pub received_unix_nano: i64,
     /// Table name and its rows, in the column order of `schemas/<table>.yaml`. No empty batches.
     pub tables: Vec<(&'static str, RecordBatch)>,
     /// Spans, data points or log records that were kept.
@@ -18,6 +20,21 @@ impl Decoded {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.tables.iter().map(|(_, batch)| batch.get_array_memory_size()).sum()
+    }
+}
+
+/// What the sender is told of the items that were refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// How many they are.
+    pub rejected: u64,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl From<Rejected> for Answer {
+    fn from(rejected: Rejected) -> Answer {
+        Answer { rejected: rejected.items.len() as u64, message: rejected.message }
     }
 }
 

@@ -25,7 +25,7 @@ impl Severity {
 }
 
 /// The state of one key of one pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingState {
     /// Evaluated, inside its limit.
@@ -103,6 +103,10 @@ pub struct Finding {
     pub value: Option<f64>,
     /// The limit that is passed, or the nearest one that is not, in `unit`.
     pub limit: Option<f64>,
+    /// How much of the room between the best value and the limit is left, in percent: 100 at the best, 0 at the limit,
+    /// below that past it.
+    #[serde(default)]
+    pub headroom: Option<f64>,
     /// Unit of `value` and `limit`: `ms`, `%`, `1`, `By`.
     pub unit: String,
     /// Rows, calls or lookups that the value rests on.

@@ -10,6 +10,7 @@ pub mod own;
 pub mod pipeline;
 pub mod protobuf;
 pub mod scrape;
+pub mod shown;
 pub mod signal;
 pub mod sketch;
 pub mod table;

@@ -61,11 +61,22 @@ pub struct Example {
     pub now_ms: i64,
     /// Input tables: for a rollup the signal tables (`spans`), else any table the SQL reads.
     pub given: BTreeMap<String, ExampleRows>,
+    /// For a finding with an `alerting` key: the limits that a user sets there.
+    pub alerting: Option<ExampleLimits>,
     /// For a finding: a row a key, with the key's columns and `state`, optionally `severity` and `value`. For a rollup
     /// or view: the rows, of which the named columns are compared; sketches as `quantile(<column>, q)` keys.
     pub expect: ExampleRows,
     /// Line in the file.
     pub line: usize,
+}
+
+/// Limits of an `alerting` key, in the unit of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExampleLimits {
+    /// Limit for a warning.
+    pub warning: Option<f64>,
+    /// Limit for a critical finding.
+    pub critical: Option<f64>,
 }
 
 /// Parts that findings alone have.
@@ -75,9 +86,9 @@ pub struct FindingDef {
     pub key: Vec<String>,
     /// Which side is bad.
     pub direction: Direction,
-    /// Limit for a warning; a column `warning` of the row wins.
+    /// Limit for a warning; a column `warning` of the row wins, and the user's own limit over both.
     pub warning: Option<f64>,
-    /// Limit for a critical finding; a column `critical` of the row wins.
+    /// Limit for a critical finding; a column `critical` of the row wins, and the user's own limit over both.
     pub critical: Option<f64>,
     /// Key under `alerting` in the user's configuration whose limits replace the two above.
     pub alerting: Option<String>,
@@ -150,6 +161,9 @@ pub struct PipelineDef {
     pub reads: Vec<String>,
     /// Line on which that is said.
     pub reads_line: usize,
+    /// For a rollup of `metrics`: names of metrics that count, though senders give them as gauges or as sums that may
+    /// fall: they have an increase, too.
+    pub counters: Vec<String>,
     /// For a finding.
     pub finding: Option<FindingDef>,
     /// Its tests.

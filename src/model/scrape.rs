@@ -6,8 +6,10 @@ use std::sync::Arc;
 /// What kind of metric a family is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyKind {
-    /// Goes up and down.
+    /// A value of now.
     Gauge,
+    /// A sum that goes up and down: printed as a gauge, but it is never a ratio.
+    UpDown,
     /// Only goes up: `_total` is added by the printer.
     Counter,
     /// Explicit buckets.

@@ -57,12 +57,13 @@ impl Sketch {
             return;
         }
         if value == 0.0 {
-            self.zero_count += count;
+            self.zero_count = self.zero_count.saturating_add(count);
         } else {
             let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
-            *side.entry(bucket(value.abs())).or_default() += count;
+            let total = side.entry(bucket(value.abs())).or_default();
+            *total = total.saturating_add(count);
         }
-        self.count += count;
+        self.count = self.count.saturating_add(count);
         #[expect(clippy::cast_precision_loss, reason = "a sum of 2^53 equal values is beyond what is counted here")]
         let times = count as f64;
         self.sum += value * times;
@@ -74,11 +75,12 @@ impl Sketch {
     pub fn merge(&mut self, other: &Sketch) {
         for (side, others) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
             for (bucket, count) in others {
-                *side.entry(*bucket).or_default() += count;
+                let total = side.entry(*bucket).or_default();
+                *total = total.saturating_add(*count);
             }
         }
-        self.zero_count += other.zero_count;
-        self.count += other.count;
+        self.zero_count = self.zero_count.saturating_add(other.zero_count);
+        self.count = self.count.saturating_add(other.count);
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
@@ -102,13 +104,7 @@ impl Sketch {
         if self.count == 0 || q.is_nan() {
             return None;
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rank within the count, which is far below 2^53"
-        )]
-        let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
+        let rank = nearest_rank(q, self.count);
         // The outermost ranks are known exactly.
         if rank == 1 {
             return Some(self.min);
@@ -121,7 +117,7 @@ impl Sketch {
         let positive = self.positive.iter().map(|(bucket, count)| (middle(*bucket), *count));
         let mut seen = 0;
         for (value, count) in negative.chain(zero).chain(positive) {
-            seen += count;
+            seen = u64::saturating_add(seen, count);
             if seen >= rank {
                 return Some(value.clamp(self.min, self.max));
             }
@@ -170,13 +166,23 @@ impl Sketch {
                 let count = take_varint(bytes)?;
                 let key = i32::try_from(bucket).map_err(|_| SketchError("a bucket beyond all numbers"))?;
                 let side = if positive { &mut sketch.positive } else { &mut sketch.negative };
-                *side.entry(key).or_default() += count;
+                let total = side.entry(key).or_default();
+                *total = total.saturating_add(count);
                 sketch.count = sketch.count.checked_add(count).ok_or(SketchError("more than 2^64 values"))?;
                 before = bucket;
             }
         }
         if bytes.is_empty() { Ok(sketch) } else { Err(SketchError("bytes are left over")) }
     }
+}
+
+/// `ceil(q * count)`, from 1, with `q` to nine digits: as a float, 0.55 of 100 would be a little more than 55.
+fn nearest_rank(q: f64, count: u64) -> u64 {
+    const ONE: u128 = 1_000_000_000;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 10^9")]
+    let billionths = (q.clamp(0.0, 1.0) * 1e9).round() as u128;
+    let rank = (billionths * u128::from(count)).div_ceil(ONE);
+    u64::try_from(rank).unwrap_or(count).max(1)
 }
 
 /// The bucket of a positive value. Exact powers of two are the upper bound of the bucket below, as the data model says.
@@ -239,12 +245,33 @@ mod tests {
         sketch
     }
 
-    /// Nearest rank by sorting.
-    fn exact(values: &[f64], q: f64) -> f64 {
+    /// Nearest rank by sorting, in whole numbers.
+    fn exact(values: &[f64], per_mille: usize) -> f64 {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let rank = (q * sorted.len() as f64).ceil() as usize;
+        let rank = (per_mille * sorted.len()).div_ceil(1000);
         sorted[rank.clamp(1, sorted.len()) - 1]
+    }
+
+    #[test]
+    fn ranks_are_exact_where_floats_are_not() {
+        // 0.55 * 100 = 55.000000000000007 and 99.9 / 100 * 1000 = 999.0000000000001 in floats.
+        for (q, count, rank) in [
+            (0.55, 100, 55),
+            (99.9 / 100.0, 1000, 999),
+            (0.07, 100, 7),
+            (0.95, 20, 19),
+            (0.95, 21, 20),
+            (0.5, 1, 1),
+            (0.0, 9, 1),
+            (1.0, 9, 9),
+            (1.0, u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(nearest_rank(q, count), rank, "{q} of {count}");
+        }
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        let found = sketch(&hundred).quantile(0.55).unwrap();
+        assert!((found - 55.0).abs() < 0.4, "{found}");
     }
 
     #[test]
@@ -263,10 +290,10 @@ mod tests {
     proptest! {
         #[test]
         fn quantiles_are_within_one_percent_of_the_nearest_rank(
-            values in prop::collection::vec(0.001..1e7_f64, 1..400), q in 0.0..=1.0_f64,
+            values in prop::collection::vec(0.001..1e7_f64, 1..400), per_mille in 0..=1000_u16,
         ) {
-            let expected = exact(&values, q);
-            let found = sketch(&values).quantile(q).unwrap();
+            let expected = exact(&values, usize::from(per_mille));
+            let found = sketch(&values).quantile(f64::from(per_mille) / 1000.0).unwrap();
             prop_assert!((found - expected).abs() <= expected * 0.01, "{found} for {expected}");
         }
 

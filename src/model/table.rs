@@ -123,7 +123,8 @@ pub struct ColumnDef {
     pub kind: ColumnType,
     /// Unit of its values in UCUM, where it has one.
     pub unit: Option<String>,
-    /// A hint to memory and Parquet.
+    /// That it has few values: a hint to memory and Parquet. In the key of a rollup it stays as it is in rows beyond the
+    /// bound on series, where the others read `(overflow)`.
     pub low_cardinality: bool,
     /// Attributes that it is promoted from, today's name first. Empty for a column that the decoder or an analysis fills.
     pub from: Vec<Source>,

@@ -30,7 +30,7 @@ pub const SIZE: &str = "a size such as 500kb, 2mb or 64MiB";
 /// What [`share_percent`] reads, for messages.
 pub const SHARE: &str = "a share such as 0.1% or 0.001";
 
-/// A duration in milliseconds; parts may follow each other, `1m30s`. `None` for anything else, also without a unit.
+/// A duration in milliseconds; parts may follow each other, `1m30s`, and spaces may stand between. `None` for anything else, also without a unit.
 #[must_use]
 pub fn duration_ms(text: &str) -> Option<f64> {
     let mut rest = text.trim();
@@ -38,9 +38,10 @@ pub fn duration_ms(text: &str) -> Option<f64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
-        let (unit, ms) = TIMES_MS.iter().find(|(unit, _)| rest[digits..].starts_with(unit))?;
+        let behind = rest[digits..].trim_start();
+        let (unit, ms) = TIMES_MS.iter().find(|(unit, _)| behind.starts_with(unit))?;
         *sum.get_or_insert(0.0) += number * ms;
-        rest = &rest[digits + unit.len()..];
+        rest = behind[unit.len()..].trim_start();
     }
     sum
 }
@@ -157,7 +158,9 @@ mod tests {
         assert_eq!(duration_ms("1m30s"), Some(90_000.0));
         assert_eq!(duration_ms("30d"), Some(2_592_000_000.0));
         assert_eq!(duration_ms("1.5h"), Some(5_400_000.0));
-        for none in ["", "5", "s", "5 parsecs", "5m5", "-5s", "1..5s"] {
+        assert_eq!(duration_ms("200 ms"), Some(200.0));
+        assert_eq!(duration_ms("1 m 30 s"), Some(90_000.0));
+        for none in ["", "5", "s", "5 parsecs", "5m5", "5 5m", "5 ", "-5s", "1..5s"] {
             assert_eq!(duration_ms(none), None, "{none:?}");
         }
     }

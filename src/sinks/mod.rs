@@ -1,6 +1,7 @@
 //! Layer 2: what leaves the process. A folder or file a target; delivery is written once. It does not know how findings are made.
 
 pub mod alerts;
+pub mod dead_letters;
 pub mod debug;
 pub mod delivery;
 pub mod memory;

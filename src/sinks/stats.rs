@@ -29,6 +29,7 @@ struct Changing {
     positions: BTreeMap<&'static str, Position>,
     failing: bool,
     last_dropped: Option<SystemTime>,
+    refused: bool,
     last_error: Option<String>,
 }
 
@@ -37,7 +38,7 @@ struct Changing {
 pub struct Standing {
     /// The newest frame that it has dealt with; `None` where it reads no frames.
     pub position: Option<Position>,
-    /// `ok` or `retrying`.
+    /// `ok`, `retrying` or `refused`.
     pub state: &'static str,
     /// What the target last said.
     pub last_error: Option<String>,
@@ -74,13 +75,22 @@ impl SinkStats {
         before.is_none_or(|before| before.elapsed().is_ok_and(|since| since >= TOLD_AGAIN_AFTER))
     }
 
+    /// Whether something waits that the target refused for good, for another reason than its being down.
+    pub(super) fn holds_refused(&self, refused: bool) {
+        self.changing().refused = refused;
+    }
+
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
         let changing = self.changing();
         Standing {
             position: changing.positions.values().min().copied(),
-            state: if changing.failing { "retrying" } else { "ok" },
+            state: match (changing.failing, changing.refused) {
+                (true, _) => "retrying",
+                (false, true) => "refused",
+                (false, false) => "ok",
+            },
             last_error: changing.last_error.clone(),
             last_dropped: changing.last_dropped,
         }

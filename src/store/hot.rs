@@ -47,13 +47,17 @@ pub struct Evicted {
     pub upto: Position,
 }
 
-/// What a table answers for.
+/// What a table answers for, told by when its rows were received: what a sender says of time may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The table.
     pub table: String,
-    /// Least and greatest time of its rows, microseconds.
-    pub span_us: Option<(i64, i64)>,
+    /// All rows received from here on are there, microseconds; none before the first request.
+    pub from_us: Option<i64>,
+    /// When the newest request was received.
+    pub to_us: Option<i64>,
+    /// Whether rows that came before are no longer in memory.
+    pub evicted: bool,
     /// Rows that it holds.
     pub rows: u64,
     /// Bytes that they take.
@@ -80,11 +84,17 @@ struct Rows {
     newest: Position,
     evicted: Position,
     bytes: usize,
+    /// When the first request was received whose rows were put here, and the newest.
+    received_us: Option<(i64, i64)>,
+    /// When the newest request was received of which a table's rows are gone; in the order of the tables.
+    gone_us: Vec<Option<i64>>,
 }
 
 struct Chunk {
     first: Position,
     last: Position,
+    /// When the newest of its requests was received.
+    received_us: i64,
     part: Part,
     bytes: usize,
 }
@@ -98,26 +108,35 @@ impl HotStore {
             .map(|table| HotTable { name: table.name.clone(), schema: table.schema(), time_column: time_column(table) })
             .collect();
         let chunks = tables.iter().map(|_| VecDeque::new()).collect();
-        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(Rows { chunks, ..Rows::default() }) })
+        let rows = Rows { chunks, gone_us: vec![None; tables.len()], ..Rows::default() };
+        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(rows) })
     }
 
     /// Adds what a frame became. Positions ascend.
     pub fn append(&self, position: Position, decoded: &Decoded) {
         let mut rows = self.rows();
         rows.newest = position;
+        let received_us = decoded.received_unix_nano / 1000;
+        rows.received_us = Some(match rows.received_us {
+            Some((first, newest)) => (first, newest.max(received_us)),
+            None => (received_us, received_us),
+        });
         for (name, batch) in &decoded.tables {
             let Some(index) = self.tables.iter().position(|table| table.name == *name) else { continue };
             let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
             let bytes = batch.get_array_memory_size();
             rows.bytes += bytes;
-            rows.chunks[index].push_back(Chunk { first: position, last: position, part, bytes });
+            rows.chunks[index].push_back(Chunk { first: position, last: position, received_us, part, bytes });
         }
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
-    /// Begins behind a frame: what is at or before it is not in memory.
-    pub fn begin_after(&self, position: Position) {
+    /// Begins behind a frame: what is at or before it is not in memory, the newest of it received at `received_unix_nano`.
+    pub fn begin_after(&self, position: Position, received_unix_nano: i64) {
         let mut rows = self.rows();
+        if position > Position(0) {
+            rows.gone_us.fill(Some(received_unix_nano / 1000));
+        }
         rows.evicted = rows.evicted.max(position);
         rows.newest = rows.newest.max(position);
     }
@@ -179,16 +198,15 @@ impl HotStore {
     #[must_use]
     pub fn coverage(&self) -> Vec<Coverage> {
         let rows = self.rows();
-        let of = |(table, chunks): (&HotTable, &VecDeque<Chunk>)| Coverage {
+        let of = |((table, chunks), gone_us): ((&HotTable, &VecDeque<Chunk>), &Option<i64>)| Coverage {
             table: table.name.clone(),
-            span_us: chunks
-                .iter()
-                .filter_map(|chunk| chunk.part.span_us)
-                .reduce(|all, span| (all.0.min(span.0), all.1.max(span.1))),
+            from_us: rows.received_us.map(|(first, _)| gone_us.map_or(first, |gone| first.max(gone + 1))),
+            to_us: rows.received_us.map(|(_, newest)| newest),
+            evicted: gone_us.is_some(),
             rows: chunks.iter().map(|chunk| chunk.part.batch.num_rows() as u64).sum(),
             bytes: chunks.iter().map(|chunk| chunk.bytes as u64).sum(),
         };
-        self.tables.iter().zip(&rows.chunks).map(of).collect()
+        self.tables.iter().zip(&rows.chunks).zip(&rows.gone_us).map(of).collect()
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -199,9 +217,11 @@ impl HotStore {
 impl Rows {
     /// Drops the chunk with the oldest frames; false where there is none.
     fn evict_oldest(&mut self) -> bool {
-        let oldest = self.chunks.iter_mut().filter(|chunks| !chunks.is_empty());
-        let Some(chunks) = oldest.min_by_key(|chunks| chunks.front().map(|chunk| chunk.first)) else { return false };
+        let tables = self.chunks.iter_mut().zip(&mut self.gone_us).filter(|(chunks, _)| !chunks.is_empty());
+        let oldest = tables.min_by_key(|(chunks, _)| chunks.front().map(|chunk| chunk.first));
+        let Some((chunks, gone_us)) = oldest else { return false };
         let Some(chunk) = chunks.pop_front() else { return false };
+        *gone_us = (*gone_us).max(Some(chunk.received_us));
         self.bytes -= chunk.bytes;
         self.evicted = self.evicted.max(chunk.last);
         true
@@ -251,7 +271,8 @@ fn join_group(
     let bytes = batch.get_array_memory_size();
     let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
     let part = Part::new(batch, time_column);
-    kept.push_back(Chunk { first: first.first, last: last.last, part, bytes });
+    let received_us = group.iter().map(|chunk| chunk.received_us).max().unwrap_or_default();
+    kept.push_back(Chunk { first: first.first, last: last.last, received_us, part, bytes });
     group.clear();
     before.cast_signed() - bytes.cast_signed()
 }
@@ -267,87 +288,4 @@ fn static_name(table: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::table::{ColumnDef, TableKind};
-    use arrow::array::{Int64Array, TimestampMicrosecondArray};
-    use datafusion::prelude::SessionContext;
-
-    fn table() -> TableDef {
-        let column = |name: &str, kind| ColumnDef {
-            name: name.into(),
-            kind,
-            unit: None,
-            low_cardinality: false,
-            from: Vec::new(),
-            merge: None,
-            doc: String::new(),
-        };
-        TableDef {
-            name: "spans".into(),
-            kind: TableKind::Signal,
-            doc: String::new(),
-            resolutions_s: Vec::new(),
-            columns: vec![column("start_time", ColumnType::TimestampUs), column("n", ColumnType::Int64)],
-        }
-    }
-
-    fn decoded(numbers: std::ops::Range<i64>) -> Decoded {
-        let times = TimestampMicrosecondArray::from_iter_values(numbers.clone()).with_timezone("UTC");
-        let numbers = Int64Array::from_iter_values(numbers);
-        let batch = RecordBatch::try_new(table().schema(), vec![Arc::new(times), Arc::new(numbers)]).unwrap();
-        Decoded { tables: vec![("spans", batch)], items: 1, ..Decoded::default() }
-    }
-
-    async fn numbers(store: &Arc<HotStore>, filter: &str) -> Vec<i64> {
-        let context = SessionContext::new();
-        context.register_table("spans", Arc::new(store.provider("spans").unwrap())).unwrap();
-        let sql = format!("SELECT n FROM spans WHERE {filter} ORDER BY n");
-        let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
-        let column =
-            |batch: &RecordBatch| batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec();
-        batches.iter().flat_map(column).collect()
-    }
-
-    #[tokio::test]
-    async fn rows_are_seen_at_once_and_filtered_by_time() {
-        let store = HotStore::new(&[table()], 1 << 20);
-        store.append(Position(1), &decoded(0..3));
-        store.append(Position(2), &decoded(10..13));
-        assert_eq!(numbers(&store, "true").await, [0, 1, 2, 10, 11, 12]);
-        let late = "start_time >= arrow_cast(11, 'Timestamp(Microsecond, Some(\"UTC\"))')";
-        assert_eq!(numbers(&store, late).await, [11, 12]);
-    }
-
-    #[test]
-    fn a_cursor_gets_each_row_once_also_after_joining() {
-        let store = HotStore::new(&[table()], 1 << 20);
-        for position in 1..=5 {
-            store.append(Position(position), &decoded(0..100));
-        }
-        store.join_read(Position(4));
-        let new = store.since(Position(4)).unwrap();
-        assert_eq!((new.upto, new.rows()), (Position(5), 100));
-        assert_eq!(store.since(Position(0)).unwrap().rows(), 500);
-        let lengths = || store.rows().chunks[0].iter().map(|chunk| chunk.part.batch.num_rows()).collect::<Vec<_>>();
-        assert_eq!(lengths(), [300, 100, 100], "three joined, one alone and one not read yet");
-        for position in 6..=30 {
-            store.append(Position(position), &decoded(0..1));
-        }
-        store.join_read(Position(30));
-        // 100 and 100 and fourteen of one row are sixteen; what is left waits for more.
-        assert_eq!(lengths(), [&[300, 214][..], &[1; 11]].concat());
-    }
-
-    #[test]
-    fn past_the_bound_the_oldest_go_and_a_late_cursor_is_told() {
-        let one = decoded(0..100).memory_bytes();
-        let store = HotStore::new(&[table()], one * 2);
-        for position in 1..=3 {
-            store.append(Position(position), &decoded(0..100));
-        }
-        assert_eq!(store.since(Position(0)).unwrap_err(), Evicted { upto: Position(1) });
-        assert_eq!(store.since(Position(1)).unwrap().rows(), 200);
-        assert_eq!(store.coverage()[0].rows, 200);
-    }
-}
+mod tests;

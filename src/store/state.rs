@@ -5,8 +5,9 @@ use crate::log::Position;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, Sqlite};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -94,8 +95,11 @@ impl State {
             return Err(StateError::Version { path: path.to_owned(), found });
         }
         sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
-        let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}"));
-        sqlx::raw_sql(version).execute(&pool).await.map_err(failed)?;
+        // Not where it stands there: a start must not need room on the disk.
+        if found < VERSION {
+            let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}"));
+            sqlx::raw_sql(version).execute(&pool).await.map_err(failed)?;
+        }
         Ok(State { pool, path: path.to_owned() })
     }
 
@@ -104,8 +108,10 @@ impl State {
     /// # Errors
     /// When the database cannot be written.
     pub async fn begin(&self) -> Result<StateTransaction, StateError> {
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|source| self.failed(source))?;
-        Ok(StateTransaction { inner, path: self.path.clone() })
+        let connection = self.pool.acquire().await.map_err(|source| self.failed(source))?;
+        let mut txn = StateTransaction { connection, committed: false, path: self.path.clone() };
+        txn.run(sqlx::query("BEGIN IMMEDIATE")).await?;
+        Ok(txn)
     }
 
     /// A reader's place in the log; the beginning where it has none.
@@ -167,9 +173,11 @@ impl State {
     }
 }
 
-/// Changes that become durable together.
+/// Changes that become durable together. `SQLite` ends a transaction by itself where the disk is full or fails, so a
+/// connection whose transaction was not committed is closed and never used again: nobody could say how it stands.
 pub struct StateTransaction {
-    inner: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
+    committed: bool,
     path: PathBuf,
 }
 
@@ -211,7 +219,7 @@ impl StateTransaction {
             .bind(table.to_owned())
             .bind(resolution_s)
             .bind(bytes);
-        let done = query.execute(&mut *self.inner).await;
+        let done = query.execute(&mut *self.connection).await;
         let done = done.map_err(|source| StateError::Database { path: self.path.clone(), source })?;
         Ok(done.last_insert_rowid())
     }
@@ -231,17 +239,26 @@ impl StateTransaction {
     ///
     /// # Errors
     /// When it is not; then nothing has changed.
-    pub async fn commit(self) -> Result<(), StateError> {
-        let path = self.path;
-        self.inner.commit().await.map_err(|source| StateError::Database { path, source })
+    pub async fn commit(mut self) -> Result<(), StateError> {
+        self.run(sqlx::query("COMMIT")).await?;
+        self.committed = true;
+        Ok(())
     }
 
     async fn run(
         &mut self,
         query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
     ) -> Result<(), StateError> {
-        let done = query.execute(&mut *self.inner).await;
+        let done = query.execute(&mut *self.connection).await;
         done.map(drop).map_err(|source| StateError::Database { path: self.path.clone(), source })
+    }
+}
+
+impl Drop for StateTransaction {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -290,6 +307,24 @@ mod tests {
         assert_eq!(state.entries("findings").await.unwrap(), [("a".to_owned(), b"1".to_vec())]);
         let parts = state.parts_of("requests").await.unwrap();
         assert_eq!((parts[0].id, parts[0].table.as_str(), &parts[0].batch), (id, "requests", &batch()));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_again_when_it_has_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state.sqlite")).await.unwrap();
+        // As a full disk, until the connection is closed.
+        sqlx::raw_sql("PRAGMA max_page_count = 10").execute(&state.pool).await.unwrap();
+        let mut txn = state.begin().await.unwrap();
+        let error = txn.put("kind", "key", &vec![7; 1 << 20]).await.unwrap_err().to_string();
+        assert!(error.contains("full"), "{error}");
+        drop(txn);
+        for round in 0..2 {
+            let mut txn = state.begin().await.unwrap();
+            txn.set_cursor("engine", Position(round)).await.unwrap();
+            txn.commit().await.unwrap();
+            assert_eq!(state.cursor("engine").await.unwrap(), Position(round));
+        }
     }
 
     #[tokio::test]

@@ -131,6 +131,11 @@ GROUP BY 1
     assert_eq!((file.as_str(), code), ("added_names.sql", Some(2)), "{told}");
     assert!((16..=20).contains(line), "the line is one of the statement's: {line}: {told}");
     assert!(told.contains("sum"), "{told}");
+    let output = Command::new(SPANWISE).arg("--config").arg(&config).current_dir(folder.path()).output();
+    let output = output.expect("spanwise runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "a server does not start on it either: {told}");
+    assert!(told.contains("added_names.sql:1") && !told.contains("bug report"), "{told}");
 }
 
 /// The file that the program carries is good, and so is the one in the repository.

@@ -6,6 +6,7 @@ use crate::support::server::SPANWISE;
 use crate::support::until;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -38,11 +39,17 @@ impl Demo {
         command.args(["demo", "--faults", faults, "--duration", RUN, "--json"]);
         command.env("TMPDIR", folder.path()).current_dir(folder.path());
         let mut process = Process::start("demo", &mut command, folder.path());
-        let shop = folder.path().join(format!("spanwise-demo-{}", process.id())).join("shop");
+        let begins = format!("spanwise-demo-{}-", process.id());
+        let shop = |folder: &Path| {
+            let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.any(|entry| {
+                entry.file_name().to_string_lossy().starts_with(&begins) && entry.path().join("shop").exists()
+            })
+        };
         until("the demo to open its shop", Duration::from_secs(30), || {
             let ended = process.ended();
             let text = process.text();
-            let is_open = shop.exists();
+            let is_open = shop(folder.path());
             async move {
                 assert!(ended.is_none(), "the demo ended: {text}");
                 if is_open { Ok(()) } else { Err(tail(&text, 5)) }

@@ -301,11 +301,8 @@ async fn no_acknowledgement(failpoint: &str) {
     let refused = Grpc::to(server.ports.grpc).call(TRACES, second.clone()).await.expect_err(failpoint);
     assert_eq!(refused.code(), Code::Unavailable, "{failpoint}: {refused:?}");
     assert!((server.number("SELECT count(*) FROM spans").await).abs() < 0.5, "nothing of it is shown");
-    if failpoint.contains("fsync") {
-        let (status, body) =
-            client::get(&format!("http://127.0.0.1:{}/", server.ports.health)).await.expect("an answer");
-        assert_eq!(status, 503, "a log that has stopped is unwell: {body}");
-    }
+    let (status, body) = client::get(&format!("http://127.0.0.1:{}/", server.ports.health)).await.expect("an answer");
+    assert_eq!(status, 503, "a log that takes nothing is unwell: {body}");
     assert_eq!(server.terminate().await.code(), Some(0), "{}", server.log());
     server.without_variables();
     server.start_again().await;

@@ -155,7 +155,7 @@ async fn a_new_file_begins_to_work_and_a_changed_table_waits_for_a_restart() {
         .await;
     std::fs::write(&file, VISITS).expect("written");
     server.signal("HUP");
-    logged(&server, &["reloaded: "]).await;
+    logged(&server, &["reloaded: budgets"]).await;
     visit(&server, 100, 3, "/a").await;
     server.until_number("SELECT sum(visits) FROM visits_1m", 3.0).await;
     server.until_number("SELECT sum(calls) FROM requests", 5.0).await;

@@ -3,10 +3,10 @@
 use crate::support::client::client;
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
-use crate::support::process::run;
-use crate::support::server::Server;
+use crate::support::process::{Process, run};
+use crate::support::server::{SPANWISE, Server};
 use crate::support::{peer, until};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -177,4 +177,29 @@ async fn http_answers_rows_and_clear_errors() {
     let page = client().get(format!("http://127.0.0.1:{}/", server.ports.sql)).send().await.expect("a page");
     let policy = page.headers()["content-security-policy"].to_str().expect("text");
     assert!(policy.contains("default-src 'none'"), "{policy}");
+}
+
+/// The commands that ask a server: a watch ends on SIGTERM as on Ctrl-C, and with `--json` errors are JSON, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_ends_well_and_errors_are_json_where_json_is_asked_for() {
+    let server = server().await;
+    let endpoint = format!("http://127.0.0.1:{}", server.ports.sql);
+    for signal in ["TERM", "INT"] {
+        let mut command = Command::new(SPANWISE);
+        command.args(["findings", "--watch", "--all", "--json", "--endpoint", &endpoint]);
+        let mut watch = Process::start("watch", &mut command, server.folder());
+        until("the first look", Duration::from_secs(20), || {
+            let text = watch.text();
+            std::future::ready(if text.contains("\"pipeline\"") { Ok(()) } else { Err(text) })
+        })
+        .await;
+        watch.signal(signal);
+        let status = watch.wait(Duration::from_secs(5)).await;
+        assert!(status.success(), "SIG{signal}: {status}: {}", watch.text());
+    }
+    let arguments = ["sql", "--json", "SELECT nope", "--endpoint", &endpoint];
+    let output = Command::new(SPANWISE).args(arguments).output().expect("spanwise runs");
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stderr).expect("JSON on standard error");
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("nope")), "{told}");
 }

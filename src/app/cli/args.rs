@@ -64,7 +64,9 @@ Examples:
   spanwise docs                                     all tables and analyses
   spanwise docs requests                            one table, and what fills it
   spanwise docs slow_statement                      one analysis
-  spanwise docs --json";
+  spanwise docs --json
+
+Exits 2 where the configuration has faults, and tells them besides what can be described.";
 
 /// A performance monitor for OpenTelemetry: budgets, findings and SQL over traces, metrics and logs.
 #[derive(Debug, Parser)]
@@ -74,6 +76,21 @@ pub(super) struct Cli {
     pub(super) run: RunArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+impl Cli {
+    /// Whether the answer, and what goes wrong, is to be JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        match &self.command {
+            None => self.run.json,
+            Some(Command::Run(args)) => args.json,
+            Some(Command::Demo(args)) => args.json,
+            Some(Command::Check(args)) => args.json,
+            Some(Command::Findings(args)) => args.server.json,
+            Some(Command::Sql(args)) => args.server.json,
+            Some(Command::Docs(args)) => args.json,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

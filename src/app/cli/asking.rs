@@ -2,12 +2,13 @@
 
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
-use crate::app::show::{self, Changes, Screen};
+use crate::app::show::{self, Changes, Frame, Screen};
 use crate::sinks::settings::Secret;
 use serde_json::json;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -29,7 +30,7 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     if args.watch {
         tokio::select! {
             outcome = watch(&client, &args) => outcome?,
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            ended = ended() => ended?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -37,10 +38,19 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     let text = if args.server.json {
         format!("{}\n", json!({"findings": show::chosen(&all, args.all)}))
     } else {
-        show::page(&all, args.all, show::colour_on_stdout(), now_ms())
+        show::page(&all, args.all, show::colour_on_stdout(), now_ms()).whole()
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until Ctrl-C or SIGTERM.
+async fn ended() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// In place on a terminal; else a line a change.
@@ -55,7 +65,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         if let Some(findings) = seen.take() {
             lost = None;
             if in_place {
-                screen.draw(&show::page(&findings, args.all, show::colour_on_stdout(), now_ms))?;
+                screen.draw(show::page(&findings, args.all, show::colour_on_stdout(), now_ms))?;
             } else {
                 let lines = changes.of(&findings, args.all, now_ms).into_iter().map(|change| {
                     if args.server.json { format!("{}\n", json!(change.finding)) } else { format!("{}\n", change.line) }
@@ -67,13 +77,13 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         match client.findings().await {
             Ok(findings) => seen = Some(findings),
             Err(error) => {
-                let error = format!("{error:#}");
+                let said = super::told(&error, args.server.json);
                 if in_place {
-                    screen.draw(&format!("{error}\n"))?;
-                } else if lost.as_ref() != Some(&error) {
-                    eprintln!("spanwise: {error}");
+                    screen.draw(Frame { head: format!("{said}\n"), ..Frame::default() })?;
+                } else if lost.as_ref() != Some(&said) {
+                    eprintln!("{said}");
                 }
-                lost = Some(error);
+                lost = Some(said);
             }
         }
     }

@@ -9,10 +9,12 @@ mod tests;
 use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
+use super::signals::on_signal;
 use super::{catalog::Catalog, check, docs, logging, show};
 use crate::model::fault::Faults;
 use args::{Cli, Command, DemoArgs, RunArgs};
 use clap::Parser as _;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ const FAULTY: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let json = cli.wants_json();
     // Every TLS client of the process uses it; that it is there already is no fault.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = tokio::runtime::Builder::new_multi_thread()
@@ -35,20 +38,24 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(cli)));
     match outcome {
         Ok(code) => code,
-        Err(error) => tell(&error),
+        Err(error) => {
+            eprintln!("{}", told(&error, json));
+            ExitCode::from(if error.is::<Faults>() { FAULTY } else { FAILED })
+        }
     }
 }
 
-/// Faults one a line, anything else in one line.
-fn tell(error: &anyhow::Error) -> ExitCode {
-    if let Some(faults) = error.downcast_ref::<Faults>() {
-        eprintln!("{faults}");
-        let count = faults.0.len();
-        eprintln!("{count} {}", if count == 1 { "fault" } else { "faults" });
-        return ExitCode::from(FAULTY);
+/// Faults one a line, anything else in one line; as JSON `{"faults": […]}` or `{"error": "…"}`.
+fn told(error: &anyhow::Error, json: bool) -> String {
+    match error.downcast_ref::<Faults>() {
+        Some(faults) if json => json!({"faults": faults.0}).to_string(),
+        Some(faults) => {
+            let count = faults.0.len();
+            format!("{faults}\n{count} {}", if count == 1 { "fault" } else { "faults" })
+        }
+        None if json => json!({"error": format!("{error:#}")}).to_string(),
+        None => format!("spanwise: {error:#}"),
     }
-    eprintln!("spanwise: {error:#}");
-    ExitCode::from(FAILED)
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -64,8 +71,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let signals = on_signal()?;
     let path = config_path(args.config);
     let json = args.json;
+    let file = path.clone();
     let load = move || -> Result<Config, Faults> {
         let mut config = config::load(path.as_deref(), &config::process_environment)?;
         if json {
@@ -73,14 +82,23 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(config)
     };
-    let config = load()?;
+    let config = match load() {
+        Ok(config) => config,
+        Err(faults) => return Err(all_faults(file.as_deref(), faults).await.into()),
+    };
     logging::init(&config.telemetry)?;
     for note in &config.notes {
         tracing::info!("{note}");
     }
     let reload: ReloadFn = Arc::new(load);
-    run_server(config, reload).await?;
+    run_server(config, reload, signals).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `check` says of a file that has these faults: those of the folders that it names, too.
+async fn all_faults(path: Option<&Path>, faults: Faults) -> Faults {
+    let all = check::check(path, &config::process_environment).await.faults;
+    if all.is_empty() { faults } else { Faults(all) }
 }
 
 async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
@@ -108,19 +126,30 @@ async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if checked.is_good() { ExitCode::SUCCESS } else { ExitCode::from(FAULTY) })
 }
 
+/// The docs are for whoever writes the file, too: where it has faults, what it leads to is still described, and the faults
+/// are told besides.
 fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    // The docs are for whoever writes the file, too: where it has faults, only its folders are of interest.
     let path = config_path(path.map(Path::to_owned));
+    let mut faults = config::load(path.as_deref(), &config::process_environment).err().unwrap_or_default();
     let (schemas, pipelines) = config::folders(path.as_deref(), &config::process_environment);
-    let catalog = Catalog::load(schemas.as_deref(), pipelines.as_deref())?;
+    let catalog = match Catalog::load(schemas.as_deref(), pipelines.as_deref()) {
+        Ok(catalog) => catalog,
+        Err(further) => {
+            faults.0.extend(further.0);
+            return Err(faults.into());
+        }
+    };
     let text = if json {
         docs::json(&catalog, name).map(|value| format!("{value}\n"))
     } else {
         docs::markdown(&catalog, name)
     };
-    let Some(text) = text else { anyhow::bail!(docs::unknown(&catalog, name.unwrap_or_default())) };
-    show::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    match text {
+        Some(text) => show::print(&text)?,
+        None if faults.0.is_empty() => anyhow::bail!(docs::unknown(&catalog, name.unwrap_or_default())),
+        None => {}
+    }
+    if faults.0.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(faults.into()) }
 }
 
 /// The file that was named, else the one in the working directory, else none: the embedded default.

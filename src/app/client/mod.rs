@@ -77,7 +77,7 @@ impl Client {
     /// # Errors
     /// When nobody answers, or not as Spanwise does.
     pub async fn findings(&self) -> anyhow::Result<Vec<Finding>> {
-        let request = self.http.get(format!("{}/v1/findings", self.endpoint));
+        let request = self.http.get(format!("{}/v1/findings?all=true", self.endpoint));
         let body = self.send(request.timeout(FINDINGS_TIMEOUT)).await?;
         let findings = self.list(&body, "findings")?.iter().map(|finding| serde_json::from_value(finding.clone()));
         findings

@@ -2,11 +2,21 @@
 //!
 //! The keys are those that the pipelines name in their front-matter, each in the unit of its pipeline.
 
+use super::components::Reading;
 use super::values::Values as _;
 use crate::catalog::yaml::{MapReader, Node, Value};
 use crate::model::budget::AlertLimit;
 use crate::model::pipeline::{Direction, PipelineDef};
-use crate::model::units::{duration_ms, duration_whole_ms, size_bytes};
+use crate::model::units::{duration_ms, duration_whole_ms, human_ms, size_bytes};
+use std::time::Duration;
+
+/// What limits and windows are read against.
+#[derive(Clone, Copy)]
+pub(super) struct Judging<'a> {
+    pub(super) reading: &'a Reading<'a>,
+    /// How long rows are kept: a longer window would judge less than it says.
+    pub(super) kept: Duration,
+}
 
 struct Known<'a> {
     key: &'a str,
@@ -14,7 +24,7 @@ struct Known<'a> {
     direction: Direction,
 }
 
-pub(super) fn read(map: MapReader<'_>, pipelines: &[PipelineDef]) -> Vec<AlertLimit> {
+pub(super) fn read(judging: Judging<'_>, map: MapReader<'_>, pipelines: &[PipelineDef]) -> Vec<AlertLimit> {
     let mut known: Vec<Known<'_>> = Vec::new();
     for finding in pipelines.iter().filter_map(|pipeline| pipeline.finding.as_ref()) {
         if let Some(key) = &finding.alerting
@@ -24,12 +34,12 @@ pub(super) fn read(map: MapReader<'_>, pipelines: &[PipelineDef]) -> Vec<AlertLi
         }
     }
     let mut limits = Vec::new();
-    level(map, "", &known, &mut limits);
+    level(judging, map, "", &known, &mut limits);
     limits
 }
 
 /// Reads one level of the dotted keys.
-fn level(map: MapReader<'_>, prefix: &str, known: &[Known<'_>], limits: &mut Vec<AlertLimit>) {
+fn level(judging: Judging<'_>, map: MapReader<'_>, prefix: &str, known: &[Known<'_>], limits: &mut Vec<AlertLimit>) {
     let below = known.iter().filter_map(|known| known.key.strip_prefix(prefix));
     let mut words: Vec<&str> = below.filter_map(|rest| rest.split('.').next()).collect();
     words.sort_unstable();
@@ -38,24 +48,25 @@ fn level(map: MapReader<'_>, prefix: &str, known: &[Known<'_>], limits: &mut Vec
         let Some(inner) = map.map(word) else { continue };
         let key = format!("{prefix}{word}");
         match known.iter().find(|known| known.key == key) {
-            Some(known) => limits.extend(limit(inner, known)),
-            None => level(inner, &format!("{key}."), known, limits),
+            Some(known) => limits.extend(limit(judging, inner, known)),
+            None => level(judging, inner, &format!("{key}."), known, limits),
         }
     }
     map.finish();
 }
 
-fn limit(map: MapReader<'_>, known: &Known<'_>) -> Option<AlertLimit> {
-    let warning = limit_value(&map, "warning", known.unit);
-    let critical = limit_value(&map, "critical", known.unit);
-    let window_ms = window(&map, "window");
+fn limit(judging: Judging<'_>, map: MapReader<'_>, known: &Known<'_>) -> Option<AlertLimit> {
+    let warning = judging.limit(&map, "warning", known.unit);
+    let critical = judging.limit(&map, "critical", known.unit);
+    let window_ms = judging.window(&map, "window");
     check_order(&map, warning, critical, known.direction);
-    if !map.given("warning") && !map.given("critical") {
+    let neither = !map.given("warning") && !map.given("critical");
+    // A key that nobody knows is what was meant for one of them.
+    if neither && !map.has_unknown() {
         map.fault("warning", "expected warning, critical or both, found neither");
-        return None;
     }
     map.finish();
-    Some(AlertLimit { key: known.key.to_owned(), warning, critical, window_ms })
+    (!neither).then(|| AlertLimit { key: known.key.to_owned(), warning, critical, window_ms })
 }
 
 /// A critical limit is past the warning.
@@ -70,27 +81,47 @@ pub(super) fn check_order(map: &MapReader<'_>, warning: Option<f64>, critical: O
     }
 }
 
-/// A duration of more than nought, in whole milliseconds.
-pub(super) fn window(map: &MapReader<'_>, key: &str) -> Option<i64> {
-    let expected = "a duration such as 5m, at least 1s";
-    map.parsed(key, expected, |text| duration_whole_ms(text).filter(|ms| *ms >= 1000))
-}
-
-/// A limit: a bare number is in the unit of its key; text may say the unit.
-pub(super) fn limit_value(map: &MapReader<'_>, key: &str, unit: &str) -> Option<f64> {
-    let node = map.get(key).filter(|node| node.value != Value::Null)?;
-    let value = in_unit(node, unit).filter(|value| value.is_finite() && *value >= 0.0);
-    if value.is_none() {
-        let example = match unit {
-            "ms" => "a number of milliseconds, or a duration such as 500ms".to_owned(),
-            "s" => "a number of seconds, or a duration such as 5s".to_owned(),
-            "%" => "a number of percent, such as 5 or 5%".to_owned(),
-            "By" => "a number of bytes, or a size such as 2mb".to_owned(),
-            _ => "a number, at least 0".to_owned(),
-        };
-        map.gather().expected(node, map.path(key), &example);
+impl Judging<'_> {
+    /// A window, in whole milliseconds: at least a second, and no longer than rows are kept.
+    pub(super) fn window(self, map: &MapReader<'_>, key: &str) -> Option<i64> {
+        let kept_ms = i64::try_from(self.kept.as_millis()).unwrap_or(i64::MAX);
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        let kept = human_ms(kept_ms as f64);
+        let expected =
+            format!("a duration such as 5m, at least 1s and at most {kept}, for which `retention.hour` keeps rows");
+        map.parsed(key, &expected, |text| duration_whole_ms(text).filter(|ms| (1000..=kept_ms).contains(ms)))
     }
-    value
+
+    /// A limit: a bare number is in the unit of its key; text may say the unit.
+    pub(super) fn limit(self, map: &MapReader<'_>, key: &str, unit: &str) -> Option<f64> {
+        let node = map.get(key).filter(|node| node.holds_something())?;
+        let most = if unit == "%" { 100.0 } else { f64::MAX };
+        let value = in_unit(node, unit).filter(|value| (0.0..=most).contains(value));
+        if value.is_none() {
+            let expected = match unit {
+                "ms" => "a number of milliseconds, or a duration such as 500ms",
+                "s" => "a number of seconds, or a duration such as 5s",
+                "%" => "a number of percent from 0 to 100, such as 5 or 5%",
+                "By" => "a number of bytes, or a size such as 2mb",
+                _ => "a number, at least 0",
+            };
+            map.gather().expected(node, map.path(key), expected);
+        }
+        if unit == "%" && !matches!(node.value, Value::Text(_)) {
+            self.note_share(map, key, node, value);
+        }
+        value
+    }
+
+    /// A bare number of percent below one may have been meant as a share.
+    fn note_share(self, map: &MapReader<'_>, key: &str, node: &Node, percent: Option<f64>) {
+        let Some(percent) = percent.filter(|percent| *percent > 0.0 && *percent < 1.0) else { return };
+        let written = node.scalar().unwrap_or_default();
+        // Sixteen digits of a product are no more than what people write.
+        let meant = (percent * 1e8).round() / 1e6;
+        let message = format!("{written} is {written} %; write {meant}, or {written}% if that is meant");
+        self.reading.note(node.line, map.path(key), message);
+    }
 }
 
 fn in_unit(node: &Node, unit: &str) -> Option<f64> {

@@ -8,9 +8,10 @@ use globset::GlobBuilder;
 
 /// The three names of `api` that need no pattern of their own.
 pub const API_PATTERNS: [(&str, &str); 3] = [
-    ("search", "GET *search*"),
-    // Routes that end in an id, as frameworks write it: /products/{id}, /products/:id, /products/<int:id>.
-    ("detail", "GET {*/[{]*[}],*/:*,*/<*>}"),
+    ("search", "GET *[sS][eE][aA][rR][cC][hH]*"),
+    // Routes that end in an id, as frameworks write it: /products/{id}, /products/:id, /products/<int:id>, /products/[id],
+    // /products/$id, with or without a slash behind it.
+    ("detail", "GET {*/[{]*[}],*/[{]*[}]/,*/:*,*/<*>,*/<*>/,*/[[]*[]],*/[[]*[]]/,*/$*}"),
     ("mutation", "{POST,PUT,PATCH,DELETE} *"),
 ];
 
@@ -73,6 +74,13 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
         operation_match: pattern,
         ..of_everything(BudgetKind::Api, name, limit, "ms")
     };
+    if entry.node.value == Value::Faulty {
+        return None;
+    }
+    if name.trim().is_empty() {
+        map.fault(name, "expected a name of the budget, under which it stands in findings, found empty text");
+        return None;
+    }
     if !matches!(entry.node.value, Value::Map(_)) {
         let Some(pattern) = own_pattern else {
             let known = API_PATTERNS.map(|(name, _)| name);
@@ -94,14 +102,15 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
     let entry = map.map(name)?;
     let pattern = glob(&entry, "match");
     let service = glob(&entry, "service");
-    if pattern.is_none() && service.is_none() && own_pattern.is_none() && !entry.has("match") && !entry.has("service") {
-        entry.fault("match", "expected match, service or both, found neither");
-    }
     let percentile = entry.float("p");
     if let Some(percentile) = percentile.filter(|percentile| !(0.0..100.0).contains(percentile) || *percentile == 0.0) {
         entry.fault("p", format!("expected a percentile between 0 and 100, such as 95, found {percentile}"));
     }
     let limit = if entry.need("limit") { above_zero(&entry, "limit", DURATION, duration_ms) } else { None };
+    let neither = own_pattern.is_none() && !entry.has("match") && !entry.has("service");
+    if neither && !entry.has_unknown() {
+        entry.fault("match", "expected match, service or both, found neither");
+    }
     entry.finish();
     let mut budget =
         budget(limit?, pattern.or(own_pattern.map(str::to_owned)).unwrap_or_else(|| EVERYTHING.to_owned()));
@@ -197,12 +206,27 @@ mod tests {
     #[test]
     fn the_patterns_of_the_three_names_fit_the_routes_of_frameworks() {
         let pattern = |name| API_PATTERNS.iter().find(|(known, _)| *known == name).map(|(_, p)| *p).expect("known");
-        assert!(fits(pattern("search"), "GET /products/search") && fits(pattern("search"), "GET /search"));
+        for route in ["GET /products/search", "GET /search", "GET /Search", "GET /productSearch", "GET /SEARCH/all"] {
+            assert!(fits(pattern("search"), route), "{route}");
+        }
         assert!(!fits(pattern("search"), "POST /search") && !fits(pattern("search"), "GET /products"));
-        for route in ["GET /products/{id}", "GET /products/:id", "GET /products/<int:id>", "GET /a/{a}/b/{b}"] {
+        for route in [
+            "GET /products/{id}",
+            "GET /products/{id}/",
+            "GET /products/:id",
+            "GET /products/:id/",
+            "GET /products/<int:id>",
+            "GET /products/<int:id>/",
+            "GET /products/[id]",
+            "GET /products/[...slug]/",
+            "GET /products/$id",
+            "GET /a/{a}/b/{b}",
+        ] {
             assert!(fits(pattern("detail"), route), "{route}");
         }
-        for route in ["GET /products", "POST /products/{id}", "GET /a/{id}/lines"] {
+        for route in
+            ["GET /products", "GET /products/", "POST /products/{id}", "GET /a/{id}/lines", "GET /a/[id]/lines"]
+        {
             assert!(!fits(pattern("detail"), route), "{route}");
         }
         for method in ["POST", "PUT", "PATCH", "DELETE"] {

@@ -3,7 +3,7 @@
 use super::values::Values as _;
 use crate::catalog::yaml::{Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, did_you_mean};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
 /// What is gathered while a file is read, besides its faults.
@@ -27,6 +27,7 @@ pub(super) struct Component<'a> {
     pub(super) path: String,
     pub(super) line: usize,
     node: &'a Node,
+    faulty: Cell<bool>,
 }
 
 /// Whether something that listens asks who is there.
@@ -51,12 +52,18 @@ impl Guard {
 }
 
 impl<'a> Component<'a> {
+    /// True where it has a fault as a whole: whether it is used does not matter then.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.faulty.get()
+    }
+
     /// Its settings; `None` and a fault where they are no map.
     pub(super) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
         reading.gather.map(self.node, &self.path)
     }
 
     pub(super) fn fault(&self, reading: &Reading<'_>, message: impl Into<String>) {
+        self.faulty.set(true);
         reading.gather.fault(self.line, &self.path, message);
     }
 }
@@ -76,20 +83,30 @@ impl<'a> Reading<'a> {
                 self.gather.fault(entry.line, &path, "expected an id of the form `type` or `type/name`");
                 return None;
             }
-            Some(Component { id: &entry.key, kind, path, line: entry.line, node: &entry.node })
+            Some(Component {
+                id: &entry.key,
+                kind,
+                path,
+                line: entry.line,
+                node: &entry.node,
+                faulty: Cell::new(false),
+            })
         };
         map.entries().iter().filter_map(component).collect()
     }
 
-    /// The fault of a kind that is not known: what is said of it, else the nearest that is known.
-    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], told: &[(&str, &str)]) {
+    /// The fault of a kind that is not known: what is said of it, else the nearest that is known, else what to do with
+    /// `others`.
+    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], told: &[(&str, &str)], others: &str) {
+        // Newer Collectors write some kinds in another way: `k8s_attributes` was `k8sattributes`.
+        let plain = |word: &str| word.replace('_', "");
         let kind = component.kind;
-        if let Some((_, message)) = told.iter().find(|(word, _)| *word == kind) {
+        if let Some((_, message)) = told.iter().find(|(word, _)| plain(word) == plain(kind)) {
             return component.fault(self, *message);
         }
         let hint = match did_you_mean(kind, known.iter().copied()) {
             Some(word) => format!("did you mean `{word}`?"),
-            None => format!("known are {}", known.join(", ")),
+            None => format!("known are {}; {others}", known.join(", ")),
         };
         component.fault(self, format!("there is no component of the type `{kind}` here; {hint}"));
     }

@@ -1,39 +1,53 @@
-//! `${env:NAME}` in the values of a file, and the secrets that no message may show.
+//! `${env:NAME}` and `${file:PATH}` in the values of a file, and the secrets that no message may show.
 
 use crate::catalog::yaml::{Gather, Node, Value};
 use crate::model::fault::Fault;
+use std::io::Read as _;
 
 /// Keys below which every value is a secret.
-const SECRET_KEYS: [&str; 7] = ["auth_token", "password", "token", "api_key", "headers", "url", "authorization"];
+const SECRET_KEYS: [&str; 9] =
+    ["auth_token", "password", "token", "api_key", "headers", "url", "authorization", "proxy_url", "key_pem"];
 /// Parts of a variable's name that tell a secret, wherever it is used.
-const SECRET_NAMES: [&str; 9] = ["TOKEN", "SECRET", "PASSW", "KEY", "AUTH", "CREDENTIAL", "WEBHOOK", "URL", "DSN"];
+const SECRET_NAMES: [&str; 9] = ["TOKEN", "SECRET", "PASS", "KEY", "AUTH", "CREDENTIAL", "HOOK", "URL", "DSN"];
+/// Sections whose components are maps: a text directly in a component's place is what belongs below it, so a secret.
+const SECTIONS: [&str; 5] = ["receivers", "processors", "exporters", "connectors", "extensions"];
 /// Shorter secrets are masked only where a message quotes them whole, since they are parts of common words.
 const SUBSTRING_MIN: usize = 6;
 /// How many characters a message quotes of a long text, as [`Node::describe`] does.
 const QUOTED_CHARS: usize = 60;
+/// A file behind `${file:…}` holds a value; one that is longer was not meant.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+const MASKED: &str = "[masked]";
 
 /// Replaces the variables in all values; gives the secrets of the file back.
 pub(super) fn expand(gather: &Gather, root: &mut Node, environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let mut expander = Expander { gather, environment, secrets: Vec::new() };
-    expander.node(root, "", false);
+    expander.node(root, &[], "", false);
+    // The longest first: of two that begin alike, the rest of the longer one would stay.
+    expander.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    expander.secrets.dedup();
     expander.secrets
 }
 
 /// The fault without any of the secrets.
 pub(super) fn mask(mut fault: Fault, secrets: &[String]) -> Fault {
     fault.message = mask_text(fault.message, secrets);
+    // A key that holds a secret has the colon in it that was meant to end it.
+    if fault.key.contains(':') {
+        fault.key = mask_text(fault.key, secrets);
+    }
     fault
 }
 
-pub(super) fn mask_text(mut text: String, secrets: &[String]) -> String {
+fn mask_text(mut text: String, secrets: &[String]) -> String {
     for secret in secrets {
         let begin: String = secret.chars().take(QUOTED_CHARS).collect();
         text = text
-            .replace(&format!("{secret:?}"), "[masked]")
-            .replace(&format!("{begin:?}…"), "[masked]")
+            .replace(&format!("{secret:?}"), MASKED)
+            .replace(&format!("{begin:?}…"), MASKED)
             .replace(&format!("number {secret}"), "number [masked]");
         if secret.len() >= SUBSTRING_MIN {
-            text = text.replace(secret.as_str(), "[masked]");
+            text = text.replace(secret.as_str(), MASKED).replace(&secret.escape_debug().to_string(), MASKED);
         }
     }
     text
@@ -45,33 +59,65 @@ struct Expander<'a> {
     secrets: Vec<String>,
 }
 
+/// Where a text stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    line: usize,
+    path: &'a str,
+    /// Nothing of the text may be shown, not even what looks like the name of a variable.
+    secret: bool,
+}
+
 impl Expander<'_> {
-    fn node(&mut self, node: &mut Node, path: &str, secret: bool) {
+    fn node(&mut self, node: &mut Node, keys: &[&str], path: &str, secret: bool) {
+        let in_place = matches!(keys, [section, _] if SECTIONS.contains(section));
         match &mut node.value {
-            Value::Text(text) if text.contains('$') => {
-                let text = std::mem::take(text);
-                node.value = self.text(&text, node.line, path);
+            Value::Text(text) => {
+                let secret = secret || in_place || is_address_with_secret(keys, text);
+                if secret {
+                    self.keep(text);
+                }
+                if text.contains('$') {
+                    let text = std::mem::take(text);
+                    *node = self.text(&text, Place { line: node.line, path, secret });
+                    if let Some(text) = node.scalar().filter(|_| secret) {
+                        self.keep(&text);
+                    }
+                }
             }
             Value::List(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.node(item, &format!("{path}[{index}]"), secret);
+                    self.node(item, keys, &format!("{path}[{index}]"), secret);
                 }
             }
             Value::Map(entries) => {
                 for entry in entries {
-                    let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
-                    let secret = secret || SECRET_KEYS.contains(&entry.key.as_str());
-                    self.node(&mut entry.node, &path, secret);
+                    let key = entry.key.as_str();
+                    let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                    let secret_key = |key: &str| secret || SECRET_KEYS.contains(&key);
+                    // `{url:https://…}` without a space is one key, and no value.
+                    if let Some((_, rest)) = key.split_once(':').filter(|(key, _)| secret_key(key)) {
+                        self.keep(rest.trim());
+                    }
+                    let secret = secret_key(key);
+                    self.node(&mut entry.node, &[keys, &[key]].concat(), &path, secret);
                 }
             }
-            _ => {}
-        }
-        if let Some(text) = node.scalar().filter(|text| secret && !text.is_empty()) {
-            self.secrets.push(text);
+            _ => {
+                if let Some(text) = node.scalar().filter(|_| secret || in_place) {
+                    self.keep(&text);
+                }
+            }
         }
     }
 
-    fn text(&mut self, text: &str, line: usize, path: &str) -> Value {
+    fn keep(&mut self, secret: &str) {
+        if !secret.is_empty() {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+
+    fn text(&mut self, text: &str, place: Place<'_>) -> Node {
         let mut expanded = String::new();
         let mut rest = text;
         // A value that is one variable and nothing else may be a number or a truth value.
@@ -84,14 +130,14 @@ impl Expander<'_> {
                 rest = behind;
             } else if let Some(inner) = behind.strip_prefix('{') {
                 let Some(end) = inner.find('}') else {
-                    self.gather.fault(line, path, "expected a `}` behind `${`, found none");
-                    return Value::Null;
+                    self.gather.fault(place.line, place.path, "expected a `}` behind `${`, found none");
+                    return Node::new(place.line, Value::Faulty);
                 };
-                match self.variable(&inner[..end]) {
+                match self.variable(&inner[..end], place.secret) {
                     Ok(value) => expanded.push_str(&value),
                     Err(message) => {
-                        self.gather.fault(line, path, message);
-                        return Value::Null;
+                        self.gather.fault(place.line, place.path, message);
+                        return Node::new(place.line, Value::Faulty);
                     }
                 }
                 rest = &inner[end + 1..];
@@ -102,56 +148,84 @@ impl Expander<'_> {
             }
         }
         expanded.push_str(rest);
-        if whole { scalar(expanded) } else { Value::Text(expanded) }
+        if whole { word(place.line, expanded) } else { Node::new(place.line, Value::Text(expanded)) }
     }
 
-    fn variable(&mut self, inner: &str) -> Result<String, String> {
+    /// The value of what stands within `${…}`; else what is wrong with it.
+    fn variable(&mut self, inner: &str, secret: bool) -> Result<String, String> {
         if inner.contains("${") {
             // Else the text of the inner one would be the value, which whoever reads the file knows.
             return Err("expected plain text behind `:-`, found another `${`: one does not stand within another".into());
+        }
+        if let Some(path) = inner.strip_prefix("file:") {
+            let value = content(path)?;
+            self.keep(&value);
+            return Ok(value);
         }
         let (reference, default) = match inner.split_once(":-") {
             Some((reference, default)) => (reference, Some(default)),
             None => (inner, None),
         };
-        let name = match reference.split_once(':') {
-            None => reference,
-            Some(("env", name)) => name,
-            Some((scheme, _)) => {
-                return Err(format!("expected `${{env:NAME}}`, found `${{{scheme}:…}}`: only the environment is read"));
-            }
+        let (name, said) = match reference.split_once(':') {
+            None => (reference, false),
+            Some(("env", name)) => (name, true),
+            Some(_) if secret => return Err(NEITHER.into()),
+            Some((scheme, _)) => return Err(format!("{NEITHER}, found `${{{scheme}:…}}`")),
         };
         let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!(
-                "expected the name of a variable in `${{env:NAME}}`, found {name:?}; write `$$` for a plain `$`"
-            ));
+        let is_name = first && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name && secret {
+            return Err(format!("{NO_NAME}, found something else (it is not shown); {PLAIN}"));
         }
-        let value = (self.environment)(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| {
-            format!("the environment variable {name} is not set; set it, or write `${{env:{name}:-default}}`")
-        })?;
-        if SECRET_NAMES.iter().any(|part| name.to_ascii_uppercase().contains(part)) && !value.is_empty() {
-            self.secrets.push(value.clone());
+        if !is_name {
+            return Err(format!("{NO_NAME}, found {name:?}; {PLAIN}"));
+        }
+        let Some(value) = (self.environment)(name).or_else(|| default.map(str::to_owned)) else {
+            // A secret may hold `${` itself, and then this is a part of it.
+            return Err(if secret && !said {
+                format!("expected the name of a variable that is set, found another (it is not shown); {PLAIN}")
+            } else {
+                format!("the environment variable {name} is not set; set it, or write `${{env:{name}:-default}}`")
+            });
+        };
+        if SECRET_NAMES.iter().any(|part| name.to_ascii_uppercase().contains(part)) {
+            self.keep(&value);
         }
         Ok(value)
     }
 }
 
-/// A number or truth value only where nothing of the text is lost by it: `0123` stays text.
-fn scalar(text: String) -> Value {
-    match text.as_str() {
-        "" => Value::Null,
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        digits => {
-            if let Some(number) = digits.parse::<i64>().ok().filter(|number| number.to_string() == digits) {
-                return Value::Int(number);
-            }
-            let number = digits.parse::<f64>().ok();
-            match number.filter(|number| number.is_finite() && number.to_string() == digits) {
-                Some(number) => Value::Float(number),
-                None => Value::Text(text),
-            }
+const NEITHER: &str = "expected `${env:NAME}` or `${file:PATH}`";
+const NO_NAME: &str = "expected the name of a variable in `${env:NAME}`";
+const PLAIN: &str = "write `$$` for a plain `$`";
+
+/// An address that carries a user, a password or a query, which may be a key.
+fn is_address_with_secret(keys: &[&str], text: &str) -> bool {
+    keys.last().is_some_and(|key| key.ends_with("endpoint")) && text.contains(['?', '@'])
+}
+
+/// What a file holds, without the line break at its end.
+fn content(path: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > FILE_BYTES_MAX => Err(format!(
+            "expected a file of at most {FILE_BYTES_MAX} bytes behind `${{file:…}}`, found more in {path:?}"
+        )),
+        Ok(_) => {
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
         }
+        Err(error) => Err(format!("the file {path:?} of `${{file:…}}` cannot be read: {error}")),
     }
+}
+
+/// What a variable's value is where it is all there is.
+fn word(line: usize, text: String) -> Node {
+    if text.is_empty() {
+        return Node::new(line, Value::Null);
+    }
+    let node = Node::of_word(line, &text);
+    // `~` and `null` are nothing in a file that a person writes; out of a variable they are text.
+    if node.value == Value::Null { Node::new(line, Value::Text(text)) } else { node }
 }

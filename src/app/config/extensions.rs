@@ -1,5 +1,6 @@
 //! `extensions`: the store, SQL and health.
 
+use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
@@ -60,19 +61,27 @@ pub(super) struct Extensions {
 
 const KNOWN: [&str; 3] = ["store", "sql", "health_check"];
 const NO_PAGES: &str = "is not offered here; remove it: own telemetry is in the tables that SQL reads";
+const LOG_IS_QUEUE: &str =
+    "is not needed: the log is on disk and is every exporter's queue; remove it, and `storage` of the queues";
 const TOKENS: &str =
     "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or `headers` at the exporter";
 
-const INSTEAD: [(&str, &str); 7] = [
+const OTHERS: &str = "remove it, here and from service.extensions";
+
+const INSTEAD: [(&str, &str); 14] = [
     ("zpages", NO_PAGES),
     ("pprof", NO_PAGES),
     ("bearertokenauth", TOKENS),
     ("basicauth", TOKENS),
     ("oauth2client", TOKENS),
-    (
-        "file_storage",
-        "is not needed: the log is on disk and is every exporter's queue; remove it, and `storage` of the queues",
-    ),
+    ("oidc", TOKENS),
+    ("headers_setter", "is not offered here; write fixed `headers` at the exporter"),
+    ("healthcheckv2", "is not offered here; write `health_check`"),
+    ("opamp", "is not offered here; a running Spanwise reads its file again on SIGHUP"),
+    ("remotetap", NO_PAGES),
+    ("db_storage", LOG_IS_QUEUE),
+    ("redis_storage", LOG_IS_QUEUE),
+    ("file_storage", LOG_IS_QUEUE),
     ("memory_ballast", "is not needed; remove it"),
 ];
 
@@ -96,7 +105,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
     let mut seen: Vec<&str> = Vec::new();
     for component in components {
         if !KNOWN.contains(&component.kind) {
-            reading.unknown(component, &KNOWN, &INSTEAD);
+            reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
             continue;
         }
         if seen.contains(&component.kind) {
@@ -131,10 +140,10 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
         }
         extensions.store.directory = path;
     }
-    extensions.store.memory_bytes_max = map.size("memory").unwrap_or(extensions.store.memory_bytes_max);
+    extensions.store.memory_bytes_max = map.space("memory").unwrap_or(extensions.store.memory_bytes_max);
     if let Some(map) = map.map("log") {
         let log = &mut extensions.log;
-        log.bytes_max = map.size("size").map_or(log.bytes_max, |bytes| bytes as u64);
+        log.bytes_max = map.space("size").map_or(log.bytes_max, |bytes| bytes as u64);
         log.age_max = map.duration_above_zero("age").unwrap_or(log.age_max);
         log.segment_bytes = map.size("segment").map_or(log.segment_bytes.min(log.bytes_max), |bytes| bytes as u64);
         log.queue_bytes_max = map.size("queue").unwrap_or(log.queue_bytes_max);
@@ -146,10 +155,11 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
         map.finish();
     }
     let ingest = &mut extensions.ingest;
-    ingest.inflight_bytes_max = map.size("inflight").unwrap_or(ingest.inflight_bytes_max);
+    ingest.inflight_bytes_max = map.space("inflight").unwrap_or(ingest.inflight_bytes_max);
     if let Some(map) = map.map("resends") {
         ingest.dedup_window = map.duration("window").unwrap_or(ingest.dedup_window);
         ingest.dedup_entries_max = map.count("entries_max", 1).unwrap_or(ingest.dedup_entries_max);
+        ingest.dedup_bytes_max = map.size("memory").unwrap_or(ingest.dedup_bytes_max);
         ingest.dedup_logs = map.bool("logs").unwrap_or(ingest.dedup_logs);
         map.finish();
     }
@@ -187,7 +197,7 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     limits.timeout = map.duration_above_zero("timeout").unwrap_or(limits.timeout);
     limits.rows_max = map.count("rows_max", 1).unwrap_or(limits.rows_max);
     limits.sql_bytes_max = map.size("statement_size").unwrap_or(limits.sql_bytes_max);
-    sql.memory_bytes_max = map.size("memory").unwrap_or(sql.memory_bytes_max);
+    sql.memory_bytes_max = map.space("memory").unwrap_or(sql.memory_bytes_max);
     map.finish();
 }
 
@@ -207,8 +217,23 @@ fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
         map.fault("path", format!("expected a path such as /health, found {path:?}"));
     }
     map.get("allow_unauthenticated");
-    reading.not_yet(&map, &[("tls", "let a proxy in front end TLS")]);
-    reading.without_effect(&map, &["response_body", "check_collector_pipeline"]);
+    collector::http(reading, &map);
+    reading.without_effect(
+        &map,
+        &[
+            "read_timeout",
+            "max_request_body_size",
+            "cors",
+            "response_body",
+            "check_collector_pipeline",
+            "use_v2",
+            "component_health",
+        ],
+    );
+    reading.not_yet(
+        &map,
+        &[("http", "write `endpoint` and `path` directly below"), ("grpc", "ask for health over HTTP, at `endpoint`")],
+    );
     map.finish();
     HealthConfig { address, path }
 }

@@ -5,6 +5,7 @@
 
 mod alerting;
 mod budgets;
+mod collector;
 mod components;
 mod environment;
 mod exporters;
@@ -14,6 +15,7 @@ mod performance;
 mod processors;
 mod receivers;
 mod service;
+mod span_metrics;
 mod telemetry;
 mod values;
 

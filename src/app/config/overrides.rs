@@ -1,6 +1,6 @@
 //! `connectors.performance.findings`: what the user changes of single pipelines.
 
-use super::alerting::{check_order, limit_value, window};
+use super::alerting::{Judging, check_order};
 use super::performance::KnownPipelines;
 use super::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value};
@@ -10,7 +10,11 @@ use crate::model::pipeline::{Param, PipelineDef};
 use crate::model::units::{DURATION, duration_whole_ms};
 use std::collections::BTreeMap;
 
-pub(super) fn read(map: &MapReader<'_>, known: &KnownPipelines) -> BTreeMap<String, PipelineOverride> {
+pub(super) fn read(
+    judging: Judging<'_>,
+    map: &MapReader<'_>,
+    known: &KnownPipelines,
+) -> BTreeMap<String, PipelineOverride> {
     let mut overrides = BTreeMap::new();
     for entry in map.entries() {
         let Some(pipeline) = known.pipelines.iter().find(|pipeline| pipeline.id == entry.key) else {
@@ -24,27 +28,27 @@ pub(super) fn read(map: &MapReader<'_>, known: &KnownPipelines) -> BTreeMap<Stri
             continue;
         };
         if let Some(map) = map.map(&entry.key) {
-            overrides.insert(entry.key.clone(), changes(map, pipeline));
+            overrides.insert(entry.key.clone(), changes(judging, map, pipeline));
         }
     }
     overrides
 }
 
-fn changes(map: MapReader<'_>, pipeline: &PipelineDef) -> PipelineOverride {
+fn changes(judging: Judging<'_>, map: MapReader<'_>, pipeline: &PipelineDef) -> PipelineOverride {
     let mut changes = PipelineOverride {
         disabled: map.bool("disabled").unwrap_or(false),
         params: map.map("params").map(|map| params(&map, pipeline)).unwrap_or_default(),
         ..PipelineOverride::default()
     };
     if let Some(finding) = &pipeline.finding {
-        changes.warning = limit_value(&map, "warning", &finding.unit);
-        changes.critical = limit_value(&map, "critical", &finding.unit);
+        changes.warning = judging.limit(&map, "warning", &finding.unit);
+        changes.critical = judging.limit(&map, "critical", &finding.unit);
         let (warning, critical) = (changes.warning.or(finding.warning), changes.critical.or(finding.critical));
         if changes.warning.is_some() || changes.critical.is_some() {
             check_order(&map, warning, critical, finding.direction);
         }
         changes.samples_min = map.count("samples_min", 0).map(|samples| samples as u64);
-        changes.window_ms = window(&map, "window");
+        changes.window_ms = judging.window(&map, "window");
         changes.for_ms = duration_or_none(&map, "for");
         changes.keep_firing_for_ms = duration_or_none(&map, "keep_firing_for");
     } else {

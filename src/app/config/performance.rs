@@ -1,14 +1,16 @@
 //! `connectors`: `performance`, and what is said of the others.
 
+use super::alerting::Judging;
 use super::components::{Component, Reading};
 use super::service::{Service, stands_in};
 use super::values::Values as _;
-use super::{alerting, budgets, overrides};
+use super::{alerting, budgets, overrides, span_metrics};
 use crate::catalog::pipelines;
 use crate::catalog::yaml::MapReader;
 use crate::engine::findings::PipelineOverride;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::pipeline::PipelineDef;
+use crate::model::units::human_ms;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,15 +75,25 @@ impl Default for PerformanceConfig {
     }
 }
 
+/// The finding with the longest window, and the budget without which it judges nothing.
+const AVAILABILITY: (&str, &str) = ("availability_budget", "availability");
+
 const KNOWN: [&str; 3] = ["performance", "span_metrics", "spanmetrics"];
 const OTHERS: &str = "is not offered here; run it in a Collector in front, which sends here with `otlp_grpc`";
 const ROLLUP: &str = "is not offered here; write a rollup or view in SQL, in the folder that \
                       `connectors.performance.pipelines` names";
-const INSTEAD: [(&str, &str); 6] = [
+const OTHERS_DO: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
+const INSTEAD: [(&str, &str); 12] = [
     ("forward", OTHERS),
     ("routing", OTHERS),
     ("failover", OTHERS),
+    ("roundrobin", OTHERS),
+    ("otlpjson", OTHERS),
+    ("datadog", OTHERS),
+    ("grafanacloud", OTHERS),
     ("count", ROLLUP),
+    ("sum", ROLLUP),
+    ("signaltometrics", ROLLUP),
     ("servicegraph", ROLLUP),
     ("exceptions", ROLLUP),
 ];
@@ -96,7 +108,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
                     component
                         .fault(reading, format!("{:?} is there already; expected one `performance` in all", first.id));
                 } else if let Some(map) = component.settings(reading) {
-                    config = Some(performance(component.id, map));
+                    config = Some(performance(reading, component.id, map));
                 }
             }
             "span_metrics" | "spanmetrics" => {
@@ -106,10 +118,11 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
                     "is built in: the `performance` connector gives the same metrics to the prometheus exporter",
                 );
                 if let Some(map) = component.settings(reading) {
-                    span_metrics(reading, map);
+                    span_metrics::read(reading, &map);
+                    map.finish();
                 }
             }
-            _ => reading.unknown(component, &KNOWN, &INSTEAD),
+            _ => reading.unknown(component, &KNOWN, &INSTEAD, OTHERS_DO),
         }
     }
     config.unwrap_or_else(|| {
@@ -118,7 +131,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
     })
 }
 
-fn performance(id: &str, map: MapReader<'_>) -> PerformanceConfig {
+fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> PerformanceConfig {
     let defaults = PerformanceConfig::default();
     let pipelines_dir = map.existing("pipelines", "a folder of SQL files", Path::is_dir);
     let schemas_dir = map.existing("schemas", "a folder of YAML files", Path::is_dir);
@@ -127,30 +140,54 @@ fn performance(id: &str, map: MapReader<'_>) -> PerformanceConfig {
     let given = |key| map.has(key);
     let default_limits =
         if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { super::defaults() };
+    let retention = map.map("retention").map_or(defaults.retention, |map| retention(map, defaults.retention));
+    let judging = Judging { reading, kept: retention.hour };
     let config = PerformanceConfig {
         id: id.to_owned(),
         interval: interval(&map).unwrap_or(defaults.interval),
         lag: map.duration("lag").unwrap_or(defaults.lag),
         timeout: map.duration_above_zero("timeout").unwrap_or(defaults.timeout),
         series_max: map.count("series_max", 1).unwrap_or(defaults.series_max),
-        memory_bytes_max: map.size("memory").unwrap_or(defaults.memory_bytes_max),
-        retention: map.map("retention").map_or(defaults.retention, |map| retention(map, defaults.retention)),
+        memory_bytes_max: map.space("memory").unwrap_or(defaults.memory_bytes_max),
+        retention,
         budgets: if given("budgets") {
             map.map("budgets").map(budgets::read).unwrap_or_default()
         } else {
             default_limits.0
         },
         alerting: if given("alerting") {
-            map.map("alerting").map(|map| alerting::read(map, &known.pipelines)).unwrap_or_default()
+            map.map("alerting").map(|map| alerting::read(judging, map, &known.pipelines)).unwrap_or_default()
         } else {
             default_limits.1
         },
-        overrides: map.map("findings").map(|map| overrides::read(&map, &known)).unwrap_or_default(),
+        overrides: map.map("findings").map(|map| overrides::read(judging, &map, &known)).unwrap_or_default(),
         pipelines_dir,
         schemas_dir,
     };
+    note_short_retention(judging, &map, &config, &known);
     map.finish();
     config
+}
+
+/// Says which of the judged windows reach further back than rows are kept.
+fn note_short_retention(judging: Judging<'_>, map: &MapReader<'_>, config: &PerformanceConfig, known: &KnownPipelines) {
+    let kept_ms = i64::try_from(judging.kept.as_millis()).unwrap_or(i64::MAX);
+    let judged = |pipeline: &&PipelineDef| {
+        let Some(finding) = &pipeline.finding else { return false };
+        let changes = config.overrides.get(&pipeline.id);
+        let off = changes.is_some_and(|changes| changes.disabled || changes.window_ms.is_some());
+        let asked =
+            !finding.alerting_only || config.alerting.iter().any(|limit| finding.alerting.as_ref() == Some(&limit.key));
+        let promised =
+            pipeline.id != AVAILABILITY.0 || config.budgets.iter().any(|budget| budget.name == AVAILABILITY.1);
+        !off && asked && promised
+    };
+    for pipeline in known.pipelines.iter().filter(judged).filter(|pipeline| pipeline.window_ms > kept_ms) {
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        let (window, kept) = (human_ms(pipeline.window_ms as f64), human_ms(kept_ms as f64));
+        let message = format!("{} judges {window}, of which only {kept} are kept", pipeline.id);
+        judging.reading.note(map.get("retention").map_or(0, |node| node.line), map.path("retention.hour"), message);
+    }
 }
 
 fn interval(map: &MapReader<'_>) -> Option<Duration> {
@@ -187,64 +224,6 @@ fn known_pipelines(dir: Option<&Path>) -> KnownPipelines {
     // What a faulty file says of its limits and parameters may be half of it.
     read.pipelines.retain(|pipeline| !read.faults.iter().any(|fault| fault.file == pipeline.file));
     KnownPipelines { pipelines: read.pipelines, complete: read.faults.is_empty() }
-}
-
-/// What the built-in metrics are like; whatever a file asks for beyond it is a fault.
-fn span_metrics(reading: &Reading<'_>, map: MapReader<'_>) {
-    const BUCKETS_MS: [f64; 16] =
-        [2., 4., 6., 8., 10., 50., 100., 200., 400., 800., 1000., 1400., 2000., 5000., 10_000., 15_000.];
-    let sql = "write a rollup in SQL for it, in the folder that `connectors.performance.pipelines` names";
-    for key in ["dimensions", "calls_dimensions", "exclude_dimensions"] {
-        if !map.list(key).unwrap_or_default().is_empty() {
-            map.fault(key, format!("expected none, since the built-in metrics have the default dimensions; {sql}"));
-        }
-    }
-    if let Some(namespace) = map.text("namespace").filter(|namespace| namespace != "traces.span.metrics") {
-        map.fault("namespace", format!("expected traces.span.metrics, found {namespace:?}"));
-    }
-    if map.text("aggregation_temporality").is_some_and(|temporality| !temporality.ends_with("CUMULATIVE")) {
-        map.fault("aggregation_temporality", "expected AGGREGATION_TEMPORALITY_CUMULATIVE, as Prometheus needs it");
-    }
-    if let Some(histogram) = map.map("histogram") {
-        if histogram.text("unit").is_some_and(|unit| unit != "ms") {
-            histogram.fault("unit", "expected ms, in which the built-in metrics are");
-        }
-        if histogram.bool("disable") == Some(true) {
-            histogram.fault("disable", "expected false: calls and durations are counted together");
-        }
-        if histogram.given("exponential") {
-            histogram.fault("exponential", format!("expected `explicit`, which is all that is offered yet; or {sql}"));
-        }
-        histogram.get("dimensions");
-        if let Some(explicit) = histogram.map("explicit") {
-            let buckets = explicit.list("buckets").unwrap_or_default().iter();
-            let found: Vec<Option<f64>> =
-                buckets.map(|node| crate::model::units::duration_ms(&node.scalar().unwrap_or_default())).collect();
-            if explicit.given("buckets") && !found.iter().copied().eq(BUCKETS_MS.iter().map(|ms| Some(*ms))) {
-                explicit
-                    .fault("buckets", "expected the connector's default buckets, which are counted exactly; remove it");
-            }
-            explicit.finish();
-        }
-        histogram.finish();
-    }
-    reading.without_effect(
-        &map,
-        &[
-            "exemplars",
-            "events",
-            "aggregation_cardinality_limit",
-            "metrics_expiration",
-            "series_expiration",
-            "metrics_flush_interval",
-            "resource_metrics_key_attributes",
-            "metric_timestamp_cache_size",
-            "dimensions_cache_size",
-            "include_instrumentation_scope",
-            "add_resource_attributes",
-        ],
-    );
-    map.finish();
 }
 
 /// Says where `performance` reads more than the file says.

@@ -12,7 +12,9 @@ const BEHIND: &str = "is not supported yet; run it in a Collector behind, to whi
 const BEFORE: &str = "is not supported yet; run it in a Collector in front, which sends here with `otlp_grpc`";
 const NOT_NEEDED: &str = "is not needed here; remove it from `processors` and from the pipelines";
 
-const INSTEAD: [(&str, &str); 16] = [
+const OTHERS: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
+
+const INSTEAD: [(&str, &str); 23] = [
     ("tail_sampling", BEHIND),
     ("probabilistic_sampler", BEHIND),
     ("resource", BEFORE),
@@ -24,10 +26,20 @@ const INSTEAD: [(&str, &str); 16] = [
     ("resourcedetection", BEFORE),
     ("k8sattributes", BEFORE),
     ("metricstransform", BEFORE),
+    ("metricsgeneration", BEFORE),
     ("groupbyattrs", BEFORE),
+    ("routing", BEFORE),
+    ("schema", BEFORE),
+    ("geoip", BEFORE),
+    ("logdedup", BEFORE),
+    ("interval", NOT_NEEDED),
     ("groupbytrace", NOT_NEEDED),
     ("cumulativetodelta", NOT_NEEDED),
     ("deltatocumulative", NOT_NEEDED),
+    (
+        "servicegraph",
+        "is not offered here; write a rollup or view in SQL, in the folder that `connectors.performance.pipelines` names",
+    ),
     (
         "spanmetrics",
         "is the `performance` connector here; remove it, and read its metrics from the prometheus exporter",
@@ -50,7 +62,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) {
                 "min_gc_interval_when_hard_limited",
             ],
             _ => {
-                reading.unknown(component, &KNOWN, &INSTEAD);
+                reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
                 continue;
             }
         };

@@ -1,8 +1,10 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
+use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
+use crate::ingest::receivers::DoorSettings;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
 use std::fmt;
@@ -31,21 +33,6 @@ impl fmt::Debug for ReceiverConfig {
 }
 
 const KNOWN: [&str; 1] = ["otlp"];
-const OTHERS: [&str; 12] = [
-    "prometheus",
-    "jaeger",
-    "zipkin",
-    "hostmetrics",
-    "filelog",
-    "kafka",
-    "redis",
-    "postgresql",
-    "mysql",
-    "statsd",
-    "k8s_cluster",
-    "opencensus",
-];
-
 /// Says of a Collector's receiver how its data comes here.
 const INSTEAD: &str = "only OTLP is received here; keep this receiver in a Collector, and have it export with \
                        `otlp_grpc: {endpoint: 127.0.0.1:4317, tls: {insecure: true}}`";
@@ -54,8 +41,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Vec<R
     let mut receivers = Vec::new();
     for component in components {
         if component.kind != "otlp" {
-            let told: Vec<(&str, &str)> = OTHERS.iter().map(|kind| (*kind, INSTEAD)).collect();
-            reading.unknown(component, &KNOWN, &told);
+            reading.unknown(component, &KNOWN, &[], INSTEAD);
             continue;
         }
         let Some(map) = component.settings(reading) else { continue };
@@ -91,11 +77,9 @@ fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings)
             None => defaults.max_recv_msg_size_bytes,
         },
         auth_token,
+        door: bounds(&map),
     };
-    reading.without_effect(
-        &map,
-        &["max_concurrent_streams", "read_buffer_size", "write_buffer_size", "keepalive", "include_metadata"],
-    );
+    collector::grpc(reading, &map);
     map.finish();
     (address, settings)
 }
@@ -115,6 +99,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         metrics_url_path: path("metrics_url_path", defaults.metrics_url_path),
         logs_url_path: path("logs_url_path", defaults.logs_url_path),
         auth_token,
+        door: bounds(&map),
         cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
     };
     for (key, path) in [
@@ -130,21 +115,19 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
     if paths[0] == paths[1] || paths[0] == paths[2] || paths[1] == paths[2] {
         map.fault("traces_url_path", "expected three different paths for traces, metrics and logs");
     }
-    reading.without_effect(
-        &map,
-        &[
-            "include_metadata",
-            "response_headers",
-            "compression_algorithms",
-            "read_timeout",
-            "read_header_timeout",
-            "write_timeout",
-            "idle_timeout",
-            "keep_alives_enabled",
-        ],
-    );
+    collector::http(reading, &map);
     map.finish();
     (address, settings)
+}
+
+/// What is let in. A Collector's `read_timeout: 0` is none; here there is always one.
+fn bounds(map: &MapReader<'_>) -> DoorSettings {
+    let defaults = DoorSettings::default();
+    let read_timeout = map.duration("read_timeout").filter(|timeout| !timeout.is_zero());
+    DoorSettings {
+        connections_max: map.count("connections_max", 1).unwrap_or(defaults.connections_max),
+        read_timeout: read_timeout.unwrap_or(defaults.read_timeout),
+    }
 }
 
 /// Where is listened, and the token that is asked for.
@@ -152,20 +135,6 @@ fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, O
     let token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     let address = reading.listen(map, loopback(port), Guard::of(map.given("auth_token"), anyone));
-    if map.text("transport").is_some_and(|transport| transport != "tcp") {
-        map.fault("transport", "expected tcp, which is all that is listened on");
-    }
-    reading.not_yet(
-        map,
-        &[
-            ("tls", "let a proxy in front end TLS, and listen on loopback behind it"),
-            (
-                "auth",
-                "write `auth_token: ${env:TOKEN}` in its place: senders then show `authorization: Bearer <token>`",
-            ),
-            ("middlewares", "remove it"),
-        ],
-    );
     (address, token.map(|token| token.reveal().to_owned()))
 }
 

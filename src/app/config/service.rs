@@ -2,7 +2,7 @@
 
 use super::components::{Component, Reading};
 use super::telemetry::{self, TelemetryConfig};
-use crate::catalog::yaml::{MapReader, Value};
+use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::did_you_mean;
 use crate::model::signal::Signal;
 use crate::sinks::settings::Feed;
@@ -29,6 +29,10 @@ pub(super) struct Service {
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) telemetry: TelemetryConfig,
     path: String,
+    /// Pipelines whose signal is not known: what they name is not unused.
+    strange: Vec<Pipeline>,
+    /// A list that names components could not be read: what stands in none may stand there.
+    unread: bool,
 }
 
 /// The sections that pipelines name.
@@ -48,66 +52,99 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     let map = top.map("service")?;
     let extensions = names(&map, "extensions");
     let telemetry = map.map("telemetry").map_or_else(TelemetryConfig::default, |map| telemetry::read(reading, map));
-    let mut found = Vec::new();
-    if map.need("pipelines")
-        && let Some(pipelines) = map.map("pipelines")
-    {
+    let mut service = Service {
+        unread: !extensions.complete,
+        extensions: extensions.named,
+        pipelines: Vec::new(),
+        telemetry,
+        path: map.path("pipelines"),
+        strange: Vec::new(),
+    };
+    let pipelines = if map.need("pipelines") { map.map("pipelines") } else { None };
+    service.unread |= pipelines.is_none();
+    if let Some(pipelines) = pipelines {
         if pipelines.entries().is_empty() {
             map.fault("pipelines", "expected at least one pipeline such as `traces`, found none");
+            service.unread = true;
         }
         for entry in pipelines.entries() {
-            let path = pipelines.path(&entry.key);
-            let kind = entry.key.split('/').next().unwrap_or_default();
-            let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.as_str() == kind) else {
-                let hint = did_you_mean(kind, Signal::ALL.map(Signal::as_str));
-                let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
-                let message = format!(
-                    "expected traces, metrics or logs, or one with a name such as traces/shop, found {kind:?}{hint}"
-                );
-                reading.gather.fault(entry.line, path, message);
-                continue;
-            };
-            if let Some(map) = reading.gather.map(&entry.node, &path) {
-                found.push(pipeline(map, path, entry.line, signal));
-            }
+            service.pipeline(reading, &pipelines, entry);
         }
     }
-    let path = map.path("pipelines");
     map.finish();
-    Some(Service { extensions, pipelines: found, telemetry, path })
+    Some(service)
 }
 
-fn pipeline(map: MapReader<'_>, path: String, line: usize, signal: Signal) -> Pipeline {
-    let some = |key, what| {
-        let named = names(&map, key);
-        if named.is_empty() {
-            map.fault(key, format!("expected at least one {what}, found none"));
-        }
-        named
-    };
-    let receivers = some("receivers", "receiver");
-    let exporters = some("exporters", "exporter");
-    let processors = names(&map, "processors");
-    map.finish();
-    Pipeline { path, line, signal, receivers, processors, exporters }
+/// The ids in a list.
+struct Names {
+    named: Vec<Named>,
+    /// False where a part of it could not be read.
+    complete: bool,
 }
 
-fn names(map: &MapReader<'_>, key: &str) -> Vec<Named> {
-    let mut named: Vec<Named> = Vec::new();
-    for (index, node) in map.list(key).unwrap_or_default().iter().enumerate() {
+fn names(map: &MapReader<'_>, key: &str) -> Names {
+    let mut names = Names { named: Vec::new(), complete: true };
+    let Some(node) = map.get(key).filter(|node| node.value != Value::Null) else { return names };
+    if let Value::Text(id) = &node.value {
+        // It is clear what was meant, so nothing else becomes a fault by it.
+        map.fault(key, format!("expected a list such as [{id}], found text {id:?}"));
+        names.named.push(Named { id: id.clone(), line: node.line });
+        return names;
+    }
+    let items = map.list(key);
+    names.complete = items.is_some();
+    for (index, node) in items.unwrap_or_default().iter().enumerate() {
         let path = format!("{}[{index}]", map.path(key));
         match &node.value {
-            Value::Text(id) if named.iter().any(|other| other.id == *id) => {
+            Value::Text(id) if stands_in(&names.named, id) => {
                 map.gather().fault(node.line, path, format!("{id:?} stands in this list already"));
             }
-            Value::Text(id) => named.push(Named { id: id.clone(), line: node.line }),
-            _ => map.gather().expected(node, path, "the id of a component"),
+            Value::Text(id) => names.named.push(Named { id: id.clone(), line: node.line }),
+            _ => {
+                names.complete = false;
+                map.gather().expected(node, path, "the id of a component");
+            }
         }
     }
-    named
+    names
 }
 
 impl Service {
+    /// Reads one entry of `pipelines`.
+    fn pipeline(&mut self, reading: &Reading<'_>, pipelines: &MapReader<'_>, entry: &Entry) {
+        let path = pipelines.path(&entry.key);
+        let kind = entry.key.split('/').next().unwrap_or_default();
+        let signal = Signal::ALL.into_iter().find(|signal| signal.as_str() == kind);
+        if signal.is_none() {
+            let hint = did_you_mean(kind, Signal::ALL.map(Signal::as_str));
+            let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            let message = format!(
+                "expected traces, metrics or logs, or one with a name such as traces/shop, found {kind:?}{hint}"
+            );
+            reading.gather.fault(entry.line, &path, message);
+        }
+        let Some(map) = reading.gather.map(&entry.node, &path) else {
+            self.unread = true;
+            return;
+        };
+        let mut some = |key, what: Option<&str>| {
+            let Names { named, complete } = names(&map, key);
+            self.unread |= !complete;
+            if let Some(what) = what.filter(|_| complete && named.is_empty() && signal.is_some()) {
+                map.fault(key, format!("expected at least one {what}, found none"));
+            }
+            named
+        };
+        let receivers = some("receivers", Some("receiver"));
+        let exporters = some("exporters", Some("exporter"));
+        let processors = some("processors", None);
+        map.finish();
+        // What a pipeline of no known signal names is not unused; nothing else comes of it.
+        let list = if signal.is_some() { &mut self.pipelines } else { &mut self.strange };
+        let signal = signal.unwrap_or(Signal::Traces);
+        list.push(Pipeline { path, line: entry.line, signal, receivers, processors, exporters });
+    }
+
     /// What the pipelines in which an exporter stands lead to it, by signal.
     pub(super) fn feeds_of(&self, exporter: &str) -> Vec<Feed> {
         let standing = || self.pipelines.iter().filter(|pipeline| stands_in(&pipeline.exporters, exporter));
@@ -146,21 +183,33 @@ impl Service {
     }
 
     fn check_unused(&self, reading: &Reading<'_>, sections: &Sections<'_>) {
-        let in_pipeline = |id: &str| {
-            let lists = self.pipelines.iter().flat_map(|p| [&p.receivers, &p.processors, &p.exporters]);
-            lists.flatten().any(|named| named.id == id)
+        if self.unread {
+            return;
+        }
+        let pipelines = || self.pipelines.iter().chain(&self.strange);
+        let received = |id: &str| pipelines().any(|p| stands_in(&p.receivers, id));
+        let processed = |id: &str| pipelines().any(|p| stands_in(&p.processors, id));
+        let exported = |id: &str| pipelines().any(|p| stands_in(&p.exporters, id));
+        let stands = |component: &Component<'_>, section: &str| match section {
+            "receivers" => received(component.id),
+            "processors" => processed(component.id),
+            "exporters" => exported(component.id),
+            // `performance` is attached by itself where nobody names it.
+            _ => component.kind == "performance" || received(component.id) || exported(component.id),
         };
-        let standing = [&sections.receivers, &sections.processors, &sections.exporters];
-        for component in standing.into_iter().flatten().filter(|component| !in_pipeline(component.id)) {
-            let message = format!("stands in no pipeline; name it in one under {}, or remove it", self.path);
-            component.fault(reading, message);
+        let standing = [
+            ("receivers", &sections.receivers),
+            ("processors", &sections.processors),
+            ("exporters", &sections.exporters),
+            ("connectors", &sections.connectors),
+        ];
+        for (section, components) in standing {
+            for component in components.iter().filter(|one| !one.is_faulty() && !stands(one, section)) {
+                let message = format!("stands in no pipeline; name it in one under {}, or remove it", self.path);
+                component.fault(reading, message);
+            }
         }
-        // `performance` is attached by itself where nobody names it.
-        let others = sections.connectors.iter().filter(|connector| connector.kind != "performance");
-        for component in others.filter(|component| !in_pipeline(component.id)) {
-            component.fault(reading, format!("stands in no pipeline; name it under {}, or remove it", self.path));
-        }
-        for component in &sections.extensions {
+        for component in sections.extensions.iter().filter(|one| !one.is_faulty()) {
             if !stands_in(&self.extensions, component.id) {
                 let message = format!("is not started; add {:?} to service.extensions, or remove it", component.id);
                 component.fault(reading, message);
@@ -173,11 +222,13 @@ fn check_name(reading: &Reading<'_>, named: &Named, path: &str, section: &str, k
     if known.contains(&named.id.as_str()) {
         return;
     }
+    let of_performance = named.id.split('/').next() == Some("performance");
     let hint = match did_you_mean(&named.id, known.iter().copied()) {
         Some(word) => format!("; did you mean {word:?}?"),
-        None => String::new(),
+        None if of_performance => format!("; write `connectors: {{{}: }}`", named.id),
+        None => "; define it there, or take it out of the list".to_owned(),
     };
-    let section = if named.id.split('/').next() == Some("performance") { "connectors" } else { section };
+    let section = if of_performance { "connectors" } else { section };
     reading.gather.fault(named.line, path, format!("{:?} is not defined under {section}{hint}", named.id));
 }
 

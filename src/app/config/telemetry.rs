@@ -3,7 +3,7 @@
 use super::components::Reading;
 use super::exporters::outward_endpoint;
 use super::values::Values as _;
-use crate::catalog::yaml::MapReader;
+use crate::catalog::yaml::{MapReader, Value};
 use crate::sinks::settings::Secret;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -131,15 +131,34 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig
         traces(reading, map, &mut config);
     }
     if let Some(map) = map.map("resource") {
-        for entry in map.entries() {
-            // The Collector removes an attribute by giving it nothing.
-            if let Some(value) = map.text(&entry.key) {
-                config.resource.insert(entry.key.clone(), value);
-            }
-        }
+        resource(reading, &map, &mut config.resource);
     }
     map.finish();
     config
+}
+
+/// Attributes by name, or in the form of OpenTelemetry's own configuration files: `attributes: [{name, value}]`.
+fn resource(reading: &Reading<'_>, map: &MapReader<'_>, resource: &mut BTreeMap<String, String>) {
+    let declared = map.get("attributes").is_some_and(|node| matches!(node.value, Value::List(_)));
+    if declared {
+        for item in map.maps("attributes") {
+            let name = item.need_str("name");
+            if let Some(value) = item.text("value").filter(|_| !name.is_empty()) {
+                resource.insert(name, value);
+            }
+            item.get("type");
+            item.finish();
+        }
+        reading.without_effect(map, &["schema_url", "detectors", "detection/development"]);
+        reading.not_yet(map, &[("attributes_list", "write them into `attributes`, as {name, value}")]);
+    }
+    let of_the_form = ["attributes", "schema_url", "detectors", "detection/development", "attributes_list"];
+    for entry in map.entries().iter().filter(|entry| !declared || !of_the_form.contains(&entry.key.as_str())) {
+        // The Collector removes an attribute by giving it nothing.
+        if let Some(value) = map.text(&entry.key) {
+            resource.insert(entry.key.clone(), value);
+        }
+    }
 }
 
 fn logs(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig) {
@@ -179,7 +198,7 @@ fn traces(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfi
     config.traces = map.word("level", &LEVELS).unwrap_or_default() != MetricsLevel::None;
     config.traces_to = outward(reading, &map, &TRACES);
     reading.note_key(&map, "sampler", "has no effect: of each kind of own work so much is traced as costs nothing");
-    reading.without_effect(&map, &["propagators"]);
+    reading.without_effect(&map, &["propagators", "limits"]);
     map.finish();
 }
 
@@ -205,7 +224,7 @@ const METRICS: Way = Way {
     key: "readers",
     drivers: &["periodic"],
     interval: "interval",
-    idle: &["timeout", "cardinality_limits"],
+    idle: &["timeout", "cardinality_limits", "producers"],
     unneeded: &[("console", ON_STDERR), ("prometheus", IN_THE_SCRAPE)],
 };
 const LOGS: Way = Way {
@@ -250,23 +269,39 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<Outwa
     for (key, message) in way.unneeded {
         reading.note_key(&exporter, key, message);
     }
-    let otlp = exporter.map("otlp");
-    exporter.finish();
-    let otlp = otlp?;
-    let protocol = otlp.text("protocol").unwrap_or_default();
-    if protocol != "grpc" {
-        otlp.fault("protocol", format!("expected grpc, which is all that is offered yet, found {protocol:?}"));
+    let elsewhere = "is not supported yet; write `otlp_grpc` with the gRPC endpoint of the same target";
+    if let Some(node) = exporter.get("otlp_http").filter(|node| node.holds_something()) {
+        reading.gather.fault(node.line, exporter.path("otlp_http"), elsewhere);
     }
+    let (older, newer) = (exporter.map("otlp"), exporter.map("otlp_grpc"));
+    exporter.finish();
+    if let Some(otlp) = &older {
+        let protocol = otlp.text("protocol").unwrap_or_default();
+        if protocol != "grpc" {
+            otlp.fault("protocol", format!("expected grpc, which is all that is offered yet, found {protocol:?}"));
+        }
+    }
+    let otlp = older.or(newer)?;
     let endpoint = if otlp.need("endpoint") { outward_endpoint(reading, &otlp, "endpoint", false) } else { None };
-    let insecure = otlp.bool("insecure").unwrap_or(false);
+    let insecure = insecure(reading, &otlp);
     let headers = otlp.headers("headers");
-    reading.without_effect(
-        &otlp,
-        &["compression", "timeout", "temporality_preference", "default_histogram_aggregation", "headers_list"],
-    );
-    reading.not_yet(&otlp, &[("tls", "name the server by an https:// URL whose certificate the system trusts")]);
+    reading
+        .without_effect(&otlp, &["compression", "timeout", "temporality_preference", "default_histogram_aggregation"]);
+    reading.not_yet(&otlp, &[("headers_list", "write them into `headers`, as {name, value}")]);
     otlp.finish();
     Some(OutwardTelemetry { endpoint: url(&endpoint?, insecure), headers, interval })
+}
+
+/// Whether plain text is meant where the endpoint names no scheme: the older form says it beside, the newer under `tls`.
+fn insecure(reading: &Reading<'_>, otlp: &MapReader<'_>) -> bool {
+    let trusted = "name the server by an https:// URL whose certificate the system trusts";
+    reading.not_yet(otlp, &[("certificate", trusted), ("client_certificate", trusted), ("client_key", trusted)]);
+    let beside = otlp.bool("insecure").unwrap_or(false);
+    let Some(tls) = otlp.map("tls") else { return beside };
+    let below = tls.bool("insecure").unwrap_or(false);
+    reading.not_yet(&tls, &[("ca_file", trusted), ("cert_file", trusted), ("key_file", trusted)]);
+    tls.finish();
+    beside || below
 }
 
 /// A scheme says whether there is TLS; without one, `insecure` does.

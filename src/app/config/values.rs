@@ -14,6 +14,8 @@ pub(super) trait Values {
     fn duration_above_zero(&self, key: &str) -> Option<Duration>;
     /// A size in bytes that is not nought.
     fn size(&self, key: &str) -> Option<usize>;
+    /// The size of a store or a bound of memory: less than 1 MB was not meant.
+    fn space(&self, key: &str) -> Option<usize>;
     /// A whole number of at least `least`.
     fn count(&self, key: &str, least: usize) -> Option<usize>;
     /// Text, or a number or truth value taken as text.
@@ -42,6 +44,11 @@ impl Values for MapReader<'_> {
         self.parsed(key, SIZE, |text| whole(size_bytes(text)?).filter(|bytes| *bytes > 0))
     }
 
+    fn space(&self, key: &str) -> Option<usize> {
+        let expected = format!("{SIZE}, at least 1mb");
+        self.parsed(key, &expected, |text| whole(size_bytes(text)?).filter(|bytes| *bytes >= 1_000_000))
+    }
+
     fn count(&self, key: &str, least: usize) -> Option<usize> {
         let expected = format!("a whole number, at least {least}");
         self.parsed(key, &expected, |text| text.parse().ok().filter(|count| *count >= least))
@@ -52,7 +59,7 @@ impl Values for MapReader<'_> {
     }
 
     fn secret(&self, key: &str) -> Option<Secret> {
-        let node = self.get(key)?;
+        let node = self.get(key).filter(|node| node.value != Value::Faulty)?;
         let Some(text) = node.scalar() else {
             // Nothing is a fault, too: an empty variable must not switch a check of tokens off.
             let found = if node.value == Value::Null { "nothing" } else { "a list or a map" };
@@ -74,7 +81,7 @@ impl Values for MapReader<'_> {
         let Some(node) = self.get(key) else { return Vec::new() };
         let mut headers = Vec::new();
         match &node.value {
-            Value::Null => {}
+            Value::Null | Value::Faulty => {}
             Value::Map(_) => {
                 let Some(map) = self.map(key) else { return Vec::new() };
                 for entry in map.entries() {

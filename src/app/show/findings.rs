@@ -1,7 +1,8 @@
 //! Findings for people.
 
-use super::{Tone, plain, toned};
+use super::{Frame, Tone, plain, toned};
 use crate::model::finding::{Finding, FindingState, Severity};
+use crate::model::shown::shown;
 use crate::model::units::{human, human_count, human_ms};
 
 /// The findings, one below the other, and a line that counts them. Times are told against `now_ms`.
@@ -18,19 +19,27 @@ pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
 
 /// What `findings` shows: what fires and what is about to, or with `all` every key, and a line that counts all of them.
 #[must_use]
-pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> String {
+pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> Frame {
     let shown = chosen(all_findings, all);
-    let mut text: String = shown.iter().map(|finding| one(finding, colour, now_ms)).collect();
-    text.push_str(&summary(all_findings));
-    text.push_str(if shown.len() < all_findings.len() { " (--all shows every key)\n" } else { "\n" });
-    text
+    let more = if shown.len() < all_findings.len() { " (--all shows every key)" } else { "" };
+    let foot = format!("{}{more}\n", summary(all_findings));
+    Frame { head: String::new(), findings: blocks(&shown, colour, now_ms), foot }
 }
 
-/// The findings that fire or are about to; with `all`, every one.
+/// Each finding for itself.
+#[must_use]
+pub fn blocks(findings: &[Finding], colour: bool, now_ms: i64) -> Vec<String> {
+    findings.iter().map(|finding| one(finding, colour, now_ms)).collect()
+}
+
+/// The findings that fire or are about to, as many of a pipeline as it shows; with `all`, every one.
 #[must_use]
 pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
-    let wanted = |finding: &&Finding| all || matches!(finding.state, FindingState::Firing | FindingState::Pending);
-    findings.iter().filter(wanted).cloned().collect()
+    if all {
+        return findings.to_vec();
+    }
+    let telling = |finding: &&Finding| matches!(finding.state, FindingState::Firing | FindingState::Pending);
+    shown(findings).into_iter().filter(telling).cloned().collect()
 }
 
 /// How many keys are in which state: `2 fire (1 critical), 1 pending, 40 ok, 3 without data`.
@@ -75,6 +84,10 @@ fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
     match (finding.value, finding.limit) {
         (Some(value), Some(limit)) => {
             facts.push(format!("{}, limit {}", human(value, &finding.unit), human(limit, &finding.unit)));
+            // Of what is past its limit the two numbers say it.
+            if let Some(headroom) = finding.headroom.filter(|headroom| *headroom >= 0.0) {
+                facts.push(format!("headroom {}", human(headroom, "%")));
+            }
         }
         (Some(value), None) => facts.push(human(value, &finding.unit)),
         (None, _) => {}

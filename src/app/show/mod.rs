@@ -6,9 +6,9 @@ mod rows;
 mod screen;
 
 pub use changes::{Change, Changes};
-pub use findings::{chosen, findings, page, summary};
+pub use findings::{blocks, chosen, findings, page, summary};
 pub use rows::rows;
-pub use screen::Screen;
+pub use screen::{Frame, Screen};
 
 use std::io::{self, IsTerminal as _, Write as _};
 

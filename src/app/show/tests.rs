@@ -13,6 +13,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         key: vec![("service_name".to_owned(), "shop".to_owned())],
         value: Some(312.0),
         limit: Some(200.0),
+        headroom: None,
         unit: "ms".to_owned(),
         samples: 40,
         impact: "12 s in all".to_owned(),
@@ -65,7 +66,7 @@ fn all_states_are_counted_and_an_empty_list_says_so() {
     ];
     assert_eq!(summary(&all), "2 fire, 1 critical; 1 pending; 1 ok; 1 without data");
     assert_eq!(findings(&[], true, 0), "nothing fires\n");
-    let page_of = |all_keys| page(&all, all_keys, false, 0);
+    let page_of = |all_keys| page(&all, all_keys, false, 0).whole();
     assert!(page_of(false).ends_with("1 without data (--all shows every key)\n") && !page_of(false).contains("GET /d"));
     assert!(page_of(true).ends_with("1 without data\n") && page_of(true).contains("GET /d"));
 }

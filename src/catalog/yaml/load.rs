@@ -3,6 +3,7 @@
 use super::{Entry, Node, Value};
 use crate::model::fault::{Fault, Faults};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, YamlData};
+use std::collections::HashMap;
 
 /// Set before a key that stands in its map a second time, so that reading goes on and finds further faults.
 /// A character for private use: no key of a person's begins with it.
@@ -29,7 +30,7 @@ pub fn parse_at(file: &str, text: &str, first_line: usize) -> Result<Node, Fault
     let mut text = text.to_owned();
     for _ in 0..REPEATED_MAX {
         match MarkedYaml::load_from_str(&text) {
-            Ok(documents) => return convert_all(file, &documents, before),
+            Ok(documents) => return convert_all(file, &text, &documents, before),
             Err(error) => match mark_repeated(&text, &error) {
                 Some(marked) => text = marked,
                 None => return Err(not_yaml(file, &error, before)),
@@ -61,10 +62,11 @@ fn mark_repeated(text: &str, error: &ScanError) -> Option<String> {
     Some(marked)
 }
 
-fn convert_all(file: &str, documents: &[MarkedYaml<'_>], before: usize) -> Result<Node, Faults> {
-    let mut convert = Convert { file, before, faults: Vec::new() };
+fn convert_all(file: &str, text: &str, documents: &[MarkedYaml<'_>], before: usize) -> Result<Node, Faults> {
+    let written = Written { text: text.chars().collect(), anchors: HashMap::new() };
+    let mut convert = Convert { file, before, written, faults: Vec::new() };
     let root = match documents {
-        [] => Node { line: 1 + before, value: Value::Null },
+        [] => Node::new(1 + before, Value::Null),
         [one] => convert.node(one, "", 0),
         [_, second, ..] => {
             convert.fault(second, "", "expected one YAML document, found a second");
@@ -77,7 +79,41 @@ fn convert_all(file: &str, documents: &[MarkedYaml<'_>], before: usize) -> Resul
 struct Convert<'a> {
     file: &'a str,
     before: usize,
+    written: Written,
     faults: Vec<Fault>,
+}
+
+/// How scalars are written: saphyr gives a number without its zeros, and only says where in the text it stands.
+struct Written {
+    text: Vec<char>,
+    /// What scalars with an anchor are, by its name: an alias stands where it is used.
+    anchors: HashMap<String, String>,
+}
+
+impl Written {
+    fn scalar(&mut self, yaml: &MarkedYaml<'_>, scalar: &Scalar<'_>) -> Node {
+        let line = yaml.span.start.line();
+        let canonical = match scalar {
+            Scalar::Boolean(value) => value.to_string(),
+            Scalar::Integer(value) => value.to_string(),
+            Scalar::FloatingPoint(value) => value.to_string(),
+            Scalar::Null | Scalar::String(_) => return Node::of_scalar(line, "", scalar.clone()),
+        };
+        // An anchor and a tag stand before the scalar, within its span.
+        let (start, end) = (yaml.span.start.index(), yaml.span.end.index());
+        let source: String = self.text.get(start..end).unwrap_or_default().iter().collect();
+        let last = source.split_whitespace().next_back().unwrap_or_default();
+        let written = match last.strip_prefix('*') {
+            Some(name) => self.anchors.get(name).cloned().unwrap_or_default(),
+            None => last.to_owned(),
+        };
+        let same = Scalar::parse_from_cow(written.as_str().into()) == *scalar;
+        let written = if same { written } else { canonical };
+        if let Some(name) = source.split_whitespace().find_map(|word| word.strip_prefix('&')) {
+            self.anchors.insert(name.to_owned(), written.clone());
+        }
+        Node::of_scalar(line, &written, scalar.clone())
+    }
 }
 
 impl Convert<'_> {
@@ -93,10 +129,10 @@ impl Convert<'_> {
         let line = self.line(yaml);
         if depth > DEPTH_MAX {
             self.fault(yaml, path, format!("expected at most {DEPTH_MAX} levels of lists and maps, found more"));
-            return Node { line, value: Value::Null };
+            return Node::new(line, Value::Null);
         }
         let value = match &yaml.data {
-            YamlData::Value(scalar) => scalar_value(scalar),
+            YamlData::Value(scalar) => return Node { line, ..self.written.scalar(yaml, scalar) },
             YamlData::Sequence(items) => Value::List(
                 items.iter().enumerate().map(|(i, item)| self.node(item, &format!("{path}[{i}]"), depth + 1)).collect(),
             ),
@@ -110,7 +146,7 @@ impl Convert<'_> {
                 Value::Null
             }
         };
-        Node { line, value }
+        Node::new(line, value)
     }
 
     fn map<'y, 'i: 'y>(
@@ -122,7 +158,7 @@ impl Convert<'_> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged: Vec<Entry> = Vec::new();
         for (key, value) in pairs {
-            let Some(text) = key_text(key) else {
+            let Some(text) = self.key_text(key) else {
                 self.fault(key, path, "expected a plain word as a key, found a list or a map");
                 continue;
             };
@@ -147,34 +183,24 @@ impl Convert<'_> {
         entries
     }
 
+    fn key_text(&mut self, key: &MarkedYaml<'_>) -> Option<String> {
+        match &key.data {
+            YamlData::Value(Scalar::Null) => Some("null".into()),
+            YamlData::Value(scalar) => self.written.scalar(key, scalar).scalar(),
+            YamlData::Tagged(_, inner) => self.key_text(inner),
+            _ => None,
+        }
+    }
+
     fn merge(&mut self, at: &MarkedYaml<'_>, node: Node, path: &str, merged: &mut Vec<Entry>) {
         match node.value {
             Value::Map(entries) => merged.extend(entries),
             Value::List(items) => items.into_iter().for_each(|item| self.merge(at, item, path, merged)),
-            _ => self.fault(at, &join(path, "<<"), format!("expected a map to merge, found {}", node.describe())),
+            _ => self.fault(at, &join(path, "<<"), format!("expected a map to merge, found {}", node.form())),
         }
     }
 }
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn key_text(key: &MarkedYaml<'_>) -> Option<String> {
-    match &key.data {
-        YamlData::Value(Scalar::Null) => Some("null".into()),
-        YamlData::Value(scalar) => Node { line: 0, value: scalar_value(scalar) }.scalar(),
-        YamlData::Tagged(_, inner) => key_text(inner),
-        _ => None,
-    }
-}
-
-fn scalar_value(scalar: &Scalar<'_>) -> Value {
-    match scalar {
-        Scalar::Null => Value::Null,
-        Scalar::Boolean(value) => Value::Bool(*value),
-        Scalar::Integer(value) => Value::Int(*value),
-        Scalar::FloatingPoint(value) => Value::Float(value.into_inner()),
-        Scalar::String(value) => Value::Text(value.to_string()),
-    }
 }

@@ -112,3 +112,47 @@ fn an_empty_text_is_an_empty_map() {
     assert!(faults_of("", |_| {}).is_empty());
     assert!(faults_of("# nothing\n", |_| {}).is_empty());
 }
+
+#[test]
+fn where_text_is_meant_numbers_and_truth_values_are_as_they_are_written() {
+    let text = "a: 007\nb: 1.10\nc: 12345e3\nd: 0x1F\ne: True\nf: +5\ng: &x 00\nh: *x\ni: [1e2 , -0]\n0123: {\u{e4}: 08.0}\nj: \"01\"\n";
+    let root = parse(FILE, text).expect("YAML");
+    let written = |key: &str| root.get(key).and_then(Node::scalar).expect("a scalar");
+    let all: Vec<String> = ["a", "b", "c", "d", "e", "f", "g", "h", "j"].map(written).into();
+    assert_eq!(all, ["007", "1.10", "12345e3", "0x1F", "True", "+5", "00", "00", "01"]);
+    let Some(Value::List(items)) = root.get("i").map(|node| node.value.clone()) else { panic!("a list") };
+    assert_eq!(items.iter().filter_map(Node::scalar).collect::<Vec<_>>(), ["1e2", "-0"]);
+    assert_eq!(root.get("0123").and_then(|map| map.get("\u{e4}")).and_then(Node::scalar).as_deref(), Some("08.0"));
+    assert_eq!(root.get("a").expect("there").value, Value::Int(7), "a number where one is meant");
+}
+
+#[test]
+fn a_misspelt_key_is_not_missing_as_well() {
+    let faults = faults_of("endpiont: x\n", |map| {
+        map.need_str("endpoint");
+        map.need_str("other");
+    });
+    assert_eq!(faults, ["a.yaml:1: other: is missing", "a.yaml:1: endpiont: unknown key; did you mean \"endpoint\"?"]);
+}
+
+#[test]
+fn a_text_in_the_place_of_a_map_is_not_quoted() {
+    let faults = faults_of("a: secret\nb: secret\n", |map| {
+        map.map("a");
+        map.list("b");
+    });
+    assert_eq!(faults, ["a.yaml:1: a: expected a map, found text", "a.yaml:2: b: expected a list, found text"]);
+}
+
+#[test]
+fn what_is_faulty_already_gets_no_second_fault() {
+    let mut root = parse(FILE, "a: x\n").expect("YAML");
+    let Value::Map(entries) = &mut root.value else { panic!("a map") };
+    entries[0].node.value = Value::Faulty;
+    let gather = Gather::new(FILE);
+    let map = gather.map(&root, "").expect("a map");
+    assert!(map.need("a") && map.str("a").is_none() && map.map("a").is_none() && map.list("a").is_none());
+    assert!(map.word("a", &[("b", 1)]).is_none() && map.strs("a").is_empty());
+    map.finish();
+    assert!(gather.is_clean());
+}

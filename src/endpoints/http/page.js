@@ -18,16 +18,33 @@ function card(f) {
   fill.style.width = 100 * (f.value ?? 0) / most + "%"; mark.style.left = 100 * (f.limit ?? 0) / most + "%";
   bar.title = human(f.value, f.unit) + ", limit " + human(f.limit, f.unit);
   bar.append(fill, mark); e.append(bar);
-  e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
+  e.append(make("div", `${human(f.value, f.unit)}, limit ${human(f.limit, f.unit)}, headroom ${human(f.headroom, "%")} · ${f.samples.toLocaleString("en")} samples · since ${new Date(f.state_since_ms).toLocaleTimeString()}`, "soft count"));
   if (f.recovering) e.append(make("p", recovering(f) + ". What stands above is of when it was last past its limit."));
   if (f.impact) e.append(make("p", f.impact));
   if (f.advice) e.append(make("p", f.advice, "soft"));
+  if (f.trace_ids.length) {
+    const traces = make("p", "Traces: ", "soft");
+    traces.append(...f.trace_ids.flatMap((id, n) => [n ? " " : "", make("code", id)]));
+    e.append(traces);
+  }
+  if (f.evidence_sql) e.append(proof(f));
+  return e;
+}
+// What is open stays so when the cards are made anew.
+const opened = new Set();
+function proof(f) {
+  const e = make("details"), copy = make("button", "Copy"), put = make("button", "Ask below");
+  e.open = opened.has(f.id);
+  e.addEventListener("toggle", () => e.open ? opened.add(f.id) : opened.delete(f.id));
+  copy.addEventListener("click", async () => { try { await navigator.clipboard.writeText(f.evidence_sql); copy.textContent = "Copied"; } catch { copy.textContent = "Select it to copy it"; } });
+  put.addEventListener("click", () => { at("sql").value = f.evidence_sql; at("sql").scrollIntoView(); ask(); });
+  e.append(make("summary", "The SQL that found it", "soft"), make("pre", f.evidence_sql), copy, " ", put);
   return e;
 }
 function line(f) {
   const e = make("tr");
   e.append(make("td", f.state !== "firing" ? f.state.replace("_", " ") : f.recovering ? f.severity + ", recovering" : f.severity), make("td", f.pipeline), make("td", keyOf(f)),
-    make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", f.samples.toLocaleString("en"), "number"));
+    make("td", human(f.value, f.unit), "number"), make("td", human(f.limit, f.unit), "number"), make("td", human(f.headroom, "%"), "number"), make("td", f.samples.toLocaleString("en"), "number"));
   return e;
 }
 // The token lives in this tab alone.
@@ -44,9 +61,9 @@ let due;
 async function refresh() {
   clearTimeout(due);
   try {
-    const { findings } = await send("/v1/findings");
+    const { findings, not_shown } = await send("/v1/findings");
     const firing = findings.filter(f => f.state === "firing");
-    at("summary").textContent = `${firing.length} firing, ${findings.length} judged, ${new Date().toLocaleTimeString()}`;
+    at("summary").textContent = `${firing.length} firing, ${findings.length} judged, ${not_shown ? not_shown + " more of less time, " : ""}${new Date().toLocaleTimeString()}`;
     at("firing").replaceChildren(...(firing.length ? firing.map(card) : [make("p", findings.length ? "Nothing fires." : "Nothing has been judged yet: send telemetry to port 4317, and look again in half a minute.", "soft")]));
     at("all").replaceChildren(...findings.map(line));
   } catch (error) { at("summary").textContent = "Spanwise does not answer: " + error.message; }

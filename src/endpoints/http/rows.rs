@@ -11,25 +11,42 @@ use axum::body::{Body, Bytes};
 use futures::stream;
 use std::collections::HashSet;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
 
 /// Rows that are written at once: a small part of a second's work, and of the answer's memory.
 const PART_ROWS: usize = 1024;
 
-/// `{"rows": […]}`, with `"truncated": true` where rows were cut off. It is written as it is sent; the permit is held
-/// until then, so that slow readers do not gather answers.
+/// `{"rows": […]}`, with `"truncated": true` where rows were cut off. It is written as it is sent, and the permit is held
+/// until then, so that slow readers do not gather answers. Who reads nothing for `stall` gets no more: the answer breaks
+/// off, and its permit is another's.
 ///
 /// # Errors
 /// When a column cannot be written as JSON.
-pub(super) fn body(answer: QueryAnswer, permit: OwnedSemaphorePermit) -> Result<Body, ArrowError> {
+pub(super) fn body(answer: QueryAnswer, permit: OwnedSemaphorePermit, stall: Duration) -> Result<Body, ArrowError> {
     let schema = distinct(&answer.schema);
     // What cannot be written shows itself without rows, while the status can still be told.
     text(&RecordBatch::new_empty(schema.clone()))?;
-    let parts = Parts { schema, answer, permit, next: (0, 0), written: false, at: At::Begin };
-    Ok(Body::from_stream(stream::unfold(parts, |mut parts| async move {
-        let part = parts.next()?;
-        Some((part, parts))
+    let mut parts = Parts { schema, answer, permit, next: (0, 0), written: false, at: At::Begin };
+    let (send, receive) = mpsc::channel(1);
+    // A reader that stalls asks for nothing, so that somebody else must look at the time.
+    tokio::spawn(async move {
+        while let Some(part) = parts.next() {
+            if !matches!(timeout(stall, send.send(Some(part))).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+        let _gone = send.send(None).await;
+    });
+    Ok(Body::from_stream(stream::unfold(receive, |mut receive| async move {
+        let part = receive.recv().await.unwrap_or_else(|| Some(Err(stalled())));
+        part.map(|part| (part, receive))
     })))
+}
+
+fn stalled() -> ArrowError {
+    ArrowError::ExternalError("the client read nothing for too long".into())
 }
 
 /// Where the writing is.

@@ -121,6 +121,7 @@ async fn findings_are_chosen_and_strange_wishes_told() {
         (status, ids.unwrap_or_default().concat())
     };
     assert_eq!(findings("").await, (200, "ab".to_owned()));
+    assert_eq!(findings("?all=true").await, (200, "ab".to_owned()));
     assert_eq!(findings("?state=firing").await, (200, "a".to_owned()));
     assert_eq!(findings("?state=no_data").await, (200, String::new()));
     assert_eq!(findings("?pipeline=slow_statement&state=ok").await, (200, "b".to_owned()));
@@ -129,6 +130,7 @@ async fn findings_are_chosen_and_strange_wishes_told() {
     assert_eq!(findings("?state=burning").await.0, 400);
     assert_eq!(findings("?pipeline=slow").await.0, 400);
     assert_eq!(findings("?stat=ok").await.0, 400);
+    assert_eq!(findings("?all=perhaps").await.0, 400);
     let (_, tables) = ask(&format!("{}/v1/tables", served.base)).await;
     let tables: Value = serde_json::from_str(&tables).unwrap();
     let column = json!({"name": "duration_ms", "type": "float64", "unit": "ms", "doc": "How long it took."});
@@ -170,6 +172,31 @@ async fn too_many_at_once_are_told_and_one_that_leaves_makes_room() {
     drop(socket);
     served.until(0).await;
     assert_eq!(served.sql("SELECT 1").await.0, 200);
+}
+
+#[tokio::test]
+async fn slow_readers_do_not_keep_others_from_asking() {
+    let limits = QueryLimits { rows_max: 200_000, ..QueryLimits::default() };
+    let settings = HttpSettings { queries_max: 1, stall: Duration::from_millis(300), ..HttpSettings::default() };
+    let served = served(settings, Example::limited(limits)).await;
+    let mut slow = TcpStream::connect(served.address).await.unwrap();
+    // 20 MB: more than a socket's buffers hold.
+    let statement = "SELECT 'a hundred bytes of text, a hundred bytes of text, a hundred bytes of text, a hundred bytes of text' AS x FROM generate_series(1, 200000)";
+    let length = statement.len();
+    let request = format!(
+        "POST /v1/sql HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{statement}"
+    );
+    slow.write_all(request.as_bytes()).await.unwrap();
+    let mut first = vec![0; 12];
+    slow.read_exact(&mut first).await.unwrap();
+    assert_eq!(first, b"HTTP/1.1 200");
+    assert_eq!(served.sql("SELECT 1").await.0, 429, "the answer is being read");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(served.sql("SELECT 1").await.0, 200);
+    // What was begun is not ended as if it were whole.
+    let mut rest = Vec::new();
+    let _broken = slow.read_to_end(&mut rest).await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{} bytes", rest.len());
 }
 
 #[tokio::test]

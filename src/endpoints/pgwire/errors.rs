@@ -43,9 +43,15 @@ pub(super) fn query(error: &QueryError) -> PgWireError {
     user(code, error.to_string())
 }
 
+impl From<QueryError> for PgWireError {
+    fn from(error: QueryError) -> PgWireError {
+        query(&error)
+    }
+}
+
 /// A planner's or executor's error.
 pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
-    user(code(error), error.strip_backtrace())
+    user(code(error), crate::engine::line(error))
 }
 
 fn code(error: &DataFusionError) -> &'static str {

@@ -47,18 +47,13 @@ impl Session {
     async fn answer<C: ClientInfo>(
         &self,
         client: &C,
-        (statement, plan): (&str, LogicalPlan),
+        (query, plan): (&Query, LogicalPlan),
         format: &Format,
     ) -> PgWireResult<Response> {
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
         let fields = rows::fields(plan.schema().as_arrow(), format, &options)?;
-        let running = work::query("postgres", statement, self.shared.service.execute(plan));
-        let answer = match said::timeout(client) {
-            None => running.await,
-            Some(limit) => tokio::time::timeout(limit, running).await.map_err(|_| {
-                errors::user("57014", format!("the query took longer than the statement_timeout of {limit:?}"))
-            })?,
-        };
+        let running = work::query("postgres", query.shape.as_deref(), self.shared.service.execute(plan));
+        let answer = within(client, running).await?;
         let QueryAnswer { batches, truncated, .. } = answer.map_err(|error| errors::query(&error))?;
         if truncated {
             // A client could not tell a cut answer from a whole one.
@@ -67,6 +62,14 @@ impl Session {
         }
         Ok(Response::Query(rows::response(fields, batches)))
     }
+}
+
+/// Waits as long as the client has said that a statement may take.
+async fn within<T>(client: &impl ClientInfo, running: impl Future<Output = T>) -> PgWireResult<T> {
+    let Some(limit) = said::timeout(client) else { return Ok(running.await) };
+    tokio::time::timeout(limit, running)
+        .await
+        .map_err(|_| errors::user("57014", format!("the query took longer than the statement_timeout of {limit:?}")))
 }
 
 /// After an error nothing but the transaction's end is taken.
@@ -103,14 +106,12 @@ impl SimpleQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statements = statements::parse(&self.shared, query)?;
+        let statements = within(client, statements::prepare(&self.shared, query)).await??;
         if statements.is_empty() {
             return Ok(vec![Response::EmptyQuery]);
         }
-        let context = self.shared.context()?;
         let (mut responses, mut queries) = (Vec::with_capacity(statements.len()), 0);
-        for statement in statements {
-            let prepared = statements::prepare(&context, statement).await?;
+        for prepared in statements {
             in_order(client, &prepared)?;
             match prepared {
                 Prepared::Said(said) => {
@@ -126,7 +127,7 @@ impl SimpleQueryHandler for Session {
                         return Err(errors::user("54000", format!("expected at most {QUERIES_MAX} queries at once")));
                     }
                     let plan = query.unbound()?;
-                    responses.push(self.answer(client, (&query.text, plan), &Format::UnifiedText).await?);
+                    responses.push(self.answer(client, (&query, plan), &Format::UnifiedText).await?);
                 }
             }
         }
@@ -162,7 +163,7 @@ impl ExtendedQueryHandler for Session {
     {
         hold(&self.statements, message.name.as_ref(), STATEMENTS_MAX, "prepared statements")?;
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        match StoredStatement::parse(client, &message, self.preparer.clone()).await? {
+        match within(client, StoredStatement::parse(client, &message, self.preparer.clone())).await?? {
             Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
             None => client.portal_store().put_empty_statement(&name),
         }
@@ -296,7 +297,7 @@ impl ExtendedQueryHandler for Session {
                 }
                 said.answer(client, first(format))
             }
-            Prepared::Query(query) => self.answer(client, (&query.text, query.bound(portal)?), format).await,
+            Prepared::Query(query) => self.answer(client, (query, query.bound(portal)?), format).await,
         }
     }
 }

@@ -4,6 +4,8 @@ use super::parameters::{self, Sent};
 use super::said::Said;
 use super::text::{is_query, readable};
 use super::{Shared, errors};
+use crate::engine::{Reader, shape};
+use crate::model::own::WORK;
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
@@ -11,11 +13,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect};
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::api::stmt::QueryParser;
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
-use datafusion_postgres::pgwire::error::PgWireResult;
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
@@ -31,46 +34,60 @@ pub(super) enum Prepared {
 /// A planned query.
 #[derive(Debug)]
 pub(super) struct Query {
-    /// As it was understood.
-    pub(super) text: String,
+    /// What is asked, without its literals, where own telemetry wants it.
+    pub(super) shape: Option<String>,
     plan: LogicalPlan,
     /// Types of its parameters, where the plan tells them.
     inferred: Vec<Option<DataType>>,
 }
 
-/// The statements of a text.
-pub(super) fn parse(shared: &Shared, sql: &str) -> PgWireResult<Vec<Statement>> {
-    let limit = shared.service.sql_bytes_max();
-    if sql.len() > limit {
-        let message = format!("the statement has {} bytes, at most {limit} are taken", sql.len());
-        return Err(errors::user("54000", message));
-    }
-    crate::engine::parseable(sql).map_err(|error| errors::user("54001", error.to_string()))?;
-    shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))
+/// The statements of a text, planned.
+pub(super) async fn prepare(shared: &Arc<Shared>, sql: &str) -> PgWireResult<Vec<Prepared>> {
+    let (service, reader) = (&shared.service, PgReader { shared: shared.clone(), context: shared.context()? });
+    service.workers().read(Arc::new(reader), sql.to_owned(), service.limits()).await
 }
 
-/// Plans a statement.
-pub(super) async fn prepare(context: &SessionContext, statement: Statement) -> PgWireResult<Prepared> {
-    if let Some(said) = Said::of(&statement) {
-        return Ok(Prepared::Said(said));
-    }
-    if let Some(refusal) = refusal(&statement) {
-        return Err(refusal);
-    }
-    crate::engine::plannable(&statement).map_err(|error| errors::user("54001", error.to_string()))?;
-    let text = statement.to_string();
-    let statement = Planned::Statement(Box::new(statement));
-    let plan = context.state().statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
-    crate::engine::bounded(&plan).map_err(|error| errors::user("54001", error.to_string()))?;
-    let plan = readable(plan).map_err(|error| errors::datafusion(&error))?;
-    if !is_query(&plan) {
-        return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
-    }
-    let inferred = parameters::inferred(&plan)?;
-    Ok(Prepared::Query(Arc::new(Query { text, plan, inferred })))
+/// Statements as Postgres's clients write them.
+struct PgReader {
+    shared: Arc<Shared>,
+    context: SessionContext,
 }
 
-fn refusal(statement: &Statement) -> Option<datafusion_postgres::pgwire::error::PgWireError> {
+impl Reader for PgReader {
+    type Read = Prepared;
+    type Error = PgWireError;
+
+    fn dialect(&self) -> &dyn Dialect {
+        &PostgreSqlDialect {}
+    }
+
+    fn parse(&self, sql: &str) -> PgWireResult<Vec<Planned>> {
+        let statements = self.shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))?;
+        Ok(statements.into_iter().map(|statement| Planned::Statement(Box::new(statement))).collect())
+    }
+
+    async fn plan(&self, statement: Planned) -> PgWireResult<Prepared> {
+        let Planned::Statement(statement) = statement else { return Err(errors::user("0A000", "not offered")) };
+        if let Some(said) = Said::of(&statement) {
+            return Ok(Prepared::Said(said));
+        }
+        if let Some(refusal) = refusal(&statement) {
+            return Err(refusal);
+        }
+        let shape = tracing::enabled!(target: WORK, tracing::Level::INFO).then(|| shape(&statement.to_string()));
+        let statement = Planned::Statement(statement);
+        let plan =
+            self.context.state().statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
+        let plan = readable(plan).map_err(|error| errors::datafusion(&error))?;
+        if !is_query(&plan) {
+            return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
+        }
+        let inferred = parameters::inferred(&plan)?;
+        Ok(Prepared::Query(Arc::new(Query { shape, plan, inferred })))
+    }
+}
+
+fn refusal(statement: &Statement) -> Option<PgWireError> {
     match statement {
         Statement::Query(_)
         | Statement::Explain { .. }
@@ -161,12 +178,11 @@ impl QueryParser for Preparer {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut statements = parse(&self.0, sql)?;
+        let mut statements = prepare(&self.0, sql).await?;
         if statements.len() > 1 {
             return Err(errors::user("42601", "cannot insert multiple commands into a prepared statement"));
         }
-        let Some(statement) = statements.pop() else { return Ok(None) };
-        prepare(&self.0.context()?, statement).await.map(Some)
+        Ok(statements.pop())
     }
 
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {

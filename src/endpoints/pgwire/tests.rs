@@ -310,3 +310,16 @@ async fn garbage_closes_its_own_connection_alone() {
     let told = served.told(&["SELECT 1"]).await;
     assert_eq!(told, "1\n");
 }
+
+/// The simple protocol, and the extended one by `\\bind`.
+#[tokio::test]
+async fn statements_that_nest_too_deep_are_refused() {
+    let served = plain().await;
+    let deep = format!("SELECT {}", vec!["1"; 3000].join("+"));
+    let fault = served.fault(&deep).await;
+    assert!(fault.contains("words and signs stand in a row"), "{fault}");
+    let deep = format!("SELECT {}", vec!["1"; 1000].join("+"));
+    let fault = served.fault(&deep).await;
+    assert!(fault.contains("nests 100") && fault.contains("42000"), "{fault}");
+    assert_eq!(served.told(&["SELECT 1"]).await, "1\n", "it goes on");
+}

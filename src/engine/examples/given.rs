@@ -1,6 +1,7 @@
 //! The rows of an example as tables.
 
 use crate::engine::keyed::new_rows_schema;
+use crate::engine::line;
 use crate::model::pipeline::{ExampleRows, PipelineKind};
 use crate::model::sketch::Sketch;
 use crate::model::table::{TableDef, TableKind};
@@ -46,7 +47,7 @@ pub(super) fn register(
     decoder.serialize(&rows).map_err(|error| format!("given.{name}: {error}"))?;
     let Some(batch) = decoder.flush().map_err(|error| format!("given.{name}: {error}"))? else { return Ok(()) };
     let registered = context.deregister_table(wanted).and_then(|_| context.register_batch(wanted, batch));
-    registered.map(drop).map_err(|error| error.strip_backtrace())
+    registered.map(drop).map_err(|error| line(&error))
 }
 
 /// A list of numbers stands for a sketch of them, which JSON has no form for.

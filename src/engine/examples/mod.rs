@@ -9,6 +9,8 @@ mod tests;
 use super::findings::{Evaluator, EvaluatorSettings};
 use super::functions;
 use super::run::{Window, json_rows, run};
+use super::tables::line;
+use crate::model::budget::AlertLimit;
 use crate::model::fault::Fault;
 use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};
 use crate::model::table::TableDef;
@@ -35,12 +37,11 @@ async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableD
         given::register(&context, tables, pipeline.kind, name, rows)?;
     }
     let found = match pipeline.kind {
-        PipelineKind::Finding => judged(pipeline, &context, example.now_ms).await?,
+        PipelineKind::Finding => judged(pipeline, &context, example).await?,
         PipelineKind::Rollup | PipelineKind::View => {
             let window = Window { start_ms: example.now_ms - pipeline.window_ms, end_ms: example.now_ms };
             let outcome = run(&context, pipeline, &pipeline.params, Some(window)).await;
-            json_rows(&outcome.map_err(|error| error.strip_backtrace())?.batches)
-                .map_err(|error| error.strip_backtrace())?
+            json_rows(&outcome.map_err(|error| line(&error))?.batches).map_err(|error| line(&error))?
         }
     };
     compare::compare(&example.expect, &found)
@@ -53,27 +54,29 @@ pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
     for table in tables {
         for (name, schema) in given::views_of(table) {
             let empty = arrow::record_batch::RecordBatch::new_empty(schema);
-            context.register_batch(&name, empty).map_err(|error| error.strip_backtrace())?;
+            context.register_batch(&name, empty).map_err(|error| line(&error))?;
         }
     }
     Ok(context)
 }
 
-async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -> Result<ExampleRows, String> {
+async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Example) -> Result<ExampleRows, String> {
     let settings = EvaluatorSettings {
         lag_ms: 0,
         timeout: Duration::from_mins(1),
-        alerting: Vec::new(),
+        alerting: alerting(pipeline, example)?,
         overrides: BTreeMap::new(),
+        budgets: Vec::new(),
     };
     let mut evaluator = Evaluator::new(std::slice::from_ref(pipeline), settings, &[]);
-    let evaluation = evaluator.evaluate(context, now_ms).await;
+    let evaluation = evaluator.evaluate(context, example.now_ms).await;
     if let Some(error) = evaluation.runs.into_iter().find_map(|run| run.error) {
         return Err(error);
     }
+    // An expectation may name any column of the evidence, too.
     let row = |finding: crate::model::finding::Finding| {
-        let mut row: Map<String, Value> =
-            finding.key.into_iter().map(|(column, value)| (column, Value::from(value))).collect();
+        let mut row: Map<String, Value> = finding.evidence;
+        row.extend(finding.key.into_iter().map(|(column, value)| (column, Value::from(value))));
         for (name, value) in [
             ("state", serde_json::to_value(finding.state)),
             ("severity", serde_json::to_value(finding.severity)),
@@ -84,4 +87,13 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, now_ms: i64) -
         row
     };
     Ok(evaluation.findings.into_iter().map(row).collect())
+}
+
+/// The limits that an example sets as a user would.
+fn alerting(pipeline: &PipelineDef, example: &Example) -> Result<Vec<AlertLimit>, String> {
+    let Some(limits) = example.alerting else { return Ok(Vec::new()) };
+    let Some(key) = pipeline.finding.as_ref().and_then(|finding| finding.alerting.clone()) else {
+        return Err("alerting: the pipeline names no key of `alerting` whose limits these could be".to_owned());
+    };
+    Ok(vec![AlertLimit { key, warning: limits.warning, critical: limits.critical, window_ms: None }])
 }

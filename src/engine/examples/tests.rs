@@ -22,3 +22,15 @@ async fn an_example_that_does_not_hold_is_told_with_its_line() {
     assert_eq!(faults.len(), 1);
     assert_eq!(faults[0].to_string(), "p.sql:5: example \"wrong\": expected a row {\"n\":2}, found {\"n\":1}");
 }
+
+#[tokio::test]
+async fn limits_of_alerting_are_of_a_pipeline_that_has_them() {
+    let tables = schemas::builtin().unwrap_or_else(|faults| panic!("{faults}"));
+    let text = "/*---\ntitle: T\nkind: finding\nkey: [k]\nalerting: mine\nalerting_only: true\nunit: ms\nmessage: m\n\
+        example:\n  alerting: {warning: 1}\n  expect:\n    - {k: a, state: firing, severity: warning}\n\
+        ---\nx */\nSELECT 'a' AS k, 2.0 AS value, 1 AS samples\n";
+    assert!(run_examples(&pipelines::parse("p.sql", text).unwrap(), &tables).await.is_empty());
+    let without = text.replace("alerting: mine\nalerting_only: true\n", "");
+    let faults = run_examples(&pipelines::parse("p.sql", &without).unwrap(), &tables).await;
+    assert!(faults[0].to_string().contains("names no key of `alerting`"), "{}", faults[0]);
+}

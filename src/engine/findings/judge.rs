@@ -14,6 +14,8 @@ pub(super) struct Judged {
     pub(super) samples: u64,
     /// The limit that is passed, or the nearest that is not.
     pub(super) limit: Option<f64>,
+    /// How much of the room up to the limit is left, in percent.
+    pub(super) headroom: Option<f64>,
     pub(super) verdict: Verdict,
     pub(super) title: String,
     pub(super) impact: String,
@@ -33,8 +35,20 @@ pub(super) enum Verdict {
     Past(Severity),
 }
 
+/// Limits that win over those of the rows and of the front-matter.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Limits {
+    pub(super) warning: Option<f64>,
+    pub(super) critical: Option<f64>,
+}
+
 impl Judged {
-    pub(super) fn of(pipeline: &PipelineDef, mut row: Map<String, Value>, sql: &str) -> Judged {
+    /// What a pipeline says that gave no row at all: there is nothing that its limits could be held against.
+    pub(super) fn nothing(pipeline: &PipelineDef, limits: Limits) -> Judged {
+        Judged::of(pipeline, Map::new(), "", limits)
+    }
+
+    pub(super) fn of(pipeline: &PipelineDef, mut row: Map<String, Value>, sql: &str, limits: Limits) -> Judged {
         let key: Vec<(String, String)> = pipeline
             .finding
             .iter()
@@ -45,16 +59,23 @@ impl Judged {
         let value = number("value");
         let samples = number("samples").map_or(0, whole);
         let (verdict, limit) = pipeline.finding.as_ref().map_or((Verdict::NoData, None), |finding| {
-            let warning = number("warning").or(finding.warning);
-            let critical = number("critical").or(finding.critical);
+            let warning = limits.warning.or_else(|| number("warning")).or(finding.warning);
+            let critical = limits.critical.or_else(|| number("critical")).or(finding.critical);
             judge(finding, value, samples, warning, critical)
         });
         let trace_ids = row.remove("trace_ids").map(|ids| split(&ids)).unwrap_or_default();
         let unit = pipeline.finding.as_ref().map_or("", |finding| finding.unit.as_str());
         let template = pipeline.finding.as_ref().map_or("", |finding| finding.message.as_str());
+        let title = match verdict {
+            Verdict::Past(_) => message::fill(template, &row, value, limit, samples, unit),
+            Verdict::Inside => message::inside(&pipeline.title, &key, value, limit, unit),
+            Verdict::NoData => message::without_data(&pipeline.title, &key, samples),
+        };
+        let direction = pipeline.finding.as_ref().map_or(Direction::Above, |finding| finding.direction);
         Judged {
             id: id(&pipeline.id, &key),
-            title: message::fill(template, &row, value, limit, samples, unit),
+            title,
+            headroom: value.zip(limit).and_then(|(value, limit)| headroom(value, limit, direction, unit)),
             impact: message::impact(&row, samples),
             key,
             value,
@@ -93,6 +114,20 @@ fn judge(
     }
 }
 
+/// How much of the room between the best value and the limit is left, in percent: 100 at the best, 0 at the limit, below
+/// that past it. The best is 0 where more is worse; where less is worse, 100 of `%` and 1 of a share. A value without a
+/// best is held against the limit alone.
+fn headroom(value: f64, limit: f64, direction: Direction, unit: &str) -> Option<f64> {
+    let (left, room) = match direction {
+        Direction::Above | Direction::AtLeast => (limit - value, limit),
+        Direction::Below => {
+            let best = [("%", 100.0), ("1", 1.0)].iter().find(|(known, best)| *known == unit && limit <= *best);
+            (value - limit, best.map_or(limit, |(_, best)| best - limit))
+        }
+    };
+    Some(100.0 * left / room).filter(|headroom| headroom.is_finite())
+}
+
 /// The same for the same key of the same pipeline, in every process.
 fn id(pipeline: &str, key: &[(String, String)]) -> String {
     let mut bytes = pipeline.as_bytes().to_vec();
@@ -118,4 +153,26 @@ fn whole(number: f64) -> u64 {
 
 fn split(ids: &Value) -> Vec<String> {
     ids.as_str().unwrap_or_default().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headroom_is_the_share_of_the_room_that_is_left() {
+        let close = |found: Option<f64>, expected: f64| {
+            assert!(found.is_some_and(|found| (found - expected).abs() < 1e-9), "{found:?}, expected {expected}");
+        };
+        close(headroom(150.0, 200.0, Direction::Above, "ms"), 25.0);
+        close(headroom(450.0, 250.0, Direction::Above, "ms"), -80.0);
+        close(headroom(3.0, 5.0, Direction::AtLeast, "{query}"), 40.0);
+        // Of the thousandth that may fail, half has.
+        close(headroom(99.95, 99.9, Direction::Below, "%"), 50.0);
+        close(headroom(0.85, 0.9, Direction::Below, "1"), -50.0);
+        close(headroom(15.0, 10.0, Direction::Below, "{call}"), 50.0);
+        // One of counts, not of a share.
+        close(headroom(15.0, 10.0, Direction::Below, "1"), 50.0);
+        assert_eq!(headroom(0.0, 0.0, Direction::Above, "1"), None, "no room at all");
+    }
 }

@@ -39,16 +39,56 @@ pub(super) fn fill(
     out
 }
 
+/// What a key says of itself that is inside its limits.
+pub(super) fn inside(
+    title: &str,
+    key: &[(String, String)],
+    value: Option<f64>,
+    limit: Option<f64>,
+    unit: &str,
+) -> String {
+    let value = value.map_or_else(|| "good".to_owned(), |value| human(value, unit));
+    let limit = limit.map_or_else(String::new, |limit| format!(", inside its limit of {}", human(limit, unit)));
+    format!("{}: {value}{limit}", of_key(title, key))
+}
+
+/// What a key says of itself of which nothing is known.
+pub(super) fn without_data(title: &str, key: &[(String, String)], samples: u64) -> String {
+    let why = match samples {
+        0 => "no data".to_owned(),
+        samples => format!("too little to judge, {}", human_samples(samples)),
+    };
+    format!("{}: {why}", of_key(title, key))
+}
+
+fn human_samples(samples: u64) -> String {
+    if samples == 1 { "1 sample".to_owned() } else { format!("{samples} samples") }
+}
+
+/// The title of a pipeline, and what tells a key from the others.
+fn of_key(title: &str, key: &[(String, String)]) -> String {
+    let mut text = title.to_owned();
+    let mut between = ": ";
+    for (_, value) in key.iter().filter(|(_, value)| !value.is_empty()) {
+        text.push_str(between);
+        text.push_str(&cut(value));
+        between = " ";
+    }
+    text
+}
+
+fn cut(text: &str) -> String {
+    let mut cut: String = text.chars().take(TEXT_MAX).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
+}
+
 fn column(name: &str, value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "(none)".to_owned(),
-        Some(Value::String(text)) => {
-            let mut cut: String = text.chars().take(TEXT_MAX).collect();
-            if cut.len() < text.len() {
-                cut.push('…');
-            }
-            cut
-        }
+        Some(Value::String(text)) => cut(text),
         Some(value) => match value.as_f64() {
             Some(number) if name.ends_with("_ms") => human_ms(number),
             Some(number) => human_count(number),

@@ -10,12 +10,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use super::run::{Window, json_rows, readable, run};
-use crate::model::budget::AlertLimit;
+use super::functions::fits;
+use super::run::{Statement, Window, json_rows, readable};
+use super::tables::line;
+use crate::model::budget::{AlertLimit, Budget};
 use crate::model::finding::Finding;
-use crate::model::pipeline::{Param, PipelineDef};
+use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
 use datafusion::prelude::SessionContext;
-use judge::Judged;
+use judge::{Judged, Limits};
 use state::Kept;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -52,6 +54,8 @@ pub struct EvaluatorSettings {
     pub alerting: Vec<AlertLimit>,
     /// Changes by pipeline.
     pub overrides: BTreeMap<String, PipelineOverride>,
+    /// The budgets: a key of one that is there no more is not judged, and over.
+    pub budgets: Vec<Budget>,
 }
 
 /// What a pipeline's run cost.
@@ -85,6 +89,8 @@ pub struct Evaluation {
 /// Evaluates finding pipelines and keeps the state of each key.
 pub struct Evaluator {
     pipelines: Vec<Prepared>,
+    /// Views, by name: a finding that reads one costs it.
+    views: HashSet<String>,
     settings: EvaluatorSettings,
     keys: HashMap<String, Kept>,
 }
@@ -93,6 +99,10 @@ pub struct Evaluator {
 struct Prepared {
     definition: PipelineDef,
     params: BTreeMap<String, Param>,
+    /// Limits out of `alerting` or of the user's changes, which win over those of the rows.
+    limits: Limits,
+    /// It is judged by limits out of `alerting`: without any row it has no data, and must not pass in silence.
+    promised: bool,
     /// A scan that took long is not run again before.
     rests_until: Option<Instant>,
 }
@@ -100,6 +110,8 @@ struct Prepared {
 /// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it ran, so
 /// that it never takes more than two hundredths of a core.
 const SCAN_REST: u32 = 50;
+/// Windows of the finest rollups, ms: only whole ones are judged.
+const FINE_MS: i64 = 10_000;
 /// A scan that took less need not rest.
 const SCAN_SHORT: Duration = Duration::from_millis(100);
 
@@ -107,15 +119,21 @@ impl Evaluator {
     /// Takes the finding pipelines out of `pipelines`; `restored` are the states that an earlier process put.
     #[must_use]
     pub fn new(pipelines: &[PipelineDef], settings: EvaluatorSettings, restored: &[(String, Vec<u8>)]) -> Evaluator {
+        let views = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View);
+        let views = views.map(|view| view.id.clone()).collect();
         let pipelines: Vec<Prepared> =
             pipelines.iter().filter_map(|definition| prepare(definition, &settings)).collect();
-        let known: HashSet<&str> = pipelines.iter().map(|prepared| prepared.definition.id.as_str()).collect();
+        let judged = |kept: &Kept| {
+            let finding = &kept.finding;
+            let prepared = pipelines.iter().find(|prepared| prepared.definition.id == finding.pipeline);
+            prepared.is_some_and(|prepared| is_budgeted(&prepared.definition, finding, &settings.budgets))
+        };
         let keys = restored
             .iter()
             .filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice::<Kept>(bytes).ok()?)))
-            .filter(|(_, kept)| known.contains(kept.finding.pipeline.as_str()))
+            .filter(|(_, kept)| judged(kept))
             .collect();
-        Evaluator { pipelines, settings, keys }
+        Evaluator { pipelines, views, settings, keys }
     }
 
     /// Whether there is such a key.
@@ -149,10 +167,12 @@ impl Evaluator {
             let id = self.pipelines[index].definition.id.clone();
             let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
             match outcome {
-                Ok((judged, rows_read)) => {
+                Ok((judged, rows_read, names)) => {
                     cost.rows_read = rows_read;
                     cost.rows_written = judged.len() as u64;
                     self.apply(index, judged, now_ms, &mut evaluation);
+                    let views = names.into_iter().filter(|name| self.views.contains(name));
+                    evaluation.runs.extend(views.map(|id| PipelineRun { id, ..cost.clone() }));
                 }
                 Err(error) => cost.error = Some(error),
             }
@@ -162,24 +182,43 @@ impl Evaluator {
         evaluation
     }
 
-    async fn judge(&self, index: usize, context: &SessionContext, now_ms: i64) -> Result<(Vec<Judged>, u64), String> {
-        let Prepared { definition, params, .. } = &self.pipelines[index];
-        let end_ms = now_ms - self.settings.lag_ms;
+    /// The judged rows, how many rows were read for them, and the names under which.
+    async fn judge(
+        &self,
+        index: usize,
+        context: &SessionContext,
+        now_ms: i64,
+    ) -> Result<(Vec<Judged>, u64, Vec<String>), String> {
+        let Prepared { definition, params, limits, .. } = &self.pipelines[index];
+        // A row of the finest rollup that has just begun would be judged by half of what it will hold.
+        let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
         let window = Window { start_ms: end_ms - definition.window_ms, end_ms };
-        let running = tokio::time::timeout(self.settings.timeout, run(context, definition, params, Some(window)));
-        let outcome = match running.await {
-            Ok(outcome) => outcome.map_err(|error| error.strip_backtrace())?,
+        let running = tokio::time::timeout(self.settings.timeout, async {
+            let statement = Statement::of(context, definition).await?.bind(params, Some(window))?;
+            Ok((statement.run().await?, statement.names()))
+        });
+        let (outcome, names) = match running.await {
+            Ok(outcome) => outcome.map_err(|error| line(&error))?,
             Err(_) => return Err(format!("took longer than {:?}, which is the limit", self.settings.timeout)),
         };
-        let rows = json_rows(&outcome.batches).map_err(|error| error.strip_backtrace())?;
+        let rows = json_rows(&outcome.batches).map_err(|error| line(&error))?;
         let sql = readable(definition, params, window);
-        let judged = rows.into_iter().map(|row| Judged::of(definition, row, &sql)).collect();
-        Ok((judged, outcome.rows_read))
+        let judged = rows.into_iter().map(|row| Judged::of(definition, row, &sql, *limits)).collect();
+        Ok((judged, outcome.rows_read, names))
     }
 
     /// Moves the keys that were judged, then those of the pipeline that were not.
-    fn apply(&mut self, index: usize, judged: Vec<Judged>, now_ms: i64, evaluation: &mut Evaluation) {
-        let definition = &self.pipelines[index].definition;
+    fn apply(&mut self, index: usize, mut judged: Vec<Judged>, now_ms: i64, evaluation: &mut Evaluation) {
+        let Prepared { definition, limits, promised, .. } = &self.pipelines[index];
+        if *promised {
+            let nothing = Judged::nothing(definition, *limits);
+            let others = |(id, kept): (&String, &Kept)| kept.finding.pipeline == definition.id && *id != nothing.id;
+            if judged.is_empty() && !self.keys.iter().any(others) {
+                judged.push(nothing);
+            } else if judged.iter().all(|judged| judged.id != nothing.id) && self.keys.remove(&nothing.id).is_some() {
+                evaluation.deletes.push(nothing.id);
+            }
+        }
         let mut seen = HashSet::new();
         for judged in judged {
             let id = judged.id.clone();
@@ -217,10 +256,12 @@ fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Pre
     let mut definition = definition.clone();
     let mut params = definition.params.clone();
     let mut finding = definition.finding.take()?;
+    let mut of_user = Limits::default();
     let limits = settings.alerting.iter().find(|limits| Some(&limits.key) == finding.alerting.as_ref());
     if let Some(limits) = limits {
-        finding.warning = limits.warning;
-        finding.critical = limits.critical;
+        // Both at once: one that the user left out is none.
+        (finding.warning, finding.critical) = (limits.warning, limits.critical);
+        of_user = Limits { warning: limits.warning, critical: limits.critical };
         definition.window_ms = limits.window_ms.unwrap_or(definition.window_ms);
     } else if finding.alerting_only {
         return None;
@@ -229,8 +270,8 @@ fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Pre
         if changes.disabled {
             return None;
         }
-        finding.warning = changes.warning.or(finding.warning);
-        finding.critical = changes.critical.or(finding.critical);
+        of_user.warning = changes.warning.or(of_user.warning);
+        of_user.critical = changes.critical.or(of_user.critical);
         finding.samples_min = changes.samples_min.unwrap_or(finding.samples_min);
         finding.for_ms = changes.for_ms.unwrap_or(finding.for_ms);
         finding.keep_firing_for_ms = changes.keep_firing_for_ms.unwrap_or(finding.keep_firing_for_ms);
@@ -238,5 +279,19 @@ fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Pre
         params.extend(changes.params.clone());
     }
     definition.finding = Some(finding);
-    Some(Prepared { definition, params, rests_until: None })
+    Some(Prepared { definition, params, limits: of_user, promised: limits.is_some(), rests_until: None })
+}
+
+/// Whether the budget that a key is of is there, and the key within its patterns; true of a key that is of none. What
+/// nobody judges any more would else fire for ever.
+fn is_budgeted(definition: &PipelineDef, finding: &Finding, budgets: &[Budget]) -> bool {
+    let column = |name: &str| finding.key.iter().find(|(column, _)| column == name).map(|(_, value)| value.as_str());
+    let Some(name) = column("budget").filter(|_| definition.sql.contains("budgets")) else { return true };
+    let within = |pattern: &str, name: &str| column(name).is_none_or(|value| value.is_empty() || fits(pattern, value));
+    budgets.iter().any(|budget| {
+        budget.name == name
+            && budget.unit == finding.unit
+            && within(&budget.operation_match, "operation")
+            && within(&budget.service_match, "service_name")
+    })
 }

@@ -1,6 +1,7 @@
 //! The state machine of a key.
 
 use super::judge::{Judged, Verdict};
+use super::message;
 use crate::model::finding::{Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};
@@ -78,7 +79,10 @@ pub(super) fn miss(pipeline: &PipelineDef, before: &Kept, now_ms: i64) -> Option
         return None;
     }
     let (state, severity) = state_without_data(definition, &before.finding);
-    kept.past_since_ms = if state == FindingState::Firing { kept.past_since_ms } else { None };
+    if state != FindingState::Firing {
+        kept.past_since_ms = None;
+        kept.finding.title = message::without_data(&pipeline.title, &kept.finding.key, 0);
+    }
     enter(&mut kept.finding, state, severity, now_ms);
     Some(kept)
 }
@@ -129,6 +133,7 @@ fn renew(finding: &mut Finding, judged: Judged, now_ms: i64) {
     finding.title = judged.title;
     finding.value = judged.value;
     finding.limit = judged.limit;
+    finding.headroom = judged.headroom;
     finding.samples = judged.samples;
     finding.impact = judged.impact;
     finding.evidence = judged.evidence;
@@ -149,6 +154,7 @@ fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
         key: judged.key,
         value: judged.value,
         limit: judged.limit,
+        headroom: judged.headroom,
         unit: pipeline.finding.as_ref().map(|finding| finding.unit.clone()).unwrap_or_default(),
         samples: judged.samples,
         impact: judged.impact,

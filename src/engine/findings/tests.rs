@@ -1,8 +1,10 @@
 use super::*;
 use crate::catalog::pipelines::parse;
 use crate::model::finding::{FindingState, Recovering, Severity};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::sync::Arc;
+
+mod limits;
 
 const PIPELINE: &str = "/*---
 title: T
@@ -29,6 +31,7 @@ fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluat
         timeout: Duration::from_secs(10),
         alerting: Vec::new(),
         overrides: [("p".to_owned(), changes)].into(),
+        budgets: Vec::new(),
     };
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
 }
@@ -153,4 +156,32 @@ async fn while_it_keeps_firing_it_says_what_it_fired_for_and_since_when_it_recov
     step(&mut e, 40, Some(&[("a", 5.0, 2)])).await;
     let well = step(&mut e, 100, Some(&[("a", 4.0, 2)])).await.findings.remove(0);
     assert_eq!((well.state, well.value, well.recovering), (FindingState::Ok, Some(4.0), None));
+}
+
+/// The row of 10 s that the end falls into holds half of its calls yet, and is left out, whatever the lag.
+#[tokio::test]
+async fn only_whole_windows_are_judged() {
+    let pipeline =
+        PIPELINE.replace("FROM t", "FROM t WHERE window_start >= $window_start AND window_start < $window_end");
+    let times = Arc::new(TimestampMicrosecondArray::from(vec![40_000_000, 50_000_000]).with_timezone("UTC"));
+    let batch = RecordBatch::try_from_iter([
+        ("window_start", times as ArrayRef),
+        ("k", Arc::new(StringArray::from(vec!["whole", "begun"]))),
+        ("value", Arc::new(Float64Array::from(vec![5.0, 5.0]))),
+        ("samples", Arc::new(Int64Array::from(vec![2, 2]))),
+    ]);
+    let context = SessionContext::new();
+    context.register_batch("t", batch.unwrap()).unwrap();
+    for (now_ms, lag_ms, judged) in [(59_999, 0, 1), (60_000, 0, 2), (69_999, 10_000, 1), (70_000, 10_000, 2)] {
+        let settings = EvaluatorSettings {
+            budgets: Vec::new(),
+            lag_ms,
+            timeout: Duration::from_secs(10),
+            alerting: Vec::new(),
+            overrides: BTreeMap::new(),
+        };
+        let mut e = Evaluator::new(&[parse("p.sql", &pipeline).unwrap()], settings, &[]);
+        let evaluation = e.evaluate(&context, now_ms).await;
+        assert_eq!(evaluation.findings.len(), judged, "at {now_ms} ms with a lag of {lag_ms} ms");
+    }
 }

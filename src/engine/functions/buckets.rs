@@ -48,7 +48,7 @@ impl Fold for Merged {
                 return exec_err!("buckets: {} counts cannot be added to {}", counts.len(), self.counts.len());
             }
             for (sum, count) in self.counts.iter_mut().zip(counts.iter()) {
-                *sum += count.unwrap_or_default();
+                *sum = sum.saturating_add(count.unwrap_or_default());
             }
         }
         Ok(())

@@ -56,7 +56,7 @@ impl Fold for United {
     }
 
     fn memory_bytes(&self) -> usize {
-        if self.0.is_some() { 1024 } else { 0 }
+        if self.0.is_some() { 4096 } else { 0 }
     }
 }
 

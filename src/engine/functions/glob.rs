@@ -31,6 +31,12 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(fits))))
 }
 
+/// Whether a text fits a pattern; what is no pattern, nothing fits.
+#[must_use]
+pub fn fits(pattern: &str, text: &str) -> bool {
+    compile(pattern).is_ok_and(|matcher| matcher.is_match(text))
+}
+
 fn compile(pattern: &str) -> Result<GlobMatcher> {
     GlobBuilder::new(pattern)
         .build()

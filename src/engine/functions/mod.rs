@@ -7,10 +7,12 @@ mod distinct;
 mod exemplars;
 mod folding;
 mod glob;
+mod json;
 mod quantile;
 mod sketch;
 
 pub use db_fingerprint::fingerprint;
+pub use glob::fits;
 
 use datafusion::prelude::SessionContext;
 
@@ -35,7 +37,9 @@ pub fn register(context: &SessionContext) {
         attributes::attr_double(),
         attributes::attr_bool(),
         glob::glob(),
+        json::json_text(),
         db_fingerprint::db_fingerprint(),
+        db_fingerprint::db_statement(),
         exemplars::exemplar_trace_ids(),
     ] {
         context.register_udf(scalar);

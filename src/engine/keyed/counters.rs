@@ -1,10 +1,13 @@
 //! Counters by their increase: what senders count since their start becomes what was counted since the last point.
+//!
+//! A sequence of points is told by its series and the start of its counting, as OTLP's data model has it: two processes
+//! that send one series each count for themselves, and a process that began anew begins a sequence of its own.
 
 use super::{number, text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far a sender's clock may be ahead, ms.
@@ -21,17 +24,29 @@ struct Point {
     sum: f64,
 }
 
-/// The last points of all counters, by series.
+/// A series, and when its counting began: ns since the epoch, 0 where the sender does not say.
+type Sequence = (i64, i64);
+
+/// The last points of all counters.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    points: HashMap<i64, Point>,
-    /// Series that moved since the last [`Counters::commit`], with the point before.
-    moved: HashMap<i64, Option<Point>>,
-    series_max: usize,
+    points: HashMap<Sequence, Point>,
+    /// Sequences that moved since the last [`Counters::commit`], with the point before.
+    moved: HashMap<Sequence, Option<Point>>,
+    /// How many sequences are followed.
+    bound: usize,
+    /// Names of metrics that count, whatever their senders call them.
+    names: HashSet<String>,
     /// When counting began here: what a counter that began later shows at first is all new.
     epoch_unix_nano: i64,
-    /// Points of series beyond the bound, of which no increase is known.
+    /// Points of counters beyond the bound, of which no increase is known.
     pub(crate) overflowed: u64,
+    /// How many of them people have been told of.
+    told: u64,
+    /// When each sequence last came in, by our clock: a sender's may be wrong.
+    seen_ms: HashMap<Sequence, i64>,
+    /// Our clock, when rows were last taken.
+    now_ms: i64,
 }
 
 /// The increase between two points.
@@ -42,13 +57,34 @@ struct Increase {
 }
 
 impl Counters {
-    pub(crate) fn new(series_max: usize, epoch_unix_nano: i64) -> Counters {
-        Counters { series_max, epoch_unix_nano, ..Counters::default() }
+    pub(crate) fn new(bound: usize, epoch_unix_nano: i64) -> Counters {
+        Counters { bound, epoch_unix_nano, ..Counters::default() }
+    }
+
+    /// Says in the log that counters overflow, if they have since the last time.
+    pub(crate) fn tell_overflow(&mut self) {
+        if self.overflowed > self.told {
+            let (points, limit) = (self.overflowed - self.told, self.bound);
+            tracing::warn!(
+                points,
+                limit,
+                "cumulative counters beyond the bound are not counted: give connectors.performance.memory more, or \
+                 send fewer series"
+            );
+            self.told = self.overflowed;
+        }
+    }
+
+    /// Takes metrics of these names for counters where they are gauges, or sums that may fall.
+    pub(crate) fn count(&mut self, names: HashSet<String>) {
+        self.names = names;
     }
 
     /// Puts back a point that [`Counters::moved`] gave.
     pub(crate) fn restore(&mut self, key: &str, bytes: &[u8]) {
-        let (Ok(series), Ok(numbers)) = (key.parse(), <&[u8; 32]>::try_from(bytes)) else { return };
+        // An earlier version kept one sequence a series, by the series alone.
+        let series = key.split_once('@').map_or(key, |(series, _)| series);
+        let (Ok(series), Ok(numbers)) = (series.parse(), <&[u8; 32]>::try_from(bytes)) else { return };
         let part = |at: usize| <[u8; 8]>::try_from(&numbers[at..at + 8]).unwrap_or_default();
         let point = Point {
             start_unix_nano: i64::from_le_bytes(part(0)),
@@ -56,7 +92,12 @@ impl Counters {
             value: f64::from_le_bytes(part(16)),
             sum: f64::from_le_bytes(part(24)),
         };
-        self.points.insert(series, point);
+        let sequence = (series, point.start_unix_nano);
+        self.seen_ms.insert(sequence, crate::engine::now_ms());
+        let kept = self.points.entry(sequence).or_insert(point);
+        if point.time_unix_nano > kept.time_unix_nano {
+            *kept = point;
+        }
     }
 
     /// The points that moved since the last commit, as keys and bytes.
@@ -70,7 +111,7 @@ impl Counters {
             ]
             .concat()
         };
-        self.moved.keys().filter_map(|series| Some((series.to_string(), bytes(self.points.get(series)?)))).collect()
+        self.moved.keys().filter_map(|sequence| Some((key(*sequence), bytes(self.points.get(sequence)?)))).collect()
     }
 
     /// What moved is durable.
@@ -80,18 +121,18 @@ impl Counters {
 
     /// What moved is not durable: the same rows will come again.
     pub(crate) fn rollback(&mut self) {
-        for (series, before) in std::mem::take(&mut self.moved) {
+        for (sequence, before) in std::mem::take(&mut self.moved) {
             match before {
-                Some(point) => self.points.insert(series, point),
-                None => self.points.remove(&series),
+                Some(point) => self.points.insert(sequence, point),
+                None => self.points.remove(&sequence),
             };
         }
     }
 
-    /// Series that have been silent since `before_unix_nano`, by their keys.
-    pub(crate) fn silent(&self, before_unix_nano: i64) -> Vec<String> {
-        let silent = self.points.iter().filter(|(_, point)| point.time_unix_nano < before_unix_nano);
-        silent.map(|(series, _)| series.to_string()).collect()
+    /// Sequences that have been silent since `before_ms` of our clock, by their keys.
+    pub(crate) fn silent(&self, before_ms: i64) -> Vec<String> {
+        let seen_ms = |sequence| self.seen_ms.get(sequence).copied().unwrap_or_default();
+        self.points.keys().filter(|sequence| seen_ms(sequence) < before_ms).map(|sequence| key(*sequence)).collect()
     }
 
     /// What a counter that began later shows at first is all new.
@@ -99,12 +140,17 @@ impl Counters {
         self.epoch_unix_nano
     }
 
-    /// Forgets series by their keys, which have been silent since `before_unix_nano`. One that comes back had been counted
+    /// Forgets sequences by their keys, which have been silent since `before_unix_nano`. One that comes back had been counted
     /// before: only what began since then is all new.
     pub(crate) fn forget(&mut self, keys: &[String], before_unix_nano: i64) {
         self.epoch_unix_nano = self.epoch_unix_nano.max(before_unix_nano);
-        for series in keys.iter().filter_map(|key| key.parse().ok()) {
-            self.points.remove(&series);
+        let sequence = |key: &String| {
+            let (series, start) = key.split_once('@')?;
+            Some((series.parse().ok()?, start.parse().ok()?))
+        };
+        for sequence in keys.iter().filter_map(sequence) {
+            self.points.remove(&sequence);
+            self.seen_ms.remove(&sequence);
         }
     }
 
@@ -113,20 +159,28 @@ impl Counters {
         let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let value = number::<Float64Type>(batch, "value");
-        let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
+        let (name, kind, temporality) = (text(batch, "name"), text(batch, "kind"), text(batch, "temporality"));
         let monotonic = batch
             .column_by_name("is_monotonic")
             .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
-        let latest = latest_unix_nano();
+        self.now_ms = crate::engine::now_ms();
+        let latest = self.latest_unix_nano();
         let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
+        let is_counter: Vec<bool> = (0..batch.num_rows())
+            .map(|row| match kind(row) {
+                Some("sum") if grows(row) => temporality(row).is_some(),
+                _ => name(row).is_some_and(|name| self.names.contains(name)),
+            })
+            .collect();
         let deltas: Float64Array = (0..batch.num_rows())
             .map(|row| {
-                if kind(row) != Some("sum") || !grows(row) {
+                if !is_counter[row] {
                     return None;
                 }
                 let value = value(row).filter(|value| value.is_finite())?;
-                if temporality(row)? == "delta" {
-                    Some(value)
+                if temporality(row) == Some("delta") {
+                    // What only grows has no increase below 0.
+                    (value >= 0.0).then_some(value)
                 } else {
                     let point = Point {
                         start_unix_nano: start(row).unwrap_or(0),
@@ -147,7 +201,8 @@ impl Counters {
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         let temporality = text(batch, "temporality");
-        let latest = latest_unix_nano();
+        self.now_ms = crate::engine::now_ms();
+        let latest = self.latest_unix_nano();
         let increases: Vec<Option<Increase>> = (0..batch.num_rows())
             .map(|row| {
                 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -170,38 +225,48 @@ impl Counters {
         with_columns(batch, schema, vec![Arc::new(counts), Arc::new(sums)])
     }
 
-    /// Moves a series to a point; the increase since its last one, `None` where that is not known.
+    /// Moves a series to a point; the increase since the last one of its sequence, `None` where that is not known.
     fn advance(&mut self, series: i64, point: Point) -> Option<Increase> {
-        let whole = Increase { value: point.value, sum: point.sum };
-        let Some(last) = self.points.get(&series).copied() else {
-            if self.points.len() >= self.series_max {
+        let whole = (point.value >= 0.0).then_some(Increase { value: point.value, sum: point.sum });
+        let sequence = (series, point.start_unix_nano);
+        if let Some(seen_ms) = self.seen_ms.get_mut(&sequence) {
+            *seen_ms = self.now_ms;
+        }
+        let Some(last) = self.points.get(&sequence).copied() else {
+            if self.points.len() >= self.bound {
                 self.overflowed += 1;
                 return None;
             }
-            self.put(series, point);
+            self.put(sequence, point);
             // What was counted before anybody looked here belongs to windows that are over.
-            return (point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0).then_some(whole);
+            return whole.filter(|_| point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0);
         };
         if point.time_unix_nano <= last.time_unix_nano {
             return None;
         }
-        self.put(series, point);
-        let restarted = point.start_unix_nano > last.start_unix_nano && point.start_unix_nano >= last.time_unix_nano;
-        if restarted || point.value < last.value {
-            return Some(whole);
+        self.put(sequence, point);
+        // A counter that goes down began anew, though its sender does not say so.
+        if point.value < last.value {
+            return whole;
         }
         Some(Increase { value: point.value - last.value, sum: (point.sum - last.sum).max(0.0) })
     }
 
-    fn put(&mut self, series: i64, point: Point) {
-        let before = self.points.insert(series, point);
-        self.moved.entry(series).or_insert(before);
+    fn put(&mut self, sequence: Sequence, point: Point) {
+        let before = self.points.insert(sequence, point);
+        self.seen_ms.insert(sequence, self.now_ms);
+        self.moved.entry(sequence).or_insert(before);
+    }
+
+    /// A point of a later time is taken for one of this: else its series would stand still until then.
+    fn latest_unix_nano(&self) -> i64 {
+        (self.now_ms + AHEAD_MS_MAX).saturating_mul(1_000_000)
     }
 }
 
-/// A point of a later time is taken for one of this: else its series would stand still until then.
-fn latest_unix_nano() -> i64 {
-    (crate::engine::now_ms() + AHEAD_MS_MAX).saturating_mul(1_000_000)
+/// A sequence as the state database names it.
+fn key((series, start_unix_nano): Sequence) -> String {
+    format!("{series}@{start_unix_nano}")
 }
 
 fn with_columns(batch: &RecordBatch, schema: &SchemaRef, added: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
@@ -241,6 +306,34 @@ mod tests {
     }
 
     #[test]
+    fn two_processes_that_send_one_series_each_count_for_themselves() {
+        let mut counters = Counters::new(10, 0);
+        // One began at 1 and counts 40, 41, 43; the other at 5 and counts 2, 3: 43 and 3 in all.
+        let points =
+            [point(1, 200, 40.0), point(5, 201, 2.0), point(1, 210, 41.0), point(5, 211, 3.0), point(1, 220, 43.0)];
+        let found = increases(&mut counters, &points);
+        assert_eq!(found, [40.0, 2.0, 1.0, 1.0, 2.0].map(Some));
+        // The one ends, and another takes its place: what it shows at first is all new.
+        assert_eq!(increases(&mut counters, &[point(225, 230, 4.0), point(5, 231, 5.0)]), [Some(4.0), Some(2.0)]);
+    }
+
+    #[test]
+    fn a_sender_that_does_not_say_when_it_began_counts_by_what_it_shows() {
+        let mut counters = Counters::new(10, 100);
+        let points = [point(0, 200, 7.0), point(0, 210, 9.0), point(0, 220, 1.0)];
+        assert_eq!(increases(&mut counters, &points), [None, Some(2.0), Some(1.0)]);
+    }
+
+    #[test]
+    fn a_point_that_an_earlier_version_kept_is_read() {
+        let mut counters = Counters::new(10, 0);
+        increases(&mut counters, &[point(1, 200, 7.0)]);
+        let mut restarted = Counters::new(10, 1000);
+        restarted.restore("1", &counters.moved()[0].1);
+        assert_eq!(increases(&mut restarted, &[point(1, 300, 9.0)]), [Some(2.0)]);
+    }
+
+    #[test]
     fn a_restart_goes_on_from_the_last_point() {
         let mut counters = Counters::new(10, 0);
         increases(&mut counters, &[point(1, 200, 7.0)]);
@@ -267,11 +360,53 @@ mod tests {
     fn a_series_that_was_forgotten_does_not_count_again() {
         let mut counters = Counters::new(10, 100);
         assert_eq!(increases(&mut counters, &[point(150, 200, 7.0)]), [Some(7.0)]);
-        assert_eq!(counters.silent(300), ["1"]);
-        counters.forget(&["1".to_owned()], 300);
+        assert_eq!(counters.silent(1), ["1@150"], "our clock has not moved since");
+        counters.forget(&["1@150".to_owned()], 300);
         let back = [point(150, 400, 9.0), point(150, 500, 12.0)];
         assert_eq!(increases(&mut counters, &back), [None, Some(3.0)]);
         assert!(counters.advance(2, point(350, 400, 5.0)).is_some(), "what began since is new");
+    }
+
+    #[test]
+    fn a_gauge_that_is_named_counts_from_its_second_point() {
+        use arrow::array::{BooleanArray, StringArray};
+        let batch = RecordBatch::try_from_iter([
+            ("name", Arc::new(StringArray::from(vec!["hits", "hits", "size", "size"])) as ArrayRef),
+            ("kind", Arc::new(StringArray::from(vec!["gauge"; 4]))),
+            ("temporality", Arc::new(StringArray::from(vec![None::<&str>; 4]))),
+            ("is_monotonic", Arc::new(BooleanArray::from(vec![None; 4]))),
+            ("series_id", Arc::new(Int64Array::from(vec![1, 1, 2, 2]))),
+            ("time_unix_nano", Arc::new(Int64Array::from(vec![200, 300, 200, 300]))),
+            ("value", Arc::new(Float64Array::from(vec![90.0, 180.0, 5.0, 6.0]))),
+        ])
+        .unwrap();
+        let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(arrow::datatypes::Field::new("delta", arrow::datatypes::DataType::Float64, true)));
+        let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::new(fields));
+        let mut counters = Counters::new(10, 0);
+        counters.count(HashSet::from(["hits".to_owned()]));
+        let rows = counters.metrics(&batch, &schema).unwrap();
+        let delta = number::<Float64Type>(&rows, "delta");
+        assert_eq!((0..4).map(delta).collect::<Vec<_>>(), [None, Some(90.0), None, None]);
+    }
+
+    #[test]
+    fn a_sender_whose_clock_is_behind_is_not_silent() {
+        let mut counters = Counters::new(10, 0);
+        counters.now_ms = 10_000_000;
+        assert_eq!(increases(&mut counters, &[point(1, 200, 7.0)]), [Some(7.0)]);
+        assert!(counters.silent(10_000_000).is_empty());
+        assert_eq!(counters.silent(10_000_001), ["1@1"]);
+        counters.now_ms += 1;
+        increases(&mut counters, &[point(1, 200, 7.0)]);
+        assert!(counters.silent(10_000_001).is_empty(), "nor is one that says the same again");
+    }
+
+    #[test]
+    fn an_increase_is_never_below_nothing() {
+        let mut counters = Counters::new(10, 0);
+        let points = [point(1, 200, -5.0), point(1, 300, -9.0), point(1, 400, -3.0)];
+        assert_eq!(increases(&mut counters, &points), [None, None, Some(6.0)]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub(crate) mod counters;
 pub(crate) mod series;
 
+mod exponential;
+
 use crate::model::table::TableDef;
 use arrow::array::{Array as _, AsArray as _, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, SchemaRef};

@@ -1,6 +1,7 @@
 //! The last value of each series that came in over OTLP, for the Prometheus scrape. Delta counters and histograms are
 //! added up.
 
+use super::exponential::{self, Exponential};
 use super::{number, text};
 use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
 use arrow::array::{Array as _, AsArray as _, MapArray, RecordBatch};
@@ -9,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 type Attributes = BTreeMap<String, String>;
+/// Adds a delta to what was added up.
+type Adding = fn(&mut SampleValue, &SampleValue);
 
 /// What a series is and where it stands.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ struct Series {
     scope_version: String,
     value: SampleValue,
     time_unix_nano: i64,
+    /// When it last came in, by our clock.
+    seen_ms: i64,
 }
 
 /// The last values of all series.
@@ -30,11 +35,13 @@ struct Series {
 pub(crate) struct LastValues {
     series: HashMap<i64, Series>,
     series_max: usize,
+    /// Points of series beyond the bound, which the scrape does not show.
+    pub(crate) overflowed: u64,
 }
 
 impl LastValues {
     pub(crate) fn new(series_max: usize) -> LastValues {
-        LastValues { series: HashMap::new(), series_max }
+        LastValues { series_max, ..LastValues::default() }
     }
 
     /// Takes rows of `metrics`.
@@ -45,18 +52,29 @@ impl LastValues {
         for row in 0..batch.num_rows() {
             let Some(value) = value(row) else { continue };
             let grows = monotonic.is_some_and(|column| column.is_valid(row) && column.value(row));
-            let family = if kind(row) == Some("sum") && grows { FamilyKind::Counter } else { FamilyKind::Gauge };
+            let family = match (kind(row), grows) {
+                (Some("sum"), true) => FamilyKind::Counter,
+                (Some("sum"), false) => FamilyKind::UpDown,
+                _ => FamilyKind::Gauge,
+            };
+            // What only grows never is, nor grows by, less than nothing.
+            if family == FamilyKind::Counter && (value < 0.0 || value.is_nan()) {
+                continue;
+            }
             let adds = kind(row) == Some("sum") && temporality(row) == Some("delta");
-            self.put(batch, row, family, adds, SampleValue::Number(value));
+            self.put(batch, row, family, adds.then_some(add as Adding), SampleValue::Number(value));
         }
     }
 
-    /// Takes rows of `histograms`; exponential ones have no classic form and are left to the native one.
+    /// Takes rows of `histograms`; exponential ones in their classic form.
     pub(crate) fn histograms(&mut self, batch: &RecordBatch) {
         let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         for row in 0..batch.num_rows() {
-            let (count, sum) = (count(row).unwrap_or(0).cast_unsigned(), sum(row).unwrap_or(0.0));
+            let mut adding: Adding = add;
+            // A point without a count says that nothing was recorded.
+            let Some(count) = count(row) else { continue };
+            let (count, sum) = (count.cast_unsigned(), sum(row).unwrap_or(0.0));
             let (family, value) = match kind(row) {
                 Some("histogram") => {
                     let bounds = list::<Float64Type>(batch, "bounds", row);
@@ -70,25 +88,32 @@ impl LastValues {
                     let quantiles = quantiles.into_iter().zip(values).collect();
                     (FamilyKind::Summary, SampleValue::Summary { quantiles, sum, count })
                 }
+                Some("exponential_histogram") => {
+                    adding = exponential::add;
+                    (FamilyKind::Histogram, exponential::classic(&exponential_of(batch, row), sum, count))
+                }
                 _ => continue,
             };
-            self.put(batch, row, family, temporality(row) == Some("delta"), value);
+            self.put(batch, row, family, (temporality(row) == Some("delta")).then_some(adding), value);
         }
     }
 
-    fn put(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind, adds: bool, value: SampleValue) {
+    /// `adding`: how a delta is added up.
+    fn put(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind, adding: Option<Adding>, value: SampleValue) {
         let id = number::<Int64Type>(batch, "series_id")(row).unwrap_or_default();
         let time_unix_nano = number::<Int64Type>(batch, "time_unix_nano")(row).unwrap_or_default();
         if let Some(known) = self.series.get_mut(&id) {
-            if adds {
-                add(&mut known.value, &value);
+            if let Some(adding) = adding {
+                adding(&mut known.value, &value);
             } else if time_unix_nano >= known.time_unix_nano {
                 known.value = value;
             }
             known.time_unix_nano = known.time_unix_nano.max(time_unix_nano);
+            known.seen_ms = crate::engine::now_ms();
             return;
         }
         if self.series.len() >= self.series_max {
+            self.overflowed += 1;
             return;
         }
         let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();
@@ -105,13 +130,14 @@ impl LastValues {
             scope_version: word("scope_version"),
             value,
             time_unix_nano,
+            seen_ms: crate::engine::now_ms(),
         };
         self.series.insert(id, series);
     }
 
-    /// Forgets series that have been silent since `before_unix_nano`.
-    pub(crate) fn expire(&mut self, before_unix_nano: i64) {
-        self.series.retain(|_, series| series.time_unix_nano >= before_unix_nano);
+    /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
+    pub(crate) fn expire(&mut self, before_ms: i64) {
+        self.series.retain(|_, series| series.seen_ms >= before_ms);
     }
 
     /// Adds all series to a scrape.
@@ -148,6 +174,7 @@ impl LastValues {
 fn word(kind: FamilyKind) -> &'static str {
     match kind {
         FamilyKind::Gauge => "gauge",
+        FamilyKind::UpDown => "up_down",
         FamilyKind::Counter => "counter",
         FamilyKind::Histogram => "histogram",
         FamilyKind::Summary => "summary",
@@ -162,11 +189,23 @@ fn add(total: &mut SampleValue, delta: &SampleValue) {
             SampleValue::Histogram { bounds, counts, sum, count },
             SampleValue::Histogram { bounds: delta_bounds, counts: delta_counts, sum: delta_sum, count: delta_count },
         ) if bounds == delta_bounds && counts.len() == delta_counts.len() => {
-            counts.iter_mut().zip(delta_counts).for_each(|(total, delta)| *total += delta);
+            for (total, delta) in counts.iter_mut().zip(delta_counts) {
+                *total = total.saturating_add(*delta);
+            }
             *sum += delta_sum;
-            *count += delta_count;
+            *count = count.saturating_add(*delta_count);
         }
         (total, delta) => *total = delta.clone(),
+    }
+}
+
+fn exponential_of(batch: &RecordBatch, row: usize) -> Exponential {
+    let whole = |name: &str| number::<Int64Type>(batch, name)(row).unwrap_or_default();
+    Exponential {
+        scale: whole("scale"),
+        offset: whole("positive_offset"),
+        counts: list::<Int64Type>(batch, "positive_counts", row),
+        not_positive: whole("zero_count").saturating_add(list::<Int64Type>(batch, "negative_counts", row).iter().sum()),
     }
 }
 

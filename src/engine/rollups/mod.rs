@@ -5,5 +5,6 @@ mod cap;
 mod merge;
 mod table;
 
+pub(crate) use cap::OVERFLOW;
 pub use table::Retention;
 pub(crate) use table::{Joined, RollupTable};

@@ -71,10 +71,9 @@ impl RollupTable {
         Ok(Arc::new(RollupTable { definition, merger, inner: Mutex::new(inner) }))
     }
 
-    /// Puts back a part that an earlier process kept.
+    /// Puts back a part that an earlier process kept. Once all are there, [`RollupTable::hide`] counts their series.
     pub(crate) fn restore(&self, part: RollupPart) -> Result<()> {
         let batch = fit(&[part.batch], &self.definition.schema())?;
-        self.inner().cap.note(&self.definition, &batch)?;
         self.add(part.id, part.resolution_s, batch);
         Ok(())
     }
@@ -96,6 +95,12 @@ impl RollupTable {
             additions.push((*resolution_s, finer.clone()));
         }
         Ok(additions)
+    }
+
+    /// What takes a place among the series is what has rows of the finest resolution: one that stands in coarser rows
+    /// alone has been silent for as long as those are kept, and counts no more.
+    fn is_finest(&self, resolution_s: i64) -> bool {
+        self.definition.resolutions_s.first() == Some(&resolution_s)
     }
 
     /// Adds a part that is durable.
@@ -137,11 +142,12 @@ impl RollupTable {
     }
 
     /// Puts back what [`RollupTable::expired_us`] gave, and hides what has expired by now.
-    pub(crate) fn hide(&self, kept_us: &[i64], now_ms: i64, retention: Retention) {
+    pub(crate) fn hide(&self, kept_us: &[i64], now_ms: i64, retention: Retention) -> Result<()> {
         let mut inner = self.inner();
         let boundaries = self.boundaries(now_ms, retention);
         let latest = |(place, us): (usize, i64)| kept_us.get(place).map_or(us, |kept| us.max(*kept));
         inner.expired_us = boundaries.into_iter().enumerate().map(latest).collect();
+        self.note_again(&mut inner)
     }
 
     fn boundaries(&self, now_ms: i64, retention: Retention) -> Vec<i64> {
@@ -165,6 +171,7 @@ impl RollupTable {
         let resolutions = self.definition.resolutions_s.clone();
         // Never back: where finer rows went early for want of memory, they are gone.
         let boundaries = self.boundaries(now_ms, retention);
+        let finest_us = inner.expired_us.first().copied();
         inner.expired_us = inner.expired_us.iter().zip(boundaries).map(|(before, now)| now.max(*before)).collect();
         let boundary = |kept: &KeptPart, expired: &[i64]| {
             let index = resolutions.iter().position(|resolution_s| *resolution_s == kept.resolution_s)?;
@@ -174,14 +181,19 @@ impl RollupTable {
         let gone: Vec<i64> =
             inner.parts.iter().filter(|kept| boundary(kept, &expired) == Some(true)).map(|kept| kept.id).collect();
         inner.parts.retain(|kept| !gone.contains(&kept.id));
-        if !gone.is_empty() {
-            inner.cap.clear();
-            let batches: Vec<RecordBatch> = inner.parts.iter().map(|kept| kept.part.batch.clone()).collect();
-            for batch in batches {
-                inner.cap.note(&self.definition, &batch)?;
-            }
+        if !gone.is_empty() || finest_us != inner.expired_us.first().copied() {
+            self.note_again(&mut inner)?;
         }
         Ok(gone)
+    }
+
+    /// Counts the series anew, by the finest rows that have not expired. A part may hold both.
+    fn note_again(&self, inner: &mut Inner) -> Result<()> {
+        let from_us = inner.expired_us.first().copied().unwrap_or(i64::MIN);
+        let finest = inner.parts.iter().filter(|kept| self.is_finest(kept.resolution_s));
+        let live: Vec<Part> = finest.filter_map(|kept| between(&kept.part, from_us, i64::MAX)).collect();
+        inner.cap.clear();
+        live.iter().try_for_each(|part| Ok(inner.cap.note(&self.definition, &part.batch)?))
     }
 
     /// All rows of one resolution as one batch, a row a window and key.

@@ -113,3 +113,34 @@ async fn one_that_does_not_give_what_it_declares_is_refused_and_can_be_mended() 
     bench.engine.flush().await.unwrap();
     assert_eq!(bench.number("SELECT sum(calls) FROM visits_1m").await, 1);
 }
+
+/// Text as it is, but for one that ends the work.
+fn fails_on_panic() -> datafusion::logical_expr::ScalarUDF {
+    use arrow::array::AsArray as _;
+    use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+    let text = arrow::datatypes::DataType::Utf8;
+    let run = |values: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(values)?;
+        assert!(!arrays[0].as_string::<i32>().iter().any(|word| word == Some("GET /panic")), "as planned");
+        Ok(values[0].clone())
+    };
+    create_udf("fails_on_panic", vec![text.clone()], text, Volatility::Immutable, Arc::new(run))
+}
+
+#[tokio::test]
+async fn a_panic_costs_the_rows_that_came_with_it_in_that_rollup_alone() {
+    let mut bench = Bench::new().await;
+    bench.engine.flusher.lock().await.context().register_udf(fails_on_panic());
+    let visits =
+        parsed("visits.sql", &VISITS.replace(" operation, count", " fails_on_panic(operation) AS operation, count"));
+    bench.engine.reload(definitions(&[visits])).await.unwrap();
+    bench.send("spans", vec![at(5, "GET /a")]);
+    bench.send("spans", vec![at(6, "GET /panic"), at(6, "GET /a")]);
+    bench.send("spans", vec![at(7, "GET /b")]);
+    bench.engine.flush().await.unwrap();
+    assert_eq!(bench.number("SELECT sum(calls) FROM visits").await, 2);
+    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 4);
+    bench.send("spans", vec![at(8, "GET /b")]);
+    bench.engine.flush().await.unwrap();
+    assert_eq!(bench.number("SELECT sum(calls) FROM visits").await, 3);
+}

@@ -3,7 +3,7 @@
 //! An empty span is two bytes on the wire and some 250 in memory, so a body of 20 MiB could ask for gigabytes. One walk
 //! over the tags, which allocates nothing, adds up what the repeated messages would need.
 
-use crate::model::signal::Signal;
+use crate::model::signal::{Encoding, Signal};
 use opentelemetry_proto::tonic::{common, logs, metrics, trace};
 
 /// What a request may take as prost's types, besides its text.
@@ -84,9 +84,18 @@ static LOGS: [Kind; 1] = [kind::<logs::v1::ResourceLogs>(
 )];
 
 /// Refuses a body that would take too much memory.
-pub(super) fn check(signal: Signal, body: &[u8]) -> Result<(), String> {
+pub(super) fn check(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<(), String> {
+    if bytes(signal, encoding, body) > BYTES_MAX { Err(refusal(body.len())) } else { Ok(()) }
+}
+
+/// What a body takes in memory while it is decoded; of small ones nothing, and of those that are refused no more than that
+/// it is too much.
+pub(super) fn bytes(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
     if body.len() < BODY_BYTES_WALKED {
-        return Ok(());
+        return 0;
+    }
+    if encoding == Encoding::Json {
+        return json_bytes(body);
     }
     let kinds: &[Kind] = match signal {
         Signal::Traces => &TRACES,
@@ -95,26 +104,17 @@ pub(super) fn check(signal: Signal, body: &[u8]) -> Result<(), String> {
     };
     let mut left = BYTES_MAX;
     // A body that ends too early is prost's to refuse.
-    match walk(body, kinds, &mut left) {
-        Some(false) => Err(refusal(body.len())),
-        Some(true) | None => Ok(()),
-    }
+    if walk(body, kinds, &mut left) == Some(false) { BYTES_MAX + 1 } else { BYTES_MAX - left }
 }
 
-/// Refuses a JSON body that would take too much memory: each object may become an item, each comma parts two values.
-pub(super) fn check_json(body: &[u8]) -> Result<(), String> {
-    if body.len() < BODY_BYTES_WALKED {
-        return Ok(());
-    }
-    let bytes: usize = body
-        .iter()
-        .map(|byte| match byte {
-            b'{' => size_of::<trace::v1::Span>(),
-            b',' => size_of::<serde_json::Value>(),
-            _ => 0,
-        })
-        .sum();
-    if bytes > BYTES_MAX { Err(refusal(body.len())) } else { Ok(()) }
+/// Each object may become an item, each comma parts two values.
+fn json_bytes(body: &[u8]) -> usize {
+    let bytes = body.iter().map(|byte| match byte {
+        b'{' => size_of::<trace::v1::Span>(),
+        b',' => size_of::<serde_json::Value>(),
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 fn refusal(found: usize) -> String {

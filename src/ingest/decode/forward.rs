@@ -1,6 +1,6 @@
 //! A frame as others may have it: in protobuf, without the items that were rejected.
 
-use super::{DecodeError, json, protobuf};
+use super::{DecodeError, json, protobuf, repair};
 use crate::model::frame::Frame;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
@@ -11,13 +11,16 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message as _;
 
-/// The bytes as they came, where they are protobuf and nothing was rejected; else they are written anew.
+/// The bytes as they came, where they are protobuf, all texts can be read and nothing was rejected; else they are written
+/// anew.
 ///
 /// # Errors
 /// When the frame cannot be decoded.
 pub fn as_protobuf(frame: &Frame) -> Result<Bytes, DecodeError> {
     if frame.encoding == Encoding::Protobuf && frame.rejected.is_empty() {
-        return Ok(frame.payload.clone());
+        // A target would refuse all of it for one text that is not Unicode.
+        let repaired = repair::protobuf(frame.signal, &frame.payload);
+        return Ok(repaired.map_or_else(|| frame.payload.clone(), Bytes::from));
     }
     let keep = &mut Keep { next: 0, rejected: &frame.rejected };
     let written = match frame.signal {

@@ -50,7 +50,7 @@ impl LogsPlan {
             }
         }
         let (items, rejected) = rejects.finish();
-        let mut decoded = Decoded { tables: Vec::new(), items, rejected };
+        let mut decoded = Decoded { received_unix_nano: received, tables: Vec::new(), items, rejected };
         rows.finish(&mut decoded.tables)?;
         Ok(decoded)
     }

@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use super::plan::{TablePlan, columns};
-use super::rejects::{Rejects, check_fits, signed};
+use super::rejects::{Rejects, quoted, signed};
 use super::rows::{Block, Rows, hex};
 use super::series::Digest;
 use crate::model::decoded::Decoded;
@@ -11,11 +11,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint,
-    SummaryDataPoint, exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value,
+    SummaryDataPoint, metric::Data, number_data_point::Value,
 };
 
-/// The flag of a point that says that no value was recorded.
-const NO_RECORDED_VALUE: u32 = 1;
+mod points;
+
+use points::{check_exponential, check_histogram, check_number, check_summary, is_recorded};
 
 columns! {
     /// The columns that `metrics` and `histograms` have in common.
@@ -95,7 +96,7 @@ impl MetricsPlan {
             }
         }
         let (items, rejected) = tables.rejects.finish();
-        let mut decoded = Decoded { tables: Vec::new(), items, rejected };
+        let mut decoded = Decoded { received_unix_nano: received, tables: Vec::new(), items, rejected };
         tables.numbers.finish(&mut decoded.tables)?;
         tables.histograms.finish(&mut decoded.tables)?;
         Ok(decoded)
@@ -148,7 +149,8 @@ impl<'a> Tables<'a> {
         let Some(data) = &metric.data else {
             // How many points it has is unknown, too: it counts as one.
             let kinds = "gauge, sum, histogram, exponentialHistogram or summary";
-            self.rejects.keeps(Err(format!("data: expected {kinds}, found none of them in {:?}", metric.name)), place);
+            self.rejects
+                .keeps(Err(format!("data: expected {kinds}, found none of them in {}", quoted(&metric.name))), place);
             return Ok(());
         };
         let (kind, temporality, is_monotonic) = match data {
@@ -185,7 +187,8 @@ impl<'a> Tables<'a> {
         place: &dyn Fn() -> String,
     ) -> Result<(), DecodeError> {
         for (i, point) in points.iter().enumerate() {
-            if self.rejects.keeps(check(point), || format!("{} ({:?}).dataPoints[{i}]", place(), of.metric.name)) {
+            if self.rejects.keeps(check(point), || format!("{} ({}).dataPoints[{i}]", place(), quoted(&of.metric.name)))
+            {
                 append(self, of, point)?;
             }
         }
@@ -203,7 +206,7 @@ impl<'a> Tables<'a> {
         };
         write_head(&mut self.numbers, &self.plan.number_head, of, &of.scope.numbers, &head, series, self.received);
         let (rows, to) = (&mut self.numbers, &self.plan.number_columns);
-        match point.value {
+        match point.value.filter(|_| is_recorded(point.flags)) {
             Some(Value::AsDouble(value)) => rows.float(to.value, value),
             Some(Value::AsInt(value)) => {
                 #[expect(clippy::cast_precision_loss, reason = "the exact value stands in value_int")]
@@ -226,6 +229,9 @@ impl<'a> Tables<'a> {
                 exemplars: &point.exemplars,
             },
         );
+        if !is_recorded(point.flags) {
+            return self.histograms.end_row();
+        }
         self.totals(point.count, point.sum, point.min, point.max);
         let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
         rows.floats(to.bounds, point.explicit_bounds.iter().copied());
@@ -248,6 +254,9 @@ impl<'a> Tables<'a> {
                 exemplars: &point.exemplars,
             },
         );
+        if !is_recorded(point.flags) {
+            return self.histograms.end_row();
+        }
         self.totals(point.count, point.sum, point.min, point.max);
         let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
         rows.int(to.scale, point.scale.into());
@@ -277,6 +286,9 @@ impl<'a> Tables<'a> {
                 exemplars: &[],
             },
         );
+        if !is_recorded(point.flags) {
+            return self.histograms.end_row();
+        }
         self.totals(point.count, Some(point.sum), None, None);
         let (rows, to) = (&mut self.histograms, &self.plan.histogram_columns);
         rows.floats(to.quantiles, point.quantile_values.iter().map(|at| at.quantile));
@@ -340,60 +352,5 @@ fn temporality_word(temporality: i32) -> Option<&'static str> {
         Ok(AggregationTemporality::Cumulative) => Some("cumulative"),
         Ok(AggregationTemporality::Delta) => Some("delta"),
         Ok(AggregationTemporality::Unspecified) | Err(_) => None,
-    }
-}
-
-fn check_times(time: u64, start: u64) -> Result<(), String> {
-    check_fits("timeUnixNano", time)?;
-    check_fits("startTimeUnixNano", start)
-}
-
-fn check_number(point: &NumberDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
-    if point.value.is_none() && point.flags & NO_RECORDED_VALUE == 0 {
-        return Err("value: expected asDouble or asInt, found neither".into());
-    }
-    Ok(())
-}
-
-fn check_counts(field: &str, counts: &[u64]) -> Result<(), String> {
-    counts.iter().try_for_each(|count| check_fits(field, *count))
-}
-
-fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
-    check_fits("count", point.count)?;
-    check_counts("bucketCounts", &point.bucket_counts)?;
-    let (counts, bounds) = (point.bucket_counts.len(), point.explicit_bounds.len());
-    if counts != bounds + 1 && (counts, bounds) != (0, 0) {
-        let expected = format!("{} for {bounds} explicitBounds, or neither", bounds + 1);
-        return Err(format!("bucketCounts: expected {expected}, found {counts}"));
-    }
-    let disordered = point
-        .explicit_bounds
-        .windows(2)
-        .find(|pair| pair[0].partial_cmp(&pair[1]).is_none_or(std::cmp::Ordering::is_ge));
-    if let Some([before, after, ..]) = disordered {
-        return Err(format!("explicitBounds: expected ascending numbers, found {before} before {after}"));
-    }
-    Ok(())
-}
-
-fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
-    check_fits("count", point.count)?;
-    check_fits("zeroCount", point.zero_count)?;
-    let counts =
-        |buckets: &Option<Buckets>| buckets.as_ref().map_or(Ok(()), |b| check_counts("bucketCounts", &b.bucket_counts));
-    counts(&point.positive)?;
-    counts(&point.negative)
-}
-
-fn check_summary(point: &SummaryDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
-    check_fits("count", point.count)?;
-    match point.quantile_values.iter().find(|at| !(0.0..=1.0).contains(&at.quantile)) {
-        Some(at) => Err(format!("quantile: expected a number from 0 to 1, found {}", at.quantile)),
-        None => Ok(()),
     }
 }

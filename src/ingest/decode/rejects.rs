@@ -4,6 +4,10 @@ use crate::model::decoded::Rejected;
 
 /// Reasons that are told.
 const REASONS_MAX: usize = 5;
+/// Letters of a sender's own text that a reason repeats.
+const TEXT_CHARS_MAX: usize = 100;
+/// Bytes of the whole message.
+const MESSAGE_BYTES_MAX: usize = 2 << 10;
 
 /// Counts the items of a request.
 pub(super) struct Rejects {
@@ -42,12 +46,40 @@ impl Rejects {
         if rejected > self.reasons.len() {
             message = format!("{message}; and {} more", rejected - self.reasons.len());
         }
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
         (kept, Rejected { items: self.items, message })
     }
 }
 
+/// A sender's text as a reason repeats it: quoted, and not at length.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// What stands before an id's text that is none, so that it is as long as no id.
+const UNREADABLE: &[u8] = b"is not hexadecimal: ";
+
+/// An id that cannot be read: bytes that [`check_id`] refuses, with the beginning of the text.
+pub(super) fn unreadable_id(text: &str) -> Vec<u8> {
+    [UNREADABLE, &text.as_bytes()[..text.floor_char_boundary(TEXT_CHARS_MAX)]].concat()
+}
+
+/// An id that could be read.
+pub(super) fn check_readable(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
+    let Some(text) = id.strip_prefix(UNREADABLE) else { return Ok(()) };
+    let text = quoted(&String::from_utf8_lossy(text));
+    Err(format!("{field}: expected {} hex digits, found text {text}", 2 * bytes))
+}
+
 /// An id of `bytes` bytes that are not all zero.
 pub(super) fn check_id(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
+    check_readable(field, id, bytes)?;
     if id.len() != bytes {
         return Err(format!("{field}: expected {bytes} bytes, found {}", id.len()));
     }

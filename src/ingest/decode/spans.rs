@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use super::plan::{TablePlan, columns};
-use super::rejects::{Rejects, check_fits, check_id, signed};
+use super::rejects::{Rejects, check_fits, check_id, check_readable, signed};
 use super::rows::{Block, Rows};
 use crate::model::decoded::Decoded;
 use crate::model::table::TableDef;
@@ -101,7 +101,7 @@ impl SpansPlan {
             }
         }
         let (items, rejected) = rejects.finish();
-        let mut decoded = Decoded { tables: Vec::new(), items, rejected };
+        let mut decoded = Decoded { received_unix_nano: received, tables: Vec::new(), items, rejected };
         tables.spans.finish(&mut decoded.tables)?;
         tables.events.finish(&mut decoded.tables)?;
         tables.links.finish(&mut decoded.tables)?;
@@ -113,6 +113,7 @@ fn check(span: &Span) -> Result<(), String> {
     check_id("traceId", &span.trace_id, 16)?;
     check_id("spanId", &span.span_id, 8)?;
     if !matches!(span.parent_span_id.len(), 0 | 8) {
+        check_readable("parentSpanId", &span.parent_span_id, 8)?;
         return Err(format!("parentSpanId: expected 8 bytes or none, found {}", span.parent_span_id.len()));
     }
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);

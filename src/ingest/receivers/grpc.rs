@@ -1,15 +1,16 @@
 //! OTLP over gRPC. The message is taken as bytes, unframed here: they are what the log keeps, and a message that is too
 //! large gets the code that OTLP asks for.
 
+use super::door::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::{Admission, Refusal};
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
+use crate::ingest::room::Room;
 use crate::model::signal::{Encoding, Signal};
-use axum::serve::ListenerExt as _;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited, StreamBody};
+use http_body_util::StreamBody;
 use prost::Message as _;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -23,11 +24,13 @@ pub struct GrpcSettings {
     pub max_recv_msg_size_bytes: usize,
     /// A bearer token that senders must show.
     pub auth_token: Option<String>,
+    /// What is let in.
+    pub door: DoorSettings,
 }
 
 impl Default for GrpcSettings {
     fn default() -> Self {
-        GrpcSettings { max_recv_msg_size_bytes: 4 << 20, auth_token: None }
+        GrpcSettings { max_recv_msg_size_bytes: 4 << 20, auth_token: None, door: DoorSettings::default() }
     }
 }
 
@@ -51,13 +54,12 @@ pub async fn serve(
     admission: Arc<Admission>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
+    let listener = Bounded::new(listener, &settings.door);
     let receiver = Arc::new(Receiver { id: receiver_id, settings, admission });
     let router = axum::Router::new().fallback(move |request: Request<axum::body::Body>| {
         let receiver = receiver.clone();
         async move { receiver.answer(request).await }
     });
-    // An answer goes out in several writes: Nagle's algorithm would hold the last one for a delayed ACK, 40 ms.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }
@@ -79,16 +81,27 @@ impl Receiver {
         }
         let compression = compression(request.headers());
         let limit = self.settings.max_recv_msg_size_bytes;
-        let body = read(request.into_body(), limit).await?;
-        let message = unframe(body, &compression, limit)?;
-        match self.admission.accept(&self.id, signal, Encoding::Protobuf, message).await {
-            Ok(rejected) => Ok(export_response(signal, Encoding::Protobuf, &rejected)),
-            Err(Refusal::Invalid(message)) => Err(Status::invalid_argument(message)),
-            Err(Refusal::TooLarge { limit }) => Err(too_large(limit)),
-            Err(Refusal::Busy { retry_after, reason }) => {
-                let details = RpcStatus::new(Code::Unavailable, &reason).with_retry(retry_after).encode_to_vec();
-                Err(Status::with_details(Code::Unavailable, reason, details.into()))
-            }
+        let mut room = self.admission.room();
+        let limit_framed = limit.saturating_add(PREFIX_BYTES);
+        let body = read(request.into_body(), limit_framed, &self.settings.door, &mut room).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLarge => too_large(limit),
+            Unread::Refused(refusal) => refused(refusal),
+            Unread::Broken(why) => Status::cancelled(format!("the message did not arrive whole: {why}")),
+        })?;
+        let message = unframe(body, &compression, limit, &mut room)?;
+        let answer = self.admission.accept(&self.id, (signal, Encoding::Protobuf), message, room).await;
+        Ok(export_response(signal, Encoding::Protobuf, &*answer.map_err(refused)?))
+    }
+}
+
+fn refused(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::Invalid(message) => Status::invalid_argument(message),
+        Refusal::TooLarge { limit } => too_large(limit),
+        Refusal::Busy { retry_after, reason } => {
+            let details = RpcStatus::new(Code::Unavailable, &reason).with_retry(retry_after).encode_to_vec();
+            Status::with_details(Code::Unavailable, reason, details.into())
         }
     }
 }
@@ -110,16 +123,8 @@ fn too_large(limit: usize) -> Status {
     Status::resource_exhausted(format!("the message is larger than {limit} bytes, which is the limit"))
 }
 
-async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Status> {
-    match Limited::new(body, limit.saturating_add(PREFIX_BYTES)).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Err(error) => Err(Status::cancelled(format!("the message did not arrive whole: {error}"))),
-    }
-}
-
 /// The one message of a unary call, inflated.
-fn unframe(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, Status> {
+fn unframe(mut body: Bytes, compression: &str, limit: usize, room: &mut Room) -> Result<Bytes, Status> {
     if body.len() < PREFIX_BYTES {
         return Err(Status::invalid_argument(format!("{} bytes: expected a message of at least 5", body.len())));
     }
@@ -134,7 +139,8 @@ fn unframe(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, St
     }
     match compressed {
         0 => Ok(body),
-        1 => inflate(compression, body, limit).map_err(|error| match error {
+        1 => inflate(compression, body, limit, room).map_err(|error| match error {
+            InflateError::Refused(refusal) => refused(refusal),
             InflateError::TooLarge => too_large(limit),
             InflateError::Broken(why) => Status::invalid_argument(format!("the message is not {compression}: {why}")),
             InflateError::Unknown => {
@@ -164,6 +170,10 @@ fn reply(message: Bytes) -> Response<axum::body::Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unframe(body: Bytes, compression: &str, limit: usize) -> Result<Bytes, Status> {
+        super::unframe(body, compression, limit, &mut Room::new(Arc::default(), usize::MAX))
+    }
 
     fn framed(flag: u8, length: u32, message: &[u8]) -> Bytes {
         let mut bytes = vec![flag];

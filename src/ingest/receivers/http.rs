@@ -1,5 +1,6 @@
 //! OTLP over HTTP: protobuf and JSON.
 
+use super::door::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::{Admission, Refusal};
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
@@ -11,9 +12,7 @@ use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RET
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
-use axum::serve::ListenerExt as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +31,8 @@ pub struct HttpSettings {
     pub logs_url_path: String,
     /// A bearer token that senders must show.
     pub auth_token: Option<String>,
+    /// What is let in.
+    pub door: DoorSettings,
     /// Origins of web pages that may send, `*` for any.
     pub cors_allowed_origins: Vec<String>,
 }
@@ -44,6 +45,7 @@ impl Default for HttpSettings {
             metrics_url_path: "/v1/metrics".to_owned(),
             logs_url_path: "/v1/logs".to_owned(),
             auth_token: None,
+            door: DoorSettings::default(),
             cors_allowed_origins: Vec::new(),
         }
     }
@@ -83,7 +85,11 @@ pub async fn serve(
             }),
         );
     }
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let listener = Bounded::new(listener, &receiver.settings.door);
+    router = router.fallback(move |request: Request| {
+        let receiver = receiver.clone();
+        async move { receiver.answer_elsewhere(&request) }
+    });
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }
@@ -138,7 +144,7 @@ impl Receiver {
         if request.method() != Method::POST {
             let message = format!("the method is {}: expected POST", request.method());
             let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
-            return refuse(Encoding::Json, &refusal);
+            return refuse(content_type(request.headers()).unwrap_or(Encoding::Json), &refusal);
         }
         let encoding = match content_type(request.headers()) {
             Ok(encoding) => encoding,
@@ -150,6 +156,16 @@ impl Receiver {
         }
     }
 
+    fn answer_elsewhere(&self, request: &Request) -> Response {
+        let HttpSettings { traces_url_path, metrics_url_path, logs_url_path, .. } = &self.settings;
+        let message = format!(
+            "the path is {}: expected {traces_url_path}, {metrics_url_path} or {logs_url_path}",
+            request.uri().path()
+        );
+        let refusal = HttpRefusal::new(StatusCode::NOT_FOUND, Code::Unimplemented, message);
+        refuse(content_type(request.headers()).unwrap_or(Encoding::Json), &refusal)
+    }
+
     async fn take(&self, signal: Signal, encoding: Encoding, request: Request) -> Result<Bytes, HttpRefusal> {
         if !super::allowed(self.settings.auth_token.as_deref(), request.headers()) {
             let message = "the bearer token is missing or wrong";
@@ -157,8 +173,18 @@ impl Receiver {
         }
         let limit = self.settings.max_request_body_size_bytes;
         let compression = compression(request.headers());
-        let body = read(request.into_body(), limit).await?;
-        let body = inflate(&compression, body, limit).map_err(|error| match error {
+        let mut room = self.admission.room();
+        let body = read(request.into_body(), limit, &self.settings.door, &mut room).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLarge => HttpRefusal::too_large(limit),
+            Unread::Refused(refusal) => refusal.into(),
+            Unread::Broken(why) => {
+                let message = format!("the body did not arrive whole: {why}");
+                HttpRefusal::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message)
+            }
+        })?;
+        let body = inflate(&compression, body, limit, &mut room).map_err(|error| match error {
+            InflateError::Refused(refusal) => refusal.into(),
             InflateError::TooLarge => HttpRefusal::too_large(limit),
             InflateError::Broken(why) => {
                 let message = format!("the body is not {compression}: {why}");
@@ -169,8 +195,8 @@ impl Receiver {
                 HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
             }
         })?;
-        let rejected = self.admission.accept(&self.id, signal, encoding, body).await?;
-        Ok(export_response(signal, encoding, &rejected))
+        let answer = self.admission.accept(&self.id, (signal, encoding), body, room).await?;
+        Ok(export_response(signal, encoding, &answer))
     }
 
     fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -194,17 +220,6 @@ fn content_type(headers: &HeaderMap) -> Result<Encoding, HttpRefusal> {
 
 fn compression(headers: &HeaderMap) -> String {
     headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-async fn read(body: Body, limit: usize) -> Result<Bytes, HttpRefusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(HttpRefusal::too_large(limit)),
-        Err(error) => {
-            let message = format!("the body did not arrive whole: {error}");
-            Err(HttpRefusal::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message))
-        }
-    }
 }
 
 fn refuse(encoding: Encoding, refusal: &HttpRefusal) -> Response {

@@ -3,7 +3,13 @@
 pub mod grpc;
 pub mod http;
 
+mod door;
 mod status;
+
+pub use door::DoorSettings;
+
+#[cfg(test)]
+mod tests;
 
 /// Whether the request carries the token that the listener asks for; compared in constant time.
 fn allowed(token: Option<&str>, headers: &::http::HeaderMap) -> bool {

@@ -1,6 +1,6 @@
 //! `google.rpc.Status` and OTLP's answers, in protobuf and JSON.
 
-use crate::model::decoded::Rejected;
+use crate::model::decoded::Answer;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use prost::Message;
@@ -87,17 +87,17 @@ impl RpcStatus {
 }
 
 /// The answer to a request that was taken; the partial success stays unset where nothing was rejected.
-pub(super) fn export_response(signal: Signal, encoding: Encoding, rejected: &Rejected) -> Bytes {
-    if rejected.items.is_empty() {
+pub(super) fn export_response(signal: Signal, encoding: Encoding, answer: &Answer) -> Bytes {
+    if answer.rejected == 0 {
         return match encoding {
             Encoding::Protobuf => Bytes::new(),
             Encoding::Json => Bytes::from_static(b"{}"),
         };
     }
-    let count = i64::try_from(rejected.items.len()).unwrap_or(i64::MAX);
+    let count = i64::try_from(answer.rejected).unwrap_or(i64::MAX);
     match encoding {
         Encoding::Protobuf => {
-            let partial_success = PartialSuccess { rejected: count, error_message: rejected.message.clone() };
+            let partial_success = PartialSuccess { rejected: count, error_message: answer.message.clone() };
             ExportResponse { partial_success: Some(partial_success) }.encode_to_vec().into()
         }
         Encoding::Json => {
@@ -108,7 +108,7 @@ pub(super) fn export_response(signal: Signal, encoding: Encoding, rejected: &Rej
             };
             // int64 is a string in protobuf's JSON.
             let body =
-                serde_json::json!({"partialSuccess": {field: count.to_string(), "errorMessage": rejected.message}});
+                serde_json::json!({"partialSuccess": {field: count.to_string(), "errorMessage": answer.message}});
             body.to_string().into()
         }
     }

@@ -4,6 +4,7 @@
 
 mod mask;
 mod messages;
+mod refusals;
 mod settings;
 mod slack;
 mod told;
@@ -14,6 +15,7 @@ mod tests;
 pub use settings::{ChannelKind, ChannelSettings};
 pub use told::{Told, memory_kind};
 
+use super::dead_letters::{self, DeadLetter};
 use super::delivery::Backoff;
 use super::memory::Memory;
 use super::settings::TlsSettings;
@@ -24,10 +26,11 @@ use crate::model::own::WORK;
 use anyhow::Context as _;
 use mask::Mask;
 use messages::Notice;
+use refusals::Refusals;
 use reqwest::{Client, StatusCode, Url};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -37,6 +40,18 @@ use tracing::field::Empty;
 const WEBHOOK_FINDINGS_MAX: usize = 50;
 /// The longest wait that a target may ask for: a wrong header must not silence the channel for good.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
+/// Answers that are no verdict on the message, beside those of a server that fails: they say that the target is not ready,
+/// or that its URL or token is not, and people mend those.
+const AGAIN: [StatusCode; 5] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+];
+/// What alerts are called among the dead letters.
+const DEAD_ALERTS: &str = "alerts";
 
 /// Tells one channel until it is cancelled.
 ///
@@ -56,7 +71,7 @@ pub async fn run(
     let kind = memory_kind(&settings.id);
     let told = told::read(&settings.id, &memory.entries(&kind).await?);
     let mask = Mask::new(&settings, &url);
-    let (unwritten, refused) = (BTreeSet::new(), HashMap::new());
+    let (unwritten, refused) = (BTreeSet::new(), Refusals::new(&settings.retry));
     let channel = Channel { settings, client, url, mask, memory, kind, stats, told, unwritten, refused, cancel };
     channel.watch(findings).await;
     Ok(())
@@ -74,8 +89,8 @@ struct Channel {
     told: BTreeMap<String, Told>,
     /// Findings of which the memory does not yet know what `told` does.
     unwritten: BTreeSet<String>,
-    /// Notices that the target refused for good, by finding id, so that they are not sent at every look.
-    refused: HashMap<String, String>,
+    /// So that what the target refused is not sent at every look.
+    refused: Refusals,
     cancel: CancellationToken,
 }
 
@@ -88,10 +103,18 @@ enum Verdict {
 
 impl Channel {
     async fn watch(mut self, mut findings: watch::Receiver<Arc<Vec<Finding>>>) {
+        let mut evaluated = false;
         loop {
             let now = findings.borrow_and_update().clone();
-            self.reconcile(&now).await;
+            // Before the first evaluation none at all says nothing; after it, that all of them are gone.
+            if evaluated || !now.is_empty() {
+                self.reconcile(&now).await;
+            }
+            evaluated = true;
+            let again = self.refused.next();
+            let wait = again.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             tokio::select! {
+                () = tokio::time::sleep(wait), if again.is_some() => {}
                 () = self.cancel.cancelled() => return,
                 changed = findings.changed() => if changed.is_err() { return },
             }
@@ -101,14 +124,11 @@ impl Channel {
     /// Tells what is not told yet, the firing ones in one message and the resolved ones in another.
     async fn reconcile(&mut self, findings: &[Finding]) {
         self.write().await;
-        if !self.refused.is_empty() {
-            let ids: HashSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
-            self.refused.retain(|id, _| ids.contains(id.as_str()) || self.told.contains_key(id));
-        }
+        self.refused.keep(findings, &self.told);
         let now_ms = now_ms();
         let (firing, resolved) = told::due(findings, &self.told, self.settings.severity_min, now_ms);
         for mut notices in [firing, resolved] {
-            notices.retain(|notice| self.refused.get(&notice.finding.id) != Some(&notice.mark()));
+            notices.retain(|notice| self.refused.lets(notice));
             let size = match self.settings.kind {
                 ChannelKind::Webhook => WEBHOOK_FINDINGS_MAX,
                 ChannelKind::Slack => usize::MAX,
@@ -117,11 +137,12 @@ impl Channel {
                 let silent = part[0].is_resolved() && !self.settings.send_resolved;
                 match if silent { Verdict::Taken } else { self.send(part).await } {
                     Verdict::Taken => self.remember(part, now_ms).await,
-                    Verdict::Refused(reason) => self.give_up(part, &reason),
+                    Verdict::Refused(reason) => self.put_off(part, &reason).await,
                     Verdict::Cancelled => return,
                 }
             }
         }
+        self.stats.holds_refused(!self.refused.is_empty());
     }
 
     async fn remember(&mut self, notices: &[Notice], now_ms: i64) {
@@ -132,8 +153,12 @@ impl Channel {
             } else {
                 self.told.insert(id.clone(), Told::new(&self.settings.id, &notice.finding, now_ms));
             }
-            self.refused.remove(id);
             self.unwritten.insert(id.clone());
+            if self.refused.remove(id) {
+                let buried = (self.settings.id.as_str(), DEAD_ALERTS);
+                let exhumed = dead_letters::exhume(&*self.memory, buried, id).await;
+                self.tell(exhumed);
+            }
         }
         self.write().await;
     }
@@ -161,18 +186,37 @@ impl Channel {
         }
     }
 
-    fn give_up(&mut self, notices: &[Notice], reason: &str) {
-        SinkStats::add(&self.stats.refused_items, notices.len() as u64);
-        // The table keeps the reason, though nothing is tried again.
+    /// Notes a refusal. People do not hear of what fires meanwhile, so it is tried again while it does.
+    async fn put_off(&mut self, notices: &[Notice], reason: &str) {
+        let mut new = Vec::new();
+        for notice in notices {
+            if self.refused.add(notice) {
+                new.push(DeadLetter { key: notice.finding.id.clone(), position: None, items: 1 });
+            }
+        }
+        // The table keeps the reason.
         self.stats.failed(reason);
         self.stats.went_well();
+        if new.is_empty() {
+            return;
+        }
+        SinkStats::add(&self.stats.refused_items, new.len() as u64);
+        SinkStats::add(&self.stats.dead_letters, new.len() as u64);
+        let (sink, alerts) = (&self.settings.id, notices.len());
         tracing::error!(
-            sink = self.settings.id,
-            alerts = notices.len(),
+            sink,
+            alerts,
             reason,
-            "the channel refused a message for good"
+            "the channel refused a message; tried again now and then while it is due"
         );
-        self.refused.extend(notices.iter().map(|notice| (notice.finding.id.clone(), notice.mark())));
+        let buried = dead_letters::bury(&*self.memory, (sink, DEAD_ALERTS), new, reason).await;
+        self.tell(buried);
+    }
+
+    fn tell(&self, done: anyhow::Result<()>) {
+        if let Err(error) = done {
+            tracing::error!(sink = self.settings.id, error = format!("{error:#}"), "a dead letter cannot be kept");
+        }
     }
 
     /// Sends until there is a verdict.
@@ -226,7 +270,7 @@ impl Channel {
         let after = web::retry_after(answer.headers()).map(|wait| wait.min(RETRY_AFTER_MAX));
         let text = web::beginning(answer).await;
         let reason = self.mask.over(&format!("{status}: {}", web::cut(&String::from_utf8_lossy(&text))));
-        let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let again = status.is_server_error() || AGAIN.contains(&status);
         Err(Failure { again, after, reason })
     }
 }

@@ -102,11 +102,8 @@ pub(super) fn due(
             _ => {}
         }
     }
-    // Before the first evaluation there are no findings at all, which says nothing.
-    if !findings.is_empty() {
-        let gone = told.values().filter(|told| !ids.contains(told.finding_id.as_str()));
-        resolved.extend(gone.map(|told| Notice::resolved(told, None, now_ms)));
-    }
+    let gone = told.values().filter(|told| !ids.contains(told.finding_id.as_str()));
+    resolved.extend(gone.map(|told| Notice::resolved(told, None, now_ms)));
     (firing, resolved)
 }
 

@@ -6,14 +6,15 @@ use super::backoff::Backoff;
 use super::batch::{self, Part};
 use super::breaker::{Breaker, OPEN_AFTER, Turn};
 use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
-use super::letters::{self, Letter, Place};
 use super::rate::Rate;
+use crate::log::Position;
 use crate::model::own;
 use crate::model::signal::Signal;
+use crate::sinks::dead_letters::{self, DeadLetter};
 use crate::sinks::memory::Memory;
 use crate::sinks::settings::BatchSettings;
 use crate::sinks::stats::SinkStats;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,26 @@ pub(super) struct Courier {
     breaker: Breaker,
     /// What the target was seen to take in one request.
     bytes_max: AtomicUsize,
+}
+
+/// Where what is dead came from: the first of its frames, and which piece of what was made of it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    position: Position,
+    piece: u64,
+}
+
+impl Place {
+    fn of(part: &Part) -> Place {
+        Place { position: part.position, piece: part.piece }
+    }
+}
+
+/// What is to become a dead letter.
+struct Letter<'a> {
+    place: Place,
+    items: u64,
+    reason: &'a str,
 }
 
 /// How sending a mapped request ended.
@@ -323,6 +344,16 @@ impl Courier {
             reason = first.reason,
             "the target refused items for good: see the table dead_letters"
         );
-        letters::keep(&*self.ends.memory, &self.settings.id, self.signal, letters).await
+        let mut by_reason: BTreeMap<&str, Vec<DeadLetter>> = BTreeMap::new();
+        for (number, Letter { place, items, reason }) in letters.iter().enumerate() {
+            let key = format!("{:020}.{:020}.{number:06}", place.position.0, place.piece);
+            let letter = DeadLetter { key, position: Some(place.position.0), items: *items };
+            by_reason.entry(reason).or_default().push(letter);
+        }
+        for (reason, letters) in by_reason {
+            let whose = (self.settings.id.as_str(), self.signal.as_str());
+            dead_letters::bury(&*self.ends.memory, whose, letters, reason).await?;
+        }
+        Ok(())
     }
 }

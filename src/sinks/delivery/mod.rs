@@ -10,7 +10,6 @@ mod batch;
 mod breaker;
 mod courier;
 mod ends;
-mod letters;
 mod rate;
 mod wire;
 
@@ -19,7 +18,6 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
-pub use letters::DEAD_LETTERS;
 pub use rate::Rate;
 pub use wire::count as count_items;
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::signal::Encoding;
+use crate::sinks::dead_letters::DEAD_LETTERS;
 use crate::sinks::memory::testing::InMemory;
 use crate::sinks::settings::RateSettings;
 use async_trait::async_trait;

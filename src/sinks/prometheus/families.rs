@@ -3,8 +3,8 @@
 
 use super::names::{self, FamilyName};
 use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Labels that Spanwise sets itself; an attribute of that name is printed as `exported_<name>`, as Prometheus does.
 const OWN_LABELS: [&str; 6] = ["job", "instance", "le", "quantile", "otel_scope_name", "otel_scope_version"];
@@ -39,6 +39,8 @@ pub(super) struct Named {
     pub(super) targets: Vec<Labels>,
     /// Families that another one of the same name and a different kind or unit kept out: name and kind.
     pub(super) collisions: Vec<(String, FamilyKind)>,
+    /// Summaries that gave a quantile twice, of which the first is kept.
+    pub(super) repeated: Vec<String>,
 }
 
 /// Names a scrape. The order in which families come makes no difference to what is kept.
@@ -54,9 +56,13 @@ pub(super) fn name_scrape(scrape: &Scrape, namespace: &str, const_labels: &Label
         let Some(name) = names::family_name(namespace, &family.name, &family.unit, family.kind) else { continue };
         let Some(place) = claim(&mut claims, &mut out, name, family) else { continue };
         let target = &mut out.families[place];
+        let mut repeats = false;
         for sample in &family.samples {
             let labels = sample_labels(sample, &identities, const_labels);
-            put(&mut target.series, labels, sample, family.kind);
+            repeats |= put(&mut target.series, labels, sample, family.kind);
+        }
+        if repeats {
+            out.repeated.push(target.name.full.clone());
         }
     }
     out
@@ -66,7 +72,7 @@ pub(super) fn name_scrape(scrape: &Scrape, namespace: &str, const_labels: &Label
 fn claim(claims: &mut BTreeMap<String, usize>, out: &mut Named, name: FamilyName, family: &Family) -> Option<usize> {
     if let Some(place) = claims.get(&name.full).copied()
         && let Some(held) = out.families.get_mut(place)
-        && held.kind == family.kind
+        && printed(held.kind) == printed(family.kind)
         && held.name.full == name.full
         // A name may say the unit that another one gives apart: `x_bytes` and `x` in By are one.
         && (held.name.words == name.words || held.name.words.is_empty() || name.words.is_empty())
@@ -95,9 +101,14 @@ fn claim(claims: &mut BTreeMap<String, usize>, out: &mut Named, name: FamilyName
     Some(place)
 }
 
+/// The kind that Prometheus sees.
+fn printed(kind: FamilyKind) -> FamilyKind {
+    if kind == FamilyKind::UpDown { FamilyKind::Gauge } else { kind }
+}
+
 fn line_names(full: &str, kind: FamilyKind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
-        FamilyKind::Gauge | FamilyKind::Counter => &[""],
+        FamilyKind::Gauge | FamilyKind::UpDown | FamilyKind::Counter => &[""],
         FamilyKind::Histogram => &["", "_bucket", "_sum", "_count"],
         FamilyKind::Summary => &["", "_sum", "_count"],
     };
@@ -155,23 +166,39 @@ fn renamed(labels: Labels) -> Labels {
     labels.into_iter().map(rename).collect()
 }
 
-/// Adds a sample; what has the same labels is summed (counters, histograms) or replaced by the newer (the rest).
-fn put(series: &mut BTreeMap<Labels, Series>, labels: Labels, sample: &Sample, kind: FamilyKind) {
+/// Adds a sample; what has the same labels is summed (sums, histograms) or replaced by the newer (the rest). True where a
+/// quantile stood in it twice.
+fn put(series: &mut BTreeMap<Labels, Series>, labels: Labels, sample: &Sample, kind: FamilyKind) -> bool {
+    let (value, repeats) = distinct(&sample.value);
     match series.entry(labels) {
         Entry::Vacant(place) => {
-            place.insert(Series { value: sample.value.clone(), time_ms: sample.time_ms });
+            place.insert(Series { value, time_ms: sample.time_ms });
         }
         Entry::Occupied(mut place) => {
             let held = place.get_mut();
-            match (kind, &mut held.value, &sample.value) {
-                (FamilyKind::Counter, SampleValue::Number(sum), SampleValue::Number(value)) => *sum += value,
+            let adds = matches!(kind, FamilyKind::Counter | FamilyKind::UpDown);
+            match (kind, &mut held.value, &value) {
+                (_, SampleValue::Number(sum), SampleValue::Number(value)) if adds => *sum += value,
                 (FamilyKind::Histogram, sum @ SampleValue::Histogram { .. }, value) => *sum = added(sum, value),
-                (_, value, _) if sample.time_ms >= held.time_ms => *value = sample.value.clone(),
+                (_, held_value, _) if sample.time_ms >= held.time_ms => *held_value = value,
                 _ => {}
             }
             held.time_ms = held.time_ms.max(sample.time_ms);
         }
     }
+    repeats
+}
+
+/// A summary with each quantile once, and whether one stood twice: Prometheus refuses a scrape for that.
+fn distinct(value: &SampleValue) -> (SampleValue, bool) {
+    let mut value = value.clone();
+    let SampleValue::Summary { quantiles, .. } = &mut value else { return (value, false) };
+    let before = quantiles.len();
+    let mut seen = BTreeSet::new();
+    // Zero has two signs and one text.
+    quantiles.retain(|(quantile, _)| seen.insert((quantile + 0.0).to_bits()));
+    let repeats = quantiles.len() < before;
+    (value, repeats)
 }
 
 /// The sum of two histograms, at the bounds that both have: there it is exact.
@@ -239,6 +266,32 @@ mod tests {
         };
         assert_eq!(only(&twins(FamilyKind::Counter)), &SampleValue::Number(7.0));
         assert_eq!(only(&twins(FamilyKind::Gauge)), &SampleValue::Number(5.0));
+    }
+
+    #[test]
+    fn a_sum_that_goes_both_ways_is_a_gauge_and_no_ratio() {
+        let one = |kind| {
+            let from = if kind == FamilyKind::UpDown { "sum" } else { "gauge" };
+            let samples = vec![sample(&[("from", from)], SampleValue::Number(1.0), None)];
+            Family { unit: "1".into(), ..family("busy", kind, samples) }
+        };
+        let both = named(vec![one(FamilyKind::UpDown), one(FamilyKind::Gauge)]);
+        let names: Vec<&str> = both.families.iter().map(|family| family.name.full.as_str()).collect();
+        assert_eq!(names, ["busy_ratio", "busy"]);
+        // Without a unit both have one name, and Prometheus sees one kind.
+        let unitless = |kind| Family { unit: String::new(), ..one(kind) };
+        let merged = named(vec![unitless(FamilyKind::UpDown), unitless(FamilyKind::Gauge)]);
+        assert_eq!((merged.families.len(), merged.collisions.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_summary_has_each_quantile_once_and_the_first_of_two() {
+        let summary =
+            |quantiles: &[(f64, f64)]| SampleValue::Summary { quantiles: quantiles.to_vec(), sum: 3.0, count: 5 };
+        let twice = summary(&[(0.5, 1.0), (0.5, 2.0), (0.9, 7.0), (0.0, 0.1), (-0.0, 0.2)]);
+        let named = named(vec![family("s", FamilyKind::Summary, vec![sample(&[], twice, None)])]);
+        assert_eq!(only(&named), &summary(&[(0.5, 1.0), (0.9, 7.0), (0.0, 0.1)]));
+        assert_eq!(named.repeated, ["s"]);
     }
 
     #[test]

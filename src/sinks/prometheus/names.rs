@@ -170,7 +170,7 @@ fn move_last(tokens: &mut Vec<String>, word: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use FamilyKind::{Counter, Gauge, Histogram, Summary};
+    use FamilyKind::{Counter, Gauge, Histogram, Summary, UpDown};
 
     fn full(name: &str, unit: &str, kind: FamilyKind) -> Option<String> {
         family_name("", name, unit, kind).map(|n| n.full)
@@ -194,6 +194,7 @@ mod tests {
             ("system.cpu.utilization", "1", Gauge, "system_cpu_utilization_ratio"),
             ("cpu_usage_ratio", "1", Gauge, "cpu_usage_ratio"),
             ("items", "1", Counter, "items_total"),
+            ("items", "1", UpDown, "items"),
             ("items", "1", Histogram, "items"),
             ("requests", "1/s", Gauge, "requests_per_second"),
             ("custom_metric", "custom_unit", Gauge, "custom_metric_custom_unit"),

@@ -87,7 +87,7 @@ pub async fn serve(
         namespace: names::namespace(&settings.namespace),
         const_labels: names::labels(&settings.const_labels),
         scrapes: Semaphore::new(settings.scrapes_max.max(1)),
-        collisions_logged: Mutex::default(),
+        told: Mutex::default(),
         settings,
     });
     let router = Router::new().route(&path, get(answer)).with_state(endpoint);
@@ -102,8 +102,8 @@ struct Endpoint {
     namespace: String,
     const_labels: Labels,
     scrapes: Semaphore,
-    /// Names whose collision has been logged, so that each is logged once.
-    collisions_logged: Mutex<HashSet<String>>,
+    /// Names of which a fault has been logged, so that each is logged once.
+    told: Mutex<HashSet<String>>,
 }
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
@@ -153,17 +153,22 @@ impl Endpoint {
         bearer.is_some_and(|(_, sent)| token.equals(sent.trim()))
     }
 
+    /// Whether nothing has been said of a name yet.
+    fn is_news(&self, name: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    }
+
     fn print(&self, scrape: &Scrape, format: text::Format, with_gzip: bool) -> std::io::Result<Vec<u8>> {
         let named = name_scrape(scrape, &self.namespace, &self.const_labels);
-        for (name, kind) in &named.collisions {
-            let mut logged = self.collisions_logged.lock().unwrap_or_else(PoisonError::into_inner);
-            if logged.insert(name.clone()) {
-                tracing::warn!(
-                    name,
-                    ?kind,
-                    "two metrics of different types or units have one Prometheus name: the second is left out"
-                );
-            }
+        for (name, kind) in named.collisions.iter().filter(|(name, _)| self.is_news(name)) {
+            tracing::warn!(
+                name,
+                ?kind,
+                "two metrics of different types or units have one Prometheus name: the second is left out"
+            );
+        }
+        for name in named.repeated.iter().filter(|name| self.is_news(name)) {
+            tracing::warn!(name, "a summary gives a quantile twice: the first is kept");
         }
         let with_times = self.settings.send_timestamps;
         if !with_gzip {

@@ -72,7 +72,7 @@ impl<W: Write> Printer<W> {
     fn family(&mut self, family: &NamedFamily, open_metrics_name: &str, is_typed: bool) -> io::Result<()> {
         let kind = match family.kind {
             _ if self.open_metrics && !is_typed => "unknown",
-            FamilyKind::Gauge => "gauge",
+            FamilyKind::Gauge | FamilyKind::UpDown => "gauge",
             FamilyKind::Counter => "counter",
             FamilyKind::Histogram => "histogram",
             FamilyKind::Summary => "summary",

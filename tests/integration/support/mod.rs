@@ -81,8 +81,9 @@ pub(crate) fn now_unix_nano() -> u64 {
 pub(crate) fn nearest_rank(values: &[f64], quantile: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
-    let rank = ((quantile * sorted.len() as f64).ceil() as usize).max(1);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of ten thousand")]
+    let of_10_000 = (quantile * 10_000.0).round() as usize;
+    let rank = (of_10_000 * sorted.len()).div_ceil(10_000).max(1);
     sorted[rank - 1]
 }
 

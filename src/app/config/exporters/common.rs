@@ -26,6 +26,8 @@ pub(super) fn tls(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
             ("server_name_override", "name the server in `endpoint` as its certificate does"),
             ("max_version", "remove it"),
             ("cipher_suites", "remove it"),
+            ("include_insecure_cipher_suites", "remove it"),
+            ("tpm", client),
         ],
     );
     reading
@@ -95,7 +97,7 @@ fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSet
             "nothing is dropped, since neither `queue_size` with `sizer: bytes` nor `age_max` sets a bound",
         );
     }
-    let batch = queue.map("batch").map_or_else(BatchSettings::default, batch);
+    let batch = queue.map("batch").map_or_else(BatchSettings::default, |map| batch(reading, map));
     queue.finish();
     (batch, settings)
 }
@@ -131,7 +133,8 @@ pub(super) fn rate(map: &MapReader<'_>) -> RateSettings {
     RateSettings { requests_per_second, bytes_per_second }
 }
 
-fn batch(map: MapReader<'_>) -> BatchSettings {
+fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
+    reading.without_effect(&map, &["partition"]);
     let in_bytes = map.word("sizer", &[("items", false), ("bytes", true)]).unwrap_or(false);
     let mut batch = BatchSettings::default();
     batch.flush_timeout = map.duration("flush_timeout").unwrap_or(batch.flush_timeout);

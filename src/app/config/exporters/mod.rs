@@ -32,7 +32,9 @@ const LATER: &str = "is not supported yet; send to a Collector that has it with 
 const TAKES_OTLP: &str =
     "is not needed: its backend takes OTLP; write `otlp_grpc` or `otlp_http` with its OTLP endpoint";
 
-const INSTEAD: [(&str, &str); 16] = [
+const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
+
+const INSTEAD: [(&str, &str); 23] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -49,6 +51,13 @@ const INSTEAD: [(&str, &str); 16] = [
     ("load_balancing", LATER),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
+    ("alertmanager", "is not supported yet; write `webhook`"),
+    ("honeycomb", TAKES_OTLP),
+    ("splunk_hec", LATER),
+    ("signalfx", LATER),
+    ("googlecloud", LATER),
+    ("awsxray", LATER),
+    ("clickhouse", LATER),
 ];
 
 pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components: &[Component<'_>]) -> Exporters {
@@ -57,7 +66,7 @@ pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components:
         let feeds = service.map_or_else(Vec::new, |service| service.feeds_of(component.id));
         let known = KNOWN.contains(&component.kind);
         if !known {
-            reading.unknown(component, &KNOWN, &INSTEAD);
+            reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
             continue;
         }
         let Some(map) = component.settings(reading) else { continue };

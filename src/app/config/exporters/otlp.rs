@@ -72,6 +72,7 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
             ("batcher", "write `sending_queue: {batch: {…}}` in its place"),
             ("proxy_url", "set the environment variable HTTPS_PROXY"),
             ("authority", "name the server in `endpoint`"),
+            ("middlewares", "remove it; a proxy between can do what they do"),
         ],
     );
     let tuning: &[&str] = if over_http {
@@ -87,6 +88,8 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
             "http2_read_idle_timeout",
             "http2_ping_timeout",
             "force_attempt_http2",
+            "cookies",
+            "keepalive",
             "profiles_endpoint",
         ]
     } else {

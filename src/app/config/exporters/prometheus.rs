@@ -1,5 +1,6 @@
 //! `prometheus`: an address that Prometheus scrapes.
 
+use crate::app::config::collector;
 use crate::app::config::components::{Guard, Reading, loopback};
 use crate::app::config::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
@@ -43,14 +44,24 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
         conversion.get("exclude_service_attributes");
         conversion.finish();
     }
-    reading.not_yet(
+    if let Some(constant) = map.map("resource_constant_labels") {
+        if constant.bool("enabled") == Some(true) {
+            constant.fault("enabled", "is not supported yet; write them as `const_labels`");
+        }
+        constant.entries();
+    }
+    collector::http(reading, &map);
+    reading.note_key(
         &map,
-        &[
-            ("tls", "let a proxy in front end TLS, and listen on loopback behind it"),
-            ("auth", "write `auth_token: ${env:TOKEN}` in its place"),
-        ],
+        "without_scope_info",
+        "is not followed: what came in with a scope keeps its otel_scope_* labels",
     );
-    reading.without_effect(&map, &["metric_expiration", "cors", "keep_alives_enabled", "without_scope_info"]);
+    reading.note_key(
+        &map,
+        "metric_expiration",
+        "is not followed: a series that came in is shown for an hour after its last point",
+    );
+    reading.without_effect(&map, &["read_timeout", "cors", "max_request_body_size", "sending_queue"]);
     map.finish();
     (address, settings)
 }

@@ -135,7 +135,7 @@ service:
         "c.yaml:2: processors.batch: stands in no pipeline; name it in one under service.pipelines, or remove it",
         "c.yaml:3: connectors.performance/b: \"performance\" is there already; expected one `performance` in all",
         "c.yaml:4: extensions.health_check: is not started; add \"health_check\" to service.extensions, or remove it",
-        "c.yaml:6: service.extensions: \"zpages\" is not defined under extensions",
+        "c.yaml:6: service.extensions: \"zpages\" is not defined under extensions; define it there, or take it out of the list",
         "c.yaml:8: service.pipelines.trace: expected traces, metrics or logs, or one with a name such as traces/shop, found \
          \"trace\"; did you mean \"traces\"?",
         "c.yaml:9: service.pipelines.traces.exporters[1]: \"performance\" stands in this list already",

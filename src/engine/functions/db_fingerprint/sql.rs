@@ -1,21 +1,18 @@
 //! Fingerprints of SQL.
 
-use super::other::by_characters;
+use super::{characters, dialects, drivers, tokens};
 use crate::engine::nesting;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Query, SetExpr, Statement, Value, ValueWithSpan, VisitMut as _, VisitorMut,
+    Expr, Query, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, VisitMut as _, VisitorMut,
 };
-use datafusion::sql::sqlparser::dialect::{
-    AnsiDialect, ClickHouseDialect, Dialect, GenericDialect, MsSqlDialect, MySqlDialect, OracleDialect,
-    PostgreSqlDialect, SQLiteDialect,
-};
+use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::Token;
 use std::ops::ControlFlow;
 
-/// Statements longer than this are folded by tokens: no statement that people wrote is, and parsing it would cost more
-/// than it tells.
-const PARSED_BYTES_MAX: usize = 16 << 10;
+/// Statements of more tokens, long lists aside, are folded by tokens: no statement that people wrote is so long, and
+/// parsing it would cost more than it tells.
+const PARSED_TOKENS_MAX: usize = 5000;
 /// What is looked at of a statement at all.
 const SEEN_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 40;
@@ -23,35 +20,32 @@ const NESTING_MAX: usize = 40;
 const CALLS_MAX: usize = 8;
 
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
-    let query = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
-    let dialect = dialect(system);
-    let parses = query.len() <= PARSED_BYTES_MAX && nesting::depth(query) <= CALLS_MAX;
-    let parsed = if parses { by_tree(&*dialect, query) } else { None };
-    parsed.or_else(|| by_tokens(&*dialect, query)).unwrap_or_else(|| by_characters(query))
-}
-
-fn dialect(system: &str) -> Box<dyn Dialect> {
-    match system {
-        "postgresql" | "cockroachdb" | "redshift" | "aws.redshift" => Box::new(PostgreSqlDialect {}),
-        "mysql" | "mariadb" => Box::new(MySqlDialect {}),
-        "sqlite" => Box::new(SQLiteDialect {}),
-        "mssql" | "microsoft.sql_server" => Box::new(MsSqlDialect {}),
-        "oracle" | "oracle.db" => Box::new(OracleDialect {}),
-        "clickhouse" => Box::new(ClickHouseDialect {}),
-        "db2" | "ibm.db2" | "firebird" | "derby" => Box::new(AnsiDialect {}),
-        _ => Box::new(GenericDialect {}),
+    let seen = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
+    let speech = dialects::of(system);
+    let plain = if speech.known { None } else { characters::with_doubled_quotes(seen) };
+    let settled = drivers::settled(plain.as_deref().unwrap_or(seen), system != "neo4j");
+    let (mut tokens, whole) = tokens::read(&*speech.dialect, &settled);
+    if speech.doubtful_quotes {
+        tokens::mask_doubtful_quotes(&mut tokens);
     }
+    tokens::spell_out_top(&mut tokens);
+    let (tokens, whole) = tokens::shorten(&tokens, whole);
+    let is_parsed = whole && tokens.len() <= PARSED_TOKENS_MAX && nesting::depth(&tokens) <= CALLS_MAX;
+    let parsed = if is_parsed { by_tree(&*speech.dialect, &tokens) } else { None };
+    parsed.unwrap_or_else(|| tokens::folded(&tokens, whole))
 }
 
-fn by_tree(dialect: &dyn Dialect, query: &str) -> Option<String> {
+fn by_tree(dialect: &dyn Dialect, tokens: &[Token]) -> Option<String> {
     let parser = Parser::new(dialect).with_recursion_limit(NESTING_MAX);
-    let mut statements = parser.try_with_sql(query).ok()?.parse_statements().ok()?;
+    let mut statements = parser.with_tokens(tokens.to_vec()).parse_statements().ok()?;
     // Others name things of a session (savepoints, cursors, prepared statements), or hold literals that are no values.
     if statements.is_empty() || !statements.iter().all(is_about_rows) {
         return None;
     }
     let _never = statements.visit(&mut Fold);
-    Some(statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    let print = statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    // A text that is no value to the parser, such as the comment of a column.
+    (!print.contains('\'')).then_some(print)
 }
 
 fn is_about_rows(statement: &Statement) -> bool {
@@ -81,19 +75,20 @@ impl VisitorMut for Fold {
 
     fn post_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
         if value.value != Value::Null {
-            value.value = Value::Placeholder("?".to_owned());
+            value.value = placeholder();
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        let list = match expression {
-            Expr::InList { list, .. } => list,
-            Expr::Array(array) => &mut array.elem,
-            _ => return ControlFlow::Continue(()),
-        };
-        if list.iter().all(is_folded) {
-            list.truncate(1);
+        match expression {
+            Expr::InList { list, .. } => fold_list(list),
+            Expr::Array(array) => fold_list(&mut array.elem),
+            // The sign of a number.
+            Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } if is_placeholder(expr) => {
+                *expression = expr.as_ref().clone();
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -101,51 +96,46 @@ impl VisitorMut for Fold {
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         if let SetExpr::Values(values) = query.body.as_mut() {
             values.rows.truncate(1);
+            values.rows.iter_mut().flat_map(|row| row.iter_mut()).for_each(fold_null);
         }
         ControlFlow::Continue(())
     }
 }
 
+fn placeholder() -> Value {
+    Value::Placeholder("?".to_owned())
+}
+
+fn is_placeholder(expression: &Expr) -> bool {
+    matches!(expression, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }))
+}
+
+/// Literals are one; other items are told once each.
+fn fold_list(list: &mut Vec<Expr>) {
+    list.iter_mut().for_each(fold_null);
+    if list.iter().all(is_folded) {
+        list.truncate(1);
+    } else {
+        list.dedup();
+    }
+}
+
+/// Among values a null is one of them: a column that is left out today is filled tomorrow.
+fn fold_null(expression: &mut Expr) {
+    match expression {
+        Expr::Value(ValueWithSpan { value: value @ Value::Null, .. }) => *value = placeholder(),
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => fold_null(expr),
+        Expr::Tuple(items) => items.iter_mut().for_each(fold_null),
+        _ => {}
+    }
+}
+
 fn is_folded(expression: &Expr) -> bool {
     match expression {
-        Expr::Value(ValueWithSpan { value, .. }) => matches!(value, Value::Placeholder(_) | Value::Null),
+        Expr::Value(ValueWithSpan { value, .. }) => matches!(value, Value::Placeholder(_)),
         Expr::Cast { expr, .. } | Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_folded(expr),
         Expr::Prefixed { value, .. } => is_folded(value),
         Expr::Tuple(items) => items.iter().all(is_folded),
         _ => false,
     }
-}
-
-/// Behind these stands a name that a session made up.
-const NAMING: [&str; 7] = ["SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "CLOSE", "DEALLOCATE", "PREPARE"];
-
-/// Words, numbers and signs one space apart; literals as `?`, runs of them once.
-fn by_tokens(dialect: &dyn Dialect, query: &str) -> Option<String> {
-    let tokens = Tokenizer::new(dialect, query).tokenize().ok()?;
-    let mut words: Vec<String> = Vec::new();
-    for token in tokens {
-        let word = match token {
-            Token::Whitespace(_) | Token::EOF => continue,
-            Token::Word(word) => {
-                let names = |before: &String| NAMING.iter().any(|naming| before.eq_ignore_ascii_case(naming));
-                let keeps =
-                    word.quote_style.is_none() && NAMING.iter().any(|name| word.value.eq_ignore_ascii_case(name));
-                if words.last().is_some_and(names) && !keeps { "?".to_owned() } else { word.to_string() }
-            }
-            Token::Number(..) | Token::Placeholder(_) => "?".to_owned(),
-            Token::Comma if words.last().is_some_and(|word| word == "?") => continue,
-            other if is_text(&other) => "?".to_owned(),
-            other => other.to_string(),
-        };
-        if word != "?" || words.last().is_none_or(|before| before != "?") {
-            words.push(word);
-        }
-    }
-    Some(words.join(" "))
-}
-
-/// Whether a token is a quoted text of whatever kind, told by how it is printed.
-fn is_text(token: &Token) -> bool {
-    let text = token.to_string();
-    text.len() > 1 && (text.contains('\'') || text.starts_with('"') || text.starts_with('$'))
 }

@@ -32,8 +32,8 @@ fn record(from: &Object<'_>) -> Result<LogRecord, DecodeError> {
         attributes: attributes(from, "attributes")?,
         dropped_attributes_count: from.u32("droppedAttributesCount")?,
         flags: from.u32("flags")?,
-        trace_id: from.hex("traceId")?,
-        span_id: from.hex("spanId")?,
+        trace_id: from.id("traceId")?,
+        span_id: from.id("spanId")?,
         event_name: from.text("eventName")?,
     })
 }

@@ -163,8 +163,8 @@ fn exemplar(from: &Object<'_>) -> Result<Exemplar, DecodeError> {
     Ok(Exemplar {
         filtered_attributes: attributes(from, "filteredAttributes")?,
         time_unix_nano: from.u64("timeUnixNano")?,
-        span_id: from.hex("spanId")?,
-        trace_id: from.hex("traceId")?,
+        span_id: from.id_or_none("spanId")?,
+        trace_id: from.id_or_none("traceId")?,
         value,
     })
 }

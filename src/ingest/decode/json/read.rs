@@ -1,5 +1,6 @@
 //! Typed access to a JSON object; every fault names its path, the value found and the value expected.
 
+use super::super::rejects::unreadable_id;
 use super::super::value::{from_base64, whole};
 use super::DecodeError;
 use serde_json::{Map, Value};
@@ -121,10 +122,16 @@ impl<'a> Object<'a> {
         Ok(self.typed(key, "the number of an enum's value, or its name", take)?.unwrap_or_default())
     }
 
-    /// An id in hex digits. Its length is judged item by item.
-    pub(super) fn hex(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
-        let id = self.typed(key, "pairs of hex digits", |value| from_hex(value.as_str()?))?;
-        Ok(id.unwrap_or_default())
+    /// An id in hex digits. Its length, and whether it is one at all, is judged item by item.
+    pub(super) fn id(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
+        let text = self.typed(key, "pairs of hex digits", Value::as_str)?;
+        Ok(text.map(|text| from_hex(text).unwrap_or_else(|| unreadable_id(text))).unwrap_or_default())
+    }
+
+    /// An id that an item can do without: none where it cannot be read.
+    pub(super) fn id_or_none(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
+        let text = self.typed(key, "pairs of hex digits", Value::as_str)?;
+        Ok(text.and_then(from_hex).unwrap_or_default())
     }
 
     pub(super) fn base64(&self, key: &str) -> Result<Vec<u8>, DecodeError> {

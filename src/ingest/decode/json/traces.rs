@@ -25,10 +25,10 @@ fn scope_spans(from: &Object<'_>) -> Result<ScopeSpans, DecodeError> {
 
 fn span(from: &Object<'_>) -> Result<Span, DecodeError> {
     Ok(Span {
-        trace_id: from.hex("traceId")?,
-        span_id: from.hex("spanId")?,
+        trace_id: from.id("traceId")?,
+        span_id: from.id("spanId")?,
         trace_state: from.text("traceState")?,
-        parent_span_id: from.hex("parentSpanId")?,
+        parent_span_id: from.id("parentSpanId")?,
         flags: from.u32("flags")?,
         name: from.text("name")?,
         kind: from.word("kind", |name| SpanKind::from_str_name(name).map(|kind| kind as i32))?,
@@ -55,8 +55,8 @@ fn event(from: &Object<'_>) -> Result<Event, DecodeError> {
 
 fn link(from: &Object<'_>) -> Result<Link, DecodeError> {
     Ok(Link {
-        trace_id: from.hex("traceId")?,
-        span_id: from.hex("spanId")?,
+        trace_id: from.id_or_none("traceId")?,
+        span_id: from.id_or_none("spanId")?,
         trace_state: from.text("traceState")?,
         attributes: attributes(from, "attributes")?,
         dropped_attributes_count: from.u32("droppedAttributesCount")?,

@@ -135,7 +135,6 @@ fn a_wrong_type_is_told_with_its_path_and_what_was_found() {
         ),
         (with("startTimeUnixNano", json!(-1)), format!("{at}.startTimeUnixNano: expected {whole}, found -1")),
         (with("startTimeUnixNano", json!(1.5)), format!("{at}.startTimeUnixNano: expected {whole}, found 1.5")),
-        (with("traceId", json!("xyz0")), format!("{at}.traceId: expected pairs of hex digits, found text \"xyz0\"")),
         (with("traceId", json!(["a"])), format!("{at}.traceId: expected pairs of hex digits, found a list of 1")),
         (with("name", json!(5)), format!("{at}.name: expected text, found 5")),
         (
@@ -169,6 +168,47 @@ fn an_id_of_the_wrong_length_is_one_span_s_fault() {
     let decoded = decode_json(Signal::Traces, &with("spanId", json!("abcd"))).expect("decodes");
     assert_eq!(decoded.rejected.items, [0]);
     assert!(decoded.rejected.message.ends_with("spanId: expected 8 bytes, found 2"), "{}", decoded.rejected.message);
+}
+
+#[test]
+fn an_id_that_cannot_be_read_is_one_span_s_fault() {
+    for (key, id, digits) in [
+        ("traceId", "W47/95gDgQPSabYzgT/GDA==", 32),
+        ("traceId", "0102030405060708090a0b0c0d0e0f1", 32),
+        ("spanId", "sixteen letters!", 16),
+        ("parentSpanId", "f1f2f3f4f5f6f7fg", 16),
+    ] {
+        let mut body = with(key, json!(id));
+        let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array_mut().expect("spans");
+        spans.push(good());
+        let decoded = decode_json(Signal::Traces, &body).expect("decodes");
+        assert_eq!((decoded.items, decoded.rejected.items), (1, vec![0]));
+        let expected = format!("spans[0].{key}: expected {digits} hex digits, found text \"{id}\"");
+        assert!(decoded.rejected.message.ends_with(&expected), "{}", decoded.rejected.message);
+    }
+    let body = with("links", json!([{"traceId": "xyz", "spanId": "f1f2f3f4f5f6f7f8"}]));
+    let decoded = decode_json(Signal::Traces, &body).expect("decodes");
+    assert_eq!((decoded.items, &rows(&decoded, "span_links")[0]["linked_trace_id"]), (1, &json!("")));
+}
+
+#[test]
+fn half_a_letter_costs_that_letter() {
+    let body = spans_json(&good()).to_string();
+    for (name, expected) in [
+        (r"\ud800x", "\u{fffd}x"),
+        (r"x\udc00", "x\u{fffd}"),
+        (r"\ud800\ud83d\ude00", "\u{fffd}😀"),
+        (r"\\ud800", r"\ud800"),
+        (r"\ud800\\udc00", "\u{fffd}\\udc00"),
+    ] {
+        let body = body.replace("work", name);
+        let decoded = decoder().decode(Signal::Traces, Encoding::Json, &body.into(), 0).expect(name);
+        assert_eq!(rows(&decoded, "spans")[0]["name"], expected, "{name}");
+    }
+    let bytes: Vec<u8> = body.replace("work", "w?rk").into_bytes();
+    let bytes: Vec<u8> = bytes.iter().map(|byte| if *byte == b'?' { 0xff } else { *byte }).collect();
+    let decoded = decoder().decode(Signal::Traces, Encoding::Json, &bytes.into(), 0).expect("decodes");
+    assert_eq!(rows(&decoded, "spans")[0]["name"], "w\u{fffd}rk");
 }
 
 #[test]

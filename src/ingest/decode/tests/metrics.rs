@@ -210,3 +210,39 @@ fn a_series_is_its_identity_and_nothing_else() {
         rows(&decode(Signal::Metrics, &other), "metrics")[0]["series_id"].as_i64().expect("a number")
     );
 }
+
+/// Flag 1 says that nothing was recorded: what stands in the other fields means nothing.
+#[test]
+fn a_point_without_a_recorded_value_has_none() {
+    let flags = 1;
+    let exponential = ExponentialHistogramDataPoint { count: 3, zero_count: 1, flags, ..Default::default() };
+    let summary = SummaryDataPoint { count: 3, sum: 2.0, flags, ..SummaryDataPoint::default() };
+    let decoded = decode_metrics(vec![
+        histogram(vec![HistogramDataPoint { flags, ..histogram_point() }]),
+        Data::ExponentialHistogram(ExponentialHistogram { data_points: vec![exponential], aggregation_temporality: 1 }),
+        Data::Summary(Summary { data_points: vec![summary] }),
+        gauge(vec![NumberDataPoint { flags, ..point(Number::AsInt(1)) }]),
+    ]);
+    assert_eq!(decoded.items, 4);
+    let found = rows(&decoded, "histograms").into_iter().chain(rows(&decoded, "metrics"));
+    for row in found {
+        assert_eq!(row["flags"], 1);
+        for column in
+            ["count", "sum", "bounds", "bucket_counts", "scale", "zero_count", "quantiles", "value", "value_int"]
+        {
+            let empty = row.get(column).is_none_or(|value| *value == json!([]));
+            assert!(empty, "{column}: {row}");
+        }
+    }
+}
+
+#[test]
+fn a_name_of_any_length_is_told_in_a_few_words() {
+    let mut request = request(vec![None; 5]);
+    request.resource_metrics[0].scope_metrics[0].metrics[0].name = "\u{1}".repeat(1 << 20);
+    request.resource_metrics[0].scope_metrics[0].metrics[1].name = "x".repeat(101);
+    let message = decode(Signal::Metrics, &request).rejected.message;
+    assert!(message.len() < 2100, "{}", message.len());
+    assert!(message.starts_with("5 of 5 data points rejected: "), "{message}");
+    assert!(message.contains(&format!("found none of them in \"{}\"…", "x".repeat(100))), "{message}");
+}

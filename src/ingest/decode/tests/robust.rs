@@ -94,7 +94,7 @@ fn mostly_empty_messages_are_refused_before_they_take_memory() {
     let message = decoder().decode(Signal::Traces, Encoding::Json, &empty_objects, 0).expect_err("is refused").message;
     assert!(message.contains("mostly empty messages"), "{message}");
     let plenty = spans_request(vec![span(); 30_000]).encode_to_vec();
-    assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, &plenty).is_ok());
+    assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, Encoding::Protobuf, &plenty).is_ok());
 }
 
 /// A column that neither is promoted nor filled would be a column of nulls that nobody notices.
@@ -111,5 +111,62 @@ fn every_column_of_a_signal_table_is_known_to_the_decoder() {
 /// The values of the same bytes must not change under the same version.
 #[test]
 fn the_version_is_that_of_this_verdict() {
-    assert_eq!(DECODER_VERSION, 1);
+    assert_eq!(DECODER_VERSION, 2);
+}
+
+/// A request with a text wherever texts can stand.
+fn full_of(text: &str) -> ExportTraceServiceRequest {
+    use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+    let nested = AnyValue { value: Some(Value::ArrayValue(ArrayValue { values: vec![string(text)] })) };
+    let full = Span {
+        name: text.into(),
+        trace_state: text.into(),
+        attributes: vec![attribute(text, string(text)), attribute("list", nested), attribute("fine", string("ö"))],
+        events: vec![Event { name: text.into(), ..Event::default() }],
+        links: vec![Link { trace_state: text.into(), ..Link::default() }],
+        ..span()
+    };
+    let mut request = spans_request(vec![full, span()]);
+    request.resource_spans[0].schema_url = text.into();
+    request.resource_spans[0].scope_spans[0].schema_url = text.into();
+    request
+}
+
+/// Bytes with one that no UTF-8 has in place of each `?`.
+fn spoilt(bytes: &[u8]) -> Bytes {
+    bytes.iter().map(|byte| if *byte == b'?' { 0xff } else { *byte }).collect()
+}
+
+/// Every string of a request, wherever it stands, may hold what is no UTF-8: it is replaced, and nothing else changes.
+#[test]
+fn texts_that_are_not_unicode_are_mended_wherever_they_stand() {
+    let sent = spoilt(&full_of("b?d").encode_to_vec());
+    let decoded = decoder().decode(Signal::Traces, Encoding::Protobuf, &sent, RECEIVED).expect("decodes");
+    assert_eq!((decoded.items, rows(&decoded, "spans")[0]["name"].as_str()), (2, Some("b\u{fffd}d")));
+    let frame = crate::model::frame::Frame {
+        receiver: "otlp".into(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: RECEIVED,
+        decoder_version: DECODER_VERSION,
+        digest: 0,
+        rejected: Vec::new(),
+        payload: sent,
+    };
+    let forwarded = ExportTraceServiceRequest::decode(as_protobuf(&frame).expect("is forwarded")).expect("is protobuf");
+    assert_eq!(forwarded, full_of("b\u{fffd}d"));
+}
+
+#[test]
+fn names_of_metrics_and_logs_are_mended() {
+    let mut request = metrics::request(vec![None]);
+    request.resource_metrics[0].scope_metrics[0].metrics[0].name = "m?".into();
+    let body = spoilt(&request.encode_to_vec());
+    let decoded = decoder().decode(Signal::Metrics, Encoding::Protobuf, &body, RECEIVED).expect("decodes");
+    assert!(decoded.rejected.message.contains("m\u{fffd}"), "{}", decoded.rejected.message);
+    let record = LogRecord { body: Some(string("l?g")), event_name: "e?".into(), ..LogRecord::default() };
+    let body = spoilt(&logs::request(vec![record]).encode_to_vec());
+    let decoded = decoder().decode(Signal::Logs, Encoding::Protobuf, &body, RECEIVED).expect("decodes");
+    let log = rows(&decoded, "logs").remove(0);
+    assert_eq!((log["body"].as_str(), log["event_name"].as_str()), (Some("l\u{fffd}g"), Some("e\u{fffd}")));
 }

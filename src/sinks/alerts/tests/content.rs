@@ -136,7 +136,7 @@ async fn url_and_headers_are_secrets_though_the_target_repeats_them() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([503, 404]);
+    bench.receiver.answers.lock().unwrap().extend([503, 400]);
     bench.now(vec![firing("a")]);
     bench.messages(2).await;
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

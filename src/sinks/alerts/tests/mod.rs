@@ -62,6 +62,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         key: vec![("service_name".into(), "shop".into())],
         value: Some(300.0),
         limit: Some(200.0),
+        headroom: None,
         unit: "ms".into(),
         samples: 50,
         impact: String::new(),

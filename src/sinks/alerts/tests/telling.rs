@@ -1,6 +1,8 @@
 //! What is told, and when.
 
 use super::*;
+use crate::sinks::dead_letters::DEAD_LETTERS;
+use std::collections::HashSet;
 use std::time::Instant;
 
 #[tokio::test]
@@ -71,6 +73,55 @@ async fn what_is_refused_is_told_again_only_when_there_is_news() {
     bench.receiver.answers.lock().unwrap().extend([302]);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical)), firing("b")]);
     bench.messages(3).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_is_tried_again_while_it_fires_and_a_dead_letter_until_it_is_taken() {
+    let bench = Bench::with(ChannelKind::Webhook, |settings| {
+        settings.retry.max_interval = Duration::from_millis(300);
+    })
+    .await;
+    bench.receiver.answers.lock().unwrap().extend([422, 422]);
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    assert_eq!(bench.stats.standing().state, "refused");
+    assert!(bench.stats.standing().last_error.unwrap().contains("422"));
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    let letter: Value = serde_json::from_slice(&letters[0].1).unwrap();
+    assert_eq!((&letter["sink"], &letter["signal"], &letter["items"]), (&"slack".into(), &"alerts".into(), &1.into()));
+    // Without any news: again after 0.3 s, and after 0.45 s more.
+    let began = Instant::now();
+    bench.messages(3).await;
+    assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(bench.stats.standing().state, "ok");
+    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
+    assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_refused_and_is_over_is_not_told() {
+    let bench = Bench::with(ChannelKind::Webhook, |settings| {
+        settings.retry.max_interval = Duration::from_millis(200);
+    })
+    .await;
+    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.now(vec![finding("a", FindingState::Ok, None)]);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    bench.messages(1).await;
+    assert_eq!(bench.stats.standing().state, "ok");
+}
+
+#[tokio::test]
+async fn a_wrong_url_or_token_is_no_verdict() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.receiver.answers.lock().unwrap().extend([401, 403, 404, 408]);
+    bench.now(vec![firing("a")]);
+    bench.messages(5).await;
+    assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
+    assert!(bench.stats.standing().last_error.unwrap().contains("408"));
 }
 
 #[tokio::test]

@@ -1,0 +1,141 @@
+//! All faults at once, and each mistake told once.
+
+use super::*;
+
+const OTLP: &str = "receivers: {otlp: {protocols: {grpc: }}}\n";
+
+#[test]
+fn a_misspelt_limit_is_told_and_not_that_it_is_missing() {
+    let told = faults(&performance(
+        "alerting: {resources: {cpu: {warn: 70}}, errorRate: {window: 5m}}
+budgets: {api: {x: {mach: \"GET /a\", limt: 1s}}}",
+    ));
+    let expected = [
+        "c.yaml:3: connectors.performance.alerting.errorRate.warning: expected warning, critical or both, found neither",
+        "c.yaml:3: connectors.performance.alerting.resources.cpu.warn: unknown key; did you mean \"warning\"?",
+        "c.yaml:4: connectors.performance.budgets.api.x.mach: unknown key; did you mean \"match\"?",
+        "c.yaml:4: connectors.performance.budgets.api.x.limt: unknown key; did you mean \"limit\"?",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for fault in expected {
+        assert!(told.iter().any(|other| other == fault), "{fault} in {told:#?}");
+    }
+}
+
+#[test]
+fn what_stands_in_no_pipeline_does_not_hide_behind_the_same_id_elsewhere() {
+    let told = faults(&format!(
+        "{OTLP}exporters: {{otlp: {{endpoint: \"b.example:4317\"}}, debug: }}\nservice: {{pipelines: {{traces: {{receivers: \
+         [otlp], exporters: [debug]}}}}}}\n"
+    ));
+    assert_eq!(
+        told,
+        ["c.yaml:2: exporters.otlp: stands in no pipeline; name it in one under service.pipelines, or remove it"]
+    );
+}
+
+#[test]
+fn a_list_that_is_none_makes_no_further_faults() {
+    let told = faults(&format!(
+        "{OTLP}exporters: {{debug: }}\nservice: {{pipelines: {{traces: {{receivers: otlp, exporters: {{debug: }}}}}}}}\n"
+    ));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:3: service.pipelines.traces.receivers: expected a list such as [otlp], found text \"otlp\"",
+            "c.yaml:3: service.pipelines.traces.exporters: expected a list, found a map of 1 keys",
+        ]
+    );
+    let told = faults(&format!("{OTLP}exporters: {{debug: }}\nservice: {{}}\n"));
+    assert_eq!(told, ["c.yaml:3: service.pipelines: is missing"]);
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_not_unused_as_well() {
+    let told = faults(&format!(
+        "{OTLP}processors: {{k8s_attributes: , foo: }}\nexporters: {{debug: , loadbalancing: , otlp_gprc: }}\nextensions: {{zpages: , \
+         headers_setter: }}\nservice: {{pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}}}\n"
+    ));
+    let begins = [
+        "c.yaml:2: processors.k8s_attributes: is not supported yet; run it in a Collector in front",
+        "c.yaml:2: processors.foo: there is no component of the type `foo` here; known are batch, memory_limiter; run it",
+        "c.yaml:3: exporters.loadbalancing: is not supported yet; send to a Collector that has it",
+        "c.yaml:3: exporters.otlp_gprc: there is no component of the type `otlp_gprc` here; did you mean `otlp_grpc`?",
+        "c.yaml:4: extensions.zpages: is not offered here; remove it",
+        "c.yaml:4: extensions.headers_setter: is not offered here; write fixed `headers` at the exporter",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
+    for (fault, begin) in told.iter().zip(begins) {
+        assert!(fault.starts_with(begin), "{fault}");
+    }
+}
+
+#[test]
+fn it_says_where_performance_is_to_be_written() {
+    let told =
+        faults(&format!("{OTLP}service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [performance]}}}}}}\n"));
+    assert_eq!(
+        told,
+        ["c.yaml:2: service.pipelines.traces.exporters: \"performance\" is not defined under connectors; write \
+          `connectors: {performance: }`"]
+    );
+    let told = faults(
+        &with("connectors: {performance: }\nexporters: {otlp_grpc: {endpoint: \"b:1\", compression: snappy}}")
+            .replace("[performance]", "[performance, otlp_grpc]"),
+    );
+    assert_eq!(
+        told,
+        ["c.yaml:2: exporters.otlp_grpc.compression: expected one of gzip, zstd, none, found text \"snappy\""]
+    );
+}
+
+#[test]
+fn limits_that_cannot_be_meant_are_told() {
+    let told = faults(&performance(
+        "alerting: {errorRate: {warning: 500}, resources: {cpu: {critical: 101%}}, responseTime: {warning: 1, window: 365000d}}
+findings: {cache_hit_rate: {warning: 85.5, critical: 100.5, window: 32d}}
+budgets: {api: {\"\": {match: \"GET /a\", limit: 1s}}}
+memory: 1",
+    ));
+    let percent = "expected a number of percent from 0 to 100, such as 5 or 5%, found";
+    let window =
+        "expected a duration such as 5m, at least 1s and at most 31 d, for which `retention.hour` keeps rows, found";
+    let expected = [
+        format!("c.yaml:3: connectors.performance.alerting.errorRate.warning: {percent} number 500"),
+        format!("c.yaml:3: connectors.performance.alerting.resources.cpu.critical: {percent} text \"101%\""),
+        format!("c.yaml:3: connectors.performance.alerting.responseTime.window: {window} text \"365000d\""),
+        format!("c.yaml:4: connectors.performance.findings.cache_hit_rate.critical: {percent} number 100.5"),
+        format!("c.yaml:4: connectors.performance.findings.cache_hit_rate.window: {window} text \"32d\""),
+        "c.yaml:5: connectors.performance.budgets.api.: expected a name of the budget, under which it stands in \
+         findings, found empty text"
+            .to_owned(),
+        "c.yaml:6: connectors.performance.memory: expected a size such as 500kb, 2mb or 64MiB, at least 1mb, found \
+         number 1"
+            .to_owned(),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for fault in expected {
+        assert!(told.contains(&fault), "{fault} in {told:#?}");
+    }
+}
+
+#[test]
+fn limits_that_may_be_meant_otherwise_are_noted() {
+    let config = good(&performance(
+        "alerting: {resources: {cpu: {warning: 0.7, critical: 90}}, errorRate: {warning: 0.5%}}
+findings: {cache_hit_rate: {warning: 0.85}}
+budgets: {metrics: {availability: 99.9%}}
+retention: {fine: 1h, minute: 2h, hour: 3h}",
+    ));
+    let expected = [
+        "c.yaml:3: connectors.performance.alerting.resources.cpu.warning: 0.7 is 0.7 %; write 70, or 0.7% if that is meant",
+        "c.yaml:4: connectors.performance.findings.cache_hit_rate.warning: 0.85 is 0.85 %; write 85, or 0.85% if that is \
+         meant",
+        "c.yaml:6: connectors.performance.retention.hour: availability_budget judges 30 d, of which only 3 h are kept",
+    ];
+    // Without a line: what the file leaves out.
+    let of_lines: Vec<&String> = config.notes.iter().filter(|note| !note.starts_with("c.yaml: ")).collect();
+    assert_eq!(of_lines, expected);
+    let config = good(&performance("budgets: {metrics: {errorRate: 1%}}\nretention: {fine: 1h, minute: 2h, hour: 3h}"));
+    assert!(!config.notes.iter().any(|note| note.contains("only 3 h are kept")), "{:?}", config.notes);
+}

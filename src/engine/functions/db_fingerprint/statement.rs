@@ -1,0 +1,91 @@
+//! `db_statement(system, query, summary, operation, collection)`.
+
+use super::remembered;
+use arrow::array::{Array as _, AsArray as _, StringArray};
+use arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use std::sync::Arc;
+
+/// `db_statement(system, query, summary, operation, collection)`.
+pub(in crate::engine::functions) fn db_statement() -> ScalarUDF {
+    create_udf("db_statement", vec![DataType::Utf8; 5], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
+}
+
+fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
+    let columns = ColumnarValue::values_to_arrays(arguments)?;
+    let columns: Vec<&StringArray> = columns.iter().map(|column| column.as_string::<i32>()).collect();
+    let at = |column: usize, row: usize| {
+        let column = columns[column];
+        column.is_valid(row).then(|| column.value(row)).filter(|text| !text.trim().is_empty())
+    };
+    let statements: StringArray =
+        (0..columns[0].len()).map(|row| of(at(0, row), at(1, row), at(2, row), at(3, row), at(4, row))).collect();
+    Ok(ColumnarValue::Array(Arc::new(statements)))
+}
+
+/// The text's fingerprint, else the summary, else operation and collection; `None` where nothing is said.
+fn of(
+    system: Option<&str>,
+    query: Option<&str>,
+    summary: Option<&str>,
+    operation: Option<&str>,
+    collection: Option<&str>,
+) -> Option<Arc<str>> {
+    let Some(query) = query else {
+        let said = [operation, collection].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        return summary.or(Some(said.as_str()).filter(|said| !said.is_empty())).map(Arc::from);
+    };
+    let print = remembered(system.unwrap_or_default(), query);
+    if is_sql(&print, system.unwrap_or_default()) {
+        return Some(print);
+    }
+    // A document store's text is often the filter alone.
+    let operation = operation.filter(|name| !says(&print, name, &format!("{{\"{name}\":")));
+    let collection = collection.filter(|name| !says(&print, name, &format!(":\"{name}\"")));
+    Some([operation, collection, Some(&*print)].into_iter().flatten().collect::<Vec<_>>().join(" ").into())
+}
+
+/// Whether a print names what stands in `json` where it is JSON, else whether it has it as a word.
+fn says(print: &str, name: &str, json: &str) -> bool {
+    if print.starts_with(['{', '[']) {
+        return print.to_ascii_lowercase().contains(&json.to_ascii_lowercase());
+    }
+    print.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case(name))
+}
+
+fn is_sql(print: &str, system: &str) -> bool {
+    const DOCUMENTS: [&str; 4] = ["mongodb", "elasticsearch", "opensearch", "hbase"];
+    !print.starts_with(['{', '[']) && !DOCUMENTS.iter().any(|known| system.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[track_caller]
+    fn check(parts: [&str; 5], expected: Option<&str>) {
+        let [system, query, summary, operation, collection] =
+            parts.map(|part| Some(part).filter(|part| !part.is_empty()));
+        assert_eq!(of(system, query, summary, operation, collection).as_deref(), expected);
+    }
+
+    #[test]
+    fn the_text_goes_before_the_summary_and_that_before_the_operation() {
+        check(["postgresql", "SELECT 1", "SELECT", "select", "t"], Some("SELECT ?"));
+        check(["postgresql", "", "SELECT t", "SELECT", "t"], Some("SELECT t"));
+        check(["postgresql", "", "", "SELECT", "t"], Some("SELECT t"));
+        check(["", "", "", "", "t"], Some("t"));
+        check(["", "SELECT 1", "", "", ""], Some("SELECT ?"));
+        check(["redis", "", "", "", ""], None);
+    }
+
+    #[test]
+    fn documents_are_told_apart_by_what_stands_beside_them() {
+        check(["mongodb", r#"{"_id":"?"}"#, "", "find", "users"], Some(r#"find users {"_id":"?"}"#));
+        check(["mongodb", r#"{"_id":"?"}"#, "", "delete", "orders"], Some(r#"delete orders {"_id":"?"}"#));
+        check(["mongodb", r#"{"user":1}"#, "", "find", "user"], Some(r#"find user {"user":"?"}"#));
+        check(["mongodb", r#"{"find":"users"}"#, "", "find", "users"], Some(r#"{"find":"users"}"#));
+        check(["mongodb", "users.find({a: 1})", "", "find", "users"], Some("users.find({a: ?})"));
+    }
+}

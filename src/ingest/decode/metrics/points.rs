@@ -1,0 +1,70 @@
+//! What points must be like.
+
+use super::super::rejects::check_fits;
+use opentelemetry_proto::tonic::metrics::v1::{
+    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
+    exponential_histogram_data_point::Buckets,
+};
+
+/// The flag of a point that says that no value was recorded.
+const NO_RECORDED_VALUE: u32 = 1;
+
+/// False of a point that stands for a series that is not there any more: what it holds besides means nothing.
+pub(super) fn is_recorded(flags: u32) -> bool {
+    flags & NO_RECORDED_VALUE == 0
+}
+
+fn check_times(time: u64, start: u64) -> Result<(), String> {
+    check_fits("timeUnixNano", time)?;
+    check_fits("startTimeUnixNano", start)
+}
+
+pub(super) fn check_number(point: &NumberDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    if point.value.is_none() && is_recorded(point.flags) {
+        return Err("value: expected asDouble or asInt, found neither".into());
+    }
+    Ok(())
+}
+
+fn check_counts(field: &str, counts: &[u64]) -> Result<(), String> {
+    counts.iter().try_for_each(|count| check_fits(field, *count))
+}
+
+pub(super) fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    check_counts("bucketCounts", &point.bucket_counts)?;
+    let (counts, bounds) = (point.bucket_counts.len(), point.explicit_bounds.len());
+    if counts != bounds + 1 && (counts, bounds) != (0, 0) {
+        let expected = format!("{} for {bounds} explicitBounds, or neither", bounds + 1);
+        return Err(format!("bucketCounts: expected {expected}, found {counts}"));
+    }
+    let disordered = point
+        .explicit_bounds
+        .windows(2)
+        .find(|pair| pair[0].partial_cmp(&pair[1]).is_none_or(std::cmp::Ordering::is_ge));
+    if let Some([before, after, ..]) = disordered {
+        return Err(format!("explicitBounds: expected ascending numbers, found {before} before {after}"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    check_fits("zeroCount", point.zero_count)?;
+    let counts =
+        |buckets: &Option<Buckets>| buckets.as_ref().map_or(Ok(()), |b| check_counts("bucketCounts", &b.bucket_counts));
+    counts(&point.positive)?;
+    counts(&point.negative)
+}
+
+pub(super) fn check_summary(point: &SummaryDataPoint) -> Result<(), String> {
+    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_fits("count", point.count)?;
+    match point.quantile_values.iter().find(|at| !(0.0..=1.0).contains(&at.quantile)) {
+        Some(at) => Err(format!("quantile: expected a number from 0 to 1, found {}", at.quantile)),
+        None => Ok(()),
+    }
+}

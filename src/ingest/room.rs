@@ -1,0 +1,72 @@
+//! Room in memory that requests take from their first byte to their answer, of which there is a bound.
+
+use super::admission::{RETRY_AFTER, Refusal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Room that one request takes while it lives.
+pub(super) struct Room {
+    taken: Arc<AtomicUsize>,
+    bytes_max: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// None yet, of `bytes_max` that all have together; `taken` is what they have taken.
+    pub(super) fn new(taken: Arc<AtomicUsize>, bytes_max: usize) -> Room {
+        Room { taken, bytes_max, bytes: 0 }
+    }
+
+    /// Takes more. A request that is larger than all the room is taken when it is alone, else it never could be.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let before = self.grow(bytes);
+        let others = before.saturating_sub(self.bytes - bytes);
+        let limit = self.bytes_max;
+        if others > 0 && before.saturating_add(bytes) > limit {
+            let reason =
+                format!("{before} bytes are being taken in, {bytes} more would pass the limit of {limit} (inflight)");
+            return Err(Refusal::Busy { retry_after: RETRY_AFTER, reason });
+        }
+        Ok(())
+    }
+
+    /// Takes more, whether it is there or not: the next request is refused then. What was taken before, by all.
+    pub(super) fn grow(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.taken.fetch_add(bytes, Ordering::AcqRel)
+    }
+
+    /// Gives back what is not held any more.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.taken.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_take_is_bounded_and_one_alone_is_taken_in_any_case() {
+        let taken = Arc::<AtomicUsize>::default();
+        let room = || Room::new(taken.clone(), 100);
+        let (mut first, mut second) = (room(), room());
+        first.take(60).unwrap();
+        second.take(40).unwrap();
+        assert!(second.take(1).is_err());
+        drop(second);
+        first.take(1000).unwrap();
+        first.give_back(1020);
+        assert_eq!(taken.load(Ordering::Relaxed), 40);
+        drop(first);
+        assert_eq!(taken.load(Ordering::Relaxed), 0);
+    }
+}

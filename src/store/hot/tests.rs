@@ -1,0 +1,107 @@
+use super::*;
+use crate::model::table::{ColumnDef, TableKind};
+use arrow::array::{Int64Array, TimestampMicrosecondArray};
+use datafusion::prelude::SessionContext;
+
+fn table() -> TableDef {
+    let column = |name: &str, kind| ColumnDef {
+        name: name.into(),
+        kind,
+        unit: None,
+        low_cardinality: false,
+        from: Vec::new(),
+        merge: None,
+        doc: String::new(),
+    };
+    TableDef {
+        name: "spans".into(),
+        kind: TableKind::Signal,
+        doc: String::new(),
+        resolutions_s: Vec::new(),
+        columns: vec![column("start_time", ColumnType::TimestampUs), column("n", ColumnType::Int64)],
+    }
+}
+
+fn decoded(numbers: std::ops::Range<i64>) -> Decoded {
+    let times = TimestampMicrosecondArray::from_iter_values(numbers.clone()).with_timezone("UTC");
+    let numbers = Int64Array::from_iter_values(numbers);
+    let batch = RecordBatch::try_new(table().schema(), vec![Arc::new(times), Arc::new(numbers)]).unwrap();
+    Decoded { tables: vec![("spans", batch)], items: 1, ..Decoded::default() }
+}
+
+async fn numbers(store: &Arc<HotStore>, filter: &str) -> Vec<i64> {
+    let context = SessionContext::new();
+    context.register_table("spans", Arc::new(store.provider("spans").unwrap())).unwrap();
+    let sql = format!("SELECT n FROM spans WHERE {filter} ORDER BY n");
+    let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
+    let column = |batch: &RecordBatch| batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec();
+    batches.iter().flat_map(column).collect()
+}
+
+#[tokio::test]
+async fn rows_are_seen_at_once_and_filtered_by_time() {
+    let store = HotStore::new(&[table()], 1 << 20);
+    store.append(Position(1), &decoded(0..3));
+    store.append(Position(2), &decoded(10..13));
+    assert_eq!(numbers(&store, "true").await, [0, 1, 2, 10, 11, 12]);
+    let late = "start_time >= arrow_cast(11, 'Timestamp(Microsecond, Some(\"UTC\"))')";
+    assert_eq!(numbers(&store, late).await, [11, 12]);
+}
+
+#[test]
+fn a_cursor_gets_each_row_once_also_after_joining() {
+    let store = HotStore::new(&[table()], 1 << 20);
+    for position in 1..=5 {
+        store.append(Position(position), &decoded(0..100));
+    }
+    store.join_read(Position(4));
+    let new = store.since(Position(4)).unwrap();
+    assert_eq!((new.upto, new.rows()), (Position(5), 100));
+    assert_eq!(store.since(Position(0)).unwrap().rows(), 500);
+    let lengths = || store.rows().chunks[0].iter().map(|chunk| chunk.part.batch.num_rows()).collect::<Vec<_>>();
+    assert_eq!(lengths(), [300, 100, 100], "three joined, one alone and one not read yet");
+    for position in 6..=30 {
+        store.append(Position(position), &decoded(0..1));
+    }
+    store.join_read(Position(30));
+    // 100 and 100 and fourteen of one row are sixteen; what is left waits for more.
+    assert_eq!(lengths(), [&[300, 214][..], &[1; 11]].concat());
+}
+
+#[test]
+fn past_the_bound_the_oldest_go_and_a_late_cursor_is_told() {
+    let one = decoded(0..100).memory_bytes();
+    let store = HotStore::new(&[table()], one * 2);
+    for position in 1..=3 {
+        store.append(Position(position), &decoded(0..100));
+    }
+    assert_eq!(store.since(Position(0)).unwrap_err(), Evicted { upto: Position(1) });
+    assert_eq!(store.since(Position(1)).unwrap().rows(), 200);
+    assert_eq!(store.coverage()[0].rows, 200);
+}
+
+#[test]
+fn coverage_says_since_when_all_rows_are_there() {
+    let one = decoded(0..100).memory_bytes();
+    let store = HotStore::new(&[table()], one * 2);
+    let covered = || {
+        let found = store.coverage().remove(0);
+        (found.from_us, found.to_us, found.evicted)
+    };
+    assert_eq!(covered(), (None, None, false));
+    // Clocks go back now and then: the second request was received before the first.
+    for (position, received_us) in [(1, 1000), (2, 900), (3, 1100)] {
+        let received_unix_nano = received_us * 1000;
+        store.append(Position(position), &Decoded { received_unix_nano, ..decoded(0..100) });
+        if position == 2 {
+            assert_eq!(covered(), (Some(1000), Some(1000), false));
+        }
+    }
+    assert_eq!(covered(), (Some(1001), Some(1100), true), "a row received at 1000 is gone");
+
+    let replayed = HotStore::new(&[table()], one * 2);
+    replayed.begin_after(Position(7), 2_000_000);
+    replayed.append(Position(8), &Decoded { received_unix_nano: 1_900_000, ..decoded(0..1) });
+    let found = replayed.coverage().remove(0);
+    assert_eq!((found.from_us, found.evicted), (Some(2001), true), "one before it was received later");
+}
