@@ -292,7 +292,12 @@ impl Engine {
         let began = Instant::now();
         let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
         let timeout = limits.timeout.saturating_sub(began.elapsed());
-        self.execute(plan, QueryLimits { timeout, ..limits }).await
+        let answer = self.execute(plan, QueryLimits { timeout, ..limits }).await;
+        answer.map_err(|error| match error {
+            // Planning has had its share of the time; people set the whole.
+            QueryError::TimedOut(_) => QueryError::TimedOut(limits.timeout),
+            other => other,
+        })
     }
 
     /// The threads on which statements of other wires are read.
