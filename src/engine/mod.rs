@@ -226,6 +226,8 @@ impl Engine {
         let Definitions { tables, rules } = definitions;
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
+        // What it has not kept yet would be lost with it.
+        judging.save(&self.state).await?;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
         upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;

@@ -183,7 +183,8 @@ impl Counters {
                     (value >= 0.0).then_some(value)
                 } else {
                     let point = Point {
-                        start_unix_nano: start(row).unwrap_or(0),
+                        // The start of a gauge is that of nothing counted.
+                        start_unix_nano: if kind(row) == Some("sum") { start(row).unwrap_or(0) } else { 0 },
                         time_unix_nano: time(row)?.min(latest),
                         value,
                         sum: 0.0,
