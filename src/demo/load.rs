@@ -23,7 +23,7 @@ fn visits() -> [Visit; 5] {
     let visit =
         |method, every_ms, at_once, path| Visit { method, every: Duration::from_millis(every_ms), path, at_once };
     [
-        visit(Method::GET, 1_000, 1, |n| format!("/search?q=sku-{}", n * 7 % 50_000 + 1)),
+        visit(Method::GET, 500, 1, |n| format!("/search?q=sku-{}", n * 7 % 50_000 + 1)),
         visit(Method::GET, 50, 1, |n| format!("/products/{}", n * 13 % POPULAR + 1)),
         visit(Method::GET, 800, 4, |n| format!("/orders/{}", n % 1_000 + 1)),
         visit(Method::GET, 400, 1, |_| "/recommendations".to_owned()),

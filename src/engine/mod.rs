@@ -226,6 +226,8 @@ impl Engine {
         let Definitions { tables, rules } = definitions;
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
+        // What it has not kept yet would be lost with it.
+        judging.save(&self.state).await?;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
         upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;
@@ -292,7 +294,12 @@ impl Engine {
         let began = Instant::now();
         let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
         let timeout = limits.timeout.saturating_sub(began.elapsed());
-        self.execute(plan, QueryLimits { timeout, ..limits }).await
+        let answer = self.execute(plan, QueryLimits { timeout, ..limits }).await;
+        answer.map_err(|error| match error {
+            // Planning has had its share of the time; people set the whole.
+            QueryError::TimedOut(_) => QueryError::TimedOut(limits.timeout),
+            other => other,
+        })
     }
 
     /// The threads on which statements of other wires are read.

@@ -10,10 +10,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-/// Words before a parenthesis that begin no call.
-const NO_CALLS: [&str; 18] = [
-    "and", "or", "in", "where", "on", "exists", "as", "by", "when", "then", "else", "having", "union", "all", "like",
-    "between", "over", "using",
+/// Words before a parenthesis that begin no call. `EXISTS` and `OVER` are none of them: what plans a statement takes twice
+/// as long for each within another.
+const NO_CALLS: [&str; 16] = [
+    "and", "or", "in", "where", "on", "as", "by", "when", "then", "else", "having", "union", "all", "like", "between",
+    "using",
 ];
 /// What has a grammar of its own is read four times: so, as a type's name, and as any other call.
 const OWN_GRAMMAR: [&str; 15] = [

@@ -47,7 +47,8 @@ impl Frame {
         }
         shown.extend(self.foot.lines().map(|line| cut(line, columns)));
         shown.truncate(lines);
-        shown.iter().map(|line| format!("{line}\n")).collect()
+        shown.push(String::new());
+        shown.join("\n")
     }
 }
 

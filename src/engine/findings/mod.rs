@@ -192,7 +192,9 @@ impl Evaluator {
         let Prepared { definition, params, limits, .. } = &self.pipelines[index];
         // A row of the finest rollup that has just begun would be judged by half of what it will hold.
         let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
-        let window = Window { start_ms: end_ms - definition.window_ms, end_ms };
+        // Of a window that is no multiple of theirs, all rows that reach into it.
+        let start_ms = (end_ms - definition.window_ms).div_euclid(FINE_MS) * FINE_MS;
+        let window = Window { start_ms, end_ms };
         let running = tokio::time::timeout(self.settings.timeout, async {
             let statement = Statement::of(context, definition).await?.bind(params, Some(window))?;
             Ok((statement.run().await?, statement.names()))

@@ -172,13 +172,22 @@ async fn only_whole_windows_are_judged() {
     ]);
     let context = SessionContext::new();
     context.register_batch("t", batch.unwrap()).unwrap();
-    for (now_ms, lag_ms, judged) in [(59_999, 0, 1), (60_000, 0, 2), (69_999, 10_000, 1), (70_000, 10_000, 2)] {
+    // The last one: of a window shorter than a row's, the row that reaches into it.
+    let all = None;
+    for (now_ms, lag_ms, window_ms, judged) in [
+        (59_999, 0, all, 1),
+        (60_000, 0, all, 2),
+        (69_999, 10_000, all, 1),
+        (70_000, 10_000, all, 2),
+        (60_000, 0, Some(5_000), 1),
+    ] {
+        let changes = PipelineOverride { window_ms, ..PipelineOverride::default() };
         let settings = EvaluatorSettings {
             budgets: Vec::new(),
             lag_ms,
             timeout: Duration::from_secs(10),
             alerting: Vec::new(),
-            overrides: BTreeMap::new(),
+            overrides: BTreeMap::from([("p".to_owned(), changes)]),
         };
         let mut e = Evaluator::new(&[parse("p.sql", &pipeline).unwrap()], settings, &[]);
         let evaluation = e.evaluate(&context, now_ms).await;

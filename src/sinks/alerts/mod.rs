@@ -124,9 +124,9 @@ impl Channel {
     /// Tells what is not told yet, the firing ones in one message and the resolved ones in another.
     async fn reconcile(&mut self, findings: &[Finding]) {
         self.write().await;
-        self.refused.keep(findings, &self.told);
         let now_ms = now_ms();
         let (firing, resolved) = told::due(findings, &self.told, self.settings.severity_min, now_ms);
+        self.refused.keep(firing.iter().chain(&resolved));
         for mut notices in [firing, resolved] {
             notices.retain(|notice| self.refused.lets(notice));
             let size = match self.settings.kind {

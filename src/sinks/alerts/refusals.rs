@@ -2,9 +2,8 @@
 //! is mended must hear of what fires.
 
 use super::messages::Notice;
-use crate::model::finding::{Finding, FindingState};
 use crate::sinks::settings::RetrySettings;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// The longest wait between two attempts.
@@ -58,17 +57,13 @@ impl Refusals {
         self.by_finding.remove(id).is_some()
     }
 
-    /// Keeps those of which there still is something to tell.
-    pub(super) fn keep<T>(&mut self, findings: &[Finding], told: &BTreeMap<String, T>) {
+    /// Keeps those that are still due, of all that is; of another, the time to try it again would come for nothing.
+    pub(super) fn keep<'a>(&mut self, due: impl Iterator<Item = &'a Notice>) {
         if self.by_finding.is_empty() {
             return;
         }
-        let firing: HashSet<&str> = findings
-            .iter()
-            .filter(|finding| finding.state == FindingState::Firing)
-            .map(|finding| finding.id.as_str())
-            .collect();
-        self.by_finding.retain(|id, _| firing.contains(id.as_str()) || told.contains_key(id));
+        let due: HashMap<&str, String> = due.map(|notice| (notice.finding.id.as_str(), notice.mark())).collect();
+        self.by_finding.retain(|id, refusal| due.get(id.as_str()) == Some(&refusal.mark));
     }
 
     /// When the next one is tried again.

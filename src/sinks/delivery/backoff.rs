@@ -4,7 +4,7 @@ use crate::sinks::settings::RetrySettings;
 use std::time::{Duration, Instant};
 
 /// What a target may ask for at most: a proxy's mistake must not hold a signal for a year.
-const ASKED_MAX: Duration = Duration::from_secs(3600);
+pub(super) const ASKED_MAX: Duration = Duration::from_hours(1);
 
 /// Waits that grow, shorter or longer at random, so that senders do not march in step.
 #[derive(Debug)]

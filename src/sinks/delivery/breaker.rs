@@ -1,5 +1,6 @@
 //! A circuit breaker: a target that does not answer is asked by one sender at a time, and left alone as long as it asks.
 
+use super::backoff::ASKED_MAX;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Breaker {
     /// An attempt failed; nobody asks before `wait` is over where the target said so. How many have failed in a row.
     pub(super) fn failed(&self, asked: Option<Duration>) -> u32 {
         if let Some(wait) = asked {
-            let moment = Instant::now() + wait;
+            let moment = Instant::now() + wait.min(ASKED_MAX);
             let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
             *not_before = Some(not_before.map_or(moment, |known| known.max(moment)));
         }
@@ -77,6 +78,14 @@ mod tests {
         assert_eq!(breaker.answered(), OPEN_AFTER);
         drop(turn);
         assert!(waiting.await.unwrap(), "closed again: it holds nothing");
+    }
+
+    #[tokio::test]
+    async fn a_targets_mistake_does_not_hold_everybody_for_a_year() {
+        let breaker = Breaker::default();
+        breaker.failed(Some(Duration::from_secs(u64::MAX)));
+        let held = breaker.not_before().expect("the target asked for a wait").saturating_duration_since(Instant::now());
+        assert!(held <= ASKED_MAX, "{held:?}");
     }
 
     #[tokio::test]

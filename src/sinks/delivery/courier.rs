@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
+/// How often a waiting batch is held against the reader's bound.
+const BOUND_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// However little a target takes, more than this is tried first.
 const BYTES_MAX_LEAST: usize = 64 << 10;
 
@@ -152,12 +154,15 @@ impl Courier {
                     }
                 }
                 // One frame that the target will not take must not cost the others that were put beside it.
-                Verdict::Target(Outcome::Refused(_)) if is_untouched && parts.len() > 1 => {
+                Verdict::Target(Outcome::Malformed(_)) if is_untouched && parts.len() > 1 => {
                     let (first, rest) = parts.split_at(parts.len() / 2);
                     return Ok(Ended::Cut(first.to_vec(), rest.to_vec()));
                 }
                 Verdict::Target(
-                    Outcome::Refused(reason) | Outcome::Retry { reason, .. } | Outcome::InPart { reason, .. },
+                    Outcome::Malformed(reason)
+                    | Outcome::Refused(reason)
+                    | Outcome::Retry { reason, .. }
+                    | Outcome::InPart { reason, .. },
                 ) => {
                     self.bury_payload(is_untouched, parts, place, &payload, &reason).await?;
                 }
@@ -178,6 +183,7 @@ impl Courier {
                 biased;
                 turn = self.breaker.turn(turn) => turn,
                 () = self.cancel.cancelled() => return Ok(Verdict::Cancelled),
+                () = self.until_past_bound(parts) => return Ok(Verdict::Dropped),
             };
             tokio::select! {
                 biased;
@@ -213,13 +219,23 @@ impl Courier {
                     return Ok(Verdict::Target(verdict));
                 }
             };
-            if parts.last().is_some_and(|last| self.is_past_bound(last)) {
-                return Ok(Verdict::Dropped);
-            }
             let Some(wait) = backoff.next(asked) else { return Ok(Verdict::Target(outcome)) };
-            if self.wait(wait).await.is_none() {
-                return Ok(Verdict::Cancelled);
+            tokio::select! {
+                waited = self.wait(wait) => if waited.is_none() {
+                    return Ok(Verdict::Cancelled);
+                },
+                () = self.until_past_bound(parts) => return Ok(Verdict::Dropped),
             }
+        }
+    }
+
+    /// Waits until the reader goes on without these parts; for ever where it never does.
+    async fn until_past_bound(&self, parts: &[Part]) {
+        let Some(last) = parts.last().filter(|_| self.settings.queue.drops_oldest) else {
+            return std::future::pending().await;
+        };
+        while !self.is_past_bound(last) {
+            tokio::time::sleep(BOUND_LOOKED_AT_EVERY).await;
         }
     }
 
@@ -247,7 +263,7 @@ impl Courier {
             Outcome::InPart { reason, .. } => ("delivered in part", Some(reason)),
             Outcome::Retry { reason, .. } => ("to be sent again", Some(reason)),
             Outcome::TooLarge(reason) => ("too large", Some(reason)),
-            Outcome::Refused(reason) => ("refused", Some(reason)),
+            Outcome::Malformed(reason) | Outcome::Refused(reason) => ("refused", Some(reason)),
         };
         work.record("outcome", became).record("error", error.map(String::as_str));
         outcome

@@ -101,6 +101,8 @@ pub enum Outcome {
     },
     /// It is too large for the target.
     TooLarge(String),
+    /// Something in it is nothing that the target will ever take: what stands beside that is sent without it.
+    Malformed(String),
     /// The target will never take it.
     Refused(String),
 }

@@ -100,7 +100,10 @@ pub async fn run(
         deliveries.spawn(Delivery::open(settings.clone(), feed, ends, cancel.clone()).await?.run());
     }
     while let Some(ended) = deliveries.join_next().await {
-        ended?;
+        // The other signals go on; what this one has not sent waits in the log.
+        if let Err(error) = ended {
+            tracing::error!(sink = settings.id, %error, "the delivery of a signal ended early");
+        }
     }
     Ok(())
 }
@@ -192,7 +195,6 @@ impl Delivery {
                 }
             }
         }
-        self.courier.ends.frames.hold_senders(&self.name(), None);
         self.save(true).await
     }
 
@@ -210,7 +212,7 @@ impl Delivery {
                     return Ok(());
                 }
                 let is_late = batch.since.is_some_and(|since| since.elapsed() >= patience);
-                if batch.is_full(&bounds) || is_late || cancel.is_cancelled() {
+                if batch.is_full(&bounds) || is_late {
                     return Ok(());
                 }
                 continue;
@@ -302,6 +304,13 @@ impl Delivery {
             let (sink, signal) = (&self.courier.settings.id, self.courier.signal.as_str());
             tracing::error!(sink, signal, error, "{what}");
         }
+    }
+}
+
+impl Drop for Delivery {
+    /// Nobody is held back for a reader that is gone, however it went.
+    fn drop(&mut self) {
+        self.courier.ends.frames.hold_senders(&self.name(), None);
     }
 }
 

@@ -18,7 +18,8 @@ use tokio_util::task::AbortOnDropHandle;
 struct Given {
     frames: Mutex<Vec<Frame>>,
     more: Notify,
-    held: Mutex<Option<String>>,
+    /// What senders were held back for, and let go on, in order.
+    holds: Mutex<Vec<Option<String>>>,
 }
 
 #[async_trait]
@@ -44,7 +45,7 @@ impl FrameSource for Given {
     }
 
     fn hold_senders(&self, _reader: &str, reason: Option<String>) {
-        *self.held.lock().unwrap() = reason;
+        self.holds.lock().unwrap().push(reason);
     }
 }
 
@@ -103,7 +104,7 @@ impl Target for Sink {
         let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
         let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
         if self.refuses.is_some_and(|refused| names.iter().any(|name| name == refused)) {
-            return Outcome::Refused("400: no".into());
+            return Outcome::Malformed("400: no".into());
         }
         if self.largest.is_some_and(|largest| payload.items > largest) {
             return Outcome::TooLarge("too large".into());
@@ -315,12 +316,13 @@ async fn a_reader_past_its_bound_holds_senders_back_and_drops_nothing() {
     let mut bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a", "b", "c"]);
     bench.queue = QueueSettings { bytes_max: Some(250), ..bench.queue };
     assert!(bench.is_cut_short(Duration::from_millis(1500)).await);
-    let held = bench.frames.held.lock().unwrap().clone();
-    assert_eq!(held.as_deref(), Some("300 bytes of 250 wait to be sent"));
+    let holds = bench.frames.holds.lock().unwrap().clone();
+    assert!(holds.contains(&Some("300 bytes of 250 wait to be sent".to_owned())), "{holds:?}");
+    assert_eq!(holds.last(), Some(&None), "nobody is held back for a reader that is gone");
     bench.target.answers.lock().unwrap().clear();
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c"]);
-    assert_eq!(*bench.frames.held.lock().unwrap(), None);
+    assert_eq!(bench.frames.holds.lock().unwrap().last(), Some(&None));
 }
 
 #[tokio::test]
@@ -336,4 +338,13 @@ async fn batches_under_way_side_by_side_move_the_cursor_in_order() {
     assert_eq!(taken, names, "each once");
     assert!(*bench.target.most_at_once.lock().unwrap() > 1, "side by side");
     assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_for_its_own_fault_is_asked_once_a_batch() {
+    let answers = Mutex::new([Outcome::Refused("500: broken".into())].into());
+    let bench = Bench::new(Sink { answers, ..Sink::default() }, &["a", "b", "c", "d"]);
+    bench.run().await;
+    assert_eq!(*bench.target.attempts.lock().unwrap(), 1);
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 4, "each frame is told");
 }

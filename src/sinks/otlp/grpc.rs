@@ -127,6 +127,7 @@ fn judge(status: &Status) -> Outcome {
         Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason },
         // Without a time to come again it mostly says that the message is larger than it takes.
         Code::ResourceExhausted if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
+        Code::InvalidArgument => Outcome::Malformed(reason),
         _ => Outcome::Refused(reason),
     }
 }

@@ -84,6 +84,7 @@ impl Target for Http {
         }
         let reason = format!("{status}: {}", web::cut(&told(&body)));
         match status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
             // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

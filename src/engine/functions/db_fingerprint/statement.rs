@@ -1,7 +1,7 @@
 //! `db_statement(system, query, summary, operation, collection)`.
 
 use super::remembered;
-use arrow::array::{Array as _, AsArray as _, StringArray};
+use arrow::array::{Array as _, AsArray, StringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
@@ -14,7 +14,7 @@ pub(in crate::engine::functions) fn db_statement() -> ScalarUDF {
 
 fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     let columns = ColumnarValue::values_to_arrays(arguments)?;
-    let columns: Vec<&StringArray> = columns.iter().map(|column| column.as_string::<i32>()).collect();
+    let columns: Vec<&StringArray> = columns.iter().map(AsArray::as_string::<i32>).collect();
     let at = |column: usize, row: usize| {
         let column = columns[column];
         column.is_valid(row).then(|| column.value(row)).filter(|text| !text.trim().is_empty())

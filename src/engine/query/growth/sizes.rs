@@ -84,12 +84,12 @@ fn of_array(array: &ArrayRef) -> Vec<Size> {
     };
     let rows = 0..array.len();
     match array.data_type() {
-        DataType::Utf8 => rows.map(|row| texts(array.as_string::<i32>().value_length(row) as usize)).collect(),
+        DataType::Utf8 => rows.map(|row| texts(array.as_string::<i32>().value(row).len())).collect(),
         DataType::LargeUtf8 => rows.map(|row| texts(array.as_string::<i64>().value(row).len())).collect(),
         DataType::Utf8View => rows.map(|row| texts(array.as_string_view().value(row).len())).collect(),
         DataType::List(_) => {
             let lists = array.as_list::<i32>();
-            rows.map(|row| list(lists.values(), lists.value_length(row) as usize)).collect()
+            rows.map(|row| list(lists.values(), usize::try_from(lists.value_length(row)).unwrap_or_default())).collect()
         }
         DataType::FixedSizeList(_, length) => {
             let values = array.as_fixed_size_list().values();

@@ -114,6 +114,21 @@ async fn what_was_refused_and_is_over_is_not_told() {
     assert_eq!(bench.stats.standing().state, "ok");
 }
 
+/// The wait of a refusal that is no longer due would end for nothing, and again at once, for as long as the finding fires.
+#[tokio::test]
+async fn what_was_refused_and_is_told_already_waits_for_nothing() {
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
+    bench.messages(2).await;
+    assert_eq!(bench.stats.standing().state, "refused");
+    bench.now(vec![firing("a")]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.stats.standing().state, "ok", "the warning has been told");
+}
+
 #[tokio::test]
 async fn a_wrong_url_or_token_is_no_verdict() {
     let bench = Bench::new(ChannelKind::Webhook).await;
