@@ -1,5 +1,6 @@
 //! `exporters`: which there are, and in which pipelines each may stand.
 
+mod balancing;
 mod channels;
 mod common;
 mod otlp;
@@ -28,7 +29,18 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 8] = ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "prometheus", "debug", "slack", "webhook"];
+const KNOWN: [&str; 10] = [
+    "otlp_grpc",
+    "otlp_http",
+    "otlp",
+    "otlphttp",
+    "load_balancing",
+    "loadbalancing",
+    "prometheus",
+    "debug",
+    "slack",
+    "webhook",
+];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -36,7 +48,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 22] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -50,7 +62,6 @@ const INSTEAD: [(&str, &str); 23] = [
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
     ("prometheusremotewrite", "is not supported yet; let Prometheus scrape the `prometheus` exporter"),
-    ("load_balancing", LATER),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
@@ -81,6 +92,9 @@ pub(super) fn read(
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
+            "load_balancing" | "loadbalancing" => {
+                exporters.targets.extend(balancing::read(reading, component, map, &feeds));
+            }
             _ => {
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let delivery = common::delivery(reading, component.id, &map);
