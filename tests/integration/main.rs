@@ -12,6 +12,7 @@ mod check;
 mod collector;
 mod demo;
 mod durability;
+mod exposition;
 mod forward;
 mod layers;
 mod own;
