@@ -303,6 +303,9 @@ impl Running {
             let settings = super::services::health_settings(health);
             self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
         }
+        let memory = Arc::new(StateMemory(self.parts.state.clone()));
+        let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
+        self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
         Ok(listening)
     }
@@ -356,7 +359,7 @@ impl Running {
 
 /// The cursors that hold segments of the log.
 fn cursors(config: &Config) -> Vec<String> {
-    let exporters = config.otlp.iter().flat_map(crate::sinks::otlp::cursor_names);
+    let exporters = config.targets.iter().flat_map(crate::sinks::targets::TargetSettings::cursor_names);
     std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
 }
 

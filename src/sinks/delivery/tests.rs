@@ -1,3 +1,5 @@
+mod ordered;
+
 use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::dead_letters::DEAD_LETTERS;
@@ -37,6 +39,10 @@ impl FrameSource for Given {
 
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes> {
         Ok(frame.payload.clone())
+    }
+
+    fn before_time(&self, _time: std::time::SystemTime) -> Position {
+        Position(0)
     }
 
     fn bytes_behind(&self, after: Position) -> u64 {
@@ -79,6 +85,8 @@ struct Sink {
     largest: Option<u64>,
     /// It refuses every request with a span of this name.
     refuses: Option<&'static str>,
+    /// Requests go through what counts their spans.
+    counts: bool,
     /// How long it takes over a request.
     takes: Duration,
     at_once: Mutex<usize>,
@@ -87,6 +95,10 @@ struct Sink {
 
 #[async_trait]
 impl Target for Sink {
+    fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
+        self.counts.then(ordered::counting)
+    }
+
     async fn send(&self, payload: &Payload) -> Outcome {
         *self.attempts.lock().unwrap() += 1;
         if !self.takes.is_zero() {
@@ -164,8 +176,8 @@ impl Bench {
             rate: Arc::new(Rate::new(RateSettings::default())),
         };
         let cancel = CancellationToken::new();
-        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()] };
-        let delivery = Delivery::open(settings, feed, ends, cancel.clone()).await.unwrap();
+        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()], processors: Vec::new() };
+        let delivery = Delivery::open(settings, Signal::Traces, vec![feed], ends, cancel.clone()).await.unwrap();
         // Ends with the test's future, as a killed process would.
         let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
         let all = self.frames.frames.lock().unwrap().len() as u64;
