@@ -31,7 +31,6 @@ pub use tables::{StateRows, line};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
-use crate::model::scrape::Scrape;
 use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
 use costs::Costs;
@@ -41,6 +40,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
+use keyed::series::LastValues;
 use panics::{Panicked, caught};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -61,6 +61,8 @@ pub struct Engine {
     costs: Costs,
     rules: Arc<RwLock<Arc<Rules>>>,
     flusher: Mutex<Flusher>,
+    /// Those of the flusher: a scrape waits for no flush.
+    last_values: Arc<std::sync::Mutex<LastValues>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
@@ -90,6 +92,7 @@ impl Engine {
         upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
+        let last_values = flusher.last_values.clone();
         let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
@@ -103,6 +106,7 @@ impl Engine {
             costs,
             rules,
             flusher: Mutex::new(flusher),
+            last_values,
             judge: Mutex::new(judge),
             findings,
             outside: RwLock::new(outside),
@@ -317,48 +321,6 @@ impl Engine {
         let (answer, rows_read) = self.workers.execute(self.session(), plan, limits).await?;
         self.costs.add_views(&self.rules().pipelines, &names, &answer, rows_read, began.elapsed());
         Ok(answer)
-    }
-
-    /// What is derived of all that came in: span metrics, budgets, and what findings were judged by.
-    ///
-    /// # Errors
-    /// When the span metrics cannot be merged.
-    pub async fn derived(&self) -> anyhow::Result<Scrape> {
-        let mut scrape = Scrape::default();
-        scrape.families.extend(scrape::findings(&self.findings.borrow()));
-        scrape.families.extend(scrape::budgets(&self.rules().budgets));
-        if let Some(table) = self.all_tables().rollups.get("span_metrics") {
-            scrape::span_metrics(&table.merged(0).await?, &mut scrape);
-        }
-        Ok(scrape)
-    }
-
-    /// Everything that a Prometheus scrape shows.
-    ///
-    /// # Errors
-    /// When the span metrics cannot be merged.
-    pub async fn scrape(&self) -> anyhow::Result<Scrape> {
-        let mut scrape = Scrape::default();
-        let tables = self.all_tables();
-        let spans = match tables.rollups.get("span_metrics") {
-            Some(table) => Some(table.merged(0).await?),
-            None => None,
-        };
-        scrape.families.extend(scrape::findings(&self.findings.borrow()));
-        scrape.families.extend(scrape::budgets(&self.rules().budgets));
-        scrape.families.extend(scrape::pipelines(&self.costs.all()));
-        let flusher = self.flusher.lock().await;
-        scrape.families.extend(scrape::overflow(
-            &tables.rollups,
-            flusher.counters.overflowed,
-            flusher.last_values.overflowed,
-        ));
-        flusher.last_values.scrape(&mut scrape);
-        drop(flusher);
-        if let Some(spans) = spans {
-            scrape::span_metrics(&spans, &mut scrape);
-        }
-        Ok(scrape)
     }
 }
 
