@@ -376,4 +376,5 @@ mod collector;
 mod listening;
 mod once;
 mod pipelines;
+mod presets;
 mod secrets;

@@ -3,6 +3,7 @@
 mod channels;
 mod common;
 mod otlp;
+mod presets;
 mod prometheus;
 mod tls;
 
@@ -36,16 +37,24 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 25] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
     ("loki", TAKES_OTLP),
     ("tempo", TAKES_OTLP),
     ("opencensus", TAKES_OTLP),
-    ("newrelic", TAKES_OTLP),
-    ("datadog", LATER),
+    ("newrelic", "takes OTLP; write `otlp_http/newrelic: {preset: newrelic, license_key: …, region: us}`"),
+    (
+        "grafana_cloud",
+        "takes OTLP; write `otlp_http/grafana_cloud: {preset: grafana_cloud, region: …, instance_id: …, api_key: …}`",
+    ),
+    (
+        "elastic",
+        "takes OTLP in its cloud; write `otlp_http/elastic: {preset: elastic, endpoint: …, api_key: …}`",
+    ),
     ("elasticsearch", LATER),
+    ("datadog", LATER),
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
@@ -54,7 +63,7 @@ const INSTEAD: [(&str, &str); 23] = [
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
-    ("honeycomb", TAKES_OTLP),
+    ("honeycomb", "takes OTLP; write `otlp_http/honeycomb: {preset: honeycomb, api_key: …, region: us}`"),
     ("splunk_hec", LATER),
     ("signalfx", LATER),
     ("googlecloud", LATER),
@@ -83,9 +92,9 @@ pub(super) fn read(
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
             _ => {
                 // What all of them have is read here; what is their own, by their readers, which end the map.
-                let delivery = common::delivery(reading, component.id, &map);
+                let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
-                let kind = otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp);
+                let kind = otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp);
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
             }
         }
