@@ -175,7 +175,17 @@ pub(in crate::app::config) fn outward_endpoint(
     key: &str,
     url: bool,
 ) -> Option<String> {
-    let text = map.text(key)?;
+    outward_text(reading, map, key, map.text(key)?, url)
+}
+
+/// The same of a text that stands in a list under `key`.
+pub(super) fn outward_text(
+    reading: &Reading<'_>,
+    map: &MapReader<'_>,
+    key: &str,
+    text: String,
+    url: bool,
+) -> Option<String> {
     let expected = if url { "a URL such as https://otel.example:4318" } else { "an address such as otel.example:4317" };
     if text.contains('@') {
         map.fault(key, format!("expected {expected} without a user name or password; write them into `headers`"));

@@ -2,6 +2,7 @@
 
 mod channels;
 mod common;
+mod elasticsearch;
 mod otlp;
 mod presets;
 mod prometheus;
@@ -29,7 +30,8 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 8] = ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "prometheus", "debug", "slack", "webhook"];
+const KNOWN: [&str; 9] =
+    ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "elasticsearch", "prometheus", "debug", "slack", "webhook"];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -51,9 +53,9 @@ const INSTEAD: [(&str, &str); 25] = [
     ),
     (
         "elastic",
-        "takes OTLP in its cloud; write `otlp_http/elastic: {preset: elastic, endpoint: …, api_key: …}`",
+        "is `elasticsearch`, or, for Elastic Cloud's OTLP, `otlp_http/elastic: {preset: elastic, endpoint: …, api_key: …}`",
     ),
-    ("elasticsearch", LATER),
+    ("opensearch", "is `elasticsearch`: its requests are the same; write it with `mapping: {mode: ecs}`"),
     ("datadog", LATER),
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
@@ -94,7 +96,10 @@ pub(super) fn read(
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
-                let kind = otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp);
+                let kind = match component.kind {
+                    "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
+                    _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp),
+                };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
             }
         }
