@@ -16,6 +16,7 @@ mod demo;
 mod durability;
 mod forward;
 mod layers;
+mod opensearch;
 mod own;
 mod own_rollup;
 mod prometheus;
