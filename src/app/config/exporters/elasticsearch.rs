@@ -89,8 +89,12 @@ fn endpoints(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Vec<String>> 
             if texts.is_empty() {
                 map.fault("endpoints", "expected a list of URLs such as https://localhost:9200, found none");
             }
-            let urls = texts.into_iter().map(|text| common::outward_text(reading, map, "endpoints", text, true));
-            let urls: Vec<Option<String>> = urls.collect();
+            let urls: Vec<Option<String>> = texts
+                .iter()
+                .map(|text| {
+                    common::address(reading, text, true).map_err(|message| map.fault("endpoints", message)).ok()
+                })
+                .collect();
             urls.into_iter().collect::<Option<Vec<String>>>().filter(|urls| !urls.is_empty())
         }
     }

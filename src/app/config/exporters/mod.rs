@@ -1,5 +1,6 @@
 //! `exporters`: which there are, and in which pipelines each may stand.
 
+mod balancing;
 mod channels;
 mod common;
 mod elasticsearch;
@@ -30,8 +31,19 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 9] =
-    ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "elasticsearch", "prometheus", "debug", "slack", "webhook"];
+const KNOWN: [&str; 11] = [
+    "otlp_grpc",
+    "otlp_http",
+    "otlp",
+    "otlphttp",
+    "load_balancing",
+    "loadbalancing",
+    "elasticsearch",
+    "prometheus",
+    "debug",
+    "slack",
+    "webhook",
+];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -39,7 +51,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 25] = [
+const INSTEAD: [(&str, &str); 24] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -61,7 +73,6 @@ const INSTEAD: [(&str, &str); 25] = [
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
     ("prometheusremotewrite", "is not supported yet; let Prometheus scrape the `prometheus` exporter"),
-    ("load_balancing", LATER),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
@@ -92,6 +103,9 @@ pub(super) fn read(
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
+            "load_balancing" | "loadbalancing" => {
+                exporters.targets.extend(balancing::read(reading, component, map, &feeds));
+            }
             _ => {
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let mut delivery = common::delivery(reading, component.id, &map);

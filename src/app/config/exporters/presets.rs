@@ -2,7 +2,7 @@
 
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
-use crate::catalog::yaml::MapReader;
+use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::did_you_mean;
 use crate::sinks::delivery::DeliverySettings;
 use crate::sinks::settings::Secret;
@@ -177,7 +177,7 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
         Login::Header(header) => header,
         Login::Basic | Login::ApiKey => "authorization",
     };
-    let by_hand = map.headers("headers").iter().any(|(name, _)| name.eq_ignore_ascii_case(header));
+    let by_hand = names_header(map, header);
     let Some(key) = given.first() else {
         if !by_hand {
             let key = names[names.len() - 1];
@@ -201,4 +201,17 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
         }
     };
     Some((header.to_owned(), Secret::new(value)))
+}
+
+/// Whether `headers`, in either of its forms, names a header.
+fn names_header(map: &MapReader<'_>, header: &str) -> bool {
+    let is_it = |name: &str| name.eq_ignore_ascii_case(header);
+    let named = |entry: &Entry| entry.key == "name" && entry.node.scalar().is_some_and(|name| is_it(&name));
+    match map.get("headers").map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.iter().any(|entry| is_it(&entry.key)),
+        Some(Value::List(nodes)) => {
+            nodes.iter().any(|node| matches!(&node.value, Value::Map(entries) if entries.iter().any(named)))
+        }
+        _ => false,
+    }
 }

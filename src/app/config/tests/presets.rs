@@ -82,6 +82,8 @@ fn what_a_preset_lacks_is_told() {
     assert_eq!(told("preset: elastic, api_key: a").len(), 1);
     assert_eq!(told("preset: newrelic, license_key: a, api_key: b").len(), 1);
     assert_eq!(told("preset: newrelic, license_key: a, headers: {API-Key: b}").len(), 1);
+    assert_eq!(told("preset: newrelic, license_key: a, headers: [{name: Api-Key, value: b}]").len(), 1);
+    assert_eq!(told("preset: newrelic, license_key: a, headers: {\"a b\": c}").len(), 1, "and once");
     assert_eq!(told("preset: newrelic, license_key: a, region: us, endpoint: \"https://x.example\"").len(), 1);
     let grpc = faults(&exporter("otlp_grpc", "preset: newrelic, endpoint: \"otlp.nr-data.net:4317\""));
     assert_eq!(
