@@ -13,6 +13,7 @@ pub mod server;
 pub mod show;
 pub mod signals;
 
+mod export;
 mod frames;
 mod listeners;
 mod memory;

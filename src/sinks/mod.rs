@@ -5,6 +5,7 @@ pub mod attributes;
 pub mod dead_letters;
 pub mod debug;
 pub mod delivery;
+pub mod elasticsearch;
 pub mod memory;
 pub mod otlp;
 pub mod processors;

@@ -1,6 +1,7 @@
 //! The targets that read the log, each with how it is delivered to.
 
 use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
+use super::elasticsearch::{self, ElasticsearchSettings};
 use super::memory::Memory;
 use super::otlp::{self, OtlpSettings};
 use super::settings::{Feed, RateSettings};
@@ -27,6 +28,8 @@ pub struct TargetSettings {
 pub enum TargetKind {
     /// A backend that takes OTLP.
     Otlp(OtlpSettings),
+    /// Elasticsearch or OpenSearch.
+    Elasticsearch(ElasticsearchSettings),
 }
 
 impl TargetKind {
@@ -37,6 +40,7 @@ impl TargetKind {
     pub fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Target>> {
         match self {
             TargetKind::Otlp(settings) => otlp::open(id, settings),
+            TargetKind::Elasticsearch(settings) => elasticsearch::open(id, settings),
         }
     }
 }

@@ -18,6 +18,7 @@ mod durability;
 mod exposition;
 mod forward;
 mod layers;
+mod opensearch;
 mod own;
 mod own_rollup;
 mod prometheus;

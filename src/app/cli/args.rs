@@ -15,6 +15,7 @@ Examples:
   spanwise findings --watch                         what is found, as it changes
   spanwise sql \"SELECT * FROM requests LIMIT 5\"     any table
   spanwise docs spans                               what a table holds
+  spanwise export index-template                    for OpenSearch
 
 Send OTLP to 127.0.0.1:4317 (gRPC) or 127.0.0.1:4318 (HTTP).";
 
@@ -68,6 +69,12 @@ Examples:
 
 Exits 2 where the configuration has faults, and tells them besides what can be described.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs
+  spanwise export index-template --config otel-config.yaml |
+    curl -X PUT https://localhost:9200/_index_template/spanwise -H 'content-type: application/json' -d @-";
+
 /// A performance monitor for OpenTelemetry: budgets, findings and SQL over traces, metrics and logs.
 #[derive(Debug, Parser)]
 #[command(name = "spanwise", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -89,6 +96,7 @@ impl Cli {
             Some(Command::Findings(args)) => args.server.json,
             Some(Command::Sql(args)) => args.server.json,
             Some(Command::Docs(args)) => args.json,
+            Some(Command::Export(_)) => false,
         }
     }
 }
@@ -113,6 +121,22 @@ pub(super) enum Command {
     /// Describe the tables and the analyses, in Markdown
     #[command(after_help = DOCS_EXAMPLES)]
     Docs(DocsArgs),
+    /// Print what other programs are set up with
+    #[command(subcommand, after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Export {
+    /// The index template of the exporter elasticsearch, for OpenSearch and for indexes of your own
+    IndexTemplate(IndexTemplateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IndexTemplateArgs {
+    /// The configuration whose indexes it is for, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

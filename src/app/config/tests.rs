@@ -43,6 +43,7 @@ fn feed(signal: Signal) -> Feed {
 fn otlp_of(target: &TargetSettings) -> &OtlpSettings {
     match &target.kind {
         TargetKind::Otlp(settings) => settings,
+        other => panic!("expected OTLP, found {other:?}"),
     }
 }
 
@@ -148,7 +149,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     let others: Vec<&String> = told.iter().filter(|fault| !fault.contains("stands in no pipeline")).collect();
     assert!(others.is_empty(), "{others:#?}\n{shown}");
     // The samples of exporters and processors that no pipeline of the file names.
-    assert_eq!(told.len(), 8, "{told:#?}");
+    assert_eq!(told.len(), 10, "{told:#?}");
 }
 
 #[test]
@@ -373,7 +374,9 @@ proptest::proptest! {
 }
 
 mod collector;
+mod elasticsearch;
 mod listening;
 mod once;
 mod pipelines;
+mod presets;
 mod secrets;

@@ -1,10 +1,11 @@
 //! Frames put together into one request, and requests cut in two.
 
+use super::ends::Placed;
 use super::wire::{count, halves};
 use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::settings::BatchSettings;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::time::Instant;
 
 /// One frame's request.
@@ -13,6 +14,8 @@ pub(super) struct Part {
     pub(super) position: Position,
     /// Which piece of the frame it is: 1 is the whole, 2 and 3 its halves, 4 and 5 the halves of 2.
     pub(super) piece: u64,
+    /// Items of the frame that stand before it.
+    pub(super) items_before: u64,
     pub(super) body: Bytes,
     pub(super) items: u64,
     pub(super) received_unix_nano: i64,
@@ -21,15 +24,21 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn new(position: Position, signal: Signal, body: Bytes, received_unix_nano: i64) -> Part {
         let items = count(signal, &body);
-        Part { position, piece: 1, body, items, received_unix_nano }
+        Part { position, piece: 1, items_before: 0, body, items, received_unix_nano }
     }
 
     /// The part as two; `None` where a single item is left.
     fn halves(&self, signal: Signal) -> Option<(Part, Part)> {
         let (first, rest) = halves(signal, &self.body)?;
         let piece = self.piece.wrapping_mul(2);
-        let half = |piece, body| Part { piece, ..Part::new(self.position, signal, body, self.received_unix_nano) };
-        Some((half(piece, first), half(piece + 1, rest)))
+        let half = |piece, items_before, body| Part {
+            piece,
+            items_before,
+            ..Part::new(self.position, signal, body, self.received_unix_nano)
+        };
+        let first = half(piece, self.items_before, first);
+        let rest = half(piece + 1, self.items_before + first.items, rest);
+        Some((first, rest))
     }
 }
 
@@ -88,14 +97,11 @@ pub(super) fn fits(settings: &BatchSettings, parts: &[Part]) -> bool {
     bytes <= settings.bytes_max && (settings.items_max == 0 || items <= settings.items_max)
 }
 
-/// The parts as one request.
-pub(super) fn join(parts: &[Part]) -> Bytes {
-    if let [part] = parts {
-        return part.body.clone();
-    }
-    let mut body = BytesMut::with_capacity(parts.iter().map(|part| part.body.len()).sum());
-    parts.iter().for_each(|part| body.extend_from_slice(&part.body));
-    body.freeze()
+/// The parts with their places.
+pub(super) fn placed(parts: &[Part]) -> Vec<Placed> {
+    let place =
+        |part: &Part| Placed { position: part.position, items_before: part.items_before, request: part.body.clone() };
+    parts.iter().map(place).collect()
 }
 
 #[cfg(test)]
@@ -116,7 +122,7 @@ mod tests {
     fn items_are_counted_and_joined_requests_are_one() {
         let part = |number| Part::new(Position(1), Signal::Traces, spans(number), 0);
         assert_eq!((part(3).items, part(0).items), (6, 0));
-        let joined = join(&[part(3), part(1)]);
+        let joined = Placed::joined(&placed(&[part(3), part(1)]));
         let decoded = ExportTraceServiceRequest::decode(joined.clone()).unwrap();
         assert_eq!(decoded.resource_spans.len(), 2);
         assert_eq!(count(Signal::Traces, &joined), 8);
@@ -137,6 +143,9 @@ mod tests {
         let whole = vec![Part::new(Position(1), Signal::Traces, spans(2), 0)];
         let (first, rest) = split(Signal::Traces, &whole).unwrap();
         assert_eq!([first[0].piece, rest[0].piece], [2, 3]);
-        assert_eq!(split(Signal::Traces, &rest).map(|(first, _)| first[0].piece), Some(6));
+        assert_eq!([first[0].items_before, rest[0].items_before], [0, 2]);
+        let (first, rest) = split(Signal::Traces, &rest).unwrap();
+        assert_eq!([first[0].piece, rest[0].piece], [6, 7]);
+        assert_eq!([first[0].items_before, rest[0].items_before], [2, 3], "counted within the frame");
     }
 }

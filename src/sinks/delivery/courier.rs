@@ -107,7 +107,7 @@ impl Courier {
                 waiting.extend([rest, first]);
                 continue;
             }
-            let mapped = match self.ends.target.map(self.signal, &batch::join(&parts)) {
+            let mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
                     self.bury_parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;

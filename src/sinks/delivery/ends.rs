@@ -5,7 +5,7 @@ use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::time::{Duration, SystemTime};
 
 /// Frames of the log, in order.
@@ -51,6 +51,30 @@ impl Payload {
     #[must_use]
     pub fn of_request(signal: Signal, request: Bytes) -> Payload {
         Payload { signal, route: "", items: wire::count(signal, &request), body: request }
+    }
+}
+
+/// One of the requests that are sent together, and its place in the log: what stands at a place is always the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The frame that it came in.
+    pub position: Position,
+    /// Items of the frame that stand before it, where it is a piece of one.
+    pub items_before: u64,
+    /// The request.
+    pub request: Bytes,
+}
+
+impl Placed {
+    /// All of them as one request: messages one behind the other are one message, whose lists are joined.
+    #[must_use]
+    pub fn joined(requests: &[Placed]) -> Bytes {
+        if let [only] = requests {
+            return only.request.clone();
+        }
+        let mut joined = BytesMut::with_capacity(requests.iter().map(|placed| placed.request.len()).sum());
+        requests.iter().for_each(|placed| joined.extend_from_slice(&placed.request));
+        joined.freeze()
     }
 }
 
@@ -139,6 +163,15 @@ pub trait Target: Send + Sync {
     /// When the request cannot be read.
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], unfit: Vec::new() })
+    }
+
+    /// What requests that are sent together become, for a target whose requests tell where each item came from. As it is here:
+    /// what they become as one request.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn map_placed(&self, signal: Signal, requests: &[Placed]) -> anyhow::Result<Mapped> {
+        self.map(signal, &Placed::joined(requests))
     }
 
     /// What requests of a signal go through before they are batched, for what `map` cannot know: what came before.

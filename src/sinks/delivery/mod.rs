@@ -18,7 +18,7 @@ mod wire;
 mod tests;
 
 pub use backoff::Backoff;
-pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Target, Unfit};
+pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Placed, Target, Unfit};
 pub use rate::Rate;
 pub use wire::count as count_items;
 

@@ -2,6 +2,7 @@
 //! twice unless the sender could not know, and the points of a series keep their order.
 
 mod cases;
+mod elasticsearch;
 mod sinks;
 mod target;
 

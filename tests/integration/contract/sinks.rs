@@ -1,5 +1,6 @@
 //! The sinks: what their exporters are told, what their requests hold, and how their targets answer.
 
+use super::elasticsearch::elasticsearch;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -88,17 +89,20 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
 }
 
 /// All of them.
-pub(crate) static SINKS: [Sink; 6] = [
+pub(crate) static SINKS: [Sink; 9] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
     otlp("otlp_grpc", Signal::Logs, over_grpc),
     otlp("otlp_http", Signal::Traces, over_http),
     otlp("otlp_http", Signal::Metrics, over_http),
     otlp("otlp_http", Signal::Logs, over_http),
+    elasticsearch(Signal::Traces),
+    elasticsearch(Signal::Metrics),
+    elasticsearch(Signal::Logs),
 ];
 
 /// The number in a name such as `n17`.
-fn number(name: &str) -> u64 {
+pub(super) fn number(name: &str) -> u64 {
     name.trim_start_matches('n').split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX)
 }
 

@@ -3,7 +3,9 @@
 mod balancing;
 mod channels;
 mod common;
+mod elasticsearch;
 mod otlp;
+mod presets;
 mod prometheus;
 mod tls;
 
@@ -29,13 +31,14 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "otlp_grpc",
     "otlp_http",
     "otlp",
     "otlphttp",
     "load_balancing",
     "loadbalancing",
+    "elasticsearch",
     "prometheus",
     "debug",
     "slack",
@@ -48,16 +51,24 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 22] = [
+const INSTEAD: [(&str, &str); 24] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
     ("loki", TAKES_OTLP),
     ("tempo", TAKES_OTLP),
     ("opencensus", TAKES_OTLP),
-    ("newrelic", TAKES_OTLP),
+    ("newrelic", "takes OTLP; write `otlp_http/newrelic: {preset: newrelic, license_key: …, region: us}`"),
+    (
+        "grafana_cloud",
+        "takes OTLP; write `otlp_http/grafana_cloud: {preset: grafana_cloud, region: …, instance_id: …, api_key: …}`",
+    ),
+    (
+        "elastic",
+        "is `elasticsearch`, or, for Elastic Cloud's OTLP, `otlp_http/elastic: {preset: elastic, endpoint: …, api_key: …}`",
+    ),
+    ("opensearch", "is `elasticsearch`: its requests are the same; write it with `mapping: {mode: ecs}`"),
     ("datadog", LATER),
-    ("elasticsearch", LATER),
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
@@ -65,7 +76,7 @@ const INSTEAD: [(&str, &str); 22] = [
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
-    ("honeycomb", TAKES_OTLP),
+    ("honeycomb", "takes OTLP; write `otlp_http/honeycomb: {preset: honeycomb, api_key: …, region: us}`"),
     ("splunk_hec", LATER),
     ("signalfx", LATER),
     ("googlecloud", LATER),
@@ -97,9 +108,12 @@ pub(super) fn read(
             }
             _ => {
                 // What all of them have is read here; what is their own, by their readers, which end the map.
-                let delivery = common::delivery(reading, component.id, &map);
+                let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
-                let kind = otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp);
+                let kind = match component.kind {
+                    "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
+                    _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp),
+                };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
             }
         }

@@ -1,10 +1,11 @@
 //! `otlp_grpc` and `otlp_http`, also under their older names.
 
-use super::common;
+use super::{common, presets};
 use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::signal::Signal;
+use crate::sinks::delivery::DeliverySettings;
 use crate::sinks::otlp::{OtlpSettings, Protocol};
 use crate::sinks::settings::Feed;
 use std::time::Duration;
@@ -14,21 +15,32 @@ pub(super) fn read(
     component: &Component<'_>,
     map: MapReader<'_>,
     feeds: &[Feed],
+    delivery: &mut DeliverySettings,
 ) -> Option<OtlpSettings> {
     let protocol = if component.kind.contains("http") { Protocol::Http } else { Protocol::Grpc };
     let over_http = protocol == Protocol::Http;
     let own = |key| if over_http { common::outward_endpoint(reading, &map, key, true) } else { None };
     let of_signals = [own("traces_endpoint"), own("metrics_endpoint"), own("logs_endpoint")];
+    if !over_http && map.given("preset") {
+        map.fault("preset", "is a key of `otlp_http`, which is what these backends take best");
+    }
+    let preset = if over_http { presets::read(reading, &map, delivery) } else { None };
     let needed = feeds.iter().any(|feed| {
         let at = Signal::ALL.iter().position(|known| *known == feed.signal).unwrap_or_default();
         of_signals[at].is_none()
     });
-    let endpoint = if needed && !map.need("endpoint") {
+    let of_preset = preset.as_ref().and_then(|preset| preset.endpoint.clone());
+    // Where a preset gives none, that was told.
+    let is_told = preset.is_some() && !map.given("endpoint");
+    let endpoint = if of_preset.is_some() || is_told {
+        of_preset
+    } else if needed && !map.need("endpoint") {
         None
     } else {
         common::outward_endpoint(reading, &map, "endpoint", over_http).or_else(|| (!needed).then(String::new))
     };
-    let settings = spoken(reading, map, protocol, endpoint.clone().unwrap_or_default(), of_signals);
+    let mut settings = spoken(reading, map, protocol, endpoint.clone().unwrap_or_default(), of_signals);
+    settings.client.headers.extend(preset.into_iter().flat_map(|preset| preset.headers));
     endpoint.map(|_| settings)
 }
 

@@ -1,0 +1,217 @@
+//! `preset` of `otlp_http`: backends that take OTLP, each with its addresses, the header of its key, and its bounds.
+
+use crate::app::config::components::Reading;
+use crate::app::config::values::Values as _;
+use crate::catalog::yaml::{Entry, MapReader, Value};
+use crate::model::fault::did_you_mean;
+use crate::sinks::delivery::DeliverySettings;
+use crate::sinks::settings::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// A backend.
+struct Preset {
+    name: &'static str,
+    address: Address,
+    login: Login,
+    /// Further headers: the key that gives one, and its name.
+    headers: &'static [(&'static str, &'static str)],
+    /// Bytes that it takes in one request.
+    bytes_max: Option<usize>,
+    /// What else there is to know.
+    note: Option<&'static str>,
+}
+
+/// Where a backend is.
+enum Address {
+    /// One address a region; the first where none is named.
+    Regions(&'static [(&'static str, &'static str)]),
+    /// `before`, the region, `after`; there are more regions every year, so they are not listed.
+    Zone { before: &'static str, after: &'static str, example: &'static str },
+    /// Each customer has an address of its own.
+    Own { found: &'static str },
+}
+
+/// How a backend knows us.
+enum Login {
+    /// The key is a header's value.
+    Header(&'static str),
+    /// `Authorization: Basic`, of the instance's number and the key.
+    Basic,
+    /// `Authorization: ApiKey`.
+    ApiKey,
+}
+
+const PRESETS: [Preset; 4] = [
+    // https://docs.newrelic.com/docs/opentelemetry/best-practices/opentelemetry-otlp/
+    Preset {
+        name: "newrelic",
+        address: Address::Regions(&[
+            ("us", "https://otlp.nr-data.net"),
+            ("eu", "https://otlp.eu01.nr-data.net"),
+            ("us_fedramp", "https://gov-otlp.nr-data.net"),
+        ]),
+        login: Login::Header("api-key"),
+        headers: &[],
+        bytes_max: Some(1_000_000),
+        note: Some(
+            "New Relic keeps names of attributes up to 255 characters, and values up to 4,095; nothing is cut here, so look for \
+             NrIntegrationError there where attributes are missing",
+        ),
+    },
+    // https://grafana.com/docs/grafana-cloud/send-data/otlp/send-data-otlp/
+    Preset {
+        name: "grafana_cloud",
+        address: Address::Zone {
+            before: "https://otlp-gateway-",
+            after: ".grafana.net/otlp",
+            example: "prod-eu-west-2, as it stands in the address under OpenTelemetry, Configure, of the stack",
+        },
+        login: Login::Basic,
+        headers: &[],
+        bytes_max: None,
+        note: None,
+    },
+    // https://docs.honeycomb.io/send-data/opentelemetry/
+    Preset {
+        name: "honeycomb",
+        address: Address::Regions(&[("us", "https://api.honeycomb.io"), ("eu", "https://api.eu1.honeycomb.io")]),
+        login: Login::Header("x-honeycomb-team"),
+        headers: &[("dataset", "x-honeycomb-dataset")],
+        bytes_max: None,
+        note: None,
+    },
+    // https://www.elastic.co/docs/reference/opentelemetry/motlp
+    Preset {
+        name: "elastic",
+        address: Address::Own {
+            found: "the managed OTLP endpoint that Elastic Cloud shows under Add data, Applications, OpenTelemetry",
+        },
+        login: Login::ApiKey,
+        headers: &[],
+        bytes_max: None,
+        note: None,
+    },
+];
+
+/// What a preset stands for.
+pub(super) struct Applied {
+    /// The address; `None` where `endpoint` names it, or a fault was told.
+    pub(super) endpoint: Option<String>,
+    /// Headers of every request.
+    pub(super) headers: Vec<(String, Secret)>,
+}
+
+/// The preset that the exporter names; sets the bounds of `delivery` that the file does not.
+pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>, delivery: &mut DeliverySettings) -> Option<Applied> {
+    let words: Vec<(&str, usize)> = PRESETS.iter().enumerate().map(|(at, preset)| (preset.name, at)).collect();
+    let Some(at) = map.word("preset", &words) else {
+        // What belongs to a preset is no fault of its own where that is the wrong word.
+        return map.given("preset").then(|| {
+            ["region", "api_key", "license_key", "instance_id", "dataset"].iter().for_each(|key| _ = map.get(key));
+            Applied { endpoint: None, headers: Vec::new() }
+        });
+    };
+    let preset = &PRESETS[at];
+    if let Some(most) = preset.bytes_max {
+        delivery.batch.bytes_max = delivery.batch.bytes_max.min(most);
+    }
+    if let Some(note) = preset.note {
+        reading.note_key(map, "preset", note);
+    }
+    let further = preset.headers.iter().filter_map(|(key, header)| Some(((*header).to_owned(), map.secret(key)?)));
+    let headers = login(map, preset).into_iter().chain(further.collect::<Vec<_>>()).collect();
+    Some(Applied { endpoint: endpoint(map, preset), headers })
+}
+
+fn endpoint(map: &MapReader<'_>, preset: &Preset) -> Option<String> {
+    let region = map.text("region");
+    if map.given("endpoint") {
+        if region.is_some() {
+            map.fault("region", "says the same as endpoint; expected one of the two");
+        }
+        return None;
+    }
+    match (&preset.address, region) {
+        (Address::Regions(regions), None) => regions.first().map(|(_, url)| (*url).to_owned()),
+        (Address::Regions(regions), Some(region)) => {
+            let found = regions.iter().find(|(known, _)| *known == region);
+            if found.is_none() {
+                let names = regions.iter().map(|(known, _)| *known);
+                let hint = did_you_mean(&region, names.clone()).map(|word| format!("; did you mean {word:?}?"));
+                let names: Vec<&str> = names.collect();
+                let hint = hint.unwrap_or_default();
+                map.fault("region", format!("expected {}, found {region:?}{hint}", names.join(" or ")));
+            }
+            found.map(|(_, url)| (*url).to_owned())
+        }
+        (Address::Zone { example, .. }, None) => {
+            map.fault("region", format!("is needed: expected a region such as {example}"));
+            None
+        }
+        (Address::Zone { before, after, example }, Some(region)) => {
+            let is_plain = region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            if !is_plain || !region.starts_with("prod-") || !region.ends_with(|c: char| c.is_ascii_digit()) {
+                map.fault("region", format!("expected a region such as {example}; found {region:?}"));
+                return None;
+            }
+            Some(format!("{before}{region}{after}"))
+        }
+        (Address::Own { found }, region) => {
+            if region.is_some() {
+                map.fault("region", "is part of the address here; expected it in endpoint");
+            }
+            map.fault("endpoint", format!("is needed: expected {found}"));
+            None
+        }
+    }
+}
+
+fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
+    let names: &[&str] = if preset.name == "newrelic" { &["license_key", "api_key"] } else { &["api_key"] };
+    let given: Vec<&&str> = names.iter().filter(|name| map.has(name)).collect();
+    if let [_, second, ..] = given.as_slice() {
+        map.fault(second, format!("says the same as {}; expected one of the two", names[0]));
+    }
+    let header = match preset.login {
+        Login::Header(header) => header,
+        Login::Basic | Login::ApiKey => "authorization",
+    };
+    let by_hand = names_header(map, header);
+    let Some(key) = given.first() else {
+        if !by_hand {
+            let key = names[names.len() - 1];
+            map.fault(key, format!("is needed: expected the key of {}, such as ${{env:API_KEY}}", preset.name));
+        }
+        return None;
+    };
+    if by_hand {
+        map.fault(key, format!("says the same as the header {header:?}; expected one of the two"));
+    }
+    let secret = map.secret(key)?;
+    let value = match preset.login {
+        Login::Header(_) => secret.reveal().to_owned(),
+        Login::ApiKey => format!("ApiKey {}", secret.reveal().trim_start_matches("ApiKey ")),
+        Login::Basic => {
+            let instance = map.need("instance_id").then(|| map.text("instance_id")).flatten()?;
+            if instance.is_empty() || !instance.bytes().all(|byte| byte.is_ascii_digit()) {
+                map.fault("instance_id", format!("expected the number of the stack's instance, found {instance:?}"));
+            }
+            format!("Basic {}", STANDARD.encode(format!("{instance}:{}", secret.reveal())))
+        }
+    };
+    Some((header.to_owned(), Secret::new(value)))
+}
+
+/// Whether `headers`, in either of its forms, names a header.
+fn names_header(map: &MapReader<'_>, header: &str) -> bool {
+    let is_it = |name: &str| name.eq_ignore_ascii_case(header);
+    let named = |entry: &Entry| entry.key == "name" && entry.node.scalar().is_some_and(|name| is_it(&name));
+    match map.get("headers").map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.iter().any(|entry| is_it(&entry.key)),
+        Some(Value::List(nodes)) => {
+            nodes.iter().any(|node| matches!(&node.value, Value::Map(entries) if entries.iter().any(named)))
+        }
+        _ => false,
+    }
+}

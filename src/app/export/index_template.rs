@@ -1,0 +1,16 @@
+//! `spanwise export index-template`.
+
+use crate::sinks::elasticsearch::{Mode, index_template};
+use crate::sinks::targets::{TargetKind, TargetSettings};
+
+/// The template for the data streams, and for the indexes that exporters in mode `ecs` name, as JSON.
+pub(in crate::app) fn text(targets: &[TargetSettings]) -> String {
+    let indexes: Vec<_> = targets
+        .iter()
+        .filter_map(|target| match &target.kind {
+            TargetKind::Elasticsearch(settings) if settings.mode == Mode::Ecs => Some(settings.indexes.clone()),
+            _ => None,
+        })
+        .collect();
+    format!("{:#}\n", index_template(&indexes))
+}

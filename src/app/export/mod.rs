@@ -1,0 +1,3 @@
+//! What other programs are set up with, printed.
+
+pub(super) mod index_template;

@@ -1,0 +1,264 @@
+//! What a cluster says of a `_bulk` request: as a whole, and of each document.
+
+use super::bulk::{Documents, Reasons};
+use crate::sinks::delivery::{Outcome, Payload};
+use crate::sinks::web;
+use reqwest::StatusCode;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What is asked of each document; the rest of a verdict is not sent back.
+pub(super) const FILTER: &str =
+    "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
+
+#[derive(Deserialize)]
+struct Answer {
+    errors: bool,
+    #[serde(default)]
+    items: Vec<HashMap<String, Verdict>>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    status: u16,
+    #[serde(default)]
+    error: Option<serde_json::Value>,
+}
+
+/// An answer as a whole.
+pub(super) struct Whole<'a> {
+    pub(super) status: StatusCode,
+    /// How long it asks to wait.
+    pub(super) after: Option<Duration>,
+    pub(super) body: &'a [u8],
+    /// Which key holds what we are known by.
+    pub(super) login: &'a str,
+}
+
+impl Whole<'_> {
+    /// What became of a payload.
+    pub(super) fn judge(&self, payload: &Payload) -> Outcome {
+        if self.status.is_success() {
+            return self.by_document(payload);
+        }
+        let told = self.told();
+        let (status, colon) = (self.status, if told.is_empty() { "" } else { ": " });
+        let (after, reason) = (self.after, format!("{status}{colon}{told}"));
+        match self.status.as_u16() {
+            413 => Outcome::TooLarge(reason),
+            400 => Outcome::Malformed(reason),
+            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+            401 | 403 => Outcome::Retry { after, reason: format!("{reason} (is its {} right?)", self.login) },
+            // Somebody else answers there.
+            300..400 | 404 | 405 => Outcome::Retry {
+                after,
+                reason: format!("{reason} (is its `endpoint` that of Elasticsearch or OpenSearch?)"),
+            },
+            408 | 429 | 500.. => Outcome::Retry { after, reason },
+            _ => Outcome::Refused(reason),
+        }
+    }
+
+    /// What the body says, in short.
+    fn told(&self) -> String {
+        if self.is_page() {
+            return "a web page".to_owned();
+        }
+        let text = String::from_utf8_lossy(self.body);
+        let said = serde_json::from_slice::<serde_json::Value>(self.body).ok();
+        let said = said.as_ref().and_then(|said| said.get("error")).map(reason);
+        web::cut(said.as_deref().unwrap_or(text.trim())).to_owned()
+    }
+
+    fn is_page(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
+    fn by_document(&self, payload: &Payload) -> Outcome {
+        let again = |reason: String| Outcome::Retry { after: self.after, reason: format!("{}: {reason}", self.status) };
+        let answer: Answer = match serde_json::from_slice(self.body) {
+            Ok(answer) => answer,
+            Err(_) if self.is_page() => {
+                let asked = "a web page in place of an answer (is its `endpoint` that of Elasticsearch or OpenSearch?)";
+                return again(asked.to_owned());
+            }
+            Err(error) => return again(format!("the answer to _bulk cannot be read: {error}")),
+        };
+        let documents = Documents::of(payload);
+        let (found, sent) = (answer.items.len(), documents.weights.len());
+        if found != sent {
+            return again(format!("the answer to _bulk tells of {found} documents, {sent} were sent"));
+        }
+        if !answer.errors {
+            return Outcome::delivered();
+        }
+        Verdicts::of(&answer, &documents, self.login).outcome(&documents, self.after)
+    }
+}
+
+/// Verdicts put together.
+#[derive(Default)]
+struct Verdicts {
+    taken: u64,
+    again: Vec<usize>,
+    why_again: Option<String>,
+    refused: Reasons,
+}
+
+impl Verdicts {
+    fn of(answer: &Answer, documents: &Documents, login: &str) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        for (at, (item, weight)) in answer.items.iter().zip(&documents.weights).enumerate() {
+            let verdict = item.values().next();
+            let status = verdict.map_or(0, |verdict| verdict.status);
+            let error = verdict.and_then(|verdict| verdict.error.as_ref());
+            let said = || format!("{status}: {}", error.map_or_else(|| "no reason is given".to_owned(), reason));
+            match status {
+                // 409: it was created before, and the answer to that was lost.
+                200..300 | 409 => verdicts.taken += weight,
+                400 if error.is_some_and(is_of_the_cluster) => verdicts.again(at, said),
+                401 | 403 => verdicts.again(at, || format!("{} (is its {login} right?)", said())),
+                // Busy, full, or an index or pipeline that is not there yet.
+                0 | 404 | 408 | 429 | 500.. => verdicts.again(at, said),
+                _ => verdicts.refused.add(*weight, said()),
+            }
+        }
+        verdicts
+    }
+
+    fn again(&mut self, at: usize, said: impl FnOnce() -> String) {
+        self.again.push(at);
+        self.why_again.get_or_insert_with(said);
+    }
+
+    fn outcome(self, documents: &Documents, after: Option<Duration>) -> Outcome {
+        let reason = self.why_again.unwrap_or_default();
+        let refused = self.refused.into_unfit();
+        if refused.is_empty() && self.again.is_empty() {
+            return Outcome::delivered();
+        }
+        // Nothing was taken and nothing refused: the cluster as a whole takes nothing now.
+        if self.again.len() == documents.weights.len() {
+            return Outcome::Retry { after, reason };
+        }
+        Outcome::InPart { taken: self.taken, refused, again: documents.only(self.again), after, reason }
+    }
+}
+
+/// What is not the document's fault, though it is said of it: people mend it.
+fn is_of_the_cluster(error: &serde_json::Value) -> bool {
+    let reason = error.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default();
+    reason.starts_with("pipeline with id [") && reason.ends_with("does not exist")
+}
+
+/// An error of Elasticsearch's for people: its type, its reason and what lies behind it. A document's id goes out of it, for
+/// it would tell a thousand errors of one kind apart.
+fn reason(error: &serde_json::Value) -> String {
+    let text = |of: &serde_json::Value, key: &str| of.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    if let Some(text) = error.as_str() {
+        return text.to_owned();
+    }
+    let own = text(error, "reason").unwrap_or_default();
+    let own = match own
+        .split_once(" in document with id '")
+        .and_then(|(before, rest)| Some((before, rest.split_once('\'')?.1)))
+    {
+        Some((before, after)) => format!("{before}{after}"),
+        None => own,
+    };
+    let behind = error.get("caused_by").and_then(|behind| text(behind, "reason"));
+    let parts = [text(error, "type"), Some(own), behind].into_iter().flatten().filter(|part| !part.is_empty());
+    web::cut(&parts.collect::<Vec<_>>().join(": ")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bulk::Bulk;
+    use super::*;
+    use crate::model::signal::Signal;
+    use crate::sinks::delivery::Unfit;
+
+    fn payload(weights: &[u64]) -> Payload {
+        let mut bulk = Bulk::new(Signal::Logs, 1 << 20);
+        weights.iter().enumerate().for_each(|(at, weight)| bulk.put(b"{}", at.to_string().as_bytes(), *weight));
+        bulk.finish().payloads.remove(0)
+    }
+
+    fn judged(status: u16, body: &str, weights: &[u64]) -> Outcome {
+        let status = StatusCode::from_u16(status).unwrap();
+        let whole = Whole { status, after: None, body: body.as_bytes(), login: "`api_key`" };
+        whole.judge(&payload(weights))
+    }
+
+    fn again(outcome: &Outcome) -> &str {
+        match outcome {
+            Outcome::Retry { reason, .. } => reason,
+            other => panic!("expected it to be sent again, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_document_has_a_verdict_of_its_own() {
+        // As OpenSearch 2.19.1 said them.
+        let mapper = r#"{"type":"mapper_parsing_exception","reason":"failed to parse field [n] of type [long] in document with id 'b'. Preview of field's value: 'xx'","caused_by":{"reason":"For input string: \"xx\""}}"#;
+        let conflict = r#"{"type":"version_conflict_engine_exception","reason":"[a]: version conflict, document already exists (current version [1])"}"#;
+        let busy = r#"{"type":"rejected_execution_exception","reason":"queue full"}"#;
+        let body = format!(
+            r#"{{"errors":true,"items":[{{"create":{{"status":201}}}},{{"create":{{"status":400,"error":{mapper}}}}},
+            {{"create":{{"status":409,"error":{conflict}}}}},{{"create":{{"status":429,"error":{busy}}}}}]}}"#
+        );
+        let Outcome::InPart { taken, refused, again, reason, .. } = judged(200, &body, &[1, 2, 4, 8]) else {
+            panic!("expected a verdict on each")
+        };
+        assert_eq!(taken, 5, "created now, and before");
+        let said = "400: mapper_parsing_exception: failed to parse field [n] of type [long]. Preview of field's value: \
+                    'xx': For input string: \"xx\"";
+        assert_eq!(refused, [Unfit { items: 2, reason: said.into() }]);
+        assert_eq!(again.map(|payload| (payload.items, payload.body)), Some((8, "8\n{}\n3\n".into())));
+        assert_eq!(reason, "429: rejected_execution_exception: queue full");
+    }
+
+    #[test]
+    fn what_is_no_verdict_is_sent_again() {
+        let of_all = |status: u16| format!(r#"{{"errors":true,"items":[{{"create":{{"status":{status}}}}}]}}"#);
+        for status in [403, 404, 429, 500, 503] {
+            again(&judged(200, &of_all(status), &[1]));
+        }
+        let pipeline = r#"{"errors":true,"items":[{"create":{"status":400,"error":{"type":"illegal_argument_exception","reason":"pipeline with id [nope] does not exist"}}}]}"#;
+        assert!(again(&judged(200, pipeline, &[1])).contains("[nope]"));
+        assert!(again(&judged(200, "<html>Sign in</html>", &[1])).contains("a web page"));
+        assert!(again(&judged(200, r#"{"errors":tr"#, &[1])).contains("cannot be read"));
+        assert!(again(&judged(200, "{}", &[1])).contains("cannot be read"));
+        assert!(again(&judged(200, r#"{"errors":false,"items":[]}"#, &[1])).contains("0 documents, 1 were sent"));
+        assert!(again(&judged(302, "", &[1])).contains("`endpoint`"));
+        assert!(again(&judged(404, "not found", &[1])).contains("`endpoint`"));
+        let denied =
+            r#"{"error":{"type":"security_exception","reason":"missing authentication credentials"},"status":401}"#;
+        let said = "401 Unauthorized: security_exception: missing authentication credentials (is its `api_key` right?)";
+        assert_eq!(again(&judged(401, denied, &[1])), said);
+        again(&judged(503, "", &[1]));
+    }
+
+    #[test]
+    fn verdicts_on_the_whole() {
+        let fine = r#"{"errors":false,"items":[{"create":{"status":201}}]}"#;
+        assert_eq!(judged(200, fine, &[1]), Outcome::delivered());
+        assert!(matches!(judged(413, "", &[1]), Outcome::TooLarge(_)));
+        assert!(
+            matches!(judged(400, r#"{"error":"bad"}"#, &[1]), Outcome::Malformed(reason) if reason.ends_with(": bad"))
+        );
+        assert!(matches!(judged(406, "", &[1]), Outcome::Refused(_)));
+    }
+
+    #[test]
+    fn a_thousand_reasons_are_told_in_short() {
+        let items: Vec<String> = (0..1000)
+            .map(|n| format!(r#"{{"create":{{"status":400,"error":{{"type":"t","reason":"r{n}"}}}}}}"#))
+            .collect();
+        let body = format!(r#"{{"errors":true,"items":[{}]}}"#, items.join(","));
+        let Outcome::InPart { refused, .. } = judged(200, &body, &[1; 1000]) else { panic!("expected refusals") };
+        assert_eq!(refused.len(), 21);
+        assert_eq!(refused.iter().map(|unfit| unfit.items).sum::<u64>(), 1000);
+    }
+}

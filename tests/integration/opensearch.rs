@@ -1,0 +1,291 @@
+//! Logs, spans and data points by `_bulk` to a real OpenSearch that is killed and returns: each is found once, and a document
+//! that OpenSearch refuses costs only itself.
+
+use crate::support::client::client;
+use crate::support::config::Setup;
+use crate::support::otlp::{post, route_span, send, traces};
+use crate::support::process::{Process, run};
+use crate::support::server::{SPANWISE, Server};
+use crate::support::{free_port, heavy, now_unix_nano, peer, until};
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Logs, spans and data points of each part of the test; they go out ten a request.
+const PART: u64 = 300;
+const AT_ONCE: u64 = 10;
+
+/// A real OpenSearch.
+struct OpenSearch {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+}
+
+impl OpenSearch {
+    async fn start() -> OpenSearch {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let process = Process::start("not-yet", &mut Command::new("true"), folder.path());
+        let mut node = OpenSearch { process, port: free_port(), folder };
+        node.launch().await;
+        node
+    }
+
+    /// Starts it, or starts it again on its data.
+    async fn launch(&mut self) {
+        let mut command = Command::new(peer("SPANWISE_OPENSEARCH"));
+        command.arg(self.folder.path().join("data")).arg(self.port.to_string()).current_dir(self.folder.path());
+        self.process = Process::start("opensearch", &mut command, self.folder.path());
+        until("OpenSearch to be ready", Duration::from_mins(2), || async {
+            self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s", Value::Null).await.map(drop)
+        })
+        .await;
+    }
+
+    /// The answer to a request, where it is a good one.
+    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut request = client().request(method.parse().expect("a method"), &url);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.map_err(|error| format!("{url}: {error:?}"))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| format!("{url}: {error:?}"))?;
+        if !status.is_success() {
+            return Err(format!("{url}: {status}: {text}"));
+        }
+        serde_json::from_str(&text).map_err(|error| format!("{url}: {error}: {text}"))
+    }
+
+    /// Documents of a data stream.
+    async fn count(&self, stream: &str) -> Result<u64, String> {
+        self.ask("POST", &format!("/{stream}/_refresh"), Value::Null).await?;
+        let answer = self.ask("GET", &format!("/{stream}/_count"), Value::Null).await?;
+        answer["count"].as_u64().ok_or_else(|| answer.to_string())
+    }
+
+    /// The one document that has these values.
+    async fn only(&self, stream: &str, terms: &[(&str, Value)]) -> Value {
+        let terms: Vec<Value> = terms.iter().map(|(field, value)| json!({"term": {(*field): value}})).collect();
+        let query = json!({"query": {"bool": {"filter": terms}}});
+        let answer = self.ask("POST", &format!("/{stream}/_search"), query).await.expect("a search");
+        let hits = answer["hits"]["hits"].as_array().cloned().unwrap_or_default();
+        assert_eq!(hits.len(), 1, "{terms:?}: {answer}");
+        hits[0]["_source"].clone()
+    }
+}
+
+const LOGS: &str = "logs-generic-default";
+const SPANS: &str = "traces-generic-default";
+const POINTS: &str = "metrics-generic-default";
+
+fn attributes(pairs: &[(&str, Value)]) -> Value {
+    let attribute = |(key, value): &(&str, Value)| match value {
+        Value::String(text) => json!({"key": key, "value": {"stringValue": text}}),
+        number => json!({"key": key, "value": {"intValue": number.to_string()}}),
+    };
+    pairs.iter().map(attribute).collect()
+}
+
+fn log(number: u64, attempt: Value, more: &str) -> Value {
+    json!({
+        "timeUnixNano": now_unix_nano().to_string(), "severityNumber": 17, "severityText": "ERROR",
+        "body": {"stringValue": format!("order {number} failed {more}")},
+        "traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1),
+        "attributes": attributes(&[("order.number", number.into()), ("attempt", attempt)]),
+    })
+}
+
+async fn send_logs(server: &Server, records: Vec<Value>) {
+    let resource = attributes(&[
+        ("service.name", "shop".into()),
+        ("service.instance.id", "shop-1".into()),
+        ("deployment.environment.name", "test".into()),
+        ("k8s.pod.name", "shop-abc".into()),
+    ]);
+    let resource_logs = json!({"resource": {"attributes": resource}, "scopeLogs": [{"logRecords": records}]});
+    send_json(server, "/v1/logs", json!({"resourceLogs": [resource_logs]})).await;
+}
+
+async fn send_json(server: &Server, path: &str, body: Value) {
+    let answer = post(&server.http_url(path), &[("content-type", "application/json")], body.to_string()).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// One part: as many logs, spans and data points.
+async fn send_part(server: &Server, part: u64) {
+    let resource = json!({"attributes": attributes(&[("service.name", "shop".into())])});
+    for request in 0..PART / AT_ONCE {
+        let first = part * PART + request * AT_ONCE;
+        let numbers = first..first + AT_ONCE;
+        send_logs(server, numbers.clone().map(|number| log(number, 1.into(), "")).collect()).await;
+        let spans = numbers.clone().map(|number| route_span(number, "GET", "/products/{id}", 3.0)).collect();
+        send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
+        let now = now_unix_nano().to_string();
+        let point = |number: u64| json!({"timeUnixNano": now, "asInt": number.to_string(), "attributes": attributes(&[("queue", format!("q{number}").into())])});
+        let gauge = json!({"name": "queue_length", "gauge": {"dataPoints": numbers.map(point).collect::<Vec<_>>()}});
+        let metrics = json!({"resource": resource, "scopeMetrics": [{"metrics": [gauge]}]});
+        send_json(server, "/v1/metrics", json!({"resourceMetrics": [metrics]})).await;
+    }
+}
+
+async fn counted(node: &OpenSearch, server: &Server, parts: u64) {
+    until("OpenSearch to hold everything", Duration::from_mins(2), || async {
+        let mut found = Vec::new();
+        for stream in [LOGS, SPANS, POINTS] {
+            found.push(node.count(stream).await?);
+        }
+        if found == [parts * PART; 3] {
+            return Ok(());
+        }
+        Err(format!("{found:?} of {}; sinks: {:?}", parts * PART, server.try_sql("SELECT * FROM sinks").await?))
+    })
+    .await;
+}
+
+fn settings(port: u16) -> String {
+    format!(
+        "endpoints: [\"http://127.0.0.1:{port}\"], mapping: {{mode: ecs}}, retry: {{initial_interval: 100ms, max_interval: 500ms}}, \
+         sending_queue: {{num_consumers: 4, batch: {{flush_timeout: 100ms, min_size: 100, max_size: 100}}}}"
+    )
+}
+
+/// Brings the template that Spanwise prints.
+async fn bring_template(node: &OpenSearch, server: &Server) {
+    let mut command = Command::new(SPANWISE);
+    command.args(["export", "index-template", "--config"]).arg(server.config());
+    let printed = run("template", &mut command, server.folder(), Duration::from_secs(30)).await;
+    let template = serde_json::from_str(&printed).expect("JSON");
+    let answer = node.ask("PUT", "/_index_template/spanwise", template).await.expect("the template is taken");
+    assert_eq!(answer, json!({"acknowledged": true}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
+    let _turn = heavy().await;
+    let mut node = OpenSearch::start().await;
+    // The same beside it, but that its documents have no ids by which they are known again.
+    let plain = "deduplicate: false, logs_index: plain, metrics_index: plain, traces_index: plain";
+    let plain = format!("{}, {plain}", settings(node.port));
+    let setup =
+        Setup::default().exporter("elasticsearch", &settings(node.port)).exporter("elasticsearch/plain", &plain);
+    let mut server = Server::start(setup).await;
+    bring_template(&node, &server).await;
+    send_part(&server, 0).await;
+    counted(&node, &server, 1).await;
+
+    // Killed while it receives.
+    let killing = async {
+        until("a part to arrive", Duration::from_secs(30), || async {
+            let found = node.count(LOGS).await?;
+            if found > PART { Ok(()) } else { Err(found.to_string()) }
+        })
+        .await;
+        node.process.kill9();
+    };
+    tokio::join!(send_part(&server, 1), killing);
+    node.launch().await;
+    counted(&node, &server, 2).await;
+
+    // The sender killed while it sends: what goes out again after that is known by its ids.
+    send_part(&server, 2).await;
+    server.kill9();
+    server.start_again().await;
+    send_part(&server, 3).await;
+    counted(&node, &server, 4).await;
+    for (stream, mapping) in [(LOGS, "logs"), (SPANS, "spans"), (POINTS, "data points")] {
+        println!(
+            "OpenSearch counts: {:>4} {mapping:<11} sent, {:>4} found",
+            4 * PART,
+            node.count(stream).await.expect("a count")
+        );
+    }
+    let all = 3 * 4 * PART;
+    let found = until("the documents without ids", Duration::from_mins(1), || async {
+        let found = node.count("plain").await?;
+        if found >= all { Ok(found) } else { Err(format!("{found} of {all}")) }
+    })
+    .await;
+    println!("OpenSearch counts: {all:>4} without ids  sent, {found:>4} found");
+    assert!(server.number("SELECT sum(dead_letters) FROM sinks").await.abs() < 0.5, "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_searched_by_the_fields_of_ecs() {
+    let _turn = heavy().await;
+    let node = OpenSearch::start().await;
+    let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
+    bring_template(&node, &server).await;
+    send_part(&server, 0).await;
+    counted(&node, &server, 1).await;
+    let found = node.only(LOGS, &[("order.number", 7.into()), ("service.environment", "test".into())]).await;
+    let expected = json!({
+        "message": "order 7 failed ", "log": {"level": "ERROR"}, "event": {"severity": 17}, "attempt": 1,
+        "order": {"number": 7}, "trace": {"id": format!("{:032x}", 8)}, "span": {"id": format!("{:016x}", 8)},
+        "service": {"name": "shop", "environment": "test", "node": {"name": "shop-1"}},
+        "kubernetes": {"pod": {"name": "shop-abc"}}, "agent": {"name": "otlp"},
+        "data_stream": {"type": "logs", "dataset": "generic", "namespace": "default"}, "@timestamp": found["@timestamp"],
+    });
+    assert_eq!(found, expected);
+    let id = format!("{:016x}", 8);
+    let span = node.only(SPANS, &[("span.id", id.into()), ("span.kind", "SERVER".into())]).await;
+    assert_eq!((&span["span"]["name"], &span["event"]["duration"]), (&json!("GET /products/{id}"), &json!(3_000_000)));
+    assert_eq!(
+        span["http"],
+        json!({"request": {"method": "GET"}, "response": {"status_code": 200}, "route": "/products/{id}"})
+    );
+    let point = node.only(POINTS, &[("queue", "q7".into())]).await;
+    assert_eq!((&point["queue_length"], &point["service"]["name"]), (&json!(7), &json!("shop")));
+    let words = json!({"query": {"match": {"message": "order 7 failed"}}});
+    let answer = node.ask("POST", &format!("/{LOGS}/_search"), words).await.expect("a search");
+    assert_eq!(answer["hits"]["hits"][0]["_source"]["order"]["number"], 7, "the text is searched by its words");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_opensearch_refuses_costs_only_itself() {
+    let _turn = heavy().await;
+    let node = OpenSearch::start().await;
+    let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
+    bring_template(&node, &server).await;
+    // The first one makes `attempt` a number.
+    send_logs(&server, vec![log(0, 1.into(), "")]).await;
+    until("the first log", Duration::from_secs(30), || async {
+        let found = node.count(LOGS).await?;
+        if found == 1 { Ok(()) } else { Err(found.to_string()) }
+    })
+    .await;
+    let poison = log(50, "many".into(), "");
+    let records = (1..100).map(|number| if number == 50 { poison.clone() } else { log(number, 1.into(), "") });
+    send_logs(&server, records.collect()).await;
+    // An attribute longer than what is indexed as one word stays; a document larger than a request may be does not.
+    send_logs(&server, vec![log(100, 1.into(), &"x".repeat(70_000)), log(101, 1.into(), &"x".repeat(3_000_000))]).await;
+    let long = json!({"key": "long", "value": {"stringValue": "y".repeat(70_000)}});
+    let mut with_long = log(102, 1.into(), "");
+    with_long["attributes"].as_array_mut().expect("a list").push(long);
+    send_logs(&server, vec![with_long]).await;
+    let letters = "SELECT items, reason FROM dead_letters WHERE sink = 'elasticsearch' ORDER BY reason";
+    let rows = until("two dead letters", Duration::from_mins(1), || async {
+        let rows = server.try_sql(letters).await?;
+        if rows.len() == 2 { Ok(rows) } else { Err(format!("{rows:?}; {}", server.log())) }
+    })
+    .await;
+    let reason = |at: usize| rows[at]["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        reason(0).starts_with("400: mapper_parsing_exception: failed to parse field [attempt] of type [long]"),
+        "{rows:?}"
+    );
+    assert!(reason(0).contains("Preview of field's value: 'many'"), "{rows:?}");
+    assert!(reason(1).starts_with("413 Payload Too Large"), "{rows:?}");
+    assert_eq!((&rows[0]["items"], &rows[1]["items"]), (&json!(1), &json!(1)));
+    until("the others", Duration::from_secs(30), || async {
+        let found = node.count(LOGS).await?;
+        if found == 101 { Ok(()) } else { Err(format!("{found} of 101")) }
+    })
+    .await;
+    let kept = node.only(LOGS, &[("order.number", 102.into())]).await;
+    assert_eq!(kept["long"].as_str().map(str::len), Some(70_000));
+    println!("OpenSearch counts:  103 logs sent, 101 found, 2 refused for good: {} | {}", reason(0), reason(1));
+}
