@@ -1,0 +1,221 @@
+//! Series as requests: texts once, bounded in bytes; and requests of 2.0 as those of 1.0.
+
+use super::groups::{Exemplar, Series};
+use super::labels::Labels;
+use super::mapping::Written;
+use super::proto::{
+    self, Label, Metadata, MetricType, OldExemplar, OldMetadata, OldTimeSeries, Request, TimeSeries, WriteRequest,
+};
+use prost::Message as _;
+use std::collections::{BTreeMap, HashMap};
+
+/// No request is cut into parts smaller than this only to send them side by side.
+const PART_BYTES_LEAST: usize = 128 << 10;
+/// Bytes of a sample, and of a reference to a text, at most.
+const SAMPLE_BYTES: usize = 29;
+const REFERENCE_BYTES: usize = 4;
+
+/// A request with the received points that it stands for.
+pub(super) struct Packed {
+    pub(super) request: Request,
+    pub(super) items: u64,
+}
+
+/// All series as requests of at most `bytes_max`, unless one group alone has more. Where that makes sense it is up to
+/// `at_once` of them; each series stands in one.
+pub(super) fn pack(written: Vec<Written>, bytes_max: usize, at_once: usize) -> Vec<Packed> {
+    let total: usize = written.iter().map(|written| Builder::default().cost(written)).sum();
+    let part = (total / at_once.max(1)).max(PART_BYTES_LEAST);
+    let bound = bytes_max.min(part);
+    let mut packed = Vec::new();
+    let mut builder = Builder::default();
+    for written in written {
+        let cost = builder.cost(&written);
+        if builder.bytes + cost > bound && !builder.request.timeseries.is_empty() {
+            packed.push(std::mem::take(&mut builder).finish());
+        }
+        builder.add(&written);
+    }
+    if !builder.request.timeseries.is_empty() || builder.items > 0 {
+        packed.push(builder.finish());
+    }
+    packed
+}
+
+#[derive(Default)]
+struct Builder {
+    places: HashMap<String, u32>,
+    request: Request,
+    bytes: usize,
+    items: u64,
+}
+
+impl Builder {
+    /// What a group would add to the request in bytes, rather more than less.
+    fn cost(&self, written: &Written) -> usize {
+        let mut fresh: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut bytes = 0;
+        let mut text = |text| {
+            if !self.places.contains_key(text) {
+                fresh.insert(text, text.len() + REFERENCE_BYTES);
+            }
+            bytes += REFERENCE_BYTES;
+        };
+        text(written.meta.help.as_str());
+        text(written.meta.unit.as_str());
+        for series in &written.series {
+            let of_exemplars = series.exemplars.iter().map(|exemplar| &exemplar.labels);
+            for labels in std::iter::once(&series.labels).chain(of_exemplars) {
+                labels.iter().for_each(|(name, value)| {
+                    text(name);
+                    text(value);
+                });
+            }
+        }
+        for series in &written.series {
+            let histograms: usize = series.histograms.iter().map(|histogram| histogram.encoded_len() + 4).sum();
+            bytes += 24 + histograms + SAMPLE_BYTES * (series.samples.len() + series.exemplars.len());
+        }
+        bytes + fresh.values().sum::<usize>()
+    }
+
+    fn add(&mut self, written: &Written) {
+        self.bytes += self.cost(written);
+        self.items += written.items;
+        let metadata = Metadata {
+            r#type: written.meta.kind as i32,
+            help_ref: self.place(&written.meta.help),
+            unit_ref: self.place(&written.meta.unit),
+        };
+        for series in &written.series {
+            let one = self.series(series, metadata);
+            self.request.timeseries.push(one);
+        }
+    }
+
+    fn series(&mut self, series: &Series, metadata: Metadata) -> TimeSeries {
+        let exemplar = |exemplar: &Exemplar, builder: &mut Builder| proto::Exemplar {
+            labels_refs: builder.labels(&exemplar.labels),
+            value: exemplar.value,
+            timestamp: exemplar.time_ms,
+        };
+        TimeSeries {
+            labels_refs: self.labels(&series.labels),
+            samples: series.samples.clone(),
+            histograms: series.histograms.clone(),
+            exemplars: series.exemplars.iter().map(|one| exemplar(one, self)).collect(),
+            metadata: Some(metadata),
+        }
+    }
+
+    fn labels(&mut self, labels: &Labels) -> Vec<u32> {
+        labels.iter().flat_map(|(name, value)| [self.place(name), self.place(value)]).collect()
+    }
+
+    /// The place of a text. The first is that of the empty one.
+    fn place(&mut self, text: &str) -> u32 {
+        if self.request.symbols.is_empty() {
+            self.request.symbols.push(String::new());
+            self.places.insert(String::new(), 0);
+        }
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        let place = u32::try_from(self.request.symbols.len()).unwrap_or(u32::MAX);
+        self.request.symbols.push(text.to_owned());
+        self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    fn finish(self) -> Packed {
+        Packed { request: self.request, items: self.items }
+    }
+}
+
+/// A request as two of about the same size; `None` where it holds one series.
+pub(super) fn halves(request: &Request) -> Option<(Request, Request)> {
+    let (first, rest) = request.timeseries.split_at(request.timeseries.len() / 2);
+    (!first.is_empty()).then(|| (part(request, first), part(request, rest)))
+}
+
+/// Some series of a request with the texts that they need.
+fn part(request: &Request, timeseries: &[TimeSeries]) -> Request {
+    let mut builder = Builder::default();
+    let timeseries = timeseries.iter().map(|series| {
+        let mut series = series.clone();
+        let mut moved = |reference: &mut u32| *reference = builder.place(symbol(request, *reference));
+        series.labels_refs.iter_mut().for_each(&mut moved);
+        series.exemplars.iter_mut().flat_map(|exemplar| &mut exemplar.labels_refs).for_each(&mut moved);
+        if let Some(metadata) = &mut series.metadata {
+            moved(&mut metadata.help_ref);
+            moved(&mut metadata.unit_ref);
+        }
+        series
+    });
+    let timeseries = timeseries.collect();
+    Request { timeseries, ..builder.request }
+}
+
+/// Samples and histograms in a request, as the target counts them.
+pub(super) fn samples(request: &Request) -> u64 {
+    request.timeseries.iter().map(|series| (series.samples.len() + series.histograms.len()) as u64).sum()
+}
+
+pub(super) fn symbol(request: &Request, place: u32) -> &str {
+    usize::try_from(place).ok().and_then(|place| request.symbols.get(place)).map_or("", String::as_str)
+}
+
+/// The name of a series.
+pub(super) fn name_of<'a>(request: &'a Request, series: &TimeSeries) -> &'a str {
+    let pairs = series.labels_refs.chunks_exact(2);
+    let name = pairs.filter(|pair| symbol(request, pair[0]) == "__name__").map(|pair| symbol(request, pair[1])).next();
+    name.unwrap_or_default()
+}
+
+/// The same in 1.0.
+pub(super) fn as_old(request: &Request, with_metadata: bool) -> WriteRequest {
+    let labels = |references: &[u32]| {
+        let pairs = references.chunks_exact(2).map(|pair| Label {
+            name: symbol(request, pair[0]).to_owned(),
+            value: symbol(request, pair[1]).to_owned(),
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    let timeseries = request.timeseries.iter().map(|series| {
+        let mut series = series.clone();
+        series.samples.iter_mut().for_each(|sample| sample.start_timestamp = 0);
+        series.histograms.iter_mut().for_each(|histogram| histogram.start_timestamp = 0);
+        let exemplar = |exemplar: &proto::Exemplar| OldExemplar {
+            labels: labels(&exemplar.labels_refs),
+            value: exemplar.value,
+            timestamp: exemplar.timestamp,
+        };
+        OldTimeSeries {
+            labels: labels(&series.labels_refs),
+            samples: series.samples,
+            exemplars: series.exemplars.iter().map(exemplar).collect(),
+            histograms: series.histograms,
+        }
+    });
+    let timeseries = timeseries.collect();
+    WriteRequest { timeseries, metadata: if with_metadata { metadata(request) } else { Vec::new() } }
+}
+
+/// What is told of each family, once.
+fn metadata(request: &Request) -> Vec<OldMetadata> {
+    let mut families: BTreeMap<String, OldMetadata> = BTreeMap::new();
+    for series in &request.timeseries {
+        let Some(metadata) = series.metadata else { continue };
+        let is_parted = [MetricType::Histogram as i32, MetricType::Summary as i32].contains(&metadata.r#type);
+        let name = name_of(request, series);
+        let suffix = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| name.strip_suffix(suffix));
+        let family = suffix.filter(|_| is_parted && series.histograms.is_empty()).unwrap_or(name);
+        families.entry(family.to_owned()).or_insert_with(|| OldMetadata {
+            r#type: metadata.r#type,
+            metric_family_name: family.to_owned(),
+            help: symbol(request, metadata.help_ref).to_owned(),
+            unit: symbol(request, metadata.unit_ref).to_owned(),
+        });
+    }
+    families.into_values().collect()
+}

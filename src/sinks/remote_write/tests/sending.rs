@@ -1,0 +1,167 @@
+//! What is sent, and what answers mean: the rules of the remote write specifications, 1.0 and 2.0.
+
+use super::*;
+use crate::sinks::delivery::Unfit;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use std::sync::Mutex;
+
+/// Content type, version and inflated body.
+type Seen = (String, String, Vec<u8>);
+/// What to answer to a request of this version.
+type Answer = fn(&str) -> Response<Body>;
+type Shared = Arc<(Mutex<Vec<Seen>>, Answer)>;
+
+async fn server(answer: Answer) -> (RemoteWriteSettings, Shared) {
+    let shared: Shared = Arc::new((Mutex::default(), answer));
+    let handler = async |State(shared): State<Shared>, headers: HeaderMap, body: axum::body::Bytes| {
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!(text("content-encoding"), "snappy");
+        assert!(text("user-agent").starts_with("spanwise/"));
+        let version = text("x-prometheus-remote-write-version");
+        let body = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+        shared.0.lock().unwrap().push((text("content-type"), version.clone(), body));
+        shared.1(&version)
+    };
+    let router = Router::new().fallback(handler).with_state(shared.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (settings(&format!("http://{address}/api/v1/write")), shared)
+}
+
+fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    for (name, value) in headers {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+const ALL_WRITTEN: [(&str, &str); 2] =
+    [("x-prometheus-remote-write-samples-written", "2"), ("x-prometheus-remote-write-histograms-written", "0")];
+const ONE_WRITTEN: [(&str, &str); 1] = [("x-prometheus-remote-write-samples-written", "1")];
+
+/// Two points.
+fn payload(settings: &RemoteWriteSettings) -> Payload {
+    let request = plain(vec![gauge("g", vec![number(5, 1.0, &[]), number(6, 2.0, &[])])]);
+    mapped(settings, &request).payloads.remove(0)
+}
+
+async fn sent(of: Answer) -> (Outcome, Vec<Seen>) {
+    let (settings, shared) = server(of).await;
+    let outcome = target(&settings).send(&payload(&settings)).await;
+    let seen = shared.0.lock().unwrap().clone();
+    (outcome, seen)
+}
+
+fn versions(seen: &[Seen]) -> Vec<&str> {
+    seen.iter().map(|(_, version, _)| version.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_new_target_gets_the_new_message() {
+    let (outcome, seen) = sent(|_| answer(204, &ALL_WRITTEN, "")).await;
+    assert_eq!(outcome, Outcome::delivered());
+    let (kind, version, body) = &seen[0];
+    assert_eq!(kind, "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    assert_eq!((version.as_str(), seen.len()), ("2.0.0", 1));
+    assert_eq!(lines(&Request::decode(&**body).unwrap()), ["__name__=g: 1 @5", "__name__=g: 2 @6"]);
+}
+
+/// 415; or a 2xx that does not say what was written; or a 400 of one that was never seen to know it.
+#[tokio::test]
+async fn an_old_target_gets_the_old_message_from_then_on() {
+    let answers: [Answer; 3] = [
+        |version| if version == "2.0.0" { answer(415, &[], "no") } else { answer(204, &[], "") },
+        |_| answer(204, &[], ""),
+        |version| if version == "2.0.0" { answer(400, &[], "what is it?") } else { answer(200, &[], "") },
+    ];
+    for of in answers {
+        let (settings, shared) = server(of).await;
+        let target = target(&settings);
+        assert_eq!(target.send(&payload(&settings)).await, Outcome::delivered());
+        assert_eq!(target.send(&payload(&settings)).await, Outcome::delivered());
+        let seen = shared.0.lock().unwrap().clone();
+        assert_eq!(versions(&seen), ["2.0.0", "0.1.0", "0.1.0"]);
+        let (kind, _, body) = &seen[2];
+        assert_eq!(kind, "application/x-protobuf");
+        let old = proto::WriteRequest::decode(&**body).unwrap();
+        assert_eq!(old.timeseries[0].samples.iter().map(|sample| sample.value).collect::<Vec<_>>(), [1.0, 2.0]);
+    }
+    let (settings, shared) = server(|_| answer(204, &[], "")).await;
+    let settings = RemoteWriteSettings { message: MessageChoice::Old, ..settings };
+    target(&settings).send(&payload(&settings)).await;
+    assert_eq!(versions(&shared.0.lock().unwrap()), ["0.1.0"]);
+}
+
+#[tokio::test]
+async fn a_fault_is_no_reason_for_the_old_message_once_the_new_one_is_known() {
+    let (settings, shared) = server(|_| answer(204, &ALL_WRITTEN, "")).await;
+    let first = target(&settings);
+    first.send(&payload(&settings)).await;
+    let (other, _) = server(|_| answer(400, &[], "a bad label")).await;
+    let moved = RemoteWrite { url: Url::parse(&other.endpoint).unwrap(), ..first };
+    let outcome = moved.send(&payload(&settings)).await;
+    assert_eq!(outcome, Outcome::Malformed("400 Bad Request: a bad label".into()));
+    assert_eq!(shared.0.lock().unwrap().len(), 1);
+    // And where neither is taken, it is the fault of what was sent, and the next one is asked for anew.
+    let (outcome, seen) = sent(|_| answer(400, &[], "a bad label")).await;
+    assert_eq!(outcome, Outcome::Malformed("400 Bad Request: a bad label".into()));
+    assert_eq!(versions(&seen), ["2.0.0", "0.1.0"]);
+}
+
+#[tokio::test]
+async fn what_the_target_did_not_write_is_told_by_number() {
+    let (outcome, _) = sent(|_| answer(200, &ONE_WRITTEN, "")).await;
+    let message = "200 OK (it wrote 1 of 2 samples)".to_owned();
+    assert_eq!(outcome, Outcome::Delivered { rejected: 1, message });
+    let (outcome, seen) = sent(|_| answer(400, &ONE_WRITTEN, "out of order sample\n")).await;
+    let refused = vec![Unfit { items: 1, reason: "400 Bad Request: out of order sample".into() }];
+    let expected = Outcome::InPart { taken: 1, refused, again: None, after: None, reason: String::new() };
+    assert_eq!((outcome, versions(&seen)), (expected, vec!["2.0.0"]));
+    let (outcome, _) = sent(|_| answer(400, &ALL_WRITTEN, "out of order exemplar")).await;
+    assert_eq!(outcome, Outcome::delivered(), "all points were written");
+}
+
+#[tokio::test]
+async fn only_what_may_go_well_later_is_sent_again() {
+    let later = |after| Outcome::Retry { after, reason: String::new() };
+    let expected: [(Answer, Outcome); 8] = [
+        (|_| answer(429, &[("retry-after", "7")], ""), later(Some(Duration::from_secs(7)))),
+        (|_| answer(503, &[("retry-after", "9")], ""), later(Some(Duration::from_secs(9)))),
+        (|_| answer(500, &[], ""), later(None)),
+        (|_| answer(401, &[], ""), later(None)),
+        (|_| answer(413, &[], ""), Outcome::TooLarge(String::new())),
+        (|_| answer(422, &[], ""), Outcome::Malformed(String::new())),
+        (|_| answer(404, &[], ""), Outcome::Refused(String::new())),
+        (|_| answer(500, &[], "native histograms are disabled"), Outcome::Malformed(String::new())),
+    ];
+    for (of, expected) in expected {
+        let found = match sent(of).await.0 {
+            Outcome::Retry { after, .. } => later(after),
+            Outcome::TooLarge(_) => Outcome::TooLarge(String::new()),
+            Outcome::Malformed(_) => Outcome::Malformed(String::new()),
+            Outcome::Refused(_) => Outcome::Refused(String::new()),
+            other => other,
+        };
+        assert_eq!(found, expected);
+    }
+    let gone = settings("http://127.0.0.1:9/");
+    assert!(matches!(target(&gone).send(&payload(&gone)).await, Outcome::Retry { after: None, .. }));
+}
+
+#[tokio::test]
+async fn a_web_page_is_no_answer() {
+    let page = "<!DOCTYPE html><html><head><title>Sign in</title></head>";
+    let expected = "a web page, \"Sign in\", and no answer to remote write; is `endpoint` its whole URL?";
+    let (outcome, seen) = sent(|_| answer(200, &[], "<!DOCTYPE html><html><head><title>Sign in</title></head>")).await;
+    assert_eq!(outcome, Outcome::Retry { after: None, reason: format!("200 OK: {expected}") }, "{page}");
+    assert_eq!(versions(&seen), ["2.0.0"]);
+    let (outcome, _) = sent(|_| answer(405, &[("content-type", "text/html; charset=utf-8")], "<p>no</p>")).await;
+    let expected = "405 Method Not Allowed: a web page, and no answer to remote write; is `endpoint` its whole URL?";
+    assert_eq!(outcome, Outcome::Refused(expected.into()));
+}
