@@ -1,8 +1,62 @@
-//! OpenTelemetry names as Prometheus writes them: the strategy `UnderscoreEscapingWithSuffixes` of the OpenTelemetry
+//! OpenTelemetry names as Prometheus writes them, in each of the four translation strategies of the OpenTelemetry
 //! compatibility specification. The oracle is the Go module `prometheus/otlptranslator`.
 
 use crate::model::scrape::FamilyKind;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// How names are translated: `translation_strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Translation {
+    /// `UnderscoreEscapingWithSuffixes`: letters, digits, `_` and `:`; unit and type stand in the name.
+    #[default]
+    UnderscoreEscapingWithSuffixes,
+    /// `UnderscoreEscapingWithoutSuffixes`: escaped likewise, nothing added.
+    UnderscoreEscapingWithoutSuffixes,
+    /// `NoUTF8EscapingWithSuffixes`: any sign stays; unit and type stand in the name.
+    NoUtf8EscapingWithSuffixes,
+    /// `NoTranslation`: names as they came.
+    NoTranslation,
+}
+
+impl Translation {
+    /// The words of the configuration.
+    pub const WORDS: [(&'static str, Translation); 4] = [
+        ("UnderscoreEscapingWithSuffixes", Translation::UnderscoreEscapingWithSuffixes),
+        ("UnderscoreEscapingWithoutSuffixes", Translation::UnderscoreEscapingWithoutSuffixes),
+        ("NoUTF8EscapingWithSuffixes", Translation::NoUtf8EscapingWithSuffixes),
+        ("NoTranslation", Translation::NoTranslation),
+    ];
+
+    /// Whether names are reduced to letters, digits, underscores and colons.
+    pub(super) const fn escapes(self) -> bool {
+        matches!(self, Translation::UnderscoreEscapingWithSuffixes | Translation::UnderscoreEscapingWithoutSuffixes)
+    }
+
+    /// The settings' namespace as it may stand in a name.
+    pub(super) fn namespace(self, text: &str) -> String {
+        if self.escapes() { namespace(text) } else { text.to_owned() }
+    }
+
+    /// The name of a family; `None` where nothing of it would be left. `namespace` is what [`Translation::namespace`] gave.
+    pub(super) fn family(self, namespace: &str, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
+        let full = match self {
+            Translation::UnderscoreEscapingWithSuffixes => return family_name(namespace, name, unit, kind),
+            Translation::UnderscoreEscapingWithoutSuffixes => escaped_name(namespace, name)?,
+            Translation::NoUtf8EscapingWithSuffixes => with_suffixes(after(namespace, name), unit, kind),
+            Translation::NoTranslation => after(namespace, name),
+        };
+        (!full.is_empty()).then(|| FamilyName::of(full, unit_of(unit, self.escapes()), kind))
+    }
+
+    /// A label's name; `None` where nothing but underscores would be left.
+    pub(super) fn label(self, name: &str) -> Option<Cow<'_, str>> {
+        if self.escapes() {
+            return label_name(name).map(Cow::Owned);
+        }
+        name.contains(|c| c != '_').then_some(Cow::Borrowed(name))
+    }
+}
 
 /// Units that have a word of their own. Any other unit stands as it is, its signs escaped.
 const UNIT_WORDS: [(&str, &str); 25] = [
@@ -48,37 +102,34 @@ pub(super) struct FamilyName {
     pub(super) words: String,
 }
 
+impl FamilyName {
+    fn of(full: String, words: String, kind: FamilyKind) -> FamilyName {
+        let before = base_name(&full, kind).strip_suffix(words.as_str());
+        let is_last = !words.is_empty() && before.is_some_and(|before| before.ends_with('_'));
+        FamilyName { unit: is_last.then(|| words.clone()), words, full }
+    }
+}
+
 /// The settings' namespace as it may stand in a name.
 pub(super) fn namespace(text: &str) -> String {
     tokens(text).collect::<Vec<_>>().join("_")
 }
 
-/// The name of a family; `None` where nothing of it would be left.
+/// The name of a family by the default strategy, [`Translation::UnderscoreEscapingWithSuffixes`]; `None` where nothing
+/// of it would be left.
 pub(super) fn family_name(namespace: &str, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
-    let mut tokens: Vec<String> = tokens(name).map(str::to_owned).collect();
-    let (main, per) = unit_words(unit);
-    let fresh = |word: &String| !word.is_empty() && !tokens.contains(word);
-    let added: Vec<String> = [main.clone(), per.clone()].into_iter().filter(fresh).collect();
-    tokens.extend(added);
+    let mut tokens: Vec<Cow<'_, str>> = tokens(name).map(Cow::Borrowed).collect();
+    add_unit(&mut tokens, unit);
     match kind {
         FamilyKind::Counter => move_last(&mut tokens, "total"),
         FamilyKind::Gauge if unit == "1" => move_last(&mut tokens, "ratio"),
         _ => {}
     }
-    if tokens.is_empty() {
-        return None;
-    }
     if !namespace.is_empty() {
-        tokens.insert(0, namespace.to_owned());
+        tokens.insert(0, Cow::Borrowed(namespace));
     }
-    let mut full = tokens.join("_");
-    if full.starts_with(|c: char| c.is_ascii_digit()) {
-        full.insert(0, '_');
-    }
-    let words = [main, per].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join("_");
-    let words = words.trim_matches('_').to_owned();
-    let is_last = !words.is_empty() && base_name(&full, kind).ends_with(&format!("_{words}"));
-    Some(FamilyName { unit: is_last.then(|| words.clone()), words, full })
+    let full = not_a_digit_first(tokens.join("_"));
+    full.contains(|c| c != '_').then(|| FamilyName::of(full, unit_of(unit, true), kind))
 }
 
 /// The name of the family in `OpenMetrics`, which leaves the `_total` of a counter to its samples.
@@ -119,26 +170,119 @@ pub(super) fn labels(attributes: &BTreeMap<String, String>) -> BTreeMap<String, 
     out
 }
 
-/// Words of a unit and of what follows its slash (`per_second`), either of them empty where there is none.
-fn unit_words(unit: &str) -> (String, String) {
-    let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
-    let main = match main.trim() {
-        "1" => String::new(),
-        word => unit_word(word, &UNIT_WORDS),
-    };
-    let per = unit_word(per.trim(), &PER_WORDS);
-    let per = if per.is_empty() { per } else { format!("per_{per}") };
-    // A token of the name never ends in an underscore; neither may the last one added.
-    let main = if per.is_empty() { main } else { main.trim_end_matches('_').to_owned() };
-    (main, per.trim_end_matches('_').to_owned())
+/// A name by [`Translation::UnderscoreEscapingWithoutSuffixes`]: what was one underscore or several stays so.
+fn escaped_name(namespace: &str, name: &str) -> Option<String> {
+    let kept = |c: char| is_name_char(c) || c == '_';
+    let parts: Vec<&str> = name.split(|c| !kept(c)).filter(|part| !part.is_empty()).collect();
+    let own = parts.join("_");
+    let full = if namespace.is_empty() { own } else { format!("{namespace}_{own}") };
+    let full = not_a_digit_first(full);
+    (full == name || full.contains(|c| c != '_')).then_some(full)
 }
 
-fn unit_word(unit: &str, words: &[(&str, &str)]) -> String {
-    if unit.contains(['{', '}']) {
-        return String::new();
+fn after(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}_{name}") }
+}
+
+/// A name by [`Translation::NoUtf8EscapingWithSuffixes`]: a suffix that is there already is moved to its place.
+fn with_suffixes(mut name: String, unit: &str, kind: FamilyKind) -> String {
+    let last = match kind {
+        FamilyKind::Counter => "total",
+        FamilyKind::Gauge if unit == "1" => "ratio",
+        _ => "",
+    };
+    let (main, per) = unit_words(unit);
+    let per = if per.is_empty() { String::new() } else { format!("per_{per}") };
+    for suffix in [last, per.as_str()] {
+        cut(&mut name, suffix);
     }
-    let word = words.iter().find(|(code, _)| *code == unit).map_or(unit, |(_, word)| word);
-    escaped(word, is_name_char).trim_start_matches('_').to_owned()
+    if !name.ends_with(main) {
+        name.push('_');
+        name.push_str(main);
+    }
+    for suffix in [per.as_str(), last] {
+        if !suffix.is_empty() {
+            name.push('_');
+            name.push_str(suffix);
+        }
+    }
+    name
+}
+
+/// Cuts a suffix off with the one sign before it, whatever that is, if more than that is there.
+fn cut(name: &mut String, suffix: &str) {
+    if suffix.is_empty() || !name.ends_with(suffix) {
+        return;
+    }
+    let rest = name.len() - suffix.len();
+    if let Some(sign) = name[..rest].chars().next_back().filter(|sign| sign.len_utf8() < rest) {
+        name.truncate(rest - sign.len_utf8());
+    }
+}
+
+/// A name must not begin with a digit.
+fn not_a_digit_first(mut name: String) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
+}
+
+/// Adds the words of a unit that the name does not have yet.
+fn add_unit(tokens: &mut Vec<Cow<'_, str>>, unit: &str) {
+    let (main, per) = unit_words(unit);
+    let has = |tokens: &[Cow<'_, str>], word: &str| tokens.iter().any(|token| token == word);
+    let mut main = clean(main);
+    if has(tokens, &main) {
+        main.clear();
+    }
+    let mut per = if per.is_empty() { String::new() } else { clean(&format!("per_{per}")) };
+    per.truncate(per.trim_end_matches('_').len());
+    if per == "per" || has(tokens, &per) {
+        per.clear();
+    }
+    if !per.is_empty() {
+        main.truncate(main.trim_end_matches('_').len());
+    }
+    tokens.extend([main, per].into_iter().filter(|word| !word.is_empty()).map(Cow::Owned));
+}
+
+/// All words of a unit, `meters_per_second`; empty where it has none.
+fn unit_of(unit: &str, is_escaped: bool) -> String {
+    let (main, per) = unit_words(unit);
+    let per = if per.is_empty() { String::new() } else { format!("per_{per}") };
+    let words = [Cow::Borrowed(main), Cow::Owned(per)];
+    let words = words.map(|word| if is_escaped { Cow::Owned(clean(&word)) } else { word });
+    let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).map(AsRef::as_ref).collect();
+    let words = words.join("_");
+    let words = words.strip_prefix('_').unwrap_or(&words);
+    words.strip_suffix('_').unwrap_or(words).to_owned()
+}
+
+/// Words of a unit and of what follows its slash, either of them empty where there is none.
+fn unit_words(unit: &str) -> (&str, &str) {
+    let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
+    let main = match main.trim() {
+        "1" => "",
+        word => unit_word(word, &UNIT_WORDS),
+    };
+    (main, unit_word(per.trim(), &PER_WORDS))
+}
+
+fn unit_word<'a>(unit: &'a str, words: &[(&str, &'static str)]) -> &'a str {
+    if unit.contains(['{', '}']) {
+        return "";
+    }
+    words.iter().find(|(code, _)| *code == unit).map_or(unit, |(_, word)| word)
+}
+
+/// A word of a unit as it may stand in an escaped name.
+fn clean(word: &str) -> String {
+    let mut word = escaped(word, is_name_char);
+    if word.starts_with('_') {
+        word.remove(0);
+    }
+    word
 }
 
 fn tokens(name: &str) -> impl Iterator<Item = &str> {
@@ -162,92 +306,10 @@ fn escaped(text: &str, is_good: impl Fn(char) -> bool) -> String {
     out
 }
 
-fn move_last(tokens: &mut Vec<String>, word: &str) {
+fn move_last(tokens: &mut Vec<Cow<'_, str>>, word: &'static str) {
     tokens.retain(|token| token != word);
-    tokens.push(word.to_owned());
+    tokens.push(Cow::Borrowed(word));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use FamilyKind::{Counter, Gauge, Histogram, Summary, UpDown};
-
-    fn full(name: &str, unit: &str, kind: FamilyKind) -> Option<String> {
-        family_name("", name, unit, kind).map(|n| n.full)
-    }
-
-    /// Expected values: the examples of the compatibility specification and the table of `otlptranslator`'s tests.
-    #[test]
-    fn families_are_named_as_the_specification_says() {
-        for (name, unit, kind, expected) in [
-            ("traces.span.metrics.calls", "", Counter, "traces_span_metrics_calls_total"),
-            ("traces.span.metrics.duration", "ms", Histogram, "traces_span_metrics_duration_milliseconds"),
-            ("http.server.request.duration", "s", Histogram, "http_server_request_duration_seconds"),
-            ("system.filesystem.usage", "GiBy", Gauge, "system_filesystem_usage_gibibytes"),
-            ("system.io", "By", Counter, "system_io_bytes_total"),
-            ("redis.latest_fork", "us", Gauge, "redis_latest_fork_microseconds"),
-            ("nginx.connections", "{connections}", Counter, "nginx_connections_total"),
-            ("broken.metric.speed", "m/s", Gauge, "broken_metric_speed_meters_per_second"),
-            ("astro.light.speed_limit", "m/s", Gauge, "astro_light_speed_limit_meters_per_second"),
-            ("bsd.memory.occupied", "By/m", Gauge, "bsd_memory_occupied_bytes_per_minute"),
-            ("memcached.operation_hit_ratio", "%", Gauge, "memcached_operation_hit_ratio_percent"),
-            ("system.cpu.utilization", "1", Gauge, "system_cpu_utilization_ratio"),
-            ("cpu_usage_ratio", "1", Gauge, "cpu_usage_ratio"),
-            ("items", "1", Counter, "items_total"),
-            ("items", "1", UpDown, "items"),
-            ("items", "1", Histogram, "items"),
-            ("requests", "1/s", Gauge, "requests_per_second"),
-            ("custom_metric", "custom_unit", Gauge, "custom_metric_custom_unit"),
-            ("custom_metric", "By/{custom}", Gauge, "custom_metric_bytes"),
-            ("response_time_seconds", "s", Summary, "response_time_seconds"),
-            ("requests_total", "", Counter, "requests_total"),
-            ("cpu_seconds_total", "s", Counter, "cpu_seconds_total"),
-            ("metric@@##$$name", "", Gauge, "metric_name"),
-            ("__leading_and_trailing__", "", Gauge, "leading_and_trailing"),
-            ("123metric", "", Gauge, "_123metric"),
-            ("größe", "", Gauge, "gr_e"),
-            ("rule:sum", "", Gauge, "rule:sum"),
-        ] {
-            assert_eq!(full(name, unit, kind).as_deref(), Some(expected), "{name} [{unit}] {kind:?}");
-        }
-        assert_eq!(full("@#$%", "", Gauge), None);
-        assert_eq!(family_name("shop", "items", "", Counter).map(|n| n.full).as_deref(), Some("shop_items_total"));
-    }
-
-    #[test]
-    fn a_namespace_is_a_name_too() {
-        for (text, expected) in [("shop", "shop"), ("my.ns-1", "my_ns_1"), ("", ""), (".", "")] {
-            assert_eq!(namespace(text), expected);
-        }
-        let digits = family_name(&namespace("1st"), "items", "", Gauge).map(|n| n.full);
-        assert_eq!(digits.as_deref(), Some("_1st_items"));
-    }
-
-    #[test]
-    fn the_unit_is_named_only_where_the_name_ends_in_it() {
-        let unit = |name, unit, kind| family_name("", name, unit, kind).and_then(|n| n.unit);
-        assert_eq!(unit("system.io", "By", Counter).as_deref(), Some("bytes"));
-        assert_eq!(unit("speed", "m/s", Gauge).as_deref(), Some("meters_per_second"));
-        assert_eq!(unit("seconds.of.work", "s", Gauge), None);
-        assert_eq!(unit("items", "{item}", Gauge), None);
-    }
-
-    #[test]
-    fn labels_are_escaped_and_joined_where_they_meet() {
-        for (name, expected) in [
-            ("http.request.method", "http_request_method"),
-            ("http.request.header.x--id", "http_request_header_x_id"),
-            ("0day", "key_0day"),
-            ("_private", "_private"),
-            ("__name__", "__name__"),
-            ("ключ", "_"),
-        ] {
-            let expected = Some(expected.to_owned()).filter(|e| e != "_");
-            assert_eq!(label_name(name), expected, "{name}");
-        }
-        let attributes = [("a.b", "1"), ("a_b", "2"), ("a-b", "0"), ("c", "")];
-        let attributes = attributes.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        // '-' sorts before '.', which sorts before '_'.
-        assert_eq!(labels(&attributes), [("a_b".to_owned(), "0;1;2".to_owned())].into());
-    }
-}
+mod tests;
