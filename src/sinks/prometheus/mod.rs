@@ -2,11 +2,13 @@
 //!
 //! It prints what a [`ScrapeSource`] gives and knows nothing of where that comes from.
 
+pub(super) mod names;
+
 mod accept;
 mod families;
-mod names;
 mod numbers;
 mod serve;
 mod text;
 
+pub use names::Translation;
 pub use serve::{PrometheusSettings, ScrapeSource, serve};

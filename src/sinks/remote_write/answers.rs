@@ -46,6 +46,17 @@ impl Answer {
         Answer { status, written, after, is_page, text }
     }
 
+    /// As if a request without any series had been taken.
+    pub(super) fn nothing() -> Answer {
+        Answer { status: StatusCode::NO_CONTENT, written: None, after: None, is_page: false, text: String::new() }
+    }
+
+    /// Whether it is the answer of an old Prometheus that has native histograms disabled: a status that asks to be tried
+    /// again, for ever.
+    pub(super) fn refuses_native(&self) -> bool {
+        self.status.is_server_error() && self.text.contains("native histograms are disabled")
+    }
+
     /// Its own words, with the status before them.
     fn told(&self) -> String {
         let status = self.status;
@@ -95,10 +106,6 @@ impl Answer {
             // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Outcome::Retry { after: None, reason: format!("{reason} (are its `headers` right?)") }
-            }
-            // An old Prometheus says so with a status that asks to be tried again, for ever.
-            _ if status.is_server_error() && self.text.contains("native histograms are disabled") => {
-                Outcome::Malformed(format!("{reason} (it needs --enable-feature=native-histograms)"))
             }
             _ if status.is_server_error() => Outcome::Retry { after: self.after, reason },
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
@@ -150,6 +157,7 @@ struct Known {
     /// When it was last seen to know 1.0 alone.
     only_old_since: Option<Instant>,
     is_told: bool,
+    refuses_native: bool,
 }
 
 impl Negotiation {
@@ -174,6 +182,16 @@ impl Negotiation {
         known.knows_new = false;
         known.only_old_since = Some(Instant::now());
         !std::mem::replace(&mut known.is_told, true)
+    }
+
+    /// Whether it was seen to refuse native histograms in 1.0.
+    pub(super) fn refuses_native(&self) -> bool {
+        self.known().refuses_native
+    }
+
+    /// It refuses native histograms in 1.0.
+    pub(super) fn native_refused(&self) {
+        self.known().refuses_native = true;
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -34,6 +34,7 @@ use prost::Message as _;
 use proto::Request;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
+use requests::samples;
 use std::sync::Arc;
 
 /// What the sums of delta points may take in memory.
@@ -95,13 +96,34 @@ impl RemoteWrite {
         }
     }
 
+    /// Sends 1.0, to a target that has native histograms disabled without them: for one of them it refuses a request whole.
+    async fn post_old(&self, request: &Request) -> Result<Answer, Outcome> {
+        if !self.negotiation.refuses_native() {
+            let answer = self.post(Message::Old, request).await?;
+            if !answer.refuses_native() {
+                return Ok(answer);
+            }
+            self.negotiation.native_refused();
+        }
+        let mut rest = request.clone();
+        rest.timeseries.iter_mut().for_each(|series| series.histograms.clear());
+        rest.timeseries.retain(|series| !series.samples.is_empty());
+        let mut answer =
+            if rest.timeseries.is_empty() { Answer::nothing() } else { self.post(Message::Old, &rest).await? };
+        if answer.status.is_success() && samples(&rest) < samples(request) {
+            answer.written = Some(samples(&rest));
+            answer.text = "native histograms are disabled there, see its --enable-feature=native-histograms".to_owned();
+        }
+        Ok(answer)
+    }
+
     /// Sends in the message that the target is known to take. One that turns out to know 1.0 alone gets that at once.
     async fn negotiated(&self, request: &Request) -> Result<(Message, Answer), Outcome> {
         let (message, is_known) = self.negotiation.message(self.settings.message);
-        let answer = self.post(message, request).await?;
         if message == Message::Old {
-            return Ok((message, answer));
+            return Ok((message, self.post_old(request).await?));
         }
+        let answer = self.post(message, request).await?;
         if !answer.knows_only_old(is_known) {
             if answer.written.is_some() && self.negotiation.knows_new() {
                 tracing::info!(sink = self.id, "the target takes remote write 2.0 now");
@@ -109,7 +131,7 @@ impl RemoteWrite {
             return Ok((message, answer));
         }
         let first = answer.status;
-        let answer = self.post(Message::Old, request).await?;
+        let answer = self.post_old(request).await?;
         if answer.status.is_success() && !answer.is_page && self.negotiation.knows_only_old() {
             tracing::warn!(
                 sink = self.id,
@@ -162,7 +184,7 @@ impl Target for RemoteWrite {
             Ok(answered) => answered,
             Err(outcome) => return outcome,
         };
-        let outcome = answer.outcome(message, requests::samples(&request), payload.items);
+        let outcome = answer.outcome(message, samples(&request), payload.items);
         if matches!(outcome, Outcome::Delivered { .. } | Outcome::InPart { .. }) {
             self.infos.sent(&request);
         }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 /// Content type, version and inflated body.
 type Seen = (String, String, Vec<u8>);
-/// What to answer to a request of this version.
+/// What to answer to a request of this version; one of 1.0 that holds native histograms says so.
 type Answer = fn(&str) -> Response<Body>;
 type Shared = Arc<(Mutex<Vec<Seen>>, Answer)>;
 
@@ -20,8 +20,12 @@ async fn server(answer: Answer) -> (RemoteWriteSettings, Shared) {
         let text = |name: &str| headers[name].to_str().unwrap().to_owned();
         assert_eq!(text("content-encoding"), "snappy");
         assert!(text("user-agent").starts_with("spanwise/"));
-        let version = text("x-prometheus-remote-write-version");
+        let mut version = text("x-prometheus-remote-write-version");
         let body = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+        let has_native = |request: proto::WriteRequest| request.timeseries.iter().any(|series| !series.histograms.is_empty());
+        if version == "0.1.0" && proto::WriteRequest::decode(&*body).is_ok_and(has_native) {
+            version.push_str(" with native histograms");
+        }
         shared.0.lock().unwrap().push((text("content-type"), version.clone(), body));
         shared.1(&version)
     };
@@ -130,7 +134,7 @@ async fn what_the_target_did_not_write_is_told_by_number() {
 #[tokio::test]
 async fn only_what_may_go_well_later_is_sent_again() {
     let later = |after| Outcome::Retry { after, reason: String::new() };
-    let expected: [(Answer, Outcome); 8] = [
+    let expected: [(Answer, Outcome); 7] = [
         (|_| answer(429, &[("retry-after", "7")], ""), later(Some(Duration::from_secs(7)))),
         (|_| answer(503, &[("retry-after", "9")], ""), later(Some(Duration::from_secs(9)))),
         (|_| answer(500, &[], ""), later(None)),
@@ -138,7 +142,6 @@ async fn only_what_may_go_well_later_is_sent_again() {
         (|_| answer(413, &[], ""), Outcome::TooLarge(String::new())),
         (|_| answer(422, &[], ""), Outcome::Malformed(String::new())),
         (|_| answer(404, &[], ""), Outcome::Refused(String::new())),
-        (|_| answer(500, &[], "native histograms are disabled"), Outcome::Malformed(String::new())),
     ];
     for (of, expected) in expected {
         let found = match sent(of).await.0 {
@@ -154,12 +157,39 @@ async fn only_what_may_go_well_later_is_sent_again() {
     assert!(matches!(target(&gone).send(&payload(&gone)).await, Outcome::Retry { after: None, .. }));
 }
 
+/// As Prometheus 2.42 answers: 500 for the whole request, however often.
+#[tokio::test]
+async fn a_target_without_native_histograms_gets_all_else() {
+    let (settings, shared) = server(|version| match version {
+        "0.1.0 with native histograms" => answer(500, &[], "native histograms are disabled"),
+        _ => answer(204, &[], ""),
+    })
+    .await;
+    let point = opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint {
+        time_unix_nano: 5 * MS,
+        ..Default::default()
+    };
+    let data = opentelemetry_proto::tonic::metrics::v1::ExponentialHistogram {
+        data_points: vec![point],
+        aggregation_temporality: CUMULATIVE,
+    };
+    let request = plain(vec![gauge("g", vec![number(5, 1.0, &[])]), metric("e", "", Data::ExponentialHistogram(data))]);
+    let payload = mapped(&settings, &request).payloads.remove(0);
+    let target = target(&settings);
+    let message = "204 No Content: native histograms are disabled there, see its --enable-feature=native-histograms (it wrote \
+                   1 of 2 samples)";
+    let expected = Outcome::Delivered { rejected: 1, message: message.into() };
+    assert_eq!(target.send(&payload).await, expected);
+    assert_eq!(target.send(&payload).await, expected);
+    let seen = shared.0.lock().unwrap().clone();
+    assert_eq!(versions(&seen), ["2.0.0", "0.1.0 with native histograms", "0.1.0", "0.1.0"]);
+}
+
 #[tokio::test]
 async fn a_web_page_is_no_answer() {
-    let page = "<!DOCTYPE html><html><head><title>Sign in</title></head>";
     let expected = "a web page, \"Sign in\", and no answer to remote write; is `endpoint` its whole URL?";
     let (outcome, seen) = sent(|_| answer(200, &[], "<!DOCTYPE html><html><head><title>Sign in</title></head>")).await;
-    assert_eq!(outcome, Outcome::Retry { after: None, reason: format!("200 OK: {expected}") }, "{page}");
+    assert_eq!(outcome, Outcome::Retry { after: None, reason: format!("200 OK: {expected}") });
     assert_eq!(versions(&seen), ["2.0.0"]);
     let (outcome, _) = sent(|_| answer(405, &[("content-type", "text/html; charset=utf-8")], "<p>no</p>")).await;
     let expected = "405 Method Not Allowed: a web page, and no answer to remote write; is `endpoint` its whole URL?";
