@@ -28,29 +28,25 @@ pub(super) struct Http {
 
 impl Http {
     /// # Errors
-    /// When an address, a header or the authority's file cannot be used.
-    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Http> {
+    /// When an address, a header, the proxy or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &OtlpSettings) -> anyhow::Result<Http> {
         let url = |own: &Option<String>, path: &str| {
             let text = match own {
                 Some(own) => own.clone(),
                 None => format!("{}{path}", settings.endpoint.trim_end_matches('/')),
             };
             Url::parse(&text).with_context(|| {
-                format!(
-                    "exporters.{}.endpoint: expected a URL such as http://host:4318, found {text:?}",
-                    settings.delivery.id
-                )
+                format!("exporters.{id}.endpoint: expected a URL such as http://host:4318, found {text:?}")
             })
         };
         let traces = url(&settings.traces_endpoint, "/v1/traces")?;
-        let place = format!("exporters.{}", settings.delivery.id);
-        let client = web::client(&place, &traces, settings.timeout, &settings.headers, &settings.tls)?;
+        let client = web::client(&format!("exporters.{id}"), &traces, &settings.client)?;
         Ok(Http {
             client,
             traces,
             metrics: url(&settings.metrics_endpoint, "/v1/metrics")?,
             logs: url(&settings.logs_endpoint, "/v1/logs")?,
-            compression: settings.compression,
+            compression: settings.client.compression,
         })
     }
 
