@@ -3,6 +3,7 @@
 use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
 use super::memory::Memory;
 use super::otlp::{self, OtlpSettings};
+use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
 use super::stats::SinkStats;
 use crate::model::signal::Signal;
@@ -27,6 +28,8 @@ pub struct TargetSettings {
 pub enum TargetKind {
     /// A backend that takes OTLP.
     Otlp(OtlpSettings),
+    /// A backend that takes Prometheus remote write.
+    RemoteWrite(RemoteWriteSettings),
 }
 
 impl TargetKind {
@@ -37,6 +40,7 @@ impl TargetKind {
     pub fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Target>> {
         match self {
             TargetKind::Otlp(settings) => otlp::open(id, settings),
+            TargetKind::RemoteWrite(settings) => remote_write::open(id, settings),
         }
     }
 }

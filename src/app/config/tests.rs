@@ -43,6 +43,7 @@ fn feed(signal: Signal) -> Feed {
 fn otlp_of(target: &TargetSettings) -> &OtlpSettings {
     match &target.kind {
         TargetKind::Otlp(settings) => settings,
+        other => panic!("expected OTLP, found {other:?}"),
     }
 }
 
@@ -376,4 +377,5 @@ mod collector;
 mod listening;
 mod once;
 mod pipelines;
+mod remote_write;
 mod secrets;

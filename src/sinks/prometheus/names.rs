@@ -39,7 +39,13 @@ impl Translation {
     }
 
     /// The name of a family; `None` where nothing of it would be left. `namespace` is what [`Translation::namespace`] gave.
-    pub(in crate::sinks) fn family(self, namespace: &str, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
+    pub(in crate::sinks) fn family(
+        self,
+        namespace: &str,
+        name: &str,
+        unit: &str,
+        kind: FamilyKind,
+    ) -> Option<FamilyName> {
         let full = match self {
             Translation::UnderscoreEscapingWithSuffixes => return family_name(namespace, name, unit, kind),
             Translation::UnderscoreEscapingWithoutSuffixes => escaped_name(namespace, name)?,

@@ -179,7 +179,12 @@ impl Writing<'_> {
         let histogram = match &point.value {
             // What is none was told before it came here.
             Value::Native(exponential) => native::histogram(exponential).ok(),
-            _ => Some(Histogram { count: Some(STALE.to_bits()), sum: STALE, zero_count: Some(0), ..Histogram::default() }),
+            _ => Some(Histogram {
+                count: Some(STALE.to_bits()),
+                sum: STALE,
+                zero_count: Some(0),
+                ..Histogram::default()
+            }),
         };
         let Some(histogram) = histogram else { return };
         let series = self.series("", None);

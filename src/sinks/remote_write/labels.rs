@@ -66,9 +66,7 @@ impl Naming {
             identity.insert("instance".to_owned(), instance.into_owned());
         }
         let promoted = match &self.promotion {
-            Some(promotion) => {
-                plain(attributes).into_iter().filter(|(name, _)| promotion.promotes(name)).collect()
-            }
+            Some(promotion) => plain(attributes).into_iter().filter(|(name, _)| promotion.promotes(name)).collect(),
             None => BTreeMap::new(),
         };
         OfResource { identity, promoted }

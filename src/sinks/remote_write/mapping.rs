@@ -160,7 +160,8 @@ impl Mapping {
         }
         for (labels, times) in &collected.infos {
             let sample = |time: &i64| Sample { value: 1.0, timestamp: *time, start_timestamp: 0 };
-            let series = Series { labels: labels.clone(), samples: times.iter().map(sample).collect(), ..Series::default() };
+            let series =
+                Series { labels: labels.clone(), samples: times.iter().map(sample).collect(), ..Series::default() };
             let meta = Meta { kind: MetricType::Gauge, help: "Target metadata".to_owned(), unit: String::new() };
             written.push(Written { meta, items: 0, series: vec![series] });
         }
@@ -184,7 +185,11 @@ impl OfMetric<'_> {
                 *self.times = Some((first.min(time_ms), last.max(time_ms)));
                 let labels = self.naming.of_point(Attributes::of(attributes), self.resource, self.scope);
                 let key = Key { family: self.family.clone(), labels, shape };
-                collected.groups.entry(key).or_insert_with(|| Group::new(self.meta.clone(), self.adds)).put(time_ms, point);
+                collected
+                    .groups
+                    .entry(key)
+                    .or_insert_with(|| Group::new(self.meta.clone(), self.adds))
+                    .put(time_ms, point);
             }
             Err(reason) => collected.unfit_named(&self.name, &reason, 1),
         }

@@ -32,9 +32,9 @@ use mapping::Mapping;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
 use proto::Request;
+use requests::samples;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use requests::samples;
 use std::sync::Arc;
 
 /// What the sums of delta points may take in memory.

@@ -18,7 +18,11 @@ pub(super) fn histogram(exponential: &Exponential) -> Result<Histogram, String> 
     let mut fitted = exponential.clone();
     fitted.at_most(*SCHEMAS.end());
     if fitted.scale < *SCHEMAS.start() {
-        return Err(format!("its scale is {}, and a native histogram has none below {}", fitted.scale, SCHEMAS.start()));
+        return Err(format!(
+            "its scale is {}, and a native histogram has none below {}",
+            fitted.scale,
+            SCHEMAS.start()
+        ));
     }
     let counted = fitted.zero_count.saturating_add(fitted.positive.total()).saturating_add(fitted.negative.total());
     let sum = fitted.sum.unwrap_or(0.0);
@@ -60,7 +64,8 @@ fn spans(buckets: &Buckets) -> Result<(Vec<BucketSpan>, Vec<i64>), String> {
                 span.length += u32::try_from(gap).unwrap_or(0) + 1;
             }
             _ => {
-                let offset = i32::try_from(gap).map_err(|_| "its buckets lie beyond what a number can hold".to_owned())?;
+                let offset =
+                    i32::try_from(gap).map_err(|_| "its buckets lie beyond what a number can hold".to_owned())?;
                 spans.push(BucketSpan { offset, length: 1 });
             }
         }

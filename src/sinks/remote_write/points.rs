@@ -131,7 +131,8 @@ fn of_exemplar(exemplar: &otlp::Exemplar, time_ms: i64) -> Option<Exemplar> {
         let text = value.map(as_string).unwrap_or_default().into_owned();
         with_attributes.entry(name.to_owned()).or_insert(text);
     }
-    let characters: usize = with_attributes.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+    let characters: usize =
+        with_attributes.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
     if characters <= EXEMPLAR_CHARACTERS_MAX {
         labels = with_attributes;
     }

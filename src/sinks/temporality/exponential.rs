@@ -96,7 +96,9 @@ impl Buckets {
 /// By how many steps both together must become coarser so that they span no more than the bound.
 fn steps_to_fit(one: &Buckets, other: &Buckets) -> u32 {
     let spans = || [one, other].into_iter().filter(|buckets| !buckets.counts.is_empty());
-    let (Some(first), Some(last)) = (spans().map(|b| b.first).min(), spans().map(Buckets::last).max()) else { return 0 };
+    let (Some(first), Some(last)) = (spans().map(|b| b.first).min(), spans().map(Buckets::last).max()) else {
+        return 0;
+    };
     (0..62).find(|by| (last >> by) - (first >> by) < BUCKETS_MAX).unwrap_or(62)
 }
 

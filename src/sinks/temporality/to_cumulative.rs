@@ -2,6 +2,7 @@
 
 use super::exponential::Exponential;
 use super::identity::{self, Digest};
+use crate::sinks::delivery::Ordered;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -58,44 +59,7 @@ trait Point {
 impl ToCumulative {
     /// Keeps about so many bytes.
     pub(in crate::sinks) fn new(bytes_max: usize) -> ToCumulative {
-        ToCumulative {
-            streams: HashMap::new(),
-            seen: BTreeMap::new(),
-            clock: 0,
-            bytes: 0,
-            bytes_max,
-            dropped: 0,
-        }
-    }
-
-    /// A request with its delta points made cumulative; those that are no newer than their stream are dropped.
-    ///
-    /// # Errors
-    /// When it is no OTLP request.
-    pub(in crate::sinks) fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
-        let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
-        let dropped_before = self.dropped;
-        let is_changed = self.each_delta(&mut decoded, Self::accumulate);
-        let dropped = self.dropped - dropped_before;
-        if dropped > 0 && dropped_before == 0 {
-            tracing::warn!(
-                dropped,
-                "delta points that are no newer than the last one of their series are dropped: a sum would count them twice \
-                 (told once)"
-            );
-        }
-        Ok(if is_changed { decoded.encode_to_vec().into() } else { request })
-    }
-
-    /// Learns the times of a request that has been passed before a restart: what is sent again of it is then known. Its
-    /// values are in the target already and begin anew here.
-    ///
-    /// # Errors
-    /// When it is no OTLP request.
-    pub(in crate::sinks) fn learn(&mut self, request: Bytes) -> anyhow::Result<()> {
-        let mut decoded = ExportMetricsServiceRequest::decode(request)?;
-        self.each_delta(&mut decoded, Self::note);
-        Ok(())
+        ToCumulative { streams: HashMap::new(), seen: BTreeMap::new(), clock: 0, bytes: 0, bytes_max, dropped: 0 }
     }
 
     /// Calls for each delta point, and keeps those for which it gives true; whether there was any.
@@ -206,6 +170,31 @@ impl ToCumulative {
             self.seen.remove(&stream.seen);
             self.bytes -= stream.bytes;
         }
+    }
+}
+
+impl Ordered for ToCumulative {
+    /// Makes delta points cumulative; those that are no newer than their stream are dropped.
+    fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
+        let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
+        let dropped_before = self.dropped;
+        let is_changed = self.each_delta(&mut decoded, Self::accumulate);
+        let dropped = self.dropped - dropped_before;
+        if dropped > 0 && dropped_before == 0 {
+            tracing::warn!(
+                dropped,
+                "delta points that are no newer than the last one of their series are dropped: a sum would count them twice \
+                 (told once)"
+            );
+        }
+        Ok(if is_changed { decoded.encode_to_vec().into() } else { request })
+    }
+
+    /// Learns the times alone: what is sent again is then known. The values are in the target already and begin anew here.
+    fn learn(&mut self, request: Bytes) -> anyhow::Result<()> {
+        let mut decoded = ExportMetricsServiceRequest::decode(request)?;
+        self.each_delta(&mut decoded, Self::note);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod channels;
 mod common;
 mod otlp;
 mod prometheus;
+mod remote_write;
 mod tls;
 
 use super::components::{Component, Reading};
@@ -28,7 +29,18 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 8] = ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "prometheus", "debug", "slack", "webhook"];
+const KNOWN: [&str; 10] = [
+    "otlp_grpc",
+    "otlp_http",
+    "otlp",
+    "otlphttp",
+    "prometheus",
+    "prometheus_remote_write",
+    "prometheusremotewrite",
+    "debug",
+    "slack",
+    "webhook",
+];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -36,7 +48,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 22] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -49,7 +61,6 @@ const INSTEAD: [(&str, &str); 23] = [
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
-    ("prometheusremotewrite", "is not supported yet; let Prometheus scrape the `prometheus` exporter"),
     ("load_balancing", LATER),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
@@ -85,7 +96,12 @@ pub(super) fn read(
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
-                let kind = otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp);
+                let kind = match component.kind {
+                    "prometheus_remote_write" | "prometheusremotewrite" => {
+                        remote_write::read(reading, map).map(TargetKind::RemoteWrite)
+                    }
+                    _ => otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp),
+                };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
             }
         }
@@ -140,14 +156,14 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     let derived = pipeline.receivers.iter().find(|named| is_connector(&named.id));
     let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
     match kind {
-        "prometheus" if signal != Signal::Metrics => {
+        "prometheus" | "prometheus_remote_write" | "prometheusremotewrite" if signal != Signal::Metrics => {
             Some(format!("{id:?} takes metrics alone, and this is a pipeline of {signal}"))
         }
         "slack" | "webhook" if signal != Signal::Logs || received || derived.is_none() => Some(format!(
             "{id:?} tells findings; expected it in a pipeline of its own, \
              `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"
         )),
-        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "debug" => derived.map(|connector| match signal {
+        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "prometheus_remote_write" | "prometheusremotewrite" | "debug" => derived.map(|connector| match signal {
             Signal::Logs => format!(
                 "findings of {:?} go to slack and webhook alone so far; expected {id:?} in a pipeline without it",
                 connector.id

@@ -4,8 +4,8 @@ use super::*;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
-    DataPointFlags, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Summary,
-    SummaryDataPoint, exemplar,
+    DataPointFlags, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint,
+    Summary, SummaryDataPoint, exemplar,
 };
 
 const ENDS: u32 = DataPointFlags::NoRecordedValueMask as u32;
@@ -46,7 +46,11 @@ fn exponential(scale: i32, counts: &[u64]) -> ExponentialHistogramDataPoint {
 }
 
 fn exponentials(points: Vec<ExponentialHistogramDataPoint>) -> Metric {
-    metric("e", "", Data::ExponentialHistogram(ExponentialHistogram { data_points: points, aggregation_temporality: CUMULATIVE }))
+    metric(
+        "e",
+        "",
+        Data::ExponentialHistogram(ExponentialHistogram { data_points: points, aggregation_temporality: CUMULATIVE }),
+    )
 }
 
 #[test]
@@ -67,9 +71,15 @@ fn a_resource_is_job_and_instance_and_target_info() {
     assert_eq!(only(&settings("http://x/"), &request), expected);
     let without = RemoteWriteSettings { with_target_info: false, with_scope: false, ..settings("http://x/") };
     assert_eq!(only(&without, &request), ["__name__=queue_length instance=1 job=eu/shop queue_name=mail: 2.5 @5000"]);
-    let of = |resource: &[(&str, &str)]| encoded(vec![of_resource(resource, ("", ""), vec![gauge("g", vec![number(5, 1.0, &[])])])]);
+    let of = |resource: &[(&str, &str)]| {
+        encoded(vec![of_resource(resource, ("", ""), vec![gauge("g", vec![number(5, 1.0, &[])])])])
+    };
     assert_eq!(only(&settings("http://x/"), &of(&[("host.name", "here")])), ["__name__=g: 1 @5"], "of nobody");
-    assert_eq!(only(&settings("http://x/"), &of(&[("service.name", "a")])), ["__name__=g job=a: 1 @5"], "nothing to say");
+    assert_eq!(
+        only(&settings("http://x/"), &of(&[("service.name", "a")])),
+        ["__name__=g job=a: 1 @5"],
+        "nothing to say"
+    );
 }
 
 #[test]
@@ -100,7 +110,8 @@ fn globs(patterns: &[&str]) -> globset::GlobSet {
 
 #[test]
 fn names_follow_the_strategy() {
-    let metrics = vec![metric("http.size", "By", counter("", vec![number(5, 1.0, &[("a.b", "1"), ("a_b", "2")])]).data.unwrap())];
+    let metrics =
+        vec![metric("http.size", "By", counter("", vec![number(5, 1.0, &[("a.b", "1"), ("a_b", "2")])]).data.unwrap())];
     let request = plain(metrics);
     for (translation, expected) in [
         (Translation::UnderscoreEscapingWithSuffixes, "__name__=http_size_bytes_total a_b=1;2: 1 @5"),
@@ -115,7 +126,8 @@ fn names_follow_the_strategy() {
 /// A start belongs to what counts up; one that is not before its point says that it is not known.
 #[test]
 fn what_counts_has_a_start_and_metadata() {
-    let up_down = Sum { data_points: vec![number(5000, 3.0, &[])], aggregation_temporality: CUMULATIVE, is_monotonic: false };
+    let up_down =
+        Sum { data_points: vec![number(5000, 3.0, &[])], aggregation_temporality: CUMULATIVE, is_monotonic: false };
     let unknown = NumberDataPoint { start_time_unix_nano: 5000 * MS, ..number(5000, 4.0, &[]) };
     let request = plain(vec![
         metric("c", "s", counter("c", vec![number(5000, 2.0, &[])]).data.unwrap()),
@@ -149,7 +161,8 @@ fn explicit_buckets_are_cumulated() {
     ];
     assert_eq!(only(&settings("http://x/"), &request), expected);
     let no_sum = HistogramDataPoint { sum: None, ..histogram(&[], &[6]) };
-    let expected = ["__name__=h_seconds_bucket le=+Inf: 6 @5000 from 1000", "__name__=h_seconds_count: 6 @5000 from 1000"];
+    let expected =
+        ["__name__=h_seconds_bucket le=+Inf: 6 @5000 from 1000", "__name__=h_seconds_count: 6 @5000 from 1000"];
     assert_eq!(only(&settings("http://x/"), &plain(vec![histograms(vec![no_sum])])), expected);
 }
 
@@ -200,7 +213,8 @@ fn a_point_without_a_value_ends_its_series() {
     ];
     assert_eq!(only(&settings("http://x/"), &request), expected);
     // A number that is none is another thing.
-    let sent = decoded(&mapped(&settings("http://x/"), &plain(vec![gauge("g", vec![number(5, f64::NAN, &[])])])).payloads[0]);
+    let sent =
+        decoded(&mapped(&settings("http://x/"), &plain(vec![gauge("g", vec![number(5, f64::NAN, &[])])])).payloads[0]);
     assert_ne!(sent.timeseries[0].samples[0].value.to_bits(), stale);
 }
 

@@ -64,7 +64,13 @@ fn number(time_ms: u64, value: f64, attributes: &[(&str, &str)]) -> NumberDataPo
 }
 
 fn metric(name: &str, unit: &str, data: Data) -> Metric {
-    Metric { name: name.into(), unit: unit.into(), description: format!("About {name}."), data: Some(data), ..Metric::default() }
+    Metric {
+        name: name.into(),
+        unit: unit.into(),
+        description: format!("About {name}."),
+        data: Some(data),
+        ..Metric::default()
+    }
 }
 
 fn gauge(name: &str, points: Vec<NumberDataPoint>) -> Metric {
@@ -77,7 +83,8 @@ fn counter(name: &str, points: Vec<NumberDataPoint>) -> Metric {
 
 /// Metrics of one resource and scope.
 fn of_resource(resource: &[(&str, &str)], scope: (&str, &str), metrics: Vec<Metric>) -> ResourceMetrics {
-    let scope = InstrumentationScope { name: scope.0.into(), version: scope.1.into(), ..InstrumentationScope::default() };
+    let scope =
+        InstrumentationScope { name: scope.0.into(), version: scope.1.into(), ..InstrumentationScope::default() };
     ResourceMetrics {
         resource: Some(Resource { attributes: pairs(resource), ..Resource::default() }),
         scope_metrics: vec![ScopeMetrics { scope: Some(scope), metrics, ..ScopeMetrics::default() }],
@@ -118,7 +125,8 @@ fn lines(request: &Request) -> Vec<String> {
             let start = if start == 0 { String::new() } else { format!(" from {start}") };
             format!("{labels}: {value} @{time}{start}")
         };
-        let value = |value: f64| if value.to_bits() == groups::STALE.to_bits() { "stale".into() } else { value.to_string() };
+        let value =
+            |value: f64| if value.to_bits() == groups::STALE.to_bits() { "stale".into() } else { value.to_string() };
         let samples = series.samples.iter().map(|s| line(value(s.value), s.timestamp, s.start_timestamp));
         let histogram = |h: &proto::Histogram| format!("native {} {}", h.count.unwrap_or_default(), value(h.sum));
         let histograms = series.histograms.iter().map(|h| line(histogram(h), h.timestamp, h.start_timestamp));

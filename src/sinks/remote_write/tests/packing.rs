@@ -66,7 +66,11 @@ fn in_1_0_texts_stand_in_full_and_there_are_no_starts() {
 fn what_is_told_of_a_resource_never_goes_back_in_time() {
     let infos = Infos::new("target_info".into());
     let of = |time| {
-        let resource = of_resource(&[("service.name", "a"), ("os", "l")], ("", ""), vec![gauge("g", vec![number(time, 1.0, &[])])]);
+        let resource = of_resource(
+            &[("service.name", "a"), ("os", "l")],
+            ("", ""),
+            vec![gauge("g", vec![number(time, 1.0, &[])])],
+        );
         decoded(&mapped(&settings("http://x/"), &encoded(vec![resource])).payloads[0])
     };
     infos.sent(&of(7));

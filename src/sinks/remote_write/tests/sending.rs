@@ -22,7 +22,8 @@ async fn server(answer: Answer) -> (RemoteWriteSettings, Shared) {
         assert!(text("user-agent").starts_with("spanwise/"));
         let mut version = text("x-prometheus-remote-write-version");
         let body = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
-        let has_native = |request: proto::WriteRequest| request.timeseries.iter().any(|series| !series.histograms.is_empty());
+        let has_native =
+            |request: proto::WriteRequest| request.timeseries.iter().any(|series| !series.histograms.is_empty());
         if version == "0.1.0" && proto::WriteRequest::decode(&*body).is_ok_and(has_native) {
             version.push_str(" with native histograms");
         }

@@ -3,7 +3,9 @@
 use super::*;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogram, Gauge, Histogram, ResourceMetrics, ScopeMetrics, Sum};
+use opentelemetry_proto::tonic::metrics::v1::{
+    ExponentialHistogram, Gauge, Histogram, ResourceMetrics, ScopeMetrics, Sum,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 const PLENTY: usize = 1 << 20;
@@ -98,7 +100,8 @@ fn nothing_that_is_no_delta_is_touched() {
     let mut state = ToCumulative::new(PLENTY);
     let gauge = request("a", Data::Gauge(Gauge { data_points: vec![number(0, 10, 1), number(0, 10, 1)] }));
     assert_eq!(state.pass(gauge.clone()).unwrap(), gauge);
-    let cumulative = Sum { data_points: vec![number(0, 9, 1)], aggregation_temporality: CUMULATIVE, is_monotonic: true };
+    let cumulative =
+        Sum { data_points: vec![number(0, 9, 1)], aggregation_temporality: CUMULATIVE, is_monotonic: true };
     let cumulative = request("a", Data::Sum(cumulative));
     assert_eq!(state.pass(cumulative.clone()).unwrap(), cumulative);
     assert!(state.streams.is_empty());
@@ -118,7 +121,8 @@ fn histograms_are_summed_bucket_by_bucket() {
         ..HistogramDataPoint::default()
     };
     let mut state = ToCumulative::new(PLENTY);
-    let data_points = vec![point(20, &[1.0, 2.0], &[1, 0, 2]), point(30, &[1.0, 2.0], &[0, 4, 1]), point(40, &[1.0], &[3, 0])];
+    let data_points =
+        vec![point(20, &[1.0, 2.0], &[1, 0, 2]), point(30, &[1.0, 2.0], &[0, 4, 1]), point(40, &[1.0], &[3, 0])];
     let histogram = Data::Histogram(Histogram { data_points, aggregation_temporality: DELTA });
     let Data::Histogram(out) = data(&state.pass(request("a", histogram)).unwrap()) else { panic!() };
     let told: Vec<_> = out
