@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod docs;
 pub mod logging;
+pub mod rules;
 pub mod server;
 pub mod show;
 pub mod signals;

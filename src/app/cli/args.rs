@@ -68,6 +68,17 @@ Examples:
 
 Exits 2 where the configuration has faults, and tells them besides what can be described.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  spanwise export prometheus-rules > rules.yml      the budgets as rules of Prometheus";
+
+const RULES_EXAMPLES: &str = "\
+Examples:
+  spanwise export prometheus-rules --config otel-config.yaml > rules.yml
+  promtool check rules rules.yml
+
+Prometheus reads the file where its own configuration names it under `rule_files`.";
+
 /// A performance monitor for OpenTelemetry: budgets, findings and SQL over traces, metrics and logs.
 #[derive(Debug, Parser)]
 #[command(name = "spanwise", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -89,6 +100,7 @@ impl Cli {
             Some(Command::Findings(args)) => args.server.json,
             Some(Command::Sql(args)) => args.server.json,
             Some(Command::Docs(args)) => args.json,
+            Some(Command::Export(_)) => false,
         }
     }
 }
@@ -113,6 +125,29 @@ pub(super) enum Command {
     /// Describe the tables and the analyses, in Markdown
     #[command(after_help = DOCS_EXAMPLES)]
     Docs(DocsArgs),
+    /// Write what other programs read
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(subcommand)]
+    pub(super) what: Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Export {
+    /// The budgets as recording and alerting rules of Prometheus, over what the scrape serves
+    #[command(after_help = RULES_EXAMPLES)]
+    PrometheusRules(RulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// The configuration; without it ./otel-config.yaml, and without that the built-in default
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

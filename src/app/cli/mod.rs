@@ -10,9 +10,9 @@ use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
 use super::signals::on_signal;
-use super::{catalog::Catalog, check, docs, logging, show};
+use super::{catalog::Catalog, check, docs, logging, rules, show};
 use crate::model::fault::Faults;
-use args::{Cli, Command, DemoArgs, RunArgs};
+use args::{Cli, Command, DemoArgs, Export, RunArgs};
 use clap::Parser as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Demo(args)) => demo(args).await,
         Some(Command::Check(args)) => check(args.config.as_deref(), args.json).await,
         Some(Command::Docs(args)) => documents(args.config.as_deref(), args.name.as_deref(), args.json),
+        Some(Command::Export(args)) => export(args.what),
         Some(Command::Findings(args)) => asking::findings(args).await,
         Some(Command::Sql(args)) => asking::sql(args).await,
     }
@@ -150,6 +151,13 @@ fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Res
         None => {}
     }
     if faults.0.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(faults.into()) }
+}
+
+fn export(what: Export) -> anyhow::Result<ExitCode> {
+    let Export::PrometheusRules(args) = what;
+    let config = config::load(config_path(args.config).as_deref(), &config::process_environment)?;
+    show::print(&rules::prometheus_rules(&config))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The file that was named, else the one in the working directory, else none: the embedded default.

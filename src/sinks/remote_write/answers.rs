@@ -1,5 +1,6 @@
 //! What a target answered, and what that means.
 
+use super::requests::Samples;
 use super::settings::MessageChoice;
 use crate::sinks::delivery::{Outcome, Unfit};
 use crate::sinks::web;
@@ -23,8 +24,10 @@ pub(super) enum Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// Samples and histograms that it says it wrote; `None` where it does not say.
-    pub(super) written: Option<u64>,
+    /// What it says it wrote; `None` where it does not say.
+    pub(super) written: Option<Samples>,
+    /// Native histograms that it was not sent, since it has them disabled.
+    pub(super) left_out: u64,
     /// How long it asks to wait.
     pub(super) after: Option<Duration>,
     /// It is a web page.
@@ -43,12 +46,13 @@ impl Answer {
         let text = String::from_utf8_lossy(&body).trim().to_owned();
         let head = text.get(..15).unwrap_or_default().to_ascii_lowercase();
         let is_page = is_html || head.starts_with("<!doctype html") || head.starts_with("<html");
-        Answer { status, written, after, is_page, text }
+        Answer { status, written, left_out: 0, after, is_page, text }
     }
 
     /// As if a request without any series had been taken.
     pub(super) fn nothing() -> Answer {
-        Answer { status: StatusCode::NO_CONTENT, written: None, after: None, is_page: false, text: String::new() }
+        let (status, text) = (StatusCode::NO_CONTENT, String::new());
+        Answer { status, written: None, left_out: 0, after: None, is_page: false, text }
     }
 
     /// Whether it is the answer of an old Prometheus that has native histograms disabled: a status that asks to be tried
@@ -78,13 +82,13 @@ impl Answer {
     }
 
     /// What became of a request of so many samples, which stand for so many received points.
-    pub(super) fn outcome(&self, message: Message, samples: u64, items: u64) -> Outcome {
+    pub(super) fn outcome(&self, message: Message, samples: Samples, items: u64) -> Outcome {
         let (status, reason) = (self.status, self.told());
         if status.is_success() {
             if self.is_page {
                 return Outcome::Retry { after: None, reason };
             }
-            let rejected = self.missing(samples, items).unwrap_or(0);
+            let rejected = self.missing(samples, items).unwrap_or(0).saturating_add(self.left_out).min(items);
             let message = if rejected > 0 { self.told_of_missing(samples) } else { String::new() };
             return Outcome::Delivered { rejected, message };
         }
@@ -116,29 +120,30 @@ impl Answer {
         }
     }
 
-    /// Points that it did not write, by the share of samples; `None` where it does not say what it wrote.
-    fn missing(&self, samples: u64, items: u64) -> Option<u64> {
-        let missing = samples.saturating_sub(self.written?);
-        if missing == 0 || samples == 0 {
-            return Some(0);
-        }
-        let share = u128::from(missing) * u128::from(items);
-        let rejected = share.div_ceil(u128::from(samples));
-        Some(u64::try_from(rejected).unwrap_or(items).min(items))
+    /// Points that it did not write; `None` where it does not say what it wrote. A native histogram is one point; of the
+    /// others, which may be several numbers each, it is known by their share.
+    fn missing(&self, sent: Samples, items: u64) -> Option<u64> {
+        let written = self.written?;
+        let histograms = sent.histograms.saturating_sub(written.histograms);
+        let numbers = u128::from(sent.numbers.saturating_sub(written.numbers));
+        let of_numbers = u128::from(items.saturating_sub(sent.histograms));
+        let share = (numbers * of_numbers).div_ceil(u128::from(sent.numbers.max(1)));
+        Some(u64::try_from(share).unwrap_or(items).saturating_add(histograms).min(items))
     }
 
-    fn told_of_missing(&self, samples: u64) -> String {
-        let written = self.written.unwrap_or_default();
-        format!("{} (it wrote {written} of {samples} samples)", self.told())
+    fn told_of_missing(&self, sent: Samples) -> String {
+        let written = self.written.map_or(sent.total() - self.left_out.min(sent.total()), Samples::total);
+        format!("{} (it wrote {written} of {} samples)", self.told(), sent.total())
     }
 }
 
 /// What the headers say was written; `None` where none of them is there.
-fn written(headers: &HeaderMap) -> Option<u64> {
+fn written(headers: &HeaderMap) -> Option<Samples> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    let samples = number("x-prometheus-remote-write-samples-written");
+    let numbers = number("x-prometheus-remote-write-samples-written");
     let histograms = number("x-prometheus-remote-write-histograms-written");
-    (samples.is_some() || histograms.is_some()).then(|| samples.unwrap_or(0) + histograms.unwrap_or(0))
+    let is_told = numbers.is_some() || histograms.is_some();
+    is_told.then(|| Samples { numbers: numbers.unwrap_or(0), histograms: histograms.unwrap_or(0) })
 }
 
 fn title(page: &str) -> Option<&str> {

@@ -32,7 +32,7 @@ use mapping::Mapping;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
 use proto::Request;
-use requests::samples;
+use requests::Samples;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use std::sync::Arc;
@@ -110,8 +110,9 @@ impl RemoteWrite {
         rest.timeseries.retain(|series| !series.samples.is_empty());
         let mut answer =
             if rest.timeseries.is_empty() { Answer::nothing() } else { self.post(Message::Old, &rest).await? };
-        if answer.status.is_success() && samples(&rest) < samples(request) {
-            answer.written = Some(samples(&rest));
+        let left_out = Samples::of(request).histograms;
+        if answer.status.is_success() && left_out > 0 {
+            answer.left_out = left_out;
             answer.text = "native histograms are disabled there, see its --enable-feature=native-histograms".to_owned();
         }
         Ok(answer)
@@ -184,7 +185,7 @@ impl Target for RemoteWrite {
             Ok(answered) => answered,
             Err(outcome) => return outcome,
         };
-        let outcome = answer.outcome(message, samples(&request), payload.items);
+        let outcome = answer.outcome(message, Samples::of(&request), payload.items);
         if matches!(outcome, Outcome::Delivered { .. } | Outcome::InPart { .. }) {
             self.infos.sent(&request);
         }

@@ -156,9 +156,24 @@ fn part(request: &Request, timeseries: &[TimeSeries]) -> Request {
     Request { timeseries, ..builder.request }
 }
 
-/// Samples and histograms in a request, as the target counts them.
-pub(super) fn samples(request: &Request) -> u64 {
-    request.timeseries.iter().map(|series| (series.samples.len() + series.histograms.len()) as u64).sum()
+/// Numbers and native histograms in a request, as the target counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Samples {
+    pub(super) numbers: u64,
+    pub(super) histograms: u64,
+}
+
+impl Samples {
+    pub(super) fn of(request: &Request) -> Samples {
+        request.timeseries.iter().fold(Samples::default(), |sum, series| Samples {
+            numbers: sum.numbers + series.samples.len() as u64,
+            histograms: sum.histograms + series.histograms.len() as u64,
+        })
+    }
+
+    pub(super) fn total(self) -> u64 {
+        self.numbers + self.histograms
+    }
 }
 
 pub(super) fn symbol(request: &Request, place: u32) -> &str {

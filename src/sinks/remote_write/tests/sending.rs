@@ -132,6 +132,23 @@ async fn what_the_target_did_not_write_is_told_by_number() {
     assert_eq!(outcome, Outcome::delivered(), "all points were written");
 }
 
+/// Of three points, a native histogram and two classic ones of three numbers each, the native one was not written, or one
+/// number was not.
+#[test]
+fn points_that_were_not_written_are_counted_as_well_as_can_be() {
+    let sent = requests::Samples { numbers: 6, histograms: 1 };
+    let rejected = |numbers, histograms| {
+        let written = Some(requests::Samples { numbers, histograms });
+        let (status, text) = (StatusCode::OK, String::new());
+        let answer = answers::Answer { status, written, left_out: 0, after: None, is_page: false, text };
+        match answer.outcome(Message::New, sent, 3) {
+            Outcome::Delivered { rejected, .. } => rejected,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([rejected(6, 1), rejected(6, 0), rejected(5, 1), rejected(3, 1), rejected(0, 0)], [0, 1, 1, 1, 3]);
+}
+
 #[tokio::test]
 async fn only_what_may_go_well_later_is_sent_again() {
     let later = |after| Outcome::Retry { after, reason: String::new() };
