@@ -4,6 +4,7 @@ use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
+use crate::model::own;
 use crate::model::signal::{Encoding, Signal};
 use crate::sinks::delivery::FrameSource;
 use crate::store::NewRows;
@@ -145,9 +146,13 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
     Ok(new)
 }
 
-/// A frame and its rows.
+/// A frame and its rows; what is derived has none.
 pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
     let frame = Frame::read(body)?;
+    if frame.receiver == own::DERIVED {
+        let received_unix_nano = frame.received_unix_nano;
+        return Ok((frame, Decoded { received_unix_nano, ..Decoded::default() }));
+    }
     let decoded = decoder.decode(frame.signal, frame.encoding, &frame.payload, frame.received_unix_nano)?;
     Ok((frame, decoded))
 }

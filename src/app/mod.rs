@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+mod derived;
 pub mod docs;
 pub mod logging;
 pub mod rules;

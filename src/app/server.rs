@@ -296,6 +296,9 @@ impl Running {
             let settings = super::services::health_settings(health);
             self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
         }
+        let memory = Arc::new(StateMemory(self.parts.state.clone()));
+        let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
+        self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
         Ok(listening)
     }

@@ -320,6 +320,20 @@ impl Engine {
         Ok(answer)
     }
 
+    /// What is derived of all that came in: span metrics, budgets, and what findings were judged by.
+    ///
+    /// # Errors
+    /// When the span metrics cannot be merged.
+    pub async fn derived(&self) -> anyhow::Result<Scrape> {
+        let mut scrape = Scrape::default();
+        scrape.families.extend(scrape::findings(&self.findings.borrow()));
+        scrape.families.extend(scrape::budgets(&self.rules().budgets));
+        if let Some(table) = self.all_tables().rollups.get("span_metrics") {
+            scrape::span_metrics(&table.merged(0).await?, &mut scrape);
+        }
+        Ok(scrape)
+    }
+
     /// Everything that a Prometheus scrape shows.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::room::Room;
 use crate::log::{AppendError, Log};
 use crate::model::decoded::{Answer, Decoded, Rejected};
 use crate::model::frame::{Frame, digest};
+use crate::model::own;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -153,6 +154,26 @@ impl Admission {
         let mut room = self.room();
         room.take(body.len())?;
         self.admit_whole(receiver, (signal, encoding), body, room).await.map(drop)
+    }
+
+    /// Puts what was derived of all that came in into the log, for exporters. It becomes no rows: nothing is derived of it.
+    ///
+    /// # Errors
+    /// Why it was not taken; nothing of it is stored.
+    pub async fn accept_derived(&self, signal: Signal, body: Bytes) -> Result<(), Refusal> {
+        let received_unix_nano = unix_nano(SystemTime::now());
+        let frame = Frame {
+            receiver: own::DERIVED.to_owned(),
+            signal,
+            encoding: Encoding::Protobuf,
+            received_unix_nano,
+            decoder_version: DECODER_VERSION,
+            digest: digest(signal, &body),
+            rejected: Vec::new(),
+            payload: body,
+        };
+        let no_rows = Decoded { received_unix_nano, ..Decoded::default() };
+        self.log.append(frame.header(), frame.payload, Arc::new(no_rows)).await.map(drop).map_err(refusal)
     }
 
     /// Notes a request that the log holds already, at the start.

@@ -3,6 +3,9 @@
 /// The receiver that it comes in by. No receiver of a configuration has this name: they are `otlp` or `otlp/…`.
 pub const RECEIVER: &str = "spanwise";
 
+/// The receiver of what is derived from the others, on its way to exporters. It becomes no rows.
+pub const DERIVED: &str = "performance";
+
 /// The instrumentation scope of own metrics and traces.
 pub const SCOPE: &str = "spanwise";
 

@@ -3,8 +3,8 @@
 use super::settings::ClientSettings;
 use super::tls;
 use anyhow::Context as _;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Url, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url, redirect};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -86,6 +86,19 @@ fn humantime_of_http_date(text: &str) -> Option<SystemTime> {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|known| *known == month)? + 1;
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+}
+
+/// Whether an answer is a page for people: no target says anything by one, but what stands before it may.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+}
+
+/// What is told of such an answer.
+pub(super) fn page_of(status: StatusCode) -> String {
+    format!(
+        "{status} with a page of HTML, which is no answer of the target: is its address right, or does a proxy answer?"
+    )
 }
 
 /// The beginning of an answer's body.

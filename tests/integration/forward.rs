@@ -137,6 +137,34 @@ async fn over_http_everything_arrives_at_a_collector_that_comes_and_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_derived_goes_out_like_what_was_received_and_not_into_the_own_tables() {
+    let behind = Server::start(Setup::default()).await;
+    let exporter = format!("endpoint: \"{}\", retry_on_failure: {{initial_interval: 100ms}}", behind.http_url(""));
+    let setup = Setup::default()
+        .performance("metrics_flush_interval: 1s")
+        .performance("budgets: {api: {slow: {match: \"GET *\", limit: 1ms}}}")
+        .exporter_aside("otlp_http/derived", &exporter)
+        .pipeline("metrics/derived", "receivers: [performance], exporters: [otlp_http/derived]")
+        .pipeline("logs/derived", "receivers: [performance], exporters: [otlp_http/derived]");
+    let server = Server::start(setup).await;
+    let spans = (0..40).map(|number| route_span(number, "GET", "/products/{id}", 3.0)).collect();
+    send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
+    let calls = "SELECT max(value) FROM metrics WHERE name = 'traces.span.metrics.calls' AND service_name = 'shop' \
+                 AND kind = 'sum' AND temporality = 'cumulative' AND is_monotonic";
+    behind.until_number(calls, 40.0).await;
+    let durations = "SELECT max(count) FROM histograms WHERE name = 'traces.span.metrics.duration'";
+    behind.until_number(durations, 40.0).await;
+    let told = "SELECT count(*) FROM logs WHERE event_name = 'spanwise.finding' AND severity_text IN ('WARN', 'ERROR') \
+                AND attributes['spanwise.finding.pipeline'] = 'api_budget' AND service_name = 'shop'";
+    behind.until_number(told, 1.0).await;
+    let values = "SELECT count(*) > 0 AS there FROM metrics WHERE name = 'spanwise.finding.value'";
+    assert_eq!(behind.sql(values).await, [json!({"there": true})]);
+    for table in ["metrics", "histograms", "logs"] {
+        assert!(server.number(&format!("SELECT count(*) FROM {table}")).await.abs() < 0.5, "{table} has none of it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_exporter_gets_what_its_pipelines_receivers_take() {
     let behind = Server::start(Setup::default()).await;
     let edge = free_port();

@@ -41,6 +41,8 @@ pub struct PerformanceConfig {
     pub lag: Duration,
     /// Time that one pipeline may take.
     pub timeout: Duration,
+    /// How often derived metrics are given to the exporters that take them.
+    pub metrics_flush_interval: Duration,
     /// Series of a rollup table that are kept apart; the rest is counted under one overflow series.
     pub series_max: usize,
     /// Memory of all rollup tables.
@@ -65,6 +67,7 @@ impl Default for PerformanceConfig {
             interval: Duration::from_secs(5),
             lag: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
+            metrics_flush_interval: Duration::from_mins(1),
             series_max: 10_000,
             memory_bytes_max: 256 << 20,
             retention: RetentionConfig { fine: hours(2), minute: hours(24), hour: hours(31 * 24) },
@@ -115,7 +118,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
                 reading.note(
                     component.line,
                     &component.path,
-                    "is built in: the `performance` connector gives the same metrics to the prometheus exporter",
+                    "is built in: the `performance` connector gives the same metrics to the exporters",
                 );
                 if let Some(map) = component.settings(reading) {
                     span_metrics::read(reading, &map);
@@ -147,6 +150,9 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> Performan
         interval: interval(&map).unwrap_or(defaults.interval),
         lag: map.duration("lag").unwrap_or(defaults.lag),
         timeout: map.duration_above_zero("timeout").unwrap_or(defaults.timeout),
+        metrics_flush_interval: map
+            .duration_above_zero("metrics_flush_interval")
+            .unwrap_or(defaults.metrics_flush_interval),
         series_max: map.count("series_max", 1).unwrap_or(defaults.series_max),
         memory_bytes_max: map.space("memory").unwrap_or(defaults.memory_bytes_max),
         retention,

@@ -1,10 +1,12 @@
 //! `service`: which components stand in which pipelines.
 
 use super::components::{Component, Reading};
+use super::exporters::is_connector;
 use super::processors::Processors;
 use super::telemetry::{self, TelemetryConfig};
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::did_you_mean;
+use crate::model::own;
 use crate::model::signal::Signal;
 use crate::sinks::settings::Feed;
 
@@ -160,7 +162,10 @@ impl Service {
                     feeds.push(Feed { signal, receivers: Vec::new(), processors: through.clone() });
                     feeds.len() - 1
                 });
-                feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| named.id.clone()));
+                feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| {
+                    // What connectors give comes by one name.
+                    if is_connector(&named.id) { own::DERIVED.to_owned() } else { named.id.clone() }
+                }));
             }
         }
         for feed in &mut feeds {

@@ -1,3 +1,5 @@
+mod ordered;
+
 use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::dead_letters::DEAD_LETTERS;
@@ -83,6 +85,8 @@ struct Sink {
     largest: Option<u64>,
     /// It refuses every request with a span of this name.
     refuses: Option<&'static str>,
+    /// Requests go through what counts their spans.
+    counts: bool,
     /// How long it takes over a request.
     takes: Duration,
     at_once: Mutex<usize>,
@@ -91,6 +95,10 @@ struct Sink {
 
 #[async_trait]
 impl Target for Sink {
+    fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
+        self.counts.then(ordered::counting)
+    }
+
     async fn send(&self, payload: &Payload) -> Outcome {
         *self.attempts.lock().unwrap() += 1;
         if !self.takes.is_zero() {

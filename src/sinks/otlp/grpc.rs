@@ -99,6 +99,13 @@ fn judge(status: &Status) -> Outcome {
         Some(error) => format!("{:?}: {}: {}", status.code(), status.message(), chain(error)),
         None => format!("{:?}: {}", status.code(), status.message()),
     };
+    // A proxy's page, say: whoever answered does not speak gRPC, and so has no verdict.
+    let kind = status.metadata().get("content-type").and_then(|kind| kind.to_str().ok());
+    let is_foreign = kind.is_some_and(|kind| !kind.starts_with("application/grpc"));
+    if is_foreign || status.message().starts_with("grpc-status header missing") {
+        let reason = format!("{reason} (what answers is no gRPC: is its `endpoint` right?)");
+        return Outcome::Retry { after, reason };
+    }
     // What has a source was not said by the target but by the connection to it, which broke.
     if source.is_some() {
         return Outcome::Retry { after, reason };

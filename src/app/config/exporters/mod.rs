@@ -163,21 +163,11 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
             "{id:?} tells findings; expected it in a pipeline of its own, \
              `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"
         )),
-        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "prometheus_remote_write" | "prometheusremotewrite" | "debug" => derived.map(|connector| match signal {
-            Signal::Logs => format!(
-                "findings of {:?} go to slack and webhook alone so far; expected {id:?} in a pipeline without it",
-                connector.id
-            ),
-            _ => format!(
-                "the metrics of {:?} go out by the prometheus exporter alone so far; expected {id:?} in a pipeline without it",
-                connector.id
-            ),
-        }),
         _ => None,
     }
 }
 
-fn is_connector(id: &str) -> bool {
+pub(super) fn is_connector(id: &str) -> bool {
     matches!(id.split('/').next(), Some("performance" | "span_metrics" | "spanmetrics"))
 }
 

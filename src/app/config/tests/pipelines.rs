@@ -45,8 +45,6 @@ fn every_exporter_gets_what_it_can_send() {
         [
             "c.yaml:5: service.pipelines.traces.exporters: \"prometheus\" takes metrics alone, and this is a pipeline of \
              traces",
-            "c.yaml:5: service.pipelines.metrics.exporters: the metrics of \"performance\" go out by the prometheus \
-             exporter alone so far; expected \"debug\" in a pipeline without it",
         ]
     );
 }
@@ -69,6 +67,11 @@ service:
     let of_both =
         Feed { signal: Signal::Traces, receivers: vec!["otlp".into(), "otlp/b".into()], ..feed(Signal::Traces) };
     assert_eq!(config.targets[1].feeds, [of_both]);
+    let derived = good(&text.replace(
+        "traces/a: {receivers: [otlp], exporters: [otlp_http/a, performance]}",
+        "logs/a: {receivers: [performance], exporters: [otlp_http/a]}",
+    ));
+    assert_eq!(derived.targets[0].feeds, [Feed { receivers: vec!["performance".into()], ..feed(Signal::Logs) }]);
     let note = "c.yaml:2: exporters.prometheus: shows the metrics of all receivers, also those of \"otlp/b\", whose \
                 pipelines do not name it";
     assert!(config.notes.iter().any(|told| told == note), "{:?}", config.notes);

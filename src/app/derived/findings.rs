@@ -1,0 +1,124 @@
+//! Findings as OTLP log records: one when a key begins to fire or fires at another severity, and one when it is over.
+
+use super::{attribute, scope, text};
+use crate::model::finding::{Finding, FindingState, Severity};
+use crate::sinks::memory::Memory;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use std::collections::BTreeMap;
+
+/// Kind of the entries that say what of a finding has been told.
+const TOLD: &str = "derived_findings";
+/// The name of the event.
+const EVENT: &str = "spanwise.finding";
+
+/// At which severity each key is known to fire, by finding id.
+#[derive(Debug, Default)]
+pub(super) struct Told(BTreeMap<String, String>);
+
+/// What is new of a key: that it fires at a severity, or, with `None`, no longer.
+pub(super) type News = Vec<(String, Option<&'static str>)>;
+
+impl Told {
+    /// # Errors
+    /// When the memory cannot be read.
+    pub(super) async fn read(memory: &dyn Memory) -> anyhow::Result<Told> {
+        let kept = memory.entries(TOLD).await?.into_iter();
+        Ok(Told(kept.map(|(id, severity)| (id, String::from_utf8_lossy(&severity).into_owned())).collect()))
+    }
+
+    /// What of these findings is yet to be told; `own` is the resource of those that name no service.
+    pub(super) fn changes(&self, findings: &[Finding], own: &Resource) -> (ExportLogsServiceRequest, News) {
+        let (mut records, mut news) = (Vec::new(), News::new());
+        for finding in findings {
+            let severity = fires(finding);
+            if severity != self.0.get(&finding.id).map(String::as_str) && is_judged(finding) {
+                records.push(resource_logs(finding, own));
+                news.push((finding.id.clone(), severity));
+            }
+        }
+        (ExportLogsServiceRequest { resource_logs: records }, news)
+    }
+
+    /// Keeps what was told. What cannot be kept is told again after a restart.
+    pub(super) async fn keep(&mut self, news: News, memory: &dyn Memory) {
+        for (id, severity) in news {
+            let kept = match severity {
+                Some(severity) => memory.put(TOLD, &id, severity.as_bytes()).await,
+                None => memory.delete(TOLD, &id).await,
+            };
+            if let Err(error) = kept {
+                tracing::warn!(%error, "what was told of a finding cannot be kept");
+            }
+            match severity {
+                Some(severity) => drop(self.0.insert(id, severity.to_owned())),
+                None => drop(self.0.remove(&id)),
+            }
+        }
+    }
+}
+
+/// The severity at which a key fires.
+fn fires(finding: &Finding) -> Option<&'static str> {
+    (finding.state == FindingState::Firing).then(|| finding.severity.map_or("warning", Severity::as_str))
+}
+
+/// Only an evaluated key is over: without data nothing is known of it.
+fn is_judged(finding: &Finding) -> bool {
+    finding.state != FindingState::NoData
+}
+
+fn resource_logs(finding: &Finding, own: &Resource) -> ResourceLogs {
+    let service = finding.key.iter().find(|(column, _)| column == "service_name");
+    let resource = match service {
+        Some((_, name)) => Resource { attributes: vec![text("service.name", name)], ..Resource::default() },
+        None => own.clone(),
+    };
+    let scope_logs = vec![ScopeLogs { scope: scope(), log_records: vec![record(finding)], ..ScopeLogs::default() }];
+    ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }
+}
+
+fn record(finding: &Finding) -> LogRecord {
+    let (severity, severity_text) = match (finding.state, finding.severity) {
+        (FindingState::Firing, Some(Severity::Critical)) => (SeverityNumber::Error, "ERROR"),
+        (FindingState::Firing, _) => (SeverityNumber::Warn, "WARN"),
+        _ => (SeverityNumber::Info, "INFO"),
+    };
+    let since = u64::try_from(finding.state_since_ms).unwrap_or_default().saturating_mul(1_000_000);
+    LogRecord {
+        time_unix_nano: since,
+        observed_time_unix_nano: since,
+        severity_number: severity.into(),
+        severity_text: severity_text.to_owned(),
+        body: Some(AnyValue { value: Some(Value::StringValue(finding.title.clone())) }),
+        attributes: attributes(finding),
+        event_name: EVENT.to_owned(),
+        ..LogRecord::default()
+    }
+}
+
+fn attributes(finding: &Finding) -> Vec<KeyValue> {
+    let state = if finding.state == FindingState::Firing { "firing" } else { "resolved" };
+    let mut attributes = vec![
+        text("spanwise.finding.id", &finding.id),
+        text("spanwise.finding.pipeline", &finding.pipeline),
+        text("spanwise.finding.state", state),
+        text("spanwise.finding.unit", &finding.unit),
+    ];
+    attributes.extend(finding.severity.map(|severity| text("spanwise.finding.severity", severity.as_str())));
+    let numbers = [("value", finding.value), ("limit", finding.limit), ("headroom", finding.headroom)];
+    let number = |(name, value): (&str, Option<f64>)| {
+        value.map(|value| attribute(&format!("spanwise.finding.{name}"), Value::DoubleValue(value)))
+    };
+    attributes.extend(numbers.into_iter().filter_map(number));
+    attributes.extend(finding.key.iter().map(|(column, value)| text(&format!("spanwise.finding.key.{column}"), value)));
+    let texts = [("impact", &finding.impact), ("advice", &finding.advice), ("evidence_sql", &finding.evidence_sql)];
+    let given = texts.into_iter().filter(|(_, value)| !value.is_empty());
+    attributes.extend(given.map(|(name, value)| text(&format!("spanwise.finding.{name}"), value)));
+    if !finding.trace_ids.is_empty() {
+        attributes.push(text("spanwise.finding.trace_ids", &finding.trace_ids.join(",")));
+    }
+    attributes
+}

@@ -1,0 +1,152 @@
+//! What is derived (span metrics, budgets, findings) as OTLP requests in the log, for the exporters whose pipelines have
+//! `performance` as a receiver. There they are requests like any other: delivered once, in order, over restarts.
+//!
+//! They become no rows of the tables, which have the same already.
+
+mod findings;
+mod metrics;
+
+#[cfg(test)]
+mod tests;
+
+use super::config::Config;
+use super::memory::StateMemory;
+use crate::engine::Engine;
+use crate::ingest::Admission;
+use crate::model::own;
+use crate::model::signal::Signal;
+use crate::sinks::memory::Memory;
+use findings::Told;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+
+/// Kind of the entries that say since when is counted.
+const BEGAN: &str = "derived_began";
+/// How long a full log or a state database that fails is left alone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which of it exporters take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    metrics: bool,
+    logs: bool,
+}
+
+impl Wanted {
+    fn of(config: &Config) -> Wanted {
+        let of_targets = config.targets.iter().flat_map(|target| &target.feeds);
+        let feeds: Vec<_> = of_targets.chain(config.debug.iter().flat_map(|debug| &debug.feeds)).collect();
+        let takes = |signal| {
+            feeds.iter().any(|feed| feed.signal == signal && feed.receivers.iter().any(|id| id == own::DERIVED))
+        };
+        Wanted { metrics: takes(Signal::Metrics), logs: takes(Signal::Logs) }
+    }
+}
+
+/// Writes what is derived into the log until it is cancelled, as far as an exporter takes it.
+///
+/// # Errors
+/// When what was told before cannot be read.
+pub(super) async fn run(
+    config: Config,
+    engine: Arc<Engine>,
+    admission: Arc<Admission>,
+    memory: Arc<StateMemory>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let wanted = Wanted::of(&config);
+    let into = Into { admission, service: own_resource(&config) };
+    let (mut findings, mut told) = (engine.findings(), Told::read(&*memory).await?);
+    let began_unix_nano = began(&*memory).await?;
+    let mut ticks = tokio::time::interval(config.performance.metrics_flush_interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            _ = ticks.tick(), if wanted.metrics => match engine.derived().await {
+                Ok(scrape) => {
+                    let request = metrics::request(&scrape, &into.service, began_unix_nano, unix_nano());
+                    // The next one says what this one would have.
+                    let _said_by_the_next = into.put(Signal::Metrics, request.encode_to_vec()).await;
+                }
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "derived metrics cannot be made"),
+            },
+            changed = findings.changed(), if wanted.logs => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let now = findings.borrow_and_update().clone();
+                let (request, news) = told.changes(&now, &into.service);
+                if news.is_empty() {
+                    continue;
+                }
+                // What could not be told is found again when findings change next.
+                if into.put(Signal::Logs, request.encode_to_vec()).await {
+                    told.keep(news, &*memory).await;
+                } else {
+                    findings.mark_changed();
+                    tokio::time::sleep(PATIENCE).await;
+                }
+            }
+        }
+    }
+}
+
+/// The way into the log.
+struct Into {
+    admission: Arc<Admission>,
+    service: Resource,
+}
+
+impl Into {
+    /// Whether it is on disk.
+    async fn put(&self, signal: Signal, body: Vec<u8>) -> bool {
+        let put = self.admission.accept_derived(signal, body.into()).await;
+        if let Err(refusal) = &put {
+            tracing::warn!(signal = signal.as_str(), ?refusal, "what is derived cannot be put into the log");
+        }
+        put.is_ok()
+    }
+}
+
+/// Since when the counters count, ns since the epoch: kept, since they go on over restarts.
+async fn began(memory: &dyn Memory) -> anyhow::Result<u64> {
+    let kept = memory.entries(BEGAN).await?;
+    if let Some(began) = kept.first().and_then(|(_, bytes)| std::str::from_utf8(bytes).ok()?.parse().ok()) {
+        return Ok(began);
+    }
+    let now = unix_nano();
+    memory.put(BEGAN, "unix_nano", now.to_string().as_bytes()).await?;
+    Ok(now)
+}
+
+fn unix_nano() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What belongs to no service of the user's: budgets, and findings over several.
+fn own_resource(config: &Config) -> Resource {
+    let own = [("service.name", "spanwise"), ("service.version", env!("CARGO_PKG_VERSION"))];
+    let named = |name: &str| config.telemetry.resource.iter().any(|(given, _)| given == name);
+    let own = own.into_iter().filter(|(name, _)| !named(name)).map(|(name, value)| text(name, value));
+    let users = config.telemetry.resource.iter().map(|(name, value)| text(name, value));
+    Resource { attributes: own.chain(users).collect(), ..Resource::default() }
+}
+
+fn scope() -> Option<InstrumentationScope> {
+    let (name, version) = (own::SCOPE.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    Some(InstrumentationScope { name, version, ..InstrumentationScope::default() })
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}

@@ -1,0 +1,120 @@
+use super::*;
+use crate::model::finding::{Finding, FindingState, Proof, Severity};
+use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use std::collections::BTreeMap;
+
+fn own() -> Resource {
+    Resource { attributes: vec![text("service.name", "spanwise")], ..Resource::default() }
+}
+
+fn sample(resource: Option<usize>, value: SampleValue) -> Sample {
+    Sample {
+        attributes: BTreeMap::from([("span.name".to_owned(), "GET /a".to_owned())]),
+        resource,
+        scope_name: String::new(),
+        scope_version: String::new(),
+        value,
+        time_ms: None,
+    }
+}
+
+fn family(name: &str, kind: FamilyKind, samples: Vec<Sample>) -> Family {
+    Family { name: name.to_owned(), unit: "ms".to_owned(), description: "What it is.".to_owned(), kind, samples }
+}
+
+#[test]
+fn counters_and_histograms_are_cumulative_since_their_beginning_by_resource() {
+    let histogram = SampleValue::Histogram { bounds: [2.0].into(), counts: vec![1, 2], sum: 9.0, count: 3 };
+    let scrape = Scrape {
+        resources: vec![BTreeMap::from([("service.name".to_owned(), "shop".to_owned())])],
+        families: vec![
+            family("calls", FamilyKind::Counter, vec![sample(Some(0), SampleValue::Number(3.0))]),
+            family("duration", FamilyKind::Histogram, vec![sample(Some(0), histogram)]),
+            family("limit", FamilyKind::Gauge, vec![sample(None, SampleValue::Number(5.0))]),
+        ],
+    };
+    let request = metrics::request(&scrape, &own(), 7, 9);
+    let services: Vec<String> = request
+        .resource_metrics
+        .iter()
+        .map(|metrics| format!("{:?}", metrics.resource.as_ref().unwrap().attributes[0].value))
+        .collect();
+    assert!(services[0].contains("spanwise") && services[1].contains("shop"), "{services:?}");
+    let of_shop = &request.resource_metrics[1].scope_metrics[0].metrics;
+    let Some(Data::Sum(sum)) = &of_shop[0].data else { panic!("{of_shop:?}") };
+    let point = &sum.data_points[0];
+    assert!(sum.is_monotonic && sum.aggregation_temporality == AggregationTemporality::Cumulative as i32);
+    assert_eq!((point.start_time_unix_nano, point.time_unix_nano), (7, 9));
+    assert_eq!((point.value, &point.attributes), (Some(Number::AsDouble(3.0)), &vec![text("span.name", "GET /a")]));
+    let Some(Data::Histogram(histogram)) = &of_shop[1].data else { panic!("{of_shop:?}") };
+    let point = &histogram.data_points[0];
+    assert_eq!((&point.bucket_counts, &point.explicit_bounds), (&vec![1, 2], &vec![2.0]));
+    assert_eq!((point.count, point.sum, of_shop[1].unit.as_str()), (3, Some(9.0), "ms"));
+    assert!(matches!(request.resource_metrics[0].scope_metrics[0].metrics[0].data, Some(Data::Gauge(_))));
+}
+
+fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
+    Finding {
+        id: "a1".to_owned(),
+        pipeline: "slow_statement".to_owned(),
+        severity,
+        state,
+        title: "shop: p95 is 120 ms".to_owned(),
+        key: vec![("service_name".to_owned(), "shop".to_owned()), ("db_fingerprint".to_owned(), "SELECT ?".to_owned())],
+        value: Some(120.0),
+        limit: Some(100.0),
+        headroom: None,
+        unit: "ms".to_owned(),
+        samples: 50,
+        impact: String::new(),
+        evidence: serde_json::Map::new(),
+        trace_ids: vec!["0af3".to_owned(), "0af4".to_owned()],
+        evidence_sql: String::new(),
+        advice: "Look at its plan.".to_owned(),
+        proof: Proof::Measured,
+        first_seen_ms: 1,
+        last_seen_ms: 3,
+        state_since_ms: 2,
+        firing_since_ms: Some(2),
+        recovering: None,
+    }
+}
+
+#[tokio::test]
+async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
+    let steps = [
+        (FindingState::Pending, None, None),
+        (FindingState::Firing, warning, Some("WARN")),
+        (FindingState::Firing, warning, None),
+        (FindingState::NoData, None, None),
+        (FindingState::Firing, critical, Some("ERROR")),
+        (FindingState::Ok, None, Some("INFO")),
+        (FindingState::Ok, None, None),
+    ];
+    for (number, (state, severity, expected)) in steps.into_iter().enumerate() {
+        // Each step is a process of its own.
+        let mut told = Told::read(&memory).await.unwrap();
+        let (request, news) = told.changes(&[finding(state, severity)], &own());
+        let record = request.resource_logs.first().map(|logs| &logs.scope_logs[0].log_records[0]);
+        assert_eq!(record.map(|record| record.severity_text.as_str()), expected, "step {number}");
+        told.keep(news, &memory).await;
+    }
+    let (request, _) = Told::default().changes(&[finding(FindingState::Firing, warning)], &own());
+    let record = &request.resource_logs[0].scope_logs[0].log_records[0];
+    assert_eq!((record.event_name.as_str(), record.time_unix_nano), ("spanwise.finding", 2_000_000));
+    for expected in [
+        text("spanwise.finding.state", "firing"),
+        text("spanwise.finding.key.db_fingerprint", "SELECT ?"),
+        text("spanwise.finding.trace_ids", "0af3,0af4"),
+        attribute("spanwise.finding.value", Value::DoubleValue(120.0)),
+    ] {
+        assert!(record.attributes.contains(&expected), "{expected:?} in {:?}", record.attributes);
+    }
+    assert_eq!(request.resource_logs[0].resource.as_ref().unwrap().attributes, [text("service.name", "shop")]);
+}
