@@ -234,11 +234,18 @@ fn engine_settings(config: &Config) -> EngineSettings {
     };
     EngineSettings {
         series_max: performance.series_max,
+        values_kept: values_kept(config),
         retention,
         rollup_bytes_max: performance.memory_bytes_max,
         query_bytes_max: config.sql.memory_bytes_max,
         ..EngineSettings::default()
     }
+}
+
+/// As long as the exporter shows them that shows them longest.
+fn values_kept(config: &Config) -> Duration {
+    let shown = config.prometheus.iter().map(|(_, settings)| settings.metric_expiration).max();
+    shown.unwrap_or(EngineSettings::default().values_kept)
 }
 
 /// What runs side by side.

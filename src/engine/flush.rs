@@ -23,7 +23,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -49,7 +49,7 @@ pub(crate) struct Flusher {
     inputs: BTreeMap<String, Input>,
     rollups: Vec<Rollup>,
     pub(crate) counters: Counters,
-    pub(crate) last_values: LastValues,
+    pub(crate) last_values: Arc<Mutex<LastValues>>,
 }
 
 /// A table `new_<signal>` that rollups read.
@@ -88,7 +88,8 @@ impl Flusher {
             counters.restore(&key, &bytes);
         }
         let cursor = state.cursor(CURSOR).await?;
-        let last_values = LastValues::new(settings.series_max);
+        let last_values = LastValues::new(settings.series_max, tables.definitions());
+        let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();
         let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };
@@ -150,11 +151,13 @@ impl Flusher {
         Ok(Some(costs))
     }
 
-    fn keep_last_values(&mut self, new: &NewRows) {
+    fn keep_last_values(&self, new: &NewRows) {
         let of = |table: &str| new.tables.get(table).into_iter().flatten();
-        let values = &mut self.last_values;
-        let numbers = of("metrics").try_for_each(|batch| caught_now(|| values.metrics(batch)));
-        let histograms = of("histograms").try_for_each(|batch| caught_now(|| values.histograms(batch)));
+        // For each batch anew: a scrape need not wait for all of them.
+        let values = || self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers = of("metrics").try_for_each(|batch| caught_now(|| values().metrics(batch)));
+        let histograms = of("histograms").try_for_each(|batch| caught_now(|| values().histograms(batch)));
+        values().counters_overflowed = self.counters.overflowed;
         if let Err(error) = numbers.and(histograms) {
             tracing::error!(%error, "values of a request are missing from the scrape");
         }

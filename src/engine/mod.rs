@@ -42,6 +42,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
+use keyed::series::LastValues;
 use panics::{Panicked, caught};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -62,6 +63,8 @@ pub struct Engine {
     costs: Costs,
     rules: Arc<RwLock<Arc<Rules>>>,
     flusher: Mutex<Flusher>,
+    /// Those of the flusher: a scrape waits for no flush.
+    last_values: Arc<std::sync::Mutex<LastValues>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
@@ -91,6 +94,7 @@ impl Engine {
         upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
+        let last_values = flusher.last_values.clone();
         let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
@@ -104,6 +108,7 @@ impl Engine {
             costs,
             rules,
             flusher: Mutex::new(flusher),
+            last_values,
             judge: Mutex::new(judge),
             findings,
             outside: RwLock::new(outside),
@@ -348,14 +353,11 @@ impl Engine {
         scrape.families.extend(scrape::findings(&self.findings.borrow()));
         scrape.families.extend(scrape::budgets(&self.rules().budgets));
         scrape.families.extend(scrape::pipelines(&self.costs.all()));
-        let flusher = self.flusher.lock().await;
-        scrape.families.extend(scrape::overflow(
-            &tables.rollups,
-            flusher.counters.overflowed,
-            flusher.last_values.overflowed,
-        ));
-        flusher.last_values.scrape(&mut scrape);
-        drop(flusher);
+        let values = self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counters, points) = (values.counters_overflowed, values.overflowed);
+        values.scrape(&mut scrape);
+        drop(values);
+        scrape.families.extend(scrape::overflow(&tables.rollups, counters, points));
         if let Some(spans) = spans {
             scrape::span_metrics(&spans, &mut scrape);
         }

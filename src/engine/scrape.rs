@@ -5,10 +5,10 @@ use super::costs::Cost;
 use super::rollups::{OVERFLOW, RollupTable};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
+use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue, Scrape};
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The bounds of span metrics, ms: the connector's defaults, and those of `pipelines/queries/span_metrics.sql`.
@@ -24,29 +24,29 @@ const IDENTITY: [(&str, &str); 3] = [
     ("service.instance.id", "service_instance_id"),
 ];
 
-type Attributes = BTreeMap<String, String>;
-
-/// Adds the rows of the all-time rollup `span_metrics` as the connector's two families. What came in over OTLP is to
-/// stand in `scrape` before: it knows more of a resource than its name.
+/// Adds the rows of the all-time rollup `span_metrics` as the connector's two families.
 pub(crate) fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
     let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let columns = ["service_name", "span_name", "span_kind", "status_code"].map(text);
     let [Some(service), Some(span), Some(kind), Some(status)] = columns else { return };
     let identity = IDENTITY.map(|(name, column)| (name, text(column)));
-    let mut resources: BTreeMap<Attributes, usize> = BTreeMap::new();
+    let mut resources: BTreeSet<Arc<Attributes>> = BTreeSet::new();
     let mut resource_of = |row: usize| {
         let value = |(name, column): (&str, Option<&StringArray>)| {
             let column = column.filter(|column| column.is_valid(row))?;
             Some((name.to_owned(), column.value(row).to_owned()))
         };
-        let resource: Attributes = identity.into_iter().filter_map(value).collect();
         // Series beyond the bound are of nobody.
-        (service.value(row) != OVERFLOW).then(|| {
-            *resources.entry(resource).or_insert_with_key(|resource| {
-                scrape.resources.push(resource.clone());
-                scrape.resources.len() - 1
-            })
-        })
+        if service.value(row) == OVERFLOW {
+            return None;
+        }
+        let resource: Attributes = identity.into_iter().filter_map(value).collect();
+        if let Some(known) = resources.get(&resource) {
+            return Some(known.clone());
+        }
+        let resource = Arc::new(resource);
+        resources.insert(resource.clone());
+        Some(resource)
     };
     let calls = batch.column_by_name("calls").and_then(|column| column.as_primitive_opt::<Int64Type>());
     let sums = batch.column_by_name("duration_sum_ms").and_then(|column| column.as_primitive_opt::<Float64Type>());
@@ -62,16 +62,17 @@ pub(crate) fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
             ("span.kind", format!("SPAN_KIND_{}", kind.value(row))),
             ("status.code", format!("STATUS_CODE_{}", status.value(row))),
         ]);
-        let (count, resource) = (calls.value(row).cast_unsigned(), resource_of(row));
-        let sample = |attributes, value| Sample { resource, ..own(attributes, value) };
+        let count = calls.value(row).cast_unsigned();
+        let of = Arc::new(Identity::new(attributes, resource_of(row), Arc::default()));
+        let sample = |value| Sample::plain(of.clone(), value);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        counters.push(sample(attributes.clone(), SampleValue::Number(count as f64)));
+        counters.push(sample(SampleValue::Number(count as f64)));
         if buckets.is_valid(row) {
             let counts = buckets.value(row);
             let counts =
                 counts.as_primitive::<Int64Type>().values().iter().map(|count| count.cast_unsigned()).collect();
             let (bounds, sum) = (bounds.clone(), sums.value(row));
-            histograms.push(sample(attributes, SampleValue::Histogram { bounds, counts, sum, count }));
+            histograms.push(sample(SampleValue::Histogram { bounds, counts, sum, count }));
         }
     }
     scrape.families.extend([
@@ -164,8 +165,7 @@ fn attributes<const N: usize>(pairs: [(&str, String); N]) -> Attributes {
 }
 
 fn own(attributes: Attributes, value: SampleValue) -> Sample {
-    let (scope_name, scope_version) = (String::new(), String::new());
-    Sample { attributes, resource: None, scope_name, scope_version, value, time_ms: None }
+    Sample::plain(Identity::own(attributes), value)
 }
 
 fn gauge(name: &str, description: &str, samples: Vec<Sample>) -> Family {
@@ -173,7 +173,8 @@ fn gauge(name: &str, description: &str, samples: Vec<Sample>) -> Family {
 }
 
 fn family(name: &str, unit: &str, description: &str, kind: FamilyKind, samples: Vec<Sample>) -> Family {
-    Family { name: name.to_owned(), unit: unit.to_owned(), description: description.to_owned(), kind, samples }
+    let (name, unit, description) = (name.to_owned(), unit.to_owned(), description.to_owned());
+    Family { name, unit, description, descriptions_differ: false, kind, samples }
 }
 
 #[cfg(test)]
@@ -200,12 +201,14 @@ mod tests {
             row("shop", None, None, "OK"),
             row(OVERFLOW, Some(OVERFLOW), Some(OVERFLOW), OVERFLOW),
         ];
-        let mut scrape = Scrape { resources: vec![Attributes::new()], ..Scrape::default() };
+        let mut scrape = Scrape::default();
         span_metrics(&crate::engine::tables::batch(&schema, &rows).unwrap(), &mut scrape);
-        let resources: Vec<_> = scrape.families[0].samples.iter().map(|sample| sample.resource).collect();
-        assert_eq!(resources, [Some(1), Some(1), Some(2), None]);
         let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let eu: Attributes = of(&[("service.name", "shop"), ("service.namespace", "eu"), ("service.instance.id", "1")]);
-        assert_eq!(scrape.resources[1..], [eu, of(&[("service.name", "shop")])]);
+        let resources: Vec<_> =
+            scrape.families[0].samples.iter().map(|sample| sample.of.resource().map(|held| (**held).clone())).collect();
+        assert_eq!(resources, [Some(eu.clone()), Some(eu), Some(of(&[("service.name", "shop")])), None]);
+        let shared = |at: usize| scrape.families[0].samples[at].of.resource().unwrap();
+        assert!(Arc::ptr_eq(shared(0), shared(1)));
     }
 }

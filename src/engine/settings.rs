@@ -18,6 +18,8 @@ pub struct EngineSettings {
     /// Series of a rollup table, and of the metrics whose last values are kept, that are kept apart at a time; the rest is
     /// counted under overflow series, or not shown by the scrape.
     pub series_max: usize,
+    /// How long the last value of a metric's series is kept for the scrape after it came in.
+    pub values_kept: Duration,
     /// How long each resolution is kept.
     pub retention: Retention,
     /// Memory of all rollup tables, and an eighth of it besides for the last points of counters; beyond it the finest rows are dropped before their time.
@@ -44,6 +46,7 @@ impl Default for EngineSettings {
             flush: Duration::from_secs(1),
             upkeep: Duration::from_mins(1),
             series_max: 10_000,
+            values_kept: Duration::from_mins(5),
             retention: Retention { fine_ms: 2 * HOUR_MS, minute_ms: 24 * HOUR_MS, hour_ms: 31 * 24 * HOUR_MS },
             rollup_bytes_max: 256 << 20,
             query_bytes_max: 256 << 20,

@@ -6,9 +6,9 @@ use super::settings::EngineSettings;
 use super::tables::Tables;
 use crate::store::State;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-/// A series that has been silent for this long is forgotten.
+/// A counter that has been silent for this long is forgotten.
 const SILENT_MS: i64 = 3_600_000;
 /// The finest rows are never kept shorter than this, for the findings read them.
 const FINE_MS_MIN: i64 = 600_000;
@@ -53,7 +53,8 @@ pub(crate) async fn upkeep(
     expire(tables, state, settings, now_ms).await?;
     let before_ms = now_ms - SILENT_MS;
     let before_unix_nano = before_ms * 1_000_000;
-    flusher.last_values.expire(before_ms);
+    let kept_ms = i64::try_from(settings.values_kept.as_millis()).unwrap_or(i64::MAX);
+    flusher.last_values.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms.saturating_sub(kept_ms));
     flusher.counters.tell_overflow();
     let silent = flusher.counters.silent(before_ms);
     if !silent.is_empty() {

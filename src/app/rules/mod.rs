@@ -37,8 +37,9 @@ const KEEPS_FIRING_FOR: &str = "1m";
 /// All rules, as a file of Prometheus.
 #[must_use]
 pub fn prometheus_rules(config: &Config) -> String {
-    let namespace = config.prometheus.first().map_or("", |(_, settings)| settings.namespace.as_str());
-    let names = Names::new(Translation::default(), namespace);
+    let scrape = config.prometheus.first().map(|(_, settings)| (settings.translation, settings.namespace.as_str()));
+    let (translation, namespace) = scrape.unwrap_or_default();
+    let names = Names::new(translation, namespace);
     let budgets = &config.performance.budgets;
     let mut groups = Vec::new();
     let of_metrics =

@@ -3,7 +3,7 @@
 pub(crate) mod counters;
 pub(crate) mod series;
 
-mod exponential;
+mod points;
 
 use crate::model::table::TableDef;
 use arrow::array::{Array as _, AsArray as _, PrimitiveArray, RecordBatch, StringArray};
@@ -17,7 +17,10 @@ fn text<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a 
 }
 
 /// A column of numbers.
-fn number<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<T::Native> + 'a {
+fn number<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> impl Fn(usize) -> Option<T::Native> + use<'a, T> {
     let column: Option<&'a PrimitiveArray<T>> =
         batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<T>());
     move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))

@@ -1,33 +1,44 @@
-//! The last value of each series that came in over OTLP, for the Prometheus scrape. Delta counters and histograms are
-//! added up.
+//! The last value of each series that came in over OTLP, for the Prometheus scrape. What senders give as deltas is added
+//! up, however many of them there are.
 
-use super::exponential::{self, Exponential};
-use super::{number, text};
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
-use arrow::array::{Array as _, AsArray as _, MapArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
-use std::collections::{BTreeMap, HashMap};
+use super::points::{self, Point, Points};
+use super::text;
+use crate::model::scrape::{Attributes, Exemplar, Family, FamilyKind, Identity, Sample, SampleValue, Scope, Scrape};
+use crate::model::table::TableDef;
+use arrow::array::RecordBatch;
+use promoted::Promoted;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-type Attributes = BTreeMap<String, String>;
-/// Adds a delta to what was added up.
-type Adding = fn(&mut SampleValue, &SampleValue);
+mod promoted;
 
-/// What a series is and where it stands.
-#[derive(Debug, Clone)]
+/// Exemplars that are kept of a series.
+const EXEMPLARS_MAX: usize = 32;
+
+/// Where a series stands.
+#[derive(Debug)]
 struct Series {
-    name: String,
-    unit: String,
-    description: String,
-    kind: FamilyKind,
-    attributes: Attributes,
-    resource: Arc<Attributes>,
-    scope_name: String,
-    scope_version: String,
+    of: Arc<Identity>,
+    /// Its place among the families.
+    family: usize,
     value: SampleValue,
     time_unix_nano: i64,
+    /// When its counting began.
+    created_unix_nano: Option<i64>,
     /// When it last came in, by our clock.
     seen_ms: i64,
+    exemplars: Arc<[Exemplar]>,
+}
+
+/// What tells a family.
+type FamilyKey = (String, String, FamilyKind);
+
+/// What is known of a family besides.
+#[derive(Debug)]
+struct FamilyOf {
+    key: FamilyKey,
+    description: String,
+    descriptions_differ: bool,
 }
 
 /// The last values of all series.
@@ -35,205 +46,217 @@ struct Series {
 pub(crate) struct LastValues {
     series: HashMap<i64, Series>,
     series_max: usize,
+    families: Vec<FamilyOf>,
+    places: HashMap<FamilyKey, usize>,
+    resources: HashSet<Arc<Attributes>>,
+    scopes: HashSet<Arc<Scope>>,
+    promoted: Vec<Promoted>,
     /// Points of series beyond the bound, which the scrape does not show.
     pub(crate) overflowed: u64,
+    /// Points of cumulative counters of which no increase is known.
+    pub(crate) counters_overflowed: u64,
 }
 
 impl LastValues {
-    pub(crate) fn new(series_max: usize) -> LastValues {
-        LastValues { series_max, ..LastValues::default() }
+    pub(crate) fn new(series_max: usize, tables: &[TableDef]) -> LastValues {
+        LastValues { series_max, promoted: promoted::of(tables), ..LastValues::default() }
     }
 
     /// Takes rows of `metrics`.
     pub(crate) fn metrics(&mut self, batch: &RecordBatch) {
-        let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
-        let value = number::<Float64Type>(batch, "value");
-        let monotonic = batch.column_by_name("is_monotonic").and_then(|column| column.as_boolean_opt());
-        for row in 0..batch.num_rows() {
-            let Some(value) = value(row) else { continue };
-            let grows = monotonic.is_some_and(|column| column.is_valid(row) && column.value(row));
-            let family = match (kind(row), grows) {
-                (Some("sum"), true) => FamilyKind::Counter,
-                (Some("sum"), false) => FamilyKind::UpDown,
-                _ => FamilyKind::Gauge,
-            };
-            // What only grows never is, nor grows by, less than nothing.
-            if family == FamilyKind::Counter && (value < 0.0 || value.is_nan()) {
-                continue;
-            }
-            let adds = kind(row) == Some("sum") && temporality(row) == Some("delta");
-            self.put(batch, row, family, adds.then_some(add as Adding), SampleValue::Number(value));
-        }
+        self.take(batch, &points::numbers(batch));
     }
 
-    /// Takes rows of `histograms`; exponential ones in their classic form.
+    /// Takes rows of `histograms`.
     pub(crate) fn histograms(&mut self, batch: &RecordBatch) {
-        let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
-        let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
+        self.take(batch, &points::histograms(batch));
+    }
+
+    fn take(&mut self, batch: &RecordBatch, points: &Points<'_>) {
+        let now_ms = crate::engine::now_ms();
         for row in 0..batch.num_rows() {
-            let mut adding: Adding = add;
-            // A point without a count says that nothing was recorded.
-            let Some(count) = count(row) else { continue };
-            let (count, sum) = (count.cast_unsigned(), sum(row).unwrap_or(0.0));
-            let (family, value) = match kind(row) {
-                Some("histogram") => {
-                    let bounds = list::<Float64Type>(batch, "bounds", row);
-                    let counts = list::<Int64Type>(batch, "bucket_counts", row);
-                    let counts = counts.into_iter().map(i64::cast_unsigned).collect();
-                    (FamilyKind::Histogram, SampleValue::Histogram { bounds: bounds.into(), counts, sum, count })
+            let id = (points.series_id)(row).unwrap_or_default();
+            let time_unix_nano = (points.time)(row).unwrap_or_default();
+            if points.is_stale(row) {
+                // The sender says that there is nothing any more: it is not shown from now on.
+                if self.series.get(&id).is_some_and(|known| known.time_unix_nano <= time_unix_nano) {
+                    self.series.remove(&id);
                 }
-                Some("summary") => {
-                    let quantiles = list::<Float64Type>(batch, "quantiles", row);
-                    let values = list::<Float64Type>(batch, "quantile_values", row);
-                    let quantiles = quantiles.into_iter().zip(values).collect();
-                    (FamilyKind::Summary, SampleValue::Summary { quantiles, sum, count })
-                }
-                Some("exponential_histogram") => {
-                    adding = exponential::add;
-                    (FamilyKind::Histogram, exponential::classic(&exponential_of(batch, row), sum, count))
-                }
-                _ => continue,
-            };
-            self.put(batch, row, family, (temporality(row) == Some("delta")).then_some(adding), value);
+            } else if let Some(point) = (points.point)(row) {
+                self.put(batch, row, (id, time_unix_nano, now_ms), point, points.exemplars(row));
+            }
         }
     }
 
-    /// `adding`: how a delta is added up.
-    fn put(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind, adding: Option<Adding>, value: SampleValue) {
-        let id = number::<Int64Type>(batch, "series_id")(row).unwrap_or_default();
-        let time_unix_nano = number::<Int64Type>(batch, "time_unix_nano")(row).unwrap_or_default();
+    fn put(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        (id, time_unix_nano, now_ms): (i64, i64, i64),
+        point: Point,
+        exemplars: Vec<Exemplar>,
+    ) {
         if let Some(known) = self.series.get_mut(&id) {
-            if let Some(adding) = adding {
-                adding(&mut known.value, &value);
-            } else if time_unix_nano >= known.time_unix_nano {
-                known.value = value;
-            }
-            known.time_unix_nano = known.time_unix_nano.max(time_unix_nano);
-            known.seen_ms = crate::engine::now_ms();
+            known.take(point, time_unix_nano, now_ms);
+            known.take_exemplars(exemplars);
             return;
         }
         if self.series.len() >= self.series_max {
             self.overflowed += 1;
             return;
         }
-        let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();
-        let mut resource = map(batch, "resource_attributes", row);
-        resource.insert("service.name".to_owned(), word("service_name"));
-        let series = Series {
-            name: word("name"),
-            unit: word("unit"),
-            description: word("description"),
-            kind,
-            attributes: map(batch, "attributes", row),
-            resource: Arc::new(resource),
-            scope_name: word("scope_name"),
-            scope_version: word("scope_version"),
-            value,
-            time_unix_nano,
-            seen_ms: crate::engine::now_ms(),
-        };
+        let family = self.family(batch, row, point.kind);
+        let of = Arc::new(self.identity(batch, row));
+        // What is added up here has been counted since the first of it.
+        let since_first = point.is_delta.then_some(time_unix_nano);
+        let created_unix_nano = point.start_unix_nano.or(since_first);
+        let (value, seen_ms, none) = (point.value, now_ms, Arc::default());
+        let mut series = Series { of, family, value, time_unix_nano, created_unix_nano, seen_ms, exemplars: none };
+        series.take_exemplars(exemplars);
         self.series.insert(id, series);
+    }
+
+    /// The place of a row's family, made if there is none.
+    fn family(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind) -> usize {
+        let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();
+        let (key, description) = ((word("name"), word("unit"), kind), word("description"));
+        if let Some(place) = self.places.get(&key).copied() {
+            if let Some(family) = self.families.get_mut(place) {
+                family.describe(description);
+            }
+            return place;
+        }
+        self.places.insert(key.clone(), self.families.len());
+        self.families.push(FamilyOf { key, description, descriptions_differ: false });
+        self.families.len() - 1
+    }
+
+    fn identity(&mut self, batch: &RecordBatch, row: usize) -> Identity {
+        let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();
+        let mut attributes = points::map(batch, "attributes", row);
+        let mut resource = points::map(batch, "resource_attributes", row);
+        for promoted in &self.promoted {
+            promoted.put_back(batch, row, &mut attributes, &mut resource);
+        }
+        resource.insert("service.name".to_owned(), word("service_name"));
+        let scope = Scope {
+            name: word("scope_name"),
+            version: word("scope_version"),
+            schema_url: word("scope_schema_url"),
+            attributes: points::map(batch, "scope_attributes", row),
+        };
+        Identity::new(attributes, Some(shared(&mut self.resources, resource)), shared(&mut self.scopes, scope))
     }
 
     /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
     pub(crate) fn expire(&mut self, before_ms: i64) {
         self.series.retain(|_, series| series.seen_ms >= before_ms);
+        self.resources.retain(|resource| Arc::strong_count(resource) > 1);
+        self.scopes.retain(|scope| Arc::strong_count(scope) > 1);
+        self.forget_families();
+    }
+
+    /// Forgets families without series; the others move up.
+    fn forget_families(&mut self) {
+        let mut used = vec![false; self.families.len()];
+        for series in self.series.values() {
+            if let Some(used) = used.get_mut(series.family) {
+                *used = true;
+            }
+        }
+        let mut next = 0;
+        let mut moved = Vec::with_capacity(used.len());
+        for used in &used {
+            moved.push(next);
+            next += usize::from(*used);
+        }
+        for series in self.series.values_mut() {
+            series.family = moved.get(series.family).copied().unwrap_or_default();
+        }
+        let mut used = used.into_iter();
+        self.families.retain(|_| used.next().unwrap_or_default());
+        self.places = self.families.iter().enumerate().map(|(place, family)| (family.key.clone(), place)).collect();
     }
 
     /// Adds all series to a scrape.
     pub(crate) fn scrape(&self, scrape: &mut Scrape) {
-        let mut resources: BTreeMap<&Attributes, usize> = BTreeMap::new();
-        let mut families: BTreeMap<(&str, &str, &str), Family> = BTreeMap::new();
+        let empty = |family: &FamilyOf| Family {
+            name: family.key.0.clone(),
+            unit: family.key.1.clone(),
+            description: family.description.clone(),
+            descriptions_differ: family.descriptions_differ,
+            kind: family.key.2,
+            samples: Vec::new(),
+        };
+        let mut families: Vec<Family> = self.families.iter().map(empty).collect();
         for series in self.series.values() {
-            let next = scrape.resources.len();
-            let resource = *resources.entry(&series.resource).or_insert_with(|| {
-                scrape.resources.push(series.resource.as_ref().clone());
-                next
-            });
-            let key = (series.name.as_str(), series.unit.as_str(), word(series.kind));
-            let family = families.entry(key).or_insert_with(|| Family {
-                name: series.name.clone(),
-                unit: series.unit.clone(),
-                description: series.description.clone(),
-                kind: series.kind,
-                samples: Vec::new(),
-            });
-            family.samples.push(Sample {
-                attributes: series.attributes.clone(),
-                resource: Some(resource),
-                scope_name: series.scope_name.clone(),
-                scope_version: series.scope_version.clone(),
-                value: series.value.clone(),
-                time_ms: Some(series.time_unix_nano / 1_000_000),
-            });
-        }
-        scrape.families.extend(families.into_values());
-    }
-}
-
-fn word(kind: FamilyKind) -> &'static str {
-    match kind {
-        FamilyKind::Gauge => "gauge",
-        FamilyKind::UpDown => "up_down",
-        FamilyKind::Counter => "counter",
-        FamilyKind::Histogram => "histogram",
-        FamilyKind::Summary => "summary",
-    }
-}
-
-/// Adds a delta to what was added up so far. Bounds that changed begin anew.
-fn add(total: &mut SampleValue, delta: &SampleValue) {
-    match (total, delta) {
-        (SampleValue::Number(total), SampleValue::Number(delta)) => *total += delta,
-        (
-            SampleValue::Histogram { bounds, counts, sum, count },
-            SampleValue::Histogram { bounds: delta_bounds, counts: delta_counts, sum: delta_sum, count: delta_count },
-        ) if bounds == delta_bounds && counts.len() == delta_counts.len() => {
-            for (total, delta) in counts.iter_mut().zip(delta_counts) {
-                *total = total.saturating_add(*delta);
+            if let Some(family) = families.get_mut(series.family) {
+                family.samples.push(series.sample());
             }
-            *sum += delta_sum;
-            *count = count.saturating_add(*delta_count);
         }
-        (total, delta) => *total = delta.clone(),
+        scrape.families.extend(families);
     }
 }
 
-fn exponential_of(batch: &RecordBatch, row: usize) -> Exponential {
-    let whole = |name: &str| number::<Int64Type>(batch, name)(row).unwrap_or_default();
-    Exponential {
-        scale: whole("scale"),
-        offset: whole("positive_offset"),
-        counts: list::<Int64Type>(batch, "positive_counts", row),
-        not_positive: whole("zero_count").saturating_add(list::<Int64Type>(batch, "negative_counts", row).iter().sum()),
+impl Series {
+    /// Takes a further point.
+    fn take(&mut self, point: Point, time_unix_nano: i64, now_ms: i64) {
+        if point.is_delta {
+            if !points::add(&mut self.value, point.value) {
+                // It could not be added, and so all begins with it.
+                self.created_unix_nano = point.start_unix_nano.or(Some(time_unix_nano));
+            }
+        } else if time_unix_nano >= self.time_unix_nano {
+            self.value = point.value;
+            self.created_unix_nano = point.start_unix_nano;
+        }
+        self.time_unix_nano = self.time_unix_nano.max(time_unix_nano);
+        self.seen_ms = now_ms;
+    }
+
+    /// Exemplars stay until newer ones come: not every point has some.
+    fn take_exemplars(&mut self, mut exemplars: Vec<Exemplar>) {
+        if !exemplars.is_empty() {
+            exemplars.truncate(EXEMPLARS_MAX);
+            self.exemplars = exemplars.into();
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        Sample {
+            of: self.of.clone(),
+            value: self.value.clone(),
+            time_ms: Some(self.time_unix_nano / 1_000_000),
+            created_ms: self.created_unix_nano.map(|created| created / 1_000_000),
+            seen_ms: Some(self.seen_ms),
+            exemplars: self.exemplars.clone(),
+        }
     }
 }
 
-fn list<T: arrow::datatypes::ArrowPrimitiveType>(batch: &RecordBatch, name: &str, row: usize) -> Vec<T::Native> {
-    let Some(lists) = batch.column_by_name(name).and_then(|column| column.as_list_opt::<i32>()) else {
-        return Vec::new();
-    };
-    if lists.is_null(row) {
-        return Vec::new();
+impl FamilyOf {
+    /// Of several descriptions the longest is shown, and of those of one length the first in order.
+    fn describe(&mut self, description: String) {
+        if description == self.description || description.is_empty() {
+            return;
+        }
+        self.descriptions_differ |= !self.description.is_empty();
+        let rank = |text: &String| (std::cmp::Reverse(text.len()), text.clone());
+        if rank(&description) < rank(&self.description) {
+            self.description = description;
+        }
     }
-    lists.value(row).as_primitive::<T>().values().to_vec()
 }
 
-fn map(batch: &RecordBatch, name: &str, row: usize) -> Attributes {
-    let Some(maps) = batch.column_by_name(name).and_then(|column| column.as_map_opt()) else {
-        return Attributes::new();
-    };
-    entries(maps, row)
+/// One of each, shared by all series that have it.
+fn shared<T: Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, one: T) -> Arc<T> {
+    if let Some(known) = known.get(&one) {
+        return known.clone();
+    }
+    let one = Arc::new(one);
+    known.insert(one.clone());
+    one
 }
 
-fn entries(maps: &MapArray, row: usize) -> Attributes {
-    if maps.is_null(row) {
-        return Attributes::new();
-    }
-    let entries = maps.value(row);
-    let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
-    keys.iter()
-        .zip(values.iter())
-        .filter_map(|(key, value)| Some((key?.to_owned(), value.unwrap_or_default().to_owned())))
-        .collect()
-}
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,8 @@ async fn counters_that_no_rollup_reads_take_no_place_of_those_that_one_does() {
     // The scrape shows ten of the 31 series, and says how many points it left out.
     let scrape = bench.engine.scrape().await.unwrap();
     let family = scrape.families.iter().find(|family| family.name == "spanwise.points.overflow").unwrap();
-    let of = |what: &str| family.samples.iter().find(|sample| sample.attributes["of"] == what).unwrap().value.clone();
+    let of =
+        |what: &str| family.samples.iter().find(|sample| sample.of.attributes()["of"] == what).unwrap().value.clone();
     assert_eq!(of("counters"), crate::model::scrape::SampleValue::Number(0.0));
     assert!(matches!(of("scrape"), crate::model::scrape::SampleValue::Number(points) if points >= 21.0));
 }

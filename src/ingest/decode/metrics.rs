@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint,
-    SummaryDataPoint, metric::Data, number_data_point::Value,
+    SummaryDataPoint, exemplar, metric::Data, number_data_point::Value,
 };
 
 mod points;
@@ -22,7 +22,8 @@ columns! {
     /// The columns that `metrics` and `histograms` have in common.
     struct HeadColumns {
         name, unit, description, kind, temporality, is_monotonic, time, time_unix_nano, start_time_unix_nano,
-        scope_name, scope_version, attributes, resource_attributes, series_id, flags, exemplar_trace_ids,
+        scope_name, scope_version, scope_schema_url, scope_attributes, attributes, resource_attributes, series_id, flags,
+        exemplar_trace_ids, exemplar_span_ids, exemplar_values, exemplar_times_unix_nano,
     }
 }
 
@@ -85,6 +86,7 @@ impl MetricsPlan {
                 let scope_digest = tables.digest.attributes(resource_digest, attributes);
                 let of_scope = OfScope {
                     scope,
+                    schema_url: &scope_metrics.schema_url,
                     numbers: number_block.in_scope(&self.numbers, attributes),
                     histograms: histogram_block.in_scope(&self.histograms, attributes),
                     digest: tables.digest.words(scope_digest, &names),
@@ -106,6 +108,7 @@ impl MetricsPlan {
 /// What all metrics of a scope share.
 struct OfScope<'a> {
     scope: Option<&'a InstrumentationScope>,
+    schema_url: &'a str,
     numbers: Block<'a>,
     histograms: Block<'a>,
     digest: u64,
@@ -341,10 +344,31 @@ fn write_head<'a>(
     }
     rows.text_or_null(to.scope_name, of.scope.scope.map_or("", |scope| &scope.name));
     rows.text_or_null(to.scope_version, of.scope.scope.map_or("", |scope| &scope.version));
+    rows.text_or_null(to.scope_schema_url, of.scope.schema_url);
+    if let Some(scope) = of.scope.scope.filter(|scope| !scope.attributes.is_empty()) {
+        rows.map(to.scope_attributes, &scope.attributes);
+    }
     rows.int(to.series_id, series.cast_signed());
     rows.int(to.flags, point.flags.into());
-    let traced = point.exemplars.iter().filter(|exemplar| exemplar.trace_id.len() == 16);
-    rows.texts(to.exemplar_trace_ids, traced.map(|exemplar| hex(&exemplar.trace_id)));
+    write_exemplars(rows, to, point.exemplars);
+}
+
+/// Writes the exemplars that lead to a trace.
+fn write_exemplars(rows: &mut Rows<'_>, to: &HeadColumns, exemplars: &[Exemplar]) {
+    let traced = || exemplars.iter().filter(|exemplar| exemplar.trace_id.len() == 16);
+    let value = |exemplar: &Exemplar| match exemplar.value {
+        Some(exemplar::Value::AsDouble(value)) => value,
+        #[expect(clippy::cast_precision_loss, reason = "a value to show, not to count with")]
+        Some(exemplar::Value::AsInt(value)) => value as f64,
+        None => 0.0,
+    };
+    rows.texts(to.exemplar_trace_ids, traced().map(|exemplar| hex(&exemplar.trace_id)));
+    if traced().next().is_none() {
+        return;
+    }
+    rows.texts(to.exemplar_span_ids, traced().map(|exemplar| hex(&exemplar.span_id)));
+    rows.floats(to.exemplar_values, traced().map(value));
+    rows.ints(to.exemplar_times_unix_nano, traced().map(|exemplar| signed(exemplar.time_unix_nano)));
 }
 
 fn temporality_word(temporality: i32) -> Option<&'static str> {

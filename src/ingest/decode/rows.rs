@@ -180,6 +180,14 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Attributes as they are.
+    pub(super) fn map(&mut self, column: usize, attributes: &[KeyValue]) {
+        if let Some(Column::Map(map)) = self.columns.get_mut(column) {
+            self.bytes +=
+                map.append(attributes.iter().map(|kv| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
+        }
+    }
+
     pub(super) fn text(&mut self, column: usize, value: &str) {
         if let Some(Column::Text(builder)) = self.columns.get_mut(column) {
             self.bytes += value.len();

@@ -1,19 +1,65 @@
 //! Content negotiation of a scrape, as `Accept` and `Accept-Encoding` ask for it.
 
-use super::text::Format;
+use super::escape::Escaping;
 
-/// The format that the client likes best; of equals the first named; text 0.0.4 where nothing fits.
-pub(super) fn format(accept: &str) -> Format {
-    best(accept, |range, parameters| {
-        let version = parameters.iter().find(|(name, _)| *name == "version").map(|(_, value)| *value);
-        match (range, version) {
-            ("application/openmetrics-text", None | Some("1.0.0")) => Some(Format::OpenMetrics),
-            ("text/plain", Some("1.0.0")) => Some(Format::Text100),
-            ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Some(Format::Text004),
-            _ => None,
-        }
-    })
-    .unwrap_or(Format::Text004)
+/// A format of the exposition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `text/plain; version=0.0.4`.
+    Text004,
+    /// `text/plain; version=1.0.0`: the same text, where names may stand in quotes.
+    Text100,
+    /// `application/openmetrics-text; version=1.0.0`.
+    OpenMetrics,
+    /// `application/vnd.google.protobuf`, each family behind its length.
+    Protobuf,
+}
+
+/// What a scrape is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) format: Format,
+    pub(super) escaping: Escaping,
+}
+
+impl Wish {
+    /// The response's `Content-Type`.
+    pub(super) fn content_type(self) -> String {
+        let format = match self.format {
+            Format::Text004 => "text/plain; version=0.0.4; charset=utf-8",
+            Format::Text100 => "text/plain; version=1.0.0; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Format::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        };
+        format!("{format}; escaping={}", self.escaping.word())
+    }
+}
+
+/// What the client likes best; of equals the first named; text 0.0.4 where nothing fits.
+pub(super) fn wish(accept: &str, with_open_metrics: bool) -> Wish {
+    let chosen = best(accept, |range, parameters| {
+        let of = |wanted: &str| {
+            parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+        };
+        let format = match (range, of("version")) {
+            ("application/openmetrics-text", None | Some("1.0.0")) if with_open_metrics => Format::OpenMetrics,
+            ("application/vnd.google.protobuf", _)
+                if of("proto") == Some("io.prometheus.client.MetricFamily") && of("encoding") == Some("delimited") =>
+            {
+                Format::Protobuf
+            }
+            ("text/plain", Some("1.0.0")) => Format::Text100,
+            ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text004,
+            _ => return None,
+        };
+        let named = Escaping::ALL.into_iter().find(|scheme| of("escaping") == Some(scheme.word())).unwrap_or_default();
+        // The older text has no quotes around names.
+        let cannot = format == Format::Text004 && named == Escaping::AllowUtf8;
+        Some(Wish { format, escaping: if cannot { Escaping::default() } else { named } })
+    });
+    chosen.unwrap_or(Wish { format: Format::Text004, escaping: Escaping::default() })
 }
 
 /// True if the client takes gzip.
@@ -51,6 +97,15 @@ fn ranges(header: &str) -> impl Iterator<Item = (&str, Vec<(&str, &str)>, f32)> 
 mod tests {
     use super::*;
 
+    const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    /// Prometheus 3's headers, of its `scrape.acceptHeader`: the second where native histograms are scraped.
+    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    const PROMETHEUS_3_NATIVE: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+        encoding=delimited;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;\
+        q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
     #[test]
     fn the_format_is_what_the_client_likes_best() {
         for (accept, expected) in [
@@ -66,18 +121,43 @@ mod tests {
                  text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
                 Format::OpenMetrics,
             ),
-            // Prometheus 3.
-            (
-                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;\
-                 version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;\
-                 q=0.2,*/*;q=0.1",
-                Format::OpenMetrics,
-            ),
+            (PROMETHEUS_3, Format::OpenMetrics),
+            (PROMETHEUS_3_NATIVE, Format::Protobuf),
+            (PROTOBUF, Format::Protobuf),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Format::Text004),
+            ("application/vnd.google.protobuf;encoding=delimited,text/plain;version=1.0.0;q=0.1", Format::Text100),
             ("text/plain;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.2", Format::Text100),
             ("application/openmetrics-text;q=0", Format::Text004),
         ] {
-            assert_eq!(format(accept), expected, "{accept}");
+            assert_eq!(wish(accept, true).format, expected, "{accept}");
         }
+    }
+
+    #[test]
+    fn open_metrics_is_passed_over_where_it_is_not_enabled() {
+        assert_eq!(wish(PROMETHEUS_3, false), Wish { format: Format::Text100, escaping: Escaping::AllowUtf8 });
+        assert_eq!(wish(PROMETHEUS_3_NATIVE, false).format, Format::Protobuf);
+    }
+
+    #[test]
+    fn names_are_escaped_as_the_chosen_range_asks_and_never_quoted_in_the_older_text() {
+        for (accept, expected) in [
+            (
+                "text/plain;version=1.0.0;escaping=dots;q=0.1, text/plain;version=0.0.4;escaping=values",
+                Escaping::Values,
+            ),
+            ("text/plain;version=1.0.0;escaping=allow-utf-8", Escaping::AllowUtf8),
+            ("text/plain;version=1.0.0", Escaping::Underscores),
+            ("text/plain;version=1.0.0;escaping=none", Escaping::Underscores),
+            ("text/plain;version=0.0.4;escaping=allow-utf-8", Escaping::Underscores),
+            ("*/*;escaping=dots", Escaping::Dots),
+        ] {
+            assert_eq!(wish(accept, true).escaping, expected, "{accept}");
+        }
+        let told = wish(&format!("{PROTOBUF};escaping=allow-utf-8"), false).content_type();
+        let expected = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+                        escaping=allow-utf-8";
+        assert_eq!(told, expected);
     }
 
     #[test]

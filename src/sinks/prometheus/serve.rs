@@ -1,9 +1,13 @@
 //! The endpoint that Prometheus scrapes.
 
-use super::accept;
-use super::families::{Labels, name_scrape};
-use super::names;
-use super::text;
+use super::accept::{self, Format, Wish};
+use super::body::Body;
+use super::exposition::{self, Style};
+use super::families::Remark;
+use super::layout::Layout;
+use super::names::Translation;
+use super::naming::{Labels, Naming};
+use super::selection::Selection;
 use crate::model::scrape::Scrape;
 use crate::sinks::settings::Secret;
 use async_trait::async_trait;
@@ -14,15 +18,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use std::collections::{BTreeMap, HashSet};
-use std::io::BufWriter;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// How much text is compressed at a time.
-const PIECE_BYTES: usize = 64 << 10;
+/// Layouts that are kept: one for each form that somebody asks for.
+const LAYOUTS_MAX: usize = 3;
+/// Names of which a fault has been told that are remembered; of more nothing is told.
+const TOLD_MAX: usize = 10_000;
 
 /// Where a scrape comes from.
 #[async_trait]
@@ -46,6 +51,18 @@ pub struct PrometheusSettings {
     /// Give `OpenMetrics` to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
     /// expect `50`.
     pub enable_open_metrics: bool,
+    /// How names are translated.
+    pub translation: Translation,
+    /// A series is shown for this long after it last came in.
+    pub metric_expiration: Duration,
+    /// Resource attributes that become labels of each series, besides `target_info`.
+    pub resource_labels: Selection,
+    /// Leave out the labels of the instrumentation scope.
+    pub without_scope_info: bool,
+    /// Tell in `OpenMetrics`, too, when counting began.
+    pub created_timestamps: bool,
+    /// Give exponential histograms classic buckets in the protobuf format, too, where they are native.
+    pub classic_histograms: bool,
     /// Where it is served.
     pub path: String,
     /// Scrapes answered at once; more are answered 503.
@@ -63,6 +80,12 @@ impl Default for PrometheusSettings {
             const_labels: BTreeMap::new(),
             send_timestamps: false,
             enable_open_metrics: false,
+            translation: Translation::default(),
+            metric_expiration: Duration::from_mins(5),
+            resource_labels: Selection::default(),
+            without_scope_info: false,
+            created_timestamps: true,
+            classic_histograms: false,
             path: "/metrics".to_owned(),
             scrapes_max: 4,
             timeout: Duration::from_secs(10),
@@ -84,8 +107,8 @@ pub async fn serve(
     let path = if settings.path.starts_with('/') { settings.path.clone() } else { format!("/{}", settings.path) };
     let endpoint = Arc::new(Endpoint {
         source,
-        namespace: names::namespace(&settings.namespace),
-        const_labels: names::labels(&settings.const_labels),
+        naming: naming(&settings),
+        layouts: Mutex::default(),
         scrapes: Semaphore::new(settings.scrapes_max.max(1)),
         told: Mutex::default(),
         settings,
@@ -99,11 +122,31 @@ pub async fn serve(
 struct Endpoint {
     source: Arc<dyn ScrapeSource>,
     settings: PrometheusSettings,
-    namespace: String,
-    const_labels: Labels,
+    /// As it is for whoever wants no name escaped.
+    naming: Naming,
+    /// What was in order at the last scrape, by what was asked for; the one used last stands last.
+    layouts: Mutex<Vec<(Wish, Layout)>>,
     scrapes: Semaphore,
-    /// Names of which a fault has been logged, so that each is logged once.
-    told: Mutex<HashSet<String>>,
+    /// What has been logged, so that each is logged once.
+    told: Mutex<HashSet<Remark>>,
+}
+
+fn naming(settings: &PrometheusSettings) -> Naming {
+    let translation = settings.translation;
+    let mut const_labels = Labels::new();
+    for (name, value) in &settings.const_labels {
+        if let Some(label) = translation.label(name) {
+            const_labels.insert(label.into_owned(), value.clone());
+        }
+    }
+    Naming {
+        translation,
+        namespace: translation.namespace(&settings.namespace),
+        const_labels,
+        resource_labels: settings.resource_labels.clone(),
+        without_scope: settings.without_scope_info,
+        ..Naming::default()
+    }
 }
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
@@ -123,21 +166,19 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
         Err(_) => return (StatusCode::SERVICE_UNAVAILABLE, "the metrics could not be read in time\n").into_response(),
     };
     let text_of = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = if endpoint.settings.enable_open_metrics {
-        accept::format(text_of(header::ACCEPT))
-    } else {
-        text::Format::Text004
-    };
+    let wish = accept::wish(text_of(header::ACCEPT), endpoint.settings.enable_open_metrics);
     let with_gzip = accept::takes_gzip(text_of(header::ACCEPT_ENCODING));
     let shared = Arc::clone(&endpoint);
     // Printing takes a while where there are many series, and would hold up a worker.
-    let printed = tokio::task::spawn_blocking(move || shared.print(&scrape, format, with_gzip)).await;
+    let printed = tokio::task::spawn_blocking(move || shared.print(&scrape, wish, with_gzip)).await;
     let Ok(Ok(body)) = printed else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be printed\n").into_response();
     };
     let mut response = body.into_response();
     let head = response.headers_mut();
-    head.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    if let Ok(content_type) = HeaderValue::from_str(&wish.content_type()) {
+        head.insert(header::CONTENT_TYPE, content_type);
+    }
     head.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     if with_gzip {
         head.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -153,34 +194,70 @@ impl Endpoint {
         bearer.is_some_and(|(_, sent)| token.equals(sent.trim()))
     }
 
-    /// Whether nothing has been said of a name yet.
-    fn is_news(&self, name: &str) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    fn print(&self, scrape: &Scrape, wish: Wish, with_gzip: bool) -> std::io::Result<Vec<u8>> {
+        let naming = Naming { escaping: wish.escaping, ..self.naming.clone() };
+        let style = Style {
+            with_times: self.settings.send_timestamps,
+            with_created: self.settings.created_timestamps,
+            with_classic: self.settings.classic_histograms,
+        };
+        let mut layout = self.take_layout(wish);
+        let kept = (&mut layout, Body::new(with_gzip), live_from_ms(self.settings.metric_expiration));
+        let (body, remarks) = exposition::print(scrape, &naming, wish, &style, kept)?;
+        self.keep_layout(wish, layout);
+        remarks.into_iter().for_each(|remark| self.tell(remark));
+        Ok(body)
     }
 
-    fn print(&self, scrape: &Scrape, format: text::Format, with_gzip: bool) -> std::io::Result<Vec<u8>> {
-        let named = name_scrape(scrape, &self.namespace, &self.const_labels);
-        for (name, kind) in named.collisions.iter().filter(|(name, _)| self.is_news(name)) {
-            tracing::warn!(
+    /// The layout of a form. It is taken out, so that scrapes do not wait for one another.
+    fn take_layout(&self, wish: Wish) -> Layout {
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = layouts.iter().position(|(of, _)| same_labels(*of, wish));
+        kept.map(|at| layouts.remove(at).1).unwrap_or_default()
+    }
+
+    fn keep_layout(&self, wish: Wish, layout: Layout) {
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        layouts.retain(|(of, _)| !same_labels(*of, wish));
+        if layouts.len() >= LAYOUTS_MAX {
+            layouts.remove(0);
+        }
+        layouts.push((wish, layout));
+    }
+
+    /// Says it in the log, once.
+    fn tell(&self, remark: Remark) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX || !told.insert(remark.clone()) {
+            return;
+        }
+        drop(told);
+        match remark {
+            Remark::Collision(name, kind) => tracing::warn!(
                 name,
                 ?kind,
                 "two metrics of different types or units have one Prometheus name: the second is left out"
-            );
+            ),
+            Remark::Descriptions(name) => {
+                tracing::info!(name, "senders describe a metric differently: one description is shown");
+            }
+            Remark::Nameless(name) => {
+                tracing::warn!(name, "a metric has no sign that its name may keep: it is left out")
+            }
+            Remark::Repeated(name) => tracing::warn!(name, "a summary gives a quantile twice: the first is kept"),
         }
-        for name in named.repeated.iter().filter(|name| self.is_news(name)) {
-            tracing::warn!(name, "a summary gives a quantile twice: the first is kept");
-        }
-        let with_times = self.settings.send_timestamps;
-        if !with_gzip {
-            let mut body = Vec::new();
-            text::print(&named, format, with_times, &mut body)?;
-            return Ok(body);
-        }
-        // The text itself is never held: pieces of it go through the encoder.
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        text::print(&named, format, with_times, BufWriter::with_capacity(PIECE_BYTES, &mut encoder))?;
-        encoder.finish()
     }
+}
+
+/// Whether labels are printed alike: all texts print them in one way.
+fn same_labels(one: Wish, other: Wish) -> bool {
+    one.escaping == other.escaping && (one.format == Format::Protobuf) == (other.format == Format::Protobuf)
+}
+
+/// What came in before this time of our clock has expired.
+fn live_from_ms(expiration: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_sub(expiration).as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

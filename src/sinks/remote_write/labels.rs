@@ -1,9 +1,10 @@
 //! Names and labels of series: what resource, scope and point become.
 
-use super::settings::{Promotion, RemoteWriteSettings};
+use super::settings::RemoteWriteSettings;
 use crate::model::scrape::FamilyKind;
 use crate::sinks::attributes::{Attributes, as_string};
-use crate::sinks::prometheus::names::{FamilyName, Translation};
+use crate::sinks::prometheus::names::FamilyName;
+use crate::sinks::prometheus::{Selection, Translation};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ pub(super) struct Naming {
     translation: Translation,
     namespace: String,
     external: Labels,
-    promotion: Option<Promotion>,
+    promoted: Selection,
     with_scope: bool,
 }
 
@@ -40,7 +41,7 @@ impl Naming {
             translation,
             namespace: translation.namespace(&settings.namespace),
             external: settings.external_labels.iter().filter_map(named).collect(),
-            promotion: settings.promotion.clone(),
+            promoted: settings.resource_labels.clone(),
             with_scope: settings.with_scope,
         }
     }
@@ -65,10 +66,11 @@ impl Naming {
         if let Some(instance) = text("service.instance.id") {
             identity.insert("instance".to_owned(), instance.into_owned());
         }
-        let promoted = match &self.promotion {
-            Some(promotion) => plain(attributes).into_iter().filter(|(name, _)| promotion.promotes(name)).collect(),
-            None => BTreeMap::new(),
-        };
+        let mut promoted = BTreeMap::new();
+        if !self.promoted.is_empty() {
+            promoted = plain(attributes);
+            promoted.retain(|name, _| self.promoted.takes(name));
+        }
         OfResource { identity, promoted }
     }
 

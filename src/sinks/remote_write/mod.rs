@@ -9,6 +9,7 @@ mod infos;
 mod labels;
 mod mapping;
 mod native;
+mod parts;
 mod points;
 mod proto;
 mod requests;
@@ -17,7 +18,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{MessageChoice, Promotion, RemoteWriteSettings};
+pub use settings::{MessageChoice, RemoteWriteSettings};
 
 use super::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use super::temporality::to_cumulative::ToCumulative;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use infos::Infos;
 use mapping::Mapping;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use parts::Part;
 use prost::Message as _;
 use proto::Request;
 use requests::Samples;
@@ -39,6 +41,8 @@ use std::sync::Arc;
 
 /// What the sums of delta points may take in memory.
 const SUMS_BYTES_MAX: usize = 64 << 20;
+/// No request is cut into parts smaller than this, before compression, only to send them side by side.
+const PART_BYTES_LEAST: usize = 128 << 10;
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 
 /// The target of an exporter.
@@ -118,6 +122,18 @@ impl RemoteWrite {
         Ok(answer)
     }
 
+    async fn send_part(&self, part: &Part) -> Outcome {
+        let (message, answer) = match self.negotiated(&part.request).await {
+            Ok(answered) => answered,
+            Err(outcome) => return outcome,
+        };
+        let outcome = answer.outcome(message, Samples::of(&part.request), part.payload.items);
+        if matches!(outcome, Outcome::Delivered { .. } | Outcome::InPart { .. }) {
+            self.infos.sent(&part.request);
+        }
+        outcome
+    }
+
     /// Sends in the message that the target is known to take. One that turns out to know 1.0 alone gets that at once.
     async fn negotiated(&self, request: &Request) -> Result<(Message, Answer), Outcome> {
         let (message, is_known) = self.negotiation.message(self.settings.message);
@@ -150,7 +166,7 @@ impl Target for RemoteWrite {
     fn map(&self, _signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         let request = ExportMetricsServiceRequest::decode(request.clone())?;
         let (written, unfit) = self.mapping.write(&self.mapping.collect(&request));
-        let packed = requests::pack(written, self.settings.bytes_max, self.settings.at_once);
+        let packed = requests::pack(written, self.settings.bytes_max);
         let payload = |packed: requests::Packed| Payload {
             signal: Signal::Metrics,
             route: "",
@@ -166,10 +182,8 @@ impl Target for RemoteWrite {
 
     fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {
         let request = Request::decode(payload.body.clone()).ok()?;
-        let (first, rest) = requests::halves(&request)?;
-        let items = payload.items / 2;
-        let half = |request: Request, items| Payload { items, body: request.encode_to_vec().into(), ..payload.clone() };
-        Some((half(first, payload.items - items), half(rest, items)))
+        let mut halves = parts::of(payload, requests::parts(&request, 2)).into_iter();
+        Some((halves.next()?.payload, halves.next()?.payload))
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
@@ -181,14 +195,13 @@ impl Target for RemoteWrite {
         if request.timeseries.is_empty() {
             return Outcome::delivered();
         }
-        let (message, answer) = match self.negotiated(&request).await {
-            Ok(answered) => answered,
-            Err(outcome) => return outcome,
-        };
-        let outcome = answer.outcome(message, Samples::of(&request), payload.items);
-        if matches!(outcome, Outcome::Delivered { .. } | Outcome::InPart { .. }) {
-            self.infos.sent(&request);
-        }
-        outcome
+        // Each of them has other series, and all of them end before the next batch: the points of a series keep their order.
+        let number_of = (payload.body.len() / PART_BYTES_LEAST).clamp(1, self.settings.at_once.max(1));
+        let all = if number_of == 1 { vec![request] } else { requests::parts(&request, number_of) };
+        let sending = parts::of(payload, all).into_iter().map(async |part| {
+            let outcome = self.send_part(&part).await;
+            (part, outcome)
+        });
+        parts::together(payload, futures::future::join_all(sending).await)
     }
 }

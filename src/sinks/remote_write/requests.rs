@@ -9,8 +9,6 @@ use super::proto::{
 use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
-/// No request is cut into parts smaller than this only to send them side by side.
-const PART_BYTES_LEAST: usize = 128 << 10;
 /// Bytes of a sample, and of a reference to a text, at most.
 const SAMPLE_BYTES: usize = 29;
 const REFERENCE_BYTES: usize = 4;
@@ -21,17 +19,13 @@ pub(super) struct Packed {
     pub(super) items: u64,
 }
 
-/// All series as requests of at most `bytes_max`, unless one group alone has more. Where that makes sense it is up to
-/// `at_once` of them; each series stands in one.
-pub(super) fn pack(written: Vec<Written>, bytes_max: usize, at_once: usize) -> Vec<Packed> {
-    let total: usize = written.iter().map(|written| Builder::default().cost(written)).sum();
-    let part = (total / at_once.max(1)).max(PART_BYTES_LEAST);
-    let bound = bytes_max.min(part);
+/// All series as requests of at most `bytes_max`, unless one group alone has more. Each series stands in one.
+pub(super) fn pack(written: Vec<Written>, bytes_max: usize) -> Vec<Packed> {
     let mut packed = Vec::new();
     let mut builder = Builder::default();
     for written in written {
         let cost = builder.cost(&written);
-        if builder.bytes + cost > bound && !builder.request.timeseries.is_empty() {
+        if builder.bytes + cost > bytes_max && !builder.request.timeseries.is_empty() {
             packed.push(std::mem::take(&mut builder).finish());
         }
         builder.add(&written);
@@ -127,32 +121,47 @@ impl Builder {
         place
     }
 
+    /// Series of another request with their texts at the places that they have here.
+    fn moved(&mut self, request: &Request, timeseries: &[TimeSeries]) -> Vec<TimeSeries> {
+        let one = |series: &TimeSeries| {
+            let mut series = series.clone();
+            let mut place = |reference: &mut u32| *reference = self.place(symbol(request, *reference));
+            series.labels_refs.iter_mut().for_each(&mut place);
+            series.exemplars.iter_mut().flat_map(|exemplar| &mut exemplar.labels_refs).for_each(&mut place);
+            if let Some(metadata) = &mut series.metadata {
+                place(&mut metadata.help_ref);
+                place(&mut metadata.unit_ref);
+            }
+            series
+        };
+        timeseries.iter().map(one).collect()
+    }
+
     fn finish(self) -> Packed {
         Packed { request: self.request, items: self.items }
     }
 }
 
-/// A request as two of about the same size; `None` where it holds one series.
-pub(super) fn halves(request: &Request) -> Option<(Request, Request)> {
-    let (first, rest) = request.timeseries.split_at(request.timeseries.len() / 2);
-    (!first.is_empty()).then(|| (part(request, first), part(request, rest)))
+/// A request as so many of about the same size, or as many as it has series.
+pub(super) fn parts(request: &Request, number_of: usize) -> Vec<Request> {
+    let each = request.timeseries.len().div_ceil(number_of.max(1)).max(1);
+    request.timeseries.chunks(each).map(|series| part(request, series)).collect()
+}
+
+/// Requests as one.
+pub(super) fn joined(requests: &[Request]) -> Request {
+    let mut builder = Builder::default();
+    for request in requests {
+        let timeseries = builder.moved(request, &request.timeseries);
+        builder.request.timeseries.extend(timeseries);
+    }
+    builder.request
 }
 
 /// Some series of a request with the texts that they need.
 fn part(request: &Request, timeseries: &[TimeSeries]) -> Request {
     let mut builder = Builder::default();
-    let timeseries = timeseries.iter().map(|series| {
-        let mut series = series.clone();
-        let mut moved = |reference: &mut u32| *reference = builder.place(symbol(request, *reference));
-        series.labels_refs.iter_mut().for_each(&mut moved);
-        series.exemplars.iter_mut().flat_map(|exemplar| &mut exemplar.labels_refs).for_each(&mut moved);
-        if let Some(metadata) = &mut series.metadata {
-            moved(&mut metadata.help_ref);
-            moved(&mut metadata.unit_ref);
-        }
-        series
-    });
-    let timeseries = timeseries.collect();
+    let timeseries = builder.moved(request, timeseries);
     Request { timeseries, ..builder.request }
 }
 

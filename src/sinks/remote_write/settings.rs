@@ -1,8 +1,7 @@
 //! Settings of `exporters.prometheusremotewrite`.
 
-use crate::sinks::prometheus::Translation;
+use crate::sinks::prometheus::{Selection, Translation};
 use crate::sinks::settings::ClientSettings;
-use globset::GlobSet;
 use std::collections::BTreeMap;
 
 /// Which of the two messages is sent.
@@ -13,23 +12,6 @@ pub enum MessageChoice {
     NewestKnown,
     /// 1.0 alone.
     Old,
-}
-
-/// Which attributes of a resource become labels of all of its series.
-#[derive(Debug, Clone)]
-pub struct Promotion {
-    /// All where empty.
-    pub included: GlobSet,
-    /// Wins over `included`.
-    pub excluded: GlobSet,
-}
-
-impl Promotion {
-    /// Whether an attribute becomes a label.
-    #[must_use]
-    pub fn promotes(&self, name: &str) -> bool {
-        (self.included.is_empty() || self.included.is_match(name)) && !self.excluded.is_match(name)
-    }
 }
 
 /// A target that takes Prometheus remote write.
@@ -45,8 +27,8 @@ pub struct RemoteWriteSettings {
     pub translation: Translation,
     /// Labels of all series that do not have them.
     pub external_labels: BTreeMap<String, String>,
-    /// Attributes of resources that become labels; none where `None`.
-    pub promotion: Option<Promotion>,
+    /// Attributes of resources that become labels of all of their series.
+    pub resource_labels: Selection,
     /// Whether `target_info` is sent.
     pub with_target_info: bool,
     /// Whether labels tell of the instrumentation scope.
@@ -57,6 +39,6 @@ pub struct RemoteWriteSettings {
     pub message: MessageChoice,
     /// A request holds no more bytes than this before compression, unless one series alone has more.
     pub bytes_max: usize,
-    /// Requests of one batch that may be under way at once, each of other series.
+    /// Requests of one batch that may be under way at once, each of other series and none of them small.
     pub at_once: usize,
 }

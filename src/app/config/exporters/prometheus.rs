@@ -4,10 +4,9 @@ use crate::app::config::collector;
 use crate::app::config::components::{Guard, Reading, loopback};
 use crate::app::config::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
-use crate::sinks::prometheus::PrometheusSettings;
+use crate::sinks::prometheus::{PrometheusSettings, Selection, Translation};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, PrometheusSettings) {
     let auth_token = map.secret("auth_token");
@@ -17,64 +16,79 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
     if !is_plain_path(&path) {
         map.fault("path", format!("expected a path such as /metrics, found {path:?}"));
     }
+    let defaults = PrometheusSettings::default();
     let settings = PrometheusSettings {
         namespace: map.text("namespace").unwrap_or_default(),
         const_labels: map.map("const_labels").map_or_else(BTreeMap::new, |map| labels(&map)),
         send_timestamps: map.bool("send_timestamps").unwrap_or(false),
         enable_open_metrics: map.bool("enable_open_metrics").unwrap_or(false),
+        translation: translation(&map),
+        metric_expiration: map.duration_above_zero("metric_expiration").unwrap_or(defaults.metric_expiration),
+        resource_labels: resource_labels(&map),
+        without_scope_info: map.bool("without_scope_info").unwrap_or(false),
+        created_timestamps: map.bool("created_timestamps").unwrap_or(defaults.created_timestamps),
+        classic_histograms: map.bool("classic_histograms").unwrap_or(false),
         path,
-        scrapes_max: map.count("scrapes_max", 1).unwrap_or(4),
-        timeout: map.duration_above_zero("timeout").unwrap_or(Duration::from_secs(10)),
+        scrapes_max: map.count("scrapes_max", 1).unwrap_or(defaults.scrapes_max),
+        timeout: map.duration_above_zero("timeout").unwrap_or(defaults.timeout),
         auth_token,
     };
-    let strategy = "UnderscoreEscapingWithSuffixes";
-    if let Some(other) = map.text("translation_strategy").filter(|other| other != strategy) {
-        map.fault(
-            "translation_strategy",
-            format!("expected {strategy}, which is all that is offered yet, found {other:?}"),
-        );
-    }
-    if map.bool("add_metric_suffixes") == Some(false) {
-        map.fault("add_metric_suffixes", "expected true: names without suffixes are not offered yet");
-    }
-    if let Some(conversion) = map.map("resource_to_telemetry_conversion") {
-        if conversion.bool("enabled") == Some(true) {
-            conversion.fault("enabled", "is not supported yet; join with `target_info` in PromQL in its place");
-        }
-        conversion.get("exclude_service_attributes");
-        conversion.finish();
-    }
-    if let Some(constant) = map.map("resource_constant_labels") {
-        if constant.bool("enabled") == Some(true) {
-            constant.fault("enabled", "is not supported yet; write them as `const_labels`");
-        }
-        constant.entries();
-    }
     collector::http(reading, &map);
-    reading.note_key(
-        &map,
-        "without_scope_info",
-        "is not followed: what came in with a scope keeps its otel_scope_* labels",
-    );
-    reading.note_key(
-        &map,
-        "metric_expiration",
-        "is not followed: a series that came in is shown for an hour after its last point",
-    );
     reading.without_effect(&map, &["read_timeout", "cors", "max_request_body_size", "sending_queue"]);
     map.finish();
     (address, settings)
+}
+
+/// `translation_strategy`, and the older `add_metric_suffixes` where that is not set.
+fn translation(map: &MapReader<'_>) -> Translation {
+    let suffixes = map.bool("add_metric_suffixes").unwrap_or(true);
+    let older = if suffixes { Translation::default() } else { Translation::UnderscoreEscapingWithoutSuffixes };
+    map.word("translation_strategy", &Translation::WORDS).unwrap_or(older)
+}
+
+/// `resource_constant_labels`, or the older `resource_to_telemetry_conversion`.
+pub(super) fn resource_labels(map: &MapReader<'_>) -> Selection {
+    let constant = map.map("resource_constant_labels").map(|of| {
+        for key in ["enabled", "exclude_service_attributes"] {
+            if of.bool(key) == Some(true) {
+                of.fault(
+                    key,
+                    "belongs to resource_to_telemetry_conversion; expected lists of names, `included` and `excluded`",
+                );
+            }
+        }
+        let selection = Selection::new(&of.strs("included"), &of.strs("excluded"));
+        of.finish();
+        selection
+    });
+    let converted = map.map("resource_to_telemetry_conversion").map(|of| {
+        let enabled = of.bool("enabled").unwrap_or(false);
+        let without_service = of.bool("exclude_service_attributes").unwrap_or(false);
+        of.finish();
+        let (included, excluded): (&[&str], &[&str]) = match (enabled, without_service) {
+            (false, _) => (&[], &[]),
+            (true, false) => (&["*"], &[]),
+            (true, true) => (&["*"], &["service.name", "service.namespace", "service.instance.id"]),
+        };
+        (enabled, Selection::new(included, excluded))
+    });
+    if constant.is_some() && converted.as_ref().is_some_and(|(enabled, _)| *enabled) {
+        map.fault(
+            "resource_to_telemetry_conversion",
+            "says which attributes become labels, as resource_constant_labels does; expected one of the two",
+        );
+    }
+    constant.or(converted.map(|(_, selection)| selection)).unwrap_or_default()
 }
 
 fn labels(map: &MapReader<'_>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     for entry in map.entries() {
         let name = &entry.key;
-        let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         if ["le", "quantile"].contains(&name.as_str()) {
             map.fault(name, "expected a label that histograms and summaries do not have themselves");
-        } else if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with("__") {
-            map.fault(name, format!("expected the name of a label: letters, digits and _, found {name:?}"));
+        } else if name.starts_with("__") || !name.contains(|c: char| c.is_ascii_alphanumeric()) {
+            map.fault(name, format!("expected the name of a label, with letters or digits, found {name:?}"));
         } else if let Some(value) = map.text(name) {
             labels.insert(name.clone(), value);
         }

@@ -1,13 +1,12 @@
 //! `prometheusremotewrite`, also under its newer name `prometheus_remote_write`.
 
-use super::common;
+use super::{common, prometheus};
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::sinks::prometheus::Translation;
-use crate::sinks::remote_write::{MessageChoice, Promotion, RemoteWriteSettings};
+use crate::sinks::remote_write::{MessageChoice, RemoteWriteSettings};
 use crate::sinks::settings::{ClientSettings, Compression};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,8 +15,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const BYTES_MAX: usize = 3_000_000;
 /// The protocol's own headers.
 const RESERVED: [&str; 4] = ["content-encoding", "content-type", "user-agent", "x-prometheus-remote-write-version"];
-/// Attributes that `job` and `instance` are made of.
-const IDENTITY: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
 pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWriteSettings> {
     let nested = map.map("http");
@@ -36,7 +33,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWr
         namespace: map.text("namespace").unwrap_or_default(),
         translation: translation(&map, message),
         external_labels: map.map("external_labels").map_or_else(BTreeMap::new, |labels| external(&labels)),
-        promotion: promotion(&map),
+        resource_labels: prometheus::resource_labels(&map),
         with_target_info: enabled(&map, "target_info").unwrap_or(true),
         with_scope: !map.bool("disable_scope_info").unwrap_or(false),
         send_metadata: map.bool("send_metadata").unwrap_or(false),
@@ -129,60 +126,6 @@ fn external(map: &MapReader<'_>) -> BTreeMap<String, String> {
         }
     }
     labels
-}
-
-/// `resource_constant_labels`, or its older form `resource_to_telemetry_conversion`.
-fn promotion(map: &MapReader<'_>) -> Option<Promotion> {
-    let old = map.map("resource_to_telemetry_conversion");
-    let old = old.and_then(|old| {
-        let is_enabled = old.bool("enabled").unwrap_or(false);
-        let without_identity = old.bool("exclude_service_attributes").unwrap_or(false);
-        let (included, mut excluded) = (globs(&old, "included"), globs(&old, "excluded"));
-        let asks = is_enabled || !included.is_empty() || !excluded.is_empty();
-        old.finish();
-        if without_identity {
-            excluded = with_identity(excluded);
-        }
-        asks.then_some(Promotion { included: set(included), excluded: set(excluded) })
-    });
-    let new = map.map("resource_constant_labels").and_then(|new| {
-        let (included, excluded) = (globs(&new, "included"), globs(&new, "excluded"));
-        let asks = !included.is_empty() || !excluded.is_empty();
-        new.finish();
-        asks.then_some(Promotion { included: set(included), excluded: set(excluded) })
-    });
-    if old.is_some() && new.is_some() {
-        map.fault(
-            "resource_to_telemetry_conversion",
-            "says the same as resource_constant_labels; expected one of the two",
-        );
-    }
-    new.or(old)
-}
-
-fn globs(map: &MapReader<'_>, key: &str) -> Vec<globset::Glob> {
-    let glob = |text: String| match GlobBuilder::new(&text).build() {
-        Ok(glob) => Some(glob),
-        Err(error) => {
-            map.fault(key, format!("expected patterns such as \"k8s.*\", found {text:?}: {}", error.kind()));
-            None
-        }
-    };
-    map.strs(key).into_iter().filter_map(glob).collect()
-}
-
-fn with_identity(mut globs: Vec<globset::Glob>) -> Vec<globset::Glob> {
-    globs.extend(IDENTITY.iter().filter_map(|name| globset::Glob::new(name).ok()));
-    globs
-}
-
-fn set(globs: Vec<globset::Glob>) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(glob);
-    }
-    // Each of them is a pattern already.
-    set.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 fn enabled(map: &MapReader<'_>, key: &str) -> Option<bool> {

@@ -1,6 +1,8 @@
 //! Keys of Collector files: each followed, noted, or a fault that says what to write.
 
 use super::*;
+use crate::sinks::prometheus::{Selection, Translation};
+use std::time::Duration;
 
 fn noted(config: &Config, what: &str) -> bool {
     config.notes.iter().any(|note| note.contains(what))
@@ -34,6 +36,63 @@ fn every_key_of_a_listener_is_known() {
     let told = faults(&file(refused, refused, refused, refused));
     assert_eq!(told.len(), 16, "{told:#?}");
     assert!(told.iter().all(|fault| !fault.contains("unknown key")), "{told:#?}");
+    let scrape = &config.prometheus[0].1;
+    assert_eq!((scrape.metric_expiration, scrape.without_scope_info), (Duration::from_mins(5), true));
+}
+
+#[test]
+fn a_scrape_translates_names_and_chooses_labels_as_the_collectors_does() {
+    let of = |keys: &str| {
+        let file = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{prometheus: {{{keys}}}}}\n\
+             service: {{pipelines: {{metrics: {{receivers: [otlp], exporters: [prometheus]}}}}}}\n"
+        );
+        good(&file).prometheus[0].1.clone()
+    };
+    for (keys, expected) in [
+        ("", Translation::UnderscoreEscapingWithSuffixes),
+        ("add_metric_suffixes: false", Translation::UnderscoreEscapingWithoutSuffixes),
+        ("add_metric_suffixes: false, translation_strategy: NoTranslation", Translation::NoTranslation),
+        ("translation_strategy: NoUTF8EscapingWithSuffixes", Translation::NoUtf8EscapingWithSuffixes),
+        ("translation_strategy: UnderscoreEscapingWithoutSuffixes", Translation::UnderscoreEscapingWithoutSuffixes),
+    ] {
+        assert_eq!(of(keys).translation, expected, "{keys}");
+    }
+    let none: [&str; 0] = [];
+    let service = ["service.name", "service.namespace", "service.instance.id"];
+    for (keys, expected) in [
+        ("", Selection::default()),
+        ("resource_to_telemetry_conversion: {enabled: true}", Selection::new(&["*"], &none)),
+        (
+            "resource_to_telemetry_conversion: {enabled: true, exclude_service_attributes: true}",
+            Selection::new(&["*"], &service),
+        ),
+        ("resource_to_telemetry_conversion: {exclude_service_attributes: true}", Selection::default()),
+        ("resource_constant_labels: {included: [\"k8s.*\"], excluded: [host]}", Selection::new(&["k8s.*"], &["host"])),
+    ] {
+        assert_eq!(of(keys).resource_labels, expected, "{keys}");
+    }
+    let told = of("metric_expiration: 180m, const_labels: {\"another label\": spaced value}");
+    assert_eq!(told.metric_expiration, Duration::from_mins(180));
+    assert_eq!(told.const_labels["another label"], "spaced value");
+}
+
+#[test]
+fn faults_of_a_scrape_say_what_was_expected() {
+    let file = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {prometheus: {translation_strategy: Dots, metric_expiration: 0s, \
+                const_labels: {__a: b}, resource_to_telemetry_conversion: {enabled: true}, resource_constant_labels: {enabled: true}}}\n\
+                service: {pipelines: {metrics: {receivers: [otlp], exporters: [prometheus]}}}\n";
+    let told = faults(file);
+    for part in [
+        "prometheus.translation_strategy: expected",
+        "prometheus.metric_expiration: expected",
+        "prometheus.const_labels.__a: expected the name of a label",
+        "prometheus.resource_constant_labels.enabled: belongs to resource_to_telemetry_conversion",
+        "prometheus.resource_to_telemetry_conversion: says which attributes become labels",
+    ] {
+        assert!(told.iter().any(|fault| fault.contains(part)), "{part}: {told:#?}");
+    }
+    assert_eq!(told.len(), 5, "{told:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `prometheusremotewrite`: every key of the Collector's, 0.161.
 
 use super::*;
-use crate::sinks::prometheus::Translation;
+use crate::sinks::prometheus::{Selection, Translation};
 use crate::sinks::remote_write::{MessageChoice, RemoteWriteSettings};
 
 fn file(kind: &str, settings: &str) -> String {
@@ -33,7 +33,11 @@ fn without_a_word_it_is_as_the_collector_has_it_but_for_the_newer_message() {
     assert_eq!((settings.message, settings.translation), (MessageChoice::NewestKnown, Translation::default()));
     assert_eq!((settings.bytes_max, settings.at_once), (3_000_000, 5));
     assert!(settings.with_target_info && settings.with_scope && !settings.send_metadata);
-    assert!(settings.promotion.is_none() && settings.external_labels.is_empty() && settings.namespace.is_empty());
+    assert!(
+        settings.resource_labels == Selection::default()
+            && settings.external_labels.is_empty()
+            && settings.namespace.is_empty()
+    );
     assert_eq!((settings.client.timeout, notes), (Duration::from_secs(5), Vec::new()));
     assert!(
         faults(&file("prometheus_remote_write", "")).iter().any(|fault| fault.contains("endpoint")),
@@ -61,8 +65,8 @@ fn every_key_is_known() {
     assert_eq!(settings.translation, Translation::UnderscoreEscapingWithoutSuffixes);
     assert_eq!((settings.message, settings.namespace.as_str()), (MessageChoice::Old, "shop"));
     assert!(settings.send_metadata && !settings.with_scope && !settings.with_target_info);
-    let promotion = settings.promotion.expect("all but what job and instance are made of");
-    assert!(promotion.promotes("host.name") && !promotion.promotes("service.name"));
+    let identity = ["service.name", "service.namespace", "service.instance.id"];
+    assert_eq!(settings.resource_labels, Selection::new(&["*"], &identity));
     for told in ["queue_size: the log is the queue", "wal: is not needed", "export_created_metric: makes no"] {
         assert!(notes.iter().any(|note| note.contains(told)), "{told} in {notes:#?}");
     }
@@ -73,8 +77,7 @@ fn every_key_is_known() {
          io.prometheus.write.v2.Request"
     ));
     assert_eq!((settings.translation, settings.at_once), (Translation::NoTranslation, 2));
-    let promotion = settings.promotion.expect("some");
-    assert!(promotion.promotes("k8s.pod.name") && !promotion.promotes("k8s.pod.uid") && !promotion.promotes("os"));
+    assert_eq!(settings.resource_labels, Selection::new(&["k8s.*"], &["k8s.pod.uid"]));
 }
 
 #[test]
@@ -92,7 +95,6 @@ fn what_cannot_be_is_a_fault() {
             &format!("{endpoint}, protobuf_message: prometheus.WriteRequest, translation_strategy: NoTranslation"),
             "keeps signs that remote write 1.0 does not have",
         ),
-        (&format!("{endpoint}, resource_constant_labels: {{included: [\"[\"]}}"), "expected patterns"),
         (&format!("{endpoint}, include_metadata_keys: [a]"), "include_metadata_keys"),
         (&format!("{endpoint}, convert_explicit_histograms_to_nhcb: true"), "convert_explicit_histograms_to_nhcb"),
         (&format!("{endpoint}, endpont: a"), "unknown key"),

@@ -1,7 +1,7 @@
 use super::*;
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
-    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint, exemplar,
     exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value as Number,
     summary_data_point::ValueAtQuantile,
 };
@@ -57,7 +57,16 @@ fn a_sum_s_columns_are_right() {
         data_points: vec![NumberDataPoint {
             attributes: vec![attribute("k", string("v"))],
             start_time_unix_nano: TIME - 1_000_000_000,
-            exemplars: vec![Exemplar { trace_id: vec![0xcd; 16], ..Exemplar::default() }, Exemplar::default()],
+            exemplars: vec![
+                Exemplar {
+                    trace_id: vec![0xcd; 16],
+                    span_id: vec![0xab; 8],
+                    time_unix_nano: 7,
+                    value: Some(exemplar::Value::AsInt(3)),
+                    ..Exemplar::default()
+                },
+                Exemplar::default(),
+            ],
             ..point(Number::AsInt(9_007_199_254_740_993))
         }],
         aggregation_temporality: 2,
@@ -72,7 +81,8 @@ fn a_sum_s_columns_are_right() {
             "start_time_unix_nano": TIME - 1_000_000_000, "value": 9_007_199_254_740_992.0,
             "value_int": 9_007_199_254_740_993_i64, "scope_name": "lib", "scope_version": "1.2",
             "attributes": {"k": "v"}, "resource_attributes": {"host.name": "h1"}, "flags": 0,
-            "exemplar_trace_ids": ["cd".repeat(16)],
+            "exemplar_trace_ids": ["cd".repeat(16)], "exemplar_span_ids": ["ab".repeat(8)], "exemplar_values": [3.0],
+            "exemplar_times_unix_nano": [7],
         })
     );
 }

@@ -1,7 +1,8 @@
 //! Real sockets.
 
+use super::super::escape::Escaping;
 use super::*;
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue};
+use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue};
 use std::io::Read as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -11,22 +12,16 @@ struct One(bool);
 impl ScrapeSource for One {
     async fn scrape(&self) -> anyhow::Result<Scrape> {
         anyhow::ensure!(self.0, "the store is closed");
-        let sample = Sample {
-            attributes: BTreeMap::new(),
-            resource: None,
-            scope_name: String::new(),
-            scope_version: String::new(),
-            value: SampleValue::Number(1.0),
-            time_ms: None,
-        };
+        let sample = Sample::plain(Identity::own(Attributes::new()), SampleValue::Number(1.0));
         let family = |kind| Family {
             name: "up.total".into(),
             unit: String::new(),
             description: String::new(),
+            descriptions_differ: false,
             kind,
             samples: vec![sample.clone()],
         };
-        Ok(Scrape { resources: Vec::new(), families: vec![family(FamilyKind::Gauge), family(FamilyKind::Counter)] })
+        Ok(Scrape { families: vec![family(FamilyKind::Gauge), family(FamilyKind::Counter)] })
     }
 }
 
@@ -94,4 +89,44 @@ async fn a_token_is_asked_for_where_one_is_set() {
     assert!(split(&ask(One(true), settings.clone(), "").await).0.starts_with("HTTP/1.1 401"));
     let answer = ask(One(true), settings, "authorization: Bearer open\r\n").await;
     assert!(split(&answer).0.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_protobuf_format_is_given_to_whoever_asks_for_it() {
+    let wish = "accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;\
+                escaping=allow-utf-8\r\n";
+    let settings = PrometheusSettings { translation: Translation::NoTranslation, ..PrometheusSettings::default() };
+    let answer = ask(One(true), settings, wish).await;
+    let (head, body) = split(&answer);
+    let content_type = "content-type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                        encoding=delimited; escaping=allow-utf-8";
+    assert!(head.contains(content_type), "{head}");
+    // 25 bytes: name, type and one metric with a gauge of 1.
+    assert_eq!(body, b"\x19\x0a\x08up.total\x18\x01\x22\x0b\x12\x09\x09\0\0\0\0\0\0\xf0\x3f");
+}
+
+#[tokio::test]
+async fn layouts_are_kept_by_what_is_asked_for_and_few_of_them() {
+    let settings = PrometheusSettings::default();
+    let endpoint = Endpoint {
+        source: Arc::new(One(true)),
+        naming: naming(&settings),
+        layouts: Mutex::default(),
+        scrapes: Semaphore::new(1),
+        told: Mutex::default(),
+        settings,
+    };
+    let scrape = endpoint.source.scrape().await.unwrap();
+    let print = |format, escaping| endpoint.print(&scrape, Wish { format, escaping }, false).unwrap();
+    let kept = || endpoint.layouts.lock().unwrap().len();
+    let first = print(Format::Text004, Escaping::Underscores);
+    assert_eq!(print(Format::Text100, Escaping::Underscores), first);
+    assert_eq!(kept(), 1);
+    print(Format::Protobuf, Escaping::Underscores);
+    print(Format::Text100, Escaping::Dots);
+    print(Format::Text100, Escaping::AllowUtf8);
+    assert_eq!(kept(), LAYOUTS_MAX);
+    assert_eq!(print(Format::Text004, Escaping::Underscores), first);
+    // The collision is told once.
+    assert_eq!(endpoint.told.lock().unwrap().len(), 1);
 }

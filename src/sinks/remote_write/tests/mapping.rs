@@ -84,10 +84,9 @@ fn a_resource_is_job_and_instance_and_target_info() {
 
 #[test]
 fn external_labels_and_promoted_attributes_are_labels() {
-    let promotion = Promotion { included: globs(&["host.*"]), excluded: globs(&["host.id"]) };
     let external_labels = [("cluster.name", "c1"), ("queue_name", "lost"), ("job", "lost")];
     let settings = RemoteWriteSettings {
-        promotion: Some(promotion),
+        resource_labels: Selection::new(&["host.*"], &["host.id"]),
         external_labels: external_labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         namespace: "shop".into(),
         with_target_info: false,
@@ -98,14 +97,6 @@ fn external_labels_and_promoted_attributes_are_labels() {
     let request = encoded(vec![of_resource(&resource, ("", ""), vec![counter("mails", points)])]);
     let expected = "__name__=shop_mails_total cluster_name=c1 host_name=here job=a queue_name=mail: 1 @5";
     assert_eq!(only(&settings, &request), [expected]);
-}
-
-fn globs(patterns: &[&str]) -> globset::GlobSet {
-    let mut set = globset::GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(globset::Glob::new(pattern).unwrap());
-    }
-    set.build().unwrap()
 }
 
 #[test]

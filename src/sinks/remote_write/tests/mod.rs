@@ -6,7 +6,7 @@ mod packing;
 mod sending;
 
 use super::*;
-use crate::sinks::prometheus::Translation;
+use crate::sinks::prometheus::{Selection, Translation};
 use crate::sinks::settings::{ClientSettings, Compression, TlsSettings};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
@@ -35,7 +35,7 @@ fn settings(endpoint: &str) -> RemoteWriteSettings {
         namespace: String::new(),
         translation: Translation::default(),
         external_labels: std::collections::BTreeMap::new(),
-        promotion: None,
+        resource_labels: Selection::default(),
         with_target_info: true,
         with_scope: true,
         send_metadata: false,

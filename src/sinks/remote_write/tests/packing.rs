@@ -3,17 +3,17 @@
 use super::*;
 use std::collections::BTreeSet;
 
-fn many(number_of: usize) -> Bytes {
+pub(super) fn many(number_of: usize) -> Bytes {
     let point = |n: usize| number(5000, 1.0, &[("n", &format!("{n:030}")), ("of", "many")]);
     plain(vec![counter("many", (0..number_of).map(point).collect())])
 }
 
 #[test]
 fn requests_keep_their_bound_and_each_series_stands_in_one() {
-    for (bytes_max, at_once, expected) in [(3_000_000, 1, 1..=1), (20_000, 1, 10..=40), (3_000_000, 4, 2..=4)] {
-        let settings = RemoteWriteSettings { bytes_max, at_once, ..settings("http://x/") };
+    for (bytes_max, expected) in [(3_000_000, 1..=1), (20_000, 10..=40)] {
+        let settings = RemoteWriteSettings { bytes_max, ..settings("http://x/") };
         let mapped = mapped(&settings, &many(4000));
-        assert!(expected.contains(&mapped.payloads.len()), "{bytes_max} {at_once}: {}", mapped.payloads.len());
+        assert!(expected.contains(&mapped.payloads.len()), "{bytes_max}: {}", mapped.payloads.len());
         assert!(mapped.payloads.iter().all(|payload| payload.body.len() <= bytes_max));
         assert_eq!(mapped.payloads.iter().map(|payload| payload.items).sum::<u64>(), 4000);
         let all: Vec<String> = mapped.payloads.iter().flat_map(|payload| lines(&decoded(payload))).collect();
@@ -31,6 +31,10 @@ fn a_request_that_is_too_large_becomes_two_that_say_the_same() {
     assert!(first.body.len() < payload.body.len());
     let both = [lines(&decoded(&first)), lines(&decoded(&rest))].concat();
     assert_eq!(both, lines(&decoded(&payload)));
+    let joined = requests::joined(&[decoded(&first), decoded(&rest)]);
+    assert_eq!(lines(&joined), lines(&decoded(&payload)));
+    let texts = |request: Request| request.symbols.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(texts(joined), texts(decoded(&payload)));
     let one = mapped(&settings, &many(1)).payloads.remove(0);
     assert_eq!(target(&settings).split(&one), None);
 }

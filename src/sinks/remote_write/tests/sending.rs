@@ -213,3 +213,52 @@ async fn a_web_page_is_no_answer() {
     let expected = "405 Method Not Allowed: a web page, and no answer to remote write; is `endpoint` its whole URL?";
     assert_eq!(outcome, Outcome::Refused(expected.into()));
 }
+
+/// What is large goes in parts side by side, each series in one; what one part met is dealt with for that part alone.
+#[tokio::test]
+async fn large_requests_go_side_by_side() {
+    let (settings, shared) = server(|_| {
+        let mut answer = answer(204, &[], "");
+        answer.headers_mut().insert("x-prometheus-remote-write-samples-written", HeaderValue::from_static("999999"));
+        answer
+    })
+    .await;
+    let settings = RemoteWriteSettings { at_once: 3, ..settings };
+    let payload = mapped(&settings, &packing::many(20_000)).payloads.remove(0);
+    assert!(payload.body.len() > 3 * PART_BYTES_LEAST, "{}", payload.body.len());
+    assert_eq!(target(&settings).send(&payload).await, Outcome::delivered());
+    let seen = shared.0.lock().unwrap().clone();
+    assert_eq!(versions(&seen), ["2.0.0"; 3]);
+    let mut all: Vec<String> = seen.iter().flat_map(|(_, _, body)| lines(&Request::decode(&**body).unwrap())).collect();
+    all.sort();
+    let mut expected = lines(&decoded(&payload));
+    expected.sort();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn parts_that_end_differently_are_told_apart() {
+    let settings = settings("http://x/");
+    let payload = mapped(&settings, &packing::many(8)).payloads.remove(0);
+    let ended = |outcomes: [Outcome; 4]| {
+        let parts = parts::of(&payload, requests::parts(&decoded(&payload), 4));
+        assert!(parts.iter().all(|part| part.payload.items == 2));
+        parts::together(&payload, parts.into_iter().zip(outcomes).collect())
+    };
+    let busy = |seconds| Outcome::Retry { after: Some(Duration::from_secs(seconds)), reason: "busy".into() };
+    let malformed = || Outcome::Malformed("bad".into());
+    let one_less = || Outcome::Delivered { rejected: 1, message: "one".into() };
+    assert_eq!(ended([busy(1), busy(7), busy(3), busy(2)]), busy(7));
+    assert_eq!(ended([malformed(), malformed(), malformed(), malformed()]), malformed());
+    let delivered = Outcome::Delivered { rejected: 2, message: "one".into() };
+    assert_eq!(ended([Outcome::delivered(), one_less(), one_less(), Outcome::delivered()]), delivered);
+    let Outcome::InPart { taken, refused, again: Some(again), after, reason } =
+        ended([one_less(), malformed(), busy(3), Outcome::TooLarge("large".into())])
+    else {
+        panic!("in part");
+    };
+    let told: Vec<(u64, &str)> = refused.iter().map(|unfit| (unfit.items, unfit.reason.as_str())).collect();
+    assert_eq!((taken, told), (1, vec![(1, "one"), (2, "bad")]));
+    assert_eq!((again.items, after, reason.as_str()), (4, Some(Duration::from_secs(3)), "large"));
+    assert_eq!(lines(&decoded(&again)), lines(&decoded(&payload))[4..]);
+}

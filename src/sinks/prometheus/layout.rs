@@ -1,0 +1,126 @@
+//! The order of a family's series and their labels as they are printed, kept from scrape to scrape: as long as the same
+//! series come, nothing is named, escaped or sorted again.
+
+use super::families::Placed;
+use super::merge::merged;
+use crate::model::scrape::{Exemplar, FamilyKind, Identity, Sample, SampleValue};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// What is kept of all families, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    families: HashMap<String, FamilyLayout>,
+    /// Counts scrapes, so that families that are gone can be told.
+    scrapes: u64,
+}
+
+/// What is kept of one family.
+#[derive(Debug, Default)]
+pub(super) struct FamilyLayout {
+    /// Digests of its samples, in the order in which they come.
+    digests: Vec<u64>,
+    /// For each of them, the place among `labels`.
+    places: Vec<u32>,
+    /// Samples in the order in which they are printed.
+    order: Vec<u32>,
+    /// The labels of each series as they are printed, sorted.
+    labels: Vec<Box<[u8]>>,
+    used: u64,
+}
+
+/// One series, ready to print.
+#[derive(Debug)]
+pub(super) struct Point<'a> {
+    /// Its labels in the form of the format.
+    pub(super) labels: &'a [u8],
+    pub(super) value: Cow<'a, SampleValue>,
+    pub(super) time_ms: Option<i64>,
+    pub(super) created_ms: Option<i64>,
+    pub(super) exemplars: Cow<'a, [Exemplar]>,
+}
+
+impl Layout {
+    /// A scrape begins.
+    pub(super) fn begin(&mut self) {
+        self.scrapes += 1;
+    }
+
+    /// A scrape ends: families that it had not are forgotten.
+    pub(super) fn end(&mut self) {
+        self.families.retain(|_, family| family.used == self.scrapes);
+    }
+
+    /// The family's series in order; those whose labels are the same are one.
+    pub(super) fn points<'a>(
+        &'a mut self,
+        family: &'a Placed<'_>,
+        render: &dyn Fn(&Identity) -> Vec<u8>,
+    ) -> Vec<Point<'a>> {
+        let scrapes = self.scrapes;
+        let kept = self.families.entry(family.name.full.clone()).or_default();
+        kept.used = scrapes;
+        if !kept.fits(&family.samples) {
+            kept.arrange(&family.samples, render);
+        }
+        kept.points(&family.samples)
+    }
+}
+
+impl FamilyLayout {
+    /// Whether the samples are those of the scrape before, in the same order.
+    fn fits(&self, samples: &[(&Sample, FamilyKind)]) -> bool {
+        samples.len() == self.digests.len()
+            && samples.iter().zip(&self.digests).all(|((sample, _), digest)| sample.of.digest() == *digest)
+    }
+
+    fn arrange(&mut self, samples: &[(&Sample, FamilyKind)], render: &dyn Fn(&Identity) -> Vec<u8>) {
+        let known = std::mem::take(&mut self.labels);
+        let mut known: Vec<Option<Box<[u8]>>> = known.into_iter().map(Some).collect();
+        let mut by_digest: HashMap<u64, u32> = self.digests.drain(..).zip(self.places.drain(..)).collect();
+        let mut labels_of = |of: &Identity| {
+            let place = by_digest.remove(&of.digest());
+            let kept = place.and_then(|place| known.get_mut(place as usize)?.take());
+            kept.unwrap_or_else(|| render(of).into_boxed_slice())
+        };
+        let mut rendered: Vec<(Box<[u8]>, u32)> =
+            samples.iter().zip(0..).map(|((sample, _), index)| (labels_of(&sample.of), index)).collect();
+        rendered.sort_unstable();
+        self.digests = samples.iter().map(|(sample, _)| sample.of.digest()).collect();
+        self.order = rendered.iter().map(|(_, index)| *index).collect();
+        self.places = vec![0; samples.len()];
+        for (labels, index) in rendered {
+            if self.labels.last() != Some(&labels) {
+                self.labels.push(labels);
+            }
+            if let Some(place) = self.places.get_mut(index as usize) {
+                *place = u32::try_from(self.labels.len() - 1).unwrap_or(u32::MAX);
+            }
+        }
+    }
+
+    fn points<'a>(&'a self, samples: &[(&'a Sample, FamilyKind)]) -> Vec<Point<'a>> {
+        let mut points: Vec<Point<'a>> = Vec::with_capacity(self.labels.len());
+        let mut last = None;
+        for index in &self.order {
+            let at = *index as usize;
+            let (Some(&(sample, kind)), Some(place)) = (samples.get(at), self.places.get(at)) else { continue };
+            let next = Point {
+                labels: self.labels.get(*place as usize).map_or(&[], AsRef::as_ref),
+                value: Cow::Borrowed(&sample.value),
+                time_ms: sample.time_ms,
+                created_ms: sample.created_ms,
+                exemplars: Cow::Borrowed(&sample.exemplars),
+            };
+            match points.last_mut().filter(|_| last == Some(*place)) {
+                Some(held) => merged(held, next, kind),
+                None => points.push(next),
+            }
+            last = Some(*place);
+        }
+        points
+    }
+}
+
+#[cfg(test)]
+mod tests;
