@@ -6,6 +6,7 @@
 
 #[path = "../corpus/generator.rs"]
 mod generator;
+#[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
 
 use anyhow::{Context as _, bail, ensure};

@@ -46,11 +46,16 @@ fn free_port() -> anyhow::Result<u16> {
 
 impl Subject {
     pub(crate) async fn spanwise() -> anyhow::Result<Subject> {
+        Subject::spanwise_with("").await
+    }
+
+    /// With these keys of `performance`.
+    pub(crate) async fn spanwise_with(performance: &str) -> anyhow::Result<Subject> {
         let (folder, grpc, scrape) = (TempDir::new()?, free_port()?, free_port()?);
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}}}}}\n\
              exporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
-             connectors: {{performance: }}\n\
+             connectors: {{performance: {{{performance}}}}}\n\
              extensions: {{store: {{directory: '{}'}}, sql: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}\n\
              service:\n  extensions: [store, sql]\n  pipelines:\n    traces: {{receivers: [otlp], exporters: [performance]}}\n    \
              metrics: {{receivers: [otlp], exporters: [performance, prometheus]}}\n",
@@ -73,7 +78,7 @@ impl Subject {
              connectors: {{spanmetrics: {{metrics_flush_interval: 1s}}}}\n\
              exporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
-             traces: {{receivers: [otlp], exporters: [spanmetrics]}}\n    metrics: {{receivers: [spanmetrics], exporters: [prometheus]}}\n"
+             traces: {{receivers: [otlp], exporters: [spanmetrics]}}\n    metrics: {{receivers: [otlp, spanmetrics], exporters: [prometheus]}}\n"
         );
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, config)?;
@@ -114,6 +119,11 @@ impl Subject {
         Ok(Subject { process, grpc, scrape, ready: began.elapsed(), folder })
     }
 
+    /// Where it is scraped.
+    pub(crate) fn scrape_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.scrape)
+    }
+
     /// User and system time so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
@@ -139,8 +149,7 @@ impl Subject {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let began = Instant::now();
         loop {
-            let url = format!("http://127.0.0.1:{}/metrics", self.scrape);
-            let text = http.get(url).send().await?.text().await?;
+            let text = http.get(self.scrape_url()).send().await?.text().await?;
             let counted: f64 = text
                 .lines()
                 .filter(|line| line.starts_with("traces_span_metrics_calls_total"))
@@ -159,9 +168,19 @@ impl Subject {
 pub(crate) struct Client(tonic::client::Grpc<Channel>);
 
 impl Client {
+    /// Traces.
     pub(crate) async fn send(&mut self, body: Bytes) -> anyhow::Result<()> {
+        self.send_to("/opentelemetry.proto.collector.trace.v1.TraceService/Export", body).await
+    }
+
+    /// Metrics.
+    pub(crate) async fn send_metrics(&mut self, body: Bytes) -> anyhow::Result<()> {
+        self.send_to("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", body).await
+    }
+
+    async fn send_to(&mut self, method: &'static str, body: Bytes) -> anyhow::Result<()> {
         self.0.ready().await?;
-        let path = http::uri::PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+        let path = http::uri::PathAndQuery::from_static(method);
         self.0.unary(Request::new(body), path, Raw).await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ mod collector;
 mod contract;
 mod demo;
 mod durability;
+mod exposition;
 mod forward;
 mod layers;
 mod own;

@@ -40,9 +40,7 @@ impl Wish {
 /// What the client likes best; of equals the first named; text 0.0.4 where nothing fits.
 pub(super) fn wish(accept: &str, with_open_metrics: bool) -> Wish {
     let chosen = best(accept, |range, parameters| {
-        let of = |wanted: &str| {
-            parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
-        };
+        let of = |wanted: &str| parameter(parameters, wanted);
         let format = match (range, of("version")) {
             ("application/openmetrics-text", None | Some("1.0.0")) if with_open_metrics => Format::OpenMetrics,
             ("application/vnd.google.protobuf", _)
@@ -54,12 +52,25 @@ pub(super) fn wish(accept: &str, with_open_metrics: bool) -> Wish {
             ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text004,
             _ => return None,
         };
-        let named = Escaping::ALL.into_iter().find(|scheme| of("escaping") == Some(scheme.word())).unwrap_or_default();
-        // The older text has no quotes around names.
-        let cannot = format == Format::Text004 && named == Escaping::AllowUtf8;
-        Some(Wish { format, escaping: if cannot { Escaping::default() } else { named } })
+        Some((format, escaping(parameters)))
     });
-    chosen.unwrap_or(Wish { format: Format::Text004, escaping: Escaping::default() })
+    let (format, named) = chosen.unwrap_or((Format::Text004, None));
+    // Prometheus says how it wants names beside its texts alone, and reads those of the protobuf format likewise.
+    let elsewhere = || ranges(accept).find_map(|(_, parameters, _)| escaping(&parameters));
+    let named = if format == Format::Protobuf { named.or_else(elsewhere) } else { named }.unwrap_or_default();
+    // The older text has no quotes around names.
+    let cannot = format == Format::Text004 && named == Escaping::AllowUtf8;
+    Wish { format, escaping: if cannot { Escaping::default() } else { named } }
+}
+
+fn parameter<'a>(parameters: &[(&str, &'a str)], wanted: &str) -> Option<&'a str> {
+    parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+}
+
+/// The scheme that a range names, if it is a known one.
+fn escaping(parameters: &[(&str, &str)]) -> Option<Escaping> {
+    let word = parameter(parameters, "escaping")?;
+    Escaping::ALL.into_iter().find(|scheme| scheme.word() == word)
 }
 
 /// True if the client takes gzip.
@@ -98,13 +109,14 @@ mod tests {
     use super::*;
 
     const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    /// Prometheus 3's headers, of its `scrape.acceptHeader`: the second where native histograms are scraped.
-    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
-        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
-        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    /// What Prometheus 3.15 sends, and what it sends where native histograms are scraped.
+    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,\
+        application/openmetrics-text;version=0.0.1;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        text/plain;version=0.0.4;q=0.4,*/*;q=0.3";
     const PROMETHEUS_3_NATIVE: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
-        encoding=delimited;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;\
-        q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+        application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+        text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
 
     #[test]
     fn the_format_is_what_the_client_likes_best() {
@@ -136,7 +148,10 @@ mod tests {
     #[test]
     fn open_metrics_is_passed_over_where_it_is_not_enabled() {
         assert_eq!(wish(PROMETHEUS_3, false), Wish { format: Format::Text100, escaping: Escaping::AllowUtf8 });
-        assert_eq!(wish(PROMETHEUS_3_NATIVE, false).format, Format::Protobuf);
+        let native = Wish { format: Format::Protobuf, escaping: Escaping::AllowUtf8 };
+        assert_eq!(wish(PROMETHEUS_3_NATIVE, false), native);
+        // Whoever says nothing of names anywhere is shown none that he might not read.
+        assert_eq!(wish(PROTOBUF, false).escaping, Escaping::Underscores);
     }
 
     #[test]

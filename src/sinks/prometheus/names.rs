@@ -3,7 +3,6 @@
 
 use crate::model::scrape::FamilyKind;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// How names are translated: `translation_strategy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -155,25 +154,6 @@ pub(super) fn label_name(name: &str) -> Option<String> {
         out.insert_str(0, "key_");
     }
     out.contains(|c| c != '_').then_some(out)
-}
-
-/// Attributes as labels. Names that become one are joined with `;`, in the order of the original names; an empty value
-/// is no label at all.
-pub(super) fn labels(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut out: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in attributes {
-        let Some(label) = label_name(name).filter(|_| !value.is_empty()) else { continue };
-        match out.get_mut(&label) {
-            Some(held) => {
-                held.push(';');
-                held.push_str(value);
-            }
-            None => {
-                out.insert(label, value.clone());
-            }
-        }
-    }
-    out
 }
 
 /// A name by [`Translation::UnderscoreEscapingWithoutSuffixes`]: what was one underscore or several stays so.

@@ -1,7 +1,7 @@
 //! Labels of a series, and how one scrape wants its names: translated as the settings say, escaped as the client asks.
 
 use super::escape::Escaping;
-use super::names::{FamilyName, Translation};
+use super::names::{FamilyName, Translation, base_name};
 use super::selection::Selection;
 use crate::model::scrape::{Attributes, FamilyKind, Identity};
 use std::borrow::Cow;
@@ -39,8 +39,10 @@ impl Naming {
     pub(super) fn family(&self, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
         let mut named = self.translation.family(&self.namespace, name, unit, kind)?;
         if let Cow::Owned(escaped) = self.escaping.metric(&named.full) {
-            // The unit stands there escaped, too, and is no suffix that a reader would know.
-            named.unit = None;
+            // Escaped, the name may end in the unit no more.
+            let base = base_name(&escaped, kind);
+            named.unit =
+                named.unit.filter(|unit| base.strip_suffix(unit.as_str()).is_some_and(|rest| rest.ends_with('_')));
             named.full = escaped;
         }
         Some(named)

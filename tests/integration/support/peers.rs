@@ -176,6 +176,15 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes `target` each second.
     pub(crate) async fn scraping(target: u16) -> Prometheus {
+        Prometheus::with_features(target, &[]).await
+    }
+
+    /// Starts one that keeps native histograms, and so asks for the protobuf format.
+    pub(crate) async fn scraping_native(target: u16) -> Prometheus {
+        Prometheus::with_features(target, &["--enable-feature=native-histograms"]).await
+    }
+
+    async fn with_features(target: u16, features: &[&str]) -> Prometheus {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("prometheus.yml");
         let text = format!(
@@ -187,7 +196,7 @@ impl Prometheus {
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(folder.path());
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}")).args(features).current_dir(folder.path());
         let process = Process::start("prometheus", &mut command, folder.path());
         let prometheus = Prometheus { _process: process, port, _folder: folder };
         until("Prometheus to be ready", Duration::from_secs(30), || async {
