@@ -8,6 +8,7 @@ mod support;
 mod corpus;
 
 mod alerts;
+mod chain;
 mod check;
 mod collector;
 mod contract;

@@ -145,6 +145,7 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
     let service = service?;
     service.check_names(reading, &sections);
     processors::check_samplers(reading, &service);
+    processors::check_filters(reading, &service, &processors);
     processors::note_editors(reading, &service);
     exporters::check_places(reading, &service);
     exporters::note_scrape(reading, &service, &sections.exporters);

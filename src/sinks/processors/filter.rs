@@ -86,7 +86,35 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Lists in it that say nothing of a signal's items: a fault where it stands in a pipeline of that signal.
+    #[must_use]
+    pub fn unfit_for(&self, signal: Signal) -> Vec<&'static str> {
+        let given = [&self.include, &self.exclude].into_iter().flatten();
+        let mut unfit: Vec<&'static str> = given.flat_map(|properties| properties.unfit_for(signal)).collect();
+        unfit.dedup();
+        unfit
+    }
+}
+
 impl Properties {
+    /// As the Collector has it: of spans, of records and of points other things can be asked.
+    fn unfit_for(&self, signal: Signal) -> Vec<&'static str> {
+        use Signal::{Logs, Metrics, Traces};
+        let lists: [(&str, bool, &[Signal]); 8] = [
+            ("services", self.services.is_empty(), &[Traces]),
+            ("span_names", self.span_names.is_empty(), &[Traces]),
+            ("span_kinds", self.span_kinds.is_empty(), &[Traces]),
+            ("log_bodies", self.log_bodies.is_empty(), &[Logs]),
+            ("log_severity_texts", self.log_severity_texts.is_empty(), &[Logs]),
+            ("metric_names", self.metric_names.is_empty(), &[Metrics]),
+            ("libraries", self.libraries.is_empty(), &[Traces, Logs]),
+            ("attributes", self.attributes.is_empty(), &[Traces, Logs]),
+        ];
+        let unfit = lists.into_iter().filter(|(_, is_empty, signals)| !is_empty && !signals.contains(&signal));
+        unfit.map(|(name, ..)| name).collect()
+    }
+
     fn fit(&self, item: &Item<'_>) -> bool {
         let text = |number| text_of(item.message, number);
         let (names, kinds, bodies, severities) = match item.signal {

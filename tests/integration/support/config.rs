@@ -40,6 +40,7 @@ pub(crate) struct Setup {
     pipelines: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     telemetry: Option<String>,
+    processors: Option<String>,
 }
 
 impl Setup {
@@ -91,6 +92,12 @@ impl Setup {
         self
     }
 
+    /// The section `processors`, whole.
+    pub(crate) fn processors(mut self, section: &str) -> Setup {
+        self.processors = Some(section.to_owned());
+        self
+    }
+
     /// A variable of the server's environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -110,6 +117,9 @@ impl Setup {
         let Ports { grpc, http, sql, postgres, scrape, health } = ports;
         let mut text = String::from("connectors:\n  performance:\n    interval: 1s\n    lag: 1s\n");
         lines(&mut text, &self.performance);
+        if let Some(processors) = &self.processors {
+            let _ = writeln!(text, "{processors}");
+        }
         let _ = writeln!(
             text,
             "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}"

@@ -127,7 +127,7 @@ impl Collector {
 
     /// What it has written, request by request. Killed, it may leave the newline behind the last one unwritten, so they
     /// are read one behind the other, not by lines.
-    fn written(&self) -> Vec<Value> {
+    pub(crate) fn written(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("out.json")).unwrap_or_default();
         serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok).collect()
     }

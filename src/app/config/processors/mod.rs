@@ -4,7 +4,7 @@ mod edit;
 
 use super::components::{Component, Reading};
 use super::service::Service;
-use crate::sinks::processors::Processor;
+use crate::sinks::processors::{Change, Processor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -99,6 +99,28 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Proce
         }
     }
     processors
+}
+
+/// What a filter asks must be something that the pipeline's items have.
+pub(super) fn check_filters(reading: &Reading<'_>, service: &Service, processors: &Processors) {
+    for pipeline in &service.pipelines {
+        for named in &pipeline.processors {
+            let Some(Change::Attributes(_, filter)) = processors.get(&named.id).map(|processor| &processor.change)
+            else {
+                continue;
+            };
+            let unfit = filter.unfit_for(pipeline.signal);
+            if !unfit.is_empty() {
+                let message = format!(
+                    "{:?} matches by {}, which {} do not have; expected a processor without it in this pipeline",
+                    named.id,
+                    unfit.join(" and "),
+                    pipeline.signal
+                );
+                reading.gather.fault(named.line, format!("{}.processors", pipeline.path), message);
+            }
+        }
+    }
 }
 
 /// Processors are of exporters alone: what is analysed and asked for is what was received.

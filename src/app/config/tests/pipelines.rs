@@ -133,6 +133,17 @@ fn actions_that_cannot_be_meant_are_told_by_key() {
 }
 
 #[test]
+fn a_filter_asks_for_what_the_items_of_its_pipeline_have() {
+    let processors = "processors: {attributes: {include: {match_type: strict, services: [a], resources: [{key: b}]}, \
+                      actions: [{key: c, action: delete}]}}\nexporters: {otlp_http: {endpoint: \"http://a:4318\"}}\n";
+    let pipelines = "{traces: {receivers: [otlp], processors: [attributes], exporters: [otlp_http]}, \
+                     logs: {receivers: [otlp], processors: [attributes], exporters: [otlp_http]}}";
+    let expected = "c.yaml:5: service.pipelines.logs.processors: \"attributes\" matches by services, which logs do not have; \
+                    expected a processor without it in this pipeline";
+    assert_eq!(faults(&standing(pipelines, processors)), [expected]);
+}
+
+#[test]
 fn a_readers_bounds_and_rate_are_read() {
     let text = |queue: &str| {
         standing(
