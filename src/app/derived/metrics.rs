@@ -1,7 +1,7 @@
 //! Derived metrics as an OTLP request, a resource each for what belongs to it.
 
 use super::{scope, text};
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
+use crate::model::scrape::{Attributes, Family, FamilyKind, Sample, SampleValue, Scrape};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -22,19 +22,18 @@ struct Times {
 /// What is derived as one request; `own` is the resource of what belongs to none.
 pub(super) fn request(scrape: &Scrape, own: &Resource, began: u64, now: u64) -> ExportMetricsServiceRequest {
     let times = Times { began, now };
-    let mut by_resource: BTreeMap<Option<usize>, Vec<Metric>> = BTreeMap::new();
+    let mut by_resource: BTreeMap<Option<&Attributes>, Vec<Metric>> = BTreeMap::new();
     for family in &scrape.families {
-        let mut samples: BTreeMap<Option<usize>, Vec<&Sample>> = BTreeMap::new();
+        let mut samples: BTreeMap<Option<&Attributes>, Vec<&Sample>> = BTreeMap::new();
         for sample in &family.samples {
-            samples.entry(sample.resource).or_default().push(sample);
+            samples.entry(sample.of.resource().map(AsRef::as_ref)).or_default().push(sample);
         }
         for (resource, samples) in samples {
             by_resource.entry(resource).or_default().push(metric(family, &samples, times));
         }
     }
-    let of_resource = |(resource, metrics): (Option<usize>, Vec<Metric>)| {
-        let named = resource.and_then(|index| scrape.resources.get(index));
-        let resource = named
+    let of_resource = |(resource, metrics): (Option<&Attributes>, Vec<Metric>)| {
+        let resource = resource
             .map_or_else(|| own.clone(), |named| Resource { attributes: attributes(named), ..Resource::default() });
         let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }];
         ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }
@@ -65,7 +64,7 @@ fn metric(family: &Family, samples: &[&Sample], times: Times) -> Metric {
 fn number(sample: &Sample, times: Times) -> Option<NumberDataPoint> {
     let SampleValue::Number(value) = sample.value else { return None };
     Some(NumberDataPoint {
-        attributes: attributes(&sample.attributes),
+        attributes: attributes(sample.of.attributes()),
         start_time_unix_nano: times.began,
         time_unix_nano: times.now,
         value: Some(number_data_point::Value::AsDouble(value)),
@@ -76,7 +75,7 @@ fn number(sample: &Sample, times: Times) -> Option<NumberDataPoint> {
 fn histogram(sample: &Sample, times: Times) -> Option<HistogramDataPoint> {
     let SampleValue::Histogram { bounds, counts, sum, count } = &sample.value else { return None };
     Some(HistogramDataPoint {
-        attributes: attributes(&sample.attributes),
+        attributes: attributes(sample.of.attributes()),
         start_time_unix_nano: times.began,
         time_unix_nano: times.now,
         count: *count,
@@ -87,6 +86,6 @@ fn histogram(sample: &Sample, times: Times) -> Option<HistogramDataPoint> {
     })
 }
 
-fn attributes(named: &BTreeMap<String, String>) -> Vec<KeyValue> {
+fn attributes(named: &Attributes) -> Vec<KeyValue> {
     named.iter().map(|(key, value)| text(key, value)).collect()
 }

@@ -1,38 +1,32 @@
 use super::*;
 use crate::model::finding::{Finding, FindingState, Proof, Severity};
-use crate::model::scrape::{Family, FamilyKind, Sample, SampleValue, Scrape};
+use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue, Scrape};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
-use std::collections::BTreeMap;
 
 fn own() -> Resource {
     Resource { attributes: vec![text("service.name", "spanwise")], ..Resource::default() }
 }
 
-fn sample(resource: Option<usize>, value: SampleValue) -> Sample {
-    Sample {
-        attributes: BTreeMap::from([("span.name".to_owned(), "GET /a".to_owned())]),
-        resource,
-        scope_name: String::new(),
-        scope_version: String::new(),
-        value,
-        time_ms: None,
-    }
+fn sample(resource: Option<&Arc<Attributes>>, value: SampleValue) -> Sample {
+    let attributes = Attributes::from([("span.name".to_owned(), "GET /a".to_owned())]);
+    Sample::plain(Identity::new(attributes, resource.cloned(), Arc::default()), value)
 }
 
 fn family(name: &str, kind: FamilyKind, samples: Vec<Sample>) -> Family {
-    Family { name: name.to_owned(), unit: "ms".to_owned(), description: "What it is.".to_owned(), kind, samples }
+    let (name, unit, description) = (name.to_owned(), "ms".to_owned(), "What it is.".to_owned());
+    Family { name, unit, description, descriptions_differ: false, kind, samples }
 }
 
 #[test]
 fn counters_and_histograms_are_cumulative_since_their_beginning_by_resource() {
     let histogram = SampleValue::Histogram { bounds: [2.0].into(), counts: vec![1, 2], sum: 9.0, count: 3 };
+    let shop = Arc::new(Attributes::from([("service.name".to_owned(), "shop".to_owned())]));
     let scrape = Scrape {
-        resources: vec![BTreeMap::from([("service.name".to_owned(), "shop".to_owned())])],
         families: vec![
-            family("calls", FamilyKind::Counter, vec![sample(Some(0), SampleValue::Number(3.0))]),
-            family("duration", FamilyKind::Histogram, vec![sample(Some(0), histogram)]),
+            family("calls", FamilyKind::Counter, vec![sample(Some(&shop), SampleValue::Number(3.0))]),
+            family("duration", FamilyKind::Histogram, vec![sample(Some(&shop), histogram)]),
             family("limit", FamilyKind::Gauge, vec![sample(None, SampleValue::Number(5.0))]),
         ],
     };
