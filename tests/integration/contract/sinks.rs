@@ -1,5 +1,6 @@
 //! The sinks: what their exporters are told, what their requests hold, and how their targets answer.
 
+use super::remote_write;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -64,11 +65,11 @@ pub(crate) struct Sink {
 }
 
 fn over_grpc(port: u16) -> String {
-    format!("endpoint: 127.0.0.1:{port}, tls: {{insecure: true}}")
+    format!("endpoint: 127.0.0.1:{port}, tls: {{insecure: true}}, compression: none")
 }
 
 fn over_http(port: u16) -> String {
-    format!("endpoint: \"http://127.0.0.1:{port}\"")
+    format!("endpoint: \"http://127.0.0.1:{port}\", compression: none")
 }
 
 fn no_handshake(_path: &str) -> Option<Response<Body>> {
@@ -88,13 +89,21 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
 }
 
 /// All of them.
-pub(crate) static SINKS: [Sink; 6] = [
+pub(crate) static SINKS: [Sink; 7] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
     otlp("otlp_grpc", Signal::Logs, over_grpc),
     otlp("otlp_http", Signal::Traces, over_http),
     otlp("otlp_http", Signal::Metrics, over_http),
     otlp("otlp_http", Signal::Logs, over_http),
+    Sink {
+        kind: "prometheusremotewrite",
+        signal: Signal::Metrics,
+        settings: remote_write::settings,
+        handshake: no_handshake,
+        items: remote_write::items,
+        answer: remote_write::answer,
+    },
 ];
 
 /// The number in a name such as `n17`.
