@@ -26,7 +26,6 @@ mod tests;
 pub use flush::{CURSOR, Refetch};
 pub use query::{QueryAnswer, QueryError, QueryLimits, Reader, Workers, shape};
 pub use rollups::Retention;
-pub use scrape::SPAN_METRICS_BOUNDS_MS;
 pub use settings::{Definitions, EngineSettings, Rules, in_force};
 pub use tables::{StateRows, line};
 

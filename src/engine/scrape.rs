@@ -5,15 +5,14 @@ use super::costs::Cost;
 use super::rollups::{OVERFLOW, RollupTable};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
-use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue, Scrape};
+use crate::model::scrape::{
+    Attributes, Family, FamilyKind, Identity, SPAN_METRICS_BOUNDS_MS, Sample, SampleValue, Scrape,
+};
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The bounds of span metrics, ms: the connector's defaults, and those of `pipelines/queries/span_metrics.sql`.
-pub const SPAN_METRICS_BOUNDS_MS: [f64; 16] =
-    [2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0];
 /// Findings shown; those firing come first.
 const FINDINGS_MAX: usize = 2000;
 

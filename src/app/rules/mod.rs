@@ -10,9 +10,8 @@ mod yaml;
 mod tests;
 
 use super::config::Config;
-use crate::engine::SPAN_METRICS_BOUNDS_MS;
 use crate::model::budget::{Budget, BudgetKind};
-use crate::model::scrape::FamilyKind;
+use crate::model::scrape::{FamilyKind, SPAN_METRICS_BOUNDS_MS};
 use crate::sinks::prometheus::{self, Translation};
 use promql::{Matcher, by, number, regex, selector};
 use yaml::{Group, Rule};
@@ -238,7 +237,7 @@ impl Names {
         let service = self.shown("service_name");
         let summary = format!("{service}: {} is {{{{ $value }}}}{unit}, past the budget of {limit}{unit}", budget.name);
         let rule = Rule::alert("SpanwiseJudgedBudget", expression, &summary).keeps(KEEPS_FIRING_FOR);
-        Some(rule.label("severity", "critical"))
+        Some(rule.label("severity", "critical").label("budget", &budget.name))
     }
 
     /// A label's value in a template.

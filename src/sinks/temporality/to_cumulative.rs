@@ -139,10 +139,8 @@ impl ToCumulative {
             self.dropped += 1;
             return false;
         }
-        let since_held = held.map_or(0, |held| held.last_unix_nano);
+        let fresh_start = fresh_start(start, held.map(|held| held.last_unix_nano), time);
         let sum = held.and_then(|held| Some((held.start_unix_nano, added(held.total.as_ref()?, &own)?)));
-        // A start that is not told, or lies before what has been told to the target, is where the last point ended.
-        let fresh_start = if start == 0 { since_held } else { start.max(since_held) };
         let (start, total) = sum.unwrap_or((fresh_start, own));
         point.set(start, &total);
         self.keep(
@@ -207,6 +205,15 @@ impl Total {
             Total::Exponential(histogram) => histogram.weight(),
         }
     }
+}
+
+/// When a sum begins anew: where its first point says, but not before what the target was told of its stream. It begins a
+/// millisecond behind that, so that a target that writes a zero at the start has room for it, and sees that it is another sum
+/// also where that is greater.
+fn fresh_start(start: u64, told_upto: Option<u64>, time: u64) -> u64 {
+    let Some(told_upto) = told_upto else { return start };
+    let behind = told_upto.saturating_add(1_000_000);
+    start.max(if behind < time { behind } else { told_upto })
 }
 
 /// The sum of two; `None` where they cannot be added, so that the stream begins anew.

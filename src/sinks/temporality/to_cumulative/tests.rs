@@ -76,6 +76,16 @@ fn what_was_sent_before_a_restart_is_known_and_not_told_again() {
 }
 
 #[test]
+fn a_sum_that_begins_anew_leaves_room_for_a_zero() {
+    let ms = 1_000_000;
+    let mut state = ToCumulative::new(PLENTY);
+    state.learn(request("a", sum(vec![number(10 * ms, 20 * ms, 5)]))).unwrap();
+    let next = vec![number(20 * ms, 30 * ms, 9)];
+    assert_eq!(passed(&mut state, "a", next), [(21 * ms, 30 * ms, 9)]);
+    assert_eq!([fresh_start(0, None, 5), fresh_start(7, Some(3), 9), fresh_start(0, Some(3), 9)], [0, 7, 3]);
+}
+
+#[test]
 fn a_stream_that_was_forgotten_begins_anew() {
     let mut state = ToCumulative::new(STREAM_BYTES);
     passed(&mut state, "a", vec![number(10, 20, 5)]);
