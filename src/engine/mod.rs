@@ -31,7 +31,6 @@ pub use tables::{StateRows, line};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
-use crate::model::scrape::Scrape;
 use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
 use costs::Costs;
@@ -322,45 +321,6 @@ impl Engine {
         let (answer, rows_read) = self.workers.execute(self.session(), plan, limits).await?;
         self.costs.add_views(&self.rules().pipelines, &names, &answer, rows_read, began.elapsed());
         Ok(answer)
-    }
-
-    /// What is derived of all that came in: span metrics, budgets, and what findings were judged by.
-    ///
-    /// # Errors
-    /// When the span metrics cannot be merged.
-    pub async fn derived(&self) -> anyhow::Result<Scrape> {
-        let mut scrape = Scrape::default();
-        scrape.families.extend(scrape::findings(&self.findings.borrow()));
-        scrape.families.extend(scrape::budgets(&self.rules().budgets));
-        if let Some(table) = self.all_tables().rollups.get("span_metrics") {
-            scrape::span_metrics(&table.merged(0).await?, &mut scrape);
-        }
-        Ok(scrape)
-    }
-
-    /// Everything that a Prometheus scrape shows.
-    ///
-    /// # Errors
-    /// When the span metrics cannot be merged.
-    pub async fn scrape(&self) -> anyhow::Result<Scrape> {
-        let mut scrape = Scrape::default();
-        let tables = self.all_tables();
-        let spans = match tables.rollups.get("span_metrics") {
-            Some(table) => Some(table.merged(0).await?),
-            None => None,
-        };
-        scrape.families.extend(scrape::findings(&self.findings.borrow()));
-        scrape.families.extend(scrape::budgets(&self.rules().budgets));
-        scrape.families.extend(scrape::pipelines(&self.costs.all()));
-        let values = self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counters, points) = (values.counters_overflowed, values.overflowed);
-        values.scrape(&mut scrape);
-        drop(values);
-        scrape.families.extend(scrape::overflow(&tables.rollups, counters, points));
-        if let Some(spans) = spans {
-            scrape::span_metrics(&spans, &mut scrape);
-        }
-        Ok(scrape)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a Prometheus scrape shows: span metrics as the Collector's connector gives them, what came in over OTLP, and
 //! Spanwise's own findings, budgets and pipelines.
 
+use super::Engine;
 use super::costs::Cost;
 use super::rollups::{OVERFLOW, RollupTable};
 use crate::model::budget::Budget;
@@ -11,7 +12,7 @@ use crate::model::scrape::{
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Findings shown; those firing come first.
 const FINDINGS_MAX: usize = 2000;
@@ -23,8 +24,39 @@ const IDENTITY: [(&str, &str); 3] = [
     ("service.instance.id", "service_instance_id"),
 ];
 
+impl Engine {
+    /// What is derived of all that came in: span metrics, budgets, and what findings were judged by.
+    ///
+    /// # Errors
+    /// When the span metrics cannot be merged.
+    pub async fn derived(&self) -> anyhow::Result<Scrape> {
+        let mut scrape = Scrape::default();
+        scrape.families.extend(findings(&self.findings.borrow()));
+        scrape.families.extend(budgets(&self.rules().budgets));
+        if let Some(table) = self.all_tables().rollups.get("span_metrics") {
+            span_metrics(&table.merged(0).await?, &mut scrape);
+        }
+        Ok(scrape)
+    }
+
+    /// Everything that a Prometheus scrape shows.
+    ///
+    /// # Errors
+    /// When the span metrics cannot be merged.
+    pub async fn scrape(&self) -> anyhow::Result<Scrape> {
+        let mut scrape = self.derived().await?;
+        scrape.families.extend(pipelines(&self.costs.all()));
+        let values = self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counters, points) = (values.counters_overflowed, values.overflowed);
+        values.scrape(&mut scrape);
+        drop(values);
+        scrape.families.extend(overflow(&self.all_tables().rollups, counters, points));
+        Ok(scrape)
+    }
+}
+
 /// Adds the rows of the all-time rollup `span_metrics` as the connector's two families.
-pub(crate) fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
+fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
     let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let columns = ["service_name", "span_name", "span_kind", "status_code"].map(text);
     let [Some(service), Some(span), Some(kind), Some(status)] = columns else { return };
@@ -81,7 +113,7 @@ pub(crate) fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
 }
 
 /// Findings: how many stand in which state, and the value and limit of each key.
-pub(crate) fn findings(findings: &[Finding]) -> Vec<Family> {
+fn findings(findings: &[Finding]) -> Vec<Family> {
     let mut counts: BTreeMap<(&str, &str, &str), f64> = BTreeMap::new();
     let (mut values, mut limits) = (Vec::new(), Vec::new());
     for (index, finding) in findings.iter().enumerate() {
@@ -110,7 +142,7 @@ pub(crate) fn findings(findings: &[Finding]) -> Vec<Family> {
 }
 
 /// The user's budgets.
-pub(crate) fn budgets(budgets: &[Budget]) -> Vec<Family> {
+fn budgets(budgets: &[Budget]) -> Vec<Family> {
     let sample = |budget: &Budget| {
         let labels = attributes([
             ("kind", budget.kind.as_str().to_owned()),
@@ -124,7 +156,7 @@ pub(crate) fn budgets(budgets: &[Budget]) -> Vec<Family> {
 }
 
 /// What the analyses cost.
-pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
+fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
     let counter = |name: &str, unit: &str, description: &str, value: &dyn Fn(&Cost) -> f64| {
         let sample = |(id, cost): (&String, &Cost)| {
             own(attributes([("pipeline", id.clone())]), SampleValue::Number(value(cost)))
@@ -143,7 +175,7 @@ pub(crate) fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
 
 /// What there were too many series for: rows counted under an overflow series, by table; points of cumulative counters
 /// of which no increase is known; and points of series that the scrape does not show.
-pub(crate) fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64, last_values: u64) -> Vec<Family> {
+fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64, last_values: u64) -> Vec<Family> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let sample = |label: &str, name: &str, count: u64| {
         own(attributes([(label, name.to_owned())]), SampleValue::Number(count as f64))

@@ -1,5 +1,5 @@
 //! The scrape in each of its forms, held against those who read it: `otlptranslator` for names, Python's parser for
-//! OpenMetrics, a real Prometheus for native histograms.
+//! `OpenMetrics`, a real Prometheus for native histograms.
 
 use crate::support::client::client;
 use crate::support::config::Setup;

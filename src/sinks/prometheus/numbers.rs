@@ -8,9 +8,7 @@ pub(super) fn push_count(out: &mut Vec<u8>, mut count: u64) {
     let mut at = digits.len();
     loop {
         at -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-        let digit = (count % 10) as u8;
-        digits[at] = b'0' + digit;
+        digits[at] = b'0' + u8::try_from(count % 10).unwrap_or_default();
         count /= 10;
         if count == 0 {
             break;

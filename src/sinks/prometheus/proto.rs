@@ -274,7 +274,7 @@ fn label(out: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 fn key(out: &mut Vec<u8>, field: u32, wire: u32) {
-    encode_varint(u64::from(field << 3 | wire), out);
+    encode_varint(u64::from((field << 3) | wire), out);
 }
 
 fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
@@ -296,7 +296,7 @@ fn double(out: &mut Vec<u8>, field: u32, value: f64) {
 }
 
 fn zigzag(value: i64) -> u64 {
-    (value << 1 ^ value >> 63).cast_unsigned()
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
 #[cfg(test)]

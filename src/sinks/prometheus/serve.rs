@@ -41,6 +41,7 @@ pub trait ScrapeSource: Send + Sync {
 
 /// Settings of `exporters.prometheus`.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct PrometheusSettings {
     /// Put before every name, with an underscore.
     pub namespace: String,

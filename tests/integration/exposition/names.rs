@@ -177,6 +177,10 @@ async fn names_and_labels_are_those_of_the_oracle_in_every_strategy() {
         let (shown, oracle) = (shown(&text), oracle(strategy, &made));
         let mut kept_out = 0;
         for (number, (of, (name, label))) in made.iter().zip(&oracle).enumerate() {
+            // The oracle cuts a byte before a suffix, also where it is half a letter: we cut the letter.
+            if name.contains('\u{fffd}') {
+                continue;
+            }
             let Some((shown_name, shown_label)) = shown.get(&number) else {
                 // Nothing is left of its name, or another one of a different kind or unit bears it.
                 let lines = lines_of(of.kind, name);

@@ -19,7 +19,7 @@ fn buckets_become_spans_and_changes() {
     // -1 and 0; two empty ones written out; 3; then a gap of three, which is skipped; 7.
     assert_eq!(histogram.positive, (vec![span(-1, 5), span(3, 1)], vec![1, 2, -3, 0, 2, 5]));
     assert_eq!((histogram.scale, histogram.count, histogram.zero_count), (3, 17, 4));
-    assert_eq!(histogram.zero_threshold, 1e-128);
+    assert_eq!(histogram.zero_threshold.to_bits(), 1e-128_f64.to_bits());
     assert_eq!(histogram.negative, (vec![], vec![]));
 }
 

@@ -160,8 +160,8 @@ fn read(mut bytes: &[u8]) -> Vec<MetricFamily> {
     families
 }
 
-fn seconds(timestamp: Option<&Timestamp>) -> f64 {
-    timestamp.map_or(f64::NAN, |at| at.seconds as f64 + f64::from(at.nanos) / 1e9)
+fn millis(timestamp: Option<&Timestamp>) -> Option<i64> {
+    timestamp.map(|at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000)
 }
 
 fn labels(of: &[LabelPair]) -> Vec<(&str, &str)> {
@@ -192,11 +192,11 @@ fn one_of_everything_is_read_back() {
     assert_eq!((summary.sample_count, summary.sample_sum, summary.quantile.len()), (Some(2), Some(3.0), 2));
     assert_eq!(summary.quantile[0], Quantile { quantile: Some(0.5), value: Some(1.0) });
     let counter = calls.metric[0].counter.as_ref().unwrap();
-    assert_eq!((counter.value, seconds(counter.created_timestamp.as_ref())), (Some(6.0), 1_600_000_000.001));
+    assert_eq!((counter.value, millis(counter.created_timestamp.as_ref())), (Some(6.0), Some(1_600_000_000_001)));
     let exemplar = counter.exemplar.as_ref().unwrap();
     let (span_id, trace_id) = ("c".repeat(16), "c".repeat(32));
     assert_eq!(labels(&exemplar.label), [("span_id", span_id.as_str()), ("trace_id", trace_id.as_str())]);
-    assert_eq!((exemplar.value, seconds(exemplar.timestamp.as_ref())), (Some(1.0), 1_700_000_000.5));
+    assert_eq!((exemplar.value, millis(exemplar.timestamp.as_ref())), (Some(1.0), Some(1_700_000_000_500)));
     let histogram = duration.metric[0].histogram.as_ref().unwrap();
     assert_eq!((histogram.sample_count, histogram.sample_sum), (Some(6), Some(1234.5)));
     let buckets: Vec<_> = histogram
@@ -205,7 +205,7 @@ fn one_of_everything_is_read_back() {
         .map(|bucket| (bucket.upper_bound.unwrap(), bucket.cumulative_count.unwrap(), bucket.exemplar.is_some()))
         .collect();
     assert_eq!(buckets, [(2.0, 1, true), (1e6, 3, false), (f64::INFINITY, 6, true)]);
-    assert_eq!((histogram.schema, seconds(histogram.created_timestamp.as_ref())), (None, 1_600_000_000.0));
+    assert_eq!((histogram.schema, millis(histogram.created_timestamp.as_ref())), (None, Some(1_600_000_000_000)));
 }
 
 fn exponential(scale: i32) -> Scrape {
