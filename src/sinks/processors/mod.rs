@@ -6,12 +6,14 @@
 mod actions;
 mod attributes;
 mod filter;
+mod share;
 
 #[cfg(test)]
 mod tests;
 
 pub use actions::{Action, ActionKind, ConvertTo, Keys, Source};
 pub use filter::{Filter, Matcher, Properties};
+pub use share::{RoutingKey, Share};
 
 use crate::model::protobuf::{fields, put_field};
 use crate::model::signal::Signal;
@@ -41,6 +43,8 @@ pub enum Change {
     Resource(Vec<Action>),
     /// Changes the attributes of spans, data points and log records, where its filter says so.
     Attributes(Vec<Action>, Filter),
+    /// Leaves what goes to one target among several.
+    Share(Share),
 }
 
 /// Field numbers of OTLP's messages.
@@ -64,11 +68,15 @@ impl Processor {
     /// A request as it is to go on.
     #[must_use]
     pub fn apply(&self, signal: Signal, request: &Bytes) -> Bytes {
+        if let Change::Share(share) = &self.change {
+            return share.apply(signal, request);
+        }
         let mut out = Vec::with_capacity(request.len() + request.len() / 8);
         let changed = each(request, number::RESOURCES, &mut out, |resource, out| match &self.change {
             Change::Resource(actions) => each(resource, number::RESOURCE, out, |resource, out| {
                 edit(resource, number::RESOURCE_ATTRIBUTES, actions, out)
             }),
+            Change::Share(_) => false,
             Change::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
         });
         if changed { out.into() } else { request.clone() }

@@ -59,6 +59,58 @@ fn after(actions: Vec<Action>, attributes: Vec<KeyValue>) -> Vec<(String, Value)
     spans[0].attributes.iter().map(|kv| (kv.key.clone(), kv.value.clone().unwrap().value.unwrap())).collect()
 }
 
+#[test]
+fn targets_share_traces_without_a_rest_and_little_moves_when_one_goes() {
+    let span = |number: u8| Span { trace_id: vec![number; 16], name: format!("n{number}"), ..Span::default() };
+    let mut request = traces("shop", (0..=255).flat_map(|number| [span(number), span(number)]).collect());
+    request.resource_spans.extend(traces("empty", Vec::new()).resource_spans);
+    let request: Bytes = request.encode_to_vec().into();
+    let shares = |targets: &[&str]| -> Vec<Vec<Span>> {
+        let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
+        let spans = |own| {
+            let share = changing(Change::Share(Share::new(&targets, own, RoutingKey::TraceId)));
+            let taken = ExportTraceServiceRequest::decode(share.apply(Signal::Traces, &request)).unwrap();
+            taken.resource_spans.into_iter().flat_map(|mut spans| spans.scope_spans.remove(0).spans).collect()
+        };
+        (0..targets.len()).map(spans).collect()
+    };
+    let three = shares(&["a", "b", "c"]);
+    let ids = |spans: &[Span]| spans.iter().map(|span| span.trace_id[0]).collect::<std::collections::BTreeSet<_>>();
+    let counts: Vec<usize> = three.iter().map(|spans| ids(spans).len()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 256, "no trace is torn or left out: {counts:?}");
+    assert_eq!(three.iter().map(Vec::len).sum::<usize>(), 512);
+    // Each of 256 goes to one of three: 85 on average, with a deviation of 7.5.
+    assert!(counts.iter().all(|count| (55..=116).contains(count)), "{counts:?}");
+    let two = shares(&["a", "b"]);
+    for target in [0, 1] {
+        assert!(ids(&two[target]).is_superset(&ids(&three[target])), "only what the third had has moved");
+    }
+    let one = changing(Change::Share(Share::new(&["a".to_owned()], 0, RoutingKey::TraceId)));
+    assert_eq!(one.apply(Signal::Traces, &traces("empty", Vec::new()).encode_to_vec().into()), Bytes::new());
+}
+
+#[test]
+fn points_of_metrics_are_shared_by_service() {
+    let of = |service: &str| {
+        let resource = Resource { attributes: vec![attribute("service.name", text(service))], ..Resource::default() };
+        ResourceMetrics {
+            resource: Some(resource),
+            scope_metrics: vec![ScopeMetrics::default()],
+            ..ResourceMetrics::default()
+        }
+    };
+    let services: Vec<String> = (0..64).map(|number| format!("s{number}")).collect();
+    let resource_metrics = services.iter().chain(&services).map(|service| of(service)).collect();
+    let request: Bytes = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into();
+    let targets = ["a".to_owned(), "b".to_owned()];
+    let taken = [0, 1].map(|own| {
+        let share = changing(Change::Share(Share::new(&targets, own, RoutingKey::TraceId)));
+        ExportMetricsServiceRequest::decode(share.apply(Signal::Metrics, &request)).unwrap().resource_metrics
+    });
+    assert_eq!(taken[0].len() + taken[1].len(), 128);
+    assert!(taken[0].len() > 32 && taken[0].iter().all(|metrics| !taken[1].contains(metrics)));
+}
+
 /// Expected values: the README of the Collector's attributes processor; hashes: `printf %s a | sha256sum`.
 #[test]
 fn actions_do_what_the_collectors_do() {

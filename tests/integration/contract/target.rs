@@ -23,6 +23,8 @@ pub(crate) const ITEMS_MAX: usize = 7;
 pub(crate) const BYTES_MAX: usize = 100_000;
 /// What it asks to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// When it expects nothing: what comes sooner was under way when it said so.
+const PATIENCE: std::ops::Range<Duration> = Duration::from_millis(700)..Duration::from_millis(1800);
 /// The item that is refused for good.
 pub(crate) const POISON: u64 = 7;
 
@@ -106,7 +108,7 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
     let first = {
         let mut seen = kept.seen.lock().expect("no test fails while it holds this");
         seen.requests += 1;
-        seen.impatient |= seen.asked.is_some_and(|asked| asked.elapsed() < RETRY_AFTER - Duration::from_millis(200));
+        seen.impatient |= seen.asked.is_some_and(|asked| PATIENCE.contains(&asked.elapsed()));
         seen.requests
     };
     let verdict = match kept.case {

@@ -186,13 +186,17 @@ pub(in crate::app::config) fn outward_endpoint(
     key: &str,
     url: bool,
 ) -> Option<String> {
-    let text = map.text(key)?;
+    let address = address(reading, &map.text(key)?, url);
+    address.map_err(|message| map.fault(key, message)).ok()
+}
+
+/// The same of a text; what is wrong with it, in place of an address.
+pub(super) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<String, String> {
     let expected = if url { "a URL such as https://otel.example:4318" } else { "an address such as otel.example:4317" };
     if text.contains('@') {
-        map.fault(key, format!("expected {expected} without a user name or password; write them into `headers`"));
-        return None;
+        return Err(format!("expected {expected} without a user name or password; write them into `headers`"));
     }
-    let text = text.strip_prefix("dns:///").map_or(text.clone(), str::to_owned);
+    let text = text.strip_prefix("dns:///").unwrap_or(text);
     let (scheme, authority) = match text.parse::<Uri>() {
         Ok(uri) => (uri.scheme_str().map(str::to_owned), uri.authority().cloned()),
         Err(_) => (None, None),
@@ -203,18 +207,15 @@ pub(in crate::app::config) fn outward_endpoint(
         Some(_) => false,
     };
     let Some(authority) = authority.filter(|authority| scheme_fits && !authority.host().is_empty()) else {
-        map.fault(key, format!("expected {expected}, found {text:?}"));
-        return None;
+        return Err(format!("expected {expected}, found {text:?}"));
     };
     if authority.port_u16().is_none() && scheme.is_none() {
-        map.fault(key, format!("expected {expected}, found {text:?}, which names no port"));
-        return None;
+        return Err(format!("expected {expected}, found {text:?}, which names no port"));
     }
     let port = authority.port_u16().unwrap_or(if scheme.as_deref() == Some("http") { 80 } else { 443 });
     let host = authority.host().trim_matches(['[', ']']);
     if let Some(own) = reading.listens_at(host, port) {
-        map.fault(key, format!("{text:?} is {own} itself, which would feed on its own; expected another target"));
-        return None;
+        return Err(format!("{text:?} is {own} itself, which would feed on its own; expected another target"));
     }
-    Some(text)
+    Ok(text.to_owned())
 }

@@ -1,5 +1,6 @@
 //! `exporters`: which there are, and in which pipelines each may stand.
 
+mod balancing;
 mod channels;
 mod common;
 mod otlp;
@@ -29,11 +30,13 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 12] = [
     "otlp_grpc",
     "otlp_http",
     "otlp",
     "otlphttp",
+    "load_balancing",
+    "loadbalancing",
     "prometheus",
     "prometheus_remote_write",
     "prometheusremotewrite",
@@ -48,7 +51,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 22] = [
+const INSTEAD: [(&str, &str); 21] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -61,7 +64,6 @@ const INSTEAD: [(&str, &str); 22] = [
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
-    ("load_balancing", LATER),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
@@ -92,6 +94,9 @@ pub(super) fn read(
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
+            "load_balancing" | "loadbalancing" => {
+                exporters.targets.extend(balancing::read(reading, component, map, &feeds));
+            }
             _ => {
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let delivery = common::delivery(reading, component.id, &map);

@@ -28,37 +28,43 @@ pub(super) fn read(
     } else {
         common::outward_endpoint(reading, &map, "endpoint", over_http).or_else(|| (!needed).then(String::new))
     };
+    let settings = spoken(reading, map, protocol, endpoint.clone().unwrap_or_default(), of_signals);
+    endpoint.map(|_| settings)
+}
+
+/// How OTLP is spoken, whatever the addresses are; ends the map.
+pub(super) fn spoken(
+    reading: &Reading<'_>,
+    map: MapReader<'_>,
+    protocol: Protocol,
+    endpoint: String,
+    of_signals: [Option<String>; 3],
+) -> OtlpSettings {
+    let over_http = protocol == Protocol::Http;
     if over_http && map.text("encoding").is_some_and(|found| found != "proto") {
         map.fault("encoding", "expected proto: JSON is not offered yet, and every OTLP server takes proto");
     }
     let default_timeout = Duration::from_secs(if over_http { 30 } else { 5 });
     let [traces_endpoint, metrics_endpoint, logs_endpoint] = of_signals;
-    let settings = OtlpSettings {
-        protocol,
-        endpoint: endpoint.clone().unwrap_or_default(),
-        traces_endpoint,
-        metrics_endpoint,
-        logs_endpoint,
-        client: common::client(reading, &map, default_timeout),
-    };
-    if !over_http && settings.client.tls.insecure_skip_verify {
+    let client = common::client(reading, &map, default_timeout);
+    if !over_http && client.tls.insecure_skip_verify {
         map.fault(
             "tls",
             "insecure_skip_verify: over gRPC certificates are always verified; expected the authority's `ca_file`",
         );
     }
-    if over_http && settings.client.tls.server_name.is_some() {
+    if over_http && client.tls.server_name.is_some() {
         map.fault(
             "tls",
             "server_name_override: over HTTP the server is known by its address; name it in `endpoint` as its certificate does",
         );
     }
-    if !over_http && settings.client.proxy_url.is_some() {
+    if !over_http && client.proxy_url.is_some() {
         map.fault("proxy_url", "is a key of `otlp_http`; gRPC is sent without a proxy");
     }
     refuse(reading, &map, over_http);
     map.finish();
-    endpoint.map(|_| settings)
+    OtlpSettings { protocol, endpoint, traces_endpoint, metrics_endpoint, logs_endpoint, client }
 }
 
 fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {

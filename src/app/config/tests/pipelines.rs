@@ -144,6 +144,48 @@ fn a_filter_asks_for_what_the_items_of_its_pipeline_have() {
 }
 
 #[test]
+fn targets_that_share_a_load_are_readers_each() {
+    let text = |exporter: &str| {
+        standing(
+            "{traces: {receivers: [otlp], exporters: [load_balancing]}}",
+            &format!("exporters: {{load_balancing: {{{exporter}}}}}\n"),
+        )
+    };
+    let config = good(&text(
+        "protocol: {otlp: {tls: {insecure: true}, timeout: 1s}}, resolver: {static: {hostnames: [\"a.example:4317\", b.example]}}",
+    ));
+    let told: Vec<(&str, &str)> =
+        config.targets.iter().map(|target| (target.id(), otlp_of(target).endpoint.as_str())).collect();
+    let expected =
+        [("load_balancing@a.example:4317", "a.example:4317"), ("load_balancing@b.example:4317", "b.example:4317")];
+    assert_eq!(told, expected);
+    assert_eq!(otlp_of(&config.targets[1]).client.timeout, Duration::from_secs(1));
+    assert_eq!(config.targets[0].feeds[0].processors[0].id, "load_balancing@a.example:4317");
+    for (exporter, expected) in [
+        (
+            "protocol: {otlp: }, resolver: {dns: {hostname: a}, static: {hostnames: [a]}}",
+            "resolver.dns: is not supported yet",
+        ),
+        (
+            "protocol: {otlp: }, resolver: {static: {hostnames: [a, \"a:4317\"]}}",
+            "hostnames[1]: \"a:4317\" stands in this list already",
+        ),
+        (
+            "protocol: {otlp_http: }, resolver: {static: {hostnames: [a]}}",
+            "expected a URL such as https://otel.example:4318",
+        ),
+        ("protocol: {olp: }, resolver: {static: {hostnames: [a]}}", "did you mean \"otlp\"?"),
+        (
+            "resolver: {static: {hostnames: []}}, protocol: {otlp: }",
+            "hostnames: expected at least one address, found none",
+        ),
+    ] {
+        let told = faults(&text(exporter));
+        assert!(told.len() == 1 && told[0].contains(expected), "{exporter}: {told:?}");
+    }
+}
+
+#[test]
 fn a_readers_bounds_and_rate_are_read() {
     let text = |queue: &str| {
         standing(

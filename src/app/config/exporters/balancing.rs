@@ -1,0 +1,101 @@
+//! `load_balancing`: OTLP to several targets, each of which gets its share of the traces. Each is a reader of its own, so one
+//! that is down holds up its share alone.
+
+use super::common;
+use super::otlp;
+use crate::app::config::components::{Component, Reading};
+use crate::catalog::yaml::{MapReader, Value};
+use crate::sinks::otlp::Protocol;
+use crate::sinks::processors::{Change, Processor, RoutingKey, Share};
+use crate::sinks::settings::Feed;
+use crate::sinks::targets::{TargetKind, TargetSettings};
+use std::sync::Arc;
+
+pub(super) fn read(
+    reading: &Reading<'_>,
+    component: &Component<'_>,
+    map: MapReader<'_>,
+    feeds: &[Feed],
+) -> Vec<TargetSettings> {
+    let keys = [("traceID", RoutingKey::TraceId), ("service", RoutingKey::Service)];
+    let by = map.word("routing_key", &keys).unwrap_or(RoutingKey::TraceId);
+    let (protocol, spoken) = match protocol(&map) {
+        Some((protocol, map)) => (protocol, Some(map)),
+        None => (Protocol::Grpc, None),
+    };
+    let addresses = addresses(reading, &map, protocol);
+    // The Collector has them here or at the protocol.
+    let of_protocol = spoken.as_ref().filter(|map| map.has("sending_queue") || map.has("retry_on_failure"));
+    let delivery = common::delivery(reading, component.id, of_protocol.unwrap_or(&map));
+    let rate = common::rate(&map);
+    let settings = spoken.map(|spoken| otlp::spoken(reading, spoken, protocol, String::new(), [None, None, None]));
+    reading.not_yet(&map, &[("routing_attributes", "write `routing_key: service` or `traceID`")]);
+    map.finish();
+    let Some(settings) = settings else { return Vec::new() };
+    let target = |(own, address): (usize, &String)| {
+        let id = format!("{}@{address}", component.id);
+        let share = Change::Share(Share::new(&addresses, own, by));
+        let share = Arc::new(Processor { id: id.clone(), change: share });
+        let mut feeds = feeds.to_vec();
+        feeds.iter_mut().for_each(|feed| feed.processors.push(share.clone()));
+        let mut settings = settings.clone();
+        settings.endpoint.clone_from(address);
+        let delivery = crate::sinks::delivery::DeliverySettings { id, ..delivery.clone() };
+        TargetSettings { delivery, rate, feeds, kind: TargetKind::Otlp(settings) }
+    };
+    addresses.iter().enumerate().map(target).collect()
+}
+
+/// The protocol that is spoken, with its settings.
+fn protocol<'a>(map: &MapReader<'a>) -> Option<(Protocol, MapReader<'a>)> {
+    if !map.need("protocol") {
+        return None;
+    }
+    let protocols = map.map("protocol")?;
+    let known = [("otlp", Protocol::Grpc), ("otlp_grpc", Protocol::Grpc), ("otlp_http", Protocol::Http)];
+    let mut given = known.into_iter().filter_map(|(name, protocol)| Some((protocol, protocols.map(name)?)));
+    let first = given.next();
+    if first.is_none() && !protocols.has_unknown() {
+        map.fault("protocol", "expected otlp or otlp_http with its settings, found neither");
+    }
+    if given.next().is_some() {
+        map.fault("protocol", "expected one protocol, found more");
+    }
+    drop(given);
+    protocols.finish();
+    first
+}
+
+/// `resolver.static.hostnames`.
+fn addresses(reading: &Reading<'_>, map: &MapReader<'_>, protocol: Protocol) -> Vec<String> {
+    let Some(resolver) = map.need("resolver").then(|| map.map("resolver")).flatten() else { return Vec::new() };
+    let instead = "list the addresses under `static: {hostnames: […]}`";
+    reading.not_yet(&resolver, &[("dns", instead), ("k8s", instead), ("aws_cloud_map", instead)]);
+    let list = resolver.need("static").then(|| resolver.map("static")).flatten();
+    resolver.finish();
+    let Some(list) = list else { return Vec::new() };
+    let nodes = list.list("hostnames").unwrap_or_default();
+    if list.need("hostnames") && nodes.is_empty() {
+        list.fault("hostnames", "expected at least one address, found none");
+    }
+    let mut addresses = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let path = format!("{}[{index}]", list.path("hostnames"));
+        let Value::Text(text) = &node.value else {
+            reading.gather.expected(node, path, "an address such as otel-1.example:4317");
+            continue;
+        };
+        // As in the Collector: where no port is named, OTLP's own.
+        let has_port = protocol == Protocol::Http || text.rsplit_once(':').is_some();
+        let text = if has_port { text.clone() } else { format!("{text}:4317") };
+        match common::address(reading, &text, protocol == Protocol::Http) {
+            Ok(address) if addresses.contains(&address) => {
+                reading.gather.fault(node.line, path, format!("{address:?} stands in this list already"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(message) => reading.gather.fault(node.line, path, message),
+        }
+    }
+    list.finish();
+    addresses
+}
