@@ -9,6 +9,7 @@ pub mod demo;
 mod derived;
 pub mod docs;
 pub mod logging;
+pub mod rules;
 pub mod server;
 pub mod show;
 pub mod signals;

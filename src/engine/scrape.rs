@@ -6,15 +6,14 @@ use super::costs::Cost;
 use super::rollups::{OVERFLOW, RollupTable};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
-use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue, Scrape};
+use crate::model::scrape::{
+    Attributes, Family, FamilyKind, Identity, SPAN_METRICS_BOUNDS_MS, Sample, SampleValue, Scrape,
+};
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-/// The connector's default bounds, ms; those of `pipelines/queries/span_metrics.sql`.
-const BOUNDS_MS: [f64; 16] =
-    [2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0];
 /// Findings shown; those firing come first.
 const FINDINGS_MAX: usize = 2000;
 
@@ -84,7 +83,7 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
     let sums = batch.column_by_name("duration_sum_ms").and_then(|column| column.as_primitive_opt::<Float64Type>());
     let buckets = batch.column_by_name("duration_buckets").and_then(|column| column.as_list_opt::<i32>());
     let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return };
-    let bounds: Arc<[f64]> = BOUNDS_MS.into();
+    let bounds: Arc<[f64]> = SPAN_METRICS_BOUNDS_MS.into();
     let mut counters = Vec::with_capacity(batch.num_rows());
     let mut histograms = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {

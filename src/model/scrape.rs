@@ -6,6 +6,10 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
+/// The bounds of span metrics, ms: the connector's defaults, and those of `pipelines/queries/span_metrics.sql`.
+pub const SPAN_METRICS_BOUNDS_MS: [f64; 16] =
+    [2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0];
+
 /// Attributes by their OpenTelemetry names, as text.
 pub type Attributes = BTreeMap<String, String>;
 

@@ -10,9 +10,11 @@ pub mod memory;
 pub mod otlp;
 pub mod processors;
 pub mod prometheus;
+pub mod remote_write;
 pub mod settings;
 pub mod stats;
 pub mod targets;
 pub mod tls;
 
+mod temporality;
 mod web;

@@ -4,6 +4,7 @@ use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target
 use super::elasticsearch::{self, ElasticsearchSettings};
 use super::memory::Memory;
 use super::otlp::{self, OtlpSettings};
+use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
 use super::stats::SinkStats;
 use crate::model::signal::Signal;
@@ -30,6 +31,8 @@ pub enum TargetKind {
     Otlp(OtlpSettings),
     /// Elasticsearch or OpenSearch.
     Elasticsearch(ElasticsearchSettings),
+    /// A backend that takes Prometheus remote write.
+    RemoteWrite(RemoteWriteSettings),
 }
 
 impl TargetKind {
@@ -41,6 +44,7 @@ impl TargetKind {
         match self {
             TargetKind::Otlp(settings) => otlp::open(id, settings),
             TargetKind::Elasticsearch(settings) => elasticsearch::open(id, settings),
+            TargetKind::RemoteWrite(settings) => remote_write::open(id, settings),
         }
     }
 }

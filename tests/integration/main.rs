@@ -23,6 +23,8 @@ mod own;
 mod own_rollup;
 mod prometheus;
 mod reload;
+mod remote_write;
+mod rules;
 mod sdks;
 mod sql;
 mod truth;

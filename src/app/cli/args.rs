@@ -71,7 +71,18 @@ Exits 2 where the configuration has faults, and tells them besides what can be d
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
-  spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs
+  spanwise export prometheus-rules > rules.yml      the budgets as rules of Prometheus
+  spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs";
+
+const RULES_EXAMPLES: &str = "\
+Examples:
+  spanwise export prometheus-rules --config otel-config.yaml > rules.yml
+  promtool check rules rules.yml
+
+Prometheus reads the file where its own configuration names it under `rule_files`.";
+
+const TEMPLATE_EXAMPLES: &str = "\
+Examples:
   spanwise export index-template --config otel-config.yaml |
     curl -X PUT https://localhost:9200/_index_template/spanwise -H 'content-type: application/json' -d @-";
 
@@ -128,13 +139,17 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Export {
+    /// The budgets as recording and alerting rules of Prometheus, over what the scrape serves
+    #[command(after_help = RULES_EXAMPLES)]
+    PrometheusRules(ConfigArgs),
     /// The index template of the exporter elasticsearch, for OpenSearch and for indexes of your own
-    IndexTemplate(IndexTemplateArgs),
+    #[command(after_help = TEMPLATE_EXAMPLES)]
+    IndexTemplate(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct IndexTemplateArgs {
-    /// The configuration whose indexes it is for, too
+pub(super) struct ConfigArgs {
+    /// The configuration that it is made of; without it ./otel-config.yaml, and without that the built-in default
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }

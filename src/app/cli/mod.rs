@@ -10,7 +10,7 @@ use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
 use super::signals::on_signal;
-use super::{catalog::Catalog, check, docs, export, logging, show};
+use super::{catalog::Catalog, check, docs, export, logging, rules, show};
 use crate::model::fault::Faults;
 use args::{Cli, Command, DemoArgs, Export, RunArgs};
 use clap::Parser as _;
@@ -65,7 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Demo(args)) => demo(args).await,
         Some(Command::Check(args)) => check(args.config.as_deref(), args.json).await,
         Some(Command::Docs(args)) => documents(args.config.as_deref(), args.name.as_deref(), args.json),
-        Some(Command::Export(Export::IndexTemplate(args))) => index_template(args.config),
+        Some(Command::Export(what)) => export(what),
         Some(Command::Findings(args)) => asking::findings(args).await,
         Some(Command::Sql(args)) => asking::sql(args).await,
     }
@@ -153,9 +153,14 @@ fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Res
     if faults.0.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(faults.into()) }
 }
 
-fn index_template(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let config = config::load(config_path(path).as_deref(), &config::process_environment)?;
-    show::print(&export::index_template::text(&config.targets))?;
+fn export(what: Export) -> anyhow::Result<ExitCode> {
+    let (Export::PrometheusRules(args) | Export::IndexTemplate(args)) = &what;
+    let config = config::load(config_path(args.config.clone()).as_deref(), &config::process_environment)?;
+    let text = match what {
+        Export::PrometheusRules(_) => rules::prometheus_rules(&config),
+        Export::IndexTemplate(_) => export::index_template::text(&config.targets),
+    };
+    show::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -143,14 +143,22 @@ impl Outcome {
 }
 
 /// Changes requests in the order of the log, before they are put into batches. It may keep state: it sees each request of
-/// its signal once and in order. After a restart it is shown those before the cursor again to learn from, and what comes
-/// of that is thrown away.
+/// its signal once and in order. After a restart it is shown those before the cursor again to learn from.
 pub trait Ordered: Send {
     /// A request as it is to go on.
     ///
     /// # Errors
     /// When the request cannot be read.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes>;
+
+    /// A request that has been passed and dealt with before a restart. As it is here: passed once more, and what comes of
+    /// it is thrown away.
+    ///
+    /// # Errors
+    /// When the request cannot be read.
+    fn learn(&mut self, request: Bytes) -> anyhow::Result<()> {
+        self.pass(request).map(drop)
+    }
 }
 
 /// A target: it maps what was received to its own requests, sends them, and says what became of each. Batches, retries,

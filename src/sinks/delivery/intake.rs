@@ -38,12 +38,16 @@ impl<'a> Intake<'a> {
         {
             return Ok(body.clone());
         }
-        let body = self.read(frame)?;
+        let body = match (self.read(frame)?, &mut self.ordered) {
+            (Some(request), Some(ordered)) => Some(ordered.pass(request)?),
+            (request, _) => request,
+        };
         self.passed = Some((position, body.clone()));
         Ok(body)
     }
 
-    fn read(&mut self, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
+    /// What of a frame is for the reader.
+    fn read(&self, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
         // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
         if frame.receiver == own::RECEIVER || !self.feeds.iter().any(|feed| feed.takes(frame)) {
             return Ok(None);
@@ -58,10 +62,7 @@ impl<'a> Intake<'a> {
             both.extend_from_slice(&more);
             both.freeze()
         });
-        Ok(Some(match &mut self.ordered {
-            Some(ordered) => ordered.pass(all)?,
-            None => all,
-        }))
+        Ok(Some(all))
     }
 
     /// Shows what the target keeps order by the frames before `upto`, of which nothing is sent again.
@@ -82,7 +83,9 @@ impl<'a> Intake<'a> {
             && position <= upto
         {
             // What cannot be read was told of when it was to be sent.
-            let _unsent = self.read(&frame);
+            if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
+                let _told = ordered.learn(request);
+            }
             at = position;
         }
         Ok(())

@@ -33,12 +33,18 @@ impl Translation {
     }
 
     /// The settings' namespace as it may stand in a name.
-    pub(super) fn namespace(self, text: &str) -> String {
+    pub(in crate::sinks) fn namespace(self, text: &str) -> String {
         if self.escapes() { namespace(text) } else { text.to_owned() }
     }
 
     /// The name of a family; `None` where nothing of it would be left. `namespace` is what [`Translation::namespace`] gave.
-    pub(super) fn family(self, namespace: &str, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
+    pub(in crate::sinks) fn family(
+        self,
+        namespace: &str,
+        name: &str,
+        unit: &str,
+        kind: FamilyKind,
+    ) -> Option<FamilyName> {
         let full = match self {
             Translation::UnderscoreEscapingWithSuffixes => return family_name(namespace, name, unit, kind),
             Translation::UnderscoreEscapingWithoutSuffixes => escaped_name(namespace, name)?,
@@ -49,7 +55,7 @@ impl Translation {
     }
 
     /// A label's name; `None` where nothing but underscores would be left.
-    pub(super) fn label(self, name: &str) -> Option<Cow<'_, str>> {
+    pub(in crate::sinks) fn label(self, name: &str) -> Option<Cow<'_, str>> {
         if self.escapes() {
             return label_name(name).map(Cow::Owned);
         }
@@ -92,13 +98,13 @@ const PER_WORDS: [(&str, &str); 7] =
 
 /// A family's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FamilyName {
+pub(in crate::sinks) struct FamilyName {
     /// With every suffix: what a number is printed under.
-    pub(super) full: String,
+    pub(in crate::sinks) full: String,
     /// The unit's words, where the name ends in them (before `_total`): what `OpenMetrics` prints as `# UNIT`.
     pub(super) unit: Option<String>,
     /// The unit's words, wherever they stand in the name; empty where it has none.
-    pub(super) words: String,
+    pub(in crate::sinks) words: String,
 }
 
 impl FamilyName {

@@ -18,11 +18,11 @@ impl Selection {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::sinks) fn is_empty(&self) -> bool {
         self.included.is_empty() && self.excluded.is_empty()
     }
 
-    pub(super) fn takes(&self, name: &str) -> bool {
+    pub(in crate::sinks) fn takes(&self, name: &str) -> bool {
         let fits = |patterns: &[String]| patterns.iter().any(|pattern| fits(pattern.as_bytes(), name.as_bytes()));
         !self.is_empty() && (self.included.is_empty() || fits(&self.included)) && !fits(&self.excluded)
     }

@@ -3,6 +3,7 @@
 
 mod cases;
 mod elasticsearch;
+mod remote_write;
 mod sinks;
 mod target;
 
@@ -44,7 +45,7 @@ impl Trial {
 
     fn add_to(&self, setup: Setup) -> Setup {
         let settings = format!(
-            "{}, timeout: 1s, compression: none, retry_on_failure: {{initial_interval: 50ms, max_interval: 200ms}}, \
+            "{}, timeout: 1s, retry_on_failure: {{initial_interval: 50ms, max_interval: 200ms}}, \
              sending_queue: {{num_consumers: {UNDER_WAY}, batch: {{flush_timeout: 20ms, min_size: {BATCH}, max_size: {BATCH}}}}}",
             (self.sink.settings)(self.target.port)
         );
@@ -155,9 +156,20 @@ fn resource() -> Value {
     json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]})
 }
 
-/// What makes the large item large.
+/// What makes the large item large: letters in such an order that no compression makes it small again.
 fn padding(number: u64) -> Value {
-    let text = if number == LARGE { "x".repeat(2 * target::BYTES_MAX) } else { String::new() };
+    let mut state = number | 1;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"
+                [usize::try_from(state % 64).expect("small")],
+        )
+    };
+    let length = if number == LARGE { 2 * target::BYTES_MAX } else { 0 };
+    let text: String = (0..length).map(|_| letter()).collect();
     json!({"key": "padding", "value": {"stringValue": text}})
 }
 
@@ -179,7 +191,8 @@ fn metrics(numbers: &[u64]) -> (&'static str, Value) {
     let point = |number: &u64| {
         let series = json!({"key": "series", "value": {"stringValue": format!("s{}", number % SERIES)}});
         json!({
-            "timeUnixNano": (now + number).to_string(), "asInt": number.to_string(),
+            // A time of its own also where times are in milliseconds.
+            "timeUnixNano": (now + number * 1_000_000).to_string(), "asInt": number.to_string(),
             "attributes": [series, padding(*number)],
         })
     };

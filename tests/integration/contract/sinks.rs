@@ -1,6 +1,7 @@
 //! The sinks: what their exporters are told, what their requests hold, and how their targets answer.
 
 use super::elasticsearch::elasticsearch;
+use super::remote_write;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -65,11 +66,11 @@ pub(crate) struct Sink {
 }
 
 fn over_grpc(port: u16) -> String {
-    format!("endpoint: 127.0.0.1:{port}, tls: {{insecure: true}}")
+    format!("endpoint: 127.0.0.1:{port}, tls: {{insecure: true}}, compression: none")
 }
 
 fn over_http(port: u16) -> String {
-    format!("endpoint: \"http://127.0.0.1:{port}\"")
+    format!("endpoint: \"http://127.0.0.1:{port}\", compression: none")
 }
 
 fn no_handshake(_path: &str) -> Option<Response<Body>> {
@@ -89,7 +90,7 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
 }
 
 /// All of them.
-pub(crate) static SINKS: [Sink; 9] = [
+pub(crate) static SINKS: [Sink; 10] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
     otlp("otlp_grpc", Signal::Logs, over_grpc),
@@ -99,6 +100,14 @@ pub(crate) static SINKS: [Sink; 9] = [
     elasticsearch(Signal::Traces),
     elasticsearch(Signal::Metrics),
     elasticsearch(Signal::Logs),
+    Sink {
+        kind: "prometheusremotewrite",
+        signal: Signal::Metrics,
+        settings: remote_write::settings,
+        handshake: no_handshake,
+        items: remote_write::items,
+        answer: remote_write::answer,
+    },
 ];
 
 /// The number in a name such as `n17`.

@@ -7,6 +7,7 @@ pub(crate) mod otlp;
 pub(crate) mod peers;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod webhook;
 

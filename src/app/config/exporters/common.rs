@@ -13,18 +13,29 @@ use std::time::Duration;
 
 /// How requests are made: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
 pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
-    let compression = [
+    let words = [
         ("gzip", Compression::Gzip),
         ("zstd", Compression::Zstd),
         ("none", Compression::None),
         ("", Compression::None),
     ];
+    let compression = map.word("compression", &words).unwrap_or_default();
+    client_of(reading, map, timeout, compression)
+}
+
+/// The same where the protocol says how requests are compressed.
+pub(super) fn client_of(
+    reading: &Reading<'_>,
+    map: &MapReader<'_>,
+    timeout: Duration,
+    compression: Compression,
+) -> ClientSettings {
     ClientSettings {
         timeout: map.duration_above_zero("timeout").unwrap_or(timeout),
         headers: map.headers("headers"),
         tls: tls::read(reading, map),
         proxy_url: proxy(map),
-        compression: map.word("compression", &compression).unwrap_or_default(),
+        compression,
     }
 }
 

@@ -7,6 +7,7 @@ mod elasticsearch;
 mod otlp;
 mod presets;
 mod prometheus;
+mod remote_write;
 mod tls;
 
 use super::components::{Component, Reading};
@@ -31,7 +32,7 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 13] = [
     "otlp_grpc",
     "otlp_http",
     "otlp",
@@ -40,6 +41,8 @@ const KNOWN: [&str; 11] = [
     "loadbalancing",
     "elasticsearch",
     "prometheus",
+    "prometheus_remote_write",
+    "prometheusremotewrite",
     "debug",
     "slack",
     "webhook",
@@ -51,7 +54,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 24] = [
+const INSTEAD: [(&str, &str); 23] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -72,7 +75,6 @@ const INSTEAD: [(&str, &str); 24] = [
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
-    ("prometheusremotewrite", "is not supported yet; let Prometheus scrape the `prometheus` exporter"),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
@@ -112,6 +114,9 @@ pub(super) fn read(
                 let rate = common::rate(&map);
                 let kind = match component.kind {
                     "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
+                    "prometheus_remote_write" | "prometheusremotewrite" => {
+                        remote_write::read(reading, map).map(TargetKind::RemoteWrite)
+                    }
                     _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp),
                 };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
@@ -168,7 +173,7 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     let derived = pipeline.receivers.iter().find(|named| is_connector(&named.id));
     let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
     match kind {
-        "prometheus" if signal != Signal::Metrics => {
+        "prometheus" | "prometheus_remote_write" | "prometheusremotewrite" if signal != Signal::Metrics => {
             Some(format!("{id:?} takes metrics alone, and this is a pipeline of {signal}"))
         }
         "slack" | "webhook" if signal != Signal::Logs || received || derived.is_none() => Some(format!(

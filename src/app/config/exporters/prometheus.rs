@@ -47,7 +47,7 @@ fn translation(map: &MapReader<'_>) -> Translation {
 }
 
 /// `resource_constant_labels`, or the older `resource_to_telemetry_conversion`.
-fn resource_labels(map: &MapReader<'_>) -> Selection {
+pub(super) fn resource_labels(map: &MapReader<'_>) -> Selection {
     let constant = map.map("resource_constant_labels").map(|of| {
         for key in ["enabled", "exclude_service_attributes"] {
             if of.bool(key) == Some(true) {

@@ -1,0 +1,113 @@
+//! One request sent as several side by side, and what became of all of them together.
+
+use super::proto::Request;
+use super::requests;
+use crate::sinks::delivery::{Outcome, Payload, Unfit};
+use prost::Message as _;
+
+/// A part of a request, and the payload that it would be alone.
+pub(super) struct Part {
+    pub(super) request: Request,
+    pub(super) payload: Payload,
+}
+
+/// Parts of a payload with their shares of its items, by how many series they have.
+pub(super) fn of(payload: &Payload, requests: Vec<Request>) -> Vec<Part> {
+    let all = requests.iter().map(|request| request.timeseries.len() as u64).sum::<u64>().max(1);
+    let (mut series, mut before) = (0, 0);
+    let part = |request: Request| {
+        series += request.timeseries.len() as u64;
+        let upto = u64::try_from(u128::from(payload.items) * u128::from(series) / u128::from(all)).unwrap_or(before);
+        let items = upto - before;
+        before = upto;
+        let payload = Payload { items, body: request.encode_to_vec().into(), ..payload.clone() };
+        Part { request, payload }
+    };
+    requests.into_iter().map(part).collect()
+}
+
+/// What became of a payload whose parts ended like this. What they have in common is said of the whole.
+pub(super) fn together(payload: &Payload, mut ended: Vec<(Part, Outcome)>) -> Outcome {
+    if ended.len() == 1 {
+        return ended.pop().map_or(Outcome::delivered(), |(_, outcome)| outcome);
+    }
+    let outcomes = || ended.iter().map(|(_, outcome)| outcome);
+    if outcomes().all(|outcome| matches!(outcome, Outcome::Retry { .. })) {
+        return longest_retry(&ended);
+    }
+    let is_same = |kind: fn(&Outcome) -> bool| outcomes().all(kind);
+    let is_one_kind = is_same(|outcome| matches!(outcome, Outcome::TooLarge(_)))
+        || is_same(|outcome| matches!(outcome, Outcome::Malformed(_)))
+        || is_same(|outcome| matches!(outcome, Outcome::Refused(_)));
+    if is_one_kind {
+        return ended.swap_remove(0).1;
+    }
+    if let Some(delivered) = all_delivered(&ended) {
+        return delivered;
+    }
+    in_part(payload, ended)
+}
+
+fn longest_retry(ended: &[(Part, Outcome)]) -> Outcome {
+    let mut longest = None;
+    let mut told = String::new();
+    for (_, outcome) in ended {
+        if let Outcome::Retry { after, reason } = outcome {
+            longest = longest.max(*after);
+            told.clone_from(reason);
+        }
+    }
+    Outcome::Retry { after: longest, reason: told }
+}
+
+fn all_delivered(ended: &[(Part, Outcome)]) -> Option<Outcome> {
+    let (mut sum, mut told) = (0, String::new());
+    for (_, outcome) in ended {
+        let Outcome::Delivered { rejected, message } = outcome else { return None };
+        sum += rejected;
+        if told.is_empty() {
+            told.clone_from(message);
+        }
+    }
+    Some(Outcome::Delivered { rejected: sum, message: told })
+}
+
+fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
+    let (mut taken, mut refused, mut again, mut longest, mut told) = (0, Vec::new(), Vec::new(), None, String::new());
+    let mut refuse = |items, reason| {
+        if items > 0 {
+            refused.push(Unfit { items, reason });
+        }
+    };
+    let mut of_again = 0;
+    for (part, outcome) in ended {
+        let items = part.payload.items;
+        match outcome {
+            Outcome::Delivered { rejected, message } => {
+                taken += items.saturating_sub(rejected);
+                refuse(rejected, message);
+            }
+            Outcome::InPart { taken: own, refused: others, .. } => {
+                taken += own;
+                others.into_iter().for_each(|unfit| refuse(unfit.items, unfit.reason));
+            }
+            Outcome::Malformed(reason) | Outcome::Refused(reason) => refuse(items, reason),
+            Outcome::Retry { .. } | Outcome::TooLarge(_) => {
+                if let Outcome::Retry { after, .. } = outcome {
+                    longest = longest.max(after);
+                }
+                if let Outcome::Retry { reason, .. } | Outcome::TooLarge(reason) = outcome {
+                    told = reason;
+                }
+                of_again += items;
+                again.push(part.request);
+            }
+        }
+    }
+    let again = (!again.is_empty()).then(|| Payload {
+        items: of_again,
+        body: requests::joined(&again).encode_to_vec().into(),
+        ..payload.clone()
+    });
+    Outcome::InPart { taken, refused, again, after: longest, reason: told }
+}

@@ -1,0 +1,309 @@
+//! Remote write into real Prometheuses: what PromQL finds is what SQL finds.
+
+use crate::support::config::Setup;
+use crate::support::otlp::post;
+use crate::support::receiver::Receiver;
+use crate::support::server::Server;
+use crate::support::{now_unix_nano, peer, until};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+/// Debian's, which knows 1.0 alone.
+const OLD: &str = "prometheus";
+/// Requests of the table, five seconds of the past each.
+const ROUNDS: u64 = 12;
+
+/// A Spanwise that writes to the receiver.
+async fn writing_to(receiver: &Receiver, more: &str) -> Server {
+    let endpoint = receiver.url("/api/v1/write");
+    let settings = format!(
+        "endpoint: \"{endpoint}\", retry_on_failure: {{initial_interval: 100ms, max_interval: 300ms}}, sending_queue: {{batch: \
+         {{flush_timeout: 20ms}}}}{more}"
+    );
+    let pipeline = "receivers: [otlp], exporters: [prometheusremotewrite]";
+    let setup =
+        Setup::default().exporter_aside("prometheusremotewrite", &settings).pipeline("metrics/written", pipeline);
+    Server::start(setup).await
+}
+
+fn attributes(pairs: &[(&str, &str)]) -> Value {
+    pairs.iter().map(|(key, value)| json!({"key": key, "value": {"stringValue": value}})).collect()
+}
+
+fn request(metrics: Value) -> String {
+    let resource = attributes(&[("service.name", "shop"), ("service.instance.id", "1"), ("host.name", "here")]);
+    let of_scope = json!([{"scope": {"name": "tests"}, "metrics": metrics}]);
+    json!({"resourceMetrics": [{"resource": {"attributes": resource}, "scopeMetrics": of_scope}]}).to_string()
+}
+
+async fn send(url: &str, metrics: Value) {
+    let answer = post(url, &[("content-type", "application/json")], request(metrics)).await.expect("an answer");
+    assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text());
+}
+
+/// Points with their times and what is their own.
+fn points(start: u64, time: u64, of: Value) -> Value {
+    let mut point = of;
+    point["startTimeUnixNano"] = start.to_string().into();
+    point["timeUnixNano"] = time.to_string().into();
+    json!([point])
+}
+
+/// The metrics of one round: those that are cumulative have grown with the rounds, deltas say what is new.
+fn metrics_of(round: u64, begin: u64) -> Value {
+    let (before, time, n) = (begin + 5 * SECOND * round, begin + 5 * SECOND * (round + 1), round + 1);
+    let counts = |counts: &[u64]| counts.iter().map(u64::to_string).collect::<Vec<_>>();
+    let sum = |temporality: u32, monotonic: bool, points: Value| json!({"aggregationTemporality": temporality, "isMonotonic": monotonic, "dataPoints": points});
+    let of = |temporality: u32, points: Value| json!({"aggregationTemporality": temporality, "dataPoints": points});
+    // A delta whose sender changes its scale: 8 buckets of the finer one are one of the other.
+    let (scale, offset) = if round.is_multiple_of(2) { (3, 3) } else { (6, 24) };
+    json!([
+        {"name": "queue.length", "gauge": {"dataPoints": points(0, time, json!({"asInt": (round + 3).to_string(),
+            "attributes": attributes(&[("queue.name", "mail")])}))}},
+        {"name": "orders.placed", "unit": "1", "description": "Orders.", "sum":
+            sum(2, true, points(begin, time, json!({"asInt": (10 * n).to_string()})))},
+        {"name": "mails.sent", "sum": sum(1, true, points(before, time, json!({"asInt": "3"})))},
+        {"name": "basket.items", "sum": sum(1, false, points(before, time, json!({"asDouble": if round.is_multiple_of(2) { 2.5 } else { -1.0 }})))},
+        {"name": "http.server.request.duration", "unit": "s", "histogram": of(2, points(begin, time, json!({
+            "count": (6 * n).to_string(), "sum": 1.5 * f64::from(u32::try_from(n).expect("few")), "explicitBounds": [0.1, 0.5],
+            "bucketCounts": counts(&[3 * n, 2 * n, n])})))},
+        {"name": "job.duration", "unit": "s", "histogram": of(1, points(before, time, json!({
+            "count": "4", "sum": 2.25, "explicitBounds": [1, 5], "bucketCounts": counts(&[1, 1, 2])})))},
+        {"name": "db.duration", "unit": "s", "exponentialHistogram": of(2, points(begin, time, json!({
+            "count": (2 * n).to_string(), "sum": 2.5 * f64::from(u32::try_from(n).expect("few")), "scale": 3, "zeroCount": "0",
+            "positive": {"offset": 3, "bucketCounts": counts(&[2 * n])}})))},
+        {"name": "rpc.duration", "unit": "s", "exponentialHistogram": of(1, points(before, time, json!({
+            "count": "5", "sum": 7.0, "scale": scale, "zeroCount": "1",
+            "positive": {"offset": offset, "bucketCounts": counts(&[4])}})))},
+    ])
+}
+
+/// PromQL, SQL that must give the same, and both where arithmetic by hand gives it.
+const TABLE: [(&str, &str); 19] = [
+    (
+        "queue_length{queue_name=\"mail\", job=\"shop\", instance=\"1\", otel_scope_name=\"tests\"}",
+        "SELECT value FROM metrics WHERE name = 'queue.length' ORDER BY time_unix_nano DESC LIMIT 1",
+    ),
+    ("sum_over_time(queue_length[5m])", "SELECT sum(value) FROM metrics WHERE name = 'queue.length'"),
+    ("orders_placed_total", "SELECT max(value) FROM metrics WHERE name = 'orders.placed'"),
+    ("min_over_time(orders_placed_total[5m])", "SELECT 0.0"), // its start time
+    ("count_over_time(orders_placed_total[5m])", "SELECT count(*) + 1.0 FROM metrics WHERE name = 'orders.placed'"),
+    ("mails_sent_total", "SELECT sum(value) FROM metrics WHERE name = 'mails.sent'"),
+    ("basket_items", "SELECT sum(value) FROM metrics WHERE name = 'basket.items'"),
+    ("http_server_request_duration_seconds_count", "SELECT max(count) FROM histograms WHERE name LIKE 'http.%'"),
+    ("http_server_request_duration_seconds_sum", "SELECT max(sum) FROM histograms WHERE name LIKE 'http.%'"),
+    (
+        "http_server_request_duration_seconds_bucket{le=\"0.5\"}",
+        "SELECT max(bucket_counts[1] + bucket_counts[2]) FROM histograms WHERE name LIKE 'http.%'",
+    ),
+    ("histogram_quantile(0.5, http_server_request_duration_seconds_bucket)", "SELECT 0.1"), // 3 of 6 lie in the first
+    ("job_duration_seconds_count", "SELECT sum(count) FROM histograms WHERE name = 'job.duration'"),
+    ("job_duration_seconds_sum", "SELECT sum(sum) FROM histograms WHERE name = 'job.duration'"),
+    (
+        "job_duration_seconds_bucket{le=\"5\"}",
+        "SELECT sum(bucket_counts[1] + bucket_counts[2]) FROM histograms WHERE name = 'job.duration'",
+    ),
+    ("histogram_count(db_duration_seconds)", "SELECT max(count) FROM histograms WHERE name = 'db.duration'"),
+    ("histogram_sum(db_duration_seconds)", "SELECT max(sum) FROM histograms WHERE name = 'db.duration'"),
+    // The middle, on a logarithmic scale, of the one bucket from 2^(3/8) to 2^(4/8).
+    ("histogram_quantile(0.5, db_duration_seconds)", "SELECT power(2.0, 3.5 / 8)"),
+    ("histogram_count(rpc_duration_seconds)", "SELECT sum(count) FROM histograms WHERE name = 'rpc.duration'"),
+    ("histogram_sum(rpc_duration_seconds)", "SELECT sum(sum) FROM histograms WHERE name = 'rpc.duration'"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promql_finds_what_sql_finds() {
+    let flags = ["--enable-feature=created-timestamp-zero-ingestion,exemplar-storage"];
+    let receiver = Receiver::start(&peer("SPANWISE_PROMETHEUS"), &flags, "").await;
+    let server = writing_to(&receiver, "").await;
+    let begin = now_unix_nano() - 5 * SECOND * (ROUNDS + 1);
+    for round in 0..ROUNDS {
+        send(&server.http_url("/v1/metrics"), metrics_of(round, begin)).await;
+    }
+    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 8.0 * 12.0).await;
+    let mut told = format!("\n{:<90} {:>12} {:>12}\n", "PromQL", "Prometheus", "SQL");
+    let mut wrong = Vec::new();
+    for (promql, sql) in TABLE {
+        let (found, expected) = (receiver.value(promql).await, server.number(sql).await);
+        let is_same = found.as_ref().is_ok_and(|found| (found - expected).abs() <= 1e-9 * expected.abs());
+        let shown = found.as_ref().map_or_else(Clone::clone, ToString::to_string);
+        let _written = writeln!(told, "{promql:<90} {shown:>12} {expected:>12}");
+        if !is_same {
+            wrong.push(promql);
+        }
+    }
+    println!("{told}");
+    assert!(wrong.is_empty(), "differ: {wrong:#?}{told}");
+    let info = "count(target_info{job=\"shop\", instance=\"1\", host_name=\"here\"})";
+    assert_eq!(receiver.value(info).await, Ok(1.0));
+    assert_well(&server, &receiver).await;
+}
+
+/// Nothing was refused, and nothing came out of order.
+async fn assert_well(server: &Server, receiver: &Receiver) {
+    let refused = "SELECT refused_items + dead_letters + dropped_items FROM sinks WHERE sink = 'prometheusremotewrite'";
+    assert!(server.number(refused).await < 0.5, "{}", server.log());
+    let log = receiver.log();
+    let faults = ["ut of order", "uplicate sample", "nvalid"];
+    assert!(!faults.iter().any(|fault| log.contains(fault)), "{log}");
+}
+
+/// Prometheus is away for a while; what was sent meanwhile and before is all there, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_and_order_is_kept_over_a_restart_of_prometheus() {
+    const SENT: u64 = 60;
+    let mut receiver = Receiver::start(&peer("SPANWISE_PROMETHEUS"), &[], "").await;
+    let server = writing_to(&receiver, "").await;
+    let start = now_unix_nano();
+    for number in 0..SENT {
+        let series = (0..20).map(|series: u32| {
+            let mut point = points(start, now_unix_nano(), json!({"asInt": "1"}))[0].take();
+            point["attributes"] = attributes(&[("series", &series.to_string())]);
+            point
+        });
+        let deltas =
+            json!({"aggregationTemporality": 1, "isMonotonic": true, "dataPoints": series.collect::<Vec<_>>()});
+        send(&server.http_url("/v1/metrics"), json!([{"name": "work.done", "sum": deltas}])).await;
+        match number {
+            20 => receiver.terminate().await,
+            40 => receiver.launch(),
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    receiver.ready().await;
+    let sent = f64::from(u32::try_from(SENT).expect("few"));
+    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", sent * 20.0).await;
+    for (promql, expected) in [
+        ("count(work_done_total)", 20.0),
+        ("min(count_over_time(work_done_total[5m]))", sent),
+        ("max(count_over_time(work_done_total[5m]))", sent),
+        ("min(work_done_total)", sent),
+        ("sum(resets(work_done_total[5m]))", 0.0),
+    ] {
+        let found = receiver.value(promql).await;
+        println!("{promql}: {found:?}, expected {expected}");
+        assert_eq!(found, Ok(expected), "{promql}");
+    }
+    assert_well(&server, &receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_prometheus_gets_1_0() {
+    let receiver = Receiver::start(OLD, &[], "").await;
+    let server = writing_to(&receiver, "").await;
+    let begin = now_unix_nano() - 5 * SECOND * (ROUNDS + 1);
+    for round in 0..ROUNDS {
+        send(&server.http_url("/v1/metrics"), metrics_of(round, begin)).await;
+    }
+    // Six metrics of eight: it has native histograms disabled, and refuses them.
+    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 6.0 * 12.0).await;
+    for (promql, sql) in TABLE.iter().filter(|(promql, _)| !promql.contains("histogram_") && !promql.contains("orders"))
+    {
+        let (found, expected) = (receiver.value(promql).await, server.number(sql).await);
+        assert_eq!(found, Ok(expected), "{promql}");
+    }
+    assert_eq!(receiver.value("count_over_time(orders_placed_total[5m])").await, Ok(12.0), "1.0 has no start times");
+    let refused = "SELECT refused_items FROM sinks WHERE sink = 'prometheusremotewrite'";
+    server.until_number(refused, 2.0 * 12.0).await;
+    let log = server.log();
+    assert_eq!(log.matches("does not take remote write 2.0").count(), 1, "{log}");
+    assert!(log.contains("native histograms are disabled there"), "{log}");
+}
+
+/// Prometheus translates OTLP itself, too: the same points become the same series, by name, labels and value.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_series_as_prometheus_own_translation() {
+    let new = peer("SPANWISE_PROMETHEUS");
+    // Labels as the specification has them; its own default keeps what older releases did.
+    let labels = "otlp: {label_name_underscore_sanitization: false, label_name_preserve_multiple_underscores: false}";
+    let written = Receiver::start(&new, &[], "").await;
+    let own = Receiver::start(&new, &["--web.enable-otlp-receiver"], labels).await;
+    let server = writing_to(&written, ", disable_scope_info: true").await;
+    let now = now_unix_nano();
+    let start = now - 60 * SECOND;
+    let odd = attributes(&[
+        ("http.request.method", "GET"),
+        ("a.b", "1"),
+        ("a_b", "2"),
+        ("0day", "x"),
+        ("_private", "y"),
+        ("a--b..c", "z"),
+        ("größe", "w"),
+        ("empty", ""),
+        ("job", "mine"),
+        ("le", "mine"),
+    ]);
+    let number = |value: f64| points(start, now, json!({"asDouble": value, "attributes": odd}));
+    let sum = |monotonic: bool, value: f64| json!({"aggregationTemporality": 2, "isMonotonic": monotonic, "dataPoints": number(value)});
+    let buckets = json!({"count": "9", "sum": 20.5, "explicitBounds": [0.005, 0.1, 1, 2.5, 10, 1e6], "attributes": odd,
+        "bucketCounts": ["1", "0", "3", "2", "1", "1", "1"]});
+    // None of those that are made coarser has a bucket without counts: what follows one, Prometheus 3.15 puts into it.
+    let exponential = |scale: i32, offset: i32, counts: &[u32]| {
+        let total: u32 = counts.iter().sum();
+        let counts: Vec<String> = counts.iter().map(u32::to_string).collect();
+        let of = json!({"count": (2 * total + 2).to_string(), "sum": 5.5, "scale": scale, "zeroCount": "2", "attributes": odd,
+            "positive": {"offset": offset, "bucketCounts": counts}, "negative": {"offset": offset, "bucketCounts": counts}});
+        json!({"aggregationTemporality": 2, "dataPoints": points(start, now, of)})
+    };
+    let summary = points(
+        start,
+        now,
+        json!({"count": "7", "sum": 3.5, "quantileValues":
+        [{"quantile": 0, "value": 1.5}, {"quantile": 0.99, "value": 2.5}, {"quantile": 1, "value": 3.5}]}),
+    );
+    let gauges = [
+        ("process.cpu.utilization", "1"),
+        ("system.memory.usage", "By"),
+        ("rate.of_change", "By/s"),
+        ("room", "Cel"),
+        ("connections", "{connection}"),
+        ("a/strange name", "m/s"),
+        ("7days", "d"),
+        ("share", "%"),
+        ("odd.unit", "foo-bar"),
+    ];
+    let mut metrics: Vec<Value> = gauges
+        .iter()
+        .map(|(name, unit)| json!({"name": name, "unit": unit, "gauge": {"dataPoints": number(1.25)}}))
+        .collect();
+    metrics.extend([
+        json!({"name": "requests", "unit": "{request}", "sum": sum(true, 41.0)}),
+        json!({"name": "bytes.total", "unit": "By", "sum": sum(true, 1e15)}),
+        json!({"name": "in.flight", "unit": "1", "sum": sum(false, -3.0)}),
+        json!({"name": "latency", "unit": "ms", "histogram": {"aggregationTemporality": 2, "dataPoints": points(start, now, buckets)}}),
+        json!({"name": "exp.coarse", "unit": "s", "exponentialHistogram": exponential(-3, -2, &[1, 2, 0, 0, 0, 0, 3])}),
+        json!({"name": "exp.fine", "unit": "s", "exponentialHistogram": exponential(11, -5, &[1, 0, 0, 4, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 7, 1])}),
+        json!({"name": "exp.gaps", "exponentialHistogram": exponential(2, 3, &[0, 0, 5, 0, 0, 0, 0, 1, 0, 0, 1])}),
+        json!({"name": "quantiles", "summary": {"dataPoints": summary}}),
+    ]);
+    send(&server.http_url("/v1/metrics"), json!(metrics)).await;
+    send(&own.url("/api/v1/otlp/v1/metrics"), json!(metrics)).await;
+    let expected = series(&own).await.expect("series");
+    until("all series to be written", Duration::from_secs(30), || async {
+        let found = series(&written).await?;
+        if found.len() >= expected.len() { Ok(()) } else { Err(format!("{} of {}", found.len(), expected.len())) }
+    })
+    .await;
+    let found = series(&written).await.expect("series");
+    println!("remote write: {} series, the same as Prometheus' own translation of OTLP", found.len());
+    let differ: Vec<_> = expected.iter().filter(|(labels, value)| found.get(*labels) != Some(*value)).collect();
+    let more: Vec<_> = found.iter().filter(|(labels, _)| !expected.contains_key(*labels)).collect();
+    assert!(differ.is_empty() && more.is_empty(), "expected {differ:#?}\nfound besides {more:#?}");
+    assert!(expected.len() >= 30, "{}", expected.len());
+    assert_well(&server, &written).await;
+}
+
+/// All series with their values, numbers and native histograms as they are printed.
+async fn series(receiver: &Receiver) -> Result<BTreeMap<String, String>, String> {
+    let result = receiver.query("{__name__=~\".+\"}").await?;
+    let one = |series: &Value| {
+        let labels: BTreeMap<String, String> = serde_json::from_value(series["metric"].clone()).unwrap_or_default();
+        let value = series.get("value").or(series.get("histogram")).map(|pair| pair[1].to_string()).unwrap_or_default();
+        (format!("{labels:?}"), value)
+    };
+    Ok(result.iter().map(one).collect())
+}
