@@ -8,6 +8,7 @@ pub mod finding;
 pub mod frame;
 pub mod own;
 pub mod pipeline;
+pub mod protobuf;
 pub mod scrape;
 pub mod shown;
 pub mod signal;

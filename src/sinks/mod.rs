@@ -6,6 +6,7 @@ pub mod debug;
 pub mod delivery;
 pub mod memory;
 pub mod otlp;
+pub mod processors;
 pub mod prometheus;
 pub mod settings;
 pub mod stats;

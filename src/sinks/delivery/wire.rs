@@ -1,7 +1,8 @@
 //! OTLP requests as bytes: items counted, and requests cut in two, without decoding what lies in them.
 
+use crate::model::protobuf::{Field, fields, put_field};
 use crate::model::signal::Signal;
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 
 /// Field numbers from the request down to its items: resources, scopes, items.
 const ITEMS: [&[u64]; 3] = [&[1], &[2], &[2]];
@@ -17,30 +18,33 @@ const fn path(signal: Signal) -> &'static [&'static [u64]] {
 
 /// Items of a request.
 #[must_use]
-pub fn count(signal: Signal, body: &Bytes) -> u64 {
+pub fn count(signal: Signal, body: &[u8]) -> u64 {
     count_below(body, path(signal))
 }
 
-fn count_below(message: &Bytes, path: &[&[u64]]) -> u64 {
+fn count_below(message: &[u8], path: &[&[u64]]) -> u64 {
     let Some((wanted, deeper)) = path.split_first() else { return 1 };
-    let listed = fields(message).filter(|field| field.is_one_of(wanted));
-    listed.map(|field| field.inner.map_or(0, |inner| count_below(&inner, deeper))).sum()
+    fields(message).filter_map(|field| field.inner_of(wanted)).map(|inner| count_below(inner, deeper)).sum()
 }
 
 /// A request as two that say the same together; `None` where a single item is left, or the bytes are damaged.
-pub(super) fn halves(signal: Signal, body: &Bytes) -> Option<(Bytes, Bytes)> {
-    cut(body, path(signal))
+pub(super) fn halves(signal: Signal, body: &[u8]) -> Option<(Bytes, Bytes)> {
+    cut(body, path(signal)).map(|(first, rest)| (first.into(), rest.into()))
 }
 
 /// Cuts the list at the head of `path`, or the one entry that it has; what stands beside it goes into both.
-fn cut(message: &Bytes, path: &[&[u64]]) -> Option<(Bytes, Bytes)> {
+fn cut(message: &[u8], path: &[&[u64]]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (wanted, deeper) = path.split_first()?;
-    let (list, beside): (Vec<Field>, Vec<Field>) = fields(message).partition(|field| field.is_one_of(wanted));
-    let (first, rest) = match list.as_slice() {
+    let (list, beside): (Vec<Field<'_>>, Vec<Field<'_>>) =
+        fields(message).partition(|field| field.inner_of(wanted).is_some());
+    let mut first = joined(&beside);
+    let mut rest = first.clone();
+    match list.as_slice() {
         [] => return None,
         [only] => {
-            let (first, rest) = cut(only.inner.as_ref()?, deeper)?;
-            (wrap(only.key, &first), wrap(only.key, &rest))
+            let (a, b) = cut(only.inner?, deeper)?;
+            put_field(&mut first, only.number(), &a);
+            put_field(&mut rest, only.number(), &b);
         }
         list => {
             let half = list.iter().map(|field| field.whole.len()).sum::<usize>() / 2;
@@ -49,88 +53,16 @@ fn cut(message: &Bytes, path: &[&[u64]]) -> Option<(Bytes, Bytes)> {
                 bytes += field.whole.len();
                 bytes >= half
             });
-            let (first, rest) = list.split_at((filled? + 1).min(list.len() - 1));
-            (joined(first), joined(rest))
-        }
-    };
-    let beside = joined(&beside);
-    Some(([beside.clone(), first].concat().into(), [beside, rest].concat().into()))
-}
-
-fn joined(fields: &[Field]) -> Bytes {
-    fields.iter().flat_map(|field| field.whole.iter().copied()).collect()
-}
-
-/// A message as a field.
-fn wrap(key: u64, message: &Bytes) -> Bytes {
-    let mut field = BytesMut::with_capacity(message.len() + 12);
-    put_varint(&mut field, key);
-    put_varint(&mut field, message.len() as u64);
-    field.put_slice(message);
-    field.freeze()
-}
-
-/// A field of a message.
-struct Field {
-    /// Number and kind.
-    key: u64,
-    /// All of its bytes.
-    whole: Bytes,
-    /// What it holds, where it has a length.
-    inner: Option<Bytes>,
-}
-
-impl Field {
-    fn is_one_of(&self, wanted: &[u64]) -> bool {
-        self.inner.is_some() && wanted.contains(&(self.key >> 3))
-    }
-}
-
-/// The fields of a message. Where it is damaged, it ends.
-fn fields(message: &Bytes) -> impl Iterator<Item = Field> + use<> {
-    let mut left = message.clone();
-    std::iter::from_fn(move || {
-        let from = left.clone();
-        let key = varint(&mut left)?;
-        let (skip, has_inner) = match key & 7 {
-            0 => varint(&mut left).map(|_| (0, false))?,
-            1 => (8, false),
-            2 => (usize::try_from(varint(&mut left)?).ok()?, true),
-            5 => (4, false),
-            _ => return None,
-        };
-        if skip > left.len() {
-            return None;
-        }
-        let inner = left.split_to(skip);
-        let whole = from.slice(..from.len() - left.len());
-        Some(Field { key, whole, inner: has_inner.then_some(inner) })
-    })
-}
-
-fn varint(bytes: &mut Bytes) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        if !bytes.has_remaining() {
-            return None;
-        }
-        let byte = bytes.get_u8();
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
+            let (a, b) = list.split_at((filled? + 1).min(list.len() - 1));
+            first.extend(joined(a));
+            rest.extend(joined(b));
         }
     }
-    None
+    Some((first, rest))
 }
 
-fn put_varint(bytes: &mut BytesMut, mut value: u64) {
-    while value >= 0x80 {
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits")]
-        bytes.put_u8(value as u8 | 0x80);
-        value >>= 7;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "below 128")]
-    bytes.put_u8(value as u8);
+fn joined(fields: &[Field<'_>]) -> Vec<u8> {
+    fields.iter().flat_map(|field| field.whole).copied().collect()
 }
 
 #[cfg(test)]
@@ -157,7 +89,7 @@ mod tests {
         let scope = ScopeMetrics { metrics: metrics.to_vec(), ..ScopeMetrics::default() };
         let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
         let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec();
-        assert_eq!(count(Signal::Metrics, &request.into()), 5);
+        assert_eq!(count(Signal::Metrics, &request), 5);
     }
 
     /// Cuts until nothing more can be cut.

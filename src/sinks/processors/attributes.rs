@@ -1,0 +1,127 @@
+//! A list of attributes as it stands on the wire, to be read and changed.
+
+use crate::model::protobuf::{fields, put_field};
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use prost::Message as _;
+use std::borrow::Cow;
+
+const KEY: u64 = 1;
+const VALUE: u64 = 2;
+
+/// Attributes of one message.
+pub(super) struct Attributes<'a> {
+    list: Vec<Attribute<'a>>,
+}
+
+struct Attribute<'a> {
+    key: Cow<'a, [u8]>,
+    /// An `AnyValue`.
+    value: Cow<'a, [u8]>,
+    /// The attribute as it came; `None` where it was changed.
+    whole: Option<&'a [u8]>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The attributes in a message's fields of this number.
+    pub(super) fn of(message: &'a [u8], number: u64) -> Attributes<'a> {
+        let attribute = |whole: &'a [u8]| {
+            let (mut key, mut value) = (&[][..], &[][..]);
+            for field in fields(whole) {
+                match (field.number(), field.inner) {
+                    (KEY, Some(inner)) => key = inner,
+                    (VALUE, Some(inner)) => value = inner,
+                    _ => {}
+                }
+            }
+            Attribute { key: Cow::Borrowed(key), value: Cow::Borrowed(value), whole: Some(whole) }
+        };
+        let list = fields(message).filter_map(|field| field.inner_of(&[number])).map(attribute).collect();
+        Attributes { list }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.list.iter().map(|attribute| &*attribute.key)
+    }
+
+    /// The value of a key, as it stands on the wire.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.list.iter().find(|attribute| *attribute.key == *key).map(|attribute| &*attribute.value)
+    }
+
+    /// The value of a key.
+    pub(super) fn value(&self, key: &[u8]) -> Option<Value> {
+        decoded(self.get(key)?)
+    }
+
+    /// Sets a key, which is put at the end where it is new.
+    pub(super) fn set(&mut self, key: &[u8], value: Vec<u8>) {
+        let value = Cow::Owned(value);
+        match self.list.iter_mut().find(|attribute| *attribute.key == *key) {
+            Some(attribute) => (attribute.value, attribute.whole) = (value, None),
+            None => self.list.push(Attribute { key: Cow::Owned(key.to_owned()), value, whole: None }),
+        }
+    }
+
+    /// Removes keys; whether there were any.
+    pub(super) fn remove(&mut self, is_removed: impl Fn(&[u8]) -> bool) -> bool {
+        let before = self.list.len();
+        self.list.retain(|attribute| !is_removed(&attribute.key));
+        self.list.len() < before
+    }
+
+    /// Writes them as fields of this number.
+    pub(super) fn write(&self, number: u64, out: &mut Vec<u8>) {
+        let mut written = Vec::new();
+        for attribute in &self.list {
+            if let Some(whole) = attribute.whole {
+                put_field(out, number, whole);
+                continue;
+            }
+            written.clear();
+            put_field(&mut written, KEY, &attribute.key);
+            put_field(&mut written, VALUE, &attribute.value);
+            put_field(out, number, &written);
+        }
+    }
+}
+
+/// An `AnyValue` as it is read.
+pub(super) fn decoded(value: &[u8]) -> Option<Value> {
+    AnyValue::decode(value).ok()?.value
+}
+
+/// A value as an `AnyValue` on the wire.
+pub(super) fn encoded(value: Value) -> Vec<u8> {
+    AnyValue { value: Some(value) }.encode_to_vec()
+}
+
+/// A value as text: text itself, numbers and truth values as they are written, lists and maps as JSON.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::StringValue(text) => text.clone(),
+        Value::BoolValue(truth) => truth.to_string(),
+        Value::IntValue(number) => number.to_string(),
+        Value::DoubleValue(number) => json(value).as_str().map_or_else(|| json(value).to_string(), |_| number.to_string()),
+        other => json(other).to_string(),
+    }
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    let inner = |value: &AnyValue| value.value.as_ref().map_or(serde_json::Value::Null, json);
+    match value {
+        Value::StringValue(text) => text.clone().into(),
+        Value::BoolValue(truth) => (*truth).into(),
+        Value::IntValue(number) => (*number).into(),
+        Value::DoubleValue(number) => serde_json::Number::from_f64(*number)
+            .map_or_else(|| number.to_string().into(), serde_json::Value::Number),
+        Value::ArrayValue(list) => list.values.iter().map(inner).collect(),
+        Value::KvlistValue(map) => map
+            .values
+            .iter()
+            .map(|entry| (entry.key.clone(), entry.value.as_ref().map_or(serde_json::Value::Null, inner)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => format!("{other:?}").into(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Processors of an exporter's pipelines, on the bytes as they were received: what is not changed is passed on as it came,
+//! unknown fields included, and nothing is decoded but the attributes that an action speaks of.
+//!
+//! They apply to the exporter alone; the tables have what was received.
+
+mod actions;
+mod attributes;
+mod filter;
+
+#[cfg(test)]
+mod tests;
+
+pub use actions::{Action, ActionKind, ConvertTo, Keys, Source};
+pub use filter::{Filter, Matcher, Properties};
+
+use crate::model::protobuf::{fields, put_field};
+use crate::model::signal::Signal;
+use attributes::Attributes;
+use bytes::Bytes;
+
+/// One processor.
+#[derive(Debug, Clone)]
+pub enum Processor {
+    /// Changes the attributes of resources.
+    Resource(Vec<Action>),
+    /// Changes the attributes of spans, data points and log records, where its filter says so.
+    Attributes(Vec<Action>, Filter),
+}
+
+/// Field numbers of OTLP's messages.
+mod number {
+    /// Of a request: its resources. Of these: the resource, and the scopes. Of these: the scope, and the items.
+    pub(super) const RESOURCES: u64 = 1;
+    pub(super) const RESOURCE: u64 = 1;
+    pub(super) const SCOPES: u64 = 2;
+    pub(super) const SCOPE: u64 = 1;
+    pub(super) const ITEMS: u64 = 2;
+    /// Of a resource, and of a metric's data.
+    pub(super) const RESOURCE_ATTRIBUTES: u64 = 1;
+    pub(super) const POINTS: u64 = 1;
+    pub(super) const SPAN_ATTRIBUTES: u64 = 9;
+    pub(super) const RECORD_ATTRIBUTES: u64 = 6;
+    /// Of a metric: what holds its points, and where those have their attributes.
+    pub(super) const POINT_ATTRIBUTES: [(u64, u64); 5] = [(5, 7), (7, 7), (9, 9), (10, 1), (11, 7)];
+}
+
+impl Processor {
+    /// A request as it is to go on.
+    #[must_use]
+    pub fn apply(&self, signal: Signal, request: &Bytes) -> Bytes {
+        let mut out = Vec::with_capacity(request.len() + request.len() / 8);
+        let changed = each(request, number::RESOURCES, &mut out, |resource, out| match self {
+            Processor::Resource(actions) => each(resource, number::RESOURCE, out, |resource, out| {
+                edit(resource, number::RESOURCE_ATTRIBUTES, actions, out)
+            }),
+            Processor::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
+        });
+        if changed { out.into() } else { request.clone() }
+    }
+}
+
+/// Copies a message, with each of its fields of one number as `change` writes it; whether any was changed. A field that
+/// `change` leaves is copied.
+fn each(
+    message: &[u8],
+    number: u64,
+    out: &mut Vec<u8>,
+    mut change: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
+) -> bool {
+    let mut changed = false;
+    let mut walk = fields(message);
+    let mut changing = Vec::new();
+    for field in walk.by_ref() {
+        let is_changed = field.inner_of(&[number]).is_some_and(|inner| {
+            changing.clear();
+            change(inner, &mut changing)
+        });
+        if is_changed {
+            put_field(out, number, &changing);
+            changed = true;
+        } else {
+            out.extend_from_slice(field.whole);
+        }
+    }
+    out.extend_from_slice(walk.rest());
+    changed
+}
+
+/// The items of a resource's message.
+fn items(signal: Signal, message: &[u8], actions: &[Action], filter: &Filter, out: &mut Vec<u8>) -> bool {
+    let resource = fields(message).find_map(|field| field.inner_of(&[number::RESOURCE])).unwrap_or_default();
+    each(message, number::SCOPES, out, |scope_message, out| {
+        let scope = fields(scope_message).find_map(|field| field.inner_of(&[number::SCOPE])).unwrap_or_default();
+        each(scope_message, number::ITEMS, out, |item, out| {
+            if signal == Signal::Metrics {
+                return points(item, actions, |attributes| filter.takes_point(resource, scope, item, attributes), out);
+            }
+            let of_item = if signal == Signal::Traces { number::SPAN_ATTRIBUTES } else { number::RECORD_ATTRIBUTES };
+            filter.takes(signal, resource, scope, item, of_item) && edit(item, of_item, actions, out)
+        })
+    })
+}
+
+/// The points of a metric.
+fn points(
+    metric: &[u8],
+    actions: &[Action],
+    takes: impl Fn(&Attributes<'_>) -> bool,
+    out: &mut Vec<u8>,
+) -> bool {
+    let held = fields(metric).find_map(|field| {
+        number::POINT_ATTRIBUTES.into_iter().find(|(data, _)| field.inner_of(&[*data]).is_some())
+    });
+    let Some((data, of_point)) = held else { return false };
+    each(metric, data, out, |data, out| {
+        each(data, number::POINTS, out, |point, out| {
+            takes(&Attributes::of(point, of_point)) && edit(point, of_point, actions, out)
+        })
+    })
+}
+
+/// Writes a message with its attributes, which stand in the fields of one number, as the actions leave them; false and
+/// nothing of worth where they leave all as it is.
+fn edit(message: &[u8], number: u64, actions: &[Action], out: &mut Vec<u8>) -> bool {
+    let mut attributes = Attributes::of(message, number);
+    let mut changed = false;
+    for action in actions {
+        changed |= action.apply(&mut attributes);
+    }
+    if changed {
+        let mut walk = fields(message);
+        let others = walk.by_ref().filter(|field| field.inner_of(&[number]).is_none());
+        others.for_each(|field| out.extend_from_slice(field.whole));
+        out.extend_from_slice(walk.rest());
+        attributes.write(number, out);
+    }
+    changed
+}
