@@ -14,11 +14,11 @@ func init() { kinds["logs"] = logs }
 
 // logs reads frames of OTLP requests, and writes a line of JSON for each: the items of `/api/v2/logs`.
 func logs(in io.Reader, out io.Writer) error {
-	byAttributes, err := attributes.NewTranslator(telemetry())
+	byAttributes, err := attributes.NewTranslator(silence())
 	if err != nil {
 		return err
 	}
-	mapping, err := translator.NewTranslator(telemetry(), byAttributes, "datadog_exporter")
+	mapping, err := translator.NewTranslator(silence(), byAttributes, "datadog_exporter")
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 
 func init() {
 	kinds["metrics"] = metrics
-	kinds["payloads"] = payloads
+	kinds["payloads"] = readPayloads
 }
 
 // frame reads a length (four bytes, little endian) and as many bytes.
@@ -72,14 +72,14 @@ type sketchRow struct {
 	Counts  []uint32 `json:"counts"`
 }
 
-type answer struct {
+type metricAnswer struct {
 	Series   []seriesRow `json:"series"`
 	Sketches []sketchRow `json:"sketches"`
 	Error    string      `json:"error"`
 }
 
 // rows collects what the translator gives.
-type rows struct{ answer answer }
+type rows struct{ answer metricAnswer }
 
 func tagsOf(dimensions *translator.Dimensions) []string { return append([]string{}, dimensions.Tags()...) }
 
@@ -108,8 +108,8 @@ func (*rows) ConsumeExplicitBoundHistogram(context.Context, *translator.Dimensio
 func (*rows) ConsumeExponentialHistogram(context.Context, *translator.Dimensions, pmetric.ExponentialHistogramDataPointSlice) {
 }
 
-// settings of the exporter, as far as the mapping goes.
-type settings struct {
+// metricSettings are those of the exporter, as far as the mapping goes.
+type metricSettings struct {
 	Hostname      string `json:"hostname"`
 	Mode          string `json:"mode"`
 	Aggregations  bool   `json:"aggregations"`
@@ -127,12 +127,12 @@ func (h hostname) Source(context.Context) (source.Source, error) {
 	return source.Source{Kind: source.HostnameKind, Identifier: string(h), SourceIdentifier: source.SourceIdentifier{Primary: string(h)}}, nil
 }
 
-func telemetry() component.TelemetrySettings {
+func silence() component.TelemetrySettings {
 	return component.TelemetrySettings{Logger: zap.NewNop(), MeterProvider: noop.NewMeterProvider()}
 }
 
-func newTranslator(s settings) (translator.Provider, error) {
-	byAttributes, err := attributes.NewTranslator(telemetry())
+func newTranslator(s metricSettings) (translator.Provider, error) {
+	byAttributes, err := attributes.NewTranslator(silence())
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func newTranslator(s settings) (translator.Provider, error) {
 	if s.InferInterval {
 		options = append(options, translator.WithInferDeltaInterval())
 	}
-	return translator.NewDefaultTranslator(telemetry(), byAttributes, options...)
+	return translator.NewDefaultTranslator(silence(), byAttributes, options...)
 }
 
 // mapping is the translator as an exporter, which is what the conversion of resources' attributes wraps.
@@ -189,7 +189,7 @@ func metrics(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		var s settings
+		var s metricSettings
 		if err := json.Unmarshal(head, &s); err != nil {
 			return err
 		}
@@ -223,9 +223,9 @@ func metrics(in io.Reader, out io.Writer) error {
 	}
 }
 
-// payloads reads frames in pairs, the path of an intake and a body for it, and writes what Datadog's own types read in it:
+// readPayloads reads frames in pairs, the path of an intake and a body for it, and writes what Datadog's own types read in it:
 // a line of JSON a pair.
-func payloads(in io.Reader, out io.Writer) error {
+func readPayloads(in io.Reader, out io.Writer) error {
 	lines := json.NewEncoder(out)
 	for {
 		path, err := frame(in)
@@ -238,7 +238,7 @@ func payloads(in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		read := answer{}
+		read := metricAnswer{}
 		switch string(path) {
 		case "/api/v2/series":
 			payload := &gogen.MetricPayload{}
