@@ -1,5 +1,6 @@
 //! The targets that read the log, each with how it is delivered to.
 
+use super::datadog::{self, DatadogSettings};
 use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
 use super::memory::Memory;
 use super::otlp::{self, OtlpSettings};
@@ -27,6 +28,8 @@ pub struct TargetSettings {
 pub enum TargetKind {
     /// A backend that takes OTLP.
     Otlp(OtlpSettings),
+    /// Datadog.
+    Datadog(Box<DatadogSettings>),
 }
 
 impl TargetKind {
@@ -37,6 +40,7 @@ impl TargetKind {
     pub fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Target>> {
         match self {
             TargetKind::Otlp(settings) => otlp::open(id, settings),
+            TargetKind::Datadog(settings) => datadog::open(id, settings),
         }
     }
 }

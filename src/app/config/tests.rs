@@ -43,6 +43,7 @@ fn feed(signal: Signal) -> Feed {
 fn otlp_of(target: &TargetSettings) -> &OtlpSettings {
     match &target.kind {
         TargetKind::Otlp(settings) => settings,
+        TargetKind::Datadog(_) => panic!("expected a target that takes OTLP, found {target:?}"),
     }
 }
 

@@ -1,4 +1,30 @@
-//! What came in goes on to Datadog's own intake, mapped as Datadog's own Agent maps it.
+//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: metrics as series and sketches, logs as items.
+//!
+//! Traces and their statistics (`traces/`, `stats/`) have their place in `target.rs`, where a payload a route is made.
 
-pub mod stats;
-pub mod traces;
+pub mod logs;
+pub mod metrics;
+mod otlp;
+mod resource;
+mod settings;
+mod sketch;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+
+use super::delivery::Target;
+use std::sync::Arc;
+
+/// The target of an exporter.
+///
+/// # Errors
+/// When an address, a header, the proxy or a file of `tls` cannot be used.
+pub fn open(id: &str, settings: &DatadogSettings) -> anyhow::Result<Arc<dyn Target>> {
+    Ok(match settings.way {
+        Way::Intake => Arc::new(target::Intake::new(id, settings)?),
+        Way::Otlp => Arc::new(otlp::OtlpIntake::new(id, settings)?),
+    })
+}

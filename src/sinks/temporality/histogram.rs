@@ -128,4 +128,3 @@ fn bounds_of(point: &HistogramDataPoint) -> u64 {
     let bytes: Vec<u8> = point.explicit_bounds.iter().flat_map(|bound| bound.to_bits().to_le_bytes()).collect();
     xxh3_64(&bytes)
 }
-

@@ -34,12 +34,7 @@ macro_rules! point {
     )*};
 }
 
-point!(
-    NumberDataPoint,
-    HistogramDataPoint,
-    SummaryDataPoint,
-    ExponentialHistogramDataPoint
-);
+point!(NumberDataPoint, HistogramDataPoint, SummaryDataPoint, ExponentialHistogramDataPoint);
 
 /// A sender's own bits must not be taken for marks.
 pub(super) fn clear_marks(data: &mut Data) -> bool {

@@ -20,7 +20,10 @@ pub(super) enum Step {
     First,
     /// It is not newer than the last one.
     Old,
-    Added { value: f64, since: u64 },
+    Added {
+        value: f64,
+        since: u64,
+    },
 }
 
 pub(super) fn step(last: &mut Last, now: Last) -> Step {
@@ -63,4 +66,3 @@ pub(super) fn whole(count: f64) -> u64 {
     let whole = count as u64;
     whole
 }
-

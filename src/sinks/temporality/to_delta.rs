@@ -7,8 +7,8 @@
 //! - a point that is not newer than the last one is left out.
 
 use super::digest::Digest;
-use super::marks;
 use super::histogram::{Change, Histogram};
+use super::marks;
 use super::points::{Point, clear_marks};
 use super::state::{Seen, Series, Summary};
 use super::steps::{Last, Step, diff, step, whole};
@@ -205,7 +205,9 @@ impl ToDelta {
         let count_now = Last { start, time, value: point.count as f64 };
         let sum_now = point.sum.is_finite().then_some(Last { start, time, value: point.sum });
         let (counted, summed) = match self.series.get(key) {
-            Some(Seen::Summary(last)) => (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now))),
+            Some(Seen::Summary(last)) => {
+                (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
+            }
             _ => {
                 self.series.put(key, Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now })));
                 (Step::First, None)

@@ -2,6 +2,7 @@
 
 mod channels;
 mod common;
+mod datadog;
 mod otlp;
 mod prometheus;
 mod tls;
@@ -28,7 +29,8 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 8] = ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "prometheus", "debug", "slack", "webhook"];
+const KNOWN: [&str; 9] =
+    ["otlp_grpc", "otlp_http", "otlp", "otlphttp", "datadog", "prometheus", "debug", "slack", "webhook"];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -36,7 +38,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 22] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -44,7 +46,6 @@ const INSTEAD: [(&str, &str); 23] = [
     ("tempo", TAKES_OTLP),
     ("opencensus", TAKES_OTLP),
     ("newrelic", TAKES_OTLP),
-    ("datadog", LATER),
     ("elasticsearch", LATER),
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
@@ -85,7 +86,10 @@ pub(super) fn read(
                 // What all of them have is read here; what is their own, by their readers, which end the map.
                 let delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
-                let kind = otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp);
+                let kind = match component.kind {
+                    "datadog" => datadog::read(reading, component, map, &feeds).map(Box::new).map(TargetKind::Datadog),
+                    _ => otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp),
+                };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
             }
         }
@@ -147,7 +151,7 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
             "{id:?} tells findings; expected it in a pipeline of its own, \
              `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"
         )),
-        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "debug" => derived.map(|connector| match signal {
+        "otlp" | "otlp_grpc" | "otlphttp" | "otlp_http" | "datadog" | "debug" => derived.map(|connector| match signal {
             Signal::Logs => format!(
                 "findings of {:?} go to slack and webhook alone so far; expected {id:?} in a pipeline without it",
                 connector.id

@@ -25,7 +25,9 @@ fn put_at(name: &str, value: Option<&Value>, depth: usize, into: &mut Map<String
             }
             return;
         }
-        Some(Value::StringValue(_) | Value::BoolValue(_) | Value::IntValue(_) | Value::DoubleValue(_)) => as_json(value),
+        Some(Value::StringValue(_) | Value::BoolValue(_) | Value::IntValue(_) | Value::DoubleValue(_)) => {
+            as_json(value)
+        }
         other => other.map(as_string).unwrap_or_default().into_owned().into(),
     };
     into.insert(name.to_owned(), json);

@@ -29,7 +29,12 @@ fn f64_of(count: u64) -> f64 {
 }
 
 /// Maps points of a histogram with explicit bounds.
-pub(super) fn map(settings: &MetricsSettings, context: &Context<'_>, points: &[HistogramDataPoint], output: &mut Output) {
+pub(super) fn map(
+    settings: &MetricsSettings,
+    context: &Context<'_>,
+    points: &[HistogramDataPoint],
+    output: &mut Output,
+) {
     for point in points {
         if point.flags & NO_VALUE != 0 {
             output.end_point();
@@ -152,7 +157,11 @@ fn sketch(point: &HistogramDataPoint, known: Known) -> Result<Option<Sketch>, St
             return Err(TOO_MANY.to_owned());
         }
         let (from, to) = ends(lower, upper);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number within VALUES_MAX")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number within VALUES_MAX"
+        )]
         builder.spread(from, to, count as u64).map_err(|_| NOT_ASCENDING.to_owned())?;
         if count > 0.0 {
             lowest = lowest.or(Some(lower));

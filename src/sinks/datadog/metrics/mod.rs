@@ -117,12 +117,10 @@ fn map_metric(settings: &MetricsSettings, metric: &Metric, context: &Context<'_>
             Ok(kind) => numbers::map(settings, context, kind, &sum.data_points, output),
             Err(reason) => output.unfit(sum.data_points.len(), reason),
         },
-        Some(Data::Histogram(histogram)) => {
-            match is_delta(histogram.aggregation_temporality) {
-                Ok(()) => histograms::map(settings, context, &histogram.data_points, output),
-                Err(reason) => output.unfit(histogram.data_points.len(), reason),
-            }
-        }
+        Some(Data::Histogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
+            Ok(()) => histograms::map(settings, context, &histogram.data_points, output),
+            Err(reason) => output.unfit(histogram.data_points.len(), reason),
+        },
         Some(Data::ExponentialHistogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
             Ok(()) => histograms::map_exponential(settings, context, &histogram.data_points, output),
             Err(reason) => output.unfit(histogram.data_points.len(), reason),
