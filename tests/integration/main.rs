@@ -11,6 +11,8 @@ mod alerts;
 mod check;
 mod collector;
 mod contract;
+mod datadog_logs;
+mod datadog_metrics;
 mod demo;
 mod durability;
 mod forward;

@@ -374,6 +374,7 @@ proptest::proptest! {
 }
 
 mod collector;
+mod datadog;
 mod listening;
 mod once;
 mod pipelines;

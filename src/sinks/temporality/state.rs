@@ -84,9 +84,4 @@ impl Series {
         }
         self.kept.insert(key, Kept { touched: self.now, seen });
     }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.kept.len()
-    }
 }

@@ -17,14 +17,44 @@ const SEED: u64 = 20_260_202;
 
 /// Attributes that Datadog reads, in several spellings.
 const KEYS: [&str; 30] = [
-    "msg", "message", "Message", "log", "status", "severity", "LEVEL", "syslog.severity", "otel.library.name",
-    "otel.library.version", "otel.scope.name", "otel.scope.version", "traceid", "trace_id", "TraceId", "oteltraceid",
-    "spanid", "span_id", "contextmap.spanid", "ddtags", "hostname", "service", "host", "service.name", "ddsource",
-    "datadog.log.source", "nested", "@timestamp", "", "user.id",
+    "msg",
+    "message",
+    "Message",
+    "log",
+    "status",
+    "severity",
+    "LEVEL",
+    "syslog.severity",
+    "otel.library.name",
+    "otel.library.version",
+    "otel.scope.name",
+    "otel.scope.version",
+    "traceid",
+    "trace_id",
+    "TraceId",
+    "oteltraceid",
+    "spanid",
+    "span_id",
+    "contextmap.spanid",
+    "ddtags",
+    "hostname",
+    "service",
+    "host",
+    "service.name",
+    "ddsource",
+    "datadog.log.source",
+    "nested",
+    "@timestamp",
+    "",
+    "user.id",
 ];
 
 const IDS: [&str; 6] = [
-    "0102030405060708090a0b0c0d0e0f10", "0102030405060708", "0102030405060708090A0B0C0D0E0FFF", "xyz", "",
+    "0102030405060708090a0b0c0d0e0f10",
+    "0102030405060708",
+    "0102030405060708090A0B0C0D0E0FFF",
+    "xyz",
+    "",
     "zz02030405060708090a0b0c0d0e0f10",
 ];
 
@@ -114,9 +144,7 @@ fn sorted(tags: &Json) -> Vec<String> {
 fn is_same(name: &str, theirs: Option<&Json>, ours: Option<&Json>) -> bool {
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if name == "ddtags" => sorted(theirs) == sorted(ours),
-        (Some(Json::Number(theirs)), Some(Json::Number(ours))) => {
-            theirs == ours || theirs.as_f64() == ours.as_f64()
-        }
+        (Some(Json::Number(theirs)), Some(Json::Number(ours))) => theirs == ours || theirs.as_f64() == ours.as_f64(),
         (Some(Json::Array(theirs)), Some(Json::Array(ours))) => {
             let pairs = theirs.iter().zip(ours);
             theirs.len() == ours.len() && pairs.into_iter().all(|(theirs, ours)| is_same("", Some(theirs), Some(ours)))
@@ -146,7 +174,8 @@ fn compare(theirs: &[Vec<Map<String, Json>>], ours: &[Vec<Map<String, Json>>]) -
             compared += 1;
             if !found.is_empty() {
                 different += 1;
-                let shown = |item: &Map<String, Json>| found.iter().map(|name| item.get(name).cloned()).collect::<Vec<_>>();
+                let shown =
+                    |item: &Map<String, Json>| found.iter().map(|name| item.get(name).cloned()).collect::<Vec<_>>();
                 examples.push(format!("{found:?}\n  theirs {:?}\n  ours   {:?}", shown(&theirs), shown(ours)));
             }
         }

@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
-    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
@@ -25,8 +25,22 @@ const START_BEFORE: u64 = 1_000_000_000 * SECOND;
 const START_AFTER: u64 = 3_900_000_000 * SECOND;
 
 const UNITS: [&str; 16] = [
-    "", "1", "s", "ms", "By", "KiBy", "mBy", "{request}", "{request}/s", "By/s", "{nonsense}", "%", "Cel", "a/b/c",
-    "{datapoint}", "uW",
+    "",
+    "1",
+    "s",
+    "ms",
+    "By",
+    "KiBy",
+    "mBy",
+    "{request}",
+    "{request}/s",
+    "By/s",
+    "{nonsense}",
+    "%",
+    "Cel",
+    "a/b/c",
+    "{datapoint}",
+    "uW",
 ];
 
 const SCOPES: [&str; 4] = [
@@ -115,7 +129,8 @@ pub(crate) fn case(random: &mut Random) -> Case {
     for (of, _) in resources.iter().enumerate() {
         // Where scopes give no tags, Datadog cannot tell the same series of two of them apart.
         for number in 0..if settings.scope_tags { random.below(2) + 1 } else { 1 } {
-            let streams: Vec<Stream> = (0..random.below(4) + 1).map(|number| stream(random, number, &settings)).collect();
+            let streams: Vec<Stream> =
+                (0..random.below(4) + 1).map(|number| stream(random, number, &settings)).collect();
             kinds.extend(streams.iter().map(|stream| stream.kind.name()));
             scopes.push((of, scope(random, number), streams));
         }
@@ -298,7 +313,9 @@ impl Stream {
         );
         let tracks = self.points.iter_mut();
         let data = match kind {
-            Kind::Gauge => Data::Gauge(Gauge { data_points: tracks.map(|track| value(track, random, false)).collect() }),
+            Kind::Gauge => {
+                Data::Gauge(Gauge { data_points: tracks.map(|track| value(track, random, false)).collect() })
+            }
             Kind::Sum { temporality, is_monotonic } => Data::Sum(Sum {
                 data_points: tracks.map(|track| value(track, random, is_total)).collect(),
                 aggregation_temporality: temporality,

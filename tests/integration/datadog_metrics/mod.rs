@@ -1,22 +1,29 @@
 //! Metrics as Datadog's own code maps them, and as ours does: the same requests through both, compared field by field.
 //!
 //! Theirs is the translator of the Collector's exporter; ours are payloads as they go out, read back by Datadog's types.
+//!
+//! Left out is where theirs is known to go wrong: values below 2^-1022 (its logarithm on amd64 takes them for others),
+//! running totals of histograms without buckets (it counts the change of the change), series that only differ in what is
+//! no tag (it mixes them), and a histogram whose bounds change.
 
+mod faults;
 mod generate;
+mod hand;
 pub(crate) mod oracle;
 pub(crate) mod random;
 mod rows;
 pub(crate) mod values;
 
 use bytes::Bytes;
+use faults::Fault;
 use generate::{Case, Settings};
 use oracle::{ask, put_frame};
 use prost::Message as _;
 use random::Random;
 use rows::{Answer, SeriesRow, SketchRow, series_differences, sketch_differences};
-use spanwise::sinks::datadog::metrics::{self, HistogramMode, MetricsSettings, RATES};
 use spanwise::model::signal::Signal;
-use spanwise::sinks::delivery::Payload;
+use spanwise::sinks::datadog::metrics::{self, HistogramMode, MetricsSettings, RATES};
+use spanwise::sinks::delivery::{Payload, count_items};
 use spanwise::sinks::temporality::{Initial, Rules, ToDelta};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -91,19 +98,25 @@ fn mapping(settings: &Settings) -> MetricsSettings {
 }
 
 /// Our payloads of each request, and how many items had no place in them. Each item is counted once.
-fn ours(cases: &[Case]) -> Vec<(Vec<Payload>, u64)> {
+fn ours(cases: &[Case], fault: Option<Fault>) -> Vec<(Vec<Payload>, u64)> {
     let mut all = Vec::new();
     for case in cases {
-        let mut stage = ToDelta::new(rules(&case.settings));
-        let settings = mapping(&case.settings);
+        let mut rules = rules(&case.settings);
+        let mut settings = mapping(&case.settings);
+        fault.into_iter().for_each(|fault| fault.apply(&mut rules, &mut settings));
+        let mut stage = ToDelta::new(rules.clone());
         for request in &case.requests {
             let mut request = request.clone();
+            if let Some(fault) = fault {
+                fault.misread(&mut request);
+                stage = if fault == Fault::Forgets { ToDelta::new(rules.clone()) } else { stage };
+            }
             stage.rewrite(&mut request);
             let request = Bytes::from(request.encode_to_vec());
             let mapped = metrics::map(&settings, &request).unwrap();
             let unfit = mapped.unfit.iter().map(|unfit| unfit.items).sum();
             let sent: u64 = mapped.payloads.iter().map(|payload| payload.items).sum();
-            let received = Payload::of_request(Signal::Metrics, request).items;
+            let received = count_items(Signal::Metrics, &request);
             assert!(mapped.payloads.is_empty() || sent + unfit == received, "{sent} + {unfit} of {received}");
             all.push((mapped.payloads, unfit));
         }
@@ -197,7 +210,7 @@ fn compare(theirs: &[Answer], ours: &[Answer]) -> Comparison {
 fn metrics_are_mapped_as_by_datadogs_own_code() {
     let cases = cases(SEED, REQUESTS);
     let theirs = theirs(&cases);
-    let mapped = ours(&cases);
+    let mapped = ours(&cases, None);
     for ((payloads, unfit), (their, request)) in
         mapped.iter().zip(theirs.iter().zip(cases.iter().flat_map(|case| &case.requests)))
     {
@@ -222,4 +235,28 @@ fn metrics_are_mapped_as_by_datadogs_own_code() {
     println!("{:<10}{:>10}{:>10}{:>13}", "sketches", theirs.len(), comparison.sketches, comparison.sketches_different);
     assert_eq!(comparison.differences(), 0, "{}", comparison.examples.join("\n"));
     assert!(comparison.series > 50_000 && comparison.sketches > 5_000, "too little was compared");
+}
+
+#[test]
+fn each_pair_of_a_resources_attributes_each_unit_and_each_receiver_is_mapped_as_by_datadogs_own_code() {
+    let cases = hand::cases();
+    let comparison = compare(&theirs(&cases), &read_back(&ours(&cases, None)));
+    println!("by hand: {} series compared, {} differ", comparison.series, comparison.series_different);
+    assert_eq!(comparison.differences(), 0, "{}", comparison.examples.join("\n"));
+    assert!(comparison.series > 1400, "too little was compared: {}", comparison.series);
+}
+
+#[test]
+fn faults_of_the_mapping_are_seen_in_the_comparison() {
+    let cases = cases(SEED + 1, 1000);
+    let theirs = theirs(&cases);
+    assert_eq!(compare(&theirs, &read_back(&ours(&cases, None))).differences(), 0);
+    let mut caught = 0;
+    for fault in Fault::ALL {
+        let differences = compare(&theirs, &read_back(&ours(&cases, Some(fault)))).differences();
+        println!("{fault:?}: {differences} differences");
+        caught += u64::from(differences > 0);
+    }
+    println!("seeded: {}, caught: {caught}", Fault::ALL.len());
+    assert_eq!(caught, Fault::ALL.len() as u64);
 }

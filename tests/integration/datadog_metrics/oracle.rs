@@ -1,13 +1,9 @@
 //! Datadog's own code (`tests/peers/datadog`), as a program that reads requests and writes what it makes of them.
 
+use crate::support::peers::peer;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
-
-/// The program, as `tests/run` has built it.
-fn program() -> String {
-    std::env::var("SPANWISE_DATADOG").expect("SPANWISE_DATADOG names Datadog's own code: run `tests/run`, or set it by `eval \"$(tests/run --env)\"`")
-}
 
 /// Adds a length and as many bytes.
 pub(crate) fn put_frame(into: &mut Vec<u8>, bytes: &[u8]) {
@@ -17,7 +13,7 @@ pub(crate) fn put_frame(into: &mut Vec<u8>, bytes: &[u8]) {
 
 /// What it writes of one kind: a value a line.
 pub(crate) fn ask<T: DeserializeOwned>(kind: &str, input: Vec<u8>) -> Vec<T> {
-    let mut child = Command::new(program())
+    let mut child = Command::new(peer("SPANWISE_DATADOG"))
         .arg(kind)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -49,7 +49,7 @@ pub(crate) struct Answer {
 
 /// How far a statistic of a sketch may be from Datadog's: theirs differs by as much between processors, for their
 /// exponential function is another one where there is fused multiplication.
-const NEAR: f64 = 1e-8;
+const NEAR: f64 = 1e-12;
 
 fn double(bits: &str) -> f64 {
     f64::from_bits(u64::from_str_radix(bits, 16).unwrap())

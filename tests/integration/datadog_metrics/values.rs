@@ -47,7 +47,7 @@ pub(crate) fn attributes(random: &mut Random) -> Vec<KeyValue> {
 }
 
 /// Keys of resources that say something to Datadog, each with a value that does.
-const RESOURCE: [(&str, &str); 50] = [
+pub(crate) const RESOURCE: [(&str, &str); 50] = [
     ("host", "literal"),
     ("datadog.host.name", "own.example"),
     ("host.id", "i-0123"),
