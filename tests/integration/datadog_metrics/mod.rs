@@ -6,12 +6,15 @@
 //! running totals of histograms without buckets (it counts the change of the change), series that only differ in what is
 //! no tag (it mixes them), and a histogram whose bounds change.
 
+mod delivered;
 mod faults;
 mod generate;
 mod hand;
 pub(crate) mod oracle;
+mod points;
 pub(crate) mod random;
 mod rows;
+mod track;
 pub(crate) mod values;
 
 use bytes::Bytes;
@@ -211,7 +214,7 @@ fn metrics_are_mapped_as_by_datadogs_own_code() {
     let cases = cases(SEED, REQUESTS);
     let theirs = theirs(&cases);
     let mapped = ours(&cases, None);
-    for ((payloads, unfit), (their, request)) in
+    for ((_, unfit), (their, request)) in
         mapped.iter().zip(theirs.iter().zip(cases.iter().flat_map(|case| &case.requests)))
     {
         // What stops their mapping costs ours the point alone.

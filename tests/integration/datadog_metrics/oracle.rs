@@ -1,6 +1,6 @@
 //! Datadog's own code (`tests/peers/datadog`), as a program that reads requests and writes what it makes of them.
 
-use crate::support::peers::peer;
+use crate::support::peer;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};

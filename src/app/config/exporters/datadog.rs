@@ -74,7 +74,8 @@ fn api(
         }
         return (None, default);
     };
-    let key = if api.need("key") { api.secret("key") } else { None };
+    // A key out of a file ends with a line break.
+    let key = if api.need("key") { api.secret_text("key") } else { None };
     let key = key.map(|key| Secret::new(key.reveal().trim())).filter(|key| {
         let fits = !key.reveal().is_empty() && key.reveal().bytes().all(|byte| byte.is_ascii_hexdigit());
         if !fits {

@@ -11,7 +11,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-pub(super) use explicit::{Builder, NotAscending};
+pub(super) use explicit::Builder;
 pub(super) use exponential::{Exponential, Half};
 
 use bins::Bins;

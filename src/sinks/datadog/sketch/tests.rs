@@ -1,3 +1,4 @@
+use super::explicit::NotAscending;
 use super::keys;
 use super::*;
 
