@@ -57,10 +57,11 @@ fn generated(generator: &mut Generator, now: i64) -> Vec<Question> {
 }
 
 /// Compares all of them and shows what was found.
-fn report(title: &str, answers: &[Value]) -> Report {
+fn report(title: &str, questions: &[Question], answers: &[Value]) -> Report {
+    assert_eq!(answers.len(), questions.len(), "each question was answered");
     let mut report = Report::default();
-    for (index, answer) in answers.iter().enumerate() {
-        report.compare(index, answer);
+    for (index, (question, answer)) in questions.iter().zip(answers).enumerate() {
+        report.compare(index, question, answer);
     }
     println!("{title}: {} requests\n{}", answers.len(), report.table());
     for difference in report.differences.iter().take(40) {
@@ -79,12 +80,14 @@ fn each_branch_is_mapped_as_the_agent_does() {
         }
     }
     let ignoring = TraceSettings { ignore_resources: vec![Regex::new("^health").expect("a pattern")], ..TraceSettings::default() };
+    for request in cases::durations(now) {
+        questions.push(Question { settings: TraceSettings::default(), request, now });
+    }
     for request in cases::ignored(now) {
         questions.push(Question { settings: ignoring.clone(), request, now });
     }
     let answers = ask(&peer("SPANWISE_DATADOG"), &questions, None);
-    assert_eq!(answers.len(), questions.len());
-    let report = report("Datadog traces, by hand", &answers);
+    let report = report("Datadog traces, by hand", &questions, &answers);
     assert!(report.differences.is_empty(), "{} differences", report.differences.len());
     assert!(report.compared["spans"].0 > 200 && report.compared["sketch bins"].0 > 200, "{:?}", report.compared);
 }
@@ -95,8 +98,7 @@ fn generated_requests_are_mapped_as_the_agent_does() {
     let questions = generated(&mut generator, now());
     let coverage = tempfile::tempdir().expect("a temporary folder");
     let answers = ask(&peer("SPANWISE_DATADOG"), &questions, Some(coverage.path()));
-    assert_eq!(answers.len(), questions.len());
-    let report = report("Datadog traces, generated", &answers);
+    let report = report("Datadog traces, generated", &questions, &answers);
     let features: Vec<String> = generator.features.iter().map(|(name, count)| format!("{name} {count}")).collect();
     println!("features: {}", features.join(", "));
     show_coverage(coverage.path());
@@ -111,6 +113,22 @@ fn show_coverage(folder: &std::path::Path) {
     let shown = std::process::Command::new("go").args(["tool", "covdata", "percent", "-i"]).arg(folder).output();
     if let Ok(shown) = shown {
         println!("coverage of the Agent's code:\n{}", String::from_utf8_lossy(&shown.stdout));
+    }
+}
+
+/// Where Datadog's own two programs differ, ours is the library's; no literal is sent either way.
+#[test]
+fn no_literal_is_sent_of_what_is_read_differently() {
+    let now = now();
+    let of = |statement: &&str| Question { settings: TraceSettings::default(), request: cases::statement(statement, now), now };
+    let questions: Vec<Question> = texts::READ_DIFFERENTLY.iter().map(of).collect();
+    let answers = ask(&peer("SPANWISE_DATADOG"), &questions, None);
+    for answer in &answers {
+        let of = |side: &str| answer[side]["traces"][0]["chunks"][0]["spans"][0]["resource"].clone();
+        let (agent, ours) = (of("agent"), of("spanwise"));
+        assert_ne!(agent, ours, "they read it alike: compare it with the others");
+        let ours = ours.as_str().expect("text");
+        assert!(!ours.contains(|letter: char| letter.is_ascii_digit()) && !ours.contains("unclosed"), "{ours}");
     }
 }
 
@@ -149,10 +167,10 @@ fn faults_of_the_mapping_are_found() {
     let answers = ask(&peer("SPANWISE_DATADOG"), &questions, None);
     for (name, fault) in faults {
         let mut report = Report::default();
-        for (index, answer) in answers.iter().enumerate() {
+        for (index, (question, answer)) in questions.iter().zip(&answers).enumerate() {
             let mut answer = answer.clone();
             fault(&mut answer["spanwise"]);
-            report.compare(index, &answer);
+            report.compare(index, question, &answer);
         }
         println!("fault: {name}: {} differences", report.differences.len());
         assert!(!report.differences.is_empty(), "not seen: {name}");

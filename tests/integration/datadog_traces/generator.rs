@@ -146,7 +146,7 @@ impl Generator {
         }
         for _ in 0..=self.below(4) {
             let value = self.value(2);
-            let key = self.pick(&["custom.a", "custom.b", "peer.hostname", "http.route", "version", "", "http.request.header.x-y"]);
+            let key = self.pick(&["custom.a", "custom.b", "peer.hostname", "http.route", "custom.c", "", "http.request.header.x-y"]);
             list.push(pair(key, value));
         }
         if self.once(4) {
@@ -228,7 +228,9 @@ impl Generator {
 
     /// A span; `head` where it speaks for its trace, `free` where it may say what its payload says.
     fn span(&mut self, now: i64, head: bool, free: bool) -> Span {
-        let mut span = Span { name: self.pick(texts::NAMES).to_owned(), ..Span::default() };
+        // A name may become a statement, and what is none at all is read differently (`texts::READ_DIFFERENTLY`).
+        let name = self.pick(&["shop", "GET /users/{id}", "Checkout", "", "x_y z", "SELECT FROM"]).to_owned();
+        let mut span = Span { name, ..Span::default() };
         span.kind = if self.maybe(80, "unknown kind") { 9 } else { i32::try_from(self.below(6)).expect("small") };
         let ago = i64::try_from(self.below(200_000_000_000)).expect("small") + 7_200_000_000_000;
         let duration = match self.below(8) {

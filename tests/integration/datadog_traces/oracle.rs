@@ -1,6 +1,7 @@
 //! Datadog's own code, and the comparison with it.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
@@ -31,6 +32,13 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// Whether some trace of it stands for several.
+    fn sampled(&self) -> bool {
+        let scopes = self.request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
+        let rated = |span: &Span| !span.trace_state.is_empty() || span.attributes.iter().any(|entry| entry.key == "_sample_rate");
+        scopes.flat_map(|scope| &scope.spans).any(rated)
+    }
+
     /// The line that Datadog's program reads: the request, and what is made of it here.
     fn line(&self) -> Value {
         let settings = &self.settings;
@@ -85,10 +93,8 @@ pub(crate) struct Report {
 
 impl Report {
     /// Holds what we made against what the Agent made.
-    pub(crate) fn compare(&mut self, index: usize, answer: &Value) {
+    pub(crate) fn compare(&mut self, index: usize, question: &Question, answer: &Value) {
         let (agent, ours) = (&answer["agent"], &answer["spanwise"]);
-        // Fractions of hits are rounded by chance on both sides.
-        let sampled = agent.to_string().contains("_sample_rate");
         self.list(&format!("request {index}: payload"), "payloads", &agent["traces"], &ours["traces"], |report, at, one, other| {
             report.fields(at, "payload fields", one, other, &["chunks"], 0);
             report.list(&format!("{at} chunk"), "chunks", &one["chunks"], &other["chunks"], |report, at, one, other| {
@@ -100,7 +106,8 @@ impl Report {
                 });
             });
         });
-        let slack = u64::from(sampled);
+        // Fractions of hits are rounded by chance on both sides.
+        let slack = u64::from(question.sampled());
         self.list(&format!("request {index}: group"), "stats groups", &agent["stats"], &ours["stats"], |report, at, one, other| {
             report.fields(at, "stats fields", one, other, &["ok", "failed"], slack);
             report.fields(at, "sketch bins", &one["ok"], &other["ok"], &[], 0);
