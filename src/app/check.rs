@@ -59,7 +59,7 @@ impl Checked {
         let Some(config) = self.config.as_ref().filter(|_| self.is_good()) else {
             return format!("{}: {}", self.file, count(self.faults.len(), "fault", "faults"));
         };
-        let exporters = config.otlp.len() + config.debug.len() + config.prometheus.len() + config.channels.len();
+        let exporters = config.targets.len() + config.debug.len() + config.prometheus.len() + config.channels.len();
         let of_kind = |kind| self.catalog.pipelines.iter().filter(|pipeline| pipeline.kind == kind).count();
         let parts = [
             count(config.receivers.len(), "receiver", "receivers"),

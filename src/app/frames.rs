@@ -64,6 +64,10 @@ impl FrameSource for LogFrames {
         Ok(as_protobuf(frame)?)
     }
 
+    fn before_time(&self, time: std::time::SystemTime) -> Position {
+        self.log.before_time(time)
+    }
+
     fn bytes_behind(&self, after: Position) -> u64 {
         self.log.bytes_behind(after)
     }

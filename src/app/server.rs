@@ -349,7 +349,7 @@ impl Running {
 
 /// The cursors that hold segments of the log.
 fn cursors(config: &Config) -> Vec<String> {
-    let exporters = config.otlp.iter().flat_map(crate::sinks::otlp::cursor_names);
+    let exporters = config.targets.iter().flat_map(crate::sinks::targets::TargetSettings::cursor_names);
     std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
 }
 

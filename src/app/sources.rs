@@ -9,7 +9,7 @@ use crate::model::signal::Signal;
 use crate::sinks::delivery::FrameSource;
 use crate::sinks::memory::Memory;
 use crate::sinks::stats::SinkStats;
-use crate::sinks::{alerts, debug, otlp};
+use crate::sinks::{alerts, debug};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,11 +47,11 @@ impl Sinks {
             stats.push((id.to_owned(), own.clone()));
             own
         };
-        for settings in &config.otlp {
-            let (settings, stats, log) = (settings.clone(), stats_of(&settings.delivery.id), log.clone());
-            let (id, memory, cancel) = (settings.delivery.id.clone(), memory.clone(), cancel.clone());
+        for settings in &config.targets {
+            let (settings, stats, log) = (settings.clone(), stats_of(settings.id()), log.clone());
+            let (id, memory, cancel) = (settings.id().to_owned(), memory.clone(), cancel.clone());
             let frames = move |_: Signal| LogFrames::new(log.clone()) as Arc<dyn FrameSource>;
-            tasks.spawn(async move { told(&id, otlp::run(settings, frames, memory, stats, cancel).await) });
+            tasks.spawn(async move { told(&id, settings.run(frames, memory, stats, cancel).await) });
         }
         for settings in &config.debug {
             let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());

@@ -26,7 +26,7 @@ pub enum Verbosity {
 }
 
 /// A target that prints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DebugSettings {
     /// The exporter's id.
     pub id: String,
@@ -51,8 +51,8 @@ pub async fn run(
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
             // What is printed is said; own logs that are printed would be said again and again.
-            if settings.feeds.iter().any(|feed| feed.takes(&frame)) && frame.receiver != own::RECEIVER {
-                print(&settings, &*frames, &frame);
+            for feed in settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != own::RECEIVER) {
+                print(&settings, feed, &*frames, &frame);
             }
         }
         tokio::select! {
@@ -62,10 +62,10 @@ pub async fn run(
     }
 }
 
-fn print(settings: &DebugSettings, frames: &dyn FrameSource, frame: &Frame) {
+fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame: &Frame) {
     let (sink, receiver, signal) = (&settings.id, &frame.receiver, frame.signal.as_str());
     let body = match frames.protobuf(frame) {
-        Ok(body) => body,
+        Ok(body) => feed.process(body),
         Err(error) => return tracing::error!(sink, %error, "a request cannot be shown"),
     };
     tracing::info!(sink, receiver, signal, items = count_items(frame.signal, &body), bytes = body.len(), "received");

@@ -1,6 +1,7 @@
 //! Layer 2: what leaves the process. A folder or file a target; delivery is written once. It does not know how findings are made.
 
 pub mod alerts;
+pub mod attributes;
 pub mod dead_letters;
 pub mod debug;
 pub mod delivery;
@@ -10,5 +11,7 @@ pub mod processors;
 pub mod prometheus;
 pub mod settings;
 pub mod stats;
+pub mod targets;
+pub mod tls;
 
 mod web;

@@ -1,10 +1,14 @@
 //! Settings that several targets share.
 
+use super::processors::Processor;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
+use bytes::Bytes;
 use std::fmt;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+pub use super::tls::TlsSettings;
 
 /// Text that is never printed: a token, or a URL that holds one.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -41,15 +45,19 @@ impl fmt::Display for Secret {
     }
 }
 
-/// `tls` of a target.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TlsSettings {
-    /// Speak plain text where the endpoint names no scheme.
-    pub insecure: bool,
-    /// PEM file of the authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Take any certificate.
-    pub insecure_skip_verify: bool,
+/// How requests are made to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// Headers of every request.
+    pub headers: Vec<(String, Secret)>,
+    /// Whom it trusts, and how it shows who it is.
+    pub tls: TlsSettings,
+    /// The proxy that it goes through; where `None`, the one that the environment names. A secret, for it may hold one.
+    pub proxy_url: Option<Secret>,
+    /// How requests are compressed.
+    pub compression: Compression,
 }
 
 /// `retry_on_failure` of a target.
@@ -82,19 +90,26 @@ impl Default for RetrySettings {
     }
 }
 
-/// What a reader of the log takes: one signal, of the receivers whose pipelines lead to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a reader of the log takes: one signal, of the receivers whose pipelines lead to it, through their processors.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
     /// The signal.
     pub signal: Signal,
     /// Ids of the receivers.
     pub receivers: Vec<String>,
+    /// What the pipelines change, in their order.
+    pub processors: Vec<Arc<Processor>>,
 }
 
 impl Feed {
     /// Whether a frame is for this reader.
     pub(super) fn takes(&self, frame: &Frame) -> bool {
         frame.signal == self.signal && self.receivers.contains(&frame.receiver)
+    }
+
+    /// A request as the processors leave it.
+    pub(super) fn process(&self, request: Bytes) -> Bytes {
+        self.processors.iter().fold(request, |request, processor| processor.apply(self.signal, &request))
     }
 }
 

@@ -1,9 +1,10 @@
 //! HTTP clients of targets, all of one kind: no redirects, secrets never in an error.
 
-use super::settings::{Secret, TlsSettings};
+use super::settings::ClientSettings;
+use super::tls;
 use anyhow::Context as _;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Url, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url, redirect};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -15,16 +16,10 @@ const TOLD_CHARACTERS_MAX: usize = 1000;
 /// A client for one target; `place` is the key of its settings.
 ///
 /// # Errors
-/// When a header or the authority's file cannot be used.
-pub(super) fn client(
-    place: &str,
-    url: &Url,
-    timeout: Duration,
-    headers: &[(String, Secret)],
-    tls: &TlsSettings,
-) -> anyhow::Result<Client> {
+/// When a header, the proxy, or a file of `tls` cannot be used.
+pub(super) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyhow::Result<Client> {
     let mut all = HeaderMap::new();
-    for (name, value) in headers {
+    for (name, value) in &settings.headers {
         let key = HeaderName::from_bytes(name.as_bytes()).with_context(|| format!("{place}.headers: {name:?}"))?;
         let mut value = HeaderValue::from_str(value.reveal())
             .with_context(|| format!("{place}.headers.{name}: not a header's value"))?;
@@ -33,19 +28,27 @@ pub(super) fn client(
     }
     let mut builder = Client::builder()
         .default_headers(all)
-        .timeout(timeout)
+        .timeout(settings.timeout)
         .redirect(redirect::Policy::none())
         .user_agent(concat!("spanwise/", env!("CARGO_PKG_VERSION")))
-        .tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
-    if is_loopback(url) {
+        .tls_danger_accept_invalid_certs(settings.tls.insecure_skip_verify);
+    if let Some(proxy) = &settings.proxy_url {
+        // Its text may hold a password, so nothing of it is told.
+        let proxy = reqwest::Proxy::all(proxy.reveal())
+            .map_err(|_| anyhow::anyhow!("{place}.proxy_url: expected a URL such as http://proxy.example:3128"))?;
+        builder = builder.proxy(proxy);
+    } else if is_loopback(url) {
         // A proxy of the environment cannot reach this machine's loopback.
         builder = builder.no_proxy();
     }
-    if let Some(file) = &tls.ca_file {
-        let pem = std::fs::read(file).with_context(|| format!("{place}.tls.ca_file: {}", file.display()))?;
+    let of_place = || place.to_owned();
+    if let Some(pem) = settings.tls.authorities().with_context(of_place)? {
         let authorities =
             reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("{place}.tls.ca_file"))?;
         builder = builder.tls_certs_only(authorities);
+    }
+    if let Some((certificate, key)) = settings.tls.identity().with_context(of_place)? {
+        builder = builder.identity(tls::identity(&certificate, &key).with_context(of_place)?);
     }
     builder.build().with_context(|| place.to_owned())
 }
@@ -83,6 +86,19 @@ fn humantime_of_http_date(text: &str) -> Option<SystemTime> {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|known| *known == month)? + 1;
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+}
+
+/// Whether an answer is a page for people: no target says anything by one, but what stands before it may.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+}
+
+/// What is told of such an answer.
+pub(super) fn page_of(status: StatusCode) -> String {
+    format!(
+        "{status} with a page of HTML, which is no answer of the target: is its address right, or does a proxy answer?"
+    )
 }
 
 /// The beginning of an answer's body.

@@ -10,6 +10,7 @@ mod corpus;
 mod alerts;
 mod check;
 mod collector;
+mod contract;
 mod demo;
 mod durability;
 mod forward;

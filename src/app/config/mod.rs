@@ -35,8 +35,8 @@ use crate::model::budget::{AlertLimit, Budget};
 use crate::model::fault::{Fault, Faults};
 use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::debug::DebugSettings;
-use crate::sinks::otlp::OtlpSettings;
 use crate::sinks::prometheus::PrometheusSettings;
+use crate::sinks::targets::TargetSettings;
 use components::Reading;
 use service::Sections;
 use std::net::SocketAddr;
@@ -68,8 +68,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// What is analysed, and how.
     pub performance: PerformanceConfig,
-    /// OTLP targets.
-    pub otlp: Vec<OtlpSettings>,
+    /// Targets that read the log.
+    pub targets: Vec<TargetSettings>,
     /// Targets that print.
     pub debug: Vec<DebugSettings>,
     /// Addresses that Prometheus scrapes.
@@ -138,13 +138,14 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
     let receivers = receivers::read(reading, &sections.receivers);
     let service = service::read(reading, &top);
     top.finish();
-    processors::read(reading, &sections.processors);
-    let exporters = exporters::read(reading, service.as_ref(), &sections.exporters);
+    let processors = processors::read(reading, &sections.processors);
+    let exporters = exporters::read(reading, service.as_ref(), &sections.exporters, &processors);
     let performance = performance::read(reading, &sections.connectors);
     let extensions = extensions::read(reading, &sections.extensions);
     let service = service?;
     service.check_names(reading, &sections);
     processors::check_samplers(reading, &service);
+    processors::note_editors(reading, &service);
     exporters::check_places(reading, &service);
     exporters::note_scrape(reading, &service, &sections.exporters);
     exporters::check_connectors(reading, &service);
@@ -156,7 +157,7 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
         log: extensions.log,
         store: extensions.store,
         performance,
-        otlp: exporters.otlp,
+        targets: exporters.targets,
         debug: exporters.debug,
         prometheus: exporters.prometheus,
         channels: exporters.channels,

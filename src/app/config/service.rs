@@ -1,6 +1,7 @@
 //! `service`: which components stand in which pipelines.
 
 use super::components::{Component, Reading};
+use super::processors::Processors;
 use super::telemetry::{self, TelemetryConfig};
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::did_you_mean;
@@ -145,18 +146,29 @@ impl Service {
         list.push(Pipeline { path, line: entry.line, signal, receivers, processors, exporters });
     }
 
-    /// What the pipelines in which an exporter stands lead to it, by signal.
-    pub(super) fn feeds_of(&self, exporter: &str) -> Vec<Feed> {
+    /// What the pipelines in which an exporter stands lead to it, by signal, and through which processors.
+    pub(super) fn feeds_of(&self, exporter: &str, processors: &Processors) -> Vec<Feed> {
+        let mut feeds: Vec<Feed> = Vec::new();
         let standing = || self.pipelines.iter().filter(|pipeline| stands_in(&pipeline.exporters, exporter));
-        let feed = |signal: Signal| {
-            let of_signal = standing().filter(|pipeline| pipeline.signal == signal);
-            let mut receivers: Vec<String> =
-                of_signal.flat_map(|pipeline| pipeline.receivers.iter().map(|named| named.id.clone())).collect();
-            receivers.sort_unstable();
-            receivers.dedup();
-            (!receivers.is_empty()).then_some(Feed { signal, receivers })
-        };
-        Signal::ALL.into_iter().filter_map(feed).collect()
+        for signal in Signal::ALL {
+            for pipeline in standing().filter(|pipeline| pipeline.signal == signal) {
+                let through: Vec<_> =
+                    pipeline.processors.iter().filter_map(|named| processors.get(&named.id).cloned()).collect();
+                // Pipelines that do the same are one: a receiver in both is read once.
+                let same = |feed: &Feed| feed.signal == signal && feed.processors == through;
+                let at = feeds.iter().position(same).unwrap_or_else(|| {
+                    feeds.push(Feed { signal, receivers: Vec::new(), processors: through.clone() });
+                    feeds.len() - 1
+                });
+                feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| named.id.clone()));
+            }
+        }
+        for feed in &mut feeds {
+            feed.receivers.sort_unstable();
+            feed.receivers.dedup();
+        }
+        feeds.retain(|feed| !feed.receivers.is_empty());
+        feeds
     }
 
     /// Every name leads to a component, and every component is named.

@@ -5,8 +5,9 @@ use crate::model::pipeline::Param;
 use crate::model::signal::Signal;
 use crate::sinks::alerts::ChannelKind;
 use crate::sinks::debug::Verbosity;
-use crate::sinks::otlp::Protocol;
+use crate::sinks::otlp::{OtlpSettings, Protocol};
 use crate::sinks::settings::{Compression, Feed, RetrySettings, Secret};
+use crate::sinks::targets::TargetKind;
 use std::time::Duration;
 
 const FILE: &str = "c.yaml";
@@ -36,7 +37,13 @@ fn faults_with(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Vec<
 }
 
 fn feed(signal: Signal) -> Feed {
-    Feed { signal, receivers: vec!["otlp".into()] }
+    Feed { signal, receivers: vec!["otlp".into()], processors: Vec::new() }
+}
+
+fn otlp_of(target: &TargetSettings) -> &OtlpSettings {
+    match &target.kind {
+        TargetKind::Otlp(settings) => settings,
+    }
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -105,7 +112,7 @@ fn what_would_fail_only_once_it_runs_is_a_fault() {
         assert_eq!(faults(&exporter(text)).len(), 1, "{text}: {:?}", faults(&exporter(text)));
     }
     assert_eq!(
-        good(&exporter("otlp_http: {endpoint: \"https://a:1\", tls: {insecure_skip_verify: true}}")).otlp.len(),
+        good(&exporter("otlp_http: {endpoint: \"https://a:1\", tls: {insecure_skip_verify: true}}")).targets.len(),
         1
     );
 }
@@ -128,7 +135,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
         .filter(|line| !line.contains("pipelines: ./") && !line.contains("schemas: ./"))
         .map(uncommented)
         .collect();
-    let shown = shown.replace("alerting: {}", "alerting:").replace("/etc/ssl/own.pem", "Cargo.toml");
+    let shown = shown.replace("alerting: {}", "alerting:").replace("/etc/ssl/own.pem", "tests/fixtures/authority.pem");
     let environment = |name: &str| match name {
         "SLACK_WEBHOOK_URL" => Some("https://hooks.slack.example/T/B/x".to_owned()),
         _ => Some("secret-of-the-environment".to_owned()),
@@ -141,7 +148,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     let others: Vec<&String> = told.iter().filter(|fault| !fault.contains("stands in no pipeline")).collect();
     assert!(others.is_empty(), "{others:#?}\n{shown}");
     // The samples of exporters and processors that no pipeline of the file names.
-    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
 }
 
 #[test]
@@ -182,20 +189,22 @@ service:
     let config = good(text);
     assert_eq!(config.receivers[0].grpc.as_ref().expect("grpc").1.max_recv_msg_size_bytes, 16 << 20);
     assert_eq!(config.receivers[0].http.as_ref().expect("http").1.cors_allowed_origins, ["*"]);
-    let otlp = &config.otlp[0];
-    assert_eq!((otlp.delivery.id.as_str(), otlp.protocol), ("otlp", Protocol::Grpc));
+    let target = &config.targets[0];
+    let otlp = otlp_of(target);
+    assert_eq!((target.id(), otlp.protocol), ("otlp", Protocol::Grpc));
     assert_eq!(otlp.endpoint, "backend.example:4317");
-    assert_eq!(otlp.feeds, [feed(Signal::Traces), feed(Signal::Logs)]);
-    assert!(otlp.tls.insecure && otlp.compression == Compression::Zstd && otlp.timeout == Duration::from_secs(5));
-    assert_eq!((otlp.delivery.batch.items_min, otlp.delivery.batch.items_max), (100, 200));
-    assert_eq!(otlp.delivery.batch.flush_timeout, Duration::from_secs(1));
-    assert_eq!(otlp.delivery.retry.max_elapsed_time, Duration::from_mins(5));
-    assert_eq!(otlp.headers, [("api-key".to_owned(), Secret::new("abc"))]);
-    let eu = &config.otlp[1];
-    assert_eq!((eu.protocol, eu.timeout), (Protocol::Http, Duration::from_secs(30)));
+    assert_eq!(target.feeds, [feed(Signal::Traces), feed(Signal::Logs)]);
+    let client = &otlp.client;
+    assert!(client.tls.insecure && client.compression == Compression::Zstd && client.timeout == Duration::from_secs(5));
+    assert_eq!((target.delivery.batch.items_min, target.delivery.batch.items_max), (100, 200));
+    assert_eq!(target.delivery.batch.flush_timeout, Duration::from_secs(1));
+    assert_eq!(target.delivery.retry.max_elapsed_time, Duration::from_mins(5));
+    assert_eq!(client.headers, [("api-key".to_owned(), Secret::new("abc"))]);
+    let eu = &config.targets[1];
+    assert_eq!((otlp_of(eu).protocol, otlp_of(eu).client.timeout), (Protocol::Http, Duration::from_secs(30)));
     assert_eq!((eu.feeds.as_slice(), &eu.delivery.retry), (&[feed(Signal::Metrics)][..], &RetrySettings::default()));
     assert_eq!(eu.delivery.retry.max_elapsed_time, Duration::ZERO);
-    assert_eq!(eu.headers, [("x".to_owned(), Secret::new("y"))]);
+    assert_eq!(otlp_of(eu).client.headers, [("x".to_owned(), Secret::new("y"))]);
     let prometheus = &config.prometheus[0].1;
     assert_eq!((prometheus.namespace.as_str(), prometheus.send_timestamps), ("shop", true));
     assert_eq!(config.debug[0].verbosity, Verbosity::Detailed);

@@ -20,8 +20,10 @@ pub(super) trait Values {
     fn count(&self, key: &str, least: usize) -> Option<usize>;
     /// Text, or a number or truth value taken as text.
     fn text(&self, key: &str) -> Option<String>;
-    /// A secret: its value is never told.
+    /// A secret of one line: its value is never told.
     fn secret(&self, key: &str) -> Option<Secret>;
+    /// A secret of any number of lines.
+    fn secret_text(&self, key: &str) -> Option<Secret>;
     /// Name and value pairs, as a map or as a list of `{name, value}`.
     fn headers(&self, key: &str) -> Vec<(String, Secret)>;
     /// A path of something that is there: `what` names it, `fits` says whether it is the right thing.
@@ -59,6 +61,15 @@ impl Values for MapReader<'_> {
     }
 
     fn secret(&self, key: &str) -> Option<Secret> {
+        let secret = self.secret_text(key)?;
+        if secret.reveal().chars().any(char::is_control) {
+            self.fault(key, "expected one line of text, found a control character such as a line break in it");
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn secret_text(&self, key: &str) -> Option<Secret> {
         let node = self.get(key).filter(|node| node.value != Value::Faulty)?;
         let Some(text) = node.scalar() else {
             // Nothing is a fault, too: an empty variable must not switch a check of tokens off.
@@ -68,10 +79,6 @@ impl Values for MapReader<'_> {
         };
         if text.trim().is_empty() {
             self.fault(key, "expected a secret, found empty text");
-            return None;
-        }
-        if text.chars().any(char::is_control) {
-            self.fault(key, "expected one line of text, found a control character such as a line break in it");
             return None;
         }
         Some(Secret::new(text))

@@ -18,7 +18,7 @@ pub use told::{Told, memory_kind};
 use super::dead_letters::{self, DeadLetter};
 use super::delivery::Backoff;
 use super::memory::Memory;
-use super::settings::TlsSettings;
+use super::settings::{ClientSettings, Compression, TlsSettings};
 use super::stats::SinkStats;
 use super::web;
 use crate::model::finding::Finding;
@@ -67,7 +67,14 @@ pub async fn run(
     let place = format!("exporters.{}", settings.id);
     // The URL is a secret: it does not go into the error.
     let url = Url::parse(settings.url.reveal()).ok().with_context(|| format!("{place}.url: expected a URL"))?;
-    let client = web::client(&place, &url, settings.timeout, &settings.headers, &TlsSettings::default())?;
+    let client = ClientSettings {
+        timeout: settings.timeout,
+        headers: settings.headers.clone(),
+        tls: TlsSettings::default(),
+        proxy_url: None,
+        compression: Compression::None,
+    };
+    let client = web::client(&place, &url, &client)?;
     let kind = memory_kind(&settings.id);
     let told = told::read(&settings.id, &memory.entries(&kind).await?);
     let mask = Mask::new(&settings, &url);

@@ -6,7 +6,7 @@ use crate::model::frame::Frame;
 use crate::model::signal::Signal;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Frames of the log, in order.
 #[async_trait]
@@ -22,6 +22,9 @@ pub trait FrameSource: Send + Sync {
     /// # Errors
     /// When the frame cannot be decoded.
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes>;
+
+    /// A place from which on everything stands that was received at a time or later.
+    fn before_time(&self, time: SystemTime) -> Position;
 
     /// Bytes of the log behind `after`, estimated within a segment.
     fn bytes_behind(&self, after: Position) -> u64;
@@ -115,6 +118,17 @@ impl Outcome {
     }
 }
 
+/// Changes requests in the order of the log, before they are put into batches. It may keep state: it sees each request of
+/// its signal once and in order. After a restart it is shown those before the cursor again to learn from, and what comes
+/// of that is thrown away.
+pub trait Ordered: Send {
+    /// A request as it is to go on.
+    ///
+    /// # Errors
+    /// When the request cannot be read.
+    fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes>;
+}
+
 /// A target: it maps what was received to its own requests, sends them, and says what became of each. Batches, retries,
 /// order and dead letters are not its business.
 #[async_trait]
@@ -125,6 +139,11 @@ pub trait Target: Send + Sync {
     /// When the request cannot be read.
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], unfit: Vec::new() })
+    }
+
+    /// What requests of a signal go through before they are batched, for what `map` cannot know: what came before.
+    fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
+        None
     }
 
     /// A payload that was too large, as two; `None` where it cannot be cut. Only asked for where a request became

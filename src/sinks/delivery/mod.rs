@@ -10,6 +10,7 @@ mod batch;
 mod breaker;
 mod courier;
 mod ends;
+mod intake;
 mod rate;
 mod wire;
 
@@ -17,7 +18,7 @@ mod wire;
 mod tests;
 
 pub use backoff::Backoff;
-pub use ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
+pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Target, Unfit};
 pub use rate::Rate;
 pub use wire::count as count_items;
 
@@ -26,13 +27,13 @@ use super::settings::{BatchSettings, Feed, QueueSettings, RetrySettings};
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
-use crate::model::own;
 use crate::model::signal::Signal;
 use anyhow::Context as _;
 use batch::{Batch, Part};
 use courier::{Courier, Ends};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
+use intake::Intake;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,16 +89,20 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut deliveries = tokio::task::JoinSet::new();
-    for feed in feeds {
+    for signal in Signal::ALL {
+        let feeds: Vec<Feed> = feeds.iter().filter(|feed| feed.signal == signal).cloned().collect();
+        if feeds.is_empty() {
+            continue;
+        }
         let Parties { target, memory, stats, rate } = &parties;
         let ends = Ends {
-            frames: frames(feed.signal),
+            frames: frames(signal),
             target: target.clone(),
             memory: memory.clone(),
             stats: stats.clone(),
             rate: rate.clone(),
         };
-        deliveries.spawn(Delivery::open(settings.clone(), feed, ends, cancel.clone()).await?.run());
+        deliveries.spawn(Delivery::open(settings.clone(), signal, feeds, ends, cancel.clone()).await?.run());
     }
     while let Some(ended) = deliveries.join_next().await {
         // The other signals go on; what this one has not sent waits in the log.
@@ -110,7 +115,7 @@ pub async fn run(
 
 /// Delivers the frames of one signal.
 struct Delivery {
-    feed: Feed,
+    feeds: Vec<Feed>,
     courier: Arc<Courier>,
     /// Behind what has been dealt with.
     at: Position,
@@ -130,15 +135,15 @@ impl Delivery {
     /// A delivery that reads on from its cursor.
     async fn open(
         settings: DeliverySettings,
-        feed: Feed,
+        signal: Signal,
+        feeds: Vec<Feed>,
         ends: Ends,
         cancel: CancellationToken,
     ) -> anyhow::Result<Delivery> {
-        let signal = feed.signal;
         let cursor = ends.memory.cursor(&cursor_name(&settings.id, signal)).await?;
         ends.stats.at(signal.as_str(), cursor);
         let saved = (cursor, Instant::now());
-        Ok(Delivery { feed, courier: Arc::new(Courier::new(settings, signal, ends, cancel)), at: cursor, saved })
+        Ok(Delivery { feeds, courier: Arc::new(Courier::new(settings, signal, ends, cancel)), at: cursor, saved })
     }
 
     /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
@@ -154,7 +159,11 @@ impl Delivery {
     }
 
     async fn deliver_all(&mut self) -> anyhow::Result<()> {
-        let cancel = self.courier.cancel.clone();
+        let (courier, feeds) = (self.courier.clone(), self.feeds.clone());
+        let cancel = courier.cancel.clone();
+        let ordered = courier.ends.target.ordered(courier.signal);
+        let mut intake = Intake::new(&feeds, &*courier.ends.frames, ordered);
+        intake.learn(self.at, &cancel).await?;
         let (mut reading, mut under_way) = (Batch::new(self.at), UnderWay::default());
         let mut drained_by = None;
         let mut ticks = tokio::time::interval(SAVE_EVERY);
@@ -171,7 +180,7 @@ impl Delivery {
                     }
                     self.moved_to(upto, false).await;
                 }
-                gathered = self.gather(&mut reading, is_idle), if under_way.has_room(&self.courier) => {
+                gathered = self.gather(&mut reading, &mut intake, is_idle), if under_way.has_room(&self.courier) => {
                     gathered?;
                     let upto = reading.upto;
                     let batch = std::mem::replace(&mut reading, Batch::new(upto));
@@ -200,7 +209,7 @@ impl Delivery {
 
     /// Frames of the signal behind the batch, as many as make one request; waits for the first. What has been gathered is
     /// in `batch`, also where this is dropped before its end.
-    async fn gather(&self, batch: &mut Batch, is_idle: bool) -> anyhow::Result<()> {
+    async fn gather(&self, batch: &mut Batch, intake: &mut Intake<'_>, is_idle: bool) -> anyhow::Result<()> {
         let courier = &self.courier;
         let (frames, cancel) = (&courier.ends.frames, &courier.cancel);
         let bounds = courier.bounds();
@@ -208,7 +217,7 @@ impl Delivery {
         let patience = bounds.flush_timeout.max(SAVE_EVERY);
         loop {
             if let Some((position, frame)) = frames.next(batch.upto).await? {
-                if !self.take(batch, &bounds, position, &frame) {
+                if !self.take(batch, intake, &bounds, position, &frame) {
                     return Ok(());
                 }
                 let is_late = batch.since.is_some_and(|since| since.elapsed() >= patience);
@@ -232,7 +241,14 @@ impl Delivery {
     }
 
     /// Puts a frame into the batch; false where it no longer fits.
-    fn take(&self, batch: &mut Batch, bounds: &BatchSettings, position: Position, frame: &Frame) -> bool {
+    fn take(
+        &self,
+        batch: &mut Batch,
+        intake: &mut Intake<'_>,
+        bounds: &BatchSettings,
+        position: Position,
+        frame: &Frame,
+    ) -> bool {
         let courier = &self.courier;
         let (sink, signal) = (&courier.settings.id, courier.signal);
         let lost = position.0.saturating_sub(batch.upto.0 + 1);
@@ -240,13 +256,12 @@ impl Delivery {
             let signal = signal.as_str();
             tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
         }
-        // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
-        if !self.feed.takes(frame) || frame.receiver == own::RECEIVER {
-            batch.upto = position;
-            return true;
-        }
-        let part = match courier.ends.frames.protobuf(frame) {
-            Ok(body) => Part::new(position, signal, body, frame.received_unix_nano),
+        let part = match intake.pass(position, frame) {
+            Ok(Some(body)) => Part::new(position, signal, body, frame.received_unix_nano),
+            Ok(None) => {
+                batch.upto = position;
+                return true;
+            }
             Err(error) => {
                 tracing::error!(sink, position = position.0, %error, "a frame cannot be sent; passed over");
                 batch.upto = position;

@@ -39,6 +39,10 @@ impl FrameSource for Given {
         Ok(frame.payload.clone())
     }
 
+    fn before_time(&self, _time: std::time::SystemTime) -> Position {
+        Position(0)
+    }
+
     fn bytes_behind(&self, after: Position) -> u64 {
         // As if each frame had a hundred bytes.
         (self.frames.lock().unwrap().len() as u64 - after.0) * 100
@@ -164,8 +168,8 @@ impl Bench {
             rate: Arc::new(Rate::new(RateSettings::default())),
         };
         let cancel = CancellationToken::new();
-        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()] };
-        let delivery = Delivery::open(settings, feed, ends, cancel.clone()).await.unwrap();
+        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()], processors: Vec::new() };
+        let delivery = Delivery::open(settings, Signal::Traces, vec![feed], ends, cancel.clone()).await.unwrap();
         // Ends with the test's future, as a killed process would.
         let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
         let all = self.frames.frames.lock().unwrap().len() as u64;

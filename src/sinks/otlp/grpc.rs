@@ -3,7 +3,7 @@
 use super::{OtlpSettings, wire};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Outcome, Payload, Target};
-use crate::sinks::settings::Compression;
+use crate::sinks::settings::{Compression, Secret, TlsSettings};
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tonic::client;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,38 +29,30 @@ pub(super) struct Grpc {
 
 impl Grpc {
     /// # Errors
-    /// When the address, a header or the authority's file cannot be used.
-    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Grpc> {
-        let id = &settings.delivery.id;
+    /// When the address, a header or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &OtlpSettings) -> anyhow::Result<Grpc> {
+        let client = &settings.client;
         ensure!(
-            !settings.tls.insecure_skip_verify,
+            !client.tls.insecure_skip_verify,
             "exporters.{id}.tls.insecure_skip_verify: over gRPC certificates are always verified; name the authority in ca_file"
         );
-        let (url, tls) = url(&settings.endpoint, settings.tls.insecure);
+        let (url, tls) = url(&settings.endpoint, client.tls.insecure);
         let mut endpoint = Endpoint::from_shared(url)
             .with_context(|| {
                 format!("exporters.{id}.endpoint: expected host:port or a URL, found {:?}", settings.endpoint)
             })?
             .connect_timeout(CONNECT_TIMEOUT);
         if tls {
-            let config = match &settings.tls.ca_file {
-                None => ClientTlsConfig::new().with_native_roots(),
-                Some(file) => {
-                    let pem = std::fs::read(file)
-                        .with_context(|| format!("exporters.{id}.tls.ca_file: {}", file.display()))?;
-                    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-                }
-            };
-            endpoint = endpoint.tls_config(config)?;
+            endpoint = endpoint.tls_config(tls_config(&client.tls).with_context(|| format!("exporters.{id}"))?)?;
         }
-        let compression = match settings.compression {
+        let compression = match client.compression {
             Compression::None => None,
             Compression::Gzip => Some(CompressionEncoding::Gzip),
             Compression::Zstd => Some(CompressionEncoding::Zstd),
         };
-        let headers = headers(settings)?;
+        let headers = headers(id, &client.headers)?;
         let channel = Mutex::new(endpoint.connect_lazy());
-        Ok(Grpc { endpoint, channel, headers, compression, timeout: settings.timeout })
+        Ok(Grpc { endpoint, channel, headers, compression, timeout: client.timeout })
     }
 
     fn channel(&self) -> MutexGuard<'_, Channel> {
@@ -107,6 +99,13 @@ fn judge(status: &Status) -> Outcome {
         Some(error) => format!("{:?}: {}: {}", status.code(), status.message(), chain(error)),
         None => format!("{:?}: {}", status.code(), status.message()),
     };
+    // A proxy's page, say: whoever answered does not speak gRPC, and so has no verdict.
+    let kind = status.metadata().get("content-type").and_then(|kind| kind.to_str().ok());
+    let is_foreign = kind.is_some_and(|kind| !kind.starts_with("application/grpc"));
+    if is_foreign || status.message().starts_with("grpc-status header missing") {
+        let reason = format!("{reason} (what answers is no gRPC: is its `endpoint` right?)");
+        return Outcome::Retry { after, reason };
+    }
     // What has a source was not said by the target but by the connection to it, which broke.
     if source.is_some() {
         return Outcome::Retry { after, reason };
@@ -151,10 +150,24 @@ fn scheme(insecure: bool) -> &'static str {
     if insecure { "http" } else { "https" }
 }
 
-fn headers(settings: &OtlpSettings) -> anyhow::Result<MetadataMap> {
+fn tls_config(tls: &TlsSettings) -> anyhow::Result<ClientTlsConfig> {
+    let mut config = match tls.authorities()? {
+        None => ClientTlsConfig::new().with_native_roots(),
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+    };
+    if let Some((certificate, key)) = tls.identity()? {
+        config = config.identity(Identity::from_pem(certificate, key));
+    }
+    if let Some(name) = &tls.server_name {
+        config = config.domain_name(name);
+    }
+    Ok(config)
+}
+
+fn headers(id: &str, given: &[(String, Secret)]) -> anyhow::Result<MetadataMap> {
     let mut headers = MetadataMap::new();
-    for (name, value) in &settings.headers {
-        let place = || format!("exporters.{}.headers: {name}", settings.delivery.id);
+    for (name, value) in given {
+        let place = || format!("exporters.{id}.headers: {name}");
         let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).with_context(place)?;
         let mut value: MetadataValue<_> = value.reveal().parse().with_context(place)?;
         value.set_sensitive(true);

@@ -28,29 +28,25 @@ pub(super) struct Http {
 
 impl Http {
     /// # Errors
-    /// When an address, a header or the authority's file cannot be used.
-    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Http> {
+    /// When an address, a header, the proxy or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &OtlpSettings) -> anyhow::Result<Http> {
         let url = |own: &Option<String>, path: &str| {
             let text = match own {
                 Some(own) => own.clone(),
                 None => format!("{}{path}", settings.endpoint.trim_end_matches('/')),
             };
             Url::parse(&text).with_context(|| {
-                format!(
-                    "exporters.{}.endpoint: expected a URL such as http://host:4318, found {text:?}",
-                    settings.delivery.id
-                )
+                format!("exporters.{id}.endpoint: expected a URL such as http://host:4318, found {text:?}")
             })
         };
         let traces = url(&settings.traces_endpoint, "/v1/traces")?;
-        let place = format!("exporters.{}", settings.delivery.id);
-        let client = web::client(&place, &traces, settings.timeout, &settings.headers, &settings.tls)?;
+        let client = web::client(&format!("exporters.{id}"), &traces, &settings.client)?;
         Ok(Http {
             client,
             traces,
             metrics: url(&settings.metrics_endpoint, "/v1/metrics")?,
             logs: url(&settings.logs_endpoint, "/v1/logs")?,
-            compression: settings.compression,
+            compression: settings.client.compression,
         })
     }
 
@@ -78,7 +74,13 @@ impl Target for Http {
         };
         let status = answer.status();
         let after = web::retry_after(answer.headers());
+        // Nobody who takes OTLP says so; whoever refuses with a page (a proxy's 413) still says why by its status.
+        let is_foreign = status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
+        let is_page = is_foreign && web::is_page(answer.headers());
         let body = web::beginning(answer).await;
+        if is_page {
+            return Outcome::Retry { after, reason: web::page_of(status) };
+        }
         if status.is_success() {
             return wire::delivered(payload.signal, &body);
         }

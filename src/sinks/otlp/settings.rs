@@ -1,8 +1,6 @@
 //! Settings of `exporters.otlp_grpc` and `exporters.otlp_http`.
 
-use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::settings::{Compression, Feed, RateSettings, Secret, TlsSettings};
-use std::time::Duration;
+use crate::sinks::settings::ClientSettings;
 
 /// How OTLP is spoken to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +24,6 @@ pub struct OtlpSettings {
     pub metrics_endpoint: Option<String>,
     /// URL of the logs alone, over HTTP.
     pub logs_endpoint: Option<String>,
-    /// Headers of every request.
-    pub headers: Vec<(String, Secret)>,
-    /// How it is trusted.
-    pub tls: TlsSettings,
-    /// How requests are compressed.
-    pub compression: Compression,
-    /// How long one request may take.
-    pub timeout: Duration,
-    /// How it is delivered to; with the exporter's id: `otlp_grpc/backup`.
-    pub delivery: DeliverySettings,
-    /// How fast it is sent to.
-    pub rate: RateSettings,
-    /// What it gets.
-    pub feeds: Vec<Feed>,
+    /// How requests are made.
+    pub client: ClientSettings,
 }

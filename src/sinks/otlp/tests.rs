@@ -1,10 +1,9 @@
 //! Both senders against real servers on loopback.
 
 use super::*;
-use crate::sinks::delivery::{DeliverySettings, Outcome, Payload};
-use crate::sinks::settings::{
-    BatchSettings, Compression, Feed, QueueSettings, RateSettings, RetrySettings, Secret, TlsSettings,
-};
+use crate::model::signal::Signal;
+use crate::sinks::delivery::{Outcome, Payload};
+use crate::sinks::settings::{ClientSettings, Compression, Secret, TlsSettings};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -47,18 +46,13 @@ fn settings(protocol: Protocol, endpoint: &str, compression: Compression) -> Otl
         traces_endpoint: None,
         metrics_endpoint: None,
         logs_endpoint: None,
-        headers: vec![("X-Key".into(), Secret::new("s3cret"))],
-        tls: TlsSettings { insecure: true, ..TlsSettings::default() },
-        compression,
-        timeout: Duration::from_secs(5),
-        delivery: DeliverySettings {
-            id: "otlp".into(),
-            retry: RetrySettings::default(),
-            batch: BatchSettings::default(),
-            queue: QueueSettings::default(),
+        client: ClientSettings {
+            timeout: Duration::from_secs(5),
+            headers: vec![("X-Key".into(), Secret::new("s3cret"))],
+            tls: TlsSettings { insecure: true, ..TlsSettings::default() },
+            proxy_url: None,
+            compression,
         },
-        rate: RateSettings::default(),
-        feeds: vec![Feed { signal: Signal::Traces, receivers: vec!["otlp".into()] }],
     }
 }
 
@@ -95,7 +89,7 @@ fn partial() -> Vec<u8> {
 async fn over_http(answer: Answer) -> Outcome {
     let (endpoint, _) = server(answer).await;
     let settings = settings(Protocol::Http, &endpoint, Compression::None);
-    http::Http::new(&settings)
+    http::Http::new("otlp", &settings)
         .unwrap()
         .send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00")))
         .await
@@ -104,7 +98,7 @@ async fn over_http(answer: Answer) -> Outcome {
 async fn over_grpc(answer: Answer) -> Outcome {
     let (endpoint, _) = server(answer).await;
     let settings = settings(Protocol::Grpc, &endpoint, Compression::None);
-    grpc::Grpc::new(&settings)
+    grpc::Grpc::new("otlp", &settings)
         .unwrap()
         .send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00")))
         .await
@@ -113,7 +107,8 @@ async fn over_grpc(answer: Answer) -> Outcome {
 #[tokio::test]
 async fn a_request_over_http_is_what_a_collector_takes() {
     let (endpoint, shared) = server(|| http_answer(200, &[], partial())).await;
-    let sender = http::Http::new(&settings(Protocol::Http, &format!("{endpoint}/"), Compression::Gzip)).unwrap();
+    let sender =
+        http::Http::new("otlp", &settings(Protocol::Http, &format!("{endpoint}/"), Compression::Gzip)).unwrap();
     let outcome = sender.send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00"))).await;
     assert_eq!(outcome, Outcome::Delivered { rejected: 2, message: "too old".into() });
     let seen = shared.0.lock().unwrap()[0].clone();
@@ -162,8 +157,8 @@ async fn nobody_there_is_retried_and_the_secret_is_not_told() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let settings = settings(protocol, "http://127.0.0.1:9", Compression::None);
         let sender: Arc<dyn Target> = match protocol {
-            Protocol::Http => Arc::new(http::Http::new(&settings).unwrap()),
-            Protocol::Grpc => Arc::new(grpc::Grpc::new(&settings).unwrap()),
+            Protocol::Http => Arc::new(http::Http::new("otlp", &settings).unwrap()),
+            Protocol::Grpc => Arc::new(grpc::Grpc::new("otlp", &settings).unwrap()),
         };
         let outcome = sender.send(&Payload::of_request(Signal::Logs, Bytes::new())).await;
         assert!(matches!(&outcome, Outcome::Retry { .. }), "{outcome:?}");
@@ -182,7 +177,7 @@ async fn a_request_over_grpc_is_what_a_collector_takes() {
     }
     let (endpoint, shared) = server(answer).await;
     let bare = endpoint.trim_start_matches("http://");
-    let sender = grpc::Grpc::new(&settings(Protocol::Grpc, bare, Compression::Gzip)).unwrap();
+    let sender = grpc::Grpc::new("otlp", &settings(Protocol::Grpc, bare, Compression::Gzip)).unwrap();
     let _answer_without_trailers =
         sender.send(&Payload::of_request(Signal::Metrics, Bytes::from_static(b"\x0a\x00"))).await;
     let seen = shared.0.lock().unwrap()[0].clone();

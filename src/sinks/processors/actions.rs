@@ -1,7 +1,8 @@
 //! The actions of the Collector's `attributes` and `resource` processors, with its meaning of each:
 //! <https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/attributesprocessor>.
 
-use super::attributes::{Attributes, as_text, decoded, encoded};
+use super::attributes::{Attributes, decoded, encoded};
+use crate::sinks::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use regex::bytes::Regex;
 use ring::digest;
@@ -141,7 +142,7 @@ fn convert(attributes: &mut Attributes<'_>, key: &[u8], to: ConvertTo) -> bool {
         (ConvertTo::Double, Value::BoolValue(truth)) => Some(Value::DoubleValue(f64::from(u8::from(*truth)))),
         (ConvertTo::Double, Value::StringValue(text)) => text.parse().ok().map(Value::DoubleValue),
         (ConvertTo::Text, Value::StringValue(_)) => None,
-        (ConvertTo::Text, value) => Some(Value::StringValue(as_text(value))),
+        (ConvertTo::Text, value) => Some(Value::StringValue(as_string(value).into_owned())),
         _ => None,
     };
     let Some(converted) = converted else { return false };

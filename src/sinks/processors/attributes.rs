@@ -95,33 +95,3 @@ pub(super) fn decoded(value: &[u8]) -> Option<Value> {
 pub(super) fn encoded(value: Value) -> Vec<u8> {
     AnyValue { value: Some(value) }.encode_to_vec()
 }
-
-/// A value as text: text itself, numbers and truth values as they are written, lists and maps as JSON.
-pub(super) fn as_text(value: &Value) -> String {
-    match value {
-        Value::StringValue(text) => text.clone(),
-        Value::BoolValue(truth) => truth.to_string(),
-        Value::IntValue(number) => number.to_string(),
-        Value::DoubleValue(number) => json(value).as_str().map_or_else(|| json(value).to_string(), |_| number.to_string()),
-        other => json(other).to_string(),
-    }
-}
-
-fn json(value: &Value) -> serde_json::Value {
-    let inner = |value: &AnyValue| value.value.as_ref().map_or(serde_json::Value::Null, json);
-    match value {
-        Value::StringValue(text) => text.clone().into(),
-        Value::BoolValue(truth) => (*truth).into(),
-        Value::IntValue(number) => (*number).into(),
-        Value::DoubleValue(number) => serde_json::Number::from_f64(*number)
-            .map_or_else(|| number.to_string().into(), serde_json::Value::Number),
-        Value::ArrayValue(list) => list.values.iter().map(inner).collect(),
-        Value::KvlistValue(map) => map
-            .values
-            .iter()
-            .map(|entry| (entry.key.clone(), entry.value.as_ref().map_or(serde_json::Value::Null, inner)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        other => format!("{other:?}").into(),
-    }
-}

@@ -1,9 +1,10 @@
 //! `include` and `exclude` of the Collector's `attributes` processor: which items it is about.
 
-use super::attributes::{Attributes, as_text, decoded};
+use super::attributes::{Attributes, decoded};
 use super::number;
 use crate::model::protobuf::fields;
 use crate::model::signal::Signal;
+use crate::sinks::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
 /// The items that a processor changes: those that `include` takes, but for those that `exclude` takes.
@@ -124,7 +125,7 @@ impl Matcher {
     fn takes(&self, found: &Value) -> bool {
         match self {
             Matcher::Value(value) => value == found,
-            Matcher::Pattern(pattern) => pattern.is_match(&as_text(found)),
+            Matcher::Pattern(pattern) => pattern.is_match(&as_string(found)),
         }
     }
 }
@@ -143,7 +144,7 @@ fn fits_scope((name, version): &(Matcher, Option<Matcher>), scope: &[u8]) -> boo
 }
 
 fn service(resource: &Attributes<'_>) -> Option<String> {
-    resource.value(b"service.name").map(|value| as_text(&value))
+    resource.value(b"service.name").map(|value| as_string(&value).into_owned())
 }
 
 /// The body of a log record, where it is text.

@@ -20,7 +20,23 @@ use bytes::Bytes;
 
 /// One processor.
 #[derive(Debug, Clone)]
-pub enum Processor {
+pub struct Processor {
+    /// Its id: `attributes/shop`.
+    pub id: String,
+    /// What it does.
+    pub change: Change,
+}
+
+/// Processors of one configuration are told apart by their ids.
+impl PartialEq for Processor {
+    fn eq(&self, other: &Processor) -> bool {
+        self.id == other.id
+    }
+}
+
+/// What a processor changes.
+#[derive(Debug, Clone)]
+pub enum Change {
     /// Changes the attributes of resources.
     Resource(Vec<Action>),
     /// Changes the attributes of spans, data points and log records, where its filter says so.
@@ -49,11 +65,11 @@ impl Processor {
     #[must_use]
     pub fn apply(&self, signal: Signal, request: &Bytes) -> Bytes {
         let mut out = Vec::with_capacity(request.len() + request.len() / 8);
-        let changed = each(request, number::RESOURCES, &mut out, |resource, out| match self {
-            Processor::Resource(actions) => each(resource, number::RESOURCE, out, |resource, out| {
+        let changed = each(request, number::RESOURCES, &mut out, |resource, out| match &self.change {
+            Change::Resource(actions) => each(resource, number::RESOURCE, out, |resource, out| {
                 edit(resource, number::RESOURCE_ATTRIBUTES, actions, out)
             }),
-            Processor::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
+            Change::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
         });
         if changed { out.into() } else { request.clone() }
     }
@@ -61,12 +77,7 @@ impl Processor {
 
 /// Copies a message, with each of its fields of one number as `change` writes it; whether any was changed. A field that
 /// `change` leaves is copied.
-fn each(
-    message: &[u8],
-    number: u64,
-    out: &mut Vec<u8>,
-    mut change: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
-) -> bool {
+fn each(message: &[u8], number: u64, out: &mut Vec<u8>, mut change: impl FnMut(&[u8], &mut Vec<u8>) -> bool) -> bool {
     let mut changed = false;
     let mut walk = fields(message);
     let mut changing = Vec::new();
@@ -102,15 +113,9 @@ fn items(signal: Signal, message: &[u8], actions: &[Action], filter: &Filter, ou
 }
 
 /// The points of a metric.
-fn points(
-    metric: &[u8],
-    actions: &[Action],
-    takes: impl Fn(&Attributes<'_>) -> bool,
-    out: &mut Vec<u8>,
-) -> bool {
-    let held = fields(metric).find_map(|field| {
-        number::POINT_ATTRIBUTES.into_iter().find(|(data, _)| field.inner_of(&[*data]).is_some())
-    });
+fn points(metric: &[u8], actions: &[Action], takes: impl Fn(&Attributes<'_>) -> bool, out: &mut Vec<u8>) -> bool {
+    let held = fields(metric)
+        .find_map(|field| number::POINT_ATTRIBUTES.into_iter().find(|(data, _)| field.inner_of(&[*data]).is_some()));
     let Some((data, of_point)) = held else { return false };
     each(metric, data, out, |data, out| {
         each(data, number::POINTS, out, |point, out| {

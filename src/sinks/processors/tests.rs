@@ -17,6 +17,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
+fn changing(change: Change) -> Processor {
+    Processor { id: "attributes".into(), change }
+}
+
 fn text(text: &str) -> Value {
     Value::StringValue(text.into())
 }
@@ -36,18 +40,22 @@ fn span(name: &str, kind: i32, attributes: Vec<KeyValue>) -> Span {
 fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope = InstrumentationScope { name: "lib".into(), version: "1".into(), ..InstrumentationScope::default() };
     let scope = ScopeSpans { scope: Some(scope), spans, schema_url: "s".into() };
-    let resource =
-        Resource { attributes: vec![attribute("service.name", text(service))], ..Resource::default() };
+    let resource = Resource { attributes: vec![attribute("service.name", text(service))], ..Resource::default() };
     ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans: vec![scope], schema_url: "r".into() }],
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![scope],
+            schema_url: "r".into(),
+        }],
     }
 }
 
 /// The attributes of the one span after the actions.
 fn after(actions: Vec<Action>, attributes: Vec<KeyValue>) -> Vec<(String, Value)> {
     let request: Bytes = traces("shop", vec![span("GET", 2, attributes)]).encode_to_vec().into();
-    let changed = Processor::Attributes(actions, Filter::default()).apply(Signal::Traces, &request);
-    let spans = ExportTraceServiceRequest::decode(changed).unwrap().resource_spans.remove(0).scope_spans.remove(0).spans;
+    let changed = changing(Change::Attributes(actions, Filter::default())).apply(Signal::Traces, &request);
+    let spans =
+        ExportTraceServiceRequest::decode(changed).unwrap().resource_spans.remove(0).scope_spans.remove(0).spans;
     spans[0].attributes.iter().map(|kv| (kv.key.clone(), kv.value.clone().unwrap().value.unwrap())).collect()
 }
 
@@ -74,21 +82,14 @@ fn actions_do_what_the_collectors_do() {
         (
             "hash",
             action("a", ActionKind::Hash),
-            vec![
-                pair("a", text("ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb")),
-                n.clone(),
-            ],
+            vec![pair("a", text("ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb")), n.clone()],
         ),
         (
             "extract",
             action("a", ActionKind::Extract(regex::Regex::new("^(?P<first>.)").unwrap())),
             vec![a.clone(), n.clone(), pair("first", text("a"))],
         ),
-        (
-            "convert",
-            action("n", ActionKind::Convert(ConvertTo::Text)),
-            vec![a.clone(), pair("n", text("7"))],
-        ),
+        ("convert", action("n", ActionKind::Convert(ConvertTo::Text)), vec![a.clone(), pair("n", text("7"))]),
         ("convert what is none", action("a", ActionKind::Convert(ConvertTo::Int)), vec![a.clone(), n.clone()]),
     ] {
         assert_eq!(after(vec![action], given()), expected, "{name}");
@@ -99,18 +100,21 @@ fn actions_do_what_the_collectors_do() {
 
 #[test]
 fn a_resource_is_changed_and_all_else_stays_as_it_came() {
-    let mut request = traces("shop", vec![span("GET", 2, vec![attribute("service.name", text("own"))])]).encode_to_vec();
+    let mut request =
+        traces("shop", vec![span("GET", 2, vec![attribute("service.name", text("own"))])]).encode_to_vec();
     // Fields of a later version of OTLP: of the request a number, of the resource a text.
     put_varint(&mut request, 99 << 3);
     put_varint(&mut request, 5);
-    let mut resource = Resource { attributes: vec![attribute("x", text("y"))], dropped_attributes_count: 3, ..Resource::default() }.encode_to_vec();
+    let mut resource =
+        Resource { attributes: vec![attribute("x", text("y"))], dropped_attributes_count: 3, ..Resource::default() }
+            .encode_to_vec();
     put_field(&mut resource, 77, b"later");
     let mut spans = Vec::new();
     put_field(&mut spans, 1, &resource);
     put_field(&mut request, 1, &spans);
     let environment = action("deployment.environment.name", ActionKind::Upsert(Source::Value(text("production"))));
     let rename = action("service.name", ActionKind::Update(Source::Value(text("store"))));
-    let processor = Processor::Resource(vec![environment, rename]);
+    let processor = changing(Change::Resource(vec![environment, rename]));
     let changed = processor.apply(Signal::Traces, &request.clone().into());
     let numbers: Vec<u64> = fields(&changed).map(|field| field.number()).collect();
     assert_eq!(numbers, [1, 99, 1]);
@@ -131,7 +135,7 @@ fn a_resource_is_changed_and_all_else_stays_as_it_came() {
 #[test]
 fn what_no_action_changes_is_passed_on_as_the_same_bytes() {
     let request: Bytes = traces("shop", vec![span("GET", 2, Vec::new())]).encode_to_vec().into();
-    let processor = Processor::Resource(vec![action("nobody.has.it", ActionKind::Delete)]);
+    let processor = changing(Change::Resource(vec![action("nobody.has.it", ActionKind::Delete)]));
     assert_eq!(processor.apply(Signal::Traces, &request).as_ptr(), request.as_ptr());
     let damaged = request.slice(..request.len() - 1);
     assert_eq!(processor.apply(Signal::Traces, &damaged), damaged);
@@ -158,7 +162,7 @@ fn points_of_every_kind_and_log_records_are_changed() {
     let request = ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() }],
     };
-    let processor = Processor::Attributes(vec![action("a", ActionKind::Delete)], Filter::default());
+    let processor = changing(Change::Attributes(vec![action("a", ActionKind::Delete)], Filter::default()));
     let changed = processor.apply(Signal::Metrics, &request.encode_to_vec().into());
     let mut expected = request;
     for metric in &mut expected.resource_metrics[0].scope_metrics[0].metrics {
@@ -186,10 +190,12 @@ fn points_of_every_kind_and_log_records_are_changed() {
 fn include_and_exclude_say_which_items() {
     let strict = |word: &str| vec![Matcher::Value(text(word))];
     let pattern = |text: &str| vec![Matcher::Pattern(regex::Regex::new(text).unwrap())];
-    let spans = || vec![span("GET /a", 2, vec![attribute("a", text("x"))]), span("SELECT", 3, vec![attribute("a", text("y"))])];
+    let spans =
+        || vec![span("GET /a", 2, vec![attribute("a", text("x"))]), span("SELECT", 3, vec![attribute("a", text("y"))])];
     let deleted = |filter: Filter| {
         let request: Bytes = traces("shop", spans()).encode_to_vec().into();
-        let changed = Processor::Attributes(vec![action("a", ActionKind::Delete)], filter).apply(Signal::Traces, &request);
+        let changed =
+            changing(Change::Attributes(vec![action("a", ActionKind::Delete)], filter)).apply(Signal::Traces, &request);
         let request = ExportTraceServiceRequest::decode(changed).unwrap();
         request.resource_spans[0].scope_spans[0].spans.iter().map(|span| span.attributes.is_empty()).collect::<Vec<_>>()
     };
@@ -204,8 +210,14 @@ fn include_and_exclude_say_which_items() {
         (including(Properties { span_kinds: strict("SPAN_KIND_CLIENT"), ..none() }), [false, true]),
         (including(Properties { attributes: vec![("a".into(), None)], ..none() }), [true, true]),
         (including(Properties { attributes: vec![("a".into(), strict("y").pop())], ..none() }), [false, true]),
-        (including(Properties { libraries: vec![(Matcher::Value(text("lib")), strict("2").pop())], ..none() }), [false, false]),
-        (including(Properties { resources: vec![("service.name".into(), strict("shop").pop())], ..none() }), [true, true]),
+        (
+            including(Properties { libraries: vec![(Matcher::Value(text("lib")), strict("2").pop())], ..none() }),
+            [false, false],
+        ),
+        (
+            including(Properties { resources: vec![("service.name".into(), strict("shop").pop())], ..none() }),
+            [true, true],
+        ),
         (Filter { include: None, exclude: Some(Properties { span_names: pattern("^GET"), ..none() }) }, [false, true]),
         (
             Filter {

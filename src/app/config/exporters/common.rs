@@ -1,39 +1,46 @@
-//! What targets share: TLS, retries, and addresses to send to.
+//! What targets share: how requests are made, retries, queues, and addresses to send to.
 
+use super::tls;
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::settings::{BatchSettings, QueueSettings, RateSettings, RetrySettings, TlsSettings};
+use crate::sinks::settings::{
+    BatchSettings, ClientSettings, Compression, QueueSettings, RateSettings, RetrySettings, Secret,
+};
 use http::Uri;
+use std::time::Duration;
 
-pub(super) fn tls(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
-    let Some(map) = map.map("tls") else { return TlsSettings::default() };
-    let settings = TlsSettings {
-        insecure: map.bool("insecure").unwrap_or(false),
-        ca_file: map.existing("ca_file", "a file of certificates in PEM form", std::path::Path::is_file),
-        insecure_skip_verify: map.bool("insecure_skip_verify").unwrap_or(false),
-    };
-    let client = "send over a proxy that shows the client's certificate";
-    reading.not_yet(
-        &map,
-        &[
-            ("cert_file", client),
-            ("key_file", client),
-            ("cert_pem", client),
-            ("key_pem", client),
-            ("ca_pem", "write the certificates to a file, and name it as `ca_file`"),
-            ("server_name_override", "name the server in `endpoint` as its certificate does"),
-            ("max_version", "remove it"),
-            ("cipher_suites", "remove it"),
-            ("include_insecure_cipher_suites", "remove it"),
-            ("tpm", client),
-        ],
-    );
-    reading
-        .without_effect(&map, &["min_version", "reload_interval", "include_system_ca_certs_pool", "curve_preferences"]);
-    map.finish();
-    settings
+/// How requests are made: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
+pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
+    let compression = [
+        ("gzip", Compression::Gzip),
+        ("zstd", Compression::Zstd),
+        ("none", Compression::None),
+        ("", Compression::None),
+    ];
+    ClientSettings {
+        timeout: map.duration_above_zero("timeout").unwrap_or(timeout),
+        headers: map.headers("headers"),
+        tls: tls::read(reading, map),
+        proxy_url: proxy(map),
+        compression: map.word("compression", &compression).unwrap_or_default(),
+    }
+}
+
+/// `proxy_url`; it may hold a password, so it is never told.
+fn proxy(map: &MapReader<'_>) -> Option<Secret> {
+    let url = if map.given("proxy_url") { map.secret("proxy_url")? } else { return None };
+    let fits = url.reveal().parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if !fits {
+        map.fault(
+            "proxy_url",
+            "expected a URL such as http://proxy.example:3128, found something else (it is not shown)",
+        );
+    }
+    fits.then_some(url)
 }
 
 pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {

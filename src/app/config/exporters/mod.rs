@@ -4,15 +4,17 @@ mod channels;
 mod common;
 mod otlp;
 mod prometheus;
+mod tls;
 
 use super::components::{Component, Reading};
+use super::processors::Processors;
 use super::service::{Pipeline, Service, stands_in};
 use crate::model::signal::Signal;
 use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::debug::{DebugSettings, Verbosity};
-use crate::sinks::otlp::OtlpSettings;
 use crate::sinks::prometheus::PrometheusSettings;
 use crate::sinks::settings::Feed;
+use crate::sinks::targets::{TargetKind, TargetSettings};
 use std::net::SocketAddr;
 
 pub(super) use common::outward_endpoint;
@@ -20,7 +22,7 @@ pub(super) use common::outward_endpoint;
 /// All targets.
 #[derive(Default)]
 pub(super) struct Exporters {
-    pub(super) otlp: Vec<OtlpSettings>,
+    pub(super) targets: Vec<TargetSettings>,
     pub(super) debug: Vec<DebugSettings>,
     pub(super) prometheus: Vec<(SocketAddr, PrometheusSettings)>,
     pub(super) channels: Vec<ChannelSettings>,
@@ -60,10 +62,15 @@ const INSTEAD: [(&str, &str); 23] = [
     ("clickhouse", LATER),
 ];
 
-pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components: &[Component<'_>]) -> Exporters {
+pub(super) fn read(
+    reading: &Reading<'_>,
+    service: Option<&Service>,
+    components: &[Component<'_>],
+    processors: &Processors,
+) -> Exporters {
     let mut exporters = Exporters::default();
     for component in components {
-        let feeds = service.map_or_else(Vec::new, |service| service.feeds_of(component.id));
+        let feeds = service.map_or_else(Vec::new, |service| service.feeds_of(component.id, processors));
         let known = KNOWN.contains(&component.kind);
         if !known {
             reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
@@ -74,7 +81,13 @@ pub(super) fn read(reading: &Reading<'_>, service: Option<&Service>, components:
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
-            _ => exporters.otlp.extend(otlp::read(reading, component, map, feeds)),
+            _ => {
+                // What all of them have is read here; what is their own, by their readers, which end the map.
+                let delivery = common::delivery(reading, component.id, &map);
+                let rate = common::rate(&map);
+                let kind = otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp);
+                exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
+            }
         }
     }
     exporters
@@ -109,7 +122,7 @@ pub(super) fn note_scrape(reading: &Reading<'_>, service: &Service, components: 
         of_metrics.flat_map(|pipeline| pipeline.receivers.iter().map(|named| named.id.as_str())).collect();
     all.retain(|id| !is_connector(id));
     for component in components.iter().filter(|component| component.kind == "prometheus") {
-        let own = service.feeds_of(component.id);
+        let own = service.feeds_of(component.id, &Processors::default());
         let left_out =
             all.iter().find(|id| !own.iter().any(|feed| feed.receivers.iter().any(|receiver| receiver == *id)));
         if let Some(id) = left_out {

@@ -6,14 +6,14 @@ use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::signal::Signal;
 use crate::sinks::otlp::{OtlpSettings, Protocol};
-use crate::sinks::settings::{Compression, Feed};
+use crate::sinks::settings::Feed;
 use std::time::Duration;
 
 pub(super) fn read(
     reading: &Reading<'_>,
     component: &Component<'_>,
     map: MapReader<'_>,
-    feeds: Vec<Feed>,
+    feeds: &[Feed],
 ) -> Option<OtlpSettings> {
     let protocol = if component.kind.contains("http") { Protocol::Http } else { Protocol::Grpc };
     let over_http = protocol == Protocol::Http;
@@ -31,12 +31,6 @@ pub(super) fn read(
     if over_http && map.text("encoding").is_some_and(|found| found != "proto") {
         map.fault("encoding", "expected proto: JSON is not offered yet, and every OTLP server takes proto");
     }
-    let compression = [
-        ("gzip", Compression::Gzip),
-        ("zstd", Compression::Zstd),
-        ("none", Compression::None),
-        ("", Compression::None),
-    ];
     let default_timeout = Duration::from_secs(if over_http { 30 } else { 5 });
     let [traces_endpoint, metrics_endpoint, logs_endpoint] = of_signals;
     let settings = OtlpSettings {
@@ -45,19 +39,22 @@ pub(super) fn read(
         traces_endpoint,
         metrics_endpoint,
         logs_endpoint,
-        headers: map.headers("headers"),
-        tls: common::tls(reading, &map),
-        compression: map.word("compression", &compression).unwrap_or_default(),
-        timeout: map.duration_above_zero("timeout").unwrap_or(default_timeout),
-        delivery: common::delivery(reading, component.id, &map),
-        rate: common::rate(&map),
-        feeds,
+        client: common::client(reading, &map, default_timeout),
     };
-    if !over_http && settings.tls.insecure_skip_verify {
+    if !over_http && settings.client.tls.insecure_skip_verify {
         map.fault(
             "tls",
             "insecure_skip_verify: over gRPC certificates are always verified; expected the authority's `ca_file`",
         );
+    }
+    if over_http && settings.client.tls.server_name.is_some() {
+        map.fault(
+            "tls",
+            "server_name_override: over HTTP the server is known by its address; name it in `endpoint` as its certificate does",
+        );
+    }
+    if !over_http && settings.client.proxy_url.is_some() {
+        map.fault("proxy_url", "is a key of `otlp_http`; gRPC is sent without a proxy");
     }
     refuse(reading, &map, over_http);
     map.finish();
@@ -70,7 +67,6 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
         &[
             ("auth", "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place"),
             ("batcher", "write `sending_queue: {batch: {…}}` in its place"),
-            ("proxy_url", "set the environment variable HTTPS_PROXY"),
             ("authority", "name the server in `endpoint`"),
             ("middlewares", "remove it; a proxy between can do what they do"),
         ],

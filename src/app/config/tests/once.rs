@@ -58,7 +58,8 @@ fn a_kind_that_is_not_known_is_not_unused_as_well() {
     ));
     let begins = [
         "c.yaml:2: processors.k8s_attributes: is not supported yet; run it in a Collector in front",
-        "c.yaml:2: processors.foo: there is no component of the type `foo` here; known are batch, memory_limiter; run it",
+        "c.yaml:2: processors.foo: there is no component of the type `foo` here; known are attributes, batch, memory_limiter, \
+         resource; run it",
         "c.yaml:3: exporters.loadbalancing: is not supported yet; send to a Collector that has it",
         "c.yaml:3: exporters.otlp_gprc: there is no component of the type `otlp_gprc` here; did you mean `otlp_grpc`?",
         "c.yaml:4: extensions.zpages: is not offered here; remove it",

@@ -65,12 +65,68 @@ service:
     metrics/b: {receivers: [otlp/b], exporters: [performance]}
 ";
     let config = good(text);
-    assert_eq!(config.otlp[0].feeds, [feed(Signal::Traces)]);
-    let of_both = Feed { signal: Signal::Traces, receivers: vec!["otlp".into(), "otlp/b".into()] };
-    assert_eq!(config.otlp[1].feeds, [of_both]);
+    assert_eq!(config.targets[0].feeds, [feed(Signal::Traces)]);
+    let of_both =
+        Feed { signal: Signal::Traces, receivers: vec!["otlp".into(), "otlp/b".into()], ..feed(Signal::Traces) };
+    assert_eq!(config.targets[1].feeds, [of_both]);
     let note = "c.yaml:2: exporters.prometheus: shows the metrics of all receivers, also those of \"otlp/b\", whose \
                 pipelines do not name it";
     assert!(config.notes.iter().any(|told| told == note), "{:?}", config.notes);
+}
+
+#[test]
+fn processors_stand_where_their_pipelines_have_them() {
+    let text = |pipelines: &str| {
+        standing(
+            pipelines,
+            "processors:
+  resource: {attributes: [{key: env, value: eu, action: upsert}]}
+  attributes/a: {include: {match_type: regexp, services: [\"shop.*\"]}, actions: [{pattern: \"^secret\", action: delete}]}
+exporters: {otlp_http: {endpoint: \"http://a:4318\"}}
+",
+        )
+    };
+    let config = good(
+        &text(
+            "{traces: {receivers: [otlp], processors: [resource, attributes/a], exporters: [otlp_http, performance]}, \
+         traces/b: {receivers: [otlp], processors: [batch], exporters: [otlp_http]}}",
+        )
+        .replace("processors:\n", "processors:\n  batch:\n"),
+    );
+    let through: Vec<Vec<&str>> = config.targets[0]
+        .feeds
+        .iter()
+        .map(|feed| feed.processors.iter().map(|processor| processor.id.as_str()).collect())
+        .collect();
+    assert_eq!(through, [vec!["resource", "attributes/a"], vec![]]);
+    assert!(config.notes.iter().any(|note| note.contains("the tables have what was received")), "{:?}", config.notes);
+}
+
+#[test]
+fn actions_that_cannot_be_meant_are_told_by_key() {
+    let told = |action: &str| {
+        let processors = format!(
+            "processors: {{attributes: {{actions: [{action}]}}}}\nexporters: {{otlp_http: {{endpoint: \"http://a:4318\"}}}}\n"
+        );
+        faults(&standing(
+            "{traces: {receivers: [otlp], processors: [attributes], exporters: [otlp_http]}}",
+            &processors,
+        ))
+    };
+    for (action, expected) in [
+        ("{key: a, action: inset, value: 1}", "did you mean \"insert\"?"),
+        ("{key: a, action: insert}", "actions[0].value: expected a value"),
+        ("{key: a, action: insert, value: 1, from_attribute: b}", "from_attribute: stands beside value"),
+        ("{action: update, value: 1}", "actions[0].key: expected the name of an attribute, found none"),
+        ("{key: a, action: delete, value: 1}", "value: the action delete does not use it; remove it"),
+        ("{key: a, action: extract, pattern: \"([0-9]+)\"}", "expected a name for each of its groups"),
+        ("{key: a, action: convert}", "converted_type: expected int, double or string, found nothing"),
+        ("{pattern: \"(\", action: delete}", "expected a regular expression, found \"(\": unclosed group"),
+        ("{key: a, action: upsert, vlaue: 1}", "did you mean \"value\"?"),
+    ] {
+        let told = told(action);
+        assert!(told.iter().any(|told| told.contains(expected)), "{action}: {told:?}");
+    }
 }
 
 #[test]
@@ -83,14 +139,15 @@ fn a_readers_bounds_and_rate_are_read() {
             ),
         )
     };
-    let otlp =
-        good(&text("{num_consumers: 3, queue_size: 2GiB, sizer: bytes, age_max: 6h, on_overflow: drop_oldest}")).otlp;
+    let otlp = good(&text("{num_consumers: 3, queue_size: 2GiB, sizer: bytes, age_max: 6h, on_overflow: drop_oldest}"))
+        .targets;
     let queue = &otlp[0].delivery.queue;
     assert_eq!((queue.consumers, queue.bytes_max, queue.drops_oldest), (3, Some(2 << 30), true));
     assert_eq!(queue.age_max, Some(Duration::from_hours(6)));
     assert_eq!(otlp[0].rate.requests_per_second, Some(2.5));
     assert_eq!(otlp[0].rate.bytes_per_second, Some(1_048_576.0));
-    let collectors = good(&text("{enabled: true, num_consumers: 4, queue_size: 5000, block_on_overflow: true}")).otlp;
+    let collectors =
+        good(&text("{enabled: true, num_consumers: 4, queue_size: 5000, block_on_overflow: true}")).targets;
     let queue = &collectors[0].delivery.queue;
     assert_eq!((queue.consumers, queue.bytes_max, queue.drops_oldest), (4, None, false));
     let opposite = faults(&text("{age_max: 1h, block_on_overflow: true, on_overflow: drop_oldest}"));

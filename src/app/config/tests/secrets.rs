@@ -91,7 +91,8 @@ fn secrets_and_labels_are_taken_as_they_are_written() {
     let receiver = &config.receivers[0];
     assert_eq!(receiver.grpc.as_ref().and_then(|(_, grpc)| grpc.auth_token.as_deref()), Some("007"));
     assert_eq!(receiver.http.as_ref().and_then(|(_, http)| http.auth_token.as_deref()), Some("1.10"));
-    let headers: Vec<&str> = config.otlp[0].headers.iter().map(|(_, value)| value.reveal()).collect();
+    let headers: Vec<&str> =
+        otlp_of(&config.targets[0]).client.headers.iter().map(|(_, value)| value.reveal()).collect();
     assert_eq!(headers, ["00123456", "12345e3", "0x1F", "True"]);
     let labels = &config.prometheus[0].1.const_labels;
     assert_eq!((labels["version"].as_str(), labels["zip"].as_str()), ("1.10", "01234"));

@@ -1,9 +1,20 @@
-//! `processors`: what is built in is taken, the rest is told what to write instead.
+//! `processors`: those that change what exporters pass on, what is built in, and what to write in place of the rest.
+
+mod edit;
 
 use super::components::{Component, Reading};
 use super::service::Service;
+use crate::sinks::processors::Processor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-const KNOWN: [&str; 2] = ["batch", "memory_limiter"];
+/// Those that change something, by id.
+pub(super) type Processors = BTreeMap<String, Arc<Processor>>;
+
+const KNOWN: [&str; 4] = ["attributes", "batch", "memory_limiter", "resource"];
+
+/// Processors that change what an exporter passes on.
+const EDITORS: [&str; 2] = ["attributes", "resource"];
 
 /// Processors that leave a part of the data out.
 const SAMPLERS: [&str; 2] = ["tail_sampling", "probabilistic_sampler"];
@@ -14,11 +25,9 @@ const NOT_NEEDED: &str = "is not needed here; remove it from `processors` and fr
 
 const OTHERS: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 21] = [
     ("tail_sampling", BEHIND),
     ("probabilistic_sampler", BEHIND),
-    ("resource", BEFORE),
-    ("attributes", BEFORE),
     ("transform", BEFORE),
     ("filter", BEFORE),
     ("redaction", BEFORE),
@@ -46,8 +55,17 @@ const INSTEAD: [(&str, &str); 23] = [
     ),
 ];
 
-pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) {
+pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Processors {
+    let mut processors = Processors::new();
     for component in components {
+        if EDITORS.contains(&component.kind) {
+            if let Some(map) = component.settings(reading) {
+                let read = if component.kind == "resource" { edit::resource } else { edit::attributes };
+                let processor = Processor { id: component.id.to_owned(), change: read(reading, map) };
+                processors.insert(component.id.to_owned(), Arc::new(processor));
+            }
+            continue;
+        }
         let keys: &[&str] = match component.kind {
             "batch" => {
                 &["timeout", "send_batch_size", "send_batch_max_size", "metadata_keys", "metadata_cardinality_limit"]
@@ -78,6 +96,23 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) {
                 map.get(key);
             }
             map.finish();
+        }
+    }
+    processors
+}
+
+/// Processors are of exporters alone: what is analysed and asked for is what was received.
+pub(super) fn note_editors(reading: &Reading<'_>, service: &Service) {
+    for pipeline in &service.pipelines {
+        let of_tables =
+            pipeline.exporters.iter().find(|named| ["performance", "prometheus"].contains(&kind(&named.id)));
+        let Some(reader) = of_tables else { continue };
+        for named in pipeline.processors.iter().filter(|named| EDITORS.contains(&kind(&named.id))) {
+            let message = format!(
+                "{:?} changes what exporters pass on; {:?} and the tables have what was received",
+                named.id, reader.id
+            );
+            reading.note(named.line, format!("{}.processors", pipeline.path), message);
         }
     }
 }

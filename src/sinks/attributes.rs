@@ -1,0 +1,239 @@
+//! OTLP's attributes as exporters read them: the one way to them, for their layout in memory will change.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Attributes of a resource, a scope or an item.
+#[derive(Debug, Clone, Copy)]
+pub struct Attributes<'a>(&'a [KeyValue]);
+
+impl<'a> Attributes<'a> {
+    /// Attributes as they were decoded.
+    #[must_use]
+    pub const fn of(list: &'a [KeyValue]) -> Attributes<'a> {
+        Attributes(list)
+    }
+
+    /// The value of a key; of one that stands twice, the last.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a Value> {
+        self.0.iter().rev().find(|entry| entry.key == key)?.value.as_ref()?.value.as_ref()
+    }
+
+    /// The value of a key, where it is text.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        match self.get(key)? {
+            Value::StringValue(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, of whatever type, as [`as_string`] writes it.
+    #[must_use]
+    pub fn string(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.get(key).map(as_string)
+    }
+
+    /// The value of a key, where it is a whole number.
+    #[must_use]
+    pub fn int(&self, key: &str) -> Option<i64> {
+        match self.get(key)? {
+            Value::IntValue(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, where it is a floating-point number.
+    #[must_use]
+    pub fn double(&self, key: &str) -> Option<f64> {
+        match self.get(key)? {
+            Value::DoubleValue(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, where it is a truth value.
+    #[must_use]
+    pub fn bool(&self, key: &str) -> Option<bool> {
+        match self.get(key)? {
+            Value::BoolValue(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
+        self.0.iter().map(|entry| (entry.key.as_str(), entry.value.as_ref().and_then(|value| value.value.as_ref())))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A value as the Collector writes it where it needs text (`pcommon.Value.AsString` of pdata 1.67): text itself; numbers as JSON has
+/// them; lists and maps as JSON, maps by key; bytes in base64.
+#[must_use]
+pub fn as_string(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::StringValue(text) => Cow::Borrowed(text),
+        Value::BoolValue(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
+        Value::IntValue(number) => Cow::Owned(number.to_string()),
+        Value::DoubleValue(number) => Cow::Owned(double(*number)),
+        Value::BytesValue(bytes) => Cow::Owned(STANDARD.encode(bytes)),
+        Value::ArrayValue(_) | Value::KvlistValue(_) => {
+            let mut out = String::new();
+            // What JSON cannot say (a number that is none) leaves nothing, as there.
+            Cow::Owned(if write_json(Some(value), &mut out) { out } else { String::new() })
+        }
+        Value::StringValueStrindex(_) => Cow::Borrowed(""),
+    }
+}
+
+/// A value as JSON; numbers that are none, and infinite ones, as text.
+#[must_use]
+pub fn as_json(value: Option<&Value>) -> serde_json::Value {
+    match value {
+        None | Some(Value::StringValueStrindex(_)) => serde_json::Value::Null,
+        Some(Value::StringValue(text)) => text.as_str().into(),
+        Some(Value::BoolValue(truth)) => (*truth).into(),
+        Some(Value::IntValue(number)) => (*number).into(),
+        Some(Value::DoubleValue(number)) => {
+            serde_json::Number::from_f64(*number).map_or_else(|| double(*number).into(), serde_json::Value::Number)
+        }
+        Some(Value::BytesValue(bytes)) => STANDARD.encode(bytes).into(),
+        Some(Value::ArrayValue(list)) => list.values.iter().map(|value| as_json(value.value.as_ref())).collect(),
+        Some(Value::KvlistValue(map)) => map
+            .values
+            .iter()
+            .map(|entry| (entry.key.clone(), as_json(entry.value.as_ref().and_then(|value| value.value.as_ref()))))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    }
+}
+
+/// Writes a value as Go's `encoding/json` does; false where it holds a number that JSON has not.
+fn write_json(value: Option<&Value>, out: &mut String) -> bool {
+    let inner = |value: &'_ AnyValue, out: &mut String| write_json(value.value.as_ref(), out);
+    match value {
+        None => out.push_str("null"),
+        Some(Value::DoubleValue(number)) if !number.is_finite() => return false,
+        Some(Value::StringValue(text)) => write_text(text, out),
+        Some(Value::BytesValue(bytes)) => write_text(&STANDARD.encode(bytes), out),
+        Some(Value::ArrayValue(list)) => {
+            out.push('[');
+            for (index, value) in list.values.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                if !inner(value, out) {
+                    return false;
+                }
+            }
+            out.push(']');
+        }
+        Some(Value::KvlistValue(map)) => {
+            let by_key: BTreeMap<&str, &KeyValue> =
+                map.values.iter().map(|entry| (entry.key.as_str(), entry)).collect();
+            out.push('{');
+            for (index, (key, entry)) in by_key.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_text(key, out);
+                out.push(':');
+                if !write_json(entry.value.as_ref().and_then(|value| value.value.as_ref()), out) {
+                    return false;
+                }
+            }
+            out.push('}');
+        }
+        Some(other) => out.push_str(&as_string(other)),
+    }
+    true
+}
+
+/// Text as Go's `encoding/json` writes it: line separators are escaped, too.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+                let _infallible = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// A number as JavaScript writes it, and Go's `encoding/json` after it: plain between 1e-6 and 1e21, else with an exponent.
+fn double(number: f64) -> String {
+    let size = number.abs();
+    match number {
+        number if number.is_nan() => "NaN".to_owned(),
+        number if number.is_infinite() => (if number > 0.0 { "Infinity" } else { "-Infinity" }).to_owned(),
+        number if size == 0.0 || (1e-6..1e21).contains(&size) => number.to_string(),
+        number => {
+            let text = format!("{number:e}");
+            match text.split_once('e') {
+                Some((digits, power)) if !power.starts_with('-') => format!("{digits}e+{power}"),
+                _ => text,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+
+    fn any(value: Value) -> AnyValue {
+        AnyValue { value: Some(value) }
+    }
+
+    fn pair(key: &str, value: Value) -> KeyValue {
+        KeyValue { key: key.into(), value: Some(any(value)), ..KeyValue::default() }
+    }
+
+    #[test]
+    fn values_are_written_as_go_writes_them() {
+        let numbers = [1.0, 0.5, 1e21, 1.5e-7, -0.0, 123_456_789.0, f64::NAN, f64::INFINITY];
+        let written: Vec<_> = numbers.map(|number| as_string(&Value::DoubleValue(number)).into_owned()).to_vec();
+        // What `pcommon.NewValueDouble(x).AsString()` of pdata 1.67 gives.
+        assert_eq!(written, ["1", "0.5", "1e+21", "1.5e-7", "-0", "123456789", "NaN", "Infinity"]);
+        let list = Value::ArrayValue(ArrayValue { values: vec![any(Value::IntValue(1)), AnyValue::default()] });
+        let map = KeyValueList { values: vec![pair("b", list), pair("a", Value::StringValue("<x> \"y\"\n".into()))] };
+        assert_eq!(as_string(&Value::KvlistValue(map)), "{\"a\":\"<x> \\\"y\\\"\\n\",\"b\":[1,null]}");
+        assert_eq!(as_string(&Value::BytesValue(b"fo".to_vec())), "Zm8=");
+    }
+
+    #[test]
+    fn the_last_of_a_key_is_its_value() {
+        let list = [pair("a", Value::IntValue(1)), pair("a", Value::StringValue("x".into()))];
+        let attributes = Attributes::of(&list);
+        assert_eq!((attributes.text("a"), attributes.int("a"), attributes.get("b")), (Some("x"), None, None));
+    }
+}

@@ -1,0 +1,74 @@
+//! The targets that read the log, each with how it is delivered to.
+
+use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
+use super::memory::Memory;
+use super::otlp::{self, OtlpSettings};
+use super::settings::{Feed, RateSettings};
+use super::stats::SinkStats;
+use crate::model::signal::Signal;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// An exporter that reads the log.
+#[derive(Debug, Clone)]
+pub struct TargetSettings {
+    /// How it is delivered to; with the exporter's id: `otlp_grpc/backup`.
+    pub delivery: DeliverySettings,
+    /// How fast it is sent to.
+    pub rate: RateSettings,
+    /// What it gets.
+    pub feeds: Vec<Feed>,
+    /// What it is.
+    pub kind: TargetKind,
+}
+
+/// What an exporter sends to.
+#[derive(Debug, Clone)]
+pub enum TargetKind {
+    /// A backend that takes OTLP.
+    Otlp(OtlpSettings),
+}
+
+impl TargetKind {
+    /// The target, ready to be sent to.
+    ///
+    /// # Errors
+    /// When its address, a header or a file of `tls` cannot be used.
+    pub fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Target>> {
+        match self {
+            TargetKind::Otlp(settings) => otlp::open(id, settings),
+        }
+    }
+}
+
+impl TargetSettings {
+    /// The exporter's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.delivery.id
+    }
+
+    /// The cursors that it reads by.
+    #[must_use]
+    pub fn cursor_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.feeds.iter().map(|feed| cursor_name(self.id(), feed.signal)).collect();
+        names.dedup();
+        names
+    }
+
+    /// Delivers every signal until it is cancelled; `frames` gives each its own way through the log.
+    ///
+    /// # Errors
+    /// When the target cannot be opened, or a cursor cannot be read.
+    pub async fn run(
+        self,
+        frames: impl Fn(Signal) -> Arc<dyn FrameSource>,
+        memory: Arc<dyn Memory>,
+        stats: Arc<SinkStats>,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let target = self.kind.open(self.id())?;
+        let parties = Parties { target, memory, stats, rate: Arc::new(Rate::new(self.rate)) };
+        delivery::run(self.delivery, self.feeds, frames, parties, cancel).await
+    }
+}

@@ -1,0 +1,69 @@
+//! What targets do, and what must come of it.
+
+/// A way in which a target behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// It takes everything.
+    Success,
+    /// It refuses one item, and so the request that it stands in, for good.
+    Refusal,
+    /// It asks to come again later.
+    TooMany,
+    /// It answers 503 for a while.
+    Unavailable,
+    /// It does not answer in time.
+    TimeOut,
+    /// Nobody is there at first.
+    Nobody,
+    /// It breaks connections off half way.
+    Reset,
+    /// Something that is not the target answers 200 with a page.
+    Garbage,
+    /// It takes a request but for one item.
+    Partial,
+    /// It takes its time.
+    Slow,
+    /// It takes small requests alone, and one item is too large for it.
+    Oversized,
+    /// The sender is killed and starts again.
+    Restart,
+}
+
+pub(crate) const ALL: [Case; 12] = [
+    Case::Success,
+    Case::Refusal,
+    Case::TooMany,
+    Case::Unavailable,
+    Case::TimeOut,
+    Case::Nobody,
+    Case::Reset,
+    Case::Garbage,
+    Case::Partial,
+    Case::Slow,
+    Case::Oversized,
+    Case::Restart,
+];
+
+impl Case {
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Case::Success => "success",
+            Case::Refusal => "refused",
+            Case::TooMany => "429",
+            Case::Unavailable => "503",
+            Case::TimeOut => "timeout",
+            Case::Nobody => "nobody",
+            Case::Reset => "reset",
+            Case::Garbage => "garbage",
+            Case::Partial => "partial",
+            Case::Slow => "slow",
+            Case::Oversized => "oversized",
+            Case::Restart => "restart",
+        }
+    }
+
+    /// Whether what was taken may be sent again: the sender cannot know that it was.
+    pub(crate) const fn may_repeat(self) -> bool {
+        matches!(self, Case::TimeOut | Case::Reset | Case::Restart)
+    }
+}

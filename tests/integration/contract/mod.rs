@@ -1,0 +1,244 @@
+//! The contract of every sink, against targets that behave in every way that targets do: counts are conserved, nothing comes
+//! twice unless the sender could not know, and the points of a series keep their order.
+
+mod cases;
+mod sinks;
+mod target;
+
+use crate::support::config::Setup;
+use crate::support::otlp::post;
+use crate::support::server::Server;
+use crate::support::{heavy, now_unix_nano, until};
+use cases::Case;
+use serde_json::{Value, json};
+use sinks::{SINKS, Signal, Sink};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+use target::{ITEMS_MAX, POISON, Target};
+
+const REQUESTS: u64 = 20;
+const ITEMS: u64 = 5;
+const ALL: u64 = REQUESTS * ITEMS;
+const SERIES: u64 = 3;
+/// The one item that is larger than any that the target of an oversized item takes.
+const LARGE: u64 = 33;
+/// What goes out at once: what a kill may double, for each batch that is under way.
+const BATCH: u64 = 10;
+const UNDER_WAY: u64 = 4;
+
+/// An exporter with its target.
+struct Trial {
+    id: String,
+    sink: &'static Sink,
+    target: Target,
+}
+
+impl Trial {
+    fn start(sink: &'static Sink, case: Case) -> Trial {
+        let signal = format!("{:?}", sink.signal).to_lowercase();
+        let id = format!("{}/{signal}-{}", sink.kind, case.title());
+        Trial { id, sink, target: Target::start(sink, case) }
+    }
+
+    fn add_to(&self, setup: Setup) -> Setup {
+        let settings = format!(
+            "{}, timeout: 1s, compression: none, retry_on_failure: {{initial_interval: 50ms, max_interval: 200ms}}, \
+             sending_queue: {{num_consumers: {UNDER_WAY}, batch: {{flush_timeout: 20ms, min_size: {BATCH}, max_size: {BATCH}}}}}",
+            (self.sink.settings)(self.target.port)
+        );
+        let signal = format!("{:?}", self.sink.signal).to_lowercase();
+        setup.exporter_aside(&self.id, &settings).pipeline(
+            &format!("{signal}/{}", self.id.replace('/', "-")),
+            &format!("receivers: [otlp], exporters: [{}]", self.id),
+        )
+    }
+
+    fn numbers(&self) -> BTreeSet<u64> {
+        self.target.taken().iter().map(|item| item.number).collect()
+    }
+
+    /// What the sink must not take: it is refused, and so counted.
+    fn refused(&self) -> BTreeSet<u64> {
+        match self.target.case {
+            // Without a word on items, the request of the sender that it came in goes with it.
+            Case::Refusal => (POISON / ITEMS * ITEMS..(POISON / ITEMS + 1) * ITEMS).collect(),
+            Case::Partial => BTreeSet::from([POISON]),
+            Case::Oversized => BTreeSet::from([LARGE]),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Holds what arrived, and what the tables say of it, against what was sent.
+    async fn check(&self, server: &Server) -> String {
+        let (case, id) = (self.target.case, &self.id);
+        let refused = self.refused();
+        let wanted: BTreeSet<u64> = (0..ALL).filter(|number| !refused.contains(number)).collect();
+        until(&format!("{id} to have sent everything"), Duration::from_mins(1), || async {
+            let (found, rows) = (self.numbers(), self.row(server).await?);
+            let dealt_with = rows.0 + rows.1 >= ALL || case == Case::Restart;
+            if found.len() >= wanted.len() && dealt_with {
+                return Ok(());
+            }
+            Err(format!("{} of {} items; sent and refused: {rows:?}", found.len(), wanted.len()))
+        })
+        .await;
+        assert_eq!(self.numbers(), wanted, "{id}: what arrived");
+        let taken = self.target.taken();
+        let twice = taken.len() - wanted.len();
+        if case.may_repeat() {
+            assert!(twice as u64 <= 2 * UNDER_WAY * BATCH, "{id}: {twice} items came twice");
+        } else {
+            assert_eq!(twice, 0, "{id}: items that came twice");
+        }
+        if self.sink.signal == Signal::Metrics {
+            self.check_order();
+        }
+        let (sent, counted) = self.row(server).await.expect("a row of the sink");
+        if case != Case::Restart {
+            assert_eq!((sent, counted), (wanted.len() as u64, refused.len() as u64), "{id}: the table sinks");
+        }
+        if case == Case::TooMany {
+            assert!(!self.target.was_pressed(), "{id}: it was asked to wait");
+        }
+        if matches!(case, Case::Refusal | Case::Oversized) {
+            let letters = format!("SELECT sum(items) FROM dead_letters WHERE sink = '{id}'");
+            #[expect(clippy::cast_precision_loss, reason = "a few")]
+            server.until_number(&letters, refused.len() as f64).await;
+        }
+        let mut told = format!("{}", wanted.len());
+        if !refused.is_empty() {
+            let _ = write!(told, "+{}", refused.len());
+        }
+        if twice > 0 {
+            let _ = write!(told, " ({twice} twice)");
+        }
+        told
+    }
+
+    /// Points of a series come in their order, but for those that come again.
+    fn check_order(&self) {
+        let mut newest: BTreeMap<String, u64> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for item in self.target.taken() {
+            let newest = newest.entry(item.series.clone()).or_default();
+            if seen.insert((item.series.clone(), item.number)) {
+                assert!(item.number >= *newest, "{}: {item:?} came behind {newest}", self.id);
+                *newest = item.number;
+            }
+        }
+    }
+
+    /// Items sent and refused, by the table `sinks`.
+    async fn row(&self, server: &Server) -> Result<(u64, u64), String> {
+        let rows =
+            server.try_sql(&format!("SELECT sent_items, refused_items FROM sinks WHERE sink = '{}'", self.id)).await?;
+        let number = |key: &str| rows.first().and_then(|row| row[key].as_u64()).ok_or_else(|| format!("{rows:?}"));
+        Ok((number("sent_items")?, number("refused_items")?))
+    }
+}
+
+/// Sends every signal: `ALL` items in requests of a few.
+async fn send_everything(server: &Server) {
+    for request in 0..REQUESTS {
+        let numbers: Vec<u64> = (request * ITEMS..(request + 1) * ITEMS).collect();
+        for (path, body) in [traces(&numbers), metrics(&numbers), logs(&numbers)] {
+            let headers = [("content-type", "application/json")];
+            let answer = post(&server.http_url(path), &headers, body.to_string()).await.expect("an answer");
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+    }
+}
+
+fn resource() -> Value {
+    json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]})
+}
+
+/// What makes the large item large.
+fn padding(number: u64) -> Value {
+    let text = if number == LARGE { "x".repeat(2 * target::BYTES_MAX) } else { String::new() };
+    json!({"key": "padding", "value": {"stringValue": text}})
+}
+
+fn traces(numbers: &[u64]) -> (&'static str, Value) {
+    let now = now_unix_nano();
+    let span = |number: &u64| {
+        json!({
+            "traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1), "name": format!("n{number}"),
+            "kind": 2, "startTimeUnixNano": (now - 1000).to_string(), "endTimeUnixNano": now.to_string(),
+            "attributes": [padding(*number)],
+        })
+    };
+    let spans: Vec<Value> = numbers.iter().map(span).collect();
+    ("/v1/traces", json!({"resourceSpans": [{"resource": resource(), "scopeSpans": [{"spans": spans}]}]}))
+}
+
+fn metrics(numbers: &[u64]) -> (&'static str, Value) {
+    let now = now_unix_nano();
+    let point = |number: &u64| {
+        let series = json!({"key": "series", "value": {"stringValue": format!("s{}", number % SERIES)}});
+        json!({
+            "timeUnixNano": (now + number).to_string(), "asInt": number.to_string(),
+            "attributes": [series, padding(*number)],
+        })
+    };
+    let points: Vec<Value> = numbers.iter().map(point).collect();
+    let metric = json!({"name": "contract", "gauge": {"dataPoints": points}});
+    ("/v1/metrics", json!({"resourceMetrics": [{"resource": resource(), "scopeMetrics": [{"metrics": [metric]}]}]}))
+}
+
+fn logs(numbers: &[u64]) -> (&'static str, Value) {
+    let now = now_unix_nano();
+    let record = |number: &u64| {
+        let name = json!({"key": "number", "value": {"stringValue": format!("n{number}")}});
+        json!({
+            "timeUnixNano": (now + number).to_string(), "severityNumber": 9, "body": {"stringValue": format!("n{number}")},
+            "attributes": [name, padding(*number)],
+        })
+    };
+    let records: Vec<Value> = numbers.iter().map(record).collect();
+    ("/v1/logs", json!({"resourceLogs": [{"resource": resource(), "scopeLogs": [{"logRecords": records}]}]}))
+}
+
+async fn run(cases: &[Case], restarts: bool) -> BTreeMap<(usize, &'static str), String> {
+    let trials: Vec<(usize, Trial)> = SINKS
+        .iter()
+        .enumerate()
+        .flat_map(|(row, sink)| cases.iter().map(move |case| (row, Trial::start(sink, *case))))
+        .collect();
+    let setup = trials.iter().fold(Setup::default(), |setup, (_, trial)| trial.add_to(setup));
+    let mut server = Server::start(setup).await;
+    send_everything(&server).await;
+    if restarts {
+        server.kill9();
+        for (_, trial) in &trials {
+            assert!((trial.numbers().len() as u64) < ALL, "{}: it had sent everything before it was killed", trial.id);
+        }
+        server.start_again().await;
+    }
+    let mut told = BTreeMap::new();
+    for (row, trial) in &trials {
+        told.insert((*row, trial.target.case.title()), trial.check(&server).await);
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sink_keeps_the_contract_in_every_case() {
+    let _turn = heavy().await;
+    assert!(BATCH > ITEMS_MAX as u64, "a batch is more than a small target takes");
+    let (last, others) = cases::ALL.split_last().expect("cases");
+    let mut told = run(others, false).await;
+    told.extend(run(&[*last], true).await);
+    let mut table = format!("contract of the sinks: of {ALL} items taken, + refused and counted, (twice)\n{:24}", "");
+    for case in cases::ALL {
+        let _ = write!(table, "{:>16}", case.title());
+    }
+    for (row, sink) in SINKS.iter().enumerate() {
+        let _ = write!(table, "\n{:24}", format!("{} {:?}", sink.kind, sink.signal).to_lowercase());
+        for case in cases::ALL {
+            let _ = write!(table, "{:>16}", told[&(row, case.title())]);
+        }
+    }
+    println!("{table}");
+}

@@ -1,0 +1,149 @@
+//! A target that behaves as a case of the contract has it, and keeps what it took. What a sink's requests hold is read by
+//! decoders that others wrote.
+
+use super::cases::Case;
+use super::sinks::{Item, Sink, Verdict};
+use crate::support::free_port;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than a sink waits for an answer.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How long nobody is there.
+const ABSENCE: Duration = Duration::from_secs(2);
+/// What one request of a small target may hold.
+pub(crate) const ITEMS_MAX: usize = 7;
+/// No request and so no item of more bytes is taken by the target of an oversized item.
+pub(crate) const BYTES_MAX: usize = 100_000;
+/// What it asks to wait.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// The item that is refused for good.
+pub(crate) const POISON: u64 = 7;
+
+/// One target, on a port of its own until the test ends.
+pub(crate) struct Target {
+    pub(crate) port: u16,
+    pub(crate) case: Case,
+    kept: Arc<Kept>,
+}
+
+struct Kept {
+    case: Case,
+    sink: &'static Sink,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: u64,
+    taken: Vec<Item>,
+    /// When it last asked to wait, and whether a request came before that was over.
+    asked: Option<Instant>,
+    impatient: bool,
+}
+
+impl Target {
+    pub(crate) fn start(sink: &'static Sink, case: Case) -> Target {
+        let port = free_port();
+        let kept = Arc::new(Kept { case, sink, seen: Mutex::default() });
+        let router = Router::new().fallback(answer).with_state(kept.clone());
+        tokio::spawn(async move {
+            if case == Case::Nobody {
+                tokio::time::sleep(ABSENCE).await;
+            }
+            let inner = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let behind = inner.local_addr().expect("an address");
+            tokio::spawn(async move { axum::serve(inner, router).await });
+            let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port");
+            let mut connections = 0;
+            loop {
+                let (mut client, _) = listener.accept().await.expect("a connection");
+                connections += 1;
+                if case == Case::Reset && connections <= 3 {
+                    tokio::spawn(cut(client));
+                    continue;
+                }
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(behind).await.expect("the target itself");
+                    let _either_end_goes = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Target { port, case, kept }
+    }
+
+    /// What it took, in order.
+    pub(crate) fn taken(&self) -> Vec<Item> {
+        self.kept.seen.lock().expect("no test fails while it holds this").taken.clone()
+    }
+
+    /// Whether a request came while it had asked to wait.
+    pub(crate) fn was_pressed(&self) -> bool {
+        self.kept.seen.lock().expect("no test fails while it holds this").impatient
+    }
+}
+
+/// Reads a little and breaks the connection off.
+async fn cut(mut client: TcpStream) {
+    let _a_little = client.read(&mut [0; 64]).await;
+    let _reset = client.set_zero_linger();
+}
+
+async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let body = to_bytes(request.into_body(), usize::MAX).await.expect("a request's body");
+    let sink = kept.sink;
+    if let Some(answer) = (sink.handshake)(&path) {
+        return answer;
+    }
+    let items = (sink.items)(&path, &body);
+    let first = {
+        let mut seen = kept.seen.lock().expect("no test fails while it holds this");
+        seen.requests += 1;
+        seen.impatient |= seen.asked.is_some_and(|asked| asked.elapsed() < RETRY_AFTER - Duration::from_millis(200));
+        seen.requests
+    };
+    let verdict = match kept.case {
+        Case::Refusal if items.iter().any(|item| item.number == POISON) => Verdict::Refused,
+        Case::TooMany if first == 1 => {
+            kept.seen.lock().expect("no test fails while it holds this").asked = Some(Instant::now());
+            Verdict::Busy(RETRY_AFTER)
+        }
+        Case::Unavailable if first <= 4 => Verdict::Unavailable,
+        Case::TimeOut if first <= 2 => {
+            tokio::time::sleep(SILENCE).await;
+            return (sink.answer)(&path, &items, &Verdict::Taken);
+        }
+        Case::Garbage if first <= 2 => return html(),
+        Case::Partial if items.iter().any(|item| item.number == POISON) => Verdict::But(POISON),
+        Case::Oversized if items.len() > ITEMS_MAX || body.len() > BYTES_MAX => Verdict::TooLarge,
+        _ => Verdict::Taken,
+    };
+    match kept.case {
+        Case::Slow => tokio::time::sleep(Duration::from_millis(100)).await,
+        // So slow that the sender is killed before it has sent everything.
+        Case::Restart => tokio::time::sleep(Duration::from_millis(500)).await,
+        _ => {}
+    }
+    let takes = |item: &&Item| match verdict {
+        Verdict::Taken => true,
+        Verdict::But(number) => item.number != number,
+        _ => false,
+    };
+    let taken: Vec<Item> = items.iter().filter(takes).cloned().collect();
+    kept.seen.lock().expect("no test fails while it holds this").taken.extend(taken);
+    (sink.answer)(&path, &items, &verdict)
+}
+
+/// What a proxy's page for people looks like.
+fn html() -> Response<Body> {
+    let page = "<!doctype html><html><body>Please sign in to the network.</body></html>";
+    let answer = Response::builder().status(StatusCode::OK).header("content-type", "text/html; charset=utf-8");
+    answer.body(Body::from(page)).expect("a response")
+}
