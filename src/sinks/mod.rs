@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod attributes;
+pub mod datadog;
 pub mod dead_letters;
 pub mod debug;
 pub mod delivery;

@@ -11,6 +11,7 @@ mod alerts;
 mod check;
 mod collector;
 mod contract;
+mod datadog_traces;
 mod demo;
 mod durability;
 mod forward;

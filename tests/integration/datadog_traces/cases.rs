@@ -1,7 +1,7 @@
 //! Requests made by hand, one for each branch of the mapping.
 
 use super::generator::{List, int, pair, text};
-use super::texts;
+use super::{texts, values};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -28,7 +28,11 @@ fn span(id: u8, kind: i32, now: i64, attributes: List) -> Span {
 }
 
 fn request(resource: List, spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope = InstrumentationScope { name: "io.opentelemetry.http".to_owned(), version: "1.2".to_owned(), ..InstrumentationScope::default() };
+    let scope = InstrumentationScope {
+        name: "io.opentelemetry.http".to_owned(),
+        version: "1.2".to_owned(),
+        ..InstrumentationScope::default()
+    };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(Resource { attributes: resource, ..Resource::default() }),
@@ -93,8 +97,25 @@ fn single(now: i64) -> Vec<ExportTraceServiceRequest> {
     for name in texts::NAMES {
         all.push(request(shop(), vec![Span { name: (*name).to_owned(), ..span(1, 1, now, vec![]) }]));
     }
-    for statement in texts::STATEMENTS.iter().chain(ESCAPED) {
+    for statement in values::STATEMENTS.iter().chain(ESCAPED) {
         all.push(self::statement(statement, now));
+    }
+    for (types, key, values) in [
+        (&["redis", "valkey"][..], "redis.raw_command", values::COMMANDS),
+        (&["valkey"], "valkey.raw_command", values::COMMANDS),
+        (&["memcached"], "memcached.command", values::COMMANDS),
+        (&["mongodb"], "mongodb.query", values::DOCUMENTS),
+        (&["elasticsearch", "opensearch"], "elasticsearch.body", values::DOCUMENTS),
+        (&["opensearch"], "opensearch.body", values::DOCUMENTS),
+        (&["web", "http", "custom"], "http.url", values::URLS),
+        (&["cassandra", "sql"], "sql.query", values::STATEMENTS),
+        (&["custom"], "card", values::CARDS),
+        (&["custom"], "out.host", values::PEERS),
+    ] {
+        for (kind, value) in types.iter().flat_map(|kind| values.iter().map(move |value| (kind, value))) {
+            let attributes = vec![text("span.type", kind), text("resource.name", value), text(key, value)];
+            all.push(request(shop(), vec![span(1, 3, now, attributes)]));
+        }
     }
     for state in texts::TRACE_STATES {
         let span = Span { trace_state: (*state).to_owned(), ..span(1, 2, now, vec![]) };
@@ -165,7 +186,8 @@ fn told(now: i64) -> ExportTraceServiceRequest {
 /// so wide a range that its sketch has more bins than are kept.
 pub(crate) fn durations(now: i64) -> Vec<ExportTraceServiceRequest> {
     let of = |powers: std::ops::Range<u32>, steps: u64| {
-        let durations = powers.flat_map(|power| (0..steps).map(move |step| (1_u64 << power) + (1_u64 << power) / steps * step));
+        let durations =
+            powers.flat_map(|power| (0..steps).map(move |step| (1_u64 << power) + (1_u64 << power) / steps * step));
         request(shop(), durations.zip(1..).filter_map(|(duration, id)| lasting(duration, id, now)).collect())
     };
     let mut all: Vec<_> = (0..26).map(|pair| of(2 * pair..2 * pair + 2, 512)).collect();

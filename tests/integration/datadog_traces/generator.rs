@@ -126,7 +126,11 @@ impl Generator {
         }
         if self.maybe(40, "statistics made elsewhere") {
             let value = self.pick(&["true", "false", "", "no"]);
-            list.push(if value == "no" { pair("_dd.stats_computed", Value::BoolValue(false)) } else { text("_dd.stats_computed", value) });
+            list.push(if value == "no" {
+                pair("_dd.stats_computed", Value::BoolValue(false))
+            } else {
+                text("_dd.stats_computed", value)
+            });
         }
         self.any(&mut list, 6);
         self.shuffle(&mut list);
@@ -146,7 +150,15 @@ impl Generator {
         }
         for _ in 0..=self.below(4) {
             let value = self.value(2);
-            let key = self.pick(&["custom.a", "custom.b", "peer.hostname", "http.route", "custom.c", "", "http.request.header.x-y"]);
+            let key = self.pick(&[
+                "custom.a",
+                "custom.b",
+                "peer.hostname",
+                "http.route",
+                "custom.c",
+                "",
+                "http.request.header.x-y",
+            ]);
             list.push(pair(key, value));
         }
         if self.once(4) {
@@ -228,9 +240,7 @@ impl Generator {
 
     /// A span; `head` where it speaks for its trace, `free` where it may say what its payload says.
     fn span(&mut self, now: i64, head: bool, free: bool) -> Span {
-        // A name may become a statement, and what is none at all is read differently (`texts::READ_DIFFERENTLY`).
-        let name = self.pick(&["shop", "GET /users/{id}", "Checkout", "", "x_y z", "SELECT FROM"]).to_owned();
-        let mut span = Span { name, ..Span::default() };
+        let mut span = Span { name: self.pick(texts::NAMES).to_owned(), ..Span::default() };
         span.kind = if self.maybe(80, "unknown kind") { 9 } else { i32::try_from(self.below(6)).expect("small") };
         let ago = i64::try_from(self.below(200_000_000_000)).expect("small") + 7_200_000_000_000;
         let duration = match self.below(8) {
@@ -289,7 +299,8 @@ impl Generator {
         }
         for _ in 0..self.below(7).saturating_sub(4) {
             self.feature("event");
-            let mut event = Event { name: self.pick(&["exception", "note \"x\" <b>", ""]).to_owned(), ..Event::default() };
+            let mut event =
+                Event { name: self.pick(&["exception", "note \"x\" <b>", ""]).to_owned(), ..Event::default() };
             event.time_unix_nano = self.pick(&[0, 1_700_000_000_000_000_001]);
             self.any(&mut event.attributes, 2);
             if event.name == "exception" {

@@ -23,7 +23,8 @@ pub struct TraceBody {
 /// The number is that of spans that are larger alone.
 #[must_use]
 pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
-    let mut bodies = Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, goes_on: false, too_large: 0 };
+    let mut bodies =
+        Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, goes_on: false, too_large: 0 };
     bodies.close();
     for mut payload in traces {
         let chunks = std::mem::take(&mut payload.chunks);
