@@ -13,6 +13,7 @@ mod collector;
 mod contract;
 mod datadog_logs;
 mod datadog_metrics;
+mod datadog_traces;
 mod demo;
 mod durability;
 mod forward;

@@ -1,6 +1,5 @@
-//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: metrics as series and sketches, logs as items.
-//!
-//! Traces and their statistics (`traces/`, `stats/`) have their place in `target.rs`, where a payload a route is made.
+//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
+//! metrics as series and sketches, logs as items.
 
 pub mod logs;
 pub mod metrics;
@@ -8,7 +7,10 @@ mod otlp;
 mod resource;
 mod settings;
 mod sketch;
+mod spans;
+pub mod stats;
 mod target;
+pub mod traces;
 
 #[cfg(test)]
 mod tests;

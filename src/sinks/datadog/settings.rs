@@ -1,6 +1,7 @@
 //! Settings of `exporters.datadog`.
 
 use super::metrics::{MetricsSettings, RATES};
+use super::traces::TraceSettings;
 use crate::sinks::settings::{ClientSettings, Secret};
 use crate::sinks::temporality::{Initial, Rules};
 use std::time::{Duration, SystemTime};
@@ -89,6 +90,8 @@ pub struct DatadogSettings {
     pub endpoints: Endpoints,
     /// How it is spoken to.
     pub client: ClientSettings,
+    /// How traces are mapped.
+    pub traces: TraceSettings,
     /// How metrics are mapped; with the host of what names none, which goes for logs, too.
     pub metrics: MetricsSettings,
     /// How running totals are made delta.

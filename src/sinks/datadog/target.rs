@@ -1,9 +1,10 @@
 //! Datadog's intakes, as the Agent sends to them.
 
 use super::metrics::{self, SERIES, SKETCHES};
+use super::spans::{self, STATS, TRACES};
 use super::{DatadogSettings, logs};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target, Unfit, count_items};
+use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
 use crate::sinks::temporality::ToDelta;
 use crate::sinks::web;
@@ -26,6 +27,7 @@ pub(super) struct Intake {
     client: Client,
     metrics: Url,
     logs: Url,
+    traces: Url,
 }
 
 /// A client that shows the key with each request.
@@ -47,13 +49,16 @@ impl Intake {
         let metrics = url("metrics", &settings.endpoints.metrics)?;
         let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
         let logs = url("logs", &settings.endpoints.logs)?;
-        Ok(Intake { settings: settings.clone(), client, metrics, logs })
+        let traces = url("traces", &settings.endpoints.traces)?;
+        Ok(Intake { settings: settings.clone(), client, metrics, logs, traces })
     }
 
     /// The address, type and key of the address of an intake.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
+            TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
+            STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
         };
         let mut url = base.clone();
@@ -100,12 +105,7 @@ impl Target for Intake {
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
             Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
-            // Here the mapping of traces goes: `/api/v0.2/traces`, and the statistics of the same spans, `/api/v0.2/stats`.
-            // Until then the configuration lets no pipeline of traces lead here.
-            Signal::Traces => {
-                let reason = "traces are not sent to Datadog's intakes yet".to_owned();
-                Ok(Mapped { payloads: Vec::new(), unfit: vec![Unfit { items: count_items(signal, request), reason }] })
-            }
+            Signal::Traces => spans::map(&self.settings.traces, request),
         }
     }
 
@@ -117,6 +117,7 @@ impl Target for Intake {
         match payload.route {
             SERIES | SKETCHES => metrics::split(payload),
             logs::LOGS => logs::split(payload),
+            TRACES => spans::split(&self.settings.traces, payload),
             _ => None,
         }
     }
@@ -153,23 +154,29 @@ fn errors(body: &[u8]) -> Option<String> {
     Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there.
+/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there; and
+/// statistics it sends in gzip alone.
 fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
+    let encoding = match (compression, route) {
+        (Compression::None, _) => return (body, None),
+        (Compression::Gzip, SKETCHES) => "deflate",
+        (Compression::Gzip, _) | (Compression::Zstd, STATS) => "gzip",
+        (Compression::Zstd, _) => "zstd",
+    };
     let level = flate2::Compression::fast();
-    let compressed = match compression {
-        Compression::None => return (body, None),
-        Compression::Gzip if route == SKETCHES => {
+    let compressed = match encoding {
+        "deflate" => {
             let mut encoder = ZlibEncoder::new(Vec::new(), level);
-            encoder.write_all(&body).and_then(|()| encoder.finish()).map(|body| (body, "deflate"))
+            encoder.write_all(&body).and_then(|()| encoder.finish())
         }
-        Compression::Gzip => {
+        "gzip" => {
             let mut encoder = GzEncoder::new(Vec::new(), level);
-            encoder.write_all(&body).and_then(|()| encoder.finish()).map(|body| (body, "gzip"))
+            encoder.write_all(&body).and_then(|()| encoder.finish())
         }
-        Compression::Zstd => zstd::encode_all(&*body, ZSTD_LEVEL).map(|body| (body, "zstd")),
+        _ => zstd::encode_all(&*body, ZSTD_LEVEL),
     };
     match compressed {
-        Ok((compressed, encoding)) => (compressed.into(), Some(encoding)),
+        Ok(compressed) => (compressed.into(), Some(encoding)),
         Err(_) => (body, None),
     }
 }

@@ -1,4 +1,5 @@
 use super::metrics::MetricsSettings;
+use super::traces::{AgentPayload, TraceSettings};
 use super::*;
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Outcome, Payload};
@@ -8,6 +9,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,8 +53,16 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         compression,
     };
     let endpoints = Endpoints { metrics: address.into(), logs: address.into(), traces: address.into() };
-    let metrics = MetricsSettings::default();
-    DatadogSettings { way, api_key: Secret::new(KEY), endpoints, client, metrics, delta: DeltaSettings::default() }
+    let (metrics, traces) = (MetricsSettings::default(), TraceSettings::default());
+    DatadogSettings {
+        way,
+        api_key: Secret::new(KEY),
+        endpoints,
+        client,
+        traces,
+        metrics,
+        delta: DeltaSettings::default(),
+    }
 }
 
 fn payload(signal: Signal, route: &'static str) -> Payload {
@@ -65,6 +77,8 @@ async fn each_intake_gets_its_own_path_type_and_compression_with_the_key() {
         (metrics::SKETCHES, Signal::Metrics, Compression::Gzip, "application/x-protobuf", Some("deflate")),
         (metrics::SKETCHES, Signal::Metrics, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (logs::LOGS, Signal::Logs, Compression::None, "application/json", None),
+        (spans::TRACES, Signal::Traces, Compression::Zstd, "application/x-protobuf", Some("zstd")),
+        (spans::STATS, Signal::Traces, Compression::Zstd, "application/msgpack", Some("gzip")),
     ];
     for (route, signal, compression, kind, encoding) in cases {
         let (seen, address) = intake().await;
@@ -157,4 +171,44 @@ async fn the_intake_of_otlp_gets_the_key_and_is_asked_for_statistics_of_spans() 
     };
     assert_eq!(shown(0), ("/v1/traces".to_owned(), true, true));
     assert_eq!(shown(1), ("/v1/metrics".to_owned(), true, false));
+}
+
+fn span(number: u8, name: &str) -> Span {
+    Span {
+        trace_id: vec![number; 16],
+        span_id: vec![number; 8],
+        name: name.to_owned(),
+        kind: 2,
+        start_time_unix_nano: 1_700_000_000_000_000_000,
+        end_time_unix_nano: 1_700_000_000_200_000_000,
+        ..Span::default()
+    }
+}
+
+fn spans_of(spans: Vec<Span>) -> Bytes {
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
+}
+
+#[tokio::test]
+async fn spans_go_out_as_traces_and_statistics_and_each_is_counted_once() {
+    crypto();
+    let target = open("datadog", &settings(Way::Intake, "http://127.0.0.1:1", Compression::None)).unwrap();
+    let request = spans_of(vec![span(1, "one"), span(2, "two"), Span { span_id: Vec::new(), ..span(3, "three") }]);
+    let mapped = target.map(Signal::Traces, &request).unwrap();
+    let routes: Vec<(&str, u64)> = mapped.payloads.iter().map(|payload| (payload.route, payload.items)).collect();
+    assert_eq!(routes, [(spans::TRACES, 2), (spans::STATS, 0)]);
+    assert_eq!(mapped.unfit.iter().map(|unfit| unfit.items).sum::<u64>(), 1);
+    let many = spans_of((1..=40).map(|number| span(number, "many")).collect());
+    let whole = target.map(Signal::Traces, &many).unwrap().payloads.remove(0);
+    let (first, rest) = target.split(&whole).unwrap();
+    let spans = |payload: &Payload| {
+        let payload = AgentPayload::decode(payload.body.clone()).unwrap();
+        let chunks = payload.tracer_payloads.into_iter().flat_map(|payload| payload.chunks);
+        chunks.map(|chunk| chunk.spans.len() as u64).sum::<u64>()
+    };
+    assert_eq!((spans(&first), spans(&rest)), (first.items, rest.items));
+    assert_eq!((first.items + rest.items, first.items > 0 && rest.items > 0), (40, true));
+    assert!(target.map(Signal::Traces, &Bytes::from_static(b"\xff\xff")).is_err());
 }

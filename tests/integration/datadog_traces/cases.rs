@@ -1,7 +1,7 @@
 //! Requests made by hand, one for each branch of the mapping.
 
 use super::generator::{List, int, pair, text};
-use super::texts;
+use super::{texts, values};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -28,7 +28,11 @@ fn span(id: u8, kind: i32, now: i64, attributes: List) -> Span {
 }
 
 fn request(resource: List, spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope = InstrumentationScope { name: "io.opentelemetry.http".to_owned(), version: "1.2".to_owned(), ..InstrumentationScope::default() };
+    let scope = InstrumentationScope {
+        name: "io.opentelemetry.http".to_owned(),
+        version: "1.2".to_owned(),
+        ..InstrumentationScope::default()
+    };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(Resource { attributes: resource, ..Resource::default() }),
@@ -48,7 +52,6 @@ pub(crate) fn all(now: i64) -> Vec<ExportTraceServiceRequest> {
     all.extend(single(now));
     all.push(family(now));
     all.push(told(now));
-    all.push(durations(now));
     all.push(sampled(now));
     all
 }
@@ -91,15 +94,40 @@ fn single(now: i64) -> Vec<ExportTraceServiceRequest> {
             all.push(request(named("service.name"), vec![span(1, 3, now, named(key))]));
         }
     }
-    for statement in texts::STATEMENTS.iter().chain(ESCAPED) {
-        let attributes = vec![text("db.system", "postgresql"), text("db.statement", statement)];
-        all.push(request(shop(), vec![span(1, 3, now, attributes)]));
+    for name in texts::NAMES {
+        all.push(request(shop(), vec![Span { name: (*name).to_owned(), ..span(1, 1, now, vec![]) }]));
+    }
+    for statement in values::STATEMENTS.iter().chain(ESCAPED) {
+        all.push(self::statement(statement, now));
+    }
+    for (types, key, values) in [
+        (&["redis", "valkey"][..], "redis.raw_command", values::COMMANDS),
+        (&["valkey"], "valkey.raw_command", values::COMMANDS),
+        (&["memcached"], "memcached.command", values::COMMANDS),
+        (&["mongodb"], "mongodb.query", values::DOCUMENTS),
+        (&["elasticsearch", "opensearch"], "elasticsearch.body", values::DOCUMENTS),
+        (&["opensearch"], "opensearch.body", values::DOCUMENTS),
+        (&["web", "http", "custom"], "http.url", values::URLS),
+        (&["cassandra", "sql"], "sql.query", values::STATEMENTS),
+        (&["custom"], "card", values::CARDS),
+        (&["custom"], "out.host", values::PEERS),
+    ] {
+        for (kind, value) in types.iter().flat_map(|kind| values.iter().map(move |value| (kind, value))) {
+            let attributes = vec![text("span.type", kind), text("resource.name", value), text(key, value)];
+            all.push(request(shop(), vec![span(1, 3, now, attributes)]));
+        }
     }
     for state in texts::TRACE_STATES {
         let span = Span { trace_state: (*state).to_owned(), ..span(1, 2, now, vec![]) };
         all.push(request(shop(), vec![span]));
     }
     all
+}
+
+/// A query of a database.
+pub(crate) fn statement(statement: &str, now: i64) -> ExportTraceServiceRequest {
+    let attributes = vec![text("db.system", "postgresql"), text("db.statement", statement)];
+    request(shop(), vec![span(1, 3, now, attributes)])
 }
 
 /// Statements whose escapes Datadog's own code reads one way after another, so that each stands alone.
@@ -154,28 +182,29 @@ fn told(now: i64) -> ExportTraceServiceRequest {
     )
 }
 
-/// Durations of every order of magnitude, each of ten binary digits, in one group: every bin of the sketch that a
-/// duration of up to two hours reaches, and more bins than are kept.
-fn durations(now: i64) -> ExportTraceServiceRequest {
-    let mut spans = Vec::new();
-    for power in 0..62_u32 {
-        for step in 0..512_u64 {
-            let duration = (1_u64 << power) + ((1_u64 << power) / 512) * step;
-            let mut made = span(1, 2, now, vec![]);
-            made.trace_id = vec![7; 16];
-            made.span_id = (u64::from(power) * 512 + step + 1).to_be_bytes().to_vec();
-            if duration > u64::try_from(HOUR).expect("positive") {
-                // The start is the earliest that is taken, so that long ones end before 2262.
-                made.start_time_unix_nano = 946_684_800_000_000_000;
-            }
-            made.end_time_unix_nano = made.start_time_unix_nano + duration;
-            let ends_in_time = made.end_time_unix_nano < u64::try_from(now - 2 * HOUR).expect("positive") + 9_000_000_000;
-            if ends_in_time || duration < 9_000_000_000 {
-                spans.push(made);
-            }
-        }
-    }
-    request(shop(), spans)
+/// Durations of every order of magnitude to ten binary digits, which is all that a sketch is told of them; and a group of
+/// so wide a range that its sketch has more bins than are kept.
+pub(crate) fn durations(now: i64) -> Vec<ExportTraceServiceRequest> {
+    let of = |powers: std::ops::Range<u32>, steps: u64| {
+        let durations =
+            powers.flat_map(|power| (0..steps).map(move |step| (1_u64 << power) + (1_u64 << power) / steps * step));
+        request(shop(), durations.zip(1..).filter_map(|(duration, id)| lasting(duration, id, now)).collect())
+    };
+    let mut all: Vec<_> = (0..26).map(|pair| of(2 * pair..2 * pair + 2, 512)).collect();
+    let mut wide = of(0..59, 2);
+    wide.resource_spans[0].scope_spans[0].spans.extend(lasting(840_000_000_000_000_000, 1000, now));
+    all.push(wide);
+    all
+}
+
+/// A span of a duration; none where it would not have ended yet.
+fn lasting(duration: u64, id: u64, now: i64) -> Option<Span> {
+    let end = u64::try_from(now - 2 * HOUR).expect("positive") / 10_000_000_000 * 10_000_000_000 + 5_000_000_000;
+    let mut span = span(1, 2, now, vec![]);
+    span.span_id = id.to_be_bytes().to_vec();
+    span.start_time_unix_nano = end.checked_sub(duration).filter(|start| *start >= 946_684_800_000_000_000)?;
+    span.end_time_unix_nano = end;
+    Some(span)
 }
 
 /// Traces that their own program wants to be kept or not.

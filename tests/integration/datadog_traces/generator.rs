@@ -126,7 +126,11 @@ impl Generator {
         }
         if self.maybe(40, "statistics made elsewhere") {
             let value = self.pick(&["true", "false", "", "no"]);
-            list.push(if value == "no" { pair("_dd.stats_computed", Value::BoolValue(false)) } else { text("_dd.stats_computed", value) });
+            list.push(if value == "no" {
+                pair("_dd.stats_computed", Value::BoolValue(false))
+            } else {
+                text("_dd.stats_computed", value)
+            });
         }
         self.any(&mut list, 6);
         self.shuffle(&mut list);
@@ -146,7 +150,15 @@ impl Generator {
         }
         for _ in 0..=self.below(4) {
             let value = self.value(2);
-            let key = self.pick(&["custom.a", "custom.b", "peer.hostname", "http.route", "version", "", "http.request.header.x-y"]);
+            let key = self.pick(&[
+                "custom.a",
+                "custom.b",
+                "peer.hostname",
+                "http.route",
+                "custom.c",
+                "",
+                "http.request.header.x-y",
+            ]);
             list.push(pair(key, value));
         }
         if self.once(4) {
@@ -287,7 +299,8 @@ impl Generator {
         }
         for _ in 0..self.below(7).saturating_sub(4) {
             self.feature("event");
-            let mut event = Event { name: self.pick(&["exception", "note \"x\" <b>", ""]).to_owned(), ..Event::default() };
+            let mut event =
+                Event { name: self.pick(&["exception", "note \"x\" <b>", ""]).to_owned(), ..Event::default() };
             event.time_unix_nano = self.pick(&[0, 1_700_000_000_000_000_001]);
             self.any(&mut event.attributes, 2);
             if event.name == "exception" {

@@ -1,10 +1,11 @@
 //! Datadog's own code, and the comparison with it.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::{Value, json};
-use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
 use spanwise::sinks::datadog::stats;
+use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -26,16 +27,32 @@ fn base64(bytes: &[u8]) -> String {
 /// A request, and how it is to be mapped.
 pub(crate) struct Question {
     pub(crate) settings: TraceSettings,
+    /// Other settings that we map by, for a fault.
+    pub(crate) fault: Option<TraceSettings>,
     pub(crate) request: ExportTraceServiceRequest,
     pub(crate) now: i64,
 }
 
 impl Question {
+    pub(crate) const fn new(settings: TraceSettings, request: ExportTraceServiceRequest, now: i64) -> Question {
+        Question { settings, fault: None, request, now }
+    }
+
+    /// Whether some trace of it stands for several.
+    fn sampled(&self) -> bool {
+        let scopes = self.request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
+        let rated = |span: &Span| {
+            !span.trace_state.is_empty() || span.attributes.iter().any(|entry| entry.key == "_sample_rate")
+        };
+        scopes.flat_map(|scope| &scope.spans).any(rated)
+    }
+
     /// The line that Datadog's program reads: the request, and what is made of it here.
     fn line(&self) -> Value {
         let settings = &self.settings;
-        let converted = convert(&self.request.resource_spans, settings, self.now);
-        let (traces, too_large) = bodies(converted.traces, settings, TRACES_MAX);
+        let ours = self.fault.as_ref().unwrap_or(settings);
+        let converted = convert(&self.request.resource_spans, ours, self.now);
+        let (traces, too_large) = bodies(converted.traces, ours, TRACES_MAX);
         assert_eq!(too_large, 0, "no generated span is larger than a body may be");
         let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
         json!({
@@ -85,27 +102,50 @@ pub(crate) struct Report {
 
 impl Report {
     /// Holds what we made against what the Agent made.
-    pub(crate) fn compare(&mut self, index: usize, answer: &Value) {
+    pub(crate) fn compare(&mut self, index: usize, question: &Question, answer: &Value) {
         let (agent, ours) = (&answer["agent"], &answer["spanwise"]);
+        self.list(
+            &format!("request {index}: payload"),
+            "payloads",
+            &agent["traces"],
+            &ours["traces"],
+            |report, at, one, other| {
+                report.fields(at, "payload fields", one, other, &["chunks"], 0);
+                report.list(
+                    &format!("{at} chunk"),
+                    "chunks",
+                    &one["chunks"],
+                    &other["chunks"],
+                    |report, at, one, other| {
+                        report.fields(at, "chunk fields", one, other, &["spans"], 0);
+                        report.list(
+                            &format!("{at} span"),
+                            "spans",
+                            &one["spans"],
+                            &other["spans"],
+                            |report, at, one, other| {
+                                report.fields(at, "span fields", one, other, &["meta", "metrics"], 0);
+                                report.fields(at, "text tags", &one["meta"], &other["meta"], &[], 0);
+                                report.fields(at, "number tags", &one["metrics"], &other["metrics"], &[], 0);
+                            },
+                        );
+                    },
+                );
+            },
+        );
         // Fractions of hits are rounded by chance on both sides.
-        let sampled = agent.to_string().contains("_sample_rate");
-        self.list(&format!("request {index}: payload"), "payloads", &agent["traces"], &ours["traces"], |report, at, one, other| {
-            report.fields(at, "payload fields", one, other, &["chunks"], 0);
-            report.list(&format!("{at} chunk"), "chunks", &one["chunks"], &other["chunks"], |report, at, one, other| {
-                report.fields(at, "chunk fields", one, other, &["spans"], 0);
-                report.list(&format!("{at} span"), "spans", &one["spans"], &other["spans"], |report, at, one, other| {
-                    report.fields(at, "span fields", one, other, &["meta", "metrics"], 0);
-                    report.fields(at, "text tags", &one["meta"], &other["meta"], &[], 0);
-                    report.fields(at, "number tags", &one["metrics"], &other["metrics"], &[], 0);
-                });
-            });
-        });
-        let slack = u64::from(sampled);
-        self.list(&format!("request {index}: group"), "stats groups", &agent["stats"], &ours["stats"], |report, at, one, other| {
-            report.fields(at, "stats fields", one, other, &["ok", "failed"], slack);
-            report.fields(at, "sketch bins", &one["ok"], &other["ok"], &[], 0);
-            report.fields(at, "sketch bins", &one["failed"], &other["failed"], &[], 0);
-        });
+        let slack = u64::from(question.sampled());
+        self.list(
+            &format!("request {index}: group"),
+            "stats groups",
+            &agent["stats"],
+            &ours["stats"],
+            |report, at, one, other| {
+                report.fields(at, "stats fields", one, other, &["ok", "failed"], slack);
+                report.fields(at, "sketch bins", &one["ok"], &other["ok"], &[], 0);
+                report.fields(at, "sketch bins", &one["failed"], &other["failed"], &[], 0);
+            },
+        );
     }
 
     fn count(&mut self, kind: &'static str, difference: Option<String>) {

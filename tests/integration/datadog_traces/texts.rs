@@ -1,5 +1,6 @@
 //! What generated spans and resources say.
 
+use super::values::{COMMANDS, DOCUMENTS, STATEMENTS, URLS};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
@@ -8,26 +9,59 @@ pub(crate) type Choice = (&'static str, &'static [&'static str]);
 
 /// An attribute: what begins with `#` is a whole number, with `~` a floating-point number, else text.
 pub(crate) fn attribute(key: &str, value: &str) -> KeyValue {
-    let value = match (value.strip_prefix('#'), value.strip_prefix('~')) {
-        (Some(number), _) => Value::IntValue(number.parse().expect("a number")),
-        (_, Some(number)) => Value::DoubleValue(number.parse().expect("a number")),
-        _ => Value::StringValue(value.to_owned()),
-    };
+    let whole = value.strip_prefix('#').and_then(|number| number.parse().ok()).map(Value::IntValue);
+    let number = || value.strip_prefix('~').and_then(|number| number.parse().ok()).map(Value::DoubleValue);
+    let value = whole.or_else(number).unwrap_or_else(|| Value::StringValue(value.to_owned()));
     super::generator::pair(key, value)
 }
 
 /// Names that have to be brought into form, and some that have not.
 pub(crate) const NAMES: &[&str] = &[
-    "shop", "checkout", "Checkout Service", "GET /users/{id}", "über-Dienst", "🐶 dog 🐶", "___", "1two", "a__b..c_.d",
-    "हिन्दी सेवा", "ǅungla", "İstanbul", "Straße ẞ", "x@y#z", "", " lead", "Ⅷ-roman", "٣٤-digits", "ſong", "no_trail_",
+    "shop",
+    "checkout",
+    "Checkout Service",
+    "GET /users/{id}",
+    "über-Dienst",
+    "🐶 dog 🐶",
+    "___",
+    "1two",
+    "a__b..c_.d",
+    "हिन्दी सेवा",
+    "ǅungla",
+    "İstanbul",
+    "Straße ẞ",
+    "x@y#z",
+    "",
+    " lead",
+    "Ⅷ-roman",
+    "٣٤-digits",
+    "ſong",
+    "no_trail_",
     "aVeryLongNameThatGoesOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnAndOnÄndOnAndOnAndOn",
-    "кириллица Сервис", "名前.サービス", "a\u{301}cute", "SELECT FROM", "-.-", "a:b/c.d-e",
+    "кириллица Сервис",
+    "名前.サービス",
+    "a\u{301}cute",
+    "SELECT FROM",
+    "-.-",
+    "a:b/c.d-e",
 ];
 
 /// Values of all sorts.
 pub(crate) const VALUES: &[&str] = &[
-    "", "x", "4111 1111 1111 1111", "4111111111111112", "5105-1051-0510-5100", "<a href=\"x\">&</a>", "tab\there", "true", "1",
-    "10.1.2.3", "Ünï", "\u{7f}\u{1}\u{8}\u{c}", "\\", "'quoted'",
+    "",
+    "x",
+    "4111 1111 1111 1111",
+    "4111111111111112",
+    "5105-1051-0510-5100",
+    "<a href=\"x\">&</a>",
+    "tab\there",
+    "true",
+    "1",
+    "10.1.2.3",
+    "Ünï",
+    "\u{7f}\u{1}\u{8}\u{c}",
+    "\\",
+    "'quoted'",
 ];
 
 pub(crate) const RESOURCE: &[Choice] = &[
@@ -60,8 +94,15 @@ pub(crate) const PLACES: &[Choice] = &[
     (
         "cloud.platform",
         &[
-            "azure.functions", "azure_functions", "azure.app_service", "azure_app_service", "azure.container_apps",
-            "azure_container_apps", "gcp_cloud_run", "gcp_cloud_functions", "aws_ec2",
+            "azure.functions",
+            "azure_functions",
+            "azure.app_service",
+            "azure_app_service",
+            "azure.container_apps",
+            "azure_container_apps",
+            "gcp_cloud_run",
+            "gcp_cloud_functions",
+            "aws_ec2",
         ],
     ),
     ("azure.resource_group.name", &["group"]),
@@ -94,7 +135,7 @@ pub(crate) const SHAPES: &[(&str, &[Choice])] = &[
             ("http.request.method", &["GET", "POST", "_OTHER"]),
             ("http.route", &["/users/{id}", ""]),
             ("url.template", &["/x/{y}"]),
-            ("url.full", &["https://user:pass@example.com/a?b=c#d", "/relative", "not a url", "http://[::1]:80/ä ö"]),
+            ("url.full", URLS),
             ("http.response.status_code", &["#200", "#500", "404", "#-1", "~200"]),
             ("server.address", &["db.example.com", "10.0.0.1"]),
             ("network.protocol.version", &["1.1"]),
@@ -107,7 +148,7 @@ pub(crate) const SHAPES: &[(&str, &[Choice])] = &[
         "HTTP, older names",
         &[
             ("http.method", &["PUT", "DELETE"]),
-            ("http.url", &["http://u:p@h/p?q", "http://h/p"]),
+            ("http.url", URLS),
             ("http.status_code", &["#201", "503", "#99", "abc", "12", "700", "2.0e2"]),
             ("http.response.status_code", &["#418"]),
             ("net.peer.name", &["peer.example.com", "192.168.0.1"]),
@@ -137,13 +178,13 @@ pub(crate) const SHAPES: &[(&str, &[Choice])] = &[
         "other stores",
         &[
             ("db.system", &["redis", "memcached", "mongodb", "elasticsearch", "opensearch", "dynamodb", "redis"]),
-            ("db.statement", &["SET key value", "GET a\nDEL b\nCLIENT LIST x\nPING", "AUTH secret", "HGET... x"]),
-            ("redis.raw_command", &["SET key value EX 10", "AUTH secret", "MSET a 1 b 2", "GET k", "HSET h f v", ""]),
-            ("valkey.raw_command", &["SET k v"]),
+            ("db.statement", COMMANDS),
+            ("redis.raw_command", COMMANDS),
+            ("valkey.raw_command", COMMANDS),
             ("memcached.command", &["set k 0 1 5\r\nvalue", "get k"]),
-            ("mongodb.query", &["{\"find\": \"a\", \"filter\": {\"x\": 1, \"y\": [\"s\", null]}}", "not json", "{"]),
-            ("elasticsearch.body", &["{\"query\":{\"match\":{\"title\":\"x\"}}}", "{\"a\":1}\n{\"b\":\"c\"}"]),
-            ("opensearch.body", &["[1, \"two\", {\"three\": 4.5}]"]),
+            ("mongodb.query", DOCUMENTS),
+            ("elasticsearch.body", DOCUMENTS),
+            ("opensearch.body", DOCUMENTS),
         ],
     ),
     (
@@ -163,7 +204,10 @@ pub(crate) const SHAPES: &[(&str, &[Choice])] = &[
             ("rpc.system.name", &["grpc", "other"]),
             ("rpc.method", &["GetUser"]),
             ("rpc.service", &["UserService", "S3"]),
-            ("rpc.grpc.status_code", &["#0", "#14", "5", "NotFound", "StatusCode.DEADLINE_EXCEEDED", "nonsense", "007"]),
+            (
+                "rpc.grpc.status_code",
+                &["#0", "#14", "5", "NotFound", "StatusCode.DEADLINE_EXCEEDED", "nonsense", "007"],
+            ),
             ("rpc.response.status_code", &["OK", "#7", "Canceled"]),
             ("grpc.code", &["#3", "Data_Loss"]),
         ],
@@ -218,29 +262,21 @@ pub(crate) const PAYLOAD: &[Choice] = &[
 ];
 
 pub(crate) const TRACE_STATES: &[&str] = &[
-    "ot=th:8", "ot=th:c;rv:abcdefabcdefab", "ot=p:1;r:1", "ot=p:63", "ot=p:0", "ot=th:123456789abcdef", "vendor=x,ot=th:4",
-    "a=1, b=2 ,", "Bad=1", "ot=", "ot=th:zz", "t1@sys=v,ot=th:f", "ot=th:0", "x", "ot=p:-1", "ot=rv:1;th:8", "ot=th:8;x:Y_",
-];
-
-pub(crate) const STATEMENTS: &[&str] = &[
-    "SELECT * FROM users WHERE id = 42",
-    "SELECT a, b FROM t WHERE c IN (1, 2, 3) AND d = 'x'",
-    "INSERT INTO t (a, b) VALUES (1, 'two'), (3, 'four')",
-    "UPDATE users SET name = 'bob', age = 3.5e2 WHERE id = $1",
-    "DELETE FROM t WHERE x LIKE '%abc%' -- a comment",
-    "/* c */ SELECT 1",
-    "SELECT \"quoted\".\"id\" FROM \"quoted\" WHERE x = 'it''s'",
-    "SELECT `a` FROM `b` LIMIT 10, 20",
-    "SELECT count(*) AS n FROM a JOIN b ON a.id = b.id GROUP BY 1 HAVING count(*) > 5;",
-    "",
-    "-- only a comment",
-    "WITH x AS (SELECT 1) SELECT * FROM x",
-    "SELECT TRUE, NULL, false",
-    "CALL proc(?, ?)",
-    "BEGIN; SELECT 1; COMMIT",
-    "SELECT * FROM t WHERE a = :name AND b = @p",
-    "not really sql 'unclosed",
-    "SELECT ARRAY[1,2,3], '{\"a\": 1}'::jsonb, 0x1F",
-    "SELECT DATE '2020-01-01' + INTERVAL '1 day'",
-    "ALTER TABLE t ADD COLUMN c2 INT",
+    "ot=th:8",
+    "ot=th:c;rv:abcdefabcdefab",
+    "ot=p:1;r:1",
+    "ot=p:63",
+    "ot=p:0",
+    "ot=th:123456789abcdef",
+    "vendor=x,ot=th:4",
+    "a=1, b=2 ,",
+    "Bad=1",
+    "ot=",
+    "ot=th:zz",
+    "t1@sys=v,ot=th:f",
+    "ot=th:0",
+    "x",
+    "ot=p:-1",
+    "ot=rv:1;th:8",
+    "ot=th:8;x:Y_",
 ];

@@ -334,14 +334,18 @@ func oneSpan(s *pb.Span) span {
 		Duration: strconv.FormatInt(s.Duration, 10), Meta: s.Meta, Metrics: map[string]string{},
 		More: len(s.MetaStruct) + len(s.SpanLinks) + len(s.SpanEvents),
 	}
-	// A clock that stands still is set right by one that does not.
-	if time.Since(time.Unix(0, s.Start+s.Duration)).Abs() < time.Hour {
+	if isNow(s.Start + s.Duration) {
 		one.Start = "now"
 	}
 	for key, value := range s.Metrics {
 		one.Metrics[key] = strconv.FormatFloat(value, 'g', -1, 64)
 	}
 	return one
+}
+
+// isNow tells a clock that stood still and was set right by one that does not: no span of the tests is of the last hour.
+func isNow(nanoseconds int64) bool {
+	return time.Since(time.Unix(0, nanoseconds)).Abs() < time.Hour
 }
 
 // counted is one group of statistics, with all that it is kept by.
@@ -361,10 +365,14 @@ func statistics(message *pb.StatsPayload) []counted {
 	for _, p := range message.Stats {
 		for _, b := range p.Stats {
 			for _, g := range b.Stats {
+				start := strconv.FormatUint(b.Start, 10)
+				if isNow(int64(b.Start)) {
+					start = "now"
+				}
 				key, _ := json.Marshal([]any{
 					message.AgentHostname, message.AgentEnv, message.AgentVersion, message.ClientComputed,
 					p.Hostname, p.Env, p.Version, p.Lang, p.TracerVersion, p.RuntimeID, p.Service, p.ContainerID,
-					list(p.Tags), p.GitCommitSha, p.ImageTag, p.ProcessTags, b.Start, b.Duration, b.AgentTimeShift,
+					list(p.Tags), p.GitCommitSha, p.ImageTag, p.ProcessTags, start, b.Duration, b.AgentTimeShift,
 					g.Service, g.Name, g.Resource, g.Type, g.DBType, g.SpanKind, g.HTTPStatusCode, g.Synthetics,
 					g.IsTraceRoot, g.GRPCStatusCode, g.HTTPMethod, g.HTTPEndpoint, g.ServiceSource, list(g.PeerTags),
 				})

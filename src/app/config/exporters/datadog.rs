@@ -4,23 +4,20 @@ use super::common;
 use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::model::signal::Signal;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
+use crate::sinks::datadog::traces::TraceSettings;
 use crate::sinks::datadog::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
-use crate::sinks::settings::{Feed, Secret};
+use crate::sinks::settings::Secret;
 use crate::sinks::temporality::Initial;
+use regex::Regex;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// The name that Linux knows the machine by.
 const OWN_NAME: &str = "/proc/sys/kernel/hostname";
 
-pub(super) fn read(
-    reading: &Reading<'_>,
-    component: &Component<'_>,
-    map: MapReader<'_>,
-    feeds: &[Feed],
-) -> Option<DatadogSettings> {
+pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapReader<'_>) -> Option<DatadogSettings> {
     let ways = [("intake", Way::Intake), ("otlp", Way::Otlp)];
     let way = match map.text("send_to").as_deref() {
         Some("agent") => {
@@ -39,20 +36,14 @@ pub(super) fn read(
         logs: logs.unwrap_or(of_site.logs),
         traces: traces.unwrap_or(of_site.traces),
     };
+    let traces = read_traces(reading, &map, &hostname);
     let (metrics, delta) = read_metrics(reading, &map, hostname);
     read_logs(reading, &map);
-    read_traces(reading, &map);
     read_metadata(reading, &map);
     refuse(reading, &map);
-    if way == Way::Intake && feeds.iter().any(|feed| feed.signal == Signal::Traces) {
-        component.fault(
-            reading,
-            "traces are not sent to Datadog's intakes yet; write `send_to: otlp` for a pipeline of traces",
-        );
-    }
     let client = common::client(reading, &map, TIMEOUT);
     map.finish();
-    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, metrics, delta })
+    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, traces, metrics, delta })
 }
 
 /// The section's `endpoint`, while the section is read for itself later.
@@ -178,29 +169,48 @@ fn read_logs(reading: &Reading<'_>, map: &MapReader<'_>) {
 }
 
 /// Keys of traces: they say how spans become Datadog's, which Datadog's intake of OTLP does by itself.
-fn read_traces(reading: &Reading<'_>, map: &MapReader<'_>) {
-    let Some(map) = map.map("traces") else { return };
+fn read_traces(reading: &Reading<'_>, map: &MapReader<'_>, hostname: &str) -> TraceSettings {
+    let mut settings = TraceSettings { hostname: hostname.to_owned(), ..TraceSettings::default() };
+    let Some(map) = map.map("traces") else { return settings };
     let _read_before = map.get("endpoint");
-    let keys = [
-        "ignore_resources",
-        "span_name_remappings",
-        "span_name_as_resource_name",
-        "compute_stats_by_span_kind",
-        "compute_top_level_by_span_kind",
-        "peer_service_aggregation",
-        "peer_tags_aggregation",
-        "peer_tags",
-        "trace_buffer",
-    ];
-    for key in keys {
-        reading.note_key(
-            &map,
-            key,
-            "has no effect yet: traces go to Datadog's intake of OTLP alone, which decides this",
-        );
-        let _taken = map.get(key);
+    let is_set = |key: &str, default: bool| map.bool(key).unwrap_or(default);
+    settings.span_name_as_resource_name = is_set("span_name_as_resource_name", false);
+    settings.compute_stats_by_span_kind = is_set("compute_stats_by_span_kind", true);
+    settings.compute_top_level_by_span_kind = is_set("compute_top_level_by_span_kind", false);
+    let older = map.bool("peer_service_aggregation");
+    settings.peer_tags_aggregation = map.bool("peer_tags_aggregation").or(older).unwrap_or(true);
+    if map.given("peer_service_aggregation") && map.given("peer_tags_aggregation") {
+        map.fault("peer_service_aggregation", "is the older name of peer_tags_aggregation; expected one of the two");
+    } else {
+        reading.note_key(&map, "peer_service_aggregation", "is now called `peer_tags_aggregation`");
     }
+    settings.peer_tags = map.strs("peer_tags");
+    for pattern in map.strs("ignore_resources") {
+        match Regex::new(&pattern) {
+            Ok(pattern) => settings.ignore_resources.push(pattern),
+            Err(_) => map.fault("ignore_resources", format!("expected regular expressions, found {pattern:?}")),
+        }
+    }
+    settings.span_name_remappings = remappings(&map);
+    reading.without_effect(&map, &["trace_buffer"]);
     map.finish();
+    settings
+}
+
+fn remappings(map: &MapReader<'_>) -> BTreeMap<String, String> {
+    let Some(map) = map.map("span_name_remappings") else { return BTreeMap::new() };
+    let keys = map.entries().iter().map(|entry| entry.key.clone());
+    let names = keys.filter_map(|key| {
+        let name = map.text(&key).unwrap_or_default();
+        if key.is_empty() || name.is_empty() {
+            map.fault(&key, "expected the name to give in place of this one, found none");
+            return None;
+        }
+        Some((key, name))
+    });
+    let names = names.collect();
+    map.finish();
+    names
 }
 
 fn read_metadata(reading: &Reading<'_>, map: &MapReader<'_>) {

@@ -87,7 +87,7 @@ pub(super) fn read(
                 let delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
                 let kind = match component.kind {
-                    "datadog" => datadog::read(reading, component, map, &feeds).map(Box::new).map(TargetKind::Datadog),
+                    "datadog" => datadog::read(reading, component, map).map(Box::new).map(TargetKind::Datadog),
                     _ => otlp::read(reading, component, map, &feeds).map(TargetKind::Otlp),
                 };
                 exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));

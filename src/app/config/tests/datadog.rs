@@ -84,6 +84,10 @@ max_idle_conns: 3",
     assert!(metrics.aggregations && metrics.resource_attributes_as_tags);
     assert!(!metrics.scope_as_tags && !metrics.quantiles);
     assert_eq!((settings.delta.initial, settings.delta.idle_max), (Initial::Keep, Duration::from_mins(1)));
+    let traces = &settings.traces;
+    assert_eq!((traces.hostname.as_str(), traces.ignore_resources[0].as_str()), ("web-1", "GET /health"));
+    assert_eq!((traces.span_name_remappings["a"].as_str(), traces.peer_tags.as_slice()), ("b", &["a".to_owned()][..]));
+    assert!(traces.span_name_as_resource_name && traces.compute_top_level_by_span_kind);
 }
 
 #[test]
@@ -96,7 +100,8 @@ metrics:
   histograms: {mode: nobuckets}
   sums: {cumulative_monotonic_mode: raw_value, initial_cumulative_monotonic_value: keep}
   report_quantiles: true
-only_metadata: true",
+only_metadata: true
+traces: {ignore_resources: [\"(\"], span_name_remappings: {a: }}",
     ));
     assert_eq!(
         told,
@@ -114,6 +119,9 @@ only_metadata: true",
              infer_delta_interval, instrumentation_scope_metadata_as_tags, resource_attributes_as_tags, series_max, summaries, \
              sums",
             "c.yaml:10: exporters.datadog.only_metadata: is not supported yet; remove it",
+            "c.yaml:11: exporters.datadog.traces.ignore_resources: expected regular expressions, found \"(\"",
+            "c.yaml:11: exporters.datadog.traces.span_name_remappings.a: expected the name to give in place of this one, found \
+             none",
         ]
     );
     let told = faults(&file("metrics", "hostname: web-1"));
@@ -121,10 +129,8 @@ only_metadata: true",
 }
 
 #[test]
-fn traces_go_by_the_intake_of_otlp_alone() {
-    let told = faults(&file("traces", &format!("api: {{key: {KEY}}}")));
-    assert_eq!(told.len(), 1);
-    assert!(told[0].contains("write `send_to: otlp`"), "{told:?}");
+fn the_intake_of_otlp_has_an_address_of_its_own() {
     let config = good(&file("traces", &format!("api: {{key: {KEY}, site: us5.datadoghq.com}}\nsend_to: otlp")));
-    assert_eq!(datadog_of(&config).endpoints.traces, "https://otlp.us5.datadoghq.com");
+    let settings = datadog_of(&config);
+    assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Otlp, "https://otlp.us5.datadoghq.com"));
 }

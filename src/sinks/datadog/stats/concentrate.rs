@@ -1,8 +1,9 @@
 //! Spans into windows and groups.
 
 use super::{Bucket, ClientStats, Group, GroupKey, PayloadKey, StatsPayload, grpc};
-use crate::sinks::datadog::traces::{Span, TraceChunk, TraceSettings, TracerPayload, grpc_status, http_status, tag_of};
-use libdd_trace_obfuscation::ip_address::quantize_peer_ip_addresses;
+use crate::sinks::datadog::traces::{
+    Span, TraceChunk, TraceSettings, TracerPayload, grpc_status, hide, http_status, tag_of,
+};
 use std::collections::BTreeMap;
 
 /// How long a window is, in ns.
@@ -188,7 +189,7 @@ fn peer_tags(span: &Span, settings: &TraceSettings) -> Vec<String> {
         return Vec::new();
     }
     let text = |key: &str| span.meta.get(key).filter(|value| !value.is_empty());
-    let tag = |key: &str| text(key).map(|value| format!("{key}:{}", quantize_peer_ip_addresses(value)));
+    let tag = |key: &str| text(key).map(|value| format!("{key}:{}", hide(value)));
     let mut tags: Vec<String> = match text("span.kind").map_or(String::new(), |kind| kind.to_lowercase()).as_str() {
         "" | "internal" if text(BASE_SERVICE).is_some() => tag(BASE_SERVICE).into_iter().collect(),
         "client" | "producer" | "consumer" => {

@@ -8,6 +8,8 @@
 mod concentrate;
 mod grpc;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use sketch::Sketch;

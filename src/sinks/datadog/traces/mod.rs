@@ -17,6 +17,8 @@ mod settings;
 mod source;
 mod span;
 mod split;
+#[cfg(test)]
+mod tests;
 mod tracestate;
 mod wire;
 
@@ -26,6 +28,7 @@ pub use source::host;
 pub use split::{TRACES_MAX, TraceBody, bodies};
 pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
+pub(in crate::sinks::datadog) use obfuscate::hide;
 pub(in crate::sinks::datadog) use process::tag_of;
 
 use super::stats::{Concentrator, StatsPayload};

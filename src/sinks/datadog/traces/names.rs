@@ -138,7 +138,8 @@ pub(super) fn operation(
 
 /// The resource's name: a route, a statement, a destination.
 pub(super) fn resource(span: &Span, attributes: &Attributes<'_>, settings: &TraceSettings) -> String {
-    let named = if settings.newer_names() { newer_resource(span, attributes) } else { older_resource(span, attributes) };
+    let named =
+        if settings.newer_names() { newer_resource(span, attributes) } else { older_resource(span, attributes) };
     cut(&named, RESOURCE_MAX).to_owned()
 }
 

@@ -126,9 +126,14 @@ fn normalize(value: &str) -> String {
     out
 }
 
+/// Whether Unicode calls it a letter: marks and numbers that look like letters are none.
+pub(super) fn is_letter(letter: char) -> bool {
+    letter.general_category_group() == GeneralCategoryGroup::Letter
+}
+
 fn allowed(letter: char) -> bool {
     matches!(letter, ':' | '.' | '/' | '-')
-        || letter.general_category_group() == GeneralCategoryGroup::Letter
+        || is_letter(letter)
         || letter.general_category() == GeneralCategory::DecimalNumber
 }
 

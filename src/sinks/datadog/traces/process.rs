@@ -239,7 +239,9 @@ fn events(chunk: &mut TraceChunk, root: usize) -> Vec<usize> {
             continue;
         }
         // No event is left out here for how many there are.
-        for (key, rate) in [("_dd1.sr.eamax", 1.0), ("_dd1.sr.rcusr", client), ("_dd1.sr.rapre", before), (EVENT_RATE, rate)] {
+        for (key, rate) in
+            [("_dd1.sr.eamax", 1.0), ("_dd1.sr.rcusr", client), ("_dd1.sr.rapre", before), (EVENT_RATE, rate)]
+        {
             if rate < 1.0 {
                 span.metrics.insert(key.to_owned(), rate);
             } else {

@@ -18,8 +18,7 @@ pub fn host(resource: &[KeyValue]) -> Option<String> {
         return google_serverless(resource).then(String::new);
     }
     let app_service = azure(resource, &["azure.app_service", "azure_app_service"]);
-    let container_apps =
-        matches!(text_of(resource, "cloud.platform"), "azure.container_apps" | "azure_container_apps");
+    let container_apps = matches!(text_of(resource, "cloud.platform"), "azure.container_apps" | "azure_container_apps");
     if app_service || container_apps || (fargate(resource) && first(resource, "aws.ecs.task.arn").is_some()) {
         return Some(String::new());
     }
@@ -29,7 +28,8 @@ pub fn host(resource: &[KeyValue]) -> Option<String> {
 /// Whether a resource is an Azure app of the platform, with all that identifies one.
 fn azure(resource: &[KeyValue], platforms: &[&str]) -> bool {
     let named = ["service.name", "cloud.account.id", "azure.resource_group.name"];
-    platforms.contains(&text_of(resource, "cloud.platform")) && named.iter().all(|key| !text_of(resource, key).is_empty())
+    platforms.contains(&text_of(resource, "cloud.platform"))
+        && named.iter().all(|key| !text_of(resource, key).is_empty())
 }
 
 /// Whether a resource of Google's platforms is a service with all that identifies one, and no job.

@@ -118,7 +118,8 @@ fn marks(span: &Received, attributes: &Attributes<'_>, settings: &TraceSettings,
         Some(Some(Value::IntValue(rate))) => Some(*rate as f64),
         _ => None,
     };
-    if let Some(rate) = rate.or_else(|| tracestate::probability(&span.trace_state).filter(|_| !span.trace_state.is_empty()))
+    if let Some(rate) =
+        rate.or_else(|| tracestate::probability(&span.trace_state).filter(|_| !span.trace_state.is_empty()))
     {
         out.metrics.insert(SAMPLE_RATE.to_owned(), rate);
     }

@@ -23,10 +23,12 @@ pub struct TraceBody {
 /// The number is that of spans that are larger alone.
 #[must_use]
 pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
-    let mut bodies = Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, too_large: 0 };
+    let mut bodies =
+        Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, goes_on: false, too_large: 0 };
     bodies.close();
     for mut payload in traces {
         let chunks = std::mem::take(&mut payload.chunks);
+        bodies.goes_on = false;
         for chunk in chunks {
             bodies.add(&payload, chunk);
         }
@@ -42,6 +44,8 @@ struct Bodies<'a> {
     open: Vec<TracerPayload>,
     /// Bytes of what is open, rather more than less.
     size: usize,
+    /// Whether the last payload that is open is of the resource that is being put in.
+    goes_on: bool,
     too_large: u64,
 }
 
@@ -70,12 +74,12 @@ impl Bodies<'_> {
         if self.size + of.encoded_len() + FRAME + size > self.max {
             self.close();
         }
-        // The payload that is open goes on where it is of the same resource.
-        match self.open.last_mut().filter(|last| same(last, of)) {
+        match self.open.last_mut().filter(|_| self.goes_on) {
             Some(last) => last.chunks.push(chunk),
             None => {
                 self.size += of.encoded_len() + FRAME;
                 self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
+                self.goes_on = true;
             }
         }
         self.size += size;
@@ -89,6 +93,7 @@ impl Bodies<'_> {
     fn close(&mut self) {
         let open = std::mem::take(&mut self.open);
         self.size = self.head();
+        self.goes_on = false;
         if open.is_empty() {
             return;
         }
@@ -101,17 +106,4 @@ impl Bodies<'_> {
         };
         self.done.push(TraceBody { spans, body: payload.encode_to_vec().into() });
     }
-}
-
-/// Whether two payloads are of the same resource, but for their traces.
-fn same(one: &TracerPayload, other: &TracerPayload) -> bool {
-    let pairs = [
-        (&one.container_id, &other.container_id),
-        (&one.language_name, &other.language_name),
-        (&one.tracer_version, &other.tracer_version),
-        (&one.env, &other.env),
-        (&one.hostname, &other.hostname),
-        (&one.app_version, &other.app_version),
-    ];
-    one.tags == other.tags && pairs.iter().all(|(one, other)| one == other)
 }

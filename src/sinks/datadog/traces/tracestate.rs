@@ -59,7 +59,8 @@ impl OpenTelemetry {
                 "p" if !powered => {
                     powered = true;
                     // 63 says that the trace was not kept at all.
-                    found.power = value.parse::<u8>().ok().filter(|power| *power < 63).map(|power| 0.5_f64.powi(power.into()));
+                    found.power =
+                        value.parse::<u8>().ok().filter(|power| *power < 63).map(|power| 0.5_f64.powi(power.into()));
                 }
                 _ => {}
             }

@@ -1,13 +1,20 @@
 //! What a statement, a command or an address says of people is taken out, as the Agent does by default: literals of SQL,
 //! arguments of Redis and Valkey, values of Memcached, of MongoDB and of searches, users in URLs, card numbers.
+//!
+//! Not with Datadog's own library for it: on statements that it reads otherwise than the Agent, resources would have two
+//! names.
+
+mod addresses;
+mod cards;
+mod json;
+mod redis;
+mod sql;
+mod tokens;
+mod url;
+
+pub(in crate::sinks::datadog) use addresses::hide;
 
 use super::wire::Span;
-use libdd_trace_obfuscation::credit_cards::is_card_number;
-use libdd_trace_obfuscation::http::obfuscate_url_string;
-use libdd_trace_obfuscation::json::JsonObfuscator;
-use libdd_trace_obfuscation::obfuscation_config::{DbmsKind, JsonObfuscatorConfig, SqlConfig};
-use libdd_trace_obfuscation::redis::{obfuscate_redis_string, quantize_redis_string};
-use libdd_trace_obfuscation::sql::{SQL_NON_PARSABLE_REPLACEMENT, obfuscate_sql};
 
 /// Tags that look like card numbers and are none.
 const NO_CARDS: [&str; 30] = [
@@ -47,7 +54,7 @@ const NO_CARDS: [&str; 30] = [
 pub(super) fn obfuscate(span: &mut Span) {
     for (key, value) in &mut span.meta {
         let spared = key.starts_with('_') || key == "version" || NO_CARDS.contains(&key.as_str());
-        if !spared && is_card_number(value.as_str(), false) {
+        if !spared && cards::is_card(value) {
             "?".clone_into(value);
         }
     }
@@ -55,16 +62,16 @@ pub(super) fn obfuscate(span: &mut Span) {
         "sql" | "cassandra" => statements(span),
         kind @ ("redis" | "valkey") => {
             let command = if kind == "redis" { "redis.raw_command" } else { "valkey.raw_command" };
-            span.resource = quantize_redis_string(&span.resource);
-            replace(span, command, obfuscate_redis_string);
+            span.resource = redis::names(&span.resource);
+            replace(span, command, redis::obfuscate);
         }
         // The command is dropped whole, for there is no telling keys from values.
         "memcached" => replace(span, "memcached.command", |_| String::new()),
-        "web" | "http" => replace(span, "http.url", |url| obfuscate_url_string(url, false, false)),
-        "mongodb" => replace(span, "mongodb.query", document),
+        "web" | "http" => replace(span, "http.url", url::without_user),
+        "mongodb" => replace(span, "mongodb.query", json::obfuscate),
         "elasticsearch" | "opensearch" => {
-            replace(span, "elasticsearch.body", document);
-            replace(span, "opensearch.body", document);
+            replace(span, "elasticsearch.body", json::obfuscate);
+            replace(span, "opensearch.body", json::obfuscate);
         }
         _ => {}
     }
@@ -73,7 +80,7 @@ pub(super) fn obfuscate(span: &mut Span) {
 /// The resource of a span of SQL, and what else carries the statement.
 fn statements(span: &mut Span) {
     let before = std::mem::take(&mut span.resource);
-    span.resource = if before.is_empty() { String::new() } else { statement(&before) };
+    span.resource = if before.is_empty() { String::new() } else { sql::obfuscate(&before) };
     for key in ["sql.query", "db.statement", "db.query.text"] {
         match span.meta.get_mut(key) {
             Some(value) if value.is_empty() && key == "sql.query" => {
@@ -81,19 +88,10 @@ fn statements(span: &mut Span) {
             }
             Some(value) if value.is_empty() => {}
             Some(value) if *value == before => value.clone_from(&span.resource),
-            Some(value) => *value = statement(value),
+            Some(value) => *value = sql::obfuscate(value),
             None => {}
         }
     }
-}
-
-fn statement(sql: &str) -> String {
-    obfuscate_sql(sql, &SqlConfig::default(), DbmsKind::Generic)
-        .unwrap_or_else(|_| SQL_NON_PARSABLE_REPLACEMENT.to_owned())
-}
-
-fn document(json: &str) -> String {
-    JsonObfuscator::new(JsonObfuscatorConfig::enabled()).obfuscate(json).0
 }
 
 fn replace(span: &mut Span, key: &str, with: impl Fn(&str) -> String) {
