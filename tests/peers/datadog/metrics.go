@@ -81,7 +81,9 @@ type metricAnswer struct {
 // rows collects what the translator gives.
 type rows struct{ answer metricAnswer }
 
-func tagsOf(dimensions *translator.Dimensions) []string { return append([]string{}, dimensions.Tags()...) }
+func tagsOf(dimensions *translator.Dimensions) []string {
+	return append([]string{}, dimensions.Tags()...)
+}
 
 func (r *rows) ConsumeTimeSeries(_ context.Context, d *translator.Dimensions, kind translator.DataType, ts uint64, interval int64, value float64) {
 	// As in agent-payload: COUNT, RATE, GAUGE.
