@@ -15,7 +15,7 @@ pub mod traces;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
 
 use super::delivery::Target;
 use std::sync::Arc;

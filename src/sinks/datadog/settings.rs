@@ -96,17 +96,25 @@ pub struct DatadogSettings {
     pub metrics: MetricsSettings,
     /// How running totals are made delta.
     pub delta: DeltaSettings,
+    /// When this process began, in Unix nanoseconds: a counter that began later has been counted by nobody before.
+    pub started_unix_nano: u64,
+}
+
+/// The time, in Unix nanoseconds.
+#[must_use]
+pub fn now_unix_nano() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl DatadogSettings {
     /// What is made delta. `marks` says whether our own mapping reads what comes of it.
     pub(super) fn rules(&self, marks: bool) -> Rules {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Rules {
             // Datadog's intake of OTLP takes no running totals at all.
             sums: self.metrics.sums_to_delta || !marks,
             initial: self.delta.initial,
-            started_unix_nano: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            started_unix_nano: self.started_unix_nano,
             rates: if marks { &RATES } else { &[] },
             marks,
             series_max: self.delta.series_max,

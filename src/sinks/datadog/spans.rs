@@ -1,5 +1,6 @@
 //! A request of traces as payloads: the traces, and the statistics of their spans.
 
+use super::now_unix_nano;
 use super::stats::{self, ENTRIES_MAX};
 use super::traces::{self, AgentPayload, Left, TRACES_MAX, TraceSettings};
 use crate::model::signal::Signal;
@@ -7,7 +8,6 @@ use crate::sinks::delivery::{Mapped, Payload, Unfit};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
-use std::time::SystemTime;
 
 /// Path of the intake of traces.
 pub(super) const TRACES: &str = "/api/v0.2/traces";
@@ -21,8 +21,7 @@ pub(super) const STATS: &str = "/api/v0.2/stats";
 /// When it cannot be read.
 pub(super) fn map(settings: &TraceSettings, request: &Bytes) -> anyhow::Result<Mapped> {
     let request = ExportTraceServiceRequest::decode(request.clone())?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    let now = i64::try_from(now_unix_nano()).unwrap_or(i64::MAX);
     let converted = traces::convert(&request.resource_spans, settings, now);
     let (bodies, too_large) = traces::bodies(converted.traces, settings, TRACES_MAX);
     let Left { invalid, ignored, unsampled } = converted.left;

@@ -62,6 +62,7 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         traces,
         metrics,
         delta: DeltaSettings::default(),
+        started_unix_nano: 0,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
 use crate::sinks::datadog::traces::TraceSettings;
-use crate::sinks::datadog::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+use crate::sinks::datadog::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
 use crate::sinks::settings::Secret;
 use crate::sinks::temporality::Initial;
 use regex::Regex;
@@ -43,7 +43,8 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
     refuse(reading, &map);
     let client = common::client(reading, &map, TIMEOUT);
     map.finish();
-    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, traces, metrics, delta })
+    let started_unix_nano = now_unix_nano();
+    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, traces, metrics, delta, started_unix_nano })
 }
 
 /// The section's `endpoint`, while the section is read for itself later.
