@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod attributes;
+pub mod datadog;
 pub mod dead_letters;
 pub mod debug;
 pub mod delivery;
@@ -14,6 +15,7 @@ pub mod remote_write;
 pub mod settings;
 pub mod stats;
 pub mod targets;
+pub mod temporality;
 pub mod tls;
 
 mod temporality;

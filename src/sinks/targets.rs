@@ -1,5 +1,6 @@
 //! The targets that read the log, each with how it is delivered to.
 
+use super::datadog::{self, DatadogSettings};
 use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
 use super::elasticsearch::{self, ElasticsearchSettings};
 use super::memory::Memory;
@@ -33,6 +34,8 @@ pub enum TargetKind {
     Elasticsearch(ElasticsearchSettings),
     /// A backend that takes Prometheus remote write.
     RemoteWrite(RemoteWriteSettings),
+    /// Datadog.
+    Datadog(Box<DatadogSettings>),
 }
 
 impl TargetKind {
@@ -45,6 +48,7 @@ impl TargetKind {
             TargetKind::Otlp(settings) => otlp::open(id, settings),
             TargetKind::Elasticsearch(settings) => elasticsearch::open(id, settings),
             TargetKind::RemoteWrite(settings) => remote_write::open(id, settings),
+            TargetKind::Datadog(settings) => datadog::open(id, settings),
         }
     }
 }

@@ -5,7 +5,6 @@ prometheus_version=$(sed -n 's|^\tgithub.com/prometheus/prometheus v\([^ ]*\).*|
 prometheus_home="$peers/prometheus-$prometheus_version-$(cat tests/peers/prometheus/go.* | sha256sum | cut -c1-12)"
 export SPANWISE_PROMETHEUS="$prometheus_home/prometheus"
 export SPANWISE_PROMTOOL="$prometheus_home/promtool"
-PEER_VARIABLES+=(SPANWISE_PROMETHEUS SPANWISE_PROMTOOL)
 
 prometheus3() {
   local home=$prometheus_home

@@ -374,6 +374,7 @@ proptest::proptest! {
 }
 
 mod collector;
+mod datadog;
 mod elasticsearch;
 mod listening;
 mod once;

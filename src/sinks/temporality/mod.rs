@@ -1,5 +1,18 @@
-//! Sums and histograms from one temporality to the other, for targets that take only one of them.
+//! Sums and histograms from one temporality to the other, for targets that take only one of them: deltas summed up, and
+//! running totals as what was added since the last point.
 
+mod digest;
 pub(super) mod exponential;
+mod histogram;
 pub(super) mod identity;
+pub mod marks;
+mod points;
+mod state;
+mod steps;
 pub(super) mod to_cumulative;
+mod to_delta;
+
+#[cfg(test)]
+mod tests;
+
+pub use to_delta::{Initial, Rules, ToDelta};

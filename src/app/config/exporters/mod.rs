@@ -3,6 +3,7 @@
 mod balancing;
 mod channels;
 mod common;
+mod datadog;
 mod elasticsearch;
 mod otlp;
 mod presets;
@@ -32,13 +33,14 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "otlp_grpc",
     "otlp_http",
     "otlp",
     "otlphttp",
     "load_balancing",
     "loadbalancing",
+    "datadog",
     "elasticsearch",
     "prometheus",
     "prometheus_remote_write",
@@ -54,7 +56,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
 
-const INSTEAD: [(&str, &str); 23] = [
+const INSTEAD: [(&str, &str); 22] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -71,7 +73,6 @@ const INSTEAD: [(&str, &str); 23] = [
         "is `elasticsearch`, or, for Elastic Cloud's OTLP, `otlp_http/elastic: {preset: elastic, endpoint: …, api_key: …}`",
     ),
     ("opensearch", "is `elasticsearch`: its requests are the same; write it with `mapping: {mode: ecs}`"),
-    ("datadog", LATER),
     ("kafka", LATER),
     ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
     ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
@@ -113,6 +114,7 @@ pub(super) fn read(
                 let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
                 let kind = match component.kind {
+                    "datadog" => datadog::read(reading, component, map).map(Box::new).map(TargetKind::Datadog),
                     "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
                     "prometheus_remote_write" | "prometheusremotewrite" => {
                         remote_write::read(reading, map).map(TargetKind::RemoteWrite)

@@ -1,0 +1,254 @@
+//! `datadog`: the keys of the Collector's exporter.
+
+use super::common;
+use crate::app::config::components::{Component, Reading};
+use crate::app::config::values::Values as _;
+use crate::catalog::yaml::MapReader;
+use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
+use crate::sinks::datadog::traces::TraceSettings;
+use crate::sinks::datadog::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+use crate::sinks::settings::Secret;
+use crate::sinks::temporality::Initial;
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The name that Linux knows the machine by.
+const OWN_NAME: &str = "/proc/sys/kernel/hostname";
+
+pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapReader<'_>) -> Option<DatadogSettings> {
+    let ways = [("intake", Way::Intake), ("otlp", Way::Otlp)];
+    let way = match map.text("send_to").as_deref() {
+        Some("agent") => {
+            map.fault("send_to", "sending to a local Agent is not supported yet; expected intake or otlp");
+            Way::Intake
+        }
+        _ => map.word("send_to", &ways).unwrap_or_default(),
+    };
+    let hostname = hostname(&map);
+    let [metrics, logs, traces] = ["metrics", "logs", "traces"].map(|section| endpoint(reading, &map, section));
+    let is_anywhere = metrics.is_some() && logs.is_some() && traces.is_some();
+    let (api_key, site) = api(reading, component, &map, is_anywhere);
+    let of_site = Endpoints::of(way, &site);
+    let endpoints = Endpoints {
+        metrics: metrics.unwrap_or(of_site.metrics),
+        logs: logs.unwrap_or(of_site.logs),
+        traces: traces.unwrap_or(of_site.traces),
+    };
+    let traces = read_traces(reading, &map, &hostname);
+    let (metrics, delta) = read_metrics(reading, &map, hostname);
+    read_logs(reading, &map);
+    read_metadata(reading, &map);
+    refuse(reading, &map);
+    let client = common::client(reading, &map, TIMEOUT);
+    map.finish();
+    let started_unix_nano = now_unix_nano();
+    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, traces, metrics, delta, started_unix_nano })
+}
+
+/// The section's `endpoint`, while the section is read for itself later.
+fn endpoint(reading: &Reading<'_>, map: &MapReader<'_>, section: &str) -> Option<String> {
+    let section = map.map(section)?;
+    common::outward_endpoint(reading, &section, "endpoint", true)
+}
+
+fn api(
+    reading: &Reading<'_>,
+    component: &Component<'_>,
+    map: &MapReader<'_>,
+    any_site: bool,
+) -> (Option<Secret>, String) {
+    let default = SITES[0].to_owned();
+    let Some(api) = map.map("api") else {
+        if !map.has("api") {
+            component.fault(reading, "expected `api: {key: …}`, found none");
+        }
+        return (None, default);
+    };
+    // A key out of a file ends with a line break.
+    let key = if api.need("key") { api.secret_text("key") } else { None };
+    let key = key.map(|key| Secret::new(key.reveal().trim())).filter(|key| {
+        let fits = !key.reveal().is_empty() && key.reveal().bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !fits {
+            api.fault(
+                "key",
+                "expected hexadecimal digits, as Datadog writes its API keys, found something else (it is not shown)",
+            );
+        }
+        fits
+    });
+    let site = api.text("site").unwrap_or(default);
+    if !any_site && !SITES.contains(&site.as_str()) {
+        api.fault("site", format!("expected one of {}, found {site:?}", SITES.join(", ")));
+    }
+    if api.bool("fail_on_invalid_key") == Some(true) {
+        reading.note_key(
+            &api,
+            "fail_on_invalid_key",
+            "a key that is refused ends nothing here: the log keeps what waits, and the table `sinks` says so",
+        );
+    }
+    api.finish();
+    (key, site)
+}
+
+/// The host of what names none: this machine, unless it is told.
+fn hostname(map: &MapReader<'_>) -> String {
+    let own = || std::fs::read_to_string(OWN_NAME).unwrap_or_default();
+    map.text("hostname").unwrap_or_else(own).trim().to_owned()
+}
+
+fn read_metrics(reading: &Reading<'_>, map: &MapReader<'_>, hostname: String) -> (MetricsSettings, DeltaSettings) {
+    let mut settings = MetricsSettings { hostname, ..MetricsSettings::default() };
+    let mut delta = DeltaSettings::default();
+    let Some(map) = map.map("metrics") else { return (settings, delta) };
+    let _read_before = map.get("endpoint");
+    if let Some(seconds) = map.count("delta_ttl", 1) {
+        delta.idle_max = Duration::from_secs(seconds as u64);
+    }
+    delta.series_max = map.count("series_max", 1).unwrap_or(delta.series_max);
+    let is_set = |key: &str, default: bool| map.bool(key).unwrap_or(default);
+    settings.resource_attributes_as_tags = is_set("resource_attributes_as_tags", false);
+    settings.scope_as_tags = is_set("instrumentation_scope_metadata_as_tags", true);
+    settings.infer_interval = is_set("infer_delta_interval", false);
+    histograms(reading, &map, &mut settings);
+    sums(&map, &mut settings, &mut delta);
+    if let Some(summaries) = map.map("summaries") {
+        settings.quantiles = summaries.word("mode", &[("gauges", true), ("noquantiles", false)]).unwrap_or(true);
+        summaries.finish();
+    }
+    map.finish();
+    (settings, delta)
+}
+
+fn histograms(reading: &Reading<'_>, map: &MapReader<'_>, settings: &mut MetricsSettings) {
+    let Some(map) = map.map("histograms") else { return };
+    let modes = [
+        ("distributions", HistogramMode::Distributions),
+        ("counters", HistogramMode::Counters),
+        ("nobuckets", HistogramMode::NoBuckets),
+    ];
+    settings.histogram_mode = map.word("mode", &modes).unwrap_or_default();
+    let older = map.bool("send_count_sum_metrics");
+    settings.aggregations = map.bool("send_aggregation_metrics").or(older).unwrap_or(false);
+    if map.given("send_count_sum_metrics") && map.given("send_aggregation_metrics") {
+        map.fault("send_count_sum_metrics", "is the older name of send_aggregation_metrics; expected one of the two");
+    } else {
+        reading.note_key(&map, "send_count_sum_metrics", "is now called `send_aggregation_metrics`");
+    }
+    if settings.histogram_mode == HistogramMode::NoBuckets && !settings.aggregations {
+        map.fault("mode", "nobuckets without `send_aggregation_metrics: true` sends nothing of histograms");
+    }
+    map.finish();
+}
+
+fn sums(map: &MapReader<'_>, settings: &mut MetricsSettings, delta: &mut DeltaSettings) {
+    let Some(map) = map.map("sums") else { return };
+    let modes = [("to_delta", true), ("raw_value", false)];
+    settings.sums_to_delta = map.word("cumulative_monotonic_mode", &modes).unwrap_or(true);
+    let initial = [("auto", Initial::Auto), ("drop", Initial::Drop), ("keep", Initial::Keep)];
+    delta.initial = map.word("initial_cumulative_monotonic_value", &initial).unwrap_or_default();
+    if !settings.sums_to_delta && map.given("initial_cumulative_monotonic_value") {
+        map.fault(
+            "initial_cumulative_monotonic_value",
+            "is only for `cumulative_monotonic_mode: to_delta`; raw values are sent as they are",
+        );
+    }
+    map.finish();
+}
+
+fn read_logs(reading: &Reading<'_>, map: &MapReader<'_>) {
+    let Some(map) = map.map("logs") else { return };
+    let _read_before = map.get("endpoint");
+    let instead = "has no effect here: write `compression` or `sending_queue.batch` beside `api`";
+    for key in ["use_compression", "compression_level", "batch_wait"] {
+        reading.note_key(&map, key, instead);
+        let _taken = map.get(key);
+    }
+    map.finish();
+}
+
+/// Keys of traces: they say how spans become Datadog's, which Datadog's intake of OTLP does by itself.
+fn read_traces(reading: &Reading<'_>, map: &MapReader<'_>, hostname: &str) -> TraceSettings {
+    let mut settings = TraceSettings { hostname: hostname.to_owned(), ..TraceSettings::default() };
+    let Some(map) = map.map("traces") else { return settings };
+    let _read_before = map.get("endpoint");
+    let is_set = |key: &str, default: bool| map.bool(key).unwrap_or(default);
+    settings.span_name_as_resource_name = is_set("span_name_as_resource_name", false);
+    settings.compute_stats_by_span_kind = is_set("compute_stats_by_span_kind", true);
+    settings.compute_top_level_by_span_kind = is_set("compute_top_level_by_span_kind", false);
+    let older = map.bool("peer_service_aggregation");
+    settings.peer_tags_aggregation = map.bool("peer_tags_aggregation").or(older).unwrap_or(true);
+    if map.given("peer_service_aggregation") && map.given("peer_tags_aggregation") {
+        map.fault("peer_service_aggregation", "is the older name of peer_tags_aggregation; expected one of the two");
+    } else {
+        reading.note_key(&map, "peer_service_aggregation", "is now called `peer_tags_aggregation`");
+    }
+    settings.peer_tags = map.strs("peer_tags");
+    for pattern in map.strs("ignore_resources") {
+        match Regex::new(&pattern) {
+            Ok(pattern) => settings.ignore_resources.push(pattern),
+            Err(_) => map.fault("ignore_resources", format!("expected regular expressions, found {pattern:?}")),
+        }
+    }
+    settings.span_name_remappings = remappings(&map);
+    reading.without_effect(&map, &["trace_buffer"]);
+    map.finish();
+    settings
+}
+
+fn remappings(map: &MapReader<'_>) -> BTreeMap<String, String> {
+    let Some(map) = map.map("span_name_remappings") else { return BTreeMap::new() };
+    let keys = map.entries().iter().map(|entry| entry.key.clone());
+    let names = keys.filter_map(|key| {
+        let name = map.text(&key).unwrap_or_default();
+        if key.is_empty() || name.is_empty() {
+            map.fault(&key, "expected the name to give in place of this one, found none");
+            return None;
+        }
+        Some((key, name))
+    });
+    let names = names.collect();
+    map.finish();
+    names
+}
+
+fn read_metadata(reading: &Reading<'_>, map: &MapReader<'_>) {
+    let Some(map) = map.map("host_metadata") else { return };
+    if map.bool("enabled") != Some(false) {
+        reading.note(
+            map.line(),
+            map.path("enabled"),
+            "metadata of hosts is not sent yet; hosts are known by their tags",
+        );
+    }
+    for key in ["hostname_source", "tags", "reporter_period"] {
+        let _taken = map.get(key);
+    }
+    map.finish();
+}
+
+fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
+    reading.not_yet(
+        map,
+        &[
+            ("only_metadata", "remove it"),
+            ("orchestrator_explorer", "remove it; the Agent sends what it knows of Kubernetes"),
+            ("endpoint", "write `metrics: {endpoint: …}`, `logs: {endpoint: …}` and `traces: {endpoint: …}`"),
+        ],
+    );
+    reading.without_effect(
+        map,
+        &[
+            "hostname_detection_timeout",
+            "read_buffer_size",
+            "write_buffer_size",
+            "max_idle_conns",
+            "max_idle_conns_per_host",
+            "max_conns_per_host",
+            "idle_conn_timeout",
+            "disable_keep_alives",
+        ],
+    );
+}

@@ -1,0 +1,136 @@
+//! `exporters.datadog`: the keys of the Collector's exporter.
+
+use super::*;
+use crate::sinks::datadog::metrics::HistogramMode;
+use crate::sinks::datadog::{DatadogSettings, Endpoints, Way};
+use crate::sinks::temporality::Initial;
+
+/// Not a key of anybody.
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+fn file(signal: &str, settings: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters:\n  datadog:\n    {}\nservice: {{pipelines: \
+         {{{signal}: {{receivers: [otlp], exporters: [datadog]}}}}}}\n",
+        settings.replace('\n', "\n    ")
+    )
+}
+
+fn datadog_of(config: &Config) -> &DatadogSettings {
+    match &config.targets[0].kind {
+        TargetKind::Datadog(settings) => settings,
+        other => panic!("expected Datadog, found {other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_enough_and_the_rest_is_as_in_the_collector() {
+    let config = good(&file("metrics", &format!("api: {{key: {KEY}}}")));
+    assert!(!config.notes.iter().any(|note| note.contains("datadog")), "{:#?}", config.notes);
+    let settings = datadog_of(&config);
+    assert!(settings.api_key.equals(KEY) && !format!("{config:?}").contains(KEY));
+    assert_eq!((settings.way, settings.client.timeout), (Way::Intake, Duration::from_secs(15)));
+    assert_eq!(settings.endpoints.metrics, "https://api.datadoghq.com");
+    assert_eq!(settings.endpoints.logs, "https://http-intake.logs.datadoghq.com");
+    assert_eq!(settings.endpoints.traces, "https://trace.agent.datadoghq.com");
+    assert!(!settings.metrics.hostname.is_empty(), "this machine has a name");
+    let metrics = &settings.metrics;
+    assert_eq!(
+        (metrics.histogram_mode, metrics.aggregations, metrics.quantiles),
+        (HistogramMode::Distributions, false, true)
+    );
+    assert_eq!(
+        (metrics.sums_to_delta, metrics.resource_attributes_as_tags, metrics.scope_as_tags),
+        (true, false, true)
+    );
+    assert_eq!((settings.delta.initial, settings.delta.idle_max), (Initial::Auto, Duration::from_hours(1)));
+}
+
+#[test]
+fn every_key_of_the_collectors_exporter_is_known() {
+    let config = good(&file(
+        "logs",
+        "api: {key: \" 0123456789abcdef0123456789abcdef\\n\", site: datadoghq.eu, fail_on_invalid_key: true}
+hostname: web-1
+hostname_detection_timeout: 25s
+metrics:
+  endpoint: \"http://127.0.0.1:1\"
+  delta_ttl: 60
+  resource_attributes_as_tags: true
+  instrumentation_scope_metadata_as_tags: false
+  histograms: {mode: nobuckets, send_aggregation_metrics: true}
+  sums: {cumulative_monotonic_mode: to_delta, initial_cumulative_monotonic_value: keep}
+  summaries: {mode: noquantiles}
+traces: {ignore_resources: [\"GET /health\"], span_name_remappings: {a: b}, span_name_as_resource_name: true,
+  compute_stats_by_span_kind: true, compute_top_level_by_span_kind: true, peer_tags_aggregation: true, peer_tags: [a], trace_buffer: 9}
+logs: {use_compression: true, compression_level: 6, batch_wait: 5}
+host_metadata: {enabled: false, hostname_source: config_or_system, tags: [\"a:b\"], reporter_period: 30m}
+timeout: 3s
+compression: zstd
+retry_on_failure: {enabled: true}
+sending_queue: {num_consumers: 2}
+max_idle_conns: 3",
+    ));
+    let settings = datadog_of(&config);
+    assert!(settings.api_key.equals(KEY));
+    let endpoints = Endpoints {
+        metrics: "http://127.0.0.1:1".into(),
+        logs: "https://http-intake.logs.datadoghq.eu".into(),
+        traces: "https://trace.agent.datadoghq.eu".into(),
+    };
+    assert_eq!((&settings.endpoints, settings.client.compression), (&endpoints, Compression::Zstd));
+    let metrics = &settings.metrics;
+    assert_eq!((metrics.hostname.as_str(), metrics.histogram_mode), ("web-1", HistogramMode::NoBuckets));
+    assert!(metrics.aggregations && metrics.resource_attributes_as_tags);
+    assert!(!metrics.scope_as_tags && !metrics.quantiles);
+    assert_eq!((settings.delta.initial, settings.delta.idle_max), (Initial::Keep, Duration::from_mins(1)));
+    let traces = &settings.traces;
+    assert_eq!((traces.hostname.as_str(), traces.ignore_resources[0].as_str()), ("web-1", "GET /health"));
+    assert_eq!((traces.span_name_remappings["a"].as_str(), traces.peer_tags.as_slice()), ("b", &["a".to_owned()][..]));
+    assert!(traces.span_name_as_resource_name && traces.compute_top_level_by_span_kind);
+}
+
+#[test]
+fn what_cannot_be_meant_is_a_fault_with_what_to_write() {
+    let told = faults(&file(
+        "metrics",
+        "api: {key: not-a-key, site: datadoghq.de}
+send_to: agent
+metrics:
+  histograms: {mode: nobuckets}
+  sums: {cumulative_monotonic_mode: raw_value, initial_cumulative_monotonic_value: keep}
+  report_quantiles: true
+only_metadata: true
+traces: {ignore_resources: [\"(\"], span_name_remappings: {a: }}",
+    ));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:4: exporters.datadog.api.key: expected hexadecimal digits, as Datadog writes its API keys, found something \
+             else (it is not shown)",
+            "c.yaml:4: exporters.datadog.api.site: expected one of datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, \
+             datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com, us2.ddog-gov.com, found \"datadoghq.de\"",
+            "c.yaml:5: exporters.datadog.send_to: sending to a local Agent is not supported yet; expected intake or otlp",
+            "c.yaml:7: exporters.datadog.metrics.histograms.mode: nobuckets without `send_aggregation_metrics: true` sends \
+             nothing of histograms",
+            "c.yaml:8: exporters.datadog.metrics.sums.initial_cumulative_monotonic_value: is only for \
+             `cumulative_monotonic_mode: to_delta`; raw values are sent as they are",
+            "c.yaml:9: exporters.datadog.metrics.report_quantiles: unknown key; known are delta_ttl, endpoint, histograms, \
+             infer_delta_interval, instrumentation_scope_metadata_as_tags, resource_attributes_as_tags, series_max, summaries, \
+             sums",
+            "c.yaml:10: exporters.datadog.only_metadata: is not supported yet; remove it",
+            "c.yaml:11: exporters.datadog.traces.ignore_resources: expected regular expressions, found \"(\"",
+            "c.yaml:11: exporters.datadog.traces.span_name_remappings.a: expected the name to give in place of this one, found \
+             none",
+        ]
+    );
+    let told = faults(&file("metrics", "hostname: web-1"));
+    assert_eq!(told, ["c.yaml:3: exporters.datadog: expected `api: {key: …}`, found none"]);
+}
+
+#[test]
+fn the_intake_of_otlp_has_an_address_of_its_own() {
+    let config = good(&file("traces", &format!("api: {{key: {KEY}, site: us5.datadoghq.com}}\nsend_to: otlp")));
+    let settings = datadog_of(&config);
+    assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Otlp, "https://otlp.us5.datadoghq.com"));
+}

@@ -1,0 +1,32 @@
+//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
+//! metrics as series and sketches, logs as items.
+
+pub mod logs;
+pub mod metrics;
+mod otlp;
+mod resource;
+mod settings;
+mod sketch;
+mod spans;
+pub mod stats;
+mod target;
+pub mod traces;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+
+use super::delivery::Target;
+use std::sync::Arc;
+
+/// The target of an exporter.
+///
+/// # Errors
+/// When an address, a header, the proxy or a file of `tls` cannot be used.
+pub fn open(id: &str, settings: &DatadogSettings) -> anyhow::Result<Arc<dyn Target>> {
+    Ok(match settings.way {
+        Way::Intake => Arc::new(target::Intake::new(id, settings)?),
+        Way::Otlp => Arc::new(otlp::OtlpIntake::new(id, settings)?),
+    })
+}

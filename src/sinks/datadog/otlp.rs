@@ -1,0 +1,73 @@
+//! Datadog's intake of OTLP. It takes metrics delta alone; else requests go out as they came.
+
+use super::DatadogSettings;
+use super::target::with_key;
+use crate::model::signal::Signal;
+use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
+use crate::sinks::otlp::{self, OtlpSettings, Protocol};
+use crate::sinks::settings::Secret;
+use crate::sinks::temporality::ToDelta;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The intake.
+pub(super) struct OtlpIntake {
+    settings: DatadogSettings,
+    traces: Arc<dyn Target>,
+    others: Arc<dyn Target>,
+}
+
+impl OtlpIntake {
+    /// # Errors
+    /// When an address, a header, the proxy or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &DatadogSettings) -> anyhow::Result<OtlpIntake> {
+        let url = |base: &str, signal: &str| Some(format!("{}/v1/{signal}", base.trim_end_matches('/')));
+        let others = OtlpSettings {
+            protocol: Protocol::Http,
+            endpoint: settings.endpoints.metrics.clone(),
+            traces_endpoint: url(&settings.endpoints.traces, "traces"),
+            metrics_endpoint: url(&settings.endpoints.metrics, "metrics"),
+            logs_endpoint: url(&settings.endpoints.logs, "logs"),
+            client: with_key(settings),
+        };
+        // Nobody else has made statistics of the spans.
+        let mut traces = others.clone();
+        traces.client.headers.push(("compute_stats".to_owned(), Secret::new("true")));
+        Ok(OtlpIntake {
+            settings: settings.clone(),
+            traces: otlp::open(id, &traces)?,
+            others: otlp::open(id, &others)?,
+        })
+    }
+
+    fn of(&self, signal: Signal) -> &dyn Target {
+        match signal {
+            Signal::Traces => &*self.traces,
+            Signal::Metrics | Signal::Logs => &*self.others,
+        }
+    }
+}
+
+#[async_trait]
+impl Target for OtlpIntake {
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        self.of(signal).map(signal, request)
+    }
+
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
+        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn Ordered>)
+    }
+
+    async fn send(&self, payload: &Payload) -> Outcome {
+        match self.of(payload.signal).send(payload).await {
+            Outcome::Retry { after, reason } if reason.starts_with("401") || reason.starts_with("403") => {
+                Outcome::Retry {
+                    after,
+                    reason: format!("{reason} (is `api.key` a key of the organization at `api.site`?)"),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What Datadog's products read off a resource: where it runs, and its tags.
+
+mod host;
+mod tags;
+
+pub(super) use host::{Place, place};
+pub(super) use tags::tags;

@@ -1,0 +1,182 @@
+//! Datadog's intakes, as the Agent sends to them.
+
+use super::metrics::{self, SERIES, SKETCHES};
+use super::spans::{self, STATS, TRACES};
+use super::{DatadogSettings, logs};
+use crate::model::signal::Signal;
+use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
+use crate::sinks::settings::{ClientSettings, Compression};
+use crate::sinks::temporality::ToDelta;
+use crate::sinks::web;
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::{Client, StatusCode, Url};
+use std::io::Write as _;
+
+/// zstd's own default.
+const ZSTD_LEVEL: i32 = 3;
+/// What the intake of series takes compressed.
+const SERIES_COMPRESSED_BYTES_MAX: usize = 512_000;
+
+/// The intakes.
+pub(super) struct Intake {
+    settings: DatadogSettings,
+    client: Client,
+    metrics: Url,
+    logs: Url,
+    traces: Url,
+}
+
+/// A client that shows the key with each request.
+pub(super) fn with_key(settings: &DatadogSettings) -> ClientSettings {
+    let mut client = settings.client.clone();
+    client.headers.push(("dd-api-key".to_owned(), settings.api_key.clone()));
+    client
+}
+
+impl Intake {
+    /// # Errors
+    /// When an address, a header, the proxy or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &DatadogSettings) -> anyhow::Result<Intake> {
+        let url = |of: &str, text: &str| {
+            Url::parse(text).with_context(|| {
+                format!("exporters.{id}.{of}.endpoint: expected a URL such as https://host, found {text:?}")
+            })
+        };
+        let metrics = url("metrics", &settings.endpoints.metrics)?;
+        let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
+        let logs = url("logs", &settings.endpoints.logs)?;
+        let traces = url("traces", &settings.endpoints.traces)?;
+        Ok(Intake { settings: settings.clone(), client, metrics, logs, traces })
+    }
+
+    /// The address, type and key of the address of an intake.
+    fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
+        let (base, kind, key) = match route {
+            logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
+            TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
+            STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
+            _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{route}", base.path().trim_end_matches('/')));
+        (url, kind, key)
+    }
+
+    async fn judged(&self, answer: reqwest::Response, endpoint_key: &str) -> Outcome {
+        let status = answer.status();
+        let after = web::retry_after(answer.headers());
+        let is_page = web::is_page(answer.headers());
+        let body = web::beginning(answer).await;
+        if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
+            return Outcome::Retry { after, reason: web::page_of(status) };
+        }
+        let told = told(&body);
+        if status.is_success() {
+            if let Some(errors) = errors(&body) {
+                // The intake has taken the request; which of it has a fault it does not say.
+                tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
+            }
+            return Outcome::delivered();
+        }
+        let reason = format!("{status}: {}", web::cut(&told));
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
+            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
+            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Retry {
+                after,
+                reason: format!("{reason} (is `api.key` a key of the organization at `api.site`?)"),
+            },
+            StatusCode::NOT_FOUND => Outcome::Retry { after, reason: format!("{reason} (is `{endpoint_key}` right?)") },
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retry { after, reason },
+            status if status.is_server_error() || status.is_redirection() => Outcome::Retry { after, reason },
+            _ => Outcome::Refused(reason),
+        }
+    }
+}
+
+#[async_trait]
+impl Target for Intake {
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        match signal {
+            Signal::Metrics => metrics::map(&self.settings.metrics, request),
+            Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
+            Signal::Traces => spans::map(&self.settings.traces, request),
+        }
+    }
+
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
+        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(true))) as Box<dyn Ordered>)
+    }
+
+    fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {
+        match payload.route {
+            SERIES | SKETCHES => metrics::split(payload),
+            logs::LOGS => logs::split(payload),
+            TRACES => spans::split(&self.settings.traces, payload),
+            _ => None,
+        }
+    }
+
+    async fn send(&self, payload: &Payload) -> Outcome {
+        let (url, kind, endpoint_key) = self.intake(payload.route);
+        let (body, encoding) = compress(payload.body.clone(), payload.route, self.settings.client.compression);
+        if payload.route == SERIES && body.len() > SERIES_COMPRESSED_BYTES_MAX {
+            let length = body.len();
+            return Outcome::TooLarge(format!(
+                "{length} bytes of series (compressed), of which the intake takes {SERIES_COMPRESSED_BYTES_MAX}"
+            ));
+        }
+        let mut request = self.client.post(url).header(CONTENT_TYPE, kind).body(body);
+        if let Some(encoding) = encoding {
+            request = request.header(CONTENT_ENCODING, encoding);
+        }
+        match request.send().await {
+            Ok(answer) => self.judged(answer, endpoint_key).await,
+            Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
+        }
+    }
+}
+
+/// What an answer says: text, as far as it can be shown.
+fn told(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What an intake says is wrong though it has taken the request.
+fn errors(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let errors = answer.get("errors")?.as_array().filter(|errors| !errors.is_empty())?;
+    Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
+
+/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there; and
+/// statistics it sends in gzip alone.
+fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
+    let encoding = match (compression, route) {
+        (Compression::None, _) => return (body, None),
+        (Compression::Gzip, SKETCHES) => "deflate",
+        (Compression::Gzip, _) | (Compression::Zstd, STATS) => "gzip",
+        (Compression::Zstd, _) => "zstd",
+    };
+    let level = flate2::Compression::fast();
+    let compressed = match encoding {
+        "deflate" => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), level);
+            encoder.write_all(&body).and_then(|()| encoder.finish())
+        }
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), level);
+            encoder.write_all(&body).and_then(|()| encoder.finish())
+        }
+        _ => zstd::encode_all(&*body, ZSTD_LEVEL),
+    };
+    match compressed {
+        Ok(compressed) => (compressed.into(), Some(encoding)),
+        Err(_) => (body, None),
+    }
+}

@@ -1,0 +1,109 @@
+//! Traces as bodies of requests, none larger than the intake takes.
+
+use super::settings::TraceSettings;
+use super::wire::{AgentPayload, TraceChunk, TracerPayload};
+use bytes::Bytes;
+use prost::Message as _;
+
+/// Bytes of a body that the intake takes, not compressed.
+pub const TRACES_MAX: usize = 3_200_000;
+/// Bytes of a field's tag and length.
+const FRAME: usize = 12;
+
+/// The body of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceBody {
+    /// Spans in it.
+    pub spans: u64,
+    /// The payload.
+    pub body: Bytes,
+}
+
+/// Puts traces into bodies of at most `max` bytes, cut between traces, and within one that is larger between its spans.
+/// The number is that of spans that are larger alone.
+#[must_use]
+pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
+    let mut bodies =
+        Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, goes_on: false, too_large: 0 };
+    bodies.close();
+    for mut payload in traces {
+        let chunks = std::mem::take(&mut payload.chunks);
+        bodies.goes_on = false;
+        for chunk in chunks {
+            bodies.add(&payload, chunk);
+        }
+    }
+    bodies.close();
+    (bodies.done, bodies.too_large)
+}
+
+struct Bodies<'a> {
+    settings: &'a TraceSettings,
+    max: usize,
+    done: Vec<TraceBody>,
+    open: Vec<TracerPayload>,
+    /// Bytes of what is open, rather more than less.
+    size: usize,
+    /// Whether the last payload that is open is of the resource that is being put in.
+    goes_on: bool,
+    too_large: u64,
+}
+
+impl Bodies<'_> {
+    /// Puts a trace into the body that is open, or into the next one. `of` is its payload without traces.
+    fn add(&mut self, of: &TracerPayload, mut chunk: TraceChunk) {
+        let around = self.head() + of.encoded_len() + FRAME;
+        let size = chunk.encoded_len() + FRAME;
+        if around + size > self.max {
+            let half = chunk.spans.len() / 2;
+            if half == 0 {
+                self.too_large += chunk.spans.len() as u64;
+                return;
+            }
+            let spans = chunk.spans.split_off(half);
+            let rest = TraceChunk {
+                priority: chunk.priority,
+                origin: chunk.origin.clone(),
+                spans,
+                tags: chunk.tags.clone(),
+                dropped_trace: chunk.dropped_trace,
+            };
+            self.add(of, chunk);
+            return self.add(of, rest);
+        }
+        if self.size + of.encoded_len() + FRAME + size > self.max {
+            self.close();
+        }
+        match self.open.last_mut().filter(|_| self.goes_on) {
+            Some(last) => last.chunks.push(chunk),
+            None => {
+                self.size += of.encoded_len() + FRAME;
+                self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
+                self.goes_on = true;
+            }
+        }
+        self.size += size;
+    }
+
+    fn head(&self) -> usize {
+        let settings = self.settings;
+        settings.hostname.len() + settings.env.len() + settings.agent_version.len() + 3 * FRAME
+    }
+
+    fn close(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        self.size = self.head();
+        self.goes_on = false;
+        if open.is_empty() {
+            return;
+        }
+        let spans = open.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum();
+        let payload = AgentPayload {
+            host_name: self.settings.hostname.clone(),
+            env: self.settings.env.clone(),
+            tracer_payloads: open,
+            agent_version: self.settings.agent_version.clone(),
+        };
+        self.done.push(TraceBody { spans, body: payload.encode_to_vec().into() });
+    }
+}

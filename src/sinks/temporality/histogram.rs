@@ -1,0 +1,130 @@
+//! From one point of a histogram to the next.
+
+use super::marks;
+use super::steps::{Last, diff, goes_on, is_new, whole};
+use opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The last point of a histogram.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    count: Last,
+    sum: Option<Last>,
+    min: Option<Last>,
+    max: Option<Last>,
+    /// Digest of the bounds.
+    bounds: u64,
+    buckets: Box<[u64]>,
+}
+
+impl Histogram {
+    pub(super) fn of(point: &HistogramDataPoint) -> Histogram {
+        Histogram {
+            count: count_of(point),
+            sum: sum_of(point),
+            min: point.min.map(|min| last_of(point, min)),
+            max: point.max.map(|max| last_of(point, max)),
+            bounds: bounds_of(point),
+            buckets: point.bucket_counts.as_slice().into(),
+        }
+    }
+}
+
+/// What came to a histogram since its last point.
+pub(super) struct Change {
+    since: u64,
+    count: Option<u64>,
+    sum: Option<f64>,
+    is_new_min: bool,
+    is_new_max: bool,
+    buckets: Option<Vec<i64>>,
+}
+
+impl Change {
+    pub(super) fn since(last: &mut Histogram, point: &HistogramDataPoint) -> Change {
+        let now = count_of(point);
+        let since = last.count.time;
+        let is_old = since > now.time;
+        let goes_on = goes_on(now.start, now.time, last.count.start);
+        let mut count = Some(last.count);
+        let added = diff(&mut count, now);
+        last.count = count.unwrap_or(now);
+        let buckets = (!is_old).then(|| last.buckets(point)).flatten().filter(|_| goes_on);
+        Change {
+            since,
+            count: added.filter(|added| *added >= 0.0).map(whole),
+            sum: sum_of(point).and_then(|now| diff(&mut last.sum, now)),
+            is_new_min: point.min.is_some_and(|min| is_new(&mut last.min, last_of(point, min), f64::lt)),
+            is_new_max: point.max.is_some_and(|max| is_new(&mut last.max, last_of(point, max), f64::gt)),
+            buckets,
+        }
+    }
+
+    /// As a mapping of ours reads it; nothing where nothing is known.
+    pub(super) fn marked(self, mut point: HistogramDataPoint) -> Option<HistogramDataPoint> {
+        let exact = self.count.zip(self.sum);
+        if exact.is_none() && self.buckets.is_none() {
+            return None;
+        }
+        let mut bits = marks::CONVERTED;
+        bits |= if exact.is_none() { marks::INEXACT } else { 0 };
+        bits |= if self.is_new_min { 0 } else { marks::MIN_IS_OLD };
+        bits |= if self.is_new_max { 0 } else { marks::MAX_IS_OLD };
+        point.flags = point.flags & !marks::ALL | bits;
+        point.count = exact.map_or(0, |(count, _)| count);
+        point.sum = exact.map(|(_, sum)| sum);
+        match self.buckets {
+            Some(buckets) => {
+                let written = buckets.into_iter().map(|bucket| marks::written(Some(bucket)));
+                point.bucket_counts = written.collect();
+            }
+            None => point.bucket_counts.iter_mut().for_each(|bucket| *bucket = marks::written(None)),
+        }
+        point.start_time_unix_nano = self.since;
+        Some(point)
+    }
+
+    /// As OTLP; nothing where it would not be whole.
+    pub(super) fn plain(self, mut point: HistogramDataPoint) -> Option<HistogramDataPoint> {
+        let (count, sum) = self.count.zip(self.sum)?;
+        let buckets = self.buckets?.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>().ok()?;
+        let (min, max) = (point.min.filter(|_| self.is_new_min), point.max.filter(|_| self.is_new_max));
+        let sum = point.sum.map(|_| sum);
+        point = HistogramDataPoint { count, sum, min, max, bucket_counts: buckets, ..point };
+        point.flags &= !marks::ALL;
+        point.start_time_unix_nano = self.since;
+        Some(point)
+    }
+}
+
+impl Histogram {
+    /// What was added to each bucket; `None` where the bounds are others than before.
+    fn buckets(&mut self, point: &HistogramDataPoint) -> Option<Vec<i64>> {
+        let bounds = bounds_of(point);
+        let before = std::mem::replace(&mut self.buckets, point.bucket_counts.as_slice().into());
+        let is_same = std::mem::replace(&mut self.bounds, bounds) == bounds && before.len() == self.buckets.len();
+        is_same.then(|| {
+            let pairs = self.buckets.iter().zip(&before);
+            pairs.map(|(now, before)| now.wrapping_sub(*before).cast_signed().max(i64::MIN + 1)).collect()
+        })
+    }
+}
+
+fn last_of(point: &HistogramDataPoint, value: f64) -> Last {
+    Last { start: point.start_time_unix_nano, time: point.time_unix_nano, value }
+}
+
+fn count_of(point: &HistogramDataPoint) -> Last {
+    #[expect(clippy::cast_precision_loss, reason = "as Datadog's mapping counts")]
+    let count = point.count as f64;
+    last_of(point, count)
+}
+
+fn sum_of(point: &HistogramDataPoint) -> Option<Last> {
+    Some(point.sum.unwrap_or_default()).filter(|sum| sum.is_finite()).map(|sum| last_of(point, sum))
+}
+
+fn bounds_of(point: &HistogramDataPoint) -> u64 {
+    let bytes: Vec<u8> = point.explicit_bounds.iter().flat_map(|bound| bound.to_bits().to_le_bytes()).collect();
+    xxh3_64(&bytes)
+}

@@ -1,0 +1,266 @@
+//! The stage that makes monotonic sums, histograms and summaries delta, by the rules of Datadog's OTLP mapping:
+//!
+//! - a value is what was added since the last point of its series;
+//! - of a counter's first point, or one after a reset, the value counts where its start is known to lie behind the start of
+//!   this process (else what came before it may have been counted already);
+//! - a histogram's first point, and one after a reset, is left out, for what it holds of others is not known;
+//! - a point that is not newer than the last one is left out.
+
+use super::digest::Digest;
+use super::histogram::{Change, Histogram};
+use super::marks;
+use super::points::{Point, clear_marks};
+use super::state::{Seen, Series, Summary};
+use super::steps::{Last, Step, diff, step, whole};
+use crate::sinks::delivery::Ordered;
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, HistogramDataPoint, Metric, NumberDataPoint, Sum, SummaryDataPoint,
+};
+use prost::Message as _;
+use std::time::{Duration, Instant};
+
+/// OTLP's mark of a point without a value.
+const NO_VALUE: u32 = 1;
+
+/// What becomes of a counter's first value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Initial {
+    /// It counts where its start is known to lie behind the start of this process.
+    #[default]
+    Auto,
+    /// It counts.
+    Keep,
+    /// It does not.
+    Drop,
+}
+
+/// What is made delta, and how.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Monotonic sums are, too; else they stay running totals.
+    pub sums: bool,
+    /// What becomes of a counter's first value.
+    pub initial: Initial,
+    /// When this process began, in Unix nanoseconds.
+    pub started_unix_nano: u64,
+    /// Counters that become gauges of their rate a second.
+    pub rates: &'static [&'static str],
+    /// Points say by [`marks`] what OTLP has no word for, and a histogram whose count is not known stays. Else what goes on
+    /// is OTLP and nothing more.
+    pub marks: bool,
+    /// Series that are followed at most; what comes in of others is left out.
+    pub series_max: usize,
+    /// A series without points for so long is forgotten.
+    pub idle_max: Duration,
+}
+
+/// The stage.
+pub struct ToDelta {
+    rules: Rules,
+    began: Instant,
+    series: Series,
+}
+
+impl ToDelta {
+    /// A stage that has seen nothing yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> ToDelta {
+        let series = Series::new(rules.series_max, rules.idle_max);
+        ToDelta { rules, began: Instant::now(), series }
+    }
+
+    /// Makes a request delta. Says whether anything in it was changed.
+    pub fn rewrite(&mut self, request: &mut ExportMetricsServiceRequest) -> bool {
+        self.series.at(self.began.elapsed());
+        let before = self.series.left_out;
+        let mut changed = false;
+        for resource in &mut request.resource_metrics {
+            for scope in &mut resource.scope_metrics {
+                let digest = Digest::of(resource.resource.as_ref(), scope.scope.as_ref());
+                for metric in &mut scope.metrics {
+                    changed |= self.metric(&digest, metric);
+                }
+            }
+        }
+        if self.series.left_out > before {
+            let (series_max, left_out) = (self.rules.series_max, self.series.left_out);
+            if before == 0 {
+                tracing::warn!(
+                    series_max,
+                    left_out,
+                    "more series of running totals than are followed: new ones are left out until others have ended"
+                );
+            }
+        }
+        changed
+    }
+
+    fn metric(&mut self, scope: &Digest, metric: &mut Metric) -> bool {
+        let digest = scope.metric(&metric.name);
+        let Some(data) = &mut metric.data else { return false };
+        match data {
+            Data::Sum(sum) if self.rules.sums && sum.is_monotonic && is_total(sum.aggregation_temporality) => {
+                if self.rules.rates.contains(&metric.name.as_str()) {
+                    let data_points = self.points(&digest, std::mem::take(&mut sum.data_points), Self::rate);
+                    metric.data = Some(Data::Gauge(Gauge { data_points }));
+                } else {
+                    let data_points = self.points(&digest, std::mem::take(&mut sum.data_points), Self::number);
+                    metric.data = Some(Data::Sum(Sum {
+                        data_points,
+                        aggregation_temporality: AggregationTemporality::Delta.into(),
+                        is_monotonic: true,
+                    }));
+                }
+                true
+            }
+            Data::Histogram(histogram) if is_total(histogram.aggregation_temporality) => {
+                histogram.data_points =
+                    self.points(&digest, std::mem::take(&mut histogram.data_points), Self::histogram);
+                histogram.aggregation_temporality = AggregationTemporality::Delta.into();
+                true
+            }
+            Data::Summary(summary) if self.rules.marks => {
+                summary.data_points = self.points(&digest, std::mem::take(&mut summary.data_points), Self::summary);
+                true
+            }
+            data => clear_marks(data),
+        }
+    }
+
+    /// Points that are left, each as `rewrite` leaves it. The number of a point among its metric's is told, too: Datadog's
+    /// mapping counts first values of the first point alone.
+    fn points<P: Point>(
+        &mut self,
+        digest: &Digest,
+        points: Vec<P>,
+        rewrite: fn(&mut Self, u128, P, usize) -> Option<P>,
+    ) -> Vec<P> {
+        let kept = points.into_iter().enumerate().filter(|(_, point)| point.flags() & NO_VALUE == 0);
+        kept.filter_map(|(number, point)| {
+            let key = digest.point(point.attributes());
+            rewrite(self, key, point, number)
+        })
+        .collect()
+    }
+
+    fn number(&mut self, key: u128, mut point: NumberDataPoint, number: usize) -> Option<NumberDataPoint> {
+        let value = value_of(&point);
+        if !value.is_finite() {
+            // The mapping says that it takes no such value.
+            return Some(point);
+        }
+        let (start, time) = (point.start_time_unix_nano, point.time_unix_nano);
+        let added = match self.monotonic(key, Last { start, time, value }) {
+            Step::Old => return None,
+            Step::Added { value, since } => {
+                point.start_time_unix_nano = since;
+                value
+            }
+            Step::First if number == 0 && self.counts_first(start, time) => value,
+            Step::First => return None,
+        };
+        point.value = Some(Value::AsDouble(added));
+        point.flags = self.marked(point.flags, marks::CONVERTED);
+        Some(point)
+    }
+
+    fn rate(&mut self, key: u128, mut point: NumberDataPoint, _number: usize) -> Option<NumberDataPoint> {
+        let value = value_of(&point);
+        if !value.is_finite() {
+            return Some(point);
+        }
+        let (start, time) = (point.start_time_unix_nano, point.time_unix_nano);
+        let Step::Added { value, since } = self.monotonic(key, Last { start, time, value }) else { return None };
+        let seconds = Duration::from_nanos(time.saturating_sub(since)).as_secs_f64();
+        point.value = Some(Value::AsDouble(value / seconds));
+        Some(point)
+    }
+
+    /// The step of a value that only a reset lets go down.
+    fn monotonic(&mut self, key: u128, now: Last) -> Step {
+        match self.series.get(key) {
+            Some(Seen::Sum(last)) => step(last, now),
+            _ => {
+                self.series.put(key, Seen::Sum(now));
+                Step::First
+            }
+        }
+    }
+
+    fn counts_first(&self, start: u64, time: u64) -> bool {
+        match self.rules.initial {
+            Initial::Auto => self.rules.started_unix_nano < start && start != time,
+            Initial::Keep => true,
+            Initial::Drop => false,
+        }
+    }
+
+    fn summary(&mut self, key: u128, mut point: SummaryDataPoint, number: usize) -> Option<SummaryDataPoint> {
+        let (start, time) = (point.start_time_unix_nano, point.time_unix_nano);
+        #[expect(clippy::cast_precision_loss, reason = "as Datadog's mapping counts")]
+        let count_now = Last { start, time, value: point.count as f64 };
+        let sum_now = point.sum.is_finite().then_some(Last { start, time, value: point.sum });
+        let (counted, summed) = match self.series.get(key) {
+            Some(Seen::Summary(last)) => {
+                (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
+            }
+            _ => {
+                self.series.put(key, Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now })));
+                (Step::First, None)
+            }
+        };
+        let count = match counted {
+            Step::Added { value, .. } => Some(value),
+            Step::First if number == 0 && self.counts_first(start, time) => Some(count_now.value),
+            Step::First | Step::Old => None,
+        };
+        let mut bits = marks::CONVERTED;
+        if count.is_none() {
+            bits |= marks::INEXACT;
+        }
+        point.count = whole(count.unwrap_or_default());
+        point.sum = summed.unwrap_or(f64::NAN);
+        point.flags = self.marked(point.flags, bits);
+        Some(point)
+    }
+
+    fn histogram(&mut self, key: u128, point: HistogramDataPoint, _number: usize) -> Option<HistogramDataPoint> {
+        let change = match self.series.get(key) {
+            Some(Seen::Histogram(last)) => Change::since(last, &point),
+            _ => {
+                self.series.put(key, Seen::Histogram(Box::new(Histogram::of(&point))));
+                return None;
+            }
+        };
+        if self.rules.marks { change.marked(point) } else { change.plain(point) }
+    }
+
+    fn marked(&self, flags: u32, bits: u32) -> u32 {
+        let flags = flags & !marks::ALL;
+        if self.rules.marks { flags | bits } else { flags }
+    }
+}
+
+impl Ordered for ToDelta {
+    fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
+        let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
+        Ok(if self.rewrite(&mut decoded) { decoded.encode_to_vec().into() } else { request })
+    }
+}
+
+fn is_total(temporality: i32) -> bool {
+    temporality == i32::from(AggregationTemporality::Cumulative)
+}
+
+fn value_of(point: &NumberDataPoint) -> f64 {
+    match point.value {
+        Some(Value::AsDouble(value)) => value,
+        #[expect(clippy::cast_precision_loss, reason = "as Datadog's mapping counts")]
+        Some(Value::AsInt(value)) => value as f64,
+        None => 0.0,
+    }
+}

@@ -1,0 +1,203 @@
+//! Datadog's own code, and the comparison with it.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use serde_json::{Value, json};
+use spanwise::sinks::datadog::stats;
+use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+/// Bytes in base64, as Go reads them.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let of = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
+        let bits = of(0) << 16 | of(1) << 8 | of(2);
+        for (index, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            out.push(if index <= group.len() { char::from(LETTERS[(bits >> shift & 63) as usize]) } else { '=' });
+        }
+    }
+    out
+}
+
+/// A request, and how it is to be mapped.
+pub(crate) struct Question {
+    pub(crate) settings: TraceSettings,
+    /// Other settings that we map by, for a fault.
+    pub(crate) fault: Option<TraceSettings>,
+    pub(crate) request: ExportTraceServiceRequest,
+    pub(crate) now: i64,
+}
+
+impl Question {
+    pub(crate) const fn new(settings: TraceSettings, request: ExportTraceServiceRequest, now: i64) -> Question {
+        Question { settings, fault: None, request, now }
+    }
+
+    /// Whether some trace of it stands for several.
+    fn sampled(&self) -> bool {
+        let scopes = self.request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
+        let rated = |span: &Span| {
+            !span.trace_state.is_empty() || span.attributes.iter().any(|entry| entry.key == "_sample_rate")
+        };
+        scopes.flat_map(|scope| &scope.spans).any(rated)
+    }
+
+    /// The line that Datadog's program reads: the request, and what is made of it here.
+    fn line(&self) -> Value {
+        let settings = &self.settings;
+        let ours = self.fault.as_ref().unwrap_or(settings);
+        let converted = convert(&self.request.resource_spans, ours, self.now);
+        let (traces, too_large) = bodies(converted.traces, ours, TRACES_MAX);
+        assert_eq!(too_large, 0, "no generated span is larger than a body may be");
+        let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
+        json!({
+            "settings": {
+                "hostname": settings.hostname,
+                "agent_version": settings.agent_version,
+                "compute_stats_by_span_kind": settings.compute_stats_by_span_kind,
+                "compute_top_level_by_span_kind": settings.compute_top_level_by_span_kind,
+                "peer_tags_aggregation": settings.peer_tags_aggregation,
+                "peer_tags": settings.peer_tags,
+                "ignore_resources": settings.ignore_resources.iter().map(|ignored| ignored.as_str()).collect::<Vec<_>>(),
+                "span_name_remappings": settings.span_name_remappings,
+                "span_name_as_resource_name": settings.span_name_as_resource_name,
+            },
+            "request": base64(&self.request.encode_to_vec()),
+            "traces": traces.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "stats": counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Has Datadog's program answer all of them.
+pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::path::Path>) -> Vec<Value> {
+    let mut input = tempfile::tempfile().expect("a temporary file");
+    for question in questions {
+        writeln!(input, "{}", question.line()).expect("room on the disk");
+    }
+    std::io::Seek::rewind(&mut input).expect("a file");
+    let mut command = Command::new(program);
+    command.arg("traces").stdin(Stdio::from(input)).stdout(Stdio::piped());
+    if let Some(folder) = coverage {
+        command.env("GOCOVERDIR", folder);
+    }
+    let mut child = command.spawn().expect("Datadog's program starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let answers = lines.map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")).collect();
+    assert!(child.wait().expect("a child").success(), "Datadog's program ended well");
+    answers
+}
+
+/// What was compared, by kind, and what differed.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) compared: BTreeMap<&'static str, (u64, u64)>,
+    pub(crate) differences: Vec<String>,
+}
+
+impl Report {
+    /// Holds what we made against what the Agent made.
+    pub(crate) fn compare(&mut self, index: usize, question: &Question, answer: &Value) {
+        let (agent, ours) = (&answer["agent"], &answer["spanwise"]);
+        self.list(
+            &format!("request {index}: payload"),
+            "payloads",
+            &agent["traces"],
+            &ours["traces"],
+            |report, at, one, other| {
+                report.fields(at, "payload fields", one, other, &["chunks"], 0);
+                report.list(
+                    &format!("{at} chunk"),
+                    "chunks",
+                    &one["chunks"],
+                    &other["chunks"],
+                    |report, at, one, other| {
+                        report.fields(at, "chunk fields", one, other, &["spans"], 0);
+                        report.list(
+                            &format!("{at} span"),
+                            "spans",
+                            &one["spans"],
+                            &other["spans"],
+                            |report, at, one, other| {
+                                report.fields(at, "span fields", one, other, &["meta", "metrics"], 0);
+                                report.fields(at, "text tags", &one["meta"], &other["meta"], &[], 0);
+                                report.fields(at, "number tags", &one["metrics"], &other["metrics"], &[], 0);
+                            },
+                        );
+                    },
+                );
+            },
+        );
+        // Fractions of hits are rounded by chance on both sides.
+        let slack = u64::from(question.sampled());
+        self.list(
+            &format!("request {index}: group"),
+            "stats groups",
+            &agent["stats"],
+            &ours["stats"],
+            |report, at, one, other| {
+                report.fields(at, "stats fields", one, other, &["ok", "failed"], slack);
+                report.fields(at, "sketch bins", &one["ok"], &other["ok"], &[], 0);
+                report.fields(at, "sketch bins", &one["failed"], &other["failed"], &[], 0);
+            },
+        );
+    }
+
+    fn count(&mut self, kind: &'static str, difference: Option<String>) {
+        let (compared, different) = self.compared.entry(kind).or_default();
+        *compared += 1;
+        *different += u64::from(difference.is_some());
+        self.differences.extend(difference);
+    }
+
+    fn list(
+        &mut self,
+        at: &str,
+        kind: &'static str,
+        agent: &Value,
+        ours: &Value,
+        mut each: impl FnMut(&mut Report, &str, &Value, &Value),
+    ) {
+        let empty = Vec::new();
+        let (agent, ours) = (agent.as_array().unwrap_or(&empty), ours.as_array().unwrap_or(&empty));
+        for index in 0..agent.len().max(ours.len()) {
+            let at = format!("{at} {index}");
+            match (agent.get(index), ours.get(index)) {
+                (Some(one), Some(other)) => {
+                    self.count(kind, None);
+                    each(self, &at, one, other);
+                }
+                (one, other) => self.count(kind, Some(format!("{at}: {one:?} against {other:?}"))),
+            }
+        }
+    }
+
+    fn fields(&mut self, at: &str, kind: &'static str, agent: &Value, ours: &Value, but: &[&str], slack: u64) {
+        let empty = serde_json::Map::new();
+        let (agent, ours) = (agent.as_object().unwrap_or(&empty), ours.as_object().unwrap_or(&empty));
+        let keys: std::collections::BTreeSet<&String> = agent.keys().chain(ours.keys()).collect();
+        for key in keys.into_iter().filter(|key| !but.contains(&key.as_str())) {
+            let (one, other) = (agent.get(key), ours.get(key));
+            let near = || match (one.and_then(Value::as_u64), other.and_then(Value::as_u64)) {
+                (Some(one), Some(other)) => one.abs_diff(other) <= slack,
+                _ => false,
+            };
+            let differs = one != other && !near();
+            self.count(kind, differs.then(|| format!("{at} {key}: Agent {one:?}, Spanwise {other:?}")));
+        }
+    }
+
+    /// The table that is shown.
+    pub(crate) fn table(&self) -> String {
+        let mut out = format!("{:<16}{:>12}{:>13}\n", "kind", "compared", "differences");
+        for (kind, (compared, different)) in &self.compared {
+            out.push_str(&format!("{kind:<16}{compared:>12}{different:>13}\n"));
+        }
+        out
+    }
+}
