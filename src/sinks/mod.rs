@@ -18,5 +18,4 @@ pub mod targets;
 pub mod temporality;
 pub mod tls;
 
-mod temporality;
 mod web;
