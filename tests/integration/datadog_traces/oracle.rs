@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::stats;
-use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
+use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -52,9 +52,11 @@ impl Question {
         let settings = &self.settings;
         let ours = self.fault.as_ref().unwrap_or(settings);
         let converted = convert(&self.request.resource_spans, ours, self.now);
+        let (local, _) = agent_bodies(converted.traces.clone(), ours, TRACES_MAX);
         let (traces, too_large) = bodies(converted.traces, ours, TRACES_MAX);
         assert_eq!(too_large, 0, "no generated span is larger than a body may be");
         let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
+        let local_counts = stats::agent_bodies(&converted.stats, stats::ENTRIES_MAX);
         json!({
             "settings": {
                 "hostname": settings.hostname,
@@ -70,6 +72,8 @@ impl Question {
             "request": base64(&self.request.encode_to_vec()),
             "traces": traces.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
             "stats": counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "local_traces": local.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "local_stats": local_counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
         })
     }
 }
@@ -83,9 +87,9 @@ pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::
     std::io::Seek::rewind(&mut input).expect("a file");
     let mut command = Command::new(program);
     command.arg("traces").stdin(Stdio::from(input)).stdout(Stdio::piped());
-    if let Some(folder) = coverage {
-        command.env("GOCOVERDIR", folder);
-    }
+    // It counts which of its statements ran, whether anybody looks or not.
+    let unread = tempfile::tempdir().expect("a temporary folder");
+    command.env("GOCOVERDIR", coverage.unwrap_or(unread.path()));
     let mut child = command.spawn().expect("Datadog's program starts");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let answers = lines.map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")).collect();
@@ -133,6 +137,11 @@ impl Report {
                 );
             },
         );
+        // What a local Agent is sent is the same in another form.
+        let locally = (ours["traces"] != answer["local"]["traces"]).then(|| format!("request {index}: local traces"));
+        self.count("local traces", locally);
+        let locally = (ours["stats"] != answer["local"]["stats"]).then(|| format!("request {index}: local statistics"));
+        self.count("local stats", locally);
         // Fractions of hits are rounded by chance on both sides.
         let slack = u64::from(question.sampled());
         self.list(
