@@ -1,4 +1,4 @@
-//! MessagePack, as Datadog's Agent and intake read it: maps whose keys are names.
+//! `MessagePack`, as Datadog's Agent and intake read it: maps whose keys are names.
 
 use bytes::Bytes;
 use rmp::encode::{

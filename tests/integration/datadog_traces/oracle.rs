@@ -3,10 +3,12 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use regex::Regex;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::stats;
 use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
@@ -65,7 +67,7 @@ impl Question {
                 "compute_top_level_by_span_kind": settings.compute_top_level_by_span_kind,
                 "peer_tags_aggregation": settings.peer_tags_aggregation,
                 "peer_tags": settings.peer_tags,
-                "ignore_resources": settings.ignore_resources.iter().map(|ignored| ignored.as_str()).collect::<Vec<_>>(),
+                "ignore_resources": settings.ignore_resources.iter().map(Regex::as_str).collect::<Vec<_>>(),
                 "span_name_remappings": settings.span_name_remappings,
                 "span_name_as_resource_name": settings.span_name_as_resource_name,
             },
@@ -205,7 +207,7 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut out = format!("{:<16}{:>12}{:>13}\n", "kind", "compared", "differences");
         for (kind, (compared, different)) in &self.compared {
-            out.push_str(&format!("{kind:<16}{compared:>12}{different:>13}\n"));
+            let _infallible = writeln!(out, "{kind:<16}{compared:>12}{different:>13}");
         }
         out
     }

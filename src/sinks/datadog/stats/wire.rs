@@ -1,4 +1,4 @@
-//! Statistics as MessagePack, as `/api/v0.2/stats` takes it.
+//! Statistics as `MessagePack`, as `/api/v0.2/stats` takes it.
 
 use super::{Bucket, ClientStats, Group, GroupKey, StatsPayload};
 use crate::sinks::datadog::msgpack::Writer;

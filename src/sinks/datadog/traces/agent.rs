@@ -1,4 +1,4 @@
-//! Traces as a local Agent takes them: `/v0.7/traces`, in MessagePack, those of one resource at once.
+//! Traces as a local Agent takes them: `/v0.7/traces`, in `MessagePack`, those of one resource at once.
 //!
 //! The request has to say `Datadog-Client-Computed-Stats: yes` and `Datadog-Client-Computed-Top-Level: yes`, for both has
 //! been done here, and `X-Datadog-Trace-Count` with the number of traces.

@@ -27,7 +27,7 @@ pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) 
     split(traces, settings, max, false)
 }
 
-/// The same for `/v0.7/traces` of a local Agent, which takes the traces of one resource at once, in MessagePack. Their
+/// The same for `/v0.7/traces` of a local Agent, which takes the traces of one resource at once, in `MessagePack`. Their
 /// size is measured in protobuf, which is somewhat smaller; the Agent takes 25 MB.
 #[must_use]
 pub fn agent_bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
@@ -91,13 +91,12 @@ impl Bodies<'_> {
         if self.size + of.encoded_len() + FRAME + size > self.max {
             self.close();
         }
-        match self.open.last_mut().filter(|_| self.goes_on) {
-            Some(last) => last.chunks.push(chunk),
-            None => {
-                self.size += of.encoded_len() + FRAME;
-                self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
-                self.goes_on = true;
-            }
+        if let Some(last) = self.open.last_mut().filter(|_| self.goes_on) {
+            last.chunks.push(chunk);
+        } else {
+            self.size += of.encoded_len() + FRAME;
+            self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
+            self.goes_on = true;
         }
         self.size += size;
     }
