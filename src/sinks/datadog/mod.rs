@@ -3,6 +3,7 @@
 
 pub mod logs;
 pub mod metrics;
+mod msgpack;
 mod otlp;
 mod resource;
 mod settings;

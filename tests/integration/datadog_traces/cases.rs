@@ -50,6 +50,8 @@ pub(crate) fn all(now: i64) -> Vec<ExportTraceServiceRequest> {
     let mut all = vec![request(shop(), vec![]), request(vec![], vec![span(1, 2, now, vec![])])];
     all.extend(shapes(now));
     all.extend(single(now));
+    all.extend(places(now));
+    all.extend(bounds(now));
     all.push(family(now));
     all.push(told(now));
     all.push(sampled(now));
@@ -132,6 +134,86 @@ pub(crate) fn statement(statement: &str, now: i64) -> ExportTraceServiceRequest 
 
 /// Statements whose escapes Datadog's own code reads one way after another, so that each stands alone.
 const ESCAPED: &[&str] = &["SELECT 'a\\'b' FROM t", "SELECT 'c:\\' FROM t WHERE x = 1"];
+
+/// Resources that run on a platform, with all that tells it, and with one of its attributes missing.
+fn places(now: i64) -> Vec<ExportTraceServiceRequest> {
+    let azure = ["service.name", "cloud.account.id", "azure.resource_group.name", "host.name"];
+    let google = ["cloud.account.id", "cloud.region", "faas.name", "faas.instance", "host.name"];
+    let platforms: &[(&str, &str, &[&str])] = &[
+        ("cloud.platform", "azure.functions", &azure),
+        ("cloud.platform", "azure_functions", &azure),
+        ("cloud.platform", "azure.app_service", &azure),
+        ("cloud.platform", "azure_app_service", &azure),
+        ("cloud.platform", "azure.container_apps", &azure),
+        ("cloud.platform", "gcp_cloud_run", &google),
+        ("cloud.platform", "gcp_cloud_functions", &google),
+        (
+            "gcp.cloud_run.job.execution",
+            "job",
+            &["cloud.platform=gcp_cloud_run", "cloud.account.id", "cloud.region", "faas.name", "faas.instance"],
+        ),
+        ("aws.ecs.launchtype", "fargate", &["aws.ecs.task.arn", "host.name", "host.id"]),
+        ("cloud.provider", "aws", &["host.id", "host.name", "k8s.node.name"]),
+        ("cloud.provider", "gcp", &["host.name=vm.zone.c.project.internal", "cloud.account.id"]),
+        ("cloud.provider", "azure", &["host.id", "host.name"]),
+        ("k8s.node.name", "node", &["k8s.cluster.name", "host.name"]),
+        ("host.name", "localhost", &["host.id", "host"]),
+        ("datadog.host.name", "mine", &["host", "cloud.provider=aws", "host.id"]),
+    ];
+    let mut all = Vec::new();
+    for (key, value, others) in platforms {
+        for missing in 0..=others.len() {
+            let other = |other: &&str| {
+                other.split_once('=').map_or_else(|| text(other, "some"), |(key, value)| text(key, value))
+            };
+            let kept = others.iter().enumerate().filter(|(index, _)| *index != missing).map(|(_, name)| other(name));
+            let resource = std::iter::once(text(key, value)).chain(kept).collect();
+            all.push(request(resource, vec![span(1, 2, now, vec![])]));
+        }
+    }
+    all
+}
+
+/// Texts that are too long, rates of every type, services that are not their process's, spans whose ids are their trace's.
+fn bounds(now: i64) -> Vec<ExportTraceServiceRequest> {
+    let long = "long name ".repeat(700);
+    let with = |kind, attributes| request(shop(), vec![span(1, kind, now, attributes)]);
+    let mut all: Vec<_> = ["resource.name", "span.type", "service.name", "operation.name", "peer.service", "x"]
+        .into_iter()
+        .map(|key| with(3, vec![text(key, &long)]))
+        .collect();
+    all.push(with(3, vec![text("resource.name", &"SELECT 'x', ".repeat(600)), text("span.type", "sql")]));
+    for rate in [
+        Value::IntValue(1),
+        Value::IntValue(0),
+        Value::StringValue("0.5".to_owned()),
+        Value::DoubleValue(0.25),
+        Value::DoubleValue(-1.0),
+    ] {
+        all.push(with(2, vec![pair("_sample_rate", rate)]));
+    }
+    for kind in 0..KINDS {
+        all.push(with(
+            kind,
+            vec![
+                text("_dd.base_service", "Base"),
+                text("peer.service", "Peer"),
+                text("_dd.measured", "1"),
+                int("_dd.measured", 1),
+            ],
+        ));
+    }
+    let own = Span {
+        trace_id: [[0; 8], [5; 8]].concat(),
+        span_id: vec![5; 8],
+        parent_span_id: vec![5; 8],
+        ..span(5, 2, now, vec![])
+    };
+    let alone = Span { parent_span_id: vec![6; 8], ..span(6, 2, now, vec![]) };
+    all.push(request(shop(), vec![own]));
+    all.push(request(shop(), vec![alone]));
+    all
+}
 
 /// A trace of two services, with a parent that is not there.
 fn family(now: i64) -> ExportTraceServiceRequest {

@@ -93,7 +93,7 @@ impl Generator {
     fn scope(&mut self) -> ScopeSpans {
         let mut scope = InstrumentationScope::default();
         if self.maybe(2, "scope name") {
-            scope.name = self.pick(&["io.opentelemetry.http", "Lib Ünï", "x"]).to_owned();
+            self.pick(&["io.opentelemetry.http", "Lib Ünï", "x"]).clone_into(&mut scope.name);
         }
         if self.maybe(2, "scope version") {
             "1.2.3".clone_into(&mut scope.version);
@@ -231,7 +231,7 @@ impl Generator {
         if self.maybe(40, "halves of a trace's id") {
             let half = ["1111111111111111", "2222222222222222"];
             for span in &mut list {
-                let half = self.pick(&half[..if self.state % 3 == 0 { 2 } else { 1 }]);
+                let half = self.pick(&half[..if self.state.is_multiple_of(3) { 2 } else { 1 }]);
                 span.attributes.push(text("_dd.p.tid", half));
             }
         }

@@ -3,10 +3,12 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use regex::Regex;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::stats;
-use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, bodies, convert};
+use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
@@ -52,9 +54,11 @@ impl Question {
         let settings = &self.settings;
         let ours = self.fault.as_ref().unwrap_or(settings);
         let converted = convert(&self.request.resource_spans, ours, self.now);
+        let (local, _) = agent_bodies(converted.traces.clone(), ours, TRACES_MAX);
         let (traces, too_large) = bodies(converted.traces, ours, TRACES_MAX);
         assert_eq!(too_large, 0, "no generated span is larger than a body may be");
         let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
+        let local_counts = stats::agent_bodies(&converted.stats, stats::ENTRIES_MAX);
         json!({
             "settings": {
                 "hostname": settings.hostname,
@@ -63,13 +67,15 @@ impl Question {
                 "compute_top_level_by_span_kind": settings.compute_top_level_by_span_kind,
                 "peer_tags_aggregation": settings.peer_tags_aggregation,
                 "peer_tags": settings.peer_tags,
-                "ignore_resources": settings.ignore_resources.iter().map(|ignored| ignored.as_str()).collect::<Vec<_>>(),
+                "ignore_resources": settings.ignore_resources.iter().map(Regex::as_str).collect::<Vec<_>>(),
                 "span_name_remappings": settings.span_name_remappings,
                 "span_name_as_resource_name": settings.span_name_as_resource_name,
             },
             "request": base64(&self.request.encode_to_vec()),
             "traces": traces.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
             "stats": counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "local_traces": local.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "local_stats": local_counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
         })
     }
 }
@@ -83,9 +89,9 @@ pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::
     std::io::Seek::rewind(&mut input).expect("a file");
     let mut command = Command::new(program);
     command.arg("traces").stdin(Stdio::from(input)).stdout(Stdio::piped());
-    if let Some(folder) = coverage {
-        command.env("GOCOVERDIR", folder);
-    }
+    // It counts which of its statements ran, whether anybody looks or not.
+    let unread = tempfile::tempdir().expect("a temporary folder");
+    command.env("GOCOVERDIR", coverage.unwrap_or(unread.path()));
     let mut child = command.spawn().expect("Datadog's program starts");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let answers = lines.map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")).collect();
@@ -133,6 +139,11 @@ impl Report {
                 );
             },
         );
+        // What a local Agent is sent is the same in another form.
+        let locally = (ours["traces"] != answer["local"]["traces"]).then(|| format!("request {index}: local traces"));
+        self.count("local traces", locally);
+        let locally = (ours["stats"] != answer["local"]["stats"]).then(|| format!("request {index}: local statistics"));
+        self.count("local stats", locally);
         // Fractions of hits are rounded by chance on both sides.
         let slack = u64::from(question.sampled());
         self.list(
@@ -196,7 +207,7 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut out = format!("{:<16}{:>12}{:>13}\n", "kind", "compared", "differences");
         for (kind, (compared, different)) in &self.compared {
-            out.push_str(&format!("{kind:<16}{compared:>12}{different:>13}\n"));
+            let _infallible = writeln!(out, "{kind:<16}{compared:>12}{different:>13}");
         }
         out
     }

@@ -61,6 +61,9 @@ type question struct {
 	Request  []byte          `json:"request"`
 	Traces   [][]byte        `json:"traces"`
 	Stats    [][]byte        `json:"stats"`
+	// For a local Agent, in MessagePack: one resource and one key of statistics each.
+	LocalTraces [][]byte `json:"local_traces"`
+	LocalStats  [][]byte `json:"local_stats"`
 }
 
 type side struct {
@@ -71,6 +74,7 @@ type side struct {
 type answer struct {
 	Agent    side `json:"agent"`
 	Spanwise side `json:"spanwise"`
+	Local    side `json:"local"`
 }
 
 func traces(in io.Reader, out io.Writer) error {
@@ -104,6 +108,9 @@ func traces(in io.Reader, out io.Writer) error {
 			return err
 		}
 		if told.Spanwise, err = decode(asked); err != nil {
+			return err
+		}
+		if told.Local, err = decodeLocal(asked, agents[key].conf); err != nil {
 			return err
 		}
 		if err := encoder.Encode(told); err != nil {
@@ -232,7 +239,7 @@ func inOrder(payload *pb.TracerPayload, spans ptrace.ResourceSpans) {
 // === what Spanwise sends ===
 
 func decode(asked question) (side, error) {
-	var found side
+	found := side{Stats: []counted{}}
 	var all []*pb.TracerPayload
 	for _, body := range asked.Traces {
 		var message pb.AgentPayload
@@ -250,6 +257,27 @@ func decode(asked question) (side, error) {
 		found.Stats = append(found.Stats, statistics(&message)...)
 	}
 	return found, nil
+}
+
+// decodeLocal reads bodies for a local Agent as its receiver does.
+func decodeLocal(asked question, conf *config.AgentConfig) (side, error) {
+	var all []*pb.TracerPayload
+	for _, body := range asked.LocalTraces {
+		var message pb.TracerPayload
+		if _, err := message.UnmarshalMsg(body); err != nil {
+			return side{}, fmt.Errorf("our traces for an Agent: %w", err)
+		}
+		all = append(all, &message)
+	}
+	counts := &pb.StatsPayload{AgentHostname: conf.Hostname, AgentEnv: conf.DefaultEnv, AgentVersion: conf.AgentVersion}
+	for _, body := range asked.LocalStats {
+		var message pb.ClientStatsPayload
+		if err := msgp.Decode(bytes.NewReader(body), &message); err != nil {
+			return side{}, fmt.Errorf("our statistics for an Agent: %w", err)
+		}
+		counts.Stats = append(counts.Stats, &message)
+	}
+	return side{Traces: payloads(all), Stats: statistics(counts)}, nil
 }
 
 // === one form for both ===

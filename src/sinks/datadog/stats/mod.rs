@@ -13,7 +13,7 @@ mod tests;
 mod wire;
 
 pub use sketch::Sketch;
-pub use wire::{ENTRIES_MAX, StatsBody, bodies};
+pub use wire::{ENTRIES_MAX, StatsBody, agent_bodies, bodies};
 
 pub(super) use concentrate::Concentrator;
 

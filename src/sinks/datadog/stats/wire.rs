@@ -1,8 +1,8 @@
-//! Statistics as MessagePack, as `/api/v0.2/stats` takes it.
+//! Statistics as `MessagePack`, as `/api/v0.2/stats` takes it.
 
 use super::{Bucket, ClientStats, Group, GroupKey, StatsPayload};
+use crate::sinks::datadog::msgpack::Writer;
 use bytes::Bytes;
-use rmp::encode::{write_array_len, write_bin, write_bool, write_map_len, write_str, write_uint};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Groups of a body that the Agent sends at once, about 1.5 MB of them.
@@ -17,9 +17,27 @@ pub struct StatsBody {
     pub body: Bytes,
 }
 
-/// Puts statistics into bodies of at most `max` groups. None where there are no statistics.
+/// Puts statistics into bodies of at most `max` groups, for the intake. None where there are no statistics.
 #[must_use]
 pub fn bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
+    let parts = parts(payload, max);
+    let split = parts.len() > 1;
+    parts.iter().map(|part| body(payload, part, split)).collect()
+}
+
+/// Puts statistics into bodies of at most `max` groups, for `/v0.6/stats` of a local Agent, which takes those of one
+/// [`super::PayloadKey`] at once.
+#[must_use]
+pub fn agent_bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
+    let one = |stats: &ClientStats| {
+        let mut out = Writer::default();
+        client(stats, &mut out);
+        StatsBody { entries: entries(std::slice::from_ref(stats)), body: out.done() }
+    };
+    parts(payload, max).iter().flatten().map(one).collect()
+}
+
+fn parts(payload: &StatsPayload, max: usize) -> Vec<Vec<ClientStats>> {
     let mut parts: Vec<Vec<ClientStats>> = Vec::new();
     let mut room = 0;
     for stats in &payload.stats {
@@ -38,18 +56,23 @@ pub fn bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
                     open = true;
                 }
                 let bucket = Bucket { start: bucket.start, duration: bucket.duration, groups: now.to_vec() };
-                part.last_mut().into_iter().for_each(|stats| stats.buckets.push(bucket.clone()));
+                if let Some(stats) = part.last_mut() {
+                    stats.buckets.push(bucket);
+                }
                 room -= now.len();
                 later = rest;
             }
         }
     }
-    let split = parts.len() > 1;
-    parts.iter().map(|part| body(payload, part, split)).collect()
+    parts
+}
+
+fn entries(part: &[ClientStats]) -> usize {
+    part.iter().flat_map(|stats| &stats.buckets).map(|bucket| bucket.groups.len()).sum()
 }
 
 fn body(payload: &StatsPayload, part: &[ClientStats], split: bool) -> StatsBody {
-    let mut out = Writer(Vec::new());
+    let mut out = Writer::default();
     out.map(6);
     out.text("AgentHostname", &payload.agent_hostname);
     out.text("AgentEnv", &payload.agent_env);
@@ -57,8 +80,7 @@ fn body(payload: &StatsPayload, part: &[ClientStats], split: bool) -> StatsBody 
     out.text("AgentVersion", &payload.agent_version);
     out.truth("ClientComputed", false);
     out.truth("SplitPayload", split);
-    let entries = part.iter().flat_map(|stats| &stats.buckets).map(|bucket| bucket.groups.len()).sum();
-    StatsBody { entries, body: out.0.into() }
+    StatsBody { entries: entries(part), body: out.done() }
 }
 
 fn client(stats: &ClientStats, out: &mut Writer) {
@@ -121,48 +143,5 @@ impl Chance {
     fn round(&self, number: f64) -> u64 {
         let whole = number.trunc() as u64;
         if self.0 < number.fract() { whole.saturating_add(1) } else { whole }
-    }
-}
-
-/// Writes into memory, where nothing can fail.
-struct Writer(Vec<u8>);
-
-impl Writer {
-    #[allow(clippy::cast_possible_truncation)]
-    fn map(&mut self, fields: usize) {
-        let _infallible = write_map_len(&mut self.0, fields as u32);
-    }
-
-    fn value(&mut self, text: &str) {
-        let _infallible = write_str(&mut self.0, text);
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        self.value(key);
-        self.value(text);
-    }
-
-    fn number(&mut self, key: &str, number: u64) {
-        self.value(key);
-        let _infallible = write_uint(&mut self.0, number);
-    }
-
-    fn truth(&mut self, key: &str, truth: bool) {
-        self.value(key);
-        let _infallible = write_bool(&mut self.0, truth);
-    }
-
-    fn bytes(&mut self, key: &str, bytes: &[u8]) {
-        self.value(key);
-        let _infallible = write_bin(&mut self.0, bytes);
-    }
-
-    #[allow(clippy::cast_possible_truncation)]
-    fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&T, &mut Writer)) {
-        self.value(key);
-        let _infallible = write_array_len(&mut self.0, items.len() as u32);
-        for item in items {
-            write(item, self);
-        }
     }
 }

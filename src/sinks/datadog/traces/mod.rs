@@ -5,6 +5,7 @@
 //! The Agent's own samplers are not here. What is kept is said by the pipeline's; a trace is only left out where its own
 //! program says that it is not to be kept. Statistics are made of all spans, before any are left out.
 
+mod agent;
 mod containers;
 mod http;
 mod json;
@@ -25,7 +26,7 @@ mod wire;
 pub use process::Left;
 pub use settings::TraceSettings;
 pub use source::host;
-pub use split::{TRACES_MAX, TraceBody, bodies};
+pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies};
 pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
 pub(in crate::sinks::datadog) use obfuscate::hide;

@@ -168,6 +168,7 @@ pub(super) fn exact(number: f64) -> Option<i64> {
 }
 
 /// The value of a key: of one that stands twice, the first, as the Collector's maps are read.
+#[allow(clippy::option_option)]
 pub(super) fn first<'a>(list: &'a [KeyValue], key: &str) -> Option<Option<&'a Value>> {
     let entry = list.iter().find(|entry| entry.key == key)?;
     Some(entry.value.as_ref().and_then(|value| value.value.as_ref()))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// How spans become Datadog's. The defaults are those of the Collector's exporter.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct TraceSettings {
     /// The host of what names none.
     pub hostname: String,

@@ -1,5 +1,6 @@
 //! Traces as bodies of requests, none larger than the intake takes.
 
+use super::agent;
 use super::settings::TraceSettings;
 use super::wire::{AgentPayload, TraceChunk, TracerPayload};
 use bytes::Bytes;
@@ -23,12 +24,26 @@ pub struct TraceBody {
 /// The number is that of spans that are larger alone.
 #[must_use]
 pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
-    let mut bodies =
-        Bodies { settings, max, done: Vec::new(), open: Vec::new(), size: 0, goes_on: false, too_large: 0 };
+    split(traces, settings, max, false)
+}
+
+/// The same for `/v0.7/traces` of a local Agent, which takes the traces of one resource at once, in `MessagePack`. Their
+/// size is measured in protobuf, which is somewhat smaller; the Agent takes 25 MB.
+#[must_use]
+pub fn agent_bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
+    split(traces, settings, max, true)
+}
+
+fn split(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize, local: bool) -> (Vec<TraceBody>, u64) {
+    let (done, open) = (Vec::new(), Vec::new());
+    let mut bodies = Bodies { settings, max, local, done, open, size: 0, goes_on: false, too_large: 0 };
     bodies.close();
     for mut payload in traces {
         let chunks = std::mem::take(&mut payload.chunks);
         bodies.goes_on = false;
+        if local {
+            bodies.close();
+        }
         for chunk in chunks {
             bodies.add(&payload, chunk);
         }
@@ -40,6 +55,8 @@ pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) 
 struct Bodies<'a> {
     settings: &'a TraceSettings,
     max: usize,
+    /// Whether they are for a local Agent, each of one resource.
+    local: bool,
     done: Vec<TraceBody>,
     open: Vec<TracerPayload>,
     /// Bytes of what is open, rather more than less.
@@ -74,13 +91,12 @@ impl Bodies<'_> {
         if self.size + of.encoded_len() + FRAME + size > self.max {
             self.close();
         }
-        match self.open.last_mut().filter(|_| self.goes_on) {
-            Some(last) => last.chunks.push(chunk),
-            None => {
-                self.size += of.encoded_len() + FRAME;
-                self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
-                self.goes_on = true;
-            }
+        if let Some(last) = self.open.last_mut().filter(|_| self.goes_on) {
+            last.chunks.push(chunk);
+        } else {
+            self.size += of.encoded_len() + FRAME;
+            self.open.push(TracerPayload { chunks: vec![chunk], ..of.clone() });
+            self.goes_on = true;
         }
         self.size += size;
     }
@@ -98,6 +114,10 @@ impl Bodies<'_> {
             return;
         }
         let spans = open.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum();
+        if self.local {
+            self.done.extend(open.iter().map(|payload| TraceBody { spans, body: agent::encode(payload) }));
+            return;
+        }
         let payload = AgentPayload {
             host_name: self.settings.hostname.clone(),
             env: self.settings.env.clone(),

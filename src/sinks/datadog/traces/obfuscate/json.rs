@@ -1,4 +1,4 @@
-//! Documents of MongoDB, Elasticsearch and OpenSearch: keys stay, a `"?"` stands for each value. What is no JSON ends in
+//! Documents of `MongoDB`, Elasticsearch and `OpenSearch`: keys stay, a `"?"` stands for each value. What is no JSON ends in
 //! `...` where it stops being some.
 
 /// What a byte is to the document.

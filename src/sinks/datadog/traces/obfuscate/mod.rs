@@ -1,5 +1,5 @@
 //! What a statement, a command or an address says of people is taken out, as the Agent does by default: literals of SQL,
-//! arguments of Redis and Valkey, values of Memcached, of MongoDB and of searches, users in URLs, card numbers.
+//! arguments of Redis and Valkey, values of Memcached, of `MongoDB` and of searches, users in URLs, card numbers.
 //!
 //! Not with Datadog's own library for it: on statements that it reads otherwise than the Agent, resources would have two
 //! names.

@@ -47,9 +47,8 @@ type Filtered = (Kind, Option<String>);
 /// Leaves out comments, semicolons and aliases.
 fn discard(kind: Kind, text: String, last: Kind) -> Result<Filtered, Unreadable> {
     Ok(match (last, kind) {
-        (Kind::Bracketed, Kind::Id) => (Kind::Bracketed, None),
+        (Kind::Bracketed, Kind::Id) | (Kind::As, Kind::Sign('[')) => (Kind::Bracketed, None),
         (Kind::Bracketed, kind) if kind != Kind::Sign(']') => return Err(Unreadable),
-        (Kind::As, Kind::Sign('[')) => (Kind::Bracketed, None),
         (Kind::Bracketed | Kind::As, _) | (_, Kind::Comment) => (Kind::Dropped, None),
         (_, Kind::Sign(';')) => (Kind::Groupable, None),
         (_, Kind::As) => (Kind::As, None),

@@ -86,6 +86,7 @@ impl Tokens {
     }
 
     /// An operator of several characters, of which one is still to be passed.
+    #[allow(clippy::unnecessary_wraps)]
     fn operator(&mut self, text: &str) -> Token {
         self.advance();
         Ok((Kind::Operator, text.to_owned()))
@@ -125,12 +126,12 @@ impl Tokens {
                 self.advance();
                 Ok((Kind::Sign('~'), "~*".to_owned()))
             }
-            '~' | '?' | '=' | ',' | ';' | '(' | ')' | '+' | '*' | '&' | '|' | '^' | ']' | '[' => self.plain(sign),
             '.' if self.digit() => self.number(true),
-            '.' => self.plain(sign),
             '/' if self.is('/') => Ok(self.line_comment()),
             '/' if self.is('*') => self.comment(),
-            '/' => self.plain(sign),
+            '~' | '?' | '=' | ',' | ';' | '(' | ')' | '+' | '*' | '&' | '|' | '^' | ']' | '[' | '.' | '/' => {
+                self.plain(sign)
+            }
             '-' => self.minus(),
             '#' => Ok(self.line_comment()),
             '<' | '>' | '!' => self.comparison(sign),
@@ -152,6 +153,8 @@ impl Tokens {
         }
     }
 
+    /// A sign alone.
+    #[allow(clippy::unnecessary_wraps)]
     fn plain(&mut self, sign: char) -> Token {
         Ok((Kind::Sign(sign), self.taken()))
     }

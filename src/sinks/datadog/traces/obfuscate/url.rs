@@ -1,5 +1,6 @@
 //! URLs without their user, written as Go's `net/url` writes what it has read.
 
+use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
 /// Where in a URL a text stands: what has to be escaped differs.
@@ -95,7 +96,7 @@ fn host_alone(scheme: &str, host: &str) -> Option<Vec<u8>> {
             let address = unescape(&name[..zone], Part::Host)?;
             let zoned = unescape(&name[zone..], Part::Zone)?;
             std::str::from_utf8(&address).ok()?.parse::<Ipv6Addr>().ok()?;
-            Some([b"[", &address[..], &zoned[..], b"]", host[end + 1..].as_bytes()].concat())
+            Some([b"[", &address[..], &zoned[..], b"]", &host.as_bytes()[end + 1..]].concat())
         }
         Some(_) => None,
         None => {
@@ -114,17 +115,16 @@ fn again(raw: &str, part: Part) -> Option<String> {
 }
 
 fn plain(byte: u8, part: Part) -> bool {
+    let hosted = matches!(part, Part::Host | Part::Zone);
+    let fragment = part == Part::Fragment;
     match byte {
-        byte if byte.is_ascii_alphanumeric() => true,
-        b'-' | b'_' | b'.' | b'~' => true,
-        b'$' | b'&' | b'+' | b'=' | b',' | b';' => true,
-        b':' | b'@' | b'/' if part == Part::Path || part == Part::Fragment => true,
-        b':' => matches!(part, Part::Host | Part::Zone),
-        b'?' => part == Part::Fragment,
-        b'!' | b'\'' | b'(' | b')' | b'*' if matches!(part, Part::Host | Part::Zone) => true,
-        b'!' | b'(' | b')' | b'*' => part == Part::Fragment,
-        b'[' | b']' | b'<' | b'>' | b'"' => matches!(part, Part::Host | Part::Zone),
-        _ => false,
+        b'-' | b'_' | b'.' | b'~' | b'$' | b'&' | b'+' | b'=' | b',' | b';' => true,
+        b':' => part != Part::User,
+        b'@' | b'/' => part == Part::Path || fragment,
+        b'?' => fragment,
+        b'!' | b'(' | b')' | b'*' => hosted || fragment,
+        b'\'' | b'[' | b']' | b'<' | b'>' | b'"' => hosted,
+        byte => byte.is_ascii_alphanumeric(),
     }
 }
 
@@ -134,7 +134,7 @@ fn escape(text: &[u8], part: Part) -> String {
         if plain(byte, part) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _infallible = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -1,0 +1,84 @@
+//! `MessagePack`, as Datadog's Agent and intake read it: maps whose keys are names.
+
+use bytes::Bytes;
+use rmp::encode::{
+    write_array_len, write_bin, write_bool, write_f64, write_map_len, write_sint, write_str, write_uint,
+};
+use std::collections::BTreeMap;
+
+/// Writes into memory, where nothing can fail.
+#[derive(Default)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// What was written.
+    pub(super) fn done(self) -> Bytes {
+        self.0.into()
+    }
+
+    /// A whole number below zero, too.
+    pub(super) fn signed(&mut self, key: &str, number: i64) {
+        self.value(key);
+        let _infallible = write_sint(&mut self.0, number);
+    }
+
+    /// Entries by their key.
+    pub(super) fn entries<T>(&mut self, key: &str, of: &BTreeMap<String, T>, mut write: impl FnMut(&T, &mut Writer)) {
+        self.value(key);
+        self.map(of.len());
+        for (key, value) in of {
+            self.value(key);
+            write(value, self);
+        }
+    }
+
+    /// A floating-point number, without a key.
+    pub(super) fn double(&mut self, number: f64) {
+        let _infallible = write_f64(&mut self.0, number);
+    }
+
+    /// The head of a map with so many fields.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn map(&mut self, fields: usize) {
+        let _infallible = write_map_len(&mut self.0, fields as u32);
+    }
+
+    /// Text, without a key.
+    pub(super) fn value(&mut self, text: &str) {
+        let _infallible = write_str(&mut self.0, text);
+    }
+
+    /// Text.
+    pub(super) fn text(&mut self, key: &str, text: &str) {
+        self.value(key);
+        self.value(text);
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, key: &str, number: u64) {
+        self.value(key);
+        let _infallible = write_uint(&mut self.0, number);
+    }
+
+    /// A truth value.
+    pub(super) fn truth(&mut self, key: &str, truth: bool) {
+        self.value(key);
+        let _infallible = write_bool(&mut self.0, truth);
+    }
+
+    /// Bytes.
+    pub(super) fn bytes(&mut self, key: &str, bytes: &[u8]) {
+        self.value(key);
+        let _infallible = write_bin(&mut self.0, bytes);
+    }
+
+    /// A list.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&T, &mut Writer)) {
+        self.value(key);
+        let _infallible = write_array_len(&mut self.0, items.len() as u32);
+        for item in items {
+            write(item, self);
+        }
+    }
+}
