@@ -11,7 +11,7 @@ pub(super) const fn elasticsearch(signal: Signal) -> Sink {
 }
 
 fn settings(port: u16) -> String {
-    format!("endpoint: \"http://127.0.0.1:{port}\", mapping: {{mode: ecs}}")
+    format!("endpoint: \"http://127.0.0.1:{port}\", compression: none, mapping: {{mode: ecs}}")
 }
 
 /// Each action is followed by its document.
