@@ -138,6 +138,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
         .collect();
     let shown = shown.replace("alerting: {}", "alerting:").replace("/etc/ssl/own.pem", "tests/fixtures/authority.pem");
     let environment = |name: &str| match name {
+        "DD_API_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SLACK_WEBHOOK_URL" => Some("https://hooks.slack.example/T/B/x".to_owned()),
         _ => Some("secret-of-the-environment".to_owned()),
     };
