@@ -6,7 +6,7 @@ use prost::Message as _;
 use regex::Regex;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::stats;
-use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
+use spanwise::sinks::datadog::traces::{AgentTraces, TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
