@@ -101,12 +101,13 @@ impl Question {
 
 /// Has Datadog's program answer all of them.
 pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::path::Path>) -> Vec<Value> {
-    ask_lines(program, questions.iter().map(Question::line), coverage)
+    ask_lines(program, "traces", questions.iter().map(Question::line), coverage)
 }
 
-/// The same with lines that are made already.
+/// The same with lines that are made already, for what its program does by a name.
 pub(crate) fn ask_lines(
     program: &str,
+    kind: &str,
     lines: impl Iterator<Item = Value>,
     coverage: Option<&std::path::Path>,
 ) -> Vec<Value> {
@@ -116,7 +117,7 @@ pub(crate) fn ask_lines(
     }
     std::io::Seek::rewind(&mut input).expect("a file");
     let mut command = Command::new(program);
-    command.arg("traces").stdin(Stdio::from(input)).stdout(Stdio::piped());
+    command.arg(kind).stdin(Stdio::from(input)).stdout(Stdio::piped());
     // It counts which of its statements ran, whether anybody looks or not.
     let unread = tempfile::tempdir().expect("a temporary folder");
     command.env("GOCOVERDIR", coverage.unwrap_or(unread.path()));

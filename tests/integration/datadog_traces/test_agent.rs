@@ -5,7 +5,8 @@ use crate::support::client::{get, get_json};
 use crate::support::otlp::{Answer, post};
 use crate::support::process::Process;
 use crate::support::{free_port, peer, until};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -62,10 +63,17 @@ impl TestAgent {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What came: address, headers, and bodies in base64, in order.
+    /// What came, in order: path, headers by their names in small letters, and body in base64.
     pub(crate) async fn requests(&self) -> Vec<Value> {
         let requests = get_json(&self.url("/test/session/requests")).await.expect("its requests");
-        requests.as_array().expect("a list").clone()
+        let one = |request: &Value| {
+            let headers = request["headers"].as_object().expect("headers").iter();
+            let headers: BTreeMap<String, Value> =
+                headers.map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+            let url = reqwest::Url::parse(request["url"].as_str().expect("an address")).expect("an address");
+            json!({"path": url.path(), "headers": headers, "body": request["body"]})
+        };
+        requests.as_array().expect("a list").iter().map(one).collect()
     }
 
     /// Spans as it has decoded them, by trace.

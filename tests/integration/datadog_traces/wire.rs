@@ -25,6 +25,8 @@ use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// Path of statistics.
+const STATS: &str = "/v0.6/stats";
 /// Generated requests besides those made by hand.
 const GENERATED: usize = 300;
 
@@ -209,31 +211,50 @@ async fn until_sent(server: &Server, sink: &str, items: u64) {
     .await;
 }
 
-/// What the test agent got, as bodies in base64; each request says what has to be said.
-async fn taken(agent: &TestAgent) -> (Sent, u64) {
-    let (mut sent, mut chunks) = (Sent::default(), 0);
-    for request in agent.requests().await {
-        let header = |name: &str| {
-            let headers = request["headers"].as_object().into_iter().flatten();
-            headers
-                .into_iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .and_then(|(_, value)| value.as_str())
-        };
+/// What the test agent got, as bodies in base64; no request says what is not its business.
+fn taken(requests: &[Value]) -> Sent {
+    let mut sent = Sent::default();
+    for request in requests {
+        let header = |name: &str| request["headers"][name].as_str();
         assert_eq!((header("content-type"), header("content-encoding")), (Some("application/msgpack"), None));
         assert_eq!(header("dd-api-key"), None);
-        let body = request["body"].as_str().expect("a body").to_owned();
-        if request["url"].as_str().is_some_and(|url| url.ends_with("/v0.6/stats")) {
-            sent.local_stats.push(body);
+        let list = if request["path"] == STATS { &mut sent.local_stats } else { &mut sent.local_traces };
+        list.push(request["body"].as_str().expect("a body").to_owned());
+    }
+    sent
+}
+
+/// The same requests to the receiver of Datadog's own Agent: it takes each whole, and reads each header as it is meant. The
+/// numbers of chunks and of groups.
+fn received(requests: &[Value]) -> (u64, u64) {
+    let bare = requests.iter().map(|request| json!({"path": request["path"], "headers": {}, "body": request["body"]}));
+    let lines = requests.iter().cloned().chain(bare);
+    let told = ask_lines(&peer("SPANWISE_DATADOG"), "receiver", lines, None);
+    let (with, without) = told.split_at(requests.len());
+    let (mut chunks, mut groups, mut containers, mut rows) = (0, 0, 0, 0);
+    for ((request, told), bare) in requests.iter().zip(with).zip(without) {
+        assert_eq!(told["status"], 200, "{told}");
+        let number = |field: &str| told[field].as_u64().expect("a number");
+        let computed = |told: &Value| ["computed_stats", "computed_top_level"].map(|done| told[done] == true);
+        if request["path"] == STATS {
+            groups += number("groups");
+            assert_eq!(told["container_id"], told["container_in_body"]);
+            // What the body says is not what it goes by: without the header there would be none.
+            assert_eq!(bare["container_id"], "");
+            containers += u64::from(told["container_id"] != "");
             continue;
         }
-        let done = ["datadog-client-computed-stats", "datadog-client-computed-top-level"].map(header);
-        assert_eq!(done, [Some("yes"); 2]);
-        assert_eq!(header("datadog-send-real-http-status"), Some("true"));
-        chunks += header("x-datadog-trace-count").and_then(|count| count.parse().ok()).unwrap_or(0);
-        sent.local_traces.push(body);
+        let count = request["headers"]["x-datadog-trace-count"].as_str().and_then(|count| count.parse().ok());
+        assert_eq!((count, computed(told), computed(bare)), (Some(number("chunks")), [true; 2], [false; 2]));
+        assert_eq!(request["headers"]["datadog-meta-tracer-version"], told["tracer_version"]);
+        chunks += number("chunks");
+        rows += 1;
     }
-    (sent, chunks)
+    assert!(containers > 0, "some statistics are of a container");
+    println!(
+        "the Agent's own receiver: {rows} requests of {chunks} chunks, {groups} groups of statistics, {containers} payloads of a container"
+    );
+    (chunks, groups)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +281,9 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
 
     // What the test agent says: all of it is there, and no check failed.
     let (chunks, spans, traces) = expected(&questions);
-    let (mut sent, told) = taken(&agent).await;
+    let requests = agent.requests().await;
+    let mut sent = taken(&requests);
+    let (told, groups) = received(&requests);
     let decoded = agent.traces().await;
     let decoded_spans: Vec<&Value> = decoded.iter().flatten().collect();
     assert_eq!((told, decoded_spans.len() as u64, decoded.len()), (chunks, spans, traces));
@@ -289,7 +312,7 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     }
     let wire = Question::new(questions[0].settings.clone(), ExportTraceServiceRequest::default(), now());
     let lines = questions.iter().map(|asked| asked.with(&Sent::default())).chain([wire.with(&sent)]);
-    let mut answers = ask_lines(&peer("SPANWISE_DATADOG"), lines, None);
+    let mut answers = ask_lines(&peer("SPANWISE_DATADOG"), "traces", lines, None);
     let read = answers.pop().expect("an answer to the wire");
     assert_eq!(answers.len(), questions.len());
     let all = |field: &str| answers.iter().flat_map(|answer| list(&answer["agent"][field])).collect::<Vec<Value>>();
@@ -300,12 +323,13 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     // Statistics as the test agent has decoded them.
     let counted = agent.stats().await;
     let buckets: Vec<Value> = counted.iter().flat_map(|payload| list(&payload["Stats"])).collect();
-    let groups: Vec<Value> = buckets.iter().flat_map(|bucket| list(&bucket["Stats"])).collect();
+    let decoded_groups: Vec<Value> = buckets.iter().flat_map(|bucket| list(&bucket["Stats"])).collect();
     let hits = |groups: &[Value], key: &str| groups.iter().filter_map(|group| group[key].as_u64()).sum::<u64>();
     let ours = list(&read["local"]["stats"]);
-    assert_eq!((groups.len(), hits(&groups, "Hits")), (ours.len(), hits(&ours, "hits")));
-    assert_eq!(hits(&groups, "Hits"), hits(&list(&agents["stats"]), "hits"), "the Agent's own count");
-    println!("statistics: {} groups in {} buckets, {} hits", groups.len(), buckets.len(), hits(&groups, "Hits"));
+    assert_eq!((decoded_groups.len() as u64, ours.len() as u64), (groups, groups));
+    assert_eq!(hits(&decoded_groups, "Hits"), hits(&ours, "hits"));
+    assert_eq!(hits(&decoded_groups, "Hits"), hits(&list(&agents["stats"]), "hits"), "the Agent's own count");
+    println!("statistics: {groups} groups in {} buckets, {} hits", buckets.len(), hits(&decoded_groups, "Hits"));
     bought(&decoded);
 }
 
