@@ -4,8 +4,10 @@
 mod cases;
 mod generator;
 mod oracle;
+mod test_agent;
 mod texts;
 mod values;
+mod wire;
 
 use crate::support::peer;
 use generator::Generator;

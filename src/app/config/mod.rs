@@ -147,7 +147,7 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
     processors::check_samplers(reading, &service);
     processors::check_filters(reading, &service, &processors);
     processors::note_editors(reading, &service);
-    exporters::check_places(reading, &service);
+    exporters::check_places(reading, &service, &exporters);
     exporters::note_scrape(reading, &service, &sections.exporters);
     exporters::check_connectors(reading, &service);
     performance::check_attached(reading, &service, &performance.id);

@@ -150,7 +150,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     let others: Vec<&String> = told.iter().filter(|fault| !fault.contains("stands in no pipeline")).collect();
     assert!(others.is_empty(), "{others:#?}\n{shown}");
     // The samples of exporters and processors that no pipeline of the file names.
-    assert_eq!(told.len(), 12, "{told:#?}");
+    assert_eq!(told.len(), 13, "{told:#?}");
 }
 
 #[test]

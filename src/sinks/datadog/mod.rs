@@ -1,6 +1,7 @@
 //! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
 //! metrics as series and sketches, logs as items.
 
+mod agent;
 pub mod logs;
 pub mod metrics;
 mod msgpack;
@@ -29,5 +30,6 @@ pub fn open(id: &str, settings: &DatadogSettings) -> anyhow::Result<Arc<dyn Targ
     Ok(match settings.way {
         Way::Intake => Arc::new(target::Intake::new(id, settings)?),
         Way::Otlp => Arc::new(otlp::OtlpIntake::new(id, settings)?),
+        Way::Agent => Arc::new(agent::Agent::new(id, settings)?),
     })
 }

@@ -1,10 +1,26 @@
 //! `MessagePack`, as Datadog's Agent and intake read it: maps whose keys are names.
 
 use bytes::Bytes;
+use rmp::decode::{read_map_len, read_str_from_slice};
 use rmp::encode::{
     write_array_len, write_bin, write_bool, write_f64, write_map_len, write_sint, write_str, write_uint,
 };
 use std::collections::BTreeMap;
+
+/// The texts that a map begins with, by their names.
+pub(super) fn head(body: &[u8]) -> Vec<(&str, &str)> {
+    let (mut rest, mut found) = (body, Vec::new());
+    if read_map_len(&mut rest).is_err() {
+        return found;
+    }
+    while let Ok((name, after)) = read_str_from_slice(rest)
+        && let Ok((text, after)) = read_str_from_slice(after)
+    {
+        found.push((name, text));
+        rest = after;
+    }
+    found
+}
 
 /// Writes into memory, where nothing can fail.
 #[derive(Default)]

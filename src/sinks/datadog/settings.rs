@@ -31,7 +31,12 @@ pub enum Way {
     Intake,
     /// The intake that takes OTLP, of metrics delta alone.
     Otlp,
+    /// An Agent, which has a key, a site and a host of its own; traces and their statistics alone.
+    Agent,
 }
+
+/// Where an Agent listens for traces unless it is told otherwise.
+const AGENT: &str = "http://127.0.0.1:8126";
 
 /// Addresses of the intakes, without a path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,7 +50,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Those of a site.
+    /// Those of a site, or of an Agent on this machine.
     #[must_use]
     pub fn of(way: Way, site: &str) -> Endpoints {
         match way {
@@ -58,6 +63,7 @@ impl Endpoints {
                 let all = format!("https://otlp.{site}");
                 Endpoints { metrics: all.clone(), logs: all.clone(), traces: all }
             }
+            Way::Agent => Endpoints { traces: AGENT.to_owned(), ..Endpoints::default() },
         }
     }
 }
@@ -84,7 +90,7 @@ impl Default for DeltaSettings {
 pub struct DatadogSettings {
     /// By which of its doors.
     pub way: Way,
-    /// The key of `api.key`.
+    /// The key of `api.key`; empty for an Agent.
     pub api_key: Secret,
     /// Where it is.
     pub endpoints: Endpoints,

@@ -65,38 +65,6 @@ impl Intake {
         url.set_path(&format!("{}{route}", base.path().trim_end_matches('/')));
         (url, kind, key)
     }
-
-    async fn judged(&self, answer: reqwest::Response, endpoint_key: &str) -> Outcome {
-        let status = answer.status();
-        let after = web::retry_after(answer.headers());
-        let is_page = web::is_page(answer.headers());
-        let body = web::beginning(answer).await;
-        if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
-            return Outcome::Retry { after, reason: web::page_of(status) };
-        }
-        let told = told(&body);
-        if status.is_success() {
-            if let Some(errors) = errors(&body) {
-                // The intake has taken the request; which of it has a fault it does not say.
-                tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
-            }
-            return Outcome::delivered();
-        }
-        let reason = format!("{status}: {}", web::cut(&told));
-        match status {
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
-            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
-            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Retry {
-                after,
-                reason: format!("{reason} (is `api.key` a key of the organization at `api.site`?)"),
-            },
-            StatusCode::NOT_FOUND => Outcome::Retry { after, reason: format!("{reason} (is `{endpoint_key}` right?)") },
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retry { after, reason },
-            status if status.is_server_error() || status.is_redirection() => Outcome::Retry { after, reason },
-            _ => Outcome::Refused(reason),
-        }
-    }
 }
 
 #[async_trait]
@@ -105,7 +73,7 @@ impl Target for Intake {
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
             Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
-            Signal::Traces => spans::map(&self.settings.traces, request),
+            Signal::Traces => spans::map(&spans::INTAKE, &self.settings.traces, request),
         }
     }
 
@@ -117,7 +85,7 @@ impl Target for Intake {
         match payload.route {
             SERIES | SKETCHES => metrics::split(payload),
             logs::LOGS => logs::split(payload),
-            TRACES => spans::split(&self.settings.traces, payload),
+            TRACES => spans::split(payload),
             _ => None,
         }
     }
@@ -136,9 +104,44 @@ impl Target for Intake {
             request = request.header(CONTENT_ENCODING, encoding);
         }
         match request.send().await {
-            Ok(answer) => self.judged(answer, endpoint_key).await,
+            Ok(answer) => {
+                let denied = "is `api.key` a key of the organization at `api.site`?";
+                judged(answer, denied, &format!("is `{endpoint_key}` right?")).await
+            }
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
         }
+    }
+}
+
+/// What an answer means; `denied` and `missing` are asked of the user where a target lets nobody in, or knows no such path.
+pub(super) async fn judged(answer: reqwest::Response, denied: &str, missing: &str) -> Outcome {
+    let status = answer.status();
+    let after = web::retry_after(answer.headers());
+    let is_page = web::is_page(answer.headers());
+    let body = web::beginning(answer).await;
+    if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
+        return Outcome::Retry { after, reason: web::page_of(status) };
+    }
+    let told = told(&body);
+    if status.is_success() {
+        if let Some(errors) = errors(&body) {
+            // The intake has taken the request; which of it has a fault it does not say.
+            tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
+        }
+        return Outcome::delivered();
+    }
+    let reason = format!("{status}: {}", web::cut(&told));
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
+        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
+        // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Outcome::Retry { after, reason: format!("{reason} ({denied})") }
+        }
+        StatusCode::NOT_FOUND => Outcome::Retry { after, reason: format!("{reason} ({missing})") },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retry { after, reason },
+        status if status.is_server_error() || status.is_redirection() => Outcome::Retry { after, reason },
+        _ => Outcome::Refused(reason),
     }
 }
 

@@ -1,3 +1,5 @@
+mod agent;
+
 use super::metrics::MetricsSettings;
 use super::traces::{AgentPayload, TraceSettings};
 use super::*;

@@ -6,14 +6,14 @@ use prost::Message as _;
 use regex::Regex;
 use serde_json::{Value, json};
 use spanwise::sinks::datadog::stats;
-use spanwise::sinks::datadog::traces::{TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
+use spanwise::sinks::datadog::traces::{AgentTraces, TRACES_MAX, TraceSettings, agent_bodies, bodies, convert};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 /// Bytes in base64, as Go reads them.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -24,6 +24,15 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Bodies that were sent, in base64.
+#[derive(Default)]
+pub(crate) struct Sent {
+    pub(crate) traces: Vec<String>,
+    pub(crate) stats: Vec<String>,
+    pub(crate) local_traces: Vec<String>,
+    pub(crate) local_stats: Vec<String>,
 }
 
 /// A request, and how it is to be mapped.
@@ -41,7 +50,7 @@ impl Question {
     }
 
     /// Whether some trace of it stands for several.
-    fn sampled(&self) -> bool {
+    pub(crate) fn sampled(&self) -> bool {
         let scopes = self.request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
         let rated = |span: &Span| {
             !span.trace_state.is_empty() || span.attributes.iter().any(|entry| entry.key == "_sample_rate")
@@ -51,14 +60,24 @@ impl Question {
 
     /// The line that Datadog's program reads: the request, and what is made of it here.
     fn line(&self) -> Value {
-        let settings = &self.settings;
-        let ours = self.fault.as_ref().unwrap_or(settings);
+        let ours = self.fault.as_ref().unwrap_or(&self.settings);
         let converted = convert(&self.request.resource_spans, ours, self.now);
         let (local, _) = agent_bodies(converted.traces.clone(), ours, TRACES_MAX);
         let (traces, too_large) = bodies(converted.traces, ours, TRACES_MAX);
         assert_eq!(too_large, 0, "no generated span is larger than a body may be");
         let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
         let local_counts = stats::agent_bodies(&converted.stats, stats::ENTRIES_MAX);
+        self.with(&Sent {
+            traces: traces.iter().map(|body| base64(&body.body)).collect(),
+            stats: counts.iter().map(|body| base64(&body.body)).collect(),
+            local_traces: local.iter().map(|body| base64(&AgentTraces::of(&body.body).expect("traces").body)).collect(),
+            local_stats: local_counts.iter().map(|body| base64(&body.body)).collect(),
+        })
+    }
+
+    /// The same with what was sent, whoever made it.
+    pub(crate) fn with(&self, sent: &Sent) -> Value {
+        let settings = &self.settings;
         json!({
             "settings": {
                 "hostname": settings.hostname,
@@ -72,23 +91,33 @@ impl Question {
                 "span_name_as_resource_name": settings.span_name_as_resource_name,
             },
             "request": base64(&self.request.encode_to_vec()),
-            "traces": traces.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
-            "stats": counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
-            "local_traces": local.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
-            "local_stats": local_counts.iter().map(|body| base64(&body.body)).collect::<Vec<_>>(),
+            "traces": sent.traces,
+            "stats": sent.stats,
+            "local_traces": sent.local_traces,
+            "local_stats": sent.local_stats,
         })
     }
 }
 
 /// Has Datadog's program answer all of them.
 pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::path::Path>) -> Vec<Value> {
+    ask_lines(program, "traces", questions.iter().map(Question::line), coverage)
+}
+
+/// The same with lines that are made already, for what its program does by a name.
+pub(crate) fn ask_lines(
+    program: &str,
+    kind: &str,
+    lines: impl Iterator<Item = Value>,
+    coverage: Option<&std::path::Path>,
+) -> Vec<Value> {
     let mut input = tempfile::tempfile().expect("a temporary file");
-    for question in questions {
-        writeln!(input, "{}", question.line()).expect("room on the disk");
+    for line in lines {
+        writeln!(input, "{line}").expect("room on the disk");
     }
     std::io::Seek::rewind(&mut input).expect("a file");
     let mut command = Command::new(program);
-    command.arg("traces").stdin(Stdio::from(input)).stdout(Stdio::piped());
+    command.arg(kind).stdin(Stdio::from(input)).stdout(Stdio::piped());
     // It counts which of its statements ran, whether anybody looks or not.
     let unread = tempfile::tempdir().expect("a temporary folder");
     command.env("GOCOVERDIR", coverage.unwrap_or(unread.path()));

@@ -275,6 +275,10 @@ func decodeLocal(asked question, conf *config.AgentConfig) (side, error) {
 		if err := msgp.Decode(bytes.NewReader(body), &message); err != nil {
 			return side{}, fmt.Errorf("our statistics for an Agent: %w", err)
 		}
+		// As `processStats` of the Agent does.
+		if message.Env == "" {
+			message.Env = conf.DefaultEnv
+		}
 		counts.Stats = append(counts.Stats, &message)
 	}
 	return side{Traces: payloads(all), Stats: statistics(counts)}, nil

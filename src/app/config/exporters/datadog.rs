@@ -18,28 +18,34 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const OWN_NAME: &str = "/proc/sys/kernel/hostname";
 
 pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapReader<'_>) -> Option<DatadogSettings> {
-    let ways = [("intake", Way::Intake), ("otlp", Way::Otlp)];
-    let way = match map.text("send_to").as_deref() {
-        Some("agent") => {
-            map.fault("send_to", "sending to a local Agent is not supported yet; expected intake or otlp");
-            Way::Intake
-        }
-        _ => map.word("send_to", &ways).unwrap_or_default(),
-    };
-    let hostname = hostname(&map);
+    let ways = [("intake", Way::Intake), ("otlp", Way::Otlp), ("agent", Way::Agent)];
+    let way = map.word("send_to", &ways).unwrap_or_default();
+    let is_local = way == Way::Agent;
+    let hostname = hostname(&map, is_local);
     let [metrics, logs, traces] = ["metrics", "logs", "traces"].map(|section| endpoint(reading, &map, section));
     let is_anywhere = metrics.is_some() && logs.is_some() && traces.is_some();
-    let (api_key, site) = api(reading, component, &map, is_anywhere);
+    let (api_key, site) = if is_local {
+        of_agent(reading, &map);
+        (Some(Secret::new("")), String::new())
+    } else {
+        api(reading, component, &map, is_anywhere)
+    };
     let of_site = Endpoints::of(way, &site);
     let endpoints = Endpoints {
         metrics: metrics.unwrap_or(of_site.metrics),
         logs: logs.unwrap_or(of_site.logs),
         traces: traces.unwrap_or(of_site.traces),
     };
-    let traces = read_traces(reading, &map, &hostname);
+    let mut traces = read_traces(reading, &map, &hostname);
+    if is_local {
+        // The Agent has one of its own for what names none, and gives it to traces and statistics alike.
+        traces.env.clear();
+    }
     let (metrics, delta) = read_metrics(reading, &map, hostname);
     read_logs(reading, &map);
-    read_metadata(reading, &map);
+    if !is_local {
+        read_metadata(reading, &map);
+    }
     refuse(reading, &map);
     let client = common::client(reading, &map, TIMEOUT);
     map.finish();
@@ -93,9 +99,23 @@ fn api(
     (key, site)
 }
 
-/// The host of what names none: this machine, unless it is told.
-fn hostname(map: &MapReader<'_>) -> String {
-    let own = || std::fs::read_to_string(OWN_NAME).unwrap_or_default();
+/// What an Agent has of its own, and what it does not take.
+fn of_agent(reading: &Reading<'_>, map: &MapReader<'_>) {
+    let all = [
+        ("api", "is not used with `send_to: agent`: the Agent has a key and a site of its own"),
+        ("host_metadata", "has no effect with `send_to: agent`: the Agent tells of its host by itself"),
+        ("compression", "has no effect with `send_to: agent`: an Agent takes nothing compressed"),
+        ("metrics", "has no effect with `send_to: agent`, which sends traces alone"),
+        ("logs", "has no effect with `send_to: agent`, which sends traces alone"),
+    ];
+    for (key, message) in all {
+        reading.note_key(map, key, message);
+    }
+}
+
+/// The host of what names none: this machine, unless it is told; an Agent knows its own best.
+fn hostname(map: &MapReader<'_>, is_local: bool) -> String {
+    let own = || if is_local { String::new() } else { std::fs::read_to_string(OWN_NAME).unwrap_or_default() };
     map.text("hostname").unwrap_or_else(own).trim().to_owned()
 }
 

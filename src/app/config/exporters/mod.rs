@@ -16,6 +16,7 @@ use super::processors::Processors;
 use super::service::{Pipeline, Service, stands_in};
 use crate::model::signal::Signal;
 use crate::sinks::alerts::ChannelSettings;
+use crate::sinks::datadog::Way;
 use crate::sinks::debug::{DebugSettings, Verbosity};
 use crate::sinks::prometheus::PrometheusSettings;
 use crate::sinks::settings::Feed;
@@ -140,14 +141,33 @@ fn debug(reading: &Reading<'_>, id: &str, map: crate::catalog::yaml::MapReader<'
 }
 
 /// Each exporter gets what it can send.
-pub(super) fn check_places(reading: &Reading<'_>, service: &Service) {
+pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: &Exporters) {
+    let agents: Vec<&str> = exporters.targets.iter().filter_map(agent).collect();
     for pipeline in &service.pipelines {
         for exporter in &pipeline.exporters {
-            if let Some(message) = misplaced(pipeline, &exporter.id) {
+            let message = misplaced(pipeline, &exporter.id).or_else(|| {
+                let is_agent = pipeline.signal != Signal::Traces && agents.contains(&exporter.id.as_str());
+                is_agent.then(|| to_agent(pipeline, &exporter.id))
+            });
+            if let Some(message) = message {
                 reading.gather.fault(exporter.line, format!("{}.exporters", pipeline.path), message);
             }
         }
     }
+}
+
+/// The id of an exporter that sends to a Datadog Agent.
+fn agent(target: &TargetSettings) -> Option<&str> {
+    let is_agent = matches!(&target.kind, TargetKind::Datadog(settings) if settings.way == Way::Agent);
+    is_agent.then_some(target.delivery.id.as_str())
+}
+
+fn to_agent(pipeline: &Pipeline, id: &str) -> String {
+    format!(
+        "{id:?} sends to an Agent, which takes traces alone, and this is a pipeline of {}; name another exporter here: \
+         `datadog/direct: {{api: {{key: …}}}}`, or `otlp_grpc` with the Agent's own OTLP endpoint",
+        pipeline.signal
+    )
 }
 
 /// The scrape shows what stands in the tables, and those know no pipelines.

@@ -95,7 +95,7 @@ fn what_cannot_be_meant_is_a_fault_with_what_to_write() {
     let told = faults(&file(
         "metrics",
         "api: {key: not-a-key, site: datadoghq.de}
-send_to: agent
+send_to: nobody
 metrics:
   histograms: {mode: nobuckets}
   sums: {cumulative_monotonic_mode: raw_value, initial_cumulative_monotonic_value: keep}
@@ -110,7 +110,7 @@ traces: {ignore_resources: [\"(\"], span_name_remappings: {a: }}",
              else (it is not shown)",
             "c.yaml:4: exporters.datadog.api.site: expected one of datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, \
              datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com, us2.ddog-gov.com, found \"datadoghq.de\"",
-            "c.yaml:5: exporters.datadog.send_to: sending to a local Agent is not supported yet; expected intake or otlp",
+            "c.yaml:5: exporters.datadog.send_to: expected one of intake, otlp, agent, found text \"nobody\"",
             "c.yaml:7: exporters.datadog.metrics.histograms.mode: nobuckets without `send_aggregation_metrics: true` sends \
              nothing of histograms",
             "c.yaml:8: exporters.datadog.metrics.sums.initial_cumulative_monotonic_value: is only for \
@@ -133,4 +133,52 @@ fn the_intake_of_otlp_has_an_address_of_its_own() {
     let config = good(&file("traces", &format!("api: {{key: {KEY}, site: us5.datadoghq.com}}\nsend_to: otlp")));
     let settings = datadog_of(&config);
     assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Otlp, "https://otlp.us5.datadoghq.com"));
+}
+
+#[test]
+fn an_agent_needs_no_key_and_is_on_this_machine_unless_it_is_told() {
+    let config = good(&file("traces", "send_to: agent"));
+    assert!(!config.notes.iter().any(|note| note.contains("datadog")), "{:#?}", config.notes);
+    let settings = datadog_of(&config);
+    assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Agent, "http://127.0.0.1:8126"));
+    // What names none has the Agent's own host and environment.
+    assert_eq!((settings.traces.hostname.as_str(), settings.traces.env.as_str()), ("", ""));
+    let config = good(&file(
+        "traces",
+        &format!(
+            "send_to: agent\nhostname: web-1\ntraces: {{endpoint: \"http://agent:8126\", peer_tags: [team]}}\napi: {{key: {KEY}, \
+             site: datadoghq.eu}}\nhost_metadata: {{enabled: true}}\ncompression: gzip\nmetrics: {{delta_ttl: 60}}\nlogs: {{}}"
+        ),
+    ));
+    let settings = datadog_of(&config);
+    assert!(!settings.api_key.equals(KEY));
+    assert_eq!((settings.traces.hostname.as_str(), settings.endpoints.traces.as_str()), ("web-1", "http://agent:8126"));
+    assert_eq!(settings.traces.peer_tags, ["team"]);
+    let notes: Vec<&str> = config.notes.iter().map(String::as_str).filter(|note| note.contains("datadog")).collect();
+    assert_eq!(
+        notes,
+        [
+            "c.yaml:7: exporters.datadog.api: is not used with `send_to: agent`: the Agent has a key and a site of its own",
+            "c.yaml:8: exporters.datadog.host_metadata: has no effect with `send_to: agent`: the Agent tells of its host by \
+             itself",
+            "c.yaml:9: exporters.datadog.compression: has no effect with `send_to: agent`: an Agent takes nothing compressed",
+            "c.yaml:10: exporters.datadog.metrics: has no effect with `send_to: agent`, which sends traces alone",
+            "c.yaml:11: exporters.datadog.logs: has no effect with `send_to: agent`, which sends traces alone",
+        ]
+    );
+}
+
+#[test]
+fn an_agent_takes_traces_alone_and_the_fault_says_what_to_write() {
+    for signal in ["metrics", "logs"] {
+        let told = faults(&file(signal, "send_to: agent"));
+        assert_eq!(
+            told,
+            [format!(
+                "c.yaml:5: service.pipelines.{signal}.exporters: \"datadog\" sends to an Agent, which takes traces alone, and this \
+                 is a pipeline of {signal}; name another exporter here: `datadog/direct: {{api: {{key: …}}}}`, or `otlp_grpc` \
+                 with the Agent's own OTLP endpoint"
+            )]
+        );
+    }
 }

@@ -86,15 +86,16 @@ fn body(payload: &StatsPayload, part: &[ClientStats], split: bool) -> StatsBody 
 fn client(stats: &ClientStats, out: &mut Writer) {
     let key = &stats.key;
     out.map(9);
+    // What a local Agent wants in headers, too, stands before the statistics.
     out.text("Hostname", &key.hostname);
     out.text("Env", &key.env);
     out.text("Version", &key.version);
-    out.list("Stats", &stats.buckets, bucket);
     out.text("Lang", &key.lang);
     out.text("Service", &key.service);
     out.text("ContainerID", &key.container_id);
-    out.list("Tags", &[] as &[String], |tag, out| out.value(tag));
     out.text("GitCommitSha", &key.git_commit_sha);
+    out.list("Stats", &stats.buckets, bucket);
+    out.list("Tags", &[] as &[String], |tag, out| out.value(tag));
 }
 
 fn bucket(bucket: &Bucket, out: &mut Writer) {

@@ -1,16 +1,34 @@
 //! Traces as a local Agent takes them: `/v0.7/traces`, in `MessagePack`, those of one resource at once.
-//!
-//! The request has to say `Datadog-Client-Computed-Stats: yes` and `Datadog-Client-Computed-Top-Level: yes`, for both has
-//! been done here, and `X-Datadog-Trace-Count` with the number of traces.
 
 use super::wire::{Span, TraceChunk, TracerPayload};
 use crate::sinks::datadog::msgpack::Writer;
 use bytes::Bytes;
+use prost::Message as _;
 
-/// The body of a request.
-pub(super) fn encode(payload: &TracerPayload) -> Bytes {
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentTraces {
+    /// Traces in it, which its headers have to say.
+    pub traces: usize,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl AgentTraces {
+    /// Makes it of a body of [`super::agent_bodies`].
+    ///
+    /// # Errors
+    /// When that is no [`TracerPayload`].
+    pub fn of(body: &Bytes) -> Result<AgentTraces, prost::DecodeError> {
+        let payload = TracerPayload::decode(body.clone())?;
+        Ok(AgentTraces { traces: payload.chunks.len(), body: encode(&payload) })
+    }
+}
+
+fn encode(payload: &TracerPayload) -> Bytes {
     let mut out = Writer::default();
     out.map(8);
+    // What the headers repeat stands before the traces.
     out.text("container_id", &payload.container_id);
     out.text("language_name", &payload.language_name);
     out.text("tracer_version", &payload.tracer_version);

@@ -23,10 +23,11 @@ mod tests;
 mod tracestate;
 mod wire;
 
+pub use agent::AgentTraces;
 pub use process::Left;
 pub use settings::TraceSettings;
 pub use source::host;
-pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies};
+pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies, halves};
 pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
 pub(in crate::sinks::datadog) use obfuscate::hide;

@@ -1,6 +1,5 @@
 //! Traces as bodies of requests, none larger than the intake takes.
 
-use super::agent;
 use super::settings::TraceSettings;
 use super::wire::{AgentPayload, TraceChunk, TracerPayload};
 use bytes::Bytes;
@@ -27,8 +26,8 @@ pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) 
     split(traces, settings, max, false)
 }
 
-/// The same for `/v0.7/traces` of a local Agent, which takes the traces of one resource at once, in `MessagePack`. Their
-/// size is measured in protobuf, which is somewhat smaller; the Agent takes 25 MB.
+/// The same for a local Agent, which takes the traces of one resource at once: each body is one [`TracerPayload`], of which
+/// [`super::AgentTraces`] makes what is sent. That is larger, by less than four times; the Agent takes 25 MB.
 #[must_use]
 pub fn agent_bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
     split(traces, settings, max, true)
@@ -50,6 +49,32 @@ fn split(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize, local
     }
     bodies.close();
     (bodies.done, bodies.too_large)
+}
+
+/// Traces in two, cut between traces, or within the only one between its spans; `None` where they are one span.
+#[must_use]
+pub fn halves(traces: Vec<TracerPayload>) -> Option<(Vec<TracerPayload>, Vec<TracerPayload>)> {
+    let chunks: usize = traces.iter().map(|payload| payload.chunks.len()).sum();
+    let mut room = chunks / 2;
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for mut payload in traces {
+        let mut before = std::mem::take(&mut payload.chunks);
+        let mut after = before.split_off(room.min(before.len()));
+        room -= before.len();
+        if chunks == 1
+            && let Some(only) = after.first_mut()
+        {
+            let mut half = only.clone();
+            half.spans = only.spans.split_off(only.spans.len() / 2);
+            before.push(std::mem::replace(only, half));
+        }
+        for (into, chunks) in [(&mut first, before), (&mut rest, after)] {
+            if chunks.iter().any(|chunk| !chunk.spans.is_empty()) {
+                into.push(TracerPayload { chunks, ..payload.clone() });
+            }
+        }
+    }
+    (!first.is_empty() && !rest.is_empty()).then_some((first, rest))
 }
 
 struct Bodies<'a> {
@@ -115,7 +140,7 @@ impl Bodies<'_> {
         }
         let spans = open.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum();
         if self.local {
-            self.done.extend(open.iter().map(|payload| TraceBody { spans, body: agent::encode(payload) }));
+            self.done.extend(open.iter().map(|payload| TraceBody { spans, body: payload.encode_to_vec().into() }));
             return;
         }
         let payload = AgentPayload {
