@@ -12,9 +12,10 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url};
 use std::io::Write as _;
+use std::time::Duration;
 
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
@@ -68,7 +69,7 @@ impl Intake {
 
     async fn judged(&self, answer: reqwest::Response, endpoint_key: &str) -> Outcome {
         let status = answer.status();
-        let after = web::retry_after(answer.headers());
+        let after = web::retry_after(answer.headers()).or_else(|| reset(answer.headers()));
         let is_page = web::is_page(answer.headers());
         let body = web::beginning(answer).await;
         if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
@@ -140,6 +141,11 @@ impl Target for Intake {
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
         }
     }
+}
+
+/// When Datadog's API takes requests again, by the header that it documents for its rate limits: in so many seconds.
+fn reset(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// What an answer says: text, as far as it can be shown.
