@@ -1,6 +1,7 @@
 //! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
-//! metrics as series and sketches, logs as items.
+//! metrics as series and sketches, logs as items; findings also as events.
 
+mod events;
 pub mod logs;
 pub mod metrics;
 mod msgpack;

@@ -1,5 +1,6 @@
 //! Datadog's intakes, as the Agent sends to them.
 
+use super::events::{self, EVENTS};
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
 use super::{DatadogSettings, logs};
@@ -58,6 +59,7 @@ impl Intake {
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
+            EVENTS => (&self.metrics, "application/json", "metrics.endpoint"),
             TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
             STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
@@ -105,7 +107,12 @@ impl Target for Intake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
-            Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
+            Signal::Logs => {
+                let hostname = &self.settings.metrics.hostname;
+                let mut mapped = logs::map(hostname, request)?;
+                mapped.payloads.extend(events::payloads(hostname, request)?);
+                Ok(mapped)
+            }
             Signal::Traces => spans::map(&self.settings.traces, request),
         }
     }
@@ -161,10 +168,10 @@ fn errors(body: &[u8]) -> Option<String> {
 }
 
 /// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there; and
-/// statistics it sends in gzip alone.
+/// statistics it sends in gzip alone. Of events nothing is documented.
 fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
     let encoding = match (compression, route) {
-        (Compression::None, _) => return (body, None),
+        (Compression::None, _) | (_, EVENTS) => return (body, None),
         (Compression::Gzip, SKETCHES) => "deflate",
         (Compression::Gzip, _) | (Compression::Zstd, STATS) => "gzip",
         (Compression::Zstd, _) => "zstd",

@@ -78,6 +78,7 @@ async fn each_intake_gets_its_own_path_type_and_compression_with_the_key() {
         (metrics::SKETCHES, Signal::Metrics, Compression::Gzip, "application/x-protobuf", Some("deflate")),
         (metrics::SKETCHES, Signal::Metrics, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (logs::LOGS, Signal::Logs, Compression::None, "application/json", None),
+        (events::EVENTS, Signal::Logs, Compression::Gzip, "application/json", None),
         (spans::TRACES, Signal::Traces, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (spans::STATS, Signal::Traces, Compression::Zstd, "application/msgpack", Some("gzip")),
     ];
