@@ -1,6 +1,7 @@
 //! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
 //! metrics as series and sketches, logs as items; findings also as events.
 
+mod api;
 mod events;
 pub mod logs;
 pub mod metrics;
@@ -17,7 +18,8 @@ pub mod traces;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+pub use api::{Key, validate};
+pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
 
 use super::delivery::Target;
 use std::sync::Arc;

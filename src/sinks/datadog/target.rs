@@ -3,7 +3,7 @@
 use super::events::{self, EVENTS};
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
-use super::{DatadogSettings, logs};
+use super::{DatadogSettings, api, logs};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
@@ -28,6 +28,7 @@ pub(super) struct Intake {
     settings: DatadogSettings,
     client: Client,
     metrics: Url,
+    events: Url,
     logs: Url,
     traces: Url,
 }
@@ -52,14 +53,15 @@ impl Intake {
         let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
         let logs = url("logs", &settings.endpoints.logs)?;
         let traces = url("traces", &settings.endpoints.traces)?;
-        Ok(Intake { settings: settings.clone(), client, metrics, logs, traces })
+        let events = api::url(id, settings, "")?;
+        Ok(Intake { settings: settings.clone(), client, metrics, events, logs, traces })
     }
 
     /// The address, type and key of the address of an intake.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
-            EVENTS => (&self.metrics, "application/json", "metrics.endpoint"),
+            EVENTS => (&self.events, "application/json", "metrics.endpoint"),
             TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
             STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),

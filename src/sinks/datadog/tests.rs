@@ -58,6 +58,7 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         way,
         api_key: Secret::new(KEY),
         endpoints,
+        api: ApiSettings { endpoint: address.into(), fail_on_invalid_key: false },
         client,
         traces,
         metrics,
