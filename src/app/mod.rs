@@ -16,6 +16,7 @@ pub mod signals;
 
 mod export;
 mod frames;
+mod keys;
 mod listeners;
 mod memory;
 mod reload;

@@ -73,6 +73,7 @@ pub async fn run(
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let definitions = definitions(&config.performance).await?;
     let bound = listeners::bind(&config).await?;
+    signals.cancel.run_until_cancelled(super::keys::ask(&config)).await.transpose()?;
     let opened = open(&config).await?;
     let parts = Parts::start(&config, definitions, opened).await?;
     let mut running = Running::new(parts, signals.cancel);

@@ -13,6 +13,8 @@ mod chain;
 mod check;
 mod collector;
 mod contract;
+mod datadog_findings;
+mod datadog_keys;
 mod datadog_logs;
 mod datadog_metrics;
 mod datadog_traces;

@@ -1,7 +1,9 @@
 //! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
-//! metrics as series and sketches, logs as items.
+//! metrics as series and sketches, logs as items; findings also as events.
 
 mod agent;
+mod api;
+mod events;
 pub mod logs;
 pub mod metrics;
 mod msgpack;
@@ -17,7 +19,8 @@ pub mod traces;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+pub use api::{Key, validate};
+pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
 
 use super::delivery::Target;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Datadog's intake of OTLP. It takes metrics delta alone; else requests go out as they came.
 
 use super::DatadogSettings;
-use super::target::with_key;
+use super::events::{self, EVENTS};
+use super::target::{Intake, with_key};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::otlp::{self, OtlpSettings, Protocol};
@@ -16,6 +17,8 @@ pub(super) struct OtlpIntake {
     settings: DatadogSettings,
     traces: Arc<dyn Target>,
     others: Arc<dyn Target>,
+    /// What takes events, which OTLP has no word for.
+    events: Intake,
 }
 
 impl OtlpIntake {
@@ -38,6 +41,7 @@ impl OtlpIntake {
             settings: settings.clone(),
             traces: otlp::open(id, &traces)?,
             others: otlp::open(id, &others)?,
+            events: Intake::new(id, settings)?,
         })
     }
 
@@ -52,7 +56,11 @@ impl OtlpIntake {
 #[async_trait]
 impl Target for OtlpIntake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
-        self.of(signal).map(signal, request)
+        let mut mapped = self.of(signal).map(signal, request)?;
+        if signal == Signal::Logs {
+            mapped.payloads.extend(events::payloads(&self.settings.metrics.hostname, request)?);
+        }
+        Ok(mapped)
     }
 
     fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
@@ -60,6 +68,9 @@ impl Target for OtlpIntake {
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
+        if payload.route == EVENTS {
+            return self.events.send(payload).await;
+        }
         match self.of(payload.signal).send(payload).await {
             Outcome::Retry { after, reason } if reason.starts_with("401") || reason.starts_with("403") => {
                 Outcome::Retry {

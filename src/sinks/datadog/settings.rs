@@ -68,6 +68,15 @@ impl Endpoints {
     }
 }
 
+/// Datadog's public API, which takes events and knows keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApiSettings {
+    /// Its address, without a path.
+    pub endpoint: String,
+    /// Whether a key that it does not know ends the start.
+    pub fail_on_invalid_key: bool,
+}
+
 /// How running totals are made delta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaSettings {
@@ -94,6 +103,8 @@ pub struct DatadogSettings {
     pub api_key: Secret,
     /// Where it is.
     pub endpoints: Endpoints,
+    /// Its API.
+    pub api: ApiSettings,
     /// How it is spoken to.
     pub client: ClientSettings,
     /// How traces are mapped.

@@ -1,8 +1,9 @@
 //! Datadog's intakes, as the Agent sends to them.
 
+use super::events::{self, EVENTS};
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
-use super::{DatadogSettings, logs};
+use super::{DatadogSettings, api, logs};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
@@ -12,9 +13,10 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url};
 use std::io::Write as _;
+use std::time::Duration;
 
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
@@ -26,6 +28,7 @@ pub(super) struct Intake {
     settings: DatadogSettings,
     client: Client,
     metrics: Url,
+    events: Url,
     logs: Url,
     traces: Url,
 }
@@ -50,13 +53,15 @@ impl Intake {
         let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
         let logs = url("logs", &settings.endpoints.logs)?;
         let traces = url("traces", &settings.endpoints.traces)?;
-        Ok(Intake { settings: settings.clone(), client, metrics, logs, traces })
+        let events = api::url(id, settings, "")?;
+        Ok(Intake { settings: settings.clone(), client, metrics, events, logs, traces })
     }
 
     /// The address, type and key of the address of an intake.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
+            EVENTS => (&self.events, "application/json", "metrics.endpoint"),
             TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
             STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
@@ -72,7 +77,12 @@ impl Target for Intake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
-            Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
+            Signal::Logs => {
+                let hostname = &self.settings.metrics.hostname;
+                let mut mapped = logs::map(hostname, request)?;
+                mapped.payloads.extend(events::payloads(hostname, request)?);
+                Ok(mapped)
+            }
             Signal::Traces => spans::map(&spans::INTAKE, &self.settings.traces, request),
         }
     }
@@ -116,7 +126,7 @@ impl Target for Intake {
 /// What an answer means; `denied` and `missing` are asked of the user where a target lets nobody in, or knows no such path.
 pub(super) async fn judged(answer: reqwest::Response, denied: &str, missing: &str) -> Outcome {
     let status = answer.status();
-    let after = web::retry_after(answer.headers());
+    let after = web::retry_after(answer.headers()).or_else(|| reset(answer.headers()));
     let is_page = web::is_page(answer.headers());
     let body = web::beginning(answer).await;
     if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
@@ -145,6 +155,11 @@ pub(super) async fn judged(answer: reqwest::Response, denied: &str, missing: &st
     }
 }
 
+/// When Datadog's API takes requests again, by the header that it documents for its rate limits: in so many seconds.
+fn reset(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// What an answer says: text, as far as it can be shown.
 fn told(body: &[u8]) -> String {
     String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ")
@@ -158,10 +173,10 @@ fn errors(body: &[u8]) -> Option<String> {
 }
 
 /// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there; and
-/// statistics it sends in gzip alone.
+/// statistics it sends in gzip alone. Of events nothing is documented.
 fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
     let encoding = match (compression, route) {
-        (Compression::None, _) => return (body, None),
+        (Compression::None, _) | (_, EVENTS) => return (body, None),
         (Compression::Gzip, SKETCHES) => "deflate",
         (Compression::Gzip, _) | (Compression::Zstd, STATS) => "gzip",
         (Compression::Zstd, _) => "zstd",

@@ -60,6 +60,7 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         way,
         api_key: Secret::new(KEY),
         endpoints,
+        api: ApiSettings { endpoint: address.into(), fail_on_invalid_key: false },
         client,
         traces,
         metrics,
@@ -80,6 +81,7 @@ async fn each_intake_gets_its_own_path_type_and_compression_with_the_key() {
         (metrics::SKETCHES, Signal::Metrics, Compression::Gzip, "application/x-protobuf", Some("deflate")),
         (metrics::SKETCHES, Signal::Metrics, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (logs::LOGS, Signal::Logs, Compression::None, "application/json", None),
+        (events::EVENTS, Signal::Logs, Compression::Gzip, "application/json", None),
         (spans::TRACES, Signal::Traces, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (spans::STATS, Signal::Traces, Compression::Zstd, "application/msgpack", Some("gzip")),
     ];

@@ -52,11 +52,13 @@ pub(super) struct Courier {
 struct Place {
     position: Position,
     piece: u64,
+    /// Dead letters that came from there before.
+    letters: usize,
 }
 
 impl Place {
     fn of(part: &Part) -> Place {
-        Place { position: part.position, piece: part.piece }
+        Place { position: part.position, piece: part.piece, letters: 0 }
     }
 }
 
@@ -124,57 +126,77 @@ impl Courier {
     }
 
     async fn send_all(&self, mapped: Mapped, parts: &[Part]) -> anyhow::Result<Ended> {
-        let Some(first) = parts.first() else { return Ok(Ended::Done) };
-        self.bury(Place::of(first), &mapped.unfit).await?;
+        let Some(mut place) = parts.first().map(Place::of) else { return Ok(Ended::Done) };
         let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
-        let mut waiting = VecDeque::from(mapped.payloads);
-        let mut place = Place::of(first);
+        let (mut waiting, mut unfit) = (VecDeque::from(mapped.payloads), mapped.unfit);
+        let mut is_begun = false;
         while let Some(mut payload) = waiting.pop_front() {
             let before = payload.items;
-            let verdict = self.send(&mut payload, place, parts).await?;
-            let is_untouched = is_whole && payload.items == before;
+            let verdict = self.send(&mut payload, &mut place, parts).await?;
+            if let Verdict::Target(Outcome::TooLarge(_)) = verdict {
+                self.send_less(&payload);
+            }
+            let is_untouched = !is_begun && payload.items == before;
+            if let Some(ended) = self.early_end(&verdict, is_untouched, parts) {
+                return Ok(ended);
+            }
+            is_begun = true;
+            self.bury(&mut place, &std::mem::take(&mut unfit)).await?;
+            let halves = match &verdict {
+                Verdict::Target(Outcome::TooLarge(_)) => self.ends.target.split(&payload),
+                // One frame alone is at fault as a whole; of several, only one may be.
+                Verdict::Target(Outcome::Malformed(_)) if parts.len() > 1 => self.ends.target.split(&payload),
+                _ => None,
+            };
+            if let Some((first, rest)) = halves {
+                waiting.push_front(rest);
+                waiting.push_front(first);
+                continue;
+            }
             match verdict {
                 Verdict::Cancelled => return Ok(Ended::Cancelled),
                 Verdict::Dropped => self.dropped(payload.items),
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
                     self.delivered(payload.items, rejected, &message);
                 }
-                Verdict::Target(Outcome::TooLarge(reason)) => {
-                    self.send_less(&payload);
-                    let cut = is_untouched.then(|| batch::split(self.signal, parts)).flatten();
-                    if let Some((first, rest)) = cut {
-                        return Ok(Ended::Cut(first, rest));
-                    }
-                    match self.ends.target.split(&payload) {
-                        Some((first, rest)) => {
-                            waiting.push_front(rest);
-                            waiting.push_front(first);
-                        }
-                        None => self.bury_payload(is_untouched, parts, place, &payload, &reason).await?,
-                    }
-                }
-                // One frame that the target will not take must not cost the others that were put beside it.
-                Verdict::Target(Outcome::Malformed(_)) if is_untouched && parts.len() > 1 => {
-                    let (first, rest) = parts.split_at(parts.len() / 2);
-                    return Ok(Ended::Cut(first.to_vec(), rest.to_vec()));
-                }
                 Verdict::Target(
-                    Outcome::Malformed(reason)
+                    Outcome::TooLarge(reason)
+                    | Outcome::Malformed(reason)
                     | Outcome::Refused(reason)
                     | Outcome::Retry { reason, .. }
                     | Outcome::InPart { reason, .. },
                 ) => {
-                    self.bury_payload(is_untouched, parts, place, &payload, &reason).await?;
+                    if is_whole && is_untouched {
+                        self.bury_parts(parts, &reason).await?;
+                    } else {
+                        self.bury(&mut place, &[Unfit { items: payload.items, reason }]).await?;
+                    }
                 }
             }
-            place.piece += 1;
         }
+        self.bury(&mut place, &unfit).await?;
         Ok(Ended::Done)
+    }
+
+    /// The end of a batch that is not to go on: it was cancelled, or nothing of it has been taken yet, and it is better sent
+    /// in two.
+    fn early_end(&self, verdict: &Verdict, is_untouched: bool, parts: &[Part]) -> Option<Ended> {
+        let halves = match verdict {
+            Verdict::Cancelled => return Some(Ended::Cancelled),
+            Verdict::Target(Outcome::TooLarge(_)) if is_untouched => batch::split(self.signal, parts),
+            // One frame that the target will not take must not cost the others that were put beside it.
+            Verdict::Target(Outcome::Malformed(_)) if is_untouched && parts.len() > 1 => {
+                let (first, rest) = parts.split_at(parts.len() / 2);
+                Some((first.to_vec(), rest.to_vec()))
+            }
+            _ => None,
+        };
+        halves.map(|(first, rest)| Ended::Cut(first, rest))
     }
 
     /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
     /// goes out of the payload.
-    async fn send(&self, payload: &mut Payload, place: Place, parts: &[Part]) -> anyhow::Result<Verdict> {
+    async fn send(&self, payload: &mut Payload, place: &mut Place, parts: &[Part]) -> anyhow::Result<Verdict> {
         let mut backoff = Backoff::new(&self.settings.retry);
         let mut turn: Turn<'_> = None;
         loop {
@@ -321,29 +343,16 @@ impl Courier {
         self.bytes_max.fetch_min(least, Ordering::Relaxed);
     }
 
-    async fn bury_payload(
-        &self,
-        is_untouched: bool,
-        parts: &[Part],
-        place: Place,
-        payload: &Payload,
-        reason: &str,
-    ) -> anyhow::Result<()> {
-        if is_untouched {
-            return self.bury_parts(parts, reason).await;
-        }
-        self.bury(place, &[Unfit { items: payload.items, reason: reason.to_owned() }]).await
-    }
-
     async fn bury_parts(&self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
         let letters: Vec<Letter<'_>> =
             parts.iter().map(|part| Letter { place: Place::of(part), items: part.items, reason }).collect();
         self.keep(&letters).await
     }
 
-    async fn bury(&self, place: Place, unfit: &[Unfit]) -> anyhow::Result<()> {
+    async fn bury(&self, place: &mut Place, unfit: &[Unfit]) -> anyhow::Result<()> {
         let letters: Vec<Letter<'_>> =
-            unfit.iter().map(|unfit| Letter { place, items: unfit.items, reason: &unfit.reason }).collect();
+            unfit.iter().map(|unfit| Letter { place: *place, items: unfit.items, reason: &unfit.reason }).collect();
+        place.letters += letters.len();
         self.keep(&letters).await
     }
 
@@ -362,7 +371,7 @@ impl Courier {
         );
         let mut by_reason: BTreeMap<&str, Vec<DeadLetter>> = BTreeMap::new();
         for (number, Letter { place, items, reason }) in letters.iter().enumerate() {
-            let key = format!("{:020}.{:020}.{number:06}", place.position.0, place.piece);
+            let key = format!("{:020}.{:020}.{:06}", place.position.0, place.piece, place.letters + number);
             let letter = DeadLetter { key, position: Some(place.position.0), items: *items };
             by_reason.entry(reason).or_default().push(letter);
         }

@@ -187,8 +187,9 @@ pub trait Target: Send + Sync {
         None
     }
 
-    /// A payload that was too large, as two; `None` where it cannot be cut. Only asked for where a request became
-    /// several payloads: one alone is cut before it is mapped.
+    /// A payload that was too large, or that holds what the target will never take, as two; `None` where it cannot be cut.
+    /// Only asked for where a request became several payloads and there was a verdict on an earlier one: before that, what
+    /// they were made of is cut and mapped anew.
     fn split(&self, _payload: &Payload) -> Option<(Payload, Payload)> {
         None
     }

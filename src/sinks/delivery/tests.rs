@@ -1,4 +1,5 @@
 mod ordered;
+mod several;
 
 use super::*;
 use crate::model::signal::Encoding;
@@ -87,6 +88,8 @@ struct Sink {
     refuses: Option<&'static str>,
     /// Requests go through what counts their spans.
     counts: bool,
+    /// Spans of each payload that a request becomes, where it becomes several.
+    several: Option<usize>,
     /// How long it takes over a request.
     takes: Duration,
     at_once: Mutex<usize>,
@@ -95,6 +98,19 @@ struct Sink {
 
 #[async_trait]
 impl Target for Sink {
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        match self.several {
+            Some(spans) => several::mapped(request, spans),
+            None => Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], unfit: Vec::new() }),
+        }
+    }
+
+    fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {
+        wire::halves(payload.signal, &payload.body).map(|(first, rest)| {
+            (Payload::of_request(payload.signal, first), Payload::of_request(payload.signal, rest))
+        })
+    }
+
     fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
         self.counts.then(ordered::counting)
     }

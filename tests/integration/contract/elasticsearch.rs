@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub(super) const fn elasticsearch(signal: Signal) -> Sink {
-    Sink { kind: "elasticsearch", signal, settings, handshake: |_| None, items, answer }
+    Sink { kind: "elasticsearch", signal, lacks: &[], settings, handshake: |_| None, items, answer }
 }
 
 fn settings(port: u16) -> String {

@@ -1,5 +1,7 @@
 //! The sinks: what their exporters are told, what their requests hold, and how their targets answer.
 
+use super::cases::Case;
+use super::datadog::datadog;
 use super::elasticsearch::elasticsearch;
 use super::remote_write;
 use axum::body::Body;
@@ -55,6 +57,8 @@ pub(crate) struct Sink {
     /// The kind of the exporter.
     pub(crate) kind: &'static str,
     pub(crate) signal: Signal,
+    /// Cases that there are not for it, and why.
+    pub(crate) lacks: &'static [(Case, &'static str)],
     /// The exporter's settings for a target on a port.
     pub(crate) settings: fn(u16) -> String,
     /// An answer to what is no telemetry, such as a request for the target's version.
@@ -63,6 +67,13 @@ pub(crate) struct Sink {
     pub(crate) items: fn(&str, &Bytes) -> Vec<Item>,
     /// The answer to a request.
     pub(crate) answer: fn(&str, &[Item], &Verdict) -> Response<Body>,
+}
+
+impl Sink {
+    /// Whether there is such a case for it.
+    pub(crate) fn has(&self, case: Case) -> bool {
+        self.lacks.iter().all(|(lacking, _)| *lacking != case)
+    }
 }
 
 fn over_grpc(port: u16) -> String {
@@ -82,6 +93,7 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
     Sink {
         kind,
         signal,
+        lacks: &[],
         settings,
         handshake: no_handshake,
         items: if is_grpc { |path, body| of_otlp(path, &body.slice(5..)) } else { of_otlp },
@@ -90,7 +102,7 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
 }
 
 /// All of them.
-pub(crate) static SINKS: [Sink; 10] = [
+pub(crate) static SINKS: [Sink; 13] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
     otlp("otlp_grpc", Signal::Logs, over_grpc),
@@ -103,11 +115,15 @@ pub(crate) static SINKS: [Sink; 10] = [
     Sink {
         kind: "prometheusremotewrite",
         signal: Signal::Metrics,
+        lacks: &[],
         settings: remote_write::settings,
         handshake: no_handshake,
         items: remote_write::items,
         answer: remote_write::answer,
     },
+    datadog(Signal::Traces),
+    datadog(Signal::Metrics),
+    datadog(Signal::Logs),
 ];
 
 /// The number in a name such as `n17`.

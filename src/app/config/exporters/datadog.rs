@@ -6,7 +6,7 @@ use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
 use crate::sinks::datadog::traces::TraceSettings;
-use crate::sinks::datadog::{DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+use crate::sinks::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
 use crate::sinks::settings::Secret;
 use crate::sinks::temporality::Initial;
 use regex::Regex;
@@ -23,13 +23,17 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
     let is_local = way == Way::Agent;
     let hostname = hostname(&map, is_local);
     let [metrics, logs, traces] = ["metrics", "logs", "traces"].map(|section| endpoint(reading, &map, section));
+    // Where metrics go, the Collector's exporter finds the API, too.
+    let api_elsewhere = metrics.clone();
     let is_anywhere = metrics.is_some() && logs.is_some() && traces.is_some();
-    let (api_key, site) = if is_local {
+    let (api_key, site, fail_on_invalid_key) = if is_local {
         of_agent(reading, &map);
-        (Some(Secret::new("")), String::new())
+        (Some(Secret::new("")), String::new(), false)
     } else {
         api(reading, component, &map, is_anywhere)
     };
+    let endpoint = api_elsewhere.unwrap_or_else(|| format!("https://api.{site}"));
+    let api = ApiSettings { endpoint, fail_on_invalid_key };
     let of_site = Endpoints::of(way, &site);
     let endpoints = Endpoints {
         metrics: metrics.unwrap_or(of_site.metrics),
@@ -50,7 +54,7 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
     let client = common::client(reading, &map, TIMEOUT);
     map.finish();
     let started_unix_nano = now_unix_nano();
-    Some(DatadogSettings { way, api_key: api_key?, endpoints, client, traces, metrics, delta, started_unix_nano })
+    Some(DatadogSettings { way, api_key: api_key?, endpoints, api, client, traces, metrics, delta, started_unix_nano })
 }
 
 /// The section's `endpoint`, while the section is read for itself later.
@@ -64,13 +68,13 @@ fn api(
     component: &Component<'_>,
     map: &MapReader<'_>,
     any_site: bool,
-) -> (Option<Secret>, String) {
+) -> (Option<Secret>, String, bool) {
     let default = SITES[0].to_owned();
     let Some(api) = map.map("api") else {
         if !map.has("api") {
             component.fault(reading, "expected `api: {key: …}`, found none");
         }
-        return (None, default);
+        return (None, default, false);
     };
     // A key out of a file ends with a line break.
     let key = if api.need("key") { api.secret_text("key") } else { None };
@@ -88,15 +92,9 @@ fn api(
     if !any_site && !SITES.contains(&site.as_str()) {
         api.fault("site", format!("expected one of {}, found {site:?}", SITES.join(", ")));
     }
-    if api.bool("fail_on_invalid_key") == Some(true) {
-        reading.note_key(
-            &api,
-            "fail_on_invalid_key",
-            "a key that is refused ends nothing here: the log keeps what waits, and the table `sinks` says so",
-        );
-    }
+    let fail_on_invalid_key = api.bool("fail_on_invalid_key").unwrap_or(false);
     api.finish();
-    (key, site)
+    (key, site, fail_on_invalid_key)
 }
 
 /// What an Agent has of its own, and what it does not take.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sinks::datadog::metrics::HistogramMode;
-use crate::sinks::datadog::{DatadogSettings, Endpoints, Way};
+use crate::sinks::datadog::{ApiSettings, DatadogSettings, Endpoints, Way};
 use crate::sinks::temporality::Initial;
 
 /// Not a key of anybody.
@@ -33,6 +33,8 @@ fn a_key_is_enough_and_the_rest_is_as_in_the_collector() {
     assert_eq!(settings.endpoints.metrics, "https://api.datadoghq.com");
     assert_eq!(settings.endpoints.logs, "https://http-intake.logs.datadoghq.com");
     assert_eq!(settings.endpoints.traces, "https://trace.agent.datadoghq.com");
+    let api = ApiSettings { endpoint: "https://api.datadoghq.com".into(), fail_on_invalid_key: false };
+    assert_eq!(settings.api, api);
     assert!(!settings.metrics.hostname.is_empty(), "this machine has a name");
     let metrics = &settings.metrics;
     assert_eq!(
@@ -78,6 +80,7 @@ max_idle_conns: 3",
         logs: "https://http-intake.logs.datadoghq.eu".into(),
         traces: "https://trace.agent.datadoghq.eu".into(),
     };
+    assert_eq!(settings.api, ApiSettings { endpoint: "http://127.0.0.1:1".into(), fail_on_invalid_key: true });
     assert_eq!((&settings.endpoints, settings.client.compression), (&endpoints, Compression::Zstd));
     let metrics = &settings.metrics;
     assert_eq!((metrics.hostname.as_str(), metrics.histogram_mode), ("web-1", HistogramMode::NoBuckets));
@@ -133,6 +136,7 @@ fn the_intake_of_otlp_has_an_address_of_its_own() {
     let config = good(&file("traces", &format!("api: {{key: {KEY}, site: us5.datadoghq.com}}\nsend_to: otlp")));
     let settings = datadog_of(&config);
     assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Otlp, "https://otlp.us5.datadoghq.com"));
+    assert_eq!(settings.api.endpoint, "https://api.us5.datadoghq.com");
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! Datadog's public API, as far as it is asked beside the intakes: whether a key is one.
+
+use super::DatadogSettings;
+use super::target::with_key;
+use crate::sinks::web;
+use anyhow::Context as _;
+use reqwest::{StatusCode, Url};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Path that says whether a key is one.
+const VALIDATE: &str = "/api/v1/validate";
+/// How long it is waited for: a start must not hang on it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the API says of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// It is one.
+    Valid,
+    /// It is none, in the API's words.
+    Invalid(String),
+    /// Nobody knows, and why.
+    Unknown(String),
+}
+
+/// The address of a path of the API.
+pub(super) fn url(id: &str, settings: &DatadogSettings, path: &str) -> anyhow::Result<Url> {
+    let text = &settings.api.endpoint;
+    let mut url = Url::parse(text).with_context(|| {
+        format!("exporters.{id}.metrics.endpoint: expected a URL such as https://host, found {text:?}")
+    })?;
+    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+    Ok(url)
+}
+
+/// Asks the API whether an exporter's key is one.
+///
+/// # Errors
+/// When an address, a header, the proxy or a file of `tls` cannot be used.
+pub async fn validate(id: &str, settings: &DatadogSettings) -> anyhow::Result<Key> {
+    let url = url(id, settings, VALIDATE)?;
+    let mut client = with_key(settings);
+    client.timeout = client.timeout.min(PATIENCE);
+    let client = web::client(&format!("exporters.{id}"), &url, &client)?;
+    let answer = match client.get(url).send().await {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Key::Unknown(web::reason(error))),
+    };
+    let status = answer.status();
+    if web::is_page(answer.headers()) {
+        return Ok(Key::Unknown(web::page_of(status)));
+    }
+    let body = web::beginning(answer).await;
+    let valid = serde_json::from_slice::<Value>(&body).ok().and_then(|answer| answer.get("valid")?.as_bool());
+    let told = String::from_utf8_lossy(&body);
+    let told = format!("{status}: {}", web::cut(told.trim()));
+    Ok(match (status, valid) {
+        (StatusCode::FORBIDDEN, _) | (StatusCode::OK, Some(false)) => Key::Invalid(told),
+        (StatusCode::OK, Some(true)) => Key::Valid,
+        _ => Key::Unknown(told),
+    })
+}

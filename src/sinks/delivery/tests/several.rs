@@ -1,0 +1,59 @@
+//! Targets for which a request becomes several payloads.
+
+use super::*;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A request as payloads of so many spans, and behind them one that stands for no item. A span named `unfit` fits none.
+pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
+    let request = ExportTraceServiceRequest::decode(request.clone())?;
+    let all = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    let names: Vec<String> = all.flat_map(|scope| scope.spans).map(|span| span.name).collect();
+    let fit: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "unfit").collect();
+    let payload = |names: &[&str]| Payload::of_request(Signal::Traces, frame_of(Signal::Traces, names).payload);
+    let mut payloads: Vec<Payload> = fit.chunks(spans).map(payload).collect();
+    payloads.push(Payload { items: 0, ..payload(&["statistics"]) });
+    let unfit = (fit.len() < names.len())
+        .then(|| Unfit { items: (names.len() - fit.len()) as u64, reason: "it fits none".to_owned() });
+    Ok(Mapped { payloads, unfit: unfit.into_iter().collect() })
+}
+
+/// Items and reasons of the dead letters.
+async fn letters(bench: &Bench) -> Vec<(u64, String)> {
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let read = |(_, bytes): &(String, Vec<u8>)| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let letter =
+        |letter: serde_json::Value| (letter["items"].as_u64().unwrap(), letter["reason"].as_str().unwrap().to_owned());
+    letters.iter().map(read).map(letter).collect()
+}
+
+#[tokio::test]
+async fn a_frame_that_is_refused_costs_only_itself_also_where_there_is_a_second_payload() {
+    let sink = Sink { several: Some(100), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &["a", "unfit", "bad", "c", "d"]);
+    bench.run().await;
+    let spans: Vec<String> = bench.taken().into_iter().filter(|name| name != "statistics").collect();
+    assert_eq!(spans, ["a", "c", "d"], "each once");
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (3, 2));
+    assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), (1, "400: no".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_refused_behind_what_was_taken_is_cut_by_the_target_and_nothing_comes_twice() {
+    let sink = Sink { several: Some(3), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &["a", "b", "c", "d", "bad", "e", "f"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "d", "e", "f", "statistics"]);
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
+    assert_eq!(letters(&bench).await, [(1, "400: no".to_owned())]);
+}
+
+#[tokio::test]
+async fn several_dead_letters_of_one_place_are_all_kept() {
+    let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["unfit", "bad", "a", "bad"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "statistics"]);
+    let refused = || (1, "400: no".to_owned());
+    assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), refused(), refused()]);
+}

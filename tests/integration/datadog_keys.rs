@@ -1,0 +1,84 @@
+//! Datadog's key at the start: one that Datadog does not know ends it where the user wants that, and nothing else does.
+
+use crate::support::config::{Ports, Setup};
+use crate::support::free_port;
+use crate::support::server::{SPANWISE, Server};
+use crate::support::until;
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use std::process::Command;
+use std::time::Duration;
+
+/// Not a key of anybody; the API of the test knows one that begins with 1 alone.
+const WRONG: &str = "0123456789abcdef0123456789abcdef";
+const RIGHT: &str = "1123456789abcdef0123456789abcdef";
+
+/// What Datadog answers: <https://docs.datadoghq.com/api/latest/authentication/validate-api-key/>.
+async fn answer(uri: Uri, headers: HeaderMap) -> (StatusCode, &'static str) {
+    let key = headers.get("dd-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    match (uri.path(), key.starts_with('1')) {
+        ("/api/v1/validate", true) => (StatusCode::OK, "{\"valid\":true}"),
+        ("/api/v1/validate", false) => (StatusCode::FORBIDDEN, "{\"errors\":[\"Forbidden\"]}"),
+        _ => (StatusCode::NOT_FOUND, ""),
+    }
+}
+
+async fn api() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    port
+}
+
+fn setup(port: u16, key: &str, fails: bool) -> Setup {
+    let settings = format!(
+        "api: {{key: {key}, fail_on_invalid_key: {fails}}}, metrics: {{endpoint: \"http://127.0.0.1:{port}\"}}, logs: \
+         {{endpoint: \"http://127.0.0.1:{port}\"}}, traces: {{endpoint: \"http://127.0.0.1:{port}\"}}"
+    );
+    Setup::default()
+        .exporter_aside("datadog", &settings)
+        .pipeline("logs/datadog", "receivers: [otlp], exporters: [datadog]")
+}
+
+/// What a start that ends by itself says, and how it ends.
+fn ended(setup: &Setup, arguments: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("otel-config.yaml");
+    std::fs::write(&file, setup.text(Ports::free(), &folder.path().join("data"))).expect("written");
+    let output = Command::new(SPANWISE).args(arguments).arg("--config").arg(&file).output().expect("spanwise runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_datadog_does_not_know_ends_the_start_where_it_shall() {
+    let port = api().await;
+    let (code, told) = tokio::task::spawn_blocking(move || ended(&setup(port, WRONG, true), &[])).await.unwrap();
+    assert_eq!(code, Some(1), "{told}");
+    let expected = format!("exporters.datadog.api.key: http://127.0.0.1:{port} does not know this key (403 Forbidden");
+    assert!(told.contains(&expected) && !told.contains(WRONG), "{told}");
+    let check = tokio::task::spawn_blocking(move || ended(&setup(port, WRONG, true), &["check"])).await.unwrap();
+    assert_eq!(check.0, Some(0), "check asks nobody: {}", check.1);
+    println!("{}", told.trim());
+
+    // A key that is one, one that only warns, and nobody to be asked.
+    let starts = [
+        (port, RIGHT, true, None),
+        (port, WRONG, false, Some("does not know this key")),
+        (free_port(), RIGHT, true, Some("cannot be asked whether exporters.datadog.api.key is valid")),
+    ];
+    for (port, key, fails, warning) in starts {
+        let mut server = Server::start(setup(port, key, fails)).await;
+        until("what is told of the key", Duration::from_secs(20), || async {
+            let log = server.log();
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains("api.key")).collect();
+            match (warning, lines.as_slice()) {
+                (None, []) => Ok(()),
+                (Some(warning), [line]) if line.contains("WARN") && line.contains(warning) => Ok(()),
+                _ => Err(format!("expected {warning:?} in {log}")),
+            }
+        })
+        .await;
+        assert!(!server.log().contains(key), "a key is never shown");
+        assert_eq!(server.terminate().await.code(), Some(0), "{}", server.log());
+    }
+}
