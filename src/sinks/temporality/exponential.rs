@@ -6,6 +6,9 @@ use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point;
 /// Buckets of one sign: a merge that would span more becomes coarser instead, so that no two points can take memory
 /// without bound.
 const BUCKETS_MAX: i64 = 1024;
+/// Below this scale nothing is added: from -11 on one bucket holds every number that there is, and a scale that cannot go
+/// down any more would leave the bound above without effect.
+const SCALE_MIN: i32 = -64;
 
 /// Buckets of one sign, without empty ones at either end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,13 +141,14 @@ impl Exponential {
         }
     }
 
-    /// Adds another one; false, and nothing is changed, where their zero buckets differ in width.
+    /// Adds another one; false, and nothing is changed, where their zero buckets differ in width, or
+    /// a scale is none that a histogram can have.
     pub(in crate::sinks) fn add(&mut self, other: &Exponential) -> bool {
-        if self.zero_threshold.to_bits() != other.zero_threshold.to_bits() {
+        let scale = self.scale.min(other.scale);
+        if self.zero_threshold.to_bits() != other.zero_threshold.to_bits() || scale < SCALE_MIN {
             return false;
         }
         let mut other = other.clone();
-        let scale = self.scale.min(other.scale);
         self.at_most(scale);
         other.at_most(scale);
         let steps = steps_to_fit(&self.positive, &other.positive).max(steps_to_fit(&self.negative, &other.negative));
@@ -201,9 +205,12 @@ mod tests {
         assert!(sum.add(&Exponential::of(&point(20, i32::MAX, &[1]))));
         assert!(sum.weight() <= 1024, "{}", sum.weight());
         assert_eq!(sum.positive.total(), 2);
-        let mut extreme = Exponential::of(&point(i32::MIN, 0, &[0, 1, 0]));
-        assert!(extreme.add(&Exponential::of(&point(i32::MAX, i32::MAX, &[1, 1]))));
-        assert_eq!(extreme.positive.total(), 3);
+        let mut coarsest = Exponential::of(&point(SCALE_MIN, i32::MIN, &[1]));
+        assert!(coarsest.add(&Exponential::of(&point(i32::MAX, i32::MAX, &[1, 1]))));
+        assert!(coarsest.weight() <= 1024, "{}", coarsest.weight());
+        assert_eq!(coarsest.positive.total(), 3);
+        let mut no_scale = Exponential::of(&point(i32::MIN, i32::MIN, &[1]));
+        assert!(!no_scale.add(&Exponential::of(&point(i32::MIN, i32::MAX, &[1]))), "4 billion buckets");
     }
 
     #[test]

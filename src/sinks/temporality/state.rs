@@ -21,6 +21,9 @@ pub(super) struct Summary {
     pub(super) sum: Option<Last>,
 }
 
+/// Seconds that pass between two exports of a sender, at most, by default.
+const BETWEEN_REQUESTS_MAX: u32 = 60;
+
 /// Keys are digests already.
 #[derive(Default)]
 pub(super) struct AsItIs(u64);
@@ -47,6 +50,7 @@ pub(super) struct Series {
     series_max: usize,
     idle_max: u32,
     now: u32,
+    looked_at: u32,
     swept: u32,
     /// Points that found no room.
     pub(super) left_out: u64,
@@ -55,12 +59,16 @@ pub(super) struct Series {
 impl Series {
     pub(super) fn new(series_max: usize, idle_max: Duration) -> Series {
         let idle_max = u32::try_from(idle_max.as_secs()).unwrap_or(u32::MAX);
-        Series { kept: HashMap::default(), series_max, idle_max, now: 0, swept: 0, left_out: 0 }
+        Series { kept: HashMap::default(), series_max, idle_max, now: 0, looked_at: 0, swept: 0, left_out: 0 }
     }
 
-    /// Tells the time since the stage began; what is too old goes.
+    /// Tells the time since the stage began; what is too old goes. While a target is down nothing is passed, and no series
+    /// is idle for that: of a long time between two requests only as much counts as senders leave between theirs.
     pub(super) fn at(&mut self, since_start: Duration) {
-        self.now = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
+        let seconds = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
+        let since = seconds.saturating_sub(self.looked_at);
+        self.looked_at = self.looked_at.max(seconds);
+        self.now = self.now.saturating_add(since.min(BETWEEN_REQUESTS_MAX).min(self.idle_max / 2));
         if self.now.saturating_sub(self.swept) > self.idle_max / 2 {
             self.swept = self.now;
             let (now, idle_max) = (self.now, self.idle_max);
@@ -76,12 +84,33 @@ impl Series {
         Some(&mut kept.seen)
     }
 
-    /// Keeps a series that was not there, if there is room.
-    pub(super) fn put(&mut self, key: u128, seen: Seen) {
+    /// Keeps a series that was not there, if there is room; says whether there was.
+    pub(super) fn put(&mut self, key: u128, seen: Seen) -> bool {
         if self.kept.len() >= self.series_max && !self.kept.contains_key(&key) {
             self.left_out += 1;
-            return;
+            return false;
         }
         self.kept.insert(key, Kept { touched: self.now, seen });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_series_is_idle_while_nothing_is_passed() {
+        let sum = || Seen::Sum(Last { start: 1, time: 2, value: 3.0 });
+        let mut series = Series::new(10, Duration::from_hours(1));
+        assert!(series.put(1, sum()));
+        // The target is down for a day.
+        series.at(Duration::from_hours(24));
+        assert!(series.get(1).is_some());
+        // Others go on for longer than an hour, each minute.
+        for minute in 1..=61 {
+            series.at(Duration::from_hours(24) + Duration::from_mins(minute));
+        }
+        assert!(series.get(1).is_none());
     }
 }

@@ -82,6 +82,15 @@ fn a_counters_first_value_counts_where_its_start_is_known_to_be_new() {
     assert_eq!(first(Initial::Drop, STARTED + 1, 2000), []);
 }
 
+/// The total of a series that is not followed is no first value, each time anew.
+#[test]
+fn what_finds_no_room_is_left_out() {
+    let start = STARTED + 1;
+    let mut full = stage(Initial::Auto, false, 0);
+    let none: [Vec<(u64, u64, f64)>; 2] = [vec![], vec![]];
+    assert_eq!(steps(&mut full, &[(start, 2000, 7.0), (start, 3000, 9.0)]), none);
+}
+
 #[test]
 fn resets_and_points_out_of_order_take_nothing_from_a_counter() {
     let mut stage = stage(Initial::Auto, false, 10);

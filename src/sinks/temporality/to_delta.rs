@@ -185,8 +185,8 @@ impl ToDelta {
         match self.series.get(key) {
             Some(Seen::Sum(last)) => step(last, now),
             _ => {
-                self.series.put(key, Seen::Sum(now));
-                Step::First
+                // Of a series that is not followed, the next total would be counted as the first once more.
+                if self.series.put(key, Seen::Sum(now)) { Step::First } else { Step::Old }
             }
         }
     }
@@ -209,8 +209,8 @@ impl ToDelta {
                 (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
             }
             _ => {
-                self.series.put(key, Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now })));
-                (Step::First, None)
+                let summary = Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now }));
+                (if self.series.put(key, summary) { Step::First } else { Step::Old }, None)
             }
         };
         let count = match counted {
