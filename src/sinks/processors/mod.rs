@@ -73,9 +73,21 @@ impl Processor {
         }
         let mut out = Vec::with_capacity(request.len() + request.len() / 8);
         let changed = each(request, number::RESOURCES, &mut out, |resource, out| match &self.change {
-            Change::Resource(actions) => each(resource, number::RESOURCE, out, |resource, out| {
-                edit(resource, number::RESOURCE_ATTRIBUTES, actions, out)
-            }),
+            Change::Resource(actions) => {
+                let edited =
+                    |resource: &[u8], out: &mut Vec<u8>| edit(resource, number::RESOURCE_ATTRIBUTES, actions, out);
+                let changed = each(resource, number::RESOURCE, out, edited);
+                if fields(resource).any(|field| field.inner_of(&[number::RESOURCE]).is_some()) {
+                    return changed;
+                }
+                // A resource that is not there is one without attributes, to which some may be added.
+                let mut added = Vec::new();
+                let is_added = edited(&[], &mut added);
+                if is_added {
+                    put_field(out, number::RESOURCE, &added);
+                }
+                is_added
+            }
             Change::Share(_) => false,
             Change::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
         });

@@ -184,6 +184,18 @@ fn a_resource_is_changed_and_all_else_stays_as_it_came() {
     assert_eq!(ExportTraceServiceRequest::decode(changed).unwrap(), expected);
 }
 
+/// As the Collector does, to whom a resource that is not there is an empty one.
+#[test]
+fn a_resource_that_is_not_there_gets_what_is_inserted() {
+    let mut request = traces("shop", vec![span("GET", 2, Vec::new())]);
+    request.resource_spans[0].resource = None;
+    let environment = action("deployment.environment.name", ActionKind::Insert(Source::Value(text("production"))));
+    let changed = changing(Change::Resource(vec![environment])).apply(Signal::Traces, &request.encode_to_vec().into());
+    let attributes = vec![attribute("deployment.environment.name", text("production"))];
+    request.resource_spans[0].resource = Some(Resource { attributes, ..Resource::default() });
+    assert_eq!(ExportTraceServiceRequest::decode(changed).unwrap(), request);
+}
+
 #[test]
 fn what_no_action_changes_is_passed_on_as_the_same_bytes() {
     let request: Bytes = traces("shop", vec![span("GET", 2, Vec::new())]).encode_to_vec().into();
