@@ -23,7 +23,24 @@ pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Durati
     client_of(reading, map, timeout, compression)
 }
 
-/// The same where the protocol says how requests are compressed.
+/// The same for a target that is spoken to over HTTP.
+pub(super) fn http_client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
+    let client = client(reading, map, timeout);
+    known_by_address(map, &client);
+    client
+}
+
+/// Refuses what HTTP has no place for.
+pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
+    if client.tls.server_name.is_some() {
+        map.fault(
+            "tls",
+            "server_name_override: over HTTP the server is known by its address; name it in `endpoint` as its certificate does",
+        );
+    }
+}
+
+/// The same as [`client`] where the protocol says how requests are compressed.
 pub(super) fn client_of(
     reading: &Reading<'_>,
     map: &MapReader<'_>,

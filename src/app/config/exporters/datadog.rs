@@ -51,7 +51,7 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
         read_metadata(reading, &map);
     }
     refuse(reading, &map);
-    let client = common::client(reading, &map, TIMEOUT);
+    let client = common::http_client(reading, &map, TIMEOUT);
     map.finish();
     let started_unix_nano = now_unix_nano();
     Some(DatadogSettings { way, api_key: api_key?, endpoints, api, client, traces, metrics, delta, started_unix_nano })

@@ -23,7 +23,7 @@ pub(super) fn read(
     delivery: &mut DeliverySettings,
 ) -> Option<ElasticsearchSettings> {
     let endpoints = endpoints(reading, &map);
-    let client = common::client(reading, &map, TIMEOUT);
+    let client = common::http_client(reading, &map, TIMEOUT);
     if client.compression == Compression::Zstd {
         map.fault("compression", "expected gzip or none: Elasticsearch and OpenSearch take no zstd");
     }

@@ -58,17 +58,12 @@ pub(super) fn spoken(
     }
     let default_timeout = Duration::from_secs(if over_http { 30 } else { 5 });
     let [traces_endpoint, metrics_endpoint, logs_endpoint] = of_signals;
-    let client = common::client(reading, &map, default_timeout);
+    let read_client = if over_http { common::http_client } else { common::client };
+    let client = read_client(reading, &map, default_timeout);
     if !over_http && client.tls.insecure_skip_verify {
         map.fault(
             "tls",
             "insecure_skip_verify: over gRPC certificates are always verified; expected the authority's `ca_file`",
-        );
-    }
-    if over_http && client.tls.server_name.is_some() {
-        map.fault(
-            "tls",
-            "server_name_override: over HTTP the server is known by its address; name it in `endpoint` as its certificate does",
         );
     }
     if !over_http && client.proxy_url.is_some() {

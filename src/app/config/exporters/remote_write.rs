@@ -51,6 +51,7 @@ fn client(reading: &Reading<'_>, map: &MapReader<'_>) -> ClientSettings {
         map.fault("compression", format!("expected snappy, which is all that remote write has, found {found:?}"));
     }
     let client = common::client_of(reading, map, TIMEOUT, Compression::None);
+    common::known_by_address(map, &client);
     for (name, _) in &client.headers {
         if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
             map.fault("headers", format!("{name}: is a header of remote write itself; expected another one"));
