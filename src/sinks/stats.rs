@@ -63,6 +63,11 @@ impl SinkStats {
         !std::mem::replace(&mut changing.failing, true)
     }
 
+    /// The target refused something for good, though it is there.
+    pub(super) fn refused(&self, reason: &str) {
+        self.changing().last_error = Some(reason.to_owned());
+    }
+
     /// An attempt went well; true if the one before did not.
     pub(super) fn went_well(&self) -> bool {
         std::mem::replace(&mut self.changing().failing, false)

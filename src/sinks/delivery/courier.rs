@@ -157,7 +157,10 @@ impl Courier {
                 Verdict::Cancelled => return Ok(Ended::Cancelled),
                 Verdict::Dropped => self.dropped(payload.items),
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
-                    self.delivered(payload.items, rejected, &message);
+                    SinkStats::add(&self.ends.stats.sent_items, payload.items.saturating_sub(rejected));
+                    if rejected > 0 {
+                        self.bury(&mut place, &[Unfit { items: rejected, reason: message }]).await?;
+                    }
                 }
                 Verdict::Target(
                     Outcome::TooLarge(reason)
@@ -312,20 +315,6 @@ impl Courier {
         }
     }
 
-    fn delivered(&self, items: u64, rejected: u64, message: &str) {
-        SinkStats::add(&self.ends.stats.sent_items, items.saturating_sub(rejected));
-        if rejected > 0 {
-            SinkStats::add(&self.ends.stats.refused_items, rejected);
-            tracing::warn!(
-                sink = self.settings.id,
-                signal = self.signal.as_str(),
-                rejected,
-                message,
-                "the target refused items out of a request"
-            );
-        }
-    }
-
     /// Counts what the reader goes on without.
     pub(super) fn dropped(&self, items: u64) {
         if self.ends.stats.dropped(items) {
@@ -362,6 +351,7 @@ impl Courier {
         let items: u64 = letters.iter().map(|letter| letter.items).sum();
         SinkStats::add(&self.ends.stats.refused_items, items);
         SinkStats::add(&self.ends.stats.dead_letters, letters.len() as u64);
+        self.ends.stats.refused(first.reason);
         tracing::error!(
             sink = self.settings.id,
             signal = self.signal.as_str(),

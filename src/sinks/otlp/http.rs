@@ -92,7 +92,15 @@ impl Target for Http {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Outcome::Retry { after, reason: format!("{reason} (are its `headers` right?)") }
             }
-            StatusCode::TOO_MANY_REQUESTS
+            // Nor does a wrong path, or a proxy without a route for it, say anything of what was sent.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                Outcome::Retry { after, reason: format!("{reason} (is `endpoint` right?)") }
+            }
+            status if status.is_redirection() => {
+                Outcome::Retry { after, reason: format!("{reason} (no redirection is followed; is `endpoint` right?)") }
+            }
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => Outcome::Retry { after, reason },
@@ -104,7 +112,7 @@ impl Target for Http {
 /// What an error's body says: a `google.rpc.Status`, or text.
 fn told(body: &[u8]) -> String {
     match std::str::from_utf8(body) {
-        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        Ok(text) if !text.trim().contains(char::is_control) => text.trim().to_owned(),
         _ => wire::Status::decode(body).map(|status| status.message).unwrap_or_default(),
     }
 }

@@ -126,7 +126,7 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
     let reason = "503 Service Unavailable: busy".to_owned();
     assert_eq!(retry, Outcome::Retry { after: Some(Duration::from_secs(7)), reason });
     for (status, retried) in
-        [(429, true), (502, true), (504, true), (500, false), (400, false), (404, false), (302, false)]
+        [(429, true), (502, true), (504, true), (500, false), (400, false), (404, true), (302, true)]
     {
         let answer: Answer = match status {
             429 => || http_answer(429, &[], Vec::new()),

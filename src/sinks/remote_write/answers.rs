@@ -106,15 +106,20 @@ impl Answer {
         }
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
-            StatusCode::TOO_MANY_REQUESTS => Outcome::Retry { after: self.after, reason },
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Outcome::Retry { after: self.after, reason },
             // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Outcome::Retry { after: None, reason: format!("{reason} (are its `headers` right?)") }
             }
             _ if status.is_server_error() => Outcome::Retry { after: self.after, reason },
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
-            StatusCode::NOT_FOUND => {
-                Outcome::Refused(format!("{reason} (is `endpoint` right, and does it take remote write?)"))
+            // Nor does a wrong path say anything of what was sent.
+            _ if status.is_redirection()
+                || [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&status) =>
+            {
+                let asked = if self.is_page { "" } else { " (is `endpoint` right, and does it take remote write?)" };
+                let reason = format!("{reason}{asked}");
+                Outcome::Retry { after: self.after, reason }
             }
             _ => Outcome::Refused(reason),
         }

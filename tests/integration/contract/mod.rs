@@ -104,7 +104,7 @@ impl Trial {
         if case == Case::TooMany {
             assert!(!self.target.was_pressed(), "{id}: it was asked to wait");
         }
-        if matches!(case, Case::Refusal | Case::Oversized) {
+        if matches!(case, Case::Refusal | Case::Partial | Case::Oversized) {
             let letters = format!("SELECT sum(items) FROM dead_letters WHERE sink = '{id}'");
             #[expect(clippy::cast_precision_loss, reason = "a few")]
             server.until_number(&letters, refused.len() as f64).await;

@@ -159,7 +159,7 @@ async fn only_what_may_go_well_later_is_sent_again() {
         (|_| answer(401, &[], ""), later(None)),
         (|_| answer(413, &[], ""), Outcome::TooLarge(String::new())),
         (|_| answer(422, &[], ""), Outcome::Malformed(String::new())),
-        (|_| answer(404, &[], ""), Outcome::Refused(String::new())),
+        (|_| answer(404, &[], ""), later(None)),
     ];
     for (of, expected) in expected {
         let found = match sent(of).await.0 {
@@ -211,7 +211,7 @@ async fn a_web_page_is_no_answer() {
     assert_eq!(versions(&seen), ["2.0.0"]);
     let (outcome, _) = sent(|_| answer(405, &[("content-type", "text/html; charset=utf-8")], "<p>no</p>")).await;
     let expected = "405 Method Not Allowed: a web page, and no answer to remote write; is `endpoint` its whole URL?";
-    assert_eq!(outcome, Outcome::Refused(expected.into()));
+    assert_eq!(outcome, Outcome::Retry { after: None, reason: expected.into() });
 }
 
 /// What is large goes in parts side by side, each series in one; what one part met is dealt with for that part alone.
