@@ -197,6 +197,16 @@ impl Ordered for ToCumulative {
 }
 
 impl Total {
+    /// Whether something can be added to it: with a number that is none, or infinite, all that follows would be none, too.
+    fn is_finite(&self) -> bool {
+        match self {
+            Total::Int(_) => true,
+            Total::Double(value) => value.is_finite(),
+            Total::Explicit { sum, .. } => sum.is_none_or(f64::is_finite),
+            Total::Exponential(histogram) => histogram.sum.is_none_or(f64::is_finite),
+        }
+    }
+
     /// Numbers of buckets that it holds.
     fn weight(&self) -> usize {
         match self {
@@ -218,6 +228,9 @@ fn fresh_start(start: u64, told_upto: Option<u64>, time: u64) -> u64 {
 
 /// The sum of two; `None` where they cannot be added, so that the stream begins anew.
 fn added(held: &Total, own: &Total) -> Option<Total> {
+    if !held.is_finite() || !own.is_finite() {
+        return None;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a stream that mixes both kinds is a double's")]
     Some(match (held, own) {
         (Total::Int(held), Total::Int(own)) => Total::Int(held.saturating_add(*own)),

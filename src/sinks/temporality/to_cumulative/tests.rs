@@ -58,6 +58,24 @@ fn deltas_are_summed_from_the_start_of_the_first() {
     assert_eq!(passed(&mut state, "a", vec![number(30, 40, 3)]), [(10, 40, 10)]);
 }
 
+/// What is no number, or infinite, stands alone: the sum begins anew behind it.
+#[test]
+fn a_value_that_is_no_number_does_not_spoil_those_behind_it() {
+    let mut state = ToCumulative::new(PLENTY);
+    let double = |start, time, value| NumberDataPoint {
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..number(start, time, 0)
+    };
+    let points = [1.0, 2.0, f64::NAN, 3.0, 4.0, f64::INFINITY, 5.0];
+    let points = (1..).zip(points).map(|(at, value)| double(at * 10, at * 10 + 10, value)).collect();
+    let Data::Sum(sum) = data(&state.pass(request("a", sum(points))).unwrap()) else { panic!("not a sum") };
+    let values = sum.data_points.iter().map(|point| match point.value {
+        Some(number_data_point::Value::AsDouble(value)) => value.to_string(),
+        ref other => panic!("{other:?}"),
+    });
+    assert_eq!(values.collect::<Vec<_>>(), ["1", "3", "NaN", "3", "7", "inf", "5"]);
+}
+
 #[test]
 fn points_that_are_no_newer_are_dropped() {
     let mut state = ToCumulative::new(PLENTY);
