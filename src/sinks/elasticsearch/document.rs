@@ -20,6 +20,10 @@ pub(super) enum Value<'a> {
     Null,
 }
 
+/// How often a value gives way to what stands below it; one that would have to more often is left out. Each costs a pass over
+/// all fields, and keys such as `a`, `a.value`, `a.value.value` … push each other on without end.
+const MOVES_MAX: usize = 8;
+
 /// Fields under dotted keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Document<'a> {
@@ -80,7 +84,7 @@ impl<'a> Document<'a> {
     }
 
     fn settle(&mut self, protected: fn(&str) -> bool) {
-        loop {
+        for pass in 0.. {
             // Stable: among equals the last one added stays last.
             self.fields.sort_by(|(a, _), (b, _)| by_segment(a, b));
             self.fields.reverse();
@@ -98,8 +102,12 @@ impl<'a> Document<'a> {
                         guarded = Some(above.to_string());
                         continue;
                     }
-                    *above = Cow::Owned(format!("{above}.value"));
-                    is_settled = false;
+                    if pass < MOVES_MAX {
+                        *above = Cow::Owned(format!("{above}.value"));
+                        is_settled = false;
+                    } else {
+                        kept.pop();
+                    }
                 }
                 kept.push((key, value));
             }
@@ -229,6 +237,19 @@ mod tests {
         assert_eq!(written(&[("a", 1), ("a.value.x", 2)], |_| false), r#"{"a":{"value":{"value":1,"x":2}}}"#);
         let protected = |key: &str| key == "a";
         assert_eq!(written(&[("a", 1), ("a.b", 2), ("a.b.c", 3), ("d", 4)], protected), r#"{"a":1,"d":4}"#);
+    }
+
+    /// Keys that give way to each other without end: they are settled in a few moves, with some left out.
+    #[test]
+    fn a_chain_of_values_is_settled_soon() {
+        let key = |depth: usize| format!("a{}", ".value".repeat(depth));
+        let mut document = Document::default();
+        (0..2000).for_each(|depth| document.add(key(depth % 40), Value::Int(1)));
+        let mut out = Vec::new();
+        document.write(&mut out, |_| false);
+        let written: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        // Only the last has nothing below it.
+        assert_eq!(written.pointer(&format!("/a{}", "/value".repeat(39))), Some(&1.into()), "{written}");
     }
 
     #[test]

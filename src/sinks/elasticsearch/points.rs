@@ -67,6 +67,8 @@ pub(super) struct Group<'a> {
 pub(super) struct Groups<'a> {
     pub(super) list: Vec<Group<'a>>,
     known: HashMap<u128, usize>,
+    /// Of each name how many points there were that would share one document.
+    alike: HashMap<(u128, &'a str), u128>,
 }
 
 impl<'a> Groups<'a> {
@@ -85,26 +87,22 @@ impl<'a> Groups<'a> {
         let unit = if is_otel { metric.unit.as_str() } else { "" };
         let name = metric.name.as_str();
         let key = identity(point, start, unit, &index.name);
-        let mut round = 0_u128;
-        let group = loop {
-            let at = *self.known.entry(key ^ (round << 64)).or_insert(self.list.len());
-            if at == self.list.len() {
-                self.list.push(Group {
-                    first: item,
-                    time_unix_nano: point.time_unix_nano,
-                    start_unix_nano: start,
-                    unit,
-                    attributes: Attributes::of(point.attributes),
-                    index: index.clone(),
-                    values: Vec::new(),
-                    templates: Vec::new(),
-                });
-            }
-            if !self.list[at].values.iter().any(|(known, _)| *known == name) {
-                break &mut self.list[at];
-            }
-            round += 1;
-        };
+        let alike = self.alike.entry((key, name)).or_default();
+        let at = *self.known.entry(key ^ (*alike << 64)).or_insert(self.list.len());
+        *alike += 1;
+        if at == self.list.len() {
+            self.list.push(Group {
+                first: item,
+                time_unix_nano: point.time_unix_nano,
+                start_unix_nano: start,
+                unit,
+                attributes: Attributes::of(point.attributes),
+                index,
+                values: Vec::new(),
+                templates: Vec::new(),
+            });
+        }
+        let group = &mut self.list[at];
         group.values.push((name, value));
         if is_otel {
             group.templates.push((name, point.template));

@@ -9,7 +9,7 @@ use super::settings::TraceSettings;
 use super::span::{EVENT_RATE, SAMPLE_RATE, TOP_LEVEL};
 use super::wire::{Span, TraceChunk, TracerPayload};
 use crate::sinks::datadog::stats::Concentrator;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Bytes of a tag's key and of its value.
 const KEY_MAX: usize = 200;
@@ -109,8 +109,8 @@ fn root(spans: &[Span]) -> usize {
     if let Some(root) = spans.iter().rposition(|span| span.parent_id == 0) {
         return root;
     }
-    let known = |id| spans.iter().any(|span| span.span_id == id);
-    spans.iter().position(|span| !known(span.parent_id)).unwrap_or(spans.len() - 1)
+    let known: HashSet<u64> = spans.iter().map(|span| span.span_id).collect();
+    spans.iter().position(|span| !known.contains(&span.parent_id)).unwrap_or(spans.len() - 1)
 }
 
 /// What the spans say of their chunk.
