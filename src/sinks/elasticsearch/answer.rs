@@ -47,6 +47,7 @@ impl Whole<'_> {
         let (after, reason) = (self.after, format!("{status}{colon}{told}"));
         match self.status.as_u16() {
             413 => Outcome::TooLarge(reason),
+            400 if self.is_page() => Outcome::Retry { after, reason },
             400 => Outcome::Malformed(reason),
             // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
             401 | 403 => Outcome::Retry { after, reason: format!("{reason} (is its {} right?)", self.login) },

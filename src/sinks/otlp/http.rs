@@ -74,9 +74,8 @@ impl Target for Http {
         };
         let status = answer.status();
         let after = web::retry_after(answer.headers());
-        // Nobody who takes OTLP says so; whoever refuses with a page (a proxy's 413) still says why by its status.
-        let is_foreign = status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
-        let is_page = is_foreign && web::is_page(answer.headers());
+        // Nobody who takes OTLP writes pages; that something is too large a proxy may say for it.
+        let is_page = status != StatusCode::PAYLOAD_TOO_LARGE && web::is_page(answer.headers());
         let body = web::beginning(answer).await;
         if is_page {
             return Outcome::Retry { after, reason: web::page_of(status) };

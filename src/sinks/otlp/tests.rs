@@ -150,6 +150,9 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
         assert!(waits, "a key can be mended: {outcome:?}");
     }
     assert!(matches!(over_http(|| http_answer(413, &[], Vec::new())).await, Outcome::TooLarge(_)));
+    // A proxy's page says nothing of what was sent.
+    let page = over_http(|| http_answer(400, &[("content-type", "text/html")], b"<html>".to_vec())).await;
+    assert!(matches!(&page, Outcome::Retry { .. }), "{page:?}");
 }
 
 #[tokio::test]

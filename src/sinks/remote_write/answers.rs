@@ -112,6 +112,9 @@ impl Answer {
                 Outcome::Retry { after: None, reason: format!("{reason} (are its `headers` right?)") }
             }
             _ if status.is_server_error() => Outcome::Retry { after: self.after, reason },
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if self.is_page => {
+                Outcome::Retry { after: self.after, reason }
+            }
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
             // Nor does a wrong path say anything of what was sent.
             _ if status.is_redirection()
