@@ -66,13 +66,16 @@ const LOG_IS_QUEUE: &str =
 const TOKENS: &str =
     "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or `headers` at the exporter";
 
+const NAME_AND_PASSWORD: &str = "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or at the exporter \
+    `headers: {authorization: \"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"}`, for Grafana Cloud `preset: grafana_cloud`";
+
 const OTHERS: &str = "remove it, here and from service.extensions";
 
 const INSTEAD: [(&str, &str); 14] = [
     ("zpages", NO_PAGES),
     ("pprof", NO_PAGES),
     ("bearertokenauth", TOKENS),
-    ("basicauth", TOKENS),
+    ("basicauth", NAME_AND_PASSWORD),
     ("oauth2client", TOKENS),
     ("oidc", TOKENS),
     ("headers_setter", "is not offered here; write fixed `headers` at the exporter"),

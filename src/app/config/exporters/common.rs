@@ -11,6 +11,10 @@ use crate::sinks::settings::{
 use http::Uri;
 use std::time::Duration;
 
+/// What stands in place of `auth`.
+pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place, or \
+                                        `\"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"` for a name with a password";
+
 /// How requests are made: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
 pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
     let words = [

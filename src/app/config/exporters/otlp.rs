@@ -78,7 +78,7 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
     reading.not_yet(
         map,
         &[
-            ("auth", "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place"),
+            ("auth", common::AUTHORIZATION),
             ("batcher", "write `sending_queue: {batch: {…}}` in its place"),
             ("authority", "name the server in `endpoint`"),
             ("middlewares", "remove it; a proxy between can do what they do"),

@@ -188,12 +188,15 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
     if by_hand {
         map.fault(key, format!("says the same as the header {header:?}; expected one of the two"));
     }
+    // Read before the key may be missing: it is known in any case.
+    let instance =
+        (matches!(preset.login, Login::Basic) && map.need("instance_id")).then(|| map.text("instance_id")).flatten();
     let secret = map.secret(key)?;
     let value = match preset.login {
         Login::Header(_) => secret.reveal().to_owned(),
         Login::ApiKey => format!("ApiKey {}", secret.reveal().trim_start_matches("ApiKey ")),
         Login::Basic => {
-            let instance = map.need("instance_id").then(|| map.text("instance_id")).flatten()?;
+            let instance = instance?;
             if instance.is_empty() || !instance.bytes().all(|byte| byte.is_ascii_digit()) {
                 map.fault("instance_id", format!("expected the number of the stack's instance, found {instance:?}"));
             }

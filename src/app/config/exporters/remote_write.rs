@@ -63,10 +63,7 @@ fn client(reading: &Reading<'_>, map: &MapReader<'_>) -> ClientSettings {
 fn tuning(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.not_yet(
         map,
-        &[
-            ("auth", "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place"),
-            ("middlewares", "remove it; a proxy between can do what they do"),
-        ],
+        &[("auth", common::AUTHORIZATION), ("middlewares", "remove it; a proxy between can do what they do")],
     );
     reading.without_effect(
         map,

@@ -23,6 +23,9 @@ const BEHIND: &str = "is not supported yet; run it in a Collector behind, to whi
 const BEFORE: &str = "is not supported yet; run it in a Collector in front, which sends here with `otlp_grpc`";
 const NOT_NEEDED: &str = "is not needed here; remove it from `processors` and from the pipelines";
 
+const CONVERTED: &str = "is not needed for exporters of `datadog`, `prometheus` and `prometheusremotewrite`, which convert by \
+                         themselves; remove it, and where an `otlp` target needs it, run it in a Collector in front";
+
 const OTHERS: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
 
 const INSTEAD: [(&str, &str); 21] = [
@@ -43,8 +46,8 @@ const INSTEAD: [(&str, &str); 21] = [
     ("logdedup", BEFORE),
     ("interval", NOT_NEEDED),
     ("groupbytrace", NOT_NEEDED),
-    ("cumulativetodelta", NOT_NEEDED),
-    ("deltatocumulative", NOT_NEEDED),
+    ("cumulativetodelta", CONVERTED),
+    ("deltatocumulative", CONVERTED),
     (
         "servicegraph",
         "is not offered here; write a rollup or view in SQL, in the folder that `connectors.performance.pipelines` names",

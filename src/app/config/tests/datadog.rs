@@ -112,7 +112,8 @@ traces: {ignore_resources: [\"(\"], span_name_remappings: {a: }}",
             "c.yaml:4: exporters.datadog.api.key: expected hexadecimal digits, as Datadog writes its API keys, found something \
              else (it is not shown)",
             "c.yaml:4: exporters.datadog.api.site: expected one of datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, \
-             datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com, us2.ddog-gov.com, found \"datadoghq.de\"",
+             datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com, us2.ddog-gov.com, found \"datadoghq.de\"; did you \
+             mean \"datadoghq.eu\"?",
             "c.yaml:5: exporters.datadog.send_to: expected one of intake, otlp, agent, found text \"nobody\"",
             "c.yaml:7: exporters.datadog.metrics.histograms.mode: nobuckets without `send_aggregation_metrics: true` sends \
              nothing of histograms",
