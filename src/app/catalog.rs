@@ -4,7 +4,7 @@ use crate::catalog::{declared, pipelines, schemas};
 use crate::engine::examples::{context, run_examples};
 use crate::engine::findings::PipelineOverride;
 use crate::engine::line;
-use crate::model::fault::{Fault, Faults, did_you_mean};
+use crate::model::fault::{Fault, Faults, hint};
 use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
 use arrow::datatypes::DataType;
@@ -135,7 +135,7 @@ impl Catalog {
                 continue;
             }
             let known = self.tables.iter().filter(|table| table.kind == kind).map(|table| table.name.as_str());
-            let hint = did_you_mean(name, known).map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            let hint = hint(name, known);
             faults.push(Fault::new(&pipeline.file, line, key, format!("expected {what}, found {name:?}{hint}")));
         }
     }
@@ -234,8 +234,7 @@ fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults:
     let Some(finding) = &pipeline.finding else { return };
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let mut fault = |message: String| faults.push(Fault::new(&pipeline.file, pipeline.sql_line, "", message));
-    let hint = |name: &str| did_you_mean(name, names.iter().copied());
-    let hint = |name: &str| hint(name).map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+    let hint = |name: &str| hint(name, names.iter().copied());
     for column in finding.key.iter().map(String::as_str).chain(["value"]).filter(|column| !names.contains(column)) {
         fault(format!("expected a column {column:?}, found {}{}", names.join(", "), hint(column)));
     }

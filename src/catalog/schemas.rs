@@ -4,7 +4,7 @@
 //! or changes what a column is promoted from; one with a new name adds a rollup table.
 
 use crate::catalog::yaml::{self, Gather, MapReader};
-use crate::model::fault::{Fault, Faults, did_you_mean};
+use crate::model::fault::{Fault, Faults, hint};
 use crate::model::table::{ColumnDef, ColumnType, Merge, Source, TableDef, TableKind};
 use std::path::Path;
 
@@ -118,8 +118,7 @@ fn lay_over(file: &str, own: TableDef, tables: &mut Vec<TableDef>) -> Result<(),
             tables.push(own);
             return Ok(());
         }
-        let hint = did_you_mean(&own.name, tables.iter().map(|table| table.name.as_str()));
-        let hint = hint.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
+        let hint = hint(&own.name, tables.iter().map(|table| table.name.as_str()));
         let message = format!("expected a built-in signal table or a new rollup, found {:?}{hint}", own.name);
         gather.fault(0, "table", message);
         return gather.done();

@@ -23,7 +23,7 @@
 //! twice is a fault. [`Node`] is plain data: a caller may rewrite it (environment variables) before it reads it. Numbers
 //! keep how they are written: where text is meant, `007` is `007`.
 
-use crate::model::fault::{Fault, Faults, did_you_mean};
+use crate::model::fault::{Fault, Faults, did_you_mean, hint};
 use std::cell::RefCell;
 
 mod load;
@@ -222,8 +222,7 @@ impl<'a> MapReader<'a> {
             return Some(*value);
         }
         let all = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
-        let hint = did_you_mean(&text, words.iter().map(|(word, _)| *word));
-        let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+        let hint = hint(&text, words.iter().map(|(word, _)| *word));
         let found = node.describe();
         self.gather.fault(node.line, self.path(key), format!("expected one of {all}, found {found}{hint}"));
         None

@@ -55,6 +55,12 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+/// What an error says at its end of the known word nearest to `found`; nothing where none is near enough.
+#[must_use]
+pub fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    did_you_mean(found, known).map_or(String::new(), |word| format!("; did you mean {word:?}?"))
+}
+
 /// The known word nearest to `found`, if one is near enough to be what was meant.
 #[must_use]
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

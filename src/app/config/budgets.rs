@@ -84,8 +84,7 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
     if !matches!(entry.node.value, Value::Map(_)) {
         let Some(pattern) = own_pattern else {
             let known = API_PATTERNS.map(|(name, _)| name);
-            let hint = crate::model::fault::did_you_mean(name, known);
-            let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            let hint = crate::model::fault::hint(name, known);
             let message = format!(
                 "expected {{match: \"GET /products/*\", limit: 200ms}}, found {}: only {} have a pattern of their own{hint}",
                 entry.node.describe(),

@@ -5,7 +5,7 @@ use super::exporters::is_connector;
 use super::processors::Processors;
 use super::telemetry::{self, TelemetryConfig};
 use crate::catalog::yaml::{Entry, MapReader, Value};
-use crate::model::fault::did_you_mean;
+use crate::model::fault::{did_you_mean, hint};
 use crate::model::own;
 use crate::model::signal::Signal;
 use crate::sinks::settings::Feed;
@@ -119,8 +119,7 @@ impl Service {
         let kind = entry.key.split('/').next().unwrap_or_default();
         let signal = Signal::ALL.into_iter().find(|signal| signal.as_str() == kind);
         if signal.is_none() {
-            let hint = did_you_mean(kind, Signal::ALL.map(Signal::as_str));
-            let hint = hint.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
+            let hint = hint(kind, Signal::ALL.map(Signal::as_str));
             let message = format!(
                 "expected traces, metrics or logs, or one with a name such as traces/shop, found {kind:?}{hint}"
             );

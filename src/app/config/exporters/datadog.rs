@@ -4,7 +4,7 @@ use super::common;
 use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::model::fault::did_you_mean;
+use crate::model::fault::hint;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
 use crate::sinks::datadog::traces::TraceSettings;
 use crate::sinks::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
@@ -91,8 +91,7 @@ fn api(
     });
     let site = api.text("site").unwrap_or(default);
     if !any_site && !SITES.contains(&site.as_str()) {
-        let meant = did_you_mean(&site, SITES).map_or(String::new(), |site| format!("; did you mean {site:?}?"));
-        api.fault("site", format!("expected one of {}, found {site:?}{meant}", SITES.join(", ")));
+        api.fault("site", format!("expected one of {}, found {site:?}{}", SITES.join(", "), hint(&site, SITES)));
     }
     let fail_on_invalid_key = api.bool("fail_on_invalid_key").unwrap_or(false);
     api.finish();

@@ -3,7 +3,7 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::{Entry, MapReader, Value};
-use crate::model::fault::did_you_mean;
+use crate::model::fault::hint;
 use crate::sinks::delivery::DeliverySettings;
 use crate::sinks::settings::Secret;
 use base64::Engine as _;
@@ -138,9 +138,8 @@ fn endpoint(map: &MapReader<'_>, preset: &Preset) -> Option<String> {
             let found = regions.iter().find(|(known, _)| *known == region);
             if found.is_none() {
                 let names = regions.iter().map(|(known, _)| *known);
-                let hint = did_you_mean(&region, names.clone()).map(|word| format!("; did you mean {word:?}?"));
+                let hint = hint(&region, names.clone());
                 let names: Vec<&str> = names.collect();
-                let hint = hint.unwrap_or_default();
                 map.fault("region", format!("expected {}, found {region:?}{hint}", names.join(" or ")));
             }
             found.map(|(_, url)| (*url).to_owned())
