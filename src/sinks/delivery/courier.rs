@@ -84,7 +84,6 @@ enum Verdict {
     Target(Outcome),
     /// It is past the reader's bound.
     Dropped,
-    Cancelled,
 }
 
 impl Courier {
@@ -132,13 +131,13 @@ impl Courier {
         let mut is_begun = false;
         while let Some(mut payload) = waiting.pop_front() {
             let before = payload.items;
-            let verdict = self.send(&mut payload, &mut place, parts).await?;
+            let Some(verdict) = self.send(&mut payload, &mut place, parts).await? else { return Ok(Ended::Cancelled) };
             if let Verdict::Target(Outcome::TooLarge(_)) = verdict {
                 self.send_less(&payload);
             }
             let is_untouched = !is_begun && payload.items == before;
-            if let Some(ended) = self.early_end(&verdict, is_untouched, parts) {
-                return Ok(ended);
+            if is_untouched && let Some((first, rest)) = self.better_cut(&verdict, parts) {
+                return Ok(Ended::Cut(first, rest));
             }
             is_begun = true;
             self.bury(&mut place, &std::mem::take(&mut unfit)).await?;
@@ -154,7 +153,6 @@ impl Courier {
                 continue;
             }
             match verdict {
-                Verdict::Cancelled => return Ok(Ended::Cancelled),
                 Verdict::Dropped => self.dropped(payload.items),
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
                     SinkStats::add(&self.ends.stats.sent_items, payload.items.saturating_sub(rejected));
@@ -181,25 +179,22 @@ impl Courier {
         Ok(Ended::Done)
     }
 
-    /// The end of a batch that is not to go on: it was cancelled, or nothing of it has been taken yet, and it is better sent
-    /// in two.
-    fn early_end(&self, verdict: &Verdict, is_untouched: bool, parts: &[Part]) -> Option<Ended> {
-        let halves = match verdict {
-            Verdict::Cancelled => return Some(Ended::Cancelled),
-            Verdict::Target(Outcome::TooLarge(_)) if is_untouched => batch::split(self.signal, parts),
+    /// A batch in two, of which nothing has been taken yet, where it is better sent so.
+    fn better_cut(&self, verdict: &Verdict, parts: &[Part]) -> Option<(Vec<Part>, Vec<Part>)> {
+        match verdict {
+            Verdict::Target(Outcome::TooLarge(_)) => batch::split(self.signal, parts),
             // One frame that the target will not take must not cost the others that were put beside it.
-            Verdict::Target(Outcome::Malformed(_)) if is_untouched && parts.len() > 1 => {
+            Verdict::Target(Outcome::Malformed(_)) if parts.len() > 1 => {
                 let (first, rest) = parts.split_at(parts.len() / 2);
                 Some((first.to_vec(), rest.to_vec()))
             }
             _ => None,
-        };
-        halves.map(|(first, rest)| Ended::Cut(first, rest))
+        }
     }
 
     /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
-    /// goes out of the payload.
-    async fn send(&self, payload: &mut Payload, place: &mut Place, parts: &[Part]) -> anyhow::Result<Verdict> {
+    /// goes out of the payload. `None` where the process ends before.
+    async fn send(&self, payload: &mut Payload, place: &mut Place, parts: &[Part]) -> anyhow::Result<Option<Verdict>> {
         let mut backoff = Backoff::new(&self.settings.retry);
         let mut turn: Turn<'_> = None;
         loop {
@@ -207,13 +202,13 @@ impl Courier {
                 // Who is asked first goes on even where the process ends: what can be sent at once, is.
                 biased;
                 turn = self.breaker.turn(turn) => turn,
-                () = self.cancel.cancelled() => return Ok(Verdict::Cancelled),
-                () = self.until_past_bound(parts) => return Ok(Verdict::Dropped),
+                () = self.cancel.cancelled() => return Ok(None),
+                () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
             };
             tokio::select! {
                 biased;
                 () = self.ends.rate.pass(payload.body.len()) => {}
-                () = self.cancel.cancelled() => return Ok(Verdict::Cancelled),
+                () = self.cancel.cancelled() => return Ok(None),
             }
             let outcome = self.attempt(payload).await;
             let asked = match outcome {
@@ -227,29 +222,29 @@ impl Courier {
                     self.bury(place, &refused).await?;
                     let Some(again) = again else {
                         payload.items = 0;
-                        return Ok(Verdict::Target(Outcome::delivered()));
+                        return Ok(Some(Verdict::Target(Outcome::delivered())));
                     };
                     *payload = again;
                     self.ends.stats.failed(&reason);
                     let Some(wait) = backoff.next(after) else {
-                        return Ok(Verdict::Target(Outcome::Retry { after, reason }));
+                        return Ok(Some(Verdict::Target(Outcome::Retry { after, reason })));
                     };
                     if self.wait(wait).await.is_none() {
-                        return Ok(Verdict::Cancelled);
+                        return Ok(None);
                     }
                     continue;
                 }
                 verdict => {
                     self.is_up();
-                    return Ok(Verdict::Target(verdict));
+                    return Ok(Some(Verdict::Target(verdict)));
                 }
             };
-            let Some(wait) = backoff.next(asked) else { return Ok(Verdict::Target(outcome)) };
+            let Some(wait) = backoff.next(asked) else { return Ok(Some(Verdict::Target(outcome))) };
             tokio::select! {
                 waited = self.wait(wait) => if waited.is_none() {
-                    return Ok(Verdict::Cancelled);
+                    return Ok(None);
                 },
-                () = self.until_past_bound(parts) => return Ok(Verdict::Dropped),
+                () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
             }
         }
     }

@@ -73,21 +73,7 @@ impl Processor {
         }
         let mut out = Vec::with_capacity(request.len() + request.len() / 8);
         let changed = each(request, number::RESOURCES, &mut out, |resource, out| match &self.change {
-            Change::Resource(actions) => {
-                let edited =
-                    |resource: &[u8], out: &mut Vec<u8>| edit(resource, number::RESOURCE_ATTRIBUTES, actions, out);
-                let changed = each(resource, number::RESOURCE, out, edited);
-                if fields(resource).any(|field| field.inner_of(&[number::RESOURCE]).is_some()) {
-                    return changed;
-                }
-                // A resource that is not there is one without attributes, to which some may be added.
-                let mut added = Vec::new();
-                let is_added = edited(&[], &mut added);
-                if is_added {
-                    put_field(out, number::RESOURCE, &added);
-                }
-                is_added
-            }
+            Change::Resource(actions) => of_resource(resource, actions, out),
             Change::Share(_) => false,
             Change::Attributes(actions, filter) => items(signal, resource, actions, filter, out),
         });
@@ -115,6 +101,21 @@ fn each(message: &[u8], number: u64, out: &mut Vec<u8>, mut change: impl FnMut(&
     }
     out.extend_from_slice(walk.rest());
     changed
+}
+
+/// The resource of its message; one that is not there has no attributes, and some may be added.
+fn of_resource(message: &[u8], actions: &[Action], out: &mut Vec<u8>) -> bool {
+    let edited = |resource: &[u8], out: &mut Vec<u8>| edit(resource, number::RESOURCE_ATTRIBUTES, actions, out);
+    if fields(message).any(|field| field.inner_of(&[number::RESOURCE]).is_some()) {
+        return each(message, number::RESOURCE, out, edited);
+    }
+    let mut added = Vec::new();
+    let is_added = edited(&[], &mut added);
+    if is_added {
+        out.extend_from_slice(message);
+        put_field(out, number::RESOURCE, &added);
+    }
+    is_added
 }
 
 /// The items of a resource's message.
