@@ -6,7 +6,7 @@
 //! Both do the same to the same requests, in turn, on one thread; what is told is the median of the rounds' ratios.
 
 #[path = "../corpus/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
 
 use anyhow::{Context as _, ensure};

@@ -12,7 +12,7 @@ pub(super) async fn ask(config: &Config) -> anyhow::Result<()> {
     for target in &config.targets {
         let TargetKind::Datadog(settings) = &target.kind else { continue };
         // A local Agent has the key.
-        if !matches!(settings.way, Way::Intake | Way::Otlp) {
+        if settings.way == Way::Agent {
             continue;
         }
         let id = target.id().to_owned();

@@ -53,6 +53,13 @@ pub(super) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyho
     builder.build().with_context(|| place.to_owned())
 }
 
+/// The address of a path below another address.
+pub(super) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
+}
+
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -2,13 +2,12 @@
 //! passes them on with its own key. Statistics are made here, so its samplers change none of them.
 
 use super::spans::{self, Taker};
-use super::target::judged;
+use super::target::{address, judged};
 use super::traces::{self, AgentTraces, TracerPayload};
 use super::{DatadogSettings, msgpack, stats};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Outcome, Payload, Target};
 use crate::sinks::web;
-use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
@@ -47,18 +46,9 @@ impl Agent {
     /// # Errors
     /// When the address, a header, the proxy or a file of `tls` cannot be used.
     pub(super) fn new(id: &str, settings: &DatadogSettings) -> anyhow::Result<Agent> {
-        let text = &settings.endpoints.traces;
-        let base = Url::parse(text).with_context(|| {
-            format!("exporters.{id}.traces.endpoint: expected a URL such as http://127.0.0.1:8126, found {text:?}")
-        })?;
+        let base = address(id, "traces", &settings.endpoints.traces)?;
         let client = web::client(&format!("exporters.{id}"), &base, &settings.client)?;
         Ok(Agent { settings: settings.clone(), client, base })
-    }
-
-    fn url(&self, route: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{route}", self.base.path().trim_end_matches('/')));
-        url
     }
 }
 
@@ -75,11 +65,12 @@ impl Target for Agent {
         }
         let (first, rest) = traces::halves(vec![TracerPayload::decode(payload.body.clone()).ok()?])?;
         let body = |traces: &[TracerPayload]| traces.iter().flat_map(TracerPayload::encode_to_vec).collect();
-        Some(spans::parts(payload, spans::count(&first), body(&first), spans::count(&rest), body(&rest)))
+        Some(spans::parts(payload, traces::count(&first), body(&first), traces::count(&rest), body(&rest)))
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
-        let request = self.client.post(self.url(payload.route)).header(CONTENT_TYPE, "application/msgpack");
+        let request =
+            self.client.post(web::below(&self.base, payload.route)).header(CONTENT_TYPE, "application/msgpack");
         let (request, body) = if payload.route == TRACES {
             match AgentTraces::of(&payload.body) {
                 Ok(AgentTraces { traces, body }) => (request.headers(of_traces(traces)), body),

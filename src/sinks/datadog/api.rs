@@ -1,10 +1,9 @@
 //! Datadog's public API, as far as it is asked beside the intakes: whether a key is one.
 
 use super::DatadogSettings;
-use super::target::with_key;
+use super::target::{address, with_key};
 use crate::sinks::web;
-use anyhow::Context as _;
-use reqwest::{StatusCode, Url};
+use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -24,22 +23,12 @@ pub enum Key {
     Unknown(String),
 }
 
-/// The address of a path of the API.
-pub(super) fn url(id: &str, settings: &DatadogSettings, path: &str) -> anyhow::Result<Url> {
-    let text = &settings.api.endpoint;
-    let mut url = Url::parse(text).with_context(|| {
-        format!("exporters.{id}.metrics.endpoint: expected a URL such as https://host, found {text:?}")
-    })?;
-    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
-    Ok(url)
-}
-
 /// Asks the API whether an exporter's key is one.
 ///
 /// # Errors
 /// When an address, a header, the proxy or a file of `tls` cannot be used.
 pub async fn validate(id: &str, settings: &DatadogSettings) -> anyhow::Result<Key> {
-    let url = url(id, settings, VALIDATE)?;
+    let url = web::below(&address(id, "metrics", &settings.api.endpoint)?, VALIDATE);
     let mut client = with_key(settings);
     client.timeout = client.timeout.min(PATIENCE);
     let client = web::client(&format!("exporters.{id}"), &url, &client)?;

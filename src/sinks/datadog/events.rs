@@ -27,7 +27,7 @@ const TEXT_MAX: usize = 4000;
 /// And of a tag.
 const TAG_MAX: usize = 200;
 
-/// An event for each finding among the records of a request. They stand for no items: those are the logs'.
+/// The events of a request that is not decoded otherwise.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -36,7 +36,11 @@ pub(super) fn payloads(hostname: &str, request: &Bytes) -> anyhow::Result<Vec<Pa
     if !request.windows(FINDING.len()).any(|bytes| bytes == FINDING.as_bytes()) {
         return Ok(Vec::new());
     }
-    let request = ExportLogsServiceRequest::decode(request.clone())?;
+    Ok(of(hostname, &ExportLogsServiceRequest::decode(request.clone())?))
+}
+
+/// An event for each finding among the records of a request. They stand for no items: those are the logs'.
+pub(super) fn of(hostname: &str, request: &ExportLogsServiceRequest) -> Vec<Payload> {
     let mut payloads = Vec::new();
     for logs in &request.resource_logs {
         let attributes = Attributes::of(logs.resource.as_ref().map_or(&[], |resource| &resource.attributes));
@@ -48,7 +52,7 @@ pub(super) fn payloads(hostname: &str, request: &Bytes) -> anyhow::Result<Vec<Pa
             payloads.push(Payload { signal: Signal::Logs, route: EVENTS, items: 0, body });
         }
     }
-    Ok(payloads)
+    payloads
 }
 
 fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_json::Value {

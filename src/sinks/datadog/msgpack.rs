@@ -54,7 +54,7 @@ impl Writer {
     }
 
     /// The head of a map with so many fields.
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(clippy::cast_possible_truncation, reason = "nothing in memory has four billion entries")]
     pub(super) fn map(&mut self, fields: usize) {
         let _infallible = write_map_len(&mut self.0, fields as u32);
     }
@@ -89,7 +89,7 @@ impl Writer {
     }
 
     /// A list.
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(clippy::cast_possible_truncation, reason = "nothing in memory has four billion entries")]
     pub(super) fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&T, &mut Writer)) {
         self.value(key);
         let _infallible = write_array_len(&mut self.0, items.len() as u32);

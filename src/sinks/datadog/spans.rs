@@ -61,14 +61,9 @@ pub(super) fn map(taker: &Taker, settings: &TraceSettings, request: &Bytes) -> a
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     let mut all = AgentPayload::decode(payload.body.clone()).ok()?;
     let (first, rest) = traces::halves(std::mem::take(&mut all.tracer_payloads))?;
-    let spans = count(&first);
+    let spans = traces::count(&first);
     let body = |traces| AgentPayload { tracer_payloads: traces, ..all.clone() }.encode_to_vec().into();
-    Some(parts(payload, spans, body(first), count(&rest), body(rest)))
-}
-
-/// Spans in traces.
-pub(super) fn count(traces: &[TracerPayload]) -> u64 {
-    traces.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum()
+    Some(parts(payload, spans, body(first), traces::count(&rest), body(rest)))
 }
 
 /// A payload as two of so many spans; the first stands for what is not sent, too.

@@ -1,9 +1,9 @@
 //! Datadog's intakes, as the Agent sends to them.
 
-use super::events::{self, EVENTS};
+use super::events::EVENTS;
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
-use super::{DatadogSettings, api, logs};
+use super::{DatadogSettings, logs};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
@@ -33,6 +33,12 @@ pub(super) struct Intake {
     traces: Url,
 }
 
+/// The address of an intake, which the section `of` names.
+pub(super) fn address(id: &str, of: &str, text: &str) -> anyhow::Result<Url> {
+    Url::parse(text)
+        .with_context(|| format!("exporters.{id}.{of}.endpoint: expected a URL such as https://host, found {text:?}"))
+}
+
 /// A client that shows the key with each request.
 pub(super) fn with_key(settings: &DatadogSettings) -> ClientSettings {
     let mut client = settings.client.clone();
@@ -44,16 +50,11 @@ impl Intake {
     /// # Errors
     /// When an address, a header, the proxy or a file of `tls` cannot be used.
     pub(super) fn new(id: &str, settings: &DatadogSettings) -> anyhow::Result<Intake> {
-        let url = |of: &str, text: &str| {
-            Url::parse(text).with_context(|| {
-                format!("exporters.{id}.{of}.endpoint: expected a URL such as https://host, found {text:?}")
-            })
-        };
-        let metrics = url("metrics", &settings.endpoints.metrics)?;
+        let metrics = address(id, "metrics", &settings.endpoints.metrics)?;
         let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
-        let logs = url("logs", &settings.endpoints.logs)?;
-        let traces = url("traces", &settings.endpoints.traces)?;
-        let events = api::url(id, settings, "")?;
+        let logs = address(id, "logs", &settings.endpoints.logs)?;
+        let traces = address(id, "traces", &settings.endpoints.traces)?;
+        let events = address(id, "metrics", &settings.api.endpoint)?;
         Ok(Intake { settings: settings.clone(), client, metrics, events, logs, traces })
     }
 
@@ -66,9 +67,7 @@ impl Intake {
             STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
         };
-        let mut url = base.clone();
-        url.set_path(&format!("{}{route}", base.path().trim_end_matches('/')));
-        (url, kind, key)
+        (web::below(base, route), kind, key)
     }
 }
 
@@ -77,12 +76,7 @@ impl Target for Intake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
-            Signal::Logs => {
-                let hostname = &self.settings.metrics.hostname;
-                let mut mapped = logs::map(hostname, request)?;
-                mapped.payloads.extend(events::payloads(hostname, request)?);
-                Ok(mapped)
-            }
+            Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
             Signal::Traces => spans::map(&spans::INTAKE, &self.settings.traces, request),
         }
     }

@@ -39,10 +39,10 @@ impl Elasticsearch {
         let node = |endpoint: &String| {
             let url = Url::parse(endpoint).ok();
             let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            let mut url = url.with_context(|| {
+            let url = url.with_context(|| {
                 format!("{place}.endpoints: expected a URL such as http://host:9200, found {endpoint:?}")
             })?;
-            url.set_path(&format!("{}/_bulk", url.path().trim_end_matches('/')));
+            let mut url = web::below(&url, "/_bulk");
             url.query_pairs_mut().append_pair("filter_path", FILTER);
             if let Some(pipeline) = &settings.pipeline {
                 url.query_pairs_mut().append_pair("pipeline", pipeline);

@@ -9,6 +9,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use super::events;
 use super::resource::{self, Place};
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::{Mapped, Payload};
@@ -22,17 +23,24 @@ use writer::Writer;
 /// Path of the intake.
 pub(super) const LOGS: &str = "/api/v2/logs";
 
-/// Maps a request. What does not say where it ran is of the host `hostname`, unless that is empty.
+/// Maps a request; findings in it are events, too. What does not say where it ran is of the host `hostname`, unless that is
+/// empty.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn map(hostname: &str, request: &Bytes) -> anyhow::Result<Mapped> {
     let request = ExportLogsServiceRequest::decode(request.clone())?;
+    let mut mapped = records(hostname, &request);
+    mapped.payloads.extend(events::of(hostname, &request));
+    Ok(mapped)
+}
+
+fn records(hostname: &str, request: &ExportLogsServiceRequest) -> Mapped {
     let mut writer = Writer::default();
     for logs in &request.resource_logs {
         map_resource(hostname, logs, &mut writer);
     }
-    Ok(writer.finish())
+    writer.finish()
 }
 
 /// A payload in two; `None` where it has one record.

@@ -135,7 +135,7 @@ impl<'a> Concentrator<'a> {
 }
 
 impl Group {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "as the Agent counts durations")]
     fn add(&mut self, span: &Span, weight: f64) {
         self.hits += weight;
         if top_level(span) {
@@ -162,7 +162,7 @@ fn weight(root: &Span) -> f64 {
 }
 
 /// A duration to ten binary digits.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, reason = "as the Agent counts durations")]
 fn coarse(duration: i64) -> f64 {
     f64::from_bits((duration as f64).to_bits() & 0xffff_f800_0000_0000)
 }

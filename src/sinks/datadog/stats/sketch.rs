@@ -66,7 +66,7 @@ impl Sketch {
 }
 
 /// The bin that a value falls into.
-#[allow(clippy::cast_possible_truncation)]
+#[allow(clippy::cast_possible_truncation, reason = "the logarithm of a number is small")]
 fn index(value: f64) -> i32 {
     let index = value.ln() * (1.0 / GAMMA.ln());
     // Not the floor: the original counts one lower where an index below zero is whole.

@@ -133,14 +133,14 @@ fn grouped(key: &GroupKey, group: &Group, start: i64, out: &mut Writer) {
 struct Chance(f64);
 
 impl Chance {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "53 bits, which a double has")]
     fn new(key: &GroupKey, group: &Group, start: i64) -> Chance {
         let Group { hits, errors, duration, .. } = group;
         let seed = format!("{key:?} {start} {hits} {errors} {duration}");
         Chance((xxh3_64(seed.as_bytes()) >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and saturates")]
     fn round(&self, number: f64) -> u64 {
         let whole = number.trunc() as u64;
         if self.0 < number.fract() { whole.saturating_add(1) } else { whole }

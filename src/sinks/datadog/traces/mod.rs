@@ -27,7 +27,7 @@ pub use agent::AgentTraces;
 pub use process::Left;
 pub use settings::TraceSettings;
 pub use source::host;
-pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies, halves};
+pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies, count, halves};
 pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
 pub(in crate::sinks::datadog) use obfuscate::hide;
@@ -126,8 +126,7 @@ fn chunks(spans: &ResourceSpans, resource: &[KeyValue], settings: &TraceSettings
     }
     for chunk in &mut chunks {
         let given = priorities.get(&chunk.spans[0].trace_id);
-        // As wide as the Agent's own: a number beyond it wraps.
-        #[allow(clippy::cast_possible_truncation)]
+        #[allow(clippy::cast_possible_truncation, reason = "as wide as the Agent's own: a number beyond it wraps")]
         let priority = given.map_or(1, |priority| *priority as i64 as i8);
         chunk.priority = i32::from(priority);
         chunk.tags = BTreeMap::from([("_dd.otlp_sr".to_owned(), "1.00".to_owned())]);

@@ -51,6 +51,12 @@ fn split(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize, local
     (bodies.done, bodies.too_large)
 }
 
+/// Spans in traces.
+#[must_use]
+pub fn count(traces: &[TracerPayload]) -> u64 {
+    traces.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum()
+}
+
 /// Traces in two, cut between traces, or within the only one between its spans; `None` where they are one span.
 #[must_use]
 pub fn halves(traces: Vec<TracerPayload>) -> Option<(Vec<TracerPayload>, Vec<TracerPayload>)> {
@@ -138,7 +144,7 @@ impl Bodies<'_> {
         if open.is_empty() {
             return;
         }
-        let spans = open.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum();
+        let spans = count(&open);
         if self.local {
             self.done.extend(open.iter().map(|payload| TraceBody { spans, body: payload.encode_to_vec().into() }));
             return;

@@ -86,7 +86,7 @@ impl Tokens {
     }
 
     /// An operator of several characters, of which one is still to be passed.
-    #[allow(clippy::unnecessary_wraps)]
+    #[allow(clippy::unnecessary_wraps, reason = "one of the ways that a token can end")]
     fn operator(&mut self, text: &str) -> Token {
         self.advance();
         Ok((Kind::Operator, text.to_owned()))
@@ -154,7 +154,7 @@ impl Tokens {
     }
 
     /// A sign alone.
-    #[allow(clippy::unnecessary_wraps)]
+    #[allow(clippy::unnecessary_wraps, reason = "one of the ways that a token can end")]
     fn plain(&mut self, sign: char) -> Token {
         Ok((Kind::Sign(sign), self.taken()))
     }
