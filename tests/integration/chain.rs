@@ -5,7 +5,7 @@ use crate::support::config::Setup;
 use crate::support::otlp::post;
 use crate::support::peers::Collector;
 use crate::support::server::Server;
-use crate::support::{heavy, now_unix_nano, until};
+use crate::support::{heavy, now_unix_nano, serve, until};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -325,12 +325,9 @@ async fn fields_that_no_version_knows_are_passed_on_also_beside_what_is_changed(
         Response::new(Body::empty())
     }
     let bodies = Bodies::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let router = Router::new().fallback(keep).with_state(bodies.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = serve(Router::new().fallback(keep).with_state(bodies.clone())).await;
     let exporter =
-        format!("endpoint: \"http://{address}\", compression: none, sending_queue: {{batch: {{flush_timeout: 10ms}}}}");
+        format!("endpoint: \"{address}\", compression: none, sending_queue: {{batch: {{flush_timeout: 10ms}}}}");
     let setup = Setup::default()
         .processors("processors: {resource: {attributes: [{key: a, value: b, action: insert}]}}")
         .exporter_aside("otlp_http/as-it-is", &exporter)

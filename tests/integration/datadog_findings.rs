@@ -5,7 +5,7 @@ use super::datadog_metrics::oracle::{ask, put_frame};
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, span, text, traces};
 use crate::support::server::Server;
-use crate::support::{heavy, until};
+use crate::support::{heavy, serve, until};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -137,10 +137,8 @@ fn has(tags: &[String], wanted: &[&str]) -> bool {
 async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     let _turn = heavy().await;
     let kept = Intake::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("{{endpoint: \"http://{}\"}}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(keep).with_state(kept.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
+    let endpoint = format!("{{endpoint: \"{address}\"}}");
     let settings = format!(
         "api: {{key: {KEY}}}, hostname: web-1, compression: none, metrics: {endpoint}, logs: {endpoint}, traces: {endpoint}, \
          sending_queue: {{batch: {{flush_timeout: 20ms}}}}, retry_on_failure: {{initial_interval: 50ms}}"

@@ -1,9 +1,8 @@
 //! Datadog's key at the start: one that Datadog does not know ends it where the user wants that, and nothing else does.
 
 use crate::support::config::{Ports, Setup};
-use crate::support::free_port;
 use crate::support::server::{SPANWISE, Server};
-use crate::support::until;
+use crate::support::{free_port, serve, until};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use std::process::Command;
@@ -23,17 +22,10 @@ async fn answer(uri: Uri, headers: HeaderMap) -> (StatusCode, &'static str) {
     }
 }
 
-async fn api() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-    port
-}
-
-fn setup(port: u16, key: &str, fails: bool) -> Setup {
+fn setup(api: &str, key: &str, fails: bool) -> Setup {
     let settings = format!(
-        "api: {{key: {key}, fail_on_invalid_key: {fails}}}, metrics: {{endpoint: \"http://127.0.0.1:{port}\"}}, logs: \
-         {{endpoint: \"http://127.0.0.1:{port}\"}}, traces: {{endpoint: \"http://127.0.0.1:{port}\"}}"
+        "api: {{key: {key}, fail_on_invalid_key: {fails}}}, metrics: {{endpoint: \"{api}\"}}, logs: {{endpoint: \"{api}\"}}, traces: \
+         {{endpoint: \"{api}\"}}"
     );
     Setup::default()
         .exporter_aside("datadog", &settings)
@@ -51,23 +43,33 @@ fn ended(setup: &Setup, arguments: &[&str]) -> (Option<i32>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_datadog_does_not_know_ends_the_start_where_it_shall() {
-    let port = api().await;
-    let (code, told) = tokio::task::spawn_blocking(move || ended(&setup(port, WRONG, true), &[])).await.unwrap();
+    let api = serve(Router::new().fallback(answer)).await;
+    let wrong = setup(&api, WRONG, true);
+    let run = move |arguments: &'static [&str]| {
+        let wrong = wrong.clone();
+        tokio::task::spawn_blocking(move || ended(&wrong, arguments))
+    };
+    let (code, told) = run(&[]).await.unwrap();
     assert_eq!(code, Some(1), "{told}");
-    let expected = format!("exporters.datadog.api.key: http://127.0.0.1:{port} does not know this key (403 Forbidden");
+    let expected = format!("exporters.datadog.api.key: {api} does not know this key (403 Forbidden");
     assert!(told.contains(&expected) && !told.contains(WRONG), "{told}");
-    let check = tokio::task::spawn_blocking(move || ended(&setup(port, WRONG, true), &["check"])).await.unwrap();
+    let check = run(&["check"]).await.unwrap();
     assert_eq!(check.0, Some(0), "check asks nobody: {}", check.1);
     println!("{}", told.trim());
 
     // A key that is one, one that only warns, and nobody to be asked.
     let starts = [
-        (port, RIGHT, true, None),
-        (port, WRONG, false, Some("does not know this key")),
-        (free_port(), RIGHT, true, Some("cannot be asked whether exporters.datadog.api.key is valid")),
+        (api.clone(), RIGHT, true, None),
+        (api, WRONG, false, Some("does not know this key")),
+        (
+            format!("http://127.0.0.1:{}", free_port()),
+            RIGHT,
+            true,
+            Some("cannot be asked whether exporters.datadog.api.key is valid"),
+        ),
     ];
-    for (port, key, fails, warning) in starts {
-        let mut server = Server::start(setup(port, key, fails)).await;
+    for (api, key, fails, warning) in starts {
+        let mut server = Server::start(setup(&api, key, fails)).await;
         until("what is told of the key", Duration::from_secs(20), || async {
             let log = server.log();
             let lines: Vec<&str> = log.lines().filter(|line| line.contains("api.key")).collect();

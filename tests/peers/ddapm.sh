@@ -6,11 +6,4 @@ DDAPM_VERSION=1.69.0
 ddapm_home="$peers/ddapm-$DDAPM_VERSION"
 export SPANWISE_DDAPM="$ddapm_home/bin/ddapm-test-agent"
 
-ddapm() {
-  local home=$ddapm_home
-  [[ -e $home/complete ]] && return 0
-  rm -rf "$home"
-  python3 -m venv "$home"
-  "$home/bin/pip" install -q "ddapm-test-agent==$DDAPM_VERSION"
-  touch "$home/complete"
-}
+ddapm() { virtualenv "$ddapm_home" "ddapm-test-agent==$DDAPM_VERSION"; }

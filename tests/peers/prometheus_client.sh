@@ -5,11 +5,4 @@ PROMETHEUS_CLIENT_VERSION=0.25.0
 prometheus_client_home="$peers/prometheus-client-$PROMETHEUS_CLIENT_VERSION"
 export SPANWISE_PROMETHEUS_CLIENT="$prometheus_client_home/bin/python"
 
-prometheus_client() {
-  local home=$prometheus_client_home
-  [[ -e $home/complete ]] && return 0
-  rm -rf "$home"
-  python3 -m venv "$home"
-  "$home/bin/pip" install -q "prometheus-client==$PROMETHEUS_CLIENT_VERSION"
-  touch "$home/complete"
-}
+prometheus_client() { virtualenv "$prometheus_client_home" "prometheus-client==$PROMETHEUS_CLIENT_VERSION"; }

@@ -6,7 +6,7 @@ use super::rows::Answer;
 use crate::support::config::Setup;
 use crate::support::otlp::post;
 use crate::support::server::Server;
-use crate::support::{heavy, now_unix_nano, until};
+use crate::support::{heavy, now_unix_nano, serve, until};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -31,10 +31,7 @@ async fn keep(State(kept): State<Kept>, uri: Uri, headers: HeaderMap, body: Byte
 
 async fn intake() -> (Kept, String) {
     let kept = Kept::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(keep).with_state(kept.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
     (kept, address)
 }
 

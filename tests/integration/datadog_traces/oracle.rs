@@ -1,5 +1,7 @@
 //! Datadog's own code, and the comparison with it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -11,20 +13,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
-
-/// Bytes in base64, as Go reads them.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let of = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-        let bits = of(0) << 16 | of(1) << 8 | of(2);
-        for (index, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            out.push(if index <= group.len() { char::from(LETTERS[(bits >> shift & 63) as usize]) } else { '=' });
-        }
-    }
-    out
-}
 
 /// Bodies that were sent, in base64.
 #[derive(Default)]
@@ -68,10 +56,13 @@ impl Question {
         let counts = stats::bodies(&converted.stats, stats::ENTRIES_MAX);
         let local_counts = stats::agent_bodies(&converted.stats, stats::ENTRIES_MAX);
         self.with(&Sent {
-            traces: traces.iter().map(|body| base64(&body.body)).collect(),
-            stats: counts.iter().map(|body| base64(&body.body)).collect(),
-            local_traces: local.iter().map(|body| base64(&AgentTraces::of(&body.body).expect("traces").body)).collect(),
-            local_stats: local_counts.iter().map(|body| base64(&body.body)).collect(),
+            traces: traces.iter().map(|body| STANDARD.encode(&body.body)).collect(),
+            stats: counts.iter().map(|body| STANDARD.encode(&body.body)).collect(),
+            local_traces: local
+                .iter()
+                .map(|body| STANDARD.encode(&AgentTraces::of(&body.body).expect("traces").body))
+                .collect(),
+            local_stats: local_counts.iter().map(|body| STANDARD.encode(&body.body)).collect(),
         })
     }
 
@@ -90,7 +81,7 @@ impl Question {
                 "span_name_remappings": settings.span_name_remappings,
                 "span_name_as_resource_name": settings.span_name_as_resource_name,
             },
-            "request": base64(&self.request.encode_to_vec()),
+            "request": STANDARD.encode(&self.request.encode_to_vec()),
             "traces": sent.traces,
             "stats": sent.stats,
             "local_traces": sent.local_traces,

@@ -31,6 +31,14 @@ pub(crate) async fn heavy() -> tokio::sync::MutexGuard<'static, ()> {
     HEAVY.lock().await
 }
 
+/// Serves on a port of its own until the test ends. The address, such as `http://127.0.0.1:1234`.
+pub(crate) async fn serve(router: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
 /// Waits until `probe` gives `Ok`; what it last saw stands in the failure.
 pub(crate) async fn until<T, F, Fut>(what: &str, within: Duration, mut probe: F) -> T
 where
