@@ -1,12 +1,11 @@
 //! OTLP's attributes as exporters read them: the one way to them, for their layout in memory will change.
 
+use super::go_json::{self, Escapes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// Attributes of a resource, a scope or an item.
 #[derive(Debug, Clone, Copy)]
@@ -93,12 +92,12 @@ pub fn as_string(value: &Value) -> Cow<'_, str> {
         Value::StringValue(text) => Cow::Borrowed(text),
         Value::BoolValue(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
         Value::IntValue(number) => Cow::Owned(number.to_string()),
-        Value::DoubleValue(number) => Cow::Owned(double(*number)),
+        Value::DoubleValue(number) => Cow::Owned(go_json::number(*number)),
         Value::BytesValue(bytes) => Cow::Owned(STANDARD.encode(bytes)),
         Value::ArrayValue(_) | Value::KvlistValue(_) => {
             let mut out = String::new();
             // What JSON cannot say (a number that is none) leaves nothing, as there.
-            Cow::Owned(if write_json(Some(value), &mut out) { out } else { String::new() })
+            Cow::Owned(if go_json::value(Some(value), Escapes::Json, &mut out) { out } else { String::new() })
         }
         Value::StringValueStrindex(_) => Cow::Borrowed(""),
     }
@@ -112,9 +111,8 @@ pub fn as_json(value: Option<&Value>) -> serde_json::Value {
         Some(Value::StringValue(text)) => text.as_str().into(),
         Some(Value::BoolValue(truth)) => (*truth).into(),
         Some(Value::IntValue(number)) => (*number).into(),
-        Some(Value::DoubleValue(number)) => {
-            serde_json::Number::from_f64(*number).map_or_else(|| double(*number).into(), serde_json::Value::Number)
-        }
+        Some(Value::DoubleValue(number)) => serde_json::Number::from_f64(*number)
+            .map_or_else(|| go_json::number(*number).into(), serde_json::Value::Number),
         Some(Value::BytesValue(bytes)) => STANDARD.encode(bytes).into(),
         Some(Value::ArrayValue(list)) => list.values.iter().map(|value| as_json(value.value.as_ref())).collect(),
         Some(Value::KvlistValue(map)) => map
@@ -126,89 +124,10 @@ pub fn as_json(value: Option<&Value>) -> serde_json::Value {
     }
 }
 
-/// Writes a value as Go's `encoding/json` does; false where it holds a number that JSON has not.
-fn write_json(value: Option<&Value>, out: &mut String) -> bool {
-    let inner = |value: &'_ AnyValue, out: &mut String| write_json(value.value.as_ref(), out);
-    match value {
-        None => out.push_str("null"),
-        Some(Value::DoubleValue(number)) if !number.is_finite() => return false,
-        Some(Value::StringValue(text)) => write_text(text, out),
-        Some(Value::BytesValue(bytes)) => write_text(&STANDARD.encode(bytes), out),
-        Some(Value::ArrayValue(list)) => {
-            out.push('[');
-            for (index, value) in list.values.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                if !inner(value, out) {
-                    return false;
-                }
-            }
-            out.push(']');
-        }
-        Some(Value::KvlistValue(map)) => {
-            let by_key: BTreeMap<&str, &KeyValue> =
-                map.values.iter().map(|entry| (entry.key.as_str(), entry)).collect();
-            out.push('{');
-            for (index, (key, entry)) in by_key.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_text(key, out);
-                out.push(':');
-                if !write_json(entry.value.as_ref().and_then(|value| value.value.as_ref()), out) {
-                    return false;
-                }
-            }
-            out.push('}');
-        }
-        Some(other) => out.push_str(&as_string(other)),
-    }
-    true
-}
-
-/// Text as Go's `encoding/json` writes it: line separators are escaped, too.
-fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-}
-
-/// A number as JavaScript writes it, and Go's `encoding/json` after it: plain between 1e-6 and 1e21, else with an exponent.
-fn double(number: f64) -> String {
-    let size = number.abs();
-    match number {
-        number if number.is_nan() => "NaN".to_owned(),
-        number if number.is_infinite() => (if number > 0.0 { "Infinity" } else { "-Infinity" }).to_owned(),
-        number if size == 0.0 || (1e-6..1e21).contains(&size) => number.to_string(),
-        number => {
-            let text = format!("{number:e}");
-            match text.split_once('e') {
-                Some((digits, power)) if !power.starts_with('-') => format!("{digits}e+{power}"),
-                _ => text,
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList};
 
     fn any(value: Value) -> AnyValue {
         AnyValue { value: Some(value) }

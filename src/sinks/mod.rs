@@ -18,4 +18,5 @@ pub mod targets;
 pub mod temporality;
 pub mod tls;
 
+mod go_json;
 mod web;

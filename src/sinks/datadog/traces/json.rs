@@ -1,12 +1,10 @@
 //! Events and links of a span as JSON, as the Agent writes them into tags (Go's `encoding/json`).
 
 use crate::sinks::attributes::as_string;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::sinks::go_json::{self, Escapes};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The tag `events`.
@@ -17,12 +15,12 @@ pub(super) fn events(events: &[Event]) -> String {
             let _infallible = write!(fields.next("time_unix_nano"), "{}", event.time_unix_nano);
         }
         if !event.name.is_empty() {
-            text(&event.name, fields.next("name"));
+            go_json::text(&event.name, Escapes::Html, fields.next("name"));
         }
         if !event.attributes.is_empty() {
             attributes(&event.attributes, fields.next("attributes"), |value, out| {
                 let before = out.len();
-                if !raw(value, out) {
+                if !go_json::value(value, Escapes::Html, out) {
                     out.truncate(before);
                     out.push_str("\"redacted\"");
                 }
@@ -49,7 +47,7 @@ pub(super) fn links(links: &[Link]) -> String {
             out.push_str(",\"attributes\":{");
             for (index, entry) in link.attributes.iter().enumerate() {
                 let comma = if index > 0 { "," } else { "" };
-                let value = inner(entry.value.as_ref()).map(as_string).unwrap_or_default();
+                let value = go_json::inner(entry.value.as_ref()).map(as_string).unwrap_or_default();
                 let _infallible = write!(out, "{comma}\"{}\":\"{value}\"", entry.key);
             }
             out.push('}');
@@ -104,74 +102,9 @@ fn attributes(list: &[KeyValue], out: &mut String, write: impl Fn(Option<&Value>
         if index > 0 {
             out.push(',');
         }
-        text(&entry.key, out);
+        go_json::text(&entry.key, Escapes::Html, out);
         out.push(':');
-        write(inner(entry.value.as_ref()), out);
+        write(go_json::inner(entry.value.as_ref()), out);
     }
     out.push('}');
-}
-
-fn inner(value: Option<&AnyValue>) -> Option<&Value> {
-    value.and_then(|value| value.value.as_ref())
-}
-
-/// A value as JSON; false where it holds a number that JSON has not.
-fn raw(value: Option<&Value>, out: &mut String) -> bool {
-    match value {
-        None => out.push_str("null"),
-        Some(Value::DoubleValue(number)) if !number.is_finite() => return false,
-        Some(Value::StringValue(value)) => text(value, out),
-        Some(Value::BytesValue(bytes)) => text(&STANDARD.encode(bytes), out),
-        Some(Value::ArrayValue(list)) => {
-            out.push('[');
-            for (index, value) in list.values.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                if !raw(value.value.as_ref(), out) {
-                    return false;
-                }
-            }
-            out.push(']');
-        }
-        Some(Value::KvlistValue(map)) => {
-            let by_key: BTreeMap<&str, Option<&Value>> =
-                map.values.iter().map(|entry| (entry.key.as_str(), inner(entry.value.as_ref()))).collect();
-            out.push('{');
-            for (index, (key, value)) in by_key.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                text(key, out);
-                out.push(':');
-                if !raw(value, out) {
-                    return false;
-                }
-            }
-            out.push('}');
-        }
-        Some(other) => out.push_str(&as_string(other)),
-    }
-    true
-}
-
-/// Text in quotes; what HTML would read otherwise is escaped, too.
-fn text(value: &str, out: &mut String) {
-    out.push('"');
-    for letter in value.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(letter));
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
 }
