@@ -44,6 +44,27 @@ pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
     }
 }
 
+/// Keys by which a Collector tunes its HTTP client; this one needs none of them.
+pub(super) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
+    reading.without_effect(
+        map,
+        &[
+            "compression_params",
+            "read_buffer_size",
+            "write_buffer_size",
+            "max_idle_conns",
+            "max_idle_conns_per_host",
+            "max_conns_per_host",
+            "idle_conn_timeout",
+            "disable_keep_alives",
+            "http2_read_idle_timeout",
+            "http2_ping_timeout",
+            "force_attempt_http2",
+            "cookies",
+        ],
+    );
+}
+
 /// The same as [`client`] where the protocol says how requests are compressed.
 pub(super) fn client_of(
     reading: &Reading<'_>,
@@ -185,7 +206,11 @@ fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
         map.fault("max_size", format!("expected at least min_size, which is {least}, found {most}"));
     }
     if in_bytes {
-        // The least is counted in items here; what is too little for it goes after `flush_timeout`.
+        reading.note_key(
+            &map,
+            "min_size",
+            "changes nothing beside `sizer: bytes`: a least number is counted in items, and less goes after `flush_timeout`",
+        );
         batch.bytes_max = most.filter(|most| *most > 0).unwrap_or(batch.bytes_max);
     } else {
         batch.items_min = least.map_or(batch.items_min, |least| least as u64);

@@ -229,6 +229,7 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
         }
         format.entries();
     }
+    common::http_without_effect(reading, map);
     reading.without_effect(
         map,
         &[
@@ -238,18 +239,6 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
             "suppress_conflict_errors",
             "include_source_on_error",
             "bulk_response_filter_path",
-            "compression_params",
-            "read_buffer_size",
-            "write_buffer_size",
-            "max_idle_conns",
-            "max_idle_conns_per_host",
-            "max_conns_per_host",
-            "idle_conn_timeout",
-            "disable_keep_alives",
-            "http2_read_idle_timeout",
-            "http2_ping_timeout",
-            "force_attempt_http2",
-            "cookies",
             "keepalive",
         ],
     );

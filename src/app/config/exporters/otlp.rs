@@ -84,24 +84,13 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
             ("middlewares", "remove it; a proxy between can do what they do"),
         ],
     );
-    let tuning: &[&str] = if over_http {
-        &[
-            "compression_params",
-            "read_buffer_size",
-            "write_buffer_size",
-            "max_idle_conns",
-            "max_idle_conns_per_host",
-            "max_conns_per_host",
-            "idle_conn_timeout",
-            "disable_keep_alives",
-            "http2_read_idle_timeout",
-            "http2_ping_timeout",
-            "force_attempt_http2",
-            "cookies",
-            "keepalive",
-            "profiles_endpoint",
-        ]
-    } else {
+    if over_http {
+        common::http_without_effect(reading, map);
+        reading.without_effect(map, &["keepalive", "profiles_endpoint"]);
+        return;
+    }
+    reading.without_effect(
+        map,
         &[
             "compression_params",
             "read_buffer_size",
@@ -110,7 +99,6 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
             "balancer_name",
             "wait_for_ready",
             "user_agent",
-        ]
-    };
-    reading.without_effect(map, tuning);
+        ],
+    );
 }

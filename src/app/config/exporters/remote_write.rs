@@ -65,23 +65,7 @@ fn tuning(reading: &Reading<'_>, map: &MapReader<'_>) {
         map,
         &[("auth", common::AUTHORIZATION), ("middlewares", "remove it; a proxy between can do what they do")],
     );
-    reading.without_effect(
-        map,
-        &[
-            "compression_params",
-            "read_buffer_size",
-            "write_buffer_size",
-            "max_idle_conns",
-            "max_idle_conns_per_host",
-            "max_conns_per_host",
-            "idle_conn_timeout",
-            "disable_keep_alives",
-            "http2_read_idle_timeout",
-            "http2_ping_timeout",
-            "force_attempt_http2",
-            "cookies",
-        ],
-    );
+    common::http_without_effect(reading, map);
 }
 
 /// Without a word of the file it is the newest that the target knows.
