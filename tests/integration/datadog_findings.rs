@@ -185,16 +185,8 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
 
     let gauges = [
         ("spanwise.budget.limit", vec!["kind:api", "name:detail", "unit:ms"], 100.0),
-        (
-            "spanwise.finding.value",
-            vec!["pipeline:slow_statement", "unit:ms", "service_name:shop", tag.as_str()],
-            200.0,
-        ),
-        (
-            "spanwise.finding.limit",
-            vec!["pipeline:slow_statement", "unit:ms", "service_name:shop", tag.as_str()],
-            100.0,
-        ),
+        ("spanwise.finding.value", vec!["pipeline:slow_statement", "unit:ms", "service:shop", tag.as_str()], 200.0),
+        ("spanwise.finding.limit", vec!["pipeline:slow_statement", "unit:ms", "service:shop", tag.as_str()], 100.0),
         ("spanwise.finding.value", vec!["pipeline:api_budget", "operation:GET /products/{id}", "unit:ms"], 250.0),
         ("spanwise.findings", vec!["pipeline:slow_statement", "state:firing", "severity:warning"], 1.0),
     ];

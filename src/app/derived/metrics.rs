@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ScopeMetrics, Sum, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// When the counters began, and when they were read, ns since the epoch.
@@ -22,23 +23,32 @@ struct Times {
 /// What is derived as one request; `own` is the resource of what belongs to none.
 pub(super) fn request(scrape: &Scrape, own: &Resource, began: u64, now: u64) -> ExportMetricsServiceRequest {
     let times = Times { began, now };
-    let mut by_resource: BTreeMap<Option<&Attributes>, Vec<Metric>> = BTreeMap::new();
+    let mut by_resource: BTreeMap<Option<Cow<'_, Attributes>>, Vec<Metric>> = BTreeMap::new();
     for family in &scrape.families {
-        let mut samples: BTreeMap<Option<&Attributes>, Vec<&Sample>> = BTreeMap::new();
+        let mut samples: BTreeMap<Option<Cow<'_, Attributes>>, Vec<&Sample>> = BTreeMap::new();
         for sample in &family.samples {
-            samples.entry(sample.of.resource().map(AsRef::as_ref)).or_default().push(sample);
+            samples.entry(resource(sample)).or_default().push(sample);
         }
         for (resource, samples) in samples {
             by_resource.entry(resource).or_default().push(metric(family, &samples, times));
         }
     }
-    let of_resource = |(resource, metrics): (Option<&Attributes>, Vec<Metric>)| {
+    let of_resource = |(resource, metrics): (Option<Cow<'_, Attributes>>, Vec<Metric>)| {
         let resource = resource
-            .map_or_else(|| own.clone(), |named| Resource { attributes: attributes(named), ..Resource::default() });
+            .map_or_else(|| own.clone(), |named| Resource { attributes: attributes(&named), ..Resource::default() });
         let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }];
         ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }
     };
     ExportMetricsServiceRequest { resource_metrics: by_resource.into_iter().map(of_resource).collect() }
+}
+
+/// What a sample belongs to: what it was counted of, or the service that its labels name, as those of a finding do.
+fn resource(sample: &Sample) -> Option<Cow<'_, Attributes>> {
+    if let Some(resource) = sample.of.resource() {
+        return Some(Cow::Borrowed(resource));
+    }
+    let service = sample.of.attributes().get("service_name").filter(|name| !name.is_empty())?;
+    Some(Cow::Owned(Attributes::from([("service.name".to_owned(), service.clone())])))
 }
 
 fn metric(family: &Family, samples: &[&Sample], times: Times) -> Metric {

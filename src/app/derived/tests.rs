@@ -50,6 +50,20 @@ fn counters_and_histograms_are_cumulative_since_their_beginning_by_resource() {
     assert!(matches!(request.resource_metrics[0].scope_metrics[0].metrics[0].data, Some(Data::Gauge(_))));
 }
 
+#[test]
+fn the_value_of_a_finding_belongs_to_the_service_that_it_is_about() {
+    let sample = |labels: &[(&str, &str)]| {
+        let labels: Attributes = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Sample::plain(Identity::new(labels, None, Arc::default()), SampleValue::Number(1.0))
+    };
+    let samples = vec![sample(&[("service_name", "shop")]), sample(&[("kind", "api")])];
+    let scrape = Scrape { families: vec![family("spanwise.finding.value", FamilyKind::Gauge, samples)] };
+    let request = metrics::request(&scrape, &own(), 7, 9);
+    let resources: Vec<_> = request.resource_metrics.iter().map(|metrics| metrics.resource.clone().unwrap()).collect();
+    assert_eq!(resources[0], own());
+    assert_eq!(resources[1].attributes, [text("service.name", "shop")]);
+}
+
 fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
     Finding {
         id: "a1".to_owned(),
