@@ -15,6 +15,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ const PORTS: [(&str, u16); 6] = [
 ];
 /// How often the server is started anew where a port was taken meanwhile.
 const TRIES: usize = 5;
+const SHOP_THREADS: usize = 2;
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
@@ -148,7 +150,7 @@ fn is_taken(error: &anyhow::Error) -> bool {
 
 /// The shop, and whether it has closed.
 struct Shop {
-    running: JoinHandle<anyhow::Result<()>>,
+    running: oneshot::Receiver<anyhow::Result<()>>,
     cancel: CancellationToken,
     closed: CancellationToken,
 }
@@ -156,18 +158,24 @@ struct Shop {
 impl Shop {
     fn open(config: &Config, folder: &Path, faults: BTreeSet<Fault>) -> anyhow::Result<Shop> {
         let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
-        let running = demo::run(shop_settings(config, folder, faults)?, |_| {}, cancel.clone());
+        let shop = demo::run(shop_settings(config, folder, faults)?, |_| {}, cancel.clone());
         let close = closed.clone().drop_guard();
-        let running = tokio::spawn(async move {
+        // It stands for programs of others: on threads of its own its requests wait for no work of the server's, which
+        // would count as time of its statements.
+        let runtime = Builder::new_multi_thread().worker_threads(SHOP_THREADS).thread_name("shop").enable_all().build();
+        let runtime = runtime.context("threads for the shop")?;
+        let (ended, running) = oneshot::channel();
+        let run = move || {
             let _close = close;
-            running.await
-        });
+            let _nobody_waits_any_more = ended.send(runtime.block_on(shop));
+        };
+        std::thread::Builder::new().name("shop".to_owned()).spawn(run).context("a thread for the shop")?;
         Ok(Shop { running, cancel, closed })
     }
 
     async fn close(self) -> anyhow::Result<()> {
         self.cancel.cancel();
-        self.running.await?
+        self.running.await.context("the shop has broken down")?
     }
 }
 

@@ -11,7 +11,7 @@ fn check(config: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Exit status, and the faults as (file name, line, message).
-fn faults(config: &Path) -> (Option<i32>, Vec<(String, u64, String)>) {
+pub(crate) fn faults(config: &Path) -> (Option<i32>, Vec<(String, u64, String)>) {
     let output = check(config, &["--json"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| {

@@ -9,7 +9,7 @@ mod texts;
 mod values;
 mod wire;
 
-use crate::support::peer;
+use crate::support::{heavy_here, peer};
 use generator::Generator;
 use oracle::{Question, Report, ask};
 use regex::Regex;
@@ -74,6 +74,7 @@ fn report(title: &str, questions: &[Question], answers: &[Value]) -> Report {
 
 #[test]
 fn each_branch_is_mapped_as_the_agent_does() {
+    let _turn = heavy_here();
     let now = now();
     let mut questions: Vec<Question> = Vec::new();
     for request in cases::all(now) {
@@ -97,6 +98,7 @@ fn each_branch_is_mapped_as_the_agent_does() {
 
 #[test]
 fn generated_requests_are_mapped_as_the_agent_does() {
+    let _turn = heavy_here();
     let mut generator = Generator::new(1);
     let questions = generated(&mut generator, now());
     let coverage = tempfile::tempdir().expect("a temporary folder");
@@ -153,6 +155,7 @@ const FAULTS: [Fault; 6] = [
 /// skips, because it has other settings than the Agent.
 #[test]
 fn faults_of_the_mapping_are_found() {
+    let _turn = heavy_here();
     let now = now();
     let defaults = TraceSettings::default();
     let of = |fault: Option<TraceSettings>| {

@@ -8,6 +8,7 @@ mod support;
 mod corpus;
 
 mod alerts;
+mod bad_input;
 mod balancing;
 mod chain;
 mod check;

@@ -1,81 +1,17 @@
 //! Logs, spans and data points by `_bulk` to a real OpenSearch that is killed and returns: each is found once, and a document
 //! that OpenSearch refuses costs only itself.
 
-use crate::support::client::client;
 use crate::support::config::Setup;
+use crate::support::opensearch::OpenSearch;
 use crate::support::otlp::{post, route_span, send, traces};
-use crate::support::process::{Process, run};
-use crate::support::server::{SPANWISE, Server};
-use crate::support::{free_port, heavy, now_unix_nano, peer, until};
+use crate::support::server::Server;
+use crate::support::{heavy, now_unix_nano, until};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Logs, spans and data points of each part of the test; they go out ten a request.
 const PART: u64 = 300;
 const AT_ONCE: u64 = 10;
-
-/// A real OpenSearch.
-struct OpenSearch {
-    process: Process,
-    port: u16,
-    folder: TempDir,
-}
-
-impl OpenSearch {
-    async fn start() -> OpenSearch {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let process = Process::start("not-yet", &mut Command::new("true"), folder.path());
-        let mut node = OpenSearch { process, port: free_port(), folder };
-        node.launch().await;
-        node
-    }
-
-    /// Starts it, or starts it again on its data.
-    async fn launch(&mut self) {
-        let mut command = Command::new(peer("SPANWISE_OPENSEARCH"));
-        command.arg(self.folder.path().join("data")).arg(self.port.to_string()).current_dir(self.folder.path());
-        self.process = Process::start("opensearch", &mut command, self.folder.path());
-        until("OpenSearch to be ready", Duration::from_mins(2), || async {
-            self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s", Value::Null).await.map(drop)
-        })
-        .await;
-    }
-
-    /// The answer to a request, where it is a good one.
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut request = client().request(method.parse().expect("a method"), &url);
-        if !body.is_null() {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.map_err(|error| format!("{url}: {error:?}"))?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(|error| format!("{url}: {error:?}"))?;
-        if !status.is_success() {
-            return Err(format!("{url}: {status}: {text}"));
-        }
-        serde_json::from_str(&text).map_err(|error| format!("{url}: {error}: {text}"))
-    }
-
-    /// Documents of a data stream.
-    async fn count(&self, stream: &str) -> Result<u64, String> {
-        self.ask("POST", &format!("/{stream}/_refresh"), Value::Null).await?;
-        let answer = self.ask("GET", &format!("/{stream}/_count"), Value::Null).await?;
-        answer["count"].as_u64().ok_or_else(|| answer.to_string())
-    }
-
-    /// The one document that has these values.
-    async fn only(&self, stream: &str, terms: &[(&str, Value)]) -> Value {
-        let terms: Vec<Value> = terms.iter().map(|(field, value)| json!({"term": {(*field): value}})).collect();
-        let query = json!({"query": {"bool": {"filter": terms}}});
-        let answer = self.ask("POST", &format!("/{stream}/_search"), query).await.expect("a search");
-        let hits = answer["hits"]["hits"].as_array().cloned().unwrap_or_default();
-        assert_eq!(hits.len(), 1, "{terms:?}: {answer}");
-        hits[0]["_source"].clone()
-    }
-}
 
 const LOGS: &str = "logs-generic-default";
 const SPANS: &str = "traces-generic-default";
@@ -153,16 +89,6 @@ fn settings(port: u16) -> String {
     )
 }
 
-/// Brings the template that Spanwise prints.
-async fn bring_template(node: &OpenSearch, server: &Server) {
-    let mut command = Command::new(SPANWISE);
-    command.args(["export", "index-template", "--config"]).arg(server.config());
-    let printed = run("template", &mut command, server.folder(), Duration::from_secs(30)).await;
-    let template = serde_json::from_str(&printed).expect("JSON");
-    let answer = node.ask("PUT", "/_index_template/spanwise", template).await.expect("the template is taken");
-    assert_eq!(answer, json!({"acknowledged": true}));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     let _turn = heavy().await;
@@ -173,7 +99,7 @@ async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     let setup =
         Setup::default().exporter("elasticsearch", &settings(node.port)).exporter("elasticsearch/plain", &plain);
     let mut server = Server::start(setup).await;
-    bring_template(&node, &server).await;
+    node.bring_template(&server).await;
     send_part(&server, 0).await;
     counted(&node, &server, 1).await;
 
@@ -184,7 +110,7 @@ async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
             if found > PART { Ok(()) } else { Err(found.to_string()) }
         })
         .await;
-        node.process.kill9();
+        node.kill9();
     };
     tokio::join!(send_part(&server, 1), killing);
     node.launch().await;
@@ -218,7 +144,7 @@ async fn documents_are_searched_by_the_fields_of_ecs() {
     let _turn = heavy().await;
     let node = OpenSearch::start().await;
     let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
-    bring_template(&node, &server).await;
+    node.bring_template(&server).await;
     send_part(&server, 0).await;
     counted(&node, &server, 1).await;
     let found = node.only(LOGS, &[("order.number", 7.into()), ("service.environment", "test".into())]).await;
@@ -249,7 +175,7 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     let _turn = heavy().await;
     let node = OpenSearch::start().await;
     let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
-    bring_template(&node, &server).await;
+    node.bring_template(&server).await;
     // The first one makes `attempt` a number.
     send_logs(&server, vec![log(0, 1.into(), "")]).await;
     until("the first log", Duration::from_secs(30), || async {

@@ -19,6 +19,8 @@ pub(crate) enum Case {
     Reset,
     /// Something that is not the target answers 200 with a page.
     Garbage,
+    /// It lets nobody in by the key that it is shown, until its operator has made it known.
+    Denied,
     /// It takes a request but for one item.
     Partial,
     /// It takes its time.
@@ -29,7 +31,7 @@ pub(crate) enum Case {
     Restart,
 }
 
-pub(crate) const ALL: [Case; 12] = [
+pub(crate) const ALL: [Case; 13] = [
     Case::Success,
     Case::Refusal,
     Case::TooMany,
@@ -38,6 +40,7 @@ pub(crate) const ALL: [Case; 12] = [
     Case::Nobody,
     Case::Reset,
     Case::Garbage,
+    Case::Denied,
     Case::Partial,
     Case::Slow,
     Case::Oversized,
@@ -55,10 +58,20 @@ impl Case {
             Case::Nobody => "nobody",
             Case::Reset => "reset",
             Case::Garbage => "garbage",
+            Case::Denied => "denied",
             Case::Partial => "partial",
             Case::Slow => "slow",
             Case::Oversized => "oversized",
             Case::Restart => "restart",
+        }
+    }
+
+    /// What the log says while a target takes nothing, for those whose cause its operator has to know.
+    pub(crate) const fn told(self) -> Option<&'static str> {
+        match self {
+            Case::Garbage => Some("HTML"),
+            Case::Denied => Some("right?"),
+            _ => None,
         }
     }
 

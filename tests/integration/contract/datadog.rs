@@ -10,29 +10,34 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use prost::Message;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 #[derive(Clone, PartialEq, Message)]
-struct AgentPayload {
+pub(crate) struct AgentPayload {
     #[prost(message, repeated, tag = "5")]
-    tracer_payloads: Vec<TracerPayload>,
+    pub(crate) tracer_payloads: Vec<TracerPayload>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct TracerPayload {
+pub(crate) struct TracerPayload {
     #[prost(message, repeated, tag = "6")]
-    chunks: Vec<TraceChunk>,
+    pub(crate) chunks: Vec<TraceChunk>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct TraceChunk {
+pub(crate) struct TraceChunk {
     #[prost(message, repeated, tag = "3")]
-    spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Span {
+pub(crate) struct Span {
     #[prost(string, tag = "3")]
     resource: String,
+    #[prost(map = "string, string", tag = "10")]
+    pub(crate) meta: HashMap<String, String>,
+    #[prost(map = "string, double", tag = "11")]
+    pub(crate) metrics: HashMap<String, f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -117,6 +122,7 @@ fn answer(_path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body> {
         Verdict::Busy(after) => {
             (StatusCode::TOO_MANY_REQUESTS, error("too many"), answer.header("x-ratelimit-reset", after.as_secs()))
         }
+        Verdict::Denied => (StatusCode::FORBIDDEN, error("Forbidden"), answer),
         Verdict::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error("not now"), answer),
         Verdict::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, error("Payload too big"), answer),
     };

@@ -46,6 +46,7 @@ fn answer(_path: &str, items: &[Item], verdict: &Verdict) -> Response<Body> {
             let answer = answer.header("retry-after", after.as_secs());
             (StatusCode::TOO_MANY_REQUESTS, error("rejected_execution_exception"), answer)
         }
+        Verdict::Denied => (StatusCode::UNAUTHORIZED, error("security_exception"), answer),
         Verdict::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error("cluster_block_exception"), answer),
         Verdict::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, String::new(), answer),
     };

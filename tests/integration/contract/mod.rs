@@ -2,7 +2,7 @@
 //! twice unless the sender could not know, and the points of a series keep their order.
 
 mod cases;
-mod datadog;
+pub(crate) mod datadog;
 mod elasticsearch;
 mod remote_write;
 mod sinks;
@@ -103,6 +103,16 @@ impl Trial {
         }
         if case == Case::TooMany {
             assert!(!self.target.was_pressed(), "{id}: it was asked to wait");
+        }
+        if let Some(told) = case.told() {
+            let log = server.log();
+            let id = format!("\"{id}\"");
+            let lines = || log.lines().filter(|line| line.contains(&id) && line.contains("WARN"));
+            assert!(
+                lines().any(|line| line.contains(told)),
+                "{id}: no warning of {told}: {:#?}",
+                lines().collect::<Vec<_>>()
+            );
         }
         if matches!(case, Case::Refusal | Case::Partial | Case::Oversized) {
             let letters = format!("SELECT sum(items) FROM dead_letters WHERE sink = '{id}'");

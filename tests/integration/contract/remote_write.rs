@@ -98,6 +98,7 @@ pub(super) fn answer(_path: &str, items: &[Item], verdict: &Verdict) -> Response
         Verdict::Busy(after) => {
             (answer.status(StatusCode::TOO_MANY_REQUESTS).header("retry-after", after.as_secs()), "too many")
         }
+        Verdict::Denied => (answer.status(StatusCode::UNAUTHORIZED), "no such user"),
         Verdict::Unavailable => (answer.status(StatusCode::SERVICE_UNAVAILABLE), "not now"),
         Verdict::TooLarge => (answer.status(StatusCode::PAYLOAD_TOO_LARGE), "too large"),
     };

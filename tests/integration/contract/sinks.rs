@@ -48,6 +48,7 @@ pub(crate) enum Verdict {
     But(u64),
     Refused,
     Busy(Duration),
+    Denied,
     Unavailable,
     TooLarge,
 }
@@ -175,6 +176,7 @@ fn http_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body>
         Verdict::Taken | Verdict::But(_) => answer.status(StatusCode::OK),
         Verdict::Refused => answer.status(StatusCode::BAD_REQUEST),
         Verdict::Busy(after) => answer.status(StatusCode::TOO_MANY_REQUESTS).header("retry-after", after.as_secs()),
+        Verdict::Denied => answer.status(StatusCode::UNAUTHORIZED),
         Verdict::Unavailable => answer.status(StatusCode::SERVICE_UNAVAILABLE),
         Verdict::TooLarge => answer.status(StatusCode::PAYLOAD_TOO_LARGE),
     };
@@ -193,6 +195,7 @@ fn grpc_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body>
             trailers.insert("grpc-status-details-bin", HeaderValue::from_str(&details).expect("base64"));
             ("8", "too many")
         }
+        Verdict::Denied => ("16", "no such key"),
         Verdict::Unavailable => ("14", "not now"),
         Verdict::TooLarge => ("8", "grpc: received message larger than max"),
     };

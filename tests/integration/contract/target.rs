@@ -21,6 +21,8 @@ const ABSENCE: Duration = Duration::from_secs(2);
 pub(crate) const ITEMS_MAX: usize = 7;
 /// No request and so no item of more bytes is taken by the target of an oversized item.
 pub(crate) const BYTES_MAX: usize = 100_000;
+/// Requests that it answers before somebody mends what is wrong with it.
+const UNTIL_MENDED: u64 = 6;
 /// What it asks to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// When it expects nothing: what comes sooner was under way when it said so.
@@ -122,7 +124,8 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
             tokio::time::sleep(SILENCE).await;
             return (sink.answer)(&path, &items, &Verdict::Taken);
         }
-        Case::Garbage if first <= 2 => return html(),
+        Case::Garbage if first <= UNTIL_MENDED => return html(),
+        Case::Denied if first <= UNTIL_MENDED => Verdict::Denied,
         Case::Partial if items.iter().any(|item| item.number == POISON) => Verdict::But(POISON),
         Case::Oversized if items.len() > ITEMS_MAX || body.len() > BYTES_MAX => Verdict::TooLarge,
         _ => Verdict::Taken,

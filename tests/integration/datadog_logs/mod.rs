@@ -3,6 +3,7 @@
 use super::datadog_metrics::oracle::{ask, put_frame};
 use super::datadog_metrics::random::Random;
 use super::datadog_metrics::values::{any, attribute, attributes, key_value, resource, value};
+use crate::support::heavy_here;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -185,6 +186,7 @@ fn compare(theirs: &[Vec<Map<String, Json>>], ours: &[Vec<Map<String, Json>>]) -
 
 #[test]
 fn logs_are_mapped_as_by_datadogs_own_code() {
+    let _turn = heavy_here();
     let mut random = Random::new(SEED);
     let requests: Vec<Vec<u8>> = (0..REQUESTS).map(|_| request(&mut random).encode_to_vec()).collect();
     let mut input = Vec::new();

@@ -17,6 +17,7 @@ mod rows;
 mod track;
 pub(crate) mod values;
 
+use crate::support::heavy_here;
 use bytes::Bytes;
 use faults::Fault;
 use generate::{Case, Settings};
@@ -211,6 +212,7 @@ fn compare(theirs: &[Answer], ours: &[Answer]) -> Comparison {
 
 #[test]
 fn metrics_are_mapped_as_by_datadogs_own_code() {
+    let _turn = heavy_here();
     let cases = cases(SEED, REQUESTS);
     let theirs = theirs(&cases);
     let mapped = ours(&cases, None);
@@ -251,6 +253,7 @@ fn each_pair_of_a_resources_attributes_each_unit_and_each_receiver_is_mapped_as_
 
 #[test]
 fn faults_of_the_mapping_are_seen_in_the_comparison() {
+    let _turn = heavy_here();
     let cases = cases(SEED + 1, 1000);
     let theirs = theirs(&cases);
     assert_eq!(compare(&theirs, &read_back(&ours(&cases, None))).differences(), 0);

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod metrics;
+pub(crate) mod opensearch;
 pub(crate) mod otlp;
 pub(crate) mod peers;
 pub(crate) mod postgres;
@@ -29,6 +30,11 @@ static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// Waits for the turn of a heavy test.
 pub(crate) async fn heavy() -> tokio::sync::MutexGuard<'static, ()> {
     HEAVY.lock().await
+}
+
+/// The same for a test that is not asynchronous.
+pub(crate) fn heavy_here() -> tokio::sync::MutexGuard<'static, ()> {
+    HEAVY.blocking_lock()
 }
 
 /// Serves on a port of its own until the test ends. The address, such as `http://127.0.0.1:1234`.

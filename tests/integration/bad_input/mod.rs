@@ -1,0 +1,149 @@
+//! What is hard to take, in one table: a case a row, a target a column. Each target takes it, or it is a dead letter that says
+//! what is wrong with it; what came beside it is taken by all.
+
+mod cases;
+mod targets;
+
+use crate::check::faults;
+use crate::support::otlp::post;
+use crate::support::server::Server;
+use crate::support::{heavy, until};
+use cases::{CASES, Case, Signal, Told};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+use targets::{SINKS, Targets};
+
+/// What one target holds: of each case, told in few words.
+type Seen = BTreeMap<String, String>;
+
+/// What a case's item, and the good one beside it, are called.
+fn good(case: &Case) -> String {
+    format!("beside {}", case.name)
+}
+
+/// Sends a case: the item itself and one that nothing is wrong with.
+async fn send(server: &Server, case: &Case) {
+    let (path, body) = case.request();
+    let answer = post(&server.http_url(path), &[("content-type", "application/json")], body.to_string()).await;
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "{}"), "{}", case.name);
+}
+
+/// Dead letters of a sink that name the case.
+async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
+    let letters = server.sql(&format!("SELECT reason FROM dead_letters WHERE sink = '{sink}'")).await;
+    let reasons = letters.iter().filter_map(|row| row["reason"].as_str().map(str::to_owned));
+    reasons
+        .filter(|reason| {
+            reason.starts_with(&format!("{}: ", case.metric())) || reason.contains(&format!("\"{}\"", case.metric()))
+        })
+        .collect()
+}
+
+/// Every sink has dealt with every request; of items it says the same, but for what stands for none.
+async fn dealt_with(server: &Server) {
+    let lagging = "SELECT count(*) FROM sinks WHERE lag_frames > 0 OR state <> 'ok'";
+    until("every request to be dealt with", Duration::from_mins(1), || async {
+        let received = server.try_number("SELECT count(DISTINCT position) FROM sinks").await?;
+        let behind = server.try_number(lagging).await?;
+        if behind < 0.5 && received >= 1.0 {
+            Ok(())
+        } else {
+            Err(format!("{:#?}", server.try_sql("SELECT * FROM sinks").await?))
+        }
+    })
+    .await;
+}
+
+/// What became of a case at a target, and whether that is as it should be.
+async fn outcome(server: &Server, sink: &str, case: &Case, seen: &Seen, wanted: &Told) -> (String, bool) {
+    let letters = letters(server, sink, case).await;
+    let found = seen.get(case.name).cloned();
+    let told = match (&found, letters.as_slice()) {
+        (None, []) => "nothing".to_owned(),
+        (Some(found), []) => found.clone(),
+        (None, letters) => format!("dead letter: {}", letters.join(" | ")),
+        (Some(found), letters) => format!("{found}; dead letter: {}", letters.join(" | ")),
+    };
+    let is_well = match wanted {
+        Told::Taken(wanted) => found.as_deref() == Some(wanted) && letters.is_empty(),
+        Told::Refused(part) => found.is_none() && letters.len() == 1 && letters[0].contains(part),
+        Told::InPart(wanted, part) => {
+            found.as_deref() == Some(wanted) && letters.len() == 1 && letters[0].contains(part)
+        }
+        Told::Elsewhere => found.is_none() && letters.is_empty(),
+    };
+    (told, is_well && (matches!(wanted, Told::Elsewhere) || seen.contains_key(&good(case))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_target_takes_it_or_says_what_is_wrong() {
+    let _turn = heavy().await;
+    let targets = Targets::start().await;
+    let server = targets.server().await;
+    for case in &CASES {
+        send(&server, case).await;
+    }
+    dealt_with(&server).await;
+    let seen = targets.seen(&server).await;
+    let (mut table, mut wrong) = (String::from("what is hard to take, and what becomes of it"), Vec::new());
+    for case in &CASES {
+        let _ = write!(table, "\n{} ({})", case.name, case.signal.name());
+        for (sink, wanted) in SINKS.iter().zip(&case.wanted) {
+            let (told, is_well) = outcome(&server, sink, case, &seen[sink], wanted).await;
+            if matches!(wanted, Told::Elsewhere) && is_well {
+                continue;
+            }
+            let _ = write!(table, "\n  {sink:<22} {told}");
+            if !is_well {
+                wrong.push(format!("{}, {sink}: expected {wanted:?}, found {told}", case.name));
+            }
+        }
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), server.log());
+}
+
+/// A resource that all of them have.
+fn resource() -> Value {
+    json!({"attributes": [cases::text("service.name", "shop"), cases::text("host.name", "web-1")]})
+}
+
+/// What is wrong with a target's settings, by the line that it stands in, and what `check` says to that.
+const SETTINGS: [(&str, &str); 5] = [
+    ("datadog: {api: {key: \"no key\", site: datadoghq.com}}", "api.key"),
+    (
+        "datadog/site: {api: {key: 0123456789abcdef0123456789abcdef, site: datadoghq.de}}",
+        "did you mean \"datadoghq.eu\"?",
+    ),
+    ("otlp_http/newrelic: {preset: newrelic, region: moon, license_key: abc}", "found \"moon\""),
+    ("prometheusremotewrite: {endpoint: \"prometheus.example\"}", "expected a URL such as"),
+    ("elasticsearch: {endpoint: \"search.example:9200\"}", "expected a URL such as"),
+];
+
+#[test]
+fn check_says_what_is_wrong_with_keys_sites_and_addresses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("otel-config.yaml");
+    let mut text = String::from("receivers: {otlp: {protocols: {grpc: }}}\nconnectors: {performance: }\nexporters:\n");
+    let mut ids = Vec::new();
+    for (settings, _) in SETTINGS {
+        let _ = writeln!(text, "  {settings}");
+        ids.push(settings.split_once(": ").expect("a name").0);
+    }
+    let _ = writeln!(
+        text,
+        "service: {{pipelines: {{metrics: {{receivers: [otlp], exporters: [performance, {}]}}}}}}",
+        ids.join(", ")
+    );
+    std::fs::write(&config, text).expect("written");
+    let (code, found) = faults(&config);
+    for (line, (settings, said)) in (4..).zip(SETTINGS) {
+        let at: Vec<_> = found.iter().filter(|(_, found, _)| *found == line).collect();
+        assert!(at.len() == 1 && at[0].2.contains(said), "{settings}: {found:#?}");
+        println!("check: {}: {}", at[0].1, at[0].2);
+    }
+    assert_eq!((code, found.len()), (Some(2), SETTINGS.len()), "{found:#?}");
+}
