@@ -4,7 +4,6 @@ use super::labels::Labels;
 use super::native;
 use super::proto::{Histogram, MetricType, Sample};
 use crate::sinks::temporality::exponential::Exponential;
-use crate::sinks::temporality::identity::Digest;
 use std::collections::BTreeMap;
 
 /// The number that tells Prometheus that a series has ended.
@@ -66,8 +65,6 @@ pub(super) enum Value {
 /// One point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    /// The stream that it came in.
-    pub(super) stream: Digest,
     /// When counting began; 0 where that is not told.
     pub(super) start_ms: i64,
     pub(super) value: Value,
@@ -80,8 +77,6 @@ pub(super) struct Group {
     pub(super) meta: Meta,
     /// Received points that it stands for.
     pub(super) items: u64,
-    /// Whether values of several streams are added: sums and histograms.
-    adds: bool,
     /// By time, ms since the epoch.
     points: BTreeMap<i64, Point>,
 }
@@ -96,20 +91,14 @@ pub(super) struct Series {
 }
 
 impl Group {
-    pub(super) fn new(meta: Meta, adds: bool) -> Group {
-        Group { meta, items: 0, adds, points: BTreeMap::new() }
+    pub(super) fn new(meta: Meta) -> Group {
+        Group { meta, items: 0, points: BTreeMap::new() }
     }
 
-    /// Adds a point. Of two with one time, those of one stream are the same point sent twice; those of two streams that
-    /// become one series are added where that means something, and the later one stands where it does not.
+    /// Adds a point. Of two with one time the later one stands: what counts was added up before it came here.
     pub(super) fn put(&mut self, time_ms: i64, point: Point) {
         self.items += 1;
-        match self.points.get_mut(&time_ms) {
-            Some(held) if self.adds && held.stream != point.stream => held.add(point),
-            _ => {
-                self.points.insert(time_ms, point);
-            }
-        }
+        self.points.insert(time_ms, point);
     }
 
     /// The series in the order of their labels.
@@ -129,34 +118,6 @@ impl Group {
             Series { labels, ..series }
         });
         finished.collect()
-    }
-}
-
-impl Point {
-    fn add(&mut self, other: Point) {
-        match (&mut self.value, other.value) {
-            (Value::Number(sum), Value::Number(value)) => *sum += value,
-            (Value::Parted(held), Value::Parted(other)) => held.add(&other),
-            (Value::Native(held), Value::Native(other)) => {
-                // Those that cannot be added are so seldom that one of them must do.
-                let _added = held.add(&other);
-            }
-            (held @ Value::Stale, other) => *held = other,
-            _ => {}
-        }
-        self.start_ms = self.start_ms.min(other.start_ms);
-        self.exemplars.extend(other.exemplars);
-    }
-}
-
-impl Parted {
-    /// At the bounds that both have: there it is exact.
-    fn add(&mut self, other: &Parted) {
-        let of_other: BTreeMap<u64, f64> = other.parts.iter().map(|(at, value)| (at.to_bits(), *value)).collect();
-        let shared = |(at, value): &(f64, f64)| Some((*at, value + of_other.get(&at.to_bits())?));
-        self.parts = self.parts.iter().filter_map(shared).collect();
-        self.sum = self.sum.zip(other.sum).map(|(one, other)| one + other);
-        self.count += other.count;
     }
 }
 

@@ -5,7 +5,9 @@ use crate::model::scrape::FamilyKind;
 use crate::sinks::attributes::{Attributes, as_string};
 use crate::sinks::prometheus::names::FamilyName;
 use crate::sinks::prometheus::{Selection, Translation};
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use crate::sinks::temporality::identity::{self, Digest};
+use crate::sinks::temporality::to_cumulative::{Origin, SeriesKeys};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use std::collections::BTreeMap;
 
@@ -144,6 +146,16 @@ impl Naming {
             labels.entry(name.clone()).or_insert_with(|| value.clone());
         }
         labels.extend(scope.clone());
+    }
+}
+
+impl SeriesKeys for Naming {
+    fn key(&self, of: Origin<'_>, attributes: &[KeyValue]) -> Option<Digest> {
+        let name = self.family(of.metric, of.kind)?.full;
+        let resource = self.of_resource(Attributes::of(of.resource.map_or(&[], |resource| &resource.attributes)));
+        let labels = self.of_point(Attributes::of(attributes), &resource, &self.of_scope(of.scope));
+        let texts = labels.iter().flat_map(|(label, value)| [label.as_str(), value.as_str()]);
+        Some(identity::of_texts(std::iter::once(name.as_str()).chain(texts)))
     }
 }
 

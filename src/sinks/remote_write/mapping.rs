@@ -8,7 +8,6 @@ use super::settings::RemoteWriteSettings;
 use crate::model::scrape::FamilyKind;
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::Unfit;
-use crate::sinks::temporality::identity::{self, Digest};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -50,11 +49,9 @@ struct OfMetric<'a> {
     naming: &'a Naming,
     resource: &'a OfResource,
     scope: &'a Labels,
-    digest: Digest,
     name: String,
     family: String,
     meta: Meta,
-    adds: bool,
     times: &'a mut Option<(i64, i64)>,
 }
 
@@ -73,13 +70,11 @@ impl Mapping {
         for of_resource in &request.resource_metrics {
             let attributes = Attributes::of(of_resource.resource.as_ref().map_or(&[], |resource| &resource.attributes));
             let resource = self.naming.of_resource(attributes);
-            let digest = identity::of_resource(of_resource.resource.as_ref());
             let mut times = None;
             for of_scope in &of_resource.scope_metrics {
                 let scope = self.naming.of_scope(of_scope.scope.as_ref());
-                let digest = identity::of_scope(digest, of_scope.scope.as_ref());
                 for metric in &of_scope.metrics {
-                    self.metric(&mut collected, metric, &resource, &scope, digest, &mut times);
+                    self.metric(&mut collected, metric, &resource, &scope, &mut times);
                 }
             }
             if self.with_target_info
@@ -98,7 +93,6 @@ impl Mapping {
         metric: &Metric,
         resource: &OfResource,
         scope: &Labels,
-        digest: Digest,
         times: &mut Option<(i64, i64)>,
     ) {
         let Some(data) = &metric.data else { return };
@@ -115,38 +109,36 @@ impl Mapping {
             naming: &self.naming,
             resource,
             scope,
-            digest: identity::of_metric(digest, metric, ""),
             name: metric.name.clone(),
             family: name.full,
             meta: Meta { kind: of_type, help: metric.description.clone(), unit: name.words },
-            adds: !matches!(kind, FamilyKind::Gauge | FamilyKind::Summary),
             times,
         };
         let counts = of_type == MetricType::Counter;
         match data {
             Data::Gauge(gauge) => {
                 for point in &gauge.data_points {
-                    of.put(collected, Shape::Number, &point.attributes, |stream| points::number(point, stream, false));
+                    of.put(collected, Shape::Number, &point.attributes, points::number(point, false));
                 }
             }
             Data::Sum(sum) => {
                 for point in &sum.data_points {
-                    of.put(collected, Shape::Number, &point.attributes, |stream| points::number(point, stream, counts));
+                    of.put(collected, Shape::Number, &point.attributes, points::number(point, counts));
                 }
             }
             Data::Histogram(histogram) => {
                 for point in &histogram.data_points {
-                    of.put(collected, Shape::Classic, &point.attributes, |stream| points::classic(point, stream));
+                    of.put(collected, Shape::Classic, &point.attributes, points::classic(point));
                 }
             }
             Data::ExponentialHistogram(histogram) => {
                 for point in &histogram.data_points {
-                    of.put(collected, Shape::Native, &point.attributes, |stream| points::exponential(point, stream));
+                    of.put(collected, Shape::Native, &point.attributes, points::exponential(point));
                 }
             }
             Data::Summary(summary) => {
                 for point in &summary.data_points {
-                    of.put(collected, Shape::Summary, &point.attributes, |stream| points::summary(point, stream));
+                    of.put(collected, Shape::Summary, &point.attributes, points::summary(point));
                 }
             }
         }
@@ -171,25 +163,14 @@ impl Mapping {
 }
 
 impl OfMetric<'_> {
-    fn put(
-        &mut self,
-        collected: &mut Collected,
-        shape: Shape,
-        attributes: &[KeyValue],
-        read: impl FnOnce(Digest) -> Result<Timed, String>,
-    ) {
-        let stream = identity::of_point(self.digest, attributes);
-        match read(stream) {
+    fn put(&mut self, collected: &mut Collected, shape: Shape, attributes: &[KeyValue], read: Result<Timed, String>) {
+        match read {
             Ok((time_ms, point)) => {
                 let (first, last) = self.times.unwrap_or((time_ms, time_ms));
                 *self.times = Some((first.min(time_ms), last.max(time_ms)));
                 let labels = self.naming.of_point(Attributes::of(attributes), self.resource, self.scope);
                 let key = Key { family: self.family.clone(), labels, shape };
-                collected
-                    .groups
-                    .entry(key)
-                    .or_insert_with(|| Group::new(self.meta.clone(), self.adds))
-                    .put(time_ms, point);
+                collected.groups.entry(key).or_insert_with(|| Group::new(self.meta.clone())).put(time_ms, point);
             }
             Err(reason) => collected.unfit_named(&self.name, &reason, 1),
         }

@@ -29,6 +29,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use infos::Infos;
+use labels::Naming;
 use mapping::Mapping;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use parts::Part;
@@ -39,7 +40,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, Hea
 use reqwest::{Client, Url};
 use std::sync::Arc;
 
-/// What the sums of delta points may take in memory.
+/// What is kept in mind of series and their senders may take so much memory: about 150,000 series of one sender each.
 const SUMS_BYTES_MAX: usize = 64 << 20;
 /// No request is cut into parts smaller than this, before compression, only to send them side by side.
 const PART_BYTES_LEAST: usize = 128 << 10;
@@ -177,7 +178,8 @@ impl Target for RemoteWrite {
     }
 
     fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
-        (signal == Signal::Metrics).then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX)) as Box<dyn Ordered>)
+        let keys = || Box::new(Naming::new(&self.settings));
+        (signal == Signal::Metrics).then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX, keys())) as Box<dyn Ordered>)
     }
 
     fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {

@@ -2,6 +2,7 @@
 
 use super::proto::{BucketSpan, Histogram};
 use crate::sinks::temporality::exponential::{Buckets, Exponential};
+use crate::sinks::temporality::faults;
 
 /// Schemas that Prometheus has: an exponential histogram's scale is its schema.
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
@@ -24,18 +25,15 @@ pub(super) fn histogram(exponential: &Exponential) -> Result<Histogram, String> 
             SCHEMAS.start()
         ));
     }
-    let counted = fitted.zero_count.saturating_add(fitted.positive.total()).saturating_add(fitted.negative.total());
-    let sum = fitted.sum.unwrap_or(0.0);
-    // What is no number is in the sum, and in no bucket.
-    if counted > fitted.count || (counted < fitted.count && !sum.is_nan()) {
-        return Err(format!("its count is {}, and its buckets hold {counted}", fitted.count));
+    if let Some(fault) = faults::of_exponential(&fitted) {
+        return Err(fault);
     }
     let (positive_spans, positive_deltas) = spans(&fitted.positive)?;
     let (negative_spans, negative_deltas) = spans(&fitted.negative)?;
     let zero_threshold = if fitted.zero_threshold > 0.0 { fitted.zero_threshold } else { ZERO_THRESHOLD };
     Ok(Histogram {
         count: Some(fitted.count),
-        sum,
+        sum: fitted.sum.unwrap_or(0.0),
         schema: fitted.scale,
         zero_threshold,
         zero_count: Some(fitted.zero_count),

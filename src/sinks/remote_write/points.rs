@@ -5,7 +5,7 @@ use super::labels::Labels;
 use super::native;
 use crate::sinks::attributes::{Attributes, as_string};
 use crate::sinks::temporality::exponential::Exponential;
-use crate::sinks::temporality::identity::Digest;
+use crate::sinks::temporality::faults;
 use opentelemetry_proto::tonic::metrics::v1::{
     self as otlp, DataPointFlags, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
     exemplar, number_data_point,
@@ -18,7 +18,7 @@ const EXEMPLAR_CHARACTERS_MAX: usize = 128;
 /// A point with its time, ms since the epoch.
 pub(super) type Timed = (i64, Point);
 
-pub(super) fn number(point: &NumberDataPoint, stream: Digest, with_start: bool) -> Result<Timed, String> {
+pub(super) fn number(point: &NumberDataPoint, counts: bool) -> Result<Timed, String> {
     let time_ms = time(point.time_unix_nano)?;
     let value = match point.value {
         _ if ends(point.flags) => Value::Stale,
@@ -26,26 +26,27 @@ pub(super) fn number(point: &NumberDataPoint, stream: Digest, with_start: bool) 
         Some(number_data_point::Value::AsDouble(value)) => Value::Number(value),
         None => return Err("it has no value".to_owned()),
     };
-    let start_ms = if with_start { millis(point.start_time_unix_nano) } else { 0 };
-    let exemplars = if with_start { exemplars(&point.exemplars, time_ms) } else { Vec::new() };
-    Ok((time_ms, Point { stream, start_ms, value, exemplars }))
+    if let (true, Value::Number(value)) = (counts, &value)
+        && let Some(fault) = faults::of_counter(*value)
+    {
+        return Err(fault);
+    }
+    let start_ms = if counts { millis(point.start_time_unix_nano) } else { 0 };
+    let exemplars = if counts { exemplars(&point.exemplars, time_ms) } else { Vec::new() };
+    Ok((time_ms, Point { start_ms, value, exemplars }))
 }
 
-pub(super) fn classic(point: &HistogramDataPoint, stream: Digest) -> Result<Timed, String> {
+pub(super) fn classic(point: &HistogramDataPoint) -> Result<Timed, String> {
     let time_ms = time(point.time_unix_nano)?;
     let value = if ends(point.flags) { Value::Stale } else { Value::Parted(buckets(point)?) };
     let exemplars = exemplars(&point.exemplars, time_ms);
-    Ok((time_ms, Point { stream, start_ms: millis(point.start_time_unix_nano), value, exemplars }))
+    Ok((time_ms, Point { start_ms: millis(point.start_time_unix_nano), value, exemplars }))
 }
 
 fn buckets(point: &HistogramDataPoint) -> Result<Parted, String> {
     let (bounds, counts) = (&point.explicit_bounds, &point.bucket_counts);
-    if !counts.is_empty() && counts.len() != bounds.len() + 1 {
-        return Err(format!("it has {} bounds and {} buckets", bounds.len(), counts.len()));
-    }
-    let ascends = bounds.iter().zip(bounds.iter().skip(1)).all(|(bound, next)| bound < next);
-    if !ascends || bounds.iter().any(|bound| bound.is_nan()) {
-        return Err("its bounds do not ascend".to_owned());
+    if let Some(fault) = faults::of_buckets(bounds, counts, point.count) {
+        return Err(fault);
     }
     let mut below = 0_u64;
     let cumulated = bounds.iter().zip(counts).map(|(bound, count)| {
@@ -55,7 +56,7 @@ fn buckets(point: &HistogramDataPoint) -> Result<Parted, String> {
     Ok(Parted { parts: cumulated.collect(), sum: point.sum, count: float(point.count) })
 }
 
-pub(super) fn exponential(point: &ExponentialHistogramDataPoint, stream: Digest) -> Result<Timed, String> {
+pub(super) fn exponential(point: &ExponentialHistogramDataPoint) -> Result<Timed, String> {
     let time_ms = time(point.time_unix_nano)?;
     let value = if ends(point.flags) {
         Value::Stale
@@ -65,10 +66,10 @@ pub(super) fn exponential(point: &ExponentialHistogramDataPoint, stream: Digest)
         Value::Native(Box::new(exponential))
     };
     let exemplars = exemplars(&point.exemplars, time_ms);
-    Ok((time_ms, Point { stream, start_ms: millis(point.start_time_unix_nano), value, exemplars }))
+    Ok((time_ms, Point { start_ms: millis(point.start_time_unix_nano), value, exemplars }))
 }
 
-pub(super) fn summary(point: &SummaryDataPoint, stream: Digest) -> Result<Timed, String> {
+pub(super) fn summary(point: &SummaryDataPoint) -> Result<Timed, String> {
     let time_ms = time(point.time_unix_nano)?;
     let mut parts: Vec<(f64, f64)> = Vec::new();
     for quantile in &point.quantile_values {
@@ -83,7 +84,7 @@ pub(super) fn summary(point: &SummaryDataPoint, stream: Digest) -> Result<Timed,
     } else {
         Value::Parted(Parted { parts, sum: Some(point.sum), count: float(point.count) })
     };
-    Ok((time_ms, Point { stream, start_ms: millis(point.start_time_unix_nano), value, exemplars: Vec::new() }))
+    Ok((time_ms, Point { start_ms: millis(point.start_time_unix_nano), value, exemplars: Vec::new() }))
 }
 
 fn ends(flags: u32) -> bool {

@@ -35,11 +35,14 @@ pub(in crate::sinks) struct Exponential {
 
 impl Buckets {
     fn of(buckets: Option<&exponential_histogram_data_point::Buckets>) -> Buckets {
-        let Some(buckets) = buckets else { return Buckets::default() };
-        let Some(from) = buckets.bucket_counts.iter().position(|count| *count > 0) else { return Buckets::default() };
-        let to = buckets.bucket_counts.iter().rposition(|count| *count > 0).unwrap_or(from);
-        let first = i64::from(buckets.offset) + i64::try_from(from).unwrap_or(i64::MAX / 2);
-        Buckets { first, counts: buckets.bucket_counts[from..=to].to_vec() }
+        buckets.map_or_else(Buckets::default, |of| Buckets::trimmed(i64::from(of.offset), &of.bucket_counts))
+    }
+
+    fn trimmed(first: i64, counts: &[u64]) -> Buckets {
+        let Some(from) = counts.iter().position(|count| *count > 0) else { return Buckets::default() };
+        let to = counts.iter().rposition(|count| *count > 0).unwrap_or(from);
+        let first = first + i64::try_from(from).unwrap_or(i64::MAX / 2);
+        Buckets { first, counts: counts[from..=to].to_vec() }
     }
 
     /// As OTLP writes them; `None` where the first does not fit into its field.
@@ -91,7 +94,17 @@ impl Buckets {
         *self = Buckets { first, counts };
     }
 
-    pub(in crate::sinks) fn total(&self) -> u64 {
+    /// What was added to them; `None` where one holds less than before.
+    fn since(&self, before: &Buckets) -> Option<Buckets> {
+        let mut counts = self.counts.clone();
+        for (index, count) in (before.first..).zip(&before.counts).filter(|(_, count)| **count > 0) {
+            let own = counts.get_mut(usize::try_from(index - self.first).ok()?)?;
+            *own = own.checked_sub(*count)?;
+        }
+        Some(Buckets::trimmed(self.first, &counts))
+    }
+
+    fn total(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
@@ -163,6 +176,37 @@ impl Exponential {
         true
     }
 
+    /// What was added to it since `before`; `None` where something went down, or the two cannot be held against each other.
+    pub(in crate::sinks) fn since(&self, before: &Exponential) -> Option<Exponential> {
+        let scale = self.scale.min(before.scale);
+        if self.zero_threshold.to_bits() != before.zero_threshold.to_bits() || scale < SCALE_MIN {
+            return None;
+        }
+        let (mut now, mut before) = (self.clone(), before.clone());
+        now.at_most(scale);
+        before.at_most(scale);
+        Some(Exponential {
+            scale,
+            zero_threshold: now.zero_threshold,
+            zero_count: now.zero_count.checked_sub(before.zero_count)?,
+            count: now.count.checked_sub(before.count)?,
+            sum: now.sum.zip(before.sum).map(|(now, before)| now - before),
+            positive: now.positive.since(&before.positive)?,
+            negative: now.negative.since(&before.negative)?,
+        })
+    }
+
+    /// The same without counts.
+    pub(in crate::sinks) fn nothing(&self) -> Exponential {
+        let (positive, negative) = (Buckets::default(), Buckets::default());
+        Exponential { zero_count: 0, count: 0, sum: self.sum.map(|_| 0.0), positive, negative, ..*self }
+    }
+
+    /// What its buckets hold in all.
+    pub(in crate::sinks) fn counted(&self) -> u64 {
+        self.zero_count.saturating_add(self.positive.total()).saturating_add(self.negative.total())
+    }
+
     /// Numbers that it holds in memory.
     pub(in crate::sinks) fn weight(&self) -> usize {
         self.positive.counts.len() + self.negative.counts.len()
@@ -211,6 +255,17 @@ mod tests {
         assert_eq!(coarsest.positive.total(), 3);
         let mut no_scale = Exponential::of(&point(i32::MIN, i32::MIN, &[1]));
         assert!(!no_scale.add(&Exponential::of(&point(i32::MIN, i32::MAX, &[1]))), "4 billion buckets");
+    }
+
+    /// By hand: at scale 0, buckets 0..=3 of scale 1 are 0 and 1.
+    #[test]
+    fn what_was_added_is_told_at_the_coarser_scale() {
+        let now = Exponential::of(&point(0, 0, &[5, 9]));
+        let since = now.since(&Exponential::of(&point(1, 0, &[1, 2, 0, 4]))).unwrap();
+        assert_eq!((since.positive, since.count), (Buckets { first: 0, counts: vec![2, 5] }, 7));
+        assert_eq!(now.since(&now).unwrap(), Exponential { sum: Some(0.0), ..now.nothing() });
+        assert_eq!(now.since(&Exponential::of(&point(0, 1, &[10]))), None, "a bucket went down");
+        assert_eq!(now.since(&Exponential::of(&point(0, 5, &[1]))), None, "a bucket that is not there any more");
     }
 
     #[test]

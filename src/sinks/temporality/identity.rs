@@ -35,6 +35,20 @@ pub(in crate::sinks) fn of_metric(outer: Digest, metric: &Metric, kind: &str) ->
     hasher.digest128()
 }
 
+/// Of what `outer` stands for, as far as it is of one type; `kind` is a word for that.
+pub(in crate::sinks) fn of_kind(outer: Digest, kind: &str) -> Digest {
+    let mut hasher = within(outer);
+    text(&mut hasher, kind);
+    hasher.digest128()
+}
+
+/// Of texts in their order.
+pub(in crate::sinks) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Digest {
+    let mut hasher = Xxh3::new();
+    texts.into_iter().for_each(|one| text(&mut hasher, one));
+    hasher.digest128()
+}
+
 /// Of a stream within what `outer` stands for.
 pub(in crate::sinks) fn of_point(outer: Digest, own: &[KeyValue]) -> Digest {
     let mut hasher = within(outer);

@@ -3,6 +3,7 @@
 
 mod digest;
 pub(super) mod exponential;
+pub(super) mod faults;
 mod histogram;
 pub(super) mod identity;
 pub mod marks;

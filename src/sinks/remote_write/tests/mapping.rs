@@ -209,8 +209,14 @@ fn a_point_without_a_value_ends_its_series() {
     assert_ne!(sent.timeseries[0].samples[0].value.to_bits(), stale);
 }
 
+/// What went through the stage that makes one total a series, as batches do before they are mapped.
+fn summed(stage: &mut dyn Ordered, settings: &RemoteWriteSettings, request: Bytes) -> Vec<String> {
+    only(settings, &stage.pass(request).unwrap())
+}
+
+/// They differ in an attribute of the resource that is no label. What came twice is not added.
 #[test]
-fn streams_that_become_one_series_are_added_and_what_came_twice_is_not() {
+fn senders_that_become_one_series_are_added() {
     let of_host = |host: &str, metrics| of_resource(&[("service.name", "a"), ("host.name", host)], ("", ""), metrics);
     let metrics = |value| {
         vec![
@@ -229,16 +235,64 @@ fn streams_that_become_one_series_are_added_and_what_came_twice_is_not() {
         of_host("three", other_bounds),
     ]);
     let expected = [
-        "__name__=c_total job=a: 42 @5000 from 1000",
-        "__name__=e job=a: native 8 8 @5000 from 1000",
+        "__name__=c_total job=a: 2 @5000 from 1000",
+        "__name__=c_total job=a: 42 @5001 from 1000",
+        "__name__=e job=a: native 4 4 @5000 from 1000",
+        "__name__=e job=a: native 8 8 @5001 from 1000",
         "__name__=g job=a: 40 @5000",
-        "__name__=h_seconds_bucket job=a le=+Inf: 8 @5000 from 1000",
-        "__name__=h_seconds_bucket job=a le=0.5: 7 @5000 from 1000",
-        "__name__=h_seconds_count job=a: 8 @5000 from 1000",
-        "__name__=h_seconds_sum job=a: 4.5 @5000 from 1000",
+        "__name__=h_seconds_bucket job=a le=+Inf: 1 @5000 from 1000",
+        "__name__=h_seconds_bucket job=a le=+Inf: 2 @5001 from 1000",
+        "__name__=h_seconds_bucket job=a le=+Inf: 8 @5002 from 1000",
+        "__name__=h_seconds_bucket job=a le=0.5: 1 @5000 from 1000",
+        "__name__=h_seconds_bucket job=a le=0.5: 2 @5001 from 1000",
+        "__name__=h_seconds_bucket job=a le=0.5: 7 @5002 from 1000",
+        "__name__=h_seconds_bucket job=a le=2: 1 @5000 from 1000",
+        "__name__=h_seconds_bucket job=a le=2: 2 @5001 from 1000",
+        "__name__=h_seconds_count job=a: 1 @5000 from 1000",
+        "__name__=h_seconds_count job=a: 2 @5001 from 1000",
+        "__name__=h_seconds_count job=a: 8 @5002 from 1000",
+        "__name__=h_seconds_sum job=a: 1.5 @5000 from 1000",
+        "__name__=h_seconds_sum job=a: 3 @5001 from 1000",
+        "__name__=h_seconds_sum job=a: 4.5 @5002 from 1000",
     ];
-    assert_eq!(only(&settings, &request), expected);
-    assert_eq!(mapped(&settings, &request).payloads[0].items, 13, "all that was received is accounted for");
+    let mut stage = target(&settings).ordered(Signal::Metrics).unwrap();
+    let passed = stage.pass(request).unwrap();
+    assert_eq!(only(&settings, &passed), expected);
+    assert_eq!(mapped(&settings, &passed).payloads[0].items, 13, "all that was received is accounted for");
+    // In a batch of its own, one of them has counted three more.
+    let later = encoded(vec![of_host("one", vec![counter("c", vec![number(9000, 5.0, &[])])])]);
+    assert_eq!(summed(&mut *stage, &settings, later), ["__name__=c_total job=a: 45 @9000 from 1000"]);
+}
+
+#[test]
+fn deltas_are_summed_by_what_becomes_labels() {
+    let sent = |resource: &[(&str, &str)], time, value| {
+        let point = NumberDataPoint { start_time_unix_nano: (time - 1000) * MS, ..number(time, value, &[]) };
+        let delta = AggregationTemporality::Delta as i32;
+        let sum = Sum { data_points: vec![point], aggregation_temporality: delta, is_monotonic: true };
+        encoded(vec![of_resource(resource, ("", ""), vec![metric("c", "", Data::Sum(sum))])])
+    };
+    let (one, two) = ([("service.name", "a"), ("host.name", "one")], [("service.name", "a"), ("host.name", "two")]);
+    let plain = RemoteWriteSettings { with_target_info: false, ..settings("http://x/") };
+    let promoted = RemoteWriteSettings { resource_labels: Selection::new(&["host.*"], &["host.id"]), ..plain.clone() };
+    let lines = |settings: &RemoteWriteSettings| {
+        let mut stage = target(settings).ordered(Signal::Metrics).unwrap();
+        let requests = [sent(&one, 2000, 5.0), sent(&two, 2500, 100.0), sent(&one, 3000, 1.0), sent(&two, 3500, 10.0)];
+        requests.into_iter().flat_map(|request| summed(&mut *stage, settings, request)).collect::<Vec<_>>()
+    };
+    let of = |labels: &str, value: u32, time: u32, start: u32| {
+        format!("__name__=c_total {labels}: {value} @{time} from {start}")
+    };
+    let job = |value, time| of("job=a", value, time, 1000);
+    assert_eq!(lines(&plain), [job(5, 2000), job(105, 2500), job(106, 3000), job(116, 3500)]);
+    let host = |host: &str, value, time, start| of(&format!("host_name={host} job=a"), value, time, start);
+    let apart = [
+        host("one", 5, 2000, 1000),
+        host("two", 100, 2500, 1500),
+        host("one", 6, 3000, 1000),
+        host("two", 110, 3500, 1500),
+    ];
+    assert_eq!(lines(&promoted), apart);
 }
 
 #[test]
@@ -296,7 +350,9 @@ fn what_cannot_be_sent_is_told_and_costs_nothing_else() {
         gauge("void", vec![NumberDataPoint { value: None, ..number(5, 1.0, &[]) }]),
         metric("unknown", "", Data::Sum(unknown)),
         metric("delta", "", Data::Sum(delta)),
+        counter("below", vec![number(5, -1.0, &[])]),
         histograms(vec![histogram(&[1.0], &[1]), histogram(&[2.0, 1.0], &[1, 1, 1]), histogram(&[f64::NAN], &[1, 1])]),
+        histograms(vec![HistogramDataPoint { count: 7, ..histogram(&[1.0], &[1, 4]) }]),
         exponentials(vec![exponential(-5, &[1]), ExponentialHistogramDataPoint { count: 7, ..exponential(0, &[1]) }]),
     ]);
     let mapped = mapped(&settings("http://x/"), &request);
@@ -304,11 +360,13 @@ fn what_cannot_be_sent_is_told_and_costs_nothing_else() {
     let told: Vec<String> = mapped.unfit.iter().map(|unfit| format!("{} {}", unfit.items, unfit.reason)).collect();
     let expected = [
         "1 metric \"@@\": nothing of its name is left in Prometheus",
+        "1 metric \"below\": it is a counter, and its value is -1",
         "2 metric \"delta\": it is a delta, and could not be summed",
         "1 metric \"e\": its count is 7, and its buckets hold 1",
         "1 metric \"e\": its scale is -5, and a native histogram has none below -4",
         "1 metric \"h\": it has 1 bounds and 1 buckets",
         "2 metric \"h\": its bounds do not ascend",
+        "1 metric \"h\": its count is 7, and its buckets hold 5",
         "1 metric \"late\": it has no time",
         "2 metric \"unknown\": it does not say whether it is cumulative or a delta",
         "1 metric \"void\": it has no value",

@@ -1,0 +1,339 @@
+//! One series of the target: who counts for it, and what it was told.
+
+use super::total::{Counts, Total};
+use crate::sinks::temporality::identity::Digest;
+use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
+
+const MS: u64 = 1_000_000;
+/// A sender that has said nothing for so long is no more: as long as Prometheus looks back for a value.
+const SILENT_MAX: u64 = 300_000 * MS;
+/// So far ahead of its senders' times a sum may be told. What comes in faster than once a millisecond for longer than this
+/// is told together.
+const AHEAD_MAX: u64 = 1000 * MS;
+/// What a series and a sender take in memory besides buckets, in bytes, roughly.
+pub(super) const SERIES_BYTES: usize = 240;
+pub(super) const SENDER_BYTES: usize = 200;
+/// A sender that has been silent for longer is forgotten, where others have come since.
+const KEPT_MAX: u64 = 3_600_000 * MS;
+/// Of more senders of one series the half that was heard of longest ago is forgotten.
+const SENDERS_MAX: usize = 10_000;
+
+/// What a sender last said.
+#[derive(Debug)]
+struct Sender {
+    start: u64,
+    last: u64,
+    /// Of one whose points are running totals.
+    total: Option<Total>,
+    /// It has said that it counts no more.
+    has_ended: bool,
+}
+
+/// How a series counts.
+#[derive(Debug)]
+enum Held {
+    /// The running totals of this sender are its own.
+    One(Digest),
+    /// It is the sum of what its senders have counted; without a total it begins with what comes next.
+    Sum { start: u64, total: Option<Total> },
+}
+
+/// What becomes of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    AsItIs,
+    Changed,
+    /// Its value is told with the next one; or it was the end of one sender of several.
+    Gone,
+    /// It is no newer than the last one of its sender.
+    Late,
+}
+
+/// A point that came in, with what is known of it.
+pub(super) struct Arrived<'a> {
+    pub(super) sender: Digest,
+    pub(super) is_delta: bool,
+    pub(super) point: &'a mut dyn Counts,
+    /// No point is taken to be later.
+    pub(super) latest: u64,
+    /// What began before this may have been told and forgotten.
+    pub(super) told_before: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Series {
+    /// When it was last touched, by the clock of the stage.
+    pub(super) seen: u64,
+    may_go_down: bool,
+    held: Held,
+    /// In the order of their digests.
+    senders: Vec<(Digest, Sender)>,
+    senders_bytes: usize,
+    /// Senders that were forgotten since this was last looked at.
+    pub(super) forgotten: Vec<Digest>,
+    /// Time of the newest point that went on.
+    told_upto: Option<u64>,
+    /// The newest time that a sender gave.
+    newest: u64,
+    /// Running totals of senders that began before this may have been told and forgotten.
+    told_before: u64,
+}
+
+impl Series {
+    /// One whose first point comes from this sender.
+    pub(super) fn new(may_go_down: bool, sender: Digest, is_delta: bool) -> Series {
+        let held = if is_delta { Held::Sum { start: 0, total: None } } else { Held::One(sender) };
+        let (senders, forgotten) = (Vec::with_capacity(1), Vec::new());
+        Series {
+            seen: 0,
+            may_go_down,
+            held,
+            senders,
+            senders_bytes: 0,
+            forgotten,
+            told_upto: None,
+            newest: 0,
+            told_before: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, arrived: Arrived<'_>) -> Became {
+        let (start, time) = arrived.point.times();
+        if arrived.point.flags() & DataPointFlags::NoRecordedValueMask as u32 != 0 {
+            return self.end(arrived, time);
+        }
+        // What is wrong with it is told by the mapping.
+        let own = match arrived.point.total() {
+            Some(own) if own.fault(self.may_go_down).is_none() => own,
+            _ => return Became::AsItIs,
+        };
+        let Arrived { sender, is_delta, .. } = arrived;
+        let is_late = self.sender(sender).is_some_and(|known| time <= known.last);
+        let said = |total| Sender { start, last: time, total, has_ended: false };
+        let at = time.min(arrived.latest);
+        self.newest = self.newest.max(at);
+        if !is_delta && self.is_alone(sender, start) {
+            self.hand_over(sender);
+            self.told_upto = self.told_upto.max(Some(at));
+            if !is_late {
+                self.put(sender, said(Some(own)));
+            }
+            return Became::AsItIs;
+        }
+        if is_late {
+            return Became::Late;
+        }
+        let told_before = self.told_before.max(arrived.told_before);
+        let more = if is_delta { own.clone() } else { self.more(sender, start, &own, told_before) };
+        self.share();
+        self.put(sender, said((!is_delta).then_some(own)));
+        let told_at = self.told_at(at);
+        let (start, total) = self.add(more, start, told_at.unwrap_or(at));
+        arrived.point.set(start, &total);
+        self.held = Held::Sum { start, total: Some(total) };
+        let Some(told_at) = told_at else { return Became::Gone };
+        arrived.point.set_time(told_at);
+        self.told_upto = Some(told_at);
+        Became::Changed
+    }
+
+    /// Whether a running total is the series' own: no other sender counts for it, or the one that did had ended when
+    /// this one began. That is a counter that was reset, and no second writer.
+    fn is_alone(&self, sender: Digest, start: u64) -> bool {
+        match self.held {
+            Held::One(holder) => {
+                holder == sender || (start != 0 && self.told_upto.is_none_or(|told_upto| told_upto <= start))
+            }
+            Held::Sum { .. } => false,
+        }
+    }
+
+    fn hand_over(&mut self, sender: Digest) {
+        if let Held::One(holder) = self.held
+            && holder != sender
+            && self.may_go_down
+        {
+            // What it last said is no part of a sum.
+            self.forget(holder);
+        }
+        self.held = Held::One(sender);
+    }
+
+    /// What a running total adds to what its sender said before.
+    fn more(&self, sender: Digest, start: u64, own: &Total, told_before: u64) -> Total {
+        let known = self.sender(sender).and_then(|known| Some((known.start, known.total.as_ref()?)));
+        match known {
+            Some((_, before)) if self.may_go_down => own.change(before).unwrap_or_else(|| own.clone()),
+            Some((began, before)) if start == began || start == 0 => own.since(before).unwrap_or_else(|| own.clone()),
+            None if start < told_before && !self.may_go_down => own.nothing(),
+            _ => own.clone(),
+        }
+    }
+
+    /// From now on it is the sum of several senders, and begins with what it was last told.
+    fn share(&mut self) {
+        let Held::One(holder) = self.held else { return };
+        let known = self.sender(holder);
+        let start = known.map_or(0, |known| known.start);
+        self.held = Held::Sum { start, total: known.and_then(|known| known.total.clone()) };
+    }
+
+    /// When its sum began, and what it is with this added to it.
+    fn add(&mut self, more: Total, start: u64, time: u64) -> (u64, Total) {
+        self.expire();
+        let Held::Sum { start: began, total: Some(held) } = &self.held else {
+            return (fresh_start(start, self.told_upto, time), more);
+        };
+        let is_shared = self.senders.len() > 1;
+        let at_shared_bounds = || held.at_bounds_of(&more).with(&more.at_bounds_of(held));
+        match held.with(&more).or_else(|| is_shared.then(at_shared_bounds).flatten()) {
+            Some(sum) => (*began, sum),
+            None => (fresh_start(start, self.told_upto, time), more),
+        }
+    }
+
+    /// What may go down is the sum of those that are there: a sender that has gone takes its own with it.
+    fn expire(&mut self) {
+        if self.may_go_down {
+            self.forget_before(self.newest.saturating_sub(SILENT_MAX));
+        }
+    }
+
+    /// The time at which a point is told: its own, or a millisecond behind the last one where that is no earlier, for
+    /// the points of a series must ascend; `None` where it must wait for a later one.
+    fn told_at(&self, time: u64) -> Option<u64> {
+        let Some(told_upto) = self.told_upto.filter(|told_upto| time / MS <= told_upto / MS) else { return Some(time) };
+        let next = (told_upto / MS + 1) * MS;
+        (next <= self.newest.saturating_add(AHEAD_MAX)).then_some(next)
+    }
+
+    /// A sender says that it counts no more. The series has ended where it was the last one.
+    fn end(&mut self, arrived: Arrived<'_>, time: u64) -> Became {
+        let is_silent = |other: &Sender| other.has_ended || other.last.saturating_add(SILENT_MAX) < time;
+        let is_last = self.senders.iter().all(|(of, other)| *of == arrived.sender || is_silent(other));
+        if arrived.is_delta || self.may_go_down {
+            self.forget(arrived.sender);
+        } else if let Some(known) = self.sender_mut(arrived.sender) {
+            // It may come back with the same total, as what is scraped does.
+            known.has_ended = true;
+        }
+        if !is_last {
+            return Became::Gone;
+        }
+        let at = time.min(arrived.latest);
+        if let Held::Sum { total, .. } = &mut self.held {
+            *total = None;
+            let Some(told_at) = self.told_at(at) else { return Became::Gone };
+            arrived.point.set_time(told_at);
+            self.told_upto = Some(told_at);
+            return Became::Changed;
+        }
+        self.told_upto = self.told_upto.max(Some(at));
+        Became::AsItIs
+    }
+
+    /// After a restart the target has what was summed before, and nobody knows how much that was: a sum begins anew. Of
+    /// what may go down, what its senders last said is known.
+    pub(super) fn begin_anew(&mut self) {
+        let last = || {
+            let mut totals = self.senders.iter().filter_map(|(_, sender)| sender.total.clone());
+            let first = totals.next()?;
+            Some(totals.fold(first, |sum, total| sum.with(&total).unwrap_or(sum)))
+        };
+        let last = if self.may_go_down { last() } else { None };
+        if let Held::Sum { total, .. } = &mut self.held {
+            *total = last;
+        }
+    }
+
+    fn place(&self, sender: Digest) -> Result<usize, usize> {
+        self.senders.binary_search_by_key(&sender, |(of, _)| *of)
+    }
+
+    fn sender(&self, sender: Digest) -> Option<&Sender> {
+        self.place(sender).ok().and_then(|place| self.senders.get(place)).map(|(_, known)| known)
+    }
+
+    fn sender_mut(&mut self, sender: Digest) -> Option<&mut Sender> {
+        self.place(sender).ok().and_then(|place| self.senders.get_mut(place)).map(|(_, known)| known)
+    }
+
+    fn put(&mut self, sender: Digest, said: Sender) {
+        self.senders_bytes += said.bytes();
+        if let Some(known) = self.sender_mut(sender) {
+            let before = std::mem::replace(known, said);
+            self.senders_bytes -= before.bytes();
+            return;
+        }
+        let Err(place) = self.place(sender) else { return };
+        self.senders.insert(place, (sender, said));
+        let number_of = self.senders.len();
+        if number_of > SENDERS_MAX {
+            let mut times: Vec<u64> = self.senders.iter().map(|(_, known)| known.last).collect();
+            let (_, median, _) = times.select_nth_unstable(number_of / 2);
+            self.forget_before(*median);
+        } else if number_of.is_power_of_two() {
+            self.forget_before(self.newest.saturating_sub(KEPT_MAX));
+        }
+    }
+
+    fn forget(&mut self, sender: Digest) {
+        if let Ok(place) = self.place(sender) {
+            let (_, known) = self.senders.remove(place);
+            self.let_go(sender, known);
+        }
+    }
+
+    /// Forgets those that were last heard of before a time.
+    fn forget_before(&mut self, time: u64) {
+        if self.senders.iter().any(|(_, known)| known.last < time) {
+            let senders = std::mem::take(&mut self.senders);
+            let (old, kept): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(_, known)| known.last < time);
+            self.senders = kept;
+            old.into_iter().for_each(|(sender, known)| self.let_go(sender, known));
+        }
+    }
+
+    fn let_go(&mut self, sender: Digest, known: Sender) {
+        self.senders_bytes -= known.bytes();
+        self.forgotten.push(sender);
+        let Some(own) = known.total else { return };
+        if !self.may_go_down {
+            self.told_before = self.told_before.max(known.start.saturating_add(1));
+        } else if let Held::Sum { total: Some(total), .. } = &mut self.held
+            && let Some(left) = total.change(&own)
+        {
+            *total = left;
+        }
+    }
+
+    /// Forgets all of its senders; before which time what they counted may have begun.
+    pub(super) fn forget_all(&mut self) -> u64 {
+        self.forget_before(u64::MAX);
+        self.told_before
+    }
+
+    pub(super) fn knows(&self, sender: Digest) -> bool {
+        self.sender(sender).is_some()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let of_total = if let Held::Sum { total: Some(total), .. } = &self.held { 8 * total.weight() } else { 0 };
+        SERIES_BYTES + self.senders_bytes + of_total
+    }
+}
+
+impl Sender {
+    fn bytes(&self) -> usize {
+        SENDER_BYTES + 8 * self.total.as_ref().map_or(0, Total::weight)
+    }
+}
+
+/// When a sum begins anew: where its first point says, but not before what the target was told of its series. It begins a
+/// millisecond behind that, so that a target that writes a zero at the start has room for it, and sees that it is another sum
+/// also where that is greater.
+pub(super) fn fresh_start(start: u64, told_upto: Option<u64>, time: u64) -> u64 {
+    let Some(told_upto) = told_upto else { return start };
+    let behind = told_upto.saturating_add(MS);
+    start.max(if behind < time { behind } else { told_upto })
+}
