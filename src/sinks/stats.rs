@@ -8,6 +8,10 @@ use std::time::{Duration, SystemTime};
 
 /// How long dropping goes on before it is told again.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// How long a target refuses for one reason before that is told again: what it lacks it lacks for every batch.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(10);
+/// Of more reasons all are forgotten, and told again.
+const REASONS_MAX: usize = 100;
 
 /// Counts since the start; shared with whoever shows them.
 #[derive(Debug, Default)]
@@ -31,6 +35,8 @@ struct Changing {
     last_dropped: Option<SystemTime>,
     refused: bool,
     last_error: Option<String>,
+    /// When it was last told of each reason for a refusal.
+    reasons: BTreeMap<String, SystemTime>,
 }
 
 /// How a sink stands.
@@ -63,9 +69,19 @@ impl SinkStats {
         !std::mem::replace(&mut changing.failing, true)
     }
 
-    /// The target refused something for good, though it is there.
-    pub(super) fn refused(&self, reason: &str) {
-        self.changing().last_error = Some(reason.to_owned());
+    /// The target refused something for good, though it is there; true if that was not told for this reason lately.
+    pub(super) fn refused(&self, reason: &str) -> bool {
+        let mut changing = self.changing();
+        changing.last_error = Some(reason.to_owned());
+        let told = changing.reasons.get(reason);
+        if told.is_some_and(|told| told.elapsed().is_ok_and(|since| since < REFUSED_AGAIN_AFTER)) {
+            return false;
+        }
+        if changing.reasons.len() >= REASONS_MAX {
+            changing.reasons.clear();
+        }
+        changing.reasons.insert(reason.to_owned(), SystemTime::now());
+        true
     }
 
     /// An attempt went well; true if the one before did not.
@@ -103,5 +119,22 @@ impl SinkStats {
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_once_a_reason() {
+        let stats = SinkStats::default();
+        let told = ["no histograms", "no histograms", "too old", "no histograms"].map(|reason| stats.refused(reason));
+        assert_eq!(told, [true, false, true, false]);
+        assert_eq!(stats.standing().last_error.as_deref(), Some("no histograms"));
+        for other in 0..=REASONS_MAX {
+            stats.refused(&other.to_string());
+        }
+        assert!(stats.changing().reasons.len() <= REASONS_MAX);
     }
 }

@@ -346,14 +346,15 @@ impl Courier {
         let items: u64 = letters.iter().map(|letter| letter.items).sum();
         SinkStats::add(&self.ends.stats.refused_items, items);
         SinkStats::add(&self.ends.stats.dead_letters, letters.len() as u64);
-        self.ends.stats.refused(first.reason);
-        tracing::error!(
-            sink = self.settings.id,
-            signal = self.signal.as_str(),
-            items,
-            reason = first.reason,
-            "the target refused items for good: see the table dead_letters"
-        );
+        if self.ends.stats.refused(first.reason) {
+            tracing::error!(
+                sink = self.settings.id,
+                signal = self.signal.as_str(),
+                items,
+                reason = first.reason,
+                "the target refused items for good: see the table dead_letters (told of one reason every ten minutes)"
+            );
+        }
         let mut by_reason: BTreeMap<&str, Vec<DeadLetter>> = BTreeMap::new();
         for (number, Letter { place, items, reason }) in letters.iter().enumerate() {
             let key = format!("{:020}.{:020}.{:06}", place.position.0, place.piece, place.letters + number);

@@ -140,8 +140,11 @@ impl Answer {
     }
 
     fn told_of_missing(&self, sent: Samples) -> String {
-        let written = self.written.map_or(sent.total() - self.left_out.min(sent.total()), Samples::total);
-        format!("{} (it wrote {written} of {} samples)", self.told(), sent.total())
+        match self.written {
+            Some(written) => format!("{} (it wrote {} of {} samples)", self.told(), written.total(), sent.total()),
+            // What it was not sent is known; of one reason, with one text, is told once.
+            None => self.told(),
+        }
     }
 }
 
