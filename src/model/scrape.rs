@@ -144,6 +144,9 @@ pub struct Sample {
     pub time_ms: Option<i64>,
     /// When counting began, ms since the epoch, where that is known.
     pub created_ms: Option<i64>,
+    /// Of deltas that are added up here: from when on, by our clock, this sum may have been shown, ms since the epoch. What was
+    /// shown of the series before that was another sum.
+    pub begun_ms: Option<i64>,
     /// When it last came in, by our clock, ms since the epoch; `None` for what never expires.
     pub seen_ms: Option<i64>,
     /// Measured values with their traces, of the last point.
@@ -154,8 +157,8 @@ impl Sample {
     /// A sample that knows nothing but its value.
     #[must_use]
     pub fn plain(of: impl Into<Arc<Identity>>, value: SampleValue) -> Sample {
-        let (time_ms, created_ms, seen_ms) = (None, None, None);
-        Sample { of: of.into(), value, time_ms, created_ms, seen_ms, exemplars: Arc::default() }
+        let (time_ms, created_ms, begun_ms, seen_ms) = (None, None, None, None);
+        Sample { of: of.into(), value, time_ms, created_ms, begun_ms, seen_ms, exemplars: Arc::default() }
     }
 }
 

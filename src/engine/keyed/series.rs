@@ -25,6 +25,8 @@ struct Series {
     time_unix_nano: i64,
     /// When its counting began.
     created_unix_nano: Option<i64>,
+    /// Of a sum of deltas: what was shown before this, by our clock, was another sum.
+    begun_ms: Option<i64>,
     /// When it last came in, by our clock.
     seen_ms: i64,
     exemplars: Arc<[Exemplar]>,
@@ -51,6 +53,9 @@ pub(crate) struct LastValues {
     resources: HashSet<Arc<Attributes>>,
     scopes: HashSet<Arc<Scope>>,
     promoted: Vec<Promoted>,
+    /// When a sum was last forgotten, by our clock; at first that is the start, for nothing is known of what an earlier process
+    /// had shown.
+    forgot_ms: i64,
     /// Points of series beyond the bound, which the scrape does not show.
     pub(crate) overflowed: u64,
     /// Points of cumulative counters of which no increase is known.
@@ -59,7 +64,8 @@ pub(crate) struct LastValues {
 
 impl LastValues {
     pub(crate) fn new(series_max: usize, tables: &[TableDef]) -> LastValues {
-        LastValues { series_max, promoted: promoted::of(tables), ..LastValues::default() }
+        let (promoted, forgot_ms) = (promoted::of(tables), crate::engine::now_ms());
+        LastValues { series_max, promoted, forgot_ms, ..LastValues::default() }
     }
 
     /// Takes rows of `metrics`.
@@ -81,6 +87,7 @@ impl LastValues {
                 // The sender says that there is nothing any more: it is not shown from now on.
                 if self.series.get(&id).is_some_and(|known| known.time_unix_nano <= time_unix_nano) {
                     self.series.remove(&id);
+                    self.forgot_ms = now_ms;
                 }
             } else if let Some(point) = (points.point)(row) {
                 self.put(batch, row, (id, time_unix_nano, now_ms), point, points.exemplars(row));
@@ -110,8 +117,10 @@ impl LastValues {
         // What is added up here has been counted since the first of it.
         let since_first = point.is_delta.then_some(time_unix_nano);
         let created_unix_nano = point.start_unix_nano.or(since_first);
+        let begun_ms = point.is_delta.then_some(self.forgot_ms);
         let (value, seen_ms, none) = (point.value, now_ms, Arc::default());
-        let mut series = Series { of, family, value, time_unix_nano, created_unix_nano, seen_ms, exemplars: none };
+        let mut series =
+            Series { of, family, value, time_unix_nano, created_unix_nano, begun_ms, seen_ms, exemplars: none };
         series.take_exemplars(exemplars);
         self.series.insert(id, series);
     }
@@ -150,7 +159,11 @@ impl LastValues {
 
     /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
     pub(crate) fn expire(&mut self, before_ms: i64) {
+        let shown = self.series.len();
         self.series.retain(|_, series| series.seen_ms >= before_ms);
+        if self.series.len() < shown {
+            self.forgot_ms = crate::engine::now_ms();
+        }
         self.resources.retain(|resource| Arc::strong_count(resource) > 1);
         self.scopes.retain(|scope| Arc::strong_count(scope) > 1);
         self.forget_families();
@@ -205,6 +218,7 @@ impl Series {
             if !points::add(&mut self.value, point.value) {
                 // It could not be added, and so all begins with it.
                 self.created_unix_nano = point.start_unix_nano.or(Some(time_unix_nano));
+                self.begun_ms = Some(now_ms);
             }
         } else if time_unix_nano >= self.time_unix_nano {
             self.value = point.value;
@@ -228,6 +242,7 @@ impl Series {
             value: self.value.clone(),
             time_ms: Some(self.time_unix_nano / 1_000_000),
             created_ms: self.created_unix_nano.map(|created| created / 1_000_000),
+            begun_ms: self.begun_ms,
             seen_ms: Some(self.seen_ms),
             exemplars: self.exemplars.clone(),
         }

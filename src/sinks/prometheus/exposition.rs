@@ -34,7 +34,7 @@ pub(super) fn print(
 ) -> io::Result<(Vec<u8>, Vec<Remark>)> {
     let mut named = name_scrape(scrape, naming, live_from_ms);
     let (is_protobuf, is_open) = (wish.format == Format::Protobuf, wish.format == Format::OpenMetrics);
-    layout.begin();
+    layout.begin(style.with_times);
     let render = |of: &Identity| {
         let labels = naming.labels(of);
         if is_protobuf { proto::render(&labels) } else { text::render(&labels) }

@@ -13,6 +13,8 @@ pub(super) struct Layout {
     families: HashMap<String, FamilyLayout>,
     /// Counts scrapes, so that families that are gone can be told.
     scrapes: u64,
+    /// Whether samples are printed with their own times.
+    with_times: bool,
 }
 
 /// What is kept of one family.
@@ -41,9 +43,10 @@ pub(super) struct Point<'a> {
 }
 
 impl Layout {
-    /// A scrape begins.
-    pub(super) fn begin(&mut self) {
+    /// A scrape begins, with the times of its samples or with Prometheus' own.
+    pub(super) fn begin(&mut self, with_times: bool) {
         self.scrapes += 1;
+        self.with_times = with_times;
     }
 
     /// A scrape ends: families that it had not are forgotten.
@@ -57,13 +60,13 @@ impl Layout {
         family: &'a Placed<'_>,
         render: &dyn Fn(&Identity) -> Vec<u8>,
     ) -> Vec<Point<'a>> {
-        let scrapes = self.scrapes;
+        let (scrapes, with_times) = (self.scrapes, self.with_times);
         let kept = self.families.entry(family.name.full.clone()).or_default();
         kept.used = scrapes;
         if !kept.fits(&family.samples) {
             kept.arrange(&family.samples, render);
         }
-        kept.points(&family.samples)
+        kept.points(&family.samples, with_times)
     }
 }
 
@@ -99,7 +102,7 @@ impl FamilyLayout {
         }
     }
 
-    fn points<'a>(&'a self, samples: &[(&'a Sample, FamilyKind)]) -> Vec<Point<'a>> {
+    fn points<'a>(&'a self, samples: &[(&'a Sample, FamilyKind)], with_times: bool) -> Vec<Point<'a>> {
         let mut points: Vec<Point<'a>> = Vec::with_capacity(self.labels.len());
         let mut last = None;
         for index in &self.order {
@@ -109,7 +112,8 @@ impl FamilyLayout {
                 labels: self.labels.get(*place as usize).map_or(&[], AsRef::as_ref),
                 value: Cow::Borrowed(&sample.value),
                 time_ms: sample.time_ms,
-                created_ms: sample.created_ms,
+                // A zero that Prometheus puts there must lie behind what it scraped of the sum before, by its own clock.
+                created_ms: if with_times { sample.created_ms } else { sample.created_ms.max(sample.begun_ms) },
                 exemplars: Cow::Borrowed(&sample.exemplars),
             };
             match points.last_mut().filter(|_| last == Some(*place)) {

@@ -26,7 +26,7 @@ fn shown(layout: &mut Layout, scrape: &Scrape) -> (Vec<(String, SampleValue)>, u
         text::render(&naming.labels(of))
     };
     let named = name_scrape(scrape, &naming, 0);
-    layout.begin();
+    layout.begin(false);
     let mut all = Vec::new();
     for family in &named.families {
         let points = layout.points(family, &render);
@@ -93,4 +93,19 @@ fn histograms_of_different_bounds_are_summed_where_both_have_one() {
     let expected = SampleValue::Histogram { bounds: [2.0].into(), counts: vec![8, 20], sum: 3.0, count: 28 };
     let (all, _) = shown(&mut Layout::default(), &scrape(FamilyKind::Histogram, samples));
     assert_eq!(all, [("a_b=\"1\"".to_owned(), expected)]);
+}
+
+/// Prometheus' own times lie behind those of the points that are shown: a sum that begins anew has not begun before what was
+/// scraped of the one before.
+#[test]
+fn a_sum_that_begins_anew_is_created_behind_what_was_shown() {
+    let sum = Sample { created_ms: Some(10), begun_ms: Some(50), ..sample("x", 1.0, Some(40)) };
+    let scrape = scrape(FamilyKind::Counter, vec![sum]);
+    let named = name_scrape(&scrape, &Naming::default(), 0);
+    let created = |with_times| {
+        let mut layout = Layout::default();
+        layout.begin(with_times);
+        layout.points(&named.families[0], &|_| Vec::new())[0].created_ms
+    };
+    assert_eq!((created(false), created(true)), (Some(50), Some(10)));
 }
