@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 mod names;
+mod newest;
 
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
 const WITHIN: Duration = Duration::from_secs(20);

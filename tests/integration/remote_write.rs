@@ -2,9 +2,10 @@
 
 use crate::support::config::Setup;
 use crate::support::otlp::post;
+use crate::support::promql;
 use crate::support::receiver::Receiver;
 use crate::support::server::Server;
-use crate::support::{now_unix_nano, peer, until};
+use crate::support::{assert_near, now_unix_nano, peer, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,14 +34,19 @@ fn attributes(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, value)| json!({"key": key, "value": {"stringValue": value}})).collect()
 }
 
-fn request(metrics: Value) -> String {
-    let resource = attributes(&[("service.name", "shop"), ("service.instance.id", "1"), ("host.name", "here")]);
+fn request(host: &str, metrics: Value) -> String {
+    let resource = attributes(&[("service.name", "shop"), ("service.instance.id", "1"), ("host.name", host)]);
     let of_scope = json!([{"scope": {"name": "tests"}, "metrics": metrics}]);
     json!({"resourceMetrics": [{"resource": {"attributes": resource}, "scopeMetrics": of_scope}]}).to_string()
 }
 
 async fn send(url: &str, metrics: Value) {
-    let answer = post(url, &[("content-type", "application/json")], request(metrics)).await.expect("an answer");
+    send_from(url, "here", metrics).await;
+}
+
+/// From a host: an attribute of the resource that is no label.
+async fn send_from(url: &str, host: &str, metrics: Value) {
+    let answer = post(url, &[("content-type", "application/json")], request(host, metrics)).await.expect("an answer");
     assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text());
 }
 
@@ -151,6 +157,71 @@ async fn assert_well(server: &Server, receiver: &Receiver) {
     assert!(!faults.iter().any(|fault| log.contains(fault)), "{log}");
 }
 
+/// Two hosts count for each series, in batches of their own: deltas, and running totals that began at different times.
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_that_become_one_series_are_one_sum() {
+    const EACH: u64 = 8;
+    let receiver = Receiver::start(&peer("SPANWISE_PROMETHEUS"), &[], "").await;
+    let server = writing_to(&receiver, "").await;
+    let begin = now_unix_nano() - SECOND * (EACH + 2);
+    let sum = |temporality: u32, points: Value| json!({"aggregationTemporality": temporality, "isMonotonic": true, "dataPoints": points});
+    for n in 0..EACH {
+        for (host, step, aside) in [("one", 3, 0), ("two", 100, SECOND / 3)] {
+            let (before, time) = (begin + aside + SECOND * n, begin + aside + SECOND * (n + 1));
+            let histogram = json!({"count": "3", "sum": 4.5, "explicitBounds": [1], "bucketCounts": ["2", "1"]});
+            let metrics = json!([
+                {"name": "mails.sent", "sum": sum(1, points(before, time, json!({"asInt": step.to_string()})))},
+                {"name": "orders.placed", "sum": sum(2, points(begin + aside, time, json!({"asInt": (step * (n + 1)).to_string()})))},
+                {"name": "job.duration", "histogram": {"aggregationTemporality": 1, "dataPoints": points(before, time, histogram)}},
+            ]);
+            send_from(&server.http_url("/v1/metrics"), host, metrics).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 3.0 * 2.0 * 8.0).await;
+    let totals = "SELECT sum(last) FROM (SELECT max(value) AS last FROM metrics WHERE name = 'orders.placed' GROUP BY series_id)";
+    for (promql, sql) in [
+        ("mails_sent_total", "SELECT sum(value) FROM metrics WHERE name = 'mails.sent'"),
+        ("orders_placed_total", totals),
+        ("job_duration_count", "SELECT sum(count) FROM histograms WHERE name = 'job.duration'"),
+        ("job_duration_bucket{le=\"1\"}", "SELECT sum(bucket_counts[1]) FROM histograms WHERE name = 'job.duration'"),
+    ] {
+        let (found, expected) = (receiver.value(promql).await, server.number(sql).await);
+        println!("{promql}: {found:?}, expected {expected}");
+        assert_eq!(found, Ok(expected), "{promql}");
+        assert_eq!(receiver.value(&format!("resets({promql}[5m])")).await, Ok(0.0), "{promql}");
+        assert_eq!(receiver.value(&format!("count_over_time({promql}[5m])")).await, Ok(16.0), "{promql}");
+    }
+    assert_near("eight times of each", server.number(totals).await, 824.0, 0.0);
+    assert_well(&server, &receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exemplars_lead_to_the_traces_of_their_senders() {
+    let receiver = Receiver::start(&peer("SPANWISE_PROMETHEUS"), &["--enable-feature=exemplar-storage"], "").await;
+    let server = writing_to(&receiver, "").await;
+    let now = now_unix_nano();
+    let exemplar = |value: f64, trace: &str| json!({"timeUnixNano": now.to_string(), "asDouble": value, "traceId": trace.repeat(16), "spanId": "01".repeat(8)});
+    let counted = json!({"asInt": "7", "exemplars": [exemplar(1.0, "ab")]});
+    let buckets = json!({"count": "2", "sum": 9.3, "explicitBounds": [0.5], "bucketCounts": ["1", "1"],
+        "exemplars": [exemplar(0.25, "cd"), exemplar(9.0, "ef")]});
+    let metrics = json!([
+        {"name": "orders.placed", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": points(now - SECOND, now, counted)}},
+        {"name": "job.duration", "histogram": {"aggregationTemporality": 2, "dataPoints": points(now - SECOND, now, buckets)}},
+    ]);
+    send(&server.http_url("/v1/metrics"), metrics).await;
+    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 2.0).await;
+    let of = |value: &str, trace: &str| format!("{value} {}", trace.repeat(16));
+    for (query, expected) in [
+        ("orders_placed_total", vec![of("1", "ab")]),
+        ("job_duration_bucket{le=\"0.5\"}", vec![of("0.25", "cd")]),
+        ("job_duration_bucket", vec![of("0.25", "cd"), of("9", "ef")]),
+    ] {
+        assert_eq!(promql::exemplars(&receiver.url(""), query).await, Ok(expected), "{query}");
+    }
+    assert_well(&server, &receiver).await;
+}
+
 /// Prometheus is away for a while; what was sent meanwhile and before is all there, in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_and_order_is_kept_over_a_restart_of_prometheus() {
@@ -211,7 +282,7 @@ async fn an_old_prometheus_gets_1_0() {
     server.until_number(refused, 2.0 * 12.0).await;
     let log = server.log();
     assert_eq!(log.matches("does not take remote write 2.0").count(), 1, "{log}");
-    assert!(log.contains("native histograms are disabled there"), "{log}");
+    assert_eq!(log.matches("native histograms are disabled there").count(), 1, "{log}");
 }
 
 /// Prometheus translates OTLP itself, too: the same points become the same series, by name, labels and value.

@@ -8,6 +8,7 @@ pub(crate) mod otlp;
 pub(crate) mod peers;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod promql;
 pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod webhook;

@@ -174,26 +174,32 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes `target` each second.
+    /// Starts Debian's, which scrapes `target` each second.
     pub(crate) async fn scraping(target: u16) -> Prometheus {
-        Prometheus::with_features(target, &[]).await
+        Prometheus::start("prometheus", &job("spanwise", target, ""), &[]).await
     }
 
-    /// Starts one that keeps native histograms, and so asks for the protobuf format.
+    /// Starts Debian's so that it keeps native histograms, and so asks for the protobuf format.
     pub(crate) async fn scraping_native(target: u16) -> Prometheus {
-        Prometheus::with_features(target, &["--enable-feature=native-histograms"]).await
+        let flags = ["--enable-feature=native-histograms"];
+        Prometheus::start("prometheus", &job("spanwise", target, ""), &flags).await
     }
 
-    async fn with_features(target: u16, features: &[&str]) -> Prometheus {
+    /// Starts the newest one, which scrapes `target` each second by each of these lists of protocols, best first. The label
+    /// `via` says which is the best.
+    pub(crate) async fn newest(target: u16, protocols: &[&str], flags: &[&str]) -> Prometheus {
+        let jobs = protocols.iter().enumerate().map(|(number, list)| job(&format!("job-{number}"), target, list));
+        let jobs: String = jobs.collect();
+        Prometheus::start(&peer("SPANWISE_PROMETHEUS"), &jobs, flags).await
+    }
+
+    async fn start(program: &str, jobs: &str, features: &[&str]) -> Prometheus {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n  - job_name: spanwise\n    honor_labels: true\n    \
-             static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
-        );
+        let text = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
         std::fs::write(&config, text).expect("written");
         let port = free_port();
-        let mut command = Command::new("prometheus");
+        let mut command = Command::new(program);
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         command.arg(format!("--web.listen-address=127.0.0.1:{port}")).args(features).current_dir(folder.path());
@@ -207,6 +213,11 @@ impl Prometheus {
         })
         .await;
         prometheus
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// An instant query: each series with its value.
@@ -230,4 +241,14 @@ impl Prometheus {
             other => Err(format!("{query}: expected one series, found {other:?}")),
         }
     }
+}
+
+/// A job of a Prometheus' settings; `protocols` are empty where it chooses them itself.
+fn job(name: &str, target: u16, protocols: &str) -> String {
+    let list = if protocols.is_empty() { String::new() } else { format!("    scrape_protocols: [{protocols}]\n") };
+    let via = protocols.split(',').next().unwrap_or_default();
+    format!(
+        "  - job_name: {name}\n    honor_labels: true\n{list}    static_configs: [{{targets: ['127.0.0.1:{target}'], labels: {{via: \
+         '{via}'}}}}]\n"
+    )
 }
