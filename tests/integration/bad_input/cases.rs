@@ -60,15 +60,6 @@ impl Case {
         }
     }
 
-    /// Items in its request.
-    pub(super) fn items(&self) -> u64 {
-        let item = (self.item)();
-        let points = ["gauge", "sum", "histogram", "exponentialHistogram"]
-            .iter()
-            .find_map(|kind| item[*kind]["dataPoints"].as_array());
-        1 + points.map_or(1, |points| points.len() as u64)
-    }
-
     /// Path and body of its request.
     pub(super) fn request(&self) -> (&'static str, Value) {
         let case = |mut item: Value, name: &str| {
