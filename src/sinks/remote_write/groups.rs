@@ -95,10 +95,14 @@ impl Group {
         Group { meta, items: 0, points: BTreeMap::new() }
     }
 
-    /// Adds a point. Of two with one time the later one stands: what counts was added up before it came here.
-    pub(super) fn put(&mut self, time_ms: i64, point: Point) {
-        self.items += 1;
-        self.points.insert(time_ms, point);
+    /// Adds a point. Of two with one time the later one stands: what counts was added up before it came here. False where
+    /// it says something else than the one in whose place it stands.
+    pub(super) fn put(&mut self, time_ms: i64, point: Point) -> bool {
+        let value = point.value.clone();
+        let before = self.points.insert(time_ms, point);
+        let is_first = before.is_none_or(|before| before.value == value);
+        self.items += u64::from(is_first);
+        is_first
     }
 
     /// The series in the order of their labels.

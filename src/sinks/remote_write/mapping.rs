@@ -170,7 +170,11 @@ impl OfMetric<'_> {
                 *self.times = Some((first.min(time_ms), last.max(time_ms)));
                 let labels = self.naming.of_point(Attributes::of(attributes), self.resource, self.scope);
                 let key = Key { family: self.family.clone(), labels, shape };
-                collected.groups.entry(key).or_insert_with(|| Group::new(self.meta.clone())).put(time_ms, point);
+                let group = collected.groups.entry(key).or_insert_with(|| Group::new(self.meta.clone()));
+                if !group.put(time_ms, point) {
+                    let reason = "its series has another value of the same millisecond, and the last one stands";
+                    collected.unfit_named(&self.name, reason, 1);
+                }
             }
             Err(reason) => collected.unfit_named(&self.name, &reason, 1),
         }
