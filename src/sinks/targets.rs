@@ -9,6 +9,7 @@ use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
 use super::stats::SinkStats;
 use crate::model::signal::Signal;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +81,12 @@ impl TargetSettings {
         cancel: CancellationToken,
     ) -> anyhow::Result<()> {
         let target = self.kind.open(self.id())?;
-        let parties = Parties { target, memory, stats, rate: Arc::new(Rate::new(self.rate)) };
-        delivery::run(self.delivery, self.feeds, frames, parties, cancel).await
+        let parties = Parties { target: target.clone(), memory, stats, rate: Arc::new(Rate::new(self.rate)) };
+        let mut delivered = pin!(delivery::run(self.delivery, self.feeds, frames, parties, cancel));
+        tokio::select! {
+            biased;
+            ended = &mut delivered => ended,
+            () = target.accompany() => delivered.await,
+        }
     }
 }

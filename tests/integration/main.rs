@@ -15,6 +15,7 @@ mod check;
 mod collector;
 mod contract;
 mod datadog_findings;
+mod datadog_hosts;
 mod datadog_keys;
 mod datadog_logs;
 mod datadog_metrics;

@@ -1,12 +1,14 @@
 //! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
-//! metrics as series and sketches, logs as items; findings also as events.
+//! metrics as series and sketches, logs as items; findings also as events. Beside it, what is known of hosts.
 
 mod agent;
 mod api;
 mod events;
+pub mod host_metadata;
 pub mod logs;
 pub mod metrics;
 mod msgpack;
+mod numbers;
 mod otlp;
 mod resource;
 mod settings;

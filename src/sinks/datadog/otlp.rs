@@ -17,8 +17,8 @@ pub(super) struct OtlpIntake {
     settings: DatadogSettings,
     traces: Arc<dyn Target>,
     others: Arc<dyn Target>,
-    /// What takes events, which OTLP has no word for.
-    events: Intake,
+    /// What takes events and metadata of hosts, which OTLP has no word for.
+    intake: Intake,
 }
 
 impl OtlpIntake {
@@ -41,7 +41,7 @@ impl OtlpIntake {
             settings: settings.clone(),
             traces: otlp::open(id, &traces)?,
             others: otlp::open(id, &others)?,
-            events: Intake::new(id, settings)?,
+            intake: Intake::new(id, settings)?,
         })
     }
 
@@ -56,6 +56,7 @@ impl OtlpIntake {
 #[async_trait]
 impl Target for OtlpIntake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        self.intake.see_hosts(signal, request);
         let mut mapped = self.of(signal).map(signal, request)?;
         if signal == Signal::Logs {
             mapped.payloads.extend(events::payloads(&self.settings.metrics.hostname, request)?);
@@ -69,7 +70,7 @@ impl Target for OtlpIntake {
 
     async fn send(&self, payload: &Payload) -> Outcome {
         if payload.route == EVENTS {
-            return self.events.send(payload).await;
+            return self.intake.send(payload).await;
         }
         match self.of(payload.signal).send(payload).await {
             Outcome::Retry { after, reason } if reason.starts_with("401") || reason.starts_with("403") => {
@@ -80,5 +81,9 @@ impl Target for OtlpIntake {
             }
             outcome => outcome,
         }
+    }
+
+    async fn accompany(&self) {
+        self.intake.accompany().await;
     }
 }

@@ -1,5 +1,6 @@
 //! Settings of `exporters.datadog`.
 
+use super::host_metadata::HostMetadataSettings;
 use super::metrics::{MetricsSettings, RATES};
 use super::traces::TraceSettings;
 use crate::sinks::settings::{ClientSettings, Secret};
@@ -113,6 +114,8 @@ pub struct DatadogSettings {
     pub metrics: MetricsSettings,
     /// How running totals are made delta.
     pub delta: DeltaSettings,
+    /// How Datadog is told of hosts; of an Agent's it is told by the Agent.
+    pub host_metadata: HostMetadataSettings,
     /// When this process began, in Unix nanoseconds: a counter that began later has been counted by nobody before.
     pub started_unix_nano: u64,
 }

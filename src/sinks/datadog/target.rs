@@ -1,6 +1,7 @@
 //! Datadog's intakes, as the Agent sends to them.
 
 use super::events::EVENTS;
+use super::host_metadata::{METADATA, Reporter};
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
 use super::{DatadogSettings, logs};
@@ -28,9 +29,10 @@ pub(super) struct Intake {
     settings: DatadogSettings,
     client: Client,
     metrics: Url,
-    events: Url,
+    api: Url,
     logs: Url,
     traces: Url,
+    hosts: Reporter,
 }
 
 /// The address of an intake, which the section `of` names.
@@ -54,15 +56,21 @@ impl Intake {
         let client = web::client(&format!("exporters.{id}"), &metrics, &with_key(settings))?;
         let logs = address(id, "logs", &settings.endpoints.logs)?;
         let traces = address(id, "traces", &settings.endpoints.traces)?;
-        let events = address(id, "metrics", &settings.api.endpoint)?;
-        Ok(Intake { settings: settings.clone(), client, metrics, events, logs, traces })
+        let api = address(id, "metrics", &settings.api.endpoint)?;
+        let hosts = Reporter::new(id, &settings.host_metadata, &settings.metrics.hostname);
+        Ok(Intake { settings: settings.clone(), client, metrics, api, logs, traces, hosts })
+    }
+
+    /// Learns what a request tells of hosts.
+    pub(super) fn see_hosts(&self, signal: Signal, request: &Bytes) {
+        self.hosts.see(signal, request);
     }
 
     /// The address, type and key of the address of an intake.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
-            EVENTS => (&self.events, "application/json", "metrics.endpoint"),
+            EVENTS | METADATA => (&self.api, "application/json", "metrics.endpoint"),
             TRACES => (&self.traces, "application/x-protobuf", "traces.endpoint"),
             STATS => (&self.traces, "application/msgpack", "traces.endpoint"),
             _ => (&self.metrics, "application/x-protobuf", "metrics.endpoint"),
@@ -74,6 +82,7 @@ impl Intake {
 #[async_trait]
 impl Target for Intake {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        self.see_hosts(signal, request);
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
             Signal::Logs => logs::map(&self.settings.metrics.hostname, request),
@@ -114,6 +123,10 @@ impl Target for Intake {
             }
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
         }
+    }
+
+    async fn accompany(&self) {
+        self.hosts.run(self).await;
     }
 }
 
@@ -166,13 +179,13 @@ fn errors(body: &[u8]) -> Option<String> {
     Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there; and
-/// statistics it sends in gzip alone. Of events nothing is documented.
+/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there;
+/// statistics it sends in gzip alone, and so does the Collector's exporter metadata. Of events nothing is documented.
 fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
     let encoding = match (compression, route) {
         (Compression::None, _) | (_, EVENTS) => return (body, None),
         (Compression::Gzip, SKETCHES) => "deflate",
-        (Compression::Gzip, _) | (Compression::Zstd, STATS) => "gzip",
+        (Compression::Gzip, _) | (Compression::Zstd, STATS | METADATA) => "gzip",
         (Compression::Zstd, _) => "zstd",
     };
     let level = flate2::Compression::fast();

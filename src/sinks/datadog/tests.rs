@@ -1,5 +1,7 @@
 mod agent;
+mod hosts;
 
+use super::host_metadata::{HostMetadataSettings, METADATA};
 use super::metrics::MetricsSettings;
 use super::traces::{AgentPayload, TraceSettings};
 use super::*;
@@ -65,6 +67,7 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         traces,
         metrics,
         delta: DeltaSettings::default(),
+        host_metadata: HostMetadataSettings::default(),
         started_unix_nano: 0,
     }
 }
@@ -84,6 +87,7 @@ async fn each_intake_gets_its_own_path_type_and_compression_with_the_key() {
         (events::EVENTS, Signal::Logs, Compression::Gzip, "application/json", None),
         (spans::TRACES, Signal::Traces, Compression::Zstd, "application/x-protobuf", Some("zstd")),
         (spans::STATS, Signal::Traces, Compression::Zstd, "application/msgpack", Some("gzip")),
+        (METADATA, Signal::Metrics, Compression::Zstd, "application/json", Some("gzip")),
     ];
     for (route, signal, compression, kind, encoding) in cases {
         let (seen, address) = intake().await;

@@ -196,4 +196,8 @@ pub trait Target: Send + Sync {
 
     /// Sends one request.
     async fn send(&self, payload: &Payload) -> Outcome;
+
+    /// What a target does beside what it is sent, for as long as it is delivered to: it is dropped then. As it is here:
+    /// nothing.
+    async fn accompany(&self) {}
 }

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/DataDog/agent-payload/v5 v5.0.215
+	github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/inframetadata v0.85.2
 	github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/otlp/attributes v0.85.2
 	github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/otlp/metrics v0.85.2
 	github.com/DataDog/datadog-agent/pkg/proto v0.85.2
@@ -11,6 +12,7 @@ require (
 	github.com/DataDog/datadog-agent/pkg/trace/stats v0.85.2
 	github.com/DataDog/datadog-agent/pkg/util/quantile v0.85.2
 	github.com/DataDog/datadog-go/v5 v5.9.1
+	github.com/DataDog/gohai v0.0.0-20230524154621-4316413895ee
 	github.com/DataDog/sketches-go v1.4.8
 	github.com/tinylib/msgp v1.6.4
 	go.opentelemetry.io/collector/component v1.65.0
@@ -32,6 +34,7 @@ require (
 	github.com/DataDog/datadog-agent/pkg/orchestrator/model v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/orchestrator/util v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/remoteconfig/state v0.85.2 // indirect
+	github.com/DataDog/datadog-agent/pkg/serializer v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/template v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/trace/log v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/trace/traceutil v0.85.2 // indirect
@@ -44,19 +47,15 @@ require (
 	github.com/DataDog/datadog-agent/pkg/util/winutil v0.85.2 // indirect
 	github.com/DataDog/datadog-agent/pkg/version v0.85.2 // indirect
 	github.com/DataDog/datadog-api-client-go/v2 v2.65.0 // indirect
-	github.com/DataDog/datadog-go/v5 v5.9.1 // indirect
 	github.com/DataDog/go-acl v1.0.1 // indirect
 	github.com/DataDog/go-sqllexer v0.2.4 // indirect
 	github.com/DataDog/go-tuf v1.1.1-0.5.2 // indirect
 	github.com/DataDog/mmh3 v0.0.0-20210722141835-012dc69a9e49 // indirect
-	github.com/DataDog/sketches-go v1.4.8 // indirect
 	github.com/DataDog/zstd v1.5.8-0.20260421145859-31a7e515a571 // indirect
-	github.com/DataDog/go-acl v1.0.1 // indirect
-	github.com/DataDog/go-sqllexer v0.2.4 // indirect
-	github.com/DataDog/go-tuf v1.1.1-0.5.2 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/cihub/seelog v0.0.0-20151216151435-d2c6e5aa9fbf // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/ebitengine/purego v0.11.1 // indirect
@@ -87,19 +86,17 @@ require (
 	github.com/prometheus/common v0.71.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // indirect
+	github.com/shirou/gopsutil/v3 v3.22.12 // indirect
 	github.com/shirou/gopsutil/v4 v4.26.9 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
 	github.com/tklauser/numcpus v0.12.0 // indirect
 	github.com/twmb/murmur3 v1.2.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
-	go.opentelemetry.io/collector/component v1.65.0 // indirect
 	go.opentelemetry.io/collector/consumer v1.65.0 // indirect
 	go.opentelemetry.io/collector/exporter v1.65.0 // indirect
 	go.opentelemetry.io/collector/featuregate v1.65.0 // indirect
 	go.opentelemetry.io/collector/internal/componentalias v0.159.0 // indirect
-	go.opentelemetry.io/collector/pdata v1.65.0 // indirect
 	go.opentelemetry.io/collector/pipeline v1.65.0 // indirect
-	go.opentelemetry.io/collector/featuregate v1.65.0 // indirect
 	go.opentelemetry.io/otel v1.46.0 // indirect
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect

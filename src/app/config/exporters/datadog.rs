@@ -5,20 +5,30 @@ use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::fault::hint;
+use crate::sinks::datadog::host_metadata::HostMetadataSettings;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
 use crate::sinks::datadog::traces::TraceSettings;
 use crate::sinks::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
-use crate::sinks::settings::Secret;
+use crate::sinks::settings::{RetrySettings, Secret};
 use crate::sinks::temporality::Initial;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// Of a key of the API; an application key has 40.
+const KEY_DIGITS: usize = 32;
+/// More often the Collector's exporter tells nobody of hosts.
+const PERIOD_MIN: Duration = Duration::from_mins(5);
 /// The name that Linux knows the machine by.
 const OWN_NAME: &str = "/proc/sys/kernel/hostname";
 
-pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapReader<'_>) -> Option<DatadogSettings> {
+pub(super) fn read(
+    reading: &Reading<'_>,
+    component: &Component<'_>,
+    map: MapReader<'_>,
+    retry: &RetrySettings,
+) -> Option<DatadogSettings> {
     let ways = [("intake", Way::Intake), ("otlp", Way::Otlp), ("agent", Way::Agent)];
     let way = map.word("send_to", &ways).unwrap_or_default();
     let is_local = way == Way::Agent;
@@ -48,14 +58,26 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
     }
     let (metrics, delta) = read_metrics(reading, &map, hostname);
     read_logs(reading, &map);
+    let mut host_metadata = HostMetadataSettings { retry: retry.clone(), ..HostMetadataSettings::default() };
     if !is_local {
-        read_metadata(reading, &map);
+        read_metadata(reading, &map, &mut host_metadata);
     }
     refuse(reading, &map);
     let client = common::http_client(reading, &map, TIMEOUT);
     map.finish();
     let started_unix_nano = now_unix_nano();
-    Some(DatadogSettings { way, api_key: api_key?, endpoints, api, client, traces, metrics, delta, started_unix_nano })
+    Some(DatadogSettings {
+        way,
+        api_key: api_key?,
+        endpoints,
+        api,
+        client,
+        traces,
+        metrics,
+        delta,
+        host_metadata,
+        started_unix_nano,
+    })
 }
 
 /// The section's `endpoint`, while the section is read for itself later.
@@ -86,6 +108,12 @@ fn api(
                 "key",
                 "expected hexadecimal digits, as Datadog writes its API keys, found something else (it is not shown)",
             );
+        } else if key.reveal().len() != KEY_DIGITS {
+            let found = key.reveal().len();
+            let message = format!(
+                "has {found} digits, and Datadog's API keys have {KEY_DIGITS}: is it an application key, or cut? (it is not shown)"
+            );
+            reading.note_key(&api, "key", &message);
         }
         fits
     });
@@ -233,17 +261,25 @@ fn remappings(map: &MapReader<'_>) -> BTreeMap<String, String> {
     names
 }
 
-fn read_metadata(reading: &Reading<'_>, map: &MapReader<'_>) {
+fn read_metadata(reading: &Reading<'_>, map: &MapReader<'_>, settings: &mut HostMetadataSettings) {
     let Some(map) = map.map("host_metadata") else { return };
-    if map.bool("enabled") != Some(false) {
-        reading.note(
-            map.line(),
-            map.path("enabled"),
-            "metadata of hosts is not sent yet; hosts are known by their tags",
+    settings.enabled = map.bool("enabled").unwrap_or(settings.enabled);
+    let sources = [("config_or_system", false), ("first_resource", true)];
+    settings.from_first_resource = map.word("hostname_source", &sources).unwrap_or(settings.from_first_resource);
+    if settings.from_first_resource {
+        reading.note_key(
+            &map,
+            "hostname_source",
+            "calls this machine by the name of whichever host sends first; resources with `datadog.host.use_as_metadata: true` \
+             tell of their own hosts",
         );
     }
-    for key in ["hostname_source", "tags", "reporter_period"] {
-        let _taken = map.get(key);
+    settings.tags = map.strs("tags");
+    if let Some(period) = map.duration_above_zero("reporter_period") {
+        if period < PERIOD_MIN {
+            map.fault("reporter_period", format!("expected 5m or more, found {}", humantime::format_duration(period)));
+        }
+        settings.reporter_period = period;
     }
     map.finish();
 }

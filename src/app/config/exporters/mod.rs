@@ -115,7 +115,10 @@ pub(super) fn read(
                 let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
                 let kind = match component.kind {
-                    "datadog" => datadog::read(reading, component, map).map(Box::new).map(TargetKind::Datadog),
+                    "datadog" => {
+                        let read = datadog::read(reading, component, map, &delivery.retry);
+                        read.map(Box::new).map(TargetKind::Datadog)
+                    }
                     "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
                     "prometheus_remote_write" | "prometheusremotewrite" => {
                         remote_write::read(reading, map).map(TargetKind::RemoteWrite)

@@ -1,6 +1,7 @@
 //! Tags of points and scopes.
 
 use crate::sinks::attributes::{Attributes, as_string};
+use crate::sinks::datadog::numbers::shortest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 
@@ -46,16 +47,4 @@ pub(super) fn number(number: f64) -> String {
     }
     let shortest = shortest(number);
     if number.fract() == 0.0 { format!("{shortest}.0") } else { shortest }
-}
-
-/// As Go's `%g` writes it: with an exponent below 1e-4 and from 1e6 on.
-fn shortest(number: f64) -> String {
-    let scientific = format!("{number:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..6).contains(&exponent) {
-        return number.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }

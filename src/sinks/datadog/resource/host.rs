@@ -20,7 +20,7 @@ pub(in crate::sinks::datadog) enum Place<'a> {
 }
 
 /// Text of an attribute; empty where it is another type or has no value, as in the Collector.
-pub(super) fn text<'a>(attributes: &Attributes<'a>, key: &str) -> Option<&'a str> {
+pub(in crate::sinks::datadog) fn text<'a>(attributes: &Attributes<'a>, key: &str) -> Option<&'a str> {
     match attributes.iter().find(|(known, _)| *known == key)?.1 {
         Some(Value::StringValue(text)) => Some(text),
         _ => Some(""),

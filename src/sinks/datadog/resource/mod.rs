@@ -3,5 +3,5 @@
 mod host;
 mod tags;
 
-pub(super) use host::{Place, place};
+pub(super) use host::{Place, place, text};
 pub(super) use tags::tags;
