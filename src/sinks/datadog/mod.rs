@@ -22,9 +22,10 @@ pub mod traces;
 mod tests;
 
 pub use api::{Key, validate};
-pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
 
 use super::delivery::Target;
+use settings::now_unix_nano;
 use std::sync::Arc;
 
 /// The target of an exporter.

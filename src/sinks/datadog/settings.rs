@@ -116,13 +116,10 @@ pub struct DatadogSettings {
     pub delta: DeltaSettings,
     /// How Datadog is told of hosts; of an Agent's it is told by the Agent.
     pub host_metadata: HostMetadataSettings,
-    /// When this process began, in Unix nanoseconds: a counter that began later has been counted by nobody before.
-    pub started_unix_nano: u64,
 }
 
 /// The time, in Unix nanoseconds.
-#[must_use]
-pub fn now_unix_nano() -> u64 {
+pub(super) fn now_unix_nano() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -134,7 +131,7 @@ impl DatadogSettings {
             // Datadog's intake of OTLP takes no running totals at all.
             sums: self.metrics.sums_to_delta || !marks,
             initial: self.delta.initial,
-            started_unix_nano: self.started_unix_nano,
+            since_unix_nano: now_unix_nano(),
             rates: if marks { &RATES } else { &[] },
             marks,
             series_max: self.delta.series_max,

@@ -1,6 +1,6 @@
 //! Frames put together into one request, and requests cut in two.
 
-use super::ends::Placed;
+use super::ends::{Placed, Unfit};
 use super::wire::{count, halves};
 use crate::log::Position;
 use crate::model::signal::Signal;
@@ -18,13 +18,15 @@ pub(super) struct Part {
     pub(super) items_before: u64,
     pub(super) body: Bytes,
     pub(super) items: u64,
+    /// What of the frame is not in it, though it is for the reader, and why.
+    pub(super) left_out: Vec<Unfit>,
     pub(super) received_unix_nano: i64,
 }
 
 impl Part {
     pub(super) fn new(position: Position, signal: Signal, body: Bytes, received_unix_nano: i64) -> Part {
         let items = count(signal, &body);
-        Part { position, piece: 1, items_before: 0, body, items, received_unix_nano }
+        Part { position, piece: 1, items_before: 0, body, items, left_out: Vec::new(), received_unix_nano }
     }
 
     /// The part as two; `None` where a single item is left.
@@ -36,7 +38,7 @@ impl Part {
             items_before,
             ..Part::new(self.position, signal, body, self.received_unix_nano)
         };
-        let first = half(piece, self.items_before, first);
+        let first = Part { left_out: self.left_out.clone(), ..half(piece, self.items_before, first) };
         let rest = half(piece + 1, self.items_before + first.items, rest);
         Some((first, rest))
     }
@@ -69,7 +71,7 @@ impl Batch {
         }
         self.upto = part.position;
         (self.bytes, self.items) = (bytes, items);
-        if part.items > 0 {
+        if part.items > 0 || !part.left_out.is_empty() {
             self.since.get_or_insert_with(Instant::now);
             self.parts.push(part);
         }
@@ -95,6 +97,11 @@ pub(super) fn fits(settings: &BatchSettings, parts: &[Part]) -> bool {
     let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
     let items: u64 = parts.iter().map(|part| part.items).sum();
     bytes <= settings.bytes_max && (settings.items_max == 0 || items <= settings.items_max)
+}
+
+/// What of their frames is not in them.
+pub(super) fn left_out(parts: &[Part]) -> impl Iterator<Item = Unfit> {
+    parts.iter().flat_map(|part| &part.left_out).cloned()
 }
 
 /// The parts with their places.

@@ -108,13 +108,14 @@ impl Courier {
                 waiting.extend([rest, first]);
                 continue;
             }
-            let mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
+            let mut mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
                     self.bury_parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;
                     continue;
                 }
             };
+            mapped.unfit.extend(batch::left_out(&parts));
             match self.send_all(mapped, &parts).await? {
                 Ended::Done => {}
                 Ended::Cancelled => return Ok(false),

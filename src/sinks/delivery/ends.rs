@@ -151,6 +151,14 @@ pub trait Ordered: Send {
     /// When the request cannot be read.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes>;
 
+    /// Since when all that was received is shown to it, in Unix nanoseconds. It is told before anything is shown.
+    fn seen_since(&mut self, _unix_nano: u64) {}
+
+    /// What it has left out of the request that it passed last, and why.
+    fn left_out(&mut self) -> Vec<Unfit> {
+        Vec::new()
+    }
+
     /// A request that has been passed and dealt with before a restart. As it is here: passed once more, and what comes of
     /// it is thrown away.
     ///

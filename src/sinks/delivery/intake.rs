@@ -1,7 +1,7 @@
 //! What a reader takes out of the log: frames of its receivers, through the processors of their pipelines and what the
 //! target has requests go through in order.
 
-use super::ends::{FrameSource, Ordered};
+use super::ends::{FrameSource, Ordered, Unfit};
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::own;
@@ -20,7 +20,15 @@ pub(super) struct Intake<'a> {
     frames: &'a dyn FrameSource,
     ordered: Option<Box<dyn Ordered>>,
     /// The last frame that was passed, and what came of it: it may be asked for again, and is passed once.
-    passed: Option<(Position, Option<Bytes>)>,
+    passed: Option<(Position, Option<Passed>)>,
+}
+
+/// What of a frame is to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Passed {
+    pub(super) request: Bytes,
+    /// What is not, though it is for the reader, and why.
+    pub(super) left_out: Vec<Unfit>,
 }
 
 impl<'a> Intake<'a> {
@@ -32,15 +40,18 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When the frame cannot be read.
-    pub(super) fn pass(&mut self, position: Position, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
+    pub(super) fn pass(&mut self, position: Position, frame: &Frame) -> anyhow::Result<Option<Passed>> {
         if let Some((passed, body)) = &self.passed
             && *passed == position
         {
             return Ok(body.clone());
         }
         let body = match (self.read(frame)?, &mut self.ordered) {
-            (Some(request), Some(ordered)) => Some(ordered.pass(request)?),
-            (request, _) => request,
+            (Some(request), Some(ordered)) => {
+                let request = ordered.pass(request)?;
+                Some(Passed { request, left_out: ordered.left_out() })
+            }
+            (request, _) => request.map(|request| Passed { request, left_out: Vec::new() }),
         };
         self.passed = Some((position, body.clone()));
         Ok(body)
@@ -65,18 +76,30 @@ impl<'a> Intake<'a> {
         Ok(Some(all))
     }
 
-    /// Shows what the target keeps order by the frames before `upto`, of which nothing is sent again.
+    /// Shows what the target keeps order by the frames before `upto`, of which nothing is sent again. The reader reads all
+    /// that was received since it began.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(super) async fn learn(&mut self, upto: Position, cancel: &CancellationToken) -> anyhow::Result<()> {
-        if self.ordered.is_none() || upto == Position::default() {
+    pub(super) async fn learn(
+        &mut self,
+        upto: Position,
+        began_unix_nano: u64,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let Some(ordered) = &mut self.ordered else { return Ok(()) };
+        if upto == Position::default() {
+            ordered.seen_since(began_unix_nano);
             return Ok(());
         }
         let next = self.frames.next(upto).await?;
-        let nanoseconds = next.and_then(|(_, frame)| u64::try_from(frame.received_unix_nano).ok());
-        let until = nanoseconds.map_or_else(SystemTime::now, |ns| SystemTime::UNIX_EPOCH + Duration::from_nanos(ns));
-        let mut at = self.frames.before_time(until.checked_sub(LEARNS_FROM).unwrap_or(SystemTime::UNIX_EPOCH));
+        let until = next.map_or_else(SystemTime::now, |(_, frame)| received(&frame));
+        let from = until.checked_sub(LEARNS_FROM).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut at = self.frames.before_time(from);
+        let first = self.frames.next(at).await?.map_or(from, |(_, frame)| received(&frame));
+        // Where the log no longer reaches back so far, it may have had more before its first frame.
+        let seen_since = if at == Position::default() { from } else { from.max(first) };
+        ordered.seen_since(began_unix_nano.max(unix_nano(seen_since)));
         while at < upto
             && !cancel.is_cancelled()
             && let Some((position, frame)) = self.frames.next(at).await?
@@ -85,9 +108,19 @@ impl<'a> Intake<'a> {
             // What cannot be read was told of when it was to be sent.
             if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
                 let _told = ordered.learn(request);
+                let _told_before = ordered.left_out();
             }
             at = position;
         }
         Ok(())
     }
+}
+
+fn received(frame: &Frame) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(frame.received_unix_nano).unwrap_or_default())
+}
+
+fn unix_nano(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -33,10 +33,10 @@ use batch::{Batch, Part};
 use courier::{Courier, Ends};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
-use intake::Intake;
+use intake::{Intake, Passed};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -45,6 +45,9 @@ use tokio_util::task::AbortOnDropHandle;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// Kind of the memory's entries that say when a reader began to read.
+const BEGAN: &str = "reader_began";
 
 /// How an exporter delivers.
 #[derive(Debug, Clone)]
@@ -162,8 +165,9 @@ impl Delivery {
         let (courier, feeds) = (self.courier.clone(), self.feeds.clone());
         let cancel = courier.cancel.clone();
         let ordered = courier.ends.target.ordered(courier.signal);
+        let began = if ordered.is_some() { self.began().await? } else { 0 };
         let mut intake = Intake::new(&feeds, &*courier.ends.frames, ordered);
-        intake.learn(self.at, &cancel).await?;
+        intake.learn(self.at, began, &cancel).await?;
         let (mut reading, mut under_way) = (Batch::new(self.at), UnderWay::default());
         let mut drained_by = None;
         let mut ticks = tokio::time::interval(SAVE_EVERY);
@@ -257,7 +261,9 @@ impl Delivery {
             tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
         }
         let part = match intake.pass(position, frame) {
-            Ok(Some(body)) => Part::new(position, signal, body, frame.received_unix_nano),
+            Ok(Some(Passed { request, left_out })) => {
+                Part { left_out, ..Part::new(position, signal, request, frame.received_unix_nano) }
+            }
             Ok(None) => {
                 batch.upto = position;
                 return true;
@@ -285,6 +291,19 @@ impl Delivery {
         let frames = &self.courier.ends.frames;
         let oldest = under_way.received_unix_nano.front().copied().unwrap_or(i64::MAX);
         frames.hold_senders(&self.name(), queue.past(frames.bytes_behind(self.at), oldest));
+    }
+
+    /// When this reader began to read, in Unix nanoseconds: with all that was received since then, over restarts.
+    async fn began(&self) -> anyhow::Result<u64> {
+        let (memory, name) = (&self.courier.ends.memory, self.name());
+        let known = memory.entries(BEGAN).await?.into_iter().find(|(reader, _)| *reader == name);
+        if let Some(began) = known.and_then(|(_, time)| String::from_utf8(time).ok()?.parse().ok()) {
+            return Ok(began);
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        memory.put(BEGAN, &name, now.to_string().as_bytes()).await?;
+        Ok(now)
     }
 
     async fn moved_to(&mut self, upto: Position, now: bool) {

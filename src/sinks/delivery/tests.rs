@@ -88,6 +88,8 @@ struct Sink {
     refuses: Option<&'static str>,
     /// Requests go through what counts their spans.
     counts: bool,
+    /// Since when that was told to see all, in each run.
+    seen_since: Arc<Mutex<Vec<u64>>>,
     /// Spans of each payload that a request becomes, where it becomes several.
     several: Option<usize>,
     /// How long it takes over a request.
@@ -112,7 +114,7 @@ impl Target for Sink {
     }
 
     fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
-        self.counts.then(ordered::counting)
+        self.counts.then(|| ordered::counting(&self.seen_since))
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {

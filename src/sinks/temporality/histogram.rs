@@ -18,6 +18,11 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
+    /// Since when it counts.
+    pub(super) const fn start(&self) -> u64 {
+        self.count.start
+    }
+
     pub(super) fn of(point: &HistogramDataPoint) -> Histogram {
         Histogram {
             count: count_of(point),
@@ -32,6 +37,8 @@ impl Histogram {
 
 /// What came to a histogram since its last point.
 pub(super) struct Change {
+    /// The point is older than the last one.
+    pub(super) is_old: bool,
     since: u64,
     count: Option<u64>,
     sum: Option<f64>,
@@ -51,6 +58,7 @@ impl Change {
         last.count = count.unwrap_or(now);
         let buckets = (!is_old).then(|| last.buckets(point)).flatten().filter(|_| goes_on);
         Change {
+            is_old,
             since,
             count: added.filter(|added| *added >= 0.0).map(whole),
             sum: sum_of(point).and_then(|now| diff(&mut last.sum, now)),

@@ -6,6 +6,7 @@ pub(super) mod exponential;
 pub(super) mod faults;
 mod histogram;
 pub(super) mod identity;
+mod left_out;
 pub mod marks;
 mod points;
 mod state;
@@ -16,4 +17,4 @@ mod to_delta;
 #[cfg(test)]
 mod tests;
 
-pub use to_delta::{Initial, Rules, ToDelta};
+pub use to_delta::{EXPONENTIAL_TOTAL, Initial, Rules, ToDelta};

@@ -14,6 +14,17 @@ pub(super) enum Seen {
     Histogram(Box<Histogram>),
 }
 
+impl Seen {
+    /// Since when it counts.
+    fn start(&self) -> u64 {
+        match self {
+            Seen::Sum(last) => last.start,
+            Seen::Summary(last) => last.count.start,
+            Seen::Histogram(last) => last.start(),
+        }
+    }
+}
+
 /// The last point of a summary.
 #[derive(Debug)]
 pub(super) struct Summary {
@@ -52,14 +63,14 @@ pub(super) struct Series {
     now: u32,
     looked_at: u32,
     swept: u32,
-    /// Points that found no room.
-    pub(super) left_out: u64,
+    /// When the youngest began of all series that were forgotten, in Unix nanoseconds.
+    pub(super) forgotten_start: u64,
 }
 
 impl Series {
     pub(super) fn new(series_max: usize, idle_max: Duration) -> Series {
         let idle_max = u32::try_from(idle_max.as_secs()).unwrap_or(u32::MAX);
-        Series { kept: HashMap::default(), series_max, idle_max, now: 0, looked_at: 0, swept: 0, left_out: 0 }
+        Series { kept: HashMap::default(), series_max, idle_max, now: 0, looked_at: 0, swept: 0, forgotten_start: 0 }
     }
 
     /// Tells the time since the stage began; what is too old goes. While a target is down nothing is passed, and no series
@@ -72,7 +83,10 @@ impl Series {
         if self.now.saturating_sub(self.swept) > self.idle_max / 2 {
             self.swept = self.now;
             let (now, idle_max) = (self.now, self.idle_max);
-            self.kept.retain(|_, kept| now.saturating_sub(kept.touched) <= idle_max);
+            let idle = |kept: &Kept| now.saturating_sub(kept.touched) > idle_max;
+            for (_, forgotten) in self.kept.extract_if(|_, kept| idle(kept)) {
+                self.forgotten_start = self.forgotten_start.max(forgotten.seen.start());
+            }
         }
     }
 
@@ -87,10 +101,11 @@ impl Series {
     /// Keeps a series that was not there, if there is room; says whether there was.
     pub(super) fn put(&mut self, key: u128, seen: Seen) -> bool {
         if self.kept.len() >= self.series_max && !self.kept.contains_key(&key) {
-            self.left_out += 1;
             return false;
         }
-        self.kept.insert(key, Kept { touched: self.now, seen });
+        if let Some(forgotten) = self.kept.insert(key, Kept { touched: self.now, seen }) {
+            self.forgotten_start = self.forgotten_start.max(forgotten.seen.start());
+        }
         true
     }
 }
@@ -112,5 +127,8 @@ mod tests {
             series.at(Duration::from_hours(24) + Duration::from_mins(minute));
         }
         assert!(series.get(1).is_none());
+        // It may come again, and what it has counted is not to be counted twice.
+        assert!(series.put(1, sum()));
+        assert_eq!(series.forgotten_start, 1);
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::sinks::delivery::Ordered as _;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -13,15 +15,7 @@ const STARTED: u64 = 1000;
 
 fn stage(initial: Initial, marks: bool, series_max: usize) -> ToDelta {
     let idle_max = Duration::from_hours(1);
-    ToDelta::new(Rules {
-        sums: true,
-        initial,
-        started_unix_nano: STARTED,
-        rates: &["rate"],
-        marks,
-        series_max,
-        idle_max,
-    })
+    ToDelta::new(Rules { sums: true, initial, since_unix_nano: STARTED, rates: &["rate"], marks, series_max, idle_max })
 }
 
 fn request(name: &str, data: Data) -> ExportMetricsServiceRequest {
@@ -82,13 +76,77 @@ fn a_counters_first_value_counts_where_its_start_is_known_to_be_new() {
     assert_eq!(first(Initial::Drop, STARTED + 1, 2000), []);
 }
 
+/// Datadog's own code counts the first of them alone.
+#[test]
+fn first_values_count_of_every_series_of_a_metric() {
+    let start = STARTED + 1;
+    let mut request = request("m", total(&[(start, 2000, 7.0), (start, 2000, 9.0), (STARTED, 2000, 11.0)]));
+    let Some(Data::Sum(sum)) = &mut request.resource_metrics[0].scope_metrics[0].metrics[0].data else {
+        panic!("not a sum")
+    };
+    for (number, point) in sum.data_points.iter_mut().enumerate() {
+        let value = Some(AnyValue { value: Some(Any::IntValue(i64::try_from(number).unwrap())) });
+        point.attributes.push(KeyValue { key: "of".into(), value, ..KeyValue::default() });
+    }
+    stage(Initial::Auto, true, 10).rewrite(&mut request);
+    let Data::Sum(sum) = data(request) else { panic!("not a sum") };
+    let values: Vec<_> = sum.data_points.iter().map(|point| point.value).collect();
+    assert_eq!(values, [Some(Value::AsDouble(7.0)), Some(Value::AsDouble(9.0))], "not what began before");
+}
+
+#[test]
+fn a_stage_that_is_told_since_when_it_sees_all_counts_what_began_then() {
+    let mut stage = stage(Initial::Auto, false, 10);
+    stage.seen_since(100);
+    assert_eq!(steps(&mut stage, &[(101, 2000, 7.0)]), [[(101, 2000, 7.0)]]);
+}
+
+#[test]
+fn points_that_are_too_old_are_told_with_their_metric() {
+    let mut stage = stage(Initial::Keep, false, 10);
+    steps(&mut stage, &[(1, 2000, 7.0), (1, 2000, 7.0), (1, 1500, 5.0), (1, 3000, 9.0)]);
+    let told = stage.left_out();
+    assert_eq!((told.len(), told[0].items), (1, 2));
+    let reason = "metric \"m\": it is no newer than the last point of its series";
+    assert!(told[0].reason.starts_with(reason), "{told:?}");
+    assert_eq!(stage.left_out(), [], "once");
+    changed(&mut stage, histogram(1000, &[1, 2], 10.0, (1.0, 5.0)));
+    changed(&mut stage, histogram(900, &[1, 2], 10.0, (1.0, 5.0)));
+    assert_eq!(stage.left_out().iter().map(|unfit| unfit.items).sum::<u64>(), 1);
+}
+
+#[test]
+fn running_totals_of_exponential_histograms_are_told_where_the_target_takes_none() {
+    use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogram, ExponentialHistogramDataPoint};
+    let totals = |temporality| {
+        let data_points = vec![ExponentialHistogramDataPoint::default(); 3];
+        request(
+            "e",
+            Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality: temporality }),
+        )
+    };
+    let mut stage = stage(Initial::Auto, false, 10);
+    let mut total = totals(2);
+    assert!(stage.rewrite(&mut total));
+    let Data::ExponentialHistogram(left) = data(total) else { panic!("not exponential") };
+    assert_eq!(left.data_points, []);
+    let told = stage.left_out();
+    assert_eq!((told.len(), told[0].items), (1, 3));
+    assert!(told[0].reason.contains("\"e\"") && told[0].reason.contains("temporality preference to delta"), "{told:?}");
+    let mut delta = totals(1);
+    assert!(!stage.rewrite(&mut delta) && delta == totals(1));
+    assert_eq!(stage.left_out(), []);
+}
+
 /// The total of a series that is not followed is no first value, each time anew.
 #[test]
-fn what_finds_no_room_is_left_out() {
+fn what_finds_no_room_is_left_out_and_told() {
     let start = STARTED + 1;
     let mut full = stage(Initial::Auto, false, 0);
     let none: [Vec<(u64, u64, f64)>; 2] = [vec![], vec![]];
     assert_eq!(steps(&mut full, &[(start, 2000, 7.0), (start, 3000, 9.0)]), none);
+    let told = full.left_out();
+    assert!(told.len() == 1 && told[0].items == 2 && told[0].reason.contains("metrics.series_max"), "{told:?}");
 }
 
 #[test]

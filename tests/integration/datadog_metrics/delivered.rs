@@ -11,7 +11,11 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use prost::Message as _;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +37,28 @@ async fn intake() -> (Kept, String) {
     let kept = Kept::default();
     let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
     (kept, address)
+}
+
+/// An intake that takes nothing while the flag is set.
+async fn intake_that_is_down(down: Arc<AtomicBool>) -> (Kept, String) {
+    let kept = Kept::default();
+    let state = State(kept.clone());
+    let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| {
+        let (state, is_down) = (state.clone(), down.load(Ordering::Relaxed));
+        async move { if is_down { StatusCode::SERVICE_UNAVAILABLE } else { keep(state, uri, headers, body).await } }
+    };
+    (kept, serve(Router::new().fallback(answer)).await)
+}
+
+fn setup(address: &str, send_to: &str) -> Setup {
+    let settings = format!(
+        "api: {{key: {KEY}}}, hostname: web-1, compression: none, send_to: {send_to}, metrics: {{endpoint: \"{address}\"}}, logs: \
+         {{endpoint: \"{address}\"}}, traces: {{endpoint: \"{address}\"}}, sending_queue: {{batch: {{flush_timeout: 20ms}}}}, \
+         retry_on_failure: {{initial_interval: 50ms, max_interval: 100ms}}"
+    );
+    let setup = Setup::default().exporter_aside("datadog", &settings);
+    let setup = setup.pipeline("metrics/datadog", "receivers: [otlp], exporters: [datadog]");
+    setup.pipeline("logs/datadog", "receivers: [otlp], exporters: [datadog]")
 }
 
 /// What Datadog's own types read in what came.
@@ -62,6 +88,27 @@ fn counted(kept: &Kept) -> Vec<i64> {
     sketches.filter(|row| row.name == "duration").map(|row| row.count).collect()
 }
 
+async fn post_metrics(server: &Server, metrics: Value) {
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let body = json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]});
+    let headers = [("content-type", "application/json")];
+    let answer = post(&server.http_url("/v1/metrics"), &headers, body.to_string()).await.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// One point of each of some series of a counter.
+async fn send_series(server: &Server, start: u64, number: u64, totals: &[u64]) {
+    let point = |(series, total): (usize, &u64)| {
+        json!({
+            "startTimeUnixNano": start.to_string(), "timeUnixNano": (start + number * SECOND).to_string(),
+            "asInt": total.to_string(), "attributes": [{"key": "route", "value": {"stringValue": format!("/{series}")}}],
+        })
+    };
+    let points: Vec<Value> = totals.iter().enumerate().map(point).collect();
+    let sum = json!({"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": points});
+    post_metrics(server, json!([{"name": "orders", "sum": sum}])).await;
+}
+
 async fn send(server: &Server, start: u64, number: u64, total: u64) {
     let times = json!({"startTimeUnixNano": start.to_string(), "timeUnixNano": (start + number * SECOND).to_string()});
     let with = |more: Value| {
@@ -77,11 +124,7 @@ async fn send(server: &Server, start: u64, number: u64, total: u64) {
         {"name": "orders", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [counter]}},
         {"name": "duration", "histogram": {"aggregationTemporality": 2, "dataPoints": [histogram]}},
     ]);
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
-    let body = json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]});
-    let headers = [("content-type", "application/json")];
-    let answer = post(&server.http_url("/v1/metrics"), &headers, body.to_string()).await.expect("an answer");
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    post_metrics(server, metrics).await;
 }
 
 async fn until_added(kept: &Kept, expected: &[f64]) {
@@ -96,14 +139,7 @@ async fn until_added(kept: &Kept, expected: &[f64]) {
 async fn running_totals_go_out_as_what_was_added_also_over_a_kill() {
     let _turn = heavy().await;
     let (kept, address) = intake().await;
-    let settings = format!(
-        "api: {{key: {KEY}}}, hostname: web-1, compression: none, metrics: {{endpoint: \"{address}\"}}, logs: {{endpoint: \
-         \"{address}\"}}, sending_queue: {{batch: {{flush_timeout: 20ms}}}}"
-    );
-    let setup = Setup::default().exporter_aside("datadog", &settings);
-    let setup = setup.pipeline("metrics/datadog", "receivers: [otlp], exporters: [datadog]");
-    let setup = setup.pipeline("logs/datadog", "receivers: [otlp], exporters: [datadog]");
-    let mut server = Server::start(setup).await;
+    let mut server = Server::start(setup(&address, "intake")).await;
     // The counter began after the program did, so its first value counts; of the histogram, what is added from then on.
     let start = now_unix_nano();
     for (number, total) in [(1, 10), (2, 25), (3, 25)] {
@@ -130,4 +166,66 @@ async fn running_totals_go_out_as_what_was_added_also_over_a_kill() {
     let items: Vec<Value> = serde_json::from_slice(&told).unwrap();
     assert_eq!((&items[0]["message"], &items[0]["hostname"]), (&json!("out of stock"), &json!("web-1")));
     println!("over a kill: {:?} added to a counter, {:?} values of a distribution", added(&kept), counted(&kept));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_once() {
+    let _turn = heavy().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let (kept, address) = intake_that_is_down(down.clone()).await;
+    let mut server = Server::start(setup(&address, "intake")).await;
+    let start = now_unix_nano();
+    send_series(&server, start, 1, &[10, 20, 30]).await;
+    server.kill9();
+    server.start_again().await;
+    down.store(false, Ordering::Relaxed);
+    until_added(&kept, &[10.0, 20.0, 30.0]).await;
+    // The cursor is kept once a second.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.kill9();
+    server.start_again().await;
+    send_series(&server, start, 2, &[11, 22, 33]).await;
+    until_added(&kept, &[10.0, 20.0, 30.0, 1.0, 2.0, 3.0]).await;
+    // A point that was passed by a later one is no loss without a word.
+    send_series(&server, start, 1, &[10]).await;
+    let letters = "SELECT items, reason FROM dead_letters WHERE sink = 'datadog'";
+    let told = until("what was too old to be told", Duration::from_secs(30), || async {
+        let letters = server.sql(letters).await;
+        if letters.is_empty() { Err("none".to_owned()) } else { Ok(letters) }
+    })
+    .await;
+    let reason = told[0]["reason"].as_str().expect("a reason");
+    assert!(told.len() == 1 && reason.starts_with("metric \"orders\": it is no newer than the last point"), "{told:?}");
+    server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
+    assert_eq!(added(&kept).len(), 6, "{:?}", added(&kept));
+    println!("over two kills: {:?} added to three series", added(&kept));
+}
+
+/// Datadog's intake of OTLP takes deltas alone, and no events: those go to the API beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_intake_of_otlp_gets_no_running_totals_of_exponential_histograms_and_each_is_told() {
+    let _turn = heavy().await;
+    let (kept, address) = intake().await;
+    let server = Server::start(setup(&address, "otlp")).await;
+    let point = |time: u64| {
+        json!({"startTimeUnixNano": "1", "timeUnixNano": time.to_string(), "count": "1", "sum": 1.0, "scale": 0,
+            "zeroCount": "0", "positive": {"offset": 0, "bucketCounts": ["1"]}})
+    };
+    let now = now_unix_nano();
+    let of = |name: &str, temporality: i32| json!({"name": name, "exponentialHistogram": {"aggregationTemporality": temporality, "dataPoints": [point(now)]}});
+    post_metrics(&server, json!([of("total", 2), of("delta", 1)])).await;
+    server.until_number("SELECT sum(sent_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
+    server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
+    let told = server.sql("SELECT reason FROM dead_letters WHERE sink = 'datadog'").await;
+    let reason = told[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("\"total\"") && reason.contains("temporality preference to delta"), "{told:?}");
+    let bodies = kept.lock().unwrap().clone();
+    let bodies = bodies.iter().filter(|(path, _)| path == "/v1/metrics").map(|(_, body)| body.clone());
+    let request = ExportMetricsServiceRequest::decode(bodies.into_iter().next().expect("metrics")).expect("OTLP");
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let points = metrics.iter().map(|metric| match &metric.data {
+        Some(Data::ExponentialHistogram(histogram)) => (metric.name.as_str(), histogram.data_points.len()),
+        other => panic!("not exponential: {other:?}"),
+    });
+    assert_eq!(points.collect::<Vec<_>>(), [("total", 0), ("delta", 1)]);
 }

@@ -29,7 +29,7 @@ impl Fault {
     /// In what the mapping goes by.
     pub(crate) fn apply(self, rules: &mut Rules, settings: &mut MetricsSettings) {
         match self {
-            Fault::NeverFirst => rules.started_unix_nano = u64::MAX,
+            Fault::NeverFirst => rules.since_unix_nano = u64::MAX,
             Fault::NoRates => rules.rates = &[],
             Fault::Unmarked => rules.marks = false,
             Fault::NoScopes => settings.scope_as_tags = false,

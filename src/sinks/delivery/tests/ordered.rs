@@ -2,23 +2,40 @@
 
 use super::*;
 
-/// Writes behind the name of each span the how-manieth it is.
-struct Counting(usize);
+/// Writes behind the name of each span the how-manieth it is, and leaves out those that are called `old`.
+struct Counting {
+    spans: usize,
+    left_out: u64,
+    seen_since: Arc<Mutex<Vec<u64>>>,
+}
 
 impl Ordered for Counting {
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
         let mut request = ExportTraceServiceRequest::decode(request)?;
-        let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-        for span in scopes.flat_map(|scope| &mut scope.spans) {
-            self.0 += 1;
-            span.name = format!("{}{}", span.name, self.0);
+        for scope in request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans) {
+            let before = scope.spans.len();
+            scope.spans.retain(|span| span.name != "old");
+            self.left_out += (before - scope.spans.len()) as u64;
+            for span in &mut scope.spans {
+                self.spans += 1;
+                span.name = format!("{}{}", span.name, self.spans);
+            }
         }
         Ok(request.encode_to_vec().into())
     }
+
+    fn seen_since(&mut self, unix_nano: u64) {
+        self.seen_since.lock().unwrap().push(unix_nano);
+    }
+
+    fn left_out(&mut self) -> Vec<Unfit> {
+        let items = std::mem::take(&mut self.left_out);
+        if items == 0 { Vec::new() } else { vec![Unfit { items, reason: "it is old".into() }] }
+    }
 }
 
-pub(super) fn counting() -> Box<dyn Ordered> {
-    Box::new(Counting(0))
+pub(super) fn counting(seen_since: &Arc<Mutex<Vec<u64>>>) -> Box<dyn Ordered> {
+    Box::new(Counting { spans: 0, left_out: 0, seen_since: seen_since.clone() })
 }
 
 #[tokio::test]
@@ -31,4 +48,45 @@ async fn requests_pass_what_keeps_their_order_once_each_also_where_they_do_not_f
     bench.frames.frames.lock().unwrap().extend([frame(Signal::Metrics, "x"), frame(Signal::Traces, "d")]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a1", "b2", "c3", "d4"], "what came before the cursor is known again, and not sent");
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_told_once_also_where_nothing_else_came_with_it_and_is_not_told_again_by_learning() {
+    let bench = Bench::new(Sink { counts: true, largest: Some(1), ..Sink::default() }, &["a", "old"]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "old", "c", "old"]));
+    bench.run().await;
+    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "d"));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a1", "b2", "c3", "d4"]);
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (4, 3));
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let letter = |(_, letter): &(String, Vec<u8>)| {
+        let letter: serde_json::Value = serde_json::from_slice(letter).unwrap();
+        (letter["reason"].clone(), letter["items"].as_u64().unwrap())
+    };
+    let told: Vec<_> = letters.iter().map(letter).collect();
+    assert!(told.iter().all(|(reason, _)| reason == "it is old"), "{told:?}");
+    assert_eq!(told.iter().map(|(_, items)| items).sum::<u64>(), 3);
+}
+
+#[tokio::test]
+async fn what_keeps_order_is_told_since_when_it_sees_all_also_over_a_restart() {
+    let bench = Bench::new(Sink { counts: true, ..Sink::default() }, &["a"]);
+    let now = || {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        u64::try_from(since.as_nanos()).unwrap()
+    };
+    let before = now();
+    bench.run().await;
+    let first = bench.target.seen_since.lock().unwrap()[0];
+    assert!((before..=now()).contains(&first), "at first, since it began");
+    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
+    bench.run().await;
+    // What is received in an hour is seen from ten minutes before it on.
+    let hour = 3_600_000_000_000;
+    let received_unix_nano = i64::try_from(first + hour).unwrap();
+    bench.frames.frames.lock().unwrap().push(Frame { received_unix_nano, ..frame(Signal::Traces, "c") });
+    bench.run().await;
+    assert_eq!(*bench.target.seen_since.lock().unwrap(), [first, first, first + hour - 600_000_000_000]);
 }
