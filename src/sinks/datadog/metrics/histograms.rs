@@ -8,8 +8,15 @@ use crate::sinks::temporality::marks;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
 
-const TOO_MANY: &str = "it counts more values than a distribution can hold";
-const NOT_ASCENDING: &str = "its bounds do not ascend";
+/// Why a histogram is none of Datadog's.
+fn too_many(found: impl std::fmt::Display) -> String {
+    format!("expected at most {VALUES_MAX} values, which a distribution can hold, found {found}")
+}
+
+/// A least or greatest value; senders that have none write what is not finite.
+fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite())
+}
 
 /// What is known of a histogram's values.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +49,7 @@ pub(super) fn map(
         }
         match histogram(settings, context, point, output) {
             Ok(()) => output.end_point(),
-            Err(reason) => output.end_unfit_point(&reason),
+            Err(reason) => output.end_unfit_point(context, &point.attributes, &reason),
         }
     }
 }
@@ -59,16 +66,16 @@ fn histogram(
     let sum = point.sum.unwrap_or_default();
     let known = Known {
         exact: (unless(marks::INEXACT) && sum.is_finite()).then_some((point.count, sum)),
-        min: point.min.filter(|_| unless(marks::MIN_IS_OLD)),
-        max: point.max.filter(|_| unless(marks::MAX_IS_OLD)),
+        min: finite(point.min).filter(|_| unless(marks::MIN_IS_OLD)),
+        max: finite(point.max).filter(|_| unless(marks::MAX_IS_OLD)),
     };
-    let told = if is_converted { (None, None) } else { (point.min, point.max) };
+    let told = if is_converted { (None, None) } else { (finite(point.min), finite(point.max)) };
     aggregations(settings, context, &tags, point.time_unix_nano, known, told, output);
     let (counts, bounds) = (&point.bucket_counts, &point.explicit_bounds);
     let is_whole = counts.is_empty() || counts.len() == bounds.len() + 1;
     if settings.histogram_mode != HistogramMode::NoBuckets && !is_whole {
         return Err(format!(
-            "it has {} bucket counts and {} bounds; expected one count more than bounds",
+            "expected one bucket count more than bounds, found {} counts and {} bounds",
             counts.len(),
             bounds.len()
         ));
@@ -154,7 +161,7 @@ fn sketch(point: &HistogramDataPoint, known: Known) -> Result<Option<Sketch>, St
         let (lower, upper) = bounds(&explicit, number);
         total += count;
         if total > f64_of(VALUES_MAX) {
-            return Err(TOO_MANY.to_owned());
+            return Err(too_many(format_args!("{total} and more")));
         }
         let (from, to) = ends(lower, upper);
         #[expect(
@@ -162,7 +169,9 @@ fn sketch(point: &HistogramDataPoint, known: Known) -> Result<Option<Sketch>, St
             clippy::cast_sign_loss,
             reason = "a whole number within VALUES_MAX"
         )]
-        builder.spread(from, to, count as u64).map_err(|_| NOT_ASCENDING.to_owned())?;
+        builder
+            .spread(from, to, count as u64)
+            .map_err(|_| format!("expected bounds that ascend, found {from} before {to}"))?;
         if count > 0.0 {
             lowest = lowest.or(Some(lower));
             highest = upper;
@@ -203,12 +212,12 @@ fn put_exact(sketch: &mut Sketch, known: Known) {
 /// The least and the greatest value, where they are of the time since the last point; else they bound what the buckets say.
 fn put_extremes(sketch: &mut Sketch, point: &HistogramDataPoint, known: Known) {
     let basic = &mut sketch.basic;
-    basic.min = match (known.min, point.min) {
+    basic.min = match (known.min, finite(point.min)) {
         (Some(min), _) => min,
         (None, Some(min)) => greater(min, basic.min),
         (None, None) => basic.min,
     };
-    basic.max = match (known.max, point.max) {
+    basic.max = match (known.max, finite(point.max)) {
         (Some(max), _) => max,
         (None, Some(max)) => -greater(-max, -basic.max),
         (None, None) => basic.max,
@@ -234,7 +243,7 @@ pub(super) fn map_exponential(
         }
         match exponential(settings, context, point, output) {
             Ok(()) => output.end_point(),
-            Err(reason) => output.end_unfit_point(&reason),
+            Err(reason) => output.end_unfit_point(context, &point.attributes, &reason),
         }
     }
 }
@@ -256,20 +265,21 @@ fn exponential(
         negative: half(point.negative.as_ref()),
     };
     if !histogram.fits() {
-        return Err(TOO_MANY.to_owned());
+        return Err(too_many(point.count));
     }
     let tags = context.tags(&point.attributes);
     let sum = point.sum.unwrap_or_default();
     let exact = sum.is_finite().then_some((point.count, sum));
-    let known = Known { exact, min: point.min, max: point.max };
-    aggregations(settings, context, &tags, point.time_unix_nano, known, (point.min, point.max), output);
+    let (min, max) = (finite(point.min), finite(point.max));
+    let known = Known { exact, min, max };
+    aggregations(settings, context, &tags, point.time_unix_nano, known, (min, max), output);
     let Some(mut sketch) = histogram.sketch()? else { return Ok(()) };
     put_exact(&mut sketch, known);
     if let Some((1, sum)) = exact {
         (sketch.basic.min, sketch.basic.max) = (sum, sum);
     }
-    sketch.basic.min = point.min.unwrap_or(sketch.basic.min);
-    sketch.basic.max = point.max.unwrap_or(sketch.basic.max);
+    sketch.basic.min = min.unwrap_or(sketch.basic.min);
+    sketch.basic.max = max.unwrap_or(sketch.basic.max);
     output.sketch(context, &tags, point.time_unix_nano, &sketch);
     Ok(())
 }

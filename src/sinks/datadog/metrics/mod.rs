@@ -3,6 +3,7 @@
 //! stage [`crate::sinks::temporality`], which marks what it changed.
 
 mod histograms;
+mod name;
 mod numbers;
 mod origin;
 mod output;
@@ -21,6 +22,7 @@ pub use settings::{HistogramMode, MetricsSettings};
 use super::resource::{self, Place};
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::{Mapped, Payload};
+use crate::sinks::temporality::EXPONENTIAL_TOTAL;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -115,21 +117,21 @@ fn map_metric(settings: &MetricsSettings, metric: &Metric, context: &Context<'_>
         Some(Data::Gauge(gauge)) => numbers::map(settings, context, Kind::Gauge, &gauge.data_points, output),
         Some(Data::Sum(sum)) => match kind_of(settings, sum) {
             Ok(kind) => numbers::map(settings, context, kind, &sum.data_points, output),
-            Err(reason) => output.unfit(sum.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], sum.data_points.len(), reason),
         },
         Some(Data::Histogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
             Ok(()) => histograms::map(settings, context, &histogram.data_points, output),
-            Err(reason) => output.unfit(histogram.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], histogram.data_points.len(), reason),
         },
         Some(Data::ExponentialHistogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
             Ok(()) => histograms::map_exponential(settings, context, &histogram.data_points, output),
-            Err(reason) => output.unfit(histogram.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], histogram.data_points.len(), reason),
         },
         Some(Data::Summary(summary)) => summaries::map(settings, context, &summary.data_points, output),
     }
 }
 
-const NO_TEMPORALITY: &str = "its aggregation temporality is not set; expected delta or cumulative";
+const NO_TEMPORALITY: &str = "expected an aggregation temporality, delta or cumulative, found none";
 
 fn kind_of(settings: &MetricsSettings, sum: &Sum) -> Result<Kind, &'static str> {
     match sum.aggregation_temporality() {
@@ -145,9 +147,7 @@ fn kind_of(settings: &MetricsSettings, sum: &Sum) -> Result<Kind, &'static str> 
 fn is_delta(temporality: i32) -> Result<(), &'static str> {
     match AggregationTemporality::try_from(temporality) {
         Ok(AggregationTemporality::Delta) => Ok(()),
-        Ok(AggregationTemporality::Cumulative) => {
-            Err("Datadog takes no cumulative exponential histograms; set the sender's temporality preference to delta")
-        }
+        Ok(AggregationTemporality::Cumulative) => Err(EXPONENTIAL_TOTAL),
         _ => Err(NO_TEMPORALITY),
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn map(
             number(settings, context, kind, point, value, output);
             output.end_point();
         } else {
-            output.unfit(1, "its value is not a finite number");
+            let reason = format!("expected a finite number, found {value}");
+            output.end_unfit_point(context, &point.attributes, &reason);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What a request becomes: series and sketches by intake, and what fits into neither.
 
-use super::tags;
 use super::wire::{Dogsketch, Kind, Metadata, Point, Resource, Series, Sketches};
 use super::writer::Writer;
 use super::{SERIES, SKETCHES};
+use super::{name, tags};
 use crate::sinks::datadog::sketch::Sketch;
 use crate::sinks::delivery::{Mapped, Unfit};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -14,6 +14,12 @@ const SERIES_BYTES_MAX: usize = 2 << 20;
 const POINTS_MAX: usize = 10_000;
 /// Not compressed; the intake takes as much as 2.5 MB compressed, 4 MB not.
 const SKETCHES_BYTES_MAX: usize = 3 << 20;
+/// Reasons that are told of one request; what there is beyond is told as others.
+const REASONS_MAX: usize = 20;
+/// Tags by which a point is told from others, to people.
+const TAGS_TOLD: usize = 3;
+/// And how much of each.
+const TAG_TOLD: usize = 60;
 
 /// What all points of a metric share.
 pub(super) struct Context<'a> {
@@ -29,6 +35,18 @@ impl Context<'_> {
     /// Tags of a point.
     pub(super) fn tags(&self, attributes: &[KeyValue]) -> Vec<String> {
         tags::point(attributes, self.resource, self.shared)
+    }
+
+    /// Which point it is, for people: ` of host "web-1" (route:/buy, …)`.
+    fn place(&self, attributes: &[KeyValue]) -> String {
+        let tags = self.tags(attributes);
+        let mut told: Vec<String> =
+            tags.iter().take(TAGS_TOLD).map(|tag| tag.chars().take(TAG_TOLD).collect()).collect();
+        if tags.len() > TAGS_TOLD {
+            told.push("…".to_owned());
+        }
+        let host = if self.host.is_empty() { String::new() } else { format!(" of host {:?}", self.host) };
+        if told.is_empty() { host } else { format!("{host} ({})", told.join(", ")) }
     }
 }
 
@@ -47,12 +65,30 @@ pub(super) struct Sample<'a> {
 pub(super) struct Output {
     series: Writer,
     sketches: Writer,
-    unfit: Vec<Unfit>,
+    unfit: Vec<Misfit>,
+    /// Points beyond those.
+    others: u64,
     /// Whether the point at hand has become a series, and a sketch.
     is_series: bool,
     is_sketch: bool,
     /// Points that became nothing, though nothing is wrong with them.
     silent: u64,
+}
+
+/// Points of a metric that cannot be mapped for the same reason.
+struct Misfit {
+    metric: String,
+    reason: String,
+    /// The first of them.
+    place: String,
+    items: u64,
+}
+
+impl Misfit {
+    fn told(self) -> Unfit {
+        let Misfit { metric, reason, place, items } = self;
+        Unfit { items, reason: format!("metric {metric:?}{place}: {reason}") }
+    }
 }
 
 /// Seconds, as both intakes have times.
@@ -66,6 +102,7 @@ impl Output {
             series: Writer::new(SERIES, SERIES_BYTES_MAX, POINTS_MAX),
             sketches: Writer::new(SKETCHES, SKETCHES_BYTES_MAX, POINTS_MAX),
             unfit: Vec::new(),
+            others: 0,
             is_series: false,
             is_sketch: false,
             silent: 0,
@@ -78,7 +115,7 @@ impl Output {
         let is_number_of_values = [".count", ".bucket"].contains(&sample.suffix);
         let mut series = Series {
             resources: Vec::new(),
-            metric: format!("{}{}", context.name, sample.suffix),
+            metric: name::shortened(context.name, sample.suffix),
             tags: Vec::with_capacity(sample.tags.len()),
             points: vec![Point { value: sample.value, timestamp: seconds(sample.time_unix_nano) }],
             kind: sample.kind.into(),
@@ -122,7 +159,7 @@ impl Output {
             counts: sketch.counts(),
         };
         self.sketches.push(&Sketches {
-            metric: context.name.to_owned(),
+            metric: name::shortened(context.name, ""),
             host: context.host.to_owned(),
             tags: tags.to_vec(),
             sketches: vec![dogsketch],
@@ -141,20 +178,25 @@ impl Output {
     }
 
     /// Ends a point that has not become what it should. What it has become is sent all the same; the point is counted here.
-    pub(super) fn end_unfit_point(&mut self, reason: &str) {
+    pub(super) fn end_unfit_point(&mut self, context: &Context<'_>, attributes: &[KeyValue], reason: &str) {
         (self.is_series, self.is_sketch) = (false, false);
-        self.unfit(1, reason);
+        self.unfit(context, attributes, 1, reason);
     }
 
-    /// Points that cannot be mapped.
-    pub(super) fn unfit(&mut self, points: usize, reason: &str) {
+    /// Points of a metric that cannot be mapped; the attributes are those of the first.
+    pub(super) fn unfit(&mut self, context: &Context<'_>, attributes: &[KeyValue], points: usize, reason: &str) {
         let items = points as u64;
         if items == 0 {
             return;
         }
-        match self.unfit.iter_mut().find(|unfit| unfit.reason == reason) {
-            Some(unfit) => unfit.items += items,
-            None => self.unfit.push(Unfit { items, reason: reason.to_owned() }),
+        let same = |unfit: &&mut Misfit| unfit.metric == context.name && unfit.reason == reason;
+        if let Some(unfit) = self.unfit.iter_mut().find(same) {
+            unfit.items += items;
+        } else if self.unfit.len() < REASONS_MAX {
+            let (metric, reason) = (context.name.to_owned(), reason.to_owned());
+            self.unfit.push(Misfit { metric, reason, place: context.place(attributes), items });
+        } else {
+            self.others += items;
         }
     }
 
@@ -165,6 +207,10 @@ impl Output {
         if let Some(first) = payloads.first_mut() {
             first.items += self.silent;
         }
-        Mapped { payloads, unfit: self.unfit }
+        let mut unfit: Vec<Unfit> = self.unfit.into_iter().map(Misfit::told).collect();
+        if self.others > 0 {
+            unfit.push(Unfit { items: self.others, reason: "and others".to_owned() });
+        }
+        Mapped { payloads, unfit }
     }
 }

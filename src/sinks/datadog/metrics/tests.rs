@@ -2,9 +2,10 @@ use super::*;
 use crate::sinks::delivery::Unfit;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, NumberDataPoint,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, NumberDataPoint,
 };
 use wire::{Resource, Series};
 
@@ -59,7 +60,77 @@ fn a_device_is_a_resource_and_no_tag() {
 fn what_is_no_finite_number_is_told_and_costs_nothing_beside_it() {
     let mapped = mapped(vec![gauge(&[f64::NAN, 1.0, f64::INFINITY, 2.0], &[])]);
     assert_eq!(mapped.payloads[0].items, 2);
-    assert_eq!(mapped.unfit, [Unfit { items: 2, reason: "its value is not a finite number".into() }]);
+    let told = |found: &str| Unfit {
+        items: 1,
+        reason: format!("metric \"m\" of host \"own\": expected a finite number, found {found}"),
+    };
+    assert_eq!(mapped.unfit, [told("NaN"), told("inf")]);
+}
+
+#[test]
+fn what_is_told_of_a_point_says_which_it_is_and_there_is_an_end_to_it() {
+    let attributes = [("route", "/buy"), ("method", "POST"), ("status", "200"), ("zone", "a")];
+    let reason = |mapped: &Mapped| mapped.unfit[0].reason.clone();
+    let named = mapped(vec![gauge(&[f64::NAN], &attributes)]);
+    let expected =
+        "metric \"m\" of host \"own\" (route:/buy, method:POST, status:200, …): expected a finite number, found NaN";
+    assert_eq!(reason(&named), expected);
+    let many = (0..30).map(|number| Metric { name: format!("m{number}"), ..gauge(&[f64::NAN; 2], &[]) });
+    let mapped = mapped(many.collect());
+    assert_eq!((mapped.unfit.len(), mapped.unfit.iter().map(|unfit| unfit.items).sum::<u64>()), (21, 60));
+    assert_eq!(mapped.unfit[20], Unfit { items: 20, reason: "and others".into() });
+}
+
+/// Senders that have no value write what is less and greater than any.
+#[test]
+fn extremes_that_are_no_finite_numbers_are_as_none() {
+    let point = |min, max| HistogramDataPoint {
+        time_unix_nano: 7_000_000_000,
+        count: 3,
+        sum: Some(6.0),
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![1.5],
+        min,
+        max,
+        ..HistogramDataPoint::default()
+    };
+    let of = |point| {
+        let data = Data::Histogram(Histogram { data_points: vec![point], aggregation_temporality: 1 });
+        mapped(vec![Metric { name: "h".into(), data: Some(data), ..Metric::default() }])
+    };
+    let none = of(point(None, None));
+    assert_eq!(none.payloads[0].items, 1);
+    for (min, max) in [(f64::INFINITY, f64::NEG_INFINITY), (f64::NAN, f64::NAN)] {
+        assert_eq!(of(point(Some(min), Some(max))), none);
+    }
+    let exponential = |min, max| {
+        let positive = Some(Buckets { offset: 0, bucket_counts: vec![1, 2] });
+        let point =
+            ExponentialHistogramDataPoint { count: 3, sum: Some(6.0), positive, min, max, ..Default::default() };
+        let data = ExponentialHistogram { data_points: vec![point], aggregation_temporality: 1 };
+        mapped(vec![Metric { name: "e".into(), data: Some(Data::ExponentialHistogram(data)), ..Metric::default() }])
+    };
+    assert_eq!(exponential(Some(f64::NAN), Some(f64::INFINITY)), exponential(None, None));
+}
+
+#[test]
+fn histograms_that_are_none_say_what_was_expected() {
+    let told = |bucket_counts, explicit_bounds| {
+        let point = HistogramDataPoint { bucket_counts, explicit_bounds, ..HistogramDataPoint::default() };
+        let data = Data::Histogram(Histogram { data_points: vec![point], aggregation_temporality: 1 });
+        let mapped = mapped(vec![Metric { name: "h".into(), data: Some(data), ..Metric::default() }]);
+        assert_eq!((mapped.payloads.len(), mapped.unfit.len(), mapped.unfit[0].items), (0, 1, 1));
+        mapped.unfit[0].reason.clone()
+    };
+    let of = "metric \"h\" of host \"own\": expected";
+    assert_eq!(
+        told(vec![1, 2], vec![]),
+        format!("{of} one bucket count more than bounds, found 2 counts and 0 bounds")
+    );
+    assert_eq!(told(vec![0, 1, 0], vec![5.0, 1.0]), format!("{of} bounds that ascend, found 5 before 1"));
+    let most = 4096 * 65_535_u64;
+    let many = format!("{of} at most {most} values, which a distribution can hold, found {} and more", most + 1);
+    assert_eq!(told(vec![most + 1, 0], vec![1.0]), many);
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Names of metrics, within what Datadog takes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Characters that a name may have, by Datadog's rules for names of metrics. What it does with a longer one it does not say.
+const NAME_MAX: usize = 200;
+/// Digits that stand for what was cut off.
+const DIGITS: usize = 16;
+
+/// A name with what follows it. Where that is too long, the name ends in a digest of all of it, so that two that only differ
+/// at their ends stay two metrics.
+pub(super) fn shortened(name: &str, suffix: &str) -> String {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if name.len() + suffix.len() <= NAME_MAX || name.chars().count() + suffix.len() <= NAME_MAX {
+        return format!("{name}{suffix}");
+    }
+    let kept: String = name.chars().take(NAME_MAX - suffix.len() - DIGITS - 1).collect();
+    let short = format!("{kept}_{:0DIGITS$x}{suffix}", xxh3_64(name.as_bytes()));
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            metric = name,
+            becomes = short,
+            "Datadog takes names of metrics up to {NAME_MAX} characters: longer ones are cut, and end in a digest (said once)"
+        );
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_stay_apart() {
+        assert_eq!(shortened("m", ".count"), "m.count");
+        let long = "n".repeat(200);
+        assert_eq!(shortened(&long, ""), long);
+        let one = shortened(&format!("{long}1"), ".count");
+        let other = shortened(&format!("{long}2"), ".count");
+        assert_eq!((one.len(), other.len(), one == other), (200, 200, false));
+        assert!(one.starts_with(&"n".repeat(177)) && one.ends_with(".count"), "{one}");
+        assert_eq!(one, shortened(&format!("{long}1"), ".count"), "always the same");
+        // Characters count, not bytes.
+        assert_eq!(shortened(&"ü".repeat(200), ""), "ü".repeat(200));
+        assert_eq!(shortened(&"ü".repeat(201), "").chars().count(), 200);
+    }
+}
