@@ -68,7 +68,6 @@ fn settings(way: Way, address: &str, compression: Compression) -> DatadogSetting
         metrics,
         delta: DeltaSettings::default(),
         host_metadata: HostMetadataSettings::default(),
-        started_unix_nano: 0,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::fault::hint;
 use crate::sinks::datadog::host_metadata::HostMetadataSettings;
 use crate::sinks::datadog::metrics::{HistogramMode, MetricsSettings};
 use crate::sinks::datadog::traces::TraceSettings;
-use crate::sinks::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way, now_unix_nano};
+use crate::sinks::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
 use crate::sinks::settings::{RetrySettings, Secret};
 use crate::sinks::temporality::Initial;
 use regex::Regex;
@@ -65,19 +65,7 @@ pub(super) fn read(
     refuse(reading, &map);
     let client = common::http_client(reading, &map, TIMEOUT);
     map.finish();
-    let started_unix_nano = now_unix_nano();
-    Some(DatadogSettings {
-        way,
-        api_key: api_key?,
-        endpoints,
-        api,
-        client,
-        traces,
-        metrics,
-        delta,
-        host_metadata,
-        started_unix_nano,
-    })
+    Some(DatadogSettings { way, api_key: api_key?, endpoints, api, client, traces, metrics, delta, host_metadata })
 }
 
 /// The section's `endpoint`, while the section is read for itself later.

@@ -66,10 +66,10 @@ metrics:
 traces: {ignore_resources: [\"GET /health\"], span_name_remappings: {a: b}, span_name_as_resource_name: true,
   compute_stats_by_span_kind: true, compute_top_level_by_span_kind: true, peer_tags_aggregation: true, peer_tags: [a], trace_buffer: 9}
 logs: {use_compression: true, compression_level: 6, batch_wait: 5}
-host_metadata: {enabled: false, hostname_source: config_or_system, tags: [\"a:b\"], reporter_period: 30m}
+host_metadata: {enabled: false, hostname_source: config_or_system, tags: [\"a:b\"], reporter_period: 10m}
 timeout: 3s
 compression: zstd
-retry_on_failure: {enabled: true}
+retry_on_failure: {enabled: true, max_interval: 7s}
 sending_queue: {num_consumers: 2}
 max_idle_conns: 3",
     ));
@@ -91,6 +91,47 @@ max_idle_conns: 3",
     assert_eq!((traces.hostname.as_str(), traces.ignore_resources[0].as_str()), ("web-1", "GET /health"));
     assert_eq!((traces.span_name_remappings["a"].as_str(), traces.peer_tags.as_slice()), ("b", &["a".to_owned()][..]));
     assert!(traces.span_name_as_resource_name && traces.compute_top_level_by_span_kind);
+    let hosts = &settings.host_metadata;
+    assert_eq!(
+        (hosts.enabled, hosts.from_first_resource, hosts.tags.as_slice()),
+        (false, false, &["a:b".to_owned()][..])
+    );
+    assert_eq!((hosts.reporter_period, hosts.retry.max_interval), (Duration::from_mins(10), Duration::from_secs(7)));
+}
+
+#[test]
+fn datadog_is_told_of_hosts_unless_that_is_off_and_what_is_odd_is_noted() {
+    let config = good(&file("metrics", &format!("api: {{key: {KEY}}}")));
+    let hosts = &datadog_of(&config).host_metadata;
+    assert_eq!((hosts.enabled, hosts.from_first_resource, hosts.tags.len()), (true, false, 0));
+    assert_eq!(hosts.reporter_period, Duration::from_mins(30));
+    let odd = "api: {key: 0123456789abcdef0123456789abcdef01234567}\nhost_metadata: {hostname_source: first_resource}";
+    let config = good(&file("metrics", odd));
+    assert!(datadog_of(&config).host_metadata.from_first_resource);
+    let notes: Vec<&str> = config.notes.iter().map(String::as_str).filter(|note| note.contains("datadog")).collect();
+    assert_eq!(
+        notes,
+        [
+            "c.yaml:4: exporters.datadog.api.key: has 40 digits, and Datadog's API keys have 32: is it an application key, or cut? \
+             (it is not shown)",
+            "c.yaml:5: exporters.datadog.host_metadata.hostname_source: calls this machine by the name of whichever host sends \
+             first; resources with `datadog.host.use_as_metadata: true` tell of their own hosts",
+        ]
+    );
+    let told = faults(&file(
+        "metrics",
+        &format!("api: {{key: {KEY}}}\nhost_metadata: {{reporter_period: 1m, hostname_source: dns, tag: a}}"),
+    ));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:5: exporters.datadog.host_metadata.hostname_source: expected one of config_or_system, first_resource, found \
+             text \"dns\"",
+            "c.yaml:5: exporters.datadog.host_metadata.reporter_period: expected 5m or more, found 1m",
+            "c.yaml:5: exporters.datadog.host_metadata.tag: unknown key; known are enabled, hostname_source, reporter_period, \
+             tags; did you mean \"tags\"?",
+        ]
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) struct Tags {
 pub(super) struct Gohai {
     pub(super) cpu: Fields,
     /// File systems, of which nobody tells.
-    filesystem: [(); 0],
+    pub(super) filesystem: [(); 0],
     pub(super) memory: Fields,
     pub(super) network: Fields,
     pub(super) platform: Fields,
