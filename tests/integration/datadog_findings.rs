@@ -20,6 +20,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// OTLP's number of a span that asks another service.
 const CLIENT: i32 = 3;
 const EVENTS: &str = "/api/v1/events";
+const BUDGET: &str = "detail: {match: \"GET /products/*\", limit: 100ms}";
 /// As long as an evaluation may take on a busy machine.
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -63,6 +64,23 @@ struct Event {
     alert_type: String,
     aggregation_key: String,
     source_type_name: String,
+}
+
+/// Which finding an event is of, and what became of it.
+fn keys(events: &[Event]) -> BTreeSet<(String, String)> {
+    events.iter().map(|event| (event.aggregation_key.clone(), event.alert_type.clone())).collect()
+}
+
+/// Datadog's intakes on loopback, and an exporter that sends there.
+async fn intake(send_to: &str) -> (Intake, String) {
+    let kept = Intake::default();
+    let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
+    let endpoint = format!("{{endpoint: \"{address}\"}}");
+    let settings = format!(
+        "send_to: {send_to}, api: {{key: {KEY}}}, hostname: web-1, compression: none, metrics: {endpoint}, logs: {endpoint}, traces: \
+         {endpoint}, sending_queue: {{batch: {{flush_timeout: 20ms}}}}, retry_on_failure: {{initial_interval: 50ms}}"
+    );
+    (kept, settings)
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,20 +154,16 @@ fn has(tags: &[String], wanted: &[&str]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     let _turn = heavy().await;
-    let kept = Intake::default();
-    let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
-    let endpoint = format!("{{endpoint: \"{address}\"}}");
-    let settings = format!(
-        "api: {{key: {KEY}}}, hostname: web-1, compression: none, metrics: {endpoint}, logs: {endpoint}, traces: {endpoint}, \
-         sending_queue: {{batch: {{flush_timeout: 20ms}}}}, retry_on_failure: {{initial_interval: 50ms}}"
-    );
+    let (kept, settings) = intake("intake").await;
+    let (beside_otlp, settings_of_otlp) = intake("otlp").await;
     let setup = Setup::default()
         .performance("metrics_flush_interval: 1s")
-        .performance("budgets: {api: {detail: {match: \"GET /products/*\", limit: 100ms}}}")
+        .performance(&format!("budgets: {{api: {{{BUDGET}, other: {{match: \"GET /never\", limit: 1s}}}}}}"))
         .performance("findings: {api_budget: {samples_min: 10, for: 0s}, slow_statement: {for: 0s}}")
         .exporter_aside("datadog", &settings)
+        .exporter_aside("datadog/otlp", &settings_of_otlp)
         .pipeline("metrics/derived", "receivers: [performance], exporters: [datadog]")
-        .pipeline("logs/derived", "receivers: [performance], exporters: [datadog]");
+        .pipeline("logs/derived", "receivers: [performance], exporters: [datadog, datadog/otlp]");
     let server = Server::start(setup).await;
     visits(&server, 0).await;
 
@@ -176,10 +190,12 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     // Each is told once as an event, also those that were put off, and once as a log.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let told = events(&kept);
-    let keys = |events: &[Event]| -> BTreeSet<(String, String)> {
-        events.iter().map(|event| (event.aggregation_key.clone(), event.alert_type.clone())).collect()
-    };
     assert_eq!(keys(&told).len(), told.len(), "an event a change: {told:#?}");
+    until("the same beside OTLP", WITHIN, || async {
+        let beside = events(&beside_otlp);
+        if keys(&beside) == keys(&events(&kept)) { Ok(()) } else { Err(format!("{beside:#?}")) }
+    })
+    .await;
     assert_eq!(kept.lock().unwrap().put_off, 2, "some were put off");
     assert_eq!(logs(&kept).len(), told.len(), "a log beside each");
 
@@ -203,8 +219,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         Ok(series.len())
     })
     .await;
-    // As everywhere in Datadog's mapping, what running totals have when they are first seen is not counted: of counters
-    // beyond a metric's first point, and of histograms.
+    // As everywhere in Datadog's mapping, what a histogram has when it is first seen is not counted.
     visits(&server, 100).await;
     let of = ["service:shop", "span.name:SELECT shop", "span.kind:SPAN_KIND_CLIENT"];
     let durations = until("calls and durations of spans", WITHIN, || async {
@@ -216,9 +231,25 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         let counter = series.filter(|series| series.name == "traces.span.metrics.calls" && has(&series.tags, &of));
         let counted: i64 = distribution.map(|sketch| sketch.count).sum();
         let calls: f64 = counter.map(|series| double(&series.value)).sum();
-        if counted == 30 && calls.to_string() == "30" { Ok(counted) } else { Err(format!("{counted}, {calls}")) }
+        if counted == 30 && calls.to_string() == "60" { Ok(counted) } else { Err(format!("{counted}, {calls}")) }
     })
     .await;
+    // A budget that is taken away fires no more, and its event ends where it began.
+    let without =
+        std::fs::read_to_string(server.config()).expect("the configuration").replace(&format!("{BUDGET}, "), "");
+    std::fs::write(server.config(), without).expect("written");
+    server.signal("HUP");
+    for way in [&kept, &beside_otlp] {
+        let over = until("the end of a finding", WITHIN, || async {
+            let events = events(way);
+            let over = events.iter().find(|event| has(&event.tags, &["pipeline:api_budget", "state:resolved"]));
+            over.cloned().ok_or(format!("{events:#?}"))
+        })
+        .await;
+        assert_eq!(over.aggregation_key, budget.aggregation_key);
+        assert_eq!((over.alert_type.as_str(), over.priority.as_str()), ("success", "low"));
+        assert!(over.title.starts_with("Resolved: "), "{over:#?}");
+    }
     println!(
         "Datadog: {} events and as many logs of findings, {found} values of derived series, {durations} calls in a distribution",
         told.len()

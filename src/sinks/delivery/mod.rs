@@ -275,7 +275,7 @@ impl Delivery {
             }
         };
         if courier.is_past_bound(&part) {
-            courier.dropped(part.items);
+            courier.dropped(part.items + part.left_out.iter().map(|unfit| unfit.items).sum::<u64>());
             batch.upto = position;
             return true;
         }

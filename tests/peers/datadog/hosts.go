@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/inframetadata"
-	"github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/inframetadata/payload"
+	hostpayload "github.com/DataDog/datadog-agent/pkg/opentelemetry-mapping-go/inframetadata/payload"
 	"github.com/DataDog/gohai/cpu"
 	"github.com/DataDog/gohai/memory"
 	"github.com/DataDog/gohai/network"
@@ -31,9 +31,9 @@ func init() {
 }
 
 // pushed keeps what a reporter gives.
-type pushed struct{ payloads []payload.HostMetadata }
+type pushed struct{ payloads []hostpayload.HostMetadata }
 
-func (p *pushed) Push(_ context.Context, md payload.HostMetadata) error {
+func (p *pushed) Push(_ context.Context, md hostpayload.HostMetadata) error {
 	// As the exporter's own pusher: what has no name is not told of.
 	if md.Meta.Hostname != "" {
 		p.payloads = append(p.payloads, md)
@@ -140,7 +140,7 @@ func metadata(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		md := payload.NewEmpty()
+		md := hostpayload.NewEmpty()
 		if err := json.Unmarshal(body, &md); err != nil {
 			return err
 		}

@@ -85,7 +85,8 @@ impl Hosts {
     /// Reads the resources of an OTLP request.
     pub fn see(&mut self, signal: Signal, request: &[u8]) -> Seen {
         let mut seen = Seen::default();
-        for of_resource in inner(request, 1) {
+        // Most resources say nothing of that, and shall not be decoded for it.
+        for of_resource in inner(request, 1).filter(|of_resource| names_use(of_resource)) {
             let Some(resource) = resource_of(of_resource) else { continue };
             let attributes = Attributes::of(&resource.attributes);
             match is_told_of(&attributes) {
@@ -170,6 +171,12 @@ fn inner(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
 /// The resource of spans, metrics or logs, where it can be read.
 fn resource_of(of_resource: &[u8]) -> Option<Resource> {
     inner(of_resource, 1).next().and_then(|resource| Resource::decode(resource).ok())
+}
+
+/// Whether one of its attributes is called so.
+fn names_use(of_resource: &[u8]) -> bool {
+    let mut attributes = inner(of_resource, 1).flat_map(|resource| inner(resource, 1));
+    attributes.any(|attribute| inner(attribute, 1).any(|key| key == USE.as_bytes()))
 }
 
 /// Metrics of a resource that tell of its CPU.
