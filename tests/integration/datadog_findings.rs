@@ -20,7 +20,6 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// OTLP's number of a span that asks another service.
 const CLIENT: i32 = 3;
 const EVENTS: &str = "/api/v1/events";
-const BUDGET: &str = "detail: {match: \"GET /products/*\", limit: 100ms}";
 /// As long as an evaluation may take on a busy machine.
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -158,8 +157,10 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     let (beside_otlp, settings_of_otlp) = intake("otlp").await;
     let setup = Setup::default()
         .performance("metrics_flush_interval: 1s")
-        .performance(&format!("budgets: {{api: {{{BUDGET}, other: {{match: \"GET /never\", limit: 1s}}}}}}"))
-        .performance("findings: {api_budget: {samples_min: 10, for: 0s}, slow_statement: {for: 0s}}")
+        .performance("budgets: {api: {detail: {match: \"GET /products/*\", limit: 100ms}}}")
+        .performance(
+            "findings: {api_budget: {samples_min: 10, for: 0s, keep_firing_for: 0s}, slow_statement: {for: 0s}}",
+        )
         .exporter_aside("datadog", &settings)
         .exporter_aside("datadog/otlp", &settings_of_otlp)
         .pipeline("metrics/derived", "receivers: [performance], exporters: [datadog]")
@@ -234,10 +235,9 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         if counted == 30 && calls.to_string() == "60" { Ok(counted) } else { Err(format!("{counted}, {calls}")) }
     })
     .await;
-    // A budget that is taken away fires no more, and its event ends where it began.
-    let without =
-        std::fs::read_to_string(server.config()).expect("the configuration").replace(&format!("{BUDGET}, "), "");
-    std::fs::write(server.config(), without).expect("written");
+    // A budget with more room is kept, and its event ends where it began.
+    let config = std::fs::read_to_string(server.config()).expect("the configuration");
+    std::fs::write(server.config(), config.replace("limit: 100ms", "limit: 900ms")).expect("written");
     server.signal("HUP");
     for way in [&kept, &beside_otlp] {
         let over = until("the end of a finding", WITHIN, || async {

@@ -120,7 +120,7 @@ fn received(frame: &Frame) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(frame.received_unix_nano).unwrap_or_default())
 }
 
-fn unix_nano(time: SystemTime) -> u64 {
+pub(super) fn unix_nano(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

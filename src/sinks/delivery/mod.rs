@@ -60,6 +60,8 @@ pub struct DeliverySettings {
     pub batch: BatchSettings,
     /// How many batches are under way, and how far the reader may fall behind.
     pub queue: QueueSettings,
+    /// When they were read: a reader that begins with them sees all that is received from then on.
+    pub read_at: SystemTime,
 }
 
 /// The name of the cursor of an exporter for a signal.
@@ -300,10 +302,9 @@ impl Delivery {
         if let Some(began) = known.and_then(|(_, time)| String::from_utf8(time).ok()?.parse().ok()) {
             return Ok(began);
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        memory.put(BEGAN, &name, now.to_string().as_bytes()).await?;
-        Ok(now)
+        let began = intake::unix_nano(self.courier.settings.read_at);
+        memory.put(BEGAN, &name, began.to_string().as_bytes()).await?;
+        Ok(began)
     }
 
     async fn moved_to(&mut self, upto: Position, now: bool) {

@@ -185,7 +185,7 @@ impl Bench {
             ..BatchSettings::default()
         };
         let queue = self.queue.clone();
-        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue };
+        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue, read_at: SystemTime::now() };
         let ends = Ends {
             frames: self.frames.clone(),
             target: self.target.clone(),

@@ -168,6 +168,14 @@ async fn running_totals_go_out_as_what_was_added_also_over_a_kill() {
     println!("over a kill: {:?} added to a counter, {:?} values of a distribution", added(&kept), counted(&kept));
 }
 
+async fn dead_letters(server: &Server) -> Vec<Value> {
+    until("a dead letter", Duration::from_secs(30), || async {
+        let letters = server.sql("SELECT items, reason FROM dead_letters WHERE sink = 'datadog'").await;
+        if letters.is_empty() { Err("none".to_owned()) } else { Ok(letters) }
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_once() {
     let _turn = heavy().await;
@@ -188,12 +196,7 @@ async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_onc
     until_added(&kept, &[10.0, 20.0, 30.0, 1.0, 2.0, 3.0]).await;
     // A point that was passed by a later one is no loss without a word.
     send_series(&server, start, 1, &[10]).await;
-    let letters = "SELECT items, reason FROM dead_letters WHERE sink = 'datadog'";
-    let told = until("what was too old to be told", Duration::from_secs(30), || async {
-        let letters = server.sql(letters).await;
-        if letters.is_empty() { Err("none".to_owned()) } else { Ok(letters) }
-    })
-    .await;
+    let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
     assert!(told.len() == 1 && reason.starts_with("metric \"orders\": it is no newer than the last point"), "{told:?}");
     server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
@@ -216,7 +219,7 @@ async fn the_intake_of_otlp_gets_no_running_totals_of_exponential_histograms_and
     post_metrics(&server, json!([of("total", 2), of("delta", 1)])).await;
     server.until_number("SELECT sum(sent_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
     server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
-    let told = server.sql("SELECT reason FROM dead_letters WHERE sink = 'datadog'").await;
+    let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
     assert!(reason.contains("\"total\"") && reason.contains("temporality preference to delta"), "{told:?}");
     let bodies = kept.lock().unwrap().clone();

@@ -9,7 +9,7 @@ use crate::sinks::settings::{
     BatchSettings, ClientSettings, Compression, QueueSettings, RateSettings, RetrySettings, Secret,
 };
 use http::Uri;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What stands in place of `auth`.
 pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place, or \
@@ -122,7 +122,7 @@ pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {
 /// How a target is delivered to: `retry_on_failure` and `sending_queue`.
 pub(super) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
     let (batch, queue) = queue(reading, map);
-    DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue }
+    DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue, read_at: SystemTime::now() }
 }
 
 /// `sending_queue`: the log is the queue, on disk and always on. What it says bounds how far this target may lie behind.
