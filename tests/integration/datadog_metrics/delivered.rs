@@ -215,7 +215,10 @@ async fn the_intake_of_otlp_gets_no_running_totals_of_exponential_histograms_and
             "zeroCount": "0", "positive": {"offset": 0, "bucketCounts": ["1"]}})
     };
     let now = now_unix_nano();
-    let of = |name: &str, temporality: i32| json!({"name": name, "exponentialHistogram": {"aggregationTemporality": temporality, "dataPoints": [point(now)]}});
+    let of = |name: &str, temporality: i32| {
+        let points = json!({"aggregationTemporality": temporality, "dataPoints": [point(now)]});
+        json!({"name": name, "exponentialHistogram": points})
+    };
     post_metrics(&server, json!([of("total", 2), of("delta", 1)])).await;
     server.until_number("SELECT sum(sent_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
     server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
