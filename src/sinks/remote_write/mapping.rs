@@ -8,6 +8,7 @@ use super::settings::RemoteWriteSettings;
 use crate::model::scrape::FamilyKind;
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::Unfit;
+use crate::sinks::temporality::count_points;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -98,11 +99,11 @@ impl Mapping {
         let Some(data) = &metric.data else { return };
         let (kind, of_type) = kinds(data);
         let Some(name) = self.naming.family(metric, kind) else {
-            collected.unfit(metric, "nothing of its name is left in Prometheus", points_of(data));
+            collected.unfit(metric, "nothing of its name is left in Prometheus", count_points(data));
             return;
         };
         if let Some(reason) = temporality_fault(data) {
-            collected.unfit(metric, reason, points_of(data));
+            collected.unfit(metric, reason, count_points(data));
             return;
         }
         let mut of = OfMetric {
@@ -220,17 +221,6 @@ fn temporality_fault(data: &Data) -> Option<&'static str> {
         found if found == AggregationTemporality::Delta as i32 => Some("it is a delta, and could not be summed"),
         _ => Some("it does not say whether it is cumulative or a delta"),
     }
-}
-
-fn points_of(data: &Data) -> u64 {
-    let points = match data {
-        Data::Gauge(gauge) => gauge.data_points.len(),
-        Data::Sum(sum) => sum.data_points.len(),
-        Data::Histogram(histogram) => histogram.data_points.len(),
-        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
-        Data::Summary(summary) => summary.data_points.len(),
-    };
-    points as u64
 }
 
 /// Back from the last time, so that one that comes soon after the other adds one sample and no more.

@@ -17,4 +17,5 @@ mod to_delta;
 #[cfg(test)]
 mod tests;
 
+pub(super) use points::count_points;
 pub use to_delta::{EXPONENTIAL_TOTAL, Initial, Rules, ToDelta};

@@ -49,3 +49,15 @@ pub(super) fn clear_marks(data: &mut Data) -> bool {
         Data::Summary(summary) => all(&mut summary.data_points),
     }
 }
+
+/// How many points a metric has.
+pub(in crate::sinks) fn count_points(data: &Data) -> u64 {
+    let points = match data {
+        Data::Gauge(gauge) => gauge.data_points.len(),
+        Data::Sum(sum) => sum.data_points.len(),
+        Data::Histogram(histogram) => histogram.data_points.len(),
+        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
+        Data::Summary(summary) => summary.data_points.len(),
+    };
+    points as u64
+}

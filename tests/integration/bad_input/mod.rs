@@ -33,15 +33,17 @@ async fn send(server: &Server, case: &Case) -> Option<String> {
     answer["partialSuccess"]["errorMessage"].as_str().map(str::to_owned)
 }
 
-/// Dead letters of a sink that name the case.
+/// What is said of a case's metric: in the dead letters of a sink, or in the log where it is no sink.
 async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
+    let name = format!("{:?}", case.metric());
+    if sink == "prometheus" {
+        let log = server.log();
+        let lines = log.lines().filter(|line| line.contains("sinks::prometheus") && line.contains(&name));
+        return lines.map(str::to_owned).collect();
+    }
     let letters = server.sql(&format!("SELECT reason FROM dead_letters WHERE sink = '{sink}'")).await;
     let reasons = letters.iter().filter_map(|row| row["reason"].as_str().map(str::to_owned));
-    reasons
-        .filter(|reason| {
-            reason.starts_with(&format!("{}: ", case.metric())) || reason.contains(&format!("\"{}\"", case.metric()))
-        })
-        .collect()
+    reasons.filter(|reason| reason.contains(&name) || reason.starts_with(&format!("{}: ", case.metric()))).collect()
 }
 
 /// Every sink has dealt with every request; of items it says the same, but for what stands for none.
@@ -75,7 +77,7 @@ async fn outcome(server: &Server, sink: &str, case: &Case, seen: &Seen, wanted: 
         Told::InPart(wanted, part) => {
             found.as_deref() == Some(wanted) && letters.len() == 1 && letters[0].contains(part)
         }
-        Told::Elsewhere => found.is_none() && letters.is_empty(),
+        Told::Elsewhere | Told::AtTheDoor => found.is_none() && letters.is_empty(),
     };
     (told, is_well && (matches!(wanted, Told::Elsewhere) || seen.contains_key(&good(case))))
 }

@@ -66,12 +66,12 @@ impl Case {
         }
     }
 
-    /// What the log says while a target takes nothing, for those whose cause its operator has to know.
-    pub(crate) const fn told(self) -> Option<&'static str> {
+    /// What the log says, by one of these, while a target takes nothing whose operator has to know the cause.
+    pub(crate) const fn told(self) -> &'static [&'static str] {
         match self {
-            Case::Garbage => Some("HTML"),
-            Case::Denied => Some("right?"),
-            _ => None,
+            Case::Garbage => &["HTML", "what answers is no gRPC"],
+            Case::Denied => &["right?"],
+            _ => &[],
         }
     }
 

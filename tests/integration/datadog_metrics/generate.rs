@@ -39,8 +39,14 @@ const SCOPES: [&str; 4] = [
     "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/podmanreceiver",
 ];
 
-const NAMES: [&str; 6] =
-    ["shop.orders", "http.server.request.duration", "system.cpu.time", "jvm.gc.minor_collection_count", "", "ünïcode"];
+const NAMES: [&str; 6] = [
+    "shop.orders",
+    "http.server.request.duration",
+    "system.cpu.time",
+    "jvm.gc.minor_collection_count",
+    "9 lives",
+    "ünïcode",
+];
 
 /// How a case's exporter is set.
 #[derive(Debug, Clone)]

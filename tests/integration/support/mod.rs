@@ -68,8 +68,8 @@ pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let width = PORTS.end - PORTS.start;
-    // Two runs of the tests side by side begin at different places.
-    let begin = u16::try_from(std::process::id() % u32::from(width)).expect("less than the width");
+    // Two runs of the tests side by side begin at places far from each other, though their ids are near.
+    let begin = u16::try_from(std::process::id().wrapping_mul(641) % u32::from(width)).expect("less than the width");
     let mut taken = TAKEN.lock().expect("no test fails while it holds this");
     for _ in 0..width {
         let port = PORTS.start + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % width;

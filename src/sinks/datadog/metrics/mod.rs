@@ -22,7 +22,7 @@ pub use settings::{HistogramMode, MetricsSettings};
 use super::resource::{self, Place};
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::{Mapped, Payload};
-use crate::sinks::temporality::EXPONENTIAL_TOTAL;
+use crate::sinks::temporality::{EXPONENTIAL_TOTAL, count_points};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -112,20 +112,24 @@ fn map_scope(settings: &MetricsSettings, scope: &ScopeMetrics, of_resource: OfRe
 }
 
 fn map_metric(settings: &MetricsSettings, metric: &Metric, context: &Context<'_>, output: &mut Output) {
+    let points = metric.data.as_ref().map_or(0, count_points);
+    if !name::has_letter(&metric.name) {
+        return output.unfit(context, &[], points, "expected a letter in its name, found none");
+    }
     match &metric.data {
         None => {}
         Some(Data::Gauge(gauge)) => numbers::map(settings, context, Kind::Gauge, &gauge.data_points, output),
         Some(Data::Sum(sum)) => match kind_of(settings, sum) {
             Ok(kind) => numbers::map(settings, context, kind, &sum.data_points, output),
-            Err(reason) => output.unfit(context, &[], sum.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], points, reason),
         },
         Some(Data::Histogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
             Ok(()) => histograms::map(settings, context, &histogram.data_points, output),
-            Err(reason) => output.unfit(context, &[], histogram.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], points, reason),
         },
         Some(Data::ExponentialHistogram(histogram)) => match is_delta(histogram.aggregation_temporality) {
             Ok(()) => histograms::map_exponential(settings, context, &histogram.data_points, output),
-            Err(reason) => output.unfit(context, &[], histogram.data_points.len(), reason),
+            Err(reason) => output.unfit(context, &[], points, reason),
         },
         Some(Data::Summary(summary)) => summaries::map(settings, context, &summary.data_points, output),
     }

@@ -8,6 +8,12 @@ const NAME_MAX: usize = 200;
 /// Digits that stand for what was cut off.
 const DIGITS: usize = 16;
 
+/// Whether something of a name is left: Datadog leaves out what stands before the first letter, as the Agent's own
+/// `NormMetricNameParse` does.
+pub(super) fn has_letter(name: &str) -> bool {
+    name.bytes().any(|letter| letter.is_ascii_alphabetic())
+}
+
 /// A name with what follows it. Where that is too long, the name ends in a digest of all of it, so that two that only differ
 /// at their ends stay two metrics.
 pub(super) fn shortened(name: &str, suffix: &str) -> String {
@@ -30,6 +36,11 @@ pub(super) fn shortened(name: &str, suffix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_a_letter() {
+        assert!(has_letter("1m") && !has_letter("-") && !has_letter("") && !has_letter("ü"));
+    }
 
     #[test]
     fn long_names_are_cut_and_stay_apart() {

@@ -184,8 +184,7 @@ impl Output {
     }
 
     /// Points of a metric that cannot be mapped; the attributes are those of the first.
-    pub(super) fn unfit(&mut self, context: &Context<'_>, attributes: &[KeyValue], points: usize, reason: &str) {
-        let items = points as u64;
+    pub(super) fn unfit(&mut self, context: &Context<'_>, attributes: &[KeyValue], items: u64, reason: &str) {
         if items == 0 {
             return;
         }
