@@ -1,5 +1,7 @@
-//! HTTP clients of targets, all of one kind: no redirects, secrets never in an error.
+//! HTTP clients of targets, all of one kind: no redirects, secrets never in an error. And what an answer over HTTP means,
+//! as far as it means the same of every target.
 
+use super::delivery::Outcome;
 use super::settings::ClientSettings;
 use super::tls;
 use anyhow::Context as _;
@@ -95,17 +97,90 @@ fn humantime_of_http_date(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
-/// Whether an answer is a page for people: no target says anything by one, but what stands before it may.
-pub(super) fn is_page(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// How long it asks to wait.
+    pub(super) after: Option<Duration>,
+    /// It is a page for people: no target says anything by one, but what stands before it may.
+    pub(super) is_page: bool,
+    pub(super) body: Vec<u8>,
 }
 
-/// What is told of such an answer.
-pub(super) fn page_of(status: StatusCode) -> String {
-    format!(
-        "{status} with a page of HTML, which is no answer of the target: is its address right, or does a proxy answer?"
-    )
+/// What people are asked where an answer says nothing of what was sent: which keys of the exporter mend it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hints<'a> {
+    /// Where nobody is let in.
+    pub(super) denied: &'a str,
+    /// Where somebody else seems to answer.
+    pub(super) elsewhere: &'a str,
+}
+
+impl Answer {
+    /// An answer, with the beginning of its body.
+    pub(super) async fn of(answer: reqwest::Response) -> Answer {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Answer::read(status, &headers, beginning(answer).await)
+    }
+
+    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Answer {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_html = |text: &str| {
+            let text = text.trim_start().to_ascii_lowercase();
+            ["text/html", "<!doctype html", "<html"].iter().any(|beginning| text.starts_with(beginning))
+        };
+        let head = String::from_utf8_lossy(&body[..body.len().min(100)]);
+        Answer { status, after: retry_after(headers), is_page: is_html(kind) || is_html(&head), body }
+    }
+
+    /// What it means, as every target over HTTP has it; `told` is what it says. `None` for a success, of which each
+    /// protocol says more.
+    ///
+    /// Only what is said of the request is a verdict on it. A key, an address or a bill that is wrong today is mended
+    /// tomorrow, and the log keeps what waits for it. Nor does a page of a proxy's say anything; that something is too large
+    /// it may say for its target.
+    pub(super) fn verdict(&self, told: &str, hints: &Hints<'_>) -> Option<Outcome> {
+        let (status, after) = (self.status, self.after);
+        let reason = self.reason(told, hints);
+        Some(match status.as_u16() {
+            413 => Outcome::TooLarge(reason),
+            _ if self.is_page => Outcome::Retry { after, reason },
+            200..300 => return None,
+            300..=399 | 401..=405 | 407 | 408 | 410 | 421 | 425 | 429 | 500.. => Outcome::Retry { after, reason },
+            400 | 422 => Outcome::Malformed(reason),
+            _ => Outcome::Refused(reason),
+        })
+    }
+
+    /// The status with what is told and what people are asked.
+    fn reason(&self, told: &str, hints: &Hints<'_>) -> String {
+        let status = self.status;
+        let said = if self.is_page {
+            self.page()
+        } else if told.is_empty() {
+            status.to_string()
+        } else {
+            format!("{status}: {}", cut(told))
+        };
+        match status.as_u16() {
+            401..=403 => format!("{said} ({})", hints.denied),
+            407 => format!("{said} (does `proxy_url` have the right user and password?)"),
+            300..=399 => format!("{said} (no redirection is followed; {})", hints.elsewhere),
+            404 | 405 | 410 | 421 => format!("{said} ({})", hints.elsewhere),
+            413 => said,
+            _ if self.is_page => format!("{said} ({})", hints.elsewhere),
+            _ => said,
+        }
+    }
+
+    /// What is told of a page, in its title's words.
+    pub(super) fn page(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+        let title = title.map_or(String::new(), |(title, _)| format!(", {:?}", cut(title.trim())));
+        format!("{} with a page of HTML{title}, which is no answer of the target: does a proxy answer?", self.status)
+    }
 }
 
 /// The beginning of an answer's body.
@@ -139,5 +214,67 @@ mod tests {
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         assert!(asked("Fri, 06 Nov 2099 08:49:37 GMT").is_some_and(|wait| wait > Duration::from_secs(86_400)));
         assert_eq!(asked("soon"), None);
+    }
+
+    fn verdict(status: u16, kind: &'static str, body: &str) -> Option<Outcome> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let answer = Answer::read(StatusCode::from_u16(status).unwrap(), &headers, body.into());
+        answer.verdict(body, &Hints { denied: "is the key right?", elsewhere: "is `endpoint` right?" })
+    }
+
+    #[test]
+    fn only_what_is_said_of_a_request_is_a_verdict_on_it() {
+        let later = [
+            (302, "302 Found: said (no redirection is followed; is `endpoint` right?)"),
+            (401, "401 Unauthorized: said (is the key right?)"),
+            (402, "402 Payment Required: said (is the key right?)"),
+            (403, "403 Forbidden: said (is the key right?)"),
+            (404, "404 Not Found: said (is `endpoint` right?)"),
+            (405, "405 Method Not Allowed: said (is `endpoint` right?)"),
+            (407, "407 Proxy Authentication Required: said (does `proxy_url` have the right user and password?)"),
+            (408, "408 Request Timeout: said"),
+            (410, "410 Gone: said (is `endpoint` right?)"),
+            (421, "421 Misdirected Request: said (is `endpoint` right?)"),
+            (425, "425 Too Early: said"),
+            (429, "429 Too Many Requests: said"),
+            (500, "500 Internal Server Error: said"),
+            (503, "503 Service Unavailable: said"),
+        ];
+        for (status, reason) in later {
+            let expected = Outcome::Retry { after: None, reason: reason.to_owned() };
+            assert_eq!(verdict(status, "text/plain", "said"), Some(expected));
+        }
+        let of_the_request = [
+            (400, Outcome::Malformed("400 Bad Request: said".into())),
+            (422, Outcome::Malformed("422 Unprocessable Entity: said".into())),
+            (413, Outcome::TooLarge("413 Payload Too Large: said".into())),
+            (406, Outcome::Refused("406 Not Acceptable: said".into())),
+            (415, Outcome::Refused("415 Unsupported Media Type: said".into())),
+        ];
+        for (status, expected) in of_the_request {
+            assert_eq!(verdict(status, "text/plain", "said"), Some(expected));
+        }
+        assert_eq!(verdict(202, "text/plain", "said"), None);
+        assert_eq!(verdict(400, "text/plain", ""), Some(Outcome::Malformed("400 Bad Request".into())));
+    }
+
+    #[test]
+    fn a_page_says_nothing_but_that_something_is_too_large() {
+        let page = "<html><head><title>Sign in</title></head>";
+        let said = "with a page of HTML, \"Sign in\", which is no answer of the target: does a proxy answer?";
+        for (status, kind, told) in [
+            (200, "text/html; charset=utf-8", "200 OK"),
+            (400, "text/plain", "400 Bad Request"),
+            (503, "TEXT/HTML", "503 Service Unavailable"),
+        ] {
+            let reason = format!("{told} {said} (is `endpoint` right?)");
+            assert_eq!(verdict(status, kind, page), Some(Outcome::Retry { after: None, reason }));
+        }
+        assert!(matches!(verdict(413, "text/html", page), Some(Outcome::TooLarge(_))));
+        let denied = verdict(403, "text/html", "<p>no</p>");
+        assert!(
+            matches!(&denied, Some(Outcome::Retry { reason, .. }) if reason.ends_with("(is the key right?)")),
+            "{denied:?}"
+        );
     }
 }

@@ -31,9 +31,10 @@ const REPEATED: [(&str, &str); 5] = [
     ("tracer_version", "datadog-meta-tracer-version"),
 ];
 
-const DENIED: &str = "is `traces.endpoint` the address of a Datadog Agent? One asks for no key";
-const MISSING: &str =
-    "is `traces.endpoint` the address of a Datadog Agent that receives traces, and new enough for /v0.7/traces?";
+const HINTS: web::Hints<'_> = web::Hints {
+    denied: "is `traces.endpoint` the address of a Datadog Agent? One asks for no key",
+    elsewhere: "is `traces.endpoint` the address of a Datadog Agent that receives traces, and new enough for /v0.7/traces?",
+};
 
 /// The Agent.
 pub(super) struct Agent {
@@ -81,7 +82,7 @@ impl Target for Agent {
         };
         // An Agent takes nothing compressed.
         match request.headers(repeated(&body)).body(body).send().await {
-            Ok(answer) => judged(answer, DENIED, MISSING).await,
+            Ok(answer) => judged(answer, &HINTS).await,
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
         }
     }

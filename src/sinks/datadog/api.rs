@@ -36,13 +36,13 @@ pub async fn validate(id: &str, settings: &DatadogSettings) -> anyhow::Result<Ke
         Ok(answer) => answer,
         Err(error) => return Ok(Key::Unknown(web::reason(error))),
     };
-    let status = answer.status();
-    if web::is_page(answer.headers()) {
-        return Ok(Key::Unknown(web::page_of(status)));
+    let answer = web::Answer::of(answer).await;
+    if answer.is_page {
+        return Ok(Key::Unknown(answer.page()));
     }
-    let body = web::beginning(answer).await;
-    let valid = serde_json::from_slice::<Value>(&body).ok().and_then(|answer| answer.get("valid")?.as_bool());
-    let told = String::from_utf8_lossy(&body);
+    let (status, body) = (answer.status, &answer.body);
+    let valid = serde_json::from_slice::<Value>(body).ok().and_then(|answer| answer.get("valid")?.as_bool());
+    let told = String::from_utf8_lossy(body);
     let told = format!("{status}: {}", web::cut(told.trim()));
     Ok(match (status, valid) {
         (StatusCode::FORBIDDEN, _) | (StatusCode::OK, Some(false)) => Key::Invalid(told),

@@ -2,7 +2,7 @@
 
 use super::DatadogSettings;
 use super::events::{self, EVENTS};
-use super::target::{Intake, with_key};
+use super::target::{Intake, KEY_DENIED, with_key};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
 use crate::sinks::otlp::{self, OtlpSettings, Protocol};
@@ -33,6 +33,7 @@ impl OtlpIntake {
             metrics_endpoint: url(&settings.endpoints.metrics, "metrics"),
             logs_endpoint: url(&settings.endpoints.logs, "logs"),
             client: with_key(settings),
+            denied: KEY_DENIED,
         };
         // Nobody else has made statistics of the spans.
         let mut traces = others.clone();
@@ -72,15 +73,7 @@ impl Target for OtlpIntake {
         if payload.route == EVENTS {
             return self.intake.send(payload).await;
         }
-        match self.of(payload.signal).send(payload).await {
-            Outcome::Retry { after, reason } if reason.starts_with("401") || reason.starts_with("403") => {
-                Outcome::Retry {
-                    after,
-                    reason: format!("{reason} (is `api.key` a key of the organization at `api.site`?)"),
-                }
-            }
-            outcome => outcome,
-        }
+        self.of(payload.signal).send(payload).await
     }
 
     async fn accompany(&self) {

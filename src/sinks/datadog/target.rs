@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Url};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ use std::time::Duration;
 const ZSTD_LEVEL: i32 = 3;
 /// What the intake of series takes compressed.
 const SERIES_COMPRESSED_BYTES_MAX: usize = 512_000;
+
+/// What is asked where the key opens nothing.
+pub(super) const KEY_DENIED: &str = "is `api.key` a key of the organization at `api.site`?";
 
 /// The intakes.
 pub(super) struct Intake {
@@ -118,8 +121,8 @@ impl Target for Intake {
         }
         match request.send().await {
             Ok(answer) => {
-                let denied = "is `api.key` a key of the organization at `api.site`?";
-                judged(answer, denied, &format!("is `{endpoint_key}` right?")).await
+                let elsewhere = format!("is `{endpoint_key}` right?");
+                judged(answer, &web::Hints { denied: KEY_DENIED, elsewhere: &elsewhere }).await
             }
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
         }
@@ -130,36 +133,19 @@ impl Target for Intake {
     }
 }
 
-/// What an answer means; `denied` and `missing` are asked of the user where a target lets nobody in, or knows no such path.
-pub(super) async fn judged(answer: reqwest::Response, denied: &str, missing: &str) -> Outcome {
-    let status = answer.status();
-    let after = web::retry_after(answer.headers()).or_else(|| reset(answer.headers()));
-    let is_page = web::is_page(answer.headers());
-    let body = web::beginning(answer).await;
-    if is_page && status != StatusCode::PAYLOAD_TOO_LARGE {
-        return Outcome::Retry { after, reason: web::page_of(status) };
+/// What an answer means.
+pub(super) async fn judged(answer: reqwest::Response, hints: &web::Hints<'_>) -> Outcome {
+    let reset = reset(answer.headers());
+    let mut answer = web::Answer::of(answer).await;
+    answer.after = answer.after.or(reset);
+    if let Some(outcome) = answer.verdict(&told(&answer.body), hints) {
+        return outcome;
     }
-    let told = told(&body);
-    if status.is_success() {
-        if let Some(errors) = errors(&body) {
-            // The intake has taken the request; which of it has a fault it does not say.
-            tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
-        }
-        return Outcome::delivered();
+    if let Some(errors) = errors(&answer.body) {
+        // The intake has taken the request; which of it has a fault it does not say.
+        tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
     }
-    let reason = format!("{status}: {}", web::cut(&told));
-    match status {
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
-        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
-        // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Outcome::Retry { after, reason: format!("{reason} ({denied})") }
-        }
-        StatusCode::NOT_FOUND => Outcome::Retry { after, reason: format!("{reason} ({missing})") },
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Outcome::Retry { after, reason },
-        status if status.is_server_error() || status.is_redirection() => Outcome::Retry { after, reason },
-        _ => Outcome::Refused(reason),
-    }
+    Outcome::delivered()
 }
 
 /// When Datadog's API takes requests again, by the header that it documents for its rate limits: in so many seconds.

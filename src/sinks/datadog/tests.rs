@@ -123,6 +123,7 @@ async fn answers_are_told_apart_and_the_key_is_never_shown() {
         (400, "application/json", "{\"errors\":[\"bad\"]}"),
         (403, "application/json", "{\"errors\":[\"Forbidden\"]}"),
         (404, "text/plain", ""),
+        (405, "text/plain", ""),
         (408, "text/plain", ""),
         (413, "text/html", "<html>"),
         (429, "text/plain", ""),
@@ -134,15 +135,16 @@ async fn answers_are_told_apart_and_the_key_is_never_shown() {
         let outcome = target.send(&payload(Signal::Metrics, metrics::SERIES)).await;
         let told = format!("{outcome:?}");
         assert!(!told.contains(KEY), "{told}");
-        let words = ["api.key", "metrics.endpoint", "page of HTML"].into_iter().find(|words| told.contains(words));
+        let words = ["page of HTML", "api.key", "metrics.endpoint"].into_iter().find(|words| told.contains(words));
         kinds.push((status, told.split(['(', ' ']).next().unwrap().to_owned(), words));
     }
     let expected = [
         (400, "Malformed", None),
         (403, "Retry", Some("api.key")),
         (404, "Retry", Some("metrics.endpoint")),
+        (405, "Retry", Some("metrics.endpoint")),
         (408, "Retry", None),
-        (413, "TooLarge", None),
+        (413, "TooLarge", Some("page of HTML")),
         (429, "Retry", None),
         (503, "Retry", None),
         (200, "Retry", Some("page of HTML")),

@@ -25,6 +25,7 @@ pub(super) struct Grpc {
     headers: MetadataMap,
     compression: Option<CompressionEncoding>,
     timeout: Duration,
+    denied: &'static str,
 }
 
 impl Grpc {
@@ -52,7 +53,7 @@ impl Grpc {
         };
         let headers = headers(id, &client.headers)?;
         let channel = Mutex::new(endpoint.connect_lazy());
-        Ok(Grpc { endpoint, channel, headers, compression, timeout: client.timeout })
+        Ok(Grpc { endpoint, channel, headers, compression, timeout: client.timeout, denied: settings.denied })
     }
 
     fn channel(&self) -> MutexGuard<'_, Channel> {
@@ -81,7 +82,7 @@ impl Target for Grpc {
     async fn send(&self, payload: &Payload) -> Outcome {
         match tokio::time::timeout(self.timeout, self.call(payload.signal, payload.body.clone())).await {
             Ok(Ok(answer)) => wire::delivered(payload.signal, &answer),
-            Ok(Err(status)) => judge(&status),
+            Ok(Err(status)) => judge(&status, self.denied),
             Err(_) => {
                 // A connection whose other end is gone without a word may never break by itself.
                 *self.channel() = self.endpoint.connect_lazy();
@@ -92,7 +93,7 @@ impl Target for Grpc {
 }
 
 /// What a status means: <https://opentelemetry.io/docs/specs/otlp/#failures>.
-fn judge(status: &Status) -> Outcome {
+fn judge(status: &Status, denied: &str) -> Outcome {
     let after = wire::retry_info(status.details());
     let source = std::error::Error::source(status);
     let reason = match source {
@@ -115,7 +116,7 @@ fn judge(status: &Status) -> Outcome {
         Code::OutOfRange if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
         // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
         Code::Unauthenticated | Code::PermissionDenied => {
-            Outcome::Retry { after, reason: format!("{reason} (are its `headers` right?)") }
+            Outcome::Retry { after, reason: format!("{reason} ({denied})") }
         }
         Code::Cancelled
         | Code::DeadlineExceeded

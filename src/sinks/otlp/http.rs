@@ -24,6 +24,7 @@ pub(super) struct Http {
     metrics: Url,
     logs: Url,
     compression: Compression,
+    hints: web::Hints<'static>,
 }
 
 impl Http {
@@ -47,6 +48,7 @@ impl Http {
             metrics: url(&settings.metrics_endpoint, "/v1/metrics")?,
             logs: url(&settings.logs_endpoint, "/v1/logs")?,
             compression: settings.client.compression,
+            hints: web::Hints { denied: settings.denied, elsewhere: "is `endpoint` right?" },
         })
     }
 
@@ -72,40 +74,19 @@ impl Target for Http {
             Ok(answer) => answer,
             Err(error) => return Outcome::Retry { after: None, reason: web::reason(error) },
         };
-        let status = answer.status();
-        let after = web::retry_after(answer.headers());
-        // Nobody who takes OTLP writes pages; that something is too large a proxy may say for it.
-        let is_page = status != StatusCode::PAYLOAD_TOO_LARGE && web::is_page(answer.headers());
-        let body = web::beginning(answer).await;
-        if is_page {
-            return Outcome::Retry { after, reason: web::page_of(status) };
-        }
-        if status.is_success() {
-            return wire::delivered(payload.signal, &body);
-        }
-        let reason = format!("{status}: {}", web::cut(&told(&body)));
-        match status {
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
-            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
-            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Outcome::Retry { after, reason: format!("{reason} (are its `headers` right?)") }
-            }
-            // Nor does a wrong path, or a proxy without a route for it, say anything of what was sent.
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                Outcome::Retry { after, reason: format!("{reason} (is `endpoint` right?)") }
-            }
-            status if status.is_redirection() => {
-                Outcome::Retry { after, reason: format!("{reason} (no redirection is followed; is `endpoint` right?)") }
-            }
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Outcome::Retry { after, reason },
-            _ => Outcome::Refused(reason),
+        let answer = web::Answer::of(answer).await;
+        match answer.verdict(&told(&answer.body), &self.hints) {
+            None => wire::delivered(payload.signal, &answer.body),
+            Some(Outcome::Retry { reason, .. }) if is_final(&answer) => Outcome::Refused(reason),
+            Some(outcome) => outcome,
         }
     }
+}
+
+/// Of a target's own faults, the standard has only these three tried again: <https://opentelemetry.io/docs/specs/otlp/#failures-1>.
+fn is_final(answer: &web::Answer) -> bool {
+    let again = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    answer.status.is_server_error() && !answer.is_page && !again.contains(&answer.status)
 }
 
 /// What an error's body says: a `google.rpc.Status`, or text.

@@ -8,7 +8,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{OtlpSettings, Protocol};
+pub use settings::{DENIED, OtlpSettings, Protocol};
 
 use super::delivery::Target;
 use std::sync::Arc;

@@ -26,4 +26,9 @@ pub struct OtlpSettings {
     pub logs_endpoint: Option<String>,
     /// How requests are made.
     pub client: ClientSettings,
+    /// What people are asked where the target lets nobody in: by the keys that hold what it knows us by.
+    pub denied: &'static str,
 }
+
+/// What they are asked where it is headers that hold it.
+pub const DENIED: &str = "are its `headers` right?";

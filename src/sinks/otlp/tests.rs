@@ -53,6 +53,7 @@ fn settings(protocol: Protocol, endpoint: &str, compression: Compression) -> Otl
             proxy_url: None,
             compression,
         },
+        denied: DENIED,
     }
 }
 
@@ -126,13 +127,14 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
     let reason = "503 Service Unavailable: busy".to_owned();
     assert_eq!(retry, Outcome::Retry { after: Some(Duration::from_secs(7)), reason });
     for (status, retried) in
-        [(429, true), (502, true), (504, true), (500, false), (400, false), (404, true), (302, true)]
+        [(429, true), (502, true), (504, true), (500, false), (501, false), (400, false), (404, true), (302, true)]
     {
         let answer: Answer = match status {
             429 => || http_answer(429, &[], Vec::new()),
             502 => || http_answer(502, &[], Vec::new()),
             504 => || http_answer(504, &[], Vec::new()),
             500 => || http_answer(500, &[], Vec::new()),
+            501 => || http_answer(501, &[], Vec::new()),
             400 => || http_answer(400, &[], Vec::new()),
             404 => || http_answer(404, &[], Vec::new()),
             _ => || http_answer(302, &[("location", "http://127.0.0.1:1/")], Vec::new()),

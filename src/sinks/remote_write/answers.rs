@@ -5,7 +5,7 @@ use super::settings::MessageChoice;
 use crate::sinks::delivery::{Outcome, Unfit};
 use crate::sinks::web;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -20,61 +20,52 @@ pub(super) enum Message {
     Old,
 }
 
+const HINTS: web::Hints<'_> = web::Hints {
+    denied: "are its `headers` right?",
+    elsewhere: "is `endpoint` the whole URL of what takes remote write?",
+};
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
+    pub(super) web: web::Answer,
     /// What it says it wrote; `None` where it does not say.
     pub(super) written: Option<Samples>,
     /// Native histograms that it was not sent, since it has them disabled.
     pub(super) left_out: u64,
-    /// How long it asks to wait.
-    pub(super) after: Option<Duration>,
-    /// It is a web page.
-    pub(super) is_page: bool,
-    pub(super) text: String,
 }
 
 impl Answer {
     pub(super) async fn of(answer: reqwest::Response) -> Answer {
-        let status = answer.status();
-        let headers = answer.headers();
-        let (written, after) = (written(headers), web::retry_after(headers));
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_html = kind.trim_start().starts_with("text/html");
-        let body = web::beginning(answer).await;
-        let text = String::from_utf8_lossy(&body).trim().to_owned();
-        let head = text.get(..15).unwrap_or_default().to_ascii_lowercase();
-        let is_page = is_html || head.starts_with("<!doctype html") || head.starts_with("<html");
-        Answer { status, written, left_out: 0, after, is_page, text }
+        let written = written(answer.headers());
+        Answer { web: web::Answer::of(answer).await, written, left_out: 0 }
     }
 
     /// As if a request without any series had been taken.
     pub(super) fn nothing() -> Answer {
-        let (status, text) = (StatusCode::NO_CONTENT, String::new());
-        Answer { status, written: None, left_out: 0, after: None, is_page: false, text }
+        let web = web::Answer::read(StatusCode::NO_CONTENT, &HeaderMap::new(), Vec::new());
+        Answer { web, written: None, left_out: 0 }
+    }
+
+    /// Whether it is a success that the target itself tells of.
+    pub(super) fn is_success(&self) -> bool {
+        self.web.status.is_success() && !self.web.is_page
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.web.body).trim().to_owned()
     }
 
     /// Whether it is the answer of an old Prometheus that has native histograms disabled: a status that asks to be tried
     /// again, for ever.
     pub(super) fn refuses_native(&self) -> bool {
-        self.status.is_server_error() && self.text.contains("native histograms are disabled")
-    }
-
-    /// Its own words, with the status before them.
-    fn told(&self) -> String {
-        let status = self.status;
-        if self.is_page {
-            let title = title(&self.text).map_or(String::new(), |title| format!(", {title:?}"));
-            return format!("{status}: a web page{title}, and no answer to remote write; is `endpoint` its whole URL?");
-        }
-        if self.text.is_empty() { status.to_string() } else { format!("{status}: {}", web::cut(&self.text)) }
+        self.web.status.is_server_error() && self.text().contains("native histograms are disabled")
     }
 
     /// Whether a target that got 2.0 does not know it, as the standard says; `is_known` where it was seen to know it.
     pub(super) fn knows_only_old(&self, is_known: bool) -> bool {
-        let is_silent = self.written.is_none() && !self.is_page;
-        match self.status {
+        let is_silent = self.written.is_none() && !self.web.is_page;
+        match self.web.status {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => true,
             StatusCode::BAD_REQUEST => is_silent && !is_known,
             status => status.is_success() && is_silent,
@@ -83,48 +74,24 @@ impl Answer {
 
     /// What became of a request of so many samples, which stand for so many received points.
     pub(super) fn outcome(&self, message: Message, samples: Samples, items: u64) -> Outcome {
-        let (status, reason) = (self.status, self.told());
-        if status.is_success() {
-            if self.is_page {
-                return Outcome::Retry { after: None, reason };
+        match (self.web.verdict(&self.text(), &HINTS), self.missing(samples, items)) {
+            (None, missing) => {
+                let rejected = missing.unwrap_or(0).saturating_add(self.left_out).min(items);
+                let message = if rejected > 0 { self.told_of_missing(samples) } else { String::new() };
+                Outcome::Delivered { rejected, message }
             }
-            let rejected = self.missing(samples, items).unwrap_or(0).saturating_add(self.left_out).min(items);
-            let message = if rejected > 0 { self.told_of_missing(samples) } else { String::new() };
-            return Outcome::Delivered { rejected, message };
-        }
-        // Of 2.0 a target takes what it can, and tells how much that was; what it refused it will always refuse.
-        if status.is_client_error()
-            && message == Message::New
-            && let Some(rejected) = self.missing(samples, items)
-        {
-            if rejected == 0 {
-                return Outcome::delivered();
+            (Some(Outcome::Malformed(_) | Outcome::Refused(_)), Some(0)) if message == Message::New => {
+                Outcome::delivered()
             }
-            let refused = vec![Unfit { items: rejected, reason }];
-            let taken = items.saturating_sub(rejected);
-            return Outcome::InPart { taken, refused, again: None, after: None, reason: String::new() };
-        }
-        match status {
-            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge(reason),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Outcome::Retry { after: self.after, reason },
-            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Outcome::Retry { after: None, reason: format!("{reason} (are its `headers` right?)") }
-            }
-            _ if status.is_server_error() => Outcome::Retry { after: self.after, reason },
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if self.is_page => {
-                Outcome::Retry { after: self.after, reason }
-            }
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Malformed(reason),
-            // Nor does a wrong path say anything of what was sent.
-            _ if status.is_redirection()
-                || [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&status) =>
+            // Of 2.0 a target takes what it can, and tells how much that was; what it refused it will always refuse.
+            (Some(Outcome::Malformed(reason) | Outcome::Refused(reason)), Some(rejected))
+                if message == Message::New =>
             {
-                let asked = if self.is_page { "" } else { " (is `endpoint` right, and does it take remote write?)" };
-                let reason = format!("{reason}{asked}");
-                Outcome::Retry { after: self.after, reason }
+                let refused = vec![Unfit { items: rejected, reason }];
+                let taken = items.saturating_sub(rejected);
+                Outcome::InPart { taken, refused, again: None, after: None, reason: String::new() }
             }
-            _ => Outcome::Refused(reason),
+            (Some(outcome), _) => outcome,
         }
     }
 
@@ -140,10 +107,12 @@ impl Answer {
     }
 
     fn told_of_missing(&self, sent: Samples) -> String {
+        let (status, text) = (self.web.status, self.text());
+        let told = if text.is_empty() { status.to_string() } else { format!("{status}: {}", web::cut(&text)) };
         match self.written {
-            Some(written) => format!("{} (it wrote {} of {} samples)", self.told(), written.total(), sent.total()),
+            Some(written) => format!("{told} (it wrote {} of {} samples)", written.total(), sent.total()),
             // What it was not sent is known; of one reason, with one text, is told once.
-            None => self.told(),
+            None => told,
         }
     }
 }
@@ -155,11 +124,6 @@ fn written(headers: &HeaderMap) -> Option<Samples> {
     let histograms = number("x-prometheus-remote-write-histograms-written");
     let is_told = numbers.is_some() || histograms.is_some();
     is_told.then(|| Samples { numbers: numbers.unwrap_or(0), histograms: histograms.unwrap_or(0) })
-}
-
-fn title(page: &str) -> Option<&str> {
-    let (_, rest) = page.split_once("<title>")?;
-    Some(web::cut(rest.split_once("</title>")?.0.trim()))
 }
 
 /// Which message a target takes, as far as that is known.

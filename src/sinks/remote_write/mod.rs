@@ -116,9 +116,10 @@ impl RemoteWrite {
         let mut answer =
             if rest.timeseries.is_empty() { Answer::nothing() } else { self.post(Message::Old, &rest).await? };
         let left_out = Samples::of(request).histograms;
-        if answer.status.is_success() && left_out > 0 {
+        if answer.is_success() && left_out > 0 {
             answer.left_out = left_out;
-            answer.text = "native histograms are disabled there, see its --enable-feature=native-histograms".to_owned();
+            answer.web.body =
+                b"native histograms are disabled there, see its --enable-feature=native-histograms".to_vec();
         }
         Ok(answer)
     }
@@ -148,9 +149,9 @@ impl RemoteWrite {
             }
             return Ok((message, answer));
         }
-        let first = answer.status;
+        let first = answer.web.status;
         let answer = self.post_old(request).await?;
-        if answer.status.is_success() && !answer.is_page && self.negotiation.knows_only_old() {
+        if answer.is_success() && self.negotiation.knows_only_old() {
             tracing::warn!(
                 sink = self.id,
                 answered = %first,

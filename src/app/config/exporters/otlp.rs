@@ -6,7 +6,7 @@ use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::signal::Signal;
 use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::otlp::{OtlpSettings, Protocol};
+use crate::sinks::otlp::{DENIED, OtlpSettings, Protocol};
 use crate::sinks::settings::Feed;
 use std::time::Duration;
 
@@ -40,7 +40,10 @@ pub(super) fn read(
         common::outward_endpoint(reading, &map, "endpoint", over_http).or_else(|| (!needed).then(String::new))
     };
     let mut settings = spoken(reading, map, protocol, endpoint.clone().unwrap_or_default(), of_signals);
-    settings.client.headers.extend(preset.into_iter().flat_map(|preset| preset.headers));
+    if let Some(preset) = preset {
+        settings.client.headers.extend(preset.headers);
+        settings.denied = presets::DENIED;
+    }
     endpoint.map(|_| settings)
 }
 
@@ -71,7 +74,7 @@ pub(super) fn spoken(
     }
     refuse(reading, &map, over_http);
     map.finish();
-    OtlpSettings { protocol, endpoint, traces_endpoint, metrics_endpoint, logs_endpoint, client }
+    OtlpSettings { protocol, endpoint, traces_endpoint, metrics_endpoint, logs_endpoint, client, denied: DENIED }
 }
 
 fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {

@@ -9,6 +9,9 @@ use crate::sinks::settings::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+/// What people are asked where a backend lets nobody in.
+pub(super) const DENIED: &str = "is its key right, and one of this region?";
+
 /// A backend.
 struct Preset {
     name: &'static str,

@@ -139,8 +139,8 @@ fn points_that_were_not_written_are_counted_as_well_as_can_be() {
     let sent = requests::Samples { numbers: 6, histograms: 1 };
     let rejected = |numbers, histograms| {
         let written = Some(requests::Samples { numbers, histograms });
-        let (status, text) = (StatusCode::OK, String::new());
-        let answer = answers::Answer { status, written, left_out: 0, after: None, is_page: false, text };
+        let web = web::Answer::read(StatusCode::OK, &HeaderMap::new(), Vec::new());
+        let answer = answers::Answer { web, written, left_out: 0 };
         match answer.outcome(Message::New, sent, 3) {
             Outcome::Delivered { rejected, .. } => rejected,
             other => panic!("{other:?}"),
@@ -204,13 +204,26 @@ async fn a_target_without_native_histograms_gets_all_else() {
 
 #[tokio::test]
 async fn a_web_page_is_no_answer() {
-    let expected = "a web page, \"Sign in\", and no answer to remote write; is `endpoint` its whole URL?";
     let (outcome, seen) = sent(|_| answer(200, &[], "<!DOCTYPE html><html><head><title>Sign in</title></head>")).await;
-    assert_eq!(outcome, Outcome::Retry { after: None, reason: format!("200 OK: {expected}") });
+    let reason = "200 OK with a page of HTML, \"Sign in\", which is no answer of the target: does a proxy answer? (is \
+                  `endpoint` the whole URL of what takes remote write?)";
+    assert_eq!(outcome, Outcome::Retry { after: None, reason: reason.into() });
     assert_eq!(versions(&seen), ["2.0.0"]);
     let (outcome, _) = sent(|_| answer(405, &[("content-type", "text/html; charset=utf-8")], "<p>no</p>")).await;
-    let expected = "405 Method Not Allowed: a web page, and no answer to remote write; is `endpoint` its whole URL?";
-    assert_eq!(outcome, Outcome::Retry { after: None, reason: expected.into() });
+    let reason = "405 Method Not Allowed with a page of HTML, which is no answer of the target: does a proxy answer? (is \
+                  `endpoint` the whole URL of what takes remote write?)";
+    assert_eq!(outcome, Outcome::Retry { after: None, reason: reason.into() });
+}
+
+/// The standard has the headers on every answer, also on one that is no verdict.
+#[tokio::test]
+async fn what_a_busy_target_wrote_of_a_request_does_not_bury_the_rest() {
+    for of in [(|_: &str| answer(429, &ONE_WRITTEN, "slow down")) as Answer, |_| answer(401, &ONE_WRITTEN, "no")] {
+        let (outcome, _) = sent(of).await;
+        assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+    }
+    let (outcome, _) = sent(|_| answer(413, &ONE_WRITTEN, "too large")).await;
+    assert!(matches!(outcome, Outcome::TooLarge(_)), "{outcome:?}");
 }
 
 /// What is large goes in parts side by side, each series in one; what one part met is dealt with for that part alone.
