@@ -215,3 +215,41 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     assert_eq!(kept["long"].as_str().map(str::len), Some(70_000));
     println!("OpenSearch counts:  103 logs sent, 101 found, 2 refused for good: {} | {}", reason(0), reason(1));
 }
+
+/// A sender names an index that may not be made, and one that it may not write to: neither holds up what others send.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_its_sender_addressed_holds_up_no_others() {
+    let _turn = heavy().await;
+    let node = OpenSearch::start().await;
+    let only = json!({"persistent": {"action.auto_create_index": "+logs-*,+closed"}});
+    node.ask("PUT", "/_cluster/settings", only).await.expect("the setting is taken");
+    let closed = json!({"settings": {"index.blocks.write": true}});
+    node.ask("PUT", "/closed", closed).await.expect("an index that is not written to");
+    let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
+    bring_template(&node, &server).await;
+    let addressed = |number: u64, index: &str| {
+        let mut record = log(number, 1.into(), "");
+        let own = attributes(&[("elasticsearch.index", index.into())]);
+        record["attributes"].as_array_mut().expect("a list").extend(own.as_array().cloned().expect("a list"));
+        record
+    };
+    send_logs(&server, vec![addressed(0, "nobodys")]).await;
+    let of_all = (1..=10).map(|number| match number {
+        3 => addressed(number, "nobodys"),
+        7 => addressed(number, "closed"),
+        _ => log(number, 1.into(), ""),
+    });
+    send_logs(&server, of_all.collect()).await;
+    until("the others", Duration::from_secs(30), || async {
+        let found = node.count(LOGS).await?;
+        if found == 8 { Ok(()) } else { Err(format!("{found} of 8")) }
+    })
+    .await;
+    server.until_number("SELECT sum(items) FROM dead_letters WHERE sink = 'elasticsearch'", 3.0).await;
+    server.until_number("SELECT lag_frames FROM sinks WHERE signal = 'logs'", 0.0).await;
+    let reasons = server.sql("SELECT DISTINCT reason FROM dead_letters ORDER BY reason").await;
+    let told: Vec<&str> = reasons.iter().filter_map(|row| row["reason"].as_str()).collect();
+    assert!(told.iter().all(|reason| reason.ends_with("(its own attributes name where it goes)")), "{told:?}");
+    assert_eq!(told.iter().map(|reason| &reason[..3]).collect::<Vec<_>>(), ["403", "404"], "{told:?}");
+    println!("OpenSearch counts:   11 logs sent, 8 found, 3 refused for good: {}", told.join(" | "));
+}

@@ -3,7 +3,6 @@
 use super::bulk::{Documents, Reasons};
 use crate::sinks::delivery::{Outcome, Payload};
 use crate::sinks::web;
-use reqwest::StatusCode;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,73 +27,53 @@ struct Verdict {
 
 /// An answer as a whole.
 pub(super) struct Whole<'a> {
-    pub(super) status: StatusCode,
-    /// How long it asks to wait.
-    pub(super) after: Option<Duration>,
-    pub(super) body: &'a [u8],
+    pub(super) web: web::Answer,
     /// Which key holds what we are known by.
     pub(super) login: &'a str,
 }
 
 impl Whole<'_> {
     /// What became of a payload.
-    pub(super) fn judge(&self, payload: &Payload) -> Outcome {
-        if self.status.is_success() {
-            return self.by_document(payload);
-        }
-        let told = self.told();
-        let (status, colon) = (self.status, if told.is_empty() { "" } else { ": " });
-        let (after, reason) = (self.after, format!("{status}{colon}{told}"));
-        match self.status.as_u16() {
-            413 => Outcome::TooLarge(reason),
-            400 if self.is_page() => Outcome::Retry { after, reason },
-            400 => Outcome::Malformed(reason),
-            // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
-            401 | 403 => Outcome::Retry { after, reason: format!("{reason} (is its {} right?)", self.login) },
-            // Somebody else answers there.
-            300..400 | 404 | 405 => Outcome::Retry {
-                after,
-                reason: format!("{reason} (is its `endpoint` that of Elasticsearch or OpenSearch?)"),
-            },
-            408 | 429 | 500.. => Outcome::Retry { after, reason },
-            _ => Outcome::Refused(reason),
-        }
+    pub(super) fn judge(mut self, payload: &Payload) -> Outcome {
+        // A cluster speaks JSON alone.
+        self.web.is_page |= self.web.body.trim_ascii_start().starts_with(b"<");
+        let denied = format!("is its {} right?", self.login);
+        let hints = web::Hints { denied: &denied, elsewhere: "is its `endpoint` that of Elasticsearch or OpenSearch?" };
+        // What it says of the documents that it took is long, and read below.
+        let told = if self.web.status.is_success() { String::new() } else { self.told() };
+        self.web.verdict(&told, &hints).unwrap_or_else(|| self.by_document(payload))
     }
 
-    /// What the body says, in short.
+    /// What the body of a refusal says, in short.
     fn told(&self) -> String {
-        if self.is_page() {
-            return "a web page".to_owned();
-        }
-        let text = String::from_utf8_lossy(self.body);
-        let said = serde_json::from_slice::<serde_json::Value>(self.body).ok();
+        let said = serde_json::from_slice::<serde_json::Value>(&self.web.body).ok();
         let said = said.as_ref().and_then(|said| said.get("error")).map(reason);
-        web::cut(said.as_deref().unwrap_or(text.trim())).to_owned()
-    }
-
-    fn is_page(&self) -> bool {
-        self.body.trim_ascii_start().starts_with(b"<")
+        said.unwrap_or_else(|| String::from_utf8_lossy(&self.web.body).trim().to_owned())
     }
 
     fn by_document(&self, payload: &Payload) -> Outcome {
-        let again = |reason: String| Outcome::Retry { after: self.after, reason: format!("{}: {reason}", self.status) };
-        let answer: Answer = match serde_json::from_slice(self.body) {
+        let (status, after) = (self.web.status, self.web.after);
+        let again = |reason: String| Outcome::Retry { after, reason: format!("{status}: {reason}") };
+        let answer: Answer = match serde_json::from_slice(&self.web.body) {
             Ok(answer) => answer,
-            Err(_) if self.is_page() => {
-                let asked = "a web page in place of an answer (is its `endpoint` that of Elasticsearch or OpenSearch?)";
-                return again(asked.to_owned());
-            }
             Err(error) => return again(format!("the answer to _bulk cannot be read: {error}")),
         };
         let documents = Documents::of(payload);
-        let (found, sent) = (answer.items.len(), documents.weights.len());
+        let (found, sent) = (answer.items.len(), documents.labels.len());
         if found != sent {
             return again(format!("the answer to _bulk tells of {found} documents, {sent} were sent"));
         }
         if !answer.errors {
             return Outcome::delivered();
         }
-        Verdicts::of(&answer, &documents, self.login).outcome(&documents, self.after)
+        Verdicts::of(&answer, &documents, self.login).outcome(&documents, after)
+    }
+}
+
+impl Verdict {
+    fn is_taken(&self) -> bool {
+        // 409: it was created before, and the answer to that was lost.
+        matches!(self.status, 200..300 | 409)
     }
 }
 
@@ -110,19 +89,24 @@ struct Verdicts {
 impl Verdicts {
     fn of(answer: &Answer, documents: &Documents, login: &str) -> Verdicts {
         let mut verdicts = Verdicts::default();
-        for (at, (item, weight)) in answer.items.iter().zip(&documents.weights).enumerate() {
+        let has_taken = answer.items.iter().flat_map(HashMap::values).any(Verdict::is_taken);
+        for (at, (item, label)) in answer.items.iter().zip(&documents.labels).enumerate() {
             let verdict = item.values().next();
             let status = verdict.map_or(0, |verdict| verdict.status);
             let error = verdict.and_then(|verdict| verdict.error.as_ref());
             let said = || format!("{status}: {}", error.map_or_else(|| "no reason is given".to_owned(), reason));
             match status {
-                // 409: it was created before, and the answer to that was lost.
-                200..300 | 409 => verdicts.taken += weight,
-                400 if error.is_some_and(is_of_the_cluster) => verdicts.again(at, said),
+                _ if verdict.is_some_and(Verdict::is_taken) => verdicts.taken += label.items,
+                400 if error.is_some_and(lacks_pipeline) && !label.named.pipeline => verdicts.again(at, said),
+                // What its sender named, people here may not be able to mend, and all else would wait for it.
+                403 | 404 if label.named.index || (label.named.stream && has_taken) => {
+                    let named = "(its own attributes name where it goes)";
+                    verdicts.refused.add(label.items, format!("{} {named}", said()));
+                }
                 401 | 403 => verdicts.again(at, || format!("{} (is its {login} right?)", said())),
-                // Busy, full, or an index or pipeline that is not there yet.
+                // Busy, full, or an index that is not there yet.
                 0 | 404 | 408 | 429 | 500.. => verdicts.again(at, said),
-                _ => verdicts.refused.add(*weight, said()),
+                _ => verdicts.refused.add(label.items, said()),
             }
         }
         verdicts
@@ -140,15 +124,15 @@ impl Verdicts {
             return Outcome::delivered();
         }
         // Nothing was taken and nothing refused: the cluster as a whole takes nothing now.
-        if self.again.len() == documents.weights.len() {
+        if self.again.len() == documents.labels.len() {
             return Outcome::Retry { after, reason };
         }
         Outcome::InPart { taken: self.taken, refused, again: documents.only(self.again), after, reason }
     }
 }
 
-/// What is not the document's fault, though it is said of it: people mend it.
-fn is_of_the_cluster(error: &serde_json::Value) -> bool {
+/// Whether the ingest pipeline is missing: where it is configured, that is not the document's fault, though it is said of it.
+fn lacks_pipeline(error: &serde_json::Value) -> bool {
     let reason = error.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default();
     reason.starts_with("pipeline with id [") && reason.ends_with("does not exist")
 }
@@ -175,21 +159,31 @@ fn reason(error: &serde_json::Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bulk::Bulk;
+    use super::super::bulk::{Bulk, Label, Named};
     use super::*;
     use crate::model::signal::Signal;
     use crate::sinks::delivery::Unfit;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
 
-    fn payload(weights: &[u64]) -> Payload {
+    fn payload(labels: impl IntoIterator<Item = Label>) -> Payload {
         let mut bulk = Bulk::new(Signal::Logs, 1 << 20);
-        weights.iter().enumerate().for_each(|(at, weight)| bulk.put(b"{}", at.to_string().as_bytes(), *weight));
+        labels.into_iter().enumerate().for_each(|(at, label)| bulk.put(b"{}", at.to_string().as_bytes(), label));
         bulk.finish().payloads.remove(0)
     }
 
-    fn judged(status: u16, body: &str, weights: &[u64]) -> Outcome {
+    fn label(items: u64) -> Label {
+        Label { items, named: Named::default() }
+    }
+
+    fn judged_of(status: u16, body: &str, payload: &Payload) -> Outcome {
         let status = StatusCode::from_u16(status).unwrap();
-        let whole = Whole { status, after: None, body: body.as_bytes(), login: "`api_key`" };
-        whole.judge(&payload(weights))
+        let web = web::Answer::read(status, &HeaderMap::new(), body.as_bytes().to_vec());
+        Whole { web, login: "`api_key`" }.judge(payload)
+    }
+
+    fn judged(status: u16, body: &str, weights: &[u64]) -> Outcome {
+        judged_of(status, body, &payload(weights.iter().map(|items| label(*items))))
     }
 
     fn again(outcome: &Outcome) -> &str {
@@ -228,7 +222,7 @@ mod tests {
         }
         let pipeline = r#"{"errors":true,"items":[{"create":{"status":400,"error":{"type":"illegal_argument_exception","reason":"pipeline with id [nope] does not exist"}}}]}"#;
         assert!(again(&judged(200, pipeline, &[1])).contains("[nope]"));
-        assert!(again(&judged(200, "<html>Sign in</html>", &[1])).contains("a web page"));
+        assert!(again(&judged(200, "<html>Sign in</html>", &[1])).contains("a page of HTML"));
         assert!(again(&judged(200, r#"{"errors":tr"#, &[1])).contains("cannot be read"));
         assert!(again(&judged(200, "{}", &[1])).contains("cannot be read"));
         assert!(again(&judged(200, r#"{"errors":false,"items":[]}"#, &[1])).contains("0 documents, 1 were sent"));
@@ -239,6 +233,45 @@ mod tests {
         let said = "401 Unauthorized: security_exception: missing authentication credentials (is its `api_key` right?)";
         assert_eq!(again(&judged(401, denied, &[1])), said);
         again(&judged(503, "", &[1]));
+    }
+
+    /// What a sender names (an index that nobody makes, or may write to) must not hold up what others send.
+    #[test]
+    fn a_document_that_its_sender_addressed_holds_up_no_others() {
+        let index = Named { index: true, ..Named::default() };
+        let stream = Named { stream: true, ..Named::default() };
+        let by_pipeline = Named { pipeline: true, ..Named::default() };
+        // As OpenSearch 2.19.1 says it where indexes are not made of themselves, and its security plugin where it may not.
+        let missing = r#"{"type":"index_not_found_exception","reason":"no such index [x]"}"#;
+        let denied = r#"{"type":"security_exception","reason":"no permissions for [indices:data/write/bulk[s]]"}"#;
+        let pipeline = r#"{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist"}"#;
+        let said = |status: u16, error: &str, beside: &str| {
+            format!(r#"{{"errors":true,"items":[{{"create":{{"status":{status},"error":{error}}}}}{beside}]}}"#)
+        };
+        let taken = r#",{"create":{"status":201}}"#;
+        let lone =
+            |named, status, error| judged_of(200, &said(status, error, ""), &payload([Label { items: 1, named }]));
+        let beside = |named, status, error| {
+            judged_of(200, &said(status, error, taken), &payload([Label { items: 1, named }, label(1)]))
+        };
+        let refused = |outcome: Outcome| match outcome {
+            Outcome::InPart { refused, again: None, .. } => refused[0].reason.clone(),
+            other => panic!("expected it to be refused, found {other:?}"),
+        };
+        for (status, error) in [(404, missing), (403, denied)] {
+            // Named as a whole: it is the sender's word.
+            let reason = refused(lone(index, status, error));
+            assert!(reason.ends_with("(its own attributes name where it goes)"), "{reason}");
+            refused(beside(index, status, error));
+            // Named in part: all of them may lack the same right, which people mend.
+            again(&lone(stream, status, error));
+            refused(beside(stream, status, error));
+            // Configured: it waits, whatever else is taken.
+            again(&lone(Named::default(), status, error));
+            assert!(matches!(beside(Named::default(), status, error), Outcome::InPart { again: Some(_), .. }));
+        }
+        assert!(refused(lone(by_pipeline, 400, pipeline)).contains("pipeline with id [x] does not exist"));
+        again(&lone(index, 400, pipeline));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Bodies of `_bulk`: an action and a document a line each, put together up to a bound, and taken apart again by document.
 //!
-//! A payload's first line is ours and is not sent: how many received items each document stands for, `1` of each where it is
-//! empty. What a target says of a document is then said of its items.
+//! A payload's first line is ours and is not sent: how many received items each document stands for, and what of its address
+//! its sender named; `1` of each, of which nothing was named, where it is empty. What a target says of a document is then said
+//! of its items.
 
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Payload, Unfit};
@@ -29,6 +30,42 @@ impl Reasons {
     }
 }
 
+/// What of a document's address its own sender named; the rest stands in the configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The index: `elasticsearch.index`.
+    pub(super) index: bool,
+    /// A part of the data stream's name: `data_stream.dataset`, say.
+    pub(super) stream: bool,
+    /// The ingest pipeline: `elasticsearch.ingest_pipeline`.
+    pub(super) pipeline: bool,
+}
+
+/// What a document is besides its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Label {
+    /// Items that it stands for.
+    pub(super) items: u64,
+    pub(super) named: Named,
+}
+
+impl Label {
+    const PLAIN: Label = Label { items: 1, named: Named { index: false, stream: false, pipeline: false } };
+
+    fn of(word: &str) -> Option<Label> {
+        let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        let has = |letter| word[digits.len()..].contains(letter);
+        let named = Named { index: has('i'), stream: has('s'), pipeline: has('p') };
+        Some(Label { items: digits.parse().ok()?, named })
+    }
+
+    fn word(self) -> String {
+        let letters = [(self.named.index, 'i'), (self.named.stream, 's'), (self.named.pipeline, 'p')];
+        let letters = letters.into_iter().filter_map(|(is_named, letter)| is_named.then_some(letter));
+        self.items.to_string() + &letters.collect::<String>()
+    }
+}
+
 /// Puts documents into payloads.
 pub(super) struct Bulk {
     signal: Signal,
@@ -40,26 +77,26 @@ pub(super) struct Bulk {
 
 #[derive(Default)]
 struct Filling {
-    weights: Vec<u64>,
+    labels: Vec<Label>,
     text: Vec<u8>,
 }
 
 impl Filling {
     fn end(&mut self, signal: Signal) -> Option<Payload> {
-        let Filling { weights, text } = std::mem::take(self);
-        (!weights.is_empty()).then(|| payload(signal, &weights, &text))
+        let Filling { labels, text } = std::mem::take(self);
+        (!labels.is_empty()).then(|| payload(signal, &labels, &text))
     }
 }
 
-fn payload(signal: Signal, weights: &[u64], text: &[u8]) -> Payload {
+fn payload(signal: Signal, labels: &[Label], text: &[u8]) -> Payload {
     let mut body = Vec::with_capacity(text.len() + 1);
-    if weights.iter().any(|weight| *weight != 1) {
-        let line: Vec<String> = weights.iter().map(u64::to_string).collect();
+    if labels.iter().any(|label| *label != Label::PLAIN) {
+        let line: Vec<String> = labels.iter().map(|label| label.word()).collect();
         body.extend_from_slice(line.join(" ").as_bytes());
     }
     body.push(b'\n');
     body.extend_from_slice(text);
-    Payload { signal, route: ROUTE, items: weights.iter().sum(), body: body.into() }
+    Payload { signal, route: ROUTE, items: labels.iter().map(|label| label.items).sum(), body: body.into() }
 }
 
 impl Bulk {
@@ -68,13 +105,13 @@ impl Bulk {
     }
 
     /// Adds a document, which is one line, and its action.
-    pub(super) fn put(&mut self, action: &[u8], document: &[u8], items: u64) {
+    pub(super) fn put(&mut self, action: &[u8], document: &[u8], label: Label) {
         let bytes = action.len() + document.len() + 2;
         if self.filling.text.len() + bytes > self.bytes_max {
             self.mapped.payloads.extend(self.filling.end(self.signal));
         }
-        let Filling { weights, text } = &mut self.filling;
-        weights.push(items);
+        let Filling { labels, text } = &mut self.filling;
+        labels.push(label);
         for line in [action, document] {
             text.extend_from_slice(line);
             text.push(b'\n');
@@ -96,8 +133,7 @@ impl Bulk {
 /// A payload, taken apart.
 pub(super) struct Documents {
     signal: Signal,
-    /// Items that each document stands for.
-    pub(super) weights: Vec<u64>,
+    pub(super) labels: Vec<Label>,
     /// Each with its action and the ends of both lines.
     lines: Vec<Bytes>,
 }
@@ -112,16 +148,16 @@ impl Documents {
             lines.push(body.split_to(end));
         }
         let own = std::str::from_utf8(&payload.body[..payload.body.len() - sent(payload).len()]).unwrap_or_default();
-        let mut weights: Vec<u64> = own.split_whitespace().filter_map(|weight| weight.parse().ok()).collect();
-        weights.resize(lines.len(), 1);
-        Documents { signal: payload.signal, weights, lines }
+        let mut labels: Vec<Label> = own.split_whitespace().filter_map(Label::of).collect();
+        labels.resize(lines.len(), Label::PLAIN);
+        Documents { signal: payload.signal, labels, lines }
     }
 
     /// A payload of some of them, in their order; `None` of none.
     pub(super) fn only(&self, chosen: impl IntoIterator<Item = usize>) -> Option<Payload> {
         let mut filling = Filling::default();
         for at in chosen {
-            filling.weights.push(self.weights[at]);
+            filling.labels.push(self.labels[at]);
             filling.text.extend_from_slice(&self.lines[at]);
         }
         filling.end(self.signal)
@@ -154,7 +190,7 @@ mod tests {
     fn documents_are_put_together_up_to_the_bound_and_taken_apart_again() {
         let mut bulk = Bulk::new(Signal::Metrics, 24);
         for (document, items) in [("1111", 1), ("2222", 3), ("3333", 1), ("444444444444444444444444444444", 1)] {
-            bulk.put(b"{}", document.as_bytes(), items);
+            bulk.put(b"{}", document.as_bytes(), Label { items, ..Label::PLAIN });
         }
         bulk.unfit(2, "no");
         let mapped = bulk.finish();
@@ -168,12 +204,26 @@ mod tests {
             "what is alone over the bound goes alone"
         );
         let documents = Documents::of(&payloads[0]);
-        assert_eq!(documents.weights, [1, 3, 1]);
+        assert_eq!(documents.labels.iter().map(|label| label.items).collect::<Vec<_>>(), [1, 3, 1]);
         assert_eq!(documents.only([1]).map(|payload| (payload.items, sent(&payload))), Some((3, "{}\n2222\n".into())));
         let (first, rest) = documents.halves().unwrap();
         assert_eq!((first.items, rest.items), (4, 1));
         assert_eq!((sent(&first), sent(&rest)), ("{}\n1111\n{}\n2222\n".into(), "{}\n3333\n".into()));
         assert!(Documents::of(&payloads[1]).halves().is_none() && documents.only([]).is_none());
         assert_eq!(payloads[1].body[0], b'\n', "a line of ones is left out");
+    }
+
+    #[test]
+    fn what_a_sender_named_goes_along_with_its_document() {
+        let mut bulk = Bulk::new(Signal::Logs, 1 << 20);
+        let label = |items, index, stream, pipeline| Label { items, named: Named { index, stream, pipeline } };
+        let labels = [Label::PLAIN, label(12, true, false, true), label(1, false, true, false)];
+        labels.iter().for_each(|label| bulk.put(b"{}", b"{}", *label));
+        let payload = bulk.finish().payloads.remove(0);
+        assert_eq!(payload.body, "1 12ip 1s\n{}\n{}\n{}\n{}\n{}\n{}\n");
+        let documents = Documents::of(&payload);
+        assert_eq!((documents.labels.as_slice(), payload.items), (labels.as_slice(), 14));
+        let rest = documents.only([1, 2]).map(|payload| Documents::of(&payload).labels);
+        assert_eq!(rest.as_deref(), Some(&labels[1..]));
     }
 }

@@ -1,6 +1,6 @@
 //! Requests of received telemetry as documents.
 
-use super::bulk::Bulk;
+use super::bulk::{Bulk, Label, Named};
 use super::json::Json;
 use super::otel::Around;
 use super::points::{self, Groups, Read};
@@ -237,7 +237,8 @@ impl Mapping<'_> {
         }
         json.end_map();
         json.end_map();
-        self.bulk.put(&action, document, items);
+        let named = Named { pipeline: own.pipeline.is_some(), ..index.named };
+        self.bulk.put(&action, document, Label { items, named });
     }
 
     /// An id that the same document at the same place of the log always has, and no other.

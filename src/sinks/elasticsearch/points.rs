@@ -187,6 +187,13 @@ fn explicit(point: &HistogramDataPoint) -> Point<'_> {
         if counts.len() != bounds.len() + 1 {
             return Read::Unfit("a histogram has another number of buckets than its bounds make");
         }
+        // Also where one of them is no number.
+        if !bounds.is_sorted_by(|bound, next| bound < next) {
+            return Read::Unfit("a histogram's bounds do not ascend");
+        }
+        if counts.iter().map(|count| u128::from(*count)).sum::<u128>() != u128::from(point.count) {
+            return Read::Unfit("a histogram's count is not the sum of its buckets");
+        }
         let seen = counts.iter().enumerate().filter(|(_, count)| **count > 0);
         finite(seen.map(|(at, count)| (*count, middle(bounds, at))).unzip())
     };
@@ -269,6 +276,7 @@ mod tests {
     #[test]
     fn buckets_become_values() {
         let point = HistogramDataPoint {
+            count: 8,
             bucket_counts: vec![1, 0, 3, 4],
             explicit_bounds: vec![10.0, 20.0, 50.0],
             ..HistogramDataPoint::default()
@@ -276,8 +284,17 @@ mod tests {
         // By hand: half of 10, (20 + 50) / 2, and the last bound.
         let expected = PointValue::Histogram { counts: vec![1, 3, 4], values: vec![5.0, 35.0, 50.0] };
         assert_eq!(explicit(&point).value, Read::Value(expected));
-        let odd = HistogramDataPoint { bucket_counts: vec![1], ..point };
-        assert!(matches!(explicit(&odd).value, Read::Unfit(_)));
+        let unfit = [
+            (HistogramDataPoint { bucket_counts: vec![1], ..point.clone() }, "another number of buckets"),
+            (HistogramDataPoint { explicit_bounds: vec![10.0, 10.0, 50.0], ..point.clone() }, "do not ascend"),
+            (HistogramDataPoint { explicit_bounds: vec![10.0, f64::NAN, 50.0], ..point.clone() }, "do not ascend"),
+            (HistogramDataPoint { count: 9, ..point.clone() }, "is not the sum"),
+            (HistogramDataPoint { bucket_counts: vec![u64::MAX, 1, 3, 4], ..point }, "is not the sum"),
+        ];
+        for (odd, reason) in unfit {
+            let Read::Unfit(found) = explicit(&odd).value else { panic!("{reason}") };
+            assert!(found.contains(reason), "{found}");
+        }
         let bare = HistogramDataPoint { count: 4, sum: Some(6.0), ..HistogramDataPoint::default() };
         assert_eq!(explicit(&bare).value, Read::Value(PointValue::Summary { sum: 6.0, count: 4 }));
     }

@@ -1,5 +1,6 @@
 //! Which index or data stream a document goes to.
 
+use super::bulk::Named;
 use super::settings::Mode;
 use crate::sinks::attributes::Attributes;
 use std::borrow::Cow;
@@ -16,6 +17,8 @@ pub(super) struct Index<'a> {
     pub(super) name: Cow<'a, str>,
     /// Its parts, where it is a data stream.
     pub(super) stream: Option<Stream>,
+    /// What of it the document's sender named.
+    pub(super) named: Named,
 }
 
 /// Parts of a data stream's name.
@@ -46,20 +49,23 @@ impl Origin<'_> {
 /// The index that was configured; else the one that an attribute names; else the data stream `kind-dataset-namespace`.
 pub(super) fn route<'a>(mode: Mode, kind: &'static str, configured: Option<&'a str>, origin: Origin<'_>) -> Index<'a> {
     if let Some(name) = configured {
-        return Index { name: name.into(), stream: None };
+        return Index { name: name.into(), stream: None, named: Named::default() };
     }
     if let Some(name) = origin.text("elasticsearch.index") {
-        return Index { name: name.into_owned().into(), stream: None };
+        let named = Named { index: true, ..Named::default() };
+        return Index { name: name.into_owned().into(), stream: None, named };
     }
-    let dataset = origin.text("data_stream.dataset");
+    let (dataset, namespace) = (origin.text("data_stream.dataset"), origin.text("data_stream.namespace"));
+    let named = Named { stream: dataset.is_some() || namespace.is_some(), ..Named::default() };
     let dataset = dataset.as_deref().or_else(|| receiver(origin.scope_name)).unwrap_or("generic");
     let suffix = match mode {
         Mode::Otel => ".otel",
         Mode::Ecs => "",
     };
     let dataset = part(dataset, true, suffix);
-    let namespace = part(origin.text("data_stream.namespace").as_deref().unwrap_or("default"), false, "");
-    Index { name: format!("{kind}-{dataset}-{namespace}").into(), stream: Some(Stream { kind, dataset, namespace }) }
+    let namespace = part(namespace.as_deref().unwrap_or("default"), false, "");
+    let name = format!("{kind}-{dataset}-{namespace}").into();
+    Index { name, stream: Some(Stream { kind, dataset, namespace }), named }
 }
 
 /// The Collector's receiver out of the name of its scope: `…/receiver/hostmetricsreceiver/internal/…`.

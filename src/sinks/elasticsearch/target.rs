@@ -92,7 +92,8 @@ impl Target for Elasticsearch {
             Ok(answer) => answer,
             Err(error) => return Outcome::Retry { after: None, reason: web::reason(error) },
         };
-        let (status, after) = (answer.status(), web::retry_after(answer.headers()));
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let after = web::retry_after(&headers);
         let mut body = Vec::new();
         loop {
             match answer.chunk().await {
@@ -114,7 +115,7 @@ impl Target for Elasticsearch {
             Login::User(..) => "`user` and `password`",
             Login::None => "login (`api_key`, or `user` and `password`)",
         };
-        Whole { status, after, body: &body, login }.judge(payload)
+        Whole { web: web::Answer::read(status, &headers, body), login }.judge(payload)
     }
 }
 
