@@ -35,4 +35,15 @@ impl Memory for StateMemory {
         txn.delete(kind, key).await?;
         Ok(txn.commit().await?)
     }
+
+    async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
+        let mut txn = self.0.begin().await?;
+        for (key, value) in set {
+            txn.put(kind, key, value).await?;
+        }
+        for key in removed {
+            txn.delete(kind, key).await?;
+        }
+        Ok(txn.commit().await?)
+    }
 }

@@ -179,7 +179,8 @@ impl Parts {
         };
         let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine);
         sinks.fill(&engine);
-        let measured = Arc::new(Measured { admission: admission.clone(), log: log.clone(), store });
+        let measured =
+            Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, sinks: sinks.clone() });
         let own = Some(telemetry::start(&config.telemetry, &measured)?);
         let services = Services::new(engine.clone(), log.clone(), &config.sql);
         Ok(Parts { log, state, admission, engine, services, sinks, own, feeding, _lock: lock })

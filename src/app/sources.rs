@@ -6,11 +6,12 @@ use super::frames::{FrameLog, LogFrames};
 use super::memory::StateMemory;
 use crate::engine::{Engine, StateRows};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::FrameSource;
+use crate::sinks::delivery::OfSignal;
 use crate::sinks::memory::Memory;
-use crate::sinks::stats::SinkStats;
+use crate::sinks::stats::{SinkStats, Standing};
 use crate::sinks::{alerts, debug};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,8 +26,28 @@ pub(super) struct Sinks {
     tasks: TaskTracker,
     cancel: CancellationToken,
     log: FrameLog,
-    stats: Vec<(String, Arc<SinkStats>)>,
+    all: Vec<Sink>,
     remembered: Arc<Mutex<Remembered>>,
+}
+
+/// An exporter with one of its signals, or a channel.
+struct Sink {
+    id: String,
+    /// What it is sent: a signal, or alerts.
+    signal: &'static str,
+    stats: Arc<SinkStats>,
+}
+
+/// How far a sink is.
+pub(super) struct Progress {
+    pub(super) id: String,
+    pub(super) signal: &'static str,
+    pub(super) stats: Arc<SinkStats>,
+    pub(super) standing: Standing,
+    /// How many frames of the log it has yet to look at, and their bytes; `None` where it reads none.
+    pub(super) lag: Option<(u64, u64)>,
+    /// Its rows of the table `dead_letters`.
+    pub(super) dead_letters: u64,
 }
 
 /// Rows out of the memory of exporters and channels.
@@ -41,17 +62,22 @@ impl Sinks {
     pub(super) fn start(config: &Config, log: &FrameLog, memory: Arc<StateMemory>, engine: &Arc<Engine>) -> Arc<Sinks> {
         // They end last, by a token of their own: what the receivers still take is sent, too.
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let mut stats = Vec::new();
-        let mut stats_of = |id: &str| {
-            let own = Arc::new(SinkStats::default());
-            stats.push((id.to_owned(), own.clone()));
-            own
+        let mut all = Vec::new();
+        let mut stats_of = |id: &str, signal: &'static str| {
+            let stats = Arc::new(SinkStats::default());
+            all.push(Sink { id: id.to_owned(), signal, stats: stats.clone() });
+            stats
         };
         for settings in &config.targets {
-            let (settings, stats, log) = (settings.clone(), stats_of(settings.id()), log.clone());
-            let (id, memory, cancel) = (settings.id().to_owned(), memory.clone(), cancel.clone());
-            let frames = move |_: Signal| LogFrames::new(log.clone()) as Arc<dyn FrameSource>;
-            tasks.spawn(async move { told(&id, settings.run(frames, memory, stats, cancel).await) });
+            let (settings, log, memory, cancel) = (settings.clone(), log.clone(), memory.clone(), cancel.clone());
+            let id = settings.id().to_owned();
+            let stats = |signal: Signal| (signal, stats_of(&id, signal.as_str()));
+            let stats: HashMap<Signal, Arc<SinkStats>> = settings.signals().into_iter().map(stats).collect();
+            let own = move |signal| OfSignal {
+                frames: LogFrames::new(log.clone()),
+                stats: stats.get(&signal).cloned().unwrap_or_default(),
+            };
+            tasks.spawn(async move { told(&id, settings.run(own, memory, cancel).await) });
         }
         for settings in &config.debug {
             let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());
@@ -60,7 +86,7 @@ impl Sinks {
             tasks.spawn(async move { told(&id, debug::run(settings, frames, newest, cancel).await) });
         }
         for channel in &config.channels {
-            let (channel, stats) = (channel.clone(), stats_of(&channel.id));
+            let (channel, stats) = (channel.clone(), stats_of(&channel.id, alerts::ALERTS));
             let (id, findings, memory, cancel) =
                 (channel.id.clone(), engine.findings(), memory.clone(), cancel.clone());
             tasks.spawn(async move { told(&id, alerts::run(channel, findings, memory, stats, cancel).await) });
@@ -69,32 +95,31 @@ impl Sinks {
         let channels = config.channels.iter().map(|channel| channel.id.clone()).collect();
         tasks.spawn(remember(channels, memory, remembered.clone(), cancel.clone()));
         tasks.close();
-        Arc::new(Sinks { tasks, cancel, log: log.clone(), stats, remembered })
+        Arc::new(Sinks { tasks, cancel, log: log.clone(), all, remembered })
     }
 
     /// Gives the tables `sinks`, `alerts` and `dead_letters` their rows.
     pub(super) fn fill(self: &Arc<Self>, engine: &Engine) {
         let of = self.clone();
-        engine.fill("sinks", move || of.stats.iter().map(|(id, stats)| of.row(id, stats)).collect());
+        engine.fill("sinks", move || of.progress().iter().map(row).collect());
         let of = self.clone();
         engine.fill("alerts", move || of.remembered().alerts.clone());
         let of = self.clone();
         engine.fill("dead_letters", move || of.remembered().dead_letters.clone());
     }
 
-    fn row(&self, id: &str, stats: &SinkStats) -> Map<String, Value> {
-        let standing = stats.standing();
-        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let lag_frames = standing.position.map(|position| self.log.newest().0.saturating_sub(position.0));
-        let row = json!({
-            "sink": id, "position": standing.position.map(|position| position.0), "lag_frames": lag_frames,
-            "sent_items": number(&stats.sent_items), "refused_items": number(&stats.refused_items),
-            "lag_bytes": standing.position.map(|position| self.log.bytes_behind(position)),
-            "dead_letters": number(&stats.dead_letters), "dropped_items": number(&stats.dropped_items),
-            "last_dropped": standing.last_dropped.map(unix_micros), "state": standing.state,
-            "last_error": standing.last_error,
-        });
-        row.as_object().cloned().unwrap_or_default()
+    /// How far each of them is.
+    pub(super) fn progress(&self) -> Vec<Progress> {
+        let newest = self.log.newest().0;
+        let remembered = self.remembered();
+        let progress = |Sink { id, signal, stats }: &Sink| {
+            let standing = stats.standing();
+            let lag = standing.position.map(|at| (newest.saturating_sub(at.0), self.log.bytes_behind(at)));
+            let is_own = |row: &&Map<String, Value>| says(row, "sink", id) && says(row, "signal", signal);
+            let dead_letters = remembered.dead_letters.iter().filter(is_own).count() as u64;
+            Progress { id: id.clone(), signal: *signal, stats: stats.clone(), standing, lag, dead_letters }
+        };
+        self.all.iter().map(progress).collect()
     }
 
     /// Lets all of them send what there is, for `longest`.
@@ -108,6 +133,25 @@ impl Sinks {
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn says(row: &Map<String, Value>, key: &str, text: &str) -> bool {
+    row.get(key).and_then(Value::as_str) == Some(text)
+}
+
+fn row(progress: &Progress) -> Map<String, Value> {
+    let Progress { id, signal, stats, standing, lag, dead_letters } = progress;
+    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let row = json!({
+        "sink": id, "signal": signal, "position": standing.position.map(|position| position.0),
+        "lag_frames": lag.map(|(frames, _)| frames), "lag_bytes": lag.map(|(_, bytes)| bytes),
+        "sent_items": number(&stats.sent_items), "refused_items": number(&stats.refused_items),
+        "last_refused": standing.last_refused.map(unix_micros), "dead_letters": dead_letters,
+        "dropped_items": number(&stats.dropped_items), "last_dropped": standing.last_dropped.map(unix_micros),
+        "state": standing.state, "failing_since": standing.failing_since.map(unix_micros),
+        "last_error": standing.last_error,
+    });
+    row.as_object().cloned().unwrap_or_default()
 }
 
 fn unix_micros(time: SystemTime) -> u64 {

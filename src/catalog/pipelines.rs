@@ -64,7 +64,9 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/resources/database_connections.sql",
     "pipelines/resources/database_lock_waits.sql",
     "pipelines/resources/database_replication.sql",
+    "pipelines/resources/exporter_down.sql",
     "pipelines/resources/exporter_drops.sql",
+    "pipelines/resources/exporter_refuses.sql",
 ];
 
 const OPEN: &str = "/*---";

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 /// Kind of the memory's entries.
@@ -10,6 +11,7 @@ pub const DEAD_LETTERS: &str = "dead_letter";
 const DEAD_LETTERS_MAX: usize = 1000;
 
 /// One of them.
+#[derive(Debug)]
 pub(super) struct DeadLetter {
     /// What it is called among those of its exporter and signal; they are dropped in this order.
     pub(super) key: String,
@@ -17,34 +19,41 @@ pub(super) struct DeadLetter {
     pub(super) position: Option<u64>,
     /// Items in it.
     pub(super) items: u64,
+    /// What the target said.
+    pub(super) reason: String,
 }
 
-/// Keeps them, up to a bound.
+/// Keeps them, up to a bound, all at once.
 ///
 /// # Errors
 /// When the memory fails.
 pub(super) async fn bury(
     memory: &dyn Memory,
     (sink, signal): (&str, &str),
-    letters: impl IntoIterator<Item = DeadLetter> + Send,
-    reason: &str,
+    letters: Vec<DeadLetter>,
 ) -> anyhow::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    let letters: Vec<DeadLetter> = letters.into_iter().collect();
-    for DeadLetter { key, position, items } in letters {
+    let written = |letter: DeadLetter| {
+        let DeadLetter { key, position, items, reason } = letter;
         let letter = json!({
             "sink": sink, "position": position, "signal": signal, "items": items, "reason": reason, "time": time_us,
         });
-        memory.put(DEAD_LETTERS, &of(sink, signal, &key), letter.to_string().as_bytes()).await?;
-    }
+        (of(sink, signal, &key), letter.to_string().into_bytes())
+    };
+    let mut new: BTreeMap<String, Vec<u8>> = letters.into_iter().map(written).collect();
     let prefix = of(sink, signal, "");
-    let mut kept = memory.entries(DEAD_LETTERS).await?;
-    kept.retain(|(key, _)| key.starts_with(&prefix));
-    for (key, _) in kept.iter().take(kept.len().saturating_sub(DEAD_LETTERS_MAX)) {
-        memory.delete(DEAD_LETTERS, key).await?;
-    }
-    Ok(())
+    let kept = memory.entries(DEAD_LETTERS).await?;
+    let kept = kept.into_iter().map(|(key, _)| key).filter(|key| key.starts_with(&prefix) && !new.contains_key(key));
+    let mut old: Vec<String> = kept.collect();
+    // One that lies before all of those that are kept may be among those that go.
+    let over = (old.len() + new.len()).saturating_sub(DEAD_LETTERS_MAX);
+    let mut all: Vec<&String> = old.iter().chain(new.keys()).collect();
+    all.sort();
+    let gone: BTreeSet<String> = all.into_iter().take(over).cloned().collect();
+    new.retain(|key, _| !gone.contains(key));
+    old.retain(|key| gone.contains(key));
+    memory.change(DEAD_LETTERS, &new.into_iter().collect::<Vec<_>>(), &old).await
 }
 
 /// Forgets one that was taken after all.
@@ -52,9 +61,45 @@ pub(super) async fn bury(
 /// # Errors
 /// When the memory fails.
 pub(super) async fn exhume(memory: &dyn Memory, (sink, signal): (&str, &str), key: &str) -> anyhow::Result<()> {
-    memory.delete(DEAD_LETTERS, &of(sink, signal, key)).await
+    memory.change(DEAD_LETTERS, &[], &[of(sink, signal, key)]).await
 }
 
 fn of(sink: &str, signal: &str, key: &str) -> String {
     format!("{sink}/{signal}/{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::memory::testing::InMemory;
+
+    fn letters(numbers: std::ops::Range<u64>) -> Vec<DeadLetter> {
+        let letter = |number: u64| DeadLetter {
+            key: format!("{number:06}"),
+            position: Some(number),
+            items: 1,
+            reason: "no".to_owned(),
+        };
+        numbers.map(letter).collect()
+    }
+
+    #[tokio::test]
+    async fn a_thousand_are_kept_of_each_exporter_and_signal_in_one_write_each() {
+        let memory = InMemory::default();
+        bury(&memory, ("other", "logs"), letters(0..3)).await.unwrap();
+        bury(&memory, ("otlp", "logs"), letters(0..900)).await.unwrap();
+        // Some come again, as after a restart.
+        bury(&memory, ("otlp", "logs"), letters(800..1100)).await.unwrap();
+        assert_eq!(memory.changes(), 3);
+        let kept = memory.entries(DEAD_LETTERS).await.unwrap();
+        let of = |sink: &str| {
+            let keys = kept.iter().map(|(key, _)| key.clone());
+            keys.filter(|key| key.starts_with(sink)).collect::<Vec<_>>()
+        };
+        let expected: Vec<String> = (100..1100).map(|number| format!("otlp/logs/{number:06}")).collect();
+        assert_eq!((of("other/").len(), of("otlp/")), (3, expected));
+        bury(&memory, ("otlp", "logs"), letters(2000..4000)).await.unwrap();
+        let kept = memory.entries(DEAD_LETTERS).await.unwrap();
+        assert_eq!((kept.len(), kept[3].0.as_str()), (1003, "otlp/logs/003000"));
+    }
 }

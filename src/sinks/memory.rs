@@ -20,6 +20,9 @@ pub trait Memory: Send + Sync {
 
     /// Removes an entry.
     async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()>;
+
+    /// Sets some entries of a kind and removes others: all of it or nothing.
+    async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()>;
 }
 
 /// A memory for tests.
@@ -29,11 +32,20 @@ pub(crate) mod testing {
     use async_trait::async_trait;
     use std::collections::BTreeMap;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[derive(Debug, Default)]
     pub(crate) struct InMemory {
         cursors: Mutex<BTreeMap<String, Position>>,
         entries: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+        changes: AtomicUsize,
+    }
+
+    impl InMemory {
+        /// How often several entries were changed at once.
+        pub(crate) fn changes(&self) -> usize {
+            self.changes.load(Ordering::Relaxed)
+        }
     }
 
     #[async_trait]
@@ -61,6 +73,17 @@ pub(crate) mod testing {
 
         async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
             self.entries.lock().unwrap().remove(&(kind.to_owned(), key.to_owned()));
+            Ok(())
+        }
+
+        async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            for (key, value) in set {
+                self.put(kind, key, value).await?;
+            }
+            for key in removed {
+                self.delete(kind, key).await?;
+            }
             Ok(())
         }
     }

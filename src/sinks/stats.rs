@@ -1,4 +1,4 @@
-//! How far an exporter or a channel is, for the table `sinks`.
+//! How far an exporter is with a signal, or how a channel stands, for the table `sinks`.
 
 use crate::log::Position;
 use std::collections::BTreeMap;
@@ -20,8 +20,6 @@ pub struct SinkStats {
     pub sent_items: AtomicU64,
     /// Items that the target refused for good.
     pub refused_items: AtomicU64,
-    /// Frames, or messages, kept as dead letters.
-    pub dead_letters: AtomicU64,
     /// Items that the reader went on without, since it was past its bound.
     pub dropped_items: AtomicU64,
     changing: Mutex<Changing>,
@@ -29,11 +27,11 @@ pub struct SinkStats {
 
 #[derive(Debug, Default)]
 struct Changing {
-    /// By signal.
-    positions: BTreeMap<&'static str, Position>,
-    failing: bool,
+    position: Option<Position>,
+    failing_since: Option<SystemTime>,
     last_dropped: Option<SystemTime>,
-    refused: bool,
+    last_refused: Option<SystemTime>,
+    holds_refused: bool,
     last_error: Option<String>,
     /// When it was last told of each reason for a refusal.
     reasons: BTreeMap<String, SystemTime>,
@@ -46,10 +44,14 @@ pub struct Standing {
     pub position: Option<Position>,
     /// `ok`, `retrying` or `refused`.
     pub state: &'static str,
+    /// Since when no attempt went well; `None` while all goes well.
+    pub failing_since: Option<SystemTime>,
     /// What the target last said.
     pub last_error: Option<String>,
     /// When items were last dropped.
     pub last_dropped: Option<SystemTime>,
+    /// When items were last refused for good.
+    pub last_refused: Option<SystemTime>,
 }
 
 impl SinkStats {
@@ -57,22 +59,31 @@ impl SinkStats {
         counter.fetch_add(number, Ordering::Relaxed);
     }
 
-    /// A reader of a signal is at a place.
-    pub(super) fn at(&self, signal: &'static str, position: Position) {
-        self.changing().positions.insert(signal, position);
+    /// The reader is at a place.
+    pub(super) fn at(&self, position: Position) {
+        self.changing().position = Some(position);
     }
 
     /// An attempt failed; true if the one before did not.
     pub(super) fn failed(&self, error: &str) -> bool {
         let mut changing = self.changing();
         changing.last_error = Some(error.to_owned());
-        !std::mem::replace(&mut changing.failing, true)
+        let is_first = changing.failing_since.is_none();
+        changing.failing_since.get_or_insert_with(SystemTime::now);
+        is_first
     }
 
-    /// The target refused something for good, though it is there; true if that was not told for this reason lately.
-    pub(super) fn refused(&self, reason: &str) -> bool {
+    /// The target refused so many items for good, though it is there.
+    pub(super) fn refused(&self, items: u64, reason: &str) {
+        SinkStats::add(&self.refused_items, items);
         let mut changing = self.changing();
         changing.last_error = Some(reason.to_owned());
+        changing.last_refused = Some(SystemTime::now());
+    }
+
+    /// Whether a reason for a refusal is to be told: it was not lately.
+    pub(super) fn is_news(&self, reason: &str) -> bool {
+        let mut changing = self.changing();
         let told = changing.reasons.get(reason);
         if told.is_some_and(|told| told.elapsed().is_ok_and(|since| since < REFUSED_AGAIN_AFTER)) {
             return false;
@@ -86,7 +97,7 @@ impl SinkStats {
 
     /// An attempt went well; true if the one before did not.
     pub(super) fn went_well(&self) -> bool {
-        std::mem::replace(&mut self.changing().failing, false)
+        self.changing().failing_since.take().is_some()
     }
 
     /// Items are dropped; true if none were within the last minute.
@@ -98,7 +109,7 @@ impl SinkStats {
 
     /// Whether something waits that the target refused for good, for another reason than its being down.
     pub(super) fn holds_refused(&self, refused: bool) {
-        self.changing().refused = refused;
+        self.changing().holds_refused = refused;
     }
 
     /// How it stands.
@@ -106,14 +117,16 @@ impl SinkStats {
     pub fn standing(&self) -> Standing {
         let changing = self.changing();
         Standing {
-            position: changing.positions.values().min().copied(),
-            state: match (changing.failing, changing.refused) {
-                (true, _) => "retrying",
-                (false, true) => "refused",
-                (false, false) => "ok",
+            position: changing.position,
+            state: match (changing.failing_since, changing.holds_refused) {
+                (Some(_), _) => "retrying",
+                (None, true) => "refused",
+                (None, false) => "ok",
             },
+            failing_since: changing.failing_since,
             last_error: changing.last_error.clone(),
             last_dropped: changing.last_dropped,
+            last_refused: changing.last_refused,
         }
     }
 
@@ -129,11 +142,10 @@ mod tests {
     #[test]
     fn a_refusal_is_told_once_a_reason() {
         let stats = SinkStats::default();
-        let told = ["no histograms", "no histograms", "too old", "no histograms"].map(|reason| stats.refused(reason));
+        let told = ["no histograms", "no histograms", "too old", "no histograms"].map(|reason| stats.is_news(reason));
         assert_eq!(told, [true, false, true, false]);
-        assert_eq!(stats.standing().last_error.as_deref(), Some("no histograms"));
         for other in 0..=REASONS_MAX {
-            stats.refused(&other.to_string());
+            stats.is_news(&other.to_string());
         }
         assert!(stats.changing().reasons.len() <= REASONS_MAX);
     }

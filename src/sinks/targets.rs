@@ -1,13 +1,12 @@
 //! The targets that read the log, each with how it is delivered to.
 
 use super::datadog::{self, DatadogSettings};
-use super::delivery::{self, DeliverySettings, FrameSource, Parties, Rate, Target, cursor_name};
+use super::delivery::{self, DeliverySettings, OfSignal, Parties, Rate, Target, cursor_name};
 use super::elasticsearch::{self, ElasticsearchSettings};
 use super::memory::Memory;
 use super::otlp::{self, OtlpSettings};
 use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
-use super::stats::SinkStats;
 use crate::model::signal::Signal;
 use std::pin::pin;
 use std::sync::Arc;
@@ -61,28 +60,32 @@ impl TargetSettings {
         &self.delivery.id
     }
 
+    /// The signals that it gets, each once.
+    #[must_use]
+    pub fn signals(&self) -> Vec<Signal> {
+        let is_fed = |signal: &Signal| self.feeds.iter().any(|feed| feed.signal == *signal);
+        Signal::ALL.into_iter().filter(is_fed).collect()
+    }
+
     /// The cursors that it reads by.
     #[must_use]
     pub fn cursor_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.feeds.iter().map(|feed| cursor_name(self.id(), feed.signal)).collect();
-        names.dedup();
-        names
+        self.signals().into_iter().map(|signal| cursor_name(self.id(), signal)).collect()
     }
 
-    /// Delivers every signal until it is cancelled; `frames` gives each its own way through the log.
+    /// Delivers every signal until it is cancelled; `own` is what each has for itself.
     ///
     /// # Errors
     /// When the target cannot be opened, or a cursor cannot be read.
     pub async fn run(
         self,
-        frames: impl Fn(Signal) -> Arc<dyn FrameSource>,
+        own: impl Fn(Signal) -> OfSignal,
         memory: Arc<dyn Memory>,
-        stats: Arc<SinkStats>,
         cancel: CancellationToken,
     ) -> anyhow::Result<()> {
         let target = self.kind.open(self.id())?;
-        let parties = Parties { target: target.clone(), memory, stats, rate: Arc::new(Rate::new(self.rate)) };
-        let mut delivered = pin!(delivery::run(self.delivery, self.feeds, frames, parties, cancel));
+        let parties = Parties { target: target.clone(), memory, rate: Arc::new(Rate::new(self.rate)) };
+        let mut delivered = pin!(delivery::run(self.delivery, self.feeds, own, parties, cancel));
         tokio::select! {
             biased;
             ended = &mut delivered => ended,

@@ -33,6 +33,7 @@ mod reload;
 mod remote_write;
 mod rules;
 mod sdks;
+mod sinks;
 mod sql;
 mod truth;
 mod wire;

@@ -4,9 +4,10 @@ use super::Measured;
 use super::inward::Inward;
 use super::outward;
 use crate::app::config::{MetricsLevel, TelemetryConfig};
+use crate::app::sources::Progress;
 use crate::model::own::SCOPE;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(super) fn start(
 }
 
 fn instruments(meter: &Meter, measured: &Arc<Measured>) {
+    of_exporters(meter, measured);
     type Counter = fn(&crate::ingest::admission::Counters) -> &AtomicU64;
     let counters: [(&'static str, &'static str, &'static str, Counter); 5] = [
         ("spanwise.receiver.requests", "{request}", "Requests acknowledged, resends included.", |all| &all.requests),
@@ -53,7 +55,7 @@ fn instruments(meter: &Meter, measured: &Arc<Measured>) {
     ];
     for (name, unit, description, counter) in counters {
         let measured = measured.clone();
-        let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+        let observe = move |observer: &dyn AsyncInstrument<u64>| {
             observer.observe(counter(measured.admission.counters()).load(Ordering::Relaxed), &[]);
         };
         meter.u64_observable_counter(name).with_unit(unit).with_description(description).with_callback(observe).build();
@@ -86,6 +88,55 @@ fn instruments(meter: &Meter, measured: &Arc<Measured>) {
             }
         })
         .build();
+}
+
+/// What the table `sinks` says, over time: each by `exporter` and `signal`.
+fn of_exporters(meter: &Meter, measured: &Arc<Measured>) {
+    type Read = fn(&Progress) -> Option<u64>;
+    let observe = |read: Read| {
+        let measured = measured.clone();
+        move |observer: &dyn AsyncInstrument<u64>| {
+            for progress in measured.sinks.progress() {
+                let Some(value) = read(&progress) else { continue };
+                let of = [KeyValue::new("exporter", progress.id), KeyValue::new("signal", progress.signal)];
+                observer.observe(value, &of);
+            }
+        }
+    };
+    let counters: [(&'static str, &'static str, Read); 3] = [
+        ("spanwise.exporter.items.sent", "Items that targets took.", |of| Some(count(&of.stats.sent_items))),
+        ("spanwise.exporter.items.refused", "Items that targets refused for good.", |of| {
+            Some(count(&of.stats.refused_items))
+        }),
+        ("spanwise.exporter.items.dropped", "Items left out since their exporter was past its bound.", |of| {
+            Some(count(&of.stats.dropped_items))
+        }),
+    ];
+    for (name, description, read) in counters {
+        let counter = meter.u64_observable_counter(name).with_unit("{item}").with_description(description);
+        counter.with_callback(observe(read)).build();
+    }
+    let gauges: [(&'static str, &'static str, &'static str, Read); 4] = [
+        ("spanwise.exporter.lag.frames", "{frame}", "Requests of the log that exporters have yet to look at.", |of| {
+            of.lag.map(|(frames, _)| frames)
+        }),
+        ("spanwise.exporter.lag.size", "By", "Bytes of the log that exporters have yet to look at.", |of| {
+            of.lag.map(|(_, bytes)| bytes)
+        }),
+        ("spanwise.exporter.dead_letters", "{letter}", "Rows of the table dead_letters.", |of| Some(of.dead_letters)),
+        ("spanwise.exporter.failing", "s", "How long no attempt has gone well; 0 while all do.", |of| {
+            let since = of.standing.failing_since.map(|since| since.elapsed().unwrap_or_default());
+            Some(since.unwrap_or_default().as_secs())
+        }),
+    ];
+    for (name, unit, description, read) in gauges {
+        let gauge = meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
+        gauge.with_callback(observe(read)).build();
+    }
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 /// The process's resident memory, as Linux tells it; `None` elsewhere.

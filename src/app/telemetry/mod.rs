@@ -17,6 +17,7 @@ pub(super) use bridge::{Bridge, is_said, is_work};
 
 use crate::app::config::TelemetryConfig;
 use crate::app::frames::FrameLog;
+use crate::app::sources::Sinks;
 use crate::ingest::Admission;
 use crate::model::own::SCOPE;
 use crate::store::HotStore;
@@ -43,6 +44,7 @@ pub(super) struct Measured {
     pub(super) admission: Arc<Admission>,
     pub(super) log: FrameLog,
     pub(super) store: Arc<HotStore>,
+    pub(super) sinks: Arc<Sinks>,
 }
 
 /// Own telemetry at work.

@@ -50,8 +50,8 @@ const AGAIN: [StatusCode; 5] = [
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::TOO_MANY_REQUESTS,
 ];
-/// What alerts are called among the dead letters.
-const DEAD_ALERTS: &str = "alerts";
+/// What alerts are called where exporters have a signal.
+pub const ALERTS: &str = "alerts";
 
 /// Tells one channel until it is cancelled.
 ///
@@ -162,7 +162,7 @@ impl Channel {
             }
             self.unwritten.insert(id.clone());
             if self.refused.remove(id) {
-                let buried = (self.settings.id.as_str(), DEAD_ALERTS);
+                let buried = (self.settings.id.as_str(), ALERTS);
                 let exhumed = dead_letters::exhume(&*self.memory, buried, id).await;
                 self.tell(exhumed);
             }
@@ -198,7 +198,8 @@ impl Channel {
         let mut new = Vec::new();
         for notice in notices {
             if self.refused.add(notice) {
-                new.push(DeadLetter { key: notice.finding.id.clone(), position: None, items: 1 });
+                let key = notice.finding.id.clone();
+                new.push(DeadLetter { key, position: None, items: 1, reason: reason.to_owned() });
             }
         }
         // The table keeps the reason.
@@ -207,8 +208,7 @@ impl Channel {
         if new.is_empty() {
             return;
         }
-        SinkStats::add(&self.stats.refused_items, new.len() as u64);
-        SinkStats::add(&self.stats.dead_letters, new.len() as u64);
+        self.stats.refused(new.len() as u64, reason);
         let (sink, alerts) = (&self.settings.id, notices.len());
         tracing::error!(
             sink,
@@ -216,7 +216,7 @@ impl Channel {
             reason,
             "the channel refused a message; tried again now and then while it is due"
         );
-        let buried = dead_letters::bury(&*self.memory, (sink, DEAD_ALERTS), new, reason).await;
+        let buried = dead_letters::bury(&*self.memory, (sink, ALERTS), new).await;
         self.tell(buried);
     }
 

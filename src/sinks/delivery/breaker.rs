@@ -18,13 +18,14 @@ pub(super) struct Breaker {
     probe: tokio::sync::Mutex<()>,
 }
 
-/// The right to ask. While the circuit is open there is only one, and who holds it keeps it over its own waits.
+/// The right to ask. While the circuit is open there is only one. Who has it keeps it over one wait, so that a target that is
+/// down is asked at that pace, and gives it on: a batch that fails by itself must not hold up those that would be taken.
 pub(super) type Turn<'a> = Option<MutexGuard<'a, ()>>;
 
 impl Breaker {
-    /// Waits until the target may be asked. `turn` is what the caller has had so far.
-    pub(super) async fn turn<'a>(&'a self, turn: Turn<'a>) -> Turn<'a> {
-        let turn = if turn.is_none() && self.is_open() { Some(self.probe.lock().await) } else { turn };
+    /// Waits until the target may be asked.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let turn = if self.is_open() { Some(self.probe.lock().await) } else { None };
         // Asked anew after the wait for the turn: who had it before may have been told to wait.
         while let Some(moment) = self.not_before() {
             tokio::time::sleep_until(moment).await;
@@ -66,13 +67,13 @@ mod tests {
     #[tokio::test]
     async fn an_open_circuit_lets_one_ask_at_a_time_until_it_is_answered() {
         let breaker = Arc::new(Breaker::default());
-        assert!(breaker.turn(None).await.is_none(), "closed: no turn is needed");
+        assert!(breaker.turn().await.is_none(), "closed: no turn is needed");
         let failures: Vec<u32> = (0..OPEN_AFTER).map(|_| breaker.failed(None)).collect();
         assert_eq!(failures, [1, 2, 3]);
-        let turn = breaker.turn(None).await;
+        let turn = breaker.turn().await;
         assert!(turn.is_some());
         let other = breaker.clone();
-        let waiting = tokio::spawn(async move { other.turn(None).await.is_none() });
+        let waiting = tokio::spawn(async move { other.turn().await.is_none() });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!waiting.is_finished(), "the second one waits");
         assert_eq!(breaker.answered(), OPEN_AFTER);
@@ -94,7 +95,7 @@ mod tests {
         let began = Instant::now();
         breaker.failed(Some(Duration::from_millis(70)));
         breaker.failed(Some(Duration::from_millis(30)));
-        breaker.turn(None).await;
+        breaker.turn().await;
         assert!(began.elapsed() >= Duration::from_millis(70), "the longer one holds");
     }
 }

@@ -1,22 +1,21 @@
 //! Sending one batch to its end: cut to what the target takes, mapped, sent until there is a verdict, and what is refused
-//! kept as dead letters.
+//! buried.
 
 use super::DeliverySettings;
 use super::backoff::Backoff;
 use super::batch::{self, Part};
-use super::breaker::{Breaker, OPEN_AFTER, Turn};
+use super::breaker::{Breaker, OPEN_AFTER};
+use super::burial::Burial;
 use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
 use super::rate::Rate;
-use crate::log::Position;
 use crate::model::own;
 use crate::model::signal::Signal;
-use crate::sinks::dead_letters::{self, DeadLetter};
 use crate::sinks::memory::Memory;
 use crate::sinks::settings::BatchSettings;
 use crate::sinks::stats::SinkStats;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -25,6 +24,9 @@ use tracing::field::Empty;
 const BOUND_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// However little a target takes, more than this is tried first.
 const BYTES_MAX_LEAST: usize = 64 << 10;
+/// Requests in a row that were too large, after which the target is asked less often. Cutting a batch down to what a target
+/// takes needs some twenty.
+const TOO_LARGE_IN_A_ROW_MAX: u32 = 64;
 
 /// Between what a delivery stands.
 #[derive(Clone)]
@@ -45,28 +47,8 @@ pub(super) struct Courier {
     breaker: Breaker,
     /// What the target was seen to take in one request.
     bytes_max: AtomicUsize,
-}
-
-/// Where what is dead came from: the first of its frames, and which piece of what was made of it.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    position: Position,
-    piece: u64,
-    /// Dead letters that came from there before.
-    letters: usize,
-}
-
-impl Place {
-    fn of(part: &Part) -> Place {
-        Place { position: part.position, piece: part.piece, letters: 0 }
-    }
-}
-
-/// What is to become a dead letter.
-struct Letter<'a> {
-    place: Place,
-    items: u64,
-    reason: &'a str,
+    /// Requests in a row that were too large for it.
+    too_large: AtomicU32,
 }
 
 /// How sending a mapped request ended.
@@ -89,7 +71,8 @@ enum Verdict {
 impl Courier {
     pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> Courier {
         let bytes_max = AtomicUsize::new(settings.batch.bytes_max);
-        Courier { settings, signal, ends, cancel, breaker: Breaker::default(), bytes_max }
+        let (breaker, too_large) = (Breaker::default(), AtomicU32::default());
+        Courier { settings, signal, ends, cancel, breaker, bytes_max, too_large }
     }
 
     /// How much is put into one request, by what the target has been seen to take.
@@ -99,6 +82,13 @@ impl Courier {
 
     /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
     pub(super) async fn deliver(&self, parts: Vec<Part>) -> anyhow::Result<bool> {
+        let mut burial = Burial::new(&self.settings.id, self.signal, &self.ends);
+        let is_dealt_with = self.deliver_but(&mut burial, parts).await?;
+        burial.finish().await?;
+        Ok(is_dealt_with)
+    }
+
+    async fn deliver_but(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> anyhow::Result<bool> {
         let mut waiting = vec![parts];
         while let Some(parts) = waiting.pop() {
             // A frame is as large as its sender made it; the target has bounds of its own.
@@ -111,12 +101,12 @@ impl Courier {
             let mut mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
-                    self.bury_parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;
+                    burial.parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;
                     continue;
                 }
             };
             mapped.unfit.extend(batch::left_out(&parts));
-            match self.send_all(mapped, &parts).await? {
+            match self.send_all(mapped, &parts, burial).await? {
                 Ended::Done => {}
                 Ended::Cancelled => return Ok(false),
                 Ended::Cut(first, rest) => waiting.extend([rest, first]),
@@ -125,14 +115,14 @@ impl Courier {
         Ok(true)
     }
 
-    async fn send_all(&self, mapped: Mapped, parts: &[Part]) -> anyhow::Result<Ended> {
-        let Some(mut place) = parts.first().map(Place::of) else { return Ok(Ended::Done) };
+    async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut Burial<'_>) -> anyhow::Result<Ended> {
+        burial.at(parts);
         let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
         let (mut waiting, mut unfit) = (VecDeque::from(mapped.payloads), mapped.unfit);
         let mut is_begun = false;
         while let Some(mut payload) = waiting.pop_front() {
             let before = payload.items;
-            let Some(verdict) = self.send(&mut payload, &mut place, parts).await? else { return Ok(Ended::Cancelled) };
+            let Some(verdict) = self.send(&mut payload, burial, parts).await? else { return Ok(Ended::Cancelled) };
             if let Verdict::Target(Outcome::TooLarge(_)) = verdict {
                 self.send_less(&payload);
             }
@@ -141,7 +131,7 @@ impl Courier {
                 return Ok(Ended::Cut(first, rest));
             }
             is_begun = true;
-            self.bury(&mut place, &std::mem::take(&mut unfit)).await?;
+            burial.items(std::mem::take(&mut unfit)).await?;
             let halves = match &verdict {
                 Verdict::Target(Outcome::TooLarge(_)) => self.ends.target.split(&payload),
                 // One frame alone is at fault as a whole; of several, only one may be.
@@ -156,9 +146,9 @@ impl Courier {
             match verdict {
                 Verdict::Dropped => self.dropped(payload.items),
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
-                    SinkStats::add(&self.ends.stats.sent_items, payload.items.saturating_sub(rejected));
+                    self.takes_something(payload.items.saturating_sub(rejected));
                     if rejected > 0 {
-                        self.bury(&mut place, &[Unfit { items: rejected, reason: message }]).await?;
+                        burial.items(vec![Unfit { items: rejected, reason: message }]).await?;
                     }
                 }
                 Verdict::Target(
@@ -169,14 +159,14 @@ impl Courier {
                     | Outcome::InPart { reason, .. },
                 ) => {
                     if is_whole && is_untouched {
-                        self.bury_parts(parts, &reason).await?;
+                        burial.parts(parts, &reason).await?;
                     } else {
-                        self.bury(&mut place, &[Unfit { items: payload.items, reason }]).await?;
+                        burial.items(vec![Unfit { items: payload.items, reason }]).await?;
                     }
                 }
             }
         }
-        self.bury(&mut place, &unfit).await?;
+        burial.items(unfit).await?;
         Ok(Ended::Done)
     }
 
@@ -195,14 +185,18 @@ impl Courier {
 
     /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
     /// goes out of the payload. `None` where the process ends before.
-    async fn send(&self, payload: &mut Payload, place: &mut Place, parts: &[Part]) -> anyhow::Result<Option<Verdict>> {
+    async fn send(
+        &self,
+        payload: &mut Payload,
+        burial: &mut Burial<'_>,
+        parts: &[Part],
+    ) -> anyhow::Result<Option<Verdict>> {
         let mut backoff = Backoff::new(&self.settings.retry);
-        let mut turn: Turn<'_> = None;
         loop {
-            turn = tokio::select! {
+            let turn = tokio::select! {
                 // Who is asked first goes on even where the process ends: what can be sent at once, is.
                 biased;
-                turn = self.breaker.turn(turn) => turn,
+                turn = self.breaker.turn() => turn,
                 () = self.cancel.cancelled() => return Ok(None),
                 () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
             };
@@ -211,43 +205,58 @@ impl Courier {
                 () = self.ends.rate.pass(payload.body.len()) => {}
                 () = self.cancel.cancelled() => return Ok(None),
             }
-            let outcome = self.attempt(payload).await;
-            let asked = match outcome {
-                Outcome::Retry { after, ref reason } => {
-                    self.is_failing(reason, after);
-                    after
+            let (turn, asked, reason) = match self.attempt(payload).await {
+                Outcome::Retry { after, reason } => {
+                    self.is_failing(&reason, after);
+                    (turn, after, reason)
                 }
                 Outcome::InPart { taken, refused, again, after, reason } => {
                     self.is_up();
-                    SinkStats::add(&self.ends.stats.sent_items, taken);
-                    self.bury(place, &refused).await?;
+                    // Others may be asked for at once: the target is there for them.
+                    drop(turn);
+                    self.takes_something(taken);
+                    burial.items(refused).await?;
                     let Some(again) = again else {
                         payload.items = 0;
                         return Ok(Some(Verdict::Target(Outcome::delivered())));
                     };
                     *payload = again;
                     self.ends.stats.failed(&reason);
-                    let Some(wait) = backoff.next(after) else {
-                        return Ok(Some(Verdict::Target(Outcome::Retry { after, reason })));
-                    };
-                    if self.wait(wait).await.is_none() {
-                        return Ok(None);
-                    }
-                    continue;
+                    (None, after, reason)
+                }
+                Outcome::TooLarge(reason) if self.takes_nothing() => {
+                    self.is_failing(&reason, Some(self.settings.retry.max_interval));
+                    return Ok(Some(Verdict::Target(Outcome::TooLarge(reason))));
                 }
                 verdict => {
                     self.is_up();
                     return Ok(Some(Verdict::Target(verdict)));
                 }
             };
-            let Some(wait) = backoff.next(asked) else { return Ok(Some(Verdict::Target(outcome))) };
+            let Some(wait) = backoff.next(asked) else {
+                return Ok(Some(Verdict::Target(Outcome::Retry { after: asked, reason })));
+            };
             tokio::select! {
                 waited = self.wait(wait) => if waited.is_none() {
                     return Ok(None);
                 },
                 () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
             }
+            drop(turn);
         }
+    }
+
+    /// Counts what the target took.
+    fn takes_something(&self, items: u64) {
+        SinkStats::add(&self.ends.stats.sent_items, items);
+        self.too_large.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a request that was too large; true where so many were, and nothing was taken in between, that the target
+    /// seems to take nothing at all. What is alone too large is a dead letter then, too, but not thousands a second: people
+    /// hear of it, and may mend the bound of what answers so.
+    fn takes_nothing(&self) -> bool {
+        self.too_large.fetch_add(1, Ordering::Relaxed) >= TOO_LARGE_IN_A_ROW_MAX
     }
 
     /// Waits until the reader goes on without these parts; for ever where it never does.
@@ -326,46 +335,5 @@ impl Courier {
     fn send_less(&self, payload: &Payload) {
         let least = (payload.body.len() / 2).max(BYTES_MAX_LEAST);
         self.bytes_max.fetch_min(least, Ordering::Relaxed);
-    }
-
-    async fn bury_parts(&self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
-        let letters: Vec<Letter<'_>> =
-            parts.iter().map(|part| Letter { place: Place::of(part), items: part.items, reason }).collect();
-        self.keep(&letters).await
-    }
-
-    async fn bury(&self, place: &mut Place, unfit: &[Unfit]) -> anyhow::Result<()> {
-        let letters: Vec<Letter<'_>> =
-            unfit.iter().map(|unfit| Letter { place: *place, items: unfit.items, reason: &unfit.reason }).collect();
-        place.letters += letters.len();
-        self.keep(&letters).await
-    }
-
-    /// Keeps note of what the target will not take.
-    async fn keep(&self, letters: &[Letter<'_>]) -> anyhow::Result<()> {
-        let Some(first) = letters.first() else { return Ok(()) };
-        let items: u64 = letters.iter().map(|letter| letter.items).sum();
-        SinkStats::add(&self.ends.stats.refused_items, items);
-        SinkStats::add(&self.ends.stats.dead_letters, letters.len() as u64);
-        if self.ends.stats.refused(first.reason) {
-            tracing::error!(
-                sink = self.settings.id,
-                signal = self.signal.as_str(),
-                items,
-                reason = first.reason,
-                "the target refused items for good: see the table dead_letters (told of one reason every ten minutes)"
-            );
-        }
-        let mut by_reason: BTreeMap<&str, Vec<DeadLetter>> = BTreeMap::new();
-        for (number, Letter { place, items, reason }) in letters.iter().enumerate() {
-            let key = format!("{:020}.{:020}.{:06}", place.position.0, place.piece, place.letters + number);
-            let letter = DeadLetter { key, position: Some(place.position.0), items: *items };
-            by_reason.entry(reason).or_default().push(letter);
-        }
-        for (reason, letters) in by_reason {
-            let whose = (self.settings.id.as_str(), self.signal.as_str());
-            dead_letters::bury(&*self.ends.memory, whose, letters, reason).await?;
-        }
-        Ok(())
     }
 }

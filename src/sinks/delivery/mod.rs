@@ -8,6 +8,7 @@
 mod backoff;
 mod batch;
 mod breaker;
+mod burial;
 mod courier;
 mod ends;
 mod intake;
@@ -76,20 +77,26 @@ pub struct Parties {
     pub target: Arc<dyn Target>,
     /// What it remembers over restarts.
     pub memory: Arc<dyn Memory>,
-    /// What it counts.
-    pub stats: Arc<SinkStats>,
     /// How fast it may send.
     pub rate: Arc<Rate>,
 }
 
-/// Delivers what an exporter is fed with until it is cancelled; `frames` gives each its own way through the log.
+/// What each signal has for itself.
+pub struct OfSignal {
+    /// Its way through the log.
+    pub frames: Arc<dyn FrameSource>,
+    /// What is counted of it.
+    pub stats: Arc<SinkStats>,
+}
+
+/// Delivers what an exporter is fed with until it is cancelled; `own` is what each signal has for itself.
 ///
 /// # Errors
 /// When a cursor cannot be read.
 pub async fn run(
     settings: DeliverySettings,
     feeds: Vec<Feed>,
-    frames: impl Fn(Signal) -> Arc<dyn FrameSource>,
+    own: impl Fn(Signal) -> OfSignal,
     parties: Parties,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -99,14 +106,10 @@ pub async fn run(
         if feeds.is_empty() {
             continue;
         }
-        let Parties { target, memory, stats, rate } = &parties;
-        let ends = Ends {
-            frames: frames(signal),
-            target: target.clone(),
-            memory: memory.clone(),
-            stats: stats.clone(),
-            rate: rate.clone(),
-        };
+        let Parties { target, memory, rate } = &parties;
+        let OfSignal { frames, stats } = own(signal);
+        let (target, memory, rate) = (target.clone(), memory.clone(), rate.clone());
+        let ends = Ends { frames, target, memory, stats, rate };
         deliveries.spawn(Delivery::open(settings.clone(), signal, feeds, ends, cancel.clone()).await?.run());
     }
     while let Some(ended) = deliveries.join_next().await {
@@ -146,7 +149,7 @@ impl Delivery {
         cancel: CancellationToken,
     ) -> anyhow::Result<Delivery> {
         let cursor = ends.memory.cursor(&cursor_name(&settings.id, signal)).await?;
-        ends.stats.at(signal.as_str(), cursor);
+        ends.stats.at(cursor);
         let saved = (cursor, Instant::now());
         Ok(Delivery { feeds, courier: Arc::new(Courier::new(settings, signal, ends, cancel)), at: cursor, saved })
     }
@@ -309,7 +312,7 @@ impl Delivery {
 
     async fn moved_to(&mut self, upto: Position, now: bool) {
         self.at = upto;
-        self.courier.ends.stats.at(self.courier.signal.as_str(), upto);
+        self.courier.ends.stats.at(upto);
         if let Err(error) = self.save(now).await {
             // What was sent must not be sent again for it; after a restart it is.
             self.saved.1 = Instant::now();

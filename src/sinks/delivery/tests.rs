@@ -1,4 +1,5 @@
 mod ordered;
+mod pace;
 mod several;
 
 use super::*;
@@ -84,6 +85,8 @@ struct Sink {
     attempts: Mutex<usize>,
     /// Items that it takes in one request.
     largest: Option<u64>,
+    /// It answers every request with a span of this name that it is to come again.
+    puts_off: Option<&'static str>,
     /// It refuses every request with a span of this name.
     refuses: Option<&'static str>,
     /// Requests go through what counts their spans.
@@ -133,6 +136,9 @@ impl Target for Sink {
         let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
         let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
         let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
+        if self.puts_off.is_some_and(|put_off| names.iter().any(|name| name == put_off)) {
+            return retry();
+        }
         if self.refuses.is_some_and(|refused| names.iter().any(|name| name == refused)) {
             return Outcome::Malformed("400: no".into());
         }
@@ -154,6 +160,7 @@ struct Bench {
     memory: Arc<InMemory>,
     stats: Arc<SinkStats>,
     queue: QueueSettings,
+    retry: RetrySettings,
     items_max: u64,
 }
 
@@ -162,29 +169,30 @@ impl Bench {
         let frames = Given::default();
         *frames.frames.lock().unwrap() = names.iter().map(|name| frame(Signal::Traces, name)).collect();
         let queue = QueueSettings { consumers: 1, ..QueueSettings::default() };
+        let retry = RetrySettings {
+            initial_interval: Duration::from_millis(1),
+            max_interval: Duration::from_millis(2),
+            ..RetrySettings::default()
+        };
         Bench {
             frames: Arc::new(frames),
             target: Arc::new(target),
             memory: Arc::default(),
             stats: Arc::default(),
             queue,
+            retry,
             items_max: 0,
         }
     }
 
     /// Runs until everything there is has been dealt with.
     async fn run(&self) {
-        let retry = RetrySettings {
-            initial_interval: Duration::from_millis(1),
-            max_interval: Duration::from_millis(2),
-            ..RetrySettings::default()
-        };
         let batch = BatchSettings {
             flush_timeout: Duration::from_millis(5),
             items_max: self.items_max,
             ..BatchSettings::default()
         };
-        let queue = self.queue.clone();
+        let (retry, queue) = (self.retry.clone(), self.queue.clone());
         let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue, read_at: SystemTime::now() };
         let ends = Ends {
             frames: self.frames.clone(),

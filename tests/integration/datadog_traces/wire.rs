@@ -202,8 +202,9 @@ fn hold(title: &str, asked: &Question, agent: &Value, wire: &Value) {
 
 async fn until_sent(server: &Server, sink: &str, items: u64) {
     until(&format!("{items} spans to go to {sink}"), Duration::from_mins(3), || async {
-        let query =
-            format!("SELECT sent_items, refused_items, dead_letters, lag_frames FROM sinks WHERE sink = '{sink}'");
+        let query = format!(
+            "SELECT sent_items, refused_items, dead_letters, lag_frames FROM sinks WHERE sink = '{sink}' AND signal = 'traces'"
+        );
         let rows = server.try_sql(&query).await?;
         let row = rows.first().ok_or("no such sink")?;
         let refused = (row["refused_items"].as_u64(), row["dead_letters"].as_u64());

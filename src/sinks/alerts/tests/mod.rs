@@ -125,6 +125,11 @@ impl Memory for Disk {
         self.check()?;
         self.inner.delete(kind, key).await
     }
+
+    async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
+        self.check()?;
+        self.inner.change(kind, set, removed).await
+    }
 }
 
 struct Bench {

@@ -1,0 +1,121 @@
+//! What of a batch the target will not take: counted at once, and kept as dead letters many in a write.
+
+use super::batch::Part;
+use super::courier::Ends;
+use super::ends::Unfit;
+use crate::log::Position;
+use crate::model::signal::Signal;
+use crate::sinks::dead_letters::{self, DeadLetter};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Letters that are written together.
+const TOGETHER_MAX: usize = 500;
+/// How long the first of them waits for others, while others come.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where what is dead came from: the first of its frames, and which piece of what was made of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    position: Position,
+    piece: u64,
+    /// Dead letters that came from there before.
+    letters: usize,
+}
+
+impl Place {
+    fn of(part: &Part) -> Place {
+        Place { position: part.position, piece: part.piece, letters: 0 }
+    }
+}
+
+/// Of one batch. What waits in it when it is dropped is not lost: the cursor has not moved, so it is sent, and refused, again.
+pub(super) struct Burial<'a> {
+    sink: &'a str,
+    signal: Signal,
+    ends: &'a Ends,
+    place: Place,
+    waiting: Vec<DeadLetter>,
+    since: Instant,
+}
+
+impl<'a> Burial<'a> {
+    pub(super) fn new(sink: &'a str, signal: Signal, ends: &'a Ends) -> Burial<'a> {
+        Burial { sink, signal, ends, place: Place::default(), waiting: Vec::new(), since: Instant::now() }
+    }
+
+    /// What is dead from now on was made of these.
+    pub(super) fn at(&mut self, parts: &[Part]) {
+        self.place = parts.first().map(Place::of).unwrap_or_default();
+    }
+
+    /// Buries parts whole, each at its own place.
+    ///
+    /// # Errors
+    /// When the memory fails; so for all below.
+    pub(super) async fn parts(&mut self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
+        for (number, part) in parts.iter().enumerate() {
+            self.add(Place { letters: number, ..Place::of(part) }, part.items, reason.to_owned());
+        }
+        self.write_in_time().await
+    }
+
+    /// Buries items out of what is being sent.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn items(&mut self, unfit: Vec<Unfit>) -> anyhow::Result<()> {
+        for Unfit { items, reason } in unfit {
+            self.add(self.place, items, reason);
+            self.place.letters += 1;
+        }
+        self.write_in_time().await
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn finish(&mut self) -> anyhow::Result<()> {
+        let letters = std::mem::take(&mut self.waiting);
+        if letters.is_empty() {
+            return Ok(());
+        }
+        self.tell(&letters);
+        dead_letters::bury(&*self.ends.memory, (self.sink, self.signal.as_str()), letters).await
+    }
+
+    fn tell(&self, letters: &[DeadLetter]) {
+        let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
+        for letter in letters {
+            *by_reason.entry(&letter.reason).or_default() += letter.items;
+        }
+        for (reason, items) in by_reason {
+            if self.ends.stats.is_news(reason) {
+                tracing::error!(
+                    sink = self.sink,
+                    signal = self.signal.as_str(),
+                    items,
+                    reason,
+                    "the target refused items for good: see the table dead_letters (told of one reason every ten minutes)"
+                );
+            }
+        }
+    }
+
+    fn add(&mut self, place: Place, items: u64, reason: String) {
+        self.ends.stats.refused(items, &reason);
+        if self.waiting.is_empty() {
+            self.since = Instant::now();
+        }
+        let key = format!("{:020}.{:020}.{:06}", place.position.0, place.piece, place.letters);
+        self.waiting.push(DeadLetter { key, position: Some(place.position.0), items, reason });
+    }
+
+    async fn write_in_time(&mut self) -> anyhow::Result<()> {
+        if self.waiting.len() >= TOGETHER_MAX || self.since.elapsed() >= PATIENCE {
+            return self.finish().await;
+        }
+        Ok(())
+    }
+}

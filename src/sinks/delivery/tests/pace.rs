@@ -1,0 +1,69 @@
+//! How fast a target is asked that takes nothing, and who else gets through meanwhile.
+
+use super::*;
+
+#[tokio::test]
+async fn a_batch_that_is_put_off_for_ever_holds_up_no_batch_beside_it() {
+    let sink = Sink { puts_off: Some("stuck"), ..Sink::default() };
+    let mut bench = Bench::new(sink, &["stuck", "a", "b"]);
+    bench.queue.consumers = 4;
+    bench.items_max = 1;
+    // So few may try at first that the circuit is open before the others come.
+    let more = async {
+        while *bench.target.attempts.lock().unwrap() < 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "late"));
+        bench.frames.more.notify_one();
+    };
+    let (is_cut_short, ()) = tokio::join!(bench.is_cut_short(Duration::from_millis(800)), more);
+    assert!(is_cut_short, "what is put off waits");
+    let mut taken = bench.taken();
+    taken.sort();
+    assert_eq!(taken, ["a", "b", "late"]);
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0), "and is not passed over");
+}
+
+/// While what a target puts back waits, others that it would take do not wait for that.
+#[tokio::test]
+async fn items_that_are_put_back_wait_without_the_turn_of_the_others() {
+    let again = Payload::of_request(Signal::Traces, frame(Signal::Traces, "busy").payload);
+    let after = Some(Duration::from_millis(400));
+    let in_part = Outcome::InPart { taken: 0, refused: Vec::new(), again: Some(again), after, reason: "429".into() };
+    let answers = Mutex::new([retry(), retry(), retry(), retry(), in_part].into());
+    let mut bench = Bench::new(Sink { answers, ..Sink::default() }, &["busy", "a", "b", "c"]);
+    bench.queue.consumers = 4;
+    bench.items_max = 1;
+    let cut_short = bench.is_cut_short(Duration::from_millis(200)).await;
+    assert!(cut_short && bench.taken().len() == 3, "{:?}", bench.taken());
+}
+
+#[tokio::test]
+async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often() {
+    let names: Vec<String> = (0..400).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let bench = |largest| {
+        let mut bench = Bench::new(Sink { largest: Some(largest), ..Sink::default() }, &[]);
+        bench.retry.max_interval = Duration::from_millis(100);
+        bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+        bench
+    };
+    let nothing = bench(0);
+    assert!(nothing.is_cut_short(Duration::from_millis(1000)).await, "it goes on at its pace");
+    let attempts = *nothing.target.attempts.lock().unwrap();
+    assert!((65..90).contains(&attempts), "64 at once, and then 10 a second: {attempts}");
+    assert_eq!(nothing.stats.standing().state, "retrying");
+    // One that takes a little is asked as often as it takes that.
+    let little = bench(1);
+    little.run().await;
+    assert_eq!((little.taken().len(), little.stats.standing().state), (400, "ok"));
+}
+
+#[tokio::test]
+async fn dead_letters_of_a_batch_are_written_together() {
+    let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["bad"; 60]));
+    bench.run().await;
+    assert_eq!((bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), bench.memory.changes()), (60, 1));
+}
