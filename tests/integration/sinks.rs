@@ -112,12 +112,19 @@ async fn each_signal_of_an_exporter_stands_for_itself() {
     for name in ["lag.frames", "lag.size", "failing"] {
         assert!(server.number(&metric(name, "traces")).await > 0.5, "{name}");
     }
-    let scrape = server.scrape().await;
-    let shown = |name: &str| {
-        let is_it = |line: &&str| line.starts_with(name) && line.contains("exporter=\"otlp_http\"");
-        scrape.lines().any(|line| is_it(&line) && line.contains("signal=\"logs\"") && line.ends_with(" 3"))
-    };
-    assert!(shown("spanwise_exporter_items_refused_total{"), "{scrape}");
+    until("the scrape to show them, too", Duration::from_secs(30), || async {
+        let scrape = server.scrape().await;
+        let is_it = |line: &&str| {
+            line.starts_with("spanwise_exporter_items_refused_total{")
+                && line.contains("exporter=\"otlp_http\"")
+                && line.contains("signal=\"logs\"")
+        };
+        match scrape.lines().find(is_it) {
+            Some(line) if line.ends_with(" 3") => Ok(()),
+            found => Err(found.unwrap_or("nothing").to_owned()),
+        }
+    })
+    .await;
 
     // Counts are those since the start; dead letters are kept.
     server.kill9();
