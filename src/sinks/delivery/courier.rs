@@ -83,12 +83,12 @@ impl Courier {
     /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
     pub(super) async fn deliver(&self, parts: Vec<Part>) -> anyhow::Result<bool> {
         let mut burial = Burial::new(&self.settings.id, self.signal, &self.ends);
-        let is_dealt_with = self.deliver_but(&mut burial, parts).await?;
+        let is_dealt_with = self.deliver_parts(&mut burial, parts).await?;
         burial.finish().await?;
         Ok(is_dealt_with)
     }
 
-    async fn deliver_but(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> anyhow::Result<bool> {
+    async fn deliver_parts(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> anyhow::Result<bool> {
         let mut waiting = vec![parts];
         while let Some(parts) = waiting.pop() {
             // A frame is as large as its sender made it; the target has bounds of its own.
