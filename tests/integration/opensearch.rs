@@ -226,7 +226,7 @@ async fn a_document_that_its_sender_addressed_holds_up_no_others() {
     let closed = json!({"settings": {"index.blocks.write": true}});
     node.ask("PUT", "/closed", closed).await.expect("an index that is not written to");
     let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
-    bring_template(&node, &server).await;
+    node.bring_template(&server).await;
     let addressed = |number: u64, index: &str| {
         let mut record = log(number, 1.into(), "");
         let own = attributes(&[("elasticsearch.index", index.into())]);
