@@ -4,7 +4,7 @@
 //!
 //! Left out is where theirs is known to go wrong: values below 2^-1022 (its logarithm on amd64 takes them for others),
 //! running totals of histograms without buckets (it counts the change of the change), series that only differ in what is
-//! no tag (it mixes them), and a histogram whose bounds change. Theirs is asked point by point: of several points of a
+//! no tag (it mixes them), a histogram whose bounds change, and one with another count than its buckets (it sends both). Theirs is asked point by point: of several points of a
 //! metric it counts a first value of the first alone, and so loses those of all other series.
 
 mod delivered;

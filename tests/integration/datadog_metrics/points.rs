@@ -51,6 +51,7 @@ pub(crate) fn histogram(track: &mut Track, random: &mut Random, is_total: bool) 
     let huge = !is_total && random.one_in(40);
     if huge {
         track.buckets.iter_mut().for_each(|bucket| *bucket += 300_000_000);
+        track.count += 300_000_000 * track.buckets.len() as u64;
     }
     let sum = match random.below(15) {
         0 => None,
@@ -120,7 +121,7 @@ pub(crate) fn exponential(track: &mut Track, random: &mut Random) -> Exponential
         attributes: track.attributes.clone(),
         start_time_unix_nano: track.start,
         time_unix_nano: track.time,
-        count: if random.one_in(30) { 0 } else { count },
+        count,
         sum: match random.below(10) {
             0 => None,
             1 => Some(f64::NAN),

@@ -13,6 +13,16 @@ fn too_many(found: impl std::fmt::Display) -> String {
     format!("expected at most {VALUES_MAX} values, which a distribution can hold, found {found}")
 }
 
+/// Buckets that hold another number of values than are counted: which of the two is wrong nobody knows.
+fn counts_as_many(count: u64, buckets: impl Iterator<Item = u64>) -> Result<(), String> {
+    let held = buckets.fold(0, u64::saturating_add);
+    if held == count {
+        Ok(())
+    } else {
+        Err(format!("expected as many values as its buckets hold, {held}, found a count of {count}"))
+    }
+}
+
 /// A least or greatest value; senders that have none write what is not finite.
 fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite())
@@ -60,8 +70,11 @@ fn histogram(
     point: &HistogramDataPoint,
     output: &mut Output,
 ) -> Result<(), String> {
-    let tags = context.tags(&point.attributes);
     let is_converted = marks::has(point.flags, marks::CONVERTED);
+    if !is_converted && !point.bucket_counts.is_empty() {
+        counts_as_many(point.count, point.bucket_counts.iter().copied())?;
+    }
+    let tags = context.tags(&point.attributes);
     let unless = |mark: u32| !(is_converted && marks::has(point.flags, mark));
     let sum = point.sum.unwrap_or_default();
     let known = Known {
@@ -267,8 +280,13 @@ fn exponential(
     if !histogram.fits() {
         return Err(too_many(point.count));
     }
-    let tags = context.tags(&point.attributes);
+    let halves = [&point.positive, &point.negative].into_iter().flatten().flat_map(|half| &half.bucket_counts);
     let sum = point.sum.unwrap_or_default();
+    if !sum.is_nan() {
+        // What is no number is counted, and lies in no bucket.
+        counts_as_many(point.count, halves.copied().chain([point.zero_count]))?;
+    }
+    let tags = context.tags(&point.attributes);
     let exact = sum.is_finite().then_some((point.count, sum));
     let (min, max) = (finite(point.min), finite(point.max));
     let known = Known { exact, min, max };

@@ -115,8 +115,9 @@ fn extremes_that_are_no_finite_numbers_are_as_none() {
 
 #[test]
 fn histograms_that_are_none_say_what_was_expected() {
-    let told = |bucket_counts, explicit_bounds| {
-        let point = HistogramDataPoint { bucket_counts, explicit_bounds, ..HistogramDataPoint::default() };
+    let told = |bucket_counts: Vec<u64>, explicit_bounds| {
+        let count = bucket_counts.iter().sum();
+        let point = HistogramDataPoint { count, bucket_counts, explicit_bounds, ..HistogramDataPoint::default() };
         let data = Data::Histogram(Histogram { data_points: vec![point], aggregation_temporality: 1 });
         let mapped = mapped(vec![Metric { name: "h".into(), data: Some(data), ..Metric::default() }]);
         assert_eq!((mapped.payloads.len(), mapped.unfit.len(), mapped.unfit[0].items), (0, 1, 1));
@@ -131,6 +132,27 @@ fn histograms_that_are_none_say_what_was_expected() {
     let most = 4096 * 65_535_u64;
     let many = format!("{of} at most {most} values, which a distribution can hold, found {} and more", most + 1);
     assert_eq!(told(vec![most + 1, 0], vec![1.0]), many);
+}
+
+#[test]
+fn a_count_that_is_not_that_of_the_buckets_is_told() {
+    let explicit = HistogramDataPoint {
+        count: 9,
+        bucket_counts: vec![1, 1],
+        explicit_bounds: vec![1.0],
+        ..HistogramDataPoint::default()
+    };
+    let positive = Some(Buckets { offset: 0, bucket_counts: vec![1] });
+    let exponential = ExponentialHistogramDataPoint { count: 9, zero_count: 1, positive, ..Default::default() };
+    let all = [
+        Data::Histogram(Histogram { data_points: vec![explicit], aggregation_temporality: 1 }),
+        Data::ExponentialHistogram(ExponentialHistogram { data_points: vec![exponential], aggregation_temporality: 1 }),
+    ];
+    for data in all {
+        let mapped = mapped(vec![Metric { name: "h".into(), data: Some(data), ..Metric::default() }]);
+        let told = "metric \"h\" of host \"own\": expected as many values as its buckets hold, 2, found a count of 9";
+        assert_eq!((mapped.payloads.len(), mapped.unfit), (0, vec![Unfit { items: 1, reason: told.into() }]));
+    }
 }
 
 #[test]
