@@ -176,6 +176,12 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
     }
 }
 
+const OTHER_COUNT: &str = "a histogram's count is not the sum of its buckets";
+
+fn total(counts: &[u64]) -> u128 {
+    counts.iter().map(|count| u128::from(*count)).sum()
+}
+
 fn explicit(point: &HistogramDataPoint) -> Point<'_> {
     let (counts, bounds) = (&point.bucket_counts, &point.explicit_bounds);
     // With one bucket or none, sum and count are all that it says.
@@ -191,8 +197,8 @@ fn explicit(point: &HistogramDataPoint) -> Point<'_> {
         if !bounds.is_sorted_by(|bound, next| bound < next) {
             return Read::Unfit("a histogram's bounds do not ascend");
         }
-        if counts.iter().map(|count| u128::from(*count)).sum::<u128>() != u128::from(point.count) {
-            return Read::Unfit("a histogram's count is not the sum of its buckets");
+        if total(counts) != u128::from(point.count) {
+            return Read::Unfit(OTHER_COUNT);
         }
         let seen = counts.iter().enumerate().filter(|(_, count)| **count > 0);
         finite(seen.map(|(at, count)| (*count, middle(bounds, at))).unzip())
@@ -220,6 +226,11 @@ fn middle(bounds: &[f64], at: usize) -> f64 {
 
 fn exponential(point: &ExponentialHistogramDataPoint) -> Point<'_> {
     let value = || {
+        let all = [&point.negative, &point.positive].into_iter().flatten();
+        let in_buckets = all.map(|buckets| total(&buckets.bucket_counts)).sum::<u128>();
+        if in_buckets + u128::from(point.zero_count) != u128::from(point.count) {
+            return Read::Unfit(OTHER_COUNT);
+        }
         let mut seen: Vec<(u64, f64)> = Vec::new();
         let mut negative = buckets(point.negative.as_ref(), point.scale);
         negative.reverse();
@@ -303,6 +314,7 @@ mod tests {
     fn exponential_buckets_become_values() {
         let buckets = |offset, counts: &[u64]| Some(Buckets { offset, bucket_counts: counts.to_vec() });
         let point = ExponentialHistogramDataPoint {
+            count: 23,
             scale: 0,
             zero_count: 2,
             // At scale 0: (1, 2], (2, 4], (4, 8].
@@ -312,6 +324,8 @@ mod tests {
         };
         let expected = PointValue::Histogram { counts: vec![8, 7, 2, 1, 5], values: vec![-6.0, -3.0, 0.0, 1.5, 6.0] };
         assert_eq!(exponential(&point).value, Read::Value(expected));
+        let other = ExponentialHistogramDataPoint { count: 9, ..point.clone() };
+        assert_eq!(exponential(&other).value, Read::Unfit(OTHER_COUNT));
         let far = ExponentialHistogramDataPoint { scale: i32::MIN, ..point };
         assert!(matches!(exponential(&far).value, Read::Unfit(_)));
     }

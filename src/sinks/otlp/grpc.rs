@@ -104,7 +104,9 @@ fn judge(status: &Status, denied: &str) -> Outcome {
     let kind = status.metadata().get("content-type").and_then(|kind| kind.to_str().ok());
     let is_foreign = kind.is_some_and(|kind| !kind.starts_with("application/grpc"));
     if is_foreign || status.message().starts_with("grpc-status header missing") {
-        let reason = format!("{reason} (what answers is no gRPC: is its `endpoint` right?)");
+        let is_page = kind.is_some_and(|kind| kind.starts_with("text/html"));
+        let what = if is_page { "a page of HTML, and no gRPC" } else { "no gRPC" };
+        let reason = format!("{reason} (what answers is {what}: is its `endpoint` right?)");
         return Outcome::Retry { after, reason };
     }
     // What has a source was not said by the target but by the connection to it, which broke.
