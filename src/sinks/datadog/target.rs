@@ -25,7 +25,7 @@ const ZSTD_LEVEL: i32 = 3;
 const SERIES_COMPRESSED_BYTES_MAX: usize = 512_000;
 
 /// What is asked where the key opens nothing.
-pub(super) const KEY_DENIED: &str = "is `api.key` a key of the organization at `api.site`?";
+pub(super) const KEY_DENIED: &str = "are `api.key` and `api.site` right?";
 
 /// The intakes.
 pub(super) struct Intake {

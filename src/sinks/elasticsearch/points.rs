@@ -3,6 +3,8 @@
 use super::route::Index;
 use super::settings::Mode;
 use crate::sinks::attributes::Attributes;
+use crate::sinks::temporality::exponential::Exponential;
+use crate::sinks::temporality::faults;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -46,7 +48,7 @@ pub(super) enum Read {
     /// It says that there is no value.
     Nothing,
     /// It cannot be said in JSON, or not as a histogram.
-    Unfit(&'static str),
+    Unfit(String),
 }
 
 /// Data points that become one document.
@@ -161,7 +163,7 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
             let value = if number.is_finite() {
                 Read::Value(PointValue::Double(number))
             } else {
-                Read::Unfit("a data point is no number (NaN) or infinite, which JSON cannot say")
+                Read::Unfit("a data point is no number (NaN) or infinite, which JSON cannot say".to_owned())
             };
             (value, if is_counter { "counter_double" } else { "gauge_double" })
         }
@@ -176,29 +178,16 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
     }
 }
 
-const OTHER_COUNT: &str = "a histogram's count is not the sum of its buckets";
-
-fn total(counts: &[u64]) -> u128 {
-    counts.iter().map(|count| u128::from(*count)).sum()
-}
-
 fn explicit(point: &HistogramDataPoint) -> Point<'_> {
     let (counts, bounds) = (&point.bucket_counts, &point.explicit_bounds);
     // With one bucket or none, sum and count are all that it says.
-    let is_bare = bounds.is_empty() && counts.len() <= 1;
+    let is_bare = counts.is_empty() || (bounds.is_empty() && counts.len() == 1);
     let value = || {
         if is_bare {
             return summary_of(point.sum.unwrap_or_default(), point.count);
         }
-        if counts.len() != bounds.len() + 1 {
-            return Read::Unfit("a histogram has another number of buckets than its bounds make");
-        }
-        // Also where one of them is no number.
-        if !bounds.is_sorted_by(|bound, next| bound < next) {
-            return Read::Unfit("a histogram's bounds do not ascend");
-        }
-        if total(counts) != u128::from(point.count) {
-            return Read::Unfit(OTHER_COUNT);
+        if let Some(fault) = faults::of_buckets(bounds, counts, point.count) {
+            return Read::Unfit(fault);
         }
         let seen = counts.iter().enumerate().filter(|(_, count)| **count > 0);
         finite(seen.map(|(at, count)| (*count, middle(bounds, at))).unzip())
@@ -226,10 +215,8 @@ fn middle(bounds: &[f64], at: usize) -> f64 {
 
 fn exponential(point: &ExponentialHistogramDataPoint) -> Point<'_> {
     let value = || {
-        let all = [&point.negative, &point.positive].into_iter().flatten();
-        let in_buckets = all.map(|buckets| total(&buckets.bucket_counts)).sum::<u128>();
-        if in_buckets + u128::from(point.zero_count) != u128::from(point.count) {
-            return Read::Unfit(OTHER_COUNT);
+        if let Some(fault) = faults::of_exponential(&Exponential::of(point)) {
+            return Read::Unfit(fault);
         }
         let mut seen: Vec<(u64, f64)> = Vec::new();
         let mut negative = buckets(point.negative.as_ref(), point.scale);
@@ -263,14 +250,14 @@ fn buckets(buckets: Option<&Buckets>, scale: i32) -> Vec<(u64, f64)> {
 
 fn finite((counts, values): (Vec<u64>, Vec<f64>)) -> Read {
     if !values.iter().all(|value| value.is_finite()) {
-        return Read::Unfit("a histogram has a bucket whose middle is no number, which JSON cannot say");
+        return Read::Unfit("a histogram has a bucket whose middle is no number, which JSON cannot say".to_owned());
     }
     Read::Value(PointValue::Histogram { counts: counts.into_iter().map(long).collect(), values })
 }
 
 fn summary_of(sum: f64, count: u64) -> Read {
     if !sum.is_finite() {
-        return Read::Unfit("a sum is no number (NaN) or infinite, which JSON cannot say");
+        return Read::Unfit("a sum is no number (NaN) or infinite, which JSON cannot say".to_owned());
     }
     Read::Value(PointValue::Summary { sum, count: long(count) })
 }
@@ -296,11 +283,17 @@ mod tests {
         let expected = PointValue::Histogram { counts: vec![1, 3, 4], values: vec![5.0, 35.0, 50.0] };
         assert_eq!(explicit(&point).value, Read::Value(expected));
         let unfit = [
-            (HistogramDataPoint { bucket_counts: vec![1], ..point.clone() }, "another number of buckets"),
-            (HistogramDataPoint { explicit_bounds: vec![10.0, 10.0, 50.0], ..point.clone() }, "do not ascend"),
-            (HistogramDataPoint { explicit_bounds: vec![10.0, f64::NAN, 50.0], ..point.clone() }, "do not ascend"),
-            (HistogramDataPoint { count: 9, ..point.clone() }, "is not the sum"),
-            (HistogramDataPoint { bucket_counts: vec![u64::MAX, 1, 3, 4], ..point }, "is not the sum"),
+            (HistogramDataPoint { bucket_counts: vec![1], ..point.clone() }, "3 bounds and 1 buckets"),
+            (
+                HistogramDataPoint { explicit_bounds: vec![10.0, 10.0, 50.0], ..point.clone() },
+                "its bounds do not ascend",
+            ),
+            (
+                HistogramDataPoint { explicit_bounds: vec![10.0, f64::NAN, 50.0], ..point.clone() },
+                "its bounds do not ascend",
+            ),
+            (HistogramDataPoint { count: 9, ..point.clone() }, "its buckets hold"),
+            (HistogramDataPoint { bucket_counts: vec![u64::MAX, 1, 3, 4], ..point }, "its buckets hold"),
         ];
         for (odd, reason) in unfit {
             let Read::Unfit(found) = explicit(&odd).value else { panic!("{reason}") };
@@ -325,7 +318,7 @@ mod tests {
         let expected = PointValue::Histogram { counts: vec![8, 7, 2, 1, 5], values: vec![-6.0, -3.0, 0.0, 1.5, 6.0] };
         assert_eq!(exponential(&point).value, Read::Value(expected));
         let other = ExponentialHistogramDataPoint { count: 9, ..point.clone() };
-        assert_eq!(exponential(&other).value, Read::Unfit(OTHER_COUNT));
+        assert_eq!(exponential(&other).value, Read::Unfit("its count is 9, and its buckets hold 23".to_owned()));
         let far = ExponentialHistogramDataPoint { scale: i32::MIN, ..point };
         assert!(matches!(exponential(&far).value, Read::Unfit(_)));
     }
