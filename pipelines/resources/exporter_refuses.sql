@@ -1,5 +1,5 @@
 /*---
-title: A target refuses items for good
+title: Items of an exporter are lost
 kind: finding
 window: 5m
 key: [sink, signal]
@@ -7,7 +7,7 @@ direction: above
 warning: 0
 unit: "{item}"
 no_data: ok
-message: "{sink} refuses {signal}: {value} items since the start are dead letters"
+message: "{sink} leaves out {signal}: {value} items since the start are dead letters"
 example:
   now_ms: 600000
   given:
@@ -21,9 +21,9 @@ example:
     - {sink: otlp_http/strict, signal: traces, state: ok, value: 0}
     - {sink: otlp_http/mended, signal: logs, state: ok, value: 0}
 ---
-The target of an exporter takes requests, and will never take some of what stands in them: a value that does not fit its
-mapping, a name that it does not allow, an item that is too large. The table `dead_letters` has the reason and the place of
-each. What a channel for alerts refuses is tried again, and stands in the table `alerts`. */
+The target of an exporter will never take some of what is sent, or has no word for it, so that it is not even sent: a value
+that does not fit its mapping or is no number, a name that it does not allow, an item that is too large. The table
+`dead_letters` has the reason and the place of each. What a channel for alerts refuses is tried again, and stands in the table `alerts`. */
 SELECT
   sink,
   signal,

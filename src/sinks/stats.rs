@@ -78,7 +78,10 @@ impl SinkStats {
         SinkStats::add(&self.refused_items, items);
         let mut changing = self.changing();
         changing.last_error = Some(reason.to_owned());
-        changing.last_refused = Some(SystemTime::now());
+        // What stands beside items, such as an event, is none.
+        if items > 0 {
+            changing.last_refused = Some(SystemTime::now());
+        }
     }
 
     /// Whether a reason for a refusal is to be told: it was not lately.

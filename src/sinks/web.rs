@@ -131,7 +131,9 @@ impl Answer {
             ["text/html", "<!doctype html", "<html"].iter().any(|beginning| text.starts_with(beginning))
         };
         let head = String::from_utf8_lossy(&body[..body.len().min(100)]);
-        Answer { status, after: retry_after(headers), is_page: is_html(kind) || is_html(&head), body }
+        // Some servers call an answer HTML that has no body at all.
+        let is_page = is_html(&head) || (is_html(kind) && !head.trim().is_empty());
+        Answer { status, after: retry_after(headers), is_page, body }
     }
 
     /// What it means, as every target over HTTP has it; `told` is what it says. `None` for a success, of which each

@@ -8,13 +8,14 @@ use crate::model::own;
 use crate::model::signal::Signal;
 use crate::model::units::human;
 use crate::sinks::attributes::{Attributes, as_string};
-use crate::sinks::delivery::Payload;
+use crate::sinks::delivery::{Outcome, Payload};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message as _;
 use serde_json::json;
+use std::time::{Duration, SystemTime};
 
 /// Path of the API.
 pub(super) const EVENTS: &str = "/api/v1/events";
@@ -26,6 +27,25 @@ const KEY: &str = "spanwise.finding.key.";
 const TEXT_MAX: usize = 4000;
 /// And of a tag.
 const TAG_MAX: usize = 200;
+
+/// For so long an event is tried: it holds up the logs behind it, and they say the same.
+const PATIENCE: Duration = Duration::from_mins(15);
+
+/// What becomes of an event that was tried: one that its intake takes for a while not to be reached is given up.
+pub(super) fn in_time(outcome: Outcome, event: &[u8], now: SystemTime) -> Outcome {
+    let Outcome::Retry { after, reason } = outcome else { return outcome };
+    let told: Option<serde_json::Value> = serde_json::from_slice(event).ok();
+    let happened = told.and_then(|event| event["date_happened"].as_u64()).map(Duration::from_secs);
+    let age =
+        now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(happened.unwrap_or_default());
+    if age <= PATIENCE {
+        return Outcome::Retry { after, reason };
+    }
+    Outcome::Refused(format!(
+        "{reason} (an event is tried for {} minutes; the log of the same finding goes on)",
+        PATIENCE.as_secs() / 60
+    ))
+}
 
 /// The events of a request that is not decoded otherwise.
 ///
@@ -198,5 +218,16 @@ mod tests {
             assert_eq!(payloads("web-1", &request).unwrap(), []);
         }
         assert_eq!(payloads("web-1", &Bytes::new()).unwrap(), []);
+    }
+
+    #[test]
+    fn an_event_holds_the_logs_up_for_a_while_and_no_longer() {
+        let retry = || Outcome::Retry { after: None, reason: "404 Not Found".to_owned() };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let event = br#"{"date_happened": 1000}"#;
+        assert!(matches!(in_time(retry(), event, at(1900)), Outcome::Retry { .. }));
+        let given_up = in_time(retry(), event, at(1901));
+        assert!(matches!(given_up, Outcome::Refused(reason) if reason.starts_with("404 Not Found")));
+        assert!(matches!(in_time(Outcome::delivered(), event, at(9999)), Outcome::Delivered { .. }));
     }
 }

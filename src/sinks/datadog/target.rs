@@ -1,6 +1,6 @@
 //! Datadog's intakes, as the Agent sends to them.
 
-use super::events::EVENTS;
+use super::events::{self, EVENTS};
 use super::host_metadata::{METADATA, Reporter};
 use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
@@ -17,7 +17,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Url};
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
@@ -119,13 +119,14 @@ impl Target for Intake {
         if let Some(encoding) = encoding {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        match request.send().await {
+        let outcome = match request.send().await {
             Ok(answer) => {
                 let elsewhere = format!("is `{endpoint_key}` right?");
                 judged(answer, &web::Hints { denied: KEY_DENIED, elsewhere: &elsewhere }).await
             }
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
-        }
+        };
+        if payload.route == EVENTS { events::in_time(outcome, &payload.body, SystemTime::now()) } else { outcome }
     }
 
     async fn accompany(&self) {

@@ -62,6 +62,12 @@ pub(super) enum Value {
     Native(Box<Exponential>),
 }
 
+impl Value {
+    fn is_nan(&self) -> bool {
+        matches!(self, Value::Number(number) if number.is_nan())
+    }
+}
+
 /// One point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
@@ -100,7 +106,7 @@ impl Group {
     pub(super) fn put(&mut self, time_ms: i64, point: Point) -> bool {
         let value = point.value.clone();
         let before = self.points.insert(time_ms, point);
-        let is_first = before.is_none_or(|before| before.value == value);
+        let is_first = before.is_none_or(|before| before.value == value || (before.value.is_nan() && value.is_nan()));
         self.items += u64::from(is_first);
         is_first
     }
@@ -170,13 +176,17 @@ impl Writing<'_> {
             parts.retain(|(bound, _)| *bound < f64::INFINITY);
             parts.push((f64::INFINITY, parted.count));
         }
-        let mut below = f64::NEG_INFINITY;
+        // A bucket has the exemplars up to its bound; a summary has none.
+        let mut exemplars: Vec<&Exemplar> =
+            point.exemplars.iter().filter(|exemplar| !exemplar.value.is_nan()).collect();
+        exemplars.sort_by(|one, other| one.value.total_cmp(&other.value));
+        let mut exemplars = exemplars.into_iter().peekable();
         for (at, value) in parts {
             let text = if at == f64::INFINITY { "+Inf".to_owned() } else { format!("{at}") };
             let series = self.sample(suffix, Some((label, text)), value);
-            let own = point.exemplars.iter().filter(|exemplar| exemplar.value > below && exemplar.value <= at);
-            series.exemplars.extend(own.cloned());
-            below = at;
+            while let Some(exemplar) = exemplars.next_if(|exemplar| exemplar.value <= at) {
+                series.exemplars.push(exemplar.clone());
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     self as otlp, DataPointFlags, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
     exemplar, number_data_point,
 };
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// Characters that the labels of an exemplar may have in all, by OpenMetrics.
@@ -72,10 +73,11 @@ pub(super) fn exponential(point: &ExponentialHistogramDataPoint) -> Result<Timed
 pub(super) fn summary(point: &SummaryDataPoint) -> Result<Timed, String> {
     let time_ms = time(point.time_unix_nano)?;
     let mut parts: Vec<(f64, f64)> = Vec::new();
+    let mut known = HashSet::new();
     for quantile in &point.quantile_values {
         // A quantile that stands twice would be one series with two values at one time. Zero has two signs and one text.
         let at = quantile.quantile + 0.0;
-        if !parts.iter().any(|(known, _)| known.to_bits() == at.to_bits()) {
+        if known.insert(at.to_bits()) {
             parts.push((at, quantile.value));
         }
     }

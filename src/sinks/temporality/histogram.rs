@@ -20,7 +20,7 @@ pub(super) struct Histogram {
 impl Histogram {
     /// Since when it counts.
     pub(super) const fn start(&self) -> u64 {
-        self.count.start
+        if self.count.start < self.count.time { self.count.start } else { self.count.time }
     }
 
     pub(super) fn of(point: &HistogramDataPoint) -> Histogram {

@@ -15,11 +15,11 @@ pub(super) enum Seen {
 }
 
 impl Seen {
-    /// Since when it counts.
+    /// Since when it counts; a start ahead of its own time is none.
     fn start(&self) -> u64 {
         match self {
-            Seen::Sum(last) => last.start,
-            Seen::Summary(last) => last.count.start,
+            Seen::Sum(last) => last.start.min(last.time),
+            Seen::Summary(last) => last.count.start.min(last.count.time),
             Seen::Histogram(last) => last.start(),
         }
     }

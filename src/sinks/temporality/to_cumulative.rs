@@ -7,8 +7,9 @@ mod series;
 mod total;
 
 use super::identity::{self, Digest};
+use super::left_out::LeftOut;
 use crate::model::scrape::FamilyKind;
-use crate::sinks::delivery::Ordered;
+use crate::sinks::delivery::{Ordered, Unfit};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -23,6 +24,7 @@ use total::Counts;
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
+const LATE: &str = "it is no newer than the last one of its sender, and a sum would count it twice";
 /// No clock is believed that runs ahead of ours by more: as much as Prometheus takes.
 const AHEAD_MAX: Duration = Duration::from_mins(10);
 
@@ -42,21 +44,25 @@ pub(in crate::sinks) trait SeriesKeys: Send {
     fn key(&self, of: Origin<'_>, attributes: &[KeyValue]) -> Option<Digest>;
 }
 
-/// Running totals, bounded in memory. A series that is forgotten begins anew, with a new start time: to Prometheus that is a
-/// counter that was reset, and no increase is told twice.
+/// Running totals, bounded in memory. Series of one sender's own totals are forgotten first: those go on as they come. A sum
+/// that is forgotten begins anew, with a new start time: to Prometheus that is a counter that was reset.
 pub(in crate::sinks) struct ToCumulative {
     keys: Box<dyn SeriesKeys>,
     series: HashMap<Digest, Series>,
     /// The series that each sender's points go to.
     senders: HashMap<Digest, Digest>,
-    /// Series by when they were last seen.
-    seen: BTreeMap<u64, Digest>,
+    /// Sums by when they were last seen.
+    sums: BTreeMap<u64, Digest>,
+    /// The same of series that are one sender's own.
+    alone: BTreeMap<u64, Digest>,
+    /// Sums that were forgotten for want of room.
+    forgotten: u64,
     clock: u64,
     bytes: usize,
     bytes_max: usize,
-    dropped: u64,
+    left_out: LeftOut,
     learning: bool,
-    /// What began before this may have been told before what was learned from, or forgotten since.
+    /// What began before this may have been told before all that was shown, or forgotten since.
     told_before: u64,
     latest: u64,
 }
@@ -76,11 +82,13 @@ impl ToCumulative {
             keys,
             series: HashMap::new(),
             senders: HashMap::new(),
-            seen: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            alone: BTreeMap::new(),
+            forgotten: 0,
             clock: 0,
             bytes: 0,
             bytes_max,
-            dropped: 0,
+            left_out: LeftOut::default(),
             learning: false,
             told_before: 0,
             latest: u64::MAX,
@@ -132,10 +140,13 @@ impl ToCumulative {
             _ => return false,
         };
         let mut is_changed = is_delta;
+        self.left_out.of_metric(&of.origin.metric.name);
         points.retain_mut(|point| {
             let became = self.point(of, is_delta, point);
             is_changed |= became != Became::AsItIs;
-            self.dropped += u64::from(became == Became::Late);
+            if became == Became::Late {
+                self.left_out.add(1, LATE);
+            }
             matches!(became, Became::AsItIs | Became::Changed)
         });
         *temporality = CUMULATIVE;
@@ -148,10 +159,6 @@ impl ToCumulative {
             Some(key) => *key,
             None => self.keys.key(of.origin, point.attributes()).map_or(sender, |key| identity::of_kind(key, of.word)),
         };
-        if self.learning {
-            let (_, time) = point.times();
-            self.told_before = if self.told_before == 0 { time } else { self.told_before.min(time) };
-        }
         let may_go_down = of.origin.kind == FamilyKind::UpDown;
         let mut series = self.take_out(key).unwrap_or_else(|| Series::new(may_go_down, sender, is_delta));
         let (latest, told_before) = (self.latest, self.told_before);
@@ -168,48 +175,66 @@ impl ToCumulative {
 
     fn take_out(&mut self, key: Digest) -> Option<Series> {
         let series = self.series.remove(&key)?;
-        self.seen.remove(&series.seen);
+        self.ages(&series).remove(&series.seen);
         self.bytes -= series.bytes();
         Some(series)
     }
 
+    fn ages(&mut self, series: &Series) -> &mut BTreeMap<u64, Digest> {
+        if series.is_sum() { &mut self.sums } else { &mut self.alone }
+    }
+
     fn put_back(&mut self, key: Digest, mut series: Series) {
+        // One that many senders count for must not push all others out.
+        series.keep_within(self.bytes_max / 4);
         self.clock += 1;
         series.seen = self.clock;
         for sender in series.forgotten.drain(..) {
             self.senders.remove(&sender);
         }
         self.bytes += series.bytes();
-        self.seen.insert(self.clock, key);
+        let clock = self.clock;
+        self.ages(&series).insert(clock, key);
         self.series.insert(key, series);
         while self.bytes > self.bytes_max && self.series.len() > 1 {
-            let oldest = self.seen.first_key_value().map(|(_, oldest)| *oldest);
+            let oldest =
+                self.alone.first_key_value().or_else(|| self.sums.first_key_value()).map(|(_, oldest)| *oldest);
             let Some(mut series) = oldest.and_then(|oldest| self.take_out(oldest)) else { return };
             // What it counted would be told again if it came back.
             self.told_before = self.told_before.max(series.forget_all());
             for sender in &series.forgotten {
                 self.senders.remove(sender);
             }
+            if series.is_sum() {
+                self.forgotten += 1;
+            }
         }
     }
 }
 
 impl Ordered for ToCumulative {
-    /// Points that are no newer than the last one of their sender are dropped, where they are to be added to others.
+    /// Points that are no newer than the last one of their sender are left out, where they are to be added to others.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
         let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
         self.learning = false;
-        let dropped_before = self.dropped;
+        let forgotten_before = self.forgotten;
         let is_changed = self.request(&mut decoded);
-        let dropped = self.dropped - dropped_before;
-        if dropped > 0 && dropped_before == 0 {
+        if forgotten_before == 0 && self.forgotten > 0 {
             tracing::warn!(
-                dropped,
-                "delta points, and totals of several senders, that are no newer than the last one of their series are dropped: a \
-                 sum would count them twice (told once)"
+                bytes_max = self.bytes_max,
+                "more series are summed than there is room for: those not heard of for longest begin anew when they are heard of \
+                 (told once)"
             );
         }
         Ok(if is_changed { decoded.encode_to_vec().into() } else { request })
+    }
+
+    fn seen_since(&mut self, unix_nano: u64) {
+        self.told_before = self.told_before.max(unix_nano);
+    }
+
+    fn left_out(&mut self) -> Vec<Unfit> {
+        self.left_out.take()
     }
 
     /// What is sent again is then known, and what each sender had counted. Sums are in the target already and begin anew.

@@ -70,7 +70,7 @@ impl Case {
     pub(crate) const fn told(self) -> &'static [&'static str] {
         match self {
             Case::Garbage => &["HTML", "what answers is no gRPC"],
-            Case::Denied => &["right?"],
+            Case::Denied => &["right?", "is `api.key` a key"],
             _ => &[],
         }
     }

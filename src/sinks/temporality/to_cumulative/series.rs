@@ -109,8 +109,8 @@ impl Series {
         };
         let Arrived { sender, is_delta, .. } = arrived;
         let is_late = self.sender(sender).is_some_and(|known| time <= known.last);
-        let said = |total| Sender { start, last: time, total, has_ended: false };
         let at = time.min(arrived.latest);
+        let said = |total| Sender { start, last: at, total, has_ended: false };
         self.newest = self.newest.max(at);
         if !is_delta && self.is_alone(sender, start) {
             self.hand_over(sender);
@@ -124,6 +124,8 @@ impl Series {
             return Became::Late;
         }
         let told_before = self.told_before.max(arrived.told_before);
+        // OTLP's ways to say that a start is not known.
+        let start = if start == time { 0 } else { start };
         let more = if is_delta { own.clone() } else { self.more(sender, start, &own, told_before) };
         self.share();
         self.put(sender, said((!is_delta).then_some(own)));
@@ -165,7 +167,7 @@ impl Series {
         match known {
             Some((_, before)) if self.may_go_down => own.change(before).unwrap_or_else(|| own.clone()),
             Some((began, before)) if start == began || start == 0 => own.since(before).unwrap_or_else(|| own.clone()),
-            None if start < told_before && !self.may_go_down => own.nothing(),
+            None if (start == 0 || start < told_before) && !self.may_go_down => own.nothing(),
             _ => own.clone(),
         }
     }
@@ -269,9 +271,7 @@ impl Series {
         self.senders.insert(place, (sender, said));
         let number_of = self.senders.len();
         if number_of > SENDERS_MAX {
-            let mut times: Vec<u64> = self.senders.iter().map(|(_, known)| known.last).collect();
-            let (_, median, _) = times.select_nth_unstable(number_of / 2);
-            self.forget_before(*median);
+            self.forget_older_half();
         } else if number_of.is_power_of_two() {
             self.forget_before(self.newest.saturating_sub(KEPT_MAX));
         }
@@ -287,11 +287,36 @@ impl Series {
     /// Forgets those that were last heard of before a time.
     fn forget_before(&mut self, time: u64) {
         if self.senders.iter().any(|(_, known)| known.last < time) {
-            let senders = std::mem::take(&mut self.senders);
-            let (old, kept): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(_, known)| known.last < time);
-            self.senders = kept;
-            old.into_iter().for_each(|(sender, known)| self.let_go(sender, known));
+            self.forget_all_of(|_, known| known.last < time);
         }
+    }
+
+    /// Forgets the half that was heard of longest ago; of one time any.
+    fn forget_older_half(&mut self) {
+        let mut by_age: Vec<(u64, Digest)> = self.senders.iter().map(|(of, known)| (known.last, *of)).collect();
+        let half = by_age.len() / 2;
+        let (_, youngest_of_old, _) = by_age.select_nth_unstable(half);
+        let bound = *youngest_of_old;
+        self.forget_all_of(|of, known| (known.last, of) < bound);
+    }
+
+    fn forget_all_of(&mut self, is_old: impl Fn(Digest, &Sender) -> bool) {
+        let senders = std::mem::take(&mut self.senders);
+        let (old, kept): (Vec<_>, Vec<_>) = senders.into_iter().partition(|(of, known)| is_old(*of, known));
+        self.senders = kept;
+        old.into_iter().for_each(|(sender, known)| self.let_go(sender, known));
+    }
+
+    /// Forgets senders until it takes no more than so many bytes.
+    pub(super) fn keep_within(&mut self, bytes_max: usize) {
+        while self.bytes() > bytes_max && self.senders.len() > 1 {
+            self.forget_older_half();
+        }
+    }
+
+    /// Whether it is the sum of what senders add.
+    pub(super) const fn is_sum(&self) -> bool {
+        matches!(self.held, Held::Sum { .. })
     }
 
     fn let_go(&mut self, sender: Digest, known: Sender) {
@@ -299,7 +324,8 @@ impl Series {
         self.forgotten.push(sender);
         let Some(own) = known.total else { return };
         if !self.may_go_down {
-            self.told_before = self.told_before.max(known.start.saturating_add(1));
+            // A start ahead of its own time is none.
+            self.told_before = self.told_before.max(known.start.min(known.last).saturating_add(1));
         } else if let Held::Sum { total: Some(total), .. } = &mut self.held
             && let Some(left) = total.change(&own)
         {
@@ -311,6 +337,11 @@ impl Series {
     pub(super) fn forget_all(&mut self) -> u64 {
         self.forget_before(u64::MAX);
         self.told_before
+    }
+
+    #[cfg(test)]
+    pub(super) fn senders(&self) -> usize {
+        self.senders.len()
     }
 
     pub(super) fn knows(&self, sender: Digest) -> bool {

@@ -7,6 +7,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
 };
 
+/// Coarser than any target of totals takes: added to others, it would make the sum so.
+const SCALE_LEAST: i32 = -4;
+
 /// A count of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Total {
@@ -41,9 +44,13 @@ impl Total {
     /// Why it cannot be added to others: a count that is none would spoil all that follows.
     pub(super) fn fault(&self, may_go_down: bool) -> Option<String> {
         match self {
+            Total::Double(value) if may_go_down && !value.is_finite() => Some("it is no finite number".to_owned()),
             Total::Int(_) | Total::Double(_) if may_go_down => None,
             Total::Int(_) | Total::Double(_) => faults::of_counter(self.number()?),
             Total::Explicit { bounds, counts, count, .. } => faults::of_buckets(bounds, counts, *count),
+            Total::Exponential(histogram) if histogram.scale < SCALE_LEAST => {
+                Some(format!("its scale is {}, expected {SCALE_LEAST} or more", histogram.scale))
+            }
             Total::Exponential(histogram) => faults::of_exponential(histogram),
         }
     }
@@ -63,14 +70,18 @@ impl Total {
             return None;
         }
         Some(match (self, more) {
-            (Total::Int(held), Total::Int(more)) => Total::Int(held.saturating_add(*more)),
+            (Total::Int(held), Total::Int(more)) => Total::Int(held.checked_add(*more)?),
             (
                 Total::Explicit { bounds, counts, count, sum },
                 Total::Explicit { bounds: own_bounds, counts: own_counts, count: own_count, sum: own_sum },
             ) if bounds == own_bounds && counts.len() == own_counts.len() => Total::Explicit {
                 bounds: bounds.clone(),
-                counts: counts.iter().zip(own_counts).map(|(held, own)| held.saturating_add(*own)).collect(),
-                count: count.saturating_add(*own_count),
+                counts: counts
+                    .iter()
+                    .zip(own_counts)
+                    .map(|(held, own)| held.checked_add(*own))
+                    .collect::<Option<_>>()?,
+                count: count.checked_add(*own_count)?,
                 sum: sum.zip(*own_sum).map(|(held, own)| held + own),
             },
             (Total::Exponential(held), Total::Exponential(more)) => {
@@ -92,7 +103,8 @@ impl Total {
         let (mut below, mut told) = (0_u64, 0_u64);
         for (bound, count) in bounds.iter().zip(counts) {
             below = below.saturating_add(*count);
-            if others.contains(bound) {
+            // Bounds ascend, else the point would have been refused.
+            if others.binary_search_by(|other| other.total_cmp(bound)).is_ok() {
                 shared.push(*bound);
                 within.push(below - told);
                 told = below;
