@@ -1,7 +1,7 @@
 //! What a target refused for good, kept for the table `dead_letters`.
 
 use super::memory::Memory;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
@@ -42,10 +42,9 @@ pub(super) async fn bury(
         (of(sink, signal, &key), letter.to_string().into_bytes())
     };
     let mut new: BTreeMap<String, Vec<u8>> = letters.into_iter().map(written).collect();
-    let prefix = of(sink, signal, "");
-    let kept = memory.entries(DEAD_LETTERS).await?;
-    let kept = kept.into_iter().map(|(key, _)| key).filter(|key| key.starts_with(&prefix) && !new.contains_key(key));
-    let mut old: Vec<String> = kept.collect();
+    let kept = memory.entries(DEAD_LETTERS).await?.into_iter();
+    let kept = kept.filter(|(key, letter)| is_of((sink, signal), key, letter) && !new.contains_key(key));
+    let mut old: Vec<String> = kept.map(|(key, _)| key).collect();
     // One that lies before all of those that are kept may be among those that go.
     let over = (old.len() + new.len()).saturating_sub(DEAD_LETTERS_MAX);
     let mut all: Vec<&String> = old.iter().chain(new.keys()).collect();
@@ -66,6 +65,14 @@ pub(super) async fn exhume(memory: &dyn Memory, (sink, signal): (&str, &str), ke
 
 fn of(sink: &str, signal: &str, key: &str) -> String {
     format!("{sink}/{signal}/{key}")
+}
+
+/// Whether it is one of these. The key alone does not tell: that of an exporter `otlp/logs` begins as those of `otlp` do.
+fn is_of((sink, signal): (&str, &str), key: &str, letter: &[u8]) -> bool {
+    let says = |letter: &Value, field: &str, text: &str| letter.get(field).and_then(Value::as_str) == Some(text);
+    key.starts_with(&of(sink, signal, ""))
+        && serde_json::from_slice::<Value>(letter)
+            .is_ok_and(|letter| says(&letter, "sink", sink) && says(&letter, "signal", signal))
 }
 
 #[cfg(test)]
@@ -101,5 +108,17 @@ mod tests {
         bury(&memory, ("otlp", "logs"), letters(2000..4000)).await.unwrap();
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();
         assert_eq!((kept.len(), kept[3].0.as_str()), (1003, "otlp/logs/003000"));
+    }
+
+    #[tokio::test]
+    async fn an_exporter_named_as_anothers_signal_keeps_letters_of_its_own() {
+        let memory = InMemory::default();
+        bury(&memory, ("otlp_http/logs", "traces"), letters(0..1000)).await.unwrap();
+        bury(&memory, ("otlp_http", "logs"), letters(0..1000)).await.unwrap();
+        assert_eq!(memory.entries(DEAD_LETTERS).await.unwrap().len(), 2000);
+        bury(&memory, ("otlp_http", "logs"), letters(1000..1001)).await.unwrap();
+        let kept: Vec<String> = memory.entries(DEAD_LETTERS).await.unwrap().into_iter().map(|(key, _)| key).collect();
+        assert!(kept.contains(&"otlp_http/logs/traces/000000".to_owned()), "the other's oldest");
+        assert_eq!((kept.len(), kept[0].as_str()), (2000, "otlp_http/logs/000001"));
     }
 }
