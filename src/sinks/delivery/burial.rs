@@ -88,7 +88,8 @@ impl<'a> Burial<'a> {
     fn tell(&self, letters: &[DeadLetter]) {
         let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
         for letter in letters {
-            *by_reason.entry(&letter.reason).or_default() += letter.items;
+            let items = by_reason.entry(&letter.reason).or_default();
+            *items = items.saturating_add(letter.items);
         }
         for (reason, items) in by_reason {
             if self.ends.stats.is_news(reason) {

@@ -146,7 +146,9 @@ impl Courier {
             match verdict {
                 Verdict::Dropped => self.dropped(payload.items),
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
-                    self.takes_something(payload.items.saturating_sub(rejected));
+                    // A target may say any number.
+                    let rejected = rejected.min(payload.items);
+                    self.takes_something(payload.items - rejected);
                     if rejected > 0 {
                         burial.items(vec![Unfit { items: rejected, reason: message }]).await?;
                     }

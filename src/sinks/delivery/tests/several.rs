@@ -57,3 +57,15 @@ async fn several_dead_letters_of_one_place_are_all_kept() {
     let refused = || (1, "400: no".to_owned());
     assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), refused(), refused()]);
 }
+
+/// More than a column of the table `sinks` holds, twice.
+#[tokio::test]
+async fn no_more_is_refused_than_was_sent_whatever_the_target_says() {
+    let all = || Outcome::Delivered { rejected: u64::MAX / 2, message: "all of it".into() };
+    let bench = Bench::new(Sink { answers: Mutex::new([all(), all()].into()), ..Sink::default() }, &["a"]);
+    bench.run().await;
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "c"]));
+    bench.run().await;
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (0, 3));
+    assert_eq!(letters(&bench).await, [(1, "all of it".to_owned()), (2, "all of it".to_owned())]);
+}
