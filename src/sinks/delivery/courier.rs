@@ -119,13 +119,14 @@ impl Courier {
         burial.at(parts);
         let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
         let (mut waiting, mut unfit) = (VecDeque::from(mapped.payloads), mapped.unfit);
-        let mut is_begun = false;
+        let (mut is_begun, mut is_taken_in_part) = (false, false);
         while let Some(mut payload) = waiting.pop_front() {
             let before = payload.items;
             let Some(verdict) = self.send(&mut payload, burial, parts).await? else { return Ok(Ended::Cancelled) };
             if let Verdict::Target(Outcome::TooLarge(_)) = verdict {
                 self.send_less(&payload);
             }
+            is_taken_in_part |= payload.items < before;
             let is_untouched = !is_begun && payload.items == before;
             if is_untouched && let Some((first, rest)) = self.better_cut(&verdict, parts) {
                 return Ok(Ended::Cut(first, rest));
@@ -134,8 +135,10 @@ impl Courier {
             burial.items(std::mem::take(&mut unfit)).await?;
             let halves = match &verdict {
                 Verdict::Target(Outcome::TooLarge(_)) => self.ends.target.split(&payload),
-                // One frame alone is at fault as a whole; of several, only one may be.
-                Verdict::Target(Outcome::Malformed(_)) if parts.len() > 1 => self.ends.target.split(&payload),
+                // One frame of which nothing was taken is at fault as a whole; of others, only a piece may be.
+                Verdict::Target(Outcome::Malformed(_)) if parts.len() > 1 || is_taken_in_part => {
+                    self.ends.target.split(&payload)
+                }
                 _ => None,
             };
             if let Some((first, rest)) = halves {
@@ -149,6 +152,7 @@ impl Courier {
                     // A target may say any number.
                     let rejected = rejected.min(payload.items);
                     self.takes_something(payload.items - rejected);
+                    is_taken_in_part |= rejected < payload.items;
                     if rejected > 0 {
                         burial.items(vec![Unfit { items: rejected, reason: message }]).await?;
                     }
@@ -223,6 +227,10 @@ impl Courier {
                         return Ok(Some(Verdict::Target(Outcome::delivered())));
                     };
                     *payload = again;
+                    // With every time there is less of it, so this ends.
+                    if taken > 0 && after == Some(std::time::Duration::ZERO) {
+                        continue;
+                    }
                     self.ends.stats.failed(&reason);
                     (None, after, reason)
                 }

@@ -114,7 +114,7 @@ pub enum Outcome {
         refused: Vec<Unfit>,
         /// The others, to be sent again.
         again: Option<Payload>,
-        /// How long the target asks to wait before that.
+        /// How long the target asks to wait before that; where it is nothing, and it took something, they are sent at once.
         after: Option<Duration>,
         /// Why they are to be sent again.
         reason: String,

@@ -95,6 +95,8 @@ struct Sink {
     seen_since: Arc<Mutex<Vec<u64>>>,
     /// Spans of each payload that a request becomes, where it becomes several.
     several: Option<usize>,
+    /// Spans of each part in which it takes a request, where it does so.
+    in_parts: Option<usize>,
     /// How long it takes over a request.
     takes: Duration,
     at_once: Mutex<usize>,
@@ -136,6 +138,9 @@ impl Target for Sink {
         let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
         let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
         let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
+        if let Some(spans) = self.in_parts.filter(|spans| names.len() > *spans) {
+            return several::sent_in_parts(self, &names, spans);
+        }
         if self.puts_off.is_some_and(|put_off| names.iter().any(|name| name == put_off)) {
             return retry();
         }

@@ -4,6 +4,7 @@ use super::proto::Request;
 use super::requests;
 use crate::sinks::delivery::{Outcome, Payload, Unfit};
 use prost::Message as _;
+use std::time::Duration;
 
 /// A part of a request, and the payload that it would be alone.
 pub(super) struct Part {
@@ -31,21 +32,33 @@ pub(super) fn together(payload: &Payload, mut ended: Vec<(Part, Outcome)>) -> Ou
     if ended.len() == 1 {
         return ended.pop().map_or(Outcome::delivered(), |(_, outcome)| outcome);
     }
-    let outcomes = || ended.iter().map(|(_, outcome)| outcome);
-    if outcomes().all(|outcome| matches!(outcome, Outcome::Retry { .. })) {
-        return longest_retry(&ended);
-    }
-    let is_same = |kind: fn(&Outcome) -> bool| outcomes().all(kind);
-    let is_one_kind = is_same(|outcome| matches!(outcome, Outcome::TooLarge(_)))
-        || is_same(|outcome| matches!(outcome, Outcome::Malformed(_)))
-        || is_same(|outcome| matches!(outcome, Outcome::Refused(_)));
-    if is_one_kind {
+    let is_each = |kind: fn(&Outcome) -> bool| ended.iter().all(|(_, outcome)| kind(outcome));
+    if is_each(|outcome| matches!(outcome, Outcome::Refused(_))) {
         return ended.swap_remove(0).1;
+    }
+    if is_each(is_left) {
+        return nothing_taken(ended);
     }
     if let Some(delivered) = all_delivered(&ended) {
         return delivered;
     }
     in_part(payload, ended)
+}
+
+/// Whether nothing was taken of a part, and it is not dealt with: it is to be sent again, or in smaller parts.
+fn is_left(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Retry { .. } | Outcome::TooLarge(_) | Outcome::Malformed(_))
+}
+
+/// Where all parts are left: a target that asks for one of them later is asked for all of them later. Otherwise all of it is
+/// cut, first by what was too large.
+fn nothing_taken(mut ended: Vec<(Part, Outcome)>) -> Outcome {
+    let place = |kind: fn(&Outcome) -> bool| ended.iter().position(|(_, outcome)| kind(outcome));
+    if place(|outcome| matches!(outcome, Outcome::Retry { .. })).is_some() {
+        return longest_retry(&ended);
+    }
+    let too_large = place(|outcome| matches!(outcome, Outcome::TooLarge(_)));
+    ended.swap_remove(too_large.unwrap_or(0)).1
 }
 
 fn longest_retry(ended: &[(Part, Outcome)]) -> Outcome {
@@ -72,8 +85,12 @@ fn all_delivered(ended: &[(Part, Outcome)]) -> Option<Outcome> {
     Some(Outcome::Delivered { rejected: sum, message: told })
 }
 
+/// What is malformed is left with what is to be sent again: alone, it is cut down to what is at fault in it. Only a target
+/// that asks to be asked later is left alone before that.
 fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
-    let (mut taken, mut refused, mut again, mut longest, mut told) = (0, Vec::new(), Vec::new(), None, String::new());
+    let (mut taken, mut refused, mut again, mut told) = (0, Vec::new(), Vec::new(), String::new());
+    let is_later = ended.iter().any(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
+    let mut longest = (!is_later).then_some(Duration::ZERO);
     let mut refuse = |items, reason| {
         if items > 0 {
             refused.push(Unfit { items, reason });
@@ -82,6 +99,9 @@ fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
     let mut of_again = 0;
     for (part, outcome) in ended {
         let items = part.payload.items;
+        if let Outcome::Retry { after, .. } = outcome {
+            longest = longest.max(after);
+        }
         match outcome {
             Outcome::Delivered { rejected, message } => {
                 taken += items.saturating_sub(rejected);
@@ -91,14 +111,9 @@ fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
                 taken += own;
                 others.into_iter().for_each(|unfit| refuse(unfit.items, unfit.reason));
             }
-            Outcome::Malformed(reason) | Outcome::Refused(reason) => refuse(items, reason),
-            Outcome::Retry { .. } | Outcome::TooLarge(_) => {
-                if let Outcome::Retry { after, .. } = outcome {
-                    longest = longest.max(after);
-                }
-                if let Outcome::Retry { reason, .. } | Outcome::TooLarge(reason) = outcome {
-                    told = reason;
-                }
+            Outcome::Refused(reason) => refuse(items, reason),
+            Outcome::Retry { reason, .. } | Outcome::TooLarge(reason) | Outcome::Malformed(reason) => {
+                told = reason;
                 of_again += items;
                 again.push(part.request);
             }

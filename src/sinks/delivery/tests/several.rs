@@ -17,6 +17,18 @@ pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
     Ok(Mapped { payloads, unfit: unfit.into_iter().collect() })
 }
 
+/// As of a target that is sent a request in parts of so many spans side by side: a part with a span that it refuses is left.
+pub(super) fn sent_in_parts(sink: &Sink, names: &[String], spans: usize) -> Outcome {
+    let is_taken = |part: &&[String]| !part.iter().any(|name| Some(name.as_str()) == sink.refuses);
+    let (taken, left): (Vec<&[String]>, Vec<&[String]>) = names.chunks(spans).partition(is_taken);
+    let (taken, left) = (taken.concat(), left.concat());
+    sink.taken.lock().unwrap().extend(taken.iter().cloned());
+    let left: Vec<&str> = left.iter().map(String::as_str).collect();
+    let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &left).payload);
+    let (taken, again) = (taken.len() as u64, (!left.is_empty()).then_some(again));
+    Outcome::InPart { taken, refused: Vec::new(), again, after: Some(Duration::ZERO), reason: "400: no".into() }
+}
+
 /// Items and reasons of the dead letters.
 async fn letters(bench: &Bench) -> Vec<(u64, String)> {
     let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
@@ -45,6 +57,19 @@ async fn what_is_refused_behind_what_was_taken_is_cut_by_the_target_and_nothing_
     assert_eq!(bench.taken(), ["a", "b", "c", "d", "e", "f", "statistics"]);
     assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
     assert_eq!(letters(&bench).await, [(1, "400: no".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_left_of_one_frame_is_cut_down_to_what_is_at_fault_without_a_wait() {
+    let sink = Sink { in_parts: Some(3), refuses: Some("bad"), ..Sink::default() };
+    let mut bench = Bench::new(sink, &[]);
+    (bench.retry.initial_interval, bench.retry.max_interval) = (Duration::from_mins(1), Duration::from_mins(1));
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c", "d", "bad", "e", "f"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "f", "d", "e"], "each once");
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
+    assert_eq!(letters(&bench).await, [(1, "400: no".to_owned())]);
+    assert_eq!(bench.stats.standing().state, "ok");
 }
 
 #[tokio::test]

@@ -259,18 +259,29 @@ fn parts_that_end_differently_are_told_apart() {
     };
     let busy = |seconds| Outcome::Retry { after: Some(Duration::from_secs(seconds)), reason: "busy".into() };
     let malformed = || Outcome::Malformed("bad".into());
+    let too_large = || Outcome::TooLarge("large".into());
     let one_less = || Outcome::Delivered { rejected: 1, message: "one".into() };
     assert_eq!(ended([busy(1), busy(7), busy(3), busy(2)]), busy(7));
     assert_eq!(ended([malformed(), malformed(), malformed(), malformed()]), malformed());
+    // Nothing was taken: that the target is there is not said.
+    assert_eq!(ended([busy(1), too_large(), busy(3), malformed()]), busy(3));
+    assert_eq!(ended([malformed(), too_large(), malformed(), malformed()]), too_large());
     let delivered = Outcome::Delivered { rejected: 2, message: "one".into() };
     assert_eq!(ended([Outcome::delivered(), one_less(), one_less(), Outcome::delivered()]), delivered);
     let Outcome::InPart { taken, refused, again: Some(again), after, reason } =
-        ended([one_less(), malformed(), busy(3), Outcome::TooLarge("large".into())])
+        ended([one_less(), malformed(), busy(3), too_large()])
     else {
         panic!("in part");
     };
     let told: Vec<(u64, &str)> = refused.iter().map(|unfit| (unfit.items, unfit.reason.as_str())).collect();
-    assert_eq!((taken, told), (1, vec![(1, "one"), (2, "bad")]));
-    assert_eq!((again.items, after, reason.as_str()), (4, Some(Duration::from_secs(3)), "large"));
-    assert_eq!(lines(&decoded(&again)), lines(&decoded(&payload))[4..]);
+    assert_eq!((taken, told), (1, vec![(1, "one")]));
+    assert_eq!((again.items, after, reason.as_str()), (6, Some(Duration::from_secs(3)), "large"));
+    assert_eq!(lines(&decoded(&again)), lines(&decoded(&payload))[2..], "what is malformed is cut where it is alone");
+    let Outcome::InPart { taken, refused, again: Some(again), after, .. } =
+        ended([Outcome::delivered(), Outcome::delivered(), malformed(), Outcome::delivered()])
+    else {
+        panic!("in part");
+    };
+    assert_eq!((taken, refused, again.items, after), (6, Vec::new(), 2, Some(Duration::ZERO)));
+    assert_eq!(lines(&decoded(&again)), lines(&decoded(&payload))[4..6]);
 }
