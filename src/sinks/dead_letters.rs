@@ -30,18 +30,18 @@ pub(super) struct DeadLetter {
 pub(super) async fn bury(
     memory: &dyn Memory,
     (sink, signal): (&str, &str),
-    letters: Vec<DeadLetter>,
+    letters: &[DeadLetter],
 ) -> anyhow::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    let written = |letter: DeadLetter| {
+    let written = |letter: &DeadLetter| {
         let DeadLetter { key, position, items, reason } = letter;
         let letter = json!({
             "sink": sink, "position": position, "signal": signal, "items": items, "reason": reason, "time": time_us,
         });
-        (of(sink, signal, &key), letter.to_string().into_bytes())
+        (of(sink, signal, key), letter.to_string().into_bytes())
     };
-    let mut new: BTreeMap<String, Vec<u8>> = letters.into_iter().map(written).collect();
+    let mut new: BTreeMap<String, Vec<u8>> = letters.iter().map(written).collect();
     let kept = memory.entries(DEAD_LETTERS).await?.into_iter();
     let kept = kept.filter(|(key, letter)| is_of((sink, signal), key, letter) && !new.contains_key(key));
     let mut old: Vec<String> = kept.map(|(key, _)| key).collect();
@@ -93,10 +93,10 @@ mod tests {
     #[tokio::test]
     async fn a_thousand_are_kept_of_each_exporter_and_signal_in_one_write_each() {
         let memory = InMemory::default();
-        bury(&memory, ("other", "logs"), letters(0..3)).await.unwrap();
-        bury(&memory, ("otlp", "logs"), letters(0..900)).await.unwrap();
+        bury(&memory, ("other", "logs"), &letters(0..3)).await.unwrap();
+        bury(&memory, ("otlp", "logs"), &letters(0..900)).await.unwrap();
         // Some come again, as after a restart.
-        bury(&memory, ("otlp", "logs"), letters(800..1100)).await.unwrap();
+        bury(&memory, ("otlp", "logs"), &letters(800..1100)).await.unwrap();
         assert_eq!(memory.changes(), 3);
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();
         let of = |sink: &str| {
@@ -105,7 +105,7 @@ mod tests {
         };
         let expected: Vec<String> = (100..1100).map(|number| format!("otlp/logs/{number:06}")).collect();
         assert_eq!((of("other/").len(), of("otlp/")), (3, expected));
-        bury(&memory, ("otlp", "logs"), letters(2000..4000)).await.unwrap();
+        bury(&memory, ("otlp", "logs"), &letters(2000..4000)).await.unwrap();
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();
         assert_eq!((kept.len(), kept[3].0.as_str()), (1003, "otlp/logs/003000"));
     }
@@ -113,10 +113,10 @@ mod tests {
     #[tokio::test]
     async fn an_exporter_named_as_anothers_signal_keeps_letters_of_its_own() {
         let memory = InMemory::default();
-        bury(&memory, ("otlp_http/logs", "traces"), letters(0..1000)).await.unwrap();
-        bury(&memory, ("otlp_http", "logs"), letters(0..1000)).await.unwrap();
+        bury(&memory, ("otlp_http/logs", "traces"), &letters(0..1000)).await.unwrap();
+        bury(&memory, ("otlp_http", "logs"), &letters(0..1000)).await.unwrap();
         assert_eq!(memory.entries(DEAD_LETTERS).await.unwrap().len(), 2000);
-        bury(&memory, ("otlp_http", "logs"), letters(1000..1001)).await.unwrap();
+        bury(&memory, ("otlp_http", "logs"), &letters(1000..1001)).await.unwrap();
         let kept: Vec<String> = memory.entries(DEAD_LETTERS).await.unwrap().into_iter().map(|(key, _)| key).collect();
         assert!(kept.contains(&"otlp_http/logs/traces/000000".to_owned()), "the other's oldest");
         assert_eq!((kept.len(), kept[0].as_str()), (2000, "otlp_http/logs/000001"));

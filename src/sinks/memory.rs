@@ -39,6 +39,8 @@ pub(crate) mod testing {
         cursors: Mutex<BTreeMap<String, Position>>,
         entries: Mutex<BTreeMap<(String, String), Vec<u8>>>,
         changes: AtomicUsize,
+        /// Changes that fail before others go well.
+        pub(crate) failing_changes: AtomicUsize,
     }
 
     impl InMemory {
@@ -77,6 +79,9 @@ pub(crate) mod testing {
         }
 
         async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
+            let one_less = |left: usize| left.checked_sub(1);
+            let fails = self.failing_changes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+            anyhow::ensure!(fails.is_err(), "the disk is full");
             self.changes.fetch_add(1, Ordering::Relaxed);
             for (key, value) in set {
                 self.put(kind, key, value).await?;

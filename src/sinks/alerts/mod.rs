@@ -216,7 +216,7 @@ impl Channel {
             reason,
             "the channel refused a message; tried again now and then while it is due"
         );
-        let buried = dead_letters::bury(&*self.memory, (sink, ALERTS), new).await;
+        let buried = dead_letters::bury(&*self.memory, (sink, ALERTS), &new).await;
         self.tell(buried);
     }
 

@@ -7,12 +7,13 @@ use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::dead_letters::{self, DeadLetter};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 /// Letters that are written together.
 const TOGETHER_MAX: usize = 500;
 /// How long the first of them waits for others, while others come.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where what is dead came from: the first of its frames, and which piece of what was made of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,12 +37,15 @@ pub(super) struct Burial<'a> {
     ends: &'a Ends,
     place: Place,
     waiting: Vec<DeadLetter>,
+    /// Since when the first of them waits, or when they last could not be written.
     since: Instant,
+    is_held_up: bool,
 }
 
 impl<'a> Burial<'a> {
     pub(super) fn new(sink: &'a str, signal: Signal, ends: &'a Ends) -> Burial<'a> {
-        Burial { sink, signal, ends, place: Place::default(), waiting: Vec::new(), since: Instant::now() }
+        let (place, waiting, since) = (Place::default(), Vec::new(), Instant::now());
+        Burial { sink, signal, ends, place, waiting, since, is_held_up: false }
     }
 
     /// What is dead from now on was made of these.
@@ -50,44 +54,57 @@ impl<'a> Burial<'a> {
     }
 
     /// Buries parts whole, each at its own place.
-    ///
-    /// # Errors
-    /// When the memory fails; so for all below.
-    pub(super) async fn parts(&mut self, parts: &[Part], reason: &str) -> anyhow::Result<()> {
+    pub(super) async fn parts(&mut self, parts: &[Part], reason: &str) {
         for (number, part) in parts.iter().enumerate() {
             self.add(Place { letters: number, ..Place::of(part) }, part.items, reason.to_owned());
         }
-        self.write_in_time().await
+        self.write_in_time().await;
     }
 
     /// Buries items out of what is being sent.
-    ///
-    /// # Errors
-    /// As above.
-    pub(super) async fn items(&mut self, unfit: Vec<Unfit>) -> anyhow::Result<()> {
+    pub(super) async fn items(&mut self, unfit: Vec<Unfit>) {
         for Unfit { items, reason } in unfit {
             self.add(self.place, items, reason);
             self.place.letters += 1;
         }
-        self.write_in_time().await
+        self.write_in_time().await;
     }
 
-    /// Writes what waits.
-    ///
-    /// # Errors
-    /// As above.
-    pub(super) async fn finish(&mut self) -> anyhow::Result<()> {
-        let letters = std::mem::take(&mut self.waiting);
-        if letters.is_empty() {
-            return Ok(());
+    /// Writes what waits. False where the memory fails (a full disk): it waits on, and is to be written later.
+    pub(super) async fn write(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            return true;
         }
-        self.tell(&letters);
-        dead_letters::bury(&*self.ends.memory, (self.sink, self.signal.as_str()), letters).await
+        self.tell();
+        let (memory, of) = (&*self.ends.memory, (self.sink, self.signal.as_str()));
+        let buried = dead_letters::bury(memory, of, &self.waiting).await;
+        self.is_held_up = buried.is_err();
+        match buried {
+            Ok(()) => self.waiting.clear(),
+            Err(error) => self.tell_failure(&format!("{error:#}")),
+        }
+        !self.is_held_up
     }
 
-    fn tell(&self, letters: &[DeadLetter]) {
+    /// Writes what waits beside a wait for something else, which may be for hours; never ends.
+    pub(super) async fn write_meanwhile(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            self.write().await;
+        }
+    }
+
+    fn tell_failure(&mut self, error: &str) {
+        self.since = Instant::now();
+        if self.ends.stats.failed(error) {
+            let (sink, signal) = (self.sink, self.signal.as_str());
+            tracing::error!(sink, signal, error, "dead letters cannot be kept; tried again");
+        }
+    }
+
+    fn tell(&self) {
         let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
-        for letter in letters {
+        for letter in &self.waiting {
             let items = by_reason.entry(&letter.reason).or_default();
             *items = items.saturating_add(letter.items);
         }
@@ -113,10 +130,10 @@ impl<'a> Burial<'a> {
         self.waiting.push(DeadLetter { key, position: Some(place.position.0), items, reason });
     }
 
-    async fn write_in_time(&mut self) -> anyhow::Result<()> {
-        if self.waiting.len() >= TOGETHER_MAX || self.since.elapsed() >= PATIENCE {
-            return self.finish().await;
+    async fn write_in_time(&mut self) {
+        let is_enough = self.waiting.len() >= TOGETHER_MAX && !self.is_held_up;
+        if is_enough || self.since.elapsed() >= PATIENCE {
+            self.write().await;
         }
-        Ok(())
     }
 }

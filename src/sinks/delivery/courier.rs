@@ -5,7 +5,7 @@ use super::DeliverySettings;
 use super::backoff::Backoff;
 use super::batch::{self, Part};
 use super::breaker::{Breaker, OPEN_AFTER};
-use super::burial::Burial;
+use super::burial::{Burial, PATIENCE};
 use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
 use super::rate::Rate;
 use crate::model::own;
@@ -81,14 +81,19 @@ impl Courier {
     }
 
     /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
-    pub(super) async fn deliver(&self, parts: Vec<Part>) -> anyhow::Result<bool> {
+    pub(super) async fn deliver(&self, parts: Vec<Part>) -> bool {
         let mut burial = Burial::new(&self.settings.id, self.signal, &self.ends);
-        let is_dealt_with = self.deliver_parts(&mut burial, parts).await?;
-        burial.finish().await?;
-        Ok(is_dealt_with)
+        let is_dealt_with = self.deliver_parts(&mut burial, parts).await;
+        // What was sent must not be sent again for it; after a restart it is.
+        while !burial.write().await {
+            if self.wait(PATIENCE).await.is_none() {
+                return false;
+            }
+        }
+        is_dealt_with
     }
 
-    async fn deliver_parts(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> anyhow::Result<bool> {
+    async fn deliver_parts(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> bool {
         let mut waiting = vec![parts];
         while let Some(parts) = waiting.pop() {
             // A frame is as large as its sender made it; the target has bounds of its own.
@@ -101,38 +106,38 @@ impl Courier {
             let mut mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
-                    burial.parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await?;
+                    burial.parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await;
                     continue;
                 }
             };
             mapped.unfit.extend(batch::left_out(&parts));
-            match self.send_all(mapped, &parts, burial).await? {
+            match self.send_all(mapped, &parts, burial).await {
                 Ended::Done => {}
-                Ended::Cancelled => return Ok(false),
+                Ended::Cancelled => return false,
                 Ended::Cut(first, rest) => waiting.extend([rest, first]),
             }
         }
-        Ok(true)
+        true
     }
 
-    async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut Burial<'_>) -> anyhow::Result<Ended> {
+    async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut Burial<'_>) -> Ended {
         burial.at(parts);
         let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
         let (mut waiting, mut unfit) = (VecDeque::from(mapped.payloads), mapped.unfit);
         let (mut is_begun, mut is_taken_in_part) = (false, false);
         while let Some(mut payload) = waiting.pop_front() {
             let before = payload.items;
-            let Some(verdict) = self.send(&mut payload, burial, parts).await? else { return Ok(Ended::Cancelled) };
+            let Some(verdict) = self.send(&mut payload, burial, parts).await else { return Ended::Cancelled };
             if let Verdict::Target(Outcome::TooLarge(_)) = verdict {
                 self.send_less(&payload);
             }
             is_taken_in_part |= payload.items < before;
             let is_untouched = !is_begun && payload.items == before;
             if is_untouched && let Some((first, rest)) = self.better_cut(&verdict, parts) {
-                return Ok(Ended::Cut(first, rest));
+                return Ended::Cut(first, rest);
             }
             is_begun = true;
-            burial.items(std::mem::take(&mut unfit)).await?;
+            burial.items(std::mem::take(&mut unfit)).await;
             let halves = match &verdict {
                 Verdict::Target(Outcome::TooLarge(_)) => self.ends.target.split(&payload),
                 // One frame of which nothing was taken is at fault as a whole; of others, only a piece may be.
@@ -154,7 +159,7 @@ impl Courier {
                     self.takes_something(payload.items - rejected);
                     is_taken_in_part |= rejected < payload.items;
                     if rejected > 0 {
-                        burial.items(vec![Unfit { items: rejected, reason: message }]).await?;
+                        burial.items(vec![Unfit { items: rejected, reason: message }]).await;
                     }
                 }
                 Verdict::Target(
@@ -165,15 +170,15 @@ impl Courier {
                     | Outcome::InPart { reason, .. },
                 ) => {
                     if is_whole && is_untouched {
-                        burial.parts(parts, &reason).await?;
+                        burial.parts(parts, &reason).await;
                     } else {
-                        burial.items(vec![Unfit { items: payload.items, reason }]).await?;
+                        burial.items(vec![Unfit { items: payload.items, reason }]).await;
                     }
                 }
             }
         }
-        burial.items(unfit).await?;
-        Ok(Ended::Done)
+        burial.items(unfit).await;
+        Ended::Done
     }
 
     /// A batch in two, of which nothing has been taken yet, where it is better sent so.
@@ -191,25 +196,22 @@ impl Courier {
 
     /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
     /// goes out of the payload. `None` where the process ends before.
-    async fn send(
-        &self,
-        payload: &mut Payload,
-        burial: &mut Burial<'_>,
-        parts: &[Part],
-    ) -> anyhow::Result<Option<Verdict>> {
+    async fn send(&self, payload: &mut Payload, burial: &mut Burial<'_>, parts: &[Part]) -> Option<Verdict> {
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
             let turn = tokio::select! {
                 // Who is asked first goes on even where the process ends: what can be sent at once, is.
                 biased;
                 turn = self.breaker.turn() => turn,
-                () = self.cancel.cancelled() => return Ok(None),
-                () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
+                () = self.cancel.cancelled() => return None,
+                () = self.until_past_bound(parts) => return Some(Verdict::Dropped),
+                never = burial.write_meanwhile() => match never {},
             };
             tokio::select! {
                 biased;
                 () = self.ends.rate.pass(payload.body.len()) => {}
-                () = self.cancel.cancelled() => return Ok(None),
+                () = self.cancel.cancelled() => return None,
+                never = burial.write_meanwhile() => match never {},
             }
             let (turn, asked, reason) = match self.attempt(payload).await {
                 Outcome::Retry { after, reason } => {
@@ -221,10 +223,10 @@ impl Courier {
                     // Others may be asked for at once: the target is there for them.
                     drop(turn);
                     self.takes_something(taken);
-                    burial.items(refused).await?;
+                    burial.items(refused).await;
                     let Some(again) = again else {
                         payload.items = 0;
-                        return Ok(Some(Verdict::Target(Outcome::delivered())));
+                        return Some(Verdict::Target(Outcome::delivered()));
                     };
                     *payload = again;
                     // With every time there is less of it, so this ends.
@@ -236,21 +238,20 @@ impl Courier {
                 }
                 Outcome::TooLarge(reason) if self.takes_nothing() => {
                     self.is_failing(&reason, Some(self.settings.retry.max_interval));
-                    return Ok(Some(Verdict::Target(Outcome::TooLarge(reason))));
+                    return Some(Verdict::Target(Outcome::TooLarge(reason)));
                 }
                 verdict => {
                     self.is_up();
-                    return Ok(Some(Verdict::Target(verdict)));
+                    return Some(Verdict::Target(verdict));
                 }
             };
             let Some(wait) = backoff.next(asked) else {
-                return Ok(Some(Verdict::Target(Outcome::Retry { after: asked, reason })));
+                return Some(Verdict::Target(Outcome::Retry { after: asked, reason }));
             };
             tokio::select! {
-                waited = self.wait(wait) => if waited.is_none() {
-                    return Ok(None);
-                },
-                () = self.until_past_bound(parts) => return Ok(Some(Verdict::Dropped)),
+                waited = self.wait(wait) => waited?,
+                () = self.until_past_bound(parts) => return Some(Verdict::Dropped),
+                never = burial.write_meanwhile() => match never {},
             }
             drop(turn);
         }

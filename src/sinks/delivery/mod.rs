@@ -134,7 +134,7 @@ struct Delivery {
 #[derive(Default)]
 struct UnderWay {
     /// The newest frame of each, and whether it was dealt with.
-    sending: FuturesOrdered<AbortOnDropHandle<(Position, anyhow::Result<bool>)>>,
+    sending: FuturesOrdered<AbortOnDropHandle<(Position, bool)>>,
     /// When the oldest frame of each was received, ns since the epoch.
     received_unix_nano: VecDeque<i64>,
 }
@@ -184,7 +184,7 @@ impl Delivery {
                 Some(sent) = under_way.sending.next() => {
                     under_way.received_unix_nano.pop_front();
                     let (upto, sent) = sent.context("sending a batch")?;
-                    if !sent? {
+                    if !sent {
                         break;
                     }
                     self.moved_to(upto, false).await;

@@ -1,3 +1,4 @@
+mod letters;
 mod ordered;
 mod pace;
 mod several;

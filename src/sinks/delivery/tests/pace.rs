@@ -58,12 +58,3 @@ async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often
     little.run().await;
     assert_eq!((little.taken().len(), little.stats.standing().state), (400, "ok"));
 }
-
-#[tokio::test]
-async fn dead_letters_of_a_batch_are_written_together() {
-    let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
-    let bench = Bench::new(sink, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["bad"; 60]));
-    bench.run().await;
-    assert_eq!((bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), bench.memory.changes()), (60, 1));
-}
