@@ -73,23 +73,27 @@ impl Sinks {
             let id = settings.id().to_owned();
             let stats = |signal: Signal| (signal, stats_of(&id, signal.as_str()));
             let stats: HashMap<Signal, Arc<SinkStats>> = settings.signals().into_iter().map(stats).collect();
+            let all_stats: Vec<Arc<SinkStats>> = stats.values().cloned().collect();
             let own = move |signal| OfSignal {
                 frames: LogFrames::new(log.clone()),
                 stats: stats.get(&signal).cloned().unwrap_or_default(),
             };
-            tasks.spawn(async move { told(&id, settings.run(own, memory, cancel).await) });
+            tasks.spawn(async move { told(&id, &all_stats, settings.run(own, memory, cancel).await) });
         }
         for settings in &config.debug {
             let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());
             let id = settings.id.clone();
             let newest = log.newest();
-            tasks.spawn(async move { told(&id, debug::run(settings, frames, newest, cancel).await) });
+            tasks.spawn(async move { told(&id, &[], debug::run(settings, frames, newest, cancel).await) });
         }
         for channel in &config.channels {
             let (channel, stats) = (channel.clone(), stats_of(&channel.id, alerts::ALERTS));
             let (id, findings, memory, cancel) =
                 (channel.id.clone(), engine.findings(), memory.clone(), cancel.clone());
-            tasks.spawn(async move { told(&id, alerts::run(channel, findings, memory, stats, cancel).await) });
+            tasks.spawn(async move {
+                let own = stats.clone();
+                told(&id, &[own], alerts::run(channel, findings, memory, stats, cancel).await);
+            });
         }
         let remembered = Arc::<Mutex<Remembered>>::default();
         let channels = config.channels.iter().map(|channel| channel.id.clone()).collect();
@@ -159,13 +163,12 @@ fn unix_micros(time: SystemTime) -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn told(id: &str, ended: anyhow::Result<()>) {
+/// Tells how it ended, also where it is looked for: in its rows of the table `sinks`.
+fn told(id: &str, stats: &[Arc<SinkStats>], ended: anyhow::Result<()>) {
     if let Err(error) = ended {
-        tracing::error!(
-            sink = id,
-            error = format!("{error:#}"),
-            "an exporter ended; what it has not sent waits in the log"
-        );
+        let error = format!("{error:#}");
+        stats.iter().for_each(|stats| stats.ended(&error));
+        tracing::error!(sink = id, error, "an exporter ended; what it has not sent waits in the log");
     }
 }
 
@@ -194,4 +197,20 @@ async fn remember(
 async fn entries(memory: &StateMemory, kind: &str) -> Vec<Map<String, Value>> {
     let entries = memory.entries(kind).await.unwrap_or_default();
     entries.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exporter_that_cannot_be_opened_says_so_in_its_rows() {
+        let stats = [Arc::<SinkStats>::default(), Arc::default()];
+        told("otlp", &stats, Err(anyhow::anyhow!("no such file").context("exporters.otlp.tls.ca_file")));
+        for of_signal in &stats {
+            let standing = of_signal.standing();
+            assert_eq!(standing.last_error.as_deref(), Some("ended: exporters.otlp.tls.ca_file: no such file"));
+            assert_eq!((standing.state, standing.failing_since.is_some()), ("retrying", true));
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) mod testing {
         changes: AtomicUsize,
         /// Changes that fail before others go well.
         pub(crate) failing_changes: AtomicUsize,
+        /// The cursor that cannot be read.
+        pub(crate) unreadable: Mutex<String>,
     }
 
     impl InMemory {
@@ -53,6 +55,7 @@ pub(crate) mod testing {
     #[async_trait]
     impl Memory for InMemory {
         async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
+            anyhow::ensure!(*self.unreadable.lock().unwrap() != name, "the file is damaged");
             Ok(self.cursors.lock().unwrap().get(name).copied().unwrap_or_default())
         }
 

@@ -73,6 +73,11 @@ impl SinkStats {
         is_first
     }
 
+    /// It ended, and nothing is sent before the next start.
+    pub fn ended(&self, error: &str) {
+        self.failed(&format!("ended: {error}"));
+    }
+
     /// The target refused so many items for good, though it is there.
     pub(super) fn refused(&self, items: u64, reason: &str) {
         SinkStats::add(&self.refused_items, items);

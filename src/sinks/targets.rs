@@ -76,7 +76,7 @@ impl TargetSettings {
     /// Delivers every signal until it is cancelled; `own` is what each has for itself.
     ///
     /// # Errors
-    /// When the target cannot be opened, or a cursor cannot be read.
+    /// When the target cannot be opened.
     pub async fn run(
         self,
         own: impl Fn(Signal) -> OfSignal,
@@ -88,8 +88,9 @@ impl TargetSettings {
         let mut delivered = pin!(delivery::run(self.delivery, self.feeds, own, parties, cancel));
         tokio::select! {
             biased;
-            ended = &mut delivered => ended,
+            () = &mut delivered => {}
             () = target.accompany() => delivered.await,
         }
+        Ok(())
     }
 }

@@ -35,7 +35,7 @@ use courier::{Courier, Ends};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use intake::{Intake, Passed};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::MissedTickBehavior;
@@ -89,18 +89,16 @@ pub struct OfSignal {
     pub stats: Arc<SinkStats>,
 }
 
-/// Delivers what an exporter is fed with until it is cancelled; `own` is what each signal has for itself.
-///
-/// # Errors
-/// When a cursor cannot be read.
+/// Delivers what an exporter is fed with until it is cancelled; `own` is what each signal has for itself. A signal that cannot
+/// go on is told of, and the others do: what it has not sent waits in the log.
 pub async fn run(
     settings: DeliverySettings,
     feeds: Vec<Feed>,
     own: impl Fn(Signal) -> OfSignal,
     parties: Parties,
     cancel: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut deliveries = tokio::task::JoinSet::new();
+) {
+    let (mut deliveries, mut stats_of) = (tokio::task::JoinSet::new(), HashMap::new());
     for signal in Signal::ALL {
         let feeds: Vec<Feed> = feeds.iter().filter(|feed| feed.signal == signal).cloned().collect();
         if feeds.is_empty() {
@@ -109,16 +107,26 @@ pub async fn run(
         let Parties { target, memory, rate } = &parties;
         let OfSignal { frames, stats } = own(signal);
         let (target, memory, rate) = (target.clone(), memory.clone(), rate.clone());
-        let ends = Ends { frames, target, memory, stats, rate };
-        deliveries.spawn(Delivery::open(settings.clone(), signal, feeds, ends, cancel.clone()).await?.run());
-    }
-    while let Some(ended) = deliveries.join_next().await {
-        // The other signals go on; what this one has not sent waits in the log.
-        if let Err(error) = ended {
-            tracing::error!(sink = settings.id, %error, "the delivery of a signal ended early");
+        let ends = Ends { frames, target, memory, stats: stats.clone(), rate };
+        match Delivery::open(settings.clone(), signal, feeds, ends, cancel.clone()).await {
+            Ok(delivery) => {
+                stats_of.insert(deliveries.spawn(delivery.run()).id(), (signal, stats));
+            }
+            Err(error) => tell_end(&settings.id, signal, &stats, &format!("{error:#}")),
         }
     }
-    Ok(())
+    while let Some(ended) = deliveries.join_next().await {
+        if let Err(error) = ended
+            && let Some((signal, stats)) = stats_of.get(&error.id())
+        {
+            tell_end(&settings.id, *signal, stats, &error.to_string());
+        }
+    }
+}
+
+fn tell_end(sink: &str, signal: Signal, stats: &SinkStats, error: &str) {
+    stats.ended(error);
+    tracing::error!(sink, signal = signal.as_str(), error, "the delivery of a signal ended early");
 }
 
 /// Delivers the frames of one signal.
@@ -199,6 +207,7 @@ impl Delivery {
                         // With nothing to do there is time to save: a kill then repeats nothing.
                         let is_caught_up = upto == self.at;
                         self.moved_to(upto, is_caught_up).await;
+                        self.waits_for_nothing();
                         if is_caught_up && cancel.is_cancelled() {
                             break;
                         }
@@ -321,6 +330,14 @@ impl Delivery {
                 () = self.courier.cancel.cancelled() => {}
                 () = tokio::time::sleep(SAVE_EVERY) => {}
             }
+        }
+    }
+
+    /// Nothing is under way: what failed before was given up, and nobody need wait for the target. Unless the cursor is what
+    /// failed.
+    fn waits_for_nothing(&self) {
+        if self.at == self.saved.0 {
+            self.courier.ends.stats.went_well();
         }
     }
 

@@ -1,3 +1,4 @@
+mod endings;
 mod letters;
 mod ordered;
 mod pace;
