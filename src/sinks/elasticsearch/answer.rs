@@ -1,11 +1,12 @@
 //! What a cluster says of a `_bulk` request: as a whole, and of each document.
 
 use super::bulk::{Documents, Reasons};
+use super::taking::Taking;
 use crate::sinks::delivery::{Outcome, Payload};
 use crate::sinks::web;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is asked of each document; the rest of a verdict is not sent back.
 pub(super) const FILTER: &str =
@@ -30,6 +31,8 @@ pub(super) struct Whole<'a> {
     pub(super) web: web::Answer,
     /// Which key holds what we are known by.
     pub(super) login: &'a str,
+    /// What it took before, and takes now.
+    pub(super) taking: &'a Taking,
 }
 
 impl Whole<'_> {
@@ -63,10 +66,15 @@ impl Whole<'_> {
         if found != sent {
             return again(format!("the answer to _bulk tells of {found} documents, {sent} were sent"));
         }
+        let now = Instant::now();
+        if answer.items.iter().flat_map(HashMap::values).any(Verdict::is_taken) {
+            self.taking.note(payload.signal, now);
+        }
         if !answer.errors {
             return Outcome::delivered();
         }
-        Verdicts::of(&answer, &documents, self.login).outcome(&documents, after)
+        let takes_others = self.taking.is_lately(payload.signal, now);
+        Verdicts::of(&answer, &documents, self.login, takes_others).outcome(&documents, after)
     }
 }
 
@@ -87,25 +95,30 @@ struct Verdicts {
 }
 
 impl Verdicts {
-    fn of(answer: &Answer, documents: &Documents, login: &str) -> Verdicts {
+    /// Verdicts on each of them, by a cluster that otherwise takes what is like them, or does not.
+    fn of(answer: &Answer, documents: &Documents, login: &str, takes_others: bool) -> Verdicts {
         let mut verdicts = Verdicts::default();
-        let has_taken = answer.items.iter().flat_map(HashMap::values).any(Verdict::is_taken);
         for (at, (item, label)) in answer.items.iter().zip(&documents.labels).enumerate() {
             let verdict = item.values().next();
             let status = verdict.map_or(0, |verdict| verdict.status);
             let error = verdict.and_then(|verdict| verdict.error.as_ref());
+            let says = |what: fn(&serde_json::Value) -> bool| error.is_some_and(what);
             let said = || format!("{status}: {}", error.map_or_else(|| "no reason is given".to_owned(), reason));
+            let is_of_index = matches!(status, 403 | 404) || says(is_of_index);
             match status {
                 _ if verdict.is_some_and(Verdict::is_taken) => verdicts.taken += label.items,
-                400 if error.is_some_and(lacks_pipeline) && !label.named.pipeline => verdicts.again(at, said),
-                // What its sender named, people here may not be able to mend, and all else would wait for it.
-                403 | 404 if label.named.index || (label.named.stream && has_taken) => {
+                _ if says(is_of_cluster) => verdicts.again(at, said),
+                400 if says(lacks_pipeline) && !label.named.pipeline => verdicts.again(at, said),
+                // What its sender named, people here may not be able to mend, and all else would wait for it. But where nothing
+                // else is taken, all of them may lack the same right, or a processor named it.
+                _ if is_of_index && label.named.has_index() && takes_others => {
                     let named = "(its own attributes name where it goes)";
                     verdicts.refused.add(label.items, format!("{} {named}", said()));
                 }
                 401 | 403 => verdicts.again(at, || format!("{} (is its {login} right?)", said())),
-                // Busy, full, or an index that is not there yet.
+                // Busy, full, or an index that is not there yet, or not open.
                 0 | 404 | 408 | 429 | 500.. => verdicts.again(at, said),
+                _ if is_of_index => verdicts.again(at, said),
                 _ => verdicts.refused.add(label.items, said()),
             }
         }
@@ -133,8 +146,26 @@ impl Verdicts {
 
 /// Whether the ingest pipeline is missing: where it is configured, that is not the document's fault, though it is said of it.
 fn lacks_pipeline(error: &serde_json::Value) -> bool {
-    let reason = error.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let reason = part(error, "reason");
     reason.starts_with("pipeline with id [") && reason.ends_with("does not exist")
+}
+
+/// Whether the cluster as a whole takes nothing new now, though it is said of a document, as its fault even: it has all the
+/// shards that it may have, or is blocked. Reasons are told by how they begin, for others have a document's own words in them.
+fn is_of_cluster(error: &serde_json::Value) -> bool {
+    let reason = part(error, "reason");
+    let reason = reason.strip_prefix("Validation Failed: 1: ").unwrap_or(reason);
+    let is_full = reason.starts_with("this action would add [") && reason.contains("shards open");
+    is_full || part(error, "type") == "cluster_block_exception"
+}
+
+/// Whether the index cannot be written to, whatever the document.
+fn is_of_index(error: &serde_json::Value) -> bool {
+    part(error, "type") == "index_closed_exception" || part(error, "reason").starts_with("no write index is defined")
+}
+
+fn part<'a>(error: &'a serde_json::Value, key: &str) -> &'a str {
+    error.get(key).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// An error of Elasticsearch's for people: its type, its reason and what lies behind it. A document's id goes out of it, for
@@ -176,10 +207,19 @@ mod tests {
         Label { items, named: Named::default() }
     }
 
-    fn judged_of(status: u16, body: &str, payload: &Payload) -> Outcome {
+    fn judged_by(taking: &Taking, status: u16, body: &str, payload: &Payload) -> Outcome {
         let status = StatusCode::from_u16(status).unwrap();
         let web = web::Answer::read(status, &HeaderMap::new(), body.as_bytes().to_vec());
-        Whole { web, login: "`api_key`" }.judge(payload)
+        Whole { web, login: "`api_key`", taking }.judge(payload)
+    }
+
+    fn judged_of(status: u16, body: &str, payload: &Payload) -> Outcome {
+        judged_by(&Taking::default(), status, body, payload)
+    }
+
+    /// What is said of a single document.
+    fn said_of_one(status: u16, error: &str) -> String {
+        format!(r#"{{"errors":true,"items":[{{"create":{{"status":{status},"error":{error}}}}}]}}"#)
     }
 
     fn judged(status: u16, body: &str, weights: &[u64]) -> Outcome {
@@ -258,20 +298,62 @@ mod tests {
             Outcome::InPart { refused, again: None, .. } => refused[0].reason.clone(),
             other => panic!("expected it to be refused, found {other:?}"),
         };
-        for (status, error) in [(404, missing), (403, denied)] {
-            // Named as a whole: it is the sender's word.
-            let reason = refused(lone(index, status, error));
-            assert!(reason.ends_with("(its own attributes name where it goes)"), "{reason}");
-            refused(beside(index, status, error));
-            // Named in part: all of them may lack the same right, which people mend.
-            again(&lone(stream, status, error));
-            refused(beside(stream, status, error));
+        // As Elasticsearch says it of an index that is closed, and of an alias that none of its indexes is written by.
+        let closed = r#"{"type":"index_closed_exception","reason":"closed"}"#;
+        let alias = r#"{"type":"illegal_argument_exception","reason":"no write index is defined for alias [x]. The write index may be explicitly disabled"}"#;
+        for (status, error) in [(404, missing), (403, denied), (400, closed), (400, alias)] {
+            for named in [index, stream] {
+                // A processor may have named it, and all of them may lack the same right, which people mend.
+                again(&lone(named, status, error));
+                let reason = refused(beside(named, status, error));
+                assert!(reason.ends_with("(its own attributes name where it goes)"), "{reason}");
+                // What it took before says the same, and what it took of another signal does not.
+                let (taking, alone) = (Taking::default(), payload([Label { items: 1, named }]));
+                taking.note(Signal::Traces, Instant::now());
+                again(&judged_by(&taking, 200, &said_of_one(status, error), &alone));
+                judged_by(
+                    &taking,
+                    200,
+                    r#"{"errors":false,"items":[{"create":{"status":201}}]}"#,
+                    &payload([label(1)]),
+                );
+                refused(judged_by(&taking, 200, &said_of_one(status, error), &alone));
+            }
             // Configured: it waits, whatever else is taken.
             again(&lone(Named::default(), status, error));
             assert!(matches!(beside(Named::default(), status, error), Outcome::InPart { again: Some(_), .. }));
         }
         assert!(refused(lone(by_pipeline, 400, pipeline)).contains("pipeline with id [x] does not exist"));
         again(&lone(index, 400, pipeline));
+    }
+
+    /// A cluster that is full says so of each document, as of a fault of its own.
+    #[test]
+    fn what_befalls_the_whole_cluster_waits_whoever_named_the_index() {
+        let full = "this action would add [24] total shards, but this cluster currently has [2999]/[3000] maximum shards open;";
+        let normal = "this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;";
+        let blocked = "index [x] blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];";
+        let index = Named { index: true, ..Named::default() };
+        let taking = Taking::default();
+        taking.note(Signal::Logs, Instant::now());
+        for (status, kind, reason) in [
+            (400, "validation_exception", format!("Validation Failed: 1: {full}")),
+            (400, "illegal_argument_exception", format!("Validation Failed: 1: {full}")),
+            (400, "illegal_argument_exception", normal.to_owned()),
+            (403, "cluster_block_exception", blocked.to_owned()),
+            (400, "cluster_block_exception", blocked.to_owned()),
+        ] {
+            let body = said_of_one(status, &serde_json::json!({"type": kind, "reason": reason}).to_string());
+            for named in [Named::default(), index] {
+                let outcome = judged_by(&taking, 200, &body, &payload([Label { items: 1, named }]));
+                assert!(again(&outcome).contains(kind), "{outcome:?}");
+            }
+        }
+        // A document's own words are not the cluster's.
+        let value = "failed to parse field [n] of type [long]. Preview of field's value: 'maximum shards open'";
+        let error = serde_json::json!({"type": "mapper_parsing_exception", "reason": value}).to_string();
+        let outcome = judged_by(&taking, 200, &said_of_one(400, &error), &payload([label(1)]));
+        assert!(matches!(outcome, Outcome::InPart { again: None, .. }), "{outcome:?}");
     }
 
     #[test]

@@ -41,6 +41,13 @@ pub(super) struct Named {
     pub(super) pipeline: bool,
 }
 
+impl Named {
+    /// Whether it named where the document goes, in whole or in part.
+    pub(super) fn has_index(self) -> bool {
+        self.index || self.stream
+    }
+}
+
 /// What a document is besides its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label {

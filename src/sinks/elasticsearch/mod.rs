@@ -10,6 +10,7 @@ mod otel;
 mod points;
 mod route;
 mod settings;
+mod taking;
 mod target;
 mod template;
 

@@ -4,6 +4,7 @@ use super::answer::{FILTER, Whole};
 use super::bulk::{Documents, sent};
 use super::map;
 use super::settings::{ElasticsearchSettings, Login};
+use super::taking::Taking;
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Outcome, Payload, Placed, Target};
 use crate::sinks::settings::{ClientSettings, Compression, Secret};
@@ -28,6 +29,7 @@ pub(super) struct Elasticsearch {
     nodes: Vec<(Client, Url)>,
     /// Which node is asked next.
     turn: AtomicUsize,
+    taking: Taking,
 }
 
 impl Elasticsearch {
@@ -51,7 +53,7 @@ impl Elasticsearch {
         };
         let nodes = settings.endpoints.iter().map(node).collect::<anyhow::Result<Vec<_>>>()?;
         ensure!(!nodes.is_empty(), "{place}.endpoints: expected at least one URL");
-        Ok(Elasticsearch { settings: settings.clone(), nodes, turn: AtomicUsize::new(0) })
+        Ok(Elasticsearch { settings: settings.clone(), nodes, turn: AtomicUsize::new(0), taking: Taking::default() })
     }
 
     /// Asks one node after the other until one can be reached.
@@ -115,7 +117,7 @@ impl Target for Elasticsearch {
             Login::User(..) => "`user` and `password`",
             Login::None => "login (`api_key`, or `user` and `password`)",
         };
-        Whole { web: web::Answer::read(status, &headers, body), login }.judge(payload)
+        Whole { web: web::Answer::read(status, &headers, body), login, taking: &self.taking }.judge(payload)
     }
 }
 

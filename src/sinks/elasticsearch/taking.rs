@@ -1,0 +1,38 @@
+//! When a cluster last took something of a signal. It tells what a document has of its own address from what all of them
+//! have: a key that lacks a right, say, which people mend.
+
+use crate::model::signal::Signal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For how long it is known that a cluster takes a signal.
+const LATELY: Duration = Duration::from_mins(10);
+
+/// By signal: its indexes and the rights to them are its own.
+#[derive(Debug, Default)]
+pub(super) struct Taking(Mutex<[Option<Instant>; Signal::ALL.len()]>);
+
+impl Taking {
+    pub(super) fn note(&self, signal: Signal, now: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[signal as usize] = Some(now);
+    }
+
+    pub(super) fn is_lately(&self, signal: Signal, now: Instant) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner)[signal as usize];
+        last.is_some_and(|last| now.saturating_duration_since(last) < LATELY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_counts_for_its_signal_and_for_ten_minutes() {
+        let (taking, now) = (Taking::default(), Instant::now());
+        taking.note(Signal::Logs, now);
+        let lately = |signal, minutes| taking.is_lately(signal, now + Duration::from_mins(minutes));
+        assert_eq!([0, 9, 10].map(|minutes| lately(Signal::Logs, minutes)), [true, true, false]);
+        assert!(!lately(Signal::Metrics, 0));
+    }
+}
