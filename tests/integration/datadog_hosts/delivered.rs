@@ -173,9 +173,10 @@ async fn datadog_is_told_of_the_own_host_and_of_those_that_any_signal_names() {
     let server = Server::start(setup(&address)).await;
     let own = until("the own host", WITHIN, || async { told(&api).into_iter().next().ok_or("none".to_owned()) }).await;
     is_own(&own);
-    let requests = requests();
-    let expected: Vec<Json> = theirs(&requests).into_iter().flat_map(|answer| answer.payloads).map(read).collect();
-    assert_eq!(expected.len(), 4);
+    // The last one tells of a host again, which has to wait a minute.
+    let requests = &requests()[..3];
+    let expected: Vec<Json> = theirs(requests).into_iter().flat_map(|answer| answer.payloads).map(read).collect();
+    assert_eq!(expected.len(), 3);
     for (number, request) in requests.iter().enumerate() {
         send(&server, request).await;
         // One after the other: signals are delivered side by side.

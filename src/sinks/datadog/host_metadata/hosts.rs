@@ -1,11 +1,12 @@
 //! What resources tell of their hosts, by the rules of Datadog's own host map (`inframetadata` of the Agent's OTLP
 //! mapping): a resource that bears `datadog.host.use_as_metadata: true` and names a host is told of where it says something
-//! new. One thing is not followed: a second IPv4 address is not taken for one of IPv6.
+//! new. Two things are not followed: a second IPv4 address is not taken for one of IPv6, and what is too long is left out.
 
-use super::payload::{Fields, Metadata};
+use super::payload::{Fields, Metadata, bytes};
+use super::values::{bounded, first, text, texts, unexpected};
 use crate::model::protobuf::fields;
 use crate::model::signal::Signal;
-use crate::sinks::attributes::{Attributes, as_string};
+use crate::sinks::attributes::Attributes;
 use crate::sinks::datadog::numbers::shortest;
 use crate::sinks::datadog::resource::{Place, place};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -16,8 +17,17 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use std::collections::BTreeMap;
 
-/// Hosts that are known at once; others are told of in the next period.
-const HOSTS_MAX: usize = 10_000;
+/// Hosts that are known at once, and bytes that they take together; others are told of in the next period.
+pub(super) const HOSTS_MAX: usize = 10_000;
+pub(super) const BYTES_MAX: usize = 32 << 20;
+
+/// A host takes no more, for what is longer than these is left out of it: beside two lists it has 23 texts of at most 1 KiB,
+/// three names of its own and a few words of ours.
+pub(super) const HOST_BYTES_MAX: usize = 64 << 10;
+const TAGS_BYTES_MAX: usize = 32 << 10;
+const ALIASES_BYTES_MAX: usize = 6 << 10;
+/// As long as a name can be in the DNS; Datadog takes no longer ones.
+const NAME_BYTES_MAX: usize = 255;
 
 /// By this attribute a resource says that it tells of its host.
 const USE: &str = "datadog.host.use_as_metadata";
@@ -70,7 +80,10 @@ const FILLS: [Fill; 7] = [tags, aliases, cloud_id, instance_id, ec2_hostname, ma
 
 /// What is known of all hosts.
 #[derive(Debug, Default)]
-pub struct Hosts(BTreeMap<String, Metadata>);
+pub struct Hosts {
+    by_name: BTreeMap<String, Metadata>,
+    bytes: usize,
+}
 
 /// What a request says of hosts.
 #[derive(Debug, Default)]
@@ -84,7 +97,19 @@ pub struct Seen {
 impl Hosts {
     /// Reads the resources of an OTLP request.
     pub fn see(&mut self, signal: Signal, request: &[u8]) -> Seen {
-        let mut seen = Seen::default();
+        let mut changed = Vec::new();
+        let faults = self.see_each(signal, request, |host| changed.push(host.clone()));
+        Seen { changed, faults }
+    }
+
+    /// The same, with each host as it is where something of it is new. Returns what nobody can read.
+    pub(super) fn see_each(
+        &mut self,
+        signal: Signal,
+        request: &[u8],
+        mut changed: impl FnMut(&Metadata),
+    ) -> Vec<String> {
+        let mut faults = Vec::new();
         // Most resources say nothing of that, and shall not be decoded for it.
         for of_resource in inner(request, 1).filter(|of_resource| names_use(of_resource)) {
             let Some(resource) = resource_of(of_resource) else { continue };
@@ -93,22 +118,28 @@ impl Hosts {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(fault) => {
-                    seen.faults.push(fault);
+                    faults.push(fault);
                     continue;
                 }
             }
             let host = match place(&attributes) {
+                Place::Host(host) if host.len() > NAME_BYTES_MAX => {
+                    faults.push(format!("a host's name of more than {NAME_BYTES_MAX} bytes"));
+                    continue;
+                }
                 Place::Host(host) if !host.is_empty() => host,
                 Place::Serverless => continue,
                 Place::Host(_) | Place::Unknown => {
-                    seen.faults.push(format!("{USE} is true, and no attribute names a host, such as host.name"));
+                    faults.push(format!("{USE} is true, and no attribute names a host, such as host.name"));
                     continue;
                 }
             };
             let metrics = if signal == Signal::Metrics { measured(of_resource) } else { Vec::new() };
-            seen.changed.extend(self.update(&host, &attributes, &metrics, &mut seen.faults));
+            if let Some(host) = self.update(&host, &attributes, &metrics, &mut faults) {
+                changed(host);
+            }
         }
-        seen
+        faults
     }
 
     /// The host, where something of it is new.
@@ -118,44 +149,72 @@ impl Hosts {
         attributes: &Attributes<'_>,
         metrics: &[Metric],
         faults: &mut Vec<String>,
-    ) -> Option<Metadata> {
-        let mut changed = !self.0.contains_key(host);
-        if changed && self.0.len() >= HOSTS_MAX {
+    ) -> Option<&Metadata> {
+        let bytes_before = self.by_name.get(host).map(Metadata::bytes);
+        if bytes_before.is_none() && self.by_name.len() >= HOSTS_MAX {
             faults.push(format!("more than {HOSTS_MAX} hosts in one `host_metadata.reporter_period`"));
             return None;
         }
-        let known = self.0.entry(host.to_owned()).or_insert_with(Metadata::of_resource);
-        known.set_hostname(host);
-        known.gohai.platform.insert("hostname", host.to_owned());
-        for fill in FILLS {
-            match fill(known, attributes) {
-                Ok(is_new) => changed |= is_new,
-                Err(fault) => faults.push(fault),
-            }
+        let known = self.by_name.entry(host.to_owned()).or_insert_with(Metadata::of_resource);
+        let changed = fill(known, host, attributes, metrics, faults) || bytes_before.is_none();
+        let bytes = known.bytes();
+        self.bytes = self.bytes + bytes - bytes_before.unwrap_or_default();
+        if self.bytes > BYTES_MAX {
+            self.by_name.remove(host);
+            self.bytes -= bytes;
+            faults.push(format!("more than {BYTES_MAX} bytes of hosts in one `host_metadata.reporter_period`"));
+            return None;
         }
-        for (fields, named) in [(&mut known.gohai.platform, &PLATFORM[..]), (&mut known.gohai.cpu, &CPU[..])] {
-            for (field, key) in named {
-                match text(attributes, key) {
-                    Ok(value) => changed |= value.is_some_and(|value| put(fields, field, value)),
-                    Err(fault) => faults.push(fault),
-                }
-            }
-        }
-        for metric in metrics {
-            changed |= measure(&mut known.gohai.cpu, metric);
-        }
-        changed.then(|| known.clone())
+        if changed { self.by_name.get(host) } else { None }
+    }
+
+    /// What is known of a host.
+    pub(super) fn get(&self, host: &str) -> Option<&Metadata> {
+        self.by_name.get(host)
     }
 
     /// Knows a host as it is told here.
     pub(super) fn set(&mut self, metadata: Metadata) {
-        self.0.insert(metadata.hostname().to_owned(), metadata);
+        self.bytes += metadata.bytes();
+        let before = self.by_name.insert(metadata.hostname().to_owned(), metadata);
+        self.bytes -= before.as_ref().map_or(0, Metadata::bytes);
     }
 
     /// All that are known; none of them is any more.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Metadata> + use<> {
-        std::mem::take(&mut self.0).into_values()
+        std::mem::take(self).by_name.into_values()
     }
+}
+
+/// Puts into a host all that a resource says of it; whether something of that is new.
+fn fill(
+    known: &mut Metadata,
+    host: &str,
+    attributes: &Attributes<'_>,
+    metrics: &[Metric],
+    faults: &mut Vec<String>,
+) -> bool {
+    let mut changed = false;
+    known.set_hostname(host);
+    known.gohai.platform.insert("hostname", host.to_owned());
+    for fill in FILLS {
+        match fill(known, attributes) {
+            Ok(is_new) => changed |= is_new,
+            Err(fault) => faults.push(fault),
+        }
+    }
+    for (fields, named) in [(&mut known.gohai.platform, &PLATFORM[..]), (&mut known.gohai.cpu, &CPU[..])] {
+        for (field, key) in named {
+            match text(attributes, key) {
+                Ok(value) => changed |= value.is_some_and(|value| put(fields, field, value)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+    }
+    for metric in metrics {
+        changed |= measure(&mut known.gohai.cpu, metric);
+    }
+    changed
 }
 
 /// The resource that stands first in a request.
@@ -195,46 +254,6 @@ fn is_told_of(attributes: &Attributes<'_>) -> Result<bool, String> {
     }
 }
 
-/// The first value of a key, as the Collector reads it.
-fn first<'a>(attributes: &Attributes<'a>, key: &str) -> Option<Option<&'a Value>> {
-    attributes.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
-}
-
-fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> String {
-    let found = match found {
-        None => "no value",
-        Some(Value::StringValue(_) | Value::StringValueStrindex(_)) => "text",
-        Some(Value::BoolValue(_)) => "a truth value",
-        Some(Value::IntValue(_) | Value::DoubleValue(_)) => "a number",
-        Some(Value::BytesValue(_)) => "bytes",
-        Some(Value::ArrayValue(_)) => "a list",
-        Some(Value::KvlistValue(_)) => "a map",
-    };
-    format!("{key}: expected {expected}, found {found}")
-}
-
-fn text(attributes: &Attributes<'_>, key: &str) -> Result<Option<String>, String> {
-    match first(attributes, key) {
-        None => Ok(None),
-        Some(Some(value @ (Value::StringValue(_) | Value::IntValue(_)))) => Ok(Some(as_string(value).into_owned())),
-        Some(other) => Err(unexpected(key, "text", other)),
-    }
-}
-
-fn texts<'a>(attributes: &Attributes<'a>, key: &str) -> Result<Option<Vec<&'a str>>, String> {
-    let list = match first(attributes, key) {
-        None => return Ok(None),
-        Some(Some(Value::ArrayValue(list))) if !list.values.is_empty() => list,
-        Some(Some(Value::ArrayValue(_))) => return Err(format!("{key}: expected a list of texts, found an empty one")),
-        Some(other) => return Err(unexpected(key, "a list of texts", other)),
-    };
-    let texts = list.values.iter().map(|entry| match &entry.value {
-        Some(Value::StringValue(text)) => Ok(text.as_str()),
-        other => Err(unexpected(key, "a list of texts", other.as_ref())),
-    });
-    texts.collect::<Result<_, _>>().map(Some)
-}
-
 /// Sets a field; whether that is new. Empty and missing are the same.
 fn put(fields: &mut Fields, field: &'static str, value: String) -> bool {
     let before = fields.insert(field, value.clone());
@@ -266,6 +285,7 @@ fn tags(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, Strin
             (Some(_), other) => return Err(unexpected(key, "text", other)),
         }
     }
+    bounded("tags of a host", tags.iter().map(|tag| bytes(tag)).sum(), TAGS_BYTES_MAX)?;
     tags.sort();
     Ok(!tags.is_empty() && replace(&mut known.tags.own, tags))
 }
@@ -277,7 +297,9 @@ fn aliases(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, St
         Some(Value::StringValue(text)) => Some(text.clone()),
         _ => None,
     });
-    Ok(replace(&mut known.meta.aliases, texts.collect()))
+    let texts: Vec<String> = texts.collect();
+    bounded(ALIASES, texts.iter().map(|text| bytes(text)).sum(), ALIASES_BYTES_MAX)?;
+    Ok(replace(&mut known.meta.aliases, texts))
 }
 
 /// What its cloud calls it, whichever that is.

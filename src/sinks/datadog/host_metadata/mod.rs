@@ -1,12 +1,15 @@
 //! Metadata of hosts, which Datadog's infrastructure list shows: of the host that this process runs on, and of those that
-//! resources tell of. Each is told when something of it is new, and all of them once a period.
+//! resources tell of. Each is told when something of it is new, though not more often than once a minute, and all of them once a
+//! period.
 //!
 //! It is a report and no telemetry: nothing waits for it, and what is not taken is told again with what is known then.
 
+mod due;
 mod hosts;
 mod own;
 mod payload;
 mod settings;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +21,9 @@ pub use settings::HostMetadataSettings;
 use crate::model::signal::Signal;
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::{Backoff, Outcome, Payload, Target};
-use std::collections::BTreeMap;
+use crate::sinks::settings::RetrySettings;
+use due::Due;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,17 +53,19 @@ struct Known {
     hosts: Hosts,
     /// The host that this process runs on, once it has its name.
     own: Option<Metadata>,
-    /// What is to be sent, by host.
-    due: BTreeMap<String, Metadata>,
+    due: Due,
 }
 
 impl Known {
-    fn set_own(&mut self, own: Metadata) {
-        if !own.hostname().is_empty() {
-            self.due.insert(own.hostname().to_owned(), own.clone());
-            self.hosts.set(own.clone());
-            self.own = Some(own);
+    /// Knows the own host by its name, where it has one.
+    fn set_own(&mut self, own: Metadata) -> bool {
+        if own.hostname().is_empty() {
+            return false;
         }
+        self.due.put(own.clone());
+        self.hosts.set(own.clone());
+        self.own = Some(own);
+        true
     }
 }
 
@@ -80,24 +87,35 @@ impl Reporter {
         if !self.settings.enabled {
             return;
         }
-        let mut known = self.known();
+        let mut guard = self.known();
+        let known = &mut *guard;
+        let mut is_new = false;
         if self.settings.from_first_resource && known.own.is_none() {
             let first = hosts::first_resource(request).unwrap_or_default();
-            known.set_own(self.own(Some(&Attributes::of(&first.attributes))));
+            is_new |= known.set_own(self.own(Some(&Attributes::of(&first.attributes))));
         }
-        let Seen { changed, faults } = known.hosts.see(signal, request);
-        known.due.extend(changed.into_iter().map(|host| (host.hostname().to_owned(), host)));
-        if !known.due.is_empty() {
+        // By name: one that changes with every resource of a request is kept once.
+        let mut changed = BTreeSet::new();
+        let mut faults = known.hosts.see_each(signal, request, |host| {
+            changed.insert(host.hostname().to_owned());
+        });
+        is_new |= !changed.is_empty();
+        faults.extend(put_all(&mut known.due, changed.iter().filter_map(|host| known.hosts.get(host)).cloned()));
+        drop(guard);
+        if is_new {
             self.changed.notify_one();
         }
-        drop(known);
-        if let Some(fault) = faults.first()
+        self.tell_fault(faults.first().map(String::as_str));
+    }
+
+    fn tell_fault(&self, fault: Option<&str>) {
+        if let Some(fault) = fault
             && !self.told_fault.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
                 sink = self.sink,
                 fault,
-                "a resource tells of its host what cannot be read; the rest of it is told (said once)"
+                "a resource tells of its host what cannot be read or kept; the rest of it is told (said once)"
             );
         }
     }
@@ -119,7 +137,7 @@ impl Reporter {
             let wait = self.send_due(intake, &mut failing).await;
             tokio::select! {
                 _ = periods.tick() => self.tell_all(),
-                () = self.changed.notified(), if wait.is_none() => {}
+                () = self.changed.notified(), if failing.is_none() => {}
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
             }
         }
@@ -128,58 +146,90 @@ impl Reporter {
     /// All that is known is to be sent. A host that is not heard of again is not told of in the next period.
     fn tell_all(&self) {
         let mut known = self.known();
-        let all: Vec<Metadata> = known.hosts.take().collect();
+        let all = known.hosts.take();
+        let fault = put_all(&mut known.due, all);
         let own = known.own.clone();
-        known.due.extend(all.into_iter().map(|host| (host.hostname().to_owned(), host)));
         own.into_iter().for_each(|own| known.hosts.set(own));
+        drop(known);
+        self.tell_fault(fault.as_deref());
     }
 
-    /// Sends what is due; how long to wait where that has to be tried again.
+    /// Sends what may be sent now, each host once, so that one that changes meanwhile holds up no others; how long to wait
+    /// until there is more, or until it may be tried again.
     async fn send_due(&self, intake: &dyn Target, failing: &mut Option<Backoff>) -> Option<Duration> {
-        while let Some((host, metadata)) = self.next_due() {
-            match intake.send(&payload(&metadata)).await {
-                Outcome::Retry { after, reason } => {
-                    if failing.is_none() {
-                        tracing::warn!(
-                            sink = self.sink,
-                            host,
-                            reason,
-                            "metadata of hosts cannot be sent; it is tried again, and telemetry does not wait for it"
-                        );
-                    }
-                    let backoff = failing.get_or_insert_with(|| Backoff::new(&self.settings.retry));
-                    if let Some(wait) = backoff.next(after) {
-                        // What has become known meanwhile goes before.
-                        self.known().due.entry(host).or_insert(metadata);
-                        return Some(wait);
-                    }
+        let apart = self.settings.apart;
+        let ready = self.known().due.ready(apart, Instant::now().into_std());
+        for host in ready {
+            let taken = self.known().due.take(&host);
+            let Some(metadata) = taken else { continue };
+            if let Some(wait) = self.send(intake, metadata, failing).await {
+                return Some(wait);
+            }
+            self.known().due.note(&host, Instant::now().into_std());
+        }
+        self.known().due.wait(apart, Instant::now().into_std())
+    }
+
+    /// Sends a host; how long to wait where the intake takes nothing now.
+    async fn send(&self, intake: &dyn Target, metadata: Metadata, failing: &mut Option<Backoff>) -> Option<Duration> {
+        let host = metadata.hostname();
+        match intake.send(&payload(&metadata)).await {
+            Outcome::Retry { after, reason } => {
+                if failing.is_none() {
+                    tracing::warn!(
+                        sink = self.sink,
+                        host,
+                        reason,
+                        "metadata of hosts cannot be sent; it is tried again, and telemetry does not wait for it"
+                    );
                 }
-                Outcome::TooLarge(reason) | Outcome::Malformed(reason) | Outcome::Refused(reason) => {
-                    if !self.told_refusal.swap(true, Ordering::Relaxed) {
-                        tracing::warn!(sink = self.sink, host, reason, "metadata of a host is refused (said once)");
-                    }
+                Some(self.put_off(metadata, after, failing))
+            }
+            Outcome::TooLarge(reason) | Outcome::Malformed(reason) | Outcome::Refused(reason) => {
+                if !self.told_refusal.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(sink = self.sink, host, reason, "metadata of a host is refused (said once)");
                 }
-                Outcome::Delivered { .. } | Outcome::InPart { .. } => {
-                    if failing.take().is_some() {
-                        tracing::info!(sink = self.sink, "metadata of hosts is taken again");
-                    }
+                None
+            }
+            Outcome::Delivered { .. } | Outcome::InPart { .. } => {
+                if failing.take().is_some() {
+                    tracing::info!(sink = self.sink, "metadata of hosts is taken again");
                 }
+                None
             }
         }
-        None
     }
 
-    fn next_due(&self) -> Option<(String, Metadata)> {
-        self.known().due.pop_first()
+    /// How long to wait after a failure. The host is told of then, unless it is time to give it up: that begins the pace anew,
+    /// and does not end it, for the others would come without a pause.
+    fn put_off(&self, host: Metadata, after: Option<Duration>, failing: &mut Option<Backoff>) -> Duration {
+        let retry = &self.settings.retry;
+        let backoff = failing.get_or_insert_with(|| Backoff::new(retry));
+        if let Some(wait) = backoff.next(after) {
+            self.known().due.put_back(host);
+            return wait;
+        }
+        *backoff = Backoff::new(retry);
+        let patient = RetrySettings { enabled: true, max_elapsed_time: Duration::ZERO, ..retry.clone() };
+        Backoff::new(&patient).next(after).unwrap_or(retry.initial_interval)
     }
 
+    /// The own host. What the first resource says of it is left out where it is too long.
     fn own(&self, first: Option<&Attributes<'_>>) -> Metadata {
-        own::metadata(&self.hostname, &self.settings.tags, first)
+        let own = |first| own::metadata(&self.hostname, &self.settings.tags, first);
+        let told = own(first);
+        if first.is_some() && told.bytes() > hosts::HOST_BYTES_MAX { own(None) } else { told }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Has hosts told of; what is wrong where there is no room for all of them.
+fn put_all(due: &mut Due, hosts: impl IntoIterator<Item = Metadata>) -> Option<String> {
+    let left_out = hosts.into_iter().map(|host| due.put(host)).filter(|has_room| !has_room).count();
+    (left_out > 0).then(|| format!("{left_out} hosts more than can wait to be told of"))
 }
 
 /// A host's metadata as a request; it stands for no items.

@@ -63,6 +63,11 @@ pub(super) struct Gohai {
     pub(super) platform: Fields,
 }
 
+/// What a text takes, however short it is.
+pub(super) fn bytes(text: &str) -> usize {
+    size_of::<String>() + text.len()
+}
+
 /// The inventory stands in the payload as a text, which is JSON itself.
 fn as_text<S: Serializer>(gohai: &Gohai, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&serde_json::to_string(gohai).map_err(ser::Error::custom)?)
@@ -84,6 +89,17 @@ impl Metadata {
     #[must_use]
     pub fn hostname(&self) -> &str {
         &self.meta.hostname
+    }
+
+    /// About how many bytes of memory its texts take.
+    pub(super) fn bytes(&self) -> usize {
+        let Metadata { meta, internal_hostname, version, flavor, tags, gohai, resources: () } = self;
+        let names = [&meta.instance_id, &meta.ec2_hostname, &meta.hostname, &meta.socket_hostname, &meta.cloud_id];
+        let lists = [&meta.aliases, &tags.own, &tags.google];
+        let fields = [&gohai.cpu, &gohai.memory, &gohai.network, &gohai.platform];
+        let texts = [internal_hostname, version, flavor].into_iter().chain(names);
+        let texts = texts.chain(lists.into_iter().flatten()).chain(fields.into_iter().flat_map(BTreeMap::values));
+        texts.map(|text| bytes(text)).sum()
     }
 
     pub(super) fn set_hostname(&mut self, hostname: &str) {

@@ -14,6 +14,8 @@ pub struct HostMetadataSettings {
     pub tags: Vec<String>,
     /// How often all hosts are told of.
     pub reporter_period: Duration,
+    /// Least time between two tellings of one host, whose tag may change with every request. It has no key.
+    pub apart: Duration,
     /// What follows a failure; the exporter's own.
     pub retry: RetrySettings,
 }
@@ -25,6 +27,7 @@ impl Default for HostMetadataSettings {
             from_first_resource: false,
             tags: Vec::new(),
             reporter_period: Duration::from_mins(30),
+            apart: Duration::from_mins(1),
             retry: RetrySettings::default(),
         }
     }

@@ -1,4 +1,6 @@
+use super::hosts::{BYTES_MAX, HOST_BYTES_MAX};
 use super::*;
+use async_trait::async_trait;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
@@ -6,6 +8,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::time::Instant as Moment;
 
 fn pair(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
@@ -28,7 +32,11 @@ fn request(attributes: Vec<KeyValue>) -> Vec<u8> {
 
 /// A resource that tells of the host `web-1`.
 fn telling(more: Vec<KeyValue>) -> Vec<u8> {
-    let mut attributes = vec![pair("datadog.host.use_as_metadata", Value::BoolValue(true)), text("host.name", "web-1")];
+    telling_of("web-1", more)
+}
+
+fn telling_of(host: &str, more: Vec<KeyValue>) -> Vec<u8> {
+    let mut attributes = vec![pair("datadog.host.use_as_metadata", Value::BoolValue(true)), text("host.name", host)];
     attributes.extend(more);
     request(attributes)
 }
@@ -103,4 +111,167 @@ fn the_first_resource_names_the_own_host_and_says_what_its_cloud_calls_it() {
     let told = serde_json::to_value(&own).unwrap();
     assert_eq!(own.hostname(), "vm-1.shop");
     assert_eq!(told["host-tags"], json!({"google cloud platform": ["instance-type:e2-small", "project:shop"]}));
+}
+
+#[test]
+fn what_is_too_long_is_left_out_of_a_host_and_is_not_new_each_time() {
+    let mut hosts = Hosts::default();
+    let long = "x".repeat(2000);
+    let tags: Vec<KeyValue> = (0..20).map(|n| text(&format!("datadog.host.tag.{n}"), &long)).collect();
+    let aliases = list("datadog.host.aliases", &[long.as_str(); 4]);
+    let more = vec![text("os.type", "linux"), text("os.description", &long), list("host.mac", &[&long]), aliases];
+    let request = telling([tags, more].concat());
+    let seen = hosts.see(Signal::Logs, &request);
+    assert_eq!(seen.faults.len(), 4, "{:?}", seen.faults);
+    let told = serde_json::to_value(&seen.changed[0]).unwrap();
+    assert_eq!((&told["host-tags"], &told["meta"]), (&json!({}), &json!({"hostname": "web-1"})));
+    assert_eq!(inventory(&seen.changed[0])["platform"], json!({"GOOS": "linux", "hostname": "web-1"}));
+    assert!(hosts.see(Signal::Logs, &request).changed.is_empty());
+    let nameless = Hosts::default().see(Signal::Logs, &telling_of(&"h".repeat(256), Vec::new()));
+    assert_eq!((nameless.changed.len(), nameless.faults), (0, vec!["a host's name of more than 255 bytes".to_owned()]));
+}
+
+/// However large each of them is made.
+#[test]
+fn hosts_are_bounded_in_bytes_each_and_together() {
+    let long = "x".repeat(1000);
+    let tags: Vec<KeyValue> = (0..31).map(|n| text(&format!("datadog.host.tag.{n}"), &long)).collect();
+    let (mut hosts, mut due, mut left_out) = (Hosts::default(), Due::default(), 0);
+    for number in 0..2000 {
+        let seen = hosts.see(Signal::Traces, &telling_of(&number.to_string(), tags.clone()));
+        let [host] = seen.changed.as_slice() else {
+            assert!(seen.faults[0].contains("bytes of hosts in one"), "{:?}", seen.faults);
+            left_out += 1;
+            continue;
+        };
+        assert!((31_000..HOST_BYTES_MAX).contains(&host.bytes()));
+        assert!(due.put(host.clone()) && due.put(host.clone()), "one that is there makes room for itself");
+    }
+    let kept: Vec<Metadata> = hosts.take().collect();
+    let bytes: usize = kept.iter().map(Metadata::bytes).sum();
+    assert!(bytes <= BYTES_MAX && BYTES_MAX - bytes < HOST_BYTES_MAX, "{bytes}");
+    assert_eq!(kept.len() + left_out, 2000);
+    let mut other = kept[0].clone();
+    other.set_hostname("other");
+    assert!(!due.put(other.clone()), "what waits is bounded, too");
+    due.take("0").unwrap();
+    assert!(due.put(other));
+}
+
+#[test]
+fn a_host_is_told_of_once_a_minute() {
+    let (mut due, now, apart) = (Due::default(), Moment::now(), Duration::from_mins(1));
+    let after = |seconds| now + Duration::from_secs(seconds);
+    let mut host = Metadata::of_resource();
+    host.set_hostname("a");
+    assert_eq!(due.wait(apart, now), None);
+    due.put(host.clone());
+    assert_eq!((due.ready(apart, now), due.wait(apart, now)), (vec!["a".to_owned()], Some(Duration::ZERO)));
+    due.take("a").unwrap();
+    due.note("a", now);
+    due.put(host.clone());
+    assert_eq!((due.ready(apart, after(59)), due.wait(apart, after(59))), (vec![], Some(Duration::from_secs(1))));
+    assert_eq!((due.ready(apart, after(60)), due.wait(apart, after(60))), (vec!["a".to_owned()], Some(Duration::ZERO)));
+    // What became known meanwhile goes before what comes back.
+    let old = host.clone();
+    host.tags.own.push("new".to_owned());
+    due.put(host.clone());
+    due.put_back(old);
+    assert_eq!(due.take("a"), Some(host));
+}
+
+/// Datadog's intake, which notes whom it is told of, and when somebody tells of `a` each time that it is asked.
+struct Intake {
+    reporter: Arc<Reporter>,
+    outcome: Outcome,
+    flaps: bool,
+    told: Mutex<Vec<(String, Json)>>,
+}
+
+impl Intake {
+    fn of(settings: HostMetadataSettings, outcome: Outcome) -> Intake {
+        let reporter = Arc::new(Reporter::new("datadog", &settings, "own"));
+        Intake { reporter, outcome, flaps: false, told: Mutex::default() }
+    }
+
+    fn tell(&self, host: &str, tag: usize) {
+        let tag = text("datadog.host.tag.n", &tag.to_string());
+        self.reporter.see(Signal::Traces, &telling_of(host, vec![tag]));
+    }
+
+    fn told_of(&self, host: &str) -> Vec<Json> {
+        let told = self.told.lock().unwrap();
+        told.iter().filter(|(told, _)| told == host).map(|(_, tags)| tags.clone()).collect()
+    }
+
+    /// Has hosts told of for a while.
+    async fn run(&self, millis: u64) {
+        let reporter = self.reporter.clone();
+        let _over = tokio::time::timeout(Duration::from_millis(millis), reporter.run(self)).await;
+    }
+}
+
+#[async_trait]
+impl Target for Intake {
+    async fn send(&self, payload: &Payload) -> Outcome {
+        let mut body: Json = serde_json::from_slice(&payload.body).unwrap();
+        let told = (body["internalHostname"].as_str().unwrap().to_owned(), body["host-tags"]["otel"].take());
+        let number = {
+            let mut all = self.told.lock().unwrap();
+            all.push(told);
+            all.len()
+        };
+        if self.flaps {
+            self.tell("a", number);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.outcome.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_changes_with_every_request_is_not_told_with_every_request() {
+    let settings = HostMetadataSettings { apart: Duration::from_millis(300), ..HostMetadataSettings::default() };
+    let intake = Intake::of(settings, Outcome::delivered());
+    let flapping = async {
+        for number in 0..50 {
+            intake.tell("a", number);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::join!(intake.run(1500), flapping);
+    let told = intake.told_of("a");
+    assert!((2..=5).contains(&told.len()), "{told:?}");
+    assert_eq!(told.last(), Some(&json!(["n:49"])), "the last word is told, if later");
+}
+
+#[tokio::test]
+async fn a_host_that_changes_all_the_time_holds_up_no_others_and_no_period() {
+    let (apart, reporter_period) = (Duration::ZERO, Duration::from_millis(50));
+    let settings = HostMetadataSettings { apart, reporter_period, ..HostMetadataSettings::default() };
+    let intake = Intake { flaps: true, ..Intake::of(settings, Outcome::delivered()) };
+    intake.tell("a", 0);
+    intake.tell("z", 0);
+    intake.run(1000).await;
+    let [z, own] = ["z", "own"].map(|host| intake.told_of(host).len());
+    assert!(z >= 1 && own >= 3, "z {z} times, the own host {own} times");
+}
+
+#[tokio::test]
+async fn giving_up_a_host_is_no_reason_to_send_the_others_without_a_pause() {
+    let retry = RetrySettings {
+        initial_interval: Duration::from_millis(100),
+        randomization_factor: 0.0,
+        max_elapsed_time: Duration::from_nanos(1),
+        ..RetrySettings::default()
+    };
+    for retry in [RetrySettings { enabled: false, ..retry.clone() }, retry] {
+        let settings = HostMetadataSettings { retry, ..HostMetadataSettings::default() };
+        let down = Outcome::Retry { after: None, reason: "down".to_owned() };
+        let intake = Intake::of(settings, down);
+        (0..50).for_each(|number| intake.tell(&number.to_string(), 0));
+        intake.run(350).await;
+        let asked = intake.told.lock().unwrap().len();
+        assert!((2..=4).contains(&asked), "asked {asked} times");
+    }
 }
