@@ -75,13 +75,14 @@ fn a_successor_is_no_second_sender_unless_the_first_comes_back() {
 #[test]
 fn after_a_restart_a_shared_sum_begins_anew_with_what_is_added() {
     let mut state = stage();
+    state.seen_since(100 * MS);
     for (from, time, value) in [("a@1", 100, 10), ("a@2", 105, 5), ("b@1", 100, 70)] {
         state.learn(request(from, totals(vec![number(10, time, value)]))).unwrap();
     }
     let points = [
         ("a@2", 10, 205, 8),
         ("a@1", 10, 206, 11),
-        // It began after all that was learned from, so nobody has heard of it yet; of the next that is not known.
+        // It began after all that was read, so nobody has heard of it yet; of the next that is not known.
         ("a@3", 150, 210, 30),
         ("a@4", 20, 220, 900),
         ("a@4", 20, 320, 905),
