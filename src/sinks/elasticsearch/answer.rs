@@ -156,7 +156,8 @@ fn is_of_cluster(error: &serde_json::Value) -> bool {
     let reason = part(error, "reason");
     let reason = reason.strip_prefix("Validation Failed: 1: ").unwrap_or(reason);
     let is_full = reason.starts_with("this action would add [") && reason.contains("shards open");
-    is_full || part(error, "type") == "cluster_block_exception"
+    // Block 8 is one that people put on an index by itself: no other waits for it.
+    is_full || part(error, "type") == "cluster_block_exception" && !reason.contains("/8/index write")
 }
 
 /// Whether the index cannot be written to, whatever the document.
@@ -301,7 +302,9 @@ mod tests {
         // As Elasticsearch says it of an index that is closed, and of an alias that none of its indexes is written by.
         let closed = r#"{"type":"index_closed_exception","reason":"closed"}"#;
         let alias = r#"{"type":"illegal_argument_exception","reason":"no write index is defined for alias [x]. The write index may be explicitly disabled"}"#;
-        for (status, error) in [(404, missing), (403, denied), (400, closed), (400, alias)] {
+        let blocked =
+            r#"{"type":"cluster_block_exception","reason":"index [x] blocked by: [FORBIDDEN/8/index write (api)];"}"#;
+        for (status, error) in [(404, missing), (403, denied), (403, blocked), (400, closed), (400, alias)] {
             for named in [index, stream] {
                 // A processor may have named it, and all of them may lack the same right, which people mend.
                 again(&lone(named, status, error));
