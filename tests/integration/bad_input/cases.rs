@@ -202,7 +202,7 @@ pub(super) const CASES: [Case; 17] = [
             Taken("count 9"),
             Refused("its count is 9, and its buckets hold 2"),
             Refused("its count is 9, and its buckets hold 2"),
-            Refused("its count is 9, and its buckets hold 2"),
+            Refused("its buckets hold, 2, found a count of 9"),
         ],
     },
     Case {
@@ -218,7 +218,7 @@ pub(super) const CASES: [Case; 17] = [
             Taken("count 2"),
             Refused("its count is 9, and its buckets hold 2"),
             Refused("its count is 9, and its buckets hold 2"),
-            Refused("its count is 9, and its buckets hold 2"),
+            Refused("its buckets hold, 2, found a count of 9"),
         ],
     },
     Case {
