@@ -144,8 +144,8 @@ pub struct Sample {
     pub time_ms: Option<i64>,
     /// When counting began, ms since the epoch, where that is known.
     pub created_ms: Option<i64>,
-    /// Of deltas that are added up here: from when on, by our clock, this sum may have been shown, ms since the epoch. What was
-    /// shown of the series before that was another sum.
+    /// Of deltas that are added up here: from when on, by our clock, this sum is shown, ms since the epoch. What was shown
+    /// of the series before that was another sum.
     pub begun_ms: Option<i64>,
     /// When it last came in, by our clock, ms since the epoch; `None` for what never expires.
     pub seen_ms: Option<i64>,

@@ -53,9 +53,6 @@ pub(crate) struct LastValues {
     resources: HashSet<Arc<Attributes>>,
     scopes: HashSet<Arc<Scope>>,
     promoted: Vec<Promoted>,
-    /// When a sum was last forgotten, by our clock; at first that is the start, for nothing is known of what an earlier process
-    /// had shown.
-    forgot_ms: i64,
     /// Points of series beyond the bound, which the scrape does not show.
     pub(crate) overflowed: u64,
     /// Points of cumulative counters of which no increase is known.
@@ -64,8 +61,8 @@ pub(crate) struct LastValues {
 
 impl LastValues {
     pub(crate) fn new(series_max: usize, tables: &[TableDef]) -> LastValues {
-        let (promoted, forgot_ms) = (promoted::of(tables), crate::engine::now_ms());
-        LastValues { series_max, promoted, forgot_ms, ..LastValues::default() }
+        let promoted = promoted::of(tables);
+        LastValues { series_max, promoted, ..LastValues::default() }
     }
 
     /// Takes rows of `metrics`.
@@ -87,7 +84,6 @@ impl LastValues {
                 // The sender says that there is nothing any more: it is not shown from now on.
                 if self.series.get(&id).is_some_and(|known| known.time_unix_nano <= time_unix_nano) {
                     self.series.remove(&id);
-                    self.forgot_ms = now_ms;
                 }
             } else if let Some(point) = (points.point)(row) {
                 self.put(batch, row, (id, time_unix_nano, now_ms), point, points.exemplars(row));
@@ -117,7 +113,8 @@ impl LastValues {
         // What is added up here has been counted since the first of it.
         let since_first = point.is_delta.then_some(time_unix_nano);
         let created_unix_nano = point.start_unix_nano.or(since_first);
-        let begun_ms = point.is_delta.then_some(self.forgot_ms);
+        // Scrapes before this have not shown it: a Prometheus that knew it from an earlier process has ended it there.
+        let begun_ms = point.is_delta.then(crate::engine::now_ms);
         let (value, seen_ms, none) = (point.value, now_ms, Arc::default());
         let mut series =
             Series { of, family, value, time_unix_nano, created_unix_nano, begun_ms, seen_ms, exemplars: none };
@@ -159,11 +156,7 @@ impl LastValues {
 
     /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
     pub(crate) fn expire(&mut self, before_ms: i64) {
-        let shown = self.series.len();
         self.series.retain(|_, series| series.seen_ms >= before_ms);
-        if self.series.len() < shown {
-            self.forgot_ms = crate::engine::now_ms();
-        }
         self.resources.retain(|resource| Arc::strong_count(resource) > 1);
         self.scopes.retain(|scope| Arc::strong_count(scope) > 1);
         self.forget_families();
@@ -218,7 +211,7 @@ impl Series {
             if !points::add(&mut self.value, point.value) {
                 // It could not be added, and so all begins with it.
                 self.created_unix_nano = point.start_unix_nano.or(Some(time_unix_nano));
-                self.begun_ms = Some(now_ms);
+                self.begun_ms = Some(crate::engine::now_ms());
             }
         } else if time_unix_nano >= self.time_unix_nano {
             self.value = point.value;
