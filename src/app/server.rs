@@ -18,6 +18,7 @@ use crate::log::{Committed, Log, Position};
 use crate::model::decoded::Decoded;
 use crate::model::fault::Faults;
 use crate::model::table::{TableDef, TableKind};
+use crate::sinks::delivery;
 use crate::store::{HotStore, State};
 use anyhow::Context as _;
 use std::sync::Arc;
@@ -109,6 +110,8 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;
+    let readers = config.targets.iter().map(|target| (&target.delivery, target.feeds.as_slice()));
+    delivery::begin(readers, &StateMemory(state.clone())).await?;
     Ok(Opened { log, committed, state, lock })
 }
 

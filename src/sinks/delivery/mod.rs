@@ -7,6 +7,7 @@
 
 mod backoff;
 mod batch;
+mod began;
 mod breaker;
 mod burial;
 mod courier;
@@ -19,6 +20,7 @@ mod wire;
 mod tests;
 
 pub use backoff::Backoff;
+pub use began::begin;
 pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Placed, Target, Unfit};
 pub use rate::Rate;
 pub use wire::count as count_items;
@@ -46,9 +48,6 @@ use tokio_util::task::AbortOnDropHandle;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
 const DRAIN: Duration = Duration::from_secs(3);
-
-/// Kind of the memory's entries that say when a reader began to read.
-const BEGAN: &str = "reader_began";
 
 /// How an exporter delivers.
 #[derive(Debug, Clone)]
@@ -178,7 +177,10 @@ impl Delivery {
         let (courier, feeds) = (self.courier.clone(), self.feeds.clone());
         let cancel = courier.cancel.clone();
         let ordered = courier.ends.target.ordered(courier.signal);
-        let began = if ordered.is_some() { self.began().await? } else { 0 };
+        let began = match ordered {
+            Some(_) => began::of(&self.name(), courier.settings.read_at, &*courier.ends.memory).await?,
+            None => 0,
+        };
         let mut intake = Intake::new(&feeds, &*courier.ends.frames, ordered);
         intake.learn(self.at, began, &cancel).await?;
         let (mut reading, mut under_way) = (Batch::new(self.at), UnderWay::default());
@@ -305,18 +307,6 @@ impl Delivery {
         let frames = &self.courier.ends.frames;
         let oldest = under_way.received_unix_nano.front().copied().unwrap_or(i64::MAX);
         frames.hold_senders(&self.name(), queue.past(frames.bytes_behind(self.at), oldest));
-    }
-
-    /// When this reader began to read, in Unix nanoseconds: with all that was received since then, over restarts.
-    async fn began(&self) -> anyhow::Result<u64> {
-        let (memory, name) = (&self.courier.ends.memory, self.name());
-        let known = memory.entries(BEGAN).await?.into_iter().find(|(reader, _)| *reader == name);
-        if let Some(began) = known.and_then(|(_, time)| String::from_utf8(time).ok()?.parse().ok()) {
-            return Ok(began);
-        }
-        let began = intake::unix_nano(self.courier.settings.read_at);
-        memory.put(BEGAN, &name, began.to_string().as_bytes()).await?;
-        Ok(began)
     }
 
     async fn moved_to(&mut self, upto: Position, now: bool) {
