@@ -1,6 +1,7 @@
 /*---
 title: Error rate has gone up
 kind: finding
+counted: requests
 window: 5m
 key: [service_name, operation]
 direction: at_least

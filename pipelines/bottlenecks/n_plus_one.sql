@@ -1,6 +1,7 @@
 /*---
 title: One query for each row
 kind: finding
+counted: requests
 window: 5m
 key: [service_name, operation, db_fingerprint]
 direction: at_least

@@ -1,6 +1,7 @@
 /*---
 title: Requests queue for a connection
 kind: finding
+counted: measurements
 window: 5m
 key: [service_name, pool]
 direction: at_least

@@ -1,6 +1,7 @@
 /*---
 title: Requests wait for a connection
 kind: finding
+counted: waits
 window: 5m
 key: [service_name, pool]
 direction: above

@@ -1,6 +1,7 @@
 /*---
 title: Slow requests
 kind: finding
+counted: requests
 window: 5m
 key: [service_name, operation]
 direction: above

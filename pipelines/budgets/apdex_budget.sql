@@ -1,6 +1,7 @@
 /*---
 title: Apdex budget
 kind: finding
+counted: requests
 window: 5m
 key: [budget, service_name]
 direction: below

@@ -1,6 +1,7 @@
 /*---
 title: API budget
 kind: finding
+counted: requests
 window: 5m
 key: [budget, service_name, operation]
 direction: above

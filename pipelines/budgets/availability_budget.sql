@@ -1,6 +1,7 @@
 /*---
 title: Availability budget
 kind: finding
+counted: requests
 window: 30d
 key: [budget, service_name]
 direction: below

@@ -1,6 +1,7 @@
 /*---
 title: Share of errors
 kind: finding
+counted: requests
 window: 5m
 key: [service_name]
 direction: above

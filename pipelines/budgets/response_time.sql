@@ -1,6 +1,7 @@
 /*---
 title: Response time
 kind: finding
+counted: requests
 window: 5m
 key: [service_name]
 direction: above

@@ -1,6 +1,7 @@
 /*---
 title: Cache misses too much
 kind: finding
+counted: lookups
 window: 5m
 key: [layer, cache, service_name]
 direction: below

@@ -1,6 +1,7 @@
 /*---
 title: Bundle budget
 kind: finding
+counted: files
 window: 5m
 key: [budget, service_name]
 direction: above

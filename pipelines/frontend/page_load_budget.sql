@@ -1,6 +1,7 @@
 /*---
 title: Page-load budget
 kind: finding
+counted: page loads
 window: 5m
 key: [budget, service_name]
 direction: above

@@ -1,6 +1,7 @@
 /*---
 title: Slow database statement
 kind: finding
+counted: calls
 window: 5m
 key: [service_name, db_system_name, db_namespace, db_fingerprint]
 direction: above

@@ -1,6 +1,7 @@
 /*---
 title: Database replication lag
 kind: finding
+counted: measurements
 window: 5m
 key: [service_name, name, database]
 direction: above

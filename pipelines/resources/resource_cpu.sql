@@ -1,6 +1,7 @@
 /*---
 title: Use of cpu
 kind: finding
+counted: measurements
 window: 5m
 key: [service_name, host]
 direction: above

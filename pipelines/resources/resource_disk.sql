@@ -1,6 +1,7 @@
 /*---
 title: Use of disk
 kind: finding
+counted: measurements
 window: 5m
 key: [service_name, host, device]
 direction: above

@@ -18,12 +18,15 @@ pub struct Checked {
     pub catalog: Catalog,
     /// Everything that is wrong.
     pub faults: Vec<Fault>,
+    /// What is no fault, and worth knowing.
+    pub notes: Vec<String>,
 }
 
 /// Checks a file, or the embedded default, and all that it leads to.
 pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Checked {
     let mut faults = Vec::new();
-    let config = config::load(path, environment).map_err(|error| faults.extend(error.0)).ok();
+    let config::Read { config, notes } = config::read(path, environment);
+    let config = config.map_err(|error| faults.extend(error.0)).ok();
     // A file with faults may still name folders, and what is in them shall be told in the same run.
     let folders = match &config {
         Some(config) => (config.performance.schemas_dir.clone(), config.performance.pipelines_dir.clone()),
@@ -36,7 +39,7 @@ pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<Str
     faults.extend(found);
     faults.extend(further);
     let file = path.map_or_else(|| config::EMBEDDED_NAME.to_owned(), |path| path.display().to_string());
-    Checked { file, config, catalog, faults }
+    Checked { file, config, catalog, faults, notes }
 }
 
 impl Checked {
@@ -44,12 +47,6 @@ impl Checked {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
-    }
-
-    /// The notes, one a line.
-    #[must_use]
-    pub fn notes(&self) -> &[String] {
-        self.config.as_ref().map_or(&[], |config| &config.notes)
     }
 
     /// The last line: what is good, or how much is not.
@@ -77,7 +74,7 @@ impl Checked {
     /// All of it as JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        json!({"file": self.file, "good": self.is_good(), "faults": self.faults, "notes": self.notes()})
+        json!({"file": self.file, "good": self.is_good(), "faults": self.faults, "notes": self.notes})
     }
 }
 

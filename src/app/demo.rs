@@ -197,7 +197,7 @@ async fn watch(
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     let in_place = std::io::stdout().is_terminal();
-    let introduction = introduction(faults, config);
+    let (introduction, short) = (introduction(faults, config), introduction_short(faults, config));
     if !options.json && !in_place {
         show::print(&introduction)?;
     }
@@ -216,7 +216,8 @@ async fn watch(
         if options.json {
         } else if in_place {
             let page = page(&findings, began.elapsed());
-            screen.draw(Frame { head: format!("{introduction}{}", page.head), ..page })?;
+            let (head, head_short) = (format!("{introduction}{}", page.head), format!("{short}{}", page.head));
+            screen.draw(Frame { head, head_short, ..page })?;
         } else {
             let lines = changes.of(&findings, false, now_ms()).into_iter().map(|change| format!("{}\n", change.line));
             show::print(&lines.collect::<String>())?;
@@ -270,6 +271,18 @@ fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
     lines.push(String::new());
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The same in three lines, for a terminal that is full.
+fn introduction_short(faults: &BTreeSet<Fault>, config: &Config) -> String {
+    let page = config.sql.http.map_or(String::new(), |http| format!(" Page: http://{http}/"));
+    let planted: Vec<&str> =
+        Fault::ALL.into_iter().filter(|(fault, ..)| faults.contains(fault)).map(|(_, word, ..)| word).collect();
+    let planted = if planted.is_empty() { "nothing".to_owned() } else { planted.join(", ") };
+    let sql = config.sql.postgres.map(|at| format!("SQL: psql -h {} -p {}", at.ip(), at.port()));
+    let scrapes = config.prometheus.iter().map(|(at, settings)| format!("Metrics: http://{at}{}", settings.path));
+    let doors: Vec<String> = sql.into_iter().chain(scrapes).collect();
+    format!("Spanwise with a small shop; Ctrl-C ends it.{page}\nPlanted: {planted}\n{}\n", doors.join("  "))
 }
 
 fn now_ms() -> i64 {

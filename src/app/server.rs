@@ -80,7 +80,7 @@ pub async fn run(
     let mut running = Running::new(parts, signals.cancel);
     let listening = running.serve(&config, bound)?;
     let ready = Ready { listening, engine: running.parts.engine.clone(), took: began.elapsed() };
-    running.parts.services.ready();
+    running.parts.services.ready(&ready.listening);
     on_ready(&ready);
     running.until_cancelled(reload, signals.hangups).await
 }

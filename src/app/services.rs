@@ -12,8 +12,8 @@ use crate::sinks::prometheus::ScrapeSource;
 use async_trait::async_trait;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Queries, findings, the scrape and health.
 pub(super) struct Services {
@@ -21,16 +21,18 @@ pub(super) struct Services {
     log: FrameLog,
     limits: QueryLimits,
     ready: AtomicBool,
+    listening: OnceLock<Vec<(String, String)>>,
 }
 
 impl Services {
     pub(super) fn new(engine: Arc<Engine>, log: FrameLog, sql: &SqlConfig) -> Arc<Services> {
         let limits = sql.limits;
-        Arc::new(Services { engine, log, limits, ready: AtomicBool::new(false) })
+        Arc::new(Services { engine, log, limits, ready: AtomicBool::new(false), listening: OnceLock::new() })
     }
 
-    /// Everything listens.
-    pub(super) fn ready(&self) {
+    /// Everything listens, at these addresses.
+    pub(super) fn ready(&self, listening: &[(String, String)]) {
+        let _set_once = self.listening.set(listening.to_vec());
         self.ready.store(true, Ordering::Release);
     }
 }
@@ -67,6 +69,10 @@ impl QueryService for Services {
 
     fn pipelines(&self) -> Vec<PipelineDef> {
         self.engine.rules().pipelines.clone()
+    }
+
+    fn listening(&self) -> Vec<(String, String)> {
+        self.listening.get().cloned().unwrap_or_default()
     }
 
     fn health(&self) -> Vec<(String, Result<(), String>)> {

@@ -263,6 +263,7 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
         critical: map.float("critical"),
         alerting: map.str("alerting"),
         alerting_only: map.bool("alerting_only").unwrap_or(false),
+        counted: map.str("counted").unwrap_or_else(|| "samples".to_owned()),
         samples_min: map.int("samples_min").map_or(1, |samples| u64::try_from(samples).unwrap_or(0)),
         for_ms: duration(map, "for").unwrap_or(0),
         keep_firing_for_ms: duration(map, "keep_firing_for").unwrap_or(60_000),

@@ -1,5 +1,6 @@
 //! SQL and findings over HTTP as JSON, and the page.
 
+mod findings;
 mod guard;
 mod page;
 mod rows;
@@ -10,14 +11,12 @@ mod tests;
 use super::STALL;
 use super::ending::{self, QUERY_GRACE};
 use super::{QueryAnswer, QueryError, QueryService, work};
-use crate::model::finding::FindingState;
 use crate::model::pipeline::PipelineDef;
-use crate::model::shown::shown;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::sinks::settings::Secret;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -79,7 +78,8 @@ pub async fn serve(
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
         .route("/v1/sql", post(sql))
-        .route("/v1/findings", get(findings))
+        .route("/v1/findings", get(findings::findings))
+        .route("/v1/status", get(status))
         .route("/v1/tables", get(tables))
         .route("/v1/pipelines", get(pipelines))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing at this path"))
@@ -193,49 +193,6 @@ fn refuse(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    state: Option<String>,
-    pipeline: Option<String>,
-    /// Also what is beyond the `limit` of its pipeline.
-    #[serde(default)]
-    all: bool,
-}
-
-async fn findings(State(shared): State<Arc<Shared>>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
-    let wanted = match wanted {
-        Ok(Query(wanted)) => wanted,
-        Err(rejection) => return refuse(StatusCode::BAD_REQUEST, &rejection.body_text()),
-    };
-    if let Err(message) = known(&shared, &wanted) {
-        return refuse(StatusCode::BAD_REQUEST, &message);
-    }
-    let findings = shared.service.findings();
-    let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-    let mut found: Vec<_> = if wanted.all { findings.iter().collect() } else { shown(&findings) };
-    let beyond = findings.len() - found.len();
-    found.retain(|finding| is(&wanted.state, finding.state.as_str()) && is(&wanted.pipeline, &finding.pipeline));
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found, "not_shown": beyond }))).into_response()
-}
-
-/// A word that nothing can match is told, not answered with nothing.
-fn known(shared: &Shared, wanted: &Wanted) -> Result<(), String> {
-    const STATES: [FindingState; 4] =
-        [FindingState::Firing, FindingState::Pending, FindingState::Ok, FindingState::NoData];
-    if let Some(state) = wanted.state.as_deref()
-        && !STATES.iter().any(|known| known.as_str() == state)
-    {
-        return Err(format!("state {state:?}: expected one of {}", STATES.map(FindingState::as_str).join(", ")));
-    }
-    if let Some(pipeline) = wanted.pipeline.as_deref()
-        && !shared.service.pipelines().iter().any(|known| known.id == pipeline)
-    {
-        return Err(format!("pipeline {pipeline:?} is not known: /v1/pipelines has all"));
-    }
-    Ok(())
-}
-
 async fn tables(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let tables: Vec<Value> = shared.service.tables().iter().map(table).collect();
     Json(json!({ "tables": tables }))
@@ -246,6 +203,14 @@ fn table(table: &TableDef) -> Value {
     let column = |column: &ColumnDef| json!({"name": column.name, "type": word(column.kind), "unit": column.unit, "doc": column.doc});
     let columns: Vec<Value> = table.columns.iter().map(column).collect();
     json!({"name": table.name, "doc": table.doc, "columns": columns})
+}
+
+/// What listens where, as it is bound: for the page, which names it.
+async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let listening = shared.service.listening();
+    let listening: Vec<Value> =
+        listening.into_iter().map(|(what, address)| json!({"what": what, "address": address})).collect();
+    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "listening": listening }))
 }
 
 async fn pipelines(State(shared): State<Arc<Shared>>) -> Json<Value> {

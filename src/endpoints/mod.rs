@@ -50,6 +50,9 @@ pub trait QueryService: Send + Sync {
     /// The pipelines.
     fn pipelines(&self) -> Vec<PipelineDef>;
 
+    /// What listens where, for people: `OTLP/gRPC (otlp)`, `127.0.0.1:4317`.
+    fn listening(&self) -> Vec<(String, String)>;
+
     /// Each component and whether it is well.
     fn health(&self) -> Vec<(String, Result<(), String>)>;
 }

@@ -142,6 +142,10 @@ impl QueryService for Example {
         crate::catalog::pipelines::builtin().unwrap()
     }
 
+    fn listening(&self) -> Vec<(String, String)> {
+        vec![("OTLP/gRPC (otlp)".to_owned(), "127.0.0.1:14317".to_owned())]
+    }
+
     fn health(&self) -> Vec<(String, Result<(), String>)> {
         let ailing =
             self.ailing.lock().unwrap().iter().map(|(name, error)| (name.clone(), Err(error.clone()))).collect();

@@ -94,6 +94,8 @@ pub struct FindingDef {
     pub alerting: Option<String>,
     /// True where the pipeline is judged only if the user set its `alerting` key.
     pub alerting_only: bool,
+    /// What samples are, in the plural: `requests`.
+    pub counted: String,
     /// A row with fewer samples is `no_data`.
     pub samples_min: u64,
     /// How long a key must stay past its limit before it fires, ms.

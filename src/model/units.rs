@@ -92,7 +92,7 @@ pub fn human(value: f64, unit: &str) -> String {
         "ms" => human_ms(value),
         "s" => human_ms(value * 1000.0),
         "By" => human_bytes(value),
-        "%" => format!("{} %", short(value)),
+        "%" => format!("{} %", percent(value)),
         "" | "1" => human_count(value),
         // What is counted (UCUM's annotation) is said by the sentence around it.
         other if other.starts_with('{') => human_count(value),
@@ -137,15 +137,28 @@ pub fn human_count(count: f64) -> String {
     short(count)
 }
 
+/// A share; close to all of it what is missing matters, so that only all is `100`.
+fn percent(value: f64) -> String {
+    if value <= 99.0 || value >= 100.0 {
+        return short(value);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 6")]
+    let digits = (-(100.0 - value).log10()).ceil().clamp(0.0, 6.0) as usize;
+    trimmed(&format!("{value:.digits$}"))
+}
+
 /// Three digits that matter, no zeros behind the point.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         _ => 2,
     };
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    trimmed(&format!("{value:.digits$}"))
+}
+
+fn trimmed(text: &str) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }.to_owned()
 }
 
 #[cfg(test)]
@@ -188,7 +201,11 @@ mod tests {
         assert_eq!(human(183.4, "ms"), "183 ms");
         assert_eq!(human(2400.0, "ms"), "2.4 s");
         assert_eq!(human(0.25, "ms"), "250 µs");
-        assert_eq!(human(99.917, "%"), "99.9 %");
+        assert_eq!(human(99.917, "%"), "99.92 %");
+        assert_eq!(human(99.95, "%"), "99.95 %");
+        assert_eq!(human(99.999, "%"), "99.999 %");
+        assert_eq!(human(99.5, "%"), "99.5 %");
+        assert_eq!(human(100.0, "%"), "100 %");
         assert_eq!(human(1_500_000.0, "By"), "1.5 MB");
         assert_eq!(human(12_400.0, "1"), "12.4 k");
         assert_eq!(human(7.0, "{connection}"), "7");

@@ -4,46 +4,11 @@ use super::processors::Processor;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
 use bytes::Bytes;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use super::tls::TlsSettings;
-
-/// Text that is never printed: a token, or a URL that holds one.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// The text itself, for the wire alone.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares without telling by its duration where the two differ.
-    pub(crate) fn equals(&self, other: &str) -> bool {
-        let differing = self.0.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-        self.0.len() == other.len() && differing == 0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[masked]")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[masked]")
-    }
-}
+pub use crate::model::secret::Secret;
 
 /// How requests are made to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,17 +150,4 @@ pub enum Compression {
     Gzip,
     /// zstd.
     Zstd,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_never_printed() {
-        let secret = Secret::new("https://hooks.example/T0/B0/x");
-        assert_eq!(format!("{secret:?} {secret}"), "[masked] [masked]");
-        assert!(secret.equals("https://hooks.example/T0/B0/x"));
-        assert!(!secret.equals("https://hooks.example/T0/B0/y") && !secret.equals("https"));
-    }
 }

@@ -128,12 +128,19 @@ impl Answer {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_html = |text: &str| {
             let text = text.trim_start().to_ascii_lowercase();
-            ["text/html", "<!doctype html", "<html"].iter().any(|beginning| text.starts_with(beginning))
+            ["text/html", "application/xhtml+xml", "<!doctype html", "<html"]
+                .iter()
+                .any(|beginning| text.starts_with(beginning))
         };
         let head = String::from_utf8_lossy(&body[..body.len().min(100)]);
         // Some servers call an answer HTML that has no body at all.
         let is_page = is_html(&head) || (is_html(kind) && !head.trim().is_empty());
         Answer { status, after: retry_after(headers), is_page, body }
+    }
+
+    /// Whether there is a tag in it.
+    pub(super) fn holds_markup(&self) -> bool {
+        self.body.windows(2).any(|pair| pair[0] == b'<' && (pair[1].is_ascii_alphabetic() || b"!/".contains(&pair[1])))
     }
 
     /// What it means, as every target over HTTP has it; `told` is what it says. `None` for a success, of which each

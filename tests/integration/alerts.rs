@@ -98,6 +98,8 @@ async fn a_finding_is_told_once_and_its_end_once() {
     state(&server, "ok").await;
     webhook_is_well_formed(&told(&webhook, 2).await[1].1, "resolved");
     slack_is_well_formed(&told(&slack, 2).await[1].1);
+    // A crash between sending and remembering repeats a message, so it is waited for that.
+    server.until_number("SELECT count(*) FROM alerts", 0.0).await;
     server.kill9();
     server.start_again().await;
     state(&server, "ok").await;

@@ -181,7 +181,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     let tag = statement.tags.iter().find(|tag| tag.starts_with("db_fingerprint:")).expect("the statement");
     assert!(tag.contains("FROM products") && !tag.contains("= 1"), "the statement without its literals: {tag}");
     assert!(statement.title.contains("200 ms") && statement.title.contains("shop"), "{statement:#?}");
-    assert!(statement.text.contains("with a limit of 100 ms"), "{statement:#?}");
+    assert!(statement.text.contains("the limit of 100 ms"), "{statement:#?}");
     assert_eq!((statement.alert_type.as_str(), statement.priority.as_str()), ("warning", "normal"));
     assert_eq!((statement.host.as_str(), statement.source_type_name.as_str()), ("web-1", "spanwise"));
     assert!(statement.date_happened > 1_700_000_000 && !statement.aggregation_key.is_empty());

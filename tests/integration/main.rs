@@ -21,6 +21,7 @@ mod datadog_logs;
 mod datadog_metrics;
 mod datadog_traces;
 mod demo;
+mod doors;
 mod durability;
 mod exposition;
 mod forward;

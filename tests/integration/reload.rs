@@ -3,9 +3,18 @@
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
 use crate::support::server::Server;
-use crate::support::until;
 use crate::support::webhook::WebhookReceiver;
+use crate::support::{serve, until};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message as _;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -117,7 +126,11 @@ async fn a_hangup_while_it_starts_reloads_once_it_is_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_is_taken_away_fires_no_more() {
     let webhook = WebhookReceiver::start().await;
+    let logs = Logs::default();
+    let endpoint = serve(Router::new().route("/v1/logs", post(keep)).with_state(logs.clone())).await;
     let setup = Setup::default()
+        .exporter_aside("otlp_http", &format!("endpoint: {endpoint:?}, compression: none"))
+        .pipeline("logs/derived", "receivers: [performance], exporters: [otlp_http]")
         .performance("budgets: {api: {one: {match: \"GET /a\", limit: 9ms}, two: {match: \"GET /a\", limit: 8ms}}}")
         .performance("findings: {api_budget: {samples_min: 1, for: 0s}}")
         .channel("webhook", &format!("url: {:?}", webhook.url()));
@@ -127,12 +140,14 @@ async fn a_budget_that_is_taken_away_fires_no_more() {
     let fires = "SELECT count(*) FROM findings WHERE pipeline = 'api_budget' AND state = 'firing'";
     server.until_number(fires, 2.0).await;
     told(&webhook, "firing", &["one", "two"]).await;
+    logged(&logs, "firing", &["one", "two"]).await;
 
     let config = std::fs::read_to_string(server.config()).expect("the configuration");
     let without_one = config.replace("one: {match: \"GET /a\", limit: 9ms}, ", "");
     std::fs::write(server.config(), &without_one).expect("written");
     server.signal("HUP");
     told(&webhook, "resolved", &["one"]).await;
+    logged(&logs, "resolved", &["one"]).await;
     server.until_number(fires, 1.0).await;
 
     assert!(server.terminate().await.success());
@@ -140,7 +155,36 @@ async fn a_budget_that_is_taken_away_fires_no_more() {
     std::fs::write(server.config(), renamed).expect("written");
     server.start_again().await;
     told(&webhook, "resolved", &["one", "two"]).await;
+    logged(&logs, "resolved", &["one", "two"]).await;
     server.until_number(fires, 0.0).await;
+}
+
+/// Log records that came, in their order.
+type Logs = Arc<Mutex<Vec<LogRecord>>>;
+
+async fn keep(State(logs): State<Logs>, body: Bytes) {
+    let request = ExportLogsServiceRequest::decode(body).expect("OTLP");
+    let scopes = request.resource_logs.into_iter().flat_map(|logs| logs.scope_logs);
+    logs.lock().expect("not poisoned").extend(scopes.flat_map(|logs| logs.log_records));
+}
+
+/// Waits until the budgets whose derived logs have a state, in all, are these.
+async fn logged(logs: &Logs, state: &str, budgets: &[&str]) {
+    until(&format!("{budgets:?} to be {state} in logs"), Duration::from_secs(30), || async {
+        let text = |record: &LogRecord, name: &str| {
+            let attribute = record.attributes.iter().find(|one| one.key == format!("spanwise.finding.{name}"))?;
+            match attribute.value.as_ref()?.value.as_ref()? {
+                any_value::Value::StringValue(text) => Some(text.clone()),
+                _ => None,
+            }
+        };
+        let logs = logs.lock().expect("not poisoned");
+        let of_state = logs.iter().filter(|record| text(record, "state").as_deref() == Some(state));
+        let mut found: Vec<String> = of_state.filter_map(|record| text(record, "key.budget")).collect();
+        found.sort();
+        if found == budgets { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
 }
 
 /// Waits until the budgets whose alerts have a status, in all messages together, are these.

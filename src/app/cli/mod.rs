@@ -89,7 +89,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     logging::init(&config.telemetry)?;
     for note in &config.notes {
-        tracing::info!("{note}");
+        tracing::warn!("{note}");
     }
     let reload: ReloadFn = Arc::new(load);
     run_server(config, reload, signals).await?;
@@ -113,16 +113,19 @@ async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     let checked = check::check(path.as_deref(), &config::process_environment).await;
     if json {
         show::print(&format!("{}\n", checked.to_json()))?;
-    } else if checked.is_good() {
-        for note in checked.notes() {
+    } else {
+        // A file with faults has notes, too: who mends the one reads the other.
+        for note in &checked.notes {
             show::print(&format!("note: {note}\n"))?;
         }
-        show::print(&format!("{}\n", checked.summary()))?;
-    } else {
         for fault in &checked.faults {
             eprintln!("{fault}");
         }
-        eprintln!("{}", checked.summary());
+        if checked.is_good() {
+            show::print(&format!("{}\n", checked.summary()))?;
+        } else {
+            eprintln!("{}", checked.summary());
+        }
     }
     Ok(if checked.is_good() { ExitCode::SUCCESS } else { ExitCode::from(FAULTY) })
 }

@@ -3,7 +3,7 @@
 use super::values::Values as _;
 use crate::catalog::yaml::{Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, did_you_mean};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
 /// What is gathered while a file is read, besides its faults.
@@ -12,6 +12,8 @@ pub(super) struct Reading<'a> {
     pub(super) gather: &'a Gather,
     notes: RefCell<Vec<Fault>>,
     listeners: RefCell<Vec<Listener>>,
+    /// What is read is not used: nothing of it listens, and what is to be said of it is said by its faults.
+    is_aside: bool,
 }
 
 struct Listener {
@@ -21,13 +23,13 @@ struct Listener {
 }
 
 /// One entry of a section: `otlp/name` is of the kind `otlp`.
+#[derive(Clone)]
 pub(super) struct Component<'a> {
     pub(super) id: &'a str,
     pub(super) kind: &'a str,
     pub(super) path: String,
     pub(super) line: usize,
     node: &'a Node,
-    faulty: Cell<bool>,
 }
 
 /// Whether something that listens asks who is there.
@@ -52,25 +54,24 @@ impl Guard {
 }
 
 impl<'a> Component<'a> {
-    /// True where it has a fault as a whole: whether it is used does not matter then.
-    pub(super) fn is_faulty(&self) -> bool {
-        self.faulty.get()
-    }
-
     /// Its settings; `None` and a fault where they are no map.
     pub(super) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
         reading.gather.map(self.node, &self.path)
     }
 
     pub(super) fn fault(&self, reading: &Reading<'_>, message: impl Into<String>) {
-        self.faulty.set(true);
         reading.gather.fault(self.line, &self.path, message);
     }
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(file: &'a str, gather: &'a Gather) -> Reading<'a> {
-        Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default() }
+        Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default(), is_aside: false }
+    }
+
+    /// For components that are not used: their faults are found, and nothing else comes of them.
+    pub(super) fn aside(file: &'a str, gather: &'a Gather) -> Reading<'a> {
+        Reading { is_aside: true, ..Reading::new(file, gather) }
     }
 
     /// The components of a section, in the order of the file.
@@ -83,14 +84,7 @@ impl<'a> Reading<'a> {
                 self.gather.fault(entry.line, &path, "expected an id of the form `type` or `type/name`");
                 return None;
             }
-            Some(Component {
-                id: &entry.key,
-                kind,
-                path,
-                line: entry.line,
-                node: &entry.node,
-                faulty: Cell::new(false),
-            })
+            Some(Component { id: &entry.key, kind, path, line: entry.line, node: &entry.node })
         };
         map.entries().iter().filter_map(component).collect()
     }
@@ -167,6 +161,9 @@ impl<'a> Reading<'a> {
 
     /// Takes an address; two that take the same one are a fault.
     pub(super) fn claim(&self, address: SocketAddr, path: String, line: usize) {
+        if self.is_aside {
+            return;
+        }
         let mut listeners = self.listeners.borrow_mut();
         let same = |other: &&Listener| {
             let (a, b) = (other.address.ip(), address.ip());

@@ -128,7 +128,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
         reading.note(
             0,
             "extensions.sql",
-            "is absent: SQL listens on 127.0.0.1:4380 (HTTP) and 127.0.0.1:15432 (Postgres)",
+            "is not configured: SQL listens on 127.0.0.1:4380 (HTTP) and 127.0.0.1:15432 (Postgres)",
         );
     }
     extensions.log.dir = extensions.store.directory.join("log");

@@ -37,7 +37,7 @@ use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::debug::DebugSettings;
 use crate::sinks::prometheus::PrometheusSettings;
 use crate::sinks::targets::TargetSettings;
-use components::Reading;
+use components::{Component, Reading};
 use service::Sections;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -86,17 +86,37 @@ pub struct Config {
     pub notes: Vec<String>,
 }
 
+/// What a file says: its configuration or its faults, and its notes in either case.
+#[derive(Debug)]
+pub struct Read {
+    /// The configuration, or all faults, by line.
+    pub config: Result<Config, Faults>,
+    /// What is no fault, and worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl From<Faults> for Read {
+    fn from(faults: Faults) -> Read {
+        Read { config: Err(faults), notes: Vec::new() }
+    }
+}
+
 /// Reads a file, or the embedded default. `environment` gives the values of variables.
+pub fn read(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Read {
+    let Some(path) = path else { return read_text(EMBEDDED_NAME, EMBEDDED, environment) };
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => read_text(&file, &text, environment),
+        Err(error) => Faults(vec![Fault::new(file, 0, "", format!("cannot be read: {error}"))]).into(),
+    }
+}
+
+/// As [`read`], for those whom notes do not concern.
 ///
 /// # Errors
 /// All faults of the file, by line.
 pub fn load(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
-    let Some(path) = path else { return parse(EMBEDDED_NAME, EMBEDDED, environment) };
-    let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&file, &text, environment),
-        Err(error) => Err(Faults(vec![Fault::new(file, 0, "", format!("cannot be read: {error}"))])),
-    }
+    read(path, environment).config
 }
 
 /// The variables of this process.
@@ -110,45 +130,112 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// # Errors
 /// All faults, by line.
 pub fn parse(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
-    let mut root = yaml::parse(file, text)?;
+    read_text(file, text, environment).config
+}
+
+fn read_text(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Read {
+    let mut root = match yaml::parse(file, text) {
+        Ok(root) => root,
+        Err(faults) => return faults.into(),
+    };
     let gather = Gather::new(file);
     let secrets = environment::expand(&gather, &mut root, environment);
     let masked = |faults: Vec<Fault>| faults.into_iter().map(|fault| environment::mask(fault, &secrets));
     let reading = Reading::new(file, &gather);
-    let config = gather.map(&root, "").and_then(|top| read(file, &reading, top));
-    let faults = gather.take();
+    let (mut config, mut unused) = (None, Vec::new());
+    if let Some(top) = gather.map(&root, "") {
+        let parts = Parts::read(&reading, &top);
+        unused = parts.unused();
+        read_aside(file, &reading, &parts);
+        config = configure(file, &reading, &top, parts);
+        top.finish();
+    }
+    let (aside, faults): (Vec<Fault>, Vec<Fault>) =
+        gather.take().into_iter().partition(|fault| unused.iter().any(|path| is_within(&fault.key, path)));
+    for Fault { line, key, message, .. } in aside {
+        reading.note(line, key, format!("{message} (this is not used, so it is no fault)"));
+    }
+    let notes: Vec<String> = masked(reading.take_notes()).map(|note| note.to_string()).collect();
     match config {
-        Some(mut config) if faults.is_empty() => {
-            config.notes = masked(reading.take_notes()).map(|note| note.to_string()).collect();
-            Ok(config)
-        }
-        _ => Err(Faults(masked(faults).collect())),
+        Some(config) if faults.is_empty() => Read { config: Ok(Config { notes: notes.clone(), ..config }), notes },
+        _ => Read { config: Err(Faults(masked(faults).collect())), notes },
     }
 }
 
-fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config> {
-    let sections = Sections {
-        receivers: reading.section(&top, "receivers"),
-        processors: reading.section(&top, "processors"),
-        exporters: reading.section(&top, "exporters"),
-        connectors: reading.section(&top, "connectors"),
-        extensions: reading.section(&top, "extensions"),
-    };
+/// Whether a key is a component's, or below it.
+fn is_within(key: &str, component: &str) -> bool {
+    key.strip_prefix(component).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The sections of a file, before what is in them is read.
+struct Parts<'a> {
+    all: Sections<'a>,
+    used: Sections<'a>,
+    /// Components that nothing names. As in a Collector they are no fault, and nothing comes of them.
+    aside: Sections<'a>,
+    service: Option<service::Service>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(reading: &Reading<'a>, top: &MapReader<'a>) -> Parts<'a> {
+        let all = Sections {
+            receivers: reading.section(top, "receivers"),
+            processors: reading.section(top, "processors"),
+            exporters: reading.section(top, "exporters"),
+            connectors: reading.section(top, "connectors"),
+            extensions: reading.section(top, "extensions"),
+        };
+        let service = service::read(reading, top);
+        let is_used = |component: &Component<'a>, section: &str| {
+            service.as_ref().is_none_or(|service| service.uses(&all, component, section))
+        };
+        let (used, aside) = all.split(is_used);
+        Parts { all, used, aside, service }
+    }
+
+    /// The paths of what is not used.
+    fn unused(&self) -> Vec<String> {
+        self.aside.all().into_iter().flat_map(|(_, components)| components.iter().map(|one| one.path.clone())).collect()
+    }
+}
+
+/// Reads what is not used for its faults alone, and notes that it is not.
+fn read_aside(file: &str, reading: &Reading<'_>, parts: &Parts<'_>) {
+    let aside = Reading::aside(file, reading.gather);
+    let Sections { receivers, processors, exporters, connectors, extensions } = &parts.aside;
+    receivers::read(&aside, receivers);
+    processors::read(&aside, processors);
+    exporters::read(&aside, None, exporters, &processors::Processors::default());
+    // Without any, their readers would take their defaults out of the embedded file, which has nothing aside either.
+    if !connectors.is_empty() {
+        performance::read(&aside, connectors);
+    }
+    extensions::read(&aside, extensions);
+    for (section, components) in parts.aside.all() {
+        let message = match section {
+            "extensions" => "is not in service.extensions, so it is not started",
+            _ => "is in no pipeline, so it is not used",
+        };
+        components.iter().for_each(|component| reading.note(component.line, &component.path, message));
+    }
+}
+
+fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Parts<'_>) -> Option<Config> {
+    let Parts { all, used, service, .. } = parts;
     // Receivers come first: what sends must not send to them.
-    let receivers = receivers::read(reading, &sections.receivers);
-    let service = service::read(reading, &top);
-    top.finish();
-    let processors = processors::read(reading, &sections.processors);
-    let exporters = exporters::read(reading, service.as_ref(), &sections.exporters, &processors);
-    let performance = performance::read(reading, &sections.connectors);
-    let extensions = extensions::read(reading, &sections.extensions);
+    let receivers = receivers::read(reading, &used.receivers);
+    let processors = processors::read(reading, &used.processors);
+    let exporters = exporters::read(reading, service.as_ref(), &used.exporters, &processors);
+    let performance = performance::read(reading, &used.connectors);
+    let extensions = extensions::read(reading, &used.extensions);
     let service = service?;
-    service.check_names(reading, &sections);
+    let telemetry = service::telemetry(reading, top);
+    service.check_names(reading, &all);
     processors::check_samplers(reading, &service);
     processors::check_filters(reading, &service, &processors);
     processors::note_editors(reading, &service);
     exporters::check_places(reading, &service, &exporters);
-    exporters::note_scrape(reading, &service, &sections.exporters);
+    exporters::note_scrape(reading, &service, &used.exporters);
     exporters::check_connectors(reading, &service);
     performance::check_attached(reading, &service, &performance.id);
     Some(Config {
@@ -164,7 +251,7 @@ fn read(file: &str, reading: &Reading<'_>, top: MapReader<'_>) -> Option<Config>
         channels: exporters.channels,
         sql: extensions.sql,
         health: extensions.health,
-        telemetry: service.telemetry,
+        telemetry,
         notes: Vec::new(),
     })
 }

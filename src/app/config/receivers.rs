@@ -4,9 +4,11 @@ use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
-use crate::ingest::receivers::DoorSettings;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
+use crate::ingest::receivers::{CorsSettings, DoorSettings};
+use crate::model::secret::Secret;
+use http::HeaderValue;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -22,7 +24,6 @@ pub struct ReceiverConfig {
 }
 
 impl fmt::Debug for ReceiverConfig {
-    // The settings hold tokens as plain text: what is printed is picked one by one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceiverConfig")
             .field("id", &self.id)
@@ -93,6 +94,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         // The Collector puts the slash in front, too.
         Some(path) => format!("/{path}"),
     };
+    let cors = map.map("cors").map(|map| cors(reading, map, auth_token.is_some())).unwrap_or_default();
     let settings = HttpSettings {
         max_request_body_size_bytes: map.size("max_request_body_size").unwrap_or(defaults.max_request_body_size_bytes),
         traces_url_path: path("traces_url_path", defaults.traces_url_path),
@@ -100,7 +102,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
         logs_url_path: path("logs_url_path", defaults.logs_url_path),
         auth_token,
         door: bounds(&map),
-        cors_allowed_origins: map.map("cors").map_or_else(Vec::new, |map| cors(reading, map)),
+        cors,
     };
     for (key, path) in [
         ("traces_url_path", &settings.traces_url_path),
@@ -131,16 +133,35 @@ fn bounds(map: &MapReader<'_>) -> DoorSettings {
 }
 
 /// Where is listened, and the token that is asked for.
-fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, Option<String>) {
+fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, Option<Secret>) {
     let token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     let address = reading.listen(map, loopback(port), Guard::of(map.given("auth_token"), anyone));
-    (address, token.map(|token| token.reveal().to_owned()))
+    (address, token)
 }
 
-fn cors(reading: &Reading<'_>, map: MapReader<'_>) -> Vec<String> {
-    let origins = map.strs("allowed_origins");
-    reading.without_effect(&map, &["allowed_headers", "exposed_headers", "max_age"]);
+/// As the Collector's: without an origin there is no CORS at all.
+fn cors(reading: &Reading<'_>, map: MapReader<'_>, has_token: bool) -> CorsSettings {
+    let settings = CorsSettings {
+        allowed_origins: map.strs("allowed_origins"),
+        allowed_headers: map.strs("allowed_headers"),
+        exposed_headers: map.strs("exposed_headers"),
+        max_age_s: map.int("max_age").unwrap_or_default(),
+    };
+    if settings.exposed_headers.iter().any(|name| HeaderValue::from_str(name).is_err()) {
+        map.fault("exposed_headers", "expected names of headers");
+    }
+    if settings.allowed_origins.iter().any(|origin| origin.matches('*').count() > 1) {
+        let message = "has an origin with more than one `*`: only the first stands for any text, so it fits no page";
+        reading.note_key(&map, "allowed_origins", message);
+    }
+    if settings.allowed_origins.is_empty() {
+        reading.note_key(&map, "allowed_headers", "has no effect without `allowed_origins`");
+    } else if has_token && !settings.allows_header("authorization") {
+        let message = "lets no page send the token that `auth_token` asks for: add `allowed_headers: [authorization, \
+                       content-type]`";
+        reading.note_key(&map, "allowed_origins", message);
+    }
     map.finish();
-    origins
+    settings
 }

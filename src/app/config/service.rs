@@ -30,8 +30,6 @@ pub(super) struct Pipeline {
 pub(super) struct Service {
     pub(super) extensions: Vec<Named>,
     pub(super) pipelines: Vec<Pipeline>,
-    pub(super) telemetry: TelemetryConfig,
-    path: String,
     /// Pipelines whose signal is not known: what they name is not unused.
     strange: Vec<Pipeline>,
     /// A list that names components could not be read: what stands in none may stand there.
@@ -47,6 +45,30 @@ pub(super) struct Sections<'a> {
     pub(super) extensions: Vec<Component<'a>>,
 }
 
+impl<'a> Sections<'a> {
+    /// The sections by their names.
+    pub(super) fn all(&self) -> [(&'static str, &[Component<'a>]); 5] {
+        [
+            ("receivers", &self.receivers),
+            ("processors", &self.processors),
+            ("exporters", &self.exporters),
+            ("connectors", &self.connectors),
+            ("extensions", &self.extensions),
+        ]
+    }
+
+    /// The components that are used, and those that are not.
+    pub(super) fn split(&self, is_used: impl Fn(&Component<'a>, &str) -> bool) -> (Sections<'a>, Sections<'a>) {
+        let some = |wanted: bool| {
+            let [receivers, processors, exporters, connectors, extensions] = self.all().map(|(section, components)| {
+                components.iter().filter(|component| is_used(component, section) == wanted).cloned().collect()
+            });
+            Sections { receivers, processors, exporters, connectors, extensions }
+        };
+        (some(true), some(false))
+    }
+}
+
 /// Reads `service`, which must be there.
 pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service> {
     if !top.need("service") {
@@ -54,13 +76,12 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     }
     let map = top.map("service")?;
     let extensions = names(&map, "extensions");
-    let telemetry = map.map("telemetry").map_or_else(TelemetryConfig::default, |map| telemetry::read(reading, map));
+    // Read by `telemetry`, when it is known what listens where.
+    let _read_later = map.get("telemetry");
     let mut service = Service {
         unread: !extensions.complete,
         extensions: extensions.named,
         pipelines: Vec::new(),
-        telemetry,
-        path: map.path("pipelines"),
         strange: Vec::new(),
     };
     let pipelines = if map.need("pipelines") { map.map("pipelines") } else { None };
@@ -76,6 +97,12 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     }
     map.finish();
     Some(service)
+}
+
+/// Reads `service.telemetry` of a service that has been read.
+pub(super) fn telemetry(reading: &Reading<'_>, top: &MapReader<'_>) -> TelemetryConfig {
+    let map = top.map("service").and_then(|map| map.map("telemetry"));
+    map.map_or_else(TelemetryConfig::default, |map| telemetry::read(reading, map))
 }
 
 /// The ids in a list.
@@ -175,15 +202,14 @@ impl Service {
         feeds
     }
 
-    /// Every name leads to a component, and every component is named.
+    /// Every name leads to a component.
     pub(super) fn check_names(&self, reading: &Reading<'_>, sections: &Sections<'_>) {
-        let (receivers, exporters) = (ids(&sections.receivers), ids(&sections.exporters));
         let connectors = ids(&sections.connectors);
         for pipeline in &self.pipelines {
             let lists = [
-                ("receivers", &pipeline.receivers, [&receivers[..], &connectors[..]].concat()),
+                ("receivers", &pipeline.receivers, [&ids(&sections.receivers)[..], &connectors[..]].concat()),
                 ("processors", &pipeline.processors, ids(&sections.processors)),
-                ("exporters", &pipeline.exporters, [&exporters[..], &connectors[..]].concat()),
+                ("exporters", &pipeline.exporters, [&ids(&sections.exporters)[..], &connectors[..]].concat()),
             ];
             for (section, named, known) in lists {
                 let path = format!("{}.{section}", pipeline.path);
@@ -195,42 +221,32 @@ impl Service {
         for named in &self.extensions {
             check_name(reading, named, "service.extensions", "extensions", &ids(&sections.extensions));
         }
-        self.check_unused(reading, sections);
     }
 
-    fn check_unused(&self, reading: &Reading<'_>, sections: &Sections<'_>) {
+    /// Which components are used, by section: those that are named, and any that may be meant by a name that is wrong. None
+    /// is known to be unused where a list could not be read.
+    pub(super) fn uses<'a>(&self, sections: &Sections<'a>, component: &Component<'a>, section: &str) -> bool {
         if self.unread {
-            return;
+            return true;
         }
         let pipelines = || self.pipelines.iter().chain(&self.strange);
-        let received = |id: &str| pipelines().any(|p| stands_in(&p.receivers, id));
-        let processed = |id: &str| pipelines().any(|p| stands_in(&p.processors, id));
-        let exported = |id: &str| pipelines().any(|p| stands_in(&p.exporters, id));
-        let stands = |component: &Component<'_>, section: &str| match section {
-            "receivers" => received(component.id),
-            "processors" => processed(component.id),
-            "exporters" => exported(component.id),
+        let receivers = || pipelines().flat_map(|pipeline| &pipeline.receivers);
+        let exporters = || pipelines().flat_map(|pipeline| &pipeline.exporters);
+        let named: Vec<&Named> = match section {
+            "receivers" => receivers().collect(),
+            "processors" => pipelines().flat_map(|pipeline| &pipeline.processors).collect(),
+            "exporters" => exporters().collect(),
+            "extensions" => self.extensions.iter().collect(),
             // `performance` is attached by itself where nobody names it.
-            _ => component.kind == "performance" || received(component.id) || exported(component.id),
+            _ if component.kind == "performance" => return true,
+            _ => receivers().chain(exporters()).collect(),
         };
-        let standing = [
-            ("receivers", &sections.receivers),
-            ("processors", &sections.processors),
-            ("exporters", &sections.exporters),
-            ("connectors", &sections.connectors),
-        ];
-        for (section, components) in standing {
-            for component in components.iter().filter(|one| !one.is_faulty() && !stands(one, section)) {
-                let message = format!("stands in no pipeline; name it in one under {}, or remove it", self.path);
-                component.fault(reading, message);
-            }
-        }
-        for component in sections.extensions.iter().filter(|one| !one.is_faulty()) {
-            if !stands_in(&self.extensions, component.id) {
-                let message = format!("is not started; add {:?} to service.extensions, or remove it", component.id);
-                component.fault(reading, message);
-            }
-        }
+        let known = || sections.all().into_iter().flat_map(|(_, components)| components.iter().map(|known| known.id));
+        let is_meant = |named: &&Named| {
+            named.id == component.id
+                || (known().all(|known| known != named.id) && did_you_mean(&named.id, known()) == Some(component.id))
+        };
+        named.iter().any(is_meant)
     }
 }
 

@@ -7,56 +7,86 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 
 /// Kind of the entries that say what of a finding has been told.
 const TOLD: &str = "derived_findings";
 /// The name of the event.
 const EVENT: &str = "spanwise.finding";
 
-/// At which severity each key is known to fire, by finding id.
+/// What each key is known to fire as, by finding id.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<String, String>);
+pub(super) struct Told(BTreeMap<String, Fires>);
 
-/// What is new of a key: that it fires at a severity, or, with `None`, no longer.
-pub(super) type News = Vec<(String, Option<&'static str>)>;
+/// A finding that was told to fire.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Fires {
+    severity: String,
+    /// As it was told, to say later what is over; none in states of an earlier version.
+    finding: Option<Finding>,
+}
+
+/// What is new of a key: that it fires, or, with `None`, no longer.
+pub(super) type News = Vec<(String, Option<Fires>)>;
 
 impl Told {
     /// # Errors
     /// When the memory cannot be read.
     pub(super) async fn read(memory: &dyn Memory) -> anyhow::Result<Told> {
         let kept = memory.entries(TOLD).await?.into_iter();
-        Ok(Told(kept.map(|(id, severity)| (id, String::from_utf8_lossy(&severity).into_owned())).collect()))
+        Ok(Told(kept.map(|(id, bytes)| (id, Fires::read(&bytes))).collect()))
     }
 
-    /// What of these findings is yet to be told; `own` is the resource of those that name no service.
-    pub(super) fn changes(&self, findings: &[Finding], own: &Resource) -> (ExportLogsServiceRequest, News) {
+    /// What of these findings is yet to be told; `own` is the resource of those that name no service. They are all that are
+    /// judged: what was told to fire and is not among them is over, for its budget or its pipeline is there no more.
+    pub(super) fn changes(
+        &self,
+        findings: &[Finding],
+        own: &Resource,
+        now_ms: i64,
+    ) -> (ExportLogsServiceRequest, News) {
         let (mut records, mut news) = (Vec::new(), News::new());
         for finding in findings {
             let severity = fires(finding);
-            if severity != self.0.get(&finding.id).map(String::as_str) && is_judged(finding) {
+            let told = self.0.get(&finding.id).map(|told| told.severity.as_str());
+            if severity != told && is_judged(finding) {
                 records.push(resource_logs(finding, own));
-                news.push((finding.id.clone(), severity));
+                let fires = |severity: &str| Fires { severity: severity.to_owned(), finding: Some(finding.clone()) };
+                news.push((finding.id.clone(), severity.map(fires)));
             }
+        }
+        let judged: HashSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+        for (id, told) in self.0.iter().filter(|(id, _)| !judged.contains(id.as_str())) {
+            records.extend(told.finding.as_ref().map(|finding| resource_logs(&finding.no_longer_judged(now_ms), own)));
+            news.push((id.clone(), None));
         }
         (ExportLogsServiceRequest { resource_logs: records }, news)
     }
 
     /// Keeps what was told. What cannot be kept is told again after a restart.
     pub(super) async fn keep(&mut self, news: News, memory: &dyn Memory) {
-        for (id, severity) in news {
-            let kept = match severity {
-                Some(severity) => memory.put(TOLD, &id, severity.as_bytes()).await,
+        for (id, fires) in news {
+            let kept = match &fires {
+                Some(fires) => memory.put(TOLD, &id, &serde_json::to_vec(fires).unwrap_or_default()).await,
                 None => memory.delete(TOLD, &id).await,
             };
             if let Err(error) = kept {
                 tracing::warn!(%error, "what was told of a finding cannot be kept");
             }
-            match severity {
-                Some(severity) => drop(self.0.insert(id, severity.to_owned())),
+            match fires {
+                Some(fires) => drop(self.0.insert(id, fires)),
                 None => drop(self.0.remove(&id)),
             }
         }
+    }
+}
+
+impl Fires {
+    /// Earlier versions kept the severity alone, as text.
+    fn read(bytes: &[u8]) -> Fires {
+        let severity = || String::from_utf8_lossy(bytes).into_owned();
+        serde_json::from_slice(bytes).unwrap_or_else(|_| Fires { severity: severity(), finding: None })
     }
 }
 
@@ -114,9 +144,15 @@ fn attributes(finding: &Finding) -> Vec<KeyValue> {
     };
     attributes.extend(numbers.into_iter().filter_map(number));
     attributes.extend(finding.key.iter().map(|(column, value)| text(&format!("spanwise.finding.key.{column}"), value)));
-    let texts = [("impact", &finding.impact), ("advice", &finding.advice), ("evidence_sql", &finding.evidence_sql)];
+    let texts = [
+        ("compared", finding.compared().unwrap_or_default()),
+        ("impact", finding.impact.clone()),
+        ("evidence", finding.evidence_lines().join("\n")),
+        ("advice", finding.advice.clone()),
+        ("evidence_sql", finding.evidence_sql.clone()),
+    ];
     let given = texts.into_iter().filter(|(_, value)| !value.is_empty());
-    attributes.extend(given.map(|(name, value)| text(&format!("spanwise.finding.{name}"), value)));
+    attributes.extend(given.map(|(name, value)| text(&format!("spanwise.finding.{name}"), &value)));
     if !finding.trace_ids.is_empty() {
         attributes.push(text("spanwise.finding.trace_ids", &finding.trace_ids.join(",")));
     }

@@ -80,7 +80,8 @@ pub(super) async fn run(
                     return Ok(());
                 }
                 let now = findings.borrow_and_update().clone();
-                let (request, news) = told.changes(&now, &into.service);
+                let now_ms = i64::try_from(unix_nano() / 1_000_000).unwrap_or(i64::MAX);
+                let (request, news) = told.changes(&now, &into.service, now_ms);
                 if news.is_empty() {
                     continue;
                 }

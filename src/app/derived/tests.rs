@@ -108,12 +108,12 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
     for (number, (state, severity, expected)) in steps.into_iter().enumerate() {
         // Each step is a process of its own.
         let mut told = Told::read(&memory).await.unwrap();
-        let (request, news) = told.changes(&[finding(state, severity)], &own());
+        let (request, news) = told.changes(&[finding(state, severity)], &own(), 9);
         let record = request.resource_logs.first().map(|logs| &logs.scope_logs[0].log_records[0]);
         assert_eq!(record.map(|record| record.severity_text.as_str()), expected, "step {number}");
         told.keep(news, &memory).await;
     }
-    let (request, _) = Told::default().changes(&[finding(FindingState::Firing, warning)], &own());
+    let (request, _) = Told::default().changes(&[finding(FindingState::Firing, warning)], &own(), 9);
     let record = &request.resource_logs[0].scope_logs[0].log_records[0];
     assert_eq!((record.event_name.as_str(), record.time_unix_nano), ("spanwise.finding", 2_000_000));
     for expected in [
@@ -125,4 +125,48 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
         assert!(record.attributes.contains(&expected), "{expected:?} in {:?}", record.attributes);
     }
     assert_eq!(request.resource_logs[0].resource.as_ref().unwrap().attributes, [text("service.name", "shop")]);
+}
+
+/// A reload may take a budget away, or a restart with another configuration: nothing would ever judge it again.
+#[tokio::test]
+async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let firing = finding(FindingState::Firing, Some(Severity::Critical));
+    let mut told = Told::default();
+    let (_, news) = told.changes(std::slice::from_ref(&firing), &own(), 9);
+    told.keep(news, &memory).await;
+    let mut after_restart = Told::read(&memory).await.unwrap();
+    let (request, news) = after_restart.changes(&[], &own(), 9000);
+    let logs = &request.resource_logs[0];
+    let record = &logs.scope_logs[0].log_records[0];
+    assert_eq!((record.severity_text.as_str(), record.time_unix_nano), ("INFO", 9_000_000_000));
+    let title = format!("{} (no longer judged)", firing.title);
+    assert_eq!(record.body, Some(AnyValue { value: Some(Value::StringValue(title)) }));
+    assert_eq!(logs.resource.as_ref().unwrap().attributes, [text("service.name", "shop")]);
+    for expected in [
+        text("spanwise.finding.id", &firing.id),
+        text("spanwise.finding.state", "resolved"),
+        text("spanwise.finding.key.db_fingerprint", "SELECT ?"),
+    ] {
+        assert!(record.attributes.contains(&expected), "{expected:?} in {:?}", record.attributes);
+    }
+    let measured = ["severity", "value", "limit", "headroom", "compared", "trace_ids"];
+    let is_measured = |key: &str| measured.iter().any(|name| key == format!("spanwise.finding.{name}"));
+    assert!(!record.attributes.iter().any(|attribute| is_measured(&attribute.key)), "{:?}", record.attributes);
+    after_restart.keep(news, &memory).await;
+    let told = Told::read(&memory).await.unwrap();
+    assert!(told.changes(&[], &own(), 9001).1.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_kept_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let firing = finding(FindingState::Firing, Some(Severity::Warning));
+    memory.put("derived_findings", &firing.id, b"warning").await.unwrap();
+    memory.put("derived_findings", "gone", b"critical").await.unwrap();
+    let told = Told::read(&memory).await.unwrap();
+    let (request, news) = told.changes(&[firing], &own(), 9);
+    assert_eq!((request.resource_logs.len(), news.len()), (0, 1), "it fires as before; nobody knows what is gone");
 }

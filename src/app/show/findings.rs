@@ -1,16 +1,17 @@
 //! Findings for people.
 
-use super::{Frame, Tone, plain, toned};
+use super::block::Block;
+use super::{Frame, Tone, plain};
 use crate::model::finding::{Finding, FindingState, Severity};
 use crate::model::shown::shown;
-use crate::model::units::{human, human_count, human_ms};
+use crate::model::units::human_ms;
 
 /// The findings, one below the other, and a line that counts them. Times are told against `now_ms`.
 #[must_use]
 pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
     let mut text = String::new();
     for finding in findings {
-        text.push_str(&one(finding, colour, now_ms));
+        text.push_str(&one(finding, colour, now_ms).whole());
     }
     text.push_str(&summary(findings));
     text.push('\n');
@@ -23,12 +24,12 @@ pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> F
     let shown = chosen(all_findings, all);
     let more = if shown.len() < all_findings.len() { " (--all shows every key)" } else { "" };
     let foot = format!("{}{more}\n", summary(all_findings));
-    Frame { head: String::new(), findings: blocks(&shown, colour, now_ms), foot }
+    Frame { findings: blocks(&shown, colour, now_ms), foot, ..Frame::default() }
 }
 
 /// Each finding for itself.
 #[must_use]
-pub fn blocks(findings: &[Finding], colour: bool, now_ms: i64) -> Vec<String> {
+pub fn blocks(findings: &[Finding], colour: bool, now_ms: i64) -> Vec<Block> {
     findings.iter().map(|finding| one(finding, colour, now_ms)).collect()
 }
 
@@ -67,51 +68,23 @@ pub fn summary(findings: &[Finding]) -> String {
     parts.join("; ")
 }
 
-fn one(finding: &Finding, colour: bool, now_ms: i64) -> String {
+fn one(finding: &Finding, colour: bool, now_ms: i64) -> Block {
     let (mark, word, tone) = mark(finding);
     let recovering = finding.recovering.map(|recovering| {
-        let words = recovering.said(&format!("for {}", since(recovering.since_ms, now_ms)), &finding.unit);
-        format!(" {}", toned(&format!("({})", plain(&words)), Tone::Good, colour))
+        plain(&recovering.said(&format!("for {}", since(recovering.since_ms, now_ms)), &finding.unit))
     });
-    let mut text = format!(
-        "{} {}  {}{}\n",
-        toned(mark, tone, colour),
-        toned(&format!("{word:<8}"), tone, colour),
-        toned(&plain(&finding.title), Tone::Strong, colour),
-        recovering.unwrap_or_default()
-    );
-    let mut facts = vec![finding.pipeline.clone()];
-    match (finding.value, finding.limit) {
-        (Some(value), Some(limit)) => {
-            facts.push(format!("{}, limit {}", human(value, &finding.unit), human(limit, &finding.unit)));
-            // Of what is past its limit the two numbers say it.
-            if let Some(headroom) = finding.headroom.filter(|headroom| *headroom >= 0.0) {
-                facts.push(format!("headroom {}", human(headroom, "%")));
-            }
-        }
-        (Some(value), None) => facts.push(human(value, &finding.unit)),
-        (None, _) => {}
-    }
-    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    facts.push(format!("{} samples", human_count(finding.samples as f64)));
-    facts.push(format!("for {}", since(entered_ms(finding), now_ms)));
+    let mut facts: Vec<String> = finding.compared().into_iter().collect();
     if !finding.impact.is_empty() {
         facts.push(plain(&finding.impact));
     }
-    if let Some(trace) = finding.trace_ids.first() {
-        facts.push(format!("trace {}", plain(trace)));
-    }
-    line(&mut text, &facts.join(" · "), colour);
-    if matches!(finding.state, FindingState::Firing | FindingState::Pending) && !finding.advice.is_empty() {
-        line(&mut text, &format!("→ {}", plain(&finding.advice)), colour);
-    }
-    text
-}
-
-fn line(text: &mut String, words: &str, colour: bool) {
-    text.push_str(&" ".repeat(12));
-    text.push_str(&toned(words, Tone::Faint, colour));
-    text.push('\n');
+    facts.push(format!("for {}", since(entered_ms(finding), now_ms)));
+    facts.push(finding.pipeline.clone());
+    facts.extend(finding.trace_ids.first().map(|trace| format!("trace {}", plain(trace))));
+    let is_telling = matches!(finding.state, FindingState::Firing | FindingState::Pending);
+    let advice = Some(plain(&finding.advice)).filter(|advice| is_telling && !advice.is_empty());
+    let evidence = if is_telling { finding.evidence_lines() } else { Vec::new() };
+    let evidence = evidence.iter().map(|line| plain(line)).collect();
+    Block { mark, word, tone, title: plain(&finding.title), recovering, facts, evidence, advice, colour }
 }
 
 fn mark(finding: &Finding) -> (&'static str, &'static str, Tone) {

@@ -1,10 +1,13 @@
 //! What people see on a terminal: findings, rows, and a screen that is drawn again in place.
 
+mod block;
 mod changes;
 mod findings;
 mod rows;
 mod screen;
+mod text;
 
+pub use block::Block;
 pub use changes::{Change, Changes};
 pub use findings::{blocks, chosen, findings, page, summary};
 pub use rows::rows;
@@ -47,7 +50,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Colours, by what they mean.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tone {
     Bad,
     Worrying,

@@ -1,15 +1,22 @@
 //! A part of the terminal that is drawn again in place.
 
+use super::block::{Block, Detail};
 use super::print;
+use super::text::cut;
 use std::io;
+
+/// Findings that keep their details before there is a line for each of the others.
+const DETAILED_LEAST: usize = 3;
 
 /// What stands on the screen, from top to bottom.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Lines that come first.
     pub head: String,
-    /// Findings, each a line that names it and lines that say more.
-    pub findings: Vec<String>,
+    /// The same where there is little room.
+    pub head_short: String,
+    /// Findings.
+    pub findings: Vec<Block>,
     /// Lines that come last.
     pub foot: String,
 }
@@ -18,37 +25,67 @@ impl Frame {
     /// All of it.
     #[must_use]
     pub fn whole(&self) -> String {
-        format!("{}{}{}", self.head, self.findings.concat(), self.foot)
+        let findings: String = self.findings.iter().map(Block::whole).collect();
+        format!("{}{findings}{}", self.head, self.foot)
     }
 
-    /// As much as fits into so many columns and lines: first the findings lose what they say more, then those that do not
-    /// fit are counted, then the head is cut. What is wider than the terminal would be wrapped, and what is higher would
-    /// scroll the head away.
+    /// As much as fits into so many columns and lines. First the head becomes short, then the findings lose their details
+    /// from the last to the first, then the last of them are only counted: the first ones keep what they say, for they are
+    /// the worst. What is wider than the terminal would be wrapped by it, and what is higher would scroll the head away.
     fn fit(&self, columns: usize, lines: usize) -> String {
-        let count = |text: &str| text.lines().count();
-        let (head, foot) = (count(&self.head), count(&self.foot));
-        let left = lines.saturating_sub(head + foot);
-        let mut findings: Vec<&str> = self.findings.iter().map(String::as_str).collect();
-        if findings.iter().map(|finding| count(finding)).sum::<usize>() > left {
-            findings = findings.into_iter().map(|finding| finding.lines().next().unwrap_or_default()).collect();
+        let foot: Vec<String> = self.foot.lines().map(|line| cut(line, columns)).collect();
+        let head = |text: &str| text.lines().map(|line| cut(line, columns)).collect::<Vec<_>>();
+        let whole: Vec<Vec<String>> = self.findings.iter().map(|block| block.lines(columns, Detail::All)).collect();
+        let needed: usize = whole.iter().map(Vec::len).sum();
+        let mut shown = head(&self.head);
+        if shown.len() + needed + foot.len() > lines && !self.head_short.is_empty() {
+            shown = head(&self.head_short);
         }
-        let mut shown: Vec<String> = self.head.lines().map(|line| cut(line, columns)).collect();
-        let hidden = if findings.iter().map(|finding| count(finding)).sum::<usize>() > left {
-            findings.len() - left.saturating_sub(1).min(findings.len())
-        } else {
-            0
-        };
-        findings.truncate(findings.len() - hidden);
-        shown.extend(findings.into_iter().flat_map(str::lines).map(|line| cut(line, columns)));
-        if hidden > 0 {
-            let last = lines.saturating_sub(foot + 1);
-            shown.truncate(last);
-            shown.push(cut(&format!("… and {hidden} more"), columns));
-        }
-        shown.extend(self.foot.lines().map(|line| cut(line, columns)));
+        let room = lines.saturating_sub(shown.len() + foot.len());
+        shown.extend(self.findings_in(columns, room));
+        shown.truncate(lines.saturating_sub(foot.len()));
+        shown.extend(foot);
         shown.truncate(lines);
         shown.push(String::new());
         shown.join("\n")
+    }
+
+    /// The findings in so many lines.
+    fn findings_in(&self, columns: usize, room: usize) -> Vec<String> {
+        let mut shown: Vec<Vec<String>> = Vec::new();
+        let mut used = 0;
+        // A line is kept for the count of those that are not shown.
+        let is_last = |number: usize| number + 1 == self.findings.len();
+        for (number, block) in self.findings.iter().enumerate() {
+            let left = room.saturating_sub(used + usize::from(!is_last(number)));
+            let least = if number < DETAILED_LEAST { Detail::All } else { Detail::Title };
+            let lines = block.lines(columns, least);
+            let lines = if lines.len() > left { block.lines(columns, Detail::Title) } else { lines };
+            if lines.len() > left {
+                break;
+            }
+            used += lines.len();
+            shown.push(lines);
+        }
+        let hidden = self.findings.len() - shown.len();
+        if hidden > 0 && room > 0 {
+            used += 1;
+        }
+        // What is left goes to the details of those that have none, from the first to the last.
+        for (lines, block) in shown.iter_mut().zip(&self.findings) {
+            for detail in [Detail::All, Detail::Facts] {
+                let more = block.lines(columns, detail);
+                if more.len() > lines.len() && used + more.len() - lines.len() <= room {
+                    used += more.len() - lines.len();
+                    *lines = more;
+                }
+            }
+        }
+        let mut all = shown.concat();
+        if hidden > 0 && room > 0 {
+            all.push(cut(&format!("… and {hidden} more"), columns));
+        }
+        all
     }
 }
 
@@ -86,87 +123,80 @@ impl Screen {
     }
 }
 
-/// A line in so many columns. What colours it takes none.
-fn cut(line: &str, columns: usize) -> String {
-    if visible(line) <= columns {
-        return line.to_owned();
-    }
-    let (mut out, mut used, mut is_escape, mut coloured) = (String::new(), 0, false, false);
-    for letter in line.chars() {
-        let width = if is_escape || letter == '\u{1b}' { 0 } else { width(letter) };
-        if used + width + 1 > columns {
-            break;
-        }
-        coloured |= letter == '\u{1b}';
-        is_escape = letter == '\u{1b}' || (is_escape && letter != 'm');
-        used += width;
-        out.push(letter);
-    }
-    if columns > 0 {
-        out.push('…');
-    }
-    if coloured {
-        out.push_str("\u{1b}[0m");
-    }
-    out
-}
-
-fn visible(line: &str) -> usize {
-    let mut is_escape = false;
-    let widths = line.chars().map(|letter| {
-        let hidden = is_escape || letter == '\u{1b}';
-        is_escape = letter == '\u{1b}' || (is_escape && letter != 'm');
-        if hidden { 0 } else { width(letter) }
-    });
-    widths.sum()
-}
-
-/// Columns of a letter: those of East Asian scripts, and pictures, take two.
-const fn width(letter: char) -> usize {
-    match letter as u32 {
-        0x1100..=0x115F
-        | 0x2E80..=0xA4CF
-        | 0xAC00..=0xD7A3
-        | 0xF900..=0xFAFF
-        | 0xFE30..=0xFE6F
-        | 0xFF00..=0xFF60
-        | 0xFFE0..=0xFFE6
-        | 0x1F300..=0x1FAFF
-        | 0x20000..=0x3FFFD => 2,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Tone;
     use super::*;
 
-    fn frame(findings: usize) -> Frame {
-        let one = |number| format!("● critical  finding {number}\n            facts\n            → advice\n");
-        Frame { head: "a\nb\n".to_owned(), findings: (1..=findings).map(one).collect(), foot: "counted\n".to_owned() }
-    }
-
-    #[test]
-    fn findings_are_shortened_then_counted_so_that_the_head_stays() {
-        assert_eq!(frame(2).fit(80, 9), frame(2).whole());
-        let short = "a\nb\n● critical  finding 1\n● critical  finding 2\ncounted\n";
-        assert_eq!(frame(2).fit(80, 8), short);
-        assert_eq!(frame(2).fit(80, 5), short);
-        assert_eq!(frame(4).fit(80, 5), "a\nb\n● critical  finding 1\n… and 3 more\ncounted\n");
-        for lines in 0..12 {
-            assert!(frame(4).fit(80, lines).lines().count() <= lines, "{lines}");
+    fn block(number: usize) -> Block {
+        Block {
+            mark: "●",
+            word: "critical",
+            tone: Tone::Bad,
+            title: format!("finding {number}"),
+            recovering: None,
+            facts: vec!["2 s, 20x the limit of 100 ms".to_owned(), "slow".to_owned()],
+            evidence: Vec::new(),
+            advice: Some("advice".to_owned()),
+            colour: false,
         }
-        assert_eq!(Frame { findings: Vec::new(), ..frame(0) }.fit(80, 5), "a\nb\ncounted\n");
+    }
+
+    fn frame(findings: usize) -> Frame {
+        Frame {
+            head: "a\nb\nc\n".to_owned(),
+            head_short: "a\n".to_owned(),
+            findings: (1..=findings).map(block).collect(),
+            foot: "counted\n".to_owned(),
+        }
+    }
+
+    fn in_short(frame: &Frame, lines: usize) -> String {
+        let word = |line: &str| match line.trim() {
+            line if line.starts_with('●') => line.rsplit(' ').next().unwrap_or_default().to_owned(),
+            line if line.starts_with("2 s") => "f".to_owned(),
+            line if line.starts_with('→') => "a".to_owned(),
+            line => line.replace(' ', "_"),
+        };
+        frame.fit(80, lines).lines().map(word).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn lines_are_cut_to_the_width_without_their_colours() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdef", 5), "abcd…");
-        assert_eq!(cut("日本語日本語", 7), "日本語…");
-        let coloured = "\u{1b}[31;1m●\u{1b}[0m \u{1b}[1mfinding\u{1b}[0m";
-        assert_eq!(cut(coloured, 9), coloured);
-        assert_eq!(cut(coloured, 6), "\u{1b}[31;1m●\u{1b}[0m \u{1b}[1mfin…\u{1b}[0m");
-        assert_eq!(cut("abc", 0), "");
+    fn the_first_findings_keep_their_details() {
+        assert_eq!(in_short(&frame(2), 10), "a b c 1 f a 2 f a counted");
+        // The head is the first that becomes short, then the last findings.
+        assert_eq!(in_short(&frame(2), 9), "a 1 f a 2 f a counted");
+        assert_eq!(in_short(&frame(2), 7), "a 1 f a 2 f counted");
+        assert_eq!(in_short(&frame(2), 6), "a 1 f a 2 counted");
+        assert_eq!(in_short(&frame(2), 5), "a 1 f 2 counted");
+        assert_eq!(in_short(&frame(9), 17), "a 1 f a 2 f a 3 f a 4 5 6 7 8 9 counted");
+        assert_eq!(in_short(&frame(9), 18), "a 1 f a 2 f a 3 f a 4 f 5 6 7 8 9 counted");
+        assert_eq!(in_short(&frame(9), 14), "a 1 f a 2 f a 3 f a 4 5 …_and_4_more counted");
+        assert_eq!(in_short(&frame(9), 5), "a 1 2 …_and_7_more counted");
+        assert_eq!(in_short(&frame(9), 2), "a counted");
+        for lines in 0..40 {
+            assert!(frame(9).fit(80, lines).lines().count() <= lines, "{lines}");
+        }
+        assert_eq!(Frame { findings: Vec::new(), ..frame(0) }.fit(80, 5), "a\nb\nc\ncounted\n");
+    }
+
+    #[test]
+    fn limits_are_never_cut() {
+        let long = Block {
+            title: "shop GET /recommendations: p95 is 2 s, over the budget recommendations of 100 ms".to_owned(),
+            evidence: vec!["日本語".repeat(30)],
+            advice: Some("An operation takes longer than the budget that you set for it. ".repeat(3)),
+            ..block(1)
+        };
+        let frame = Frame { findings: vec![long; 3], ..frame(0) };
+        for (columns, lines) in [(100, 29), (80, 23), (60, 20), (40, 30)] {
+            let text = frame.fit(columns, lines);
+            assert!(text.lines().all(|line| super::super::text::width(line) <= columns), "{text}");
+            assert!(text.lines().count() <= lines);
+            let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat.contains("2 s, 20x the limit of 100 ms"), "{text}");
+        }
+        // Also of a title in one line the end is kept.
+        assert!(frame.findings[0].lines(60, Detail::Title)[0].ends_with("of 100 ms"));
     }
 }

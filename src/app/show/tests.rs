@@ -16,7 +16,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         headroom: None,
         unit: "ms".to_owned(),
         samples: 40,
-        impact: "12 s in all".to_owned(),
+        impact: "12 s over 40 requests".to_owned(),
         evidence: Map::new(),
         trace_ids: vec!["4bf92f3577b34da6a3ce929d0e0e4736".to_owned()],
         evidence_sql: String::new(),
@@ -35,7 +35,7 @@ fn a_finding_reads_as_two_lines_of_facts_and_one_of_advice() {
     let text = findings(&[finding("a", FindingState::Firing, Some(Severity::Critical))], false, 150_500);
     let expected = "\
 ● critical  shop GET /a: p95 is 312 ms
-            api_budget · 312 ms, limit 200 ms · 40 samples · for 2 min · 12 s in all · trace 4bf92f3577b34da6a3ce929d0e0e4736
+            312 ms, 56 % over the limit of 200 ms · 12 s over 40 requests · for 2 min · api_budget · trace 4bf92f3577b34da6a3ce929d0e0e4736
             → Look at the slowest traces first.
 1 fires, critical
 ";
@@ -49,7 +49,7 @@ fn a_finding_that_recovers_says_so_behind_what_it_fired_for() {
     let recovering = Some(Recovering { since_ms: 130_000, value: Some(90.0) });
     let one = Finding { recovering, ..finding("a", FindingState::Firing, Some(Severity::Warning)) };
     let text = findings(std::slice::from_ref(&one), false, 150_500);
-    let expected = "▲ warning   shop GET /a: p95 is 312 ms (recovering for 20 s, 90 ms now)\n            api_budget · 312 ms, limit 200 ms";
+    let expected = "▲ warning   shop GET /a: p95 is 312 ms (recovering for 20 s, 90 ms now)\n            312 ms, 56 % over the limit of 200 ms · 12 s over";
     assert!(text.starts_with(expected), "{text}");
     let change = Changes::default().of(&[one], false, 150_500).remove(0).line;
     assert!(change.ends_with("p95 is 312 ms (recovering since 1970-01-01T00:02:10Z, 90 ms now)"), "{change}");

@@ -131,6 +131,11 @@ async fn findings_are_chosen_and_strange_wishes_told() {
     assert_eq!(findings("?pipeline=slow").await.0, 400);
     assert_eq!(findings("?stat=ok").await.0, 400);
     assert_eq!(findings("?all=perhaps").await.0, 400);
+    let said: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(said["findings"][0]["said"]["evidence"], json!([]), "{body}");
+    let (_, status) = ask(&format!("{}/v1/status", served.base)).await;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["listening"], json!([{"what": "OTLP/gRPC (otlp)", "address": "127.0.0.1:14317"}]));
     let (_, tables) = ask(&format!("{}/v1/tables", served.base)).await;
     let tables: Value = serde_json::from_str(&tables).unwrap();
     let column = json!({"name": "duration_ms", "type": "float64", "unit": "ms", "doc": "How long it took."});
@@ -153,7 +158,9 @@ async fn the_page_takes_nothing_from_elsewhere() {
     let (status, script) = ask(&format!("{}/page.js", served.base)).await;
     assert_eq!((status, script.contains("innerHTML"), script.contains("http")), (200, false, false));
     assert_eq!(ask(&format!("{}/page.css", served.base)).await.0, 200);
-    assert_eq!(ask(&format!("{}/v1/findings", served.base)).await.0, 401);
+    for path in ["findings", "status"] {
+        assert_eq!(ask(&format!("{}/v1/{path}", served.base)).await.0, 401, "{path}");
+    }
     assert_eq!(served.sql("SELECT 1").await.0, 401);
     let request = client().post(format!("{}/v1/sql", served.base)).bearer_auth("s").json(&json!({"query": "SELECT 1"}));
     assert_eq!(request.send().await.unwrap().status().as_u16(), 200);

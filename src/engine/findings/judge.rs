@@ -66,17 +66,18 @@ impl Judged {
         let trace_ids = row.remove("trace_ids").map(|ids| split(&ids)).unwrap_or_default();
         let unit = pipeline.finding.as_ref().map_or("", |finding| finding.unit.as_str());
         let template = pipeline.finding.as_ref().map_or("", |finding| finding.message.as_str());
+        let counted = pipeline.finding.as_ref().map_or("samples", |finding| finding.counted.as_str());
         let title = match verdict {
             Verdict::Past(_) => message::fill(template, &row, value, limit, samples, unit),
             Verdict::Inside => message::inside(&pipeline.title, &key, value, limit, unit),
-            Verdict::NoData => message::without_data(&pipeline.title, &key, samples),
+            Verdict::NoData => message::without_data(&pipeline.title, &key, samples, counted),
         };
         let direction = pipeline.finding.as_ref().map_or(Direction::Above, |finding| finding.direction);
         Judged {
             id: id(&pipeline.id, &key),
             title,
             headroom: value.zip(limit).and_then(|(value, limit)| headroom(value, limit, direction, unit)),
-            impact: message::impact(&row, samples),
+            impact: message::impact(&row, samples, counted),
             key,
             value,
             samples,

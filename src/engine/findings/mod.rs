@@ -3,6 +3,7 @@
 //! Only an evaluated row inside its limit resolves a finding. A key that is missing, a run that failed or timed out,
 //! changes nothing but `no_data`.
 
+mod cpu;
 mod judge;
 mod message;
 mod state;
@@ -107,7 +108,7 @@ struct Prepared {
     rests_until: Option<Instant>,
 }
 
-/// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it ran, so
+/// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it computed, so
 /// that it never takes more than two hundredths of a core.
 const SCAN_REST: u32 = 50;
 /// Windows of the finest rollups, ms: only whole ones are judged.
@@ -158,12 +159,15 @@ impl Evaluator {
             if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
                 continue;
             }
+            let cpu_before = cpu::used();
             let outcome = self.judge(index, context, now_ms).await;
             let took = began.elapsed();
+            // On a busy machine waiting is most of it, and costs nobody anything.
+            let computed = cpu_before.and_then(|before| cpu::used()?.checked_sub(before)).unwrap_or(took);
             let milliseconds = took.as_secs_f64() * 1000.0;
             let prepared = &mut self.pipelines[index];
             let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
-            prepared.rests_until = (scans && took > SCAN_SHORT).then(|| began + took * (SCAN_REST + 1));
+            prepared.rests_until = (scans && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
             let id = self.pipelines[index].definition.id.clone();
             let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
             match outcome {

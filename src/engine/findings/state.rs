@@ -81,7 +81,7 @@ pub(super) fn miss(pipeline: &PipelineDef, before: &Kept, now_ms: i64) -> Option
     let (state, severity) = state_without_data(definition, &before.finding);
     if state != FindingState::Firing {
         kept.past_since_ms = None;
-        kept.finding.title = message::without_data(&pipeline.title, &kept.finding.key, 0);
+        kept.finding.title = message::without_data(&pipeline.title, &kept.finding.key, 0, &definition.counted);
     }
     enter(&mut kept.finding, state, severity, now_ms);
     Some(kept)

@@ -6,6 +6,7 @@ use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::{Admission, Refusal};
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::ingest::room::Room;
+use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -23,7 +24,7 @@ pub struct GrpcSettings {
     /// Largest message, after decompression.
     pub max_recv_msg_size_bytes: usize,
     /// A bearer token that senders must show.
-    pub auth_token: Option<String>,
+    pub auth_token: Option<Secret>,
     /// What is let in.
     pub door: DoorSettings,
 }
@@ -76,7 +77,7 @@ impl Receiver {
         let Some(signal) = signal_of(request.uri().path()) else {
             return Err(Status::unimplemented(format!("no method {}", request.uri().path())));
         };
-        if !super::allowed(self.settings.auth_token.as_deref(), request.headers()) {
+        if !super::allowed(self.settings.auth_token.as_ref(), request.headers()) {
             return Err(Status::unauthenticated("the bearer token is missing or wrong"));
         }
         let compression = compression(request.headers());

@@ -1,17 +1,19 @@
 //! OTLP over HTTP: protobuf and JSON.
 
+use super::cors::{self, Cors, CorsSettings};
 use super::door::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::{Admission, Refusal};
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
+use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Router, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -30,11 +32,11 @@ pub struct HttpSettings {
     /// Path of the logs.
     pub logs_url_path: String,
     /// A bearer token that senders must show.
-    pub auth_token: Option<String>,
+    pub auth_token: Option<Secret>,
     /// What is let in.
     pub door: DoorSettings,
-    /// Origins of web pages that may send, `*` for any.
-    pub cors_allowed_origins: Vec<String>,
+    /// Which web pages may send.
+    pub cors: CorsSettings,
 }
 
 impl Default for HttpSettings {
@@ -46,7 +48,7 @@ impl Default for HttpSettings {
             logs_url_path: "/v1/logs".to_owned(),
             auth_token: None,
             door: DoorSettings::default(),
-            cors_allowed_origins: Vec::new(),
+            cors: CorsSettings::default(),
         }
     }
 }
@@ -73,6 +75,7 @@ pub async fn serve(
         (settings.metrics_url_path.clone(), Signal::Metrics),
         (settings.logs_url_path.clone(), Signal::Logs),
     ];
+    let cors = Cors::new(&settings.cors).map(Arc::new);
     let receiver = Arc::new(Receiver { id: receiver_id, settings, admission });
     let mut router = Router::new();
     for (path, signal) in paths {
@@ -90,6 +93,10 @@ pub async fn serve(
         let receiver = receiver.clone();
         async move { receiver.answer_elsewhere(&request) }
     });
+    // Around everything else, so that a page is told of refusals, too.
+    if let Some(cors) = cors {
+        router = router.layer(middleware::from_fn(move |request, next| cors::answer(cors.clone(), request, next)));
+    }
     axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }
@@ -127,20 +134,6 @@ impl From<Refusal> for HttpRefusal {
 
 impl Receiver {
     async fn answer(&self, signal: Signal, request: Request) -> Response {
-        let origin = self.allowed_origin(request.headers());
-        let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
-            preflight()
-        } else {
-            self.answer_post(signal, request).await
-        };
-        if let Some(origin) = origin {
-            response.headers_mut().insert("access-control-allow-origin", origin);
-            response.headers_mut().insert("vary", HeaderValue::from_static("origin"));
-        }
-        response
-    }
-
-    async fn answer_post(&self, signal: Signal, request: Request) -> Response {
         if request.method() != Method::POST {
             let message = format!("the method is {}: expected POST", request.method());
             let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
@@ -167,7 +160,7 @@ impl Receiver {
     }
 
     async fn take(&self, signal: Signal, encoding: Encoding, request: Request) -> Result<Bytes, HttpRefusal> {
-        if !super::allowed(self.settings.auth_token.as_deref(), request.headers()) {
+        if !super::allowed(self.settings.auth_token.as_ref(), request.headers()) {
             let message = "the bearer token is missing or wrong";
             return Err(HttpRefusal::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message));
         }
@@ -197,12 +190,6 @@ impl Receiver {
         })?;
         let answer = self.admission.accept(&self.id, (signal, encoding), body, room).await?;
         Ok(export_response(signal, encoding, &answer))
-    }
-
-    fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let origin = headers.get("origin")?;
-        let known = &self.settings.cors_allowed_origins;
-        known.iter().any(|known| known == "*" || known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 }
 
@@ -241,16 +228,5 @@ fn respond(status: StatusCode, encoding: Encoding, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-fn preflight() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert("access-control-allow-methods", HeaderValue::from_static("POST"));
-    response.headers_mut().insert(
-        "access-control-allow-headers",
-        HeaderValue::from_static("content-type, content-encoding, authorization"),
-    );
     response
 }

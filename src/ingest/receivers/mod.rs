@@ -3,21 +3,19 @@
 pub mod grpc;
 pub mod http;
 
+mod cors;
 mod door;
 mod status;
 
+pub use cors::CorsSettings;
 pub use door::DoorSettings;
+
+use crate::model::secret::Secret;
 
 #[cfg(test)]
 mod tests;
 
-/// Whether the request carries the token that the listener asks for; compared in constant time.
-fn allowed(token: Option<&str>, headers: &::http::HeaderMap) -> bool {
-    let Some(token) = token else { return true };
-    let found = headers.get(::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let found = found.strip_prefix("Bearer ").unwrap_or_default();
-    // The digests are compared, so neither length nor a common beginning shows in the time it takes.
-    let digest = |text: &str| xxhash_rust::xxh3::xxh3_128_with_seed(text.as_bytes(), 0x5370_616e);
-    let differing = digest(found) ^ digest(token);
-    differing == 0 && found.len() == token.len()
+/// Whether the request carries the token that the listener asks for, where it asks for one.
+fn allowed(token: Option<&Secret>, headers: &::http::HeaderMap) -> bool {
+    token.is_none_or(|token| token.is_borne_by(headers))
 }

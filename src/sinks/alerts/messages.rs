@@ -42,7 +42,7 @@ impl Notice {
     /// incident again: the finding itself has forgotten them.
     pub(super) fn resolved(told: &Told, now: Option<&Finding>, ended_ms: i64) -> Notice {
         Notice {
-            finding: now.unwrap_or(told.finding()).clone(),
+            finding: now.map_or_else(|| told.finding().no_longer_judged(ended_ms), Finding::clone),
             title: told.finding().title.clone(),
             severity: told.severity,
             since_ms: told.firing_since / 1000,
@@ -119,6 +119,8 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
         ("summary", notice.title.clone()),
         ("description", finding.advice.clone()),
         ("impact", finding.impact.clone()),
+        ("compared", finding.compared().unwrap_or_default()),
+        ("evidence", finding.evidence_lines().join("\n")),
         ("value", said(finding.value)),
         ("limit", said(finding.limit)),
         ("trace_ids", traces),

@@ -16,7 +16,7 @@ pub use settings::{ChannelKind, ChannelSettings};
 pub use told::{Told, memory_kind};
 
 use super::dead_letters::{self, DeadLetter};
-use super::delivery::Backoff;
+use super::delivery::{Backoff, Outcome};
 use super::memory::Memory;
 use super::settings::{ClientSettings, Compression, TlsSettings};
 use super::stats::SinkStats;
@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use mask::Mask;
 use messages::Notice;
 use refusals::Refusals;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Url};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -38,18 +38,9 @@ use tracing::field::Empty;
 
 /// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
 const WEBHOOK_FINDINGS_MAX: usize = 50;
-/// The longest wait that a target may ask for: a wrong header must not silence the channel for good.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
-
-/// Answers that are no verdict on the message, beside those of a server that fails: they say that the target is not ready,
-/// or that its URL or token is not, and people mend those.
-const AGAIN: [StatusCode; 5] = [
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-    StatusCode::NOT_FOUND,
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::TOO_MANY_REQUESTS,
-];
+/// What people are asked where an answer says nothing of the message.
+const HINTS: web::Hints<'_> =
+    web::Hints { denied: "is `url` still valid, and are the `headers` right?", elsewhere: "is `url` right?" };
 /// What alerts are called where exporters have a signal.
 pub const ALERTS: &str = "alerts";
 
@@ -265,20 +256,30 @@ impl Channel {
     async fn post(&self, body: &serde_json::Value, key: &str) -> Result<(), Failure> {
         let request = self.client.post(self.url.clone()).header("Idempotency-Key", key).json(body);
         let answer = match request.send().await {
-            Ok(answer) => answer,
+            Ok(answer) => web::Answer::of(answer).await,
             Err(error) => {
                 return Err(Failure { again: true, after: None, reason: self.mask.over(&web::reason(error)) });
             }
         };
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let after = web::retry_after(answer.headers()).map(|wait| wait.min(RETRY_AFTER_MAX));
-        let text = web::beginning(answer).await;
-        let reason = self.mask.over(&format!("{status}: {}", web::cut(&String::from_utf8_lossy(&text))));
-        let again = status.is_server_error() || AGAIN.contains(&status);
-        Err(Failure { again, after, reason })
+        let text = String::from_utf8_lossy(&answer.body);
+        // Slack calls its "ok" HTML, and so do web frameworks what a receiver returns: only markup makes a page of it.
+        let is_plain = answer.status.is_success() && !answer.holds_markup();
+        let outcome = if is_plain { None } else { answer.verdict(text.trim(), &HINTS) };
+        let outcome = outcome.or_else(|| match self.settings.kind {
+            ChannelKind::Slack => slack::refusal(&answer),
+            ChannelKind::Webhook => None,
+        });
+        let (again, after, reason) = match outcome {
+            None | Some(Outcome::Delivered { .. }) => return Ok(()),
+            Some(Outcome::Retry { after, reason }) => (true, after, reason),
+            Some(
+                Outcome::TooLarge(reason)
+                | Outcome::Malformed(reason)
+                | Outcome::Refused(reason)
+                | Outcome::InPart { reason, .. },
+            ) => (false, None, reason),
+        };
+        Err(Failure { again, after, reason: self.mask.over(&reason) })
     }
 }
 

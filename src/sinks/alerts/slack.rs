@@ -2,7 +2,9 @@
 
 use super::messages::{Notice, TRACES_MAX};
 use crate::model::finding::Severity;
-use crate::model::units::{human, human_ms};
+use crate::model::units::human_ms;
+use crate::sinks::delivery::Outcome;
+use crate::sinks::web::Answer;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -12,7 +14,10 @@ const FINDINGS_MAX: usize = 10;
 const TITLE_MAX: usize = 400;
 const IMPACT_MAX: usize = 300;
 const ADVICE_MAX: usize = 1500;
-const SQL_MAX: usize = 2500;
+const EVIDENCE_MAX: usize = 200;
+const SQL_MAX: usize = 2200;
+/// What is told of an answer that is not understood.
+const SAID_MAX: usize = 200;
 
 /// One message for all: the first ten in full.
 pub(super) fn slack(notices: &[Notice]) -> Value {
@@ -29,6 +34,26 @@ pub(super) fn slack(notices: &[Notice]) -> Value {
         _ => format!("{} findings {}", notices.len(), if is_over { "are over" } else { "fire" }),
     };
     json!({ "text": text, "attachments": attachments })
+}
+
+/// What a good status means that does not come with Slack's word for it: that somebody else answered, such as a login page.
+/// Servers that speak as Slack does have words of their own, and some have none.
+pub(super) fn refusal(answer: &Answer) -> Option<Outcome> {
+    let text = String::from_utf8_lossy(&answer.body);
+    let text = text.trim();
+    if text.is_empty() || text.eq_ignore_ascii_case("ok") || says_success(text) {
+        return None;
+    }
+    let said: String = text.chars().take(SAID_MAX).collect();
+    Some(Outcome::Refused(format!("{}: {said:?}, where Slack answers \"ok\" (is `url` right?)", answer.status)))
+}
+
+/// `{"ok": true}` of Slack's API, `{"success": true}` of Rocket.Chat, `{"result": "success"}` of Zulip.
+fn says_success(text: &str) -> bool {
+    let Ok(said) = serde_json::from_str::<Value>(text) else { return false };
+    let is_true = |name: &str| said[name] == true;
+    let is_word = |name: &str| matches!(said[name].as_str(), Some("ok" | "success"));
+    ["ok", "success"].into_iter().any(is_true) || ["result", "status"].into_iter().any(is_word)
 }
 
 fn headline(notice: &Notice) -> String {
@@ -58,13 +83,7 @@ fn attachment(notice: &Notice) -> Value {
 fn summary(notice: &Notice) -> String {
     let finding = &notice.finding;
     let mut text = format!("*{}*", headline(notice));
-    let said = |number: f64| escaped(&human(number, &finding.unit), 100);
-    // Whether a limit is the most or the least is what the title says.
-    let value = match (finding.value, finding.limit) {
-        (Some(value), Some(limit)) => Some(format!("{} (limit {})", said(value), said(limit))),
-        (Some(value), None) => Some(said(value)),
-        (None, _) => None,
-    };
+    let value = finding.compared().map(|compared| escaped(&compared, 200));
     let facts = if let Some(ended_ms) = notice.ended_ms {
         #[expect(clippy::cast_precision_loss, reason = "a duration, for people")]
         let lasted = human_ms(ended_ms.saturating_sub(notice.since_ms).max(0) as f64);
@@ -80,14 +99,17 @@ fn summary(notice: &Notice) -> String {
     text
 }
 
-/// Traces that show it, and the query that does.
+/// Exceptions and traces that show it, and the query that does.
 fn evidence(notice: &Notice) -> String {
     let finding = &notice.finding;
-    let mut text = String::new();
+    let lines: Vec<String> =
+        finding.evidence_lines().iter().map(|line| escaped(&one_line(line), EVIDENCE_MAX)).collect();
+    let mut text = lines.join("\n");
     let traces: Vec<String> =
         finding.trace_ids.iter().take(TRACES_MAX).map(|id| format!("`{}`", escaped(&one_line(id), 40))).collect();
     if !traces.is_empty() {
-        let _ = write!(text, "traces: {}", traces.join(", "));
+        let line = if text.is_empty() { "" } else { "\n" };
+        let _ = write!(text, "{line}traces: {}", traces.join(", "));
     }
     let sql = finding.evidence_sql.trim().replace("```", "'''");
     if !sql.is_empty() {

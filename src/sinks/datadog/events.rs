@@ -6,12 +6,10 @@
 use super::resource;
 use crate::model::own;
 use crate::model::signal::Signal;
-use crate::model::units::human;
 use crate::sinks::attributes::{Attributes, as_string};
 use crate::sinks::delivery::{Outcome, Payload};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message as _;
 use serde_json::json;
@@ -97,7 +95,7 @@ fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_jso
     };
     let mut event = json!({
         "title": title,
-        "text": cut(&body(&attributes, &keys, text("unit")), TEXT_MAX),
+        "text": cut(&body(&attributes, &keys), TEXT_MAX),
         "date_happened": record.time_unix_nano / 1_000_000_000,
         "priority": if fires { "normal" } else { "low" },
         "tags": tags,
@@ -113,19 +111,15 @@ fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_jso
 }
 
 /// What there is to say of a finding, for people: a paragraph each.
-fn body(attributes: &Attributes<'_>, keys: &[(&str, String)], unit: &str) -> String {
+fn body(attributes: &Attributes<'_>, keys: &[(&str, String)]) -> String {
     let text = |name: &str| attributes.text(&format!("{FINDING}.{name}")).filter(|text| !text.is_empty());
-    let number = |name: &str| match attributes.get(&format!("{FINDING}.{name}")) {
-        Some(Value::DoubleValue(number)) => Some(human(*number, unit)),
-        _ => None,
-    };
-    let limit = number("limit").map_or(String::new(), |limit| format!(", with a limit of {limit}"));
-    let judged = number("value").map(|value| format!("It is {value}{limit}."));
+    let compared = text("compared").map(|compared| format!("It is {compared}."));
     let of = keys.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
     let traces = text("trace_ids").map(|ids| format!("Traces: {}", ids.replace(',', ", ")));
     let sql = text("evidence_sql").map(|sql| format!("What shows it, in Spanwise:\n{sql}"));
     let impact = text("impact").map(str::to_owned);
-    let parts = [judged, impact, Some(of), text("advice").map(str::to_owned), traces, sql];
+    let evidence = text("evidence").map(str::to_owned);
+    let parts = [compared, impact, evidence, Some(of), text("advice").map(str::to_owned), traces, sql];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
@@ -136,6 +130,7 @@ fn cut(text: &str, characters: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
     use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -166,7 +161,9 @@ mod tests {
                 text("spanwise.finding.severity", if state == "firing" { "critical" } else { "" }),
                 number("value", 1200.0),
                 number("limit", 1000.0),
+                text("spanwise.finding.compared", "1.2 s, 20 % over the limit of 1 s"),
                 text("spanwise.finding.key.db_fingerprint", statement),
+                text("spanwise.finding.evidence", "TimeoutError: no answer"),
                 text("spanwise.finding.advice", "Look at its plan."),
                 text("spanwise.finding.trace_ids", "0af3,0af4"),
             ],
@@ -193,7 +190,7 @@ mod tests {
         let event = only(&request("spanwise", FINDING, "firing", "SELECT ?"));
         let expected = json!({
             "title": "shop: p95 is 1.2 s",
-            "text": "It is 1.2 s, with a limit of 1 s.\n\ndb_fingerprint: SELECT ?\n\nLook at its plan.\n\nTraces: 0af3, 0af4",
+            "text": "It is 1.2 s, 20 % over the limit of 1 s.\n\nTimeoutError: no answer\n\ndb_fingerprint: SELECT ?\n\nLook at its plan.\n\nTraces: 0af3, 0af4",
             "date_happened": 1_700_000_000, "priority": "normal", "alert_type": "error", "aggregation_key": "a1",
             "source_type_name": "spanwise", "host": "web-1",
             "tags": ["service:shop", "pipeline:slow_statement", "state:firing", "severity:critical", "unit:ms", "db_fingerprint:SELECT ?"],

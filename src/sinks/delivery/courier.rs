@@ -8,14 +8,16 @@ use super::breaker::{Breaker, OPEN_AFTER};
 use super::burial::{Burial, PATIENCE};
 use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
 use super::rate::Rate;
+use super::streaks::Streaks;
 use crate::model::own;
+use crate::model::panics::{Panicked, caught};
 use crate::model::signal::Signal;
 use crate::sinks::memory::Memory;
 use crate::sinks::settings::BatchSettings;
 use crate::sinks::stats::SinkStats;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -24,9 +26,9 @@ use tracing::field::Empty;
 const BOUND_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// However little a target takes, more than this is tried first.
 const BYTES_MAX_LEAST: usize = 64 << 10;
-/// Requests in a row that were too large, after which the target is asked less often. Cutting a batch down to what a target
-/// takes needs some twenty.
-const TOO_LARGE_IN_A_ROW_MAX: u32 = 64;
+/// Times that sending a batch may panic before it is cut, and what panics alone is a dead letter: a fault of ours in
+/// mapping or sending comes back each time, one of the moment does not.
+const PANICS_MAX: u32 = 3;
 
 /// Between what a delivery stands.
 #[derive(Clone)]
@@ -47,8 +49,7 @@ pub(super) struct Courier {
     breaker: Breaker,
     /// What the target was seen to take in one request.
     bytes_max: AtomicUsize,
-    /// Requests in a row that were too large for it.
-    too_large: AtomicU32,
+    streaks: Streaks,
 }
 
 /// How sending a mapped request ended.
@@ -68,11 +69,23 @@ enum Verdict {
     Dropped,
 }
 
+/// What a target says of a request.
+fn said(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Delivered { message, .. } => message,
+        Outcome::InPart { reason, .. }
+        | Outcome::Retry { reason, .. }
+        | Outcome::TooLarge(reason)
+        | Outcome::Malformed(reason)
+        | Outcome::Refused(reason) => reason,
+    }
+}
+
 impl Courier {
     pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> Courier {
         let bytes_max = AtomicUsize::new(settings.batch.bytes_max);
-        let (breaker, too_large) = (Breaker::default(), AtomicU32::default());
-        Courier { settings, signal, ends, cancel, breaker, bytes_max, too_large }
+        let (breaker, streaks) = (Breaker::default(), Streaks::default());
+        Courier { settings, signal, ends, cancel, breaker, bytes_max, streaks }
     }
 
     /// How much is put into one request, by what the target has been seen to take.
@@ -94,30 +107,55 @@ impl Courier {
     }
 
     async fn deliver_parts(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> bool {
-        let mut waiting = vec![parts];
-        while let Some(parts) = waiting.pop() {
+        // With each piece, how often it may yet panic.
+        let mut waiting = vec![(parts, PANICS_MAX)];
+        let mut backoff = Backoff::new(&self.settings.retry);
+        while let Some((parts, panics_left)) = waiting.pop() {
             // A frame is as large as its sender made it; the target has bounds of its own.
             if !batch::fits(&self.bounds(), &parts)
                 && let Some((first, rest)) = batch::split(self.signal, &parts)
             {
-                waiting.extend([rest, first]);
+                waiting.extend([(rest, panics_left), (first, panics_left)]);
                 continue;
             }
-            let mut mapped = match self.ends.target.map_placed(self.signal, &batch::placed(&parts)) {
-                Ok(mapped) => mapped,
-                Err(error) => {
-                    burial.parts(&parts, &format!("it cannot be mapped for the target: {error:#}")).await;
-                    continue;
+            match caught(self.deliver_piece(burial, &parts)).await {
+                Ok(Ended::Done) => {}
+                Ok(Ended::Cancelled) => return false,
+                Ok(Ended::Cut(first, rest)) => waiting.extend([(rest, panics_left), (first, panics_left)]),
+                Err(panicked) => {
+                    self.has_panicked(&panicked);
+                    let wait = if panics_left > 1 { backoff.next(None) } else { None };
+                    if let Some(wait) = wait {
+                        waiting.push((parts, panics_left - 1));
+                        if self.wait(wait).await.is_none() {
+                            return false;
+                        }
+                    } else if let Some((first, rest)) = batch::split(self.signal, &parts) {
+                        waiting.extend([(rest, 1), (first, 1)]);
+                    } else {
+                        burial.parts(&parts, &format!("the exporter failed over it: {panicked}")).await;
+                    }
                 }
-            };
-            mapped.unfit.extend(batch::left_out(&parts));
-            match self.send_all(mapped, &parts, burial).await {
-                Ended::Done => {}
-                Ended::Cancelled => return false,
-                Ended::Cut(first, rest) => waiting.extend([rest, first]),
             }
         }
         true
+    }
+
+    async fn deliver_piece(&self, burial: &mut Burial<'_>, parts: &[Part]) -> Ended {
+        let mapped = match parts.iter().map(|part| part.items).sum() {
+            // There is only what is left out.
+            0 => Ok(Mapped::default()),
+            1.. => self.ends.target.map_placed(self.signal, &batch::placed(parts)),
+        };
+        let mut mapped = match mapped {
+            Ok(mapped) => mapped,
+            Err(error) => {
+                burial.parts(parts, &format!("it cannot be mapped for the target: {error:#}")).await;
+                return Ended::Done;
+            }
+        };
+        mapped.unfit.extend(batch::left_out(parts));
+        self.send_all(mapped, parts, burial).await
     }
 
     async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut Burial<'_>) -> Ended {
@@ -156,7 +194,7 @@ impl Courier {
                 Verdict::Target(Outcome::Delivered { rejected, message }) => {
                     // A target may say any number.
                     let rejected = rejected.min(payload.items);
-                    self.takes_something(payload.items - rejected);
+                    SinkStats::add(&self.ends.stats.sent_items, payload.items - rejected);
                     is_taken_in_part |= rejected < payload.items;
                     if rejected > 0 {
                         burial.items(vec![Unfit { items: rejected, reason: message }]).await;
@@ -213,16 +251,18 @@ impl Courier {
                 () = self.cancel.cancelled() => return None,
                 never = burial.write_meanwhile() => match never {},
             }
-            let (turn, asked, reason) = match self.attempt(payload).await {
+            let outcome = self.attempt(payload).await;
+            let takes_nothing = self.streaks.count(payload.route, payload.items, &outcome);
+            let (turn, asked, reason) = match outcome {
                 Outcome::Retry { after, reason } => {
                     self.is_failing(&reason, after);
                     (turn, after, reason)
                 }
                 Outcome::InPart { taken, refused, again, after, reason } => {
-                    self.is_up();
+                    self.is_answered(takes_nothing, refused.first().map_or(&reason, |unfit| &unfit.reason));
                     // Others may be asked for at once: the target is there for them.
                     drop(turn);
-                    self.takes_something(taken);
+                    SinkStats::add(&self.ends.stats.sent_items, taken);
                     burial.items(refused).await;
                     let Some(again) = again else {
                         payload.items = 0;
@@ -236,12 +276,8 @@ impl Courier {
                     self.ends.stats.failed(&reason);
                     (None, after, reason)
                 }
-                Outcome::TooLarge(reason) if self.takes_nothing() => {
-                    self.is_failing(&reason, Some(self.settings.retry.max_interval));
-                    return Some(Verdict::Target(Outcome::TooLarge(reason)));
-                }
                 verdict => {
-                    self.is_up();
+                    self.is_answered(takes_nothing, said(&verdict));
                     return Some(Verdict::Target(verdict));
                 }
             };
@@ -257,17 +293,28 @@ impl Courier {
         }
     }
 
-    /// Counts what the target took.
-    fn takes_something(&self, items: u64) {
-        SinkStats::add(&self.ends.stats.sent_items, items);
-        self.too_large.store(0, Ordering::Relaxed);
+    /// The target is there. Where it takes nothing at all, it is left alone for a while nevertheless.
+    fn is_answered(&self, takes_nothing: bool, reason: &str) {
+        if takes_nothing {
+            self.is_failing(reason, Some(self.settings.retry.max_interval));
+        } else {
+            self.is_up();
+        }
     }
 
-    /// Counts a request that was too large; true where so many were, and nothing was taken in between, that the target
-    /// seems to take nothing at all. What is alone too large is a dead letter then, too, but not thousands a second: people
-    /// hear of it, and may mend the bound of what answers so.
-    fn takes_nothing(&self) -> bool {
-        self.too_large.fetch_add(1, Ordering::Relaxed) >= TOO_LARGE_IN_A_ROW_MAX
+    /// Tells of a panic, and slows down where one follows the other.
+    fn has_panicked(&self, panicked: &Panicked) {
+        let (sink, signal, error) = (&self.settings.id, self.signal.as_str(), panicked.to_string());
+        tracing::error!(
+            sink,
+            signal,
+            error,
+            "the exporter failed over a batch, which is a bug of Spanwise; the batch is tried again, cut to what is at fault"
+        );
+        self.ends.stats.failed(&error);
+        if self.streaks.refused("") {
+            self.is_failing(&error, Some(self.settings.retry.max_interval));
+        }
     }
 
     /// Waits until the reader goes on without these parts; for ever where it never does.

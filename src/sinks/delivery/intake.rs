@@ -5,6 +5,7 @@ use super::ends::{FrameSource, Ordered, Unfit};
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::own;
+use crate::model::panics::caught_now;
 use crate::sinks::settings::Feed;
 use bytes::{Bytes, BytesMut};
 use std::time::{Duration, SystemTime};
@@ -106,9 +107,14 @@ impl<'a> Intake<'a> {
             && position <= upto
         {
             // What cannot be read was told of when it was to be sent.
-            if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
-                let _told = ordered.learn(request);
-                let _told_before = ordered.left_out();
+            let learnt = caught_now(|| {
+                if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
+                    let _told = ordered.learn(request);
+                    let _told_before = ordered.left_out();
+                }
+            });
+            if let Err(panicked) = learnt {
+                tracing::error!(position = position.0, error = %panicked, "a frame cannot be read again, and is left out");
             }
             at = position;
         }

@@ -14,6 +14,7 @@ mod courier;
 mod ends;
 mod intake;
 mod rate;
+mod streaks;
 mod wire;
 
 #[cfg(test)]
@@ -30,9 +31,11 @@ use super::settings::{BatchSettings, Feed, QueueSettings, RetrySettings};
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::panics::caught_now;
 use crate::model::signal::Signal;
 use anyhow::Context as _;
 use batch::{Batch, Part};
+use bytes::Bytes;
 use courier::{Courier, Ends};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
@@ -276,7 +279,8 @@ impl Delivery {
             let signal = signal.as_str();
             tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
         }
-        let part = match intake.pass(position, frame) {
+        let passed = caught_now(|| intake.pass(position, frame)).unwrap_or_else(|panicked| Err(panicked.into()));
+        let part = match passed {
             Ok(Some(Passed { request, left_out })) => {
                 Part { left_out, ..Part::new(position, signal, request, frame.received_unix_nano) }
             }
@@ -285,9 +289,13 @@ impl Delivery {
                 return true;
             }
             Err(error) => {
-                tracing::error!(sink, position = position.0, %error, "a frame cannot be sent; passed over");
-                batch.upto = position;
-                return true;
+                tracing::error!(sink, position = position.0, %error, "a frame cannot be read for the exporter");
+                // It is a dead letter among what else goes into the batch.
+                let items =
+                    caught_now(|| courier.ends.frames.protobuf(frame).map(|request| wire::count(signal, &request)));
+                let items = items.ok().and_then(Result::ok).unwrap_or_default();
+                let left_out = vec![Unfit { items, reason: format!("it cannot be read: {error:#}") }];
+                Part { left_out, ..Part::new(position, signal, Bytes::new(), frame.received_unix_nano) }
             }
         };
         if courier.is_past_bound(&part) {

@@ -2,6 +2,7 @@ mod endings;
 mod letters;
 mod ordered;
 mod pace;
+mod panics;
 mod several;
 
 use super::*;
@@ -99,6 +100,8 @@ struct Sink {
     several: Option<usize>,
     /// Spans of each part in which it takes a request, where it does so.
     in_parts: Option<usize>,
+    /// It panics over requests with a span of this name, so many times.
+    panics: Mutex<(&'static str, usize)>,
     /// How long it takes over a request.
     takes: Duration,
     at_once: Mutex<usize>,
@@ -140,6 +143,7 @@ impl Target for Sink {
         let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
         let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
         let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
+        panics::over(self, &names);
         if let Some(spans) = self.in_parts.filter(|spans| names.len() > *spans) {
             return several::sent_in_parts(self, &names, spans);
         }

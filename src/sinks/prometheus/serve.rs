@@ -189,10 +189,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
 
 impl Endpoint {
     fn is_allowed(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.settings.auth_token else { return true };
-        let sent = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let bearer = sent.and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        bearer.is_some_and(|(_, sent)| token.equals(sent.trim()))
+        self.settings.auth_token.as_ref().is_none_or(|token| token.is_borne_by(headers))
     }
 
     fn print(&self, scrape: &Scrape, wish: Wish, with_gzip: bool) -> std::io::Result<Vec<u8>> {

@@ -13,7 +13,8 @@ pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod webhook;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Mutex;
@@ -28,14 +29,35 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// Held by tests that keep both cores busy, so that deadlines of one are not eaten by another.
 static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// The turn of a heavy test, which is given up when it is dropped.
+pub(crate) struct Turn {
+    _of_this_run: tokio::sync::MutexGuard<'static, ()>,
+    /// Locked against other runs of the tests on this machine; none where the file belongs to another user.
+    _of_all_runs: Option<File>,
+}
+
 /// Waits for the turn of a heavy test.
-pub(crate) async fn heavy() -> tokio::sync::MutexGuard<'static, ()> {
-    HEAVY.lock().await
+pub(crate) async fn heavy() -> Turn {
+    let of_this_run = HEAVY.lock().await;
+    let of_all_runs = tokio::task::spawn_blocking(of_all_runs).await.expect("a lock is taken");
+    Turn { _of_this_run: of_this_run, _of_all_runs: of_all_runs }
 }
 
 /// The same for a test that is not asynchronous.
-pub(crate) fn heavy_here() -> tokio::sync::MutexGuard<'static, ()> {
-    HEAVY.blocking_lock()
+pub(crate) fn heavy_here() -> Turn {
+    Turn { _of_this_run: HEAVY.blocking_lock(), _of_all_runs: of_all_runs() }
+}
+
+fn of_all_runs() -> Option<File> {
+    let file = shared_file("heavy")?;
+    file.lock().ok().map(|()| file)
+}
+
+/// A file that all runs of the tests on this machine know, to be locked.
+fn shared_file(name: &str) -> Option<File> {
+    let folder = std::env::temp_dir().join("spanwise-tests");
+    let _there_already = std::fs::create_dir_all(&folder);
+    File::options().create(true).truncate(false).write(true).open(folder.join(name)).ok()
 }
 
 /// Serves on a port of its own until the test ends. The address, such as `http://127.0.0.1:1234`.
@@ -63,18 +85,24 @@ where
     }
 }
 
-/// A port that nobody listens on and that no other test is given.
+/// A port that nobody listens on and that no other test is given, in this run of the tests or in another beside it.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    // With the file that tells other runs of it, for as long as this process lives.
+    static TAKEN: Mutex<BTreeMap<u16, Option<File>>> = Mutex::new(BTreeMap::new());
     let width = PORTS.end - PORTS.start;
     // Two runs of the tests side by side begin at places far from each other, though their ids are near.
     let begin = u16::try_from(std::process::id().wrapping_mul(641) % u32::from(width)).expect("less than the width");
     let mut taken = TAKEN.lock().expect("no test fails while it holds this");
     for _ in 0..width {
         let port = PORTS.start + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % width;
-        if !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            taken.insert(port);
+        if taken.contains_key(&port) {
+            continue;
+        }
+        let file = shared_file(&format!("port-{port}"));
+        let is_taken_elsewhere = file.as_ref().is_some_and(|file| file.try_lock().is_err());
+        if !is_taken_elsewhere && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            taken.insert(port, file);
             return port;
         }
     }

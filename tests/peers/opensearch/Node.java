@@ -11,6 +11,9 @@ public final class Node {
         runner.setMaxHttpPort(65535);
         runner.onBuild((number, settings) -> {
             settings.put("http.port", port);
+            // Alone, whatever other nodes run on this machine: those of another run of the tests would else join.
+            settings.put("discovery.type", "single-node");
+            settings.put("transport.port", "0");
             settings.put("http.max_content_length", "2mb");
             settings.putList("node.roles", "cluster_manager", "data", "ingest");
             // The tests' disk may be nearly full; what they store is small.
@@ -19,7 +22,7 @@ public final class Node {
         runner.build(
             OpenSearchRunner.newConfigs()
                 .basePath(folder)
-                .clusterName("spanwise-tests")
+                .clusterName("spanwise-tests-" + port)
                 .numOfNode(1)
                 .baseHttpPort(Integer.parseInt(port) - 1));
         while (parent.isAlive()) {

@@ -23,15 +23,61 @@ budgets: {api: {x: {mach: \"GET /a\", limt: 1s}}}",
 }
 
 #[test]
-fn what_stands_in_no_pipeline_does_not_hide_behind_the_same_id_elsewhere() {
-    let told = faults(&format!(
+fn what_is_in_no_pipeline_is_noted_and_nothing_comes_of_it() {
+    let text = format!(
+        "{}processors: {{tail_sampling: , batch: {{timeouts: 1s}}}}
+exporters:
+  debug:
+  otlp: {{endpoint: \"b.example:4317\", compresion: gzip}}
+  prometheus: {{endpoint: \"0.0.0.0:4317\"}}
+  slack: {{url: \"${{env:UNSET}}\"}}
+  zipkin: {{endpoint: \"http://b.example:9411\"}}
+extensions: {{health_check: , zpages: {{endpoint: \"localhost:55679\"}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}}}
+",
+        "receivers: {otlp: {protocols: {grpc: }}, otlp/b: {protocols: {grpc: }}, jaeger: {protocols: {grpc: }}}\n"
+    );
+    let config = good(&text);
+    assert_eq!((config.receivers.len(), config.debug.len(), config.targets.len()), (1, 1, 0));
+    assert!(config.prometheus.is_empty() && config.channels.is_empty() && config.health.is_none());
+    let unused = [
+        (1, "receivers.otlp/b"),
+        (1, "receivers.jaeger"),
+        (2, "processors.tail_sampling"),
+        (2, "processors.batch"),
+        (5, "exporters.otlp"),
+        (6, "exporters.prometheus"),
+        (7, "exporters.slack"),
+        (8, "exporters.zipkin"),
+    ];
+    let unused = unused.map(|(line, key)| format!("c.yaml:{line}: {key}: is in no pipeline, so it is not used"));
+    let not_started = ["health_check", "zpages"]
+        .map(|id| format!("c.yaml:9: extensions.{id}: is not in service.extensions, so it is not started"));
+    for note in unused.iter().chain(&not_started) {
+        assert!(config.notes.contains(note), "{note} in {:#?}", config.notes);
+    }
+    for begin in [
+        "c.yaml:1: receivers.jaeger: there is no component of the type `jaeger` here",
+        "c.yaml:2: processors.batch.timeouts: unknown key; did you mean \"timeout\"?",
+        "c.yaml:5: exporters.otlp.compresion: unknown key; did you mean \"compression\"?",
+        "c.yaml:7: exporters.slack.url: ",
+        "c.yaml:8: exporters.zipkin: is not supported yet",
+    ] {
+        let is_told =
+            |note: &String| note.starts_with(begin) && note.ends_with(" (this is not used, so it is no fault)");
+        assert!(config.notes.iter().any(is_told), "{begin} in {:#?}", config.notes);
+    }
+}
+
+#[test]
+fn the_same_id_in_another_section_makes_nothing_used() {
+    let config = good(&format!(
         "{OTLP}exporters: {{otlp: {{endpoint: \"b.example:4317\"}}, debug: }}\nservice: {{pipelines: {{traces: {{receivers: \
          [otlp], exporters: [debug]}}}}}}\n"
     ));
-    assert_eq!(
-        told,
-        ["c.yaml:2: exporters.otlp: stands in no pipeline; name it in one under service.pipelines, or remove it"]
-    );
+    assert!(config.targets.is_empty());
+    let note = "c.yaml:2: exporters.otlp: is in no pipeline, so it is not used";
+    assert!(config.notes.iter().any(|other| other == note), "{:#?}", config.notes);
 }
 
 #[test]
@@ -51,10 +97,11 @@ fn a_list_that_is_none_makes_no_further_faults() {
 }
 
 #[test]
-fn a_kind_that_is_not_known_is_not_unused_as_well() {
+fn a_kind_that_is_used_and_not_known_is_a_fault() {
     let told = faults(&format!(
         "{OTLP}processors: {{k8s_attributes: , foo: }}\nexporters: {{debug: , zipkin: , otlp_gprc: }}\nextensions: {{zpages: , \
-         headers_setter: }}\nservice: {{pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}}}\n"
+         headers_setter: }}\nservice: {{extensions: [zpages, headers_setter], pipelines: {{traces: {{receivers: [otlp], \
+         processors: [k8s_attributes, foo], exporters: [debug, zipkin, otlp_gprc]}}}}}}\n"
     ));
     let begins = [
         "c.yaml:2: processors.k8s_attributes: is not supported yet; run it in a Collector in front",

@@ -89,8 +89,8 @@ fn secrets_and_labels_are_taken_as_they_are_written() {
          service: {pipelines: {metrics: {receivers: [otlp], exporters: [otlp_grpc, prometheus]}}}\n",
     );
     let receiver = &config.receivers[0];
-    assert_eq!(receiver.grpc.as_ref().and_then(|(_, grpc)| grpc.auth_token.as_deref()), Some("007"));
-    assert_eq!(receiver.http.as_ref().and_then(|(_, http)| http.auth_token.as_deref()), Some("1.10"));
+    assert_eq!(receiver.grpc.as_ref().and_then(|(_, grpc)| grpc.auth_token.as_ref().map(Secret::reveal)), Some("007"));
+    assert_eq!(receiver.http.as_ref().and_then(|(_, http)| http.auth_token.as_ref().map(Secret::reveal)), Some("1.10"));
     let headers: Vec<&str> =
         otlp_of(&config.targets[0]).client.headers.iter().map(|(_, value)| value.reveal()).collect();
     assert_eq!(headers, ["00123456", "12345e3", "0x1F", "True"]);
@@ -110,7 +110,7 @@ fn secrets_may_stand_in_files() {
         std::fs::write(&path, content).expect("written");
         let config = good(&text(&path));
         let token = config.receivers[0].grpc.as_ref().and_then(|(_, grpc)| grpc.auth_token.clone());
-        assert_eq!(token.as_deref(), Some(expected));
+        assert_eq!(token.as_ref().map(Secret::reveal), Some(expected));
     }
     std::fs::write(&path, "two\nlines-of-a-secret\n").expect("written");
     let told = faults(&text(&path));

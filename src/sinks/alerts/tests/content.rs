@@ -63,7 +63,8 @@ async fn slack_gets_one_message_for_many_with_its_letters_escaped() {
     assert_eq!(attachments.len(), 11);
     let text = attachments[0]["blocks"][0]["text"]["text"].as_str().unwrap();
     assert!(
-        text.contains("GET /a&lt;b&gt;: p95 is 300 ms &amp; more") && text.contains("300 ms (limit 200 ms)"),
+        text.contains("GET /a&lt;b&gt;: p95 is 300 ms &amp; more")
+            && text.contains("300 ms, 50 % over the limit of 200 ms"),
         "{text}"
     );
     let evidence = &attachments[0]["blocks"][1]["text"]["text"];
@@ -110,7 +111,8 @@ async fn slack_is_told_the_end_in_one_line() {
     let title = "shop GET /a&lt;b&gt;: p95 is 300 ms &amp; more";
     assert_eq!(message["text"], format!(":white_check_mark: over: {title}"));
     let blocks = message["attachments"][0]["blocks"].as_array().unwrap();
-    let expected = format!("*:white_check_mark: over: {title}*\nnow 90 ms (limit 200 ms) · it lasted 60 s");
+    let expected =
+        format!("*:white_check_mark: over: {title}*\nnow 90 ms, 45 % of the limit of 200 ms · it lasted 60 s");
     assert_eq!((blocks.len(), &blocks[0]["text"]["text"]), (1, &expected.into()));
 }
 

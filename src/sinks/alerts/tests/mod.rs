@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct Receiver {
     seen: Mutex<Vec<(String, Value)>>,
     answers: Mutex<VecDeque<u16>>,
+    /// Content type and body of the next answers that are good; then it is Slack's.
+    bodies: Mutex<VecDeque<(&'static str, &'static str)>>,
 }
 
 impl Receiver {
@@ -43,7 +45,12 @@ async fn receiver() -> (String, Arc<Receiver>) {
             let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
             let wait = if status == 429 { "1" } else { "0" };
             let status = axum::http::StatusCode::from_u16(status).unwrap();
-            (status, [(header::RETRY_AFTER, wait)], format!("Cannot POST {uri} with {:?}", headers.get("x-token")))
+            let (kind, body) = match receiver.bodies.lock().unwrap().pop_front() {
+                Some((kind, body)) => (kind, body.to_owned()),
+                None if status == 200 => ("text/html", "ok".to_owned()),
+                None => ("text/plain", format!("Cannot POST {uri} with {:?}", headers.get("x-token"))),
+            };
+            (status, [(header::RETRY_AFTER, wait), (header::CONTENT_TYPE, kind)], body)
         };
     let router = Router::new().fallback(handler).with_state(receiver.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

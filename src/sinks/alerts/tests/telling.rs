@@ -70,9 +70,67 @@ async fn what_is_refused_is_told_again_only_when_there_is_news() {
     assert_eq!(bench.memory.told().await, []);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
     bench.messages(2).await;
-    bench.receiver.answers.lock().unwrap().extend([302]);
+    bench.receiver.answers.lock().unwrap().extend([415]);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical)), firing("b")]);
     bench.messages(3).await;
+}
+
+const LOGIN: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>…</body></html>";
+
+/// A proxy in front, a link that has expired: what answers so has told nobody.
+#[tokio::test]
+async fn a_page_or_a_redirection_has_delivered_nothing() {
+    for kind in [ChannelKind::Webhook, ChannelKind::Slack] {
+        let bench = Bench::new(kind).await;
+        let pages =
+            [("text/html; charset=utf-8", LOGIN), ("text/plain", LOGIN), ("text/html", "<p>Please sign in.</p>")];
+        bench.receiver.bodies.lock().unwrap().extend(pages);
+        bench.now(vec![firing("a")]);
+        bench.messages(4).await;
+        assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
+        let said = bench.stats.standing().last_error.unwrap();
+        assert!(said.starts_with("200 OK with a page of HTML"), "{said}");
+        bench.receiver.answers.lock().unwrap().extend([302, 307, 407, 410, 421, 425, 500]);
+        bench.now(vec![firing("a"), firing("b")]);
+        bench.messages(4 + 8).await;
+        assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn slack_has_taken_what_it_says_ok_to() {
+    for (kind, body) in [
+        ("text/html", "ok"),
+        ("text/plain", "OK\n"),
+        ("text/plain", ""),
+        ("application/json", "{\"ok\": true}"),
+        ("application/json", "{\"success\":true}"),
+        ("application/json", "{\"result\":\"success\",\"msg\":\"\"}"),
+    ] {
+        let bench = Bench::new(ChannelKind::Slack).await;
+        bench.receiver.bodies.lock().unwrap().push_back((kind, body));
+        bench.now(vec![firing("a")]);
+        bench.messages(1).await;
+        assert_eq!(bench.memory.told().await.len(), 1, "{body:?}");
+    }
+    for (kind, body) in [
+        ("text/plain", "please sign in"),
+        ("application/json", "{\"ok\": false, \"error\": \"no_team\"}"),
+        ("application/json", "{}"),
+    ] {
+        let bench = Bench::new(ChannelKind::Slack).await;
+        bench.receiver.bodies.lock().unwrap().push_back((kind, body));
+        bench.now(vec![firing("a")]);
+        bench.messages(1).await;
+        assert_eq!((bench.memory.told().await.len(), bench.stats.standing().state), (0, "refused"), "{body:?}");
+        assert!(bench.stats.standing().last_error.unwrap().contains("where Slack answers \"ok\""));
+    }
+    // A receiver of one's own says what it likes.
+    let bench = Bench::new(ChannelKind::Webhook).await;
+    bench.receiver.bodies.lock().unwrap().push_back(("text/html; charset=utf-8", "Thank you"));
+    bench.now(vec![firing("a")]);
+    bench.messages(1).await;
+    assert_eq!(bench.memory.told().await.len(), 1);
 }
 
 #[tokio::test]
@@ -132,9 +190,9 @@ async fn what_was_refused_and_is_told_already_waits_for_nothing() {
 #[tokio::test]
 async fn a_wrong_url_or_token_is_no_verdict() {
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([401, 403, 404, 408]);
+    bench.receiver.answers.lock().unwrap().extend([401, 403, 404, 405, 408]);
     bench.now(vec![firing("a")]);
-    bench.messages(5).await;
+    bench.messages(6).await;
     assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
     assert!(bench.stats.standing().last_error.unwrap().contains("408"));
 }
@@ -152,6 +210,10 @@ async fn a_finding_that_is_gone_is_over_but_not_before_anything_was_judged() {
     let messages = bench.messages(2).await;
     assert_eq!(messages[1]["alerts"].as_array().unwrap().len(), 1);
     assert_eq!((&messages[1]["status"], &messages[1]["alerts"][0]["fingerprint"]), (&"resolved".into(), &"a".into()));
+    // How it stood when it fired is not how it stands now.
+    let told = &messages[1]["alerts"][0];
+    assert_eq!((&told["finding"]["state"], &told["annotations"]["value"]), (&"ok".into(), &Value::Null));
+    assert_eq!(told["annotations"]["summary"], firing("a").title);
 }
 
 #[tokio::test]

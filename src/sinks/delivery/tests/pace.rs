@@ -49,7 +49,7 @@ async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often
         bench
     };
     let nothing = bench(0);
-    assert!(nothing.is_cut_short(Duration::from_millis(1000)).await, "it goes on at its pace");
+    assert!(nothing.is_cut_short(Duration::from_secs(1)).await, "it goes on at its pace");
     let attempts = *nothing.target.attempts.lock().unwrap();
     assert!((65..90).contains(&attempts), "64 at once, and then 10 a second: {attempts}");
     assert_eq!(nothing.stats.standing().state, "retrying");
@@ -57,4 +57,47 @@ async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often
     let little = bench(1);
     little.run().await;
     assert_eq!((little.taken().len(), little.stats.standing().state), (400, "ok"));
+}
+
+/// Requests that a target which takes nothing may get in a second, at 100 ms between them: 64 at once, one more before it is
+/// slowed down, and ten; a busy machine may make the second longer.
+pub(super) const ALLOWED: usize = 64 + 1 + 2 * 10;
+
+/// Whether there was more to send after so long, and how many requests were sent.
+pub(super) async fn attempts_in(bench: &Bench, time: Duration) -> (bool, usize) {
+    let is_cut_short = bench.is_cut_short(time).await;
+    (is_cut_short, *bench.target.attempts.lock().unwrap())
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_everything_is_asked_less_and_less_often() {
+    let answers: [fn() -> Outcome; 4] = [
+        || Outcome::Malformed("400 Bad Request".into()),
+        || Outcome::Refused("415 Unsupported Media Type".into()),
+        || Outcome::Delivered { rejected: 1, message: "no".into() },
+        || Outcome::InPart {
+            taken: 0,
+            refused: vec![Unfit { items: 1, reason: "no".into() }],
+            again: None,
+            after: None,
+            reason: String::new(),
+        },
+    ];
+    for answer in answers {
+        let answers = Mutex::new(std::iter::repeat_with(answer).take(1000).collect());
+        let mut bench = Bench::new(Sink { answers, ..Sink::default() }, &["a"; 400]);
+        (bench.retry.max_interval, bench.items_max) = (Duration::from_millis(100), 1);
+        let (is_cut_short, attempts) = attempts_in(&bench, Duration::from_secs(1)).await;
+        assert!(is_cut_short && (65..=ALLOWED).contains(&attempts), "{:?}: {attempts}", answer());
+        assert_eq!(bench.stats.standing().state, "retrying");
+    }
+}
+
+#[tokio::test]
+async fn many_that_are_refused_among_others_slow_nothing_down() {
+    let names: Vec<&str> = (0..400).map(|number| if number % 2 == 0 { "bad" } else { "good" }).collect();
+    let mut bench = Bench::new(Sink { refuses: Some("bad"), ..Sink::default() }, &names);
+    bench.retry.max_interval = Duration::from_mins(1);
+    bench.run().await;
+    assert_eq!((bench.taken().len(), bench.stats.standing().state), (200, "ok"));
 }

@@ -1,0 +1,101 @@
+//! One finding on a terminal: a line that names it, and lines that say more, as many as there is room for.
+
+use super::text::{squeeze, width, wrap, wrap_parts};
+use super::{Tone, toned};
+
+/// Columns before everything but the first line.
+const INDENT: usize = 12;
+/// Lines of a title, and of what to do.
+const LINES_MAX: usize = 2;
+
+/// How much of a finding is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// What it is.
+    Title,
+    /// And how bad it is.
+    Facts,
+    /// And what to do.
+    All,
+}
+
+/// A finding, its texts without colours yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub(super) mark: &'static str,
+    pub(super) word: &'static str,
+    pub(super) tone: Tone,
+    pub(super) title: String,
+    pub(super) recovering: Option<String>,
+    /// Value and limit first, then what may stand in a line of its own.
+    pub(super) facts: Vec<String>,
+    /// What shows it, a line each.
+    pub(super) evidence: Vec<String>,
+    pub(super) advice: Option<String>,
+    pub(super) colour: bool,
+}
+
+impl Block {
+    /// All of it, in lines as long as they are.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let lines = self.lines(usize::MAX, Detail::All);
+        format!("{}\n", lines.join("\n"))
+    }
+
+    /// As much as is asked for in so many columns. Nothing of the facts is cut: they hold the limit.
+    pub(super) fn lines(&self, columns: usize, detail: Detail) -> Vec<String> {
+        let room = columns.saturating_sub(INDENT);
+        let recovering = self.recovering.as_deref().map(|text| format!("({text})"));
+        let whole = match &recovering {
+            Some(text) => format!("{} {text}", self.title),
+            None => self.title.clone(),
+        };
+        let titles = match detail {
+            Detail::All if width(&whole) > room => {
+                let lines = wrap(&whole, room, usize::MAX);
+                if lines.len() <= LINES_MAX {
+                    lines
+                } else {
+                    wrap(&squeeze(&whole, room * LINES_MAX - 1), room, LINES_MAX)
+                }
+            }
+            _ => vec![squeeze(&whole, room)],
+        };
+        let mut lines = Vec::new();
+        for (number, text) in titles.iter().enumerate() {
+            let text = self.title_toned(text, recovering.as_deref());
+            if number > 0 {
+                lines.push(format!("{}{text}", " ".repeat(INDENT)));
+                continue;
+            }
+            let [mark, word] = [self.mark.to_owned(), format!("{:<8}", self.word)];
+            lines.push(format!("{} {}  {text}", self.tone(&mark, self.tone), self.tone(&word, self.tone)));
+        }
+        if detail == Detail::Title {
+            return lines;
+        }
+        let mut more = wrap_parts(&self.facts, room);
+        if detail == Detail::All {
+            more.extend(self.evidence.iter().flat_map(|line| wrap(line, room, LINES_MAX)));
+            more.extend(self.advice.iter().flat_map(|advice| wrap(&format!("→ {advice}"), room, LINES_MAX)));
+        }
+        lines.extend(more.iter().map(|line| format!("{}{}", " ".repeat(INDENT), self.tone(line, Tone::Faint))));
+        lines
+    }
+
+    /// A line of the title; what is good news in it, where that is whole, in its own colour.
+    fn title_toned(&self, text: &str, recovering: Option<&str>) -> String {
+        match recovering.and_then(|recovering| Some((text.strip_suffix(recovering)?, recovering))) {
+            Some((title, recovering)) => {
+                let (text, space) = title.strip_suffix(' ').map_or((title, ""), |title| (title, " "));
+                format!("{}{space}{}", self.tone(text, Tone::Strong), self.tone(recovering, Tone::Good))
+            }
+            None => self.tone(text, Tone::Strong),
+        }
+    }
+
+    fn tone(&self, text: &str, tone: Tone) -> String {
+        toned(text, tone, self.colour && !text.is_empty())
+    }
+}
