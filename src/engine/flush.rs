@@ -88,7 +88,8 @@ impl Flusher {
             counters.restore(&key, &bytes);
         }
         let cursor = state.cursor(CURSOR).await?;
-        let last_values = LastValues::new(settings.series_max, tables.definitions());
+        let last_values =
+            LastValues::new(settings.series_max, tables.definitions()).with_unknown_starts(counters.unknown_starts());
         let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();

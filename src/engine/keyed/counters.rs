@@ -2,29 +2,26 @@
 //!
 //! A sequence of points is told by its series and the start of its counting, as OTLP's data model has it: two processes
 //! that send one series each count for themselves, and a process that began anew begins a sequence of its own.
+//!
+//! A point without a start, or whose start is its own time, says that the start is not known ("Cumulative streams: handling
+//! unknown start time" in the data model). Its value is a baseline: what it has counted may have been counted long ago.
+//! All such points of a series are one sequence, so that a sender whose start moves with each point still counts by the
+//! difference. Points that follow with the start of the last one go on from it.
 
 use super::{number, text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
+use point::Point;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+mod point;
 
 /// How far a sender's clock may be ahead, ms.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 
-/// The last point of a counter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Point {
-    start_unix_nano: i64,
-    time_unix_nano: i64,
-    /// The value, or a histogram's count.
-    value: f64,
-    /// A histogram's sum.
-    sum: f64,
-}
-
-/// A series, and when its counting began: ns since the epoch, 0 where the sender does not say.
+/// A series, and when its counting began: ns since the epoch, 0 where that is not known.
 type Sequence = (i64, i64);
 
 /// The last points of all counters.
@@ -83,16 +80,9 @@ impl Counters {
     /// Puts back a point that [`Counters::moved`] gave.
     pub(crate) fn restore(&mut self, key: &str, bytes: &[u8]) {
         // An earlier version kept one sequence a series, by the series alone.
-        let series = key.split_once('@').map_or(key, |(series, _)| series);
-        let (Ok(series), Ok(numbers)) = (series.parse(), <&[u8; 32]>::try_from(bytes)) else { return };
-        let part = |at: usize| <[u8; 8]>::try_from(&numbers[at..at + 8]).unwrap_or_default();
-        let point = Point {
-            start_unix_nano: i64::from_le_bytes(part(0)),
-            time_unix_nano: i64::from_le_bytes(part(8)),
-            value: f64::from_le_bytes(part(16)),
-            sum: f64::from_le_bytes(part(24)),
-        };
-        let sequence = (series, point.start_unix_nano);
+        let (series, start) = key.split_once('@').map_or((key, None), |(series, start)| (series, Some(start)));
+        let (Ok(series), Some(point)) = (series.parse(), Point::from_bytes(bytes)) else { return };
+        let sequence = (series, start.and_then(|start| start.parse().ok()).unwrap_or(point.start_unix_nano));
         self.seen_ms.insert(sequence, crate::engine::now_ms());
         let kept = self.points.entry(sequence).or_insert(point);
         if point.time_unix_nano > kept.time_unix_nano {
@@ -102,16 +92,7 @@ impl Counters {
 
     /// The points that moved since the last commit, as keys and bytes.
     pub(crate) fn moved(&self) -> Vec<(String, Vec<u8>)> {
-        let bytes = |point: &Point| {
-            [
-                point.start_unix_nano.to_le_bytes(),
-                point.time_unix_nano.to_le_bytes(),
-                point.value.to_le_bytes(),
-                point.sum.to_le_bytes(),
-            ]
-            .concat()
-        };
-        self.moved.keys().filter_map(|sequence| Some((key(*sequence), bytes(self.points.get(sequence)?)))).collect()
+        self.moved.keys().filter_map(|sequence| Some((key(*sequence), self.points.get(sequence)?.bytes()))).collect()
     }
 
     /// What moved is durable.
@@ -172,27 +153,25 @@ impl Counters {
                 _ => name(row).is_some_and(|name| self.names.contains(name)),
             })
             .collect();
-        let deltas: Float64Array = (0..batch.num_rows())
-            .map(|row| {
-                if !is_counter[row] {
-                    return None;
-                }
-                let value = value(row).filter(|value| value.is_finite())?;
-                if temporality(row) == Some("delta") {
-                    // What only grows has no increase below 0.
-                    (value >= 0.0).then_some(value)
-                } else {
-                    let point = Point {
-                        // The start of a gauge is that of nothing counted.
-                        start_unix_nano: if kind(row) == Some("sum") { start(row).unwrap_or(0) } else { 0 },
-                        time_unix_nano: time(row)?.min(latest),
-                        value,
-                        sum: 0.0,
-                    };
-                    self.advance(series(row)?, point).map(|increase| increase.value)
-                }
-            })
-            .collect();
+        let delta = |counters: &mut Counters, row: usize| {
+            if !is_counter[row] {
+                return None;
+            }
+            let value = value(row).filter(|value| value.is_finite())?;
+            if temporality(row) == Some("delta") {
+                // What only grows has no increase below 0.
+                return (value >= 0.0).then_some(value);
+            }
+            // The start of a gauge is that of nothing counted.
+            let start = if kind(row) == Some("sum") { start(row).unwrap_or(0) } else { 0 };
+            let point = Point::new((start, time(row)?), latest, value, 0.0);
+            counters.advance(series(row)?, point).map(|increase| increase.value)
+        };
+        let mut deltas = vec![None; batch.num_rows()];
+        for row in by_time(batch.num_rows(), &time) {
+            deltas[row] = delta(self, row);
+        }
+        let deltas = Float64Array::from(deltas);
         with_columns(batch, schema, vec![Arc::new(deltas)])
     }
 
@@ -204,22 +183,19 @@ impl Counters {
         let temporality = text(batch, "temporality");
         self.now_ms = crate::engine::now_ms();
         let latest = self.latest_unix_nano();
-        let increases: Vec<Option<Increase>> = (0..batch.num_rows())
-            .map(|row| {
-                #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-                let (value, sum) = (count(row)? as f64, sum(row).filter(|sum| sum.is_finite()).unwrap_or(0.0));
-                if temporality(row) == Some("delta") {
-                    return Some(Increase { value, sum });
-                }
-                let point = Point {
-                    start_unix_nano: start(row).unwrap_or(0),
-                    time_unix_nano: time(row)?.min(latest),
-                    value,
-                    sum,
-                };
-                self.advance(series(row)?, point)
-            })
-            .collect();
+        let increase = |counters: &mut Counters, row: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let (value, sum) = (count(row)? as f64, sum(row).filter(|sum| sum.is_finite()).unwrap_or(0.0));
+            if temporality(row) == Some("delta") {
+                return Some(Increase { value, sum });
+            }
+            let point = Point::new((start(row).unwrap_or(0), time(row)?), latest, value, sum);
+            counters.advance(series(row)?, point)
+        };
+        let mut increases: Vec<Option<Increase>> = vec![None; batch.num_rows()];
+        for row in by_time(batch.num_rows(), &time) {
+            increases[row] = increase(self, row);
+        }
         #[expect(clippy::cast_possible_truncation, reason = "a difference of counts")]
         let counts: Int64Array = increases.iter().map(|increase| increase.map(|i| i.value as i64)).collect();
         let sums: Float64Array = increases.iter().map(|increase| increase.map(|i| i.sum)).collect();
@@ -227,30 +203,63 @@ impl Counters {
     }
 
     /// Moves a series to a point; the increase since the last one of its sequence, `None` where that is not known.
-    fn advance(&mut self, series: i64, point: Point) -> Option<Increase> {
-        let whole = (point.value >= 0.0).then_some(Increase { value: point.value, sum: point.sum });
-        let sequence = (series, point.start_unix_nano);
+    fn advance(&mut self, series: i64, mut point: Point) -> Option<Increase> {
+        let sequence = (series, if point.begins_unknown { 0 } else { point.start_unix_nano });
         if let Some(seen_ms) = self.seen_ms.get_mut(&sequence) {
             *seen_ms = self.now_ms;
         }
-        let Some(last) = self.points.get(&sequence).copied() else {
-            if self.points.len() >= self.bound {
-                self.overflowed += 1;
+        if let Some(last) = self.points.get(&sequence).copied() {
+            if point.time_unix_nano <= last.time_unix_nano {
                 return None;
             }
+            if point.begins_unknown {
+                return self.resume(series, last, point);
+            }
+            point.follows_unknown = last.begins_unknown || last.follows_unknown;
             self.put(sequence, point);
-            // What was counted before anybody looked here belongs to windows that are over.
-            return whole.filter(|_| point.start_unix_nano >= self.epoch_unix_nano && point.start_unix_nano > 0);
-        };
-        if point.time_unix_nano <= last.time_unix_nano {
+            // A counter that goes down began anew, though its sender does not say so.
+            return point.since(&last).or(point.whole());
+        }
+        if self.points.len() >= self.bound {
+            self.overflowed += 1;
             return None;
         }
-        self.put(sequence, point);
-        // A counter that goes down began anew, though its sender does not say so.
-        if point.value < last.value {
-            return whole;
+        if point.begins_unknown {
+            self.put(sequence, point);
+            return None;
         }
-        Some(Increase { value: point.value - last.value, sum: (point.sum - last.sum).max(0.0) })
+        let unknown = self.points.get(&(series, 0)).copied();
+        if let Some(first) = unknown.filter(|first| first.start_unix_nano == point.start_unix_nano) {
+            point.follows_unknown = true;
+            self.put(sequence, point);
+            return point.since(&first).or(point.whole());
+        }
+        // It may go on from a point of an unknown start that another has replaced since.
+        point.follows_unknown = unknown.is_some_and(|last| point.start_unix_nano < last.start_unix_nano);
+        self.put(sequence, point);
+        // What was counted before anybody looked here belongs to windows that are over.
+        point.whole().filter(|_| !point.follows_unknown && point.start_unix_nano >= self.epoch_unix_nano)
+    }
+
+    /// Moves the sequence of unknown starts on from its last point.
+    fn resume(&mut self, series: i64, last: Point, point: Point) -> Option<Increase> {
+        self.put((series, 0), point);
+        // Others went on from the last one, so this begins a sequence of its own.
+        if last.start_unix_nano > 0 && self.points.contains_key(&(series, last.start_unix_nano)) {
+            return None;
+        }
+        // Without any start a lower value is all that tells a reset. A start of its own tells one, too: nobody knows when.
+        point.since(&last).or_else(|| point.whole().filter(|_| point.start_unix_nano == 0))
+    }
+
+    /// Series whose newest points go on from one whose start is not known, with the start that they give.
+    pub(crate) fn unknown_starts(&self) -> impl Iterator<Item = (i64, i64)> {
+        let begins = |(sequence, point): (&Sequence, &Point)| match point {
+            point if point.follows_unknown => Some(*sequence),
+            point if point.begins_unknown && point.start_unix_nano > 0 => Some((sequence.0, point.start_unix_nano)),
+            _ => None,
+        };
+        self.points.iter().filter_map(begins)
     }
 
     fn put(&mut self, sequence: Sequence, point: Point) {
@@ -263,6 +272,15 @@ impl Counters {
     fn latest_unix_nano(&self) -> i64 {
         (self.now_ms + AHEAD_MS_MAX).saturating_mul(1_000_000)
     }
+}
+
+/// Rows in the order of their times: of points that come in together a later one may stand first.
+fn by_time(rows: usize, time: impl Fn(usize) -> Option<i64>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    if !order.is_sorted_by_key(|row| time(*row)) {
+        order.sort_by_key(|row| time(*row));
+    }
+    order
 }
 
 /// A sequence as the state database names it.

@@ -105,7 +105,7 @@ pub(super) fn numbers(batch: &RecordBatch) -> Points<'_> {
             return None;
         }
         let is_delta = is_sum && temporality(row) == Some("delta");
-        let start_unix_nano = start.filter(|_| kind == FamilyKind::Counter);
+        let start_unix_nano = start.filter(|start| kind == FamilyKind::Counter && *start > 0);
         Some(Point { kind, value: SampleValue::Number(value), is_delta, start_unix_nano })
     };
     points(batch, Box::new(point))
@@ -133,7 +133,8 @@ pub(super) fn histograms(batch: &RecordBatch) -> Points<'_> {
             Some("exponential_histogram") => (FamilyKind::Histogram, exponential(batch, row, sum, count)),
             _ => return None,
         };
-        Some(Point { kind, value, is_delta: temporality(row) == Some("delta"), start_unix_nano: start(row) })
+        let start_unix_nano = start(row).filter(|start| *start > 0);
+        Some(Point { kind, value, is_delta: temporality(row) == Some("delta"), start_unix_nano })
     };
     points(batch, Box::new(point))
 }

@@ -23,8 +23,11 @@ struct Series {
     family: usize,
     value: SampleValue,
     time_unix_nano: i64,
-    /// When its counting began.
+    /// When its counting began, where that is known.
     created_unix_nano: Option<i64>,
+    /// The start that its points give though nothing is known to have begun then: a point said so by a time of its own
+    /// that is the same.
+    unknown_start: Option<i64>,
     /// Of a sum of deltas: what was shown before this, by our clock, was another sum.
     begun_ms: Option<i64>,
     /// When it last came in, by our clock.
@@ -53,6 +56,8 @@ pub(crate) struct LastValues {
     resources: HashSet<Arc<Attributes>>,
     scopes: HashSet<Arc<Scope>>,
     promoted: Vec<Promoted>,
+    /// Starts that are none, of series that are not shown now.
+    unknown_starts: HashMap<i64, i64>,
     /// Points of series beyond the bound, which the scrape does not show.
     pub(crate) overflowed: u64,
     /// Points of cumulative counters of which no increase is known.
@@ -63,6 +68,15 @@ impl LastValues {
     pub(crate) fn new(series_max: usize, tables: &[TableDef]) -> LastValues {
         let promoted = promoted::of(tables);
         LastValues { series_max, promoted, ..LastValues::default() }
+    }
+
+    /// Tells of series whose sender gives a start that is none, as [`super::counters::Counters::unknown_starts`] has them.
+    pub(crate) fn with_unknown_starts(mut self, starts: impl Iterator<Item = (i64, i64)>) -> LastValues {
+        for (id, start) in starts {
+            let newest = self.unknown_starts.entry(id).or_insert(start);
+            *newest = start.max(*newest);
+        }
+        self
     }
 
     /// Takes rows of `metrics`.
@@ -83,7 +97,9 @@ impl LastValues {
             if points.is_stale(row) {
                 // The sender says that there is nothing any more: it is not shown from now on.
                 if self.series.get(&id).is_some_and(|known| known.time_unix_nano <= time_unix_nano) {
-                    self.series.remove(&id);
+                    let ended = self.series.remove(&id);
+                    let unknown_start = ended.and_then(|ended| ended.unknown_start);
+                    self.unknown_starts.extend(unknown_start.map(|start| (id, start)));
                 }
             } else if let Some(point) = (points.point)(row) {
                 self.put(batch, row, (id, time_unix_nano, now_ms), point, points.exemplars(row));
@@ -110,14 +126,21 @@ impl LastValues {
         }
         let family = self.family(batch, row, point.kind);
         let of = Arc::new(self.identity(batch, row));
-        // What is added up here has been counted since the first of it.
-        let since_first = point.is_delta.then_some(time_unix_nano);
-        let created_unix_nano = point.start_unix_nano.or(since_first);
+        let unknown_start = self.unknown_starts.remove(&id);
         // Scrapes before this have not shown it: a Prometheus that knew it from an earlier process has ended it there.
         let begun_ms = point.is_delta.then(crate::engine::now_ms);
-        let (value, seen_ms, none) = (point.value, now_ms, Arc::default());
-        let mut series =
-            Series { of, family, value, time_unix_nano, created_unix_nano, begun_ms, seen_ms, exemplars: none };
+        let mut series = Series {
+            of,
+            family,
+            value: point.value,
+            time_unix_nano,
+            created_unix_nano: None,
+            unknown_start,
+            begun_ms,
+            seen_ms: now_ms,
+            exemplars: Arc::default(),
+        };
+        series.create(point.start_unix_nano, point.is_delta, time_unix_nano);
         series.take_exemplars(exemplars);
         self.series.insert(id, series);
     }
@@ -156,7 +179,12 @@ impl LastValues {
 
     /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
     pub(crate) fn expire(&mut self, before_ms: i64) {
-        self.series.retain(|_, series| series.seen_ms >= before_ms);
+        for (id, series) in self.series.extract_if(|_, series| series.seen_ms < before_ms) {
+            // It may come back, and its start is none then either.
+            if let Some(start) = series.unknown_start.filter(|_| self.unknown_starts.len() < self.series_max) {
+                self.unknown_starts.insert(id, start);
+            }
+        }
         self.resources.retain(|resource| Arc::strong_count(resource) > 1);
         self.scopes.retain(|scope| Arc::strong_count(scope) > 1);
         self.forget_families();
@@ -210,15 +238,31 @@ impl Series {
         if point.is_delta {
             if !points::add(&mut self.value, point.value) {
                 // It could not be added, and so all begins with it.
-                self.created_unix_nano = point.start_unix_nano.or(Some(time_unix_nano));
+                self.create(point.start_unix_nano, true, time_unix_nano);
                 self.begun_ms = Some(crate::engine::now_ms());
             }
         } else if time_unix_nano >= self.time_unix_nano {
             self.value = point.value;
-            self.created_unix_nano = point.start_unix_nano;
+            self.create(point.start_unix_nano, false, time_unix_nano);
+        } else if point.start_unix_nano >= Some(time_unix_nano) && point.start_unix_nano == self.created_unix_nano {
+            // The first point came in late: nobody knows when counting began.
+            self.unknown_start = self.created_unix_nano.take();
         }
         self.time_unix_nano = self.time_unix_nano.max(time_unix_nano);
         self.seen_ms = now_ms;
+    }
+
+    /// When its counting began: what is added up here, with its first delta; a running total, when its sender says. A
+    /// start that is the time of its own point says that it is not known, and those that follow repeat it.
+    fn create(&mut self, start: Option<i64>, is_delta: bool, time_unix_nano: i64) {
+        if !is_delta && start >= Some(time_unix_nano) {
+            self.unknown_start = start;
+        }
+        self.created_unix_nano = match start {
+            start if is_delta => start.or(Some(time_unix_nano)),
+            start if start == self.unknown_start => None,
+            start => start,
+        };
     }
 
     /// Exemplars stay until newer ones come: not every point has some.

@@ -5,6 +5,7 @@
 
 mod series;
 mod total;
+mod unknown_starts;
 
 use super::identity::{self, Digest};
 use super::left_out::LeftOut;
@@ -21,6 +22,7 @@ use series::{Arrived, Became, Series};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 use total::Counts;
+use unknown_starts::UnknownStarts;
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
@@ -61,6 +63,8 @@ pub(in crate::sinks) struct ToCumulative {
     bytes: usize,
     bytes_max: usize,
     left_out: LeftOut,
+    /// Summaries are added to nothing; of them this is all that is kept.
+    summaries: UnknownStarts,
     learning: bool,
     /// What began before this may have been told before all that was shown, or forgotten since.
     told_before: u64,
@@ -89,6 +93,7 @@ impl ToCumulative {
             bytes: 0,
             bytes_max,
             left_out: LeftOut::default(),
+            summaries: UnknownStarts::default(),
             learning: false,
             told_before: 0,
             latest: u64::MAX,
@@ -108,7 +113,10 @@ impl ToCumulative {
                 let digest = identity::of_scope(digest, scope);
                 for metric in &mut of_scope.metrics {
                     let Some(mut data) = metric.data.take() else { continue };
-                    if let Some((kind, word)) = kind_of(&data) {
+                    if let Data::Summary(summary) = &mut data {
+                        let digest = identity::of_metric(digest, metric, "summary");
+                        is_changed |= self.summaries.hide(digest, &mut summary.data_points);
+                    } else if let Some((kind, word)) = kind_of(&data) {
                         let digest = identity::of_metric(digest, metric, word);
                         let origin = Origin { resource, scope, metric, kind };
                         is_changed |= self.metric(&OfMetric { origin, word, digest }, &mut data);
@@ -162,7 +170,7 @@ impl ToCumulative {
         let may_go_down = of.origin.kind == FamilyKind::UpDown;
         let mut series = self.take_out(key).unwrap_or_else(|| Series::new(may_go_down, sender, is_delta));
         let (latest, told_before) = (self.latest, self.told_before);
-        let became = series.take(Arrived { sender, is_delta, point, latest, told_before });
+        let became = series.take(&mut Arrived { sender, is_delta, point, latest, told_before });
         if self.learning {
             series.begin_anew();
         }

@@ -1,7 +1,9 @@
 use super::*;
 
+mod unknown_start;
+
 fn point(start: i64, time: i64, value: f64) -> Point {
-    Point { start_unix_nano: start, time_unix_nano: time, value, sum: value * 2.0 }
+    Point::new((start, time), i64::MAX, value, value * 2.0)
 }
 
 fn increases(counters: &mut Counters, points: &[Point]) -> Vec<Option<f64>> {

@@ -57,6 +57,47 @@ fn of_cumulative_points_the_latest_is_shown_and_of_one_time_the_last() {
     assert_eq!((sample.value, sample.created_ms), (number(1.0), Some(11_000)));
 }
 
+/// Each kind that counts: its table, and what tells its points from others.
+fn kinds() -> [(&'static str, Value); 4] {
+    let exponential = json!({"kind": "exponential_histogram", "count": 7, "sum": 4.0, "scale": 2, "zero_count": 7});
+    [
+        ("metrics", json!({"value": 1_000_000.0})),
+        ("histograms", json!({"kind": "histogram", "count": 7, "sum": 4.0, "bounds": [1.0], "bucket_counts": [7, 0]})),
+        ("histograms", exponential),
+        ("histograms", json!({"kind": "summary", "temporality": null, "count": 7, "sum": 4.0})),
+    ]
+}
+
+/// A start that is the time of its own point says that it is not known: nothing was created then, nor zero.
+#[test]
+fn what_has_an_unknown_start_was_created_at_no_known_time() {
+    for (table, kind) in kinds() {
+        let take = |values: &mut LastValues, (start, at): (i64, i64)| {
+            let mut point = row(at, kind.clone());
+            point["start_time_unix_nano"] = (start * SECOND).into();
+            let batch = batch(table, &[point]);
+            if table == "metrics" {
+                values.metrics(&batch)
+            } else {
+                values.histograms(&batch)
+            }
+            only(values).created_ms
+        };
+        let mut values = values();
+        let points = [(10, 10), (10, 11), (12, 12), (13, 13), (13, 14), (15, 16), (0, 17), (18, 20), (18, 18)];
+        let created: Vec<_> = points.into_iter().map(|point| take(&mut values, point)).collect();
+        let late = [Some(18_000), None];
+        assert_eq!(created[..7], [None, None, None, None, None, Some(15_000), None], "{kind}");
+        assert_eq!(created[7..], late, "{kind}: of two that change places the first came in late");
+        // It is forgotten, and comes back.
+        values.expire(i64::MAX);
+        assert_eq!(take(&mut values, (18, 30)), None, "{kind}");
+        let mut restarted = self::values().with_unknown_starts([(1, 18), (1, 18 * SECOND), (1, 2)].into_iter());
+        assert_eq!(take(&mut restarted, (18, 40)), None, "{kind}: after a restart");
+        assert_eq!(take(&mut restarted, (41, 50)), Some(41_000), "{kind}");
+    }
+}
+
 #[test]
 fn deltas_of_many_senders_are_added_up_whatever_their_order() {
     let mut values = values();

@@ -22,6 +22,8 @@ const SENDERS_MAX: usize = 10_000;
 #[derive(Debug)]
 struct Sender {
     start: u64,
+    /// Nothing is known to have begun at its start: a point said so by a time of its own that is the same.
+    begins_unknown: bool,
     last: u64,
     /// Of one whose points are running totals.
     total: Option<Total>,
@@ -97,7 +99,19 @@ impl Series {
         }
     }
 
-    pub(super) fn take(&mut self, arrived: Arrived<'_>) -> Became {
+    pub(super) fn take(&mut self, arrived: &mut Arrived<'_>) -> Became {
+        let (start, time) = arrived.point.times();
+        let begins_unknown = !arrived.is_delta && self.begins_unknown(arrived.sender, start, time);
+        let became = self.take_started(arrived, begins_unknown);
+        if begins_unknown && start < time && became == Became::AsItIs {
+            // Those that follow repeat the start. To the target it would be when the counter was zero.
+            arrived.point.set_start(0);
+            return Became::Changed;
+        }
+        became
+    }
+
+    fn take_started(&mut self, arrived: &mut Arrived<'_>, begins_unknown: bool) -> Became {
         let (start, time) = arrived.point.times();
         if arrived.point.flags() & DataPointFlags::NoRecordedValueMask as u32 != 0 {
             return self.end(arrived, time);
@@ -107,16 +121,18 @@ impl Series {
             Some(own) if own.fault(self.may_go_down).is_none() => own,
             _ => return Became::AsItIs,
         };
-        let Arrived { sender, is_delta, .. } = arrived;
+        let (sender, is_delta) = (arrived.sender, arrived.is_delta);
         let is_late = self.sender(sender).is_some_and(|known| time <= known.last);
         let at = time.min(arrived.latest);
-        let said = |total| Sender { start, last: at, total, has_ended: false };
+        let said = |total| Sender { start, begins_unknown, last: at, total, has_ended: false };
         self.newest = self.newest.max(at);
-        if !is_delta && self.is_alone(sender, start) {
+        if !is_delta && self.is_alone(sender, start, begins_unknown) {
             self.hand_over(sender);
             self.told_upto = self.told_upto.max(Some(at));
             if !is_late {
                 self.put(sender, said(Some(own)));
+            } else if let Some(known) = self.sender_mut(sender).filter(|known| known.start == start) {
+                known.begins_unknown |= begins_unknown;
             }
             return Became::AsItIs;
         }
@@ -125,8 +141,15 @@ impl Series {
         }
         let told_before = self.told_before.max(arrived.told_before);
         // OTLP's ways to say that a start is not known.
-        let start = if start == time { 0 } else { start };
-        let more = if is_delta { own.clone() } else { self.more(sender, start, &own, told_before) };
+        let said_start = if start >= time { 0 } else { start };
+        let begun_anew = || {
+            // When is not known: its value may have been counted long ago.
+            let is_baseline = start > 0 && said_start == 0 && !self.may_go_down;
+            if is_baseline { own.nothing() } else { own.clone() }
+        };
+        let more = if is_delta { Some(own.clone()) } else { self.more(sender, said_start, &own, told_before) };
+        let more = more.unwrap_or_else(begun_anew);
+        let start = if begins_unknown { 0 } else { said_start };
         self.share();
         self.put(sender, said((!is_delta).then_some(own)));
         let told_at = self.told_at(at);
@@ -161,14 +184,14 @@ impl Series {
         self.held = Held::One(sender);
     }
 
-    /// What a running total adds to what its sender said before.
-    fn more(&self, sender: Digest, start: u64, own: &Total, told_before: u64) -> Total {
+    /// What a running total adds to what its sender said before; `None` where it began anew.
+    fn more(&self, sender: Digest, start: u64, own: &Total, told_before: u64) -> Option<Total> {
         let known = self.sender(sender).and_then(|known| Some((known.start, known.total.as_ref()?)));
         match known {
-            Some((_, before)) if self.may_go_down => own.change(before).unwrap_or_else(|| own.clone()),
-            Some((began, before)) if start == began || start == 0 => own.since(before).unwrap_or_else(|| own.clone()),
-            None if (start == 0 || start < told_before) && !self.may_go_down => own.nothing(),
-            _ => own.clone(),
+            Some((_, before)) if self.may_go_down => own.change(before),
+            Some((began, before)) if start == began || start == 0 => own.since(before),
+            None if (start == 0 || start < told_before) && !self.may_go_down => Some(own.nothing()),
+            _ => None,
         }
     }
 
@@ -176,7 +199,7 @@ impl Series {
     fn share(&mut self) {
         let Held::One(holder) = self.held else { return };
         let known = self.sender(holder);
-        let start = known.map_or(0, |known| known.start);
+        let start = known.filter(|known| !known.begins_unknown).map_or(0, |known| known.start);
         self.held = Held::Sum { start, total: known.and_then(|known| known.total.clone()) };
     }
 
@@ -210,7 +233,7 @@ impl Series {
     }
 
     /// A sender says that it counts no more. The series has ended where it was the last one.
-    fn end(&mut self, arrived: Arrived<'_>, time: u64) -> Became {
+    fn end(&mut self, arrived: &mut Arrived<'_>, time: u64) -> Became {
         let is_silent = |other: &Sender| other.has_ended || other.last.saturating_add(SILENT_MAX) < time;
         let is_last = self.senders.iter().all(|(of, other)| *of == arrived.sender || is_silent(other));
         if arrived.is_delta || self.may_go_down {

@@ -24,6 +24,7 @@ pub(super) trait Counts: Point {
     /// When its counting began, and its time.
     fn times(&self) -> (u64, u64);
     fn set_time(&mut self, time_unix_nano: u64);
+    fn set_start(&mut self, start_unix_nano: u64);
     /// `None` where it has no value.
     fn total(&self) -> Option<Total>;
     /// Becomes what has been counted since a time.
@@ -175,6 +176,10 @@ macro_rules! times {
 
         fn set_time(&mut self, time_unix_nano: u64) {
             self.time_unix_nano = time_unix_nano;
+        }
+
+        fn set_start(&mut self, start_unix_nano: u64) {
+            self.start_time_unix_nano = start_unix_nano;
         }
     };
 }

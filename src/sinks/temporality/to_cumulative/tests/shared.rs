@@ -225,9 +225,61 @@ fn a_total_whose_start_is_not_known_adds_what_is_new() {
         // A third, of which nobody knows since when it counts.
         ("a@3", 210, 210, 7_000_000),
         ("a@3", 210, 220, 7_000_002),
+        // Its counting began anew, nobody knows when.
+        ("a@3", 230, 230, 500),
+        ("a@3", 230, 240, 501),
     ];
-    let expected = [(10, 100, 1000), (10, 105, 1005), (10, 200, 1008), (10, 210, 1008), (10, 220, 1010)];
+    let expected = [
+        (10, 100, 1000),
+        (10, 105, 1005),
+        (10, 200, 1008),
+        (10, 210, 1008),
+        (10, 220, 1010),
+        (10, 230, 1010),
+        (10, 240, 1011),
+    ];
     assert_eq!(told(&mut stage(), totals, &points), expected);
+}
+
+/// A start that is the time of its own point is none, and those that follow repeat it: the target is told of no time at which
+/// the counter would have been zero.
+#[test]
+fn a_start_that_is_not_known_is_told_to_nobody() {
+    let points = [
+        ("a@1", 100, 100, 1_000_000),
+        ("a@1", 100, 110, 1_000_010),
+        // A reset whose time is known, and one whose is not.
+        ("a@1", 115, 120, 5),
+        ("a@1", 130, 130, 7),
+        ("a@1", 130, 140, 8),
+        // It moves with each point.
+        ("a@1", 150, 150, 9),
+        ("a@1", 160, 160, 10),
+    ];
+    // Where start and time are one, the mapping leaves it out.
+    let expected = [(100, 100), (0, 110), (115, 120), (130, 130), (0, 140), (150, 150), (160, 160)];
+    let mut state = stage();
+    let told = told(&mut state, totals, &points);
+    assert_eq!(told.iter().map(|point| (point.0, point.1)).collect::<Vec<_>>(), expected);
+    assert_eq!(told.iter().map(|point| point.2).collect::<Vec<_>>(), points.map(|point| point.3));
+    // A second sender comes in: what both count is a sum since a time that is not known.
+    let mut state = stage();
+    let points = [("a@1", 100, 100, 70), ("a@1", 100, 110, 72), ("a@2", 105, 115, 4), ("a@1", 100, 120, 73)];
+    assert_eq!(self::told(&mut state, totals, &points), [(100, 100, 70), (0, 110, 72), (0, 115, 76), (0, 120, 77)]);
+}
+
+#[test]
+fn a_restart_knows_which_starts_are_none() {
+    let mut state = stage();
+    state.learn(request("a@1", totals(vec![number(100, 100, 1_000_000)]))).unwrap();
+    assert_eq!(told(&mut state, totals, &[("a@1", 100, 110, 1_000_010)]), [(0, 110, 1_000_010)]);
+}
+
+/// Nobody can say that it is the successor of another: it adds what is new.
+#[test]
+fn a_sender_whose_start_is_not_known_takes_nobodys_place() {
+    let points = [("a@1", 10, 100, 50), ("a@2", 200, 200, 7_000_000), ("a@2", 200, 210, 7_000_001)];
+    assert_eq!(told(&mut stage(), totals, &points), [(10, 100, 50), (10, 200, 50), (10, 210, 51)]);
 }
 
 /// What the target was told before its exporter read here is not told once more when a second sender comes in.
