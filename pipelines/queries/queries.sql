@@ -12,6 +12,13 @@ examples:
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CLIENT, duration_ms: 5, error: true}
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: "SELECT * FROM t WHERE id = ?", calls: 2, errors: 1, duration_sum_ms: 8, duration_max_ms: 5, rows_returned: 3}
+- name: a call stands for as many as its sampler says
+  given:
+    spans:
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, sampled_weight: 4, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 2", duration_ms: 5, error: true, sampled_weight: 2, trace_id: t2}
+  expect:
+    - {db_fingerprint: "SELECT ?", calls: 2, calls_estimated: 6, errors: 1, errors_estimated: 2, duration_sum_ms: 8, duration_sum_estimated_ms: 22}
 - name: what stands in where there is no text, and a text without its system
   given:
     spans:
@@ -33,6 +40,7 @@ stand in; where the text of a document store says nothing of these, they stand b
 WITH said AS (
   SELECT
     *,
+    coalesce(sampled_weight, 1.0) AS weight,
     db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) AS db_fingerprint
   FROM new_spans
   WHERE coalesce(db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NOT NULL
@@ -44,10 +52,13 @@ SELECT
   db_namespace,
   db_fingerprint,
   count(*) AS calls,
+  sum(weight) AS calls_estimated,
   sum(CASE WHEN error THEN 1 ELSE 0 END) AS errors,
+  sum(CASE WHEN error THEN weight ELSE 0.0 END) AS errors_estimated,
   sum(duration_ms) AS duration_sum_ms,
+  sum(duration_ms * weight) AS duration_sum_estimated_ms,
   max(duration_ms) AS duration_max_ms,
-  sketch(duration_ms) AS duration_sketch,
+  sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   sum(db_response_returned_rows) AS rows_returned,
   exemplars(trace_id, duration_ms) AS exemplars
 FROM said

@@ -9,16 +9,18 @@ example:
   expect:
     - {db_fingerprint: SELECT ?, service_name: shop, calls: 4, errors: 1, total_ms: 40, avg_ms: 10, p95_ms: 20, max_ms: 20}
 ---
-The fifty statements that took most time in all that is kept, with calls, durations, rows and traces that show them. */
+The fifty statements that took most time in all that is kept, with calls, durations, rows and traces that show them. Where an
+upstream sampled, times are those of all calls; `calls`, `errors` and `rows_returned` were seen. */
 SELECT
   db_fingerprint,
   db_system_name,
   db_namespace,
   service_name,
   sum(calls) AS calls,
+  sum(calls_estimated) AS calls_estimated,
   sum(errors) AS errors,
-  sum(duration_sum_ms) AS total_ms,
-  sum(duration_sum_ms) / sum(calls) AS avg_ms,
+  sum(duration_sum_estimated_ms) AS total_ms,
+  sum(duration_sum_estimated_ms) / sum(calls_estimated) AS avg_ms,
   quantile(duration_sketch, 0.95) AS p95_ms,
   max(duration_max_ms) AS max_ms,
   sum(rows_returned) AS rows_returned,

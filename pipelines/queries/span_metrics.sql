@@ -3,7 +3,16 @@ title: Span metrics, as the Collector's connector counts them
 kind: rollup
 table: span_metrics
 reads: [spans]
-example:
+examples:
+- name: a span counts as often as its sampler says, as a whole number
+  given:
+    spans:
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2, sampled_weight: 4, trace_id: t1, span_id: s1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 3, sampled_weight: 1, trace_id: t1, span_id: s2}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 20000, sampled_weight: 256, trace_id: t1, span_id: s3}
+  expect:
+    - {service_name: shop, span_name: GET /a, calls: 3, calls_estimated: 261, duration_sum_ms: 5120011, duration_buckets: [4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 256]}
+- name: each instance, and none of our own
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2}
@@ -18,7 +27,8 @@ example:
 ---
 Every span of every kind, for all time: the counters and the histogram that dashboards for the Collector's span-metrics
 connector read. Each instance of a service counts for itself, as it does there: job and instance are those of its
-resource. The bounds are the connector's defaults, in milliseconds. Spanwise's own spans are not counted. */
+resource. Where an upstream sampled, a span counts as often as its tracestate says (`calls_estimated`, `duration_*`), a
+fraction of a weight for as many spans of it; `calls` is what was seen. The bounds are the connector's defaults, in milliseconds. Spanwise's own spans are not counted. */
 SELECT
   arrow_cast(0, 'Timestamp(Microsecond, Some("UTC"))') AS window_start,
   service_name,
@@ -28,9 +38,10 @@ SELECT
   kind AS span_kind,
   status_code,
   count(*) AS calls,
-  sum(duration_ms) AS duration_sum_ms,
-  buckets(duration_ms, '2,4,6,8,10,50,100,200,400,800,1000,1400,2000,5000,10000,15000') AS duration_buckets,
+  sum(CAST(n AS DOUBLE)) AS calls_estimated,
+  sum(duration_ms * n) AS duration_sum_ms,
+  buckets(duration_ms, '2,4,6,8,10,50,100,200,400,800,1000,1400,2000,5000,10000,15000', n) AS duration_buckets,
   max(start_time) AS last_time
-FROM new_spans
+FROM (SELECT *, sampled_count(sampled_weight, trace_id, span_id) AS n FROM new_spans)
 WHERE scope_name IS DISTINCT FROM 'spanwise'
 GROUP BY 2, 3, 4, 5, 6, 7

@@ -72,6 +72,7 @@ fn implied(name: &str, kind: ColumnType, unit: Option<&str>, doc: &str) -> Colum
         low_cardinality: false,
         from: Vec::new(),
         merge: Some(Merge::Key),
+        filled_from: None,
         doc: doc.to_owned(),
     }
 }

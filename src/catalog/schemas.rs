@@ -178,11 +178,36 @@ pub(super) fn columns(map: &MapReader<'_>, kind: TableKind) -> Vec<(ColumnDef, u
         }
         columns.push((column, line));
     }
+    for (column, line) in &columns {
+        if let Some(message) = fill_fault(column, &columns) {
+            map.gather().fault(*line, map.path("columns"), message);
+        }
+    }
     let needs_time = columns.iter().any(|(column, _)| column.merge == Some(Merge::Last));
     if needs_time && !columns.iter().any(|(column, _)| column.name == "last_time") {
         map.fault("columns", "`merge: last` needs a column `last_time`, found none");
     }
     columns
+}
+
+/// Why a column cannot be filled from the one that it names.
+fn fill_fault(column: &ColumnDef, columns: &[(ColumnDef, usize)]) -> Option<String> {
+    let from = column.filled_from.as_ref()?;
+    let is_number = |kind| matches!(kind, ColumnType::Int64 | ColumnType::Float64);
+    match columns.iter().map(|(known, _)| known).find(|known| known.name == *from) {
+        Some(known) if known.name != column.name && is_number(known.kind) && is_number(column.kind) => None,
+        Some(known) => {
+            let (kind, found) = (column.kind.word(), known.kind.word());
+            Some(format!(
+                "{}: filled_from: expected another column of numbers for {kind}, found {from:?}, {found}",
+                column.name
+            ))
+        }
+        None => {
+            let hint = hint(from, columns.iter().map(|(known, _)| known.name.as_str()));
+            Some(format!("{}: filled_from: expected a column of this table, found {from:?}{hint}", column.name))
+        }
+    }
 }
 
 /// Seconds under `resolutions`, finest first; 0 for `total`.
@@ -251,6 +276,10 @@ fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
         (TableKind::Signal | TableKind::State, Some(_)) => map.fault("merge", "only a column of a rollup merges"),
         _ => {}
     }
+    let filled_from = map.str("filled_from");
+    if filled_from.is_some() && kind != TableKind::Rollup {
+        map.fault("filled_from", "only a column of a rollup is filled from another");
+    }
     let column = ColumnDef {
         name,
         kind: column_type,
@@ -258,6 +287,7 @@ fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
         low_cardinality: map.bool("low_cardinality").unwrap_or(false),
         from,
         merge,
+        filled_from,
         doc: map.need_str("doc"),
     };
     map.finish();

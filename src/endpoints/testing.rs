@@ -127,6 +127,7 @@ impl QueryService for Example {
             low_cardinality: false,
             from: Vec::new(),
             merge: None,
+            filled_from: None,
             doc: "How long it took.".to_owned(),
         };
         vec![TableDef {

@@ -79,8 +79,9 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
         resources.insert(resource.clone());
         Some(resource)
     };
-    let calls = batch.column_by_name("calls").and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let sums = batch.column_by_name("duration_sum_ms").and_then(|column| column.as_primitive_opt::<Float64Type>());
+    let float = |name: &str| batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Float64Type>());
+    // Where an upstream sampled, these stand for more spans than were seen, as they do in the connector.
+    let (calls, sums) = (float("calls_estimated"), float("duration_sum_ms"));
     let buckets = batch.column_by_name("duration_buckets").and_then(|column| column.as_list_opt::<i32>());
     let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return };
     let bounds: Arc<[f64]> = SPAN_METRICS_BOUNDS_MS.into();
@@ -93,11 +94,11 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
             ("span.kind", format!("SPAN_KIND_{}", kind.value(row))),
             ("status.code", format!("STATUS_CODE_{}", status.value(row))),
         ]);
-        let count = calls.value(row).cast_unsigned();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and it saturates")]
+        let count = calls.value(row) as u64;
         let of = Arc::new(Identity::new(attributes, resource_of(row), Arc::default()));
         let sample = |value| Sample::plain(of.clone(), value);
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        counters.push(sample(SampleValue::Number(count as f64)));
+        counters.push(sample(SampleValue::Number(calls.value(row))));
         if buckets.is_valid(row) {
             let counts = buckets.value(row);
             let counts =
@@ -221,7 +222,7 @@ mod tests {
         let row = |name: &str, namespace: Option<&str>, instance: Option<&str>, status: &str| {
             let row = json!({
                 "service_name": name, "service_namespace": namespace, "service_instance_id": instance, "span_name": "a",
-                "span_kind": "SERVER", "status_code": status, "calls": 2, "duration_sum_ms": 3.0,
+                "span_kind": "SERVER", "status_code": status, "calls": 1, "calls_estimated": 2.0, "duration_sum_ms": 3.0,
                 "duration_buckets": vec![0; 17],
             });
             row.as_object().unwrap().clone()
@@ -239,6 +240,12 @@ mod tests {
         let resources: Vec<_> =
             scrape.families[0].samples.iter().map(|sample| sample.of.resource().map(|held| (**held).clone())).collect();
         assert_eq!(resources, [Some(eu.clone()), Some(eu), Some(of(&[("service.name", "shop")])), None]);
+        let SampleValue::Histogram { count, .. } = scrape.families[1].samples[0].value else { panic!("a histogram") };
+        assert_eq!(
+            (&scrape.families[0].samples[0].value, count),
+            (&SampleValue::Number(2.0), 2),
+            "what they stand for"
+        );
         let shared = |at: usize| scrape.families[0].samples[at].of.resource().unwrap();
         assert!(Arc::ptr_eq(shared(0), shared(1)));
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 mod bounds;
+mod earlier;
 mod own_rollup;
 mod rules;
 

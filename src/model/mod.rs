@@ -18,4 +18,5 @@ pub mod shown;
 pub mod signal;
 pub mod sketch;
 pub mod table;
+pub mod tracestate;
 pub mod units;

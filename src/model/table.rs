@@ -130,6 +130,8 @@ pub struct ColumnDef {
     pub from: Vec<Source>,
     /// In a rollup: how partial rows merge.
     pub merge: Option<Merge>,
+    /// In a rollup: the column whose values it has in rows that were kept before there was this one.
+    pub filled_from: Option<String>,
     /// For people.
     pub doc: String,
 }

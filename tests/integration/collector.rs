@@ -1,16 +1,12 @@
 //! A real Collector before Spanwise, behind it, and beside it.
 
-use crate::corpus::{Generator, Shape};
 use crate::support::client::get;
 use crate::support::config::Setup;
 use crate::support::metrics::{Line, lines};
-use crate::support::otlp::{send, span, text, traces};
 use crate::support::peers::Collector;
 use crate::support::process::{Process, run, tail};
 use crate::support::server::{SPANWISE, Server};
-use crate::support::{free_port, heavy, now_unix_nano, peer, until};
-use opentelemetry_proto::tonic::trace::v1::Status;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::support::{free_port, heavy, peer, until};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -135,96 +131,6 @@ async fn an_existing_collector_configuration_runs_as_it_is() {
     let of_shop: Vec<Line> = lines(&scraped).into_iter().filter(|line| line.name.starts_with("shop_")).collect();
     assert!(!of_shop.is_empty() && of_shop.iter().all(|line| line.label("team") == "web"), "{scraped}");
     println!("a Collector's file, unchanged: sent 100 spans, 60 points, 70 records; the backend has {wanted:?}");
-}
-
-/// The connector's series and Spanwise's, of the same spans.
-#[tokio::test(flavor = "multi_thread")]
-async fn span_metrics_are_those_of_the_connector() {
-    let _turn = heavy().await;
-    let scrape = free_port();
-    let collector = Collector::start(|place| {
-        format!(
-            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}}}\n\
-             connectors: {{span_metrics: {{metrics_flush_interval: 500ms}}}}\nexporters: {{prometheus: {{endpoint: '127.0.0.1:{scrape}'}}}}\n\
-             extensions: {{health_check: {{endpoint: '127.0.0.1:{}'}}}}\nservice:\n  extensions: [health_check]\n  \
-             telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    traces: {{receivers: [otlp], exporters: [span_metrics]}}\n    \
-             metrics: {{receivers: [span_metrics], exporters: [prometheus]}}\n",
-            place.http, place.health
-        )
-    })
-    .await;
-    let server = Server::start(Setup::default()).await;
-    let shape =
-        Shape { seed: 5, spans_a_request: 500, end_unix_nano: now_unix_nano(), spans_a_second: 1000, requests: 4 };
-    let mut generator = Generator::new(shape);
-    for request in generator.by_ref() {
-        send(&server.http_url("/v1/traces"), &request).await;
-        send(&format!("http://127.0.0.1:{}/v1/traces", collector.http), &request).await;
-    }
-    // On the bounds, between them and beyond all of them; of every kind and status.
-    let edges = (0..480).map(|number: u64| {
-        let milliseconds = [2.0, 2.0001, 3.5, 50.0, 99.9, 1400.0, 15_000.0, 20_000.0][(number % 8) as usize];
-        let mut span = span(number, "edge", [1, 2, 3, 4, 5][(number % 5) as usize], milliseconds);
-        span.status = Some(Status { code: [0, 1, 2][(number % 3) as usize], ..Status::default() });
-        span
-    });
-    let mut edges = traces("edges", edges.collect());
-    // With all that job and instance are made of.
-    let resource = edges.resource_spans[0].resource.get_or_insert_default();
-    resource.attributes.extend([text("service.namespace", "shop"), text("service.instance.id", "edges-1")]);
-    send(&server.http_url("/v1/traces"), &edges).await;
-    send(&format!("http://127.0.0.1:{}/v1/traces", collector.http), &edges).await;
-    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-    let spans = (generator.truth().spans + 480) as f64;
-    let theirs = settled(&format!("http://127.0.0.1:{scrape}/metrics"), spans).await;
-    let ours = settled(&server.scrape_url(), spans).await;
-
-    let names = |series: &Series| series.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(names(&ours), names(&theirs), "the same names");
-    let labels =
-        |series: &Series| series.keys().flat_map(|(_, labels)| labels.keys().cloned()).collect::<BTreeSet<String>>();
-    assert_eq!(labels(&ours), labels(&theirs), "the same labels");
-    let mut differing = Vec::new();
-    for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
-        let (one, other) = (ours.get(key), theirs.get(key));
-        let same = match (one, other) {
-            // Sums are added in another order.
-            (Some(one), Some(other)) if key.0.ends_with("_sum") => (one - other).abs() <= other.abs() * 1e-9,
-            (one, other) => one == other,
-        };
-        if !same {
-            differing.push(format!("{key:?}: {one:?}, the connector has {other:?}"));
-        }
-    }
-    assert!(
-        differing.is_empty(),
-        "{} of {} series differ:\n{}",
-        differing.len(),
-        theirs.len(),
-        tail(&differing.join("\n"), 20)
-    );
-    println!("span metrics: {spans} spans sent to both; {} series, names, labels and buckets equal", theirs.len());
-}
-
-/// Lines of the scrape by name and labels.
-type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
-
-/// The connector's families once all spans are counted, without the labels that say which process counted: the
-/// connector names itself as the scope, and each Collector its own id. There is no scope here, since no
-/// instrumentation made these metrics.
-async fn settled(url: &str, spans: f64) -> Series {
-    let text = until("all spans to be counted", Duration::from_secs(30), || async {
-        let (_, text) = get(url).await?;
-        let found = crate::support::metrics::sum(&lines(&text), "traces_span_metrics_calls_total");
-        if (found - spans).abs() < 0.5 { Ok(text) } else { Err(format!("{found} of {spans}")) }
-    })
-    .await;
-    let own = lines(&text).into_iter().filter(|line| line.name.starts_with("traces_span_metrics_"));
-    own.map(|mut line| {
-        line.labels.retain(|name, _| !name.starts_with("otel_scope_") && name != "collector_instance_id");
-        ((line.name, line.labels), line.value)
-    })
-    .collect()
 }
 
 /// A file as many have it: receiver and backend by their gRPC and HTTP ports.

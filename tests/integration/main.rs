@@ -35,6 +35,8 @@ mod remote_write;
 mod rules;
 mod sdks;
 mod sinks;
+mod span_metrics;
 mod sql;
 mod truth;
+mod unknown_start;
 mod wire;

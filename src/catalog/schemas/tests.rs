@@ -63,6 +63,23 @@ fn merges_must_fit_and_only_rollups_have_them() {
 }
 
 #[test]
+fn a_column_is_filled_from_a_number_of_its_table() {
+    let of = |more: &str| {
+        format!(
+            "table: t\nkind: rollup\ndoc: d\nresolutions: [10s]\ncolumns:\n  - {{name: calls, type: int64, merge: sum, doc: d}}\n  - {{name: service, type: string, merge: key, doc: d}}\n  - {{name: estimated, type: float64, merge: sum, filled_from: {more}, doc: d}}\n"
+        )
+    };
+    let table = parse("schemas/t.yaml", &of("calls")).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(table.columns[2].filled_from.as_deref(), Some("calls"));
+    for (from, expected) in
+        [("call", "did you mean \"calls\"?"), ("service", "found \"service\", string"), ("estimated", "another column")]
+    {
+        let found = faults(&of(from)).join("\n");
+        assert!(found.starts_with("schemas/t.yaml:8: columns") && found.contains(expected), "{found}");
+    }
+}
+
+#[test]
 fn a_user_adds_promoted_columns_and_cannot_break_what_the_decoder_fills() {
     let dir = tempfile::tempdir().expect("dir");
     let write = |text: &str| std::fs::write(dir.path().join("spans.yaml"), text).expect("write");

@@ -36,8 +36,16 @@ pub(super) fn register(
     let Some((_, schema)) = views().find(|(view, _)| view == wanted) else {
         return Err(format!("given: no table {name:?}"));
     };
+    let table = tables.iter().find(|table| views_of(table).iter().any(|(view, _)| view == wanted));
     let mut rows = rows.clone();
     for row in &mut rows {
+        // As the table itself fills what a row does not have.
+        for column in table.map(|table| table.columns.as_slice()).unwrap_or_default() {
+            let from = column.filled_from.as_ref().filter(|_| !row.contains_key(&column.name));
+            if let Some(value) = from.and_then(|from| row.get(from)).cloned() {
+                row.insert(column.name.clone(), value);
+            }
+        }
         for (column, value) in row.iter_mut() {
             let field = schema.field_with_name(column).map_err(|_| format!("given.{name}: no column {column:?}"))?;
             fit(field.data_type(), value);

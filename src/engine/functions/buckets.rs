@@ -1,7 +1,7 @@
 //! `buckets(x, '2,4,…')`: how many values fall between explicit bounds, upper bounds inclusive as OpenTelemetry has them,
-//! one count more than bounds. `buckets_merge(counts)`: counts added up.
+//! one count more than bounds; `buckets(x, '2,4,…', n)`, each value `n` times. `buckets_merge(counts)`: counts added up.
 
-use super::folding::{Fold, aggregate};
+use super::folding::{Fold, aggregate, overloaded, times};
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
@@ -9,9 +9,11 @@ use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 use std::sync::Arc;
 
-/// `buckets(x, bounds)`.
+/// `buckets(x, bounds)` and `buckets(x, bounds, n)`.
 pub(super) fn buckets() -> AggregateUDF {
-    aggregate::<OfValues>("buckets", vec![DataType::Float64, DataType::Utf8], counts_type(), counts_type())
+    let plain = vec![DataType::Float64, DataType::Utf8];
+    let weighed = vec![DataType::Float64, DataType::Utf8, DataType::Int64];
+    overloaded::<OfValues>("buckets", vec![plain, weighed], counts_type(), counts_type())
 }
 
 /// `buckets_merge(counts)`.
@@ -76,8 +78,11 @@ impl Fold for OfValues {
             self.bounds = bounds(text)?;
             self.merged.counts.resize(self.bounds.len() + 1, 0);
         }
-        for value in columns[0].as_primitive::<Float64Type>().iter().flatten() {
-            self.merged.counts[self.bounds.partition_point(|bound| *bound < value)] += 1;
+        let times = times(columns, 2);
+        for (row, value) in columns[0].as_primitive::<Float64Type>().iter().enumerate() {
+            let Some(value) = value else { continue };
+            let count = &mut self.merged.counts[self.bounds.partition_point(|bound| *bound < value)];
+            *count = count.saturating_add_unsigned(times(row));
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! What the aggregates have in common: a value that rows are folded into, and one state column that is merged.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::Result;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, Volatility, create_udaf};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, Signature, SimpleAggregateUDF, TypeSignature, Volatility};
 use datafusion::scalar::ScalarValue;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -29,10 +29,27 @@ pub(super) fn aggregate<F: Fold>(
     answer: DataType,
     state: DataType,
 ) -> AggregateUDF {
+    overloaded::<F>(name, vec![arguments], answer, state)
+}
+
+/// An aggregate function over a fold, by each list of arguments that it takes.
+pub(super) fn overloaded<F: Fold>(
+    name: &str,
+    arguments: Vec<Vec<DataType>>,
+    answer: DataType,
+    state: DataType,
+) -> AggregateUDF {
     let accumulator = Arc::new(|_: datafusion::logical_expr::function::AccumulatorArgs| {
         Ok(Box::new(Folding(F::default())) as Box<dyn Accumulator>)
     });
-    create_udaf(name, arguments, Arc::new(answer), Volatility::Immutable, accumulator, Arc::new(vec![state]))
+    let signature = match <[Vec<DataType>; 1]>::try_from(arguments) {
+        Ok([only]) => Signature::exact(only, Volatility::Immutable),
+        Err(several) => {
+            Signature::one_of(several.into_iter().map(TypeSignature::Exact).collect(), Volatility::Immutable)
+        }
+    };
+    let state = vec![Arc::new(Field::new("0", state, true))];
+    AggregateUDF::from(SimpleAggregateUDF::new_with_signature(name, signature, answer, accumulator, state))
 }
 
 #[derive(Debug)]
@@ -57,6 +74,15 @@ impl<F: Fold> Accumulator for Folding<F> {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         states.first().map_or(Ok(()), |states| self.0.merge(states))
+    }
+}
+
+/// How often each row counts: by the column at `place` of the arguments, which may be left out, as may its values.
+pub(super) fn times(columns: &[ArrayRef], place: usize) -> impl Fn(usize) -> u64 {
+    let column = columns.get(place).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    move |row| match column {
+        Some(column) if column.is_valid(row) => u64::try_from(column.value(row)).unwrap_or_default(),
+        _ => 1,
     }
 }
 

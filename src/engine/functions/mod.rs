@@ -9,6 +9,7 @@ mod folding;
 mod glob;
 mod json;
 mod quantile;
+mod sampled_count;
 mod sketch;
 
 pub use db_fingerprint::fingerprint;
@@ -41,6 +42,7 @@ pub fn register(context: &SessionContext) {
         db_fingerprint::db_fingerprint(),
         db_fingerprint::db_statement(),
         exemplars::exemplar_trace_ids(),
+        sampled_count::sampled_count(),
     ] {
         context.register_udf(scalar);
     }

@@ -1,6 +1,6 @@
-//! `sketch(x)`: an exponential histogram of values. `sketch_merge(sketch)`: many made one.
+//! `sketch(x)`: an exponential histogram of values; `sketch(x, n)`, of each `n` times. `sketch_merge(sketch)`: many made one.
 
-use super::folding::{Fold, aggregate, each_binary};
+use super::folding::{Fold, aggregate, each_binary, overloaded, times};
 use crate::model::sketch::Sketch;
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Float64Type};
@@ -8,9 +8,10 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 
-/// `sketch(x)`.
+/// `sketch(x)` and `sketch(x, n)`.
 pub(super) fn sketch() -> AggregateUDF {
-    aggregate::<OfValues>("sketch", vec![DataType::Float64], DataType::Binary, DataType::Binary)
+    let arguments = vec![vec![DataType::Float64], vec![DataType::Float64, DataType::Int64]];
+    overloaded::<OfValues>("sketch", arguments, DataType::Binary, DataType::Binary)
 }
 
 /// `sketch_merge(sketch)`.
@@ -27,8 +28,12 @@ pub(super) struct Merged(pub(super) Sketch);
 
 impl Fold for OfValues {
     fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let values = columns[0].as_primitive::<Float64Type>();
-        values.iter().flatten().for_each(|value| self.0.0.insert(value));
+        let (values, times) = (columns[0].as_primitive::<Float64Type>(), times(columns, 1));
+        for (row, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                self.0.0.insert_n(value, times(row));
+            }
+        }
         Ok(())
     }
 

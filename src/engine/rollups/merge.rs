@@ -2,9 +2,8 @@
 
 use crate::engine::run::Statement;
 use crate::engine::slot::Slot;
-use crate::model::table::{Merge, TableDef};
+use crate::model::table::{ColumnDef, Merge, TableDef};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
@@ -17,7 +16,7 @@ pub(super) const RESOLUTION: &str = "resolution";
 /// Merges rows of one rollup table.
 pub(crate) struct Merger {
     context: SessionContext,
-    schema: SchemaRef,
+    definition: TableDef,
     source: String,
     columns: String,
     keys: String,
@@ -61,7 +60,7 @@ impl Merger {
         context.register_table(&source, slot.table(table.schema()))?;
         Ok(Merger {
             context: context.clone(),
-            schema: table.schema(),
+            definition: table.clone(),
             source,
             columns: columns.join(", "),
             keys: keys.iter().map(|name| format!(", {name}")).collect(),
@@ -82,7 +81,7 @@ impl Merger {
             None => Vec::new(),
         };
         bench.slot.fill(Vec::new());
-        fit(&merged, &self.schema)
+        fit(&merged, &self.definition)
     }
 
     fn sql(&self, resolution_s: i64) -> String {
@@ -98,16 +97,22 @@ impl Merger {
     }
 }
 
-/// Rows in the columns and types of a schema; columns that are not there are null.
-pub(crate) fn fit(batches: &[RecordBatch], schema: &SchemaRef) -> Result<RecordBatch> {
+/// Rows in the columns and types of a table. A column that is not there is filled from the one that its definition names, or
+/// null: rows may have been kept before there was such a column.
+pub(crate) fn fit(batches: &[RecordBatch], table: &TableDef) -> Result<RecordBatch> {
+    let schema = table.schema();
     let mut fitted = Vec::with_capacity(batches.len());
     for batch in batches {
-        let column = |field: &std::sync::Arc<arrow::datatypes::Field>| match batch.column_by_name(field.name()) {
-            Some(column) => arrow::compute::cast(column, field.data_type()),
-            None => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
+        let found = |column: &ColumnDef| {
+            let filled_from = || batch.column_by_name(column.filled_from.as_deref()?);
+            batch.column_by_name(&column.name).or_else(filled_from)
         };
-        let columns = schema.fields().iter().map(column).collect::<Result<_, _>>()?;
+        let column = |definition: &ColumnDef| match found(definition) {
+            Some(column) => arrow::compute::cast(column, &definition.kind.arrow()),
+            None => Ok(arrow::array::new_null_array(&definition.kind.arrow(), batch.num_rows())),
+        };
+        let columns = table.columns.iter().map(column).collect::<Result<_, _>>()?;
         fitted.push(RecordBatch::try_new(schema.clone(), columns)?);
     }
-    Ok(arrow::compute::concat_batches(schema, &fitted)?)
+    Ok(arrow::compute::concat_batches(&schema, &fitted)?)
 }

@@ -73,14 +73,14 @@ impl RollupTable {
 
     /// Puts back a part that an earlier process kept. Once all are there, [`RollupTable::hide`] counts their series.
     pub(crate) fn restore(&self, part: RollupPart) -> Result<()> {
-        let batch = fit(&[part.batch], &self.definition.schema())?;
+        let batch = fit(&[part.batch], &self.definition)?;
         self.add(part.id, part.resolution_s, batch);
         Ok(())
     }
 
     /// What a flush's rows add to each resolution.
     pub(crate) async fn additions(&self, outputs: &[RecordBatch]) -> Result<Vec<(i64, RecordBatch)>> {
-        let rows = fit(outputs, &self.definition.schema())?;
+        let rows = fit(outputs, &self.definition)?;
         let rows = {
             let mut inner = self.inner();
             let (rows, over) = inner.cap.apply(&self.definition, rows)?;

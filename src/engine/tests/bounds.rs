@@ -6,7 +6,7 @@ use super::*;
 async fn a_cumulative_counter_counts_by_its_increase_over_a_restart() {
     let mut bench = Bench::new().await;
     let now_s = now_ms() / 1000;
-    bench.send("metrics", vec![counter(now_s, now_s + 5, 10.0), counter(now_s + 10, now_s + 5, 15.0)]);
+    bench.send("metrics", vec![counter(now_s + 6, now_s + 5, 10.0), counter(now_s + 10, now_s + 5, 15.0)]);
     bench.engine.flush().await.unwrap();
     bench.restart().await;
     bench.send("metrics", vec![counter(now_s + 20, now_s + 5, 18.0), counter(now_s + 30, now_s + 25, 4.0)]);

@@ -6,6 +6,7 @@ use super::rejects::{Rejects, check_fits, check_id, check_readable, signed};
 use super::rows::{Block, Rows};
 use crate::model::decoded::Decoded;
 use crate::model::table::TableDef;
+use crate::model::tracestate;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -225,7 +226,7 @@ impl<'a> Tables<'a> {
         let answered_5xx = rows.promoted_int(slots.status).is_some_and(|status| (500..600).contains(&status));
         let is_server = span.kind == SpanKind::Server as i32;
         rows.bool(to.error, code == StatusCode::Error || is_server && answered_5xx);
-        rows.float(to.sampled_weight, sampled_weight(&span.trace_state));
+        rows.float(to.sampled_weight, tracestate::weight(&span.trace_state));
         rows.text_or_null(to.trace_state, &span.trace_state);
         rows.time(to.received_time, self.received);
         rows.end_row()
@@ -271,20 +272,4 @@ fn status_word(code: StatusCode) -> &'static str {
         StatusCode::Ok => "OK",
         StatusCode::Error => "ERROR",
     }
-}
-
-/// How many spans this one stands for: the threshold `th` of the tracestate's entry `ot` is what share of 2^56 was
-/// dropped, in up to 14 hex digits of which zeros at the end are left out.
-pub(super) fn sampled_weight(trace_state: &str) -> f64 {
-    const ALL: u64 = 1 << 56;
-    let entries = trace_state.split(',').filter_map(|entry| entry.trim().strip_prefix("ot="));
-    let threshold = entries.flat_map(|entry| entry.split(';')).find_map(|field| field.trim().strip_prefix("th:"));
-    let Some(digits) = threshold else { return 1.0 };
-    if !(1..=14).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return 1.0;
-    }
-    let dropped = u64::from_str_radix(digits, 16).unwrap_or(0) << (4 * (14 - digits.len()));
-    #[expect(clippy::cast_precision_loss, reason = "a weight, not a count")]
-    let weight = ALL as f64 / (ALL - dropped) as f64;
-    weight
 }

@@ -3,6 +3,7 @@
 //!
 //! Which senders those are the target says: what tells them apart may be no part of what it names a series by.
 
+mod sender;
 mod series;
 mod total;
 mod unknown_starts;

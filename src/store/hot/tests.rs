@@ -11,6 +11,7 @@ fn table() -> TableDef {
         low_cardinality: false,
         from: Vec::new(),
         merge: None,
+        filled_from: None,
         doc: String::new(),
     };
     TableDef {

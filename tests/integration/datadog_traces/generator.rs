@@ -228,6 +228,9 @@ impl Generator {
             let last = list.len() - 1;
             list[last].attributes.push(pair(key, Value::DoubleValue(priority)));
         }
+        // All spans of a trace bear the state of its sampler. Of traces that have one id, each would have its own.
+        let state = if id == [0; 16] { String::new() } else { list[0].trace_state.clone() };
+        list.iter_mut().for_each(|span| span.trace_state.clone_from(&state));
         if self.maybe(40, "halves of a trace's id") {
             let half = ["1111111111111111", "2222222222222222"];
             for span in &mut list {

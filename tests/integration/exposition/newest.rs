@@ -121,3 +121,50 @@ async fn what_deltas_added_is_counted_once_over_a_restart() {
         assert!((added - 35.0).abs() < 1e-9, "{via}: {added} of {values:?}");
     }
 }
+
+/// A start that is the time of its own point is none, and points that follow repeat it: Prometheus would write a zero there,
+/// and count all of the past as new.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_zero_is_written_where_the_start_is_not_known() {
+    let (server, url) = scraped("enable_open_metrics: true").await;
+    let begin = now_unix_nano() - 60_000_000_000;
+    // Each kind with a point whose start is not known and one that goes on from it, in one request.
+    let of = |start: u64, time: u64, more: u64| {
+        let count = 1_000_000 + more;
+        let point = |own: Value| {
+            let mut point = json!({"startTimeUnixNano": start.to_string(), "timeUnixNano": time.to_string()});
+            point.as_object_mut().expect("a map").extend(own.as_object().expect("a map").clone());
+            json!({"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [point]})
+        };
+        let counted = |own: Value| {
+            let mut counted = json!({"count": count.to_string(), "sum": 3.5});
+            counted.as_object_mut().expect("a map").extend(own.as_object().expect("a map").clone());
+            let mut of = point(counted);
+            of.as_object_mut().expect("a map").remove("isMonotonic");
+            of
+        };
+        let buckets = json!({"explicitBounds": [1], "bucketCounts": [count.to_string(), "0"]});
+        let mut summary = counted(json!({}));
+        summary.as_object_mut().expect("a map").remove("aggregationTemporality");
+        [
+            json!({"name": "orders", "sum": point(json!({"asInt": count.to_string()}))}),
+            json!({"name": "waits", "histogram": counted(buckets)}),
+            json!({"name": "pauses", "summary": summary}),
+        ]
+    };
+    let second = 1_000_000_000;
+    let metrics: Vec<Value> = [of(begin, begin, 0), of(begin, begin + second, 10)].concat();
+    send(&server, &SHOP, metrics.into()).await;
+    let flags = ["--enable-feature=created-timestamp-zero-ingestion"];
+    let prometheus = Prometheus::newest(port_of(&url), &[PROTOBUF, OPEN_METRICS], &flags).await;
+    for via in ["PrometheusProto", OPEN_METRICS] {
+        for name in ["orders_total", "waits_count", "waits_bucket", "pauses_count"] {
+            let le = if name == "waits_bucket" { ", le=\"1.0\"" } else { "" };
+            let query = format!("{name}{{via=\"{via}\"{le}}}");
+            reaches(&prometheus, &query, 1_000_010.0).await;
+            let values = promql::samples(&prometheus.url(), &format!("{query}[10m]")).await.expect("samples");
+            assert!(values.iter().all(|value| *value >= 1_000_000.0), "{query}: {values:?}");
+            println!("{query}: {values:?}, and no zero");
+        }
+    }
+}

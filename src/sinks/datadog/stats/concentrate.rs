@@ -1,8 +1,9 @@
 //! Spans into windows and groups.
 
 use super::{Bucket, ClientStats, Group, GroupKey, PayloadKey, StatsPayload, grpc};
+use crate::model::tracestate;
 use crate::sinks::datadog::traces::{
-    Span, TraceChunk, TraceSettings, TracerPayload, grpc_status, hide, http_status, tag_of,
+    SAMPLE_RATE, Span, TRACE_STATE, TraceChunk, TraceSettings, TracerPayload, grpc_status, hide, http_status, tag_of,
 };
 use std::collections::BTreeMap;
 
@@ -85,7 +86,7 @@ impl<'a> Concentrator<'a> {
             container_id: payload.container_id.clone(),
             git_commit_sha: tag_of(chunk, root, "_dd.git.commit.sha").to_owned(),
         };
-        let weight = weight(&chunk.spans[root]);
+        let told = told_rate(&chunk.spans[root]);
         let counted: Vec<&Span> = chunk.spans.iter().filter(|span| self.counts(span)).collect();
         if counted.is_empty() {
             return;
@@ -97,7 +98,7 @@ impl<'a> Concentrator<'a> {
             let end = if end - end % WINDOW > self.now { self.now } else { end };
             let groups = windows.entry(end - end % WINDOW).or_default();
             let key = group_key(span, &chunk.origin, self.settings);
-            groups.entry(key).or_default().add(span, weight);
+            groups.entry(key).or_default().add(span, weight(told.or_else(|| sampled_rate(span))));
         }
     }
 
@@ -155,10 +156,21 @@ fn top_level(span: &Span) -> bool {
     ["_top_level", "_dd.top_level"].iter().any(|key| span.metrics.get(*key) == Some(&1.0))
 }
 
-/// How many traces the trace of a root stands for.
-fn weight(root: &Span) -> f64 {
-    let rate = root.metrics.get("_sample_rate").copied();
+/// How many spans one stands for that was kept at a rate.
+fn weight(rate: Option<f64>) -> f64 {
     rate.filter(|rate| *rate > 0.0 && *rate <= 1.0).map_or(1.0, f64::recip)
+}
+
+/// The rate that a tracer gave the root for its whole trace, as an attribute.
+fn told_rate(root: &Span) -> Option<f64> {
+    let rate = root.metrics.get(SAMPLE_RATE).copied()?;
+    (sampled_rate(root) != Some(rate)).then_some(rate)
+}
+
+/// The rate that a span's own trace state tells. The Agent goes by that of the root alone, where a trace has one rate; by
+/// OpenTelemetry each span has its own.
+fn sampled_rate(span: &Span) -> Option<f64> {
+    span.meta.get(TRACE_STATE).and_then(|state| tracestate::probability(state))
 }
 
 /// A duration to ten binary digits.

@@ -20,7 +20,6 @@ mod span;
 mod split;
 #[cfg(test)]
 mod tests;
-mod tracestate;
 mod wire;
 
 pub use agent::AgentTraces;
@@ -32,6 +31,7 @@ pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
 pub(in crate::sinks::datadog) use obfuscate::hide;
 pub(in crate::sinks::datadog) use process::tag_of;
+pub(in crate::sinks::datadog) use span::{SAMPLE_RATE, TRACE_STATE};
 
 use super::stats::{Concentrator, StatsPayload};
 use crate::sinks::attributes::as_string;

@@ -4,7 +4,8 @@ use super::names;
 use super::semantics::{self, Attributes, Source as _};
 use super::settings::TraceSettings;
 use super::wire::Span;
-use super::{json, normalize, tracestate};
+use super::{json, normalize};
+use crate::model::tracestate;
 use crate::sinks::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -14,7 +15,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::borrow::Cow;
 
 /// The rate that the sender sampled with.
-pub(super) const SAMPLE_RATE: &str = "_sample_rate";
+pub(in crate::sinks::datadog) const SAMPLE_RATE: &str = "_sample_rate";
+/// The W3C trace state, as it came.
+pub(in crate::sinks::datadog) const TRACE_STATE: &str = "w3c.tracestate";
 /// The user's word on whether the trace is kept.
 const PRIORITY: &str = "_sampling_priority_v1";
 /// Rate of the spans that are kept as events.
@@ -123,7 +126,7 @@ fn marks(span: &Received, attributes: &Attributes<'_>, settings: &TraceSettings,
     {
         out.metrics.insert(SAMPLE_RATE.to_owned(), rate);
     }
-    set(out, "w3c.tracestate", &span.trace_state);
+    set(out, TRACE_STATE, &span.trace_state);
 }
 
 /// What the span tells besides its attributes: events, links, status, the library; environment and version.

@@ -1,5 +1,6 @@
 //! One series of the target: who counts for it, and what it was told.
 
+use super::sender::Sender;
 use super::total::{Counts, Total};
 use crate::sinks::temporality::identity::Digest;
 use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
@@ -10,26 +11,12 @@ const SILENT_MAX: u64 = 300_000 * MS;
 /// So far ahead of its senders' times a sum may be told. What comes in faster than once a millisecond for longer than this
 /// is told together.
 const AHEAD_MAX: u64 = 1000 * MS;
-/// What a series and a sender take in memory besides buckets, in bytes, roughly.
+/// What a series takes in memory besides buckets, in bytes, roughly.
 pub(super) const SERIES_BYTES: usize = 240;
-pub(super) const SENDER_BYTES: usize = 200;
 /// A sender that has been silent for longer is forgotten, where others have come since.
 const KEPT_MAX: u64 = 3_600_000 * MS;
 /// Of more senders of one series the half that was heard of longest ago is forgotten.
 const SENDERS_MAX: usize = 10_000;
-
-/// What a sender last said.
-#[derive(Debug)]
-struct Sender {
-    start: u64,
-    /// Nothing is known to have begun at its start: a point said so by a time of its own that is the same.
-    begins_unknown: bool,
-    last: u64,
-    /// Of one whose points are running totals.
-    total: Option<Total>,
-    /// It has said that it counts no more.
-    has_ended: bool,
-}
 
 /// How a series counts.
 #[derive(Debug)]
@@ -163,14 +150,22 @@ impl Series {
     }
 
     /// Whether a running total is the series' own: no other sender counts for it, or the one that did had ended when
-    /// this one began. That is a counter that was reset, and no second writer.
-    fn is_alone(&self, sender: Digest, start: u64) -> bool {
+    /// this one began. That is a counter that was reset, and no second writer. Of one whose start is not known nobody can
+    /// say that.
+    fn is_alone(&self, sender: Digest, start: u64, begins_unknown: bool) -> bool {
         match self.held {
             Held::One(holder) => {
-                holder == sender || (start != 0 && self.told_upto.is_none_or(|told_upto| told_upto <= start))
+                let is_successor = || start != 0 && self.told_upto.is_none_or(|told_upto| told_upto <= start);
+                holder == sender || !begins_unknown && is_successor()
             }
             Held::Sum { .. } => false,
         }
+    }
+
+    /// Whether a running total that only grows gives a start though nothing is known to have begun then.
+    fn begins_unknown(&self, sender: Digest, start: u64, time: u64) -> bool {
+        let said_so = || self.sender(sender).is_some_and(|known| known.start == start && known.begins_unknown);
+        !self.may_go_down && start > 0 && (start >= time || said_so())
     }
 
     fn hand_over(&mut self, sender: Digest) {
@@ -374,12 +369,6 @@ impl Series {
     pub(super) fn bytes(&self) -> usize {
         let of_total = if let Held::Sum { total: Some(total), .. } = &self.held { 8 * total.weight() } else { 0 };
         SERIES_BYTES + self.senders_bytes + of_total
-    }
-}
-
-impl Sender {
-    fn bytes(&self) -> usize {
-        SENDER_BYTES + 8 * self.total.as_ref().map_or(0, Total::weight)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Expected values are sums by hand.
 
-use super::series::{SENDER_BYTES, SERIES_BYTES, fresh_start};
+use super::sender::SENDER_BYTES;
+use super::series::{SERIES_BYTES, fresh_start};
 use super::*;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
