@@ -69,67 +69,151 @@ examples:
         - {start_time: "1970-01-01T00:05:30Z", service_name: shop, trace_id: t3, span_id: t3lost4, parent_span_id: p, db_system_name: sqlite, db_query_text: "SELECT lost FROM b WHERE c = 4", duration_ms: 10}
     expect:
       - {service_name: shop, operation: (parent not seen), db_fingerprint: "SELECT lost FROM b WHERE c = ?", state: firing, value: 5}
+  - name: counted per request, whatever stands between, and named by no other service
+    now_ms: 600000
+    given:
+      spans:
+        - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t1, span_id: e, operation: GET /edge, kind: SERVER, duration_ms: 90}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t1, span_id: ec, parent_span_id: e, operation: GET, kind: CLIENT, duration_ms: 80}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: r, parent_span_id: ec, operation: GET /orders, kind: SERVER, duration_ms: 70}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: w0, parent_span_id: r, operation: resolve 0, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: v0, parent_span_id: w0, operation: load, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: q0, parent_span_id: v0, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 0", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: d0, parent_span_id: q0, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 0", duration_ms: 9}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: w1, parent_span_id: r, operation: resolve 1, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: v1, parent_span_id: w1, operation: load, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: q1, parent_span_id: v1, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 1", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: d1, parent_span_id: q1, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 1", duration_ms: 9}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: w2, parent_span_id: r, operation: resolve 2, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: v2, parent_span_id: w2, operation: load, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: q2, parent_span_id: v2, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 2", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: d2, parent_span_id: q2, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 2", duration_ms: 9}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: w3, parent_span_id: r, operation: resolve 3, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: v3, parent_span_id: w3, operation: load, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: q3, parent_span_id: v3, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 3", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: d3, parent_span_id: q3, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 3", duration_ms: 9}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: w4, parent_span_id: r, operation: resolve 4, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: v4, parent_span_id: w4, operation: load, kind: INTERNAL, duration_ms: 11}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: q4, parent_span_id: v4, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 4", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: d4, parent_span_id: q4, db_system_name: sqlite, db_query_text: "SELECT a FROM b WHERE c = 4", duration_ms: 9}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t2, span_id: e, operation: GET /edge, kind: SERVER, duration_ms: 90}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t2, span_id: ec, parent_span_id: e, operation: GET, kind: CLIENT, duration_ms: 80}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: l, parent_span_id: ec, operation: handle, kind: INTERNAL, duration_ms: 70}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s0, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s1, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s2, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s3, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s4, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t2, span_id: s5, parent_span_id: l, db_system_name: mysql, db_query_summary: SELECT lines, duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t3, span_id: ec, operation: GET /edge, kind: SERVER, duration_ms: 80}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: proxy, trace_id: t3, span_id: p0, parent_span_id: ec, db_system_name: mysql, db_query_text: "SELECT x FROM y WHERE z = 0", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: proxy, trace_id: t3, span_id: p1, parent_span_id: ec, db_system_name: mysql, db_query_text: "SELECT x FROM y WHERE z = 1", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: proxy, trace_id: t3, span_id: p2, parent_span_id: ec, db_system_name: mysql, db_query_text: "SELECT x FROM y WHERE z = 2", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: proxy, trace_id: t3, span_id: p3, parent_span_id: ec, db_system_name: mysql, db_query_text: "SELECT x FROM y WHERE z = 3", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: proxy, trace_id: t3, span_id: p4, parent_span_id: ec, db_system_name: mysql, db_query_text: "SELECT x FROM y WHERE z = 4", duration_ms: 10}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: a, parent_span_id: root, operation: GET /part, kind: SERVER, duration_ms: 70}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: a0, parent_span_id: a, db_system_name: mysql, db_query_text: SELECT part, duration_ms: 20}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: a1, parent_span_id: a, db_system_name: mysql, db_query_text: SELECT part, duration_ms: 20}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: b, parent_span_id: root, operation: GET /part, kind: SERVER, duration_ms: 70}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: b0, parent_span_id: b, db_system_name: mysql, db_query_text: SELECT part, duration_ms: 20}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: b1, parent_span_id: b, db_system_name: mysql, db_query_text: SELECT part, duration_ms: 20}
+        - {start_time: "1970-01-01T00:06:00Z", service_name: twice, trace_id: t4, span_id: b2, parent_span_id: b, db_system_name: mysql, db_query_text: SELECT part, duration_ms: 20}
+    expect:
+      - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT a FROM b WHERE c = ?", state: firing, value: 5, samples: 1, total_ms: 50}
+      - {service_name: shop, operation: handle, db_fingerprint: SELECT lines, state: firing, value: 6}
+      - {service_name: proxy, operation: (no request), db_fingerprint: "SELECT x FROM y WHERE z = ?", state: firing, value: 5}
+      - {service_name: twice, operation: GET /part, db_fingerprint: SELECT part, state: ok, value: 3}
 ---
 One request runs the same statement again and again, with another value each time: mostly a list whose items are fetched
 one by one. Fetch them with one statement (`WHERE id IN (…)`, a join, or the data loader of your framework).
 
-Fires at five calls of one statement under one parent that take fifty milliseconds in all. Named is the request, or the
-job, above that parent, as soon as its span is there. */
+Counted are the calls of one statement in one request, which is the nearest SERVER, CONSUMER or root span above them in their
+own service, whatever spans lie between. Fires at five calls that take fifty milliseconds in all. A driver's span below that of
+a library for the same statement is not counted again. A request whose own span has not come in yet is waited for. */
 WITH RECURSIVE statements AS (
   SELECT
     service_name,
     trace_id,
     parent_span_id,
-    db_fingerprint(db_system_name, db_query_text) AS db_fingerprint,
+    db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) AS db_fingerprint,
     count(*) AS calls,
     sum(duration_ms) AS total_ms,
     max(start_time) AS last_time
   FROM spans
   WHERE start_time >= $window_start AND start_time < $window_end
-    AND db_query_text IS NOT NULL AND parent_span_id IS NOT NULL
+    AND coalesce(nullif(db_query_text, ''), nullif(db_query_summary, '')) IS NOT NULL AND parent_span_id IS NOT NULL
   GROUP BY 1, 2, 3, 4
 ), climbed AS (
-  -- From each parent up to the request, as far as its spans have come in.
+  -- From each parent up to the request, as far as its spans have come in. What is seen of another service ends the way.
   SELECT DISTINCT
+    service_name,
     trace_id,
     parent_span_id,
-    parent_span_id AS span_id,
+    db_fingerprint,
+    parent_span_id AS next_span_id,
+    CAST(NULL AS TEXT) AS request_span_id,
     CAST(NULL AS TEXT) AS operation,
-    false AS is_request,
+    false AS is_done,
+    false AS is_nested,
     0 AS steps
-  FROM spans
-  WHERE start_time >= $window_start AND start_time < $window_end
-    AND db_query_text IS NOT NULL AND parent_span_id IS NOT NULL
+  FROM statements
   UNION ALL
-  SELECT
+  -- A span that was sent twice must not double the ways.
+  SELECT DISTINCT
+    c.service_name,
     c.trace_id,
     c.parent_span_id,
-    s.parent_span_id AS span_id,
-    s.operation,
-    s.kind IN ('SERVER', 'CONSUMER') OR s.parent_span_id IS NULL AS is_request,
+    c.db_fingerprint,
+    CASE WHEN s.service_name = c.service_name THEN s.parent_span_id ELSE s.span_id END AS next_span_id,
+    CASE WHEN s.service_name = c.service_name THEN s.span_id ELSE c.request_span_id END AS request_span_id,
+    CASE WHEN s.service_name = c.service_name THEN s.operation ELSE c.operation END AS operation,
+    s.service_name <> c.service_name OR s.kind IN ('SERVER', 'CONSUMER') OR s.parent_span_id IS NULL AS is_done,
+    s.service_name = c.service_name AND coalesce(c.db_fingerprint
+      = db_statement(s.db_system_name, s.db_query_text, s.db_query_summary, s.db_operation_name, s.db_collection_name), false)
+      AS is_nested,
     c.steps + 1 AS steps
   FROM climbed c
-  JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.span_id
-  WHERE NOT c.is_request AND c.steps < 16 AND s.start_time >= $window_start - INTERVAL '1 minute'
-), callers AS (
+  JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.next_span_id
+  WHERE NOT c.is_done AND NOT c.is_nested AND c.steps < 64 AND s.start_time >= $window_start - INTERVAL '5 minutes'
+), requests_of AS (
   SELECT
+    service_name,
     trace_id,
     parent_span_id,
+    db_fingerprint,
+    first_value(request_span_id ORDER BY steps DESC) AS request_span_id,
     first_value(operation ORDER BY steps DESC) AS operation,
-    bool_or(is_request) AS is_request
+    first_value(next_span_id ORDER BY steps DESC) AS next_span_id,
+    bool_or(is_done) AS is_done,
+    bool_or(is_nested) AS is_nested
   FROM climbed
-  GROUP BY 1, 2
+  GROUP BY 1, 2, 3, 4
+), by_request AS (
+  SELECT
+    s.service_name,
+    coalesce(r.operation, CASE WHEN r.is_done THEN '(no request)' ELSE '(parent not seen)' END) AS operation,
+    s.db_fingerprint,
+    s.trace_id,
+    sum(s.calls) AS calls,
+    sum(s.total_ms) AS total_ms
+  FROM statements s
+  JOIN requests_of r
+    ON r.service_name = s.service_name
+    AND r.trace_id = s.trace_id
+    AND r.parent_span_id = s.parent_span_id
+    AND r.db_fingerprint = s.db_fingerprint
+  -- A request's span comes after those of its statements. While it may still come, nobody can name it.
+  WHERE NOT r.is_nested AND (r.is_done OR s.last_time < $window_start + INTERVAL '1 minute')
+  -- Of one request not seen yet, what is missing above is the same.
+  GROUP BY 1, 2, 3, 4, CASE WHEN r.is_done AND r.request_span_id IS NOT NULL THEN r.request_span_id ELSE r.next_span_id END
 )
 SELECT
-  s.service_name,
-  coalesce(c.operation, '(parent not seen)') AS operation,
-  s.db_fingerprint,
-  max(CASE WHEN s.total_ms >= $total_ms_min THEN s.calls ELSE least(s.calls, 1) END) AS value,
+  service_name,
+  operation,
+  db_fingerprint,
+  max(CASE WHEN total_ms >= $total_ms_min THEN calls ELSE least(calls, 1) END) AS value,
   count(*) AS samples,
-  sum(s.total_ms) AS total_ms,
-  exemplar_trace_ids(exemplars(s.trace_id, CAST(s.calls AS DOUBLE))) AS trace_ids
-FROM statements s
-JOIN callers c ON c.trace_id = s.trace_id AND c.parent_span_id = s.parent_span_id
--- A request's span comes after those of its statements. While it may still come, nobody can name it.
-WHERE c.is_request OR s.last_time < $window_start + INTERVAL '1 minute'
+  sum(total_ms) AS total_ms,
+  exemplar_trace_ids(exemplars(trace_id, CAST(calls AS DOUBLE))) AS trace_ids
+FROM by_request
 GROUP BY 1, 2, 3

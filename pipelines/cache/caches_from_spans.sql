@@ -38,10 +38,22 @@ examples:
       - {layer: cdn, cache: shield, service_name: web, hits: 1, misses: 1}
       - {layer: cdn, cache: cf, service_name: web, hits: 3, misses: 1}
       - {layer: cdn, cache: aged, service_name: web, hits: 1, misses: 1}
+  - name: Cache-Status, of which the last member decides, and what is no lookup
+    given:
+      spans:
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache-status: '["Origin; hit, CDN; fwd=uri-miss; stored"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache-status: '["Origin; fwd=miss","CDN; hit; ttl=30"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache_status: "CDN; fwd=stale"}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache-status: '["CDN; fwd=bypass"]', http.response.header.x-cache: '["MISS"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache-status: '["CDN; fwd=method"]', http.response.header.age: '["9"]'}, name: GET}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: plain, attributes: {http.response.header.cache-status: '["HIT"]', http.response.header.x-cache: '["MISS"]'}, name: GET}
+    expect:
+      - {layer: cdn, cache: last, service_name: web, hits: 1, misses: 2}
+      - {layer: cdn, cache: plain, service_name: web, hits: 0, misses: 1}
 ---
 Spans that say of themselves whether a cache held what was asked for: `cache.hit` as Sentry's and other SDKs set it, and
-the headers of a CDN's answers to clients: `cf-cache-status`, else `x-cache`, else an `age` above nought. A cache has the
-name that the span gives it; the span's own name stands in, but not where it may be the key that was asked for. */
+the headers of a CDN's answers to clients: `cache-status` (RFC 9211), else `cf-cache-status`, else `x-cache`, else an `age` above 0.
+A cache has the name that the span gives it, else the span's own, but not where that may be the key that was asked for. */
 WITH asked AS (
   SELECT
     date_bin(INTERVAL '10 seconds', start_time) AS window_start,
@@ -56,6 +68,9 @@ WITH asked AS (
     ) AS cache,
     attributes['cache.hit'] AS hit,
     coalesce(kind, 'CLIENT') = 'CLIENT' AS is_client,
+    cache_status(coalesce(
+      attributes['http.response.header.cache-status'], attributes['http.response.header.cache_status']
+    )) AS cache_status,
     coalesce(
       attributes['http.response.header.cf-cache-status'], attributes['http.response.header.cf_cache_status'],
       attributes['http.response.header.x-cache'], attributes['http.response.header.x_cache']
@@ -66,7 +81,8 @@ WITH asked AS (
   SELECT
     window_start, service_name, db_system_name, server_address, cache_system, cache, hit,
     CASE
-      WHEN NOT is_client THEN NULL
+      WHEN NOT is_client OR cache_status = 'none' THEN NULL
+      WHEN cache_status IS NOT NULL THEN cache_status
       -- Behind the word stands the host that says so; before it, what hosts nearer to the origin say.
       WHEN status IS NOT NULL THEN lower(split_part(split_part(status, ',', -1), ' from ', 1))
       WHEN TRY_CAST(btrim(age, '[]" ') AS DOUBLE) > 0 THEN 'hit'

@@ -114,7 +114,7 @@ WITH RECURSIVE seen AS (
     c.steps + 1 AS steps
   FROM climbed c
   JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.span_id AND s.service_name = c.service_name
-  WHERE c.operation IS NULL AND c.steps < 16 AND s.start_time >= $window_start - INTERVAL '1 minute'
+  WHERE c.operation IS NULL AND c.steps < 64 AND s.start_time >= $window_start - INTERVAL '1 minute'
 ), callers AS (
   SELECT number, string_agg(caller, ', ' ORDER BY caller) AS called_by
   FROM (

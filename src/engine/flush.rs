@@ -2,9 +2,11 @@
 //! transaction, or not at all.
 
 use super::findings::PipelineRun;
+use super::functions::metric_spellings;
 use super::keyed::counters::Counters;
 use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
+use super::logged::LoggedExceptions;
 use super::panics::{caught, caught_now};
 use super::run::{Outcome, Statement};
 use super::settings::EngineSettings;
@@ -50,6 +52,7 @@ pub(crate) struct Flusher {
     rollups: Vec<Rollup>,
     pub(crate) counters: Counters,
     pub(crate) last_values: Arc<Mutex<LastValues>>,
+    pub(super) logged: Arc<Mutex<LoggedExceptions>>,
 }
 
 /// A table `new_<signal>` that rollups read.
@@ -93,7 +96,9 @@ impl Flusher {
         let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();
-        let mut flusher = Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values };
+        let logged = Arc::default();
+        let mut flusher =
+            Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values, logged };
         flusher.plan(pipelines).await?;
         Ok(flusher)
     }
@@ -122,7 +127,8 @@ impl Flusher {
             return Err(Faults(faults).into());
         }
         self.rollups = rollups;
-        self.counters.count(pipelines.iter().flat_map(|pipeline| pipeline.counters.clone()).collect());
+        let names = pipelines.iter().flat_map(|pipeline| &pipeline.counters);
+        self.counters.count(names.flat_map(|name| metric_spellings(name)).collect());
         Ok(())
     }
 
@@ -149,6 +155,7 @@ impl Flusher {
         self.cursor = new.upto;
         self.store.join_read(new.upto);
         self.keep_last_values(&new);
+        self.keep_exceptions(&new);
         Ok(Some(costs))
     }
 
@@ -161,6 +168,15 @@ impl Flusher {
         values().counters_overflowed = self.counters.overflowed;
         if let Err(error) = numbers.and(histograms) {
             tracing::error!(%error, "values of a request are missing from the scrape");
+        }
+    }
+
+    fn keep_exceptions(&self, new: &NewRows) {
+        for batch in new.tables.get("logs").into_iter().flatten() {
+            let taken = caught_now(|| self.logged.lock().unwrap_or_else(PoisonError::into_inner).take(batch));
+            if let Err(error) = taken {
+                tracing::error!(%error, "exceptions of a request's log records are not remembered");
+            }
         }
     }
 

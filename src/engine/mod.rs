@@ -8,6 +8,7 @@ mod costs;
 mod flush;
 mod judge;
 mod keyed;
+mod logged;
 mod nesting;
 mod panics;
 mod query;
@@ -41,6 +42,7 @@ use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
 use keyed::series::LastValues;
+use logged::LoggedExceptions;
 use panics::{Panicked, caught};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -63,6 +65,8 @@ pub struct Engine {
     flusher: Mutex<Flusher>,
     /// Those of the flusher: a scrape waits for no flush.
     last_values: Arc<std::sync::Mutex<LastValues>>,
+    /// Those of the flusher, for the evidence of findings.
+    logged: Arc<std::sync::Mutex<LoggedExceptions>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     outside: RwLock<SessionContext>,
@@ -92,7 +96,7 @@ impl Engine {
         upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
-        let last_values = flusher.last_values.clone();
+        let (last_values, logged) = (flusher.last_values.clone(), flusher.logged.clone());
         let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
         let outside = outside(&rules, &tables, query_runtime.clone()).await?;
@@ -107,6 +111,7 @@ impl Engine {
             rules,
             flusher: Mutex::new(flusher),
             last_values,
+            logged,
             judge: Mutex::new(judge),
             findings,
             outside: RwLock::new(outside),
@@ -197,7 +202,8 @@ impl Engine {
     #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
-        let evaluation = judge.evaluate(now_ms).await;
+        let mut evaluation = judge.evaluate(now_ms).await;
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut evaluation.findings);
         costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
         let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;
         tracing::Span::current().record("firing", evaluation.findings.iter().filter(is_firing).count());

@@ -47,7 +47,9 @@ impl Finding {
             (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
             (one, other) => one.or(other).map(str::to_owned),
         };
-        exception.into_iter().collect()
+        let counted = text("exceptions").map(str::to_owned);
+        let logged = text("logged_exceptions").map(|logged| format!("logged: {logged}"));
+        exception.into_iter().chain(counted).chain(logged).collect()
     }
 
     /// The end of a finding that fired and is judged no more, for its budget or its pipeline is there no longer. What was
@@ -152,6 +154,8 @@ mod tests {
         assert_eq!(both.evidence_lines(), ["ValueError: no such card"]);
         let one = with(json!({"exception_type": "ValueError", "exception_message": null}));
         assert_eq!(one.evidence_lines(), ["ValueError"]);
+        let many = with(json!({"exceptions": "12x Refused: by ?; 1x Timeout", "logged_exceptions": "Refused: by ?"}));
+        assert_eq!(many.evidence_lines(), ["12x Refused: by ?; 1x Timeout", "logged: Refused: by ?"]);
         assert!(with(json!({})).evidence_lines().is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod demo;
 mod doors;
 mod durability;
 mod exposition;
+mod failing;
 mod forward;
 mod layers;
 mod opensearch;

@@ -106,7 +106,7 @@ async fn own_telemetry_stands_in_the_own_tables_and_goes_outward() {
 
 /// Own spans are no requests, statements or applications of the user's, and make nothing fire.
 async fn is_nobody_elses_business(server: &Server) {
-    for table in ["requests", "queries", "applications", "caches", "pools"] {
+    for table in ["requests", "queries", "outgoing_calls", "jobs", "failures", "applications", "caches", "pools"] {
         let found = server.number(&format!("SELECT count(*) FROM {table} WHERE service_name = 'spanwise'")).await;
         assert!(found < 0.5, "{table}: {found} rows of Spanwise's own");
     }

@@ -1,8 +1,9 @@
-//! `exemplars(trace_id, weight)`: the three weightiest traces, as JSON text. `exemplars_merge(text)`: the weightiest of
-//! many. `exemplar_trace_ids(text)`: their ids, joined by commas.
+//! `exemplars(trace_id, weight)`: the three weightiest traces, as JSON text. `exemplars_with(trace_id, weight, text)`: the
+//! same, with what there is to say of each. `exemplars_merge(text)`: the weightiest of many. `exemplar_trace_ids(text)`:
+//! their ids, joined by commas.
 
 use super::folding::{Fold, aggregate};
-use arrow::array::{ArrayRef, AsArray as _, StringArray};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udf};
@@ -15,6 +16,12 @@ const KEPT: usize = 3;
 /// `exemplars(trace_id, weight)`.
 pub(super) fn exemplars() -> AggregateUDF {
     aggregate::<OfTraces>("exemplars", vec![DataType::Utf8, DataType::Float64], DataType::Utf8, DataType::Utf8)
+}
+
+/// `exemplars_with(trace_id, weight, text)`.
+pub(super) fn exemplars_with() -> AggregateUDF {
+    let arguments = vec![DataType::Utf8, DataType::Float64, DataType::Utf8];
+    aggregate::<OfTraces>("exemplars_with", arguments, DataType::Utf8, DataType::Utf8)
 }
 
 /// `exemplars_merge(text)`.
@@ -39,10 +46,18 @@ pub(super) fn exemplar_trace_ids() -> ScalarUDF {
     create_udf("exemplar_trace_ids", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(ids))
 }
 
+/// The text of the weightiest exemplar that has one, and its weight.
+pub(super) fn weightiest_text(exemplars: &str) -> Option<(f64, String)> {
+    let kept: Vec<Exemplar> = serde_json::from_str(exemplars).ok()?;
+    kept.into_iter().find_map(|exemplar| Some((exemplar.value, exemplar.text?)))
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Exemplar {
     trace_id: String,
     value: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +67,7 @@ struct Weightiest(Vec<Exemplar>);
 struct OfTraces(Weightiest);
 
 impl Weightiest {
-    fn offer(&mut self, trace_id: &str, value: f64) {
+    fn offer(&mut self, trace_id: &str, value: f64, text: Option<&str>) {
         let full = self.0.len() == KEPT;
         if full && self.0.last().is_some_and(|least| least.value >= value) {
             return;
@@ -60,9 +75,10 @@ impl Weightiest {
         // One trace is one exemplar, with the weight of its weightiest part.
         if let Some(known) = self.0.iter_mut().find(|exemplar| exemplar.trace_id == trace_id) {
             known.value = known.value.max(value);
+            known.text = known.text.take().or(text.map(str::to_owned));
         } else {
             self.0.truncate(KEPT - usize::from(full));
-            self.0.push(Exemplar { trace_id: trace_id.to_owned(), value });
+            self.0.push(Exemplar { trace_id: trace_id.to_owned(), value, text: text.map(str::to_owned) });
         }
         self.0.sort_by(|a, b| b.value.total_cmp(&a.value));
     }
@@ -77,7 +93,7 @@ impl Fold for Weightiest {
         for text in states.as_string::<i32>().iter().flatten() {
             let exemplars: Vec<Exemplar> =
                 serde_json::from_str(text).map_err(|error| exec_datafusion_err!("not exemplars: {error}"))?;
-            exemplars.iter().for_each(|exemplar| self.offer(&exemplar.trace_id, exemplar.value));
+            exemplars.iter().for_each(|one| self.offer(&one.trace_id, one.value, one.text.as_deref()));
         }
         Ok(())
     }
@@ -92,16 +108,18 @@ impl Fold for Weightiest {
     }
 
     fn memory_bytes(&self) -> usize {
-        KEPT * 96
+        KEPT * 400
     }
 }
 
 impl Fold for OfTraces {
     fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let (traces, weights) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Float64Type>());
-        for (trace, weight) in traces.iter().zip(weights.iter()) {
+        let texts = columns.get(2).map(|texts| texts.as_string::<i32>());
+        let text = |row: usize| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
+        for (row, (trace, weight)) in traces.iter().zip(weights.iter()).enumerate() {
             if let (Some(trace), Some(weight)) = (trace, weight) {
-                self.0.offer(trace, weight);
+                self.0.offer(trace, weight, text(row));
             }
         }
         Ok(())

@@ -2,18 +2,24 @@
 
 mod attributes;
 mod buckets;
+mod cache_status;
 mod db_fingerprint;
 mod distinct;
+mod error_summary;
 mod exemplars;
 mod folding;
 mod glob;
 mod json;
+mod masked;
+mod metric_key;
 mod quantile;
 mod sampled_count;
 mod sketch;
 
 pub use db_fingerprint::fingerprint;
 pub use glob::fits;
+pub(in crate::engine) use masked::{class, message};
+pub(in crate::engine) use metric_key::spellings as metric_spellings;
 
 use datafusion::prelude::SessionContext;
 
@@ -26,7 +32,9 @@ pub fn register(context: &SessionContext) {
         buckets::buckets(),
         buckets::buckets_merge(),
         exemplars::exemplars(),
+        exemplars::exemplars_with(),
         exemplars::exemplars_merge(),
+        error_summary::error_summary(),
         distinct::distinct_sketch(),
         distinct::distinct_merge(),
         distinct::distinct_count(),
@@ -43,6 +51,10 @@ pub fn register(context: &SessionContext) {
         db_fingerprint::db_statement(),
         exemplars::exemplar_trace_ids(),
         sampled_count::sampled_count(),
+        masked::masked(),
+        masked::error_type(),
+        metric_key::metric_key(),
+        cache_status::cache_status(),
     ] {
         context.register_udf(scalar);
     }

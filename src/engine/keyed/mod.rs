@@ -11,7 +11,7 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 
 /// A column of text; a column that is not there reads as null everywhere.
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> {
+pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> {
     let column: Option<&StringArray> = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
 }

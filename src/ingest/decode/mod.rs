@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::collector::{
 use prost::Message;
 
 mod column;
+mod exceptions;
 mod footprint;
 mod forward;
 mod json;

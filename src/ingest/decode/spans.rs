@@ -1,6 +1,7 @@
 //! Traces: rows of `spans`, `span_events` and `span_links`.
 
 use super::DecodeError;
+use super::exceptions::Exception;
 use super::plan::{TablePlan, columns};
 use super::rejects::{Rejects, check_fits, check_id, check_readable, signed};
 use super::rows::{Block, Rows};
@@ -18,7 +19,7 @@ columns! {
     struct SpanColumns {
         trace_id, span_id, parent_span_id, name, kind, status_code, status_message, scope_name, scope_version,
         start_time, start_time_unix_nano, end_time_unix_nano, duration_ms, operation, error, sampled_weight,
-        trace_state, attributes, resource_attributes, received_time,
+        exception_type, exception_message, trace_state, attributes, resource_attributes, received_time,
     }
 }
 
@@ -226,6 +227,9 @@ impl<'a> Tables<'a> {
         let answered_5xx = rows.promoted_int(slots.status).is_some_and(|status| (500..600).contains(&status));
         let is_server = span.kind == SpanKind::Server as i32;
         rows.bool(to.error, code == StatusCode::Error || is_server && answered_5xx);
+        let exception = Exception::of(span);
+        rows.text_or_null(to.exception_type, exception.kind.as_deref().unwrap_or_default());
+        rows.text_or_null(to.exception_message, exception.message.as_deref().unwrap_or_default());
         rows.float(to.sampled_weight, tracestate::weight(&span.trace_state));
         rows.text_or_null(to.trace_state, &span.trace_state);
         rows.time(to.received_time, self.received);

@@ -270,3 +270,29 @@ fn a_user_s_promoted_columns_are_filled() {
         Some(InstrumentationScope { attributes: tenant(), ..InstrumentationScope::default() });
     assert_eq!(of(&request)["tenant"], "t");
 }
+
+#[test]
+fn the_exception_recorded_last_stands_in_the_span_wherever_it_was_sent() {
+    let event = |name: &str, attributes: &[(&str, &str)]| Event {
+        name: name.into(),
+        attributes: attributes.iter().map(|(key, value)| attribute(key, string(value))).collect(),
+        ..Event::default()
+    };
+    let of = |events: Vec<Event>, attributes: &[(&str, &str)]| {
+        let attributes = attributes.iter().map(|(key, value)| attribute(key, string(value))).collect();
+        let row = rows(&decode_spans(vec![Span { events, attributes, ..span() }]), "spans").remove(0);
+        (row.get("exception_type").cloned(), row.get("exception_message").cloned())
+    };
+    let handled = event("exception", &[("exception.type", "Handled"), ("exception.message", "tried again")]);
+    let last = event("exception", &[("exception.type", "Fatal"), ("exception.message", "gave up")]);
+    let other = event("retry", &[("attempt", "2")]);
+    let own = [("exception.type", "Own")];
+    assert_eq!(of(vec![handled, last, other.clone()], &own), (Some(json!("Fatal")), Some(json!("gave up"))));
+    assert_eq!(of(vec![other], &own), (Some(json!("Own")), None));
+    // Of an older bridge, which names the event as its sender did.
+    assert_eq!(of(vec![event("error", &[("exception.message", "odd")])], &[]), (None, Some(json!("odd"))));
+    assert_eq!(of(vec![event("exception", &[("exception.type", "")])], &[]), (None, None));
+    let long = "ä".repeat(5000);
+    let (_, message) = of(vec![event("exception", &[("exception.message", &long)])], &[]);
+    assert_eq!(message, Some(json!("ä".repeat(1000))));
+}

@@ -1,0 +1,178 @@
+//! Exceptions that came as log records, by their trace: today's semantic conventions send them so, and a span and its
+//! exception then come in requests of their own, in any order. They are looked up when a finding that fails names traces.
+
+use super::functions;
+use super::keyed::text;
+use crate::model::finding::{Finding, FindingState};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+
+/// Traces whose exceptions are remembered; beyond, the oldest are forgotten. About 500 bytes each.
+const TRACES_MAX: usize = 20_000;
+/// Exceptions of a trace that are remembered.
+const OF_TRACE_MAX: usize = 3;
+/// The column of a finding's evidence.
+pub(super) const LOGGED: &str = "logged_exceptions";
+
+/// What was logged lately.
+#[derive(Debug, Default)]
+pub(super) struct LoggedExceptions {
+    by_trace: HashMap<String, Vec<Logged>>,
+    /// Oldest first.
+    order: VecDeque<String>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Logged {
+    service: String,
+    text: String,
+}
+
+impl LoggedExceptions {
+    /// Takes what new rows of `logs` say.
+    pub(super) fn take(&mut self, batch: &RecordBatch) {
+        let (trace_id, service) = (text(batch, "trace_id"), text(batch, "service_name"));
+        let Some(maps) = batch.column_by_name("attributes").and_then(|column| column.as_map_opt()) else { return };
+        let (Some(keys), Some(values)) = (maps.keys().as_string_opt::<i32>(), maps.values().as_string_opt::<i32>())
+        else {
+            return;
+        };
+        for row in 0..batch.num_rows() {
+            let Some(trace_id) = trace_id(row).filter(|_| maps.is_valid(row)) else { continue };
+            let (mut kind, mut message) = (None, None);
+            let (start, end) = (maps.value_offsets()[row], maps.value_offsets()[row + 1]);
+            let entries = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
+            for entry in entries.filter(|entry| values.is_valid(*entry)) {
+                match keys.value(entry) {
+                    "exception.type" => kind = functions::class(values.value(entry)),
+                    "exception.message" => message = functions::message(values.value(entry)),
+                    _ => {}
+                }
+            }
+            let text = match (kind, message) {
+                (Some(kind), Some(message)) => format!("{kind}: {message}"),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => continue,
+            };
+            self.add(trace_id, Logged { service: service(row).unwrap_or_default().to_owned(), text });
+        }
+    }
+
+    fn add(&mut self, trace_id: &str, logged: Logged) {
+        if let Some(known) = self.by_trace.get_mut(trace_id) {
+            if known.len() < OF_TRACE_MAX && !known.contains(&logged) {
+                known.push(logged);
+            }
+            return;
+        }
+        if self.order.len() >= TRACES_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_trace.remove(&oldest);
+        }
+        self.order.push_back(trace_id.to_owned());
+        self.by_trace.insert(trace_id.to_owned(), vec![logged]);
+    }
+
+    /// Adds to the evidence of what fails what was logged in its traces.
+    pub(super) fn add_to(&self, findings: &mut [Finding]) {
+        if self.by_trace.is_empty() {
+            return;
+        }
+        let told = |finding: &&mut Finding| {
+            let fails = finding.evidence.get("errors").and_then(Value::as_f64).is_some_and(|errors| errors > 0.0);
+            fails && matches!(finding.state, FindingState::Firing | FindingState::Pending)
+        };
+        for finding in findings.iter_mut().filter(told) {
+            if let Some(text) = self.of(finding) {
+                finding.evidence.insert(LOGGED.to_owned(), Value::from(text));
+            }
+        }
+    }
+
+    /// What the finding's own service logged in its traces, else what others did.
+    fn of(&self, finding: &Finding) -> Option<String> {
+        let service = finding.key.iter().find(|(column, _)| column == "service_name").map(|(_, value)| value.as_str());
+        let all = || finding.trace_ids.iter().filter_map(|id| self.by_trace.get(id)).flatten();
+        let mut chosen: Vec<&str> = Vec::new();
+        for of_own in [true, false] {
+            for logged in all().filter(|logged| (Some(logged.service.as_str()) == service) == of_own) {
+                if chosen.len() < OF_TRACE_MAX && !chosen.contains(&logged.text.as_str()) {
+                    chosen.push(&logged.text);
+                }
+            }
+            if !chosen.is_empty() {
+                break;
+            }
+        }
+        Some(chosen.join("; ")).filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::schemas;
+    use serde_json::json;
+
+    fn logs(rows: &[Value]) -> RecordBatch {
+        let tables = schemas::builtin().unwrap_or_else(|faults| panic!("{faults}"));
+        let schema = tables.iter().find(|table| table.name == "logs").expect("logs").schema();
+        let rows: Vec<_> = rows.iter().map(|row| row.as_object().expect("a row").clone()).collect();
+        crate::engine::tables::batch(&schema, &rows).expect("a batch")
+    }
+
+    fn record(trace: &str, service: &str, kind: &str, message: &str) -> Value {
+        json!({"trace_id": trace, "service_name": service,
+            "attributes": {"exception.type": kind, "exception.message": message, "other": "x"}})
+    }
+
+    fn finding(state: &str, errors: i64, traces: &[&str]) -> Finding {
+        serde_json::from_value(json!({
+            "id": "a", "pipeline": "error_rate", "severity": "warning", "state": state, "title": "t",
+            "key": {"service_name": "shop"}, "value": 1.0, "limit": 1.0, "unit": "%", "samples": 1, "impact": "",
+            "evidence": {"errors": errors}, "trace_ids": traces, "evidence_sql": "", "advice": "", "proof": "measured",
+            "first_seen_ms": 0, "last_seen_ms": 0, "state_since_ms": 0, "firing_since_ms": null
+        }))
+        .expect("a finding")
+    }
+
+    fn shown(logged: &LoggedExceptions, finding: Finding) -> Option<Value> {
+        let mut findings = [finding];
+        logged.add_to(&mut findings);
+        findings[0].evidence.get(LOGGED).cloned()
+    }
+
+    #[test]
+    fn what_a_service_logged_in_the_traces_that_failed_is_found() {
+        let mut logged = LoggedExceptions::default();
+        logged.take(&logs(&[
+            record("t1", "pay", "Refused", "by 10.0.0.1"),
+            record("t1", "shop", "ValueError", "order 4711"),
+            record("t2", "pay", "Timeout", ""),
+            json!({"trace_id": "t3", "service_name": "shop", "attributes": {"other": "x"}}),
+            json!({"service_name": "shop", "attributes": {"exception.type": "Nowhere"}}),
+        ]));
+        let firing = |traces: &[&str]| finding("firing", 5, traces);
+        assert_eq!(shown(&logged, firing(&["t1", "t2"])), Some(json!("ValueError: order ?")));
+        assert_eq!(shown(&logged, firing(&["t2"])), Some(json!("Timeout")), "of another service where none is its own");
+        assert_eq!(shown(&logged, firing(&["t3", "t4"])), None);
+        assert_eq!(shown(&logged, finding("ok", 5, &["t1"])), None);
+        assert_eq!(shown(&logged, finding("firing", 0, &["t1"])), None, "a slow request does not fail");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut logged = LoggedExceptions::default();
+        for n in 0..TRACES_MAX + 5 {
+            logged.add(&format!("t{n}"), Logged { service: "shop".to_owned(), text: "E".to_owned() });
+        }
+        assert_eq!((logged.by_trace.len(), logged.order.len()), (TRACES_MAX, TRACES_MAX));
+        assert!(!logged.by_trace.contains_key("t4") && logged.by_trace.contains_key("t5"));
+        for n in 0..9 {
+            logged.add("t5", Logged { service: "shop".to_owned(), text: n.to_string() });
+        }
+        assert_eq!(logged.by_trace["t5"].len(), OF_TRACE_MAX);
+    }
+}
