@@ -98,7 +98,8 @@ fn over(times: f64) -> String {
     if times >= 2.0 {
         return format!("{}x the limit", short((times * 10.0).floor() / 10.0));
     }
-    match short(100.0 * (times - 1.0)).as_str() {
+    let percent = 100.0 * (times - 1.0);
+    match if percent >= 1.0 { format!("{percent:.0}") } else { short(percent) }.as_str() {
         "0" => "just over the limit".to_owned(),
         percent => format!("{percent} % over the limit"),
     }
@@ -126,6 +127,7 @@ mod tests {
             (250.0, 100.0, Some(-150.0), "ms", "250 ms, 2.5x the limit of 100 ms"),
             (299.0, 100.0, Some(-199.0), "ms", "299 ms, 2.9x the limit of 100 ms"),
             (140.0, 100.0, Some(-40.0), "ms", "140 ms, 40 % over the limit of 100 ms"),
+            (182.8, 100.0, Some(-82.8), "ms", "183 ms, 83 % over the limit of 100 ms"),
             (100.002, 100.0, Some(-0.002), "ms", "100 ms, just over the limit of 100 ms"),
             (5.0, 5.0, Some(0.0), "{query}", "5, at the limit of 5"),
             (17.0, 5.0, Some(-240.0), "{query}", "17, 3.4x the limit of 5"),

@@ -1,6 +1,6 @@
 //! One finding on a terminal: a line that names it, and lines that say more, as many as there is room for.
 
-use super::text::{squeeze, width, wrap, wrap_parts};
+use super::text::{squeeze, wrap, wrap_parts};
 use super::{Tone, toned};
 
 /// Columns before everything but the first line.
@@ -52,15 +52,8 @@ impl Block {
             None => self.title.clone(),
         };
         let titles = match detail {
-            Detail::All if width(&whole) > room => {
-                let lines = wrap(&whole, room, usize::MAX);
-                if lines.len() <= LINES_MAX {
-                    lines
-                } else {
-                    wrap(&squeeze(&whole, room * LINES_MAX - 1), room, LINES_MAX)
-                }
-            }
-            _ => vec![squeeze(&whole, room)],
+            Detail::All => wrapped_title(&whole, room),
+            Detail::Title | Detail::Facts => vec![squeeze(&whole, room)],
         };
         let mut lines = Vec::new();
         for (number, text) in titles.iter().enumerate() {
@@ -98,4 +91,15 @@ impl Block {
     fn tone(&self, text: &str, tone: Tone) -> String {
         toned(text, tone, self.colour && !text.is_empty())
     }
+}
+
+/// A title in as many lines as it may have; one that is longer loses of its middle.
+fn wrapped_title(title: &str, columns: usize) -> Vec<String> {
+    let whole = wrap(title, columns, usize::MAX);
+    if whole.len() <= LINES_MAX {
+        return whole;
+    }
+    // How much is lost between words at the ends of lines shows only when it is wrapped.
+    let shorter = (columns..columns * LINES_MAX).rev().map(|shown| wrap(&squeeze(title, shown), columns, usize::MAX));
+    shorter.into_iter().find(|lines| lines.len() <= LINES_MAX).unwrap_or_else(|| vec![squeeze(title, columns)])
 }

@@ -71,9 +71,9 @@ impl Frame {
         if hidden > 0 && room > 0 {
             used += 1;
         }
-        // What is left goes to the details of those that have none, from the first to the last.
-        for (lines, block) in shown.iter_mut().zip(&self.findings) {
-            for detail in [Detail::All, Detail::Facts] {
+        // What is left goes to those that have none of it: first how bad each is, then what to do, from the first to the last.
+        for detail in [Detail::Facts, Detail::All] {
+            for (lines, block) in shown.iter_mut().zip(&self.findings) {
                 let more = block.lines(columns, detail);
                 if more.len() > lines.len() && used + more.len() - lines.len() <= room {
                     used += more.len() - lines.len();
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(in_short(&frame(2), 6), "a 1 f a 2 counted");
         assert_eq!(in_short(&frame(2), 5), "a 1 f 2 counted");
         assert_eq!(in_short(&frame(9), 17), "a 1 f a 2 f a 3 f a 4 5 6 7 8 9 counted");
-        assert_eq!(in_short(&frame(9), 18), "a 1 f a 2 f a 3 f a 4 f 5 6 7 8 9 counted");
+        assert_eq!(in_short(&frame(9), 19), "a 1 f a 2 f a 3 f a 4 f 5 f 6 7 8 9 counted");
         assert_eq!(in_short(&frame(9), 14), "a 1 f a 2 f a 3 f a 4 5 …_and_4_more counted");
         assert_eq!(in_short(&frame(9), 5), "a 1 2 …_and_7_more counted");
         assert_eq!(in_short(&frame(9), 2), "a counted");
@@ -195,6 +195,10 @@ mod tests {
             assert!(text.lines().count() <= lines);
             let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(flat.contains("2 s, 20x the limit of 100 ms"), "{text}");
+        }
+        for columns in [100, 80, 60, 50] {
+            let title = frame.findings[0].lines(columns, Detail::All).into_iter().take(2).collect::<String>();
+            assert!(title.contains("of 100 ms"), "{columns}: {title}");
         }
         // Also of a title in one line the end is kept.
         assert!(frame.findings[0].lines(60, Detail::Title)[0].ends_with("of 100 ms"));

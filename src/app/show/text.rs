@@ -38,7 +38,7 @@ pub(super) fn squeeze(text: &str, columns: usize) -> String {
 /// Lines of so many columns, broken between words where that is possible. What does not fit into `lines` is cut.
 pub(super) fn wrap(text: &str, columns: usize, lines: usize) -> Vec<String> {
     let (mut wrapped, mut line) = (Vec::new(), String::new());
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in words(text) {
         let mut word = word;
         let needed = width(word) + usize::from(!line.is_empty());
         if needed <= columns.saturating_sub(width(&line)) {
@@ -64,6 +64,35 @@ pub(super) fn wrap(text: &str, columns: usize, lines: usize) -> Vec<String> {
     }
     bounded(wrapped, columns, lines)
 }
+
+/// Words, a number with its unit being one.
+fn words(text: &str) -> Vec<&str> {
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut end = 0;
+    for word in text.split(' ') {
+        let begin = end;
+        // Behind each word is a space.
+        end += word.len() + 1;
+        if word.is_empty() {
+            continue;
+        }
+        let unit = word.trim_end_matches([',', '.', ';', ':', ')']);
+        match words.last_mut() {
+            Some((first, last))
+                if UNITS.contains(&unit)
+                    && begin == *last + 1
+                    && text[*first..*last].ends_with(|letter: char| letter.is_ascii_digit()) =>
+            {
+                *last = begin + word.len();
+            }
+            _ => words.push((begin, begin + word.len())),
+        }
+    }
+    words.into_iter().map(|(begin, end)| &text[begin..end]).collect()
+}
+
+/// Units that stand behind a number.
+const UNITS: [&str; 14] = ["%", "µs", "ms", "s", "min", "h", "d", "B", "kB", "MB", "GB", "k", "M", "G"];
 
 /// Lines of so many columns that hold the parts with dots between them, broken between parts where that is possible.
 pub(super) fn wrap_parts(parts: &[String], columns: usize) -> Vec<String> {
@@ -137,6 +166,8 @@ mod tests {
         assert_eq!(wrap("abcdefghij k", 4, 9), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrap("日本語日本語", 5, 9), ["日本", "語日", "本語"]);
         assert_eq!(wrap("", 5, 9), Vec::<String>::new());
+        assert_eq!(wrap("wanted 85 % now", 10, 9), ["wanted", "85 % now"], "a number keeps its unit");
+        assert_eq!(wrap("a  b", 9, 9), ["a b"]);
         let parts = ["abc", "de", "fghijk"].map(str::to_owned);
         assert_eq!(wrap_parts(&parts, 8), ["abc · de", "fghijk"]);
         assert_eq!(wrap_parts(&parts, 80), ["abc · de · fghijk"]);

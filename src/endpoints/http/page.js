@@ -38,7 +38,7 @@ function proof(f) {
 function line(f) {
   const e = make("tr");
   const state = f.state !== "firing" ? f.state.replace("_", " ") : f.recovering ? f.severity + ", recovering" : f.severity;
-  e.append(make("td", state), make("td", f.pipeline), make("td", keyOf(f)), make("td", f.said.value ?? "—", "number"),
+  e.append(make("td", state), make("td", f.pipeline), make("td", keyOf(f), "key"), make("td", f.said.value ?? "—", "number"),
     make("td", f.said.limit ?? "—", "number"), make("td", f.said.against_limit ?? "—"), make("td", count(f.samples), "number"));
   return e;
 }
@@ -58,7 +58,8 @@ async function status() {
   listening = (await send("/v1/status")).listening;
   at("listening").replaceChildren(...listening.flatMap(({ what, address }) => [make("dt", what), make("dd", address)]));
 }
-const nothing = () => {
+const nothing = findings => {
+  if (findings.some(f => f.state !== "no_data")) return "Nothing fires.";
   const doors = listening.filter(({ what }) => what.startsWith("OTLP")).map(({ what, address }) => `${what.split(" ")[0]} on ${address}`);
   return `Nothing has been evaluated yet. Send telemetry${doors.length ? " by " + doors.join(" or ") : ""}: the first results follow within half a minute.`;
 };
@@ -69,8 +70,9 @@ async function refresh() {
     await status();
     const { findings, not_shown } = await send("/v1/findings");
     const firing = findings.filter(f => f.state === "firing");
-    at("summary").textContent = `${firing.length} firing of ${count(findings.length + not_shown)} keys${not_shown ? `, ${count(not_shown)} not listed` : ""} · ${new Date().toLocaleTimeString()}`;
-    at("firing").replaceChildren(...(firing.length ? firing.map(card) : [make("p", findings.length ? "Nothing fires." : nothing(), "soft")]));
+    const all = findings.length + not_shown;
+    at("summary").textContent = `${firing.length} firing of ${count(all)} key${all === 1 ? "" : "s"}${not_shown ? `, ${count(not_shown)} not listed` : ""} · ${new Date().toLocaleTimeString()}`;
+    at("firing").replaceChildren(...(firing.length ? firing.map(card) : [make("p", nothing(findings), "soft")]));
     at("all").replaceChildren(...findings.map(line));
   } catch (error) { at("summary").textContent = "Spanwise does not answer: " + error.message; }
   due = setTimeout(refresh, 3000);
