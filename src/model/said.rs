@@ -99,7 +99,8 @@ fn over(times: f64) -> String {
         return format!("{}x the limit", short((times * 10.0).floor() / 10.0));
     }
     let percent = 100.0 * (times - 1.0);
-    match if percent >= 1.0 { format!("{percent:.0}") } else { short(percent) }.as_str() {
+    let percent = if percent >= 1.0 { format!("{percent:.0}") } else { short(percent) };
+    match percent.as_str() {
         "0" => "just over the limit".to_owned(),
         percent => format!("{percent} % over the limit"),
     }
