@@ -96,7 +96,10 @@ impl Block {
 /// A title in as many lines as it may have; one that is longer loses of its middle.
 fn wrapped_title(title: &str, columns: usize) -> Vec<String> {
     let whole = wrap(title, columns, usize::MAX);
-    if (1..=LINES_MAX).contains(&whole.len()) {
+    if whole.is_empty() {
+        return vec![String::new()];
+    }
+    if whole.len() <= LINES_MAX {
         return whole;
     }
     // How much is lost between words at the ends of lines shows only when it is wrapped.
