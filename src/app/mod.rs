@@ -19,6 +19,7 @@ mod frames;
 mod keys;
 mod listeners;
 mod memory;
+mod query_worker;
 mod reload;
 mod replay;
 mod services;

@@ -11,7 +11,7 @@ use super::signals::Signals;
 use super::sources::Sinks;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
-use crate::engine::{self, Definitions, Engine, EngineSettings, Retention, Rules};
+use crate::engine::{self, Definitions, Engine, EngineSettings, PoolSettings, Retention, Rules};
 use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, receivers};
 use crate::log::{Committed, Log, Position};
@@ -242,7 +242,11 @@ fn engine_settings(config: &Config) -> EngineSettings {
         values_kept: values_kept(config),
         retention,
         rollup_bytes_max: performance.memory_bytes_max,
-        query_bytes_max: config.sql.memory_bytes_max,
+        queries: PoolSettings {
+            workers_max: config.sql.workers_max,
+            memory_bytes: config.sql.memory_bytes_max,
+            ..PoolSettings::default()
+        },
         ..EngineSettings::default()
     }
 }

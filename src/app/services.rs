@@ -3,15 +3,14 @@
 use super::config::{HealthConfig, SqlConfig};
 use super::frames::FrameLog;
 use crate::endpoints::{self, QueryService};
-use crate::engine::{Engine, QueryAnswer, QueryError, QueryLimits, Workers};
+use crate::engine::{Answer, Engine, QueryError, QueryLimits, Read, Request};
 use crate::model::finding::Finding;
 use crate::model::pipeline::PipelineDef;
 use crate::model::scrape::Scrape;
 use crate::model::table::TableDef;
 use crate::sinks::prometheus::ScrapeSource;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionContext;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -39,24 +38,20 @@ impl Services {
 
 #[async_trait]
 impl QueryService for Services {
-    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError> {
-        self.engine.query(sql, self.limits).await
+    async fn read(&self, request: &Request) -> Result<Vec<Read>, QueryError> {
+        self.engine.queries().read(request).await
     }
 
-    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError> {
-        self.engine.execute(plan, self.limits).await
+    async fn describe(&self, request: &Request) -> Result<SchemaRef, QueryError> {
+        self.engine.queries().describe(request).await
     }
 
-    fn workers(&self) -> &Workers {
-        self.engine.workers()
+    async fn run(&self, request: &Request) -> Result<Answer, QueryError> {
+        self.engine.queries().run(request).await
     }
 
     fn limits(&self) -> QueryLimits {
         self.limits
-    }
-
-    fn session(&self) -> SessionContext {
-        self.engine.session()
     }
 
     fn findings(&self) -> Arc<Vec<Finding>> {
@@ -96,6 +91,7 @@ pub(super) fn http_settings(sql: &SqlConfig) -> endpoints::http::HttpSettings {
         // JSON needs up to six bytes for one.
         body_bytes_max: sql.limits.sql_bytes_max.saturating_mul(6) + 1024,
         hosts: sql.hosts.clone(),
+        queries_max: sql.workers_max,
         ..endpoints::http::HttpSettings::default()
     }
 }

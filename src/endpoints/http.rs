@@ -1,5 +1,7 @@
-//! SQL and findings over HTTP as JSON, and the page.
+//! SQL over HTTP as JSON, CSV or Arrow; findings, and the page.
 
+mod accept;
+mod csv;
 mod findings;
 mod guard;
 mod page;
@@ -10,10 +12,12 @@ mod tests;
 
 use super::STALL;
 use super::ending::{self, QUERY_GRACE};
-use super::{QueryAnswer, QueryError, QueryService, work};
+use super::{QueryError, QueryService, work};
+use crate::engine::{Plain, Request};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::sinks::settings::Secret;
+use accept::Format;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
@@ -21,6 +25,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use rows::{Refused, TOO_MANY};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,6 +33,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+/// Rows of an answer in JSON where the configuration sets no bound.
+const JSON_ROWS_MAX: usize = 100_000;
 
 /// Settings of `extensions.sql.http`.
 #[derive(Debug, Clone)]
@@ -100,6 +108,10 @@ struct Statement {
 type Refusal = (StatusCode, String);
 
 async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let format = match Format::wanted(&headers) {
+        Ok(format) => format,
+        Err(message) => return varying(refuse(StatusCode::NOT_ACCEPTABLE, &message)),
+    };
     let statement = match statement(&shared.settings, &headers, body) {
         Ok(statement) => statement,
         Err((status, message)) => return refuse(status, &message),
@@ -111,14 +123,40 @@ async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result
         return busy;
     };
     tokio::select! {
-        answer = work::query("http", None, shared.service.query(&statement)) => match answer {
-            Ok(answer) => write(answer, permit, shared.settings.stall),
-            Err(error) => unanswered(&error),
-        },
+        answer = answer(&shared, &statement, format, permit) => varying(match answer {
+            Ok(body) => answered(format, body),
+            Err(Refused::Query(error)) => unanswered(&error),
+            Err(Refused::TooMany) => refuse(StatusCode::UNPROCESSABLE_ENTITY, TOO_MANY),
+            Err(Refused::Column(error)) => {
+                refuse(StatusCode::BAD_REQUEST, &format!("a column of the answer cannot be written: {error}"))
+            }
+        }),
         () = ending::after(shared.cancel.clone(), QUERY_GRACE) => {
             refuse(StatusCode::SERVICE_UNAVAILABLE, "the server ends")
         }
     }
+}
+
+async fn answer(
+    shared: &Shared,
+    statement: &str,
+    format: Format,
+    permit: OwnedSemaphorePermit,
+) -> Result<Body, Refused> {
+    let mut limits = shared.service.limits();
+    if format == Format::Json {
+        // Who asks for JSON reads it as a whole.
+        limits.rows_max = limits.rows_max.or(Some(JSON_ROWS_MAX));
+    }
+    let request = Request::new(Plain::NAME, statement, limits);
+    let running = work::run("http", &*shared.service, &request).await?;
+    rows::body(running, format, permit, shared.settings.stall).await
+}
+
+/// The answer is another one for other values of `Accept`.
+fn varying(mut response: Response) -> Response {
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 /// The content type is asked for, because a page of another site cannot send JSON unasked; it can send plain text, but
@@ -151,17 +189,8 @@ fn statement(
     String::from_utf8(body.to_vec()).map_err(|_| bad("expected the statement as UTF-8 text".to_owned()))
 }
 
-fn write(answer: QueryAnswer, permit: OwnedSemaphorePermit, stall: Duration) -> Response {
-    match rows::body(answer, permit, stall) {
-        Ok(body) => answered(body),
-        Err(error) => {
-            refuse(StatusCode::BAD_REQUEST, &format!("a column of the answer cannot be written as JSON: {error}"))
-        }
-    }
-}
-
-fn answered(body: Body) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+fn answered(format: Format, body: Body) -> Response {
+    let headers = [(header::CONTENT_TYPE, format.content_type()), (header::CACHE_CONTROL, "no-store")];
     (headers, body).into_response()
 }
 

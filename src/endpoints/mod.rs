@@ -10,13 +10,12 @@ mod work;
 #[cfg(test)]
 mod testing;
 
-use crate::engine::{QueryAnswer, QueryError, QueryLimits, Workers};
+use crate::engine::{Answer, QueryError, QueryLimits, Read, Request};
 use crate::model::finding::Finding;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::TableDef;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,17 +25,16 @@ const STALL: Duration = Duration::from_mins(1);
 /// What the endpoints ask.
 #[async_trait]
 pub trait QueryService: Send + Sync {
-    /// Answers a statement that only reads, within the limits.
-    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError>;
+    /// What the statements of a text are. Texts are parsed and planned where queries run, in processes of their own: never
+    /// by an endpoint.
+    async fn read(&self, request: &Request) -> Result<Vec<Read>, QueryError>;
 
-    /// Runs a plan that only reads, within the limits.
-    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError>;
+    /// The columns that an answer would have.
+    async fn describe(&self, request: &Request) -> Result<SchemaRef, QueryError>;
 
-    /// A session over all tables, for planning alone.
-    fn session(&self) -> SessionContext;
-
-    /// The threads on which an endpoint reads statements itself, where [`QueryService::query`] does not see them.
-    fn workers(&self) -> &Workers;
+    /// Answers a query, bit by bit: the next rows are made when they are asked for, and whoever drops the answer ends the
+    /// query.
+    async fn run(&self, request: &Request) -> Result<Answer, QueryError>;
 
     /// What one query may take.
     fn limits(&self) -> QueryLimits;

@@ -1,7 +1,8 @@
-//! SQL over the Postgres wire, for psql, drivers and Grafana. Every statement is planned here, beside Postgres's
-//! catalog, and run by the [`QueryService`], under the same limits as any other query.
+//! SQL over the Postgres wire, for psql, drivers and Grafana. Statements are read by the [`dialect`] in a query worker, beside
+//! Postgres's catalog, and run by the [`QueryService`], under the same limits as any other query.
 
 mod binary;
+mod dialect;
 mod errors;
 mod functions;
 mod literals;
@@ -17,15 +18,12 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use dialect::PgDialect;
+
 use super::{QueryService, ending};
 use crate::sinks::settings::Secret;
-use datafusion::prelude::SessionContext;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
-use datafusion_postgres::pgwire::error::PgWireResult;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -133,9 +131,6 @@ struct Shared {
     spare: Arc<Semaphore>,
     manager: Arc<ConnectionManager>,
     keys: Arc<RandomPidSecretKeyGenerator>,
-    sql: PostgresCompatibilityParser,
-    /// The service's session, by its id, with Postgres's catalog beside its tables.
-    base: Mutex<Option<(String, SessionContext)>>,
 }
 
 impl Shared {
@@ -148,25 +143,6 @@ impl Shared {
             settings,
             manager: Arc::default(),
             keys: Arc::default(),
-            sql: PostgresCompatibilityParser::new(),
-            base: Mutex::default(),
         })
-    }
-
-    /// The session in which statements are planned: made anew when the service's own has changed.
-    fn context(&self) -> PgWireResult<SessionContext> {
-        let current = self.service.session();
-        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = current.session_id();
-        if let Some((of, context)) = &*base
-            && *of == id
-        {
-            return Ok(context.clone());
-        }
-        let context = SessionContext::new_with_state(current.state());
-        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| errors::datafusion(&error))?;
-        functions::register(&context);
-        *base = Some((id, context.clone()));
-        Ok(context)
     }
 }

@@ -1,28 +1,29 @@
 //! A service over a small table, for the tests of the endpoints.
 
 use super::QueryService;
-use crate::engine::{QueryAnswer, QueryError, QueryLimits, Workers};
+use super::pgwire::PgDialect;
+use crate::engine::{
+    Answer, Dialect, Launch, Offered, OfferedTable, Plain, PoolSettings, Queries, QueryError, QueryLimits, Read,
+    Request,
+};
 use crate::model::finding::{Finding, FindingState, Proof, Severity};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef, TableKind, map_fields};
+use crate::store::{Part, SnapshotTable};
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch,
     StringArray, StringBuilder, TimestampMicrosecondArray,
 };
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::common::DataFusionError;
-use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What the tests may change while it serves.
 pub(super) struct Example {
-    context: SessionContext,
+    queries: Queries,
     limits: QueryLimits,
-    workers: Workers,
     ailing: Mutex<Vec<(String, String)>>,
     /// Queries that have begun and not ended.
     pub(super) running: Arc<AtomicUsize>,
@@ -33,16 +34,18 @@ pub(super) const START_US: i64 = (20_455 * 86_400 + 3 * 3600 + 4 * 60 + 5) * 1_0
 
 impl Example {
     pub(super) fn new() -> Arc<Example> {
-        Example::limited(QueryLimits { timeout: Duration::from_secs(20), rows_max: 1000, sql_bytes_max: 10_000 })
+        Example::limited(QueryLimits { timeout: Duration::from_secs(20), rows_max: Some(1000), sql_bytes_max: 10_000 })
     }
 
     pub(super) fn limited(limits: QueryLimits) -> Arc<Example> {
-        let config =
-            SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema("datafusion", "public");
-        let context = SessionContext::new_with_config(config);
-        context.register_batch("spans", spans()).unwrap();
-        let workers = Workers::for_queries().unwrap();
-        Arc::new(Example { context, limits, workers, ailing: Mutex::default(), running: Arc::default() })
+        let rows = spans();
+        let table = SnapshotTable::new(rows.schema(), None, move || vec![Part::new(rows.clone(), None)]);
+        let table = OfferedTable { rows: Arc::new(table), doc: String::new(), column_docs: Vec::new() };
+        let offered = Offered { tables: [("spans".to_owned(), table)].into(), views: Vec::new() };
+        let dialects = || vec![Arc::new(Plain) as Arc<dyn Dialect>, Arc::new(PgDialect::default())];
+        let settings = PoolSettings { launch: Launch::Thread(Arc::new(dialects)), ..PoolSettings::default() };
+        let queries = Queries::new(settings, offered, |_| {}).unwrap();
+        Arc::new(Example { queries, limits, ailing: Mutex::default(), running: Arc::default() })
     }
 
     pub(super) fn ail(&self, component: &str, error: &str) {
@@ -68,47 +71,23 @@ impl Drop for Running {
 
 #[async_trait]
 impl QueryService for Example {
-    async fn query(&self, sql: &str) -> Result<QueryAnswer, QueryError> {
-        if sql.len() > self.limits.sql_bytes_max {
-            return Err(QueryError::TooLong { limit: self.limits.sql_bytes_max, found: sql.len() });
-        }
-        let plan = self.context.state().create_logical_plan(sql).await.map_err(QueryError::Invalid)?;
-        self.execute(plan).await
+    async fn read(&self, request: &Request) -> Result<Vec<Read>, QueryError> {
+        self.queries.read(request).await
     }
 
-    async fn execute(&self, plan: LogicalPlan) -> Result<QueryAnswer, QueryError> {
+    async fn describe(&self, request: &Request) -> Result<SchemaRef, QueryError> {
+        self.queries.describe(request).await
+    }
+
+    async fn run(&self, request: &Request) -> Result<Answer, QueryError> {
         let _running = Running::new(&self.running);
-        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        options.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
-        let run = async {
-            // A table of this name stands for a query that takes its time.
-            if plan.display_indent().to_string().contains("slow") {
-                tokio::time::sleep(Duration::from_secs(60)).await;
-            }
-            let frame = self.context.execute_logical_plan(plan).await?;
-            let schema = Arc::new(frame.schema().as_arrow().clone());
-            Ok((schema, frame.limit(0, Some(self.limits.rows_max + 1))?.collect().await?))
-        };
-        let (schema, batches) = tokio::time::timeout(self.limits.timeout, run)
-            .await
-            .map_err(|_| QueryError::TimedOut(self.limits.timeout))?
-            .map_err(|error: DataFusionError| match error.find_root() {
-                DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => QueryError::Invalid(error),
-                _ => QueryError::Failed(error),
-            })?;
-        let batch =
-            arrow::compute::concat_batches(&schema, &batches).map_err(|error| QueryError::Failed(error.into()))?;
-        let truncated = batch.num_rows() > self.limits.rows_max;
-        let batch = batch.slice(0, batch.num_rows().min(self.limits.rows_max));
-        Ok(QueryAnswer { schema, batches: vec![batch], truncated })
-    }
-
-    fn session(&self) -> SessionContext {
-        self.context.clone()
-    }
-
-    fn workers(&self) -> &Workers {
-        &self.workers
+        // A column of this name stands for a query that takes its time.
+        if request.sql.contains("slow") {
+            let slow = tokio::time::sleep(Duration::from_secs(60));
+            let limit = request.limits.timeout;
+            tokio::time::timeout(limit, slow).await.map_err(|_| QueryError::TimedOut(limit))?;
+        }
+        self.queries.run(request).await
     }
 
     fn limits(&self) -> QueryLimits {

@@ -1,33 +1,100 @@
 //! Queries from outside as units of own work.
 
-use super::{QueryAnswer, QueryError};
+use super::QueryService;
+use crate::engine::{Answer, QueryError, Request};
 use crate::model::own::WORK;
 use arrow::array::RecordBatch;
-use tracing::Instrument as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
-/// Answers a query within a span that says what came of it. What was asked, without its literals, is noted by whoever has
-/// read it, for a text that nobody has looked at yet may take long to fold; `shape` is that, where it is known before. The
-/// attributes are not those of a database client's spans: own queries are no slow statements of the user's.
-pub(super) async fn query(
+/// Runs a query within a span that says what came of it. The attributes are not those of a database client's spans: own
+/// queries are no slow statements of the user's.
+pub(super) async fn run(
     wire: &'static str,
-    shape: Option<&str>,
-    answering: impl Future<Output = Result<QueryAnswer, QueryError>>,
-) -> Result<QueryAnswer, QueryError> {
-    let work = tracing::info_span!(target: WORK, "query", wire, statement = shape, rows = Empty, outcome = Empty, error = Empty);
-    let answer = answering.instrument(work.clone()).await;
-    match &answer {
+    service: &dyn QueryService,
+    request: &Request,
+) -> Result<Running, QueryError> {
+    let span = tracing::info_span!(target: WORK, "query", wire, statement = Empty, rows = Empty, outcome = Empty, error = Empty);
+    let mut work = Work { span, rows: 0, ended: false };
+    match service.run(request).instrument(work.span.clone()).await {
         Ok(answer) => {
-            work.record("rows", answer.batches.iter().map(RecordBatch::num_rows).sum::<usize>());
-            work.record("outcome", if answer.truncated { "cut off" } else { "answered" });
+            work.span.record("statement", answer.shape.as_deref());
+            Ok(Running { answer, work })
         }
         Err(error) => {
-            // The error's text, which the client has, may repeat literals.
-            let outcome = outcome(error);
-            work.record("outcome", outcome).record("error", outcome);
+            work.failed(&error);
+            Err(error)
         }
     }
-    answer
+}
+
+/// A query that is being answered. Dropping it ends it.
+pub(super) struct Running {
+    /// The answer; its rows are taken by [`Running::next`].
+    pub(super) answer: Answer,
+    work: Work,
+}
+
+impl Running {
+    /// The next rows; `None` when all have been given.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let next = self.answer.next().await;
+        match &next {
+            Ok(Some(batch)) => self.work.rows += batch.num_rows(),
+            Ok(None) => self.work.end(if self.answer.truncated() { "cut off" } else { "answered" }),
+            Err(error) => self.work.failed(error),
+        }
+        next
+    }
+
+    /// The rows as a stream; at its end `end` may find fault with the whole.
+    pub(super) fn into_stream<E: Send + 'static>(
+        self,
+        failed: impl Fn(QueryError) -> E + Send + 'static,
+        end: impl Fn(&Answer) -> Result<(), E> + Send + 'static,
+    ) -> BoxStream<'static, Result<RecordBatch, E>> {
+        type Fails<E> = Box<dyn Fn(QueryError) -> E + Send>;
+        type Ends<E> = Box<dyn Fn(&Answer) -> Result<(), E> + Send>;
+        let begin: (Running, Fails<E>, Ends<E>) = (self, Box::new(failed), Box::new(end));
+        let next = |state: Option<(Running, Fails<E>, Ends<E>)>| async move {
+            let (mut running, failed, end) = state?;
+            match running.next().await {
+                Ok(Some(batch)) => Some((Ok(batch), Some((running, failed, end)))),
+                Ok(None) => end(&running.answer).err().map(|error| (Err(error), None)),
+                Err(error) => Some((Err(failed(error)), None)),
+            }
+        };
+        stream::unfold(Some(begin), next).boxed()
+    }
+}
+
+struct Work {
+    span: Span,
+    rows: usize,
+    ended: bool,
+}
+
+impl Work {
+    fn end(&mut self, outcome: &str) {
+        self.ended = true;
+        self.span.record("rows", self.rows).record("outcome", outcome);
+    }
+
+    fn failed(&mut self, error: &QueryError) {
+        // The error's text, which the client has, may repeat literals.
+        let outcome = outcome(error);
+        self.end(outcome);
+        self.span.record("error", outcome);
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end("left by the client");
+        }
+    }
 }
 
 fn outcome(error: &QueryError) -> &'static str {

@@ -1,13 +1,12 @@
 //! What each pipeline has cost since the start, for the table `pipelines`.
 
 use super::findings::PipelineRun;
-use super::query::QueryAnswer;
 use super::tables::StateRows;
+use super::worker::Finished;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Notes on a span of work how many pipelines ran, and which of them failed.
 pub(crate) fn note(work: &tracing::Span, ran: &str, runs: &[PipelineRun]) {
@@ -52,22 +51,16 @@ impl Costs {
         }
     }
 
-    /// Adds a query to each view that it read, by the `names` in its plan: what it cost is theirs.
-    pub(crate) fn add_views(
-        &self,
-        pipelines: &[PipelineDef],
-        names: &[String],
-        answer: &QueryAnswer,
-        rows_read: u64,
-        took: Duration,
-    ) {
-        let is_view = |pipeline: &&PipelineDef| pipeline.kind == PipelineKind::View && names.contains(&pipeline.id);
+    /// Adds a query to each view that it read: what it cost is theirs.
+    pub(crate) fn add_views(&self, pipelines: &[PipelineDef], query: &Finished) {
+        let is_view =
+            |pipeline: &&PipelineDef| pipeline.kind == PipelineKind::View && query.views.contains(&pipeline.id);
         for view in pipelines.iter().filter(is_view) {
             self.add(PipelineRun {
                 id: view.id.clone(),
-                rows_read,
-                rows_written: answer.batches.iter().map(|batch| batch.num_rows() as u64).sum(),
-                milliseconds: took.as_secs_f64() * 1000.0,
+                rows_read: query.rows_read,
+                rows_written: query.rows,
+                milliseconds: query.took.as_secs_f64() * 1000.0,
                 error: None,
             });
         }

@@ -1,6 +1,7 @@
 //! A flush: rows behind the cursor become partial rows of the rollups. Cursor, partial rows and keyed state move in one
 //! transaction, or not at all.
 
+use super::apart::{Apart, Late};
 use super::findings::PipelineRun;
 use super::functions::metric_spellings;
 use super::keyed::counters::Counters;
@@ -22,11 +23,10 @@ use crate::store::{HotStore, NewRows, State, StateTransaction};
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
@@ -37,6 +37,9 @@ pub(crate) const COUNTERS: &str = "counter";
 /// Kind of the entries of the engine itself.
 pub(crate) const ENGINE: &str = "engine";
 pub(crate) const EPOCH: &str = "epoch_unix_nano";
+
+/// How long a rollup may take over the rows of one flush.
+const ROLLUP_MAX: Duration = Duration::from_mins(1);
 
 /// Reads rows behind a position out of the log, where they are no longer in memory: as many as fit in memory at once.
 pub type Refetch = dyn Fn(Position) -> anyhow::Result<NewRows> + Send + Sync;
@@ -50,6 +53,7 @@ pub(crate) struct Flusher {
     context: SessionContext,
     inputs: BTreeMap<String, Input>,
     rollups: Vec<Rollup>,
+    apart: Apart,
     pub(crate) counters: Counters,
     pub(crate) last_values: Arc<Mutex<LastValues>>,
     pub(super) logged: Arc<Mutex<LoggedExceptions>>,
@@ -66,7 +70,7 @@ struct Rollup {
     id: String,
     table: String,
     reads: Vec<String>,
-    statement: Statement,
+    statement: Arc<Statement>,
 }
 
 /// What rows added to a table.
@@ -96,9 +100,9 @@ impl Flusher {
         let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();
-        let logged = Arc::default();
+        let (logged, apart) = (Arc::default(), Apart::default());
         let mut flusher =
-            Flusher { cursor, store, state, refetch, context, inputs, rollups, counters, last_values, logged };
+            Flusher { cursor, store, state, refetch, context, inputs, rollups, apart, counters, last_values, logged };
         flusher.plan(pipelines).await?;
         Ok(flusher)
     }
@@ -119,7 +123,7 @@ impl Flusher {
         for pipeline in pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::Rollup) {
             let Some(table) = pipeline.table.clone() else { continue };
             let planned = async { Statement::of(&self.context, pipeline).await?.bind(&pipeline.params, None) };
-            let statement = planned.await.with_context(|| pipeline.file.clone())?;
+            let statement = Arc::new(planned.await.with_context(|| pipeline.file.clone())?);
             faults.extend(declared::held_against(pipeline, &statement.columns()));
             rollups.push(Rollup { id: pipeline.id.clone(), table, reads: pipeline.reads.clone(), statement });
         }
@@ -127,6 +131,7 @@ impl Flusher {
             return Err(Faults(faults).into());
         }
         self.rollups = rollups;
+        self.apart = Apart::default();
         let names = pipelines.iter().flat_map(|pipeline| &pipeline.counters);
         self.counters.count(names.flat_map(|name| metric_spellings(name)).collect());
         Ok(())
@@ -246,9 +251,10 @@ impl Flusher {
         let is_new = |table: &String| new.tables.contains_key(table.as_str());
         for rollup in self.rollups.iter().filter(|rollup| rollup.reads.iter().any(is_new)) {
             let began = Instant::now();
-            let (done, error) = match run_caught(&rollup.statement).await {
+            let (done, error) = match self.run_apart(rollup).await {
                 Ok(outcome) => (vec![outcome], None),
-                Err(error) => (self.run_by_batch(rollup).await, Some(line(&error))),
+                Err(late @ (Late::TimedOut(_) | Late::Stuck(_))) => (Vec::new(), Some(late.to_string())),
+                Err(Late::Failed(error)) => (self.run_by_batch(rollup).await, Some(line(&error))),
             };
             costs.push(PipelineRun {
                 id: rollup.id.clone(),
@@ -274,16 +280,21 @@ impl Flusher {
         let batches = input.slot.batches();
         for batch in &batches {
             input.slot.fill(vec![batch.clone()]);
-            match run_caught(&rollup.statement).await {
+            match self.run_apart(rollup).await {
                 Ok(outcome) => done.push(outcome),
                 Err(error) => {
                     let (rollup, rows) = (&rollup.id, batch.num_rows());
-                    tracing::warn!(rollup, rows, error = line(&error), "rows of a request are missing from a rollup");
+                    tracing::warn!(rollup, rows, %error, "rows of a request are missing from a rollup");
                 }
             }
         }
         input.slot.fill(batches);
         done
+    }
+
+    async fn run_apart(&self, rollup: &Rollup) -> Result<Outcome, Late> {
+        let statement = rollup.statement.clone();
+        self.apart.run(&rollup.id, ROLLUP_MAX, async move { statement.run().await }).await
     }
 
     async fn commit(&self, upto: Position, additions: &[Addition]) -> anyhow::Result<Vec<i64>> {
@@ -299,10 +310,6 @@ impl Flusher {
         txn.commit().await?;
         Ok(ids)
     }
-}
-
-async fn run_caught(statement: &Statement) -> Result<Outcome, DataFusionError> {
-    caught(statement.run()).await.unwrap_or_else(|panicked| Err(DataFusionError::Execution(panicked.to_string())))
 }
 
 /// The tables `new_<signal>`, registered in `context`.

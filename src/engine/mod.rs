@@ -4,6 +4,7 @@ pub mod examples;
 pub mod findings;
 pub mod functions;
 
+mod apart;
 mod costs;
 mod flush;
 mod judge;
@@ -20,15 +21,20 @@ mod slot;
 mod state_tables;
 mod tables;
 mod upkeep;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use flush::{CURSOR, Refetch};
-pub use query::{QueryAnswer, QueryError, QueryLimits, Reader, Workers, shape};
+pub use query::{QueryAnswer, QueryError, QueryLimits, shape};
 pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules, in_force};
 pub use tables::{StateRows, line};
+pub use worker::{
+    Answer, COMMAND, Dialect, Launch, Meaning, Offered, OfferedTable, Plain, PoolSettings, Queries, Read, Request,
+    Settings, SqlFault, TableAbout, View, confine, serve,
+};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
@@ -37,13 +43,13 @@ use crate::store::{HotStore, State};
 use costs::Costs;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use flush::Flusher;
 use judge::Judge;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
 use panics::{Panicked, caught};
+use query::Workers;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -69,9 +75,7 @@ pub struct Engine {
     logged: Arc<std::sync::Mutex<LoggedExceptions>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
-    outside: RwLock<SessionContext>,
-    query_runtime: Arc<RuntimeEnv>,
-    workers: Workers,
+    queries: Queries,
     own_worker: Workers,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
@@ -97,12 +101,13 @@ impl Engine {
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
         let (last_values, logged) = (flusher.last_values.clone(), flusher.logged.clone());
-        let query_runtime = query::runtime(settings.query_bytes_max)?;
         let judge = Judge::new(&rules, &tables, &state).await?;
-        let outside = outside(&rules, &tables, query_runtime.clone()).await?;
+        check_views(&rules, &tables).await?;
+        let offered = tables.offered(&rules.in_force());
         let (rules, costs) = (Arc::new(RwLock::new(Arc::new(rules))), Costs::default());
         let findings = watch::Sender::new(Arc::new(judge.findings()));
         fill(&tables, &rules, &costs, &findings, store);
+        let queries = queries(&settings, offered, &costs, &rules)?;
         Ok(Arc::new(Engine {
             settings,
             state,
@@ -114,9 +119,7 @@ impl Engine {
             logged,
             judge: Mutex::new(judge),
             findings,
-            outside: RwLock::new(outside),
-            query_runtime,
-            workers: Workers::for_queries()?,
+            queries,
             own_worker: Workers::for_engine()?,
             worked_ms: AtomicI64::new(now_ms()),
         }))
@@ -242,10 +245,10 @@ impl Engine {
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
         upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;
         let judge = Judge::new(&rules, &tables, &self.state).await?;
-        let outside = outside(&rules, &tables, self.query_runtime.clone()).await?;
+        check_views(&rules, &tables).await?;
         flusher.plan(&rules.in_force()).await?;
+        self.queries.offer(tables.offered(&rules.in_force()))?;
         *judging = judge;
-        *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         Ok(())
@@ -290,43 +293,18 @@ impl Engine {
         self.all_tables().fill(table, rows);
     }
 
-    /// A session over all tables, for planning; its queries are to be run by [`Engine::execute`].
-    #[must_use]
-    pub fn session(&self) -> SessionContext {
-        self.outside.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Answers a statement that only reads.
+    /// Answers a statement that only reads, with all rows in memory.
     ///
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        let began = Instant::now();
-        let plan = self.workers.plan(self.session(), sql.to_owned(), limits).await?;
-        let timeout = limits.timeout.saturating_sub(began.elapsed());
-        let answer = self.execute(plan, QueryLimits { timeout, ..limits }).await;
-        answer.map_err(|error| match error {
-            // Planning has had its share of the time; people set the whole.
-            QueryError::TimedOut(_) => QueryError::TimedOut(limits.timeout),
-            other => other,
-        })
+        self.queries.run(&Request::new(Plain::NAME, sql, limits)).await?.collect().await
     }
 
-    /// The threads on which statements of other wires are read.
+    /// Queries from outside.
     #[must_use]
-    pub fn workers(&self) -> &Workers {
-        &self.workers
-    }
-
-    /// Runs a plan that only reads.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
-    pub async fn execute(&self, plan: LogicalPlan, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
-        let (names, began) = (run::names(&plan), Instant::now());
-        let (answer, rows_read) = self.workers.execute(self.session(), plan, limits).await?;
-        self.costs.add_views(&self.rules().pipelines, &names, &answer, rows_read, began.elapsed());
-        Ok(answer)
+    pub fn queries(&self) -> &Queries {
+        &self.queries
     }
 }
 
@@ -335,9 +313,24 @@ fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
     done.unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
-async fn outside(rules: &Rules, tables: &Tables, runtime: Arc<RuntimeEnv>) -> anyhow::Result<SessionContext> {
+/// Whether views can be planned: a worker that finds out would answer nothing at all.
+async fn check_views(rules: &Rules, tables: &Tables) -> anyhow::Result<()> {
     let config = SessionConfig::new().with_information_schema(true);
-    Ok(tables.session(&rules.in_force(), config, runtime).await?)
+    tables.session(&rules.in_force(), config, Arc::new(RuntimeEnv::default())).await?;
+    Ok(())
+}
+
+fn queries(
+    settings: &EngineSettings,
+    offered: Offered,
+    costs: &Costs,
+    rules: &Arc<RwLock<Arc<Rules>>>,
+) -> anyhow::Result<Queries> {
+    let (costs, rules) = (costs.clone(), rules.clone());
+    Queries::new(settings.queries.clone(), offered, move |query| {
+        let rules = rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        costs.add_views(&rules.pipelines, &query);
+    })
 }
 
 /// Gives the engine's own state tables their rows.

@@ -1,14 +1,13 @@
-//! How much a statement would grow, told before it is parsed and before it is planned.
+//! How deep calls nest in a statement, known before it is parsed.
 //!
 //! The parser tries several readings of what stands behind a word, a bracket or a `CASE`, each anew: it takes twice as long
-//! for each call within a call, whatever its recursion limit. Eighty bytes would keep it busy for good. What is counted are
-//! the dialect's own tokens, so that no comment and no quote hides anything.
+//! for each call within a call, whatever its recursion limit. Eighty bytes would keep it busy for good. Statements of the
+//! user's database clients are parsed in this process, so those that nest deep are not; what people ask is parsed in a
+//! query worker, which needs no such guard. What is counted are the dialect's own tokens, so that no comment and no quote
+//! hides anything.
 
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, Visit as _, Visitor};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Token;
-use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 /// Words before a parenthesis that begin no call. `EXISTS` and `OVER` are none of them: what plans a statement takes twice
 /// as long for each within another.
@@ -104,62 +103,6 @@ fn call_weight(token: &Token) -> usize {
     } else {
         1
     }
-}
-
-/// How often tables are read once every name of a `WITH` is replaced by what it stands for, as the planner does: a few
-/// lines that name one another twice make 2 to the power of their number.
-pub(crate) fn relations(statement: &Statement) -> u64 {
-    let mut counted = Relations { of_queries: vec![0], ..Relations::default() };
-    let _never = statement.visit(&mut counted);
-    counted.of_queries.iter().copied().fold(0, u64::saturating_add)
-}
-
-#[derive(Default)]
-struct Relations {
-    /// Of the queries that are being walked, the outermost first.
-    of_queries: Vec<u64>,
-    /// Where the query of each name of a `WITH` stands in memory.
-    named: HashMap<usize, String>,
-    of_names: HashMap<String, u64>,
-}
-
-impl Visitor for Relations {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        for named in query.with.iter().flat_map(|with| &with.cte_tables) {
-            self.named.insert(place(&named.query), named.alias.name.value.to_lowercase());
-        }
-        self.of_queries.push(0);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let count = self.of_queries.pop().unwrap_or_default().max(1);
-        match self.named.remove(&place(query)) {
-            Some(name) => drop(self.of_names.insert(name, count)),
-            None => self.add(count),
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let count = self.of_names.get(&relation.to_string().replace(['"', '`'], "").to_lowercase()).copied();
-        self.add(count.unwrap_or(1));
-        ControlFlow::Continue(())
-    }
-}
-
-impl Relations {
-    fn add(&mut self, count: u64) {
-        if let Some(of_query) = self.of_queries.last_mut() {
-            *of_query = of_query.saturating_add(count);
-        }
-    }
-}
-
-fn place(query: &Query) -> usize {
-    std::ptr::from_ref(query).addr()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::findings::PipelineOverride;
 use super::rollups::Retention;
+use super::worker::PoolSettings;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::TableDef;
@@ -24,8 +25,8 @@ pub struct EngineSettings {
     pub retention: Retention,
     /// Memory of all rollup tables, and an eighth of it besides for the last points of counters; beyond it the finest rows are dropped before their time.
     pub rollup_bytes_max: usize,
-    /// Memory that queries from outside may take together.
-    pub query_bytes_max: usize,
+    /// Queries from outside, and their workers.
+    pub queries: PoolSettings,
 }
 
 /// What the last point of a counter takes in memory, with the table's room to grow.
@@ -49,7 +50,7 @@ impl Default for EngineSettings {
             values_kept: Duration::from_mins(5),
             retention: Retention { fine_ms: 2 * HOUR_MS, minute_ms: 24 * HOUR_MS, hour_ms: 31 * 24 * HOUR_MS },
             rollup_bytes_max: 256 << 20,
-            query_bytes_max: 256 << 20,
+            queries: PoolSettings::default(),
         }
     }
 }

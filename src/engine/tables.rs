@@ -3,8 +3,9 @@
 use super::functions;
 use super::rollups::RollupTable;
 use super::run;
+use super::worker::{Offered, OfferedTable, View};
 use crate::log::Position;
-use crate::model::pipeline::{PipelineDef, PipelineKind};
+use crate::model::pipeline::PipelineDef;
 use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, Part, SnapshotTable};
 use arrow::array::RecordBatch;
@@ -97,32 +98,41 @@ impl Tables {
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
-        for table in &self.definitions {
-            self.register(&context, table)?;
+        let offered = self.offered(pipelines);
+        for (name, table) in offered.tables {
+            context.register_table(name, table.rows)?;
         }
-        views(&context, pipelines).await?;
+        views(&context, &offered.views).await?;
         Ok(context)
     }
 
-    fn register(&self, context: &SessionContext, table: &TableDef) -> Result<()> {
-        match table.kind {
-            TableKind::Signal => {
-                if let Some(provider) = self.store.provider(&table.name) {
-                    context.register_table(&table.name, Arc::new(provider))?;
-                }
-            }
-            TableKind::Rollup => {
-                let Some(rollup) = self.rollups.get(&table.name) else { return Ok(()) };
-                context.register_table(&table.name, Arc::new(rollup.provider()))?;
-                for (resolution_s, view) in table.coarse_views() {
-                    context.register_table(view, Arc::new(rollup.provider_of(resolution_s)))?;
-                }
-            }
-            TableKind::State => {
-                context.register_table(&table.name, Arc::new(self.state_table(table)))?;
-            }
+    /// All tables, and the views among `pipelines`.
+    pub(crate) fn offered(&self, pipelines: &[PipelineDef]) -> Offered {
+        let mut tables = BTreeMap::new();
+        for table in &self.definitions {
+            let column_docs: Vec<String> = table.columns.iter().map(|column| column.doc.clone()).collect();
+            let rows = self.rows_of(table).into_iter();
+            tables.extend(rows.map(|(name, rows)| {
+                let (rows, doc, column_docs) = (Arc::new(rows), table.doc.clone(), column_docs.clone());
+                (name, OfferedTable { rows, doc, column_docs })
+            }));
         }
-        Ok(())
+        Offered { tables, views: View::among(pipelines) }
+    }
+
+    /// A table's rows, by each name that they have.
+    fn rows_of(&self, table: &TableDef) -> Vec<(String, SnapshotTable)> {
+        let name = table.name.clone();
+        match table.kind {
+            TableKind::Signal => self.store.provider(&name).map(|rows| (name, rows)).into_iter().collect(),
+            TableKind::Rollup => {
+                let Some(rollup) = self.rollups.get(&name) else { return Vec::new() };
+                let coarse = table.coarse_views().into_iter();
+                let coarse = coarse.map(|(resolution_s, view)| (view, rollup.provider_of(resolution_s)));
+                [(name, rollup.provider())].into_iter().chain(coarse).collect()
+            }
+            TableKind::State => vec![(name, self.state_table(table))],
+        }
     }
 
     fn state_table(&self, table: &TableDef) -> SnapshotTable {
@@ -150,8 +160,8 @@ pub(crate) fn batch(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch>
 }
 
 /// Registers views; one may read another, whichever stands first.
-async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()> {
-    let mut left: Vec<&PipelineDef> = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View).collect();
+pub(crate) async fn views(context: &SessionContext, views: &[View]) -> Result<()> {
+    let mut left: Vec<&View> = views.iter().collect();
     loop {
         let before = left.len();
         let mut failed = None;
@@ -175,9 +185,9 @@ async fn views(context: &SessionContext, pipelines: &[PipelineDef]) -> Result<()
 }
 
 /// A view with its parameters bound.
-async fn view_plan(context: &SessionContext, view: &PipelineDef) -> Result<DataFrame> {
-    let frame = context.sql(&view.sql).await?;
-    if view.params.is_empty() { Ok(frame) } else { frame.with_param_values(run::param_values(&view.params, None)) }
+async fn view_plan(context: &SessionContext, view: &View) -> Result<DataFrame> {
+    let (frame, params) = (context.sql(&view.sql).await?, view.params());
+    if params.is_empty() { Ok(frame) } else { frame.with_param_values(run::param_values(&params, None)) }
 }
 
 /// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.

@@ -5,5 +5,5 @@ mod snapshot;
 mod state;
 
 pub use hot::{Coverage, Evicted, HotStore, NewRows};
-pub use snapshot::{Part, SnapshotTable};
+pub use snapshot::{Part, SnapshotTable, TimeBounds};
 pub use state::{RollupPart, State, StateError, StateTransaction};

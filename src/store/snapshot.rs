@@ -53,6 +53,21 @@ impl SnapshotTable {
     }
 }
 
+impl SnapshotTable {
+    /// The column by which its rows are found in time.
+    #[must_use]
+    pub fn time_column(&self) -> Option<&str> {
+        self.time_column.as_deref()
+    }
+
+    /// Its rows at this moment, but for parts that hold none within the bounds.
+    #[must_use]
+    pub fn batches(&self, bounds: TimeBounds) -> Vec<RecordBatch> {
+        let parts = (self.take)().into_iter();
+        parts.filter(|part| part.span_us.is_none_or(|span| bounds.may_hold(span))).map(|part| part.batch).collect()
+    }
+}
+
 impl fmt::Debug for SnapshotTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotTable").field("time_column", &self.time_column).finish_non_exhaustive()
@@ -76,15 +91,8 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let bounds = self.time_column.as_ref().map(|column| TimeBounds::of(filters, column));
-        let batches: Vec<RecordBatch> = (self.take)()
-            .into_iter()
-            .filter(|part| match (&bounds, part.span_us) {
-                (Some(bounds), Some(span)) => bounds.may_hold(span),
-                _ => true,
-            })
-            .map(|part| part.batch)
-            .collect();
+        let bounds = self.time_column().map(|column| TimeBounds::of(filters, column)).unwrap_or_default();
+        let batches = self.batches(bounds);
         Ok(MemorySourceConfig::try_new_exec(&[batches], self.schema.clone(), projection.cloned())?)
     }
 
@@ -93,15 +101,26 @@ impl TableProvider for SnapshotTable {
     }
 }
 
-/// What the filters say of the time, in microseconds, inclusive.
-struct TimeBounds {
-    from: i64,
-    to: i64,
+/// What the filters of a query say of the time, in microseconds, inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeBounds {
+    /// No row before it is wanted.
+    pub from: i64,
+    /// No row after it is.
+    pub to: i64,
+}
+
+impl Default for TimeBounds {
+    fn default() -> Self {
+        TimeBounds { from: i64::MIN, to: i64::MAX }
+    }
 }
 
 impl TimeBounds {
-    fn of(filters: &[Expr], column: &str) -> TimeBounds {
-        let mut bounds = TimeBounds { from: i64::MIN, to: i64::MAX };
+    /// The bounds that filters set on a column.
+    #[must_use]
+    pub fn of(filters: &[Expr], column: &str) -> TimeBounds {
+        let mut bounds = TimeBounds::default();
         filters.iter().for_each(|filter| bounds.narrow(filter, column));
         bounds
     }

@@ -25,6 +25,8 @@ mod doors;
 mod durability;
 mod exposition;
 mod failing;
+mod fence;
+mod formats;
 mod forward;
 mod layers;
 mod opensearch;

@@ -2,6 +2,7 @@
 
 use crate::app::client::DEFAULT_ENDPOINT;
 use crate::demo::Fault;
+use crate::engine::COMMAND;
 use crate::model::units;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -107,7 +108,7 @@ impl Cli {
             Some(Command::Findings(args)) => args.server.json,
             Some(Command::Sql(args)) => args.server.json,
             Some(Command::Docs(args)) => args.json,
-            Some(Command::Export(_)) => false,
+            Some(Command::Export(_) | Command::QueryWorker(_)) => false,
         }
     }
 }
@@ -135,6 +136,16 @@ pub(super) enum Command {
     /// Print what other programs are set up with
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(Export),
+    /// Answer queries for a server, which starts this itself
+    #[command(name = COMMAND, hide = true)]
+    QueryWorker(QueryWorkerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryWorkerArgs {
+    /// Bytes that the operators of a query may take
+    #[arg(long, value_name = "BYTES")]
+    pub(super) memory: usize,
 }
 
 #[derive(Debug, Subcommand)]

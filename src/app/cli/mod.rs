@@ -10,7 +10,7 @@ use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
 use super::signals::on_signal;
-use super::{catalog::Catalog, check, docs, export, logging, rules, show};
+use super::{catalog::Catalog, check, docs, export, logging, query_worker, rules, show};
 use crate::model::fault::Faults;
 use args::{Cli, Command, DemoArgs, Export, RunArgs};
 use clap::Parser as _;
@@ -28,6 +28,10 @@ const FAULTY: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::QueryWorker(args)) = &cli.command {
+        // It confines itself, so nothing may run before it that it does not need.
+        return query_worker::run(args.memory);
+    }
     let json = cli.wants_json();
     // Every TLS client of the process uses it; that it is there already is no fault.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -68,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(what)) => export(what),
         Some(Command::Findings(args)) => asking::findings(args).await,
         Some(Command::Sql(args)) => asking::sql(args).await,
+        Some(Command::QueryWorker(_)) => anyhow::bail!("a query worker runs without a runtime of ours"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::collector;
 use super::components::{Component, Guard, Reading, loopback};
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::engine::QueryLimits;
+use crate::engine::{PoolSettings, QueryLimits};
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::sinks::settings::Secret;
@@ -31,8 +31,10 @@ pub struct SqlConfig {
     pub hosts: Vec<String>,
     /// Bounds of a query.
     pub limits: QueryLimits,
-    /// Memory that all queries may take together.
+    /// Memory that the operators of one query may take.
     pub memory_bytes_max: usize,
+    /// Queries that run at once, each in a process of its own.
+    pub workers_max: usize,
     /// Token that a client must bear over HTTP.
     pub auth_token: Option<Secret>,
     /// User that a client must name over the Postgres wire, where there is a password.
@@ -99,6 +101,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
             hosts: Vec::new(),
             limits: QueryLimits::default(),
             memory_bytes_max: 256 << 20,
+            workers_max: PoolSettings::default().workers_max,
             auth_token: None,
             user: "spanwise".to_owned(),
             password: None,
@@ -198,9 +201,10 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     }
     let limits = &mut sql.limits;
     limits.timeout = map.duration_above_zero("timeout").unwrap_or(limits.timeout);
-    limits.rows_max = map.count("rows_max", 1).unwrap_or(limits.rows_max);
+    limits.rows_max = map.count("rows_max", 1).or(limits.rows_max);
     limits.sql_bytes_max = map.size("statement_size").unwrap_or(limits.sql_bytes_max);
     sql.memory_bytes_max = map.space("memory").unwrap_or(sql.memory_bytes_max);
+    sql.workers_max = map.count("workers", 1).unwrap_or(sql.workers_max);
     map.finish();
 }
 

@@ -1,118 +1,262 @@
-//! An answer's rows as JSON: timestamps RFC 3339, maps as objects, lists as arrays, binary as hex, null as null; a number
-//! that JSON has no word for (NaN, infinity) is null, too.
+//! An answer's rows as they are sent: made, written and read bit by bit, so that no answer is held as a whole.
+//!
+//! What goes wrong before the first bytes has a status of its own. What goes wrong afterwards breaks the transfer off, so
+//! that no client takes a part for the whole; where the format has a place for it, the error stands there, too. The same
+//! goes for more rows than `rows_max`, except in JSON, which has a word for that.
 
-use crate::engine::QueryAnswer;
+use super::accept::Format;
+use super::csv;
+use crate::endpoints::work::Running;
+use crate::engine::QueryError;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
 use arrow::json::WriterBuilder;
-use arrow::json::writer::JsonArray;
+use arrow::json::writer::{JsonArray, LineDelimited};
 use axum::body::{Body, Bytes};
 use futures::stream;
+use serde_json::json;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 /// Rows that are written at once: a small part of a second's work, and of the answer's memory.
 const PART_ROWS: usize = 1024;
+/// Bytes of rows that are gathered before the first are sent, and how long: an error in them still gets its status.
+const HELD_BYTES: usize = 64 << 10;
+const HELD: Duration = Duration::from_millis(200);
 
-/// `{"rows": […]}`, with `"truncated": true` where rows were cut off. It is written as it is sent, and the permit is held
-/// until then, so that slow readers do not gather answers. Who reads nothing for `stall` gets no more: the answer breaks
-/// off, and its permit is another's.
+/// Why an answer cannot begin.
+pub(super) enum Refused {
+    /// The query failed.
+    Query(QueryError),
+    /// There are more rows than may be, and the format has no word for it.
+    TooMany,
+    /// A column cannot be written.
+    Column(ArrowError),
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        Refused::Query(error)
+    }
+}
+
+impl From<ArrowError> for Refused {
+    fn from(error: ArrowError) -> Self {
+        Refused::Column(error)
+    }
+}
+
+/// What a client is told of too many rows.
+pub(super) const TOO_MANY: &str = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
+
+/// The answer's body. The permit is held until all is written, so that slow readers do not gather answers. Who reads nothing
+/// for `stall` gets no more: the answer breaks off, and its permit is another's.
 ///
 /// # Errors
-/// When a column cannot be written as JSON.
-pub(super) fn body(answer: QueryAnswer, permit: OwnedSemaphorePermit, stall: Duration) -> Result<Body, ArrowError> {
-    let schema = distinct(&answer.schema);
-    // What cannot be written shows itself without rows, while the status can still be told.
-    text(&RecordBatch::new_empty(schema.clone()))?;
-    let mut parts = Parts { schema, answer, permit, next: (0, 0), written: false, at: At::Begin };
-    let (send, receive) = mpsc::channel(1);
+/// When the query fails, or the answer cannot be written, before the first bytes are sent.
+pub(super) async fn body(
+    running: Running,
+    format: Format,
+    permit: OwnedSemaphorePermit,
+    stall: Duration,
+) -> Result<Body, Refused> {
+    let mut parts = Parts::new(running, format)?;
+    let (held, ended) = parts.held().await?;
+    // None is the end, which is told apart from a sender that is dropped on its way.
+    let (send, receive) = mpsc::channel::<Option<io::Result<Bytes>>>(1);
     // A reader that stalls asks for nothing, so that somebody else must look at the time.
     tokio::spawn(async move {
-        while let Some(part) = parts.next() {
-            if !matches!(timeout(stall, send.send(Some(part))).await, Ok(Ok(()))) {
+        let _permit = permit;
+        let sent = async |part: Bytes| {
+            part.is_empty() || matches!(timeout(stall, send.send(Some(Ok(part)))).await, Ok(Ok(())))
+        };
+        if !sent(held).await {
+            return;
+        }
+        let mut ended = ended;
+        while !ended {
+            let part = tokio::select! {
+                // Who leaves takes the query with it.
+                () = send.closed() => return,
+                part = parts.next() => part,
+            };
+            let part = match part {
+                Ok((part, is_last)) => {
+                    ended = is_last;
+                    part
+                }
+                Err(refused) => {
+                    let message = refused.message();
+                    if sent(parts.writer.broken(&message)).await {
+                        let _gone = send.send(Some(Err(io::Error::other(message)))).await;
+                    }
+                    return;
+                }
+            };
+            if !sent(part).await {
                 return;
             }
         }
         let _gone = send.send(None).await;
     });
-    Ok(Body::from_stream(stream::unfold(receive, |mut receive| async move {
-        let part = receive.recv().await.unwrap_or_else(|| Some(Err(stalled())));
-        part.map(|part| (part, receive))
+    Ok(Body::from_stream(stream::unfold(Some(receive), |receive| async move {
+        let mut receive = receive?;
+        match receive.recv().await {
+            Some(None) => None,
+            Some(Some(Ok(part))) => Some((Ok(part), Some(receive))),
+            Some(Some(Err(error))) => Some((Err(error), None)),
+            None => Some((Err(io::Error::other("the client read nothing for too long")), None)),
+        }
     })))
 }
 
-fn stalled() -> ArrowError {
-    ArrowError::ExternalError("the client read nothing for too long".into())
-}
-
-/// Where the writing is.
-enum At {
-    Begin,
-    Rows,
-    End,
+impl Refused {
+    fn message(&self) -> String {
+        match self {
+            Refused::Query(error) => error.to_string(),
+            Refused::TooMany => TOO_MANY.to_owned(),
+            Refused::Column(error) => format!("a column of the answer cannot be written: {error}"),
+        }
+    }
 }
 
 struct Parts {
-    schema: SchemaRef,
-    answer: QueryAnswer,
-    #[expect(dead_code, reason = "held for what its drop does")]
-    permit: OwnedSemaphorePermit,
-    /// Batch and row.
-    next: (usize, usize),
-    /// Some row has been written.
-    written: bool,
-    at: At,
+    running: Running,
+    writer: Writer,
+    /// Rows that are there and not yet written.
+    batch: Option<RecordBatch>,
 }
 
 impl Parts {
-    fn next(&mut self) -> Option<Result<Bytes, ArrowError>> {
-        match self.at {
-            At::Begin => {
-                self.at = At::Rows;
-                Some(Ok(Bytes::from_static(b"{\"rows\":[")))
+    fn new(running: Running, format: Format) -> Result<Parts, Refused> {
+        let writer = Writer::new(&running.answer.schema, format)?;
+        Ok(Parts { running, writer, batch: None })
+    }
+
+    /// The first bytes, and whether they are all.
+    async fn held(&mut self) -> Result<(Bytes, bool), Refused> {
+        // Until there are rows there is nothing to send: a query that fails before has its own status, however long it took.
+        let (mut held, mut since) = (self.writer.begin()?, None::<Instant>);
+        loop {
+            let (part, is_last) = match since {
+                None => self.next().await?,
+                Some(since) => match timeout(HELD.saturating_sub(since.elapsed()), self.next()).await {
+                    Ok(next) => next?,
+                    Err(_) => return Ok((held.into(), false)),
+                },
+            };
+            held.extend_from_slice(&part);
+            if is_last || held.len() >= HELD_BYTES {
+                return Ok((held.into(), is_last));
             }
-            At::Rows => {
-                let part = self.rows();
-                if part.is_some() {
-                    return part;
-                }
-                self.at = At::End;
-                let end: &[u8] = if self.answer.truncated { b"],\"truncated\":true}" } else { b"]}" };
-                Some(Ok(Bytes::from_static(end)))
-            }
-            At::End => None,
+            since.get_or_insert_with(Instant::now);
         }
     }
 
-    fn rows(&mut self) -> Option<Result<Bytes, ArrowError>> {
-        loop {
-            let (batch, row) = self.next;
-            let rows = self.answer.batches.get(batch)?;
-            let taken = PART_ROWS.min(rows.num_rows() - row);
-            if taken == 0 {
-                self.next = (batch + 1, 0);
-                continue;
-            }
-            self.next = (batch, row + taken);
-            let part = rows.slice(row, taken);
-            let part = RecordBatch::try_new(self.schema.clone(), part.columns().to_vec());
-            return Some(part.and_then(|part| text(&part)).map(|mut text| {
-                if self.written {
+    /// The next bytes, and whether they are the last.
+    async fn next(&mut self) -> Result<(Bytes, bool), Refused> {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => match self.running.next().await? {
+                Some(batch) => batch,
+                None => return Ok((self.writer.end(self.running.answer.truncated())?.into(), true)),
+            },
+        };
+        let taken = PART_ROWS.min(batch.num_rows());
+        if taken < batch.num_rows() {
+            self.batch = Some(batch.slice(taken, batch.num_rows() - taken));
+        }
+        Ok((self.writer.rows(&batch.slice(0, taken))?.into(), false))
+    }
+}
+
+/// Rows in one format.
+enum Writer {
+    Json { schema: SchemaRef, is_first: bool },
+    Ndjson { schema: SchemaRef },
+    Csv { schema: SchemaRef, header: bool },
+    Arrow(Box<StreamWriter<Vec<u8>>>),
+}
+
+impl Writer {
+    fn new(schema: &SchemaRef, format: Format) -> Result<Writer, Refused> {
+        let mut writer = match format {
+            Format::Json => Writer::Json { schema: distinct(schema), is_first: true },
+            Format::Ndjson => Writer::Ndjson { schema: distinct(schema) },
+            Format::Csv { header } => Writer::Csv { schema: schema.clone(), header },
+            Format::Arrow => Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
+        };
+        // What cannot be written shows itself without rows, while the status can still be told.
+        if !matches!(writer, Writer::Arrow(_)) {
+            writer.rows(&RecordBatch::new_empty(schema.clone()))?;
+        }
+        Ok(writer)
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Refused> {
+        Ok(match self {
+            Writer::Json { .. } => b"{\"rows\":[".to_vec(),
+            Writer::Csv { schema, header: true } => csv::names(schema).into_bytes(),
+            Writer::Csv { .. } | Writer::Ndjson { .. } => Vec::new(),
+            Writer::Arrow(writer) => std::mem::take(writer.get_mut()),
+        })
+    }
+
+    fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+        let named = |schema: &SchemaRef| RecordBatch::try_new(schema.clone(), batch.columns().to_vec());
+        match self {
+            Writer::Json { schema, is_first } => {
+                let mut text = objects(&named(schema)?)?;
+                if !text.is_empty() && !std::mem::take(is_first) {
                     text.insert(0, b',');
                 }
-                self.written = true;
-                Bytes::from(text)
-            }));
+                Ok(text)
+            }
+            Writer::Ndjson { schema } => {
+                let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+                writer.write(&named(schema)?)?;
+                writer.finish()?;
+                Ok(writer.into_inner())
+            }
+            Writer::Csv { .. } => Ok(csv::lines(batch)?.into_bytes()),
+            Writer::Arrow(writer) => {
+                writer.write(batch)?;
+                Ok(std::mem::take(writer.get_mut()))
+            }
+        }
+    }
+
+    fn end(&mut self, truncated: bool) -> Result<Vec<u8>, Refused> {
+        match self {
+            Writer::Json { .. } if truncated => Ok(b"],\"truncated\":true}".to_vec()),
+            Writer::Json { .. } => Ok(b"]}".to_vec()),
+            _ if truncated => Err(Refused::TooMany),
+            Writer::Ndjson { .. } | Writer::Csv { .. } => Ok(Vec::new()),
+            Writer::Arrow(writer) => {
+                writer.finish()?;
+                Ok(std::mem::take(writer.get_mut()))
+            }
+        }
+    }
+
+    /// What is said of an error where rows have been sent already. In CSV and in Arrow there is no place for it.
+    fn broken(&self, message: &str) -> Bytes {
+        match self {
+            Writer::Json { .. } => format!("],\"error\":{}}}", json!(message)).into(),
+            Writer::Ndjson { .. } => format!("{}\n", json!({ "error": message })).into(),
+            Writer::Csv { .. } | Writer::Arrow(_) => Bytes::new(),
         }
     }
 }
 
 /// Rows as objects, with commas between.
-fn text(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+fn objects(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
     writer.write(batch)?;
     writer.finish()?;

@@ -74,7 +74,7 @@ async fn a_name_that_stands_twice_is_told_apart() {
 
 #[tokio::test]
 async fn many_rows_come_in_parts_and_a_cut_is_told() {
-    let limits = QueryLimits { rows_max: 2500, ..QueryLimits::default() };
+    let limits = QueryLimits { rows_max: Some(2500), ..QueryLimits::default() };
     let served = served(HttpSettings::default(), Example::limited(limits)).await;
     let (_, body) = served.sql("SELECT value FROM generate_series(1, 2500)").await;
     let rows = body["rows"].as_array().unwrap();
@@ -183,7 +183,7 @@ async fn too_many_at_once_are_told_and_one_that_leaves_makes_room() {
 
 #[tokio::test]
 async fn slow_readers_do_not_keep_others_from_asking() {
-    let limits = QueryLimits { rows_max: 200_000, ..QueryLimits::default() };
+    let limits = QueryLimits { rows_max: Some(200_000), ..QueryLimits::default() };
     let settings = HttpSettings { queries_max: 1, stall: Duration::from_millis(300), ..HttpSettings::default() };
     let served = served(settings, Example::limited(limits)).await;
     let mut slow = TcpStream::connect(served.address).await.unwrap();
@@ -222,4 +222,114 @@ async fn the_end_waits_for_nobody_long() {
     assert_eq!(answer, b"HTTP/1.1 503");
     served.serving.await.unwrap().unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// Status, type and body of an answer in a format, or `None` for the body where the transfer broke off.
+async fn asked(served: &Served, accept: &str, sql: &str) -> (u16, String, Option<Vec<u8>>) {
+    let request = client().post(format!("{}/v1/sql", served.base)).header("accept", accept);
+    let answer = request.header("content-type", "text/plain").body(sql.to_owned()).send().await.unwrap();
+    assert!(answer.headers().get_all("vary").iter().any(|value| value.to_str().unwrap().contains("accept")));
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    (answer.status().as_u16(), kind, answer.bytes().await.ok().map(|body| body.to_vec()))
+}
+
+fn text(body: Option<Vec<u8>>) -> String {
+    String::from_utf8(body.expect("a whole body")).unwrap()
+}
+
+/// By RFC 4180: CRLF, quotes doubled, and quotes around what holds a comma, a quote or a line's end.
+#[tokio::test]
+async fn rows_as_csv() {
+    let served = plain().await;
+    let (status, kind, body) = asked(&served, "text/csv", "SELECT * FROM spans ORDER BY name").await;
+    assert_eq!((status, kind.as_str()), (200, "text/csv; charset=utf-8; header=present"));
+    let expected = "name,start_time,duration_ms,status,ok,attributes,tags,sketch\r\n\
+        checkout,2026-01-02T03:04:05.678901Z,12.5,200,true,\"{\"\"http.method\"\":\"\"GE\\\"\"T\"\"}\",\"[\"\"x\"\",\"\"y,z\"\"]\",dead\r\n\
+        empty,,,,,,,\r\n";
+    assert_eq!(text(body), expected);
+    let odd = "SELECT '' AS \"a,b\", 'say \"hi\"' AS q, E'two\\nlines' AS l, ' x' AS s, NULL AS n, CAST('inf' AS DOUBLE) AS i, 'ö' AS u";
+    let odd = odd.replace("E'two\\nlines'", "'two\nlines'");
+    let (_, kind, body) = asked(&served, "text/csv;header=absent", &odd).await;
+    assert_eq!(kind, "text/csv; charset=utf-8; header=absent");
+    assert_eq!(text(body), "\"\",\"say \"\"hi\"\"\",\"two\nlines\",\" x\",,Infinity,ö\r\n");
+    let (_, _, body) = asked(&served, "text/csv", "SELECT name FROM spans WHERE false").await;
+    assert_eq!(text(body), "name\r\n");
+}
+
+#[tokio::test]
+async fn rows_as_lines_of_json_and_as_an_arrow_stream() {
+    let served = plain().await;
+    let sql = "SELECT name, status FROM spans ORDER BY name";
+    let (status, kind, body) = asked(&served, "application/x-ndjson", sql).await;
+    assert_eq!((status, kind.as_str()), (200, "application/x-ndjson"));
+    assert_eq!(text(body), "{\"name\":\"checkout\",\"status\":200}\n{\"name\":\"empty\",\"status\":null}\n");
+    let (_, _, body) = asked(&served, "application/x-ndjson", "SELECT 1 WHERE false").await;
+    assert_eq!(text(body), "");
+
+    let sql = "SELECT value AS v FROM generate_series(1, 1000)";
+    let (status, kind, body) = asked(&served, "application/vnd.apache.arrow.stream", sql).await;
+    assert_eq!((status, kind.as_str()), (200, "application/vnd.apache.arrow.stream"));
+    let body = body.unwrap();
+    let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None).unwrap();
+    assert_eq!(reader.schema().field(0).name(), "v");
+    let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(rows, 1000);
+    assert!(body.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), "the stream says that it is whole");
+    let (_, _, body) =
+        asked(&served, "application/vnd.apache.arrow.stream", "SELECT name FROM spans WHERE false").await;
+    let reader_of_none = body.unwrap();
+    let reader = arrow::ipc::reader::StreamReader::try_new(reader_of_none.as_slice(), None).unwrap();
+    assert_eq!((reader.schema().field(0).name().as_str(), reader.count()), ("name", 0));
+}
+
+#[tokio::test]
+async fn what_no_format_fits_is_406_and_nothing_is_run() {
+    let served = plain().await;
+    let (status, kind, body) = asked(&served, "text/html, image/*;q=0.5", "SELECT 1 AS slow").await;
+    assert_eq!((status, kind.as_str()), (406, "application/json"));
+    assert!(text(body).contains("text/csv"), "it names what there is");
+    let (status, kind, _) = asked(&served, "text/html, */*;q=0.1", "SELECT 1").await;
+    assert_eq!((status, kind.as_str()), (200, "application/json"));
+    let (status, kind, body) = asked(&served, "text/csv", "SELECT nothing FROM spans").await;
+    assert_eq!((status, kind.as_str()), (400, "application/json"), "an error is told in JSON");
+    assert!(text(body).contains("nothing"));
+}
+
+/// A cut answer, or one that fails on the way, does not look like a whole one in any format.
+#[tokio::test]
+async fn what_goes_wrong_on_the_way_is_told_or_breaks_off() {
+    let limits = QueryLimits { rows_max: Some(50_000), ..QueryLimits::default() };
+    let served = served(HttpSettings::default(), Example::limited(limits)).await;
+    let many = "SELECT value, 'some text that takes its room' AS t FROM generate_series(1, 60000)";
+    let fails = "SELECT 1 / (40000 - value) AS v, 'some text that takes its room' AS t FROM generate_series(1, 60000)";
+    for accept in ["text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"] {
+        for sql in [many, fails] {
+            let (status, _, body) = asked(&served, accept, sql).await;
+            assert_eq!((status, body), (200, None), "{accept}: {sql}");
+        }
+    }
+    let (status, _, body) = asked(&served, "application/json", fails).await;
+    assert_eq!((status, body), (200, None));
+    let (status, _, body) = asked(&served, "application/json", many).await;
+    assert_eq!((status, text(body).ends_with("],\"truncated\":true}")), (200, true));
+    // What shows itself at once has a status of its own.
+    for accept in ["text/csv", "application/json"] {
+        let (status, _, body) = asked(&served, accept, "SELECT 1 / (2 - value) AS v FROM generate_series(1, 3)").await;
+        assert_eq!(status, 422, "{accept}: {}", text(body));
+    }
+
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let length = fails.len();
+    let request = format!(
+        "POST /v1/sql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/x-ndjson\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{fails}"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    let _broken = socket.read_to_end(&mut all).await;
+    let all = String::from_utf8_lossy(&all);
+    assert!(
+        all.contains("\n{\"error\":\"") && !all.ends_with("0\r\n\r\n"),
+        "{}",
+        &all[all.len().saturating_sub(300)..]
+    );
 }

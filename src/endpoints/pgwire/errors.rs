@@ -1,6 +1,6 @@
 //! Faults with the SQLSTATE that clients look at.
 
-use crate::engine::QueryError;
+use crate::engine::{QueryError, SqlFault};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -38,7 +38,8 @@ pub(super) fn query(error: &QueryError) -> PgWireError {
         QueryError::ReadOnly(_) => "25006",
         QueryError::TimedOut(_) => "57014",
         QueryError::Memory(_) => "53200",
-        QueryError::Invalid(error) | QueryError::Failed(error) => return datafusion(error),
+        QueryError::Invalid(fault) => return of_fault(fault, "42000"),
+        QueryError::Failed(fault) => return of_fault(fault, "XX000"),
     };
     user(code, error.to_string())
 }
@@ -47,6 +48,19 @@ impl From<QueryError> for PgWireError {
     fn from(error: QueryError) -> PgWireError {
         query(&error)
     }
+}
+
+/// An error for the way from a query worker.
+pub(super) fn fault(error: PgWireError) -> SqlFault {
+    let info = refine(error);
+    let position = info.position.and_then(|position| position.parse().ok());
+    SqlFault { code: Some(info.code), message: info.message, position }
+}
+
+fn of_fault(fault: &SqlFault, otherwise: &str) -> PgWireError {
+    let mut info = info("ERROR", fault.code.as_deref().unwrap_or(otherwise), fault.message.clone());
+    info.position = fault.position.map(|position| position.to_string());
+    PgWireError::UserError(Box::new(info))
 }
 
 /// A planner's or executor's error.

@@ -4,12 +4,13 @@ use super::{errors, text};
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion_postgres::arrow_pg::datatypes::{encode_recordbatch, field_into_pg_type};
-use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::portal::Format;
 use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse};
-use datafusion_postgres::pgwire::error::PgWireResult;
+use datafusion_postgres::pgwire::api::{ConnectionHandle, Type};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::data::DataRow;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
-use futures::{StreamExt as _, stream};
+use futures::stream::{self, BoxStream, StreamExt as _};
 use std::sync::Arc;
 
 /// The columns of an answer as a client is told of them.
@@ -28,10 +29,44 @@ pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptio
     schema.fields().iter().enumerate().map(field).collect()
 }
 
-/// Rows, written one batch after the other.
-pub(super) fn response(fields: Vec<FieldInfo>, batches: Vec<RecordBatch>) -> QueryResponse {
+/// Rows, written as they come, until the client asks for the query to be cancelled.
+pub(super) fn response(
+    fields: Vec<FieldInfo>,
+    batches: BoxStream<'static, PgWireResult<RecordBatch>>,
+    cancels: Option<Arc<ConnectionHandle>>,
+) -> QueryResponse {
     let fields = Arc::new(fields);
     let of = fields.clone();
-    let rows = stream::iter(batches).flat_map(move |batch| stream::iter(encode_recordbatch(of.clone(), batch)));
+    let rows = cancellable(batches, cancels).flat_map(move |batch| {
+        let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
+            Ok(batch) => Box::new(encode_recordbatch(of.clone(), batch)),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        };
+        stream::iter(rows)
+    });
     QueryResponse::new(fields, rows)
+}
+
+/// The library looks after a cancellation until there is a response; its rows are made afterwards.
+fn cancellable(
+    batches: BoxStream<'static, PgWireResult<RecordBatch>>,
+    cancels: Option<Arc<ConnectionHandle>>,
+) -> BoxStream<'static, PgWireResult<RecordBatch>> {
+    let Some(cancels) = cancels else { return batches };
+    let next = |state: Option<(BoxStream<'static, PgWireResult<RecordBatch>>, Arc<ConnectionHandle>)>| async move {
+        let (mut batches, cancels) = state?;
+        loop {
+            let cancelled = cancels.start_query().await;
+            tokio::select! {
+                batch = batches.next() => return batch.map(|batch| (batch, Some((batches, cancels)))),
+                cancelled = cancelled => {
+                    // Else another query of the connection took its place, as with two portals.
+                    if cancelled.is_ok() {
+                        return Some((Err(PgWireError::QueryCanceled), None));
+                    }
+                }
+            }
+        }
+    };
+    stream::unfold(Some((batches, cancels)), next).boxed()
 }

@@ -2,16 +2,19 @@
 //! here, for there is nothing but reading.
 
 use super::errors;
+use crate::engine::{QueryError, Settings, SqlFault};
 use datafusion::sql::sqlparser::ast::{Expr, Reset, Set, Statement, Value};
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A statement that is no query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Said {
     /// `BEGIN`.
     Begin,
@@ -22,13 +25,13 @@ pub(super) enum Said {
     /// `SET name = value`; no value is `DEFAULT`.
     Set(String, Option<String>),
     /// `RESET ALL`, `DISCARD ALL`.
-    Forget(&'static str),
+    Forget(Cow<'static, str>),
     /// `SHOW name`.
     Show(String),
     /// `DEALLOCATE name`; `None` for all.
     Deallocate(Option<String>),
     /// Accepted, with this tag.
-    Fine(&'static str),
+    Fine(Cow<'static, str>),
 }
 
 /// The settings that can be shown, and their values where the client has set none.
@@ -60,6 +63,9 @@ pub(super) const KNOWN: [(&str, &str); 25] = [
     ("transaction_read_only", "on"),
 ];
 
+/// Those that change how a statement is read or what it gives; a query worker is told of them.
+const READ_BY: [&str; 1] = ["timezone"];
+
 /// Where the client's settings stand among what is known of it. The prefix keeps what it said at its start apart,
 /// except for those that the library itself looks up.
 fn place(name: &str) -> String {
@@ -75,24 +81,24 @@ impl Said {
         Some(match statement {
             Statement::StartTransaction { .. } => Said::Begin,
             Statement::Commit { .. } => Said::Commit,
-            Statement::Rollback { savepoint: Some(_), .. } => Said::Fine("ROLLBACK"),
+            Statement::Rollback { savepoint: Some(_), .. } => Said::Fine("ROLLBACK".into()),
             Statement::Rollback { .. } => Said::Rollback,
-            Statement::Savepoint { .. } => Said::Fine("SAVEPOINT"),
-            Statement::ReleaseSavepoint { .. } => Said::Fine("RELEASE"),
+            Statement::Savepoint { .. } => Said::Fine("SAVEPOINT".into()),
+            Statement::ReleaseSavepoint { .. } => Said::Fine("RELEASE".into()),
             Statement::Set(set) => assignment(set),
             Statement::Reset(reset) => match &reset.reset {
-                Reset::ALL => Said::Forget("RESET"),
+                Reset::ALL => Said::Forget("RESET".into()),
                 Reset::ConfigurationParameter(name) => Said::Set(name.to_string().to_lowercase(), None),
             },
-            Statement::Discard { .. } => Said::Forget("DISCARD ALL"),
+            Statement::Discard { .. } => Said::Forget("DISCARD ALL".into()),
             Statement::Deallocate { name, .. }
                 if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") =>
             {
                 Said::Deallocate(None)
             }
             Statement::Deallocate { name, .. } => Said::Deallocate(Some(name.value.clone())),
-            Statement::Close { .. } => Said::Fine("CLOSE CURSOR"),
-            Statement::UNLISTEN { .. } => Said::Fine("UNLISTEN"),
+            Statement::Close { .. } => Said::Fine("CLOSE CURSOR".into()),
+            Statement::UNLISTEN { .. } => Said::Fine("UNLISTEN".into()),
             Statement::ShowVariable { variable } => {
                 let words: Vec<String> = variable.iter().map(|word| word.value.to_lowercase()).collect();
                 Said::Show(match words.join(" ").as_str() {
@@ -161,7 +167,7 @@ fn assignment(set: &Set) -> Said {
         }
         Set::SetTimeZone { value, .. } => Said::Set("timezone".to_owned(), Some(word(value))),
         Set::SetNames { charset_name, .. } => Said::Set("client_encoding".to_owned(), Some(charset_name.value.clone())),
-        _ => Said::Fine("SET"),
+        _ => Said::Fine("SET".into()),
     }
 }
 
@@ -221,6 +227,23 @@ fn shown<C: ClientInfo>(client: &C, name: &str) -> PgWireResult<String> {
 /// The time that the client gives its statements; `None` is all that the server gives.
 pub(super) fn timeout<C: ClientInfo>(client: &C) -> Option<Duration> {
     client.metadata().get(&place("statement_timeout")).and_then(|value| duration(value)).filter(|time| !time.is_zero())
+}
+
+/// What a client has set that matters where its statements are read.
+pub(super) fn settings<C: ClientInfo>(client: &C) -> Settings {
+    let value = |name: &&str| Some(((*name).to_owned(), client.metadata().get(&place(name))?.clone()));
+    READ_BY.iter().filter_map(|name| value(name)).collect()
+}
+
+/// An error of a query whose time the client has set, in those words.
+pub(super) fn limited(timeout: Option<Duration>, error: QueryError) -> QueryError {
+    match error {
+        QueryError::TimedOut(limit) if timeout == Some(limit) => {
+            let message = format!("the query took longer than the statement_timeout of {limit:?}");
+            QueryError::Failed(SqlFault::new("57014", message))
+        }
+        other => other,
+    }
 }
 
 fn duration(value: &str) -> Option<Duration> {

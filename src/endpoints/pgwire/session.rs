@@ -3,15 +3,16 @@
 use super::statements::{self, Prepared, Preparer, Query, first};
 use super::{Shared, errors, rows, said};
 use crate::endpoints::work;
-use crate::engine::QueryAnswer;
+use crate::engine::{Answer, QueryError};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, Response};
 use datafusion_postgres::pgwire::api::stmt::StoredStatement;
 use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
-use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{
@@ -19,12 +20,13 @@ use datafusion_postgres::pgwire::messages::extendedquery::{
 };
 use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use datafusion_postgres::pgwire::types::format::FormatOptions;
-use futures::{Sink, SinkExt as _};
+use futures::{Sink, SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// Queries of one text: all their answers are held until the last is there.
+/// Queries of one text.
 const QUERIES_MAX: usize = 16;
 /// Statements that a client may keep prepared, and answers that it may keep half read.
 const STATEMENTS_MAX: usize = 1000;
@@ -44,32 +46,77 @@ impl Session {
         Session { shared, preparer, statements: Mutex::default(), portals: Mutex::default() }
     }
 
+    /// The rows of a query, which begins when the first of them are asked for.
+    fn rows<C: ClientInfo>(&self, client: &C, query: &Query) -> PgWireResult<Response> {
+        let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+        let fields = rows::fields(query.schema(), &Format::UnifiedText, &options)?;
+        let (shared, request) = (self.shared.clone(), query.request(&self.shared, client, None));
+        let timeout = said::timeout(client);
+        let batches = stream::once(async move {
+            let running = work::run("postgres", &*shared.service, &request).await;
+            let running = running.map_err(|error| failed(timeout, error))?;
+            PgWireResult::Ok(running.into_stream(move |error| failed(timeout, error), whole))
+        });
+        Ok(Response::Query(rows::response(fields, batches.try_flatten().boxed(), cancels(client))))
+    }
+
+    /// The answer of a query whose parameters are bound.
     async fn answer<C: ClientInfo>(
         &self,
         client: &C,
-        (query, plan): (&Query, LogicalPlan),
+        (query, parameters): (&Query, Option<RecordBatch>),
         format: &Format,
     ) -> PgWireResult<Response> {
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-        let fields = rows::fields(plan.schema().as_arrow(), format, &options)?;
-        let running = work::query("postgres", query.shape.as_deref(), self.shared.service.execute(plan));
-        let answer = within(client, running).await?;
-        let QueryAnswer { batches, truncated, .. } = answer.map_err(|error| errors::query(&error))?;
-        if truncated {
-            // A client could not tell a cut answer from a whole one.
-            let message = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
-            return Err(errors::user("54000", message));
+        let request = query.request(&self.shared, client, parameters);
+        let running = work::run("postgres", &*self.shared.service, &request).await;
+        let timeout = said::timeout(client);
+        let running = running.map_err(|error| failed(timeout, error))?;
+        let fields = rows::fields(&running.answer.described, format, &options)?;
+        let batches = running.into_stream(move |error| failed(timeout, error), whole);
+        Ok(Response::Query(rows::response(fields, batches, cancels(client))))
+    }
+
+    async fn described<C: ClientInfo>(
+        &self,
+        client: &C,
+        (query, parameters): (&Query, Option<RecordBatch>),
+    ) -> PgWireResult<SchemaRef> {
+        if !query.has_parameters() {
+            return Ok(query.schema().clone());
         }
-        Ok(Response::Query(rows::response(fields, batches)))
+        let request = query.request(&self.shared, client, parameters);
+        let described = unless_cancelled(client, self.shared.service.describe(&request)).await?;
+        described.map_err(|error| failed(said::timeout(client), error))
     }
 }
 
-/// Waits as long as the client has said that a statement may take.
-async fn within<T>(client: &impl ClientInfo, running: impl Future<Output = T>) -> PgWireResult<T> {
-    let Some(limit) = said::timeout(client) else { return Ok(running.await) };
-    tokio::time::timeout(limit, running)
-        .await
-        .map_err(|_| errors::user("57014", format!("the query took longer than the statement_timeout of {limit:?}")))
+/// Waits for work that the library does not watch over, until the client asks for it to be cancelled.
+async fn unless_cancelled<T>(client: &impl ClientInfo, work: impl Future<Output = T>) -> PgWireResult<T> {
+    let Some(cancels) = cancels(client) else { return Ok(work.await) };
+    let mut cancelled = cancels.start_query().await;
+    tokio::select! {
+        done = work => Ok(done),
+        Ok(()) = &mut cancelled => Err(PgWireError::QueryCanceled),
+    }
+}
+
+/// A client could not tell a cut answer from a whole one.
+fn whole(answer: &Answer) -> PgWireResult<()> {
+    if answer.truncated() {
+        let message = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
+        return Err(errors::user("54000", message));
+    }
+    Ok(())
+}
+
+fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireError {
+    errors::query(&said::limited(timeout, error))
+}
+
+/// Where a client's wish to cancel is heard.
+fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
+    client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
 }
 
 /// After an error nothing but the transaction's end is taken.
@@ -106,7 +153,7 @@ impl SimpleQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statements = within(client, statements::prepare(&self.shared, query)).await??;
+        let statements = statements::prepare(&self.shared, client, query).await?;
         if statements.is_empty() {
             return Ok(vec![Response::EmptyQuery]);
         }
@@ -126,8 +173,8 @@ impl SimpleQueryHandler for Session {
                     if queries > QUERIES_MAX {
                         return Err(errors::user("54000", format!("expected at most {QUERIES_MAX} queries at once")));
                     }
-                    let plan = query.unbound()?;
-                    responses.push(self.answer(client, (&query, plan), &Format::UnifiedText).await?);
+                    query.unbound()?;
+                    responses.push(self.rows(client, &query)?);
                 }
             }
         }
@@ -136,12 +183,12 @@ impl SimpleQueryHandler for Session {
 }
 
 impl Query {
-    /// The plan of a query that has no parameters.
-    fn unbound(&self) -> PgWireResult<LogicalPlan> {
-        if statements::parameter_types(self, &[]).is_empty() {
-            return self.described(&[]);
+    /// Whether it can run as it is.
+    fn unbound(&self) -> PgWireResult<()> {
+        if self.has_parameters() {
+            return Err(errors::user("42P02", "there is no parameter $1: the simple protocol has none"));
         }
-        Err(errors::user("42P02", "there is no parameter $1: the simple protocol has none"))
+        Ok(())
     }
 }
 
@@ -163,7 +210,9 @@ impl ExtendedQueryHandler for Session {
     {
         hold(&self.statements, message.name.as_ref(), STATEMENTS_MAX, "prepared statements")?;
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        match within(client, StoredStatement::parse(client, &message, self.preparer.clone())).await?? {
+        let parsed =
+            unless_cancelled(client, StoredStatement::parse(client, &message, self.preparer.clone())).await??;
+        match parsed {
             Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
             None => client.portal_store().put_empty_statement(&name),
         }
@@ -250,9 +299,9 @@ impl ExtendedQueryHandler for Session {
         Ok(match &target.statement {
             Prepared::Said(said) => DescribeStatementResponse::new(Vec::new(), said.fields(first(&format))),
             Prepared::Query(query) => {
-                let plan = query.described(&target.parameter_types)?;
+                let schema = self.described(client, (query, query.nulls(&target.parameter_types)?)).await?;
                 let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-                let fields = rows::fields(plan.schema().as_arrow(), &format, &options)?;
+                let fields = rows::fields(&schema, &format, &options)?;
                 DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), fields)
             }
         })
@@ -274,7 +323,7 @@ impl ExtendedQueryHandler for Session {
             Prepared::Said(said) => said.fields(first(format)),
             Prepared::Query(query) => {
                 let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-                rows::fields(query.bound(target)?.schema().as_arrow(), format, &options)?
+                rows::fields(&*self.described(client, (query, query.bound(target)?)).await?, format, &options)?
             }
         }))
     }

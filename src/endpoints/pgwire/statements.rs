@@ -1,24 +1,19 @@
-//! Statements: parsed, told apart, planned, and their parameters put in.
+//! Statements: read in a query worker, described, and their parameters put in.
 
+use super::dialect::PgDialect;
 use super::parameters::{self, Sent};
-use super::said::Said;
-use super::text::{is_query, readable};
+use super::said::{self, Said};
 use super::{Shared, errors};
-use crate::engine::{Reader, shape};
-use crate::model::own::WORK;
-use arrow::datatypes::DataType;
+use crate::engine::{Read, Request};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement as Planned;
-use datafusion::sql::sqlparser::ast::Statement;
-use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect};
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::api::stmt::QueryParser;
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::error::PgWireResult;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
@@ -31,89 +26,71 @@ pub(super) enum Prepared {
     Query(Arc<Query>),
 }
 
-/// A planned query.
+/// A query that has been read.
 #[derive(Debug)]
 pub(super) struct Query {
-    /// What is asked, without its literals, where own telemetry wants it.
-    pub(super) shape: Option<String>,
-    plan: LogicalPlan,
+    /// The text that it stands in, and its place among the text's statements.
+    sql: Arc<str>,
+    place: usize,
+    /// Its columns; where it has parameters, before their types are known.
+    schema: SchemaRef,
     /// Types of its parameters, where the plan tells them.
     inferred: Vec<Option<DataType>>,
 }
 
-/// The statements of a text, planned.
-pub(super) async fn prepare(shared: &Arc<Shared>, sql: &str) -> PgWireResult<Vec<Prepared>> {
-    let (service, reader) = (&shared.service, PgReader { shared: shared.clone(), context: shared.context()? });
-    service.workers().read(Arc::new(reader), sql.to_owned(), service.limits()).await
+/// The statements of a text.
+pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Vec<Prepared>> {
+    let sql: Arc<str> = sql.into();
+    let read = shared.service.read(&request(shared, client, &sql)).await;
+    let read = read.map_err(|error| errors::query(&said::limited(said::timeout(client), error)))?;
+    let prepared = |(place, read)| match read {
+        Read::Said(said) => {
+            let said = serde_json::from_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
+            Ok(Prepared::Said(said))
+        }
+        Read::Query { parameters, schema } => {
+            let query = Query { sql: sql.clone(), place, schema, inferred: parameters };
+            Ok(Prepared::Query(Arc::new(query)))
+        }
+    };
+    read.into_iter().enumerate().map(prepared).collect()
 }
 
-/// Statements as Postgres's clients write them.
-struct PgReader {
-    shared: Arc<Shared>,
-    context: SessionContext,
-}
-
-impl Reader for PgReader {
-    type Read = Prepared;
-    type Error = PgWireError;
-
-    fn dialect(&self) -> &dyn Dialect {
-        &PostgreSqlDialect {}
-    }
-
-    fn parse(&self, sql: &str) -> PgWireResult<Vec<Planned>> {
-        let statements = self.shared.sql.parse(sql).map_err(|error| errors::syntax(sql, &error.to_string()))?;
-        Ok(statements.into_iter().map(|statement| Planned::Statement(Box::new(statement))).collect())
-    }
-
-    async fn plan(&self, statement: Planned) -> PgWireResult<Prepared> {
-        let Planned::Statement(statement) = statement else { return Err(errors::user("0A000", "not offered")) };
-        if let Some(said) = Said::of(&statement) {
-            return Ok(Prepared::Said(said));
-        }
-        if let Some(refusal) = refusal(&statement) {
-            return Err(refusal);
-        }
-        let shape = tracing::enabled!(target: WORK, tracing::Level::INFO).then(|| shape(&statement.to_string()));
-        let statement = Planned::Statement(statement);
-        let plan =
-            self.context.state().statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
-        let plan = readable(plan).map_err(|error| errors::datafusion(&error))?;
-        if !is_query(&plan) {
-            return Err(errors::user("25006", format!("cannot execute {} in a read-only server", plan.display())));
-        }
-        let inferred = parameters::inferred(&plan)?;
-        Ok(Prepared::Query(Arc::new(Query { shape, plan, inferred })))
-    }
-}
-
-fn refusal(statement: &Statement) -> Option<PgWireError> {
-    match statement {
-        Statement::Query(_)
-        | Statement::Explain { .. }
-        | Statement::ExplainTable { .. }
-        | Statement::ShowTables { .. }
-        | Statement::ShowColumns { .. }
-        | Statement::ShowFunctions { .. }
-        | Statement::ShowDatabases { .. }
-        | Statement::ShowSchemas { .. } => None,
-        Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Prepare { .. } | Statement::Execute { .. } => {
-            let message = "cursors and statements that are prepared in SQL are not offered: the driver's own prepared \
-                           statements and fetch sizes are";
-            Some(errors::user("0A000", message))
-        }
-        other => {
-            let text = other.to_string();
-            let mut words = text.split_whitespace().map(str::to_uppercase);
-            let first = words.next().unwrap_or_default();
-            let more = matches!(first.as_str(), "CREATE" | "DROP" | "ALTER").then(|| words.next()).flatten();
-            let verb = more.map_or(first.clone(), |second| format!("{first} {second}"));
-            Some(errors::user("25006", format!("cannot execute {verb} in a read-only server")))
-        }
+/// A request of this connection, under its settings and within its own time.
+fn request(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> Request {
+    let mut limits = shared.service.limits();
+    limits.timeout = said::timeout(client).map_or(limits.timeout, |timeout| timeout.min(limits.timeout));
+    Request {
+        dialect: PgDialect::NAME,
+        sql: sql.clone(),
+        place: 0,
+        parameters: None,
+        settings: said::settings(client),
+        limits,
     }
 }
 
 impl Query {
+    /// The request that runs it, or describes it.
+    pub(super) fn request(
+        &self,
+        shared: &Shared,
+        client: &impl ClientInfo,
+        parameters: Option<RecordBatch>,
+    ) -> Request {
+        Request { place: self.place, parameters, ..request(shared, client, &self.sql) }
+    }
+
+    /// Whether it has parameters.
+    pub(super) fn has_parameters(&self) -> bool {
+        !self.inferred.is_empty()
+    }
+
+    /// Its columns, where it has no parameters.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// The types of the parameters on the wire.
     fn wire_types(&self, said: &[Option<Type>]) -> Vec<Type> {
         (0..self.inferred.len()).map(|at| parameters::wire_type(of(said, at), self.inferred(at))).collect()
@@ -123,13 +100,13 @@ impl Query {
         self.inferred.get(at).and_then(Option::as_ref)
     }
 
-    /// The plan with NULL for each parameter: it has the columns of any answer.
-    pub(super) fn described(&self, said: &[Option<Type>]) -> PgWireResult<LogicalPlan> {
-        self.with((0..self.inferred.len()).map(|at| parameters::null(of(said, at), self.inferred(at))).collect())
+    /// NULL for each parameter: the answer has the same columns as any other.
+    pub(super) fn nulls(&self, said: &[Option<Type>]) -> PgWireResult<Option<RecordBatch>> {
+        row((0..self.inferred.len()).map(|at| parameters::null(of(said, at), self.inferred(at))).collect())
     }
 
-    /// The plan with what a client has bound.
-    pub(super) fn bound(&self, portal: &Portal<Prepared>) -> PgWireResult<LogicalPlan> {
+    /// What a client has bound.
+    pub(super) fn bound(&self, portal: &Portal<Prepared>) -> PgWireResult<Option<RecordBatch>> {
         let (expected, found) = (self.inferred.len(), portal.parameters.len());
         // A client may name the type of a parameter that is not there, and then sends it.
         if found < expected {
@@ -143,16 +120,22 @@ impl Query {
                 Sent { number: at + 1, bytes, binary: is_binary(&portal.parameter_format, at), said, inferred }.read()
             }
         };
-        self.with((0..expected).map(value).collect::<PgWireResult<_>>()?)
+        row((0..expected).map(value).collect::<PgWireResult<_>>()?)
     }
+}
 
-    fn with(&self, values: Vec<ScalarValue>) -> PgWireResult<LogicalPlan> {
-        if values.is_empty() {
-            return Ok(self.plan.clone());
-        }
-        let bound = self.plan.clone().replace_params_with_values(&values.into());
-        bound.map_err(|error| errors::datafusion(&error))
+/// One row of values, where there are any.
+fn row(values: Vec<ScalarValue>) -> PgWireResult<Option<RecordBatch>> {
+    if values.is_empty() {
+        return Ok(None);
     }
+    let column = |(at, value): (usize, ScalarValue)| -> PgWireResult<(String, ArrayRef, bool)> {
+        let array = value.to_array_of_size(1).map_err(|error| errors::datafusion(&error))?;
+        Ok(((at + 1).to_string(), array, true))
+    };
+    let columns: Vec<_> = values.into_iter().enumerate().map(column).collect::<PgWireResult<_>>()?;
+    let row = RecordBatch::try_from_iter_with_nullable(columns);
+    row.map(Some).map_err(|error| errors::datafusion(&error.into()))
 }
 
 fn of(types: &[Option<Type>], at: usize) -> Option<&Type> {
@@ -174,11 +157,11 @@ pub(super) struct Preparer(pub(super) Arc<Shared>);
 impl QueryParser for Preparer {
     type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    async fn parse_sql<C>(&self, client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut statements = prepare(&self.0, sql).await?;
+        let mut statements = prepare(&self.0, client, sql).await?;
         if statements.len() > 1 {
             return Err(errors::user("42601", "cannot insert multiple commands into a prepared statement"));
         }
@@ -196,10 +179,7 @@ impl QueryParser for Preparer {
         let format = format.unwrap_or(&Format::UnifiedText);
         match statement {
             Prepared::Said(said) => Ok(said.fields(first(format))),
-            Prepared::Query(query) => {
-                let plan = query.described(&[])?;
-                super::rows::fields(plan.schema().as_arrow(), format, &Arc::new(FormatOptions::default()))
-            }
+            Prepared::Query(query) => super::rows::fields(&query.schema, format, &Arc::new(FormatOptions::default())),
         }
     }
 }

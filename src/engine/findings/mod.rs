@@ -11,6 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use super::apart::Apart;
 use super::functions::fits;
 use super::run::{Statement, Window, json_rows, readable};
 use super::tables::line;
@@ -94,6 +95,7 @@ pub struct Evaluator {
     views: HashSet<String>,
     settings: EvaluatorSettings,
     keys: HashMap<String, Kept>,
+    apart: Apart,
 }
 
 /// A pipeline with the user's changes applied.
@@ -134,7 +136,7 @@ impl Evaluator {
             .filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice::<Kept>(bytes).ok()?)))
             .filter(|(_, kept)| judged(kept))
             .collect();
-        Evaluator { pipelines, views, settings, keys }
+        Evaluator { pipelines, views, settings, keys, apart: Apart::default() }
     }
 
     /// Whether there is such a key.
@@ -159,11 +161,10 @@ impl Evaluator {
             if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
                 continue;
             }
-            let cpu_before = cpu::used();
             let outcome = self.judge(index, context, now_ms).await;
             let took = began.elapsed();
             // On a busy machine waiting is most of it, and costs nobody anything.
-            let computed = cpu_before.and_then(|before| cpu::used()?.checked_sub(before)).unwrap_or(took);
+            let computed = outcome.as_ref().ok().and_then(|(.., computed)| *computed).unwrap_or(took);
             let milliseconds = took.as_secs_f64() * 1000.0;
             let prepared = &mut self.pipelines[index];
             let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
@@ -171,7 +172,7 @@ impl Evaluator {
             let id = self.pipelines[index].definition.id.clone();
             let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
             match outcome {
-                Ok((judged, rows_read, names)) => {
+                Ok((judged, rows_read, names, _)) => {
                     cost.rows_read = rows_read;
                     cost.rows_written = judged.len() as u64;
                     self.apply(index, judged, now_ms, &mut evaluation);
@@ -186,31 +187,32 @@ impl Evaluator {
         evaluation
     }
 
-    /// The judged rows, how many rows were read for them, and the names under which.
+    /// The judged rows, how many rows were read for them, the names under which, and what it computed.
     async fn judge(
         &self,
         index: usize,
         context: &SessionContext,
         now_ms: i64,
-    ) -> Result<(Vec<Judged>, u64, Vec<String>), String> {
+    ) -> Result<(Vec<Judged>, u64, Vec<String>, Option<Duration>), String> {
         let Prepared { definition, params, limits, .. } = &self.pipelines[index];
         // A row of the finest rollup that has just begun would be judged by half of what it will hold.
         let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
         // Of a window that is no multiple of theirs, all rows that reach into it.
         let start_ms = (end_ms - definition.window_ms).div_euclid(FINE_MS) * FINE_MS;
         let window = Window { start_ms, end_ms };
-        let running = tokio::time::timeout(self.settings.timeout, async {
-            let statement = Statement::of(context, definition).await?.bind(params, Some(window))?;
-            Ok((statement.run().await?, statement.names()))
+        let (context, sql, values) = (context.clone(), definition.sql.clone(), params.clone());
+        let running = self.apart.run(&definition.id, self.settings.timeout, async move {
+            let before = cpu::used();
+            let statement = Statement::plan(&context, &sql).await?.bind(&values, Some(window))?;
+            let outcome = statement.run().await?;
+            let computed = before.and_then(|before| cpu::used()?.checked_sub(before));
+            Ok((outcome, statement.names(), computed))
         });
-        let (outcome, names) = match running.await {
-            Ok(outcome) => outcome.map_err(|error| line(&error))?,
-            Err(_) => return Err(format!("took longer than {:?}, which is the limit", self.settings.timeout)),
-        };
+        let (outcome, names, computed) = running.await.map_err(|late| late.to_string())?;
         let rows = json_rows(&outcome.batches).map_err(|error| line(&error))?;
         let sql = readable(definition, params, window);
         let judged = rows.into_iter().map(|row| Judged::of(definition, row, &sql, *limits)).collect();
-        Ok((judged, outcome.rows_read, names))
+        Ok((judged, outcome.rows_read, names, computed))
     }
 
     /// Moves the keys that were judged, then those of the pipeline that were not.

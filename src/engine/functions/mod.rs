@@ -16,6 +16,8 @@ mod quantile;
 mod sampled_count;
 mod sketch;
 
+#[cfg(test)]
+pub(in crate::engine) use db_fingerprint::CALLS_MAX;
 pub use db_fingerprint::fingerprint;
 pub use glob::fits;
 pub(in crate::engine) use masked::{class, message};

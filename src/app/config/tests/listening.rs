@@ -40,7 +40,7 @@ fn off_loopback_a_listener_needs_a_secret_or_the_users_word() {
     good(&sql("{http: {endpoint: \"0.0.0.0:4380\"}, allow_unauthenticated: true}"));
     let config =
         good(&sql("{postgres: {endpoint: \"0.0.0.0:15432\"}, user: me, password: x, timeout: 5s, rows_max: 7}"));
-    assert_eq!((config.sql.http, config.sql.user.as_str(), config.sql.limits.rows_max), (None, "me", 7));
+    assert_eq!((config.sql.http, config.sql.user.as_str(), config.sql.limits.rows_max), (None, "me", Some(7)));
 }
 
 #[test]

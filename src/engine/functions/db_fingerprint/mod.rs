@@ -20,6 +20,8 @@ mod statement;
 mod tests;
 mod tokens;
 
+#[cfg(test)]
+pub(in crate::engine) use sql::CALLS_MAX;
 pub(super) use statement::db_statement;
 
 use arrow::array::{AsArray as _, StringArray};

@@ -17,7 +17,7 @@ const PARSED_TOKENS_MAX: usize = 5000;
 const SEEN_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 40;
 /// Calls within calls; beyond it a statement is folded by tokens.
-const CALLS_MAX: usize = 8;
+pub(in crate::engine) const CALLS_MAX: usize = 8;
 
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
     let seen = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];

@@ -1,0 +1,189 @@
+//! Starting a worker, ending it, and what it died of.
+
+#[cfg(test)]
+use super::dialect::Dialect;
+use rustix::process::{Pid, setpriority_process};
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, Stdio};
+#[cfg(test)]
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+
+/// The hidden command of this program that is a worker.
+pub const COMMAND: &str = "query-worker";
+/// Priority of a worker whose query runs long: others get ten times as much of the machine, where they want it.
+const LONG_NICE: i32 = 10;
+/// The signal of `abort`: out of memory, or of stack.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+/// Bytes of what a worker said last that are read.
+const SAID_BYTES_MAX: u64 = 4096;
+
+/// How workers are started.
+#[derive(Clone)]
+pub enum Launch {
+    /// As processes of this program.
+    Process,
+    /// As threads of this process, for tests: they cannot be ended for sure.
+    #[cfg(test)]
+    Thread(Arc<dyn Fn() -> Vec<Arc<dyn Dialect>> + Send + Sync>),
+}
+
+impl std::fmt::Debug for Launch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Launch")
+    }
+}
+
+impl Default for Launch {
+    #[cfg(not(test))]
+    fn default() -> Self {
+        Launch::Process
+    }
+
+    #[cfg(test)]
+    fn default() -> Self {
+        Launch::Thread(Arc::new(|| vec![Arc::new(super::dialect::Plain) as Arc<dyn Dialect>]))
+    }
+}
+
+/// Why a worker is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Death {
+    /// It took more memory than it may.
+    Memory,
+    /// What it was at nests too deep.
+    Stack,
+    /// The system, or somebody, killed it.
+    Killed,
+    /// Anything else.
+    Other(String),
+}
+
+/// A worker that was started.
+pub(super) enum Started {
+    Process(Mutex<Child>),
+    #[cfg(test)]
+    Thread,
+}
+
+impl Launch {
+    /// Starts a worker whose plans may take `memory_bytes`; it takes about a millisecond until it runs.
+    pub(super) fn start(&self, memory_bytes: usize) -> io::Result<(Started, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        match self {
+            Launch::Process => {
+                let mut command = Command::new(program());
+                command.arg0("spanwise").arg(COMMAND).arg("--memory").arg(memory_bytes.to_string());
+                // The allocator reserves more than it uses: what is only reserved must not count as used.
+                command.env_clear().env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+                // Of its own group, so that Ctrl-C in a terminal is the server's alone.
+                command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+                Ok((Started::Process(Mutex::new(command.spawn()?)), ours))
+            }
+            #[cfg(test)]
+            Launch::Thread(dialects) => {
+                let dialects = dialects();
+                let serving = move || super::serve(theirs, dialects, memory_bytes, || Ok(()));
+                std::thread::Builder::new().name("worker".to_owned()).spawn(serving)?;
+                Ok((Started::Thread, ours))
+            }
+        }
+    }
+}
+
+/// This program, also where its file has been replaced since it was started.
+fn program() -> std::path::PathBuf {
+    let linux = std::path::Path::new("/proc/self/exe");
+    if linux.exists() { linux.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "spanwise".into()) }
+}
+
+impl Started {
+    /// Kills it; it is gone shortly afterwards.
+    pub(super) fn kill(&self) {
+        match self {
+            Started::Process(child) => {
+                // One that has ended is as good.
+                let _ended = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+            }
+            #[cfg(test)]
+            Started::Thread => {}
+        }
+    }
+
+    /// Its process.
+    pub(super) fn id(&self) -> Option<u32> {
+        match self {
+            Started::Process(child) => Some(child.lock().unwrap_or_else(PoisonError::into_inner).id()),
+            #[cfg(test)]
+            Started::Thread => None,
+        }
+    }
+
+    /// Puts all of its threads behind those of others. There is no way back.
+    pub(super) fn put_last(&self) {
+        let Some(id) = self.id() else { return };
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { return };
+        for thread in threads.filter_map(Result::ok) {
+            let thread = thread.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
+            if let Some(thread) = thread {
+                // A thread that has ended needs none.
+                let _ended = setpriority_process(Some(thread), LONG_NICE);
+            }
+        }
+    }
+
+    /// Sees to its end, where that has not come; what it died of.
+    pub(super) fn death(&self) -> Death {
+        match self {
+            Started::Process(child) => {
+                let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+                // One that is ending already keeps its own reason.
+                let _ended = child.kill();
+                let status = child.wait();
+                let mut said = String::new();
+                if let Some(stderr) = child.stderr.take() {
+                    // Nobody writes any more.
+                    let _cut = stderr.take(SAID_BYTES_MAX).read_to_string(&mut said);
+                }
+                match status {
+                    Ok(status) => judged(status.signal(), status.code(), &said),
+                    Err(error) => Death::Other(error.to_string()),
+                }
+            }
+            #[cfg(test)]
+            Started::Thread => Death::Other("its thread ended".to_owned()),
+        }
+    }
+}
+
+fn judged(signal: Option<i32>, code: Option<i32>, said: &str) -> Death {
+    if said.contains("overflowed its stack") {
+        return Death::Stack;
+    }
+    let said = said.trim();
+    match (signal, code) {
+        (Some(SIGABRT), _) if said.contains("memory allocation") => Death::Memory,
+        (Some(SIGKILL), _) => Death::Killed,
+        (Some(signal), _) => Death::Other(format!("signal {signal}: {said}")),
+        (None, code) => Death::Other(format!("exit code {}: {said}", code.unwrap_or_default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_died_of_is_known_by_its_signal_and_its_words() {
+        let stack = "\nthread 'query' (12) has overflowed its stack\nfatal runtime error: stack overflow, aborting\n";
+        assert_eq!(judged(Some(6), None, stack), Death::Stack);
+        assert_eq!(judged(Some(6), None, "memory allocation of 1073741824 bytes failed"), Death::Memory);
+        assert_eq!(judged(Some(9), None, ""), Death::Killed);
+        assert_eq!(judged(Some(11), None, ""), Death::Other("signal 11: ".to_owned()));
+        assert_eq!(judged(None, Some(2), "bad"), Death::Other("exit code 2: bad".to_owned()));
+    }
+}

@@ -1,0 +1,89 @@
+//! How a worker's session is built: settings, the engine's functions, the server's tables, views, and what a dialect adds.
+//! This is the one place for it.
+
+use super::catalog::{CatalogText, TableText};
+use super::dialect::{Dialect, Settings, SqlFault, TableAbout};
+use super::remote::{Link, RemoteTable};
+use crate::engine::functions;
+use crate::engine::query::runtime;
+use crate::engine::tables::views;
+use datafusion::common::Result;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// A session for each dialect, over one catalog; made when it is first asked for.
+pub(super) struct Sessions {
+    catalog: CatalogText,
+    of: Vec<(Arc<dyn Dialect>, OnceCell<SessionContext>)>,
+    link: Arc<Link>,
+    memory_bytes: usize,
+}
+
+impl Sessions {
+    /// Sessions over a catalog; the queries of each share `memory_bytes`.
+    pub(super) fn over(
+        catalog: CatalogText,
+        dialects: &[Arc<dyn Dialect>],
+        link: &Arc<Link>,
+        memory_bytes: usize,
+    ) -> Sessions {
+        let of = dialects.iter().map(|dialect| (dialect.clone(), OnceCell::new())).collect();
+        Sessions { catalog, of, link: link.clone(), memory_bytes }
+    }
+
+    /// The dialect of that name, and a session's state for one call.
+    pub(super) async fn state(
+        &self,
+        name: &str,
+        settings: &Settings,
+    ) -> Result<(Arc<dyn Dialect>, SessionState), SqlFault> {
+        let known = self.of.iter().find(|(dialect, _)| dialect.name() == name);
+        let Some((dialect, made)) = known else {
+            return Err(SqlFault::plain(format!("there is no dialect {name:?}")));
+        };
+        let context = made.get_or_try_init(|| session(&self.catalog, &**dialect, &self.link, self.memory_bytes)).await;
+        let mut state = context.map_err(|error| dialect.fault(&error))?.state();
+        if !settings.is_empty() {
+            dialect.apply(settings, state.config_mut())?;
+        }
+        Ok((dialect.clone(), state))
+    }
+}
+
+async fn session(
+    catalog: &CatalogText,
+    dialect: &dyn Dialect,
+    link: &Arc<Link>,
+    memory_bytes: usize,
+) -> Result<SessionContext> {
+    let threads = super::serve::threads();
+    let config = SessionConfig::new().with_information_schema(true).with_target_partitions(threads);
+    let config = config.with_default_catalog_and_schema("datafusion", "public");
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime(memory_bytes)?)
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    functions::register(&context);
+    for table in &catalog.tables {
+        let remote = RemoteTable {
+            name: table.name.clone(),
+            schema: table.schema()?,
+            time_column: table.time_column.clone(),
+            link: link.clone(),
+        };
+        context.register_table(&table.name, Arc::new(remote))?;
+    }
+    views(&context, &catalog.views).await?;
+    let about = |table: &TableText| TableAbout {
+        name: table.name.clone(),
+        doc: table.doc.clone(),
+        column_docs: table.column_docs.clone(),
+    };
+    dialect.extend(&context, &catalog.tables.iter().map(about).collect::<Vec<_>>())?;
+    Ok(context)
+}

@@ -1,0 +1,313 @@
+//! Queries that never end, take all memory or crash what runs them: they end at their time, and nobody else notices.
+
+use crate::support::client::client;
+use crate::support::config::Setup;
+use crate::support::otlp::{route_span, send, traces};
+use crate::support::server::Server;
+use crate::support::until;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The worst statements that we could think of, one for each way to keep a query engine busy.
+fn worst() -> Vec<(&'static str, String)> {
+    let series = |rows: u64, name: &str| format!("generate_series(1, {rows}) {name}");
+    let big = |rows: u64| format!("{}, {}", series(rows, "a(x)"), series(rows, "b(y)"));
+    let bomb = (1..40).fold("WITH a0 AS (SELECT 1 x)".to_owned(), |sql, n| {
+        format!("{sql}, a{n} AS (SELECT l.x FROM a{} l, a{} r)", n - 1, n - 1)
+    });
+    let frame = "OVER (ORDER BY x ROWS BETWEEN 100000 PRECEDING AND 100000 FOLLOWING)";
+    let list = (0..15_000).map(|n| format!("x = {n}.5")).collect::<Vec<_>>().join(" OR ");
+    vec![
+        (
+            "cross join, LIKE",
+            format!("SELECT count(*) FROM {} WHERE a.x::text || b.y::text LIKE '%abc%'", big(200_000)),
+        ),
+        ("cross join, count", format!("SELECT count(*) FROM {}", big(10_000_000))),
+        (
+            "nested loop",
+            format!(
+                "SELECT count(*) FROM {} JOIN {} ON (a.x * b.y) % 7 > 100",
+                series(1_000_000, "a(x)"),
+                series(1_000_000, "b(y)")
+            ),
+        ),
+        (
+            "full join, inequality",
+            format!(
+                "SELECT count(*) FROM {} FULL JOIN {} ON a.x < b.y AND a.x + b.y < 0",
+                series(500_000, "a(x)"),
+                series(500_000, "b(y)")
+            ),
+        ),
+        ("sort", format!("SELECT x::text || 'abc' FROM {} ORDER BY sin(x), 1", series(1_000_000_000, "a(x)"))),
+        ("top of a sort", format!("SELECT x FROM {} ORDER BY md5(x::text) LIMIT 3", series(10_000_000_000, "a(x)"))),
+        ("many groups", format!("SELECT x::text, count(*) FROM {} GROUP BY 1", series(10_000_000_000, "a(x)"))),
+        ("distinct count", format!("SELECT count(DISTINCT a.x * b.y) FROM {}", big(1_000_000))),
+        (
+            "long window frame",
+            format!("SELECT max(s) FROM (SELECT count(DISTINCT x) {frame} s FROM {}) t", series(500_000, "a(x)")),
+        ),
+        (
+            "window of texts",
+            format!(
+                "SELECT max(length(s)) FROM (SELECT string_agg(x::text, ',') OVER (ORDER BY x) s FROM {}) t",
+                series(200_000, "a(x)")
+            ),
+        ),
+        (
+            "endless recursion",
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r".to_owned(),
+        ),
+        (
+            "doubling recursion",
+            format!(
+                "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n FROM r, {}) SELECT count(*) FROM r",
+                series(2, "d(x)")
+            ),
+        ),
+        ("one large value", "SELECT length(repeat('x', 2000000000))".to_owned()),
+        (
+            "replaced a hundredfold",
+            format!("SELECT length(regexp_replace(repeat('a', 50000000), 'a', '{}', 'g'))", "b".repeat(100)),
+        ),
+        ("distance of texts", "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))".to_owned()),
+        (
+            "list of all",
+            format!("SELECT length(array_to_string(array_agg(x), ',')) FROM {}", series(1_000_000_000, "a(x)")),
+        ),
+        ("CASE in CASE", format!("SELECT {}1", "CASE WHEN 1 THEN ".repeat(28))),
+        ("calls in calls", format!("SELECT {}1{}", "abs(".repeat(60), ")".repeat(60))),
+        ("names that double", format!("{bomb} SELECT count(*) FROM a39")),
+        ("long chain", format!("SELECT {}", vec!["1"; 100_000].join("+"))),
+        ("long condition", format!("SELECT count(*) FROM {} WHERE {list}", series(1_000_000_000, "a(x)"))),
+        (
+            "correlated",
+            format!(
+                "SELECT sum((SELECT count(*) FROM {} WHERE b.y * a.x % 3 = 7)) FROM {}",
+                series(100_000, "b(y)"),
+                series(100_000, "a(x)")
+            ),
+        ),
+    ]
+}
+
+/// How long a query may take here, and how much longer than that it may seem to on a machine that does other things, too.
+const LIMIT: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(5);
+
+async fn server() -> Server {
+    let server =
+        Server::start(Setup::default().sql(&format!("timeout: {}s", LIMIT.as_secs())).sql("memory: 64MiB")).await;
+    let spans = (0..30).map(|n| route_span(n, "GET", "/products/{id}", 12.5)).collect();
+    send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
+    server.until_number("SELECT count(*) FROM spans", 30.0).await;
+    server
+}
+
+/// Processes that the server has started and that are still there.
+fn workers(server: &Server) -> Vec<u32> {
+    let id = server.process_id();
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("it runs").filter_map(Result::ok);
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let all: Vec<u32> =
+        children.flat_map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect();
+    // One that has been killed is listed until it has been waited for.
+    let lives = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
+    all.into_iter().filter(lives).collect()
+}
+
+/// All at once: every one ends at its time with a clear error, and `SELECT 1` is answered meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
+    let server = server().await;
+    let url = format!("http://127.0.0.1:{}/v1/sql", server.ports.sql);
+    let ask = |url: String, sql: String| async move {
+        let began = Instant::now();
+        let answer = client().post(&url).json(&json!({ "query": sql })).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.expect("JSON");
+        (status, body, began.elapsed())
+    };
+    let alone = quick(&server, Duration::from_secs(1)).await;
+    let running: Vec<_> = worst().into_iter().map(|(name, sql)| (name, tokio::spawn(ask(url.clone(), sql)))).collect();
+    let beside = quick(&server, LIMIT).await;
+    println!("{:<24} {:>6} {:>8}  told", "statement", "status", "seconds");
+    for (name, asked) in running {
+        let (status, body, took) = asked.await.expect("no panic");
+        let told: String = body["error"].as_str().unwrap_or_default().chars().take(90).collect();
+        println!("{name:<24} {status:>6} {:>8.2}  {told}", took.as_secs_f64());
+        assert!(took < LIMIT + SLACK, "{name}: the limit is {LIMIT:?}, it took {took:?}");
+        // The machine may be quick enough for one or the other; else it is told why not.
+        assert!(matches!(status, 200 | 400 | 422 | 504 | 507), "{name}: {status}: {body}");
+        assert!(status == 200 || !told.is_empty(), "{name}: {body}");
+    }
+    let table = [("alone", &alone), ("beside the above", &beside)];
+    println!("{:<24} {:>6} {:>8} {:>8} {:>8}", "SELECT 1, ms", "asked", "p50", "p99", "most");
+    for (what, took) in table {
+        let at = |share: f64| percentile(took, share).as_secs_f64() * 1000.0;
+        println!("{what:<24} {:>6} {:>8.1} {:>8.1} {:>8.1}", took.len(), at(0.5), at(0.99), at(1.0));
+    }
+    assert!(percentile(&beside, 0.99) < Duration::from_secs(1), "p99 beside them: {:?}", percentile(&beside, 0.99));
+    assert_eq!(server.number("SELECT count(*) FROM spans").await, 30.0);
+    until("all that computed to be gone", Duration::from_secs(10), || {
+        let busy: Vec<u32> = workers(&server).into_iter().filter(|id| computes(*id)).collect();
+        std::future::ready(if busy.is_empty() { Ok(()) } else { Err(format!("{busy:?}")) })
+    })
+    .await;
+}
+
+/// Asks the shortest query again and again; how long each took.
+async fn quick(server: &Server, during: Duration) -> Vec<Duration> {
+    let (mut all, began) = (Vec::new(), Instant::now());
+    while began.elapsed() < during || all.len() < 20 {
+        let asked = Instant::now();
+        assert_eq!(server.number("SELECT 1").await, 1.0);
+        all.push(asked.elapsed());
+    }
+    all.sort();
+    all
+}
+
+fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+/// Whether a thread of a process computes, or would if it had the processor.
+fn computes(id: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
+    let state = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+        stat.rsplit_once(')')?.1.trim_start().chars().next()
+    };
+    threads.filter_map(state).any(|state| state == 'R')
+}
+
+/// A client that leaves, over HTTP or by Ctrl-C in psql, takes its query with it within a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_ends_with_its_client() {
+    let setup = Setup::default().sql("timeout: 10m");
+    let server = Server::start(setup).await;
+    let (name, sql) = worst().swap_remove(0);
+    let busy = |expected: bool| {
+        let found = workers(&server).into_iter().any(computes);
+        std::future::ready(if found == expected { Ok(()) } else { Err(format!("{name}: computing: {found}")) })
+    };
+    let url = format!("http://127.0.0.1:{}/v1/sql", server.ports.sql);
+    let asked = tokio::spawn(client().post(&url).json(&json!({ "query": sql })).send());
+    until("the query to run", Duration::from_secs(20), || busy(true)).await;
+    asked.abort();
+    let left = Instant::now();
+    until("the query to end", Duration::from_secs(10), || busy(false)).await;
+    println!("{name}: ended {:?} after its HTTP client had left", left.elapsed());
+
+    let address = format!("host=127.0.0.1 port={} user=spanwise dbname=spanwise", server.ports.postgres);
+    let psql = Command::new("psql")
+        .args([&address, "-X", "-v", "VERBOSITY=verbose", "-c", &sql])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("psql of Debian's package postgresql-client: run tests/run");
+    until("the query to run", Duration::from_secs(20), || busy(true)).await;
+    let interrupted = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &psql.id().to_string()]).status().expect("kill").success());
+    let output = psql.wait_with_output().expect("psql ends");
+    let took = interrupted.elapsed();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("57014"), "{told}");
+    until("the query to end", Duration::from_secs(10), || busy(false)).await;
+    println!("{name}: Ctrl-C in psql was answered after {took:?}");
+    assert!(took < SLACK, "answered after {took:?}");
+}
+
+/// Whatever a worker dies of is an error of its query, and the server goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_is_a_clear_error() {
+    let server = Server::start(Setup::default().sql("timeout: 2m").sql("memory: 64MiB")).await;
+    let url = format!("http://127.0.0.1:{}/v1/sql", server.ports.sql);
+    let memory = [
+        ("of one call", "SELECT length(repeat('x', 2000000000))"),
+        ("of an operator", "SELECT array_agg(x::text) FROM generate_series(1, 100000000) a(x)"),
+    ];
+    for (what, sql) in memory {
+        let (status, body) = server.ask(sql).await.expect("an answer");
+        let told = body["error"].to_string();
+        println!("memory {what}: {status}: {told}");
+        assert!(status == 507 && told.contains("more memory"), "memory {what}: {status}: {told}");
+    }
+    // As deep as its text is long; whatever gives way first, it is this query's alone.
+    let deep = format!("SELECT {}1{}", "(".repeat(40_000), ")".repeat(40_000));
+    let (status, body) = server.ask(&deep).await.expect("an answer");
+    println!("40000 parentheses: {status}: {}", body["error"]);
+    assert!(matches!(status, 400 | 422 | 507) && body["error"].is_string(), "{status}: {body}");
+    let endless = tokio::spawn(
+        client()
+            .post(&url)
+            .json(&json!({"query": "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8"}))
+            .send(),
+    );
+    until("the query to run", Duration::from_secs(20), || {
+        let found = workers(&server).into_iter().any(computes);
+        std::future::ready(if found { Ok(()) } else { Err("nothing computes".to_owned()) })
+    })
+    .await;
+    for worker in workers(&server) {
+        let _gone = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
+    }
+    let answer = endless.await.expect("no panic").expect("an answer");
+    assert!(matches!(answer.status().as_u16(), 422 | 507), "{}", answer.status());
+    assert!(answer.text().await.expect("text").contains("killed"), "it is told why");
+    assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0, "another worker answers");
+}
+
+/// A worker has no more of the system than it needs, and ends with its server, also where that is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_confined_and_end_with_their_server() {
+    let mut server = server().await;
+    assert_eq!(server.number("SELECT 1").await, 1.0);
+    let found = workers(&server);
+    let worker = *found.first().expect("a worker that stays for the next query");
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{worker}/{name}")).expect("it runs");
+    assert_eq!(read("environ").split('\0').filter(|line| !line.is_empty()).count(), 1, "{:?}", read("environ"));
+    assert_eq!(read("oom_score_adj").trim(), "1000");
+    let limits = read("limits");
+    let limit = |name: &str| limits.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(limit("Max file size").contains(" 0 "), "{limits}");
+    assert!(limit("Max core file size").contains(" 0 "), "{limits}");
+    assert!(!limit("Max data size").contains("unlimited"), "{limits}");
+    let status = read("status");
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    let open: Vec<PathBuf> = std::fs::read_dir(format!("/proc/{worker}/fd"))
+        .expect("it runs")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .collect();
+    let files: Vec<&PathBuf> =
+        open.iter().filter(|path| path.is_absolute() && !path.starts_with("/dev/null")).collect();
+    assert!(files.is_empty(), "files of the server that the worker has: {files:?}");
+    let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    let own = status.lines().find(|line| line.starts_with("RssAnon")).unwrap_or_default();
+    println!("an idle worker: {resident}, of its own {own}");
+
+    let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8";
+    let url = format!("http://127.0.0.1:{}/v1/sql", server.ports.sql);
+    let asked = tokio::spawn(client().post(&url).json(&json!({ "query": endless })).send());
+    until("the query to run", Duration::from_secs(20), || {
+        let found = workers(&server).into_iter().any(computes);
+        std::future::ready(if found { Ok(()) } else { Err("nothing computes".to_owned()) })
+    })
+    .await;
+    let all = workers(&server);
+    server.kill9();
+    until("the workers to end", Duration::from_secs(10), || {
+        let left: Vec<&u32> = all
+            .iter()
+            .filter(|id| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty()))
+            .collect();
+        std::future::ready(if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) })
+    })
+    .await;
+    drop(asked);
+}
