@@ -100,22 +100,22 @@ WITH recent AS (
       WHEN f.service_name IS NOT NULL THEN greatest(coalesce(i.errors, 1), 1)
       ELSE 0
     END AS errors,
-    r.total_ms,
-    CASE WHEN coalesce(r.runs, 0) >= $runs_min THEN $window_start ELSE f.since_time END AS since_time
+    r.total_ms
   FROM newest n
   LEFT JOIN recent r ON r.service_name = n.service_name AND r.operation = n.operation
   LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
   LEFT JOIN in_a_row i ON i.service_name = n.service_name AND i.operation = n.operation
 ), failed AS (
+  -- Of the window, and since the last run that went well where that is longer ago.
   SELECT
     f.service_name,
     f.operation,
     error_summary(f.error_type, f.errors, f.exemplars) AS exceptions,
     exemplar_trace_ids(exemplars_merge(f.exemplars)) AS trace_ids
   FROM failures f
-  JOIN judged j ON j.service_name = f.service_name AND j.operation = f.operation
-  WHERE f.what IN ('job', 'message') AND j.errors > 0
-    AND f.window_start >= date_bin(INTERVAL '10 seconds', j.since_time)
+  LEFT JOIN failing g ON g.service_name = f.service_name AND g.operation = f.operation
+  WHERE f.what IN ('job', 'message') AND f.window_start < $window_end
+    AND f.window_start >= least($window_start, coalesce(date_bin(INTERVAL '10 seconds', g.since_time), $window_start))
   GROUP BY 1, 2
 )
 SELECT
@@ -131,7 +131,7 @@ SELECT
   END AS runs_said,
   j.errors,
   j.total_ms,
-  f.exceptions,
-  f.trace_ids
+  CASE WHEN j.errors > 0 THEN f.exceptions END AS exceptions,
+  CASE WHEN j.errors > 0 THEN f.trace_ids END AS trace_ids
 FROM judged j
 LEFT JOIN failed f ON f.service_name = j.service_name AND f.operation = j.operation

@@ -94,11 +94,14 @@ impl LoggedExceptions {
     /// What the finding's own service logged in its traces, else what others did.
     fn of(&self, finding: &Finding) -> Option<String> {
         let service = finding.key.iter().find(|(column, _)| column == "service_name").map(|(_, value)| value.as_str());
+        // What its spans say already need not be said again, though logs name the type without its module.
+        let said = finding.evidence.get("exceptions").and_then(Value::as_str).unwrap_or_default();
+        let is_said = |text: &str| said.contains(text.split_once(": ").map_or(text, |(_, message)| message));
         let all = || finding.trace_ids.iter().filter_map(|id| self.by_trace.get(id)).flatten();
         let mut chosen: Vec<&str> = Vec::new();
         for of_own in [true, false] {
             for logged in all().filter(|logged| (Some(logged.service.as_str()) == service) == of_own) {
-                if chosen.len() < OF_TRACE_MAX && !chosen.contains(&logged.text.as_str()) {
+                if chosen.len() < OF_TRACE_MAX && !is_said(&logged.text) && !chosen.contains(&logged.text.as_str()) {
                     chosen.push(&logged.text);
                 }
             }
@@ -158,6 +161,9 @@ mod tests {
         assert_eq!(shown(&logged, firing(&["t1", "t2"])), Some(json!("ValueError: order ?")));
         assert_eq!(shown(&logged, firing(&["t2"])), Some(json!("Timeout")), "of another service where none is its own");
         assert_eq!(shown(&logged, firing(&["t3", "t4"])), None);
+        let mut said = firing(&["t1"]);
+        said.evidence.insert("exceptions".to_owned(), json!("5x shop.ValueError: order ?"));
+        assert_eq!(shown(&logged, said), Some(json!("Refused: by ?")), "what the span says is not said again");
         assert_eq!(shown(&logged, finding("ok", 5, &["t1"])), None);
         assert_eq!(shown(&logged, finding("firing", 0, &["t1"])), None, "a slow request does not fail");
     }
