@@ -28,15 +28,17 @@ examples:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, trace_id: t1}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: cassandra, db_collection_name: carts, duration_ms: 3, error: false, trace_id: t1}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: redis, db_query_text: "", duration_ms: 3, error: false, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: mysql, db_query_text: "/* ping */", db_operation_name: PING, duration_ms: 3, error: false, trace_id: t1}
   expect:
     - {db_system_name: postgresql, db_fingerprint: SELECT t, calls: 1}
     - {db_system_name: mongodb, db_fingerprint: 'find users {"_id":"?"}', calls: 1}
     - {db_system_name: mongodb, db_fingerprint: 'delete orders {"_id":"?"}', calls: 1}
     - {db_fingerprint: "SELECT ?", calls: 1}
     - {db_system_name: cassandra, db_fingerprint: carts, calls: 1}
+    - {db_system_name: mysql, db_fingerprint: PING, calls: 1}
 ---
-Each statement without its literals. Where a sender gives no statement text, its summary or its operation and collection
-stand in; where the text of a document store says nothing of these, they stand before it. */
+Each statement without its literals. Where a sender gives no statement text, or only a comment, its summary counts, else its
+operation and collection; where the text of a document store says nothing of these, they stand before it. */
 WITH said AS (
   SELECT
     *,

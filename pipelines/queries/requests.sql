@@ -9,7 +9,7 @@ examples:
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 100, error: false, sampled_weight: 1, http_response_status_code: 200, trace_id: t1}
-      - {start_time: "1970-01-01T00:00:09Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 700, error: true, sampled_weight: 4, http_response_status_code: 503, trace_id: t2}
+      - {start_time: "1970-01-01T00:00:09Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 700, error: true, server_error: true, sampled_weight: 4, http_response_status_code: 503, trace_id: t2}
       - {start_time: "1970-01-01T00:00:11Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 900, error: false, sampled_weight: 1, http_response_status_code: 200, trace_id: t3}
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, operation: SELECT, kind: CLIENT, duration_ms: 5, error: false, sampled_weight: 1}
   expect:
@@ -20,7 +20,7 @@ examples:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 100, error: false, sampled_weight: 16, http_response_status_code: 200, trace_id: t1}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 600, error: false, sampled_weight: 3, http_response_status_code: 200, trace_id: t2}
-      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 3000, error: true, http_response_status_code: 503, trace_id: t3}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 3000, error: true, server_error: true, http_response_status_code: 503, trace_id: t3}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: jobs, kind: CONSUMER, duration_ms: 10, error: false, sampled_weight: 1.25, trace_id: t4}
   expect:
     - {operation: GET /a, calls: 3, calls_estimated: 20, errors: 1, errors_estimated: 1, status_calls_estimated: 20, server_errors_estimated: 1, slow_calls: 1, slow_calls_estimated: 1, apdex_satisfied: 1, apdex_satisfied_estimated: 16, apdex_tolerating: 1, apdex_tolerating_estimated: 3, duration_sum_ms: 3700, duration_sum_estimated_ms: 6400, duration_max_ms: 3000}
@@ -30,8 +30,8 @@ examples:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 1000, error: false, sampled_weight: 1, rpc_response_status_code: "0"}
       - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 1001, error: true, sampled_weight: 1, rpc_response_status_code: "5"}
-      - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 2000, error: true, sampled_weight: 1, rpc_response_status_code: "14"}
-      - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 1, error: true, sampled_weight: 1, rpc_response_status_code: UNAVAILABLE}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 2000, error: true, server_error: true, sampled_weight: 1, rpc_response_status_code: "14"}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 1, error: true, server_error: true, sampled_weight: 1, rpc_response_status_code: UNAVAILABLE}
       - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: jobs, kind: CONSUMER, duration_ms: 9000, error: true, sampled_weight: 1}
   expect:
     - {service_name: pay, operation: a.B/C, kind: SERVER, calls: 4, errors: 3, status_calls: 4, server_errors: 2, slow_calls: 2}
@@ -40,8 +40,8 @@ examples:
 Every request that a service answered, counted once in the window in which it started. A span that comes late adds a
 partial row to its window, so counts only grow. Apdex: satisfied within T, tolerating within 4 T, neither with an error.
 
-A server's errors are 5xx and, where an answer has no HTTP status, gRPC's UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED,
-INTERNAL, UNAVAILABLE and DATA_LOSS.
+A server's errors are 5xx and gRPC's UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, but not
+where the span's status is OK.
 
 Where an upstream sampled, and says so in the tracestate, columns named `estimated` count each request as often as its
 sampled_weight says, and so do quantiles; the others count what was seen. */
@@ -50,13 +50,6 @@ WITH said AS (
     *,
     coalesce(sampled_weight, 1.0) AS weight,
     http_response_status_code IS NOT NULL OR rpc_response_status_code IS NOT NULL AS has_status,
-    CASE
-      WHEN http_response_status_code IS NOT NULL THEN http_response_status_code >= 500
-      ELSE coalesce(rpc_response_status_code IN (
-        '2', '4', '12', '13', '14', '15',
-        'UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'
-      ), false)
-    END AS is_server_error,
     CASE
       WHEN error THEN 0
       WHEN duration_ms <= $apdex_t_ms THEN 2
@@ -77,8 +70,8 @@ SELECT
   sum(CASE WHEN error THEN weight ELSE 0.0 END) AS errors_estimated,
   sum(CASE WHEN has_status THEN 1 ELSE 0 END) AS status_calls,
   sum(CASE WHEN has_status THEN weight ELSE 0.0 END) AS status_calls_estimated,
-  sum(CASE WHEN is_server_error THEN 1 ELSE 0 END) AS server_errors,
-  sum(CASE WHEN is_server_error THEN weight ELSE 0.0 END) AS server_errors_estimated,
+  sum(CASE WHEN server_error THEN 1 ELSE 0 END) AS server_errors,
+  sum(CASE WHEN server_error THEN weight ELSE 0.0 END) AS server_errors_estimated,
   sum(CASE WHEN duration_ms > $slow_ms THEN 1 ELSE 0 END) AS slow_calls,
   sum(CASE WHEN duration_ms > $slow_ms THEN weight ELSE 0.0 END) AS slow_calls_estimated,
   sum(CASE WHEN apdex = 2 THEN 1 ELSE 0 END) AS apdex_satisfied,

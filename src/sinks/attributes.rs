@@ -18,10 +18,10 @@ impl<'a> Attributes<'a> {
         Attributes(list)
     }
 
-    /// The value of a key; of one that stands twice, the last.
+    /// The value of a key; of one that stands twice, the first, as `pcommon.Map.Get` has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a Value> {
-        self.0.iter().rev().find(|entry| entry.key == key)?.value.as_ref()?.value.as_ref()
+        self.0.iter().find(|entry| entry.key == key)?.value.as_ref()?.value.as_ref()
     }
 
     /// The value of a key, where it is text.
@@ -150,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_a_key_is_its_value() {
+    fn the_first_of_a_key_is_its_value() {
         let list = [pair("a", Value::IntValue(1)), pair("a", Value::StringValue("x".into()))];
         let attributes = Attributes::of(&list);
-        assert_eq!((attributes.text("a"), attributes.int("a"), attributes.get("b")), (Some("x"), None, None));
+        assert_eq!((attributes.text("a"), attributes.int("a"), attributes.get("b")), (None, Some(1), None));
     }
 }

@@ -107,11 +107,11 @@ pub(super) fn bytes(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
     if walk(body, kinds, &mut left) == Some(false) { BYTES_MAX + 1 } else { BYTES_MAX - left }
 }
 
-/// Each object may become an item, each comma parts two values.
+/// Each object may become an item, each comma parts two numbers or texts of a list.
 fn json_bytes(body: &[u8]) -> usize {
     let bytes = body.iter().map(|byte| match byte {
         b'{' => size_of::<trace::v1::Span>(),
-        b',' => size_of::<serde_json::Value>(),
+        b',' => size_of::<String>(),
         _ => 0,
     });
     bytes.sum()

@@ -1,6 +1,8 @@
 //! A frame as others may have it: in protobuf, without the items that were rejected.
 
-use super::{DecodeError, json, protobuf, repair};
+use super::rejects::Faults;
+use super::repair::{self, State};
+use super::{DecodeError, logs as read_logs, metrics as read_metrics, traces as read_traces};
 use crate::model::frame::Frame;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
@@ -11,34 +13,31 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message as _;
 
-/// The bytes as they came, where they are protobuf, all texts can be read and nothing was rejected; else they are written
-/// anew.
+/// The bytes as they came, where they are protobuf that anyone can read, no attribute is there twice and nothing was
+/// rejected; else they are written again.
 ///
 /// # Errors
 /// When the frame cannot be decoded.
 pub fn as_protobuf(frame: &Frame) -> Result<Bytes, DecodeError> {
-    if frame.encoding == Encoding::Protobuf && frame.rejected.is_empty() {
+    let (encoding, payload) = (frame.encoding, &frame.payload);
+    if encoding == Encoding::Protobuf && frame.rejected.is_empty() {
         // A target would refuse all of it for one text that is not Unicode.
-        let repaired = repair::protobuf(frame.signal, &frame.payload);
-        return Ok(repaired.map_or_else(|| frame.payload.clone(), Bytes::from));
+        match repair::state(frame.signal, payload) {
+            State::Clean => return Ok(payload.clone()),
+            State::Unreadable => {
+                let repaired = repair::repaired(frame.signal, payload, &mut Faults::default());
+                return Ok(repaired.map_or_else(|| payload.clone(), Bytes::from));
+            }
+            State::Untidy => {}
+        }
     }
     let keep = &mut Keep { next: 0, rejected: &frame.rejected };
     let written = match frame.signal {
-        Signal::Traces => traces(read(frame, json::traces)?, keep).encode_to_vec(),
-        Signal::Metrics => metrics(read(frame, json::metrics)?, keep).encode_to_vec(),
-        Signal::Logs => logs(read(frame, json::logs)?, keep).encode_to_vec(),
+        Signal::Traces => traces(read_traces(encoding, payload)?.0, keep).encode_to_vec(),
+        Signal::Metrics => metrics(read_metrics(encoding, payload)?.0, keep).encode_to_vec(),
+        Signal::Logs => logs(read_logs(encoding, payload)?.0, keep).encode_to_vec(),
     };
     Ok(written.into())
-}
-
-fn read<M: prost::Message + Default>(
-    frame: &Frame,
-    json: fn(&Bytes) -> Result<M, DecodeError>,
-) -> Result<M, DecodeError> {
-    match frame.encoding {
-        Encoding::Protobuf => protobuf(frame.signal, &frame.payload),
-        Encoding::Json => json(&frame.payload),
-    }
 }
 
 /// Numbers items as the decoder did.

@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use super::plan::{TablePlan, columns};
-use super::rejects::{Rejects, check_fits, check_id, signed};
+use super::rejects::{Faults, Rejects, check_fits, check_id, signed};
 use super::rows::{Block, Rows};
 use super::value;
 use crate::model::decoded::Decoded;
@@ -33,8 +33,13 @@ impl LogsPlan {
         LogsPlan { columns: LogColumns::of(&logs), event_slot: logs.slot("event_name"), logs }
     }
 
-    pub(super) fn rows(&self, request: &ExportLogsServiceRequest, received: i64) -> Result<Decoded, DecodeError> {
-        let mut rejects = Rejects::new("log records");
+    pub(super) fn rows(
+        &self,
+        request: &ExportLogsServiceRequest,
+        faults: Faults,
+        received: i64,
+    ) -> Result<Decoded, DecodeError> {
+        let mut rejects = Rejects::new("log records", faults);
         let mut rows = Rows::new(&self.logs);
         for (r, resource) in request.resource_logs.iter().enumerate() {
             let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);

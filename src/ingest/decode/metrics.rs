@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use super::plan::{TablePlan, columns};
-use super::rejects::{Rejects, quoted, signed};
+use super::rejects::{Faults, Rejects, quoted, signed};
 use super::rows::{Block, Rows, hex};
 use super::series::Digest;
 use crate::model::decoded::Decoded;
@@ -65,11 +65,16 @@ impl MetricsPlan {
         }
     }
 
-    pub(super) fn rows(&self, request: &ExportMetricsServiceRequest, received: i64) -> Result<Decoded, DecodeError> {
+    pub(super) fn rows(
+        &self,
+        request: &ExportMetricsServiceRequest,
+        faults: Faults,
+        received: i64,
+    ) -> Result<Decoded, DecodeError> {
         let mut tables = Tables {
             plan: self,
             received,
-            rejects: Rejects::new("data points"),
+            rejects: Rejects::new("data points", faults),
             digest: Digest::default(),
             numbers: Rows::new(&self.numbers),
             histograms: Rows::new(&self.histograms),

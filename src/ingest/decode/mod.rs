@@ -1,7 +1,8 @@
 //! The one narrow place where wire bytes become Arrow: bytes in, batches out.
 //!
-//! Both encodings go through prost's types: protobuf by prost, JSON by a reader of our own. Then a builder for each
-//! signal checks every item, keeps the good ones and tells which were refused and why (OTLP's partial success).
+//! Both encodings go through prost's types: protobuf by prost, JSON by a reader of our own. A value that does not fit its field
+//! costs that attribute or item, never the request. Then a builder for each signal checks every item, keeps the good ones
+//! and tells which were refused and why (OTLP's partial success).
 //! Everything is a function of the bytes and the receive time alone, so that a replay reaches the same verdict.
 
 use crate::model::decoded::Decoded;
@@ -12,6 +13,7 @@ use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
 };
 use prost::Message;
+use rejects::Faults;
 
 mod column;
 mod exceptions;
@@ -20,12 +22,14 @@ mod forward;
 mod json;
 mod logs;
 mod metrics;
+mod operation;
 mod plan;
 mod rejects;
 mod repair;
 mod rows;
 mod series;
 mod spans;
+mod tidy;
 mod value;
 
 #[cfg(test)]
@@ -34,7 +38,7 @@ mod tests;
 pub use forward::as_protobuf;
 
 /// The verdicts of this decoder; a frame carries it. Raised when the same bytes would give other rows.
-pub const DECODER_VERSION: u16 = 2;
+pub const DECODER_VERSION: u16 = 3;
 
 /// A request that cannot be read at all: nothing of it is kept. HTTP 400, `INVALID_ARGUMENT`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,36 +90,71 @@ impl Decoder {
         body: &Bytes,
         received_unix_nano: i64,
     ) -> Result<Decoded, DecodeError> {
-        match (signal, encoding) {
-            (Signal::Traces, Encoding::Protobuf) => {
-                self.spans.rows(&protobuf::<ExportTraceServiceRequest>(signal, body)?, received_unix_nano)
+        match signal {
+            Signal::Traces => {
+                let (request, faults) = traces(encoding, body)?;
+                self.spans.rows(&request, faults, received_unix_nano)
             }
-            (Signal::Traces, Encoding::Json) => self.spans.rows(&json::traces(body)?, received_unix_nano),
-            (Signal::Metrics, Encoding::Protobuf) => {
-                self.metrics.rows(&protobuf::<ExportMetricsServiceRequest>(signal, body)?, received_unix_nano)
+            Signal::Metrics => {
+                let (request, faults) = metrics(encoding, body)?;
+                self.metrics.rows(&request, faults, received_unix_nano)
             }
-            (Signal::Metrics, Encoding::Json) => self.metrics.rows(&json::metrics(body)?, received_unix_nano),
-            (Signal::Logs, Encoding::Protobuf) => {
-                self.logs.rows(&protobuf::<ExportLogsServiceRequest>(signal, body)?, received_unix_nano)
+            Signal::Logs => {
+                let (request, faults) = logs(encoding, body)?;
+                self.logs.rows(&request, faults, received_unix_nano)
             }
-            (Signal::Logs, Encoding::Json) => self.logs.rows(&json::logs(body)?, received_unix_nano),
         }
     }
 }
 
+/// A request as prost's types, with what was wrong with it.
+type Request<T> = Result<(T, Faults), DecodeError>;
+
+fn traces(encoding: Encoding, body: &Bytes) -> Request<ExportTraceServiceRequest> {
+    let (mut request, mut faults) = match encoding {
+        Encoding::Protobuf => protobuf(Signal::Traces, body)?,
+        Encoding::Json => json::traces(body)?,
+    };
+    tidy::traces(&mut request, &mut faults);
+    Ok((request, faults))
+}
+
+fn metrics(encoding: Encoding, body: &Bytes) -> Request<ExportMetricsServiceRequest> {
+    let (mut request, mut faults) = match encoding {
+        Encoding::Protobuf => protobuf(Signal::Metrics, body)?,
+        Encoding::Json => json::metrics(body)?,
+    };
+    tidy::metrics(&mut request, &mut faults);
+    Ok((request, faults))
+}
+
+fn logs(encoding: Encoding, body: &Bytes) -> Request<ExportLogsServiceRequest> {
+    let (mut request, mut faults) = match encoding {
+        Encoding::Protobuf => protobuf(Signal::Logs, body)?,
+        Encoding::Json => json::logs(body)?,
+    };
+    tidy::logs(&mut request, &mut faults);
+    Ok((request, faults))
+}
+
 /// Reads a protobuf message. Prost bounds the nesting at 100.
-fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Result<M, DecodeError> {
+fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Request<M> {
     footprint::check(signal, Encoding::Protobuf, body).map_err(DecodeError::new)?;
-    M::decode(body.clone())
-        .or_else(|error| {
-            // One bad text must not cost the request.
-            let repaired = repair::protobuf(signal, body).ok_or(error)?;
-            M::decode(Bytes::from(repaired))
-        })
-        .map_err(|error| {
+    let error = match M::decode(body.clone()) {
+        Ok(request) => return Ok((request, Faults::default())),
+        Err(error) => error,
+    };
+    // One bad field must not cost the request.
+    let mut faults = Faults::default();
+    let repaired =
+        repair::repaired(signal, body, &mut faults).ok_or(error).and_then(|body| M::decode(Bytes::from(body)));
+    match repaired {
+        Ok(request) => Ok((request, faults)),
+        Err(error) => {
             let bytes = body.len();
-            DecodeError::new(format!(
+            Err(DecodeError::new(format!(
                 "expected an OTLP {signal} request in protobuf, found {bytes} bytes that are none: {error}"
-            ))
-        })
+            )))
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Items refused out of a good request, counted, with the first few reasons in words.
+//! What is refused out of a good request, counted, with the first few reasons in words.
 
 use crate::model::decoded::Rejected;
 
@@ -9,28 +9,95 @@ const TEXT_CHARS_MAX: usize = 100;
 /// Bytes of the whole message.
 const MESSAGE_BYTES_MAX: usize = 2 << 10;
 
+/// What a reader found wrong before the items themselves could be judged.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Items by their running number, ascending, and why; in words only as many as are told.
+    refused: Vec<(u32, String)>,
+    /// Attributes and fields that were left out of what was kept: the first few.
+    dropped: Vec<String>,
+    dropped_count: u64,
+}
+
+impl Faults {
+    /// Whether the words of a further fault could be told.
+    pub(super) fn wants_words(&self) -> bool {
+        self.refused.len() < REASONS_MAX || self.dropped.len() < REASONS_MAX
+    }
+
+    /// An item cannot be taken.
+    pub(super) fn refused(&mut self, item: u32, fault: String) {
+        self.refused.push((item, if self.refused.len() < REASONS_MAX { fault } else { String::new() }));
+    }
+
+    /// Something was left out of what is taken.
+    pub(super) fn dropped(&mut self, fault: String) {
+        self.dropped_count += 1;
+        if self.dropped.len() < REASONS_MAX && !fault.is_empty() {
+            self.dropped.push(fault);
+        }
+    }
+
+    /// The same, where the words are still to be found.
+    pub(super) fn dropped_as(&mut self, words: impl FnOnce() -> String) {
+        let words = if self.dropped.len() < REASONS_MAX { words() } else { String::new() };
+        self.dropped(words);
+    }
+
+    pub(super) fn first_dropped(&self) -> Option<&str> {
+        self.dropped.first().map(String::as_str)
+    }
+
+    pub(super) fn refused_count(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// Takes back all refusals but the first `count`.
+    pub(super) fn forget_refused(&mut self, count: usize) {
+        self.refused.truncate(count);
+    }
+}
+
 /// Counts the items of a request.
 pub(super) struct Rejects {
     noun: &'static str,
     seen: u32,
     items: Vec<u32>,
     reasons: Vec<String>,
+    refused: std::iter::Peekable<std::vec::IntoIter<(u32, String)>>,
+    dropped: Vec<String>,
+    dropped_count: u64,
 }
 
 impl Rejects {
-    /// `noun` is what the items are called, many of them: `spans`.
-    pub(super) fn new(noun: &'static str) -> Rejects {
-        Rejects { noun, seen: 0, items: Vec::new(), reasons: Vec::new() }
+    /// `noun` is what the items are called, many of them: `spans`. `faults` are those of the reader, which numbered the items
+    /// in the same way.
+    pub(super) fn new(noun: &'static str, faults: Faults) -> Rejects {
+        Rejects {
+            noun,
+            seen: 0,
+            items: Vec::new(),
+            reasons: Vec::new(),
+            refused: faults.refused.into_iter().peekable(),
+            dropped: faults.dropped,
+            dropped_count: faults.dropped_count,
+        }
     }
 
     /// Counts one item; true if it is kept. `place` is only asked where the reason is told.
     pub(super) fn keeps(&mut self, verdict: Result<(), String>, place: impl FnOnce() -> String) -> bool {
         let index = self.seen;
         self.seen = self.seen.saturating_add(1);
-        let Err(reason) = verdict else { return true };
+        let is_told = self.reasons.len() < REASONS_MAX;
+        let reason = match (self.refused.next_if(|(item, _)| *item == index), verdict) {
+            (None, Ok(())) => return true,
+            (Some((_, reason)), _) => reason,
+            (None, Err(reason)) if is_told => format!("{}.{reason}", place()),
+            (None, Err(_)) => String::new(),
+        };
         self.items.push(index);
-        if self.reasons.len() < REASONS_MAX {
-            self.reasons.push(format!("{}.{reason}", place()));
+        if is_told && !reason.is_empty() {
+            self.reasons.push(reason);
         }
         false
     }
@@ -39,18 +106,34 @@ impl Rejects {
     pub(super) fn finish(self) -> (u64, Rejected) {
         let rejected = self.items.len();
         let kept = u64::from(self.seen).saturating_sub(rejected as u64);
-        if rejected == 0 {
-            return (kept, Rejected::default());
+        let mut parts = Vec::new();
+        if rejected > 0 {
+            parts.push(format!(
+                "{rejected} of {} {} rejected: {}",
+                self.seen,
+                self.noun,
+                listed(&self.reasons, rejected as u64)
+            ));
         }
-        let mut message = format!("{rejected} of {} {} rejected: {}", self.seen, self.noun, self.reasons.join("; "));
-        if rejected > self.reasons.len() {
-            message = format!("{message}; and {} more", rejected - self.reasons.len());
+        if self.dropped_count > 0 {
+            let noun = if self.dropped_count == 1 { "attribute or field" } else { "attributes or fields" };
+            parts.push(format!("{} {noun} dropped: {}", self.dropped_count, listed(&self.dropped, self.dropped_count)));
         }
+        let mut message = parts.join(". ");
         if message.len() > MESSAGE_BYTES_MAX {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             message.push('…');
         }
         (kept, Rejected { items: self.items, message })
+    }
+}
+
+/// The reasons that are told, and how many are not.
+fn listed(reasons: &[String], count: u64) -> String {
+    let told = reasons.join("; ");
+    match count.saturating_sub(reasons.len() as u64) {
+        0 => told,
+        more => format!("{told}; and {more} more"),
     }
 }
 
@@ -62,24 +145,8 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// What stands before an id's text that is none, so that it is as long as no id.
-const UNREADABLE: &[u8] = b"is not hexadecimal: ";
-
-/// An id that cannot be read: bytes that [`check_id`] refuses, with the beginning of the text.
-pub(super) fn unreadable_id(text: &str) -> Vec<u8> {
-    [UNREADABLE, &text.as_bytes()[..text.floor_char_boundary(TEXT_CHARS_MAX)]].concat()
-}
-
-/// An id that could be read.
-pub(super) fn check_readable(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
-    let Some(text) = id.strip_prefix(UNREADABLE) else { return Ok(()) };
-    let text = quoted(&String::from_utf8_lossy(text));
-    Err(format!("{field}: expected {} hex digits, found text {text}", 2 * bytes))
-}
-
 /// An id of `bytes` bytes that are not all zero.
 pub(super) fn check_id(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
-    check_readable(field, id, bytes)?;
     if id.len() != bytes {
         return Err(format!("{field}: expected {bytes} bytes, found {}", id.len()));
     }

@@ -1,139 +1,338 @@
-//! Text that is not Unicode, in bodies that are fine else: what cannot be read becomes U+FFFD, the replacement character.
-//! OTLP's strings are UTF-8, but senders cut texts by bytes, and one such text must not cost the whole request.
+//! Requests in protobuf that one bad field would make unreadable, or that say a thing twice.
+//!
+//! Text that is not Unicode becomes U+FFFD where it cannot be read: OTLP's strings are UTF-8, but senders cut texts by bytes. A
+//! field of another wire type than its own is one that nobody knows, as protobuf's own readers take it. A message within that
+//! is none costs itself. What is left can be read by anyone.
 
+use super::rejects::Faults;
+use super::tidy::{Keys, NESTING_MAX, SERVICE_NAME};
 use crate::model::signal::Signal;
 use std::borrow::Cow;
 
-/// A message: which of its fields are strings, and which are messages.
+/// What a field holds.
+enum Kind {
+    Unknown,
+    Varint,
+    Fixed32,
+    Fixed64,
+    Bytes,
+    Text,
+    /// Repeated numbers, packed or one by one.
+    Varints,
+    Fixed64s,
+    Of(&'static Message),
+}
+
+/// A message, with its fields by number.
 struct Message {
-    strings: &'static [u64],
-    messages: &'static [(u64, &'static Message)],
+    name: &'static str,
+    fields: &'static [Kind],
 }
 
-const fn message(strings: &'static [u64], messages: &'static [(u64, &'static Message)]) -> Message {
-    Message { strings, messages }
+use Kind::{
+    Bytes as B, Fixed32 as F4, Fixed64 as F8, Fixed64s as F8S, Of, Text as T, Unknown as U, Varint as V, Varints,
+};
+
+macro_rules! message {
+    ($constant:ident, $name:literal, [$($kind:expr),* $(,)?]) => {
+        static $constant: Message = Message { name: $name, fields: &[U, $($kind),*] };
+    };
 }
 
-static ANY_VALUE: Message = message(&[1], &[(5, &VALUES), (6, &KEY_VALUES)]);
-static VALUES: Message = message(&[], &[(1, &ANY_VALUE)]);
-static KEY_VALUES: Message = message(&[], &[(1, &KEY_VALUE)]);
-static KEY_VALUE: Message = message(&[1], &[(2, &ANY_VALUE)]);
-static ENTITY: Message = message(&[1, 2, 3, 4], &[]);
-static RESOURCE: Message = message(&[], &[(1, &KEY_VALUE), (3, &ENTITY)]);
-static SCOPE: Message = message(&[1, 2], &[(3, &KEY_VALUE)]);
+message!(ANY_VALUE, "AnyValue", [T, V, V, F8, Of(&ARRAY), Of(&MAP), B, V]);
+message!(ARRAY, "ArrayValue", [Of(&ANY_VALUE)]);
+message!(MAP, "KeyValueList", [Of(&KEY_VALUE)]);
+message!(KEY_VALUE, "KeyValue", [T, Of(&ANY_VALUE), V]);
+message!(ENTITY, "EntityRef", [T, T, T, T]);
+message!(RESOURCE, "Resource", [Of(&KEY_VALUE), V, Of(&ENTITY)]);
+message!(SCOPE, "InstrumentationScope", [T, T, Of(&KEY_VALUE), V]);
 
-static TRACES: Message = message(&[], &[(1, &RESOURCE_SPANS)]);
-static RESOURCE_SPANS: Message = message(&[3], &[(1, &RESOURCE), (2, &SCOPE_SPANS)]);
-static SCOPE_SPANS: Message = message(&[3], &[(1, &SCOPE), (2, &SPAN)]);
-static SPAN: Message = message(&[3, 5], &[(9, &KEY_VALUE), (11, &EVENT), (13, &LINK), (15, &STATUS)]);
-static EVENT: Message = message(&[2], &[(3, &KEY_VALUE)]);
-static LINK: Message = message(&[3], &[(4, &KEY_VALUE)]);
-static STATUS: Message = message(&[2], &[]);
+message!(TRACES, "ExportTraceServiceRequest", [Of(&RESOURCE_SPANS)]);
+message!(RESOURCE_SPANS, "ResourceSpans", [Of(&RESOURCE), Of(&SCOPE_SPANS), T]);
+message!(SCOPE_SPANS, "ScopeSpans", [Of(&SCOPE), Of(&SPAN), T]);
+message!(SPAN, "Span", [B, B, T, B, T, V, F8, F8, Of(&KEY_VALUE), V, Of(&EVENT), V, Of(&LINK), V, Of(&STATUS), F4]);
+message!(EVENT, "Event", [F8, T, Of(&KEY_VALUE), V]);
+message!(LINK, "Link", [B, B, T, Of(&KEY_VALUE), V, F4]);
+message!(STATUS, "Status", [U, T, V]);
 
-static METRICS: Message = message(&[], &[(1, &RESOURCE_METRICS)]);
-static RESOURCE_METRICS: Message = message(&[3], &[(1, &RESOURCE), (2, &SCOPE_METRICS)]);
-static SCOPE_METRICS: Message = message(&[3], &[(1, &SCOPE), (2, &METRIC)]);
-static METRIC: Message = message(
-    &[1, 2, 3],
-    &[(5, &NUMBERS), (7, &NUMBERS), (9, &HISTOGRAMS), (10, &EXPONENTIALS), (11, &SUMMARIES), (12, &KEY_VALUE)],
+message!(METRICS, "ExportMetricsServiceRequest", [Of(&RESOURCE_METRICS)]);
+message!(RESOURCE_METRICS, "ResourceMetrics", [Of(&RESOURCE), Of(&SCOPE_METRICS), T]);
+message!(SCOPE_METRICS, "ScopeMetrics", [Of(&SCOPE), Of(&METRIC), T]);
+message!(
+    METRIC,
+    "Metric",
+    [T, T, T, U, Of(&GAUGE), U, Of(&SUM), U, Of(&HISTOGRAM), Of(&EXPONENTIAL), Of(&SUMMARY), Of(&KEY_VALUE)]
 );
-static NUMBERS: Message = message(&[], &[(1, &NUMBER)]);
-static NUMBER: Message = message(&[], &[(5, &EXEMPLAR), (7, &KEY_VALUE)]);
-static HISTOGRAMS: Message = message(&[], &[(1, &HISTOGRAM)]);
-static HISTOGRAM: Message = message(&[], &[(8, &EXEMPLAR), (9, &KEY_VALUE)]);
-static EXPONENTIALS: Message = message(&[], &[(1, &EXPONENTIAL)]);
-static EXPONENTIAL: Message = message(&[], &[(1, &KEY_VALUE), (11, &EXEMPLAR)]);
-static SUMMARIES: Message = message(&[], &[(1, &SUMMARY)]);
-static SUMMARY: Message = message(&[], &[(7, &KEY_VALUE)]);
-static EXEMPLAR: Message = message(&[], &[(7, &KEY_VALUE)]);
+message!(GAUGE, "Gauge", [Of(&NUMBER)]);
+message!(SUM, "Sum", [Of(&NUMBER), V, V]);
+message!(HISTOGRAM, "Histogram", [Of(&HISTOGRAM_POINT), V]);
+message!(EXPONENTIAL, "ExponentialHistogram", [Of(&EXPONENTIAL_POINT), V]);
+message!(SUMMARY, "Summary", [Of(&SUMMARY_POINT)]);
+message!(NUMBER, "NumberDataPoint", [U, F8, F8, F8, Of(&EXEMPLAR), F8, Of(&KEY_VALUE), V]);
+message!(
+    HISTOGRAM_POINT,
+    "HistogramDataPoint",
+    [U, F8, F8, F8, F8, F8S, F8S, Of(&EXEMPLAR), Of(&KEY_VALUE), V, F8, F8]
+);
+message!(
+    EXPONENTIAL_POINT,
+    "ExponentialHistogramDataPoint",
+    [Of(&KEY_VALUE), F8, F8, F8, F8, V, F8, Of(&BUCKETS), Of(&BUCKETS), V, Of(&EXEMPLAR), F8, F8, F8]
+);
+message!(BUCKETS, "Buckets", [V, Varints]);
+message!(SUMMARY_POINT, "SummaryDataPoint", [U, F8, F8, F8, F8, Of(&QUANTILE), Of(&KEY_VALUE), V]);
+message!(QUANTILE, "ValueAtQuantile", [F8, F8]);
+message!(EXEMPLAR, "Exemplar", [U, F8, F8, B, B, F8, Of(&KEY_VALUE)]);
 
-static LOGS: Message = message(&[], &[(1, &RESOURCE_LOGS)]);
-static RESOURCE_LOGS: Message = message(&[3], &[(1, &RESOURCE), (2, &SCOPE_LOGS)]);
-static SCOPE_LOGS: Message = message(&[3], &[(1, &SCOPE), (2, &LOG_RECORD)]);
-static LOG_RECORD: Message = message(&[3, 12], &[(5, &ANY_VALUE), (6, &KEY_VALUE)]);
+message!(LOGS, "ExportLogsServiceRequest", [Of(&RESOURCE_LOGS)]);
+message!(RESOURCE_LOGS, "ResourceLogs", [Of(&RESOURCE), Of(&SCOPE_LOGS), T]);
+message!(SCOPE_LOGS, "ScopeLogs", [Of(&SCOPE), Of(&LOG_RECORD), T]);
+message!(LOG_RECORD, "LogRecord", [F8, V, T, U, Of(&ANY_VALUE), Of(&KEY_VALUE), V, F4, B, B, F8, T]);
 
-/// Messages within messages that are followed; prost refuses more.
-const DEPTH_MAX: usize = 110;
+/// Messages within messages that are followed, for readers refuse more than a hundred. What is cut off here is deeper than values
+/// may nest in any case.
+const DEPTH_MAX: usize = 90;
+/// Where values may nest too deep: the attribute that they stand in is some messages deep itself.
+const DEEP: usize = NESTING_MAX;
 
-/// The body with its strings made readable; none where they all are, or where it is no such message.
-pub(super) fn protobuf(signal: Signal, body: &[u8]) -> Option<Vec<u8>> {
-    let message = match signal {
+const VARINT: u64 = 0;
+const FIXED_64: u64 = 1;
+const LENGTH: u64 = 2;
+const GROUP: u64 = 3;
+const GROUP_END: u64 = 4;
+const FIXED_32: u64 = 5;
+
+const fn request(signal: Signal) -> &'static Message {
+    match signal {
         Signal::Traces => &TRACES,
         Signal::Metrics => &METRICS,
         Signal::Logs => &LOGS,
-    };
-    if readable(body, message, 0)? { None } else { rewritten(body, message, 0) }
+    }
 }
 
-/// One field of a message: its number, its bytes with and without tag and length, and whether it has a length.
+/// How a request can be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// As it is.
+    Clean,
+    /// [`repaired`].
+    Unreadable,
+    /// Decoded: an attribute is there twice, or is as good as absent.
+    Untidy,
+}
+
+/// Looks for what others would stumble over.
+pub(super) fn state(signal: Signal, body: &[u8]) -> State {
+    let mut state = State::Clean;
+    match look(body, request(signal), 0, &mut state) {
+        Some(()) => state,
+        None => State::Untidy,
+    }
+}
+
+/// The body with what is bad replaced or left out; none where it is no such message at all.
+pub(super) fn repaired(signal: Signal, body: &[u8], faults: &mut Faults) -> Option<Vec<u8>> {
+    rewritten(body, request(signal), 0, faults)
+}
+
+impl Message {
+    fn kind(&self, number: u64) -> &'static Kind {
+        usize::try_from(number).ok().and_then(|number| self.fields.get(number)).unwrap_or(&U)
+    }
+
+    fn is(&self, other: &'static Message) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Kind {
+    const fn wire(&self) -> Option<u64> {
+        match self {
+            Kind::Unknown => None,
+            Kind::Varint | Kind::Varints => Some(VARINT),
+            Kind::Fixed32 => Some(FIXED_32),
+            Kind::Fixed64 | Kind::Fixed64s => Some(FIXED_64),
+            Kind::Bytes | Kind::Text | Kind::Of(_) => Some(LENGTH),
+        }
+    }
+
+    /// Whether a field's bytes are of this kind.
+    fn fits(&self, field: &Field<'_>) -> bool {
+        if field.wire == LENGTH {
+            match self {
+                Kind::Fixed64s => return field.value.len().is_multiple_of(8),
+                Kind::Varints => return are_varints(field.value),
+                _ => {}
+            }
+        }
+        // Ten bytes hold six bits more than 64.
+        let is_number = field.wire != VARINT || field.value.get(9).is_none_or(|last| *last <= 1);
+        is_number && self.wire().is_none_or(|wire| wire == field.wire)
+    }
+}
+
+/// One field of a message: its bytes with and without tag and length.
 struct Field<'a> {
     number: u64,
+    wire: u64,
     whole: &'a [u8],
-    value: Option<&'a [u8]>,
+    value: &'a [u8],
 }
 
 /// Takes a field off the front; none where there is none.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let all = *rest;
     let tag = varint(rest)?;
-    let length = match tag & 7 {
-        0 => {
+    let wire = tag & 7;
+    let begins = *rest;
+    let value = match wire {
+        VARINT => {
             varint(rest)?;
-            0
+            &begins[..begins.len() - rest.len()]
         }
-        1 => 8,
-        5 => 4,
-        2 => usize::try_from(varint(rest)?).ok()?,
-        _ => return None,
+        GROUP => {
+            pass_group(rest)?;
+            &[]
+        }
+        _ => {
+            let length = match wire {
+                FIXED_64 => 8,
+                FIXED_32 => 4,
+                LENGTH => usize::try_from(varint(rest)?).ok()?,
+                _ => return None,
+            };
+            let (value, behind) = rest.split_at_checked(length)?;
+            *rest = behind;
+            value
+        }
     };
-    let (value, behind) = rest.split_at_checked(length)?;
-    *rest = behind;
-    let whole = &all[..all.len() - behind.len()];
-    Some(Field { number: tag >> 3, whole, value: (tag & 7 == 2).then_some(value) })
+    Some(Field { number: tag >> 3, wire, whole: &all[..all.len() - rest.len()], value })
 }
 
-fn readable(mut bytes: &[u8], message: &Message, depth: usize) -> Option<bool> {
-    while !bytes.is_empty() {
-        let field = field(&mut bytes)?;
-        let Some(value) = field.value else { continue };
-        let fine = match message.within(field.number).filter(|_| depth < DEPTH_MAX) {
-            Some(within) => readable(value, within, depth + 1)?,
-            None => !message.strings.contains(&field.number) || std::str::from_utf8(value).is_ok(),
-        };
-        if !fine {
-            return Some(false);
+/// Passes over what stands in a group, and its end.
+fn pass_group(rest: &mut &[u8]) -> Option<()> {
+    let mut open = 1_usize;
+    while open > 0 {
+        let before = *rest;
+        match varint(rest)? & 7 {
+            GROUP => open += 1,
+            GROUP_END => open -= 1,
+            _ => {
+                *rest = before;
+                field(rest)?;
+            }
         }
     }
-    Some(true)
+    Some(())
 }
 
-fn rewritten(mut bytes: &[u8], message: &Message, depth: usize) -> Option<Vec<u8>> {
+fn are_varints(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let before = bytes;
+        if varint(&mut bytes).is_none()
+            || before.get(9).is_some_and(|last| before.len() - bytes.len() == 10 && *last > 1)
+        {
+            return false;
+        }
+    }
+    true
+}
+
+fn look(mut bytes: &[u8], message: &Message, depth: usize, state: &mut State) -> Option<()> {
+    let mut keys = None;
+    while !bytes.is_empty() && *state != State::Untidy {
+        let field = field(&mut bytes)?;
+        let kind = message.kind(field.number);
+        if !kind.fits(&field) || field.number == 0 {
+            *state = State::Unreadable;
+            continue;
+        }
+        match kind {
+            Kind::Text if std::str::from_utf8(field.value).is_err() => *state = State::Unreadable,
+            Kind::Of(_) if depth >= DEEP => *state = State::Untidy,
+            Kind::Of(within) => {
+                if within.is(&KEY_VALUE) {
+                    let key = key(field.value);
+                    let is_nameless =
+                        message.is(&RESOURCE) && key == SERVICE_NAME.as_bytes() && is_nameless(field.value);
+                    if !keys.get_or_insert_with(Keys::new).add(key) || is_nameless {
+                        *state = State::Untidy;
+                    }
+                }
+                look(field.value, within, depth + 1, state)?;
+            }
+            _ => {}
+        }
+    }
+    Some(())
+}
+
+/// The key of an attribute.
+fn key(mut attribute: &[u8]) -> &[u8] {
+    while let Some(field) = field(&mut attribute) {
+        if field.number == 1 && field.wire == LENGTH {
+            return field.value;
+        }
+    }
+    &[]
+}
+
+/// Whether an attribute's value is an empty text.
+fn is_nameless(mut attribute: &[u8]) -> bool {
+    while let Some(outer) = field(&mut attribute) {
+        if outer.number == 2 && outer.wire == LENGTH {
+            let mut inner = outer.value;
+            return field(&mut inner)
+                .is_some_and(|text| text.number == 1 && text.wire == LENGTH && text.value.is_empty());
+        }
+    }
+    false
+}
+
+fn rewritten(mut bytes: &[u8], message: &Message, depth: usize, faults: &mut Faults) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
     while !bytes.is_empty() {
         let field = field(&mut bytes)?;
-        let within = message.within(field.number).filter(|_| depth < DEPTH_MAX);
-        let value = match (field.value, within) {
-            (Some(value), Some(within)) => Cow::Owned(rewritten(value, within, depth + 1)?),
-            (Some(value), None) if message.strings.contains(&field.number) => match String::from_utf8_lossy(value) {
+        let kind = message.kind(field.number);
+        if field.number == 0 || field.wire == GROUP || !kind.fits(&field) {
+            if let Some(wire) = kind.wire() {
+                let (number, name, found) = (field.number, message.name, field.wire);
+                faults.dropped_as(|| {
+                    format!(
+                        "field {number} of {name}: expected a value of wire type {wire}, found one of wire type {found}"
+                    )
+                });
+            }
+            continue;
+        }
+        let value = match kind {
+            Kind::Text => match String::from_utf8_lossy(field.value) {
                 Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
                 Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            Kind::Of(_) if depth >= DEPTH_MAX => continue,
+            Kind::Of(within) => match rewritten(field.value, within, depth + 1, faults) {
+                Some(value) => Cow::Owned(value),
+                // An attribute without its value is no attribute.
+                None if message.is(&KEY_VALUE) => return None,
+                None => {
+                    let (number, name, wanted) = (field.number, message.name, within.name);
+                    faults.dropped_as(|| {
+                        format!("field {number} of {name}: expected a message {wanted}, found bytes that are none")
+                    });
+                    continue;
+                }
             },
             _ => {
                 out.extend_from_slice(field.whole);
                 continue;
             }
         };
-        put_varint(&mut out, field.number << 3 | 2);
+        put_varint(&mut out, field.number << 3 | LENGTH);
         put_varint(&mut out, value.len() as u64);
         out.extend_from_slice(&value);
     }
     Some(out)
-}
-
-impl Message {
-    fn within(&self, number: u64) -> Option<&'static Message> {
-        self.messages.iter().find(|(field, _)| *field == number).map(|(_, within)| *within)
-    }
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
@@ -155,44 +354,4 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push((value & 0x7f) as u8);
-}
-
-/// The body with its texts made readable, also escapes of half a letter; none where they all are.
-pub(super) fn json(body: &[u8]) -> Option<Vec<u8>> {
-    let mut text = String::from_utf8_lossy(body).into_owned().into_bytes();
-    let mut changed = text.len() != body.len() || text != body;
-    let mut at = 0;
-    while at < text.len() {
-        if text[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        match (surrogate(&text, at), surrogate(&text, at + 6)) {
-            (Some(Half::First), Some(Half::Second)) => at += 12,
-            (Some(_), _) => {
-                text[at + 2..at + 6].copy_from_slice(b"fffd");
-                changed = true;
-                at += 6;
-            }
-            // The letter behind a backslash begins no escape itself.
-            (None, _) => at += 2,
-        }
-    }
-    changed.then_some(text)
-}
-
-enum Half {
-    First,
-    Second,
-}
-
-/// The half of a letter that the escape at a place stands for.
-fn surrogate(text: &[u8], at: usize) -> Option<Half> {
-    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
-    let code = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    match code {
-        0xd800..=0xdbff => Some(Half::First),
-        0xdc00..=0xdfff => Some(Half::Second),
-        _ => None,
-    }
 }

@@ -33,10 +33,11 @@ impl<'a> Promoted<'a> {
     /// The value as text, as the column shows it.
     fn text(&self) -> Option<Cow<'a, str>> {
         let text = value::text(self.value)?;
-        match (self.by.cuts_query, text.find('?')) {
-            (true, Some(end)) => Some(Cow::Owned(text[..end].to_owned())),
-            _ => Some(text),
-        }
+        let query = if self.by.cuts_query { text.find('?') } else { None };
+        Some(match query {
+            Some(end) => Cow::Owned(text[..end].to_owned()),
+            None => text,
+        })
     }
 }
 

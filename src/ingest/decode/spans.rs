@@ -2,8 +2,9 @@
 
 use super::DecodeError;
 use super::exceptions::Exception;
+use super::operation::{Asked, operation};
 use super::plan::{TablePlan, columns};
-use super::rejects::{Rejects, check_fits, check_id, check_readable, signed};
+use super::rejects::{Faults, Rejects, check_fits, check_id, signed};
 use super::rows::{Block, Rows};
 use crate::model::decoded::Decoded;
 use crate::model::table::TableDef;
@@ -18,8 +19,8 @@ columns! {
     /// The columns of `spans` that are no plain promotions.
     struct SpanColumns {
         trace_id, span_id, parent_span_id, name, kind, status_code, status_message, scope_name, scope_version,
-        start_time, start_time_unix_nano, end_time_unix_nano, duration_ms, operation, error, sampled_weight,
-        exception_type, exception_message, trace_state, attributes, resource_attributes, received_time,
+        start_time, start_time_unix_nano, end_time_unix_nano, duration_ms, operation, error, server_error,
+        sampled_weight, exception_type, exception_message, trace_state, attributes, resource_attributes, received_time,
     }
 }
 
@@ -33,15 +34,16 @@ columns! {
     struct LinkColumns { trace_id, span_id, linked_trace_id, linked_span_id, trace_state, attributes }
 }
 
-/// The promoted columns that an operation is made of, and the status.
+/// The promoted columns that an operation and an error are made of.
 #[derive(Debug)]
 struct Slots {
     method: Option<usize>,
     route: Option<usize>,
-    path: Option<usize>,
     status: Option<usize>,
     rpc_service: Option<usize>,
     rpc_method: Option<usize>,
+    rpc_status: Option<usize>,
+    messaging: Option<usize>,
     destination: Option<usize>,
 }
 
@@ -67,10 +69,11 @@ impl SpansPlan {
             slots: Slots {
                 method: spans.slot("http_request_method"),
                 route: spans.slot("http_route"),
-                path: spans.slot("url_path"),
                 status: spans.slot("http_response_status_code"),
                 rpc_service: spans.slot("rpc_service"),
                 rpc_method: spans.slot("rpc_method"),
+                rpc_status: spans.slot("rpc_response_status_code"),
+                messaging: spans.slot("messaging_system"),
                 destination: spans.slot("messaging_destination_name"),
             },
             event_columns: EventColumns::of(&events),
@@ -81,8 +84,13 @@ impl SpansPlan {
         }
     }
 
-    pub(super) fn rows(&self, request: &ExportTraceServiceRequest, received: i64) -> Result<Decoded, DecodeError> {
-        let mut rejects = Rejects::new("spans");
+    pub(super) fn rows(
+        &self,
+        request: &ExportTraceServiceRequest,
+        faults: Faults,
+        received: i64,
+    ) -> Result<Decoded, DecodeError> {
+        let mut rejects = Rejects::new("spans", faults);
         let mut tables = Tables {
             plan: self,
             received,
@@ -115,17 +123,13 @@ fn check(span: &Span) -> Result<(), String> {
     check_id("traceId", &span.trace_id, 16)?;
     check_id("spanId", &span.span_id, 8)?;
     if !matches!(span.parent_span_id.len(), 0 | 8) {
-        check_readable("parentSpanId", &span.parent_span_id, 8)?;
         return Err(format!("parentSpanId: expected 8 bytes or none, found {}", span.parent_span_id.len()));
     }
-    let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
-    if start == 0 {
+    if span.start_time_unix_nano == 0 {
         return Err("startTimeUnixNano: expected the time of the start, found none".into());
     }
-    if end < start {
-        return Err(format!("endTimeUnixNano: expected at least startTimeUnixNano, which is {start}, found {end}"));
-    }
-    check_fits("endTimeUnixNano", end)
+    check_fits("startTimeUnixNano", span.start_time_unix_nano)?;
+    check_fits("endTimeUnixNano", span.end_time_unix_nano)
 }
 
 /// What the three tables share of a resource and scope.
@@ -220,13 +224,24 @@ impl<'a> Tables<'a> {
         rows.time(to.start_time, start);
         rows.int(to.start_time_unix_nano, start);
         rows.int(to.end_time_unix_nano, end);
+        // A clock that jumps back must not lose requests: they took no time that anyone could measure.
         #[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
-        rows.float(to.duration_ms, (end - start) as f64 / 1e6);
-        let operation = operation(rows, slots, &span.name);
-        rows.text(to.operation, &operation);
-        let answered_5xx = rows.promoted_int(slots.status).is_some_and(|status| (500..600).contains(&status));
-        let is_server = span.kind == SpanKind::Server as i32;
-        rows.bool(to.error, code == StatusCode::Error || is_server && answered_5xx);
+        rows.float(to.duration_ms, (end - start).max(0) as f64 / 1e6);
+        let asked = Asked {
+            name: &span.name,
+            method: rows.promoted_text(slots.method),
+            route: rows.promoted_text(slots.route),
+            rpc_service: rows.promoted_text(slots.rpc_service),
+            rpc_method: rows.promoted_text(slots.rpc_method),
+            destination: rows.promoted_text(slots.destination),
+            is_messaging: rows.is_filled(slots.messaging),
+            attributes: &span.attributes,
+        };
+        rows.text(to.operation, &operation(&asked));
+        let is_server_s = span.kind == SpanKind::Server as i32 && is_server_s_failure(rows, slots);
+        let error = is_error(code, is_server_s);
+        rows.bool(to.error, error);
+        rows.bool(to.server_error, error && is_server_s);
         let exception = Exception::of(span);
         rows.text_or_null(to.exception_type, exception.kind.as_deref().unwrap_or_default());
         rows.text_or_null(to.exception_message, exception.message.as_deref().unwrap_or_default());
@@ -237,26 +252,32 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// What was asked for; never a raw path.
-fn operation<'a>(rows: &Rows<'a>, slots: &Slots, name: &'a str) -> std::borrow::Cow<'a, str> {
-    let method = rows.promoted_text(slots.method);
-    if let (Some(method), Some(route)) = (&method, rows.promoted_text(slots.route)) {
-        return format!("{method} {route}").into();
+/// Whether a span failed. Its status says so; where that says nothing, what a server answered does. OK is final: whoever sets
+/// it has judged the answer.
+fn is_error(code: StatusCode, answered_failure: bool) -> bool {
+    match code {
+        StatusCode::Ok => false,
+        StatusCode::Error => true,
+        StatusCode::Unset => answered_failure,
     }
-    match (rows.promoted_text(slots.rpc_service), rows.promoted_text(slots.rpc_method)) {
-        (Some(service), Some(method)) => return format!("{service}/{method}").into(),
-        // Today's convention has the whole name in the method.
-        (None, Some(method)) => return method,
-        _ => {}
-    }
-    if let Some(destination) = rows.promoted_text(slots.destination) {
-        return destination;
-    }
-    // Older senders put the path into the name where no route matched.
-    match (method, rows.promoted_text(slots.path)) {
-        (Some(method), Some(path)) if path.len() > 1 && name.ends_with(&*path) => method,
-        _ => name.into(),
-    }
+}
+
+/// The codes of gRPC that a server is to blame for, by the conventions of its spans.
+const GRPC_FAILURES: [(&str, &str); 6] = [
+    ("2", "UNKNOWN"),
+    ("4", "DEADLINE_EXCEEDED"),
+    ("12", "UNIMPLEMENTED"),
+    ("13", "INTERNAL"),
+    ("14", "UNAVAILABLE"),
+    ("15", "DATA_LOSS"),
+];
+
+/// Whether an answer is one that the server is to blame for: 5xx, or its like of gRPC, whose HTTP status is 200 in any case.
+fn is_server_s_failure(rows: &Rows<'_>, slots: &Slots) -> bool {
+    rows.promoted_int(slots.status).is_some_and(|status| (500..600).contains(&status))
+        || rows.promoted_text(slots.rpc_status).is_some_and(|code| {
+            GRPC_FAILURES.iter().any(|(number, name)| code == *number || code.eq_ignore_ascii_case(name))
+        })
 }
 
 fn kind_word(kind: i32) -> &'static str {

@@ -116,8 +116,11 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Bytes out of base64, the common or the URL alphabet, with or without padding.
+/// Bytes out of base64, the common or the URL alphabet, with or without padding, in one line or several.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['\r', '\n']) {
+        return from_base64(&text.replace(['\r', '\n'], ""));
+    }
     let digits = text.trim_end_matches('=').as_bytes();
     if digits.len() % 4 == 1 {
         return None;

@@ -86,9 +86,10 @@ impl RpcStatus {
     }
 }
 
-/// The answer to a request that was taken; the partial success stays unset where nothing was rejected.
+/// The answer to a request that was taken; the partial success stays unset where nothing is to be said. With nothing rejected
+/// it is a warning.
 pub(super) fn export_response(signal: Signal, encoding: Encoding, answer: &Answer) -> Bytes {
-    if answer.rejected == 0 {
+    if answer.rejected == 0 && answer.message.is_empty() {
         return match encoding {
             Encoding::Protobuf => Bytes::new(),
             Encoding::Json => Bytes::from_static(b"{}"),

@@ -11,6 +11,7 @@ mod commands;
 mod dialects;
 mod drivers;
 mod json;
+mod maps;
 #[cfg(test)]
 mod properties;
 mod shape;

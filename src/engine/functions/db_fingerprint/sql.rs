@@ -1,9 +1,10 @@
 //! Fingerprints of SQL.
 
-use super::{characters, dialects, drivers, tokens};
+use super::{characters, dialects, drivers, maps, tokens};
 use crate::engine::nesting;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Query, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, VisitMut as _, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, SetExpr, Statement, UnaryOperator, Value,
+    ValueWithSpan, VisitMut as _, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -16,6 +17,21 @@ const PARSED_TOKENS_MAX: usize = 5000;
 /// What is looked at of a statement at all.
 const SEEN_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 40;
+/// Functions that make a list or a map of their arguments, in whatever number.
+const BUILDERS: [&str; 12] = [
+    "map",
+    "array",
+    "list_value",
+    "make_array",
+    "json_array",
+    "json_object",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "array_construct",
+    "object_construct",
+];
 /// Calls within calls; beyond it a statement is folded by tokens.
 pub(in crate::engine) const CALLS_MAX: usize = 8;
 
@@ -29,6 +45,7 @@ pub(super) fn fingerprint(system: &str, query: &str) -> String {
         tokens::mask_doubtful_quotes(&mut tokens);
     }
     tokens::spell_out_top(&mut tokens);
+    let tokens = maps::folded(tokens, whole);
     let (tokens, whole) = tokens::shorten(&tokens, whole);
     let is_parsed = whole && tokens.len() <= PARSED_TOKENS_MAX && nesting::depth(&tokens) <= CALLS_MAX;
     let parsed = if is_parsed { by_tree(&*speech.dialect, &tokens) } else { None };
@@ -84,6 +101,7 @@ impl VisitorMut for Fold {
         match expression {
             Expr::InList { list, .. } => fold_list(list),
             Expr::Array(array) => fold_list(&mut array.elem),
+            Expr::Function(function) if is_builder(&function.name.to_string()) => fold_arguments(&mut function.args),
             // The sign of a number.
             Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } if is_placeholder(expr) => {
                 *expression = expr.as_ref().clone();
@@ -117,6 +135,25 @@ fn fold_list(list: &mut Vec<Expr>) {
         list.truncate(1);
     } else {
         list.dedup();
+    }
+}
+
+fn is_builder(name: &str) -> bool {
+    BUILDERS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Arguments that are all literals are one.
+fn fold_arguments(arguments: &mut FunctionArguments) {
+    let FunctionArguments::List(list) = arguments else { return };
+    let is_folded = |argument: &mut FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => {
+            fold_null(expression);
+            is_folded(expression)
+        }
+        _ => false,
+    };
+    if list.args.iter_mut().all(is_folded) {
+        list.args.truncate(1);
     }
 }
 

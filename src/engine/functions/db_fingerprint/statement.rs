@@ -24,7 +24,8 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(statements)))
 }
 
-/// The text's fingerprint, else the summary, else operation and collection; `None` where nothing is said.
+/// The text's fingerprint, else the summary, else operation and collection; `None` where nothing is said. A text that is only
+/// a comment says nothing.
 fn of(
     system: Option<&str>,
     query: Option<&str>,
@@ -32,11 +33,11 @@ fn of(
     operation: Option<&str>,
     collection: Option<&str>,
 ) -> Option<Arc<str>> {
-    let Some(query) = query else {
+    let print = query.filter(|query| !is_comment(query)).map(|query| remembered(system.unwrap_or_default(), query));
+    let Some(print) = print.filter(|print| !print.trim_matches([';', ' ']).is_empty()) else {
         let said = [operation, collection].into_iter().flatten().collect::<Vec<_>>().join(" ");
         return summary.or(Some(said.as_str()).filter(|said| !said.is_empty())).map(Arc::from);
     };
-    let print = remembered(system.unwrap_or_default(), query);
     if is_sql(&print, system.unwrap_or_default()) {
         return Some(print);
     }
@@ -44,6 +45,25 @@ fn of(
     let operation = operation.filter(|name| !says(&print, name, &format!("{{\"{name}\":")));
     let collection = collection.filter(|name| !says(&print, name, &format!(":\"{name}\"")));
     Some([operation, collection, Some(&*print)].into_iter().flatten().collect::<Vec<_>>().join(" ").into())
+}
+
+/// Whether a text is nothing but comments, in whatever language. `/*! … */` is a statement to MySQL.
+fn is_comment(query: &str) -> bool {
+    let mut rest = query;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        if rest.is_empty() {
+            return true;
+        }
+        let end = if ["--", "#", "//"].iter().any(|sign| rest.starts_with(sign)) {
+            rest.find('\n')
+        } else if rest.starts_with("/*") && !rest.starts_with("/*!") {
+            rest.get(2..).and_then(|inner| inner.find("*/")).map(|at| at + 4)
+        } else {
+            return false;
+        };
+        rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
+    }
 }
 
 /// Whether a print names what stands in `json` where it is JSON, else whether it has it as a word.
@@ -78,6 +98,23 @@ mod tests {
         check(["", "", "", "", "t"], Some("t"));
         check(["", "SELECT 1", "", "", ""], Some("SELECT ?"));
         check(["redis", "", "", "", ""], None);
+    }
+
+    #[test]
+    fn a_comment_says_nothing() {
+        for comment in
+            ["-- ping", "/* ping */", "/* a */ -- b\n;", "# ping", "// ping", "/* cut off", " ; ", "--\n\n/*+ x */"]
+        {
+            for system in ["postgresql", "mysql", "neo4j", "other_sql", ""] {
+                check([system, comment, "SELECT t", "SELECT", "t"], Some("SELECT t"));
+                check([system, comment, "", "SELECT", "t"], Some("SELECT t"));
+                check([system, comment, "", "", ""], None);
+            }
+        }
+        check(["postgresql", "/* a /* b */ c */", "", "SELECT", "t"], Some("SELECT t"));
+        check(["postgresql", "/* a */ SELECT 1 -- b", "x", "", ""], Some("SELECT ?"));
+        check(["mysql", "/* a */ SELECT '/* b */'", "x", "", ""], Some("SELECT ?"));
+        check(["redis", "PING", "x", "", ""], Some("PING"));
     }
 
     #[test]

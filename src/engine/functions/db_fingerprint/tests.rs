@@ -158,6 +158,40 @@ fn rows_fold_however_many_they_are() {
     );
 }
 
+/// A map whose keys are data is the same in every size, as a list is.
+#[test]
+fn maps_fold_however_many_entries_they_have() {
+    for (entry, expected) in [
+        ("'k¤': 'v'", "FOO t SET m = { ? : ? } WHERE id = ?"),
+        ("'k¤':1", "FOO t SET m = { ? : ? } WHERE id = ?"),
+        ("¤ : -1.5", "FOO t SET m = { ? : ? } WHERE id = ?"),
+        ("'k¤': {'x¤': 1, 'y': 2}", "FOO t SET m = { ? : { ? : ? } } WHERE id = ?"),
+        ("'k¤': [1, 2, ¤]", "FOO t SET m = { ? : [ ? ] } WHERE id = ?"),
+        ("%s: %s", "FOO t SET m = { ? : ? } WHERE id = ?"),
+    ] {
+        for count in [1, 2, 3, 40, 1000] {
+            let entries = (1..=count).map(|at| entry.replace('¤', &at.to_string())).collect::<Vec<_>>().join(", ");
+            check("cassandra", &format!("FOO t SET m = {{{entries}}} WHERE id = 7"), expected);
+        }
+    }
+    for system in ["cassandra", "clickhouse", "duckdb", "trino"] {
+        let of = |map: &str| fingerprint(system, &format!("INSERT INTO t (a, m) VALUES (1, {map})"));
+        assert_eq!(of("{'a': 1}"), of("{'b': 2, 'c': 3, 'd': 4}"), "{system}");
+        let of = |map: &str| fingerprint(system, &format!("UPDATE t SET m = m + {map} WHERE a = 1"));
+        assert_eq!(of("{'a': 'x'}"), of("{'b': 'it''s', 'c': 'y'}"), "{system}");
+        let of = |map: &str| fingerprint(system, &format!("SELECT MAP {map} FROM t"));
+        assert_eq!(of("{'a': 1}"), of("{'b': 2, 'c': 3}"), "{system}");
+        let of = |map: &str| fingerprint(system, &format!("SELECT map({map}) FROM t"));
+        assert_eq!(of("'a', 1"), of("'b', 2, 'c', 3"), "{system}");
+    }
+    // Cut off by its sender, within an entry.
+    let cut = |map: &str| fingerprint("cassandra", &format!("UPDATE t SET m = {{{map}"));
+    assert_eq!(cut("'a': 'x', 'b': 'y"), cut("'a': 'x', 'b': 'y', 'c': 'z"));
+    // Names stay: they are as columns are.
+    check("neo4j", "CREATE (p {name: 'x', age: 3})", "CREATE ( p { name : ? , age : ? } )");
+    assert_ne!(fingerprint("neo4j", "CREATE (p {name: 'x'})"), fingerprint("neo4j", "CREATE (p {name: 'x', age: 3})"));
+}
+
 #[test]
 fn double_quotes_are_texts_where_they_stand_as_values() {
     let expected = "SELECT \"a\" FROM \"t\" WHERE \"b\" = ? AND c IN (?)";

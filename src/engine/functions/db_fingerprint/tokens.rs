@@ -14,7 +14,7 @@ pub(super) fn read(dialect: &dyn Dialect, query: &str) -> (Vec<Token>, bool) {
     (located.into_iter().map(|located| without_comments(located.token)).collect(), read.is_ok())
 }
 
-fn is_space(token: &Token) -> bool {
+pub(super) fn is_space(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::EOF)
 }
 
@@ -24,7 +24,7 @@ fn is_word(token: &Token, words: &[&str]) -> bool {
 }
 
 /// The first token from `at` on that is no space.
-fn next(tokens: &[Token], at: usize) -> Option<usize> {
+pub(super) fn next(tokens: &[Token], at: usize) -> Option<usize> {
     let skipped = tokens.get(at..)?.iter().position(|token| !is_space(token))?;
     Some(at + skipped)
 }
@@ -133,7 +133,7 @@ fn closing(tokens: &[Token], opens: usize) -> Option<usize> {
     None
 }
 
-fn is_literal(token: &Token) -> bool {
+pub(super) fn is_literal(token: &Token) -> bool {
     matches!(token, Token::Number(..) | Token::Placeholder(_)) || is_text(token)
 }
 
@@ -187,7 +187,9 @@ fn word(token: &Token, before: &Token, words: &[String]) -> Option<String> {
         }
         Token::Comma if words.last().is_some_and(|word| word == "?") => None,
         // The sign of a number.
-        Token::Minus | Token::Plus if is_item || matches!(before, Token::Eq | Token::Lt | Token::Gt) => None,
+        Token::Minus | Token::Plus if is_item || matches!(before, Token::Eq | Token::Lt | Token::Gt | Token::Colon) => {
+            None
+        }
         token if is_literal(token) => literal,
         token => Some(token.to_string()),
     }

@@ -1,48 +1,50 @@
-//! OTLP's JSON form to prost's types: lowerCamelCase keys only, ids in hex of any case, enums as integers (names are
-//! taken, too), 64-bit integers as text or numbers, unknown fields ignored, null as absent.
+//! OTLP's JSON form to prost's types: names in lowerCamelCase, or as in the proto files; ids in hex of any case; enums as
+//! numbers or names; whole numbers as text or numbers in any notation; unknown fields ignored; null as absent. Of a field
+//! that stands twice the last counts, and lists are joined. So the Collector reads it, but that there one odd value costs the
+//! whole body.
 
-use super::{DecodeError, footprint, repair};
+use super::rejects::Faults;
+use super::tidy::NESTING_MAX;
+use super::{DecodeError, footprint};
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
 };
-use read::{Object, Path};
+use read::{Fields, Reader};
 
 mod common;
 mod logs;
 mod metrics;
+mod number;
 mod read;
+mod scan;
 mod traces;
 
-pub(super) fn traces(body: &Bytes) -> Result<ExportTraceServiceRequest, DecodeError> {
-    request(body, |root| {
-        Ok(ExportTraceServiceRequest { resource_spans: root.list("resourceSpans", traces::resource_spans)? })
-    })
+pub(super) fn traces(body: &Bytes) -> Result<(ExportTraceServiceRequest, Faults), DecodeError> {
+    request(body, |text| read(text, traces::request))
 }
 
-pub(super) fn metrics(body: &Bytes) -> Result<ExportMetricsServiceRequest, DecodeError> {
-    request(body, |root| {
-        Ok(ExportMetricsServiceRequest { resource_metrics: root.list("resourceMetrics", metrics::resource_metrics)? })
-    })
+pub(super) fn metrics(body: &Bytes) -> Result<(ExportMetricsServiceRequest, Faults), DecodeError> {
+    request(body, |text| read(text, metrics::request))
 }
 
-pub(super) fn logs(body: &Bytes) -> Result<ExportLogsServiceRequest, DecodeError> {
-    request(body, |root| {
-        Ok(ExportLogsServiceRequest { resource_logs: root.list("resourceLogs", logs::resource_logs)? })
-    })
+pub(super) fn logs(body: &Bytes) -> Result<(ExportLogsServiceRequest, Faults), DecodeError> {
+    request(body, |text| read(text, logs::request))
 }
 
-/// Reads the body. `serde_json` bounds the nesting at 128.
-fn request<T>(body: &Bytes, read: impl FnOnce(&Object<'_>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+fn request<T>(body: &Bytes, read: fn(&str) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     // JSON takes the same for every signal.
     footprint::check(Signal::Traces, Encoding::Json, body).map_err(DecodeError::new)?;
-    let json: serde_json::Value = serde_json::from_slice(body)
-        .or_else(|error| {
-            // One bad letter must not cost the request.
-            let repaired = repair::json(body).ok_or(error)?;
-            serde_json::from_slice(&repaired)
-        })
-        .map_err(|error| DecodeError::new(format!("expected a JSON object, found no JSON: {error}")))?;
-    read(&Object::of(&json, &Path::ROOT)?)
+    let text = String::from_utf8_lossy(body);
+    read(text.strip_prefix('\u{feff}').unwrap_or(&text))
+}
+
+fn read<'a, T: Default>(text: &'a str, fields: Fields<'a, T>) -> Result<(T, Faults), DecodeError> {
+    let mut reader = Reader::new(text, NESTING_MAX);
+    match reader.body(fields) {
+        Ok(Ok(request)) => Ok((request, reader.into_faults())),
+        Ok(Err(fault)) => Err(DecodeError::new(fault)),
+        Err(broken) => Err(DecodeError::new(format!("expected a JSON object, found no JSON: {}", broken.told(text)))),
+    }
 }

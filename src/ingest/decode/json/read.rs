@@ -1,233 +1,503 @@
-//! Typed access to a JSON object; every fault names its path, the value found and the value expected.
+//! Messages out of JSON, field by field, as they come.
+//!
+//! A value that does not fit its field is a fault. It spoils what it stands in, up to the next bound that [`Reader::kept`],
+//! [`Reader::part`] or [`Reader::items`] sets: a field, an attribute, an event, an item. Never more, and each is told with its
+//! path, what was expected and what was found.
 
-use super::super::rejects::unreadable_id;
-use super::super::value::{from_base64, whole};
-use super::DecodeError;
-use serde_json::{Map, Value};
-use std::fmt;
+use super::super::rejects::Faults;
+use super::super::value::from_base64;
+use super::number;
+use super::scan::{Read, Scan, Token};
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
-/// Values within values that are followed: more is refused.
-pub(super) const DEPTH_MAX: usize = 32;
+/// Letters of a sender's own text that a fault repeats.
+const FOUND_CHARS_MAX: usize = 60;
 
-/// Where a value stands; only written out for a fault.
-pub(super) struct Path<'a> {
-    parent: Option<&'a Path<'a>>,
-    part: Part<'a>,
-}
+const TEXT: &str = "text";
+const TRUTH: &str = "true or false";
+const DOUBLE: &str = "a number";
+const OBJECT: &str = "an object";
+const LIST: &str = "a list";
+const SIGNED_64: &str = "a whole number of 64 bits, as text or number";
+const UNSIGNED_64: &str = "a whole number of 64 bits, 0 or more, as text or number";
+const SIGNED_32: &str = "a whole number of 32 bits";
+const UNSIGNED_32: &str = "a whole number of 32 bits, 0 or more";
+const WORD: &str = "the number of an enum's value, or its name";
+const BYTES: &str = "bytes in base64";
+
+/// Reads one field of a message by its name in lowerCamelCase: exactly one value is to be taken.
+pub(super) type Fields<'a, T> = fn(&mut Reader<'a>, &mut T, &str) -> Read<()>;
 
 enum Part<'a> {
-    Root,
-    Key(&'a str),
-    Index(&'a str, usize),
+    Key(Cow<'a, str>),
+    Index(usize),
 }
 
-impl Path<'_> {
-    pub(super) const ROOT: Path<'static> = Path { parent: None, part: Part::Root };
+/// Where a metric began, among the items.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    items: u32,
+    refused: usize,
 }
 
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            write!(f, "{parent}")?;
-            if !matches!(parent.part, Part::Root) {
-                f.write_str(".")?;
+/// A body on its way to a request.
+pub(super) struct Reader<'a> {
+    scan: Scan<'a>,
+    /// Where it reads.
+    path: Vec<Part<'a>>,
+    /// The first fault of what is being read; empty where nobody would see it.
+    fault: Option<String>,
+    faults: Faults,
+    /// Items so far.
+    items: u32,
+    /// How deep values may yet nest.
+    room: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str, room: usize) -> Reader<'a> {
+        Reader { scan: Scan::of(text), path: Vec::new(), fault: None, faults: Faults::default(), items: 0, room }
+    }
+
+    /// Reads the body, which is one object. What is wrong with it as a whole is given in words.
+    pub(super) fn body<T: Default>(&mut self, fields: Fields<'a, T>) -> Read<Result<T, String>> {
+        let mut request = T::default();
+        if self.scan.peek() != Some(b'{') {
+            let token = self.scan.token()?;
+            return Ok(Err(format!("the body: expected {OBJECT}, found {}", found(&token))));
+        }
+        self.message(&mut request, fields)?;
+        if self.scan.peek().is_some() {
+            return self.scan.broken("nothing behind the object");
+        }
+        // Nothing could be made of it at all.
+        Ok(match self.faults.first_dropped().filter(|_| self.items == 0) {
+            Some(fault) => Err(fault.to_owned()),
+            None => Ok(request),
+        })
+    }
+
+    pub(super) fn into_faults(self) -> Faults {
+        self.faults
+    }
+
+    // The bounds of a fault.
+
+    /// Reads, and gives the fault that was met, if any.
+    fn bounded(&mut self, read: impl FnOnce(&mut Self) -> Read<()>) -> Read<Option<String>> {
+        let around = self.fault.take();
+        read(self)?;
+        Ok(std::mem::replace(&mut self.fault, around))
+    }
+
+    /// A fault costs no more than what is read.
+    pub(super) fn kept(&mut self, read: impl FnOnce(&mut Self) -> Read<()>) -> Read<()> {
+        if let Some(fault) = self.bounded(read)? {
+            self.faults.dropped(fault);
+        }
+        Ok(())
+    }
+
+    /// A list of which each entry can be done without: one with a fault is dropped.
+    pub(super) fn parts<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
+        self.kept(|reader| {
+            reader.objects(|reader| {
+                let mut part = T::default();
+                match reader.bounded(|reader| reader.message(&mut part, fields))? {
+                    Some(fault) => reader.faults.dropped(fault),
+                    None => into.push(part),
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// A field that can be done without, dropped where there is a fault in it.
+    pub(super) fn part<T: Default>(&mut self, into: &mut Option<T>, fields: Fields<'a, T>) -> Read<()> {
+        let mut part = None;
+        match self.bounded(|reader| reader.optional(&mut part, fields))? {
+            Some(fault) => self.faults.dropped(fault),
+            None => *into = part.or(into.take()),
+        }
+        Ok(())
+    }
+
+    /// A list of what holds items; a fault of its own costs it no item.
+    pub(super) fn containers<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
+        self.kept(|reader| {
+            reader.objects(|reader| {
+                let mut container = T::default();
+                reader.kept(|reader| reader.message(&mut container, fields))?;
+                into.push(container);
+                Ok(())
+            })
+        })
+    }
+
+    /// A list of items. One with a fault stays, for items are told by their number, and is rejected.
+    pub(super) fn items<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
+        self.kept(|reader| {
+            reader.objects(|reader| {
+                let mut item = T::default();
+                if let Some(fault) = reader.bounded(|reader| reader.message(&mut item, fields))? {
+                    reader.faults.refused(reader.items, fault);
+                }
+                reader.count();
+                into.push(item);
+                Ok(())
+            })
+        })
+    }
+
+    /// A list of what has items within, all of which a fault of its own rejects; `is_item` says whether it is one itself.
+    pub(super) fn groups<T: Default>(
+        &mut self,
+        into: &mut Vec<T>,
+        fields: fn(&mut Reader<'a>, &mut T, Mark, &str) -> Read<()>,
+        is_item: fn(&T) -> bool,
+    ) -> Read<()> {
+        self.kept(|reader| {
+            reader.objects(|reader| {
+                let mut group = T::default();
+                let mark = Mark { items: reader.items, refused: reader.faults.refused_count() };
+                let fault =
+                    reader.bounded(|reader| reader.object(|reader, key| fields(reader, &mut group, mark, key)))?;
+                if is_item(&group) {
+                    reader.count();
+                }
+                if let Some(fault) = fault {
+                    reader.faults.forget_refused(mark.refused);
+                    (mark.items..reader.items).for_each(|item| reader.faults.refused(item, fault.clone()));
+                }
+                into.push(group);
+                Ok(())
+            })
+        })
+    }
+
+    /// Forgets the items since a mark, for what comes next takes their place.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        self.items = mark.items;
+        self.faults.forget_refused(mark.refused);
+    }
+
+    const fn count(&mut self) {
+        self.items = self.items.saturating_add(1);
+    }
+
+    // Objects and lists.
+
+    /// Whether an object comes next.
+    pub(super) fn is_object(&mut self) -> bool {
+        self.scan.peek() == Some(b'{')
+    }
+
+    /// Each field of an object by its name in lowerCamelCase: `read` is to take one value. Null has no fields.
+    fn object(&mut self, mut read: impl FnMut(&mut Self, &str) -> Read<()>) -> Read<()> {
+        if !self.scan.takes(b'{') {
+            return self.scalar(OBJECT, |_| None::<()>).map(drop);
+        }
+        if self.scan.takes(b'}') {
+            return Ok(());
+        }
+        loop {
+            if self.scan.peek() != Some(b'"') {
+                return self.scan.broken("a key in quotes");
             }
-        }
-        match self.part {
-            Part::Root => Ok(()),
-            Part::Key(key) => f.write_str(key),
-            Part::Index(key, index) => write!(f, "{key}[{index}]"),
-        }
-    }
-}
-
-/// A JSON object and where it stands.
-pub(super) struct Object<'a> {
-    map: &'a Map<String, Value>,
-    path: &'a Path<'a>,
-}
-
-impl<'a> Object<'a> {
-    pub(super) fn of(value: &'a Value, path: &'a Path<'a>) -> Result<Object<'a>, DecodeError> {
-        match value {
-            Value::Object(map) => Ok(Object { map, path }),
-            _ => Err(fault(path, "an object", value)),
+            let key = camel(self.scan.string()?);
+            self.scan.needs(b':', "a colon")?;
+            self.path.push(Part::Key(key.clone()));
+            read(self, &key)?;
+            self.path.pop();
+            if self.scan.takes(b'}') {
+                return Ok(());
+            }
+            self.scan.needs(b',', "a comma or the end of the object")?;
         }
     }
 
-    /// The value of a key; null is none.
-    fn value(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|value| !value.is_null())
+    /// Each entry of a list: `read` is to take one value. Null has none.
+    fn entries(&mut self, mut read: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
+        if !self.scan.takes(b'[') {
+            return self.scalar(LIST, |_| None::<()>).map(drop);
+        }
+        if self.scan.takes(b']') {
+            return Ok(());
+        }
+        for index in 0.. {
+            self.path.push(Part::Index(index));
+            read(self)?;
+            self.path.pop();
+            if self.scan.takes(b']') {
+                return Ok(());
+            }
+            self.scan.needs(b',', "a comma or the end of the list")?;
+        }
+        Ok(())
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.value(key).is_some()
+    /// Each entry of a list of objects; another is a fault and is left out, null too.
+    fn objects(&mut self, mut read: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
+        self.entries(|reader| {
+            if reader.is_object() {
+                return read(reader);
+            }
+            let token = reader.scan.token()?;
+            reader.spoil(OBJECT, &token);
+            Ok(())
+        })
     }
 
-    /// The fault that a key's value is not what was expected.
-    pub(super) fn fault(&self, key: &str, expected: &str) -> DecodeError {
-        let path = Path { parent: Some(self.path), part: Part::Key(key) };
-        fault(&path, expected, self.map.get(key).unwrap_or(&Value::Null))
+    /// The fields of a message.
+    pub(super) fn message<T>(&mut self, into: &mut T, fields: Fields<'a, T>) -> Read<()> {
+        self.object(|reader, key| fields(reader, into, key))
     }
 
-    fn typed<T>(
-        &self,
-        key: &str,
+    /// A message that may be absent, as null is.
+    pub(super) fn optional<T: Default>(&mut self, into: &mut Option<T>, fields: Fields<'a, T>) -> Read<()> {
+        if self.is_object() {
+            return self.message(into.insert(T::default()), fields);
+        }
+        self.object(|_, _| Ok(()))
+    }
+
+    /// A list of messages, whose faults spoil what it stands in.
+    pub(super) fn list<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
+        self.objects(|reader| {
+            let mut entry = T::default();
+            reader.message(&mut entry, fields)?;
+            into.push(entry);
+            Ok(())
+        })
+    }
+
+    /// A list of messages of which an entry that is null is an empty one.
+    pub(super) fn list_with_gaps<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
+        self.entries(|reader| {
+            let mut entry = T::default();
+            reader.message(&mut entry, fields)?;
+            into.push(entry);
+            Ok(())
+        })
+    }
+
+    /// Reads what nests by `cost`; too deep is a fault.
+    pub(super) fn nested<T: Default>(
+        &mut self,
+        into: &mut Option<T>,
+        cost: usize,
         expected: &str,
-        take: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, DecodeError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(value) => take(value).map(Some).ok_or_else(|| self.fault(key, expected)),
+        fields: Fields<'a, T>,
+    ) -> Read<()> {
+        let Some(room) = self.room.checked_sub(cost) else {
+            let token = self.scan.token()?;
+            self.spoil(expected, &token);
+            return Ok(());
+        };
+        let around = std::mem::replace(&mut self.room, room);
+        self.optional(into, fields)?;
+        self.room = around;
+        Ok(())
+    }
+
+    /// Passes over a field that nobody knows.
+    pub(super) fn pass(&mut self) -> Read<()> {
+        self.scan.pass()
+    }
+
+    // Scalars. One that is null leaves its field as it is.
+
+    fn scalar<T>(&mut self, expected: &str, take: impl FnOnce(&Token<'a>) -> Option<T>) -> Read<Option<T>> {
+        let token = self.scan.token()?;
+        if matches!(token, Token::Null) {
+            return Ok(None);
         }
+        let taken = take(&token);
+        if taken.is_none() {
+            self.spoil(expected, &token);
+        }
+        Ok(taken)
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<String, DecodeError> {
-        let text = self.typed(key, "text", |value| value.as_str().map(str::to_owned))?;
-        Ok(text.unwrap_or_default())
+    pub(super) fn text(&mut self) -> Read<Option<String>> {
+        self.scalar(TEXT, |token| match token {
+            Token::Text(text) => Some((**text).to_owned()),
+            _ => None,
+        })
     }
 
-    pub(super) fn bool(&self, key: &str) -> Result<bool, DecodeError> {
-        Ok(self.typed(key, "true or false", Value::as_bool)?.unwrap_or_default())
+    pub(super) fn bool(&mut self) -> Read<Option<bool>> {
+        self.scalar(TRUTH, |token| match token {
+            Token::Word("true") => Some(true),
+            Token::Word("false") => Some(false),
+            _ => None,
+        })
     }
 
-    pub(super) fn u64(&self, key: &str) -> Result<u64, DecodeError> {
-        Ok(self.typed(key, "a whole number of 64 bits, 0 or more, as text or number", u64_of)?.unwrap_or_default())
+    pub(super) fn i64(&mut self) -> Read<Option<i64>> {
+        self.scalar(SIGNED_64, whole)
     }
 
-    pub(super) fn i64(&self, key: &str) -> Result<i64, DecodeError> {
-        Ok(self.typed(key, "a whole number of 64 bits, as text or number", i64_of)?.unwrap_or_default())
+    pub(super) fn f64(&mut self) -> Read<Option<f64>> {
+        self.scalar(DOUBLE, double)
     }
 
-    pub(super) fn u32(&self, key: &str) -> Result<u32, DecodeError> {
-        let take = |value| u32::try_from(u64_of(value)?).ok();
-        Ok(self.typed(key, "a whole number of 32 bits, 0 or more", take)?.unwrap_or_default())
+    pub(super) fn base64(&mut self) -> Read<Option<Vec<u8>>> {
+        self.scalar(BYTES, |token| match token {
+            Token::Text(text) => from_base64(text),
+            _ => None,
+        })
     }
 
-    pub(super) fn i32(&self, key: &str) -> Result<i32, DecodeError> {
-        let take = |value| i32::try_from(i64_of(value)?).ok();
-        Ok(self.typed(key, "a whole number of 32 bits", take)?.unwrap_or_default())
+    pub(super) fn set_text(&mut self, into: &mut String) -> Read<()> {
+        self.text().map(|text| set(into, text))
     }
 
-    pub(super) fn f64(&self, key: &str) -> Result<Option<f64>, DecodeError> {
-        self.typed(key, "a number", f64_of)
+    pub(super) fn set_bool(&mut self, into: &mut bool) -> Read<()> {
+        self.bool().map(|truth| set(into, truth))
+    }
+
+    pub(super) fn set_u64(&mut self, into: &mut u64) -> Read<()> {
+        self.scalar(UNSIGNED_64, whole).map(|number| set(into, number))
+    }
+
+    pub(super) fn set_u32(&mut self, into: &mut u32) -> Read<()> {
+        self.scalar(UNSIGNED_32, whole).map(|number| set(into, number))
+    }
+
+    pub(super) fn set_i32(&mut self, into: &mut i32) -> Read<()> {
+        self.scalar(SIGNED_32, whole).map(|number| set(into, number))
+    }
+
+    pub(super) fn set_f64(&mut self, into: &mut f64) -> Read<()> {
+        self.f64().map(|number| set(into, number))
+    }
+
+    /// A number whose absence says something.
+    pub(super) fn set_some_f64(&mut self, into: &mut Option<f64>) -> Read<()> {
+        self.f64().map(|number| *into = number.or(*into))
     }
 
     /// An enum: its number, or its name.
-    pub(super) fn word(&self, key: &str, number: impl FnOnce(&str) -> Option<i32>) -> Result<i32, DecodeError> {
-        let take = |value: &Value| match value {
-            Value::String(name) => number(name).or_else(|| name.parse().ok()),
-            value => i32::try_from(i64_of(value)?).ok(),
-        };
-        Ok(self.typed(key, "the number of an enum's value, or its name", take)?.unwrap_or_default())
-    }
-
-    /// An id in hex digits. Its length, and whether it is one at all, is judged item by item.
-    pub(super) fn id(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
-        let text = self.typed(key, "pairs of hex digits", Value::as_str)?;
-        Ok(text.map(|text| from_hex(text).unwrap_or_else(|| unreadable_id(text))).unwrap_or_default())
-    }
-
-    /// An id that an item can do without: none where it cannot be read.
-    pub(super) fn id_or_none(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
-        let text = self.typed(key, "pairs of hex digits", Value::as_str)?;
-        Ok(text.and_then(from_hex).unwrap_or_default())
-    }
-
-    pub(super) fn base64(&self, key: &str) -> Result<Vec<u8>, DecodeError> {
-        let bytes = self.typed(key, "bytes in base64", |value| from_base64(value.as_str()?))?;
-        Ok(bytes.unwrap_or_default())
-    }
-
-    fn array(&self, key: &str) -> Result<&'a [Value], DecodeError> {
-        let array = self.typed(key, "a list", |value| value.as_array().map(Vec::as_slice))?;
-        Ok(array.unwrap_or_default())
-    }
-
-    /// A list of objects, each read by `read`.
-    pub(super) fn list<T>(
-        &self,
-        key: &str,
-        mut read: impl FnMut(&Object<'_>) -> Result<T, DecodeError>,
-    ) -> Result<Vec<T>, DecodeError> {
-        let values = self.array(key)?.iter().enumerate();
-        let read = values.map(|(index, value)| {
-            let path = Path { parent: Some(self.path), part: Part::Index(key, index) };
-            read(&Object::of(value, &path)?)
+    pub(super) fn set_word(&mut self, into: &mut i32, number: fn(&str) -> Option<i32>) -> Read<()> {
+        let taken = self.scalar(WORD, |token| match token {
+            Token::Text(name) => number(name).or_else(|| whole(token)),
+            token => whole(token),
         });
-        read.collect()
+        taken.map(|number| set(into, number))
     }
 
-    /// An object, read by `read`.
-    pub(super) fn object<T>(
-        &self,
-        key: &str,
-        read: impl FnOnce(&Object<'_>) -> Result<T, DecodeError>,
-    ) -> Result<Option<T>, DecodeError> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        let path = Path { parent: Some(self.path), part: Part::Key(key) };
-        read(&Object::of(value, &path)?).map(Some)
-    }
-
-    pub(super) fn u64s(&self, key: &str) -> Result<Vec<u64>, DecodeError> {
-        self.scalars(key, "a whole number of 64 bits, 0 or more, as text or number", u64_of)
-    }
-
-    pub(super) fn f64s(&self, key: &str) -> Result<Vec<f64>, DecodeError> {
-        self.scalars(key, "a number", f64_of)
-    }
-
-    fn scalars<T>(&self, key: &str, expected: &str, take: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, DecodeError> {
-        let values = self.array(key)?.iter().enumerate();
-        let taken = values.map(|(index, value)| {
-            let path = Path { parent: Some(self.path), part: Part::Index(key, index) };
-            take(value).ok_or_else(|| fault(&path, expected, value))
+    /// An id in hex digits. Its length is judged item by item.
+    pub(super) fn set_id(&mut self, into: &mut Vec<u8>, expected: &str) -> Read<()> {
+        let taken = self.scalar(expected, |token| match token {
+            Token::Text(text) => from_hex(text),
+            _ => None,
         });
-        taken.collect()
+        taken.map(|id| set(into, id))
     }
-}
 
-fn fault(path: &Path<'_>, expected: &str, found: &Value) -> DecodeError {
-    let place = if matches!(path.part, Part::Root) { "the body".to_owned() } else { path.to_string() };
-    let found = match found {
-        Value::Null => "null".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        Value::Array(list) => format!("a list of {}", list.len()),
-        Value::String(text) if text.chars().count() > 60 => {
-            format!("text {:?}…", text.chars().take(60).collect::<String>())
+    pub(super) fn add_texts(&mut self, into: &mut Vec<String>) -> Read<()> {
+        self.entries(|reader| reader.text().map(|text| into.extend(text)))
+    }
+
+    pub(super) fn add_u64s(&mut self, into: &mut Vec<u64>) -> Read<()> {
+        self.entries(|reader| reader.entry(UNSIGNED_64, into, whole))
+    }
+
+    pub(super) fn add_f64s(&mut self, into: &mut Vec<f64>) -> Read<()> {
+        self.entries(|reader| reader.entry(DOUBLE, into, double))
+    }
+
+    /// An entry of a list of numbers, among which there is no null.
+    fn entry<T>(&mut self, expected: &str, into: &mut Vec<T>, take: fn(&Token<'a>) -> Option<T>) -> Read<()> {
+        let token = self.scan.token()?;
+        match take(&token) {
+            Some(value) => into.push(value),
+            None => self.spoil(expected, &token),
         }
-        Value::String(text) => format!("text {text:?}"),
-        Value::Bool(_) | Value::Number(_) => found.to_string(),
-    };
-    DecodeError::new(format!("{place}: expected {expected}, found {found}"))
-}
+        Ok(())
+    }
 
-fn u64_of(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        // A whole number may be written with a point or an exponent.
-        Value::Number(number) => number.as_u64().or_else(|| u64::try_from(whole(number.as_f64()?)?).ok()),
-        _ => None,
+    /// Notes a fault where the reader stands, unless there was one before.
+    fn spoil(&mut self, expected: &str, token: &Token<'_>) {
+        if self.fault.is_some() {
+            return;
+        }
+        let mut fault = String::new();
+        if self.faults.wants_words() {
+            for part in &self.path {
+                let _ = match part {
+                    Part::Key(key) if fault.is_empty() => write!(fault, "{key}"),
+                    Part::Key(key) => write!(fault, ".{key}"),
+                    Part::Index(index) => write!(fault, "[{index}]"),
+                };
+            }
+            let _ = write!(fault, ": expected {expected}, found {}", found(token));
+        }
+        self.fault = Some(fault);
     }
 }
 
-fn i64_of(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        _ => None,
+fn set<T>(into: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *into = value;
     }
 }
 
-fn f64_of(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => match text.as_str() {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            text => text.parse().ok().filter(|number: &f64| number.is_finite()),
+/// A name in lowerCamelCase: that of the proto files, in `snake_case`, is taken too.
+fn camel(key: Cow<'_, str>) -> Cow<'_, str> {
+    if !key.contains('_') || key.contains(|letter: char| letter.is_ascii_uppercase()) {
+        return key;
+    }
+    let mut out = String::with_capacity(key.len());
+    let mut parts = key.split('_');
+    out.extend(parts.next());
+    for part in parts {
+        match part.chars().next() {
+            Some(first) if first.is_ascii_lowercase() => {
+                out.push(first.to_ascii_uppercase());
+                out.push_str(&part[1..]);
+            }
+            _ => {
+                out.push('_');
+                out.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn found(token: &Token<'_>) -> String {
+    match token {
+        Token::Null => "null".to_owned(),
+        Token::Object => OBJECT.to_owned(),
+        Token::List => LIST.to_owned(),
+        Token::Text(text) => match text.char_indices().nth(FOUND_CHARS_MAX) {
+            Some((end, _)) => format!("text {:?}…", &text[..end]),
+            None => format!("text {text:?}"),
         },
+        Token::Word(word) => match word.char_indices().nth(FOUND_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &word[..end]),
+            None => (*word).to_owned(),
+        },
+    }
+}
+
+/// A whole number, in whatever notation, as text or number.
+fn whole<T: TryFrom<i128> + std::str::FromStr>(token: &Token<'_>) -> Option<T> {
+    let text = match token {
+        Token::Text(text) => &**text,
+        Token::Word(word) => word,
+        _ => return None,
+    };
+    text.parse().ok().or_else(|| T::try_from(number::whole(text)?).ok())
+}
+
+fn double(token: &Token<'_>) -> Option<f64> {
+    match token {
+        Token::Text(text) => number::double(text),
+        Token::Word(word) => number::double(word),
         _ => None,
     }
 }

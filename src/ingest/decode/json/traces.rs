@@ -1,72 +1,89 @@
 //! Spans.
 
-use super::DecodeError;
-use super::common::{attributes, resource, scope};
-use super::read::Object;
+use super::common::{SPAN_ID, TRACE_ID, key_value, resource, scope};
+use super::read::Reader;
+use super::scan::Read;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-pub(super) fn resource_spans(from: &Object<'_>) -> Result<ResourceSpans, DecodeError> {
-    Ok(ResourceSpans {
-        resource: from.object("resource", resource)?,
-        scope_spans: from.list("scopeSpans", scope_spans)?,
-        schema_url: from.text("schemaUrl")?,
-    })
+pub(super) fn request(reader: &mut Reader<'_>, request: &mut ExportTraceServiceRequest, key: &str) -> Read<()> {
+    match key {
+        "resourceSpans" => reader.containers(&mut request.resource_spans, resource_spans),
+        _ => reader.pass(),
+    }
 }
 
-fn scope_spans(from: &Object<'_>) -> Result<ScopeSpans, DecodeError> {
-    Ok(ScopeSpans {
-        scope: from.object("scope", scope)?,
-        spans: from.list("spans", span)?,
-        schema_url: from.text("schemaUrl")?,
-    })
+fn resource_spans(reader: &mut Reader<'_>, spans: &mut ResourceSpans, key: &str) -> Read<()> {
+    match key {
+        "resource" => reader.optional(&mut spans.resource, resource),
+        "scopeSpans" => reader.containers(&mut spans.scope_spans, scope_spans),
+        "schemaUrl" => reader.kept(|reader| reader.set_text(&mut spans.schema_url)),
+        _ => reader.pass(),
+    }
 }
 
-fn span(from: &Object<'_>) -> Result<Span, DecodeError> {
-    Ok(Span {
-        trace_id: from.id("traceId")?,
-        span_id: from.id("spanId")?,
-        trace_state: from.text("traceState")?,
-        parent_span_id: from.id("parentSpanId")?,
-        flags: from.u32("flags")?,
-        name: from.text("name")?,
-        kind: from.word("kind", |name| SpanKind::from_str_name(name).map(|kind| kind as i32))?,
-        start_time_unix_nano: from.u64("startTimeUnixNano")?,
-        end_time_unix_nano: from.u64("endTimeUnixNano")?,
-        attributes: attributes(from, "attributes")?,
-        dropped_attributes_count: from.u32("droppedAttributesCount")?,
-        events: from.list("events", event)?,
-        dropped_events_count: from.u32("droppedEventsCount")?,
-        links: from.list("links", link)?,
-        dropped_links_count: from.u32("droppedLinksCount")?,
-        status: from.object("status", status)?,
-    })
+fn scope_spans(reader: &mut Reader<'_>, spans: &mut ScopeSpans, key: &str) -> Read<()> {
+    match key {
+        "scope" => reader.optional(&mut spans.scope, scope),
+        "spans" => reader.items(&mut spans.spans, span),
+        "schemaUrl" => reader.kept(|reader| reader.set_text(&mut spans.schema_url)),
+        _ => reader.pass(),
+    }
 }
 
-fn event(from: &Object<'_>) -> Result<Event, DecodeError> {
-    Ok(Event {
-        time_unix_nano: from.u64("timeUnixNano")?,
-        name: from.text("name")?,
-        attributes: attributes(from, "attributes")?,
-        dropped_attributes_count: from.u32("droppedAttributesCount")?,
-    })
+/// Without its ids and times a span is none; anything else it can do without.
+fn span(reader: &mut Reader<'_>, span: &mut Span, key: &str) -> Read<()> {
+    match key {
+        "traceId" => reader.set_id(&mut span.trace_id, TRACE_ID),
+        "spanId" => reader.set_id(&mut span.span_id, SPAN_ID),
+        "parentSpanId" => reader.set_id(&mut span.parent_span_id, SPAN_ID),
+        "startTimeUnixNano" => reader.set_u64(&mut span.start_time_unix_nano),
+        "endTimeUnixNano" => reader.set_u64(&mut span.end_time_unix_nano),
+        "traceState" => reader.kept(|reader| reader.set_text(&mut span.trace_state)),
+        "flags" => reader.kept(|reader| reader.set_u32(&mut span.flags)),
+        "name" => reader.kept(|reader| reader.set_text(&mut span.name)),
+        "kind" => reader.kept(|reader| {
+            reader.set_word(&mut span.kind, |name| SpanKind::from_str_name(name).map(|kind| kind as i32))
+        }),
+        "attributes" => reader.parts(&mut span.attributes, key_value),
+        "droppedAttributesCount" => reader.kept(|reader| reader.set_u32(&mut span.dropped_attributes_count)),
+        "events" => reader.parts(&mut span.events, event),
+        "droppedEventsCount" => reader.kept(|reader| reader.set_u32(&mut span.dropped_events_count)),
+        "links" => reader.parts(&mut span.links, link),
+        "droppedLinksCount" => reader.kept(|reader| reader.set_u32(&mut span.dropped_links_count)),
+        "status" => reader.kept(|reader| reader.optional(&mut span.status, status)),
+        _ => reader.pass(),
+    }
 }
 
-fn link(from: &Object<'_>) -> Result<Link, DecodeError> {
-    Ok(Link {
-        trace_id: from.id_or_none("traceId")?,
-        span_id: from.id_or_none("spanId")?,
-        trace_state: from.text("traceState")?,
-        attributes: attributes(from, "attributes")?,
-        dropped_attributes_count: from.u32("droppedAttributesCount")?,
-        flags: from.u32("flags")?,
-    })
+fn event(reader: &mut Reader<'_>, event: &mut Event, key: &str) -> Read<()> {
+    match key {
+        "timeUnixNano" => reader.set_u64(&mut event.time_unix_nano),
+        "name" => reader.set_text(&mut event.name),
+        "attributes" => reader.parts(&mut event.attributes, key_value),
+        "droppedAttributesCount" => reader.kept(|reader| reader.set_u32(&mut event.dropped_attributes_count)),
+        _ => reader.pass(),
+    }
 }
 
-fn status(from: &Object<'_>) -> Result<Status, DecodeError> {
-    Ok(Status {
-        message: from.text("message")?,
-        code: from.word("code", |name| StatusCode::from_str_name(name).map(|code| code as i32))?,
-    })
+fn link(reader: &mut Reader<'_>, link: &mut Link, key: &str) -> Read<()> {
+    match key {
+        "traceId" => reader.kept(|reader| reader.set_id(&mut link.trace_id, TRACE_ID)),
+        "spanId" => reader.kept(|reader| reader.set_id(&mut link.span_id, SPAN_ID)),
+        "traceState" => reader.kept(|reader| reader.set_text(&mut link.trace_state)),
+        "attributes" => reader.parts(&mut link.attributes, key_value),
+        "droppedAttributesCount" => reader.kept(|reader| reader.set_u32(&mut link.dropped_attributes_count)),
+        "flags" => reader.kept(|reader| reader.set_u32(&mut link.flags)),
+        _ => reader.pass(),
+    }
+}
+
+fn status(reader: &mut Reader<'_>, status: &mut Status, key: &str) -> Read<()> {
+    match key {
+        "message" => reader.kept(|reader| reader.set_text(&mut status.message)),
+        "code" => reader.set_word(&mut status.code, |name| StatusCode::from_str_name(name).map(|code| code as i32)),
+        _ => reader.pass(),
+    }
 }

@@ -1,6 +1,8 @@
 //! What points must be like.
 
-use super::super::rejects::check_fits;
+use super::super::rejects::{check_fits, quoted};
+use super::super::tidy::{NESTING_EXPECTED, NESTING_MAX, nests_well};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
     exponential_histogram_data_point::Buckets,
@@ -14,13 +16,17 @@ pub(super) fn is_recorded(flags: u32) -> bool {
     flags & NO_RECORDED_VALUE == 0
 }
 
-fn check_times(time: u64, start: u64) -> Result<(), String> {
+fn check_head(attributes: &[KeyValue], time: u64, start: u64) -> Result<(), String> {
     check_fits("timeUnixNano", time)?;
-    check_fits("startTimeUnixNano", start)
+    check_fits("startTimeUnixNano", start)?;
+    match attributes.iter().find(|entry| !nests_well(entry.value.as_ref(), NESTING_MAX)) {
+        Some(deep) => Err(format!("attributes: expected {NESTING_EXPECTED}, found more in {}", quoted(&deep.key))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn check_number(point: &NumberDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_head(&point.attributes, point.time_unix_nano, point.start_time_unix_nano)?;
     if point.value.is_none() && is_recorded(point.flags) {
         return Err("value: expected asDouble or asInt, found neither".into());
     }
@@ -32,7 +38,7 @@ fn check_counts(field: &str, counts: &[u64]) -> Result<(), String> {
 }
 
 pub(super) fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_head(&point.attributes, point.time_unix_nano, point.start_time_unix_nano)?;
     check_fits("count", point.count)?;
     check_counts("bucketCounts", &point.bucket_counts)?;
     let (counts, bounds) = (point.bucket_counts.len(), point.explicit_bounds.len());
@@ -51,7 +57,7 @@ pub(super) fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> 
 }
 
 pub(super) fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_head(&point.attributes, point.time_unix_nano, point.start_time_unix_nano)?;
     check_fits("count", point.count)?;
     check_fits("zeroCount", point.zero_count)?;
     let counts =
@@ -61,7 +67,7 @@ pub(super) fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result
 }
 
 pub(super) fn check_summary(point: &SummaryDataPoint) -> Result<(), String> {
-    check_times(point.time_unix_nano, point.start_time_unix_nano)?;
+    check_head(&point.attributes, point.time_unix_nano, point.start_time_unix_nano)?;
     check_fits("count", point.count)?;
     match point.quantile_values.iter().find(|at| !(0.0..=1.0).contains(&at.quantile)) {
         Some(at) => Err(format!("quantile: expected a number from 0 to 1, found {}", at.quantile)),

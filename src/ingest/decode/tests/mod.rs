@@ -3,6 +3,7 @@
 mod json;
 mod logs;
 mod metrics;
+mod odd;
 mod robust;
 mod spans;
 

@@ -38,7 +38,7 @@ fn every_column_of_a_full_span_is_right() {
             "status_message": "broken", "service_name": "shop", "scope_name": "lib", "scope_version": "1.2",
             "start_time": "2020-09-13T12:26:40Z", "start_time_unix_nano": 1_600_000_000_000_000_001_i64,
             "end_time_unix_nano": 1_600_000_000_001_500_001_i64, "duration_ms": 1.5, "operation": "GET /p/{id}",
-            "error": true, "sampled_weight": 2.0, "http_route": "/p/{id}", "http_request_method": "GET",
+            "error": true, "server_error": true, "sampled_weight": 2.0, "http_route": "/p/{id}", "http_request_method": "GET",
             "http_response_status_code": 503, "trace_state": "vendor=1,ot=rv:01234567890123;th:8",
             "attributes": {"own": "0.5"}, "resource_attributes": {"host.name": "h1"},
             "received_time": "2023-11-14T22:13:20Z",
@@ -164,13 +164,103 @@ fn an_operation_is_the_best_name_there_is() {
     assert_eq!(named(&[("http.request.method", "GET"), ("url.path", "/")], "GET /"), "GET /");
 }
 
+/// The trace API: OK is final; the conventions of HTTP and gRPC: what of an answer is a server's failure.
 #[test]
-fn only_a_server_s_5xx_is_an_error_of_its_own() {
-    let error = |kind: i32, status: i64| {
-        let attributes = vec![attribute("http.status_code", number(status))];
-        rows(&decode_spans(vec![Span { kind, attributes, ..span() }]), "spans")[0]["error"].clone()
+fn a_status_is_final_and_without_one_the_answer_counts() {
+    let (server, client, consumer) = (2, 3, 5);
+    let (unset, ok, error) = (0, 1, 2);
+    let http = |status: i64| attribute("http.status_code", number(status));
+    let grpc = |code: &str| attribute("rpc.response.status_code", string(code));
+    for (kind, code, attributes, expected) in [
+        (server, unset, vec![http(500)], (true, true)),
+        (server, unset, vec![http(599)], (true, true)),
+        (server, unset, vec![http(499)], (false, false)),
+        (server, unset, vec![http(600)], (false, false)),
+        (server, unset, vec![attribute("http.response.status_code", string("503"))], (true, true)),
+        (server, unset, vec![], (false, false)),
+        (server, ok, vec![http(503)], (false, false)),
+        (server, ok, vec![grpc("UNAVAILABLE")], (false, false)),
+        (server, error, vec![http(503)], (true, true)),
+        (server, error, vec![http(200)], (true, false)),
+        (server, error, vec![], (true, false)),
+        (server, unset, vec![attribute("rpc.grpc.status_code", number(14)), http(200)], (true, true)),
+        (server, unset, vec![grpc("DATA_LOSS")], (true, true)),
+        (server, unset, vec![grpc("NOT_FOUND")], (false, false)),
+        (server, error, vec![grpc("5")], (true, false)),
+        (client, unset, vec![http(503)], (false, false)),
+        (client, error, vec![http(503)], (true, false)),
+        (consumer, unset, vec![http(503)], (false, false)),
+    ] {
+        let told = format!("kind {kind}, status {code}, {attributes:?}");
+        let status = Some(Status { code, ..Status::default() });
+        let row = rows(&decode_spans(vec![Span { kind, attributes, status, ..span() }]), "spans").remove(0);
+        assert_eq!((&row["error"], &row["server_error"]), (&json!(expected.0), &json!(expected.1)), "{told}");
+    }
+}
+
+/// A clock that jumps back must not lose requests.
+#[test]
+fn a_span_that_ends_before_it_starts_took_no_time() {
+    for (start, end) in [(20, 10), (20, 0), (i64::MAX.cast_unsigned(), 1)] {
+        let decoded = decode_spans(vec![Span { start_time_unix_nano: start, end_time_unix_nano: end, ..span() }]);
+        let row = rows(&decoded, "spans").remove(0);
+        assert_eq!((decoded.items, decoded.rejected.items.len(), &row["duration_ms"]), (1, 0, &json!(0.0)));
+        assert_eq!((&row["start_time_unix_nano"], &row["end_time_unix_nano"]), (&json!(start), &json!(end)));
+    }
+}
+
+#[test]
+fn an_attribute_that_is_there_twice_has_its_first_value_everywhere() {
+    let twice = |key: &str| [attribute(key, string("first")), attribute(key, string("second"))];
+    let map = KeyValueList { values: twice("k").to_vec() };
+    let nested = AnyValue { value: Some(Value::KvlistValue(map)) };
+    let mut attributes = [twice("http.route"), twice("own")].concat();
+    attributes.push(attribute("map", nested));
+    let event = Event { attributes: twice("e").to_vec(), ..Event::default() };
+    let mut request = spans_request(vec![Span { attributes, events: vec![event], ..span() }]);
+    request.resource_spans[0].resource =
+        resource([twice("service.name"), twice("host.name")].into_iter().flatten().collect());
+    let decoded = decode(Signal::Traces, &request);
+    let row = rows(&decoded, "spans").remove(0);
+    assert_eq!((&row["http_route"], &row["service_name"]), (&json!("first"), &json!("first")));
+    assert_eq!(row["attributes"], json!({"own": "first", "map": "{\"k\":\"first\"}"}));
+    assert_eq!(row["resource_attributes"], json!({"host.name": "first"}));
+    assert_eq!(rows(&decoded, "span_events")[0]["attributes"], json!({"e": "first"}));
+    let forwarded = ExportTraceServiceRequest::decode(forward(&request.encode_to_vec().into())).expect("is protobuf");
+    let sent = &forwarded.resource_spans[0].scope_spans[0].spans[0];
+    assert_eq!(sent.attributes.len(), 3);
+    assert_eq!(forwarded.resource_spans[0].resource.as_ref().map(|resource| resource.attributes.len()), Some(2));
+    assert_eq!(sent.events[0].attributes, [attribute("e", string("first"))]);
+}
+
+#[test]
+fn a_service_whose_name_is_empty_has_none() {
+    let mut request = spans_request(vec![span()]);
+    request.resource_spans[0].resource =
+        resource(vec![attribute("service.name", string("")), attribute("host.name", string(""))]);
+    let row = rows(&decode(Signal::Traces, &request), "spans").remove(0);
+    assert_eq!(
+        (&row["service_name"], &row["resource_attributes"]),
+        (&json!("unknown_service"), &json!({"host.name": ""}))
+    );
+    let forwarded = ExportTraceServiceRequest::decode(forward(&request.encode_to_vec().into())).expect("is protobuf");
+    let resource = forwarded.resource_spans[0].resource.as_ref().expect("a resource");
+    assert_eq!(resource.attributes, [attribute("host.name", string(""))]);
+}
+
+/// What exporters are given of a request.
+fn forward(payload: &Bytes) -> Bytes {
+    let frame = crate::model::frame::Frame {
+        receiver: "otlp".into(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: RECEIVED,
+        decoder_version: DECODER_VERSION,
+        digest: 0,
+        rejected: Vec::new(),
+        payload: payload.clone(),
     };
-    assert_eq!([error(2, 500), error(2, 499), error(3, 500)], [json!(true), json!(false), json!(false)]);
+    as_protobuf(&frame).expect("is forwarded")
 }
 
 #[test]
@@ -211,8 +301,8 @@ fn a_bad_span_is_refused_and_the_good_ones_are_kept() {
         (Span { parent_span_id: vec![1; 4], ..span() }, "parentSpanId: expected 8 bytes or none, found 4"),
         (Span { start_time_unix_nano: 0, ..span() }, "startTimeUnixNano: expected the time of the start, found none"),
         (
-            Span { start_time_unix_nano: 20, end_time_unix_nano: 10, ..span() },
-            "endTimeUnixNano: expected at least startTimeUnixNano, which is 20, found 10",
+            Span { start_time_unix_nano: u64::MAX, ..span() },
+            "startTimeUnixNano: expected at most 9223372036854775807, found 18446744073709551615",
         ),
         (
             Span { end_time_unix_nano: u64::MAX, ..span() },

@@ -1,0 +1,77 @@
+//! Literals of maps, such as `{'a': 1, 'b': 2}` of Cassandra, ClickHouse and DuckDB. Their keys are data, so a map of many
+//! entries is one of one entry, as it is with lists. Where keys are names (`{name: 'x'}`), they stay.
+
+use super::tokens::{is_literal, is_space, next};
+use datafusion::sql::sqlparser::tokenizer::Token;
+use std::collections::HashSet;
+
+/// The tokens with each kind of entry once. Of a statement that was cut off, an open map loses its last entry, too.
+pub(super) fn folded(tokens: Vec<Token>, whole: bool) -> Vec<Token> {
+    if !tokens.contains(&Token::LBrace) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut open = Vec::new();
+    for token in tokens {
+        match token {
+            Token::LBrace => open.push(out.len() + 1),
+            Token::RBrace => {
+                if let Some(start) = open.pop() {
+                    fold(&mut out, start, false);
+                }
+            }
+            _ => {}
+        }
+        out.push(token);
+    }
+    if !whole {
+        while let Some(start) = open.pop() {
+            fold(&mut out, start, true);
+        }
+    }
+    out
+}
+
+/// Folds what stands behind `start`.
+fn fold(out: &mut Vec<Token>, start: usize, is_cut: bool) {
+    let mut entries = entries(&out[start..]);
+    if is_cut {
+        entries.pop();
+    }
+    if entries.is_empty() || !entries.iter().all(|entry| is_entry(entry)) {
+        return;
+    }
+    let mut known = HashSet::new();
+    entries.retain(|entry| known.insert(shape(entry)));
+    let kept = entries.join(&Token::Comma);
+    out.truncate(start);
+    out.extend(kept);
+}
+
+/// What stands between the commas, brackets and all.
+fn entries(tokens: &[Token]) -> Vec<&[Token]> {
+    let mut depth = 0_usize;
+    let parts = tokens.split(|token| {
+        match token {
+            Token::LBrace | Token::LBracket | Token::LParen => depth += 1,
+            Token::RBrace | Token::RBracket | Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *token == Token::Comma
+    });
+    parts.collect()
+}
+
+/// Whether it is a literal, a colon and something.
+fn is_entry(tokens: &[Token]) -> bool {
+    let key = next(tokens, 0).map(|at| if matches!(tokens[at], Token::Minus | Token::Plus) { at + 1 } else { at });
+    key.filter(|key| tokens.get(*key).is_some_and(is_literal))
+        .and_then(|key| next(tokens, key + 1))
+        .is_some_and(|colon| tokens[colon] == Token::Colon)
+}
+
+/// An entry without its literals.
+fn shape(tokens: &[Token]) -> String {
+    let words = tokens.iter().filter(|token| !is_space(token) && !matches!(token, Token::Minus | Token::Plus));
+    words.map(|token| if is_literal(token) { "?".to_owned() } else { token.to_string() }).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,212 @@
+//! What a request asked for, in words of which there are few: never a raw path, never the name of a queue that was made for
+//! one reply.
+
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use percent::decoded;
+use std::borrow::Cow;
+
+mod ids;
+mod percent;
+
+/// Methods that every server knows.
+const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
+/// Attributes that hold the path, as it is or within a URL.
+const PATHS: [&str; 4] = ["url.path", "http.target", "http.url", "url.full"];
+/// What a method is called of which nothing is known, as in names of spans.
+const UNKNOWN_METHOD: &str = "HTTP";
+/// A name that is cut off is at least so long.
+const CUT_BYTES_MIN: usize = 20;
+
+/// What is known of a span.
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
+    pub(super) method: Option<Cow<'a, str>>,
+    pub(super) route: Option<Cow<'a, str>>,
+    pub(super) rpc_service: Option<Cow<'a, str>>,
+    pub(super) rpc_method: Option<Cow<'a, str>>,
+    pub(super) destination: Option<Cow<'a, str>>,
+    pub(super) is_messaging: bool,
+    pub(super) attributes: &'a [KeyValue],
+}
+
+/// Method and route, else service and method of an RPC, else the destination of a message, else the span's name.
+pub(super) fn operation<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
+    if let Some(route) = &asked.route {
+        let (own, path) = pattern(route);
+        if let Some(method) = asked.method.as_deref().or(own) {
+            return format!("{} {path}", known(method).unwrap_or(method)).into();
+        }
+    }
+    rpc(asked).or_else(|| destination(asked)).unwrap_or_else(|| name(asked))
+}
+
+/// The method as servers know it, in whatever case it is written.
+fn known(method: &str) -> Option<&'static str> {
+    METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(method))
+}
+
+/// The method in a route, and its path without method and host: Go's `ServeMux` has patterns such as
+/// `GET example.com/parts/{id}`, which older instrumentations give as the route.
+fn pattern(route: &str) -> (Option<&str>, &str) {
+    let is_method = |word: &str| {
+        known(word).is_some() || (!word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'))
+    };
+    if let Some((method, rest)) = route.split_once([' ', '\t'])
+        && is_method(method)
+        && let Some(rest) = Some(rest.trim_start()).filter(|rest| !rest.is_empty())
+    {
+        return (Some(method), rest.find('/').map_or(rest, |at| &rest[at..]));
+    }
+    match route.find('/') {
+        Some(at) if is_host(&route[..at]) => (None, &route[at..]),
+        _ => (None, route),
+    }
+}
+
+/// Whether it can be nothing but a host, such as `example.com:8080`: some routes begin without a slash.
+fn is_host(text: &str) -> bool {
+    let (name, port) = text.split_once(':').unwrap_or((text, ""));
+    let domain = name.rsplit_once('.').map_or("", |(_, domain)| domain);
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+        && (name == "localhost" || (domain.len() > 1 && domain.bytes().all(|byte| byte.is_ascii_lowercase())))
+}
+
+fn rpc<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
+    let method = asked.rpc_method.as_ref()?;
+    let bare = method.trim_start_matches('/');
+    let service = asked.rpc_service.as_deref().map(|service| service.trim_matches('/'));
+    // Today's convention has the whole name in the method.
+    let is_whole = |service: &str| bare.strip_prefix(service).is_some_and(|rest| rest.starts_with('/'));
+    match service.filter(|service| !is_whole(service)) {
+        Some(service) => Some(format!("{service}/{bare}").into()),
+        None if bare.len() == method.len() => Some(method.clone()),
+        None => Some(bare.to_owned().into()),
+    }
+}
+
+fn destination<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
+    if !asked.is_messaging && asked.destination.is_none() {
+        return None;
+    }
+    if let Some(template) = text(asked.attributes, "messaging.destination.template") {
+        return Some(template.into());
+    }
+    if is_true(asked.attributes, "messaging.destination.anonymous") {
+        return Some("(anonymous)".into());
+    }
+    if ["messaging.destination.temporary", "messaging.temp_destination"]
+        .iter()
+        .any(|key| is_true(asked.attributes, key))
+    {
+        return Some("(temporary)".into());
+    }
+    let name = asked.destination.as_ref()?;
+    // RabbitMQ's own names for queues without one, and for replies.
+    if name.starts_with("amq.gen-") {
+        return Some("(anonymous)".into());
+    }
+    if name.starts_with("amq.rabbitmq.reply-to") {
+        return Some("amq.rabbitmq.reply-to".into());
+    }
+    Some(ids::folded(name).map_or_else(|| name.clone(), Cow::Owned))
+}
+
+/// The span's name, where that is no path of one request.
+fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
+    let name = asked.name;
+    if asked.is_messaging {
+        return ids::folded(name).map_or(Cow::Borrowed(name), Cow::Owned);
+    }
+    let Some((at, place)) = place(name) else { return name.into() };
+    let said = path(place);
+    let method = || {
+        let word = name.split_ascii_whitespace().find_map(known);
+        match asked.method.as_deref() {
+            Some(method) => Cow::Owned(known(method).unwrap_or(method).to_owned()),
+            None => Cow::Borrowed(word.unwrap_or(UNKNOWN_METHOD)),
+        }
+    };
+    let is_http = asked.method.is_some() || PATHS.iter().any(|key| text(asked.attributes, key).is_some());
+    if is_http && is_path_of_request(&said, place, asked.attributes) {
+        return method();
+    }
+    let is_template = said.contains(['{', '*', '<', '[']) || said.contains("/:");
+    let has_ids = said.split('/').any(ids::is_id);
+    if !is_template && (has_ids && asked.method.is_some() || place.contains("://")) {
+        return method();
+    }
+    if has_ids && !is_template {
+        let folded = said.split('/').map(|part| if ids::is_id(part) { "{id}" } else { part }).collect::<Vec<_>>();
+        return format!("{}{}", &name[..at], folded.join("/")).into();
+    }
+    // The query says which request it was, and not what was asked for.
+    match place.find('?').filter(|query| place[*query..].contains('=')) {
+        Some(query) => name[..at + query].into(),
+        None => name.into(),
+    }
+}
+
+/// Where a path or a URL stands in a name: alone, or behind a method or other words.
+fn place(name: &str) -> Option<(usize, &str)> {
+    let mut behind_method = false;
+    let mut at = 0;
+    for word in name.split(' ') {
+        let is_place = word.find('/').is_some_and(|slash| {
+            slash == 0 || behind_method || word[..slash].ends_with(':') || is_host(&word[..slash])
+        });
+        if is_place {
+            return Some((at, word));
+        }
+        behind_method = known(word).is_some();
+        at += word.len() + 1;
+    }
+    None
+}
+
+/// The path of a URL or a target, as it was before it was encoded; empty for the root.
+fn path(place: &str) -> Cow<'_, str> {
+    let place = place.split_once("://").map_or(place, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+    let place = &place[place.find('/').filter(|at| is_host(&place[..*at])).unwrap_or(0)..];
+    let path = &place[..place.find(['?', '#']).unwrap_or(place.len())];
+    let path = path.trim_end_matches('/');
+    if path.is_empty() || path.starts_with('/') { decoded(path) } else { format!("/{}", decoded(path)).into() }
+}
+
+/// Whether what a name says is the path of the request, or a part of it: a router below another sees the end alone, a proxy
+/// puts something before it, and long names are cut off.
+fn is_path_of_request(said: &str, place: &str, attributes: &[KeyValue]) -> bool {
+    let cut = said.trim_end_matches("...").trim_end_matches('…');
+    PATHS.iter().filter_map(|key| text(attributes, key)).any(|of_request| {
+        let asked = path(of_request);
+        if asked.is_empty() || said.is_empty() {
+            // The root is one path; what stands behind it is not.
+            return false;
+        }
+        let is_cut =
+            cut.len() < said.len() || (place.len() >= CUT_BYTES_MIN && !asked.starts_with(&format!("{said}/")));
+        said.ends_with(&*asked) || asked.ends_with(said) || (is_cut && asked.starts_with(cut))
+    })
+}
+
+fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
+    attributes.iter().find(|entry| entry.key == key)?.value.as_ref()?.value.as_ref()
+}
+
+fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    match value(attributes, key)? {
+        Value::StringValue(text) if !text.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+fn is_true(attributes: &[KeyValue], key: &str) -> bool {
+    match value(attributes, key) {
+        Some(Value::BoolValue(truth)) => *truth,
+        Some(Value::StringValue(text)) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

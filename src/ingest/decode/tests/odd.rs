@@ -1,0 +1,562 @@
+//! One odd value costs at most its attribute or its item, never what came beside it.
+
+use super::*;
+use crate::model::decoded::Rejected;
+use serde_json::json;
+
+/// The good span, with an odd one before it that has a field replaced.
+fn spans_with(key: &str, value: Json) -> Decoded {
+    let good = json!({
+        "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "f1f2f3f4f5f6f7f8", "name": "work",
+        "startTimeUnixNano": "1600000000000000001", "endTimeUnixNano": "1600000000001500001",
+    });
+    let mut odd = good.clone();
+    odd[key] = value;
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [odd, good]}]}]});
+    decode_json(Signal::Traces, &body).unwrap_or_else(|error| panic!("{key}: {error}"))
+}
+
+fn attribute_of(value: &str) -> Decoded {
+    let body = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[
+            {{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"f1f2f3f4f5f6f7f8","startTimeUnixNano":1,"endTimeUnixNano":2,
+              "attributes":[{{"key":"good","value":{{"intValue":1}}}},{{"key":"odd","value":{value}}}]}}]}}]}}]}}"#
+    );
+    decoder()
+        .decode(Signal::Traces, Encoding::Json, &body.clone().into(), 0)
+        .unwrap_or_else(|error| panic!("{body}: {error}"))
+}
+
+/// A word that no JSON writer of ours would write, where a number is wanted.
+fn word(value: Json, word: &str) -> Decoded {
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", "gauge": {"dataPoints": [
+        value, {"timeUnixNano": 1, "asDouble": 1.0}]}}]}]}]});
+    let body = body.to_string().replace("\"WORD\"", word);
+    decoder().decode(Signal::Metrics, Encoding::Json, &body.into(), 0).expect("decodes")
+}
+
+#[test]
+fn a_field_that_a_span_cannot_do_without_costs_the_span() {
+    let at = "1 of 2 spans rejected: resourceSpans[0].scopeSpans[0].spans[0]";
+    let whole = "a whole number of 64 bits, 0 or more, as text or number";
+    for (key, value, expected) in [
+        ("startTimeUnixNano", json!("soon"), format!("expected {whole}, found text \"soon\"")),
+        ("startTimeUnixNano", json!(-1), format!("expected {whole}, found -1")),
+        ("startTimeUnixNano", json!(1.5), format!("expected {whole}, found 1.5")),
+        (
+            "endTimeUnixNano",
+            json!("18446744073709551616"),
+            format!("expected {whole}, found text \"18446744073709551616\""),
+        ),
+        ("endTimeUnixNano", json!(true), format!("expected {whole}, found true")),
+        ("traceId", json!(["a"]), "expected 32 hex digits, found a list".to_owned()),
+        ("traceId", json!(7), "expected 32 hex digits, found 7".to_owned()),
+        ("spanId", json!({}), "expected 16 hex digits, found an object".to_owned()),
+        (
+            "parentSpanId",
+            json!("f1f2f3f4f5f6f7fg"),
+            "expected 16 hex digits, found text \"f1f2f3f4f5f6f7fg\"".to_owned(),
+        ),
+    ] {
+        let decoded = spans_with(key, value);
+        assert_eq!((decoded.items, decoded.rejected.items), (1, vec![0]), "{key}");
+        assert_eq!(decoded.rejected.message, format!("{at}.{key}: {expected}"));
+    }
+}
+
+#[test]
+fn a_field_that_a_span_can_do_without_costs_that_field() {
+    let at = "1 attribute or field dropped: resourceSpans[0].scopeSpans[0].spans[0]";
+    let word = "the number of an enum's value, or its name";
+    let text: String = "x".repeat(80);
+    for (key, value, place, expected) in [
+        ("name", json!(5), "name", "expected text, found 5".to_owned()),
+        ("traceState", json!([]), "traceState", "expected text, found a list".to_owned()),
+        ("kind", json!("SERVER"), "kind", format!("expected {word}, found text \"SERVER\"")),
+        ("kind", json!(2.5), "kind", format!("expected {word}, found 2.5")),
+        ("kind", json!(4_294_967_296_u64), "kind", format!("expected {word}, found 4294967296")),
+        (
+            "flags",
+            json!(4_294_967_296_u64),
+            "flags",
+            "expected a whole number of 32 bits, 0 or more, found 4294967296".to_owned(),
+        ),
+        (
+            "flags",
+            json!("many"),
+            "flags",
+            "expected a whole number of 32 bits, 0 or more, found text \"many\"".to_owned(),
+        ),
+        (
+            "droppedLinksCount",
+            json!(-1),
+            "droppedLinksCount",
+            "expected a whole number of 32 bits, 0 or more, found -1".to_owned(),
+        ),
+        ("status", json!("ok"), "status", "expected an object, found text \"ok\"".to_owned()),
+        ("status", json!({"code": "BAD"}), "status.code", format!("expected {word}, found text \"BAD\"")),
+        ("status", json!({"message": 7, "code": 2}), "status.message", "expected text, found 7".to_owned()),
+        ("attributes", json!({}), "attributes", "expected a list, found an object".to_owned()),
+        ("attributes", json!([1]), "attributes[0]", "expected an object, found 1".to_owned()),
+        ("attributes", json!([null]), "attributes[0]", "expected an object, found null".to_owned()),
+        (
+            "attributes",
+            json!([{"key": 5, "value": {"intValue": 1}}]),
+            "attributes[0].key",
+            "expected text, found 5".to_owned(),
+        ),
+        (
+            "attributes",
+            json!([{"key": "k", "value": "v"}]),
+            "attributes[0].value",
+            "expected an object, found text \"v\"".to_owned(),
+        ),
+        (
+            "attributes",
+            json!([{"key": "k", "value": {"boolValue": text}}]),
+            "attributes[0].value.boolValue",
+            format!("expected true or false, found text \"{}\"…", "x".repeat(60)),
+        ),
+        ("events", json!("none"), "events", "expected a list, found text \"none\"".to_owned()),
+        (
+            "events",
+            json!([{"timeUnixNano": "x"}]),
+            "events[0].timeUnixNano",
+            "expected a whole number of 64 bits, 0 or more, as text or number, found text \"x\"".to_owned(),
+        ),
+        (
+            "links",
+            json!([{"traceId": "xyz"}]),
+            "links[0].traceId",
+            "expected 32 hex digits, found text \"xyz\"".to_owned(),
+        ),
+    ] {
+        let decoded = spans_with(key, value);
+        assert_eq!((decoded.items, &decoded.rejected.items), (2, &vec![]), "{key}");
+        assert_eq!(decoded.rejected.message, format!("{at}.{place}: {expected}"));
+    }
+}
+
+#[test]
+fn an_odd_value_costs_its_attribute() {
+    let deep = |levels: usize| {
+        format!("{}{{\"intValue\":1}}{}", r#"{"arrayValue":{"values":["#.repeat(levels), "]}}".repeat(levels))
+    };
+    let deep_map = |levels: usize| {
+        format!(
+            "{}{{\"intValue\":1}}{}",
+            r#"{"kvlistValue":{"values":[{"key":"k","value":"#.repeat(levels),
+            "}]}}".repeat(levels)
+        )
+    };
+    let nesting = "expected at most 32 lists or 21 maps within one another, found an object";
+    let signed = "expected a whole number of 64 bits, as text or number, found";
+    for (value, place, expected) in [
+        (r#"{"intValue": 9223372036854775808}"#.to_owned(), ".intValue", format!("{signed} 9223372036854775808")),
+        (
+            r#"{"intValue": "-9223372036854775809"}"#.to_owned(),
+            ".intValue",
+            format!("{signed} text \"-9223372036854775809\""),
+        ),
+        (r#"{"intValue": 1e19}"#.to_owned(), ".intValue", format!("{signed} 1e19")),
+        (r#"{"intValue": 1.5}"#.to_owned(), ".intValue", format!("{signed} 1.5")),
+        (r#"{"intValue": true}"#.to_owned(), ".intValue", format!("{signed} true")),
+        (r#"{"intValue": ""}"#.to_owned(), ".intValue", format!("{signed} text \"\"")),
+        (r#"{"intValue": NaN}"#.to_owned(), ".intValue", format!("{signed} NaN")),
+        (r#"{"intValue": 0x1F}"#.to_owned(), ".intValue", format!("{signed} 0x1F")),
+        (r#"{"doubleValue": 1e999}"#.to_owned(), ".doubleValue", "expected a number, found 1e999".to_owned()),
+        (r#"{"doubleValue": "soon"}"#.to_owned(), ".doubleValue", "expected a number, found text \"soon\"".to_owned()),
+        (r#"{"boolValue": "true"}"#.to_owned(), ".boolValue", "expected true or false, found text \"true\"".to_owned()),
+        (r#"{"boolValue": True}"#.to_owned(), ".boolValue", "expected true or false, found True".to_owned()),
+        (r#"{"stringValue": 7}"#.to_owned(), ".stringValue", "expected text, found 7".to_owned()),
+        (r#"{"bytesValue": "a"}"#.to_owned(), ".bytesValue", "expected bytes in base64, found text \"a\"".to_owned()),
+        (
+            r#"{"bytesValue": "a$=="}"#.to_owned(),
+            ".bytesValue",
+            "expected bytes in base64, found text \"a$==\"".to_owned(),
+        ),
+        (r#"{"arrayValue": [1]}"#.to_owned(), ".arrayValue", "expected an object, found a list".to_owned()),
+        (
+            r#"{"arrayValue": {"values": [1]}}"#.to_owned(),
+            ".arrayValue.values[0]",
+            "expected an object, found 1".to_owned(),
+        ),
+        (
+            r#"{"kvlistValue": {"values": {"k": 1}}}"#.to_owned(),
+            ".kvlistValue.values",
+            "expected a list, found an object".to_owned(),
+        ),
+        (
+            r#"{"kvlistValue": {"values": [null]}}"#.to_owned(),
+            ".kvlistValue.values[0]",
+            "expected an object, found null".to_owned(),
+        ),
+        (
+            r#"{"arrayValue": {"values": [{"intValue": 1}, {"intValue": 0.5}]}}"#.to_owned(),
+            ".arrayValue.values[1].intValue",
+            format!("{signed} 0.5"),
+        ),
+        (r"[]".to_owned(), "", "expected an object, found a list".to_owned()),
+        (deep(33), &*format!("{}.arrayValue", ".arrayValue.values[0]".repeat(32)), nesting.to_owned()),
+        (deep(100_000), &*format!("{}.arrayValue", ".arrayValue.values[0]".repeat(32)), nesting.to_owned()),
+        (deep_map(22), &*format!("{}.kvlistValue", ".kvlistValue.values[0].value".repeat(21)), nesting.to_owned()),
+    ] {
+        let decoded = attribute_of(&value);
+        let row = &rows(&decoded, "spans")[0];
+        assert_eq!((decoded.items, &row["attributes"]), (1, &json!({"good": "1"})), "{value}");
+        let place = format!("resourceSpans[0].scopeSpans[0].spans[0].attributes[1].value{place}");
+        let message = format!("1 attribute or field dropped: {place}: {expected}");
+        assert_eq!(decoded.rejected, Rejected { items: Vec::new(), message });
+    }
+    for value in [deep(32), deep_map(21)] {
+        assert_eq!(attribute_of(&value).rejected, Rejected::default());
+    }
+}
+
+#[test]
+fn a_value_may_be_written_in_any_way_that_means_it() {
+    for (value, expected) in [
+        (r#"{"intValue": 1.796e18}"#, "1796000000000000000"),
+        (r#"{"intValue": "9007199254740993.000"}"#, "9007199254740993"),
+        (r#"{"intValue": 9007199254740993.0}"#, "9007199254740993"),
+        (r#"{"intValue": "9.223372036854775807e18"}"#, "9223372036854775807"),
+        (r#"{"intValue": -9.223372036854775808E+18}"#, "-9223372036854775808"),
+        (r#"{"doubleValue": "NaN"}"#, "NaN"),
+        (r#"{"doubleValue": NaN}"#, "NaN"),
+        (r#"{"doubleValue": "-Infinity"}"#, "-Infinity"),
+        (r#"{"doubleValue": Infinity}"#, "Infinity"),
+        (r#"{"doubleValue": "1.5"}"#, "1.5"),
+        (r#"{"doubleValue": 7}"#, "7.0"),
+        (r#"{"bytesValue": "-_8"}"#, "+/8="),
+        (r#"{"bytesValue": "+/\r\n8="}"#, "+/8="),
+        (r#"{"bytesValue": ""}"#, ""),
+        (r#"{"stringValue": ""}"#, ""),
+        ("{\"stringValue\": \"a\tb\\x\"}", "a\tb\u{fffd}"),
+        (r#"{"stringValue": null, "intValue": 5}"#, "5"),
+        (r#"{"intValue": 5, "stringValue": "last"}"#, "last"),
+        (r#"{"arrayValue": {}}"#, "[]"),
+        (r#"{"kvlistValue": {"values": null}}"#, "{}"),
+        (r#"{"array_value": {"values": [{}, null, {"int_value": 1}]}}"#, "[null,null,1]"),
+        (r#"{"kvlist_value": {"values": [{"key": "a"}, {"key": "a", "value": {"intValue": 1}}]}}"#, "{\"a\":null}"),
+    ] {
+        let decoded = attribute_of(value);
+        assert_eq!(
+            (rows(&decoded, "spans")[0]["attributes"]["odd"].as_str(), &decoded.rejected),
+            (Some(expected), &Rejected::default()),
+            "{value}"
+        );
+    }
+    for value in ["{}", "null", r#"{"intValue": null}"#, r#"{"futureValue": {"x": [1]}}"#] {
+        let decoded = attribute_of(value);
+        assert_eq!(
+            (&rows(&decoded, "spans")[0]["attributes"]["odd"], &decoded.rejected),
+            (&Json::Null, &Rejected::default()),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn times_are_exact_in_every_notation() {
+    for (value, expected) in [
+        (json!(1.796e18), 1_796_000_000_000_000_000_i64),
+        (json!("1796000000000000000.000"), 1_796_000_000_000_000_000),
+        (json!("1.600000000000000007e18"), 1_600_000_000_000_000_007),
+        (json!("1600000000000000007"), 1_600_000_000_000_000_007),
+    ] {
+        let decoded = spans_with("startTimeUnixNano", value);
+        assert_eq!(rows(&decoded, "spans")[0]["start_time_unix_nano"], expected);
+    }
+    // Within 64 bits, but not within the tables: told exactly.
+    let decoded = spans_with("endTimeUnixNano", json!("1.7960000000000000001e19"));
+    let expected = "endTimeUnixNano: expected at most 9223372036854775807, found 17960000000000000001";
+    assert!(decoded.rejected.message.ends_with(expected), "{}", decoded.rejected.message);
+}
+
+/// A point without one of its attributes would be one of another series.
+#[test]
+fn a_fault_costs_the_data_point() {
+    let at = "1 of 2 data points rejected: resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[0]";
+    for (point, odd, place, expected) in [
+        (json!({"asInt": "WORD"}), "1.5", "asInt", "expected a whole number of 64 bits, as text or number, found 1.5"),
+        (
+            json!({"asInt": "WORD"}),
+            "9223372036854775808",
+            "asInt",
+            "expected a whole number of 64 bits, as text or number, found 9223372036854775808",
+        ),
+        (json!({"asDouble": "WORD"}), "1e400", "asDouble", "expected a number, found 1e400"),
+        (
+            json!({"asDouble": 1, "timeUnixNano": "WORD"}),
+            "undefined",
+            "timeUnixNano",
+            "expected a whole number of 64 bits, 0 or more, as text or number, found undefined",
+        ),
+        (
+            json!({"asDouble": 1, "flags": "WORD"}),
+            "-1",
+            "flags",
+            "expected a whole number of 32 bits, 0 or more, found -1",
+        ),
+        (
+            json!({"asDouble": 1, "attributes": [{"key": "k", "value": {"intValue": "WORD"}}]}),
+            "1.5",
+            "attributes[0].value.intValue",
+            "expected a whole number of 64 bits, as text or number, found 1.5",
+        ),
+    ] {
+        let decoded = word(point, odd);
+        assert_eq!((decoded.items, &decoded.rejected.items), (1, &vec![0]), "{odd}");
+        assert_eq!(decoded.rejected.message, format!("{at}.{place}: {expected}"));
+    }
+    let decoded = word(json!({"asDouble": "WORD", "exemplars": [{"asInt": "x"}, {"asDouble": 1}]}), "NaN");
+    assert_eq!((decoded.items, decoded.rejected.items.len()), (2, 0));
+    assert!(decoded.rejected.message.contains("exemplars[0].asInt: expected"), "{}", decoded.rejected.message);
+}
+
+#[test]
+fn a_fault_of_a_metric_costs_its_points_and_no_others() {
+    let metric = |temporality: Json| json!({"name": "m", "sum": {"isMonotonic": true, "dataPoints": [{"asInt": "bad"}, {"asInt": 2}], "aggregationTemporality": temporality}});
+    let good = json!({"name": "n", "gauge": {"dataPoints": [{"asInt": 3}]}});
+    let body = |metrics: &[Json]| json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]});
+    let decoded = decode_json(Signal::Metrics, &body(&[good.clone(), metric(json!("SOMETIMES")), good.clone()]))
+        .expect("decodes");
+    assert_eq!((decoded.items, decoded.rejected.items), (2, vec![1, 2]));
+    let message = &decoded.rejected.message;
+    assert!(message.starts_with("2 of 4 data points rejected: resourceMetrics[0].scopeMetrics[0].metrics[1].sum.aggregationTemporality: expected"), "{message}");
+    // Two kinds of data: the last one counts, and its points alone are numbered.
+    let both = json!({"name": "b", "gauge": {"dataPoints": [{"asInt": "bad"}, {"asInt": 1}]}, "sum": {"dataPoints": [{"asInt": 2}, {"asInt": "bad"}]}});
+    let decoded = decode_json(Signal::Metrics, &body(&[both, good])).expect("decodes");
+    assert_eq!((decoded.items, &decoded.rejected.items), (2, &vec![1]), "{}", decoded.rejected.message);
+    assert_eq!(
+        (&rows(&decoded, "metrics")[0]["kind"], &rows(&decoded, "metrics")[0]["value"]),
+        (&json!("sum"), &json!(2.0))
+    );
+}
+
+#[test]
+fn a_resource_s_or_a_scope_s_fault_costs_no_item() {
+    let span = json!({"traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "f1f2f3f4f5f6f7f8", "startTimeUnixNano": 1, "endTimeUnixNano": 2});
+    let odd = json!([
+        {"resource": {"attributes": [{"key": "n", "value": {"intValue": 0.5}}, {"key": "service.name", "value": {"stringValue": "shop"}}]},
+         "schemaUrl": 5, "scopeSpans": [{"scope": {"name": 7}, "spans": [span]}, 5]},
+        {"resource": "shop", "scopeSpans": [{"scope": [], "spans": [7, span]}]},
+        "nothing",
+    ]);
+    let decoded = decode_json(Signal::Traces, &json!({"resourceSpans": odd})).expect("decodes");
+    assert_eq!((decoded.items, decoded.rejected.items.len()), (2, 0));
+    assert_eq!(rows(&decoded, "spans")[0]["service_name"], "shop");
+    assert!(decoded.rejected.message.starts_with("8 attributes or fields dropped: "), "{}", decoded.rejected.message);
+    assert!(decoded.rejected.message.ends_with("; and 3 more"), "{}", decoded.rejected.message);
+}
+
+#[test]
+fn a_log_record_keeps_what_can_be_read() {
+    let record = json!({"timeUnixNano": "soon", "severityNumber": "LOUD", "body": {"intValue": 0.5}, "attributes": [{"key": "k", "value": {"stringValue": "v"}}]});
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record, {"body": {"stringValue": "good"}}]}]}]});
+    let decoded = decode_json(Signal::Logs, &body).expect("decodes");
+    let logs = rows(&decoded, "logs");
+    assert_eq!((decoded.items, &logs[0]["attributes"], &logs[1]["body"]), (2, &json!({"k": "v"}), &json!("good")));
+    assert!(decoded.rejected.message.starts_with("3 attributes or fields dropped: "), "{}", decoded.rejected.message);
+}
+
+/// The same request in both spellings, with and without a mark of the byte order: the same rows.
+#[test]
+fn names_as_in_the_proto_files_are_taken() {
+    let traces = json!({"resourceSpans": [{"schemaUrl": "u", "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+        "scopeSpans": [{"schemaUrl": "u", "scope": {"name": "lib"}, "spans": [{
+            "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "f1f2f3f4f5f6f7f8", "parentSpanId": "a1a2a3a4a5a6a7a8", "traceState": "ot=th:8",
+            "name": "work", "kind": "SPAN_KIND_SERVER", "startTimeUnixNano": "1", "endTimeUnixNano": "2", "droppedAttributesCount": 1,
+            "attributes": [
+                {"key": "a", "value": {"arrayValue": {"values": [{"stringValue": "x"}, {"boolValue": true}]}}},
+                {"key": "b", "value": {"kvlistValue": {"values": [{"key": "k", "value": {"doubleValue": 0.5}}]}}},
+                {"key": "c", "value": {"bytesValue": "+/8="}}, {"key": "d", "value": {"intValue": "7"}}],
+            "events": [{"timeUnixNano": "2", "name": "e"}], "links": [{"traceId": "a1a2a3a4a5a6a7a8a1a2a3a4a5a6a7a8", "spanId": "a1a2a3a4a5a6a7a8"}],
+            "status": {"code": "STATUS_CODE_ERROR"}}]}]}]});
+    let metrics = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "s", "sum": {"isMonotonic": true, "aggregationTemporality": 2, "dataPoints": [
+            {"startTimeUnixNano": "1", "timeUnixNano": "2", "asInt": "3", "exemplars": [{"timeUnixNano": "2", "asDouble": 1.5,
+             "traceId": "a1a2a3a4a5a6a7a8a1a2a3a4a5a6a7a8", "spanId": "a1a2a3a4a5a6a7a8", "filteredAttributes": []}]}]}},
+        {"name": "h", "histogram": {"aggregationTemporality": 1, "dataPoints": [{"timeUnixNano": "2", "count": "1", "sum": 1, "bucketCounts": ["1", "0"], "explicitBounds": [5]}]}},
+        {"name": "e", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [
+            {"timeUnixNano": "2", "count": "2", "zeroCount": "1", "zeroThreshold": 0.5, "scale": 1, "positive": {"offset": 1, "bucketCounts": ["1"]}}]}},
+        {"name": "q", "summary": {"dataPoints": [{"timeUnixNano": "2", "count": "1", "quantileValues": [{"quantile": 0.5, "value": 1}]}]}}]}]}]});
+    let logs = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": "1", "observedTimeUnixNano": "2", "severityNumber": 9,
+        "severityText": "INFO", "eventName": "e", "body": {"stringValue": "b"}}]}]}]});
+    for (signal, body) in [(Signal::Traces, traces), (Signal::Metrics, metrics), (Signal::Logs, logs)] {
+        let expected = decode_json(signal, &body).expect("decodes");
+        assert_eq!((expected.items > 0, &expected.rejected), (true, &Rejected::default()));
+        for text in [snake(&body).to_string(), format!("\u{feff}{body}"), format!("\u{feff} \r\n{}", snake(&body))] {
+            let found = decoder().decode(signal, Encoding::Json, &text.into(), RECEIVED).expect("decodes");
+            assert_eq!((found.tables, found.rejected), (expected.tables.clone(), Rejected::default()), "{signal}");
+        }
+    }
+}
+
+/// The same with every key in `snake_case`.
+fn snake(value: &Json) -> Json {
+    let key = |key: &String| {
+        key.chars().fold(String::new(), |mut out, letter| {
+            if letter.is_ascii_uppercase() {
+                out.push('_');
+            }
+            out.push(letter.to_ascii_lowercase());
+            out
+        })
+    };
+    match value {
+        Json::Object(map) => Json::Object(map.iter().map(|(name, value)| (key(name), snake(value))).collect()),
+        Json::Array(list) => list.iter().map(snake).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_counts_and_lists_are_joined() {
+    let span = |rest: &str| {
+        format!(
+            r#"{{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"f1f2f3f4f5f6f7f8","startTimeUnixNano":1,"endTimeUnixNano":2{rest}}}"#
+        )
+    };
+    let twice = span(
+        r#","name":"first","name":"last","attributes":[{"key":"a","value":{"intValue":1}}],"attributes":[{"key":"b","value":{"intValue":2}}]"#,
+    );
+    let body = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{twice}]}}]}}],"resource_spans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
+        span("")
+    );
+    let decoded = decoder().decode(Signal::Traces, Encoding::Json, &body.into(), 0).expect("decodes");
+    let spans = rows(&decoded, "spans");
+    assert_eq!(
+        (spans.len(), &spans[0]["name"], &spans[0]["attributes"]),
+        (2, &json!("last"), &json!({"a": "1", "b": "2"}))
+    );
+}
+
+/// A protobuf field: its number and wire type, and its bytes.
+fn field(number: u8, wire: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![];
+    prost::encoding::encode_varint(u64::from(number) << 3 | u64::from(wire), &mut out);
+    if wire == 2 {
+        prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    }
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A request with a span of the test's, to which some bytes are added, and a good one behind it.
+fn protobuf_with(bytes: &[u8]) -> (Bytes, Decoded) {
+    let odd = [span().encode_to_vec(), bytes.to_vec()].concat();
+    let spans = [field(2, 2, &odd), field(2, 2, &span().encode_to_vec())].concat();
+    let body: Bytes = field(1, 2, &field(2, 2, &spans)).into();
+    let decoded = decoder().decode(Signal::Traces, Encoding::Protobuf, &body, RECEIVED).expect("decodes");
+    (body, decoded)
+}
+
+#[test]
+fn in_protobuf_a_field_of_another_wire_type_costs_that_field() {
+    let attribute = |value: &[u8]| field(9, 2, &[field(1, 2, b"k"), field(2, 2, value)].concat());
+    for (bytes, dropped, attributes) in [
+        (field(5, 0, &[7]), 1, json!({})),
+        (field(16, 2, b"flag"), 1, json!({})),
+        (field(9, 0, &[7]), 1, json!({})),
+        (field(99, 0, &[7]), 0, json!({})),
+        // A group, which nobody uses any more, with a field within.
+        ([field(99, 3, &field(1, 0, &[1])), field(99, 4, &[])].concat(), 0, json!({})),
+        ([field(5, 3, &field(1, 2, b"x")), field(5, 4, &[])].concat(), 1, json!({})),
+        // A bool and an int of ten bytes, of which 64 bits are used; and one of more.
+        (attribute(&field(3, 0, &[0xff; 9].into_iter().chain([1]).collect::<Vec<_>>())), 0, json!({"k": "-1"})),
+        (attribute(&field(3, 0, &[0xff; 9].into_iter().chain([2]).collect::<Vec<_>>())), 1, json!({})),
+        (attribute(&field(1, 0, &[7])), 1, json!({})),
+        // Of several values the last one counts.
+        (attribute(&[field(1, 2, b"a"), field(3, 0, &[7])].concat()), 0, json!({"k": "7"})),
+        (attribute(&[field(3, 0, &[7]), field(1, 2, b"a")].concat()), 0, json!({"k": "a"})),
+        // An attribute that is no message at all.
+        (field(9, 2, &[0xff, 0xff]), 1, json!({})),
+        (field(9, 2, &[field(1, 2, b"k"), field(2, 2, &[0x0a, 9])].concat()), 1, json!({})),
+    ] {
+        let (body, decoded) = protobuf_with(&bytes);
+        let row = &rows(&decoded, "spans")[0];
+        assert_eq!((decoded.items, &row["name"], &row["attributes"]), (2, &json!("work"), &attributes), "{bytes:?}");
+        let told = if dropped > 0 { format!("{dropped} attribute or field dropped: field ") } else { String::new() };
+        assert!(decoded.rejected.message.starts_with(&told), "{bytes:?}: {}", decoded.rejected.message);
+        assert_eq!(decoded.rejected.message.is_empty(), dropped == 0);
+        // Exporters are given what anyone can read, and the same of it.
+        let forwarded = ExportTraceServiceRequest::decode(forwarded(body)).expect("is protobuf");
+        let again = decode(Signal::Traces, &forwarded);
+        assert_eq!((again.tables, again.rejected), (decoded.tables, Rejected::default()));
+    }
+}
+
+#[test]
+fn in_protobuf_a_value_that_nests_too_deep_costs_its_attribute() {
+    let deep = |levels: usize| {
+        (0..levels).fold(string("x"), |value, _| AnyValue {
+            value: Some(Value::ArrayValue(ArrayValue { values: vec![value] })),
+        })
+    };
+    for (levels, dropped) in [(32, false), (33, true), (45, true), (60, true), (5000, true)] {
+        let bytes = field(9, 2, &attribute_bytes(levels));
+        let (body, decoded) =
+            protobuf_with(&[bytes, field(9, 2, &attribute("good", number(1)).encode_to_vec())].concat());
+        let attributes = rows(&decoded, "spans")[0]["attributes"].clone();
+        assert_eq!(
+            (decoded.items, &attributes["good"], attributes.get("k").is_none()),
+            (2, &json!("1"), dropped),
+            "{levels}"
+        );
+        let expected = "1 attribute or field dropped: attribute \"k\": expected at most 32 lists or 21 maps within one another, found more";
+        assert_eq!(decoded.rejected.message, if dropped { expected } else { "" });
+        assert_eq!(forwarded(body.clone()) == body, !dropped);
+        if levels < 40 {
+            assert_eq!(attribute_bytes(levels), attribute("k", deep(levels)).encode_to_vec());
+        }
+    }
+}
+
+/// The attribute `k` with lists within one another, written from the inside: prost would refuse to read it.
+fn attribute_bytes(levels: usize) -> Vec<u8> {
+    let value = (0..levels).fold(field(1, 2, b"x"), |value, _| field(5, 2, &field(1, 2, &value)));
+    [field(1, 2, b"k"), field(2, 2, &value)].concat()
+}
+
+#[test]
+fn repeated_numbers_may_be_packed_or_not() {
+    let counts = |bytes: Vec<u8>| {
+        let point = [
+            field(3, 1, &7_u64.to_le_bytes()),
+            field(4, 1, &3_u64.to_le_bytes()),
+            field(7, 1, &1_f64.to_le_bytes()),
+            bytes,
+        ]
+        .concat();
+        let metric = [field(1, 2, b"m"), field(9, 2, &[field(1, 2, &point), field(2, 0, &[1])].concat())].concat();
+        let body: Bytes = field(1, 2, &field(2, 2, &field(2, 2, &metric))).into();
+        let decoded = decoder().decode(Signal::Metrics, Encoding::Protobuf, &body, RECEIVED).expect("decodes");
+        (
+            decoded.items,
+            decoded.rejected.items.len(),
+            decoded.items.checked_sub(1).map(|_| rows(&decoded, "histograms")[0]["bucket_counts"].clone()),
+        )
+    };
+    let (one, two) = (1_u64.to_le_bytes(), 2_u64.to_le_bytes());
+    let expected = (1, 0, Some(json!([1, 2])));
+    assert_eq!(counts([field(6, 1, &one), field(6, 1, &two)].concat()), expected);
+    assert_eq!(counts(field(6, 2, &[one, two].concat())), expected);
+    // Bytes that are no such list: the point lacks its counts.
+    assert_eq!(counts(field(6, 2, &[1, 2, 3])), (0, 1, None));
+}
+
+fn forwarded(payload: Bytes) -> Bytes {
+    let frame = crate::model::frame::Frame {
+        receiver: "otlp".into(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: RECEIVED,
+        decoder_version: DECODER_VERSION,
+        digest: 0,
+        rejected: Vec::new(),
+        payload,
+    };
+    as_protobuf(&frame).expect("is forwarded")
+}
