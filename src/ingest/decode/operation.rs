@@ -118,8 +118,9 @@ fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
     if asked.is_messaging {
         return ids::folded(name).map_or(Cow::Borrowed(name), Cow::Owned);
     }
-    let Some((at, place)) = place(name) else { return name.into() };
-    let said = path(place);
+    if !name.contains('/') {
+        return name.into();
+    }
     let method = || {
         let word = name.split_ascii_whitespace().find_map(known);
         match asked.method.as_deref() {
@@ -127,8 +128,12 @@ fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
             None => Cow::Borrowed(word.unwrap_or(UNKNOWN_METHOD)),
         }
     };
-    let is_http = asked.method.is_some() || PATHS.iter().any(|key| text(asked.attributes, key).is_some());
-    if is_http && is_path_of_request(&said, place, asked.attributes) {
+    if holds_path_of_request(name, asked.attributes) {
+        return method();
+    }
+    let Some((at, place)) = place(name) else { return name.into() };
+    let said = path(place);
+    if is_path_of_request(&said, place, asked.attributes) {
         return method();
     }
     let is_template = said.contains(['{', '*', '<', '[']) || said.contains("/:");
@@ -173,7 +178,19 @@ fn path(place: &str) -> Cow<'_, str> {
     if path.is_empty() || path.starts_with('/') { decoded(path) } else { format!("/{}", decoded(path)).into() }
 }
 
-/// Whether what a name says is the path of the request, or a part of it: a router below another sees the end alone, a proxy
+/// Whether a name has the path of the request in it, as a whole.
+fn holds_path_of_request(name: &str, attributes: &[KeyValue]) -> bool {
+    let goes_on = |character: char| character.is_alphanumeric() || "-_.~%/:@{*<+$&=,".contains(character);
+    let name = decoded(name);
+    PATHS.iter().filter_map(|key| text(attributes, key)).map(path).filter(|path| !path.is_empty()).any(|path| {
+        name.match_indices(&*path).any(|(at, path)| {
+            let behind = &name[at + path.len()..];
+            !behind.strip_prefix('/').unwrap_or(behind).starts_with(goes_on)
+        })
+    })
+}
+
+/// Whether what a name says is the path of the request in another form, or a part of it: a router below another sees the end alone, a proxy
 /// puts something before it, and long names are cut off.
 fn is_path_of_request(said: &str, place: &str, attributes: &[KeyValue]) -> bool {
     let cut = said.trim_end_matches("...").trim_end_matches('…');

@@ -81,6 +81,9 @@ fn a_name_that_holds_the_path_is_the_method_alone() {
         ("Received GET /p/some-slug from outside", "url.path", "/p/some-slug"),
         ("GET /caf%C3%A9/menu", "url.path", "/café/menu"),
         ("GET /café/menu", "http.target", "/caf%c3%a9/menu"),
+        ("GET:/p/some-slug", "url.path", "/p/some-slug"),
+        ("request(/p/some-slug)", "url.path", "/p/some-slug"),
+        ("\"GET /p/some-slug HTTP/1.1\"", "url.path", "/p/some-slug"),
         // A router below another, a proxy's prefix, and a name that was cut off.
         ("GET /users/anna", "url.path", "/api/users/anna"),
         ("GET /shop/users/anna", "url.path", "/users/anna"),
