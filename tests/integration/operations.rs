@@ -6,6 +6,7 @@ use crate::support::server::Server;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 const CONSUMER: i32 = 5;
 
@@ -136,7 +137,7 @@ async fn one_rule_says_what_an_error_is() {
             assert!((number - expected).abs() < 0.5, "{service}: {query}: expected {expected}, found {number}");
             found.push(number);
         }
-        table.push_str(&format!("\n  {service:<14} spans, requests, applications, the server's: {found:?}"));
+        let _ = write!(table, "\n  {service:<14} spans, requests, applications, the server's: {found:?}");
     }
     println!("errors by status and answer:{table}");
 }

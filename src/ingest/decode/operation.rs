@@ -25,7 +25,6 @@ pub(super) struct Asked<'a> {
     pub(super) rpc_service: Option<Cow<'a, str>>,
     pub(super) rpc_method: Option<Cow<'a, str>>,
     pub(super) destination: Option<Cow<'a, str>>,
-    pub(super) is_messaging: bool,
     pub(super) attributes: &'a [KeyValue],
 }
 
@@ -85,8 +84,12 @@ fn rpc<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
     }
 }
 
+fn is_messaging(asked: &Asked<'_>) -> bool {
+    asked.attributes.iter().any(|entry| entry.key.starts_with("messaging."))
+}
+
 fn destination<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
-    if !asked.is_messaging && asked.destination.is_none() {
+    if asked.destination.is_none() && !is_messaging(asked) {
         return None;
     }
     if let Some(template) = text(asked.attributes, "messaging.destination.template") {
@@ -115,7 +118,7 @@ fn destination<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
 /// The span's name, where that is no path of one request.
 fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
     let name = asked.name;
-    if asked.is_messaging {
+    if is_messaging(asked) {
         return ids::folded(name).map_or(Cow::Borrowed(name), Cow::Owned);
     }
     if !name.contains('/') {

@@ -43,7 +43,6 @@ struct Slots {
     rpc_service: Option<usize>,
     rpc_method: Option<usize>,
     rpc_status: Option<usize>,
-    messaging: Option<usize>,
     destination: Option<usize>,
 }
 
@@ -73,7 +72,6 @@ impl SpansPlan {
                 rpc_service: spans.slot("rpc_service"),
                 rpc_method: spans.slot("rpc_method"),
                 rpc_status: spans.slot("rpc_response_status_code"),
-                messaging: spans.slot("messaging_system"),
                 destination: spans.slot("messaging_destination_name"),
             },
             event_columns: EventColumns::of(&events),
@@ -234,7 +232,6 @@ impl<'a> Tables<'a> {
             rpc_service: rows.promoted_text(slots.rpc_service),
             rpc_method: rows.promoted_text(slots.rpc_method),
             destination: rows.promoted_text(slots.destination),
-            is_messaging: rows.is_filled(slots.messaging),
             attributes: &span.attributes,
         };
         rows.text(to.operation, &operation(&asked));

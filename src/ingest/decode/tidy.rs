@@ -47,7 +47,8 @@ impl<'a> Keys<'a> {
         let mixed = (at(key.len() / 2) << 24 | at(key.len().wrapping_sub(1)) << 16 | at(key.len() / 3) << 8)
             .wrapping_add(key.len() as u64)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (word, bit) = ((mixed >> 62) as usize, 1_u64 << (mixed >> 56 & 63));
+        let place = mixed.to_be_bytes()[0];
+        let (word, bit) = (usize::from(place >> 6), 1_u64 << (place & 63));
         let may_be_known = self.bits[word] & bit != 0;
         self.bits[word] |= bit;
         if self.count < FEW {

@@ -27,7 +27,7 @@ fn resource_metrics(reader: &mut Reader<'_>, metrics: &mut ResourceMetrics, key:
     }
 }
 
-fn scope_metrics<'a>(reader: &mut Reader<'a>, metrics: &mut ScopeMetrics, key: &str) -> Read<()> {
+fn scope_metrics(reader: &mut Reader<'_>, metrics: &mut ScopeMetrics, key: &str) -> Read<()> {
     match key {
         "scope" => reader.optional(&mut metrics.scope, scope),
         // A metric without data counts as one item.

@@ -25,7 +25,6 @@ fn of(name: &str, attributes: &[(&str, &str)]) -> String {
         rpc_service: first(&["rpc.service"]),
         rpc_method: first(&["rpc.method"]),
         destination: first(&["messaging.destination.name", "messaging.destination"]),
-        is_messaging: text(&list, "messaging.system").is_some(),
         attributes: &list,
     };
     operation(&asked).into_owned()
@@ -153,6 +152,8 @@ fn a_destination_is_one_that_others_use_too() {
     check("n", &[rabbit, template, ("messaging.destination.temporary", "true"), named("t")], "/customers/{customerId}");
     check("process x-77", &[rabbit, named("x-77"), ("messaging.destination.anonymous", "true")], "(anonymous)");
     check("process x-77", &[rabbit, ("messaging.destination.anonymous", "true")], "(anonymous)");
+    check("process x-77", &[("messaging.destination.anonymous", "true")], "(anonymous)");
+    check("process /customers/7", &[template], "/customers/{customerId}");
     check("process x-77", &[named("x-77"), ("messaging.destination.temporary", "true")], "(temporary)");
     check("process x-77", &[("messaging.destination", "x-77"), ("messaging.temp_destination", "true")], "(temporary)");
     check("n", &[rabbit, named("amq.gen-JzTY20BRgKO-HjmUJj0wLg")], "(anonymous)");

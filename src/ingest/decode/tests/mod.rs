@@ -4,6 +4,7 @@ mod json;
 mod logs;
 mod metrics;
 mod odd;
+mod odd_protobuf;
 mod robust;
 mod spans;
 
