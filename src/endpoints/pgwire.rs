@@ -14,6 +14,7 @@ mod session;
 mod socket;
 mod statements;
 mod text;
+mod values;
 
 #[cfg(test)]
 mod tests;

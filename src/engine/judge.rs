@@ -2,7 +2,7 @@
 
 use super::findings::{Evaluation, Evaluator, EvaluatorSettings};
 use super::settings::Rules;
-use super::tables::{Tables, own_config};
+use super::tables::{Sql, Tables, own_config};
 use crate::model::finding::Finding;
 use crate::store::State;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -33,7 +33,8 @@ impl Judge {
         };
         let kept = state.entries(FINDINGS).await?;
         let evaluator = Evaluator::new(&rules.pipelines, settings, &kept);
-        let context = tables.session(&rules.in_force(), own_config(), Arc::new(RuntimeEnv::default())).await?;
+        let context =
+            tables.session(&rules.in_force(), own_config(), Arc::new(RuntimeEnv::default()), Sql::Own).await?;
         // Keys of a pipeline or a budget that is judged no more must not come back with it.
         let unsaved = kept.iter().filter(|(id, _)| !evaluator.knows(id)).map(|(id, _)| (id.clone(), None)).collect();
         Ok(Judge { evaluator, context, unsaved })

@@ -3,6 +3,7 @@
 pub mod examples;
 pub mod findings;
 pub mod functions;
+pub mod postgres;
 
 mod apart;
 mod costs;
@@ -316,7 +317,7 @@ fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
 /// Whether views can be planned: a worker that finds out would answer nothing at all.
 async fn check_views(rules: &Rules, tables: &Tables) -> anyhow::Result<()> {
     let config = SessionConfig::new().with_information_schema(true);
-    tables.session(&rules.in_force(), config, Arc::new(RuntimeEnv::default())).await?;
+    tables.session(&rules.in_force(), config, Arc::new(RuntimeEnv::default()), tables::Sql::Outside).await?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! All tables as sessions see them: signals, rollups with their resolutions, state, and views.
 
 use super::functions;
+use super::postgres;
 use super::rollups::RollupTable;
 use super::run;
 use super::worker::{Offered, OfferedTable, View};
@@ -10,11 +11,14 @@ use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, Part, SnapshotTable};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::view::ViewTable;
 use datafusion::common::{DataFusionError, Result};
+use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -93,16 +97,14 @@ impl Tables {
         pipelines: &[PipelineDef],
         config: SessionConfig,
         runtime: Arc<RuntimeEnv>,
+        sql: Sql,
     ) -> Result<SessionContext> {
-        let state =
-            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
-        let context = SessionContext::new_with_state(state);
-        functions::register(&context);
+        let context = session(config, runtime, sql);
         let offered = self.offered(pipelines);
         for (name, table) in offered.tables {
             context.register_table(name, table.rows)?;
         }
-        views(&context, &offered.views).await?;
+        views(&context, &offered.views, sql).await?;
         Ok(context)
     }
 
@@ -159,16 +161,31 @@ pub(crate) fn batch(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch>
     Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
 }
 
+/// A session without tables.
+pub(crate) fn session(config: SessionConfig, runtime: Arc<RuntimeEnv>, sql: Sql) -> SessionContext {
+    let config = if sql == Sql::Outside { postgres::config(config) } else { config };
+    let mut state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    if sql == Sql::Outside {
+        postgres::plans(&mut state);
+    }
+    let context = SessionContext::new_with_state(state.build());
+    if sql == Sql::Outside {
+        postgres::register(&context);
+    }
+    functions::register(&context);
+    context
+}
+
 /// Registers views; one may read another, whichever stands first.
-pub(crate) async fn views(context: &SessionContext, views: &[View]) -> Result<()> {
+pub(crate) async fn views(context: &SessionContext, views: &[View], sql: Sql) -> Result<()> {
     let mut left: Vec<&View> = views.iter().collect();
     loop {
         let before = left.len();
         let mut failed = None;
         let mut again = Vec::new();
         for view in left {
-            match view_plan(context, view).await {
-                Ok(frame) => drop(context.register_table(&view.id, frame.into_view())?),
+            match view_plan(context, view, sql).await {
+                Ok(plan) => drop(context.register_table(&view.id, Arc::new(ViewTable::new(plan, None)))?),
                 Err(error) => {
                     failed = Some(error.context(format!("view {}", view.file)));
                     again.push(view);
@@ -184,10 +201,35 @@ pub(crate) async fn views(context: &SessionContext, views: &[View]) -> Result<()
     }
 }
 
+/// Whose SQL a session reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sql {
+    /// That of pipelines.
+    Own,
+    /// That of people, who also read the views: it is planned as `PostgreSQL` means it.
+    Outside,
+}
+
 /// A view with its parameters bound.
-async fn view_plan(context: &SessionContext, view: &View) -> Result<DataFrame> {
-    let (frame, params) = (context.sql(&view.sql).await?, view.params());
-    if params.is_empty() { Ok(frame) } else { frame.with_param_values(run::param_values(&params, None)) }
+async fn view_plan(context: &SessionContext, view: &View, sql: Sql) -> Result<LogicalPlan> {
+    let (mut state, params) = (context.state(), view.params());
+    // Its numbers are doubles, as in all pipelines.
+    state.config_mut().options_mut().sql_parser.parse_float_as_decimal = false;
+    let mut statement = state.sql_to_statement(&view.sql, &Dialect::Generic)?;
+    if sql == Sql::Outside {
+        postgres::rewrite(&mut statement);
+    }
+    let mut plan = state.statement_to_plan(statement).await?;
+    if sql == Sql::Outside {
+        plan = postgres::planned(plan)?;
+    }
+    if !params.is_empty() {
+        plan = plan.with_param_values(run::param_values(&params, None))?;
+    }
+    match sql {
+        Sql::Own => Ok(plan),
+        Sql::Outside => postgres::finished(plan, &postgres::Zone::utc(), state.config_options()),
+    }
 }
 
 /// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.

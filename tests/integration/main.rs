@@ -32,6 +32,7 @@ mod layers;
 mod odd_values;
 mod opensearch;
 mod operations;
+mod oracle;
 mod own;
 mod own_rollup;
 mod prometheus;

@@ -1,6 +1,7 @@
 //! Rows as CSV by RFC 4180: lines end in CRLF, and what holds a comma, a quote or a line's end is quoted. Null is nothing,
 //! an empty text is `""`. Times are RFC 3339, binary is hex; lists, maps and structs are JSON.
 
+use crate::engine::postgres::shown;
 use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
@@ -13,7 +14,7 @@ pub(super) fn names(schema: &Schema) -> String {
     let mut line = String::new();
     for (place, field) in schema.fields().iter().enumerate() {
         separate(&mut line, place);
-        quote(&mut line, field.name());
+        quote(&mut line, shown(field.name()));
     }
     line.push_str("\r\n");
     line

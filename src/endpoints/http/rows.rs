@@ -8,8 +8,9 @@ use super::accept::Format;
 use super::csv;
 use crate::endpoints::work::Running;
 use crate::engine::QueryError;
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use crate::engine::postgres::{Zone, shown, texts};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::WriterBuilder;
@@ -209,6 +210,11 @@ impl Writer {
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+        if let Writer::Arrow(writer) = self {
+            writer.write(batch)?;
+            return Ok(std::mem::take(writer.get_mut()));
+        }
+        let batch = &written(batch, matches!(self, Writer::Csv { .. }))?;
         let named = |schema: &SchemaRef| RecordBatch::try_new(schema.clone(), batch.columns().to_vec());
         match self {
             Writer::Json { schema, is_first } => {
@@ -225,10 +231,7 @@ impl Writer {
                 Ok(writer.into_inner())
             }
             Writer::Csv { .. } => Ok(csv::lines(batch)?.into_bytes()),
-            Writer::Arrow(writer) => {
-                writer.write(batch)?;
-                Ok(std::mem::take(writer.get_mut()))
-            }
+            Writer::Arrow(_) => Ok(Vec::new()),
         }
     }
 
@@ -255,6 +258,28 @@ impl Writer {
     }
 }
 
+/// The columns that Arrow writes otherwise than `PostgreSQL`: intervals, times of day, and in texts the digits of numbers.
+fn written(batch: &RecordBatch, is_text: bool) -> Result<RecordBatch, ArrowError> {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let own = match field.data_type() {
+            DataType::Interval(_) | DataType::Duration(_) | DataType::Time64(_) => true,
+            DataType::Decimal128(..) => is_text,
+            _ => false,
+        };
+        if own {
+            let texts = texts(column, field, &Zone::utc()).map_err(|error| ArrowError::ExternalError(error.into()))?;
+            fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+            columns.push(Arc::new(texts) as ArrayRef);
+        } else {
+            fields.push(field.clone());
+            columns.push(column.clone());
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
 /// Rows as objects, with commas between.
 fn objects(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
@@ -271,18 +296,18 @@ fn objects(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 /// The schema with each name once, for an object has a name once: `id`, `id_2`.
 fn distinct(schema: &SchemaRef) -> SchemaRef {
     let mut seen: HashSet<String> = HashSet::new();
-    let named: HashSet<&String> = schema.fields().iter().map(|field| field.name()).collect();
-    if named.len() == schema.fields().len() {
-        return schema.clone();
-    }
     let fields = schema.fields().iter().map(|field| {
-        let mut name = field.name().clone();
+        let mut name = shown(field.name()).to_owned();
         let mut count = 1;
         while !seen.insert(name.clone()) {
             count += 1;
-            name = format!("{}_{count}", field.name());
+            name = format!("{}_{count}", shown(field.name()));
         }
-        Field::clone(field).with_name(name)
+        let kind = match field.data_type() {
+            DataType::Interval(_) | DataType::Duration(_) | DataType::Time64(_) => DataType::Utf8,
+            other => other.clone(),
+        };
+        Field::new(name, kind, true)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

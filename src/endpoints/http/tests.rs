@@ -76,11 +76,11 @@ async fn a_name_that_stands_twice_is_told_apart() {
 async fn many_rows_come_in_parts_and_a_cut_is_told() {
     let limits = QueryLimits { rows_max: Some(2500), ..QueryLimits::default() };
     let served = served(HttpSettings::default(), Example::limited(limits)).await;
-    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2500)").await;
+    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2500) value").await;
     let rows = body["rows"].as_array().unwrap();
     assert_eq!((rows.len(), rows[2499]["value"].as_i64()), (2500, Some(2500)));
     assert_eq!(body.get("truncated"), None);
-    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2501)").await;
+    let (_, body) = served.sql("SELECT value FROM generate_series(1, 2501) value").await;
     assert_eq!((body["rows"].as_array().unwrap().len(), &body["truncated"]), (2500, &json!(true)));
 }
 

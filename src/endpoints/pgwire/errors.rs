@@ -81,8 +81,27 @@ fn code(error: &DataFusionError) -> &'static str {
         DataFusionError::NotImplemented(_) => "0A000",
         DataFusionError::ResourcesExhausted(_) => "53200",
         DataFusionError::ArrowError(error, _) if matches!(**error, arrow::error::ArrowError::DivideByZero) => "22012",
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
+        DataFusionError::Execution(message) => executed(message),
+        DataFusionError::ArrowError(..) => "22000",
         _ => "XX000",
+    }
+}
+
+/// What a function says of its arguments.
+fn executed(message: &str) -> &'static str {
+    let holds = |part: &str| message.contains(part);
+    if holds("division by zero") {
+        "22012"
+    } else if holds("out of range") && !holds("date/time") {
+        "22003"
+    } else if holds("date/time field value out of range") {
+        "22008"
+    } else if holds("invalid input syntax") || holds("malformed array") {
+        "22P02"
+    } else if holds("time zone") && holds("not recognized") {
+        "22023"
+    } else {
+        "22000"
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values of parameters in their text form.
 
+use crate::engine::postgres::{Zone, read};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::api::Type;
@@ -27,7 +28,7 @@ pub(super) fn from_text(text: &str, kind: &DataType) -> Option<ScalarValue> {
                 .collect();
             Some(ScalarValue::List(ScalarValue::new_list_nullable(&items?, item.data_type())))
         }
-        kind => ScalarValue::from(text.trim()).cast_to(kind).ok().filter(|value| !value.is_null()),
+        kind => read(text, kind, &Zone::utc()),
     }
 }
 
@@ -144,7 +145,7 @@ mod tests {
             assert_eq!(from_text(text, &utc), at(DAY_US), "{text}");
         }
         assert_eq!(from_text("2026-01-02 00:00:00.000001+00", &utc), at(DAY_US + 1));
-        assert_eq!(from_text("yesterday", &utc), None);
+        assert_eq!(from_text("the day before", &utc), None);
         assert_eq!(from_text("t", &DataType::Boolean), Some(ScalarValue::Boolean(Some(true))));
         assert_eq!(from_text("7", &DataType::Int16), Some(ScalarValue::Int16(Some(7))));
         assert_eq!(from_text("seven", &DataType::Int16), None);

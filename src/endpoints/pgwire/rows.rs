@@ -1,9 +1,10 @@
 //! Rows on the wire.
 
-use super::{errors, text};
-use arrow::datatypes::{Field, Schema};
+use super::{errors, text, values};
+use crate::engine::postgres::shown;
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
-use datafusion_postgres::arrow_pg::datatypes::{encode_recordbatch, field_into_pg_type};
+use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
 use datafusion_postgres::pgwire::api::portal::Format;
 use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse};
 use datafusion_postgres::pgwire::api::{ConnectionHandle, Type};
@@ -22,8 +23,13 @@ pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptio
         return Err(errors::user("08P01", format!("expected {columns} result formats, or one, found {codes}")));
     }
     let field = |(index, field): (usize, &Arc<Field>)| {
-        let kind = if text::is_json(field) { Type::JSON } else { field_into_pg_type(field)? };
-        let info = FieldInfo::new(field.name().clone(), None, None, kind, format.format_for(index));
+        let kind = match field.data_type() {
+            _ if text::is_json(field) => Type::JSON,
+            // NULL alone has no type; clients take it for a text.
+            DataType::Null => Type::TEXT,
+            _ => field_into_pg_type(field)?,
+        };
+        let info = FieldInfo::new(shown(field.name()).to_owned(), None, None, kind, format.format_for(index));
         Ok(info.with_format_options(options.clone()))
     };
     schema.fields().iter().enumerate().map(field).collect()
@@ -38,10 +44,11 @@ pub(super) fn response(
     let fields = Arc::new(fields);
     let of = fields.clone();
     let rows = cancellable(batches, cancels).flat_map(move |batch| {
-        let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
-            Ok(batch) => Box::new(encode_recordbatch(of.clone(), batch)),
-            Err(error) => Box::new(std::iter::once(Err(error))),
-        };
+        let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> =
+            match batch.and_then(|batch| values::rows(of.clone(), &batch)) {
+                Ok(rows) => Box::new(rows),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            };
         stream::iter(rows)
     });
     QueryResponse::new(fields, rows)

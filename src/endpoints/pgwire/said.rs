@@ -2,12 +2,14 @@
 //! here, for there is nothing but reading.
 
 use super::errors;
+use crate::engine::postgres::Zone;
 use crate::engine::{QueryError, Settings, SqlFault};
 use datafusion::sql::sqlparser::ast::{Expr, Reset, Set, Statement, Value};
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
+use datafusion_postgres::pgwire::types::format::FormatOptions;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -62,9 +64,6 @@ pub(super) const KNOWN: [(&str, &str); 25] = [
     ("transaction_isolation", "read committed"),
     ("transaction_read_only", "on"),
 ];
-
-/// Those that change how a statement is read or what it gives; a query worker is told of them.
-const READ_BY: [&str; 1] = ["timezone"];
 
 /// Where the client's settings stand among what is known of it. The prefix keeps what it said at its start apart,
 /// except for those that the library itself looks up.
@@ -203,9 +202,10 @@ fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>) -> PgWire
         {
             "postgres, postgres_verbose, sql_standard or iso_8601"
         }
+        "timezone" if Zone::set(value).is_none() => "the name of a time zone, or hours east of UTC",
         _ => {
-            // Some settings are ours to tell, whatever a client says: it reads only, and times are in UTC.
-            let ours = name.ends_with("read_only") || name.starts_with("server_") || name == "timezone";
+            // Some settings are ours to tell, whatever a client says: it reads only.
+            let ours = name.ends_with("read_only") || name.starts_with("server_");
             // Names that nobody knows are not kept: they could be many.
             if !ours && KNOWN.iter().any(|(known, _)| *known == name) {
                 client.metadata_mut().insert(place, value.to_owned());
@@ -221,6 +221,9 @@ fn shown<C: ClientInfo>(client: &C, name: &str) -> PgWireResult<String> {
     let Some((_, default)) = known else {
         return Err(errors::user("42704", format!("unrecognized configuration parameter {name:?}")));
     };
+    if name == "timezone" {
+        return Ok(timezone(client).unwrap_or(default).to_owned());
+    }
     Ok(client.metadata().get(&place(name)).cloned().unwrap_or_else(|| (*default).to_owned()))
 }
 
@@ -231,8 +234,32 @@ pub(super) fn timeout<C: ClientInfo>(client: &C) -> Option<Duration> {
 
 /// What a client has set that matters where its statements are read.
 pub(super) fn settings<C: ClientInfo>(client: &C) -> Settings {
-    let value = |name: &&str| Some(((*name).to_owned(), client.metadata().get(&place(name))?.clone()));
-    READ_BY.iter().filter_map(|name| value(name)).collect()
+    timezone(client).map(|zone| ("timezone".to_owned(), zone.to_owned())).into_iter().collect()
+}
+
+/// How values are written for a client.
+pub(super) fn options<C: ClientInfo>(client: &C) -> Arc<FormatOptions> {
+    let mut options = FormatOptions::from_client_metadata(client.metadata());
+    timezone(client).unwrap_or("UTC").clone_into(&mut options.time_zone);
+    Arc::new(options)
+}
+
+/// The time zone that a client has set, or named when it connected, if it is one.
+pub(super) fn timezone<C: ClientInfo>(client: &C) -> Option<&str> {
+    let metadata = client.metadata();
+    let named = || metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case("timezone")).map(|(_, value)| value);
+    let set = metadata.get(&place("timezone")).or_else(named).map(String::as_str);
+    set.or_else(|| metadata.get("options").and_then(|options| option(options)))
+        .filter(|value| Zone::set(value).is_some())
+}
+
+/// The time zone of `-c timezone=…`.
+fn option(options: &str) -> Option<&str> {
+    options.split_whitespace().find_map(|word| {
+        let (name, value) = word.trim_start_matches('-').split_once('=')?;
+        let name = name.strip_prefix('c').unwrap_or(name);
+        name.eq_ignore_ascii_case("timezone").then_some(value)
+    })
 }
 
 /// An error of a query whose time the client has set, in those words.

@@ -19,7 +19,7 @@ use datafusion_postgres::pgwire::messages::extendedquery::{
     Bind, BindComplete, Close, CloseComplete, Parse, ParseComplete, Sync as PgSync, TARGET_TYPE_BYTE_STATEMENT,
 };
 use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
-use datafusion_postgres::pgwire::types::format::FormatOptions;
+use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use futures::{Sink, SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -48,7 +48,7 @@ impl Session {
 
     /// The rows of a query, which begins when the first of them are asked for.
     fn rows<C: ClientInfo>(&self, client: &C, query: &Query) -> PgWireResult<Response> {
-        let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+        let options = said::options(client);
         let fields = rows::fields(query.schema(), &Format::UnifiedText, &options)?;
         let (shared, request) = (self.shared.clone(), query.request(&self.shared, client, None));
         let timeout = said::timeout(client);
@@ -67,7 +67,7 @@ impl Session {
         (query, parameters): (&Query, Option<RecordBatch>),
         format: &Format,
     ) -> PgWireResult<Response> {
-        let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+        let options = said::options(client);
         let request = query.request(&self.shared, client, parameters);
         let running = work::run("postgres", &*self.shared.service, &request).await;
         let timeout = said::timeout(client);
@@ -119,6 +119,25 @@ fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
     client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
 }
 
+/// Drivers follow the time zone in which they are told times.
+async fn tell_zone<C>(client: &mut C, said: &said::Said) -> PgWireResult<()>
+where
+    C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let changes = match said {
+        said::Said::Set(name, _) => name == "timezone",
+        said::Said::Forget(_) => true,
+        _ => false,
+    };
+    if changes {
+        let zone = said::timezone(client).unwrap_or("UTC").to_owned();
+        let status = ParameterStatus::new("TimeZone".to_owned(), zone);
+        client.send(PgWireBackendMessage::ParameterStatus(status)).await?;
+    }
+    Ok(())
+}
+
 /// After an error nothing but the transaction's end is taken.
 fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWireResult<()> {
     let ends = matches!(statement, Prepared::Said(said) if said.ends());
@@ -167,6 +186,7 @@ impl SimpleQueryHandler for Session {
                         held(&self.statements).remove(name);
                     }
                     responses.push(said.answer(client, first(&Format::UnifiedText))?);
+                    tell_zone(client, &said).await?;
                 }
                 Prepared::Query(query) => {
                     queries += 1;
@@ -300,7 +320,7 @@ impl ExtendedQueryHandler for Session {
             Prepared::Said(said) => DescribeStatementResponse::new(Vec::new(), said.fields(first(&format))),
             Prepared::Query(query) => {
                 let schema = self.described(client, (query, query.nulls(&target.parameter_types)?)).await?;
-                let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+                let options = said::options(client);
                 let fields = rows::fields(&schema, &format, &options)?;
                 DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), fields)
             }
@@ -322,7 +342,7 @@ impl ExtendedQueryHandler for Session {
         Ok(DescribePortalResponse::new(match &target.statement.statement {
             Prepared::Said(said) => said.fields(first(format)),
             Prepared::Query(query) => {
-                let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+                let options = said::options(client);
                 rows::fields(&*self.described(client, (query, query.bound(target)?)).await?, format, &options)?
             }
         }))
@@ -344,7 +364,9 @@ impl ExtendedQueryHandler for Session {
                     client.portal_store().rm_statement(name);
                     held(&self.statements).remove(name);
                 }
-                said.answer(client, first(format))
+                let answer = said.answer(client, first(format))?;
+                tell_zone(client, said).await?;
+                Ok(answer)
             }
             Prepared::Query(query) => self.answer(client, (query, query.bound(portal)?), format).await,
         }

@@ -147,7 +147,7 @@ async fn grafana_is_answered() {
     ];
     let told = served.told(&asked).await;
     // 2026-01-02T03:00:00Z, the five minutes in which the span began.
-    assert_eq!(told, "1600\nspans\n1767322800.0|1\n|t\n");
+    assert_eq!(told, "1600\nspans\n1767322800|1\n|t\n");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::message::{Call, FRAME_BYTES, Failure, FailureKind, FromWorker, ReadTe
 use super::remote::Link;
 use super::session::Sessions;
 use crate::engine::query::{read_only, shape};
-use crate::engine::run;
+use crate::engine::{postgres, run};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
@@ -67,13 +67,13 @@ pub(super) async fn carry_out(link: &Link, sessions: &Sessions, kept: &Kept, cal
     };
     let fault = |error: DataFusionError| failure(&*dialect, &error);
     if call.task == Task::Read {
-        let read = meanings.iter().map(text).collect::<Result<_, _>>();
+        let read = meanings.iter().map(|meaning| text(meaning, &state)).collect::<Result<_, _>>();
         return read.map(FromWorker::Read).map_err(fault);
     }
     let Some(Meaning::Query { plan, .. }) = meanings.get(call.place) else {
         return Err(invalid(SqlFault::plain("there is no such query in the text")));
     };
-    let plan = bound(plan, body).map_err(fault)?;
+    let plan = bound(plan, body).and_then(|plan| finished(plan, &state)).map_err(fault)?;
     read_only(&plan).map_err(|message| Failure {
         kind: FailureKind::ReadOnly,
         fault: SqlFault { code: Some("25006".to_owned()), message, position: None },
@@ -94,19 +94,33 @@ async fn meanings(dialect: &dyn Dialect, state: &SessionState, sql: &str) -> Res
         return Err(SqlFault::new("54000", message));
     }
     let mut meanings = Vec::new();
-    for statement in statements {
-        meanings.push(dialect.plan(state, statement).await?);
+    for mut statement in statements {
+        postgres::rewrite(&mut statement);
+        meanings.push(match dialect.plan(state, statement).await? {
+            Meaning::Query { plan, parameters } => {
+                let plan = postgres::planned(plan).map_err(|error| dialect.fault(&error))?;
+                Meaning::Query { plan, parameters }
+            }
+            said @ Meaning::Said(_) => said,
+        });
     }
     Ok(meanings)
 }
 
-fn text(meaning: &Meaning) -> datafusion::common::Result<ReadText> {
+/// A plan whose parameters are bound, as it is run.
+fn finished(plan: LogicalPlan, state: &SessionState) -> datafusion::common::Result<LogicalPlan> {
+    postgres::finished(plan, &postgres::zone_of(state.config_options()), state.config_options())
+}
+
+fn text(meaning: &Meaning, state: &SessionState) -> datafusion::common::Result<ReadText> {
     Ok(match meaning {
         Meaning::Said(said) => ReadText::Said(said.clone()),
         Meaning::Query { plan, parameters } => {
             let field = |(place, kind): (usize, &Option<DataType>)| {
                 Field::new(place.to_string(), kind.clone().unwrap_or(DataType::Null), true)
             };
+            // Of parameters the types are not known yet, and so not those of the columns.
+            let plan = if parameters.is_empty() { finished(plan.clone(), state)? } else { plan.clone() };
             let fields: Vec<Field> = parameters.iter().enumerate().map(field).collect();
             ReadText::Query {
                 parameters: codec::schema_text(&Schema::new(fields))?,

@@ -4,12 +4,12 @@
 use super::catalog::{CatalogText, TableText};
 use super::dialect::{Dialect, Settings, SqlFault, TableAbout};
 use super::remote::{Link, RemoteTable};
-use crate::engine::functions;
 use crate::engine::query::runtime;
-use crate::engine::tables::views;
+use crate::engine::tables::{Sql, views};
+use crate::engine::{postgres, tables};
 use datafusion::common::Result;
+use datafusion::execution::SessionState;
 use datafusion::execution::config::SessionConfig;
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -62,13 +62,7 @@ async fn session(
     let threads = super::serve::threads();
     let config = SessionConfig::new().with_information_schema(true).with_target_partitions(threads);
     let config = config.with_default_catalog_and_schema("datafusion", "public");
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime(memory_bytes)?)
-        .with_default_features()
-        .build();
-    let context = SessionContext::new_with_state(state);
-    functions::register(&context);
+    let context = tables::session(config, runtime(memory_bytes)?, Sql::Outside);
     for table in &catalog.tables {
         let remote = RemoteTable {
             name: table.name.clone(),
@@ -78,12 +72,12 @@ async fn session(
         };
         context.register_table(&table.name, Arc::new(remote))?;
     }
-    views(&context, &catalog.views).await?;
+    views(&context, &catalog.views, Sql::Outside).await?;
     let about = |table: &TableText| TableAbout {
         name: table.name.clone(),
         doc: table.doc.clone(),
         column_docs: table.column_docs.clone(),
     };
     dialect.extend(&context, &catalog.tables.iter().map(about).collect::<Vec<_>>())?;
-    Ok(context)
+    Ok(postgres::plans_again(context))
 }

@@ -1,0 +1,127 @@
+//! Functions of rows that stand as tables: `generate_series`, `unnest`, `json_each` and their like.
+
+use super::made::{function, word};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+/// Functions that give several rows, and those that give the same as a list.
+pub(super) const OF_ROWS: [(&str, &str); 10] = [
+    ("regexp_matches", "regexp_all"),
+    ("generate_series", "series"),
+    ("regexp_split_to_table", "regexp_split_to_array"),
+    ("string_to_table", "string_to_array"),
+    ("json_array_elements", "json_elements"),
+    ("jsonb_array_elements", "json_elements"),
+    ("json_array_elements_text", "json_elements_text"),
+    ("jsonb_array_elements_text", "json_elements_text"),
+    ("json_object_keys", "json_keys"),
+    ("jsonb_object_keys", "json_keys"),
+];
+
+/// Functions that give a row for each member of an object, and those that give its keys and its values.
+const PAIRS: [(&str, &str, &str); 4] = [
+    ("json_each", "json_keys", "json_values"),
+    ("jsonb_each", "json_keys", "json_values"),
+    ("json_each_text", "json_keys", "json_values_text"),
+    ("jsonb_each_text", "json_keys", "json_values_text"),
+];
+
+/// The name of what has been rewritten already.
+pub(super) const PLACEHOLDER: &str = "spanwise_series";
+
+/// A function of rows that stands as a table. Its only column is called as the table is.
+pub(super) fn table(factor: &mut TableFactor) {
+    let (name, given, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (name.clone(), &args.args, alias),
+        TableFactor::Function { name, args, alias, .. } => (name.clone(), &*args, alias),
+        TableFactor::UNNEST { alias: Some(alias), with_ordinality: false, array_exprs, .. }
+            if array_exprs.len() == 1 =>
+        {
+            if alias.columns.is_empty() {
+                alias.columns.push(column(&alias.name));
+            }
+            return;
+        }
+        TableFactor::UNNEST { alias: alias @ None, with_ordinality: false, array_exprs, .. }
+            if array_exprs.len() == 1 =>
+        {
+            *alias = Some(named("unnest"));
+            return;
+        }
+        _ => return,
+    };
+    let word = word(&name);
+    if let Some((_, of_keys, of_values)) = PAIRS.iter().find(|(pairs, _, _)| *pairs == word) {
+        let mut alias = alias.take().unwrap_or_else(|| TableAlias { columns: Vec::new(), ..named(&word) });
+        if alias.columns.is_empty() {
+            alias.columns = vec![column(&Ident::new("key")), column(&Ident::new("value"))];
+        }
+        let array_exprs = vec![function(of_keys, given.clone()), function(of_values, given.clone())];
+        *factor = unnest(alias, array_exprs);
+        return;
+    }
+    let Some((_, as_list)) = OF_ROWS.iter().find(|(of_rows, _)| *of_rows == word) else { return };
+    if alias.as_ref().is_some_and(|alias| alias.name.value == PLACEHOLDER) {
+        return;
+    }
+    let mut alias = alias.take().unwrap_or_else(|| named(&word));
+    if alias.columns.is_empty() {
+        alias.columns.push(column(&alias.name));
+    }
+    let constant = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => is_integer(expression),
+        _ => false,
+    };
+    // These it gives batch by batch, and not as one list.
+    if word == "generate_series" && given.iter().all(constant) {
+        let integers = given.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let fits = integers.iter().all(|text| text.replace(['(', ')', ' '], "").parse::<i32>().is_ok());
+        if let Some(subquery) = numbers(&integers.join(", "), if fits { "INT" } else { "BIGINT" }) {
+            *factor = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
+        }
+        return;
+    }
+    let list = function(as_list, given.clone());
+    *factor = unnest(alias, vec![list]);
+}
+
+fn unnest(alias: TableAlias, array_exprs: Vec<Expr>) -> TableFactor {
+    TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs,
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    }
+}
+
+/// `generate_series` of constants as a query, whose column has the type of the constants.
+fn numbers(constants: &str, kind: &str) -> Option<Box<Query>> {
+    let sql = format!(
+        "SELECT CAST({PLACEHOLDER} AS {kind}) AS n FROM generate_series({constants}) {PLACEHOLDER}({PLACEHOLDER})"
+    );
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).ok()?;
+    match statements.into_iter().next() {
+        Some(Statement::Query(query)) => Some(query),
+        _ => None,
+    }
+}
+
+fn is_integer(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => matches!(&value.value, Value::Number(number, _) if number.parse::<i64>().is_ok()),
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_integer(expr),
+        _ => false,
+    }
+}
+
+fn named(name: &str) -> TableAlias {
+    TableAlias { explicit: true, columns: vec![column(&Ident::new(name))], name: Ident::new(name), at: None }
+}
+
+fn column(name: &Ident) -> TableAliasColumnDef {
+    TableAliasColumnDef { name: name.clone(), data_type: None }
+}

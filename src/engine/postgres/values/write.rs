@@ -1,0 +1,163 @@
+//! Values as text: on the Postgres wire, and where a query casts to text.
+
+use super::interval::Span;
+use super::{number, stamp};
+use crate::engine::postgres::function::{QUOTIENT, SCALE, TRIMMED};
+use crate::engine::postgres::zones::Zone;
+use arrow::array::{Array, ArrayRef, AsArray as _, StringArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+};
+use arrow::util::display::array_value_to_string;
+use datafusion::common::Result;
+use std::fmt::Write as _;
+
+/// How booleans are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Booleans {
+    /// `true`, as a cast does.
+    Words,
+    /// `t`, as the wire does.
+    Letters,
+}
+
+/// The texts of all values.
+pub(crate) fn texts(array: &ArrayRef, field: Option<&Field>, zone: &Zone, booleans: Booleans) -> Result<StringArray> {
+    if *array.data_type() == DataType::Null {
+        return Ok(StringArray::new_null(array.len()));
+    }
+    let array = plain(array)?;
+    let writer =
+        Writer { scale: field.and_then(|field| field.metadata().get(SCALE)).map(String::as_str), zone, booleans };
+    (0..array.len()).map(|row| if array.is_null(row) { Ok(None) } else { writer.text(&array, row).map(Some) }).collect()
+}
+
+/// The array in one of the types that are written.
+pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
+    use super::super::kinds::{INTERVAL, Kind, TIMESTAMP, timestamptz};
+    let kind = array.data_type();
+    let wanted = match Kind::of(kind) {
+        Kind::Timestamp => TIMESTAMP,
+        Kind::TimestampTz => timestamptz(),
+        Kind::Text => DataType::Utf8,
+        Kind::Bytes => DataType::Binary,
+        Kind::Date => DataType::Date32,
+        Kind::Time => super::super::kinds::TIME,
+        Kind::Interval if matches!(kind, DataType::Duration(_)) => return super::casts::of_duration(array),
+        Kind::Interval => INTERVAL,
+        Kind::Int2 => DataType::Int16,
+        Kind::Int4 => DataType::Int32,
+        Kind::Int8 if *kind == DataType::UInt64 => DataType::Decimal128(super::super::kinds::DIGITS, 0),
+        Kind::Int8 => DataType::Int64,
+        Kind::Float4 => DataType::Float32,
+        Kind::Numeric => match kind {
+            DataType::Decimal256(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal32(_, scale) => {
+                DataType::Decimal128(super::super::kinds::DIGITS, *scale)
+            }
+            _ => return Ok(array.clone()),
+        },
+        _ => return Ok(array.clone()),
+    };
+    if *kind == wanted { Ok(array.clone()) } else { Ok(arrow::compute::cast(array, &wanted)?) }
+}
+
+struct Writer<'a> {
+    scale: Option<&'a str>,
+    zone: &'a Zone,
+    booleans: Booleans,
+}
+
+impl Writer<'_> {
+    fn text(&self, array: &ArrayRef, row: usize) -> Result<String> {
+        Ok(match array.data_type() {
+            DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
+            DataType::Boolean => match (array.as_boolean().value(row), self.booleans) {
+                (true, Booleans::Words) => "true".to_owned(),
+                (false, Booleans::Words) => "false".to_owned(),
+                (true, Booleans::Letters) => "t".to_owned(),
+                (false, Booleans::Letters) => "f".to_owned(),
+            },
+            DataType::Int16 => array.as_primitive::<Int16Type>().value(row).to_string(),
+            DataType::Int32 => array.as_primitive::<Int32Type>().value(row).to_string(),
+            DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
+            DataType::Float64 => number::float_text(array.as_primitive::<Float64Type>().value(row)),
+            DataType::Float32 => number::real_text(array.as_primitive::<Float32Type>().value(row)),
+            DataType::Decimal128(_, scale) => self.number(array.as_primitive::<Decimal128Type>().value(row), *scale),
+            DataType::Date32 => stamp::date_text(array.as_primitive::<Date32Type>().value(row)),
+            DataType::Time64(_) => stamp::time_text(array.as_primitive::<Time64MicrosecondType>().value(row)),
+            DataType::Timestamp(_, zone) => {
+                let us = array.as_primitive::<TimestampMicrosecondType>().value(row);
+                if zone.is_some() { stamp::timestamptz_text(us, self.zone) } else { stamp::timestamp_text(us) }
+            }
+            DataType::Interval(_) => Span::of(array.as_primitive::<IntervalMonthDayNanoType>().value(row)).text(),
+            DataType::Binary => {
+                let bytes = array.as_binary::<i32>().value(row);
+                bytes.iter().fold("\\x".to_owned(), |mut text, byte| {
+                    // Writing to a text cannot fail.
+                    let _written = write!(text, "{byte:02x}");
+                    text
+                })
+            }
+            DataType::List(_) => self.list(&array.as_list::<i32>().value(row))?,
+            DataType::LargeList(_) => self.list(&array.as_list::<i64>().value(row))?,
+            DataType::FixedSizeList(..) => self.list(&array.as_fixed_size_list().value(row))?,
+            DataType::Map(..) | DataType::Struct(_) => super::casts::json(array, row)?,
+            _ => array_value_to_string(array, row)?,
+        })
+    }
+
+    fn number(&self, value: i128, scale: i8) -> String {
+        let shown = match self.scale {
+            Some(QUOTIENT) => number::shown_scale(value, scale),
+            Some(TRIMMED) => {
+                let (mut value, mut shown) = (value, scale);
+                while shown > 0 && value % 10 == 0 {
+                    (value, shown) = (value / 10, shown - 1);
+                }
+                shown
+            }
+            _ => scale,
+        };
+        number::number_text(number::rescaled(value, scale, shown).unwrap_or(value), shown)
+    }
+
+    /// `{1,NULL,"a b"}`.
+    fn list(&self, items: &ArrayRef) -> Result<String> {
+        let items = plain(items)?;
+        let inner = Writer { booleans: Booleans::Letters, scale: None, zone: self.zone };
+        let mut text = "{".to_owned();
+        for row in 0..items.len() {
+            if row > 0 {
+                text.push(',');
+            }
+            if items.is_null(row) {
+                text.push_str("NULL");
+                continue;
+            }
+            let item = inner.text(&items, row)?;
+            if items.data_type().is_nested() && !matches!(items.data_type(), DataType::Map(..) | DataType::Struct(_)) {
+                text.push_str(&item);
+            } else if needs_quotes(&item) {
+                text.push('"');
+                item.chars().for_each(|c| {
+                    if matches!(c, '"' | '\\') {
+                        text.push('\\');
+                    }
+                    text.push(c);
+                });
+                text.push('"');
+            } else {
+                text.push_str(&item);
+            }
+        }
+        text.push('}');
+        Ok(text)
+    }
+}
+
+fn needs_quotes(item: &str) -> bool {
+    item.is_empty()
+        || item.eq_ignore_ascii_case("null")
+        || item.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | '"' | '\\'))
+}
