@@ -46,6 +46,7 @@ WITH seen AS (
     operation,
     sum(calls) AS calls,
     sum(errors) - sum(refused) AS failed,
+    100.0 * (sum(errors_estimated) - sum(refused_estimated)) / sum(calls_estimated) AS failed_percent,
     sum(refused) AS refused,
     sum(duration_sum_ms) AS total_ms,
     max(duration_max_ms) AS max_ms
@@ -67,7 +68,7 @@ SELECT
   s.service_name,
   s.peer,
   s.operation,
-  100.0 * s.failed / s.calls AS value,
+  s.failed_percent AS value,
   s.calls AS samples,
   s.failed AS errors,
   s.refused,

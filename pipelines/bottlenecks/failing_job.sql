@@ -54,7 +54,13 @@ Of at least `runs_min` runs in five minutes it fires above 5 % that fail, critic
 decides: one that failed is a warning, `in_a_row` in a row are critical, and one that went well ends it. For that a job is
 remembered for eight days, a message for an hour. */
 WITH recent AS (
-  SELECT service_name, operation, sum(runs) AS runs, sum(errors) AS errors, sum(duration_sum_ms) AS total_ms
+  SELECT
+    service_name,
+    operation,
+    sum(runs) AS runs,
+    sum(errors) AS errors,
+    100.0 * sum(errors_estimated) / sum(runs_estimated) AS failed_percent,
+    sum(duration_sum_ms) AS total_ms
   FROM jobs
   WHERE window_start >= $window_start AND window_start < $window_end
   GROUP BY 1, 2
@@ -100,6 +106,7 @@ WITH recent AS (
       WHEN f.service_name IS NOT NULL THEN greatest(coalesce(i.errors, 1), 1)
       ELSE 0
     END AS errors,
+    r.failed_percent,
     r.total_ms
   FROM newest n
   LEFT JOIN recent r ON r.service_name = n.service_name AND r.operation = n.operation
@@ -121,7 +128,7 @@ WITH recent AS (
 SELECT
   j.service_name,
   j.operation,
-  CASE WHEN j.is_frequent THEN 100.0 * j.errors / j.runs WHEN j.errors > 0 THEN 100.0 ELSE 0.0 END AS value,
+  CASE WHEN j.is_frequent THEN j.failed_percent WHEN j.errors > 0 THEN 100.0 ELSE 0.0 END AS value,
   CASE WHEN j.is_frequent THEN j.runs ELSE greatest(j.errors, j.runs, 1) END AS samples,
   CASE WHEN j.is_frequent OR j.errors >= $in_a_row THEN 25.0 END AS critical,
   CASE

@@ -45,6 +45,7 @@ WITH seen AS (
     db_fingerprint,
     sum(calls) AS calls,
     sum(errors) AS errors,
+    100.0 * sum(errors_estimated) / sum(calls_estimated) AS failed_percent,
     sum(duration_sum_ms) AS total_ms
   FROM queries
   WHERE window_start >= $window_start AND window_start < $window_end
@@ -65,7 +66,7 @@ SELECT
   s.db_system_name,
   s.db_namespace,
   s.db_fingerprint,
-  100.0 * s.errors / s.calls AS value,
+  s.failed_percent AS value,
   s.calls AS samples,
   s.errors,
   s.total_ms,

@@ -7,7 +7,7 @@ example:
   name: a job counts when it ends, and a span of a browser or a statement alone is none
   given:
     spans:
-      - {start_time: "1970-01-01T00:00:01Z", end_time_unix_nano: 25000000000, service_name: shop, kind: INTERNAL, operation: nightly, duration_ms: 24000, error: true, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", end_time_unix_nano: 25000000000, service_name: shop, kind: INTERNAL, operation: nightly, duration_ms: 24000, error: true, trace_id: t1, sampled_weight: 3}
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: shop, kind: INTERNAL, operation: nightly, duration_ms: 1000, error: false, trace_id: t2}
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: shop, kind: INTERNAL, operation: step, parent_span_id: p, duration_ms: 1000, error: true}
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: shop, kind: CONSUMER, operation: orders, parent_span_id: p, duration_ms: 1000, error: false}
@@ -15,7 +15,7 @@ example:
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: shop, kind: INTERNAL, operation: SELECT, db_query_text: SELECT 1, duration_ms: 1000, error: true}
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: spanwise, scope_name: spanwise, kind: INTERNAL, operation: flush, duration_ms: 1, error: true}
   expect:
-    - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, errors: 1, duration_max_ms: 24000, last_failed_time: "1970-01-01T00:00:25Z", last_good_time: "1970-01-01T00:00:23Z"}
+    - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, runs_estimated: 4, errors: 1, errors_estimated: 3, duration_max_ms: 24000, last_failed_time: "1970-01-01T00:00:25Z", last_good_time: "1970-01-01T00:00:23Z"}
     - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: orders, kind: CONSUMER, runs: 1, errors: 0, last_good_time: "1970-01-01T00:00:23Z"}
 ---
 Work that nobody waits for: jobs, which are traces that begin with a span of kind INTERNAL, and messages that a consumer
@@ -23,7 +23,7 @@ processed. They stand in the window in which they ended, for some take hours. */
 WITH ran AS (
   SELECT
     arrow_cast(end_time_unix_nano / 1000, 'Timestamp(Microsecond, Some("UTC"))') AS end_time,
-    service_name, operation, kind, error, duration_ms, trace_id
+    service_name, operation, kind, error, duration_ms, trace_id, span_id, coalesce(sampled_weight, 1.0) AS weight
   FROM new_spans
   WHERE kind = 'CONSUMER'
     OR kind = 'INTERNAL' AND parent_span_id IS NULL
@@ -38,10 +38,12 @@ SELECT
   operation,
   kind,
   count(*) AS runs,
+  sum(weight) AS runs_estimated,
   sum(CASE WHEN error THEN 1 ELSE 0 END) AS errors,
+  sum(CASE WHEN error THEN weight ELSE 0.0 END) AS errors_estimated,
   sum(duration_ms) AS duration_sum_ms,
   max(duration_ms) AS duration_max_ms,
-  sketch(duration_ms) AS duration_sketch,
+  sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   max(CASE WHEN error THEN end_time END) AS last_failed_time,
   max(CASE WHEN NOT error THEN end_time END) AS last_good_time,
   exemplars(trace_id, duration_ms) AS exemplars

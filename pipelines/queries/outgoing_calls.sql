@@ -18,7 +18,7 @@ examples:
       - {start_time: "1970-01-01T00:00:04Z", service_name: shop, kind: SERVER, operation: GET /a, duration_ms: 1, error: true, sampled_weight: 1}
       - {start_time: "1970-01-01T00:00:04Z", service_name: shop, kind: CLIENT, operation: SELECT, db_system_name: mysql, db_query_text: SELECT 1, duration_ms: 1, error: true, sampled_weight: 1}
   expect:
-    - {window_start: "1970-01-01T00:00:00Z", service_name: shop, peer: pay, operation: GET, kind: CLIENT, calls: 6, calls_estimated: 9, errors: 4, refused: 1, duration_sum_ms: 26, duration_max_ms: 9}
+    - {window_start: "1970-01-01T00:00:00Z", service_name: shop, peer: pay, operation: GET, kind: CLIENT, calls: 6, calls_estimated: 9, errors: 4, errors_estimated: 7, refused: 1, refused_estimated: 4, duration_sum_ms: 26, duration_max_ms: 9}
     - {service_name: shop, peer: rpc, operation: a.B/Get, kind: CLIENT, calls: 2, errors: 2, refused: 1}
 - name: what a peer is called, and a connection to a database, which is no statement
   given:
@@ -61,7 +61,8 @@ WITH called AS (
     ) AS peer,
     operation,
     kind,
-    sampled_weight,
+    coalesce(sampled_weight, 1.0) AS weight,
+    span_id,
     error OR coalesce(http_response_status_code >= 500 AND status_code <> 'OK', false) AS failed,
     http_response_status_code IN (404, 409, 410, 412)
       OR http_response_status_code IS NULL AND rpc_response_status_code IN (
@@ -82,12 +83,14 @@ SELECT
   operation,
   kind,
   count(*) AS calls,
-  sum(sampled_weight) AS calls_estimated,
+  sum(weight) AS calls_estimated,
   sum(CASE WHEN failed THEN 1 ELSE 0 END) AS errors,
+  sum(CASE WHEN failed THEN weight ELSE 0.0 END) AS errors_estimated,
   sum(CASE WHEN failed AND is_refusal THEN 1 ELSE 0 END) AS refused,
+  sum(CASE WHEN failed AND is_refusal THEN weight ELSE 0.0 END) AS refused_estimated,
   sum(duration_ms) AS duration_sum_ms,
   max(duration_ms) AS duration_max_ms,
-  sketch(duration_ms) AS duration_sketch,
+  sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   exemplars(trace_id, duration_ms) AS exemplars
 FROM called
 GROUP BY 1, 2, 3, 4, 5
