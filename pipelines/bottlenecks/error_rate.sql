@@ -1,55 +1,95 @@
 /*---
-title: Error rate has gone up
+title: Requests fail
 kind: finding
 counted: requests
 window: 5m
 key: [service_name, operation]
-direction: at_least
-samples_min: 50
+direction: above
+alerting: errorRate
+warning: 5
+critical: 25
+samples_min: 20
+no_data: resolve
 unit: "%"
-params: {times: 3.0, percent_min: 1.0}
-message: "{service_name} {operation}: {value} of {samples} requests fail, {before_percent} in the hour before"
+message: "{service_name} {operation}: {value} of {samples} requests fail"
 examples:
-  - name: three times the hour before
+  - name: a warning above a twentieth, critical above a quarter, and too few requests to judge
     now_ms: 7200000
     given:
       requests:
-        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: up, kind: SERVER, calls: 100, errors: 6}
-        - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: up, kind: SERVER, calls: 100, errors: 2}
-        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: same, kind: SERVER, calls: 100, errors: 6}
-        - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: same, kind: SERVER, calls: 100, errors: 6}
-        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: new, kind: SERVER, calls: 50, errors: 5}
-        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: few, kind: SERVER, calls: 49, errors: 49}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: down, kind: SERVER, calls: 20, errors: 20}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: bad, kind: SERVER, calls: 20, errors: 2}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: well, kind: SERVER, calls: 20, errors: 1}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: few, kind: SERVER, calls: 19, errors: 19}
+        - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: few, kind: SERVER, calls: 100, errors: 100}
+        - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: over, kind: SERVER, calls: 100, errors: 100}
     expect:
-      - {service_name: shop, operation: up, state: firing, value: 6}
-      - {service_name: shop, operation: same, state: ok, value: 6}
-      - {service_name: shop, operation: new, state: firing, value: 10}
+      - {service_name: shop, operation: down, state: firing, severity: critical, value: 100}
+      - {service_name: shop, operation: bad, state: firing, severity: warning, value: 10}
+      - {service_name: shop, operation: well, state: ok, value: 5}
       - {service_name: shop, operation: few, state: no_data}
+  - name: limits of the user's own
+    now_ms: 7200000
+    alerting: {warning: 1, critical: 5}
+    given:
+      requests:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: a, kind: SERVER, calls: 100, errors: 6}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: b, kind: SERVER, calls: 100, errors: 2}
+    expect:
+      - {service_name: shop, operation: a, state: firing, severity: critical, value: 6}
+      - {service_name: shop, operation: b, state: firing, severity: warning, value: 2}
+  - name: one that fires and has few requests by now is over where none of them failed and this is no chance
+    now_ms: 7200000
+    given:
+      firings:
+        - {pipeline: error_rate, key: {service_name: shop, operation: again}, from_time: "1970-01-01T01:30:00Z", started: "1970-01-01T01:31:00Z", worst: 100}
+        - {pipeline: error_rate, key: {service_name: shop, operation: chance}, from_time: "1970-01-01T01:30:00Z", started: "1970-01-01T01:31:00Z", worst: 30}
+        - {pipeline: error_rate, key: {service_name: shop, operation: still}, from_time: "1970-01-01T01:30:00Z", started: "1970-01-01T01:31:00Z", worst: 100}
+        - {pipeline: error_rate, key: {service_name: shop, operation: past}, from_time: "1970-01-01T01:00:00Z", started: "1970-01-01T01:01:00Z", ended: "1970-01-01T01:10:00Z", worst: 100}
+      requests:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: again, kind: SERVER, calls: 3, errors: 0}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: chance, kind: SERVER, calls: 12, errors: 0}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: still, kind: SERVER, calls: 12, errors: 1}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: past, kind: SERVER, calls: 12, errors: 0}
+    expect:
+      - {service_name: shop, operation: again, state: ok, value: 0}
+      - {service_name: shop, operation: chance, state: no_data}
+      - {service_name: shop, operation: still, state: no_data}
+      - {service_name: shop, operation: past, state: no_data}
 ---
-Requests that used to work begin to fail. Look at what was deployed or changed when it began; the traces are requests that
-failed.
+Requests fail. The traces are requests that failed: look at what they have in common, and at what was deployed or changed
+when it began.
 
-Fires at three times the rate of the hour before, at one percent at least. An operation without an hour before is held
-against none failing. */
-WITH now_seen AS (
+Fires as long as more of an operation's requests fail than its limit allows, however long that is. `alerting.errorRate`
+sets the limits; `error_rate_rise` tells of rates that are lower and have gone up, `failing_job` of messages and jobs.
+
+It takes twenty requests to begin to fire. One that fires and has fewer by now is judged by all since it began to fail, an
+hour at most. It is over before that where none failed of so many that this would be chance in one case of a hundred, if
+requests still failed as they did: three after all of them failed, seven after half of them did. It is over, too, when
+there are none any more. */
+WITH fires AS (
+  SELECT key['service_name'] AS service_name, key['operation'] AS operation, max(worst) AS worst
+  FROM firings
+  WHERE pipeline = 'error_rate' AND ended IS NULL
+  GROUP BY 1, 2
+), seen AS (
   SELECT service_name, operation, sum(calls) AS calls, sum(errors) AS errors, exemplars_merge(error_exemplars) AS exemplars
   FROM requests
-  WHERE window_start >= $window_start AND window_start < $window_end
-  GROUP BY 1, 2
-), before_seen AS (
-  SELECT service_name, operation, 100.0 * sum(errors) / sum(calls) AS percent
-  FROM requests
-  WHERE window_start >= $window_start - INTERVAL '1 hour' AND window_start < $window_start
+  WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1, 2
 )
 SELECT
-  n.service_name,
-  n.operation,
-  100.0 * n.errors / n.calls AS value,
-  n.calls AS samples,
-  greatest($percent_min, $times * coalesce(b.percent, 0.0)) AS warning,
-  concat(CAST(round(coalesce(b.percent, 0.0), 2) AS TEXT), ' %') AS before_percent,
-  n.errors,
-  exemplar_trace_ids(n.exemplars) AS trace_ids
-FROM now_seen n
-LEFT JOIN before_seen b ON b.service_name = n.service_name AND b.operation = n.operation
+  s.service_name,
+  s.operation,
+  100.0 * s.errors / s.calls AS value,
+  s.calls AS samples,
+  CASE
+    WHEN f.service_name IS NULL THEN NULL
+    WHEN s.errors = 0 AND s.calls >= ln(0.01) / ln(1.0 - least(coalesce(f.worst, 5.0), 80.0) / 100.0) THEN 1
+    -- Over the last hour whatever there is says more than nothing.
+    WHEN $window_start <= $window_end - INTERVAL '1 hour' THEN 1
+  END AS samples_min,
+  s.errors,
+  exemplar_trace_ids(s.exemplars) AS trace_ids
+FROM seen s
+LEFT JOIN fires f ON f.service_name = s.service_name AND f.operation = s.operation

@@ -8,6 +8,7 @@ direction: above
 warning: 5
 critical: 25
 samples_min: 20
+no_data: resolve
 unit: "%"
 message: "{service_name}: {value} of {samples} calls to {peer} ({operation}) fail"
 examples:

@@ -8,6 +8,7 @@ direction: above
 warning: 5
 critical: 25
 samples_min: 20
+no_data: resolve
 unit: "%"
 params: {limit: 50}
 message: "{service_name}: {value} of {samples} calls of {db_fingerprint} fail"

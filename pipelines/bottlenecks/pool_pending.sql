@@ -3,6 +3,7 @@ title: Requests queue for a connection
 kind: finding
 counted: measurements
 window: 5m
+no_data: resolve
 key: [service_name, pool]
 direction: at_least
 warning: 1

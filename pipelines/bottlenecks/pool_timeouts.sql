@@ -2,6 +2,7 @@
 title: Requests give up waiting for a connection
 kind: finding
 window: 5m
+no_data: resolve
 key: [service_name, pool]
 direction: at_least
 warning: 1

@@ -3,6 +3,7 @@ title: Requests wait for a connection
 kind: finding
 counted: waits
 window: 5m
+no_data: resolve
 key: [service_name, pool]
 direction: above
 warning: 5

@@ -6,22 +6,26 @@ window: 5m
 key: [budget, service_name]
 direction: below
 samples_min: 20
+no_data: resolve
 unit: "1"
-message: "{service_name}: apdex is {value}, under the budget of {limit}"
+message: "{service_name}: apdex is {value}, under the {budget_word} of {limit}"
 example:
   now_ms: 600000
   given:
     budgets:
-      - {kind: metrics, name: apdex, operation_match: "*", service_match: "*", limit_value: 0.9, unit: "%", below: false}
+      - {kind: metrics, name: apdex, operation_match: "*", service_match: "*", limit_value: 0.9, critical_value: 0.8, unit: "1", below: true}
     requests:
       - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 50, apdex_tolerating: 20}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: worn, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 80, apdex_tolerating: 10}
       - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
   expect:
-    - {budget: apdex, service_name: bad, state: firing, value: 0.6}
+    - {budget: apdex, service_name: bad, state: firing, severity: critical, value: 0.6}
+    - {budget: apdex, service_name: worn, state: firing, severity: warning, value: 0.85}
     - {budget: apdex, service_name: good, state: ok, value: 1}
 ---
 Apdex is the share of requests within T (500 ms), those within 4 T counted half; requests that fail satisfy nobody. It
-falls when many requests are a little slow, which no percentile shows. */
+falls when many requests are a little slow, which no percentile shows. It is critical where twice as much is missing to 1
+as the budget allows. */
 WITH seen AS (
   SELECT
     service_name,
@@ -40,7 +44,9 @@ SELECT
   s.service_name,
   (s.satisfied + s.tolerating / 2.0) / s.calls AS value,
   coalesce(s.calls, 0) AS samples,
-  b.limit_value AS critical,
+  b.limit_value AS warning,
+  b.critical_value AS critical,
+  CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END AS budget_word,
   s.errors,
   s.server_errors,
   exemplar_trace_ids(s.exemplars) AS trace_ids

@@ -6,28 +6,35 @@ window: 5m
 key: [budget, service_name, operation]
 direction: above
 samples_min: 5
+no_data: resolve
 unit: ms
-message: "{service_name} {operation}: p{percentile} is {value}, over the budget {budget} of {limit}"
+message: "{service_name} {operation}: p{percentile} is {value}, over the {budget_word} {budget} of {limit}"
 examples:
-  - name: over and within
+  - name: over, far over and within
     now_ms: 600000
     given:
       budgets:
-        - {kind: api, name: search, operation_match: "GET *search*", service_match: "*", percentile: 95, limit_value: 200, unit: ms, below: false}
+        - {kind: api, name: search, operation_match: "GET *search*", service_match: "*", percentile: 95, limit_value: 200, critical_value: 400, is_default: true, unit: ms, below: false}
         - {kind: api, name: nobody, operation_match: "GET /nobody", service_match: "*", percentile: 95, limit_value: 200, unit: ms, below: false}
       requests:
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: GET /search, kind: SERVER, calls: 5, duration_sum_ms: 1500, duration_max_ms: 300, duration_sketch: [300, 300, 300, 300, 300]}
-        - {window_start: "1970-01-01T00:06:00Z", service_name: fast, operation: GET /search, kind: SERVER, calls: 5, duration_sum_ms: 50, duration_max_ms: 10, duration_sketch: [10, 10, 10, 10, 10]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: GET /search, kind: SERVER, calls: 20, duration_sum_ms: 6000, duration_max_ms: 300, duration_sketch: [300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300, 300]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: far, operation: GET /search, kind: SERVER, calls: 20, duration_sum_ms: 9000, duration_max_ms: 450, duration_sketch: [450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: few, operation: GET /search, kind: SERVER, calls: 19, duration_sum_ms: 8550, duration_max_ms: 450, duration_sketch: [450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450, 450]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: fast, operation: GET /search, kind: SERVER, calls: 20, duration_sum_ms: 200, duration_max_ms: 10, duration_sketch: [10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10]}
         - {window_start: "1970-01-01T00:01:00Z", service_name: past, operation: GET /search, kind: SERVER, calls: 5, duration_sum_ms: 50, duration_max_ms: 10, duration_sketch: [900, 900, 900, 900, 900]}
     expect:
-      - {budget: search, service_name: shop, operation: GET /search, state: firing, severity: critical, value: 300}
+      - {budget: search, service_name: shop, operation: GET /search, state: firing, severity: warning, value: 300, budget_word: default budget}
+      - {budget: search, service_name: far, operation: GET /search, state: firing, severity: critical, value: 450, limit: 400}
+      - {budget: search, service_name: few, operation: GET /search, state: no_data}
       - {budget: search, service_name: fast, operation: GET /search, state: ok}
       - {budget: nobody, service_name: "", operation: "", state: no_data}
 ---
-An operation takes longer than the budget that you set for it. Look at the slowest traces first: the span with the most
+An operation takes longer than its budget. Look at the slowest traces first: the span with the most
 time of its own is what to mend.
 
-The percentile is taken over the window's calls of the operation; a budget that no operation fits has no data, which is
+It is a warning past the budget and critical at twice that; `budgets.criticalMultiple`, or `critical` of one budget, says
+otherwise. The percentile is taken over the window's calls of the operation, and takes some: p95 twenty, p99 a hundred. A
+default budget holds because you set none. A budget that no operation fits has no data, which is
 not the same as being kept. */
 WITH seen AS (
   SELECT
@@ -48,7 +55,10 @@ SELECT
   s.operation,
   quantile(s.duration_sketch, b.percentile / 100.0) AS value,
   coalesce(sum(s.calls), 0) AS samples,
-  max(b.limit_value) AS critical,
+  samples_for(b.percentile / 100.0) AS samples_min,
+  max(b.limit_value) AS warning,
+  max(b.critical_value) AS critical,
+  max(CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END) AS budget_word,
   b.percentile,
   max(b.limit_value) - quantile(s.duration_sketch, b.percentile / 100.0) AS headroom_ms,
   max(s.duration_max_ms) AS max_ms,

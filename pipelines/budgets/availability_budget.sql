@@ -7,24 +7,26 @@ key: [budget, service_name]
 direction: below
 samples_min: 20
 unit: "%"
-message: "{service_name}: {value} available, under the budget of {limit}"
+message: "{service_name}: {value} available, under the {budget_word} of {limit}"
 example:
   now_ms: 600000
   given:
     budgets:
-      - {kind: metrics, name: availability, operation_match: "*", service_match: "*", limit_value: 99.9, unit: "%", below: false}
+      - {kind: metrics, name: availability, operation_match: "*", service_match: "*", limit_value: 99.9, critical_value: 99.8, unit: "%", below: true}
     requests:
       - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 200, errors: 5, status_calls: 100, server_errors: 5, apdex_satisfied: 95, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: worn, operation: a, kind: SERVER, calls: 2000, errors: 3, status_calls: 2000, server_errors: 3, apdex_satisfied: 1997, apdex_tolerating: 0}
       - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, status_calls: 100, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
       - {window_start: "1970-01-01T00:06:00Z", service_name: unknown, operation: a, kind: SERVER, calls: 100, errors: 100, status_calls: 0, server_errors: 0, apdex_satisfied: 0, apdex_tolerating: 0}
   expect:
-    - {budget: availability, service_name: bad, state: firing, value: 95}
+    - {budget: availability, service_name: bad, state: firing, severity: critical, value: 95}
+    - {budget: availability, service_name: worn, state: firing, severity: warning, value: 99.85}
     - {budget: availability, service_name: good, state: ok, value: 100}
     - {budget: availability, service_name: unknown, state: no_data}
 ---
 Availability is the share of requests that were not answered with 5xx, or with a gRPC code that the server is to blame
 for, over thirty days. Each further failure now costs what the rest of the month has left. Requests whose answer has no
-status count neither way. */
+status count neither way. It is critical where twice as many failed as the budget allows: below 99.8% where it is 99.9%. */
 WITH seen AS (
   SELECT
     service_name,
@@ -41,7 +43,9 @@ SELECT
   s.service_name,
   100.0 * (s.calls - s.server_errors) / nullif(s.calls, 0) AS value,
   coalesce(s.calls, 0) AS samples,
-  b.limit_value AS critical,
+  b.limit_value AS warning,
+  b.critical_value AS critical,
+  CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END AS budget_word,
   s.errors,
   s.server_errors,
   exemplar_trace_ids(s.exemplars) AS trace_ids

@@ -6,22 +6,25 @@ window: 5m
 key: [budget, service_name]
 direction: above
 samples_min: 20
+no_data: resolve
 unit: "%"
-message: "{service_name}: {value} of requests fail, over the budget of {limit}"
+message: "{service_name}: {value} of requests fail, over the {budget_word} of {limit}"
 example:
   now_ms: 600000
   given:
     budgets:
-      - {kind: metrics, name: errorRate, operation_match: "*", service_match: "*", limit_value: 0.1, unit: "%", below: false}
+      - {kind: metrics, name: errorRate, operation_match: "*", service_match: "*", limit_value: 2, critical_value: 4, unit: "%", below: false}
     requests:
       - {window_start: "1970-01-01T00:06:00Z", service_name: bad, operation: a, kind: SERVER, calls: 100, errors: 5, server_errors: 5, apdex_satisfied: 95, apdex_tolerating: 0}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: worn, operation: a, kind: SERVER, calls: 100, errors: 3, server_errors: 3, apdex_satisfied: 97, apdex_tolerating: 0}
       - {window_start: "1970-01-01T00:06:00Z", service_name: good, operation: a, kind: SERVER, calls: 100, errors: 0, server_errors: 0, apdex_satisfied: 100, apdex_tolerating: 0}
   expect:
-    - {budget: errorRate, service_name: bad, state: firing, value: 5}
+    - {budget: errorRate, service_name: bad, state: firing, severity: critical, value: 5}
+    - {budget: errorRate, service_name: worn, state: firing, severity: warning, value: 3}
     - {budget: errorRate, service_name: good, state: ok, value: 0}
 ---
 More requests of a service fail than its budget allows. The traces are requests that failed; `error_rate` names the
-operations whose rate has gone up. */
+operations, where one fails much. It is critical at twice the budget. */
 WITH seen AS (
   SELECT
     service_name,
@@ -40,7 +43,9 @@ SELECT
   s.service_name,
   100.0 * s.errors / s.calls AS value,
   coalesce(s.calls, 0) AS samples,
-  b.limit_value AS critical,
+  b.limit_value AS warning,
+  b.critical_value AS critical,
+  CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END AS budget_word,
   s.errors,
   s.server_errors,
   exemplar_trace_ids(s.exemplars) AS trace_ids

@@ -1,5 +1,5 @@
 /*---
-title: Share of errors
+title: Requests of a service fail
 kind: finding
 counted: requests
 window: 5m
@@ -8,6 +8,7 @@ direction: above
 alerting: errorRate
 alerting_only: true
 samples_min: 20
+no_data: resolve
 unit: "%"
 message: "{service_name}: {value} of requests fail, over {limit}"
 examples:
@@ -27,14 +28,59 @@ examples:
       requests:
         - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
     expect: []
+  - name: where operations fire that have most of the failures, and as badly, they are named instead
+    now_ms: 600000
+    alerting: {warning: 1, critical: 5}
+    given:
+      firings:
+        - {pipeline: error_rate, key: {service_name: named, operation: a}, severity: critical, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
+        - {pipeline: error_rate, key: {service_name: milder, operation: a}, severity: warning, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
+        - {pipeline: error_rate, key: {service_name: spread, operation: a}, severity: critical, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
+        - {pipeline: error_rate, key: {service_name: over, operation: a}, from_time: "1970-01-01T00:01:00Z", started: "1970-01-01T00:02:00Z", ended: "1970-01-01T00:04:00Z"}
+      requests:
+        - {window_start: "1970-01-01T00:06:00Z", service_name: named, operation: a, kind: SERVER, calls: 20, errors: 20}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: named, operation: b, kind: SERVER, calls: 20, errors: 1}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: milder, operation: a, kind: SERVER, calls: 50, errors: 10}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: spread, operation: a, kind: SERVER, calls: 20, errors: 20}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: spread, operation: b, kind: SERVER, calls: 19, errors: 19}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: spread, operation: c, kind: SERVER, calls: 19, errors: 19}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: over, operation: a, kind: SERVER, calls: 20, errors: 20}
+    expect:
+      - {service_name: named, state: ok, value: 52.5, explained_by: error_rate}
+      - {service_name: milder, state: firing, severity: critical, value: 20}
+      - {service_name: spread, state: firing, severity: critical, value: 100}
+      - {service_name: over, state: firing, severity: critical, value: 100}
 ---
-More requests of a service fail than `alerting.errorRate` allows. */
+More requests of a service fail than `alerting.errorRate` allows, and no operation alone has most of them: look at what
+its operations have in common.
+
+Where `error_rate` fires for operations that have at least half of the failures, and for one of them as badly, these are
+named and the service is not told of besides. */
+WITH fires AS (
+  SELECT key['service_name'] AS service_name, key['operation'] AS operation, max(severity) AS severity
+  FROM firings
+  WHERE pipeline = 'error_rate' AND ended IS NULL
+  GROUP BY 1, 2
+), seen AS (
+  SELECT
+    r.service_name,
+    sum(r.calls) AS calls,
+    sum(r.errors) AS errors,
+    sum(CASE WHEN f.operation IS NOT NULL THEN r.errors ELSE 0 END) AS told,
+    -- By the alphabet it is the other way round.
+    min(f.severity) AS severity,
+    exemplars_merge(r.error_exemplars) AS exemplars
+  FROM requests r
+  LEFT JOIN fires f ON f.service_name = r.service_name AND f.operation = r.operation
+  WHERE r.window_start >= $window_start AND r.window_start < $window_end AND r.kind = 'SERVER'
+  GROUP BY 1
+)
 SELECT
   service_name,
-  100.0 * sum(errors) / sum(calls) AS value,
-  sum(calls) AS samples,
-  sum(errors) AS errors,
-  exemplar_trace_ids(exemplars_merge(error_exemplars)) AS trace_ids
-FROM requests
-WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
-GROUP BY 1
+  100.0 * errors / calls AS value,
+  calls AS samples,
+  errors,
+  CASE WHEN told > 0 AND 2 * told >= errors THEN 'error_rate' END AS explained_by,
+  severity AS explained_severity,
+  exemplar_trace_ids(exemplars) AS trace_ids
+FROM seen

@@ -8,6 +8,7 @@ direction: above
 alerting: responseTime
 alerting_only: true
 samples_min: 20
+no_data: resolve
 unit: "ms"
 message: "{service_name}: p95 is {value}, over {limit}"
 examples:
@@ -16,8 +17,8 @@ examples:
     alerting: {warning: 500, critical: 1000}
     given:
       requests:
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
-        - {window_start: "1970-01-01T00:06:00Z", service_name: fast, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 10000, duration_max_ms: 500, duration_sketch: [500]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: fast, operation: a, kind: SERVER, calls: 20, errors: 0, duration_sum_ms: 10000, duration_max_ms: 500, duration_sketch: [500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500]}
     expect:
       - {service_name: shop, state: firing, severity: warning, value: 900}
       - {service_name: fast, state: ok, value: 500}

@@ -7,6 +7,7 @@ key: [layer, cache, service_name]
 direction: below
 warning: 85
 samples_min: 100
+no_data: resolve
 unit: "%"
 message: "{service_name}: cache {cache} ({layer}) hits {value} of {samples} lookups, wanted {limit}"
 examples:

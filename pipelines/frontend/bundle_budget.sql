@@ -7,7 +7,8 @@ key: [budget, service_name]
 direction: above
 unit: By
 scan: true
-message: "{service_name}: {budget} of a page weighs {value}, over the budget of {limit}"
+no_data: resolve
+message: "{service_name}: {budget} of a page weighs {value}, over the {budget_word} of {limit}"
 examples:
   - name: a page's scripts together, and what comes from the browser's cache
     now_ms: 600000
@@ -134,7 +135,9 @@ SELECT
   s.service_name,
   s.bytes AS value,
   coalesce(s.files, 0) AS samples,
-  b.limit_value AS critical,
+  b.limit_value AS warning,
+  b.critical_value AS critical,
+  CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END AS budget_word,
   s.loads AS page_loads
 FROM budgets b
 LEFT JOIN seen s ON b.name = s.kind

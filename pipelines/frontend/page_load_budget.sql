@@ -6,9 +6,10 @@ window: 5m
 key: [budget, service_name]
 direction: above
 samples_min: 5
+no_data: resolve
 unit: ms
 scan: true
-message: "{service_name}: {budget} is {value} at p75, over the budget of {limit}"
+message: "{service_name}: {budget} is {value} at p75, over the {budget_word} of {limit}"
 examples:
   - name: web vitals, with their fields in attributes
     now_ms: 600000
@@ -135,7 +136,10 @@ SELECT
   s.service_name,
   quantile(s.ms_sketch, b.percentile / 100.0) AS value,
   coalesce(sum(s.loads), 0) AS samples,
-  max(b.limit_value) AS critical
+  samples_for(b.percentile / 100.0) AS samples_min,
+  max(b.limit_value) AS warning,
+  max(b.critical_value) AS critical,
+  max(CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END) AS budget_word
 FROM budgets b
 LEFT JOIN seen s ON b.name = s.timing
 WHERE b.kind = 'page_load'

@@ -7,7 +7,8 @@ key: [service_name, db_system_name, db_namespace, db_fingerprint]
 direction: above
 warning: 100
 critical: 1000
-samples_min: 5
+samples_min: 20
+no_data: resolve
 unit: ms
 params: {limit: 50}
 scan: true
@@ -17,21 +18,21 @@ examples:
     now_ms: 600000
     given:
       queries:
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT slow, calls: 5, errors: 0, duration_sum_ms: 1000, duration_max_ms: 200, duration_sketch: [200, 200, 200, 200, 200]}
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: SELECT slow, calls: 5, errors: 0, duration_sum_ms: 5, duration_max_ms: 1, duration_sketch: [1, 1, 1, 1, 1]}
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT fast, calls: 5, errors: 0, duration_sum_ms: 10, duration_max_ms: 2, duration_sketch: [2, 2, 2, 2, 2]}
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT once, calls: 1, errors: 0, duration_sum_ms: 900, duration_max_ms: 900, duration_sketch: [900]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT slow, calls: 20, errors: 0, duration_sum_ms: 4000, duration_max_ms: 200, duration_sketch: [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: SELECT slow, calls: 20, errors: 0, duration_sum_ms: 20, duration_max_ms: 1, duration_sketch: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT fast, calls: 20, errors: 0, duration_sum_ms: 40, duration_max_ms: 2, duration_sketch: [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT seldom, calls: 19, errors: 0, duration_sum_ms: 17100, duration_max_ms: 900, duration_sketch: [900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900]}
       spans: []
     expect:
-      - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT slow, state: firing, severity: warning, value: 200, samples: 5}
+      - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT slow, state: firing, severity: warning, value: 200, samples: 20}
       - {service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: SELECT slow, state: ok, value: 1}
       - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT fast, state: ok}
-      - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT once, state: no_data}
+      - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT seldom, state: no_data}
   - name: callers are what asked within the service, each of them, however fast the statement is
     now_ms: 600000
     given:
       queries:
-        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: "SELECT a FROM t WHERE b = ?", calls: 5, errors: 0, duration_sum_ms: 100, duration_max_ms: 20, duration_sketch: [20, 20, 20, 20, 20]}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: "SELECT a FROM t WHERE b = ?", calls: 20, errors: 0, duration_sum_ms: 400, duration_max_ms: 20, duration_sketch: [20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20]}
       spans:
         - {start_time: "1970-01-01T00:06:00Z", service_name: edge, trace_id: t1, span_id: edge, kind: SERVER, operation: GET /edge}
         - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: r, parent_span_id: edge, kind: SERVER, operation: GET /1}
@@ -88,7 +89,7 @@ WITH RECURSIVE seen AS (
   -- The order is complete, so that a statement has the same number wherever this is read.
   SELECT
     *,
-    row_number() OVER (ORDER BY value DESC, service_name, db_system_name, db_namespace, db_fingerprint) AS number,
+    row_number() OVER (ORDER BY value DESC NULLS LAST, service_name, db_system_name, db_namespace, db_fingerprint) AS number,
     row_number() OVER (ORDER BY total_ms DESC, service_name, db_system_name, db_namespace, db_fingerprint) AS by_total
   FROM seen
 ), climbed AS (

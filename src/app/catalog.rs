@@ -2,7 +2,7 @@
 
 use crate::catalog::{declared, pipelines, schemas};
 use crate::engine::examples::{context, run_examples};
-use crate::engine::findings::PipelineOverride;
+use crate::engine::findings::{PipelineOverride, SAMPLES_MIN};
 use crate::engine::line;
 use crate::model::fault::{Fault, Faults, hint};
 use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
@@ -190,6 +190,10 @@ async fn bound(context: &SessionContext, pipeline: &PipelineDef) -> Result<DataF
     let epoch = ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into()));
     let mut values: HashMap<String, ScalarValue> =
         [("window_start", epoch.clone()), ("window_end", epoch)].map(|(name, value)| (name.to_owned(), value)).into();
+    if let Some(finding) = &pipeline.finding {
+        let samples_min = i64::try_from(finding.samples_min).unwrap_or(i64::MAX);
+        values.insert(SAMPLES_MIN.to_owned(), ScalarValue::from(samples_min));
+    }
     for (name, param) in &pipeline.params {
         let value = match param {
             Param::Int(number) => ScalarValue::from(*number),

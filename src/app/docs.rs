@@ -161,6 +161,7 @@ fn judged(text: &mut String, finding: &FindingDef) {
             NoData::Keep => "fires on if it fires, else has no data",
             NoData::Ok => "is ok",
             NoData::Warning => "is a warning",
+            NoData::Resolve => "is resolved if it fires, since its traffic has ended, else has no data",
         }
         .to_owned(),
     );
@@ -278,8 +279,11 @@ mod tests {
         let spans = markdown(&catalog, Some("spans")).expect("a page");
         let row = "| `http_request_method` | string |  | `http.request.method`, `http.method` | The method. |";
         assert!(spans.contains(row), "{spans}");
-        let slow = markdown(&catalog, Some("slow_request")).expect("a page");
-        assert!(slow.contains("| limits | warning above 1 s |") && slow.contains("```sql"), "{slow}");
+        let slow = markdown(&catalog, Some("slow_statement")).expect("a page");
+        assert!(
+            slow.contains("| limits | warning above 100 ms, critical above 1 s |") && slow.contains("```sql"),
+            "{slow}"
+        );
         let both = json(&catalog, Some("requests")).expect("both of the name");
         assert_eq!(
             (both["tables"][0]["table"].as_str(), both["pipelines"][0]["kind"].as_str()),

@@ -56,9 +56,11 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/bottlenecks/pool_wait.sql",
     "pipelines/bottlenecks/pool_pending.sql",
     "pipelines/bottlenecks/pool_timeouts.sql",
-    "pipelines/bottlenecks/slow_request.sql",
     "pipelines/bottlenecks/n_plus_one.sql",
+    // What others explain is judged after them.
+    "pipelines/bottlenecks/slow_request.sql",
     "pipelines/bottlenecks/error_rate.sql",
+    "pipelines/bottlenecks/error_rate_rise.sql",
     "pipelines/bottlenecks/failing_statement.sql",
     "pipelines/bottlenecks/failing_dependency.sql",
     "pipelines/bottlenecks/failing_job.sql",
@@ -257,7 +259,8 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
 
 fn finding(map: &MapReader<'_>) -> FindingDef {
     let directions = [("above", Direction::Above), ("at_least", Direction::AtLeast), ("below", Direction::Below)];
-    let no_data = [("keep", NoData::Keep), ("ok", NoData::Ok), ("warning", NoData::Warning)];
+    let no_data =
+        [("keep", NoData::Keep), ("ok", NoData::Ok), ("warning", NoData::Warning), ("resolve", NoData::Resolve)];
     let key = map.strs("key");
     if key.is_empty() {
         map.fault("key", "expected the columns that identify a key, found none");

@@ -32,6 +32,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/applications.yaml", include_str!("../../schemas/applications.yaml")),
     ("schemas/budgets.yaml", include_str!("../../schemas/budgets.yaml")),
     ("schemas/findings.yaml", include_str!("../../schemas/findings.yaml")),
+    ("schemas/firings.yaml", include_str!("../../schemas/firings.yaml")),
     ("schemas/alerts.yaml", include_str!("../../schemas/alerts.yaml")),
     ("schemas/silences.yaml", include_str!("../../schemas/silences.yaml")),
     ("schemas/sinks.yaml", include_str!("../../schemas/sinks.yaml")),

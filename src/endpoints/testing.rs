@@ -157,6 +157,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
         state_since_ms: 0,
         firing_since_ms: None,
         recovering: None,
+        ended: None,
     }
 }
 

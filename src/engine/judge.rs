@@ -1,6 +1,6 @@
 //! What judges findings: the evaluator, its session, and states on their way to the disk.
 
-use super::findings::{Evaluation, Evaluator, EvaluatorSettings};
+use super::findings::{Evaluation, Evaluator, EvaluatorSettings, Firings};
 use super::settings::Rules;
 use super::tables::{Sql, Tables, own_config};
 use crate::model::finding::Finding;
@@ -43,6 +43,11 @@ impl Judge {
     /// All keys, those firing first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         self.evaluator.findings()
+    }
+
+    /// When each key fired.
+    pub(super) fn firings(&self) -> Firings {
+        self.evaluator.firings()
     }
 
     /// Runs every finding at a moment.

@@ -107,6 +107,7 @@ impl Engine {
         let offered = tables.offered(&rules.in_force());
         let (rules, costs) = (Arc::new(RwLock::new(Arc::new(rules))), Costs::default());
         let findings = watch::Sender::new(Arc::new(judge.findings()));
+        fill_firings(&tables, &judge);
         fill(&tables, &rules, &costs, &findings, store);
         let queries = queries(&settings, offered, &costs, &rules)?;
         Ok(Arc::new(Engine {
@@ -249,6 +250,7 @@ impl Engine {
         check_views(&rules, &tables).await?;
         flusher.plan(&rules.in_force()).await?;
         self.queries.offer(tables.offered(&rules.in_force()))?;
+        fill_firings(&tables, &judge);
         *judging = judge;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
@@ -352,6 +354,12 @@ fn fill(
     let findings = findings.subscribe();
     tables.fill("findings", move || state_tables::findings(&findings.borrow()));
     tables.fill("coverage", move || state_tables::coverage(&store));
+}
+
+/// Shows pipelines and whoever asks when each key fired.
+fn fill_firings(tables: &Tables, judge: &Judge) {
+    let firings = judge.firings();
+    tables.fill("firings", move || firings.rows());
 }
 
 /// Now, ms since the epoch.

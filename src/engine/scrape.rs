@@ -153,7 +153,7 @@ fn budgets(budgets: &[Budget]) -> Vec<Family> {
         own(labels, SampleValue::Number(budget.limit))
     };
     let samples = budgets.iter().map(sample).collect();
-    vec![gauge("spanwise.budget.limit", "Limits that the user set, in the unit of the label.", samples)]
+    vec![gauge("spanwise.budget.limit", "Budgets in force, in the unit of the label.", samples)]
 }
 
 /// What the analyses cost.

@@ -23,6 +23,8 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
             "state_since": finding.state_since_ms * 1000,
             "recovering_since": finding.recovering.map(|recovering| recovering.since_ms * 1000),
             "recovering_value": finding.recovering.and_then(|recovering| recovering.value),
+            "ended": finding.ended.as_ref().map(|ended| ended.at_ms * 1000),
+            "ended_reason": finding.ended.as_ref().and_then(|ended| ended.reason.as_deref()),
         }))
     };
     findings.iter().map(row).collect()
@@ -34,6 +36,7 @@ pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
         object(json!({
             "kind": budget.kind.as_str(), "name": budget.name, "operation_match": budget.operation_match,
             "service_match": budget.service_match, "percentile": budget.percentile, "limit_value": budget.limit,
+            "critical_value": budget.critical, "is_default": budget.is_default,
             "unit": budget.unit, "below": budget.below,
         }))
     };

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 
 mod bounds;
 mod earlier;
+mod outages;
 mod own_rollup;
+mod quantiles;
 mod rules;
 
 const SECOND_US: i64 = 1_000_000;

@@ -68,18 +68,30 @@ pub enum Proof {
 /// A firing key that is inside its limit again, and fires on for `keep_firing_for`, lest it comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recovering {
-    /// Since when it is inside its limit, ms since the epoch.
+    /// Since when it is inside its limit, or without traffic, ms since the epoch.
     pub since_ms: i64,
-    /// Its value now, in the finding's unit.
+    /// Its value now, in the finding's unit; none where nothing comes in that could be judged.
     pub value: Option<f64>,
+}
+
+/// How the last firing of a key ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When, ms since the epoch.
+    pub at_ms: i64,
+    /// Why, where the reason is another one than a value inside the limit.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl Recovering {
     /// For people: `recovering for 20 s, 5 ms now`, where `when` is `for 20 s` or `since 12:00`.
     #[must_use]
     pub fn said(&self, when: &str, unit: &str) -> String {
-        let now = self.value.map_or(String::new(), |value| format!(", {} now", human(value, unit)));
-        format!("recovering {when}{now}")
+        match self.value {
+            Some(value) => format!("recovering {when}, {} now", human(value, unit)),
+            None => format!("no traffic {when}"),
+        }
     }
 }
 
@@ -135,6 +147,9 @@ pub struct Finding {
     /// last past its limit: they say why it fires.
     #[serde(default)]
     pub recovering: Option<Recovering>,
+    /// How its last firing ended; none while it fires, and where it never did. It stays while the key has no data.
+    #[serde(default)]
+    pub ended: Option<Ended>,
 }
 
 /// The key as a JSON object, `{"service_name": "shop", …}`, whose fields keep the order of the columns.

@@ -34,6 +34,9 @@ pub enum NoData {
     Ok,
     /// It fires as a warning.
     Warning,
+    /// What it judges is traffic, and there is none: a firing key is resolved after `keep_firing_for` and says why; any
+    /// other becomes `no_data`.
+    Resolve,
 }
 
 /// A parameter's value.

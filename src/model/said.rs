@@ -1,6 +1,6 @@
 //! Findings in the words of people: one wording for the terminal, the page, alerts and logs.
 
-use super::finding::{Finding, FindingState};
+use super::finding::{Ended, Finding, FindingState};
 use super::units::{human, short};
 use serde_json::{Map, Value, json};
 
@@ -71,6 +71,7 @@ impl Finding {
             state_since_ms: now_ms,
             firing_since_ms: None,
             recovering: None,
+            ended: Some(Ended { at_ms: now_ms, reason: None }),
             ..self.clone()
         }
     }

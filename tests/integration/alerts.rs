@@ -1,11 +1,12 @@
 //! Alerts as their receivers get them: once when a finding fires, once when it is over, and no more for a restart.
 
 use crate::support::config::Setup;
-use crate::support::otlp::{route_span, send, traces};
+use crate::support::otlp::{int, route_span, send, traces};
 use crate::support::server::Server;
 use crate::support::until;
 use crate::support::webhook::WebhookReceiver;
 use axum::http::HeaderMap;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status, status::StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -153,4 +154,77 @@ fn slack_is_well_formed(body: &Value) {
             assert!((1..=3000).contains(&text.chars().count()), "{block}");
         }
     }
+}
+
+/// A request that failed.
+fn failed(number: u64, method: &str, route: &str) -> Span {
+    let mut span = route_span(number, method, route, 20.0);
+    span.attributes.retain(|attribute| attribute.key != "http.response.status_code");
+    span.attributes.push(int("http.response.status_code", 503));
+    span.status = Some(Status { code: StatusCode::Error.into(), message: "no connection".to_owned() });
+    span
+}
+
+/// Waits until the findings of a pipeline and an operation are as `is_right` has it.
+async fn finding(server: &Server, pipeline: &str, operation: &str, state: &str) -> Value {
+    until(&format!("{pipeline} of {operation} to be {state}"), STATE_WITHIN, || async {
+        let findings = server.findings().await?;
+        let of = |finding: &&Value| finding["pipeline"] == pipeline && finding["key"]["operation"] == operation;
+        let found: Vec<Value> = findings.iter().filter(of).cloned().collect();
+        found.iter().find(|finding| finding["state"] == state).cloned().ok_or_else(|| format!("{found:#?}"))
+    })
+    .await
+}
+
+/// As many requests as are asked for, some of them slow.
+fn mixed(first: u64, route: &str, number: u64, slow: u64) -> Vec<Span> {
+    (0..number).map(|n| route_span(first + n, "GET", route, if n < slow { 1500.0 } else { 20.0 })).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn severity_follows_what_it_costs_and_quantiles_take_samples() {
+    // The default budgets: GET of one thing within 100 ms, and so on.
+    let server = Server::start(Setup::default()).await;
+    let mut spans: Vec<Span> = (0..40).map(|n| route_span(n, "GET", "/near/{id}", 105.0)).collect();
+    spans.extend((100..140).map(|n| route_span(n, "GET", "/far/{id}", 250.0)));
+    spans.extend((200..219).map(|n| route_span(n, "GET", "/few/{id}", 250.0)));
+    spans.extend((300..340).map(|n| failed(n, "GET", "/down")));
+    spans.extend((400..436).map(|n| route_span(n, "GET", "/worn", 20.0)));
+    spans.extend((436..440).map(|n| failed(n, "GET", "/worn")));
+    send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
+    let near = finding(&server, "api_budget", "GET /near/{id}", "firing").await;
+    assert_eq!(near["severity"], "warning", "{near}");
+    let title = near["title"].as_str().unwrap_or_default();
+    assert!(title.contains("over the default budget detail of 100 ms"), "{title}");
+    assert!(!near["advice"].as_str().unwrap_or_default().contains("you set"), "{near}");
+    assert_eq!(finding(&server, "api_budget", "GET /far/{id}", "firing").await["severity"], "critical");
+    assert_eq!(finding(&server, "api_budget", "GET /few/{id}", "no_data").await["samples"], 19);
+    let down = finding(&server, "error_rate", "GET /down", "firing").await;
+    assert_eq!((&down["severity"], down["value"].as_f64()), (&"critical".into(), Some(100.0)), "{down}");
+    assert_eq!(finding(&server, "error_rate", "GET /worn", "firing").await["severity"], "warning");
+    println!("alerts: {title}; {}", down["title"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_slow_request_of_many_is_no_alert_unless_the_card_says_so() {
+    let by_default = Server::start(Setup::default().performance("budgets: {}")).await;
+    let card = "alerting: {slowRequest: {threshold: 1000, share: 0}, errorRate: {warning: 1, critical: 5, window: 5m}}";
+    let by_card = Server::start(Setup::default().performance("budgets: {}").performance(card)).await;
+    for server in [&by_default, &by_card] {
+        let mut spans = mixed(0, "/one", 218, 1);
+        spans.extend(mixed(1000, "/some", 218, 6));
+        spans.extend((2000..2094).map(|n| route_span(n, "POST", "/pay", 20.0)));
+        spans.extend((2094..2100).map(|n| failed(n, "POST", "/pay")));
+        send(&server.http_url("/v1/traces"), &traces("shop", spans)).await;
+    }
+    finding(&by_default, "slow_request", "GET /some", "firing").await;
+    finding(&by_default, "slow_request", "GET /one", "ok").await;
+    assert_eq!(finding(&by_default, "error_rate", "POST /pay", "firing").await["severity"], "warning");
+    let one = finding(&by_card, "slow_request", "GET /one", "firing").await;
+    assert_eq!(one["title"], "shop GET /one: 1 of 218 requests took longer than 1 s, the slowest 1.5 s");
+    assert_eq!(finding(&by_card, "error_rate", "POST /pay", "firing").await["severity"], "critical");
+    // The service is over the limits, too, and the operation says why.
+    let share = "SELECT count(*) FROM findings WHERE pipeline = 'error_share' AND state = 'ok' \
+                 AND title LIKE '%explained by error_rate'";
+    by_card.until_number(share, 1.0).await;
 }

@@ -33,6 +33,7 @@ mod odd_values;
 mod opensearch;
 mod operations;
 mod oracle;
+mod outage;
 mod own;
 mod own_rollup;
 mod prometheus;

@@ -5,9 +5,11 @@
 use super::components::Reading;
 use super::values::Values as _;
 use crate::catalog::yaml::{MapReader, Node, Value};
+use crate::engine::findings::PipelineOverride;
 use crate::model::budget::AlertLimit;
-use crate::model::pipeline::{Direction, PipelineDef};
+use crate::model::pipeline::{Direction, Param, PipelineDef};
 use crate::model::units::{duration_ms, duration_whole_ms, human_ms, size_bytes};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What limits and windows are read against.
@@ -24,7 +26,63 @@ struct Known<'a> {
     direction: Direction,
 }
 
-pub(super) fn read(judging: Judging<'_>, map: MapReader<'_>, pipelines: &[PipelineDef]) -> Vec<AlertLimit> {
+/// What `alerting.slowRequest` says: how long a slow request takes, and the share of all that may.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SlowRequest {
+    threshold_ms: Option<f64>,
+    share_percent: Option<f64>,
+    window_ms: Option<i64>,
+}
+
+/// Its key under `alerting`.
+const SLOW_REQUEST: &str = "slowRequest";
+
+impl SlowRequest {
+    fn read(judging: Judging<'_>, alerting: &MapReader<'_>) -> SlowRequest {
+        let Some(map) = alerting.map(SLOW_REQUEST) else { return SlowRequest::default() };
+        let slow = SlowRequest {
+            threshold_ms: judging.limit(&map, "threshold", "ms"),
+            share_percent: judging.limit(&map, "share", "%"),
+            window_ms: judging.window(&map, "window"),
+        };
+        if !["threshold", "share", "window"].iter().any(|key| map.given(key)) && !map.has_unknown() {
+            map.fault("share", "expected threshold, share or both, found neither");
+        }
+        map.finish();
+        slow
+    }
+
+    /// Gives the rollup that counts slow requests and the finding that judges them what they need. What `findings` says
+    /// of them stays.
+    pub(super) fn settle(self, overrides: &mut BTreeMap<String, PipelineOverride>) {
+        if let Some(threshold_ms) = self.threshold_ms {
+            let counting = overrides.entry("requests".to_owned()).or_default();
+            counting.params.entry("slow_ms".to_owned()).or_insert(Param::Float(threshold_ms));
+        }
+        // The finding says in its title what the rollup counts by.
+        let threshold = overrides.get("requests").and_then(|counting| counting.params.get("slow_ms").cloned());
+        if threshold.is_none() && self.share_percent.is_none() && self.window_ms.is_none() {
+            return;
+        }
+        let judging = overrides.entry("slow_request".to_owned()).or_default();
+        judging.window_ms = judging.window_ms.or(self.window_ms);
+        let mut set = |name: &str, value: Option<Param>| {
+            if let Some(value) = value {
+                judging.params.entry(name.to_owned()).or_insert(value);
+            }
+        };
+        set("threshold_ms", threshold);
+        set("share_percent", self.share_percent.map(Param::Float));
+        // No share at all may be slow: then a single request is enough.
+        set("slow_min", self.share_percent.filter(|share| *share == 0.0).map(|_| Param::Int(1)));
+    }
+}
+
+pub(super) fn read(
+    judging: Judging<'_>,
+    map: MapReader<'_>,
+    pipelines: &[PipelineDef],
+) -> (Vec<AlertLimit>, SlowRequest) {
     let mut known: Vec<Known<'_>> = Vec::new();
     for finding in pipelines.iter().filter_map(|pipeline| pipeline.finding.as_ref()) {
         if let Some(key) = &finding.alerting
@@ -34,8 +92,9 @@ pub(super) fn read(judging: Judging<'_>, map: MapReader<'_>, pipelines: &[Pipeli
         }
     }
     let mut limits = Vec::new();
+    let slow = SlowRequest::read(judging, &map);
     level(judging, map, "", &known, &mut limits);
-    limits
+    (limits, slow)
 }
 
 /// Reads one level of the dotted keys.

@@ -1,8 +1,10 @@
 //! `connectors.performance.budgets`: what the user promises.
 
+use super::alerting::check_order;
 use super::values::Values as _;
-use crate::catalog::yaml::{Entry, MapReader, Value};
-use crate::model::budget::{Budget, BudgetKind};
+use crate::catalog::yaml::{Entry, MapReader, Node, Value};
+use crate::model::budget::{Budget, BudgetKind, CRITICAL_MULTIPLE, critical_limit};
+use crate::model::pipeline::Direction;
 use crate::model::units::{DURATION, SHARE, SIZE, duration_ms, share_percent, size_bytes};
 use globset::GlobBuilder;
 
@@ -18,11 +20,22 @@ pub const API_PATTERNS: [(&str, &str); 3] = [
 const API_PERCENTILE: f64 = 95.0;
 const PAGE_PERCENTILE: f64 = 75.0;
 const EVERYTHING: &str = "*";
+/// What `criticalMultiple` may be, for messages.
+const MULTIPLE: &str = "a number of times the limit, at least 1, such as 2";
 /// Longer patterns are no work of people, and cost each operation.
 const PATTERN_BYTES_MAX: usize = 1000;
 
-pub(super) fn read(map: MapReader<'_>) -> Vec<Budget> {
+/// The budgets of a file; `is_default` says that it is the one that is built in.
+pub(super) fn read(map: MapReader<'_>, is_default: bool) -> Vec<Budget> {
     let mut budgets = Vec::new();
+    let multiple = map.parsed("criticalMultiple", MULTIPLE, |text| {
+        text.strip_suffix('x')
+            .unwrap_or(text)
+            .trim()
+            .parse()
+            .ok()
+            .filter(|multiple: &f64| *multiple >= 1.0 && multiple.is_finite())
+    });
     if let Some(map) = map.map("pageLoad") {
         for name in ["firstContentfulPaint", "timeToInteractive", "fullyLoaded"] {
             let limit = above_zero(&map, name, DURATION, duration_ms);
@@ -48,15 +61,35 @@ pub(super) fn read(map: MapReader<'_>) -> Vec<Budget> {
         map.finish();
     }
     map.finish();
+    for budget in &mut budgets {
+        budget.is_default = is_default;
+        if budget.critical.is_nan() {
+            let multiple = multiple.unwrap_or(CRITICAL_MULTIPLE);
+            budget.critical = critical_limit(budget.limit, multiple, &budget.unit, budget.below);
+        }
+    }
     budgets
+}
+
+/// A share in percent. A bare number of 1 or more can be read in two ways, and nobody can know which was meant.
+fn share(map: &MapReader<'_>, key: &str) -> Option<f64> {
+    let bare = map.get(key).and_then(Node::scalar).and_then(|text| text.trim().parse::<f64>().ok());
+    if let Some(number) = bare.filter(|number| *number >= 1.0 && number.is_finite()) {
+        // What floating point adds to a product is not what people wrote.
+        let share = (number * 1e8).round() / 1e6;
+        let write = if number > 1.0 { format!("write {number}%") } else { "write one of them".to_owned() };
+        map.fault(key, format!("expected {SHARE}, found {number}, which could be {share}% or {number}%; {write}"));
+        return None;
+    }
+    map.parsed(key, SHARE, share_percent)
 }
 
 fn metrics(map: &MapReader<'_>, budgets: &mut Vec<Budget>) {
     let kind = BudgetKind::Metrics;
-    if let Some(percent) = map.parsed("errorRate", SHARE, share_percent) {
+    if let Some(percent) = share(map, "errorRate") {
         budgets.push(of_everything(kind, "errorRate", percent, "%"));
     }
-    if let Some(percent) = map.parsed("availability", SHARE, share_percent) {
+    if let Some(percent) = share(map, "availability") {
         budgets.push(Budget { below: true, ..of_everything(kind, "availability", percent, "%") });
     }
     let apdex = |text: &str| text.parse().ok().filter(|apdex| (0.0..=1.0).contains(apdex));
@@ -106,6 +139,8 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
         entry.fault("p", format!("expected a percentile between 0 and 100, such as 95, found {percentile}"));
     }
     let limit = if entry.need("limit") { above_zero(&entry, "limit", DURATION, duration_ms) } else { None };
+    let critical = above_zero(&entry, "critical", DURATION, duration_ms);
+    check_order(&entry, limit, critical, Direction::Above);
     let neither = own_pattern.is_none() && !entry.has("match") && !entry.has("service");
     if neither && !entry.has_unknown() {
         entry.fault("match", "expected match, service or both, found neither");
@@ -115,6 +150,7 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
         budget(limit?, pattern.or(own_pattern.map(str::to_owned)).unwrap_or_else(|| EVERYTHING.to_owned()));
     budget.service_match = service.unwrap_or_else(|| EVERYTHING.to_owned());
     budget.percentile = percentile.or(budget.percentile);
+    budget.critical = critical.unwrap_or(budget.critical);
     Some(budget)
 }
 
@@ -126,6 +162,9 @@ fn of_everything(kind: BudgetKind, name: &str, limit: f64, unit: &str) -> Budget
         service_match: EVERYTHING.to_owned(),
         percentile: None,
         limit,
+        // By the multiple, which is known once the whole map is read.
+        critical: f64::NAN,
+        is_default: false,
         unit: unit.to_owned(),
         below: false,
     }

@@ -74,6 +74,11 @@ impl<'a> Reading<'a> {
         Reading { is_aside: true, ..Reading::new(file, gather) }
     }
 
+    /// Whether this is the file that is built in, so that nothing of it was set by the user.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.file == super::EMBEDDED_NAME
+    }
+
     /// The components of a section, in the order of the file.
     pub(super) fn section(&self, top: &MapReader<'a>, section: &str) -> Vec<Component<'a>> {
         let Some(map) = top.map(section) else { return Vec::new() };

@@ -1,6 +1,6 @@
 //! `connectors`: `performance`, and what is said of the others.
 
-use super::alerting::Judging;
+use super::alerting::{Judging, SlowRequest};
 use super::components::{Component, Reading};
 use super::service::{Service, stands_in};
 use super::values::Values as _;
@@ -145,6 +145,13 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> Performan
         if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { super::defaults() };
     let retention = map.map("retention").map_or(defaults.retention, |map| retention(map, defaults.retention));
     let judging = Judging { reading, kept: retention.hour };
+    let mut overrides = map.map("findings").map(|map| overrides::read(judging, &map, &known)).unwrap_or_default();
+    let (alerting, slow) = if given("alerting") {
+        map.map("alerting").map(|map| alerting::read(judging, map, &known.pipelines)).unwrap_or_default()
+    } else {
+        (default_limits.1, SlowRequest::default())
+    };
+    slow.settle(&mut overrides);
     let config = PerformanceConfig {
         id: id.to_owned(),
         interval: interval(&map).unwrap_or(defaults.interval),
@@ -157,16 +164,12 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> Performan
         memory_bytes_max: map.space("memory").unwrap_or(defaults.memory_bytes_max),
         retention,
         budgets: if given("budgets") {
-            map.map("budgets").map(budgets::read).unwrap_or_default()
+            map.map("budgets").map(|map| budgets::read(map, reading.is_embedded())).unwrap_or_default()
         } else {
             default_limits.0
         },
-        alerting: if given("alerting") {
-            map.map("alerting").map(|map| alerting::read(judging, map, &known.pipelines)).unwrap_or_default()
-        } else {
-            default_limits.1
-        },
-        overrides: map.map("findings").map(|map| overrides::read(judging, &map, &known)).unwrap_or_default(),
+        alerting,
+        overrides,
         pipelines_dir,
         schemas_dir,
     };

@@ -277,7 +277,8 @@ alerting:
         "c.yaml:4: connectors.performance.budgets.api.mine.match: expected match, service or both, found neither",
         "c.yaml:4: connectors.performance.budgets.api.bad.match: expected a pattern such as \"GET /products/*\", found \
          \"[\": unclosed character class; missing ']'",
-        "c.yaml:5: connectors.performance.budgets.metrics.errorRate: expected a share such as 0.1% or 0.001, found number 5",
+        "c.yaml:5: connectors.performance.budgets.metrics.errorRate: expected a share such as 0.1% or 0.001, found 5, which \
+         could be 500% or 5%; write 5%",
         "c.yaml:5: connectors.performance.budgets.metrics.apdex: expected a number from 0 to 1, such as 0.9, found number 90",
         "c.yaml:6: connectors.performance.budgets.bundle.javascript: expected a size such as 500kb, 2mb or 64MiB, more \
          than nought, found text \"big\"",
@@ -373,6 +374,7 @@ proptest::proptest! {
     }
 }
 
+mod alerts;
 mod collector;
 mod datadog;
 mod elasticsearch;

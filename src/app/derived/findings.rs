@@ -95,9 +95,9 @@ fn fires(finding: &Finding) -> Option<&'static str> {
     (finding.state == FindingState::Firing).then(|| finding.severity.map_or("warning", Severity::as_str))
 }
 
-/// Only an evaluated key is over: without data nothing is known of it.
+/// Only an evaluated key is over, or one that has ended: without data nothing is known of it.
 fn is_judged(finding: &Finding) -> bool {
-    finding.state != FindingState::NoData
+    finding.state != FindingState::NoData || finding.ended.is_some()
 }
 
 fn resource_logs(finding: &Finding, own: &Resource) -> ResourceLogs {
@@ -144,7 +144,9 @@ fn attributes(finding: &Finding) -> Vec<KeyValue> {
     };
     attributes.extend(numbers.into_iter().filter_map(number));
     attributes.extend(finding.key.iter().map(|(column, value)| text(&format!("spanwise.finding.key.{column}"), value)));
+    let resolution = finding.ended.as_ref().and_then(|ended| ended.reason.clone());
     let texts = [
+        ("resolution", resolution.unwrap_or_default()),
         ("compared", finding.compared().unwrap_or_default()),
         ("impact", finding.impact.clone()),
         ("evidence", finding.evidence_lines().join("\n")),

@@ -88,6 +88,7 @@ fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
         state_since_ms: 2,
         firing_since_ms: Some(2),
         recovering: None,
+        ended: None,
     }
 }
 

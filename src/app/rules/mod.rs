@@ -10,6 +10,7 @@ mod yaml;
 mod tests;
 
 use super::config::Config;
+use crate::engine::functions::samples_min;
 use crate::model::budget::{Budget, BudgetKind};
 use crate::model::scrape::{FamilyKind, SPAN_METRICS_BOUNDS_MS};
 use crate::sinks::prometheus::{self, Translation};
@@ -26,9 +27,8 @@ const BURNS: [(f64, &str, &str, &str); 4] = [
     (3.0, "1d", "2h", "warning"),
     (1.0, "3d", "6h", "warning"),
 ];
-/// Calls within the window below which a service or an operation is not judged, as the analyses have it.
-const SERVICE_SAMPLES_MIN: u32 = 20;
-const OPERATION_SAMPLES_MIN: u32 = 5;
+/// Calls within the window below which a service is not judged, as the analyses have it.
+const SERVICE_SAMPLES_MIN: u64 = 20;
 /// What a budget's finding is judged over, and for how long it stays.
 const WINDOW: &str = "5m";
 const KEEPS_FIRING_FOR: &str = "1m";
@@ -58,7 +58,7 @@ pub fn prometheus_rules(config: &Config) -> String {
     if !of_api.is_empty() {
         groups.push(names.api(&of_api));
     }
-    let judged: Vec<Rule> = budgets.iter().filter_map(|budget| names.judged(budget)).collect();
+    let judged: Vec<Rule> = budgets.iter().flat_map(|budget| names.judged(budget)).collect();
     if !judged.is_empty() {
         groups.push(Group {
             name: "spanwise-judged-budgets",
@@ -152,17 +152,21 @@ impl Names {
     fn error_rate(&self, budget: &Budget) -> Group {
         let enough = selector(&self.calls, &self.servers());
         let enough = enough_calls(&by(&[&self.service]), &enough, SERVICE_SAMPLES_MIN);
-        let expression = format!("{} > {} and {enough}", ratio(WINDOW), number(budget.limit / 100.0));
-        let summary = format!(
-            "{}: {{{{ $value | humanizePercentage }}}} of requests fail, over the budget of {}%",
-            self.shown(&self.service),
-            number(budget.limit)
-        );
-        let rule = Rule::alert("SpanwiseErrorRateBudget", expression, &summary).keeps(KEEPS_FIRING_FOR);
+        let rules = severities(budget).map(|(severity, limit)| {
+            let expression = format!("{} > {} and {enough}", ratio(WINDOW), number(limit / 100.0));
+            let summary = format!(
+                "{}: {{{{ $value | humanizePercentage }}}} of requests fail, over the {} of {}%",
+                self.shown(&self.service),
+                word(budget),
+                number(budget.limit)
+            );
+            let rule = Rule::alert("SpanwiseErrorRateBudget", expression, &summary).keeps(KEEPS_FIRING_FOR);
+            rule.label("severity", severity).label("budget", &budget.name)
+        });
         Group {
             name: "spanwise-error-rate",
             comments: vec!["The rate within five minutes.".to_owned()],
-            rules: vec![rule.label("severity", "critical").label("budget", &budget.name)],
+            rules: rules.into(),
         }
     }
 
@@ -174,28 +178,31 @@ impl Names {
         let last = SPAN_METRICS_BOUNDS_MS.last().copied().unwrap_or_default();
         let mut rules = Vec::new();
         for budget in budgets {
-            if budget.limit > last {
-                comments.push(format!(
-                    "{:?} has no rule: its limit is beyond {last} ms, the last bound of the buckets.",
-                    budget.name
-                ));
-                continue;
+            for (severity, limit) in severities(budget) {
+                if limit > last {
+                    comments.push(format!(
+                        "{:?} has no rule of severity {severity}: {} ms is beyond {last} ms, the last bound of the buckets.",
+                        budget.name,
+                        number(limit)
+                    ));
+                    continue;
+                }
+                rules.push(self.duration(budget, severity, limit));
             }
-            rules.push(self.duration(budget));
         }
         Group { name: "spanwise-api", comments, rules }
     }
 
-    fn duration(&self, budget: &Budget) -> Rule {
+    fn duration(&self, budget: &Budget, severity: &str, limit_ms: f64) -> Rule {
         let mut matchers = self.servers();
         for (label, pattern) in [(&self.service, &budget.service_match), (&self.span, &budget.operation_match)] {
             matchers.extend(regex(pattern).map(|regex| Matcher::fits(label, &regex)));
         }
         let percentile = budget.percentile.unwrap_or(95.0);
-        let (share, limit) = (number(percentile / 100.0), number(budget.limit));
+        let (share, limit) = (number(percentile / 100.0), number(limit_ms));
         let (each, count) = (by(&[&self.service, &self.span]), selector(&self.count, &matchers));
-        let enough = enough_calls(&each, &count, OPERATION_SAMPLES_MIN);
-        let is_bound = SPAN_METRICS_BOUNDS_MS.iter().any(|bound| bound.to_bits() == budget.limit.to_bits());
+        let enough = enough_calls(&each, &count, samples_min(percentile / 100.0));
+        let is_bound = SPAN_METRICS_BOUNDS_MS.iter().any(|bound| bound.to_bits() == limit_ms.to_bits());
         let (over, what) = if is_bound {
             // Prometheus 3 writes bounds as 200.0, older ones as they were scraped.
             matchers.push(Matcher::fits("le", &format!("{limit}(\\.0)?")));
@@ -212,32 +219,41 @@ impl Names {
             (format!("{value} > {limit}"), format!("p{} is about {{{{ $value }}}} ms", number(percentile)))
         };
         let summary = format!(
-            "{} {}: {what}, over the budget of p{} {limit} ms",
+            "{} {}: {what}, over the {} of p{} {} ms",
             self.shown(&self.service),
             self.shown(&self.span),
-            number(percentile)
+            word(budget),
+            number(percentile),
+            number(budget.limit)
         );
         let rule = Rule::alert("SpanwiseApiBudget", format!("{over} and {enough}"), &summary).keeps(KEEPS_FIRING_FOR);
-        rule.label("severity", "critical").label("budget", &budget.name)
+        rule.label("severity", severity).label("budget", &budget.name)
     }
 
-    /// A budget that Spanwise judges by more than span metrics hold; `None` for the others.
-    fn judged(&self, budget: &Budget) -> Option<Rule> {
+    /// The rules of a budget that Spanwise judges by more than span metrics hold; none for the others.
+    fn judged(&self, budget: &Budget) -> Vec<Rule> {
         let pipeline = match budget.kind {
             BudgetKind::PageLoad => "page_load_budget",
             BudgetKind::Bundle => "bundle_budget",
             BudgetKind::Metrics if budget.name == "apdex" => "apdex_budget",
-            BudgetKind::Metrics | BudgetKind::Api => return None,
+            BudgetKind::Metrics | BudgetKind::Api => return Vec::new(),
         };
         let matchers = [Matcher::is("pipeline", pipeline), Matcher::is("budget", &budget.name)];
         let comparison = if budget.below { "<" } else { ">" };
-        let limit = number(budget.limit);
-        let expression = format!("{} {comparison} {limit}", selector(&self.judged, &matchers));
         let unit = if budget.unit == "1" { String::new() } else { format!(" {}", budget.unit) };
         let service = self.shown("service_name");
-        let summary = format!("{service}: {} is {{{{ $value }}}}{unit}, past the budget of {limit}{unit}", budget.name);
-        let rule = Rule::alert("SpanwiseJudgedBudget", expression, &summary).keeps(KEEPS_FIRING_FOR);
-        Some(rule.label("severity", "critical").label("budget", &budget.name))
+        let summary = format!(
+            "{service}: {} is {{{{ $value }}}}{unit}, past the {} of {}{unit}",
+            budget.name,
+            word(budget),
+            number(budget.limit)
+        );
+        let rules = severities(budget).map(|(severity, limit)| {
+            let expression = format!("{} {comparison} {}", selector(&self.judged, &matchers), number(limit));
+            let rule = Rule::alert("SpanwiseJudgedBudget", expression, &summary).keeps(KEEPS_FIRING_FOR);
+            rule.label("severity", severity).label("budget", &budget.name)
+        });
+        rules.into()
     }
 
     /// A label's value in a template.
@@ -250,11 +266,20 @@ impl Names {
     }
 }
 
+/// The severities of a budget, each with the limit past which it is so bad.
+fn severities(budget: &Budget) -> [(&'static str, f64); 2] {
+    [("warning", budget.limit), ("critical", budget.critical)]
+}
+
+fn word(budget: &Budget) -> &'static str {
+    if budget.is_default { "default budget" } else { "budget" }
+}
+
 /// The name of a recorded error ratio.
 fn ratio(window: &str) -> String {
     format!("spanwise:errors:ratio_rate{window}")
 }
 
-fn enough_calls(by: &str, calls: &str, least: u32) -> String {
+fn enough_calls(by: &str, calls: &str, least: u64) -> String {
     format!("sum {by} (increase({calls}[{WINDOW}])) >= {least}")
 }

@@ -29,7 +29,7 @@ fn the_file_is_yaml_and_names_what_the_scrape_serves() {
         "spanwise:errors:ratio_rate5m > 0.01 and sum by (service_name) (increase(",
         "my_shop_traces_span_metrics_duration_milliseconds_bucket{span_kind=\"SPAN_KIND_SERVER\", span_name=~\"GET .*[sS]",
         "le=~\"200(\\\\.0)?\"}[5m]))",
-        "# \"slow\" has no rule: its limit is beyond 15000 ms",
+        "# \"slow\" has no rule of severity warning: 20000 ms is beyond 15000 ms",
         "my_shop_spanwise_finding_value{pipeline=\"apdex_budget\", budget=\"apdex\"} < 0.9",
     ] {
         assert!(rules.contains(piece), "{piece} in\n{rules}");

@@ -27,6 +27,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         state_since_ms: 60_000,
         firing_since_ms: Some(30_000),
         recovering: None,
+        ended: None,
     }
 }
 

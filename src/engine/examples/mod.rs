@@ -33,6 +33,9 @@ pub async fn run_examples(pipeline: &PipelineDef, tables: &[TableDef]) -> Vec<Fa
 
 async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableDef]) -> Result<(), String> {
     let context = context(tables)?;
+    if pipeline.kind == PipelineKind::Finding {
+        functions::register_judging(&context);
+    }
     for (name, rows) in &example.given {
         given::register(&context, tables, pipeline.kind, name, rows)?;
     }
@@ -81,6 +84,7 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
             ("state", serde_json::to_value(finding.state)),
             ("severity", serde_json::to_value(finding.severity)),
             ("value", serde_json::to_value(finding.value)),
+            ("limit", serde_json::to_value(finding.limit)),
         ] {
             row.insert(name.to_owned(), value.unwrap_or_default());
         }

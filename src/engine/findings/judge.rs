@@ -2,7 +2,7 @@
 
 use super::message;
 use crate::model::finding::Severity;
-use crate::model::pipeline::{Direction, FindingDef, PipelineDef};
+use crate::model::pipeline::{Direction, PipelineDef};
 use serde_json::{Map, Value};
 
 /// What a row says of its key.
@@ -22,6 +22,12 @@ pub(super) struct Judged {
     pub(super) trace_ids: Vec<String>,
     pub(super) evidence: Map<String, Value>,
     pub(super) evidence_sql: String,
+    /// Where the judged window begins, ms since the epoch.
+    pub(super) from_ms: i64,
+    /// The finding that fires and says the same, where there is one: this one then does not fire beside it.
+    pub(super) explained_by: Option<String>,
+    /// A longer time than the window, ms, which has too few samples, too.
+    pub(super) too_few_in_ms: Option<i64>,
 }
 
 /// Where a row stands.
@@ -40,15 +46,22 @@ pub(super) enum Verdict {
 pub(super) struct Limits {
     pub(super) warning: Option<f64>,
     pub(super) critical: Option<f64>,
+    pub(super) samples_min: Option<u64>,
 }
 
 impl Judged {
     /// What a pipeline says that gave no row at all: there is nothing that its limits could be held against.
     pub(super) fn nothing(pipeline: &PipelineDef, limits: Limits) -> Judged {
-        Judged::of(pipeline, Map::new(), "", limits)
+        Judged::of(pipeline, Map::new(), ("", 0), limits)
     }
 
-    pub(super) fn of(pipeline: &PipelineDef, mut row: Map<String, Value>, sql: &str, limits: Limits) -> Judged {
+    /// A row, of a statement over the window that begins at `from_ms`.
+    pub(super) fn of(
+        pipeline: &PipelineDef,
+        mut row: Map<String, Value>,
+        (sql, from_ms): (&str, i64),
+        limits: Limits,
+    ) -> Judged {
         let key: Vec<(String, String)> = pipeline
             .finding
             .iter()
@@ -61,16 +74,21 @@ impl Judged {
         let (verdict, limit) = pipeline.finding.as_ref().map_or((Verdict::NoData, None), |finding| {
             let warning = limits.warning.or_else(|| number("warning")).or(finding.warning);
             let critical = limits.critical.or_else(|| number("critical")).or(finding.critical);
-            judge(finding, value, samples, warning, critical)
+            let samples_min = limits.samples_min.or_else(|| number("samples_min").map(whole));
+            let value = value.filter(|_| samples >= samples_min.unwrap_or(finding.samples_min).max(1));
+            judge(finding.direction, value, warning, critical)
         });
+        let explained_by = explanation(&mut row, verdict);
+        let verdict = if explained_by.is_some() { Verdict::Inside } else { verdict };
         let trace_ids = row.remove("trace_ids").map(|ids| split(&ids)).unwrap_or_default();
         let unit = pipeline.finding.as_ref().map_or("", |finding| finding.unit.as_str());
         let template = pipeline.finding.as_ref().map_or("", |finding| finding.message.as_str());
         let counted = pipeline.finding.as_ref().map_or("samples", |finding| finding.counted.as_str());
-        let title = match verdict {
-            Verdict::Past(_) => message::fill(template, &row, value, limit, samples, unit),
-            Verdict::Inside => message::inside(&pipeline.title, &key, value, limit, unit),
-            Verdict::NoData => message::without_data(&pipeline.title, &key, samples, counted),
+        let title = match (verdict, &explained_by) {
+            (Verdict::Past(_), _) => message::fill(template, &row, value, limit, samples, unit),
+            (Verdict::Inside, Some(by)) => message::explained(&pipeline.title, &key, value, by, unit),
+            (Verdict::Inside, None) => message::inside(&pipeline.title, &key, value, limit, unit),
+            (Verdict::NoData, _) => message::without_data(&pipeline.title, &key, samples, counted),
         };
         let direction = pipeline.finding.as_ref().map_or(Direction::Above, |finding| finding.direction);
         Judged {
@@ -86,22 +104,32 @@ impl Judged {
             trace_ids,
             evidence: row,
             evidence_sql: sql.to_owned(),
+            from_ms,
+            explained_by,
+            too_few_in_ms: None,
         }
     }
 }
 
+/// What explains a row that is past its limit: its column `explained_by`. A finding that is not as bad as the row (its
+/// column `explained_severity`) explains nothing: people would not hear how bad it is.
+fn explanation(row: &mut Map<String, Value>, verdict: Verdict) -> Option<String> {
+    let severity = row.remove("explained_severity");
+    let by = row.get("explained_by").map(text).filter(|by| !by.is_empty())?;
+    let Verdict::Past(of_row) = verdict else { return None };
+    let is_milder = severity.is_some_and(|severity| severity == Severity::Warning.as_str());
+    (!is_milder || of_row == Severity::Warning).then_some(by)
+}
+
 fn judge(
-    finding: &FindingDef,
+    direction: Direction,
     value: Option<f64>,
-    samples: u64,
     warning: Option<f64>,
     critical: Option<f64>,
 ) -> (Verdict, Option<f64>) {
     let nearest = warning.or(critical);
-    let Some(value) = value.filter(|value| value.is_finite() && samples >= finding.samples_min.max(1)) else {
-        return (Verdict::NoData, nearest);
-    };
-    let past = |limit: f64| match finding.direction {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return (Verdict::NoData, nearest) };
+    let past = |limit: f64| match direction {
         Direction::Above => value > limit,
         Direction::AtLeast => value >= limit,
         Direction::Below => value < limit,

@@ -61,6 +61,32 @@ pub(super) fn without_data(title: &str, key: &[(String, String)], samples: u64, 
     format!("{}: {why}", of_key(title, key))
 }
 
+/// What a key says of itself that would fire if another finding did not say the same.
+pub(super) fn explained(title: &str, key: &[(String, String)], value: Option<f64>, by: &str, unit: &str) -> String {
+    let value = value.map_or_else(String::new, |value| format!("{}, ", human(value, unit)));
+    format!("{}: {value}explained by {by}", of_key(title, key))
+}
+
+/// What a key says of itself whose firing has ended for another reason than its value.
+pub(super) fn ended(title: &str, key: &[(String, String)], reason: &str) -> String {
+    format!("{}: {reason}", of_key(title, key))
+}
+
+/// Why a finding over traffic has ended that has none to judge any more.
+pub(super) fn no_traffic(within_ms: i64) -> String {
+    format!("no traffic any more, for {}", span(within_ms))
+}
+
+/// Why a finding over traffic has ended that has had too little of it to judge for long.
+pub(super) fn little_traffic(within_ms: i64) -> String {
+    format!("too little traffic to judge any more, for {}", span(within_ms))
+}
+
+fn span(ms: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    human_ms(ms as f64)
+}
+
 /// `130 requests`, `1 request`, `12.4 k lookups`.
 fn count(number: u64, counted: &str) -> String {
     let one = match counted.strip_suffix("ies") {

@@ -1,8 +1,9 @@
 //! The state machine of a key.
 
+use super::firings::History;
 use super::judge::{Judged, Verdict};
 use super::message;
-use crate::model::finding::{Finding, FindingState, Proof, Recovering, Severity};
+use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,12 @@ pub(super) struct Kept {
     pub(super) finding: Finding,
     /// Since when it is past its limit.
     past_since_ms: Option<i64>,
+    /// Where the window began that was the first past its limit.
+    #[serde(default)]
+    past_from_ms: Option<i64>,
+    /// When it fired.
+    #[serde(default)]
+    pub(super) fired: History,
 }
 
 impl Kept {
@@ -34,6 +41,33 @@ impl Kept {
     fn recovering_since_ms(&self) -> Option<i64> {
         self.finding.recovering.map(|recovering| recovering.since_ms)
     }
+
+    fn not_past(&mut self) {
+        (self.past_since_ms, self.past_from_ms) = (None, None);
+    }
+
+    /// Moves into a state; of a firing that ends by it, `reason` says why where its value does not.
+    fn enter(&mut self, state: FindingState, severity: Option<Severity>, now_ms: i64, reason: Option<String>) {
+        let finding = &mut self.finding;
+        let fired = finding.state == FindingState::Firing;
+        finding.severity = severity;
+        if finding.state != state {
+            finding.state = state;
+            finding.state_since_ms = now_ms;
+        }
+        if state == FindingState::Firing {
+            let since_ms = *finding.firing_since_ms.get_or_insert(now_ms);
+            finding.ended = None;
+            self.fired.begin(self.past_from_ms.unwrap_or(since_ms), since_ms);
+            return;
+        }
+        finding.firing_since_ms = None;
+        finding.recovering = None;
+        if fired {
+            finding.ended = Some(Ended { at_ms: now_ms, reason });
+            self.fired.end(now_ms);
+        }
+    }
 }
 
 /// The key after it was judged.
@@ -45,15 +79,17 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
     };
     let fired = before.is_some_and(|before| before.finding.state == FindingState::Firing);
     let mut kept = before.cloned().unwrap_or_else(|| first(pipeline, judged.clone(), now_ms));
+    let past = matches!(verdict, Verdict::Past(_)).then_some(judged.value);
     let (state, severity) = match verdict {
         Verdict::Past(severity) => {
             let since = *kept.past_since_ms.get_or_insert(now_ms);
+            kept.past_from_ms.get_or_insert(judged.from_ms);
             kept.finding.recovering = None;
             let long_enough = fired || now_ms - since >= definition.for_ms;
             (if long_enough { FindingState::Firing } else { FindingState::Pending }, Some(severity))
         }
         _ => {
-            kept.past_since_ms = None;
+            kept.not_past();
             let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
             if fired && now_ms - since_ms < definition.keep_firing_for_ms {
                 // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
@@ -64,8 +100,12 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
             (FindingState::Ok, None)
         }
     };
+    let explained = judged.explained_by.as_ref().map(|by| format!("explained by {by}"));
     renew(&mut kept.finding, judged, now_ms);
-    enter(&mut kept.finding, state, severity, now_ms);
+    kept.enter(state, severity, now_ms, explained);
+    if let Some(value) = past {
+        kept.fired.past(value, definition.direction);
+    }
     kept
 }
 
@@ -78,13 +118,41 @@ pub(super) fn miss(pipeline: &PipelineDef, before: &Kept, now_ms: i64) -> Option
     if silent && (never || now_ms - before.finding.last_seen_ms > FORGET_AFTER_MS) {
         return None;
     }
+    if ends_with_traffic(definition, before) {
+        let reason = message::no_traffic(pipeline.window_ms);
+        return Some(without_traffic(pipeline, definition, kept, reason, now_ms));
+    }
     let (state, severity) = state_without_data(definition, &before.finding);
     if state != FindingState::Firing {
-        kept.past_since_ms = None;
+        kept.not_past();
         kept.finding.title = message::without_data(&pipeline.title, &kept.finding.key, 0, &definition.counted);
     }
-    enter(&mut kept.finding, state, severity, now_ms);
+    kept.enter(state, severity, now_ms, None);
     Some(kept)
+}
+
+/// Whether a key fires that is over when there is no traffic any more.
+fn ends_with_traffic(definition: &FindingDef, kept: &Kept) -> bool {
+    kept.finding.state == FindingState::Firing && definition.no_data == NoData::Resolve
+}
+
+/// A firing key whose traffic has ended: it ends like one that is inside its limit, and says why.
+fn without_traffic(
+    pipeline: &PipelineDef,
+    definition: &FindingDef,
+    mut kept: Kept,
+    reason: String,
+    now_ms: i64,
+) -> Kept {
+    let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
+    kept.not_past();
+    if now_ms - since_ms < definition.keep_firing_for_ms {
+        kept.finding.recovering = Some(Recovering { since_ms, value: None });
+        return kept;
+    }
+    kept.finding.title = message::ended(&pipeline.title, &kept.finding.key, &reason);
+    kept.enter(FindingState::Ok, None, now_ms, Some(reason));
+    kept
 }
 
 /// A row with too little to judge.
@@ -96,13 +164,20 @@ fn without_data(
     now_ms: i64,
 ) -> Kept {
     let mut kept = before.cloned().unwrap_or_else(|| first(pipeline, judged.clone(), now_ms));
+    let gone = match judged.too_few_in_ms {
+        Some(within_ms) => Some(message::little_traffic(within_ms)),
+        None => (judged.samples == 0).then(|| message::no_traffic(pipeline.window_ms)),
+    };
+    if let Some(reason) = gone.filter(|_| ends_with_traffic(definition, &kept)) {
+        return without_traffic(pipeline, definition, kept, reason, now_ms);
+    }
     let (state, severity) = state_without_data(definition, &kept.finding);
     // What a firing key says of itself stays what it said when it was judged.
     if state != FindingState::Firing || before.is_none() {
         renew(&mut kept.finding, judged, now_ms);
-        kept.past_since_ms = None;
+        kept.not_past();
     }
-    enter(&mut kept.finding, state, severity, now_ms);
+    kept.enter(state, severity, now_ms, None);
     kept
 }
 
@@ -110,22 +185,10 @@ fn state_without_data(definition: &FindingDef, before: &Finding) -> (FindingStat
     match definition.no_data {
         NoData::Ok => (FindingState::Ok, None),
         NoData::Warning => (FindingState::Firing, Some(before.severity.unwrap_or(Severity::Warning))),
-        NoData::Keep if before.state == FindingState::Firing => (FindingState::Firing, before.severity),
-        NoData::Keep => (FindingState::NoData, None),
-    }
-}
-
-fn enter(finding: &mut Finding, state: FindingState, severity: Option<Severity>, now_ms: i64) {
-    finding.severity = severity;
-    if finding.state != state {
-        finding.state = state;
-        finding.state_since_ms = now_ms;
-    }
-    if state == FindingState::Firing {
-        finding.firing_since_ms = finding.firing_since_ms.or(Some(now_ms));
-    } else {
-        finding.firing_since_ms = None;
-        finding.recovering = None;
+        NoData::Keep | NoData::Resolve if before.state == FindingState::Firing => {
+            (FindingState::Firing, before.severity)
+        }
+        NoData::Keep | NoData::Resolve => (FindingState::NoData, None),
     }
 }
 
@@ -168,8 +231,9 @@ fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
         state_since_ms: now_ms,
         firing_since_ms: None,
         recovering: None,
+        ended: None,
     };
-    Kept { finding, past_since_ms: None }
+    Kept { finding, past_since_ms: None, past_from_ms: None, fired: History::default() }
 }
 
 /// The first paragraph of the prose, on one line.

@@ -4,6 +4,7 @@ use crate::model::finding::{FindingState, Recovering, Severity};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::sync::Arc;
 
+mod ending;
 mod limits;
 
 const PIPELINE: &str = "/*---

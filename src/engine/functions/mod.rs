@@ -5,6 +5,7 @@ mod buckets;
 mod cache_status;
 mod db_fingerprint;
 mod distinct;
+mod enough;
 mod error_summary;
 mod exemplars;
 mod folding;
@@ -19,10 +20,12 @@ mod sketch;
 #[cfg(test)]
 pub(in crate::engine) use db_fingerprint::CALLS_MAX;
 pub use db_fingerprint::fingerprint;
+pub use enough::samples_min;
 pub use glob::fits;
 pub(in crate::engine) use masked::{class, message};
 pub(in crate::engine) use metric_key::spellings as metric_spellings;
 
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 
 /// Registers every function.
@@ -47,6 +50,7 @@ pub fn register(context: &SessionContext) {
         attributes::attr_int(),
         attributes::attr_double(),
         attributes::attr_bool(),
+        enough::samples_for(),
         glob::glob(),
         json::json_text(),
         db_fingerprint::db_fingerprint(),
@@ -60,6 +64,22 @@ pub fn register(context: &SessionContext) {
     ] {
         context.register_udf(scalar);
     }
+}
+
+/// Registers every function as findings use them: a quantile of too few values is null.
+pub fn register_judging(context: &SessionContext) {
+    register(context);
+    context.register_udaf(quantile::of_enough());
+    enough::hold(context);
+}
+
+/// The session with quantiles of any number of values, whatever it has.
+pub(crate) fn with_any_quantile(context: &SessionContext) -> SessionContext {
+    let state = SessionStateBuilder::new_from_existing(context.state()).build();
+    let context = SessionContext::new_with_state(state);
+    context.register_udaf(quantile::quantile());
+    enough::release(&context);
+    context
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `quantile(sketch, q)`: merges sketches and gives the value of nearest rank, within .54% of the exact one.
 
+use super::enough::samples_min;
 use super::folding::{Fold, aggregate};
 use super::sketch::Merged;
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
@@ -12,6 +13,38 @@ use datafusion::scalar::ScalarValue;
 pub(super) fn quantile() -> AggregateUDF {
     let arguments = vec![DataType::Binary, DataType::Float64];
     aggregate::<Quantile>("quantile", arguments, DataType::Float64, DataType::Binary)
+}
+
+/// `quantile(sketch, q)` for whoever judges by it: null where there are too few values for it ([`samples_min`]).
+pub(super) fn of_enough() -> AggregateUDF {
+    let arguments = vec![DataType::Binary, DataType::Float64];
+    aggregate::<OfEnough>("quantile", arguments, DataType::Float64, DataType::Binary)
+}
+
+#[derive(Debug, Default)]
+struct OfEnough(Quantile);
+
+impl Fold for OfEnough {
+    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.0.update(columns)
+    }
+
+    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
+        self.0.merge(states)
+    }
+
+    fn state(&self) -> Result<ScalarValue> {
+        self.0.state()
+    }
+
+    fn answer(&self) -> Result<ScalarValue> {
+        let enough = self.0.q.is_some_and(|q| self.0.merged.0.count() >= samples_min(q));
+        if enough { self.0.answer() } else { Ok(ScalarValue::Float64(None)) }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
 }
 
 /// The state is `q` in eight bytes, or none of them, and the sketch.

@@ -54,6 +54,12 @@ impl Notice {
         self.ended_ms.is_some()
     }
 
+    /// Why it is over, where its value does not say so.
+    pub(super) fn reason(&self) -> Option<&str> {
+        let ended = self.finding.ended.as_ref().filter(|_| self.is_resolved())?;
+        ended.reason.as_deref()
+    }
+
     /// The same for the same news, also in another process.
     pub(super) fn mark(&self) -> String {
         format!("{} {} {} {}", self.finding.id, self.since_ms, self.status(), self.severity_word())
@@ -123,6 +129,7 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
         ("evidence", finding.evidence_lines().join("\n")),
         ("value", said(finding.value)),
         ("limit", said(finding.limit)),
+        ("resolution", notice.reason().unwrap_or_default().to_owned()),
         ("trace_ids", traces),
         ("evidence_sql", finding.evidence_sql.clone()),
     ];

@@ -87,7 +87,12 @@ fn summary(notice: &Notice) -> String {
     let facts = if let Some(ended_ms) = notice.ended_ms {
         #[expect(clippy::cast_precision_loss, reason = "a duration, for people")]
         let lasted = human_ms(ended_ms.saturating_sub(notice.since_ms).max(0) as f64);
-        [value.map(|value| format!("now {value}")), Some(format!("it lasted {lasted}"))]
+        // What it was last, where nothing came in any more, is not what it is now.
+        let now = match notice.reason() {
+            Some(reason) => Some(escaped(&one_line(reason), IMPACT_MAX)),
+            None => value.map(|value| format!("now {value}")),
+        };
+        [now, Some(format!("it lasted {lasted}"))]
     } else {
         [value, Some(escaped(&one_line(&finding.impact), IMPACT_MAX)).filter(|impact| !impact.is_empty())]
     };

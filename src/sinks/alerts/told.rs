@@ -78,7 +78,8 @@ pub(super) fn read(channel: &str, entries: &[(String, Vec<u8>)]) -> BTreeMap<Str
 
 /// The notices that are due: those that fire, and those that are over.
 ///
-/// A key that is no longer judged is not over: only one that was judged within its limit, or that is gone, is.
+/// A key that is no longer judged is not over: only one that was judged within its limit, whose traffic has ended, or that
+/// is gone, is.
 pub(super) fn due(
     findings: &[Finding],
     told: &BTreeMap<String, Told>,
@@ -95,6 +96,12 @@ pub(super) fn due(
                 if finding.severity >= Some(severity_min) && !before.is_some_and(|told| told.covers(finding)) =>
             {
                 firing.push(Notice::firing(finding));
+            }
+            (FindingState::Firing, _) => {}
+            // Also where a look came too late to see it `ok`: it has ended whatever it is now.
+            (_, Some(told)) if finding.ended.is_some() => {
+                let at_ms = finding.ended.as_ref().map_or(finding.state_since_ms, |ended| ended.at_ms);
+                resolved.push(Notice::resolved(told, Some(finding), at_ms));
             }
             (FindingState::Ok, Some(told)) => {
                 resolved.push(Notice::resolved(told, Some(finding), finding.state_since_ms));

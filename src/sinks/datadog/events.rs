@@ -114,6 +114,8 @@ fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_jso
 fn body(attributes: &Attributes<'_>, keys: &[(&str, String)]) -> String {
     let text = |name: &str| attributes.text(&format!("{FINDING}.{name}")).filter(|text| !text.is_empty());
     let compared = text("compared").map(|compared| format!("It is {compared}."));
+    // What it was last, where nothing came in any more, is not what it is now.
+    let compared = text("resolution").map_or(compared, |reason| Some(format!("It has ended: {reason}.")));
     let of = keys.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
     let traces = text("trace_ids").map(|ids| format!("Traces: {}", ids.replace(',', ", ")));
     let sql = text("evidence_sql").map(|sql| format!("What shows it, in Spanwise:\n{sql}"));

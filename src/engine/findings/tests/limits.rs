@@ -64,6 +64,8 @@ fn budget(name: &str, operation_match: &str) -> Budget {
         service_match: "*".to_owned(),
         percentile: Some(95.0),
         limit: 10.0,
+        critical: 20.0,
+        is_default: false,
         unit: "ms".to_owned(),
         below: false,
     }
@@ -101,4 +103,22 @@ async fn a_title_says_how_it_stands() {
     assert_eq!(title(15, &[("a", 4.0, 1)]).await.0, "T: a: too little to judge, 1 sample");
     assert_eq!(title(20, &[("a", 4.0, 2)]).await.0, "T: a: 4 ms, inside its limit of 10 ms");
     assert_eq!(title(25, &[]).await.0, "T: a: no data");
+}
+
+#[tokio::test]
+async fn a_critical_limit_that_the_user_leaves_out_stays_the_default_and_a_warning_goes() {
+    let text = PIPELINE.replace("warning: 10\n", "warning: 10\nalerting: some.limit\n");
+    let judged = async |warning: Option<f64>, critical: Option<f64>| {
+        let limit = AlertLimit { key: "some.limit".to_owned(), warning, critical, window_ms: None };
+        let mut e = of(&text, EvaluatorSettings { alerting: vec![limit], ..settings() }, &[]);
+        let rows: &[(&str, f64, i64)] = &[("a", 15.0, 2), ("b", 30.0, 2), ("c", 150.0, 2)];
+        let mut found = step(&mut e, 0, Some(rows)).await.findings;
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        found.into_iter().map(|finding| finding.severity).collect::<Vec<_>>()
+    };
+    let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
+    assert_eq!(judged(Some(20.0), None).await, [None, warning, critical], "critical at 100 by default");
+    assert_eq!(judged(Some(120.0), None).await, [None, None, warning], "the default would be milder than the warning");
+    assert_eq!(judged(None, Some(20.0)).await, [None, critical, critical]);
+    assert_eq!(judged(Some(12.0), Some(20.0)).await, [warning, critical, critical]);
 }

@@ -83,6 +83,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         state_since_ms: 2000,
         firing_since_ms: (state == FindingState::Firing).then_some(2000),
         recovering: None,
+        ended: None,
     }
 }
 
