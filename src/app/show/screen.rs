@@ -135,7 +135,6 @@ mod tests {
             tone: Tone::Bad,
             title: format!("finding {number}"),
             recovering: None,
-            ended: None,
             facts: vec!["2 s, 20x the limit of 100 ms".to_owned(), "slow".to_owned()],
             evidence: Vec::new(),
             advice: Some("advice".to_owned()),

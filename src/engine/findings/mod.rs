@@ -24,7 +24,7 @@ use super::functions::{fits, with_any_quantile};
 use super::run::{Statement, Window, json_rows, readable};
 use super::tables::line;
 use crate::model::budget::{AlertLimit, Budget};
-use crate::model::finding::{Finding, FindingState};
+use crate::model::finding::Finding;
 use crate::model::pipeline::{Direction, Param, PipelineDef, PipelineKind};
 use datafusion::prelude::SessionContext;
 pub use firings::Firings;
