@@ -23,8 +23,12 @@ examples:
         - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: few, kind: SERVER, calls: 19, errors: 19}
         - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: few, kind: SERVER, calls: 100, errors: 100}
         - {window_start: "1970-01-01T01:30:00Z", service_name: shop, operation: over, kind: SERVER, calls: 100, errors: 100}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: jobs, kind: CONSUMER, calls: 100, errors: 100}
+      failures:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, what: request, operation: down, error_type: ValueError, errors: 20, exemplars: '[{"trace_id":"t1","value":1.0,"text":"no such card"}]'}
+        - {window_start: "1970-01-01T01:30:00Z", service_name: shop, what: request, operation: down, error_type: Before, errors: 90}
     expect:
-      - {service_name: shop, operation: down, state: firing, severity: critical, value: 100}
+      - {service_name: shop, operation: down, state: firing, severity: critical, value: 100, exceptions: "20x ValueError: no such card"}
       - {service_name: shop, operation: bad, state: firing, severity: warning, value: 10}
       - {service_name: shop, operation: well, state: ok, value: 5}
       - {service_name: shop, operation: few, state: no_data}
@@ -77,6 +81,11 @@ WITH fires AS (
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1, 2
+), failed AS (
+  SELECT service_name, operation, error_summary(error_type, errors, exemplars) AS exceptions
+  FROM failures
+  WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
+  GROUP BY 1, 2
 )
 SELECT
   s.service_name,
@@ -90,6 +99,8 @@ SELECT
     WHEN $window_start <= $window_end - INTERVAL '1 hour' THEN 1
   END AS samples_min,
   s.errors,
+  x.exceptions,
   exemplar_trace_ids(s.exemplars) AS trace_ids
 FROM seen s
 LEFT JOIN fires f ON f.service_name = s.service_name AND f.operation = s.operation
+LEFT JOIN failed x ON x.service_name = s.service_name AND x.operation = s.operation

@@ -125,6 +125,11 @@ WITH fired AS (
   WHERE r.window_start >= $window_start - INTERVAL '1 hour' AND r.window_start < $window_start
     AND r.kind = 'SERVER' AND f.service_name IS NULL
   GROUP BY 1, 2
+), failed AS (
+  SELECT service_name, operation, error_summary(error_type, errors, exemplars) AS exceptions
+  FROM failures
+  WHERE window_start >= $window_start AND window_start < $window_end AND what IN ('request', 'message')
+  GROUP BY 1, 2
 )
 SELECT
   n.service_name,
@@ -138,10 +143,12 @@ SELECT
   END AS warning,
   coalesce(o.before_percent, concat(CAST(round(b.percent, 2) AS TEXT), ' %')) AS before_percent,
   n.errors,
+  x.exceptions,
   CASE WHEN o.service_name IS NULL AND f.service_name IS NOT NULL THEN 'error_rate' END AS explained_by,
   exemplar_trace_ids(n.exemplars) AS trace_ids
 FROM now_seen n
 LEFT JOIN before_seen b ON b.service_name = n.service_name AND b.operation = n.operation
 LEFT JOIN own o ON o.service_name = n.service_name AND o.operation = n.operation
 LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
+LEFT JOIN failed x ON x.service_name = n.service_name AND x.operation = n.operation
 WHERE o.service_name IS NOT NULL OR b.calls >= $before_calls_min

@@ -37,6 +37,11 @@ WITH seen AS (
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1
+), failed AS (
+  SELECT service_name, error_summary(error_type, errors, exemplars) AS exceptions
+  FROM failures
+  WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
+  GROUP BY 1
 )
 SELECT
   b.name AS budget,
@@ -48,7 +53,9 @@ SELECT
   CASE WHEN b.is_default THEN 'default budget' ELSE 'budget' END AS budget_word,
   s.errors,
   s.server_errors,
+  x.exceptions,
   exemplar_trace_ids(s.exemplars) AS trace_ids
 FROM budgets b
 LEFT JOIN seen s ON glob(b.service_match, s.service_name)
+LEFT JOIN failed x ON x.service_name = s.service_name
 WHERE b.kind = 'metrics' AND b.name = 'availability'

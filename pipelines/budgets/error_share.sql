@@ -74,13 +74,20 @@ WITH fires AS (
   LEFT JOIN fires f ON f.service_name = r.service_name AND f.operation = r.operation
   WHERE r.window_start >= $window_start AND r.window_start < $window_end AND r.kind = 'SERVER'
   GROUP BY 1
+), failed AS (
+  SELECT service_name, error_summary(error_type, errors, exemplars) AS exceptions
+  FROM failures
+  WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
+  GROUP BY 1
 )
 SELECT
-  service_name,
-  100.0 * errors / calls AS value,
-  calls AS samples,
-  errors,
-  CASE WHEN told > 0 AND 2 * told >= errors THEN 'error_rate' END AS explained_by,
-  severity AS explained_severity,
-  exemplar_trace_ids(exemplars) AS trace_ids
-FROM seen
+  s.service_name,
+  100.0 * s.errors / s.calls AS value,
+  s.calls AS samples,
+  s.errors,
+  x.exceptions,
+  CASE WHEN s.told > 0 AND 2 * s.told >= s.errors THEN 'error_rate' END AS explained_by,
+  s.severity AS explained_severity,
+  exemplar_trace_ids(s.exemplars) AS trace_ids
+FROM seen s
+LEFT JOIN failed x ON x.service_name = s.service_name

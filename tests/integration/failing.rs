@@ -69,6 +69,12 @@ async fn everything_that_fails_is_found_with_its_exception() {
     let found = fires(&server, "failing_job", &[("operation", "orders")]).await;
     assert_eq!((of(&found, "exceptions"), &found["value"]), ("13x KeyError: ?".to_owned(), &json!(52.0)), "{found:#}");
 
+    let found = fires(&server, "error_rate", &[("operation", "GET /broken/<int:order>")]).await;
+    assert_eq!(of(&found, "exceptions"), "25x RuntimeError: order ? of ? is broken", "{found:#}");
+    let found = fires(&server, "error_rate", &[("operation", "GET /logged/<int:order>")]).await;
+    assert_eq!(of(&found, "exceptions"), "25x HTTP 503", "{found:#}");
+    assert_eq!(of(&found, "logged_exceptions"), "LookupError: no stock for order ?", "{found:#}");
+
     let found = fires(&server, "n_plus_one", &[("operation", "GET /list/<int:order>")]).await;
     assert_eq!((&found["value"], &found["samples"]), (&json!(6.0), &json!(3)), "{found:#}");
     for finding in server.findings().await.expect("findings").iter().filter(|one| one["state"] == "firing") {
