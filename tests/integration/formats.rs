@@ -18,7 +18,7 @@ def ask(accept, sql):
         return answer.headers["content-type"], answer.read().decode()
 sql = """SELECT value AS n, CASE value % 6 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN 'a,b' WHEN 3 THEN 'say "hi"'
          WHEN 4 THEN 'two' || chr(13) || chr(10) || 'lines' ELSE ' ö ' END AS t, value / 7.0 AS f, value % 2 = 0 AS b,
-         (SELECT max(start_time) FROM spans) AS s FROM generate_series(1, 20000) ORDER BY 1"""
+         (SELECT max(start_time) FROM spans) AS s FROM generate_series(1, 20000) value ORDER BY 1"""
 kind, text = ask("text/csv", sql)
 assert kind == "text/csv; charset=utf-8; header=present", kind
 table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
@@ -45,7 +45,7 @@ async fn other_programs_read_the_same_rows_in_every_format() {
     assert!(told.contains("rows: 20000"), "{told}");
 
     // More than is kept anywhere on the way: a million rows come as they are made.
-    let million = "SELECT value, value::text AS t FROM generate_series(1, 1000000)";
+    let million = "SELECT value, value::text AS t FROM generate_series(1, 1000000) value";
     let request = client().post(&url).header("content-type", "text/plain").body(million);
     let answer = request.header("accept", "application/vnd.apache.arrow.stream").send().await.expect("an answer");
     let body = answer.bytes().await.expect("a whole stream");

@@ -266,7 +266,7 @@ async fn rows_as_lines_of_json_and_as_an_arrow_stream() {
     let (_, _, body) = asked(&served, "application/x-ndjson", "SELECT 1 WHERE false").await;
     assert_eq!(text(body), "");
 
-    let sql = "SELECT value AS v FROM generate_series(1, 1000)";
+    let sql = "SELECT value AS v FROM generate_series(1, 1000) value";
     let (status, kind, body) = asked(&served, "application/vnd.apache.arrow.stream", sql).await;
     assert_eq!((status, kind.as_str()), (200, "application/vnd.apache.arrow.stream"));
     let body = body.unwrap();
@@ -300,8 +300,9 @@ async fn what_no_format_fits_is_406_and_nothing_is_run() {
 async fn what_goes_wrong_on_the_way_is_told_or_breaks_off() {
     let limits = QueryLimits { rows_max: Some(50_000), ..QueryLimits::default() };
     let served = served(HttpSettings::default(), Example::limited(limits)).await;
-    let many = "SELECT value, 'some text that takes its room' AS t FROM generate_series(1, 60000)";
-    let fails = "SELECT 1 / (40000 - value) AS v, 'some text that takes its room' AS t FROM generate_series(1, 60000)";
+    let many = "SELECT value, 'some text that takes its room' AS t FROM generate_series(1, 60000) value";
+    let fails =
+        "SELECT 1 / (40000 - value) AS v, 'some text that takes its room' AS t FROM generate_series(1, 60000) value";
     for accept in ["text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"] {
         for sql in [many, fails] {
             let (status, _, body) = asked(&served, accept, sql).await;
@@ -314,7 +315,8 @@ async fn what_goes_wrong_on_the_way_is_told_or_breaks_off() {
     assert_eq!((status, text(body).ends_with("],\"truncated\":true}")), (200, true));
     // What shows itself at once has a status of its own.
     for accept in ["text/csv", "application/json"] {
-        let (status, _, body) = asked(&served, accept, "SELECT 1 / (2 - value) AS v FROM generate_series(1, 3)").await;
+        let (status, _, body) =
+            asked(&served, accept, "SELECT 1 / (2 - value) AS v FROM generate_series(1, 3) value").await;
         assert_eq!(status, 422, "{accept}: {}", text(body));
     }
 
