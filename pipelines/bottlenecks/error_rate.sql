@@ -32,6 +32,15 @@ examples:
       - {service_name: shop, operation: bad, state: firing, severity: warning, value: 10}
       - {service_name: shop, operation: well, state: ok, value: 5}
       - {service_name: shop, operation: few, state: no_data}
+  - name: a sampler that keeps all failures and a tenth of the rest raises no rate
+    now_ms: 7200000
+    given:
+      requests:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: kept, kind: SERVER, calls: 25, calls_estimated: 205, errors: 5, errors_estimated: 5}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: few, kind: SERVER, calls: 19, calls_estimated: 190, errors: 19, errors_estimated: 190}
+    expect:
+      - {service_name: shop, operation: kept, state: ok, value: 2.439, samples: 25}
+      - {service_name: shop, operation: few, state: no_data}
   - name: limits of the user's own
     now_ms: 7200000
     alerting: {warning: 1, critical: 5}
@@ -77,7 +86,13 @@ WITH fires AS (
   WHERE pipeline = 'error_rate' AND ended IS NULL
   GROUP BY 1, 2
 ), seen AS (
-  SELECT service_name, operation, sum(calls) AS calls, sum(errors) AS errors, exemplars_merge(error_exemplars) AS exemplars
+  SELECT
+    service_name,
+    operation,
+    sum(calls) AS calls,
+    sum(errors) AS errors,
+    100.0 * sum(errors_estimated) / sum(calls_estimated) AS percent,
+    exemplars_merge(error_exemplars) AS exemplars
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1, 2
@@ -90,7 +105,7 @@ WITH fires AS (
 SELECT
   s.service_name,
   s.operation,
-  100.0 * s.errors / s.calls AS value,
+  s.percent AS value,
   s.calls AS samples,
   CASE
     WHEN f.service_name IS NULL THEN NULL

@@ -112,12 +112,18 @@ WITH fired AS (
   FROM fired
   WHERE pipeline = 'error_rate' AND to_time > $window_start
 ), now_seen AS (
-  SELECT service_name, operation, sum(calls) AS calls, sum(errors) AS errors, exemplars_merge(error_exemplars) AS exemplars
+  SELECT
+    service_name,
+    operation,
+    sum(calls) AS calls,
+    sum(errors) AS errors,
+    100.0 * sum(errors_estimated) / sum(calls_estimated) AS percent,
+    exemplars_merge(error_exemplars) AS exemplars
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1, 2
 ), before_seen AS (
-  SELECT r.service_name, r.operation, sum(r.calls) AS calls, 100.0 * sum(r.errors) / sum(r.calls) AS percent
+  SELECT r.service_name, r.operation, sum(r.calls) AS calls, 100.0 * sum(r.errors_estimated) / sum(r.calls_estimated) AS percent
   FROM requests r
   LEFT JOIN fired f
     ON f.service_name = r.service_name AND f.operation = r.operation
@@ -134,7 +140,7 @@ WITH fired AS (
 SELECT
   n.service_name,
   n.operation,
-  100.0 * n.errors / n.calls AS value,
+  n.percent AS value,
   n.calls AS samples,
   CASE
     WHEN o.limit_value IS NOT NULL THEN o.limit_value

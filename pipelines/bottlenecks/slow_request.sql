@@ -97,6 +97,8 @@ WITH fired AS (
     window_start >= $window_start AS is_new,
     sum(calls) AS calls,
     sum(slow_calls) AS slow_calls,
+    sum(calls_estimated) AS calls_estimated,
+    sum(slow_calls_estimated) AS slow_estimated,
     sum(duration_sum_ms) AS total_ms,
     max(duration_max_ms) AS max_ms,
     exemplars_merge(exemplars) AS exemplars
@@ -112,6 +114,7 @@ WITH fired AS (
     s.operation,
     sum(s.calls) AS calls,
     sum(s.slow_calls) AS slow_calls,
+    100.0 * sum(s.slow_estimated) / sum(s.calls_estimated) AS percent,
     sum(s.total_ms) AS total_ms,
     max(s.max_ms) AS max_ms,
     exemplar_trace_ids(exemplars_merge(s.exemplars)) AS trace_ids
@@ -131,10 +134,14 @@ WITH fired AS (
 SELECT
   j.service_name,
   j.operation,
-  100.0 * j.slow_calls / j.calls AS value,
+  j.percent AS value,
   j.calls AS samples,
   CAST($slow_min AS BIGINT) AS samples_min,
-  greatest($share_percent, 100.0 * ($slow_min - 1) / j.calls) AS warning,
+  greatest(
+    $share_percent,
+    -- The share that fewer than `slow_min` of those seen would be.
+    coalesce(j.percent * ($slow_min - 1) / nullif(j.slow_calls, 0), 100.0 * ($slow_min - 1) / j.calls)
+  ) AS warning,
   j.slow_calls,
   $threshold_ms AS threshold_ms,
   j.total_ms,

@@ -32,8 +32,7 @@ WITH seen AS (
     sum(calls) AS calls,
     sum(errors) AS errors,
     sum(server_errors) AS server_errors,
-    sum(apdex_satisfied) AS satisfied,
-    sum(apdex_tolerating) AS tolerating,
+    (sum(apdex_satisfied_estimated) + sum(apdex_tolerating_estimated) / 2.0) / sum(calls_estimated) AS apdex,
     exemplars_merge(error_exemplars) AS exemplars
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
@@ -47,7 +46,7 @@ WITH seen AS (
 SELECT
   b.name AS budget,
   s.service_name,
-  (s.satisfied + s.tolerating / 2.0) / s.calls AS value,
+  s.apdex AS value,
   coalesce(s.calls, 0) AS samples,
   b.limit_value AS warning,
   b.critical_value AS critical,

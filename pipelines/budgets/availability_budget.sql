@@ -33,6 +33,7 @@ WITH seen AS (
     sum(status_calls) AS calls,
     sum(errors) AS errors,
     sum(server_errors) AS server_errors,
+    100.0 - 100.0 * sum(server_errors_estimated) / nullif(sum(status_calls_estimated), 0) AS available_percent,
     exemplars_merge(error_exemplars) AS exemplars
   FROM requests
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
@@ -46,7 +47,7 @@ WITH seen AS (
 SELECT
   b.name AS budget,
   s.service_name,
-  100.0 * (s.calls - s.server_errors) / nullif(s.calls, 0) AS value,
+  s.available_percent AS value,
   coalesce(s.calls, 0) AS samples,
   b.limit_value AS warning,
   b.critical_value AS critical,

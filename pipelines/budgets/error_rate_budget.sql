@@ -30,6 +30,7 @@ WITH seen AS (
     service_name,
     sum(calls) AS calls,
     sum(errors) AS errors,
+    100.0 * sum(errors_estimated) / sum(calls_estimated) AS failed_percent,
     sum(server_errors) AS server_errors,
     sum(apdex_satisfied) AS satisfied,
     sum(apdex_tolerating) AS tolerating,
@@ -46,7 +47,7 @@ WITH seen AS (
 SELECT
   b.name AS budget,
   s.service_name,
-  100.0 * s.errors / s.calls AS value,
+  s.failed_percent AS value,
   coalesce(s.calls, 0) AS samples,
   b.limit_value AS warning,
   b.critical_value AS critical,

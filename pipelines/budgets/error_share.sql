@@ -66,6 +66,7 @@ WITH fires AS (
     r.service_name,
     sum(r.calls) AS calls,
     sum(r.errors) AS errors,
+    100.0 * sum(r.errors_estimated) / sum(r.calls_estimated) AS percent,
     sum(CASE WHEN f.operation IS NOT NULL THEN r.errors ELSE 0 END) AS told,
     -- By the alphabet it is the other way round.
     min(f.severity) AS severity,
@@ -82,7 +83,7 @@ WITH fires AS (
 )
 SELECT
   s.service_name,
-  100.0 * s.errors / s.calls AS value,
+  s.percent AS value,
   s.calls AS samples,
   s.errors,
   x.exceptions,
