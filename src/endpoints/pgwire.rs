@@ -2,6 +2,7 @@
 //! Postgres's catalog, and run by the [`QueryService`], under the same limits as any other query.
 
 mod binary;
+mod catalog;
 mod dialect;
 mod errors;
 mod functions;

@@ -2,7 +2,7 @@
 
 use super::said::Said;
 use super::text::{is_query, readable};
-use super::{CATALOG, errors, functions, parameters};
+use super::{catalog, errors, functions, parameters};
 use crate::engine::{Dialect, Meaning, Settings, SqlFault, TableAbout};
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
@@ -10,8 +10,6 @@ use datafusion::execution::SessionState;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 
@@ -38,9 +36,13 @@ impl Dialect for PgDialect {
     }
 
     fn extend(&self, context: &SessionContext, _tables: &[TableAbout]) -> Result<()> {
-        setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+        catalog::register(context)?;
         functions::register(context);
         Ok(())
+    }
+
+    async fn settle(&self, context: &SessionContext) -> Result<()> {
+        catalog::number(context).await
     }
 
     fn apply(&self, settings: &Settings, config: &mut SessionConfig) -> Result<(), SqlFault> {

@@ -80,6 +80,14 @@ pub trait Dialect: Send + Sync + 'static {
     /// When something cannot be registered.
     fn extend(&self, context: &SessionContext, tables: &[TableAbout]) -> Result<()>;
 
+    /// Does what has to be done once in a session that is otherwise ready.
+    ///
+    /// # Errors
+    /// When that fails; the session is not used.
+    async fn settle(&self, _context: &SessionContext) -> Result<()> {
+        Ok(())
+    }
+
     /// Applies what a connection has set.
     ///
     /// # Errors

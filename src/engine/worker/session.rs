@@ -79,5 +79,7 @@ async fn session(
         column_docs: table.column_docs.clone(),
     };
     dialect.extend(&context, &catalog.tables.iter().map(about).collect::<Vec<_>>())?;
-    Ok(postgres::plans_again(context))
+    let context = postgres::plans_again(context);
+    dialect.settle(&context).await?;
+    Ok(context)
 }

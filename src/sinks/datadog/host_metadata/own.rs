@@ -160,9 +160,15 @@ fn outward(routes: &str) -> Option<String> {
     routes.find(|route| route.get(1) == Some(&"00000000")).map(|route| route[0].to_owned())
 }
 
-/// The first address of an interface.
-fn v6(addresses: &str, interface: &str) -> Option<String> {
-    let mut of_interface = addresses.lines().filter(|line| line.split_whitespace().last() == Some(interface));
-    let digits = of_interface.next()?.split_whitespace().next()?;
-    u128::from_str_radix(digits, 16).ok().map(|bits| std::net::Ipv6Addr::from(bits).to_string())
+/// The address of an interface with the widest scope, which the kernel lists first; `/proc` has them in no order.
+pub(super) fn v6(addresses: &str, interface: &str) -> Option<String> {
+    let fields = addresses.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let of_interface = fields.filter(|fields| fields.len() == 6 && fields[5] == interface);
+    // Scopes: 00 is global, 40 site, 20 link, 10 host.
+    let widest = of_interface.min_by_key(|fields| match fields[3] {
+        "00" => 0,
+        "40" => 1,
+        _ => 2,
+    })?;
+    u128::from_str_radix(widest[0], 16).ok().map(|bits| std::net::Ipv6Addr::from(bits).to_string())
 }

@@ -275,3 +275,14 @@ async fn giving_up_a_host_is_no_reason_to_send_the_others_without_a_pause() {
         assert!((2..=4).contains(&asked), "asked {asked} times");
     }
 }
+
+/// The format of `/proc/net/if_inet6`: address, index, length of the prefix, scope, flags, interface.
+#[test]
+fn the_own_ipv6_address_is_the_one_with_the_widest_scope() {
+    let listed = "00000000000000000000000000000001 01 80 10 80       lo\n\
+                  fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n\
+                  fd000000000000000000000000000002 04 40 00 82     eth0\n";
+    assert_eq!(own::v6(listed, "eth0").as_deref(), Some("fd00::2"));
+    assert_eq!(own::v6(listed, "lo").as_deref(), Some("::1"));
+    assert_eq!(own::v6(listed, "eth1"), None);
+}
