@@ -15,13 +15,20 @@ use std::time::Duration;
 const TIMES: u64 = 25;
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// A finding of the application that fires.
+/// Findings that name exceptions.
+const EXPLAINED: [&str; 4] = ["failing_statement", "failing_dependency", "failing_job", "error_rate"];
+
+/// A finding of the application that fires and has an exception: failures have windows of their own, which may end
+/// later than those of what failed.
 async fn fires(server: &Server, pipeline: &str, key: &[(&str, &str)]) -> Value {
     until(&format!("{pipeline} to fire for {key:?}"), WITHIN, || async {
         let findings = server.findings().await?;
         let of = findings.iter().filter(|finding| finding["pipeline"] == pipeline).cloned().collect::<Vec<_>>();
         let is = |finding: &&Value| {
-            finding["state"] == "firing" && key.iter().all(|(column, value)| finding["key"][column] == *value)
+            let is_explained = finding["evidence"]["exceptions"].as_str().is_some_and(|text| !text.is_empty());
+            finding["state"] == "firing"
+                && (is_explained || !EXPLAINED.contains(&pipeline))
+                && key.iter().all(|(column, value)| finding["key"][column] == *value)
         };
         of.iter().find(is).cloned().ok_or_else(|| format!("{of:#?}"))
     })
