@@ -2,24 +2,9 @@
 
 use super::to_char::word_of;
 use crate::engine::postgres::values::interval::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
-use crate::engine::postgres::values::stamp::days_since_epoch;
+use crate::engine::postgres::values::stamp::{days_since_epoch, month_named};
 use chrono::{NaiveDate, Weekday};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 #[derive(Default)]
 struct Read {
@@ -173,10 +158,11 @@ fn month<'a>(found: &mut Read, text: &'a str) -> Result<&'a str> {
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let word = word.to_lowercase();
-    if let Some(at) = MONTHS.iter().position(|name| word.len() >= 3 && name.starts_with(&word)) {
-        found.month = u32::try_from(at + 1).ok();
-        Ok(rest)
-    } else {
-        exec_err!("invalid value {word:?} for \"Month\"")
+    match month_named(&word) {
+        Some(month) => {
+            found.month = Some(month);
+            Ok(rest)
+        }
+        None => exec_err!("invalid value {word:?} for \"Month\""),
     }
 }

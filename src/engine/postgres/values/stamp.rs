@@ -190,15 +190,23 @@ fn take(found: &mut Read, token: &str, text: &str) -> Option<Result<()>> {
         "ad" => return Some(Ok(())),
         _ => {}
     }
-    let named = |names: &[&str]| names.iter().position(|name| lower.len() >= 3 && name.starts_with(&lower));
-    if let Some(month) = named(&MONTHS) {
-        return set(&mut found.month, u32::try_from(month).ok()? + 1);
+    if let Some(month) = month_named(&lower) {
+        return set(&mut found.month, month);
     }
-    if named(&DAYS).is_some() {
+    if named(&DAYS, &lower).is_some() {
         return Some(Ok(()));
     }
     let zone = Zone::named(token)?;
     set(&mut found.zone, zone)
+}
+
+/// The month, from 1, of a name in lower case that may be shortened to three letters.
+pub(in crate::engine::postgres) fn month_named(word: &str) -> Option<u32> {
+    u32::try_from(named(&MONTHS, word)? + 1).ok()
+}
+
+fn named(names: &[&str], word: &str) -> Option<usize> {
+    names.iter().position(|name| word.len() >= 3 && name.starts_with(word))
 }
 
 fn set<T>(place: &mut Option<T>, value: T) -> Option<Result<()>> {
@@ -214,10 +222,9 @@ fn of_parts(found: &mut Read, token: &str, separator: char, text: &str) -> Optio
     let parts: Vec<&str> = token.split(separator).collect();
     let [first, second, third] = parts.as_slice() else { return None };
     let lower = second.to_lowercase();
-    let named = MONTHS.iter().position(|name| lower.len() >= 3 && name.starts_with(&lower));
-    let (year, month, day) = match named {
+    let (year, month, day) = match month_named(&lower) {
         Some(month) => {
-            let month = (month + 1).to_string();
+            let month = month.to_string();
             if first.len() > 2 {
                 ((*first).to_owned(), month, (*third).to_owned())
             } else {

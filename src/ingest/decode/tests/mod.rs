@@ -32,6 +32,21 @@ fn decode_json(signal: Signal, body: &Json) -> Result<Decoded, DecodeError> {
     decoder().decode(signal, Encoding::Json, &body.to_string().into(), RECEIVED)
 }
 
+/// What exporters are given of a request of traces.
+fn forwarded(payload: Bytes) -> Bytes {
+    let frame = crate::model::frame::Frame {
+        receiver: "otlp".into(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: RECEIVED,
+        decoder_version: DECODER_VERSION,
+        digest: 0,
+        rejected: Vec::new(),
+        payload,
+    };
+    as_protobuf(&frame).expect("is forwarded")
+}
+
 /// The rows of a table as JSON; nulls are left out.
 fn rows(decoded: &Decoded, table: &str) -> Vec<Json> {
     let Some((_, batch)) = decoded.tables.iter().find(|(name, _)| *name == table) else { return Vec::new() };

@@ -117,17 +117,3 @@ fn repeated_numbers_may_be_packed_or_not() {
     // Bytes that are no such list: the point lacks its counts.
     assert_eq!(counts(field(6, 2, &[1, 2, 3])), (0, 1, None));
 }
-
-fn forwarded(payload: Bytes) -> Bytes {
-    let frame = crate::model::frame::Frame {
-        receiver: "otlp".into(),
-        signal: Signal::Traces,
-        encoding: Encoding::Protobuf,
-        received_unix_nano: RECEIVED,
-        decoder_version: DECODER_VERSION,
-        digest: 0,
-        rejected: Vec::new(),
-        payload,
-    };
-    as_protobuf(&frame).expect("is forwarded")
-}

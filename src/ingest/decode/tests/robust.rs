@@ -143,17 +143,7 @@ fn texts_that_are_not_unicode_are_mended_wherever_they_stand() {
     let sent = spoilt(&full_of("b?d").encode_to_vec());
     let decoded = decoder().decode(Signal::Traces, Encoding::Protobuf, &sent, RECEIVED).expect("decodes");
     assert_eq!((decoded.items, rows(&decoded, "spans")[0]["name"].as_str()), (2, Some("b\u{fffd}d")));
-    let frame = crate::model::frame::Frame {
-        receiver: "otlp".into(),
-        signal: Signal::Traces,
-        encoding: Encoding::Protobuf,
-        received_unix_nano: RECEIVED,
-        decoder_version: DECODER_VERSION,
-        digest: 0,
-        rejected: Vec::new(),
-        payload: sent,
-    };
-    let forwarded = ExportTraceServiceRequest::decode(as_protobuf(&frame).expect("is forwarded")).expect("is protobuf");
+    let forwarded = ExportTraceServiceRequest::decode(forwarded(sent)).expect("is protobuf");
     assert_eq!(forwarded, full_of("b\u{fffd}d"));
 }
 

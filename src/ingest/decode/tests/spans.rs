@@ -226,7 +226,7 @@ fn an_attribute_that_is_there_twice_has_its_first_value_everywhere() {
     assert_eq!(row["attributes"], json!({"own": "first", "map": "{\"k\":\"first\"}"}));
     assert_eq!(row["resource_attributes"], json!({"host.name": "first"}));
     assert_eq!(rows(&decoded, "span_events")[0]["attributes"], json!({"e": "first"}));
-    let forwarded = ExportTraceServiceRequest::decode(forward(&request.encode_to_vec().into())).expect("is protobuf");
+    let forwarded = ExportTraceServiceRequest::decode(forwarded(request.encode_to_vec().into())).expect("is protobuf");
     let sent = &forwarded.resource_spans[0].scope_spans[0].spans[0];
     assert_eq!(sent.attributes.len(), 3);
     assert_eq!(forwarded.resource_spans[0].resource.as_ref().map(|resource| resource.attributes.len()), Some(2));
@@ -243,24 +243,9 @@ fn a_service_whose_name_is_empty_has_none() {
         (&row["service_name"], &row["resource_attributes"]),
         (&json!("unknown_service"), &json!({"host.name": ""}))
     );
-    let forwarded = ExportTraceServiceRequest::decode(forward(&request.encode_to_vec().into())).expect("is protobuf");
+    let forwarded = ExportTraceServiceRequest::decode(forwarded(request.encode_to_vec().into())).expect("is protobuf");
     let resource = forwarded.resource_spans[0].resource.as_ref().expect("a resource");
     assert_eq!(resource.attributes, [attribute("host.name", string(""))]);
-}
-
-/// What exporters are given of a request.
-fn forward(payload: &Bytes) -> Bytes {
-    let frame = crate::model::frame::Frame {
-        receiver: "otlp".into(),
-        signal: Signal::Traces,
-        encoding: Encoding::Protobuf,
-        received_unix_nano: RECEIVED,
-        decoder_version: DECODER_VERSION,
-        digest: 0,
-        rejected: Vec::new(),
-        payload: payload.clone(),
-    };
-    as_protobuf(&frame).expect("is forwarded")
 }
 
 #[test]
