@@ -1,233 +1,29 @@
-//! One call of the server's: a worker is given it, its scans are served, and its answer comes back bit by bit. Whoever
-//! drops the answer ends the call.
+//! The server's side of a call: a worker is given it, its scans are served, and its answer is passed on.
 
+use super::answer::{Event, Finished, Taken};
 use super::catalog::Offered;
-use super::codec::{Frame, buffer, row_out, rows_in, schema};
-use super::dialect::{Settings, SqlFault};
+use super::codec::{Frame, buffer, rows_in, schema};
+use super::dialect::SqlFault;
+use super::handle::{SETTLE, Worker};
 use super::launch::Death;
-use super::message::{CREDITS, Call, Failure, FailureKind, FromWorker, Read, ReadText, Task, ToWorker};
-use super::pool::{Pool, Worker};
+use super::message::{CREDITS, Failure, FailureKind, FromWorker, Read, ReadText, ToWorker};
+use super::pool::Pool;
 use super::scan::Scanning;
-use crate::engine::query::{QueryAnswer, QueryError, QueryLimits};
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use crate::engine::query::QueryError;
 use bytes::Bytes;
 use datafusion::common::exec_err;
-use futures::stream::{self, BoxStream, StreamExt as _};
-use std::collections::VecDeque;
+use futures::StreamExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 /// Time after which a query counts as long: its worker then comes behind all others.
 const LONG: Duration = Duration::from_secs(1);
-/// How long the tasks of a plan may go on after the answer has ended, before their worker is.
-pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
 /// How long an answer may be left unread where other queries wait for its worker, and how often that is looked at.
 const UNREAD: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
-
-/// A statement of a text, and what it may take.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The [`super::Dialect`] that reads it.
-    pub dialect: &'static str,
-    /// The text.
-    pub sql: Arc<str>,
-    /// Which of its statements is meant, from 0.
-    pub place: usize,
-    /// The values of its parameters: one row, a column each.
-    pub parameters: Option<RecordBatch>,
-    /// What the connection has set.
-    pub settings: Settings,
-    /// Bounds.
-    pub limits: QueryLimits,
-}
-
-impl Request {
-    /// A text of one statement without parameters.
-    #[must_use]
-    pub fn new(dialect: &'static str, sql: &str, limits: QueryLimits) -> Request {
-        Request { dialect, sql: sql.into(), place: 0, parameters: None, settings: Settings::new(), limits }
-    }
-
-    pub(super) fn call(&self, task: Task, shape: bool) -> Result<Frame, QueryError> {
-        let call = Call {
-            task,
-            dialect: self.dialect.to_owned(),
-            sql: self.sql.as_ref().to_owned(),
-            place: self.place,
-            settings: self.settings.clone(),
-            rows_max: self.limits.rows_max,
-            shape,
-        };
-        let body = self.parameters.as_ref().filter(|row| row.num_columns() > 0).map(row_out).transpose();
-        let body = body.map_err(|error| QueryError::failed(&error))?.unwrap_or_default();
-        Frame::new(&ToWorker::Call(call), body).map_err(|error| QueryError::ended(&error.to_string()))
-    }
-}
-
-/// What a query has cost, once it has been answered.
-#[derive(Debug)]
-pub struct Finished {
-    /// The names under which it read, among them views.
-    pub views: Vec<String>,
-    /// Rows that it read.
-    pub rows_read: u64,
-    /// Rows of its answer.
-    pub rows: u64,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// What comes out of a call.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A worker has the call: its time begins.
-    Begun,
-    Read(Vec<Read>),
-    Head {
-        described: SchemaRef,
-        shape: Option<String>,
-    },
-    Rows {
-        schema: Option<SchemaRef>,
-        batches: Vec<RecordBatch>,
-    },
-    Done {
-        truncated: bool,
-    },
-    Failed(QueryError),
-}
-
-/// Frames that the reader of an answer has taken and that the worker may send again.
-#[derive(Default)]
-pub(super) struct Taken {
-    frames: AtomicUsize,
-    more: Notify,
-}
-
-/// The events of a call, waited for within its time. Only waiting counts: a client that takes its time to read costs a
-/// query none of its own.
-pub(super) struct Events {
-    pub(super) receiver: mpsc::Receiver<Event>,
-    pub(super) taken: Arc<Taken>,
-    pub(super) timeout: Duration,
-    pub(super) left: Duration,
-}
-
-impl Events {
-    pub(super) async fn next(&mut self) -> Result<Event, QueryError> {
-        loop {
-            match self.any().await? {
-                Event::Begun => self.left = self.timeout,
-                event => return Ok(event),
-            }
-        }
-    }
-
-    async fn any(&mut self) -> Result<Event, QueryError> {
-        let began = Instant::now();
-        let event = tokio::time::timeout(self.left, self.receiver.recv()).await;
-        self.left = self.left.saturating_sub(began.elapsed());
-        match event {
-            Err(_) => {
-                self.receiver.close();
-                Err(QueryError::TimedOut(self.timeout))
-            }
-            Ok(None) => Err(QueryError::ended("the server is stopping")),
-            Ok(Some(Event::Failed(error))) => Err(error),
-            Ok(Some(event)) => {
-                if matches!(event, Event::Rows { .. }) {
-                    self.taken.frames.fetch_add(1, Ordering::AcqRel);
-                    self.taken.more.notify_one();
-                }
-                Ok(event)
-            }
-        }
-    }
-}
-
-/// An answer as it comes. Dropping it ends the query.
-pub struct Answer {
-    /// Its columns.
-    pub schema: SchemaRef,
-    /// Its columns as the plan has them: the same names and types, and what the plan says besides.
-    pub described: SchemaRef,
-    /// The statement without its literals, where own telemetry wants it.
-    pub shape: Option<String>,
-    events: Events,
-    ready: VecDeque<RecordBatch>,
-    truncated: Option<bool>,
-}
-
-impl Answer {
-    pub(super) async fn begin(mut events: Events) -> Result<Answer, QueryError> {
-        let Event::Head { described, shape } = events.next().await? else {
-            return Err(QueryError::ended("an answer without a head"));
-        };
-        let Event::Rows { schema: Some(schema), batches } = events.next().await? else {
-            return Err(QueryError::ended("an answer without a schema"));
-        };
-        Ok(Answer { schema, described, shape, events, ready: batches.into(), truncated: None })
-    }
-
-    /// The next rows; `None` when all have been given.
-    ///
-    /// # Errors
-    /// When the query fails on the way, or takes too long; nothing comes after that.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        loop {
-            while let Some(batch) = self.ready.pop_front() {
-                if batch.num_rows() > 0 {
-                    return Ok(Some(batch));
-                }
-            }
-            if self.truncated.is_some() {
-                return Ok(None);
-            }
-            match self.events.next().await? {
-                Event::Rows { batches, .. } => self.ready = batches.into(),
-                Event::Done { truncated } => self.truncated = Some(truncated),
-                _ => return Err(QueryError::ended("an answer out of order")),
-            }
-        }
-    }
-
-    /// Whether there were more rows than [`QueryLimits::rows_max`]; known when [`Answer::next`] has given `None`.
-    #[must_use]
-    pub fn truncated(&self) -> bool {
-        self.truncated == Some(true)
-    }
-
-    /// The rows as a stream; it ends after an error.
-    #[must_use]
-    pub fn into_stream(self) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
-        let next = |answer: Option<Answer>| async move {
-            let mut answer = answer?;
-            match answer.next().await {
-                Ok(None) => None,
-                Ok(Some(batch)) => Some((Ok(batch), Some(answer))),
-                Err(error) => Some((Err(error), None)),
-            }
-        };
-        stream::unfold(Some(self), next).boxed()
-    }
-
-    /// All of it, in memory.
-    ///
-    /// # Errors
-    /// When the query fails on the way, or takes too long.
-    pub async fn collect(mut self) -> Result<QueryAnswer, QueryError> {
-        let mut batches = Vec::new();
-        while let Some(batch) = self.next().await? {
-            batches.push(batch);
-        }
-        Ok(QueryAnswer { schema: self.schema.clone(), batches, truncated: self.truncated() })
-    }
-}
 
 /// How a call came to its end for the worker.
 #[derive(Debug, PartialEq, Eq)]

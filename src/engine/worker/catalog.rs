@@ -127,3 +127,17 @@ impl TableText {
         codec::schema(&self.schema)
     }
 }
+
+/// What is offered, and how workers are told.
+pub(super) struct Catalog {
+    pub(super) generation: u64,
+    pub(super) offered: Arc<Offered>,
+    pub(super) text: CatalogText,
+}
+
+impl Catalog {
+    pub(super) fn new(generation: u64, offered: Offered) -> anyhow::Result<Catalog> {
+        let text = offered.text()?;
+        Ok(Catalog { generation, offered: Arc::new(offered), text })
+    }
+}

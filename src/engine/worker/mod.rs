@@ -3,33 +3,39 @@
 //! system can: a worker is killed at its deadline or when its client leaves, and it has a limit on memory of its own.
 //!
 //! ```text
-//! endpoints ──> Queries (pool) ──> call ───socket───> serve ──> session: tables, views, a dialect
+//! endpoints ──> Queries, pool ──> call ───socket───> serve ──> session: tables, views, a dialect
 //!                                   └─ scan <──rows asked for── remote tables
 //! ```
 //!
 //! The server sends a text and its parameters. The worker parses, plans and runs it, asks the server for the rows of the
 //! tables that it reads, and sends the answer back as it comes. Neither side sends more than the other has asked for.
 
+mod answer;
 mod call;
 mod catalog;
 mod codec;
 mod dialect;
+mod handle;
 mod launch;
 mod limits;
 mod message;
 mod plans;
 mod pool;
+mod queries;
 mod remote;
+mod request;
 mod scan;
 mod serve;
 mod session;
 
-pub(super) use call::Finished;
-pub use call::{Answer, Request};
+pub use answer::Answer;
+pub(super) use answer::Finished;
 pub use catalog::{Offered, OfferedTable, View};
 pub use dialect::{Dialect, Meaning, Plain, Settings, SqlFault, TableAbout};
 pub use launch::{COMMAND, Launch};
 pub use limits::confine;
 pub use message::Read;
-pub use pool::{PoolSettings, Queries};
+pub use pool::PoolSettings;
+pub use queries::Queries;
+pub use request::Request;
 pub use serve::serve;

@@ -1,0 +1,172 @@
+//! The answer to a call, as it comes bit by bit. Whoever drops it ends the call.
+
+use super::message::Read;
+use crate::engine::query::{QueryAnswer, QueryError};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc};
+
+/// What a query has cost, once it has been answered.
+#[derive(Debug)]
+pub struct Finished {
+    /// The names under which it read, among them views.
+    pub views: Vec<String>,
+    /// Rows that it read.
+    pub rows_read: u64,
+    /// Rows of its answer.
+    pub rows: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What comes out of a call.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A worker has the call: its time begins.
+    Begun,
+    Read(Vec<Read>),
+    Head {
+        described: SchemaRef,
+        shape: Option<String>,
+    },
+    Rows {
+        schema: Option<SchemaRef>,
+        batches: Vec<RecordBatch>,
+    },
+    Done {
+        truncated: bool,
+    },
+    Failed(QueryError),
+}
+
+/// Frames that the reader of an answer has taken and that the worker may send again.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) frames: AtomicUsize,
+    pub(super) more: Notify,
+}
+
+/// The events of a call, waited for within its time. Only waiting counts: a client that takes its time to read costs a
+/// query none of its own.
+pub(super) struct Events {
+    pub(super) receiver: mpsc::Receiver<Event>,
+    pub(super) taken: Arc<Taken>,
+    pub(super) timeout: Duration,
+    pub(super) left: Duration,
+}
+
+impl Events {
+    pub(super) async fn next(&mut self) -> Result<Event, QueryError> {
+        loop {
+            match self.any().await? {
+                Event::Begun => self.left = self.timeout,
+                event => return Ok(event),
+            }
+        }
+    }
+
+    async fn any(&mut self) -> Result<Event, QueryError> {
+        let began = Instant::now();
+        let event = tokio::time::timeout(self.left, self.receiver.recv()).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        match event {
+            Err(_) => {
+                self.receiver.close();
+                Err(QueryError::TimedOut(self.timeout))
+            }
+            Ok(None) => Err(QueryError::ended("the server is stopping")),
+            Ok(Some(Event::Failed(error))) => Err(error),
+            Ok(Some(event)) => {
+                if matches!(event, Event::Rows { .. }) {
+                    self.taken.frames.fetch_add(1, Ordering::AcqRel);
+                    self.taken.more.notify_one();
+                }
+                Ok(event)
+            }
+        }
+    }
+}
+
+/// An answer as it comes. Dropping it ends the query.
+pub struct Answer {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its columns as the plan has them: the same names and types, and what the plan says besides.
+    pub described: SchemaRef,
+    /// The statement without its literals, where own telemetry wants it.
+    pub shape: Option<String>,
+    events: Events,
+    ready: VecDeque<RecordBatch>,
+    truncated: Option<bool>,
+}
+
+impl Answer {
+    pub(super) async fn begin(mut events: Events) -> Result<Answer, QueryError> {
+        let Event::Head { described, shape } = events.next().await? else {
+            return Err(QueryError::ended("an answer without a head"));
+        };
+        let Event::Rows { schema: Some(schema), batches } = events.next().await? else {
+            return Err(QueryError::ended("an answer without a schema"));
+        };
+        Ok(Answer { schema, described, shape, events, ready: batches.into(), truncated: None })
+    }
+
+    /// The next rows; `None` when all have been given.
+    ///
+    /// # Errors
+    /// When the query fails on the way, or takes too long; nothing comes after that.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        loop {
+            while let Some(batch) = self.ready.pop_front() {
+                if batch.num_rows() > 0 {
+                    return Ok(Some(batch));
+                }
+            }
+            if self.truncated.is_some() {
+                return Ok(None);
+            }
+            match self.events.next().await? {
+                Event::Rows { batches, .. } => self.ready = batches.into(),
+                Event::Done { truncated } => self.truncated = Some(truncated),
+                _ => return Err(QueryError::ended("an answer out of order")),
+            }
+        }
+    }
+
+    /// Whether there were more rows than [`QueryLimits::rows_max`]; known when [`Answer::next`] has given `None`.
+    #[must_use]
+    pub fn truncated(&self) -> bool {
+        self.truncated == Some(true)
+    }
+
+    /// The rows as a stream; it ends after an error.
+    #[must_use]
+    pub fn into_stream(self) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
+        let next = |answer: Option<Answer>| async move {
+            let mut answer = answer?;
+            match answer.next().await {
+                Ok(None) => None,
+                Ok(Some(batch)) => Some((Ok(batch), Some(answer))),
+                Err(error) => Some((Err(error), None)),
+            }
+        };
+        stream::unfold(Some(self), next).boxed()
+    }
+
+    /// All of it, in memory.
+    ///
+    /// # Errors
+    /// When the query fails on the way, or takes too long.
+    pub async fn collect(mut self) -> Result<QueryAnswer, QueryError> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
+        Ok(QueryAnswer { schema: self.schema.clone(), batches, truncated: self.truncated() })
+    }
+}

@@ -1,0 +1,144 @@
+//! Queries from outside: each finds a worker, which is seen through its call.
+
+use super::answer::{Answer, Event, Events, Finished, Taken};
+use super::call::{Driven, End, died};
+use super::catalog::Offered;
+use super::codec::Frame;
+use super::handle::START;
+use super::message::{CREDITS, Read, Task};
+use super::pool::{self, Pool, PoolSettings};
+use super::request::Request;
+use crate::engine::query::{QueryError, Workers};
+use crate::model::own::WORK;
+use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Queries from outside, and the workers that answer them.
+pub struct Queries {
+    pool: Arc<Pool>,
+    threads: Workers,
+}
+
+impl Queries {
+    /// No workers yet. `finished` is told of each query that was answered.
+    ///
+    /// # Errors
+    /// When no threads can be started.
+    pub fn new(
+        settings: PoolSettings,
+        offered: Offered,
+        finished: impl Fn(Finished) + Send + Sync + 'static,
+    ) -> anyhow::Result<Queries> {
+        let threads = Workers::for_queries()?;
+        let pool = Arc::new(Pool::new(settings, offered, Box::new(finished))?);
+        threads.spawn(pool::end_unused(Arc::downgrade(&pool)));
+        Ok(Queries { pool, threads })
+    }
+
+    /// Offers other tables from the next query on.
+    ///
+    /// # Errors
+    /// When they cannot be told to workers.
+    pub fn offer(&self, offered: Offered) -> anyhow::Result<()> {
+        self.pool.offer(offered)
+    }
+
+    /// What the statements of a text are.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn read(&self, request: &Request) -> Result<Vec<Read>, QueryError> {
+        match self.begin(request, Task::Read)?.next().await? {
+            Event::Read(read) => Ok(read),
+            _ => Err(QueryError::ended("a text without statements")),
+        }
+    }
+
+    /// The columns that an answer would have.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn describe(&self, request: &Request) -> Result<SchemaRef, QueryError> {
+        match self.begin(request, Task::Describe)?.next().await? {
+            Event::Head { described, .. } => Ok(described),
+            _ => Err(QueryError::ended("a description without columns")),
+        }
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn run(&self, request: &Request) -> Result<Answer, QueryError> {
+        Answer::begin(self.begin(request, Task::Run)?).await
+    }
+
+    fn begin(&self, request: &Request, task: Task) -> Result<Events, QueryError> {
+        let (limit, found) = (request.limits.sql_bytes_max, request.sql.len());
+        if found > limit {
+            return Err(QueryError::TooLong { limit, found });
+        }
+        let shape = tracing::enabled!(target: WORK, tracing::Level::INFO);
+        let call = request.call(task, shape)?;
+        // Room for all that a worker may send unasked, so that nobody waits with a frame in hand.
+        let (sender, receiver) = mpsc::channel(CREDITS + 5);
+        let (taken, timeout) = (Arc::<Taken>::default(), request.limits.timeout);
+        let carried = carry(self.pool.clone(), (request.dialect, call), sender, taken.clone(), timeout);
+        self.threads.spawn(carried).ok_or_else(|| QueryError::ended("the server is stopping"))?;
+        // Until a worker has it: a start takes no time of the query's.
+        Ok(Events { receiver, taken, timeout, left: timeout + START })
+    }
+}
+
+/// Finds a worker for a call and sees it through.
+async fn carry(
+    pool: Arc<Pool>,
+    (dialect, call): (&'static str, Frame),
+    events: mpsc::Sender<Event>,
+    taken: Arc<Taken>,
+    timeout: Duration,
+) {
+    let slot = pool.slot(timeout, events.closed()).await;
+    let Some(_slot) = slot else {
+        let _gone = events.try_send(Event::Failed(QueryError::TimedOut(timeout)));
+        return;
+    };
+    let catalog = pool.catalog();
+    let worker = tokio::select! {
+        () = events.closed() => return,
+        worker = pool.worker(&catalog, dialect) => worker,
+    };
+    let mut worker = match worker {
+        Ok(worker) => worker,
+        Err(error) => {
+            tracing::error!(%error, "no worker for a query");
+            let error = QueryError::ended(&format!("no worker could be started: {error}"));
+            let _gone = events.try_send(Event::Failed(error));
+            return;
+        }
+    };
+    pool.clone().reserve(dialect);
+    let _gone = events.try_send(Event::Begun);
+    if worker.out.send(call).await.is_err() {
+        let _gone = events.try_send(Event::Failed(died(worker.death().await)));
+        return;
+    }
+    let driven = Driven::new(&mut worker, catalog.offered.clone(), events.clone(), taken, timeout, &pool);
+    match driven.drive().await {
+        End::Idle => pool.put_back(worker),
+        End::Left => {
+            // Its client has its answer already.
+            drop(events);
+            if worker.settle().await {
+                pool.put_back(worker);
+            }
+        }
+        End::Died => {
+            let death = worker.death().await;
+            tracing::warn!(?death, "a query's worker died");
+            let _gone = events.try_send(Event::Failed(died(death)));
+        }
+    }
+}
