@@ -4,6 +4,7 @@
 mod cases;
 mod generator;
 mod oracle;
+mod requests;
 mod test_agent;
 mod texts;
 mod values;

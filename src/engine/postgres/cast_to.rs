@@ -1,6 +1,6 @@
 //! `CAST` as a function, so that a plan holds `PostgreSQL`'s conversions and not Arrow's.
 
-use super::function::{EXTENSION, SCALE, TRIMMED};
+use super::field_metadata::{EXTENSION, SCALE, TRIMMED};
 use super::kinds::{Kind, numeric};
 use super::types::{NUMERIC, SHORT, TYPE};
 use super::values::casts;

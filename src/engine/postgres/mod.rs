@@ -1,7 +1,10 @@
 //! SQL from outside as `PostgreSQL` answers it: its names, types, operators, conversions and functions. Pipelines keep
 //! `DataFusion`'s own, which cost less on the way of every row; a view is read from outside, and so is planned here.
 
+mod call;
 mod cast_to;
+mod field_metadata;
+mod forms;
 mod function;
 mod functions;
 mod kinds;

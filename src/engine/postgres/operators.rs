@@ -1,6 +1,8 @@
 //! Arithmetic as `PostgreSQL` does it: integers do not wrap, numbers are exact, times know months and zones.
 
-use super::function::{Call, Form, Function, Given, Gives, QUOTIENT_SCALE};
+use super::call::Call;
+use super::forms::{Form, Given, Gives, QUOTIENT_SCALE};
+use super::function::Function;
 use super::kinds::{DIGITS, Kind};
 use super::values::interval::{DAY_US, Span};
 use super::values::{number, stamp};

@@ -34,7 +34,7 @@ impl ExprPlanner for Expressions {
             BinaryOperator::Multiply => operators::of_operator(Operator::Multiply),
             BinaryOperator::Divide => operators::of_operator(Operator::Divide),
             BinaryOperator::Modulo => operators::of_operator(Operator::Modulo),
-            BinaryOperator::PGExp => Some(super::functions::math::power("power")),
+            BinaryOperator::PGExp => Some(super::functions::powers::power("power")),
             BinaryOperator::Arrow => Some(json::arrow()),
             BinaryOperator::LongArrow => Some(json::long_arrow()),
             BinaryOperator::HashArrow => Some(json::path()),

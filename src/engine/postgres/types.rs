@@ -1,6 +1,6 @@
 //! Names of types in a statement, as `PostgreSQL` means them.
 
-use super::function::EXTENSION;
+use super::field_metadata::EXTENSION;
 use super::kinds::{DIGITS, FLOAT_SCALE, TIME, TIMESTAMP, timestamptz};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, plan_err};

@@ -1,7 +1,7 @@
 //! Sums and means in `PostgreSQL`'s types: a sum of bigints cannot overflow, a mean of integers is exact.
 
 use super::mean::{self, Mean};
-use crate::engine::postgres::function::{QUOTIENT, SCALE};
+use crate::engine::postgres::field_metadata::{QUOTIENT, SCALE};
 use crate::engine::postgres::kinds::{self, DIGITS, Kind};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, plan_err};

@@ -1,7 +1,7 @@
 //! `format('…%s…', …)`.
 
 use super::strings::{all_texts, identifier, quoted};
-use crate::engine::postgres::function::{Form, Gives};
+use crate::engine::postgres::forms::{Form, Gives};
 use crate::engine::postgres::kinds::Kind;
 use arrow::array::{Array as _, StringArray};
 use datafusion::common::{Result, exec_err};

@@ -1,6 +1,8 @@
 //! JSON, as text, and the maps of attributes.
 
-use crate::engine::postgres::function::{Call, Form, Function, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::casts::json;
 use crate::engine::postgres::values::write::{Booleans, plain, texts};

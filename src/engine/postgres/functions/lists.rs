@@ -1,6 +1,8 @@
 //! Functions of arrays, whose lengths and places are integers.
 
-use crate::engine::postgres::function::{Call, Form, Function, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::write::{Booleans, texts};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, ListBuilder, StringBuilder};

@@ -1,6 +1,8 @@
 //! Times and intervals made of parts, and periods.
 
-use crate::engine::postgres::function::{Call, Form, Function};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::Form;
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::operators::{moved, moved_moment};
 use crate::engine::postgres::values::interval::{DAY_US, HOUR_US, MINUTE_US, Span, of_unit};

@@ -11,6 +11,8 @@ pub(super) mod mean;
 pub(super) mod now;
 pub(super) mod ordered;
 pub(super) mod patterns;
+pub(super) mod powers;
+pub(super) mod rounding;
 pub(super) mod series;
 pub(super) mod strings;
 pub(super) mod time_parts;
@@ -27,6 +29,8 @@ use datafusion::prelude::SessionContext;
 pub(crate) fn register(context: &SessionContext) {
     let functions: Vec<Function> = [
         math::all(),
+        rounding::all(),
+        powers::all(),
         strings::all(),
         patterns::all(),
         times::all(),

@@ -1,6 +1,8 @@
 //! Regular expressions and `SIMILAR TO`.
 
-use crate::engine::postgres::function::{Call, Form, Function, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::{Kind, list_of};
 use arrow::array::{ArrayRef, ListArray, ListBuilder, StringBuilder};
 use arrow::datatypes::DataType;

@@ -1,6 +1,8 @@
 //! `generate_series` as a list.
 
-use crate::engine::postgres::function::{Call, Form, Function, Given, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Given, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::{DIGITS, Kind, list_of};
 use crate::engine::postgres::operators::{moved, moved_moment};
 use crate::engine::postgres::values::interval::Span;

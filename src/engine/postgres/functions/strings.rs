@@ -1,6 +1,8 @@
 //! Functions of texts. Characters are counted, not bytes.
 
-use crate::engine::postgres::function::{Call, Form, Function, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::casts;
 use crate::engine::postgres::values::write::{Booleans, texts};

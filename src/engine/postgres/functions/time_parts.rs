@@ -1,6 +1,8 @@
 //! `extract` and `date_part`.
 
-use crate::engine::postgres::function::{Call, Form, Function, Given, Gives};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::{Form, Given, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::{DIGITS, Kind};
 use crate::engine::postgres::values::interval::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, Span};
 use crate::engine::postgres::values::number;

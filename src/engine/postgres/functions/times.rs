@@ -1,6 +1,8 @@
 //! Functions of dates, times and intervals.
 
-use crate::engine::postgres::function::{Call, Form, Function};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::Form;
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::interval::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, Span};
 use crate::engine::postgres::values::stamp;

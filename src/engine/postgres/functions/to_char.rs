@@ -1,7 +1,9 @@
 //! `to_char` of times and intervals.
 
 use super::to_char_number;
-use crate::engine::postgres::function::{Call, Form, Function};
+use crate::engine::postgres::call::Call;
+use crate::engine::postgres::forms::Form;
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::interval::{HOUR_US, MINUTE_US, SECOND_US, Span};
 use crate::engine::postgres::values::stamp::offset_text;

@@ -1,6 +1,7 @@
 //! Conversions from one type to another, as `CAST` makes them in `PostgreSQL`.
 
 use super::interval::{DAY_US, Span};
+use super::literals::{read_bool, read_bytes, read_list};
 use super::write::{Booleans, plain, texts};
 use super::{number, stamp};
 use crate::engine::postgres::kinds::{DIGITS, INTERVAL, Kind, TIMESTAMP};
@@ -133,19 +134,6 @@ fn booleans(array: &ArrayRef) -> Result<ArrayRef> {
         _ => impossible(array, &DataType::Boolean),
     };
     Ok(Arc::new(BooleanArray::from(each(array, of)?)))
-}
-
-/// `t`, `true`, `yes`, `on`, `1` and their beginnings.
-pub(crate) fn read_bool(text: &str) -> Result<bool> {
-    let word = text.trim().to_lowercase();
-    let is = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
-    if is("true", 1) || is("yes", 1) || word == "on" || word == "1" {
-        Ok(true)
-    } else if is("false", 1) || is("no", 1) || is("off", 2) || word == "0" {
-        Ok(false)
-    } else {
-        exec_err!("invalid input syntax for type boolean: {text:?}")
-    }
 }
 
 fn integers<T: ArrowPrimitiveType>(array: &ArrayRef, bounds: (i64, i64), kind: &str) -> Result<ArrayRef>
@@ -299,21 +287,6 @@ fn bytes(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(values.iter().map(|value| value.as_deref()).collect::<BinaryArray>()))
 }
 
-fn read_bytes(text: &str) -> Result<Vec<u8>> {
-    let Some(hex) = text.strip_prefix("\\x") else { return Ok(text.as_bytes().to_vec()) };
-    let digits: Option<Vec<u8>> = hex
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect();
-    match digits {
-        Some(digits) if digits.len().is_multiple_of(2) => {
-            Ok(digits.as_chunks::<2>().0.iter().map(|[high, low]| high * 16 + low).collect())
-        }
-        _ => exec_err!("invalid hexadecimal data: {text:?}"),
-    }
-}
-
 /// A list item by item; or the text of one, `{1,2,NULL}`.
 fn lists(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     let DataType::List(field) = to else { return impossible(array, to) };
@@ -333,47 +306,6 @@ fn lists(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     let items: arrow::array::StringArray = lists.into_iter().flatten().flatten().collect();
     let items = cast(&(Arc::new(items) as ArrayRef), field.data_type(), zone)?;
     Ok(Arc::new(ListArray::try_new(field.clone(), offsets, items, Some(nulls))?))
-}
-
-/// The items of `{a,"b c",NULL}`, of one dimension.
-fn read_list(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    let mut rest = inner.chars().peekable();
-    while rest.peek().is_some() {
-        let (mut item, mut quoted) = (String::new(), false);
-        while rest.next_if(|c| c.is_whitespace()).is_some() {}
-        if rest.next_if_eq(&'"').is_some() {
-            quoted = true;
-            loop {
-                match rest.next()? {
-                    '"' => break,
-                    '\\' => item.push(rest.next()?),
-                    other => item.push(other),
-                }
-            }
-            while rest.next_if(|c| c.is_whitespace()).is_some() {}
-        } else {
-            while let Some(next) = rest.next_if(|&next| next != ',') {
-                match next {
-                    '{' | '}' | '"' => return None,
-                    '\\' => item.push(rest.next()?),
-                    other => item.push(other),
-                }
-            }
-            item.truncate(item.trim_end().len());
-            if item.is_empty() {
-                return None;
-            }
-        }
-        items.push(if !quoted && item.eq_ignore_ascii_case("null") { None } else { Some(item) });
-        match rest.next() {
-            None => break,
-            Some(',') if rest.peek().is_some() => {}
-            Some(_) => return None,
-        }
-    }
-    Some(items)
 }
 
 /// A value as JSON text.

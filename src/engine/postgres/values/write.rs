@@ -2,7 +2,7 @@
 
 use super::interval::Span;
 use super::{number, stamp};
-use crate::engine::postgres::function::{QUOTIENT, SCALE, TRIMMED};
+use crate::engine::postgres::field_metadata::{QUOTIENT, SCALE, TRIMMED};
 use crate::engine::postgres::zones::Zone;
 use arrow::array::{Array, ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::{

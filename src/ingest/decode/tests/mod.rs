@@ -3,6 +3,7 @@
 mod json;
 mod logs;
 mod metrics;
+mod notations;
 mod odd;
 mod odd_protobuf;
 mod robust;
