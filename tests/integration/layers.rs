@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Lines that a file may have.
-const LINES_MAX: usize = 480;
+const LINES_MAX: usize = 400;
 
 /// A reference from one folder to another: file and line.
 struct Arrow {
