@@ -14,8 +14,11 @@ const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
-/// Services, and what each is asked for: method, route, usual milliseconds.
-const SERVICES: [(&str, &[(&str, &str, f64)]); 6] = [
+/// What a service is asked for: method, route, usual milliseconds.
+type Route = (&'static str, &'static str, f64);
+
+/// Services, and what each is asked for.
+const SERVICES: [(&str, &[Route]); 6] = [
     ("storefront", &[("GET", "/", 20.0), ("GET", "/products/{id}", 35.0), ("GET", "/search", 80.0)]),
     ("checkout", &[("POST", "/checkout", 120.0), ("GET", "/cart/{session}", 15.0)]),
     ("catalog", &[("GET", "/api/products/{id}", 8.0), ("GET", "/api/products", 30.0)]),

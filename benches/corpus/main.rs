@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let mut generator = Generator::new(shape);
     let mut writer = out.map(BufWriter::new);
     let mut bytes = 0;
-    while let Some(request) = generator.next() {
+    for request in generator.by_ref() {
         let encoded = request.encode_to_vec();
         bytes += encoded.len();
         if let Some(writer) = &mut writer {

@@ -4,7 +4,10 @@
 //!
 //!     eval "$(tests/run --env)"; cargo bench --bench cost -- --seconds 20 --rate 20000 --demo-minutes 10
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
+
 #[path = "../corpus/generator.rs"]
+#[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
@@ -85,7 +88,7 @@ async fn measure(subject: Subject, options: &Options, round: usize) -> anyhow::R
     };
     let mut generator = Generator::new(shape);
     let mut bodies = Vec::new();
-    while let Some(request) = generator.next() {
+    for request in generator.by_ref() {
         bodies.push(Bytes::from(request.encode_to_vec()));
     }
     let truth = generator.truth().clone();
@@ -102,7 +105,7 @@ async fn measure(subject: Subject, options: &Options, round: usize) -> anyhow::R
         cost.acknowledged.push(sent.elapsed());
     }
     subject.has_counted(truth.spans).await?;
-    cost.cpu_us_a_span = (subject.cpu()? - before).as_secs_f64() * 1e6 / truth.spans as f64;
+    cost.cpu_us_a_span = subject.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / truth.spans as f64;
     cost.resident_bytes = subject.resident_bytes()?;
     ensure!(truth.spans > 0, "a corpus without spans");
     Ok(cost)
@@ -128,7 +131,7 @@ async fn demo(minutes: u64) -> anyhow::Result<DemoCost> {
     let demo = Subject::demo().await?;
     let (began, before) = (Instant::now(), demo.cpu()?);
     tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
-    let cores = (demo.cpu()? - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let cores = demo.cpu()?.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     Ok(DemoCost { resident_bytes: demo.resident_bytes()?, cores })
 }
 

@@ -5,6 +5,8 @@
 //!
 //! Both do the same to the same requests, in turn, on one thread; what is told is the median of the rounds' ratios.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
+
 #[path = "../corpus/generator.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;

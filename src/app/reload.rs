@@ -60,8 +60,11 @@ fn redeclared(definitions: &Definitions, running: &[TableDef]) -> Vec<Fault> {
     faults
 }
 
+/// Resolutions, and each column's name, type and way of merging.
+type Form<'a> = (&'a [i64], Vec<(&'a str, ColumnType, Option<Merge>)>);
+
 /// What the rows of a table depend on: words for people may change.
-fn form(table: &TableDef) -> (&[i64], Vec<(&str, ColumnType, Option<Merge>)>) {
+fn form(table: &TableDef) -> Form<'_> {
     let columns = table.columns.iter().map(|column| (column.name.as_str(), column.kind, column.merge));
     (&table.resolutions_s, columns.collect())
 }

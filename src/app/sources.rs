@@ -121,7 +121,7 @@ impl Sinks {
             let lag = standing.position.map(|at| (newest.saturating_sub(at.0), self.log.bytes_behind(at)));
             let is_own = |row: &&Map<String, Value>| says(row, "sink", id) && says(row, "signal", signal);
             let dead_letters = remembered.dead_letters.iter().filter(is_own).count() as u64;
-            Progress { id: id.clone(), signal: *signal, stats: stats.clone(), standing, lag, dead_letters }
+            Progress { id: id.clone(), signal, stats: stats.clone(), standing, lag, dead_letters }
         };
         self.all.iter().map(progress).collect()
     }

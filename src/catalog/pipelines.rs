@@ -363,9 +363,10 @@ fn rows(map: &MapReader<'_>, key: &str, node: &Node) -> Option<ExampleRows> {
             return None;
         }
     };
-    let row = |row| match row {
-        serde_json::Value::Object(row) => Some(row),
-        _ => {
+    let row = |row| {
+        if let serde_json::Value::Object(row) = row {
+            Some(row)
+        } else {
             map.gather().expected(node, map.path(key), "a list of rows, each a map of columns");
             None
         }

@@ -83,7 +83,7 @@ impl QueryService for Example {
         let _running = Running::new(&self.running);
         // A column of this name stands for a query that takes its time.
         if request.sql.contains("slow") {
-            let slow = tokio::time::sleep(Duration::from_secs(60));
+            let slow = tokio::time::sleep(Duration::from_mins(1));
             let limit = request.limits.timeout;
             tokio::time::timeout(limit, slow).await.map_err(|_| QueryError::TimedOut(limit))?;
         }

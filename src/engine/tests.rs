@@ -270,7 +270,10 @@ async fn sql_from_outside_only_reads_and_is_bounded() {
     assert!(matches!(query("SELECT * FROM '/etc/passwd'").await, Err(QueryError::Invalid(_))));
     assert!(matches!(query(&"x".repeat(201)).await, Err(QueryError::TooLong { limit: 200, found: 201 })));
     let many = query("SELECT * FROM generate_series(1, 100)").await.unwrap();
-    assert_eq!((many.batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), many.truncated), (10, true));
+    assert_eq!(
+        (many.batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), many.truncated),
+        (10, true)
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub mod exponential;
 pub mod fault;
 pub mod finding;
 pub mod frame;
+pub mod hex;
 pub mod own;
 pub(crate) mod panics;
 pub mod pipeline;

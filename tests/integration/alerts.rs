@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long nothing more may come: three intervals, in which a doubled alert would.
 const QUIET: Duration = Duration::from_secs(4);
 /// As long as an evaluation may take on a busy machine.
-const STATE_WITHIN: Duration = Duration::from_secs(60);
+const STATE_WITHIN: Duration = Duration::from_mins(1);
 
 async fn visits(server: &Server, first: u64, number: u64, milliseconds: f64) {
     let spans = (first..first + number).map(|n| route_span(n, "GET", "/products/{id}", milliseconds)).collect();

@@ -216,16 +216,14 @@ fn through<'a>(names: &'a str, signal: &str) -> String {
 /// A Collector that writes what it gets to a file, through its own processors, and passes on what it got to Spanwise.
 async fn front(to: u16, processors: &str, names: &str) -> Collector {
     Collector::start(|place| {
-        let pipelines: String = ["traces", "metrics", "logs"]
-            .iter()
-            .map(|signal| {
-                let names = through(names, signal);
-                format!(
-                    "    {signal}: {{receivers: [otlp], exporters: [otlp_grpc]}}\n    \
+        let pipelines = ["traces", "metrics", "logs"].map(|signal| {
+            let names = through(names, signal);
+            format!(
+                "    {signal}: {{receivers: [otlp], exporters: [otlp_grpc]}}\n    \
                      {signal}/file: {{receivers: [otlp], processors: [{names}], exporters: [file]}}\n"
-                )
-            })
-            .collect();
+            )
+        });
+        let pipelines = pipelines.concat();
         format!(
             "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}}}\n{processors}\n\
              exporters:\n  file: {{path: {:?}, rotation: {{max_megabytes: 1000}}}}\n  \

@@ -219,7 +219,7 @@ async fn every_listener_reads_the_bearer_token_in_any_case_and_spacing() {
             assert_eq!(!refused, is_let_in, "{name} with {value:?}: {} {:?}", answer.status(), answer.headers());
             if is_otlp {
                 let told = answer.headers().get("access-control-allow-origin");
-                assert_eq!(told.map(|told| told.as_bytes()), Some(&b"https://shop.example"[..]), "{value:?}");
+                assert_eq!(told.map(http::HeaderValue::as_bytes), Some(&b"https://shop.example"[..]), "{value:?}");
             }
         }
     }

@@ -174,11 +174,11 @@ async fn a_resend_is_not_new_data() {
 /// A sender that goes away before it is answered, and sends again, is what resends are known for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
-    const REQUESTS: u64 = 100;
+    const REQUESTS: u32 = 100;
     let server = Server::start(Setup::default()).await;
     let url = server.http_url("/v1/traces");
     let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
-    let bodies: Vec<Vec<u8>> = (0..REQUESTS).map(|number| request(number).encode_to_vec()).collect();
+    let bodies: Vec<Vec<u8>> = (0..REQUESTS).map(|number| request(number.into()).encode_to_vec()).collect();
     for body in &bodies {
         let mut socket = TcpStream::connect(&address).await.expect("a connection");
         let head = format!(
@@ -193,8 +193,8 @@ async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
         let answer = post(&url, &PROTOBUF, body).await.expect("an answer");
         assert_eq!(answer.status, 200);
     }
-    server.until_number("SELECT sum(calls) FROM requests", 20.0 * REQUESTS as f64).await;
-    server.until_number("SELECT count(*) FROM spans", 20.0 * REQUESTS as f64).await;
+    server.until_number("SELECT sum(calls) FROM requests", 20.0 * f64::from(REQUESTS)).await;
+    server.until_number("SELECT count(*) FROM spans", 20.0 * f64::from(REQUESTS)).await;
 }
 
 /// Every rollup that reads spans has read each once.

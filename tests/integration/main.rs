@@ -2,6 +2,10 @@
 //!
 //! `tests/run` brings the peers and sets the variables that lead to them; a test whose peer is not there fails and says so.
 
+// All of it is test code, for clippy too: a failed `unwrap` is a failed test.
+#![cfg(test)]
+#![expect(clippy::float_cmp, reason = "what is counted is expected exactly")]
+
 mod support;
 
 #[path = "../../benches/corpus/generator.rs"]

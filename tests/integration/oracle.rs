@@ -266,7 +266,7 @@ fn in_json(text: Option<String>, kind: u64) -> Value {
     }
 }
 
-/// Fifteen digits of a number: serde_json reads some one unit in the last place off. Over the Postgres wire all are held.
+/// Fifteen digits of a number: `serde_json` reads some one unit in the last place off. Over the Postgres wire all are held.
 fn digits(number: f64) -> Value {
     format!("{number:.14e}").parse::<f64>().map_or(Value::Null, Value::from)
 }

@@ -106,7 +106,8 @@ fn resource_logs(finding: &Finding, own: &Resource) -> ResourceLogs {
         Some((_, name)) => Resource { attributes: vec![text("service.name", name)], ..Resource::default() },
         None => own.clone(),
     };
-    let scope_logs = vec![ScopeLogs { scope: scope(), log_records: vec![record(finding)], ..ScopeLogs::default() }];
+    let scope_logs =
+        vec![ScopeLogs { scope: Some(scope()), log_records: vec![record(finding)], ..ScopeLogs::default() }];
     ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn request(scrape: &Scrape, own: &Resource, began: u64, now: u64) -> 
     let of_resource = |(resource, metrics): (Option<Cow<'_, Attributes>>, Vec<Metric>)| {
         let resource = resource
             .map_or_else(|| own.clone(), |named| Resource { attributes: attributes(&named), ..Resource::default() });
-        let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }];
+        let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }];
         ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }
     };
     ExportMetricsServiceRequest { resource_metrics: by_resource.into_iter().map(of_resource).collect() }

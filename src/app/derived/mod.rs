@@ -139,9 +139,9 @@ fn own_resource(config: &Config) -> Resource {
     Resource { attributes: own.chain(users).collect(), ..Resource::default() }
 }
 
-fn scope() -> Option<InstrumentationScope> {
+fn scope() -> InstrumentationScope {
     let (name, version) = (own::SCOPE.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    Some(InstrumentationScope { name, version, ..InstrumentationScope::default() })
+    InstrumentationScope { name, version, ..InstrumentationScope::default() }
 }
 
 fn text(key: &str, value: &str) -> KeyValue {

@@ -140,7 +140,7 @@ impl Names {
             let expression = format!("{} > {threshold} and {} > {threshold}", ratio(long), ratio(short));
             let summary = format!(
                 "{}: {{{{ $value | humanizePercentage }}}} of requests failed within {long}, {factor} times what {}% allows",
-                self.shown(&self.service),
+                shown(&self.service),
                 number(budget.limit)
             );
             let rule = Rule::alert("SpanwiseAvailabilityBudget", expression, &summary);
@@ -156,7 +156,7 @@ impl Names {
             let expression = format!("{} > {} and {enough}", ratio(WINDOW), number(limit / 100.0));
             let summary = format!(
                 "{}: {{{{ $value | humanizePercentage }}}} of requests fail, over the {} of {}%",
-                self.shown(&self.service),
+                shown(&self.service),
                 word(budget),
                 number(budget.limit)
             );
@@ -220,8 +220,8 @@ impl Names {
         };
         let summary = format!(
             "{} {}: {what}, over the {} of p{} {} ms",
-            self.shown(&self.service),
-            self.shown(&self.span),
+            shown(&self.service),
+            shown(&self.span),
             word(budget),
             number(percentile),
             number(budget.limit)
@@ -241,7 +241,7 @@ impl Names {
         let matchers = [Matcher::is("pipeline", pipeline), Matcher::is("budget", &budget.name)];
         let comparison = if budget.below { "<" } else { ">" };
         let unit = if budget.unit == "1" { String::new() } else { format!(" {}", budget.unit) };
-        let service = self.shown("service_name");
+        let service = shown("service_name");
         let summary = format!(
             "{service}: {} is {{{{ $value }}}}{unit}, past the {} of {}{unit}",
             budget.name,
@@ -255,14 +255,14 @@ impl Names {
         });
         rules.into()
     }
+}
 
-    /// A label's value in a template.
-    fn shown(&self, label: &str) -> String {
-        if promql::is_plain(label) {
-            format!("{{{{ $labels.{label} }}}}")
-        } else {
-            format!("{{{{ index $labels {} }}}}", promql::text(label))
-        }
+/// A label's value in a template.
+fn shown(label: &str) -> String {
+    if promql::is_plain(label) {
+        format!("{{{{ $labels.{label} }}}}")
+    } else {
+        format!("{{{{ index $labels {} }}}}", promql::text(label))
     }
 }
 

@@ -42,8 +42,8 @@ pub(super) fn start(
 }
 
 fn instruments(meter: &Meter, measured: &Arc<Measured>) {
-    of_exporters(meter, measured);
     type Counter = fn(&crate::ingest::admission::Counters) -> &AtomicU64;
+    of_exporters(meter, measured);
     let counters: [(&'static str, &'static str, &'static str, Counter); 5] = [
         ("spanwise.receiver.requests", "{request}", "Requests acknowledged, resends included.", |all| &all.requests),
         ("spanwise.receiver.items", "{item}", "Spans, points and log records acknowledged.", |all| &all.items),

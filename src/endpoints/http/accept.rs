@@ -115,7 +115,7 @@ impl<'a> Range<'a> {
             let main = self.kind.strip_suffix("/*");
             main.is_some_and(|main| known.split('/').next().is_some_and(|of| of.eq_ignore_ascii_case(main)))
         };
-        if format.media_types().iter().any(|known| is(known)) {
+        if format.media_types().iter().any(is) {
             let fits = |(name, value): &(&str, String)| match format {
                 _ if name.eq_ignore_ascii_case("charset") => matches!(value.as_str(), "utf-8" | "utf8"),
                 Format::Csv { .. } if name.eq_ignore_ascii_case("header") => {
@@ -125,7 +125,7 @@ impl<'a> Range<'a> {
             };
             return self.parameters.iter().all(fits).then(|| 2 + self.parameters.len());
         }
-        format.media_types().iter().take(1).any(|known| within(known)).then_some(1)
+        format.media_types().iter().take(1).any(within).then_some(1)
     }
 
     fn without_header(&self) -> bool {

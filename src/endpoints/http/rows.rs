@@ -143,7 +143,7 @@ impl Parts {
     /// The first bytes, and whether they are all.
     async fn held(&mut self) -> Result<(Bytes, bool), Refused> {
         // Until there are rows there is nothing to send: a query that fails before has its own status, however long it took.
-        let (mut held, mut since) = (self.writer.begin()?, None::<Instant>);
+        let (mut held, mut since) = (self.writer.begin(), None::<Instant>);
         loop {
             let (part, is_last) = match since {
                 None => self.next().await?,
@@ -200,13 +200,13 @@ impl Writer {
         Ok(writer)
     }
 
-    fn begin(&mut self) -> Result<Vec<u8>, Refused> {
-        Ok(match self {
+    fn begin(&mut self) -> Vec<u8> {
+        match self {
             Writer::Json { .. } => b"{\"rows\":[".to_vec(),
             Writer::Csv { schema, header: true } => csv::names(schema).into_bytes(),
             Writer::Csv { .. } | Writer::Ndjson { .. } => Vec::new(),
             Writer::Arrow(writer) => std::mem::take(writer.get_mut()),
-        })
+        }
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {

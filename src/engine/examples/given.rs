@@ -2,6 +2,7 @@
 
 use crate::engine::keyed::new_rows_schema;
 use crate::engine::line;
+use crate::model::hex::hex;
 use crate::model::pipeline::{ExampleRows, PipelineKind};
 use crate::model::sketch::Sketch;
 use crate::model::table::{TableDef, TableKind};
@@ -9,7 +10,6 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::json::ReaderBuilder;
 use datafusion::prelude::SessionContext;
 use serde_json::Value;
-use std::fmt::Write as _;
 
 /// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`, a
 /// rollup by its coarser resolutions, too.
@@ -63,10 +63,6 @@ fn fit(kind: &DataType, value: &mut Value) {
     if let (DataType::Binary, Value::Array(numbers)) = (kind, &value) {
         let mut sketch = Sketch::default();
         numbers.iter().filter_map(Value::as_f64).for_each(|number| sketch.insert(number));
-        let hex = sketch.to_bytes().iter().fold(String::new(), |mut hex, byte| {
-            let _never_fails = write!(hex, "{byte:02x}");
-            hex
-        });
-        *value = Value::from(hex);
+        *value = Value::from(hex(&sketch.to_bytes()));
     }
 }

@@ -80,25 +80,22 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
     let fired = before.is_some_and(|before| before.finding.state == FindingState::Firing);
     let mut kept = before.cloned().unwrap_or_else(|| first(pipeline, judged.clone(), now_ms));
     let past = matches!(verdict, Verdict::Past(_)).then_some(judged.value);
-    let (state, severity) = match verdict {
-        Verdict::Past(severity) => {
-            let since = *kept.past_since_ms.get_or_insert(now_ms);
-            kept.past_from_ms.get_or_insert(judged.from_ms);
-            kept.finding.recovering = None;
-            let long_enough = fired || now_ms - since >= definition.for_ms;
-            (if long_enough { FindingState::Firing } else { FindingState::Pending }, Some(severity))
+    let (state, severity) = if let Verdict::Past(severity) = verdict {
+        let since = *kept.past_since_ms.get_or_insert(now_ms);
+        kept.past_from_ms.get_or_insert(judged.from_ms);
+        kept.finding.recovering = None;
+        let long_enough = fired || now_ms - since >= definition.for_ms;
+        (if long_enough { FindingState::Firing } else { FindingState::Pending }, Some(severity))
+    } else {
+        kept.not_past();
+        let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
+        if fired && now_ms - since_ms < definition.keep_firing_for_ms {
+            // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
+            kept.finding.recovering = Some(Recovering { since_ms, value: judged.value });
+            kept.finding.last_seen_ms = now_ms;
+            return kept;
         }
-        _ => {
-            kept.not_past();
-            let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
-            if fired && now_ms - since_ms < definition.keep_firing_for_ms {
-                // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
-                kept.finding.recovering = Some(Recovering { since_ms, value: judged.value });
-                kept.finding.last_seen_ms = now_ms;
-                return kept;
-            }
-            (FindingState::Ok, None)
-        }
+        (FindingState::Ok, None)
     };
     let explained = judged.explained_by.as_ref().map(|by| format!("explained by {by}"));
     renew(&mut kept.finding, judged, now_ms);

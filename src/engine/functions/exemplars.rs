@@ -115,7 +115,7 @@ impl Fold for Weightiest {
 impl Fold for OfTraces {
     fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let (traces, weights) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Float64Type>());
-        let texts = columns.get(2).map(|texts| texts.as_string::<i32>());
+        let texts = columns.get(2).map(arrow::array::AsArray::as_string::<i32>);
         let text = |row: usize| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
         for (row, (trace, weight)) in traces.iter().zip(weights.iter()).enumerate() {
             if let (Some(trace), Some(weight)) = (trace, weight) {

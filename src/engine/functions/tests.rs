@@ -23,7 +23,7 @@ async fn rows(sql: &str) -> String {
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
     let table = pretty_format_batches(&batches).unwrap().to_string();
     let lines = table.lines().skip(3).filter(|line| line.starts_with('|'));
-    lines.map(|line| line.replace(' ', "")).collect::<Vec<_>>().join("")
+    lines.map(|line| line.replace(' ', "")).collect::<String>()
 }
 
 const VALUES: &str = "(VALUES (1.0, 'a'), (2.0, 'b'), (300.0, 'c'), (4.0, 'a')) AS v(x, t)";

@@ -63,7 +63,7 @@ impl Merger {
             definition: table.clone(),
             source,
             columns: columns.join(", "),
-            keys: keys.iter().map(|name| format!(", {name}")).collect(),
+            keys: keys.iter().flat_map(|name| [", ", name]).collect(),
             bench: Mutex::new(Bench { slot, statements: BTreeMap::new() }),
         })
     }

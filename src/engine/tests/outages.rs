@@ -186,7 +186,7 @@ fn spans(definition: &TableDef, rows: &[(i64, &str, bool)]) -> RecordBatch {
             "status_code" => text(&|row| if row.2 { "ERROR" } else { "UNSET" }.to_owned()),
             "duration_ms" => Arc::new(Float64Array::from(vec![20.0; rows.len()])),
             "sampled_weight" => Arc::new(Float64Array::from(vec![1.0; rows.len()])),
-            "error" => Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.2)))),
+            "error" => Arc::new(rows.iter().map(|row| Some(row.2)).collect::<BooleanArray>()),
             _ => return None,
         })
     };

@@ -138,7 +138,8 @@ impl Answer {
         }
     }
 
-    /// Whether there were more rows than [`QueryLimits::rows_max`]; known when [`Answer::next`] has given `None`.
+    /// Whether there were more rows than [`crate::engine::QueryLimits`] allows; known when [`Answer::next`] has given
+    /// `None`.
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.truncated == Some(true)

@@ -212,10 +212,10 @@ mod tests {
         assert_eq!(sent(&[numbers.clone(), cut.clone()]), [numbers, cut]);
         let nulls: ArrayRef = Arc::new(NullArray::new(3));
         let nulls = RecordBatch::try_from_iter_with_nullable([("n", nulls, true)]).unwrap();
-        assert_eq!(sent(&[nulls.clone()]), [nulls]);
+        assert_eq!(sent(std::slice::from_ref(&nulls)), [nulls]);
         let options = RecordBatchOptions::new().with_row_count(Some(30));
         let none = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).unwrap();
-        assert_eq!(sent(&[none.clone()])[0].num_rows(), 30, "rows without columns are counted");
+        assert_eq!(sent(std::slice::from_ref(&none))[0].num_rows(), 30, "rows without columns are counted");
         assert_eq!(rows_of(&none, 1 << 20), 30);
     }
 

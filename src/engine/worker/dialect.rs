@@ -92,8 +92,7 @@ pub trait Dialect: Send + Sync + 'static {
     ///
     /// # Errors
     /// When a value cannot be used.
-    fn apply(&self, settings: &Settings, config: &mut SessionConfig) -> Result<(), SqlFault> {
-        let _nothing_to_apply = (settings, config);
+    fn apply(&self, _settings: &Settings, _config: &mut SessionConfig) -> Result<(), SqlFault> {
         Ok(())
     }
 

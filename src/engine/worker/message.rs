@@ -83,7 +83,7 @@ pub(super) enum Task {
 /// Rows of a table that a worker wants.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Scan {
-    pub(super) scan: u32,
+    pub(super) id: u32,
     pub(super) table: String,
     pub(super) columns: Option<Vec<usize>>,
     /// Times outside are not wanted, µs.

@@ -57,13 +57,12 @@ pub(super) type Outcome = Result<FromWorker, Failure>;
 /// Carries out one call; what it gives is the last message of it.
 pub(super) async fn carry_out(link: &Link, sessions: &Sessions, kept: &Kept, call: Call, body: Vec<u8>) -> Outcome {
     let (dialect, state) = sessions.state(&call.dialect, &call.settings).await.map_err(invalid)?;
-    let meanings = match kept.get(&call) {
-        Some(meanings) => meanings,
-        None => {
-            let meanings = Arc::new(meanings(&*dialect, &state, &call.sql).await.map_err(invalid)?);
-            kept.put(&call, &meanings);
-            meanings
-        }
+    let meanings = if let Some(meanings) = kept.get(&call) {
+        meanings
+    } else {
+        let meanings = Arc::new(meanings(&*dialect, &state, &call.sql).await.map_err(invalid)?);
+        kept.put(&call, &meanings);
+        meanings
     };
     let fault = |error: DataFusionError| failure(&*dialect, &error);
     if call.task == Task::Read {

@@ -161,7 +161,7 @@ impl Open {
         let open =
             Open { scan, link: rows.link.clone(), frames, batches: VecDeque::new(), schema: rows.schema.clone() };
         let wanted = Scan {
-            scan,
+            id: scan,
             table: rows.table.clone(),
             columns: rows.columns.clone(),
             from_us: rows.bounds.from,

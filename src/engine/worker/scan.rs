@@ -38,7 +38,7 @@ impl Scanning {
         };
         let parts = table.rows.batches(TimeBounds { from: scan.from_us, to: scan.to_us });
         Ok(Scanning {
-            id: scan.scan,
+            id: scan.id,
             parts: parts.into_iter(),
             part: None,
             columns: scan.columns,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct CorsSettings {
     /// Origins of pages that may send. `*` is any; one `*` within an origin stands for any text.
     pub allowed_origins: Vec<String>,
-    /// Headers that they may send; `*` is any. Where it is empty, those of [`HEADERS`].
+    /// Headers that they may send; `*` is any. Where it is empty, those of `HEADERS`.
     pub allowed_headers: Vec<String>,
     /// Headers of an answer that they may read.
     pub exposed_headers: Vec<String>,

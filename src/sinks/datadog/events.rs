@@ -137,6 +137,7 @@ mod tests {
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
     use opentelemetry_proto::tonic::resource::v1::Resource;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the requests' fields are optional")]
     fn any(value: Value) -> Option<AnyValue> {
         Some(AnyValue { value: Some(value) })
     }

@@ -14,14 +14,16 @@ pub(super) const TRACES: &str = "/api/v0.2/traces";
 /// Path of the intake of their statistics.
 pub(super) const STATS: &str = "/api/v0.2/stats";
 
+/// Traces as bodies, and the number of spans that are too large for any.
+type TraceBodies = fn(Vec<TracerPayload>, &TraceSettings, usize) -> (Vec<TraceBody>, u64);
+
 /// What is not the same for all that take traces.
 pub(super) struct Taker {
     /// Path of traces.
     pub(super) traces: &'static str,
     /// Path of statistics.
     pub(super) stats: &'static str,
-    /// Traces as bodies, and the number of spans that are too large for any.
-    pub(super) trace_bodies: fn(Vec<TracerPayload>, &TraceSettings, usize) -> (Vec<TraceBody>, u64),
+    pub(super) trace_bodies: TraceBodies,
     /// Statistics as bodies.
     pub(super) stats_bodies: fn(&StatsPayload, usize) -> Vec<StatsBody>,
 }

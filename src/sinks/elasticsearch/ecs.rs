@@ -119,7 +119,7 @@ pub(super) fn span(span: &Span, origin: Origin<'_>, index: &Index<'_>, out: &mut
     document.id("span.id", &span.span_id);
     document.text("span.name", span.name.as_str());
     document.id("parent.id", &span.parent_span_id);
-    match span.status.as_ref().map(|status| status.code()) {
+    match span.status.as_ref().map(opentelemetry_proto::tonic::trace::v1::Status::code) {
         Some(StatusCode::Ok) => document.text("event.outcome", "success"),
         Some(StatusCode::Error) => document.text("event.outcome", "failure"),
         _ => {}

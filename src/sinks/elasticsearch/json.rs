@@ -1,8 +1,8 @@
 //! JSON written as it is said, without a tree in between.
 
+use crate::model::hex::hex;
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use std::fmt::Write as _;
 
 /// Appends JSON; sets the commas.
 pub(super) struct Json<'a> {
@@ -119,14 +119,6 @@ impl<'a> Json<'a> {
             }
         }
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The id of a trace or a span; `None` where it is none.

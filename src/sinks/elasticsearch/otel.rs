@@ -1,8 +1,9 @@
 //! Mapping mode `otel`: OTLP's own structure, as Elasticsearch's templates `*-*.otel-*` take it.
 
-use super::json::{Json, hex, id};
+use super::json::{Json, id};
 use super::points::{Group, PointValue};
 use super::route::Index;
+use crate::model::hex::hex;
 use crate::sinks::attributes::{Attributes, as_string};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope};

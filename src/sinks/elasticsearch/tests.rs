@@ -51,6 +51,7 @@ fn settings(mode: Mode) -> ElasticsearchSettings {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the requests' fields are optional")]
 fn any(value: Any) -> Option<AnyValue> {
     Some(AnyValue { value: Some(value) })
 }
@@ -67,6 +68,7 @@ fn texts(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     pairs.iter().map(|(key, value)| text(key, value)).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the requests' fields are optional")]
 fn resource(attributes: Vec<KeyValue>) -> Option<Resource> {
     Some(Resource { attributes, ..Resource::default() })
 }

@@ -2,6 +2,7 @@
 //! <https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/attributesprocessor>.
 
 use super::attributes::{Attributes, decoded, encoded};
+use crate::model::hex::hex;
 use crate::sinks::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use regex::bytes::Regex;
@@ -114,11 +115,11 @@ fn hash(attributes: &mut Attributes<'_>, key: &[u8]) {
         _ => Vec::new(),
     };
     // Of what is none of these nothing is told on.
-    let hex = match bytes.as_slice() {
+    let text = match bytes.as_slice() {
         [] => String::new(),
-        bytes => digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        bytes => hex(digest::digest(&digest::SHA256, bytes).as_ref()),
     };
-    attributes.set(key, encoded(Value::StringValue(hex)));
+    attributes.set(key, encoded(Value::StringValue(text)));
 }
 
 fn extract(attributes: &mut Attributes<'_>, key: &[u8], pattern: &regex::Regex) -> bool {

@@ -42,7 +42,7 @@ pub enum Change {
     /// Changes the attributes of resources.
     Resource(Vec<Action>),
     /// Changes the attributes of spans, data points and log records, where its filter says so.
-    Attributes(Vec<Action>, Filter),
+    Attributes(Vec<Action>, Box<Filter>),
     /// Leaves what goes to one target among several.
     Share(Share),
 }

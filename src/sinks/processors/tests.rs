@@ -53,7 +53,7 @@ fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
 /// The attributes of the one span after the actions.
 fn after(actions: Vec<Action>, attributes: Vec<KeyValue>) -> Vec<(String, Value)> {
     let request: Bytes = traces("shop", vec![span("GET", 2, attributes)]).encode_to_vec().into();
-    let changed = changing(Change::Attributes(actions, Filter::default())).apply(Signal::Traces, &request);
+    let changed = changing(Change::Attributes(actions, Box::default())).apply(Signal::Traces, &request);
     let spans =
         ExportTraceServiceRequest::decode(changed).unwrap().resource_spans.remove(0).scope_spans.remove(0).spans;
     spans[0].attributes.iter().map(|kv| (kv.key.clone(), kv.value.clone().unwrap().value.unwrap())).collect()
@@ -226,7 +226,7 @@ fn points_of_every_kind_and_log_records_are_changed() {
     let request = ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() }],
     };
-    let processor = changing(Change::Attributes(vec![action("a", ActionKind::Delete)], Filter::default()));
+    let processor = changing(Change::Attributes(vec![action("a", ActionKind::Delete)], Box::default()));
     let changed = processor.apply(Signal::Metrics, &request.encode_to_vec().into());
     let mut expected = request;
     for metric in &mut expected.resource_metrics[0].scope_metrics[0].metrics {
@@ -258,8 +258,8 @@ fn include_and_exclude_say_which_items() {
         || vec![span("GET /a", 2, vec![attribute("a", text("x"))]), span("SELECT", 3, vec![attribute("a", text("y"))])];
     let deleted = |filter: Filter| {
         let request: Bytes = traces("shop", spans()).encode_to_vec().into();
-        let changed =
-            changing(Change::Attributes(vec![action("a", ActionKind::Delete)], filter)).apply(Signal::Traces, &request);
+        let changed = changing(Change::Attributes(vec![action("a", ActionKind::Delete)], Box::new(filter)))
+            .apply(Signal::Traces, &request);
         let request = ExportTraceServiceRequest::decode(changed).unwrap();
         request.resource_spans[0].scope_spans[0].spans.iter().map(|span| span.attributes.is_empty()).collect::<Vec<_>>()
     };

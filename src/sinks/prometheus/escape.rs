@@ -37,7 +37,7 @@ impl Escaping {
     }
 
     /// The name of a label in this scheme.
-    pub(super) fn label<'a>(self, name: Cow<'a, str>) -> Cow<'a, str> {
+    pub(super) fn label(self, name: Cow<'_, str>) -> Cow<'_, str> {
         if is_plain_label(&name) { name } else { Cow::Owned(self.escaped(&name, false).into_owned()) }
     }
 

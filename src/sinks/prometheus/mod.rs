@@ -1,8 +1,8 @@
 //! Prometheus scrape: what the engine measures and what came in over OTLP, in Prometheus' own formats.
 //!
 //! It prints what a [`ScrapeSource`] gives and knows nothing of where that comes from. A scrape is named
-//! ([`families`], [`naming`]), put in order with the labels of the scrape before ([`layout`]), and printed ([`text`],
-//! [`proto`]).
+//! (`families`, `naming`), put in order with the labels of the scrape before (`layout`), and printed (`text`,
+//! `proto`).
 
 pub(super) mod names;
 

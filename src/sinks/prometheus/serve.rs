@@ -240,7 +240,7 @@ impl Endpoint {
                 tracing::info!(name, "senders describe a metric differently: one description is shown");
             }
             Remark::Nameless(name) => {
-                tracing::warn!(name, "a metric has no sign that its name may keep: it is left out")
+                tracing::warn!(name, "a metric has no sign that its name may keep: it is left out");
             }
             Remark::Repeated(name) => tracing::warn!(name, "a summary gives a quantile twice: the first is kept"),
         }

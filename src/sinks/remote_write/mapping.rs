@@ -144,23 +144,23 @@ impl Mapping {
             }
         }
     }
+}
 
-    /// What was collected, ready to be written, in the order of names and labels; and what could not be.
-    pub(super) fn write(&self, collected: &Collected) -> (Vec<Written>, Vec<Unfit>) {
-        let mut written: Vec<Written> = Vec::with_capacity(collected.groups.len() + collected.infos.len());
-        for (key, group) in &collected.groups {
-            written.push(Written { meta: group.meta.clone(), items: group.items, series: group.series(key) });
-        }
-        for (labels, times) in &collected.infos {
-            let sample = |time: &i64| Sample { value: 1.0, timestamp: *time, start_timestamp: 0 };
-            let series =
-                Series { labels: labels.clone(), samples: times.iter().map(sample).collect(), ..Series::default() };
-            let meta = Meta { kind: MetricType::Gauge, help: "Target metadata".to_owned(), unit: String::new() };
-            written.push(Written { meta, items: 0, series: vec![series] });
-        }
-        let unfit = collected.unfit.iter().map(|(reason, items)| Unfit { items: *items, reason: reason.clone() });
-        (written, unfit.collect())
+/// What was collected, ready to be written, in the order of names and labels; and what could not be.
+pub(super) fn write(collected: &Collected) -> (Vec<Written>, Vec<Unfit>) {
+    let mut written: Vec<Written> = Vec::with_capacity(collected.groups.len() + collected.infos.len());
+    for (key, group) in &collected.groups {
+        written.push(Written { meta: group.meta.clone(), items: group.items, series: group.series(key) });
     }
+    for (labels, times) in &collected.infos {
+        let sample = |time: &i64| Sample { value: 1.0, timestamp: *time, start_timestamp: 0 };
+        let series =
+            Series { labels: labels.clone(), samples: times.iter().map(sample).collect(), ..Series::default() };
+        let meta = Meta { kind: MetricType::Gauge, help: "Target metadata".to_owned(), unit: String::new() };
+        written.push(Written { meta, items: 0, series: vec![series] });
+    }
+    let unfit = collected.unfit.iter().map(|(reason, items)| Unfit { items: *items, reason: reason.clone() });
+    (written, unfit.collect())
 }
 
 impl OfMetric<'_> {

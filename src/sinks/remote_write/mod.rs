@@ -167,7 +167,7 @@ impl RemoteWrite {
 impl Target for RemoteWrite {
     fn map(&self, _signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
         let request = ExportMetricsServiceRequest::decode(request.clone())?;
-        let (written, unfit) = self.mapping.write(&self.mapping.collect(&request));
+        let (written, unfit) = mapping::write(&self.mapping.collect(&request));
         let packed = requests::pack(written, self.settings.bytes_max);
         let payload = |packed: requests::Packed| Payload {
             signal: Signal::Metrics,

@@ -3,6 +3,7 @@
 use super::groups::{Exemplar, Parted, Point, Value};
 use super::labels::Labels;
 use super::native;
+use crate::model::hex::hex;
 use crate::sinks::attributes::{Attributes, as_string};
 use crate::sinks::temporality::exponential::Exponential;
 use crate::sinks::temporality::faults;
@@ -11,7 +12,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     exemplar, number_data_point,
 };
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 /// Characters that the labels of an exemplar may have in all, by OpenMetrics.
 const EXEMPLAR_CHARACTERS_MAX: usize = 128;
@@ -144,12 +144,4 @@ fn of_exemplar(exemplar: &otlp::Exemplar, time_ms: i64) -> Option<Exemplar> {
         own => own,
     };
     Some(Exemplar { labels, value, time_ms })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to text cannot fail.
-        let _written = write!(text, "{byte:02x}");
-        text
-    })
 }

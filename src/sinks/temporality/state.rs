@@ -58,7 +58,7 @@ struct Kept {
 /// All series. How long one is kept goes by the clock of this process: a sender's may run ahead.
 pub(super) struct Series {
     kept: HashMap<u128, Kept, BuildHasherDefault<AsItIs>>,
-    series_max: usize,
+    count_max: usize,
     idle_max: u32,
     now: u32,
     looked_at: u32,
@@ -70,7 +70,15 @@ pub(super) struct Series {
 impl Series {
     pub(super) fn new(series_max: usize, idle_max: Duration) -> Series {
         let idle_max = u32::try_from(idle_max.as_secs()).unwrap_or(u32::MAX);
-        Series { kept: HashMap::default(), series_max, idle_max, now: 0, looked_at: 0, swept: 0, forgotten_start: 0 }
+        Series {
+            kept: HashMap::default(),
+            count_max: series_max,
+            idle_max,
+            now: 0,
+            looked_at: 0,
+            swept: 0,
+            forgotten_start: 0,
+        }
     }
 
     /// Tells the time since the stage began; what is too old goes. While a target is down nothing is passed, and no series
@@ -100,7 +108,7 @@ impl Series {
 
     /// Keeps a series that was not there, if there is room; says whether there was.
     pub(super) fn put(&mut self, key: u128, seen: Seen) -> bool {
-        if self.kept.len() >= self.series_max && !self.kept.contains_key(&key) {
+        if self.kept.len() >= self.count_max && !self.kept.contains_key(&key) {
             return false;
         }
         if let Some(forgotten) = self.kept.insert(key, Kept { touched: self.now, seen }) {

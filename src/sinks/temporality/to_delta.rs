@@ -129,7 +129,8 @@ impl ToDelta {
                 true
             }
             Data::Summary(summary) if self.rules.marks => {
-                summary.data_points = self.points(&digest, std::mem::take(&mut summary.data_points), Self::summary);
+                let converted = |stage: &mut Self, key, point| Some(stage.summary(key, point));
+                summary.data_points = self.points(&digest, std::mem::take(&mut summary.data_points), converted);
                 true
             }
             // Our own mapping says so itself.
@@ -229,20 +230,17 @@ impl ToDelta {
         }
     }
 
-    fn summary(&mut self, key: u128, mut point: SummaryDataPoint) -> Option<SummaryDataPoint> {
+    fn summary(&mut self, key: u128, mut point: SummaryDataPoint) -> SummaryDataPoint {
         let (start, time) = (point.start_time_unix_nano, point.time_unix_nano);
         #[expect(clippy::cast_precision_loss, reason = "as Datadog's mapping counts")]
         let count_now = Last { start, time, value: point.count as f64 };
         let sum_now = point.sum.is_finite().then_some(Last { start, time, value: point.sum });
-        let (counted, summed) = match self.series.get(key) {
-            Some(Seen::Summary(last)) => {
-                (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
-            }
-            _ => {
-                let summary = Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now }));
-                // Its quantiles go on all the same.
-                (if self.series.put(key, summary) { Step::First } else { Step::Old }, None)
-            }
+        let (counted, summed) = if let Some(Seen::Summary(last)) = self.series.get(key) {
+            (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
+        } else {
+            let summary = Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now }));
+            // Its quantiles go on all the same.
+            (if self.series.put(key, summary) { Step::First } else { Step::Old }, None)
         };
         let count = match counted {
             Step::Added { value, .. } => Some(value),
@@ -256,16 +254,15 @@ impl ToDelta {
         point.count = whole(count.unwrap_or_default());
         point.sum = summed.unwrap_or(f64::NAN);
         point.flags = self.marked(point.flags, bits);
-        Some(point)
+        point
     }
 
     fn histogram(&mut self, key: u128, point: HistogramDataPoint) -> Option<HistogramDataPoint> {
-        let change = match self.series.get(key) {
-            Some(Seen::Histogram(last)) => Change::since(last, &point),
-            _ => {
-                self.follows(key, Seen::Histogram(Box::new(Histogram::of(&point))));
-                return None;
-            }
+        let change = if let Some(Seen::Histogram(last)) = self.series.get(key) {
+            Change::since(last, &point)
+        } else {
+            self.follows(key, Seen::Histogram(Box::new(Histogram::of(&point))));
+            return None;
         };
         if change.is_old {
             self.left_out.add(1, TOO_OLD);

@@ -165,7 +165,7 @@ impl Targets {
                 }
                 "/api/v2/logs" => {
                     let records: Vec<Value> = serde_json::from_slice(body).expect("a list of records");
-                    items.extend(records.iter().flat_map(of_document));
+                    items.extend(records.iter().filter_map(of_document));
                 }
                 "/api/v0.2/traces" => {
                     let payloads = AgentPayload::decode(body.clone()).expect("a payload of traces").tracer_payloads;
@@ -256,9 +256,8 @@ fn collect(value: &Value, items: &mut Vec<Item>) {
             .collect();
         if let Some(case) = texts.get("case").cloned() {
             let value = match (&value["asDouble"], &value["asInt"], &value["count"]) {
-                (Value::String(text), ..) => text.clone(),
                 (Value::Number(number), ..) => number.to_string(),
-                (_, Value::String(text), _) => text.clone(),
+                (Value::String(text), ..) | (_, Value::String(text), _) => text.clone(),
                 (.., Value::String(count)) => format!("count {count}"),
                 _ => String::new(),
             };

@@ -79,6 +79,7 @@ fn told(api: &Api) -> Vec<Json> {
     again.into_iter().map(read).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the requests' fields are optional")]
 fn resource(host: &str, attributes: &[(&str, &str)]) -> Option<Resource> {
     let mut all = pairs(attributes);
     all.extend(pairs(&[("host.name", host)]));

@@ -64,7 +64,7 @@ fn nested(random: &mut Random, depth: u64) -> AnyValue {
     if depth == 0 || random.one_in(6) {
         return value(random);
     }
-    let mut inner: Vec<AnyValue> = (0..random.below(2) + 1).map(|_| nested(random, depth - 1)).collect();
+    let mut inner: Vec<AnyValue> = (0..=random.below(2)).map(|_| nested(random, depth - 1)).collect();
     if random.one_in(4) {
         return any(Value::ArrayValue(ArrayValue { values: inner }));
     }
@@ -109,7 +109,7 @@ fn record(random: &mut Random) -> LogRecord {
 }
 
 fn request(random: &mut Random) -> ExportLogsServiceRequest {
-    let resource_logs = (0..random.below(2) + 1).map(|number| {
+    let resource_logs = (0..=random.below(2)).map(|number| {
         let mut resource = resource(random, number);
         if random.one_in(3) {
             resource.attributes.retain(|attribute| attribute.key != "service.name");
@@ -119,14 +119,14 @@ fn request(random: &mut Random) -> ExportLogsServiceRequest {
                 resource.attributes.push(key_value(key, value(random)));
             }
         }
-        let scope_logs = (0..random.below(2) + 1).map(|_| ScopeLogs {
+        let scope_logs = (0..=random.below(2)).map(|_| ScopeLogs {
             scope: (!random.one_in(4)).then(|| InstrumentationScope {
                 name: random.pick(&["", "io.shop"]).to_owned(),
                 version: random.pick(&["", "1.2"]).to_owned(),
                 attributes: attributes(random),
                 dropped_attributes_count: 0,
             }),
-            log_records: (0..random.below(4) + 1).map(|_| record(random)).collect(),
+            log_records: (0..=random.below(4)).map(|_| record(random)).collect(),
             schema_url: String::new(),
         });
         let scope_logs = scope_logs.collect();

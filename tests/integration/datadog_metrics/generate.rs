@@ -50,6 +50,7 @@ const NAMES: [&str; 6] = [
 
 /// How a case's exporter is set.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "the keys of the exporter")]
 pub(crate) struct Settings {
     pub(crate) hostname: &'static str,
     pub(crate) mode: &'static str,
@@ -105,14 +106,13 @@ impl Kind {
 /// A case.
 pub(crate) fn case(random: &mut Random) -> Case {
     let settings = settings(random);
-    let resources: Vec<Resource> = (0..random.below(2) + 1).map(|number| resource(random, number)).collect();
+    let resources: Vec<Resource> = (0..=random.below(2)).map(|number| resource(random, number)).collect();
     let mut kinds = Vec::new();
     let mut scopes: Vec<(usize, InstrumentationScope, Vec<Stream>)> = Vec::new();
     for (of, _) in resources.iter().enumerate() {
         // Where scopes give no tags, Datadog cannot tell the same series of two of them apart.
         for number in 0..if settings.scope_tags { random.below(2) + 1 } else { 1 } {
-            let streams: Vec<Stream> =
-                (0..random.below(4) + 1).map(|number| stream(random, number, &settings)).collect();
+            let streams: Vec<Stream> = (0..=random.below(4)).map(|number| stream(random, number, &settings)).collect();
             kinds.extend(streams.iter().map(|stream| stream.kind.name()));
             scopes.push((of, scope(random, number), streams));
         }
@@ -184,7 +184,7 @@ fn stream(random: &mut Random, number: u64, settings: &Settings) -> Stream {
     let name = if is_rate { name.to_owned() } else { format!("{name}.{number}") };
     // Of a running total without buckets the oracle's sketch counts the change of the change: not to be had here.
     let has_buckets = matches!(kind, Kind::Histogram { temporality: 2 }) && settings.mode == "distributions";
-    let points = (0..random.below(3) + 1).map(|point| track(random, point, has_buckets)).collect();
+    let points = (0..=random.below(3)).map(|point| track(random, point, has_buckets)).collect();
     Stream { kind, name, unit: random.pick(&UNITS), points }
 }
 

@@ -108,7 +108,7 @@ fn rules(settings: &Settings) -> Rules {
         rates: &RATES,
         marks: true,
         series_max: 100_000,
-        idle_max: Duration::from_secs(3600),
+        idle_max: Duration::from_hours(1),
     }
 }
 

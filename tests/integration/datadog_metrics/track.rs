@@ -45,7 +45,7 @@ pub(crate) fn track(random: &mut Random, point: u64, has_buckets: bool) -> Track
         6 => vec![0.0, 100_000.0, 1_234_567.0, 1e7],
         _ => {
             let mut bound = random.unit() * 10.0 - 3.0;
-            (0..random.below(6) + 1)
+            (0..=random.below(6))
                 .map(|_| {
                     bound += random.unit() * 20.0 + 0.01;
                     bound

@@ -81,7 +81,7 @@ impl Question {
                 "span_name_remappings": settings.span_name_remappings,
                 "span_name_as_resource_name": settings.span_name_as_resource_name,
             },
-            "request": STANDARD.encode(&self.request.encode_to_vec()),
+            "request": STANDARD.encode(self.request.encode_to_vec()),
             "traces": sent.traces,
             "stats": sent.stats,
             "local_traces": sent.local_traces,

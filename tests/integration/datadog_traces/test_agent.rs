@@ -55,7 +55,7 @@ impl TestAgent {
         }
         let process = Process::start("ddapm-test-agent", &mut command, folder.path());
         let agent = TestAgent { _process: process, port, _folder: folder };
-        until("the test agent to listen", Duration::from_secs(60), || get_json_of(agent.url("/info"))).await;
+        until("the test agent to listen", Duration::from_mins(1), || get_json_of(agent.url("/info"))).await;
         agent
     }
 

@@ -45,7 +45,7 @@ impl Receiver {
     /// Waits until it takes requests.
     pub(crate) async fn ready(&self) {
         let url = self.url("/-/ready");
-        until("Prometheus to be ready", Duration::from_secs(60), || async {
+        until("Prometheus to be ready", Duration::from_mins(1), || async {
             match get(&url).await? {
                 (200, _) => Ok(()),
                 (status, body) => Err(format!("{status}: {body}")),

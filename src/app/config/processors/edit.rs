@@ -42,7 +42,7 @@ pub(super) fn attributes(reading: &Reading<'_>, map: MapReader<'_>) -> Change {
     let filter =
         Filter { include: properties(reading, &map, "include"), exclude: properties(reading, &map, "exclude") };
     map.finish();
-    Change::Attributes(actions, filter)
+    Change::Attributes(actions, Box::new(filter))
 }
 
 fn actions(reading: &Reading<'_>, map: &MapReader<'_>, key: &str) -> Vec<Action> {
@@ -123,12 +123,12 @@ fn source(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Source> {
     if map.given("value") && map.given("from_attribute") {
         map.fault("from_attribute", "stands beside value; expected one of the two");
     }
-    let value = map.get("value").filter(|node| node.value != Yaml::Null).and_then(|node| match scalar(&node.value) {
-        Some(value) => Some(value),
-        None => {
+    let value = map.get("value").filter(|node| node.value != Yaml::Null).and_then(|node| {
+        let value = scalar(&node.value);
+        if value.is_none() {
             map.gather().expected(node, map.path("value"), "text, a number, a truth value, or a list of them");
-            None
         }
+        value
     });
     value.map(Source::Value).or_else(|| map.text("from_attribute").map(Source::Attribute))
 }

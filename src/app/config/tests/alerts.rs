@@ -1,5 +1,7 @@
 //! What budgets and alerts mean: severities, defaults, shares, and what is slow.
 
+#![expect(clippy::float_cmp, reason = "limits are rounded to nine digits")]
+
 use super::*;
 use crate::model::budget::Budget;
 use crate::model::pipeline::Param;

@@ -73,7 +73,7 @@ fn a_scrape_translates_names_and_chooses_labels_as_the_collectors_does() {
         assert_eq!(of(keys).resource_labels, expected, "{keys}");
     }
     let told = of("metric_expiration: 180m, const_labels: {\"another label\": spaced value}");
-    assert_eq!(told.metric_expiration, Duration::from_mins(180));
+    assert_eq!(told.metric_expiration, Duration::from_hours(3));
     assert_eq!(told.const_labels["another label"], "spaced value");
 }
 

@@ -77,9 +77,9 @@ fn what_has_an_unknown_start_was_created_at_no_known_time() {
             point["start_time_unix_nano"] = (start * SECOND).into();
             let batch = batch(table, &[point]);
             if table == "metrics" {
-                values.metrics(&batch)
+                values.metrics(&batch);
             } else {
-                values.histograms(&batch)
+                values.histograms(&batch);
             }
             only(values).created_ms
         };

@@ -158,11 +158,10 @@ fn month<'a>(found: &mut Read, text: &'a str) -> Result<&'a str> {
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let word = word.to_lowercase();
-    match month_named(&word) {
-        Some(month) => {
-            found.month = Some(month);
-            Ok(rest)
-        }
-        None => exec_err!("invalid value {word:?} for \"Month\""),
+    if let Some(month) = month_named(&word) {
+        found.month = Some(month);
+        Ok(rest)
+    } else {
+        exec_err!("invalid value {word:?} for \"Month\"")
     }
 }

@@ -207,7 +207,7 @@ static REPEAT: [Form; 1] = [Form::new(&[Text, Int4], Text, |call| {
     call.to_texts(|row| {
         let (text, times) = (call.text(0, row)?, usize::try_from(call.int(1, row)?).unwrap_or(0));
         // What fits into no text of Arrow's is refused; whether there is memory for it, the worker's limit decides.
-        if let Some(_) = text.len().checked_mul(times).and_then(|length| i32::try_from(length).ok()) {
+        if text.len().checked_mul(times).and_then(|length| i32::try_from(length).ok()).is_some() {
             Ok(Some(text.repeat(times)))
         } else {
             exec_err!("requested length too large")

@@ -3,7 +3,7 @@
 //! new. Two things are not followed: a second IPv4 address is not taken for one of IPv6, and what is too long is left out.
 
 use super::payload::{Fields, Metadata, bytes};
-use super::values::{bounded, first, text, texts, unexpected};
+use super::values::{Found, bounded, first, text, texts, unexpected};
 use crate::model::protobuf::fields;
 use crate::model::signal::Signal;
 use crate::sinks::attributes::Attributes;
@@ -249,8 +249,8 @@ fn measured(of_resource: &[u8]) -> Vec<Metric> {
 fn is_told_of(attributes: &Attributes<'_>) -> Result<bool, String> {
     match first(attributes, USE) {
         None => Ok(false),
-        Some(Some(Value::BoolValue(truth))) => Ok(*truth),
-        Some(other) => Err(unexpected(USE, "true or false", other)),
+        Some(Found(Some(Value::BoolValue(truth)))) => Ok(*truth),
+        Some(Found(other)) => Err(unexpected(USE, "true or false", other)),
     }
 }
 
@@ -292,7 +292,7 @@ fn tags(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, Strin
 
 /// Aliases stay where a resource does not name the attribute.
 fn aliases(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String> {
-    let Some(Some(Value::ArrayValue(list))) = first(attributes, ALIASES) else { return Ok(false) };
+    let Some(Found(Some(Value::ArrayValue(list)))) = first(attributes, ALIASES) else { return Ok(false) };
     let texts = list.values.iter().filter_map(|entry| match &entry.value {
         Some(Value::StringValue(text)) => Some(text.clone()),
         _ => None,

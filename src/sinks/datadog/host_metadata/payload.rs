@@ -82,7 +82,7 @@ impl Metadata {
     /// Of the host that this process runs on.
     pub(super) fn of_own() -> Metadata {
         let (flavor, version) = (env!("CARGO_PKG_NAME").to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        Metadata { flavor, version, ..Metadata::default() }
+        Metadata { version, flavor, ..Metadata::default() }
     }
 
     /// The host's name.

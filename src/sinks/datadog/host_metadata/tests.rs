@@ -248,7 +248,7 @@ async fn a_tag_that_changes_with_every_request_is_not_told_with_every_request() 
 #[tokio::test]
 async fn a_host_that_changes_all_the_time_holds_up_no_others_and_no_period() {
     let (apart, reporter_period) = (Duration::ZERO, Duration::from_millis(50));
-    let settings = HostMetadataSettings { apart, reporter_period, ..HostMetadataSettings::default() };
+    let settings = HostMetadataSettings { reporter_period, apart, ..HostMetadataSettings::default() };
     let intake = Intake { flaps: true, ..Intake::of(settings, Outcome::delivered()) };
     intake.tell("a", 0);
     intake.tell("z", 0);

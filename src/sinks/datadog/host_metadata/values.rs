@@ -6,9 +6,12 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 /// The longest text.
 const TEXT_BYTES_MAX: usize = 1 << 10;
 
-/// The first value of a key, as the Collector reads it.
-pub(super) fn first<'a>(attributes: &Attributes<'a>, key: &str) -> Option<Option<&'a Value>> {
-    attributes.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+/// An attribute that is there; it may have no value.
+pub(super) struct Found<'a>(pub(super) Option<&'a Value>);
+
+/// The first attribute of a key, as the Collector reads it.
+pub(super) fn first<'a>(attributes: &Attributes<'a>, key: &str) -> Option<Found<'a>> {
+    attributes.iter().find(|(known, _)| *known == key).map(|(_, value)| Found(value))
 }
 
 pub(super) fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> String {
@@ -27,12 +30,12 @@ pub(super) fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> St
 pub(super) fn text(attributes: &Attributes<'_>, key: &str) -> Result<Option<String>, String> {
     match first(attributes, key) {
         None => Ok(None),
-        Some(Some(value @ (Value::StringValue(_) | Value::IntValue(_)))) => {
+        Some(Found(Some(value @ (Value::StringValue(_) | Value::IntValue(_))))) => {
             let text = as_string(value);
             bounded(key, text.len(), TEXT_BYTES_MAX)?;
             Ok(Some(text.into_owned()))
         }
-        Some(other) => Err(unexpected(key, "text", other)),
+        Some(Found(other)) => Err(unexpected(key, "text", other)),
     }
 }
 
@@ -44,9 +47,11 @@ pub(super) fn bounded(key: &str, bytes: usize, bytes_max: usize) -> Result<(), S
 pub(super) fn texts<'a>(attributes: &Attributes<'a>, key: &str) -> Result<Option<Vec<&'a str>>, String> {
     let list = match first(attributes, key) {
         None => return Ok(None),
-        Some(Some(Value::ArrayValue(list))) if !list.values.is_empty() => list,
-        Some(Some(Value::ArrayValue(_))) => return Err(format!("{key}: expected a list of texts, found an empty one")),
-        Some(other) => return Err(unexpected(key, "a list of texts", other)),
+        Some(Found(Some(Value::ArrayValue(list)))) if !list.values.is_empty() => list,
+        Some(Found(Some(Value::ArrayValue(_)))) => {
+            return Err(format!("{key}: expected a list of texts, found an empty one"));
+        }
+        Some(Found(other)) => return Err(unexpected(key, "a list of texts", other)),
     };
     let texts = list.values.iter().map(|entry| match &entry.value {
         Some(Value::StringValue(text)) => bounded(key, text.len(), TEXT_BYTES_MAX).map(|()| text.as_str()),

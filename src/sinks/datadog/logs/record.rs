@@ -1,6 +1,7 @@
 //! One record as Datadog has logs.
 
 use super::{flat, time};
+use crate::model::hex::hex;
 use crate::sinks::attributes::{Attributes, as_string};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -155,8 +156,7 @@ fn put_ids(record: &LogRecord, properties: &mut Properties) {
             continue;
         };
         properties.insert(format!("dd.{name}"), u64::from_be_bytes(*low).to_string().into());
-        let text: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        properties.insert(format!("otel.{name}"), text.into());
+        properties.insert(format!("otel.{name}"), hex(id).into());
     }
 }
 
@@ -169,7 +169,7 @@ fn put_severity(record: &LogRecord, status: &mut String, properties: &mut Proper
     }
     if record.severity_number != 0 {
         if status.is_empty() {
-            *status = level(record.severity_number).to_owned();
+            level(record.severity_number).clone_into(status);
         }
         properties.insert("otel.severity_number".to_owned(), record.severity_number.to_string().into());
     }
@@ -179,9 +179,9 @@ fn put_severity(record: &LogRecord, status: &mut String, properties: &mut Proper
 const fn level(number: i32) -> &'static str {
     match number {
         ..=4 => "trace",
-        ..=8 => "debug",
-        ..=12 => "info",
-        ..=16 => "warn",
+        5..=8 => "debug",
+        9..=12 => "info",
+        13..=16 => "warn",
         21..=24 => "fatal",
         _ => "error",
     }

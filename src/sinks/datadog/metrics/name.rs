@@ -50,7 +50,7 @@ mod tests {
         let one = shortened(&format!("{long}1"), ".count");
         let other = shortened(&format!("{long}2"), ".count");
         assert_eq!((one.len(), other.len(), one == other), (200, 200, false));
-        assert!(one.starts_with(&"n".repeat(177)) && one.ends_with(".count"), "{one}");
+        assert!(one.starts_with(&"n".repeat(177)) && &one[194..] == ".count", "{one}");
         assert_eq!(one, shortened(&format!("{long}1"), ".count"), "always the same");
         // Characters count, not bytes.
         assert_eq!(shortened(&"ü".repeat(200), ""), "ü".repeat(200));

@@ -162,7 +162,7 @@ impl Output {
             metric: name::shortened(context.name, ""),
             host: context.host.to_owned(),
             tags: tags.to_vec(),
-            sketches: vec![dogsketch],
+            dogsketches: vec![dogsketch],
             metadata: Some(context.origin),
         });
         self.is_sketch = true;

@@ -78,7 +78,7 @@ pub(in crate::sinks::datadog) struct Sketches {
     #[prost(string, repeated, tag = "4")]
     pub(in crate::sinks::datadog) tags: Vec<String>,
     #[prost(message, repeated, tag = "7")]
-    pub(in crate::sinks::datadog) sketches: Vec<Dogsketch>,
+    pub(in crate::sinks::datadog) dogsketches: Vec<Dogsketch>,
     #[prost(message, optional, tag = "8")]
     pub(in crate::sinks::datadog) metadata: Option<Metadata>,
 }

@@ -74,6 +74,6 @@ pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     let middle = *ends.get((ends.len() / 2).checked_sub(1)?)?;
     // Which items the entries of a half stand for is not known any more; their sum stays.
     let half = payload.items / 2;
-    let part = |body, items| Payload { body, items, ..payload.clone() };
+    let part = |body, items| Payload { items, body, ..payload.clone() };
     Some((part(payload.body.slice(..middle), half), part(payload.body.slice(middle..), payload.items - half)))
 }

@@ -63,7 +63,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 fn fast() -> HostMetadataSettings {
     let retry = RetrySettings { initial_interval: Duration::from_millis(20), ..RetrySettings::default() };
     let (tags, apart) = (vec!["env:prod".to_owned()], Duration::ZERO);
-    HostMetadataSettings { retry, tags, apart, ..HostMetadataSettings::default() }
+    HostMetadataSettings { tags, apart, retry, ..HostMetadataSettings::default() }
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ fn printed(format: Format) -> String {
     String::from_utf8(print_as(&one_of_everything(), &Naming::default(), wish, true)).unwrap()
 }
 
-const TEXT: &str = r##"# HELP target_info Attributes of the resource that the series of this job and instance come from.
+const TEXT: &str = r#"# HELP target_info Attributes of the resource that the series of this job and instance come from.
 # TYPE target_info gauge
 target_info{host_name="a",instance="i-1",job="eu/shop"} 1
 target_info{job="cart"} 1
@@ -103,9 +103,9 @@ traces_span_metrics_duration_milliseconds_bucket{span_kind="SPAN_KIND_SERVER",sp
 traces_span_metrics_duration_milliseconds_bucket{span_kind="SPAN_KIND_SERVER",span_name="GET /products/{id}",le="+Inf"} 6 1700000000250
 traces_span_metrics_duration_milliseconds_sum{span_kind="SPAN_KIND_SERVER",span_name="GET /products/{id}"} 1234.5 1700000000250
 traces_span_metrics_duration_milliseconds_count{span_kind="SPAN_KIND_SERVER",span_name="GET /products/{id}"} 6 1700000000250
-"##;
+"#;
 
-const OPEN_METRICS: &str = r##"# HELP target Attributes of the resource that the series of this job and instance come from.
+const OPEN_METRICS: &str = r#"# HELP target Attributes of the resource that the series of this job and instance come from.
 # TYPE target info
 target_info{host_name="a",instance="i-1",job="eu/shop"} 1
 target_info{job="cart"} 1
@@ -131,7 +131,7 @@ traces_span_metrics_duration_milliseconds_sum{span_kind="SPAN_KIND_SERVER",span_
 traces_span_metrics_duration_milliseconds_count{span_kind="SPAN_KIND_SERVER",span_name="GET /products/{id}"} 6 1700000000.250
 traces_span_metrics_duration_milliseconds_created{span_kind="SPAN_KIND_SERVER",span_name="GET /products/{id}"} 1600000000.000 1700000000.250
 # EOF
-"##;
+"#;
 
 #[test]
 fn each_text_shows_all_that_it_knows() {
