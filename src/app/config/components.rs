@@ -1,5 +1,6 @@
 //! What every section of the file has in common: components by id, what was noted, and where is listened.
 
+use super::embedded::EMBEDDED_NAME;
 use super::values::Values as _;
 use crate::catalog::yaml::{Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, did_you_mean};
@@ -76,7 +77,7 @@ impl<'a> Reading<'a> {
 
     /// Whether this is the file that is built in, so that nothing of it was set by the user.
     pub(super) fn is_embedded(&self) -> bool {
-        self.file == super::EMBEDDED_NAME
+        self.file == EMBEDDED_NAME
     }
 
     /// The components of a section, in the order of the file.

@@ -7,9 +7,12 @@ mod alerting;
 mod budgets;
 mod collector;
 mod components;
+mod embedded;
 mod environment;
 mod exporters;
 mod extensions;
+mod feeds;
+mod known_pipelines;
 mod overrides;
 mod performance;
 mod processors;
@@ -23,6 +26,7 @@ mod values;
 mod tests;
 
 pub use budgets::API_PATTERNS;
+pub use embedded::{DEFAULT_FILE, EMBEDDED, EMBEDDED_NAME};
 pub use extensions::{HealthConfig, SqlConfig, StoreConfig};
 pub use performance::{PerformanceConfig, RetentionConfig};
 pub use receivers::ReceiverConfig;
@@ -42,13 +46,6 @@ use service::Sections;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The configuration that is used where there is no file.
-pub const EMBEDDED: &str = include_str!("../../../otel-config.yaml");
-/// What faults call it.
-pub const EMBEDDED_NAME: &str = "(embedded default)";
-/// The file that is looked for in the working directory.
-pub const DEFAULT_FILE: &str = "otel-config.yaml";
 
 /// Reads the configuration again.
 pub type ReloadFn = Arc<dyn Fn() -> Result<Config, Faults> + Send + Sync>;
@@ -208,7 +205,7 @@ fn read_aside(file: &str, reading: &Reading<'_>, parts: &Parts<'_>) {
     exporters::read(&aside, None, exporters, &processors::Processors::default());
     // Without any, their readers would take their defaults out of the embedded file, which has nothing aside either.
     if !connectors.is_empty() {
-        performance::read(&aside, connectors);
+        performance::read(&aside, connectors, defaults);
     }
     extensions::read(&aside, extensions);
     for (section, components) in parts.aside.all() {
@@ -226,10 +223,10 @@ fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Part
     let receivers = receivers::read(reading, &used.receivers);
     let processors = processors::read(reading, &used.processors);
     let exporters = exporters::read(reading, service.as_ref(), &used.exporters, &processors);
-    let performance = performance::read(reading, &used.connectors);
+    let performance = performance::read(reading, &used.connectors, defaults);
     let extensions = extensions::read(reading, &used.extensions);
     let service = service?;
-    let telemetry = service::telemetry(reading, top);
+    let telemetry = telemetry::read(reading, top);
     service.check_names(reading, &all);
     processors::check_samplers(reading, &service);
     processors::check_filters(reading, &service, &processors);

@@ -1,7 +1,7 @@
 //! `connectors.performance.findings`: what the user changes of single pipelines.
 
 use super::alerting::{Judging, check_order};
-use super::performance::KnownPipelines;
+use super::known_pipelines::KnownPipelines;
 use super::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value};
 use crate::engine::findings::PipelineOverride;

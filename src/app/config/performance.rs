@@ -2,10 +2,10 @@
 
 use super::alerting::{Judging, SlowRequest};
 use super::components::{Component, Reading};
+use super::known_pipelines::KnownPipelines;
 use super::service::{Service, stands_in};
 use super::values::Values as _;
-use super::{alerting, budgets, overrides, span_metrics};
-use crate::catalog::pipelines;
+use super::{alerting, budgets, known_pipelines, overrides, span_metrics};
 use crate::catalog::yaml::MapReader;
 use crate::engine::findings::PipelineOverride;
 use crate::model::budget::{AlertLimit, Budget};
@@ -101,8 +101,11 @@ const INSTEAD: [(&str, &str); 12] = [
     ("exceptions", ROLLUP),
 ];
 
+/// The budgets and alerts of a file that speaks of none.
+type Defaults = fn() -> (Vec<Budget>, Vec<AlertLimit>);
+
 /// Reads all connectors; without `performance`, its defaults.
-pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> PerformanceConfig {
+pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>], defaults: Defaults) -> PerformanceConfig {
     let mut config: Option<PerformanceConfig> = None;
     for component in components {
         match component.kind {
@@ -111,7 +114,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
                     component
                         .fault(reading, format!("{:?} is there already; expected one `performance` in all", first.id));
                 } else if let Some(map) = component.settings(reading) {
-                    config = Some(performance(reading, component.id, map));
+                    config = Some(performance(reading, component.id, map, defaults));
                 }
             }
             "span_metrics" | "spanmetrics" => {
@@ -129,20 +132,19 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Perfo
         }
     }
     config.unwrap_or_else(|| {
-        let (budgets, alerting) = super::defaults();
+        let (budgets, alerting) = defaults();
         PerformanceConfig { budgets, alerting, ..PerformanceConfig::default() }
     })
 }
 
-fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> PerformanceConfig {
+fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>, limits: Defaults) -> PerformanceConfig {
     let defaults = PerformanceConfig::default();
     let pipelines_dir = map.existing("pipelines", "a folder of SQL files", Path::is_dir);
     let schemas_dir = map.existing("schemas", "a folder of YAML files", Path::is_dir);
-    let known = known_pipelines(pipelines_dir.as_deref());
+    let known = known_pipelines::read(pipelines_dir.as_deref());
     // What the file does not speak of stands in the default file; what it does is the user's alone.
     let given = |key| map.has(key);
-    let default_limits =
-        if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { super::defaults() };
+    let default_limits = if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { limits() };
     let retention = map.map("retention").map_or(defaults.retention, |map| retention(map, defaults.retention));
     let judging = Judging { reading, kept: retention.hour };
     let mut overrides = map.map("findings").map(|map| overrides::read(judging, &map, &known)).unwrap_or_default();
@@ -216,23 +218,6 @@ fn retention(map: MapReader<'_>, defaults: RetentionConfig) -> RetentionConfig {
     }
     map.finish();
     retention
-}
-
-/// The pipelines whose limits and parameters can be set.
-pub(super) struct KnownPipelines {
-    pub(super) pipelines: Vec<PipelineDef>,
-    /// False where a file of the user's cannot be read: then a name that is not known may yet be one of its.
-    pub(super) complete: bool,
-}
-
-fn known_pipelines(dir: Option<&Path>) -> KnownPipelines {
-    // Faults of the files themselves are told by whoever loads them to run them.
-    let builtin = pipelines::builtin().unwrap_or_default();
-    let Some(dir) = dir else { return KnownPipelines { pipelines: builtin, complete: true } };
-    let mut read = pipelines::read_dir(dir, builtin);
-    // What a faulty file says of its limits and parameters may be half of it.
-    read.pipelines.retain(|pipeline| !read.faults.iter().any(|fault| fault.file == pipeline.file));
-    KnownPipelines { pipelines: read.pipelines, complete: read.faults.is_empty() }
 }
 
 /// Says where `performance` reads more than the file says.

@@ -1,14 +1,9 @@
 //! `service`: which components stand in which pipelines.
 
 use super::components::{Component, Reading};
-use super::exporters::is_connector;
-use super::processors::Processors;
-use super::telemetry::{self, TelemetryConfig};
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::{did_you_mean, hint};
-use crate::model::own;
 use crate::model::signal::Signal;
-use crate::sinks::settings::Feed;
 
 /// A name in a list, with its line.
 pub(super) struct Named {
@@ -76,7 +71,7 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     }
     let map = top.map("service")?;
     let extensions = names(&map, "extensions");
-    // Read by `telemetry`, when it is known what listens where.
+    // Read by `telemetry::read`, when it is known what listens where.
     let _read_later = map.get("telemetry");
     let mut service = Service {
         unread: !extensions.complete,
@@ -97,12 +92,6 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     }
     map.finish();
     Some(service)
-}
-
-/// Reads `service.telemetry` of a service that has been read.
-pub(super) fn telemetry(reading: &Reading<'_>, top: &MapReader<'_>) -> TelemetryConfig {
-    let map = top.map("service").and_then(|map| map.map("telemetry"));
-    map.map_or_else(TelemetryConfig::default, |map| telemetry::read(reading, map))
 }
 
 /// The ids in a list.
@@ -174,34 +163,6 @@ impl Service {
         list.push(Pipeline { path, line: entry.line, signal, receivers, processors, exporters });
     }
 
-    /// What the pipelines in which an exporter stands lead to it, by signal, and through which processors.
-    pub(super) fn feeds_of(&self, exporter: &str, processors: &Processors) -> Vec<Feed> {
-        let mut feeds: Vec<Feed> = Vec::new();
-        let standing = || self.pipelines.iter().filter(|pipeline| stands_in(&pipeline.exporters, exporter));
-        for signal in Signal::ALL {
-            for pipeline in standing().filter(|pipeline| pipeline.signal == signal) {
-                let through: Vec<_> =
-                    pipeline.processors.iter().filter_map(|named| processors.get(&named.id).cloned()).collect();
-                // Pipelines that do the same are one: a receiver in both is read once.
-                let same = |feed: &Feed| feed.signal == signal && feed.processors == through;
-                let at = feeds.iter().position(same).unwrap_or_else(|| {
-                    feeds.push(Feed { signal, receivers: Vec::new(), processors: through.clone() });
-                    feeds.len() - 1
-                });
-                feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| {
-                    // What connectors give comes by one name.
-                    if is_connector(&named.id) { own::DERIVED.to_owned() } else { named.id.clone() }
-                }));
-            }
-        }
-        for feed in &mut feeds {
-            feed.receivers.sort_unstable();
-            feed.receivers.dedup();
-        }
-        feeds.retain(|feed| !feed.receivers.is_empty());
-        feeds
-    }
-
     /// Every name leads to a component.
     pub(super) fn check_names(&self, reading: &Reading<'_>, sections: &Sections<'_>) {
         let connectors = ids(&sections.connectors);
@@ -270,4 +231,9 @@ fn ids<'a>(components: &'a [Component<'_>]) -> Vec<&'a str> {
 
 pub(super) fn stands_in(named: &[Named], id: &str) -> bool {
     named.iter().any(|named| named.id == id)
+}
+
+/// Whether an id is a connector's, which takes what one pipeline gives and gives to another.
+pub(super) fn is_connector(id: &str) -> bool {
+    matches!(id.split('/').next(), Some("performance" | "span_metrics" | "spanmetrics"))
 }

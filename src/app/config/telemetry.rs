@@ -119,7 +119,13 @@ const LEVELS: [(&str, MetricsLevel); 4] = [
     ("detailed", MetricsLevel::Detailed),
 ];
 
-pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig {
+/// Reads `service.telemetry` of a service that has been read.
+pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> TelemetryConfig {
+    let map = top.map("service").and_then(|map| map.map("telemetry"));
+    map.map_or_else(TelemetryConfig::default, |map| section(reading, map))
+}
+
+fn section(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig {
     let mut config = TelemetryConfig::default();
     if let Some(map) = map.map("logs") {
         logs(reading, map, &mut config);

@@ -12,8 +12,9 @@ mod remote_write;
 mod tls;
 
 use super::components::{Component, Reading};
+use super::feeds::feeds_of;
 use super::processors::Processors;
-use super::service::{Pipeline, Service, stands_in};
+use super::service::{Pipeline, Service, is_connector, stands_in};
 use crate::model::signal::Signal;
 use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::datadog::Way;
@@ -96,7 +97,7 @@ pub(super) fn read(
 ) -> Exporters {
     let mut exporters = Exporters::default();
     for component in components {
-        let feeds = service.map_or_else(Vec::new, |service| service.feeds_of(component.id, processors));
+        let feeds = service.map_or_else(Vec::new, |service| feeds_of(service, component.id, processors));
         let known = KNOWN.contains(&component.kind);
         if !known {
             reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
@@ -180,7 +181,7 @@ pub(super) fn note_scrape(reading: &Reading<'_>, service: &Service, components: 
         of_metrics.flat_map(|pipeline| pipeline.receivers.iter().map(|named| named.id.as_str())).collect();
     all.retain(|id| !is_connector(id));
     for component in components.iter().filter(|component| component.kind == "prometheus") {
-        let own = service.feeds_of(component.id, &Processors::default());
+        let own = feeds_of(service, component.id, &Processors::default());
         let left_out =
             all.iter().find(|id| !own.iter().any(|feed| feed.receivers.iter().any(|receiver| receiver == *id)));
         if let Some(id) = left_out {
@@ -207,10 +208,6 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-pub(super) fn is_connector(id: &str) -> bool {
-    matches!(id.split('/').next(), Some("performance" | "span_metrics" | "spanmetrics"))
 }
 
 /// Connectors stand where they have something to take or give.

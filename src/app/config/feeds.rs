@@ -1,0 +1,35 @@
+//! What pipelines lead to an exporter.
+
+use super::processors::Processors;
+use super::service::{Service, is_connector, stands_in};
+use crate::model::own;
+use crate::model::signal::Signal;
+use crate::sinks::settings::Feed;
+
+/// What the pipelines in which an exporter stands lead to it, by signal, and through which processors.
+pub(super) fn feeds_of(service: &Service, exporter: &str, processors: &Processors) -> Vec<Feed> {
+    let mut feeds: Vec<Feed> = Vec::new();
+    let standing = || service.pipelines.iter().filter(|pipeline| stands_in(&pipeline.exporters, exporter));
+    for signal in Signal::ALL {
+        for pipeline in standing().filter(|pipeline| pipeline.signal == signal) {
+            let through: Vec<_> =
+                pipeline.processors.iter().filter_map(|named| processors.get(&named.id).cloned()).collect();
+            // Pipelines that do the same are one: a receiver in both is read once.
+            let same = |feed: &Feed| feed.signal == signal && feed.processors == through;
+            let at = feeds.iter().position(same).unwrap_or_else(|| {
+                feeds.push(Feed { signal, receivers: Vec::new(), processors: through.clone() });
+                feeds.len() - 1
+            });
+            feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| {
+                // What connectors give comes by one name.
+                if is_connector(&named.id) { own::DERIVED.to_owned() } else { named.id.clone() }
+            }));
+        }
+    }
+    for feed in &mut feeds {
+        feed.receivers.sort_unstable();
+        feed.receivers.dedup();
+    }
+    feeds.retain(|feed| !feed.receivers.is_empty());
+    feeds
+}
