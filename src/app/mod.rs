@@ -5,6 +5,7 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod definitions;
 pub mod demo;
 mod derived;
 pub mod docs;

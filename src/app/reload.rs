@@ -1,7 +1,7 @@
 //! SIGHUP: the files are read again. What is broken leaves the old rules running.
 
 use super::config::ReloadFn;
-use super::server::definitions;
+use super::definitions::definitions;
 use crate::engine::{Definitions, Engine};
 use crate::model::fault::{Fault, Faults};
 use crate::model::table::{ColumnType, Merge, TableDef};

@@ -1,7 +1,7 @@
 //! The running server: what is opened in which order, what runs side by side, and how it drains.
 
-use super::catalog::{Catalog, Gathered};
-use super::config::{Config, PerformanceConfig, ReloadFn};
+use super::config::{Config, ReloadFn};
+use super::definitions::{definitions, engine_settings};
 use super::frames::{FrameLog, refetch};
 use super::listeners;
 use super::memory::StateMemory;
@@ -11,12 +11,11 @@ use super::signals::Signals;
 use super::sources::Sinks;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
-use crate::engine::{self, Definitions, Engine, EngineSettings, PoolSettings, Retention, Rules};
+use crate::engine::{self, Definitions, Engine};
 use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, receivers};
 use crate::log::{Committed, Log, Position};
 use crate::model::decoded::Decoded;
-use crate::model::fault::Faults;
 use crate::model::table::{TableDef, TableKind};
 use crate::sinks::delivery;
 use crate::store::{HotStore, State};
@@ -62,7 +61,7 @@ fn tell_ready(ready: &Ready) {
 /// send what they can in five seconds; the rest waits in the log.
 ///
 /// # Errors
-/// [`Faults`] of pipelines and schemas; or when something cannot be opened, or a part fails that nothing works without.
+/// [`crate::model::fault::Faults`] of pipelines and schemas; or when something cannot be opened, or a part fails that nothing works without.
 pub async fn run(
     config: Config,
     reload: Option<ReloadFn>,
@@ -201,60 +200,6 @@ fn tell(replayed: Replayed) {
     if replayed.frames > 0 || replayed.damaged > 0 {
         tracing::info!(frames = replayed.frames, damaged = replayed.damaged, "the log was read back");
     }
-}
-
-/// Tables and rules: those built in, the user's over them, and what the configuration says of them. What cannot run is
-/// told before it is to run.
-pub(super) async fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
-    let (schemas, pipelines) = (config.schemas_dir.as_deref(), config.pipelines_dir.as_deref());
-    let Gathered { catalog, mut faults, complete } = Catalog::gather(schemas, pipelines);
-    // Those built in are known to be good; planning all of them would make every start longer.
-    let changed = schemas.is_some() || pipelines.is_some() || config.overrides.values().any(|change| change.disabled);
-    if complete && changed {
-        faults.extend(catalog.enabled(&config.overrides).check_statements(&faults).await);
-    }
-    if !faults.is_empty() {
-        return Err(Faults(faults));
-    }
-    let Catalog { tables, pipelines } = catalog;
-    let rules = Rules {
-        pipelines,
-        interval: config.interval,
-        lag: config.lag,
-        timeout: config.timeout,
-        budgets: config.budgets.clone(),
-        alerting: config.alerting.clone(),
-        overrides: config.overrides.clone(),
-    };
-    Ok(Definitions { tables, rules })
-}
-
-fn engine_settings(config: &Config) -> EngineSettings {
-    let performance = &config.performance;
-    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    let retention = Retention {
-        fine_ms: ms(performance.retention.fine),
-        minute_ms: ms(performance.retention.minute),
-        hour_ms: ms(performance.retention.hour),
-    };
-    EngineSettings {
-        series_max: performance.series_max,
-        values_kept: values_kept(config),
-        retention,
-        rollup_bytes_max: performance.memory_bytes_max,
-        queries: PoolSettings {
-            workers_max: config.sql.workers_max,
-            memory_bytes: config.sql.memory_bytes_max,
-            ..PoolSettings::default()
-        },
-        ..EngineSettings::default()
-    }
-}
-
-/// As long as the exporter shows them that shows them longest.
-fn values_kept(config: &Config) -> Duration {
-    let shown = config.prometheus.iter().map(|(_, settings)| settings.metric_expiration).max();
-    shown.unwrap_or(EngineSettings::default().values_kept)
 }
 
 /// What runs side by side.

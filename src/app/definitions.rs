@@ -1,0 +1,61 @@
+//! What the engine is given of a configuration: tables, rules and settings.
+
+use super::catalog::{Catalog, Gathered};
+use super::config::{Config, PerformanceConfig};
+use crate::engine::{Definitions, EngineSettings, PoolSettings, Retention, Rules};
+use crate::model::fault::Faults;
+use std::time::Duration;
+
+/// Tables and rules: those built in, the user's over them, and what the configuration says of them. What cannot run is
+/// told before it is to run.
+pub(super) async fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
+    let (schemas, pipelines) = (config.schemas_dir.as_deref(), config.pipelines_dir.as_deref());
+    let Gathered { catalog, mut faults, complete } = Catalog::gather(schemas, pipelines);
+    // Those built in are known to be good; planning all of them would make every start longer.
+    let changed = schemas.is_some() || pipelines.is_some() || config.overrides.values().any(|change| change.disabled);
+    if complete && changed {
+        faults.extend(catalog.enabled(&config.overrides).check_statements(&faults).await);
+    }
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    let Catalog { tables, pipelines } = catalog;
+    let rules = Rules {
+        pipelines,
+        interval: config.interval,
+        lag: config.lag,
+        timeout: config.timeout,
+        budgets: config.budgets.clone(),
+        alerting: config.alerting.clone(),
+        overrides: config.overrides.clone(),
+    };
+    Ok(Definitions { tables, rules })
+}
+
+pub(super) fn engine_settings(config: &Config) -> EngineSettings {
+    let performance = &config.performance;
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let retention = Retention {
+        fine_ms: ms(performance.retention.fine),
+        minute_ms: ms(performance.retention.minute),
+        hour_ms: ms(performance.retention.hour),
+    };
+    EngineSettings {
+        series_max: performance.series_max,
+        values_kept: values_kept(config),
+        retention,
+        rollup_bytes_max: performance.memory_bytes_max,
+        queries: PoolSettings {
+            workers_max: config.sql.workers_max,
+            memory_bytes: config.sql.memory_bytes_max,
+            ..PoolSettings::default()
+        },
+        ..EngineSettings::default()
+    }
+}
+
+/// As long as the exporter shows them that shows them longest.
+fn values_kept(config: &Config) -> Duration {
+    let shown = config.prometheus.iter().map(|(_, settings)| settings.metric_expiration).max();
+    shown.unwrap_or(EngineSettings::default().values_kept)
+}
