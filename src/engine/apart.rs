@@ -1,8 +1,8 @@
 //! Statements of pipelines run on a thread of their own, for a time: a user's can compute for ever between two points at
 //! which it could be stopped, and must not stop the engine with it.
 
+use super::error_text::line;
 use super::query::Workers;
-use super::tables::line;
 use datafusion::common::DataFusionError;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,10 +1,10 @@
 //! What each pipeline has cost since the start, for the table `pipelines`.
 
 use super::findings::PipelineRun;
-use super::tables::StateRows;
+use super::tables::{StateRows, object};
 use super::worker::Finished;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,13 +95,5 @@ pub(crate) fn kind(kind: PipelineKind) -> &'static str {
         PipelineKind::Rollup => "rollup",
         PipelineKind::View => "view",
         PipelineKind::Finding => "finding",
-    }
-}
-
-/// The object that a value is.
-pub(crate) fn object(value: Value) -> serde_json::Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => serde_json::Map::new(),
     }
 }

@@ -2,17 +2,19 @@
 //! transaction, or not at all.
 
 use super::apart::{Apart, Late};
+use super::error_text::line;
 use super::findings::PipelineRun;
 use super::functions::metric_spellings;
 use super::keyed::counters::Counters;
 use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
 use super::logged::LoggedExceptions;
+use super::outcome::Outcome;
 use super::panics::{caught, caught_now};
-use super::run::{Outcome, Statement};
+use super::run::Statement;
 use super::settings::EngineSettings;
 use super::slot::Slot;
-use super::tables::{Tables, line};
+use super::tables::Tables;
 use crate::catalog::declared;
 use crate::log::Position;
 use crate::model::fault::Faults;
@@ -329,7 +331,7 @@ async fn epoch(state: &State) -> anyhow::Result<i64> {
     if let Some(epoch) = kept.and_then(|(_, bytes)| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
         return Ok(epoch);
     }
-    let epoch = super::now_ms() * 1_000_000;
+    let epoch = super::clock::now_ms() * 1_000_000;
     let mut txn = state.begin().await?;
     txn.put(ENGINE, EPOCH, &epoch.to_le_bytes()).await?;
     txn.commit().await?;

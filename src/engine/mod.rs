@@ -6,12 +6,15 @@ pub mod functions;
 pub mod postgres;
 
 mod apart;
+mod clock;
 mod costs;
+mod error_text;
 mod flush;
 mod judge;
 mod keyed;
 mod logged;
 mod nesting;
+mod outcome;
 mod panics;
 mod query;
 mod rollups;
@@ -27,11 +30,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use error_text::line;
 pub use flush::{CURSOR, Refetch};
 pub use query::{QueryAnswer, QueryError, QueryLimits, shape};
 pub use rollups::Retention;
 pub use settings::{Definitions, EngineSettings, Rules, in_force};
-pub use tables::{StateRows, line};
+pub use tables::StateRows;
 pub use worker::{
     Answer, COMMAND, Dialect, Launch, Meaning, Offered, OfferedTable, Plain, PoolSettings, Queries, Read, Request,
     Settings, SqlFault, TableAbout, View, confine, serve,
@@ -41,6 +45,7 @@ use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;
 use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
+use clock::now_ms;
 use costs::Costs;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -53,7 +58,6 @@ use panics::{Panicked, caught};
 use query::Workers;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -360,10 +364,4 @@ fn fill(
 fn fill_firings(tables: &Tables, judge: &Judge) {
     let firings = judge.firings();
     tables.fill("firings", move || firings.rows());
-}
-
-/// Now, ms since the epoch.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! What queries from outside may take and give, and the threads of work that computes long.
 
+use super::error_text::line;
 use super::functions::fingerprint;
-use super::tables::line;
 use super::worker::SqlFault;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;

@@ -1,5 +1,6 @@
 //! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
 
+use super::outcome::Outcome;
 use super::query::yielding;
 use super::slot::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
@@ -23,18 +24,6 @@ pub(crate) struct Window {
     pub start_ms: i64,
     /// Where it ends, exclusive.
     pub end_ms: i64,
-}
-
-/// What a run gave.
-pub(crate) struct Outcome {
-    pub(crate) batches: Vec<RecordBatch>,
-    pub(crate) rows_read: u64,
-}
-
-impl Outcome {
-    pub(crate) fn rows(&self) -> u64 {
-        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
-    }
 }
 
 /// A statement that was planned once and runs often, each time over what its tables then hold.
@@ -183,16 +172,4 @@ pub(crate) fn readable(pipeline: &PipelineDef, params: &BTreeMap<String, Param>,
         sql = sql.replace(&name, &text);
     }
     sql
-}
-
-/// Rows as JSON objects: timestamps RFC 3339, maps as objects, null columns left out.
-pub(crate) fn json_rows(batches: &[RecordBatch]) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
-    let mut writer = arrow::json::ArrayWriter::new(Vec::new());
-    writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
-    writer.finish()?;
-    let bytes = writer.into_inner();
-    if bytes.is_empty() {
-        return Ok(Vec::new());
-    }
-    serde_json::from_slice(&bytes).map_err(|error| datafusion::common::exec_datafusion_err!("rows as JSON: {error}"))
 }

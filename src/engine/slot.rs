@@ -1,6 +1,6 @@
 //! Tables whose rows are put there by whoever runs a statement over them.
 
-use super::run::Outcome;
+use super::outcome::Outcome;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;

@@ -1,7 +1,6 @@
 //! The engine's own state as rows: findings, budgets, coverage.
 
-use super::costs::object;
-use super::tables::StateRows;
+use super::tables::{StateRows, object};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
 use crate::store::HotStore;

@@ -12,7 +12,7 @@ use crate::store::{HotStore, Part, SnapshotTable};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::Result;
 use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::config::SessionConfig;
@@ -26,6 +26,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Rows of a state table: times in microseconds since the epoch, maps as objects.
 pub type StateRows = Vec<Map<String, Value>>;
 type StateSource = Arc<dyn Fn() -> StateRows + Send + Sync>;
+
+/// The object that a value is.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => serde_json::Map::new(),
+    }
+}
 
 /// The tables.
 pub(crate) struct Tables {
@@ -242,17 +250,4 @@ pub(crate) fn own_config() -> SessionConfig {
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
     config
-}
-
-/// What `DataFusion` adds to errors that it did not foresee, most of which a faulty statement causes.
-const BUG_REPORT: &str = "This issue was likely caused by a bug in DataFusion's code";
-
-/// An error for people.
-#[must_use]
-pub fn line(error: &DataFusionError) -> String {
-    let mut text = error.strip_backtrace();
-    if let Some(at) = text.find(BUG_REPORT) {
-        text.truncate(text[..at].trim_end_matches(['.', '\n', ' ']).len());
-    }
-    text
 }

@@ -93,7 +93,7 @@ impl Bench {
 
     async fn rows(&self, sql: &str) -> Vec<Map<String, Value>> {
         let answer = self.engine.query(sql, QueryLimits::default()).await.unwrap();
-        run::json_rows(&answer.batches).unwrap()
+        outcome::json_rows(&answer.batches).unwrap()
     }
 
     async fn number(&self, sql: &str) -> i64 {
@@ -112,7 +112,7 @@ impl Bench {
 
 fn decoded(table: &'static str, rows: Vec<Value>) -> Decoded {
     let definition = tables().into_iter().find(|definition| definition.name == table).unwrap();
-    let rows = rows.into_iter().map(costs::object).collect();
+    let rows = rows.into_iter().map(tables::object).collect();
     Decoded { tables: vec![(table, super::tables::batch(&definition.schema(), &rows).unwrap())], ..Decoded::default() }
 }
 
@@ -183,7 +183,7 @@ async fn rows_that_left_memory_are_read_from_the_log() {
     let engine = engine(&folder, &store, settings(), refetch).await;
     engine.flush().await.unwrap();
     let answer = engine.query("SELECT sum(calls) AS calls FROM requests", QueryLimits::default()).await.unwrap();
-    assert_eq!(Value::Object(run::json_rows(&answer.batches).unwrap().remove(0)), json!({"calls": 1000}));
+    assert_eq!(Value::Object(outcome::json_rows(&answer.batches).unwrap().remove(0)), json!({"calls": 1000}));
 }
 
 #[tokio::test]
@@ -246,9 +246,9 @@ async fn a_finding_is_judged_kept_over_a_restart_and_seen_in_sql() {
     bench.engine.evaluate(now_ms()).await.unwrap();
     let sql = "SELECT pipeline, state, key['operation'] AS operation FROM findings WHERE state = 'firing'";
     let expected = json!({"pipeline": "slow_request", "state": "firing", "operation": "GET /slow"});
-    assert!(bench.rows(sql).await.contains(&costs::object(expected.clone())), "{:?}", bench.rows(sql).await);
+    assert!(bench.rows(sql).await.contains(&tables::object(expected.clone())), "{:?}", bench.rows(sql).await);
     bench.restart().await;
-    assert!(bench.rows(sql).await.contains(&costs::object(expected)));
+    assert!(bench.rows(sql).await.contains(&tables::object(expected)));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The rows of an example as tables.
 
+use crate::engine::error_text::line;
 use crate::engine::keyed::new_rows_schema;
-use crate::engine::line;
 use crate::model::hex::hex;
 use crate::model::pipeline::{ExampleRows, PipelineKind};
 use crate::model::sketch::Sketch;

@@ -6,10 +6,11 @@ mod given;
 #[cfg(test)]
 mod tests;
 
+use super::error_text::line;
 use super::findings::{Evaluator, EvaluatorSettings};
 use super::functions;
-use super::run::{Window, json_rows, run};
-use super::tables::line;
+use super::outcome::json_rows;
+use super::run::{Window, run};
 use crate::model::budget::AlertLimit;
 use crate::model::fault::Fault;
 use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};

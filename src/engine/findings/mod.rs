@@ -12,6 +12,7 @@
 
 mod cpu;
 mod firings;
+mod history;
 mod judge;
 mod message;
 mod state;
@@ -20,9 +21,10 @@ mod state;
 mod tests;
 
 use super::apart::Apart;
+use super::error_text::line;
 use super::functions::{fits, with_any_quantile};
-use super::run::{Statement, Window, json_rows, readable};
-use super::tables::line;
+use super::outcome::json_rows;
+use super::run::{Statement, Window, readable};
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::finding::Finding;
 use crate::model::pipeline::{Direction, Param, PipelineDef, PipelineKind};

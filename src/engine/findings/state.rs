@@ -1,6 +1,6 @@
 //! The state machine of a key.
 
-use super::firings::History;
+use super::history::History;
 use super::judge::{Judged, Verdict};
 use super::message;
 use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};

@@ -1,6 +1,7 @@
 //! What an earlier version kept, which knew nothing of sampling.
 
 use super::*;
+use crate::engine::tables::object;
 use crate::model::scrape::SampleValue;
 use arrow::datatypes::Schema;
 
@@ -11,7 +12,7 @@ async fn keep(folder: &TempDir, table: &str, row: Value) {
     let schema = definition.schema();
     let fields: Vec<_> = schema.fields().iter().filter(|field| old(field.name())).cloned().collect();
     assert!(fields.len() < schema.fields().len(), "{table} has columns that are filled");
-    let batch = super::super::tables::batch(&Arc::new(Schema::new(fields)), &vec![costs::object(row)]).unwrap();
+    let batch = super::super::tables::batch(&Arc::new(Schema::new(fields)), &vec![object(row)]).unwrap();
     let state = State::open(&folder.path().join("state.sqlite")).await.unwrap();
     let mut txn = state.begin().await.unwrap();
     for resolution_s in &definition.resolutions_s {
@@ -27,7 +28,7 @@ async fn what_an_earlier_version_counted_stands_for_itself() {
     let counted = json!({"window_start": 0, "service_name": "shop", "calls": 10, "errors": 4, "duration_sum_ms": 50.0});
     let with = |more: Value| {
         let mut row = counted.clone();
-        row.as_object_mut().unwrap().extend(costs::object(more));
+        row.as_object_mut().unwrap().extend(object(more));
         row
     };
     let of_operation = with(json!({"operation": "GET /a", "kind": "SERVER", "status_calls": 8, "server_errors": 3,
@@ -44,7 +45,7 @@ async fn what_an_earlier_version_counted_stands_for_itself() {
     let mut sampled = span(5 * SECOND_US, "GET /a", 2.0);
     sampled["sampled_weight"] = 4.0.into();
     let mut query = span(5 * SECOND_US, "SELECT", 2.0);
-    query.as_object_mut().unwrap().extend(costs::object(
+    query.as_object_mut().unwrap().extend(object(
         json!({"kind": "CLIENT", "db_query_text": "SELECT 1", "sampled_weight": 4.0, "name": "GET /a"}),
     ));
     bench.send("spans", vec![sampled, query]);

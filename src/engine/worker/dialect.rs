@@ -141,6 +141,6 @@ impl Dialect for Plain {
     }
 
     fn fault(&self, error: &DataFusionError) -> SqlFault {
-        SqlFault::plain(crate::engine::line(error))
+        SqlFault::plain(crate::engine::error_text::line(error))
     }
 }

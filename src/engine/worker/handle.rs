@@ -4,7 +4,7 @@ use super::catalog::Catalog;
 use super::codec::{Frame, Frames};
 use super::launch::{Death, Started};
 use super::message::{FromWorker, ToWorker};
-use crate::engine::tables::line;
+use crate::engine::error_text::line;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use std::io;

@@ -7,7 +7,7 @@ use super::dialect::{Dialect, Settings, SqlFault};
 use super::message::{CREDITS, Failure, FailureKind, FromWorker, ToWorker};
 use super::plans::{Kept, carry_out};
 use super::remote::Link;
-use super::session::Sessions;
+use super::session::{Sessions, threads};
 use crate::engine::panics::caught;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -19,11 +19,6 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 /// Stack of a thread that parses and plans. What needs more ends the worker.
 const STACK_BYTES: usize = 64 << 20;
-
-/// Threads that compute one query: half of the machine, for the other half is not the query's.
-pub(super) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
-}
 
 /// Carries out calls until the server closes the socket. Its plans share `memory_bytes`; `confine` is called once before
 /// anything is taken, when the threads are there.

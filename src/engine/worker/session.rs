@@ -14,6 +14,11 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
+/// Threads that compute one query: half of the machine, for the other half is not the query's.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 /// A session for each dialect, over one catalog; made when it is first asked for.
 pub(super) struct Sessions {
     catalog: CatalogText,
@@ -59,7 +64,7 @@ async fn session(
     link: &Arc<Link>,
     memory_bytes: usize,
 ) -> Result<SessionContext> {
-    let threads = super::serve::threads();
+    let threads = threads();
     let config = SessionConfig::new().with_information_schema(true).with_target_partitions(threads);
     let config = config.with_default_catalog_and_schema("datafusion", "public");
     let context = tables::session(config, runtime(memory_bytes)?, Sql::Outside);

@@ -1,10 +1,15 @@
 //! A point of a counter, as it is kept.
 
-use super::Increase;
-
 /// Bits of what is kept besides numbers.
 const BEGINS_UNKNOWN: u8 = 1;
 const FOLLOWS_UNKNOWN: u8 = 2;
+
+/// The increase between two points.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Increase {
+    pub(super) value: f64,
+    pub(super) sum: f64,
+}
 
 /// A point of a counter.
 #[derive(Debug, Clone, Copy, PartialEq)]

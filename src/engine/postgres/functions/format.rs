@@ -2,6 +2,7 @@
 
 use super::strings::{all_texts, identifier, quoted};
 use crate::engine::postgres::forms::{Form, Gives};
+use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use arrow::array::{Array as _, StringArray};
 use datafusion::common::{Result, exec_err};
@@ -12,7 +13,11 @@ use std::sync::Arc;
 /// The widest field.
 const WIDTH_MAX: usize = 10_000;
 
-pub(super) static FORMAT: [Form; 1] = [Form::any(&[Kind::Text], Kind::Any, Gives::Kind(Kind::Text), |call| {
+pub(super) fn all() -> Vec<Function> {
+    vec![Function::new("format", &FORMAT)]
+}
+
+static FORMAT: [Form; 1] = [Form::any(&[Kind::Text], Kind::Any, Gives::Kind(Kind::Text), |call| {
     let all = all_texts(call)?;
     let mut rows = Vec::with_capacity(call.rows);
     for row in 0..call.rows {

@@ -4,7 +4,7 @@ use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Gives};
 use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
-use crate::engine::postgres::values::casts::json;
+use crate::engine::postgres::values::write::json;
 use crate::engine::postgres::values::write::{Booleans, plain, texts};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, MapArray, StringArray};
 use arrow::datatypes::DataType;

@@ -32,6 +32,7 @@ pub(crate) fn register(context: &SessionContext) {
         rounding::all(),
         powers::all(),
         strings::all(),
+        format::all(),
         patterns::all(),
         times::all(),
         time_parts::all(),

@@ -42,7 +42,6 @@ pub(super) fn all() -> Vec<Function> {
         Function::new("chr", &CHR),
         Function::new("ascii", &ASCII),
         Function::new("to_hex", &TO_HEX),
-        Function::new("format", &super::format::FORMAT),
         Function::new("pg_typeof", &TYPEOF),
         starts_with(),
     ]

@@ -12,12 +12,10 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field, Float32Type, Float64Type,
-    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, Schema, Time64MicrosecondType, TimeUnit,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
-use arrow::record_batch::RecordBatch;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use std::sync::Arc;
 
 /// What `PostgreSQL` calls a type.
@@ -272,13 +270,6 @@ fn intervals(array: &ArrayRef) -> Result<ArrayRef> {
     })
 }
 
-/// A duration as an interval.
-pub(crate) fn of_duration(array: &ArrayRef) -> Result<ArrayRef> {
-    let us = arrow::compute::cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
-    let us = us.as_primitive::<DurationMicrosecondType>();
-    primitive::<IntervalMonthDayNanoType>(array, |row| Span::us(us.value(row)).value())
-}
-
 fn bytes(array: &ArrayRef) -> Result<ArrayRef> {
     let values = each(array, |row| match array.data_type() {
         DataType::Utf8 => read_bytes(text(array, row)),
@@ -306,18 +297,6 @@ fn lists(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     let items: arrow::array::StringArray = lists.into_iter().flatten().flatten().collect();
     let items = cast(&(Arc::new(items) as ArrayRef), field.data_type(), zone)?;
     Ok(Arc::new(ListArray::try_new(field.clone(), offsets, items, Some(nulls))?))
-}
-
-/// A value as JSON text.
-pub(crate) fn json(array: &ArrayRef, row: usize) -> Result<String> {
-    let value = array.slice(row, 1);
-    let schema = Arc::new(Schema::new(vec![Field::new("v", value.data_type().clone(), true)]));
-    let batch = RecordBatch::try_new(schema, vec![value])?;
-    let mut line = Vec::new();
-    arrow::json::LineDelimitedWriter::new(&mut line).write(&batch)?;
-    let line = String::from_utf8(line).map_err(|error| DataFusionError::Execution(error.to_string()))?;
-    let value = line.trim_end().strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
-    Ok(value.unwrap_or("null").to_owned())
 }
 
 /// The scale that constants keep: that of their text.

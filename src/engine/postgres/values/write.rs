@@ -4,14 +4,16 @@ use super::interval::Span;
 use super::{number, stamp};
 use crate::engine::postgres::field_metadata::{QUOTIENT, SCALE, TRIMMED};
 use crate::engine::postgres::zones::Zone;
-use arrow::array::{Array, ArrayRef, AsArray as _, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray as _, PrimitiveArray, StringArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalMonthDayNanoType, Schema, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
+use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// How booleans are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
         Kind::Bytes => DataType::Binary,
         Kind::Date => DataType::Date32,
         Kind::Time => super::super::kinds::TIME,
-        Kind::Interval if matches!(kind, DataType::Duration(_)) => return super::casts::of_duration(array),
+        Kind::Interval if matches!(kind, DataType::Duration(_)) => return of_duration(array),
         Kind::Interval => INTERVAL,
         Kind::Int2 => DataType::Int16,
         Kind::Int4 => DataType::Int32,
@@ -60,6 +62,26 @@ pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
         _ => return Ok(array.clone()),
     };
     if *kind == wanted { Ok(array.clone()) } else { Ok(arrow::compute::cast(array, &wanted)?) }
+}
+
+/// A duration as an interval.
+fn of_duration(array: &ArrayRef) -> Result<ArrayRef> {
+    let us = arrow::compute::cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
+    let us = us.as_primitive::<DurationMicrosecondType>();
+    let spans = us.iter().map(|us| us.map(|us| Span::us(us).value()).transpose());
+    Ok(Arc::new(spans.collect::<Result<PrimitiveArray<IntervalMonthDayNanoType>>>()?))
+}
+
+/// A value as JSON text.
+pub(crate) fn json(array: &ArrayRef, row: usize) -> Result<String> {
+    let value = array.slice(row, 1);
+    let schema = Arc::new(Schema::new(vec![Field::new("v", value.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(schema, vec![value])?;
+    let mut line = Vec::new();
+    arrow::json::LineDelimitedWriter::new(&mut line).write(&batch)?;
+    let line = String::from_utf8(line).map_err(|error| DataFusionError::Execution(error.to_string()))?;
+    let value = line.trim_end().strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
+    Ok(value.unwrap_or("null").to_owned())
 }
 
 struct Writer<'a> {
@@ -102,7 +124,7 @@ impl Writer<'_> {
             DataType::List(_) => self.list(&array.as_list::<i32>().value(row))?,
             DataType::LargeList(_) => self.list(&array.as_list::<i64>().value(row))?,
             DataType::FixedSizeList(..) => self.list(&array.as_fixed_size_list().value(row))?,
-            DataType::Map(..) | DataType::Struct(_) => super::casts::json(array, row)?,
+            DataType::Map(..) | DataType::Struct(_) => json(array, row)?,
             _ => array_value_to_string(array, row)?,
         })
     }
