@@ -2,6 +2,7 @@
 
 use super::decode::{DECODER_VERSION, Decoder};
 use super::recent::{Claim, Recent, Seen};
+use super::refusal::{RETRY_AFTER, Refusal};
 use super::room::Room;
 use crate::log::{AppendError, Log};
 use crate::model::decoded::{Answer, Decoded, Rejected};
@@ -15,8 +16,6 @@ use std::time::{Duration, SystemTime};
 
 /// Bodies from this size on are decoded off the async workers' turn, so that small requests do not wait for them.
 const BIG_BODY_BYTES: usize = 64 << 10;
-/// What a sender is told to wait when a bound is reached.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Bounds of admission.
 #[derive(Debug, Clone)]
@@ -43,25 +42,6 @@ impl Default for IngestSettings {
             dedup_logs: false,
         }
     }
-}
-
-/// A request that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It can never be taken: not OTLP.
-    Invalid(String),
-    /// It is larger than the limit.
-    TooLarge {
-        /// Bytes allowed, after decompression.
-        limit: usize,
-    },
-    /// A bound is reached: send again.
-    Busy {
-        /// When to send again.
-        retry_after: Duration,
-        /// Which bound, for people.
-        reason: String,
-    },
 }
 
 /// How much came in, since the start.

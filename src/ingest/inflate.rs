@@ -1,6 +1,6 @@
 //! Decompression within a limit: a bomb costs no more than the limit.
 
-use super::admission::Refusal;
+use super::refusal::Refusal;
 use super::room::Room;
 use bytes::Bytes;
 use std::io::Read;

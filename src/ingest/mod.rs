@@ -6,6 +6,8 @@ pub mod receivers;
 
 mod inflate;
 mod recent;
+mod refusal;
 mod room;
 
-pub use admission::{Admission, IngestSettings, Refusal};
+pub use admission::{Admission, IngestSettings};
+pub use refusal::Refusal;

@@ -1,6 +1,6 @@
 //! Room in memory that requests take from their first byte to their answer, of which there is a bound.
 
-use super::admission::{RETRY_AFTER, Refusal};
+use super::refusal::{RETRY_AFTER, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,6 +1,6 @@
 //! Logs: rows of `logs`.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
 use super::rejects::{Faults, Rejects, check_fits, check_id, signed};
 use super::rows::{Block, Rows};

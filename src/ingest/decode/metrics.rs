@@ -1,6 +1,6 @@
 //! Metrics: rows of `metrics` (gauges and sums) and `histograms` (histograms, exponential ones and summaries).
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
 use super::rejects::{Faults, Rejects, quoted, signed};
 use super::rows::{Block, Rows, hex};

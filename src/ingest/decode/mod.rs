@@ -16,6 +16,7 @@ use prost::Message;
 use rejects::Faults;
 
 mod column;
+mod error;
 mod exceptions;
 mod footprint;
 mod forward;
@@ -35,24 +36,11 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use error::DecodeError;
 pub use forward::as_protobuf;
 
 /// The verdicts of this decoder; a frame carries it. Raised when the same bytes would give other rows.
 pub const DECODER_VERSION: u16 = 3;
-
-/// A request that cannot be read at all: nothing of it is kept. HTTP 400, `INVALID_ARGUMENT`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DecodeError {
-    /// What was found where, and what was expected.
-    pub message: String,
-}
-
-impl DecodeError {
-    pub(crate) fn new(message: impl Into<String>) -> DecodeError {
-        DecodeError { message: message.into() }
-    }
-}
 
 /// Decodes requests into the tables of `schemas/`. One serves all receivers at once.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Rows of one table under construction: a builder a column, and the promotion of attributes.
 
-use super::DecodeError;
 use super::column::Column;
+use super::error::DecodeError;
 use super::plan::{Promotion, TablePlan};
 use super::value;
 use arrow::record_batch::RecordBatch;

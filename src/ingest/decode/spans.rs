@@ -1,6 +1,6 @@
 //! Traces: rows of `spans`, `span_events` and `span_links`.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::exceptions::Exception;
 use super::operation::{Asked, operation};
 use super::plan::{TablePlan, columns};

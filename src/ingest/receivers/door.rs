@@ -1,6 +1,6 @@
 //! What a listener lets in: so many connections, and bodies that arrive in time and find room.
 
-use crate::ingest::admission::{RETRY_AFTER, Refusal};
+use crate::ingest::refusal::{RETRY_AFTER, Refusal};
 use crate::ingest::room::Room;
 use axum::body::Body;
 use axum::serve::Listener;

@@ -3,8 +3,9 @@
 use super::cors::{self, Cors, CorsSettings};
 use super::door::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
-use crate::ingest::admission::{Admission, Refusal};
+use crate::ingest::admission::Admission;
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
+use crate::ingest::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
 use axum::body::Body;

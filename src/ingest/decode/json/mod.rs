@@ -3,9 +3,10 @@
 //! that stands twice the last counts, and lists are joined. So the Collector reads it, but that there one odd value costs the
 //! whole body.
 
+use super::error::DecodeError;
+use super::footprint;
 use super::rejects::Faults;
 use super::tidy::NESTING_MAX;
-use super::{DecodeError, footprint};
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::{
