@@ -3,7 +3,8 @@
 
 use super::families::Placed;
 use super::merge::merged;
-use crate::model::scrape::{Exemplar, FamilyKind, Identity, Sample, SampleValue};
+use super::point::Point;
+use crate::model::scrape::{FamilyKind, Identity, Sample};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -29,17 +30,6 @@ pub(super) struct FamilyLayout {
     /// The labels of each series as they are printed, sorted.
     labels: Vec<Box<[u8]>>,
     used: u64,
-}
-
-/// One series, ready to print.
-#[derive(Debug)]
-pub(super) struct Point<'a> {
-    /// Its labels in the form of the format.
-    pub(super) labels: &'a [u8],
-    pub(super) value: Cow<'a, SampleValue>,
-    pub(super) time_ms: Option<i64>,
-    pub(super) created_ms: Option<i64>,
-    pub(super) exemplars: Cow<'a, [Exemplar]>,
 }
 
 impl Layout {

@@ -1,6 +1,6 @@
 //! Series that bear the same labels: sums and histograms are added up, of the rest the newest is kept.
 
-use super::layout::Point;
+use super::point::Point;
 use crate::model::scrape::{FamilyKind, SampleValue};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

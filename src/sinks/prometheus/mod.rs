@@ -17,6 +17,7 @@ mod merge;
 mod naming;
 mod native;
 mod numbers;
+mod point;
 mod proto;
 mod selection;
 mod serve;

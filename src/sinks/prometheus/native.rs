@@ -1,6 +1,5 @@
 //! Exponential histograms as Prometheus knows them: native, and in the classic form of its texts.
 
-use super::proto::{BucketSpan, NativeHistogram};
 use crate::model::exponential::{Buckets, Exponential};
 use crate::model::scrape::SampleValue;
 use std::collections::BTreeMap;
@@ -16,6 +15,26 @@ const GAP_MAX: i64 = 2;
 const BOUNDS_MAX: usize = 160;
 /// Scales that OTLP has.
 const OTLP_SCALE_MIN: i32 = -10;
+
+/// A run of buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BucketSpan {
+    /// From the end of the run before, or from zero.
+    pub(super) offset: i32,
+    pub(super) length: u32,
+}
+
+/// A native histogram. Each side has its runs, and the change from each bucket to the next.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct NativeHistogram {
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) scale: i32,
+    pub(super) zero_threshold: f64,
+    pub(super) zero_count: u64,
+    pub(super) positive: (Vec<BucketSpan>, Vec<i64>),
+    pub(super) negative: (Vec<BucketSpan>, Vec<i64>),
+}
 
 /// The native form; `None` where Prometheus has no such scale.
 pub(super) fn native(of: &Exponential) -> Option<NativeHistogram> {

@@ -5,34 +5,14 @@
 use super::body::Body;
 use super::exemplars::{self, newest};
 use super::families::Placed;
-use super::layout::Point;
 use super::merge::cumulated;
 use super::naming::Labels;
-use super::native;
+use super::native::{self, NativeHistogram};
+use super::point::Point;
 use super::text::TARGET_HELP;
 use crate::model::scrape::{Exemplar, FamilyKind, SampleValue};
 use prost::encoding::{encode_varint, encoded_len_varint};
 use std::io;
-
-/// A run of buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BucketSpan {
-    /// From the end of the run before, or from zero.
-    pub(super) offset: i32,
-    pub(super) length: u32,
-}
-
-/// A native histogram. Each side has its runs, and the change from each bucket to the next.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct NativeHistogram {
-    pub(super) count: u64,
-    pub(super) sum: f64,
-    pub(super) scale: i32,
-    pub(super) zero_threshold: f64,
-    pub(super) zero_count: u64,
-    pub(super) positive: (Vec<BucketSpan>, Vec<i64>),
-    pub(super) negative: (Vec<BucketSpan>, Vec<i64>),
-}
 
 /// Prints one scrape.
 pub(super) struct Printer<'a> {

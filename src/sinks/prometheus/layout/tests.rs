@@ -4,7 +4,7 @@ use super::super::families::name_scrape;
 use super::super::naming::Naming;
 use super::super::text;
 use super::*;
-use crate::model::scrape::{Attributes, Family, Scrape};
+use crate::model::scrape::{Attributes, Family, SampleValue, Scrape};
 use std::cell::Cell;
 use std::sync::Arc;
 
