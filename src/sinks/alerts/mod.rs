@@ -2,6 +2,7 @@
 //!
 //! What was told is remembered durably, by finding and incident, so that a restart neither repeats nor forgets.
 
+mod due;
 mod mask;
 mod messages;
 mod refusals;
@@ -123,7 +124,7 @@ impl Channel {
     async fn reconcile(&mut self, findings: &[Finding]) {
         self.write().await;
         let now_ms = now_ms();
-        let (firing, resolved) = told::due(findings, &self.told, self.settings.severity_min, now_ms);
+        let (firing, resolved) = due::due(findings, &self.told, self.settings.severity_min, now_ms);
         self.refused.keep(firing.iter().chain(&resolved));
         for mut notices in [firing, resolved] {
             notices.retain(|notice| self.refused.lets(notice));
