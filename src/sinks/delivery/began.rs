@@ -1,6 +1,7 @@
 //! When a reader of the log began: all that was received since then is shown to it, over restarts.
 
-use super::{DeliverySettings, cursor_name, intake};
+use super::intake;
+use super::settings::{DeliverySettings, cursor_name};
 use crate::sinks::memory::Memory;
 use crate::sinks::settings::Feed;
 use std::collections::HashMap;

@@ -1,8 +1,7 @@
 //! What of a batch the target will not take: counted at once, and kept as dead letters many in a write.
 
 use super::batch::Part;
-use super::courier::Ends;
-use super::ends::Unfit;
+use super::ends::{Ends, Unfit};
 use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::dead_letters::{self, DeadLetter};

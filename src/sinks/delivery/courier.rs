@@ -1,22 +1,19 @@
 //! Sending one batch to its end: cut to what the target takes, mapped, sent until there is a verdict, and what is refused
 //! buried.
 
-use super::DeliverySettings;
 use super::backoff::Backoff;
 use super::batch::{self, Part};
 use super::breaker::{Breaker, OPEN_AFTER};
 use super::burial::{Burial, PATIENCE};
-use super::ends::{FrameSource, Mapped, Outcome, Payload, Target, Unfit};
-use super::rate::Rate;
+use super::ends::{Ends, Mapped, Outcome, Payload, Unfit};
+use super::settings::DeliverySettings;
 use super::streaks::Streaks;
 use crate::model::own;
 use crate::model::panics::{Panicked, caught};
 use crate::model::signal::Signal;
-use crate::sinks::memory::Memory;
 use crate::sinks::settings::BatchSettings;
 use crate::sinks::stats::SinkStats;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -29,16 +26,6 @@ const BYTES_MAX_LEAST: usize = 64 << 10;
 /// Times that sending a batch may panic before it is cut, and what panics alone is a dead letter: a fault of ours in
 /// mapping or sending comes back each time, one of the moment does not.
 const PANICS_MAX: u32 = 3;
-
-/// Between what a delivery stands.
-#[derive(Clone)]
-pub(super) struct Ends {
-    pub(super) frames: Arc<dyn FrameSource>,
-    pub(super) target: Arc<dyn Target>,
-    pub(super) memory: Arc<dyn Memory>,
-    pub(super) stats: Arc<SinkStats>,
-    pub(super) rate: Arc<Rate>,
-}
 
 /// Sends batches of one signal to one target; several may be under way.
 pub(super) struct Courier {

@@ -1,11 +1,15 @@
 //! Between what a delivery stands: frames of the log, and a target.
 
+use super::rate::Rate;
 use super::wire;
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
+use crate::sinks::memory::Memory;
+use crate::sinks::stats::SinkStats;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Frames of the log, in order.
@@ -208,4 +212,14 @@ pub trait Target: Send + Sync {
     /// What a target does beside what it is sent, for as long as it is delivered to: it is dropped then. As it is here:
     /// nothing.
     async fn accompany(&self) {}
+}
+
+/// Between what a delivery stands.
+#[derive(Clone)]
+pub(super) struct Ends {
+    pub(super) frames: Arc<dyn FrameSource>,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) memory: Arc<dyn Memory>,
+    pub(super) stats: Arc<SinkStats>,
+    pub(super) rate: Arc<Rate>,
 }

@@ -14,6 +14,7 @@ mod courier;
 mod ends;
 mod intake;
 mod rate;
+mod settings;
 mod streaks;
 mod wire;
 
@@ -24,10 +25,11 @@ pub use backoff::Backoff;
 pub use began::begin;
 pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Placed, Target, Unfit};
 pub use rate::Rate;
+pub use settings::{DeliverySettings, cursor_name};
 pub use wire::count as count_items;
 
 use super::memory::Memory;
-use super::settings::{BatchSettings, Feed, QueueSettings, RetrySettings};
+use super::settings::{BatchSettings, Feed};
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
@@ -36,13 +38,14 @@ use crate::model::signal::Signal;
 use anyhow::Context as _;
 use batch::{Batch, Part};
 use bytes::Bytes;
-use courier::{Courier, Ends};
+use courier::Courier;
+use ends::Ends;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use intake::{Intake, Passed};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -51,27 +54,6 @@ use tokio_util::task::AbortOnDropHandle;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left is sent after a cancel; the rest waits in the log.
 const DRAIN: Duration = Duration::from_secs(3);
-
-/// How an exporter delivers.
-#[derive(Debug, Clone)]
-pub struct DeliverySettings {
-    /// The exporter's id.
-    pub id: String,
-    /// What follows a failure.
-    pub retry: RetrySettings,
-    /// How much is put into one request.
-    pub batch: BatchSettings,
-    /// How many batches are under way, and how far the reader may fall behind.
-    pub queue: QueueSettings,
-    /// When they were read: a reader that begins with them sees all that is received from then on.
-    pub read_at: SystemTime,
-}
-
-/// The name of the cursor of an exporter for a signal.
-#[must_use]
-pub fn cursor_name(id: &str, signal: Signal) -> String {
-    format!("exporter:{id}/{}", signal.as_str())
-}
 
 /// What an exporter delivers with, for all of its signals.
 pub struct Parties {

@@ -1,3 +1,4 @@
+mod bound;
 mod endings;
 mod letters;
 mod ordered;
@@ -9,7 +10,7 @@ use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::dead_letters::DEAD_LETTERS;
 use crate::sinks::memory::testing::InMemory;
-use crate::sinks::settings::RateSettings;
+use crate::sinks::settings::{QueueSettings, RateSettings, RetrySettings};
 use async_trait::async_trait;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -17,6 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::SystemTime;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -344,34 +346,6 @@ async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_t
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (2, 1));
     assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_reader_past_its_bound_goes_on_without_the_oldest_where_it_is_told_to() {
-    let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
-    let mut bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a", "b", "c", "d"]);
-    bench.queue = QueueSettings { bytes_max: Some(199), drops_oldest: true, ..bench.queue };
-    assert!(bench.is_cut_short(Duration::from_millis(200)).await, "what is within the bound waits");
-    assert_eq!(bench.stats.dropped_items.load(std::sync::atomic::Ordering::Relaxed), 2);
-    assert!(bench.stats.standing().last_dropped.is_some());
-    bench.target.answers.lock().unwrap().clear();
-    bench.run().await;
-    assert_eq!(bench.taken(), ["c", "d"]);
-}
-
-#[tokio::test]
-async fn a_reader_past_its_bound_holds_senders_back_and_drops_nothing() {
-    let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
-    let mut bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a", "b", "c"]);
-    bench.queue = QueueSettings { bytes_max: Some(250), ..bench.queue };
-    assert!(bench.is_cut_short(Duration::from_millis(1500)).await);
-    let holds = bench.frames.holds.lock().unwrap().clone();
-    assert!(holds.contains(&Some("300 bytes of 250 wait to be sent".to_owned())), "{holds:?}");
-    assert_eq!(holds.last(), Some(&None), "nobody is held back for a reader that is gone");
-    bench.target.answers.lock().unwrap().clear();
-    bench.run().await;
-    assert_eq!(bench.taken(), ["a", "b", "c"]);
-    assert_eq!(bench.frames.holds.lock().unwrap().last(), Some(&None));
 }
 
 #[tokio::test]
