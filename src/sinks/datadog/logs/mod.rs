@@ -9,6 +9,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(super) use writer::LOGS;
+
 use super::events;
 use super::resource::{self, Place};
 use crate::sinks::attributes::Attributes;
@@ -19,9 +21,6 @@ use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use prost::Message as _;
 use record::Around;
 use writer::Writer;
-
-/// Path of the intake.
-pub(super) const LOGS: &str = "/api/v2/logs";
 
 /// Maps a request; findings in it are events, too. What does not say where it ran is of the host `hostname`, unless that is
 /// empty.

@@ -1,9 +1,11 @@
 //! JSON arrays within the intake's bounds.
 
-use super::LOGS;
 use crate::model::signal::Signal;
 use crate::sinks::delivery::{Mapped, Payload, Unfit};
 use serde_json::Value as Json;
+
+/// Path of the intake.
+pub(in crate::sinks::datadog) const LOGS: &str = "/api/v2/logs";
 
 /// The intake takes 5 MB.
 const BYTES_MAX: usize = 5_000_000;

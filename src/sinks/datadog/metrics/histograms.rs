@@ -1,8 +1,9 @@
 //! Histograms: distributions, or counts a bucket, and what is known of all values as series of their own.
 
-use super::output::{Context, Output, Sample};
+use super::output::{Context, NO_VALUE, Output, Sample};
+use super::settings::{HistogramMode, MetricsSettings};
+use super::tags;
 use super::wire::Kind;
-use super::{HistogramMode, MetricsSettings, NO_VALUE, tags};
 use crate::sinks::datadog::sketch::{Builder, Exponential, Half, Sketch, VALUES_MAX};
 use crate::sinks::temporality::marks;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;

@@ -19,6 +19,8 @@ mod tests;
 
 pub use settings::{HistogramMode, MetricsSettings};
 
+pub(super) use output::{SERIES, SKETCHES};
+
 use super::resource::{self, Place};
 use crate::sinks::attributes::Attributes;
 use crate::sinks::delivery::{Mapped, Payload};
@@ -30,11 +32,6 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Re
 use output::{Context, Output};
 use prost::Message as _;
 use wire::Kind;
-
-/// Path of the intake that takes series.
-pub(super) const SERIES: &str = "/api/v2/series";
-/// Path of the intake that takes sketches.
-pub(super) const SKETCHES: &str = "/api/beta/sketches";
 
 /// Counters of the Collector's Kafka and JVM receivers that Datadog has as gauges of their rate.
 pub const RATES: [&str; 14] = [
@@ -53,9 +50,6 @@ pub const RATES: [&str; 14] = [
     "kafka.replication.unclean_leader_elections.rate",
     "kafka.log.flush_rate.rate",
 ];
-
-/// OTLP's mark of a point without a value.
-const NO_VALUE: u32 = 1;
 
 /// Maps a request.
 ///

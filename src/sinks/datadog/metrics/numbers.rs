@@ -1,8 +1,8 @@
 //! Gauges and sums.
 
-use super::output::{Context, Output, Sample};
+use super::output::{Context, NO_VALUE, Output, Sample};
+use super::settings::MetricsSettings;
 use super::wire::Kind;
-use super::{MetricsSettings, NO_VALUE};
 use crate::sinks::attributes::Attributes;
 use crate::sinks::temporality::marks;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;

@@ -2,11 +2,17 @@
 
 use super::wire::{Dogsketch, Kind, Metadata, Point, Resource, Series, Sketches};
 use super::writer::Writer;
-use super::{SERIES, SKETCHES};
 use super::{name, tags};
 use crate::sinks::datadog::sketch::Sketch;
 use crate::sinks::delivery::{Mapped, Unfit};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+
+/// Path of the intake that takes series.
+pub(in crate::sinks::datadog) const SERIES: &str = "/api/v2/series";
+/// Path of the intake that takes sketches.
+pub(in crate::sinks::datadog) const SKETCHES: &str = "/api/beta/sketches";
+/// OTLP's mark of a point without a value.
+pub(super) const NO_VALUE: u32 = 1;
 
 /// Not compressed. The intake takes 500 KB compressed and 5 MB not; such texts shrink to less than a fifth.
 const SERIES_BYTES_MAX: usize = 2 << 20;

@@ -1,8 +1,9 @@
 //! Summaries: count and sum since the last point, and quantiles as they are.
 
-use super::output::{Context, Output, Sample};
+use super::output::{Context, NO_VALUE, Output, Sample};
+use super::settings::MetricsSettings;
+use super::tags;
 use super::wire::Kind;
-use super::{MetricsSettings, NO_VALUE, tags};
 use crate::sinks::temporality::marks;
 use opentelemetry_proto::tonic::metrics::v1::SummaryDataPoint;
 

@@ -13,6 +13,7 @@ mod names;
 mod normalize;
 mod obfuscate;
 mod process;
+mod read;
 mod semantics;
 mod settings;
 mod source;
@@ -30,7 +31,7 @@ pub use split::{TRACES_MAX, TraceBody, agent_bodies, bodies, count, halves};
 pub use wire::{AgentPayload, Span, TraceChunk, TracerPayload};
 
 pub(in crate::sinks::datadog) use obfuscate::hide;
-pub(in crate::sinks::datadog) use process::tag_of;
+pub(in crate::sinks::datadog) use read::{grpc_status, http_status, tag_of};
 pub(in crate::sinks::datadog) use span::{SAMPLE_RATE, TRACE_STATE};
 
 use super::stats::{Concentrator, StatsPayload};
@@ -38,18 +39,7 @@ use crate::sinks::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use semantics::Source as _;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-
-/// HTTP's status code of a span, where it has one.
-pub(in crate::sinks::datadog) fn http_status(span: &Span) -> Option<i64> {
-    span.whole(semantics::HTTP_STATUS)
-}
-
-/// gRPC's status code of a span as it was written, empty where it has none.
-pub(in crate::sinks::datadog) fn grpc_status(span: &Span) -> Cow<'_, str> {
-    span.string(semantics::GRPC_STATUS)
-}
 
 /// What a request becomes.
 #[derive(Debug, Clone, Default, PartialEq)]

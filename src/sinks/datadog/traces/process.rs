@@ -4,6 +4,7 @@
 
 use super::normalize::{self, RESOURCE_MAX, cut};
 use super::obfuscate::obfuscate;
+use super::read::tag_of;
 use super::semantics::Source as _;
 use super::settings::TraceSettings;
 use super::span::{EVENT_RATE, SAMPLE_RATE, TOP_LEVEL};
@@ -162,13 +163,6 @@ fn mark(spans: &mut [Span], root: usize, settings: &TraceSettings) {
             spans[index].metrics.insert(TOP_LEVEL.to_owned(), 1.0);
         }
     }
-}
-
-/// A tag of the root, else of the first of the other spans that has it.
-pub(in crate::sinks::datadog) fn tag_of<'a>(chunk: &'a TraceChunk, root: usize, key: &str) -> &'a str {
-    let root = &chunk.spans[root];
-    let others = chunk.spans.iter().filter(|span| span.span_id != root.span_id);
-    std::iter::once(root).chain(others).find_map(|span| span.meta.get(key)).map_or("", String::as_str)
 }
 
 /// What the spans say of their payload, where it has nothing better.
