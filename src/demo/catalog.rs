@@ -2,9 +2,9 @@
 
 use super::cache::Cache;
 use super::database::Database;
+use super::settings::{Fault, Settings};
 use super::telemetry::Telemetry;
 use super::web::{Answer, Call, Failure, Service, traced};
-use super::{Fault, Settings};
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use sqlx::{Arguments as _, Row as _, sqlite::SqliteArguments};

@@ -2,9 +2,9 @@
 
 use super::catalog::arguments;
 use super::database::Database;
+use super::settings::{Fault, Settings};
 use super::telemetry::Telemetry;
 use super::web::{Answer, Call, Service, traced};
-use super::{Fault, Settings};
 use axum::Router;
 use axum::http::Method;
 use sqlx::Row as _;

@@ -1,8 +1,8 @@
 //! The service `storefront`: what customers call.
 
+use super::settings::{Fault, Settings};
 use super::telemetry::Telemetry;
 use super::web::{Answer, Call, Client, Failure, Service, traced};
-use super::{Fault, Settings};
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Findings as OTLP log records: one when a key begins to fire or fires at another severity, and one when it is over.
 
-use super::{attribute, scope, text};
+use super::otlp::{attribute, scope, text};
 use crate::model::finding::{Finding, FindingState, Severity};
 use crate::sinks::memory::Memory;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;

@@ -1,6 +1,6 @@
 //! Derived metrics as an OTLP request, a resource each for what belongs to it.
 
-use super::{scope, text};
+use super::otlp::{scope, text};
 use crate::model::scrape::{Attributes, Family, FamilyKind, Sample, SampleValue, Scrape};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;

@@ -5,6 +5,7 @@
 
 mod findings;
 mod metrics;
+mod otlp;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,8 @@ use crate::model::own;
 use crate::model::signal::Signal;
 use crate::sinks::memory::Memory;
 use findings::Told;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use otlp::text;
 use prost::Message as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -137,17 +138,4 @@ fn own_resource(config: &Config) -> Resource {
     let own = own.into_iter().filter(|(name, _)| !named(name)).map(|(name, value)| text(name, value));
     let users = config.telemetry.resource.iter().map(|(name, value)| text(name, value));
     Resource { attributes: own.chain(users).collect(), ..Resource::default() }
-}
-
-fn scope() -> InstrumentationScope {
-    let (name, version) = (own::SCOPE.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    InstrumentationScope { name, version, ..InstrumentationScope::default() }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }

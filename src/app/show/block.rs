@@ -1,7 +1,7 @@
 //! One finding on a terminal: a line that names it, and lines that say more, as many as there is room for.
 
+use super::terminal::{Tone, toned};
 use super::text::{squeeze, wrap, wrap_parts};
-use super::{Tone, toned};
 
 /// Columns before everything but the first line.
 const INDENT: usize = 12;

@@ -1,6 +1,6 @@
 //! What changed from one look at the findings to the next: for logs and pipes.
 
-use super::plain;
+use super::terminal::plain;
 use crate::model::finding::{Finding, FindingState, Severity};
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};

@@ -1,7 +1,8 @@
 //! Findings for people.
 
 use super::block::Block;
-use super::{Frame, Tone, plain};
+use super::screen::Frame;
+use super::terminal::{Tone, plain};
 use crate::model::finding::{Finding, FindingState, Severity};
 use crate::model::shown::shown;
 use crate::model::units::human_ms;

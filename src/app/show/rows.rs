@@ -1,6 +1,6 @@
 //! Rows of an answer as a table.
 
-use super::plain;
+use super::terminal::plain;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;

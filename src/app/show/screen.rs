@@ -1,7 +1,7 @@
 //! A part of the terminal that is drawn again in place.
 
 use super::block::{Block, Detail};
-use super::print;
+use super::terminal::print;
 use super::text::cut;
 use std::io;
 
@@ -125,7 +125,7 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tone;
+    use super::super::terminal::Tone;
     use super::*;
 
     fn block(number: usize) -> Block {

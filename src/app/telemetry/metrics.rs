@@ -1,7 +1,7 @@
 //! What Spanwise measures of itself. Counters are read when they are sent, and cost nothing in between.
 
-use super::Measured;
 use super::inward::Inward;
+use super::measured::Measured;
 use super::outward;
 use crate::app::config::{MetricsLevel, TelemetryConfig};
 use crate::app::sources::Progress;

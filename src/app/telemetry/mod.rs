@@ -6,6 +6,7 @@
 
 mod bridge;
 mod inward;
+mod measured;
 mod metrics;
 mod outward;
 mod sampler;
@@ -14,13 +15,10 @@ mod sampler;
 mod tests;
 
 pub(super) use bridge::{Bridge, is_said, is_work};
+pub(super) use measured::Measured;
 
 use crate::app::config::TelemetryConfig;
-use crate::app::frames::FrameLog;
-use crate::app::sources::Sinks;
-use crate::ingest::Admission;
 use crate::model::own::SCOPE;
-use crate::store::HotStore;
 use bridge::Outlet;
 use inward::Inward;
 use opentelemetry::KeyValue;
@@ -38,14 +36,6 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(5);
 /// How long the last of it may take when the server stops: a target that is down must not hold up the end.
 const LAST: Duration = Duration::from_secs(2);
-
-/// What is measured, and where own telemetry comes in.
-pub(super) struct Measured {
-    pub(super) admission: Arc<Admission>,
-    pub(super) log: FrameLog,
-    pub(super) store: Arc<HotStore>,
-    pub(super) sinks: Arc<Sinks>,
-}
 
 /// Own telemetry at work.
 pub(super) struct Own {
