@@ -1,10 +1,19 @@
-//! The arrows between the folders of `src/`, as the table in `src/README.md` has them, and the length of files.
+//! The arrows between the folders of `src/`, as the table in `src/README.md` has them, circles between files, and the length
+//! of files.
 
+mod circles;
+mod source;
+
+use circles::{Circle, Uses};
+use source::File;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Lines that a file may have.
 const LINES_MAX: usize = 400;
+
+/// Where a module and its own children still use each other. Nothing else may.
+const CIRCLES_LEFT: [&str; 4] = ["app/cli/", "endpoints/http", "endpoints/pgwire", "log/"];
 
 /// A reference from one folder to another: file and line.
 struct Arrow {
@@ -33,6 +42,29 @@ fn arrows_between_folders_lead_downward() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whoever reads one file of a circle has to read all of them.
+#[test]
+fn files_do_not_use_one_another_in_circles() {
+    // `main.rs` is a crate of its own.
+    let files = files().into_iter().filter(|file| !file.ends_with("src/main.rs"));
+    let files: Vec<File> = files
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).expect("readable");
+            File::read(file.strip_prefix(source()).expect("under src/"), &text)
+        })
+        .collect();
+    let uses = Uses::of(&files);
+    assert!(uses.count() > 1000, "the test sees who uses whom: {} found", uses.count());
+    let circles = uses.circles();
+    let is_within = |circle: &Circle, folder: &str| circle.places.iter().all(|place| place.starts_with(folder));
+    let new = circles.iter().filter(|circle| !CIRCLES_LEFT.iter().any(|folder| is_within(circle, folder)));
+    let new: Vec<String> = new.map(|circle| format!("{}: {}", circle.places.join(", "), circle.shortest)).collect();
+    assert!(new.is_empty(), "files that use one another:\n{}", new.join("\n"));
+    let gone: Vec<&str> =
+        CIRCLES_LEFT.into_iter().filter(|folder| !circles.iter().any(|circle| is_within(circle, folder))).collect();
+    assert!(gone.is_empty(), "no circle any more; take them off the list: {gone:?}");
 }
 
 /// The demo is an application like any other: it reaches Spanwise over the socket alone.
