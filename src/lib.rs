@@ -6,6 +6,7 @@ pub mod model;
 
 pub mod catalog;
 pub mod log;
+pub mod net;
 
 pub mod ingest;
 pub mod sinks;

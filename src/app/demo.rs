@@ -180,7 +180,8 @@ impl Shop {
 }
 
 fn shop_settings(config: &Config, folder: &Path, faults: BTreeSet<Fault>) -> anyhow::Result<demo::Settings> {
-    let grpc = config.receivers.iter().find_map(|receiver| receiver.grpc.as_ref()).map(|(address, _)| *address);
+    let grpc =
+        config.receivers.iter().find_map(|receiver| receiver.grpc.as_ref()).map(|(endpoint, _)| endpoint.address);
     let address = grpc.context("the demo's configuration has no OTLP/gRPC receiver")?;
     let folder = folder.join("shop");
     std::fs::create_dir(&folder)?;
@@ -252,14 +253,14 @@ fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
         lines.push("  nothing: no finding should fire".to_owned());
     }
     lines.push("Meanwhile, in another terminal:".to_owned());
-    if let Some(postgres) = config.sql.postgres {
+    if let Some(postgres) = config.sql.postgres.as_ref().map(|endpoint| endpoint.address) {
         lines.push(format!(
             "  psql -h {} -p {} -c 'SELECT * FROM slow_queries LIMIT 5'",
             postgres.ip(),
             postgres.port()
         ));
     }
-    if let Some(http) = config.sql.http {
+    if let Some(http) = &config.sql.http {
         lines.push(format!(
             "  curl -s http://{http}/v1/sql -H 'content-type: text/plain' -d 'SELECT * FROM requests_summary LIMIT 5'"
         ));
@@ -275,11 +276,12 @@ fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
 
 /// The same in three lines, for a terminal that is full.
 fn introduction_short(faults: &BTreeSet<Fault>, config: &Config) -> String {
-    let page = config.sql.http.map_or(String::new(), |http| format!(" Page: http://{http}/"));
+    let page = config.sql.http.as_ref().map_or(String::new(), |http| format!(" Page: http://{http}/"));
     let planted: Vec<&str> =
         Fault::ALL.into_iter().filter(|(fault, ..)| faults.contains(fault)).map(|(_, word, ..)| word).collect();
     let planted = if planted.is_empty() { "nothing".to_owned() } else { planted.join(", ") };
-    let sql = config.sql.postgres.map(|at| format!("SQL: psql -h {} -p {}", at.ip(), at.port()));
+    let sql =
+        config.sql.postgres.as_ref().map(|at| format!("SQL: psql -h {} -p {}", at.address.ip(), at.address.port()));
     let scrapes = config.prometheus.iter().map(|(at, settings)| format!("Metrics: http://{at}{}", settings.path));
     let doors: Vec<String> = sql.into_iter().chain(scrapes).collect();
     format!("Spanwise with a small shop; Ctrl-C ends it.{page}\nPlanted: {planted}\n{}\n", doors.join("  "))

@@ -1,47 +1,58 @@
 //! All sockets, bound before anything is opened: a port that is taken is told at once, and nothing is half started.
 
 use super::config::{Config, ReceiverConfig};
+use crate::net::{Endpoint, Listener, Protocols, Tls};
 use crate::sinks::prometheus::PrometheusSettings;
-use anyhow::Context as _;
-use std::net::SocketAddr;
-use tokio::net::TcpListener;
+use std::sync::Arc;
 
 /// The listeners.
 pub(super) struct Bound {
-    pub(super) receivers: Vec<(ReceiverConfig, Option<TcpListener>, Option<TcpListener>)>,
-    pub(super) prometheus: Vec<(TcpListener, PrometheusSettings)>,
-    pub(super) http: Option<TcpListener>,
-    pub(super) postgres: Option<TcpListener>,
-    pub(super) health: Option<TcpListener>,
+    pub(super) receivers: Vec<(ReceiverConfig, Option<Listener>, Option<Listener>)>,
+    pub(super) prometheus: Vec<(Listener, PrometheusSettings)>,
+    pub(super) http: Option<Listener>,
+    pub(super) postgres: Option<Listener>,
+    pub(super) health: Option<Listener>,
 }
 
 pub(super) async fn bind(config: &Config) -> anyhow::Result<Bound> {
     let mut receivers = Vec::new();
     for receiver in &config.receivers {
         let id = &receiver.id;
-        let grpc = receiver.grpc.as_ref().map(|(address, _)| *address);
-        let http = receiver.http.as_ref().map(|(address, _)| *address);
-        let grpc = one(grpc, &format!("receivers.{id}.protocols.grpc.endpoint")).await?;
-        let http = one(http, &format!("receivers.{id}.protocols.http.endpoint")).await?;
+        let grpc = receiver.grpc.as_ref().map(|(endpoint, _)| endpoint);
+        let http = receiver.http.as_ref().map(|(endpoint, _)| endpoint);
+        let grpc = one(grpc, Protocols::Grpc, &format!("receivers.{id}.protocols.grpc.endpoint")).await?;
+        let http = one(http, Protocols::Http, &format!("receivers.{id}.protocols.http.endpoint")).await?;
         receivers.push((receiver.clone(), grpc, http));
     }
     let mut prometheus = Vec::new();
-    for (address, settings) in &config.prometheus {
-        if let Some(listener) = one(Some(*address), "exporters.prometheus.endpoint").await? {
+    for (endpoint, settings) in &config.prometheus {
+        if let Some(listener) = one(Some(endpoint), Protocols::Http, "exporters.prometheus.endpoint").await? {
             prometheus.push((listener, settings.clone()));
         }
     }
+    let (sql, health) = (&config.sql, config.health.as_ref().map(|health| &health.endpoint));
     Ok(Bound {
         receivers,
         prometheus,
-        http: one(config.sql.http, "extensions.sql.http.endpoint").await?,
-        postgres: one(config.sql.postgres, "extensions.sql.postgres.endpoint").await?,
-        health: one(config.health.as_ref().map(|health| health.address), "extensions.health_check.endpoint").await?,
+        http: one(sql.http.as_ref(), Protocols::Http, "extensions.sql.http.endpoint").await?,
+        postgres: one(sql.postgres.as_ref(), Protocols::Postgres, "extensions.sql.postgres.endpoint").await?,
+        health: one(health, Protocols::Http, "extensions.health_check.endpoint").await?,
     })
 }
 
-async fn one(address: Option<SocketAddr>, key: &str) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = address else { return Ok(None) };
-    let bound = TcpListener::bind(address).await;
-    bound.map(Some).with_context(|| format!("{key}: cannot listen on {address}; is another program there?"))
+async fn one(endpoint: Option<&Endpoint>, protocols: Protocols, key: &str) -> anyhow::Result<Option<Listener>> {
+    match endpoint {
+        Some(endpoint) => Listener::bind(endpoint, protocols, key).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+impl Bound {
+    /// The TLS of each listener that has it.
+    pub(super) fn tls(&self) -> Vec<Arc<Tls>> {
+        let receivers = self.receivers.iter().flat_map(|(_, grpc, http)| [grpc, http]);
+        let others = [&self.http, &self.postgres, &self.health];
+        let named = receivers.chain(others).filter_map(Option::as_ref);
+        named.chain(self.prometheus.iter().map(|(listener, _)| listener)).filter_map(Listener::tls).collect()
+    }
 }

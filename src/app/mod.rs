@@ -16,6 +16,7 @@ pub mod show;
 pub mod signals;
 
 mod export;
+mod folder;
 mod frames;
 mod keys;
 mod listeners;

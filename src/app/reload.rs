@@ -5,6 +5,9 @@ use super::definitions::definitions;
 use crate::engine::{Definitions, Engine};
 use crate::model::fault::{Fault, Faults};
 use crate::model::table::{ColumnType, Merge, TableDef};
+use crate::net::Tls;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Reads configuration and pipelines again and judges by them; rollups of new tables begin to be filled. Listeners,
 /// exporters and the tables that are there stay until a restart.
@@ -27,6 +30,28 @@ pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
         tracing::warn!("tables that were there have changed or are gone: that takes effect at the next start");
     }
     tracing::info!("reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start");
+}
+
+/// Reads the certificates and keys of all listeners again, whatever the configuration says now.
+pub(super) async fn certificates(all: &[Arc<Tls>]) {
+    for tls in all.iter().cloned() {
+        read_certificate(tls, true).await;
+    }
+}
+
+/// The same of one listener at its `reload_interval`, until `cancel`.
+pub(super) async fn certificates_in_time(tls: Arc<Tls>, cancel: CancellationToken) -> anyhow::Result<()> {
+    let Some(interval) = tls.settings().reload_interval else { return Ok(()) };
+    while cancel.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
+        read_certificate(tls.clone(), false).await;
+    }
+    Ok(())
+}
+
+async fn read_certificate(tls: Arc<Tls>, always: bool) {
+    if let Err(error) = tokio::task::spawn_blocking(move || tls.reload(always)).await {
+        tracing::error!(%error, "certificates could not be reloaded");
+    }
 }
 
 async fn read_again(read: &ReloadFn, engine: &Engine) -> Result<Definitions, Faults> {

@@ -2,6 +2,7 @@
 
 use super::config::{Config, ReloadFn};
 use super::definitions::{definitions, engine_settings};
+use super::folder::{Opened, cursors, open};
 use super::frames::{FrameLog, refetch};
 use super::listeners;
 use super::memory::StateMemory;
@@ -14,12 +15,11 @@ use crate::endpoints;
 use crate::engine::{self, Definitions, Engine};
 use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, receivers};
-use crate::log::{Committed, Log, Position};
+use crate::log::Committed;
 use crate::model::decoded::Decoded;
 use crate::model::table::{TableDef, TableKind};
-use crate::sinks::delivery;
+use crate::net::{Listener, Tls};
 use crate::store::{HotStore, State};
-use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::Signal;
@@ -82,68 +82,6 @@ pub async fn run(
     running.parts.services.ready(&ready.listening);
     on_ready(&ready);
     running.until_cancelled(reload, signals.hangups).await
-}
-
-/// What is opened before anything listens.
-struct Opened {
-    log: FrameLog,
-    committed: UnboundedReceiver<Committed<Arc<Decoded>>>,
-    state: State,
-    /// Held as long as the process lives: two processes on one folder would tear each other's log.
-    lock: std::fs::File,
-}
-
-async fn open(config: &Config) -> anyhow::Result<Opened> {
-    let folder = &config.store.directory;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
-    let lock = lock(folder)?;
-    let (log, committed, recovery) = Log::open(config.log.clone())?;
-    if recovery.truncated_bytes > 0 {
-        let bytes = recovery.truncated_bytes;
-        tracing::warn!(bytes, "an unfinished frame was cut off the log: it had not been acknowledged");
-    }
-    if recovery.damaged_frames > 0 {
-        let places = recovery.damaged_frames;
-        tracing::error!(places, "the log is damaged: what stood there is lost, and may have been acknowledged");
-    }
-    let state = State::open(&folder.join("state.sqlite")).await?;
-    fit_cursors(&state, &cursors(config), log.newest()).await?;
-    let readers = config.targets.iter().map(|target| (&target.delivery, target.feeds.as_slice()));
-    delivery::begin(readers, &StateMemory(state.clone())).await?;
-    Ok(Opened { log, committed, state, lock })
-}
-
-/// A log that was removed, or put back from a copy, ends before the cursors: what comes next would be taken for read.
-async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyhow::Result<()> {
-    for name in names {
-        let cursor = state.cursor(name).await?;
-        if cursor > newest {
-            tracing::warn!(
-                name,
-                cursor = cursor.0,
-                newest = newest.0,
-                "the log ends before this reader's place: it goes on at the log's end"
-            );
-            let mut txn = state.begin().await?;
-            txn.set_cursor(name, newest).await?;
-            txn.commit().await?;
-        }
-    }
-    Ok(())
-}
-
-fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    let path = folder.join("lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
-    file.try_lock().with_context(|| {
-        format!(
-            "{}: another Spanwise works in this folder; stop it, or name another extensions.store.directory",
-            folder.display()
-        )
-    })?;
-    Ok(file)
 }
 
 /// The parts that the listeners lead to.
@@ -210,6 +148,8 @@ struct Running {
     tasks: JoinSet<anyhow::Result<()>>,
     engine: tokio::task::JoinHandle<()>,
     engine_cancel: CancellationToken,
+    /// Certificates of the listeners.
+    tls: Vec<Arc<Tls>>,
 }
 
 impl Running {
@@ -217,12 +157,16 @@ impl Running {
         // The engine ends last: what the receivers still take is counted.
         let engine_cancel = CancellationToken::new();
         let engine = tokio::spawn(parts.engine.clone().run(engine_cancel.clone()));
-        Running { parts, cancel, tasks: JoinSet::new(), engine, engine_cancel }
+        Running { parts, cancel, tasks: JoinSet::new(), engine, engine_cancel, tls: Vec::new() }
     }
 
     /// Puts every listener to work.
     fn serve(&mut self, config: &Config, bound: listeners::Bound) -> anyhow::Result<Vec<(String, String)>> {
         let mut listening = Vec::new();
+        self.tls = bound.tls();
+        for tls in self.tls.clone() {
+            self.tasks.spawn(super::reload::certificates_in_time(tls, self.cancel.clone()));
+        }
         let Parts { admission, services, .. } = &self.parts;
         let cancel = || self.cancel.clone();
         for (receiver, grpc, http) in bound.receivers {
@@ -237,13 +181,12 @@ impl Running {
             }
         }
         for (listener, settings) in bound.prometheus {
-            listening
-                .push(("Prometheus scrape".to_owned(), format!("http://{}{}", listener.local_addr()?, settings.path)));
+            listening.push(("Prometheus scrape".to_owned(), format!("{}{}", url(&listener)?, settings.path)));
             let source = services.clone();
             self.tasks.spawn(crate::sinks::prometheus::serve(listener, source, settings, cancel()));
         }
         if let Some(listener) = bound.http {
-            listening.push(("HTTP: page and SQL".to_owned(), format!("http://{}", listener.local_addr()?)));
+            listening.push(("HTTP: page and SQL".to_owned(), url(&listener)?));
             let settings = super::services::http_settings(&config.sql);
             self.tasks.spawn(endpoints::http::serve(listener, settings, services.clone(), cancel()));
         }
@@ -253,7 +196,7 @@ impl Running {
             self.tasks.spawn(endpoints::pgwire::serve(listener, settings, services.clone(), cancel()));
         }
         if let (Some(listener), Some(health)) = (bound.health, &config.health) {
-            listening.push(("health".to_owned(), format!("http://{}{}", listener.local_addr()?, health.path)));
+            listening.push(("health".to_owned(), format!("{}{}", url(&listener)?, health.path)));
             let settings = super::services::health_settings(health);
             self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
         }
@@ -269,8 +212,11 @@ impl Running {
         let outcome = loop {
             tokio::select! {
                 () = self.cancel.cancelled() => break Ok(()),
-                _ = hangups.recv() => if let Some(reload) = &reload {
-                    super::reload::reload(reload, &self.parts.engine).await;
+                _ = hangups.recv() => {
+                    super::reload::certificates(&self.tls).await;
+                    if let Some(reload) = &reload {
+                        super::reload::reload(reload, &self.parts.engine).await;
+                    }
                 },
                 // Nothing would change any more, and nobody would be told.
                 _ = &mut self.engine => break Err(anyhow::anyhow!("the engine ended early")),
@@ -311,10 +257,8 @@ impl Running {
     }
 }
 
-/// The cursors that hold segments of the log.
-fn cursors(config: &Config) -> Vec<String> {
-    let exporters = config.targets.iter().flat_map(crate::sinks::targets::TargetSettings::cursor_names);
-    std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
+fn url(listener: &Listener) -> anyhow::Result<String> {
+    Ok(format!("{}://{}", listener.scheme(), listener.local_addr()?))
 }
 
 async fn cut(log: FrameLog, state: State, cursors: Vec<String>, cancel: CancellationToken) -> anyhow::Result<()> {

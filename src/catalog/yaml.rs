@@ -132,6 +132,12 @@ impl<'a> MapReader<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// The dotted path of this map.
+    #[must_use]
+    pub fn whole_path(&self) -> &str {
+        &self.path
+    }
+
     /// The gatherer, for faults of the caller's own.
     #[must_use]
     pub fn gather(&self) -> &'a Gather {

@@ -1,10 +1,9 @@
 //! How listeners end: what is under way may end by itself, and nothing holds the server up for long.
 
+use crate::net::Listener;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use std::future::IntoFuture as _;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long a query that is under way may go on after the server has been told to end.
@@ -13,8 +12,7 @@ pub(super) const QUERY_GRACE: Duration = Duration::from_secs(3);
 const CONNECTION_GRACE: Duration = Duration::from_millis(4500);
 
 /// Serves a router until `cancel`; requests under way are answered, for as long as the graces last.
-pub(super) async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) -> anyhow::Result<()> {
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+pub(super) async fn serve(listener: Listener, router: Router, cancel: CancellationToken) -> anyhow::Result<()> {
     let serving = axum::serve(listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
     tokio::select! {
         served = serving.into_future() => Ok(served?),

@@ -1,6 +1,7 @@
 //! Health, as the Collector's `health_check` extension tells it.
 
 use super::{QueryService, ending};
+use crate::net::Listener;
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -8,7 +9,6 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Settings of `extensions.health_check`.
@@ -23,7 +23,7 @@ pub struct HealthSettings {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     settings: HealthSettings,
     service: Arc<dyn QueryService>,
     cancel: CancellationToken,
@@ -38,7 +38,7 @@ pub async fn serve(
         };
         async move { answer }
     };
-    ending::serve(listener, Router::new().fallback(answer), cancel).await
+    ending::serve(listener.into(), Router::new().fallback(answer), cancel).await
 }
 
 fn answer(service: &dyn QueryService, uptime: Duration, since: SystemTime) -> Response {
@@ -77,6 +77,7 @@ mod tests {
     use super::*;
     use crate::endpoints::testing::{Example, get};
     use serde_json::Value;
+    use tokio::net::TcpListener;
 
     /// Go's `time.Duration.String`, by its documentation.
     #[test]

@@ -16,6 +16,7 @@ use super::{QueryError, QueryService, work};
 use crate::engine::{Plain, Request};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
+use crate::net::Listener;
 use crate::sinks::settings::Secret;
 use accept::Format;
 use axum::body::{Body, Bytes};
@@ -30,7 +31,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -71,11 +71,12 @@ struct Shared {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     settings: HttpSettings,
     service: Arc<dyn QueryService>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
+    let listener = listener.into();
     let loopback = listener.local_addr()?.ip().is_loopback();
     let guard = Arc::new(guard::Guard { settings: settings.clone(), loopback });
     let queries = Arc::new(Semaphore::new(settings.queries_max));

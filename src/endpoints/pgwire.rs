@@ -16,6 +16,7 @@ mod socket;
 mod statements;
 mod text;
 mod values;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +24,12 @@ mod tests;
 pub use dialect::PgDialect;
 
 use super::{QueryService, ending};
+use crate::net::{Listener, Tls};
 use crate::sinks::settings::Secret;
 use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +82,7 @@ impl Default for Bounds {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     settings: PgSettings,
     service: Arc<dyn QueryService>,
     cancel: CancellationToken,
@@ -89,14 +91,17 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_within(listener: TcpListener, shared: Arc<Shared>, cancel: CancellationToken) {
+async fn serve_within(listener: impl Into<Listener>, shared: Arc<Shared>, cancel: CancellationToken) {
+    let listener = listener.into();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connect(stream, shared.clone(), cancel.clone()))),
+            accepted = listener.accept_tcp() => match accepted {
+                Ok((stream, _)) => {
+                    drop(connections.spawn(connect(stream, listener.tls(), shared.clone(), cancel.clone())));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection over the Postgres wire could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -110,7 +115,7 @@ async fn serve_within(listener: TcpListener, shared: Arc<Shared>, cancel: Cancel
     let _ = tokio::time::timeout(ending::QUERY_GRACE + Duration::from_secs(1), all).await;
 }
 
-async fn connect(stream: TcpStream, shared: Arc<Shared>, cancel: CancellationToken) {
+async fn connect(stream: TcpStream, tls: Option<Arc<Tls>>, shared: Arc<Shared>, cancel: CancellationToken) {
     let permit = shared.connections.clone().try_acquire_owned();
     let spare = if permit.is_err() { shared.spare.clone().try_acquire_owned().ok() } else { None };
     if permit.is_err() && spare.is_none() {
@@ -119,7 +124,7 @@ async fn connect(stream: TcpStream, shared: Arc<Shared>, cancel: CancellationTok
     if spare.is_some() {
         tracing::debug!(limit = shared.settings.connections_max, "more connections than may be over the Postgres wire");
     }
-    if let Err(error) = socket::talk(stream, shared, permit.is_err(), cancel).await {
+    if let Err(error) = socket::talk(stream, tls, shared, permit.is_err(), cancel).await {
         tracing::debug!(%error, "a connection over the Postgres wire broke");
     }
 }

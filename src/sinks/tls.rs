@@ -1,17 +1,7 @@
 //! `tls` of a target: whom it trusts, and how it shows who it is.
 
-use super::settings::Secret;
+use crate::net::Pem;
 use anyhow::{Context as _, bail};
-use std::path::PathBuf;
-
-/// Something in PEM form, in a file or in the configuration itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pem {
-    /// The file, read when the target is opened.
-    File(PathBuf),
-    /// The text.
-    Text(Secret),
-}
 
 /// `tls` of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,17 +16,6 @@ pub struct TlsSettings {
     pub server_name: Option<String>,
     /// Take any certificate.
     pub insecure_skip_verify: bool,
-}
-
-impl Pem {
-    /// # Errors
-    /// When the file cannot be read.
-    fn read(&self) -> anyhow::Result<Vec<u8>> {
-        match self {
-            Pem::File(path) => std::fs::read(path).with_context(|| path.display().to_string()),
-            Pem::Text(text) => Ok(text.reveal().as_bytes().to_vec()),
-        }
-    }
 }
 
 impl TlsSettings {

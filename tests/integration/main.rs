@@ -48,6 +48,7 @@ mod sdks;
 mod sinks;
 mod span_metrics;
 mod sql;
+mod tls;
 mod truth;
 mod unknown_start;
 mod wire;

@@ -14,7 +14,6 @@ pub(super) fn listener(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.not_yet(
         map,
         &[
-            ("tls", "let a proxy in front end TLS, and listen on loopback behind it"),
             (
                 "auth",
                 "write `auth_token: ${env:TOKEN}` in its place: clients then show `authorization: Bearer <token>`",

@@ -157,7 +157,8 @@ impl<'a> Reading<'a> {
                 format!(
                     "{address} can be reached from other machines, and nothing is asked of who comes; {}, or \
                      `allow_unauthenticated: true` if anyone may come",
-                    "listen on 127.0.0.1, or set a secret beside it (`auth_token`, for Postgres `password`)"
+                    "listen on 127.0.0.1, set a secret beside it (`auth_token`, for Postgres `password`), ask clients for \
+                     certificates (`tls.client_ca_file`)"
                 ),
             );
         }

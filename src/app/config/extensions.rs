@@ -1,14 +1,14 @@
 //! `extensions`: the store, SQL and health.
 
-use super::collector;
-use super::components::{Component, Guard, Reading, loopback};
+use super::components::{Component, Reading, loopback};
 use super::values::Values as _;
+use super::{collector, listening};
 use crate::catalog::yaml::MapReader;
 use crate::engine::{PoolSettings, QueryLimits};
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
+use crate::net::Endpoint;
 use crate::sinks::settings::Secret;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where tables are kept.
@@ -24,9 +24,9 @@ pub struct StoreConfig {
 #[derive(Debug, Clone)]
 pub struct SqlConfig {
     /// Where the Postgres wire is spoken.
-    pub postgres: Option<SocketAddr>,
+    pub postgres: Option<Endpoint>,
     /// Where HTTP is spoken.
-    pub http: Option<SocketAddr>,
+    pub http: Option<Endpoint>,
     /// Names, without ports, under which HTTP clients may ask besides those of loopback.
     pub hosts: Vec<String>,
     /// Bounds of a query.
@@ -47,7 +47,7 @@ pub struct SqlConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthConfig {
     /// Where it is served.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     /// The path.
     pub path: String,
 }
@@ -96,8 +96,8 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
         log: LogSettings::default(),
         ingest: IngestSettings::default(),
         sql: SqlConfig {
-            postgres: Some(loopback(15432)),
-            http: Some(loopback(4380)),
+            postgres: Some(Endpoint::plain(loopback(15432))),
+            http: Some(Endpoint::plain(loopback(4380))),
             hosts: Vec::new(),
             limits: QueryLimits::default(),
             memory_bytes_max: 256 << 20,
@@ -186,15 +186,14 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     if map.has("postgres") || map.has("http") {
         let listen = |key: &str, port: u16, secret: &str| {
             let map_of = map.map(key)?;
-            let address = reading.listen(&map_of, loopback(port), Guard::of(map.given(secret), anyone));
-            reading.not_yet(&map_of, &[("tls", "let a proxy in front end TLS, and listen on loopback behind it")]);
+            let endpoint = listening::endpoint(reading, &map_of, loopback(port), map.given(secret), anyone);
             let hosts = if key == "http" { map_of.strs("hosts") } else { Vec::new() };
             map_of.finish();
-            Some((address, hosts))
+            Some((endpoint, hosts))
         };
-        sql.postgres = listen("postgres", 15432, "password").map(|(address, _)| address);
+        sql.postgres = listen("postgres", 15432, "password").map(|(endpoint, _)| endpoint);
         let http = listen("http", 4380, "auth_token");
-        sql.http = http.as_ref().map(|(address, _)| *address);
+        sql.http = http.as_ref().map(|(endpoint, _)| endpoint.clone());
         sql.hosts = http.map(|(_, hosts)| hosts).unwrap_or_default();
     } else {
         claim_defaults(reading, sql);
@@ -209,16 +208,16 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
 }
 
 fn claim_defaults(reading: &Reading<'_>, sql: &SqlConfig) {
-    for (address, key) in [(sql.postgres, "postgres"), (sql.http, "http")] {
-        if let Some(address) = address {
-            reading.claim(address, format!("extensions.sql.{key}"), 0);
+    for (endpoint, key) in [(&sql.postgres, "postgres"), (&sql.http, "http")] {
+        if let Some(endpoint) = endpoint {
+            reading.claim(endpoint.address, format!("extensions.sql.{key}"), 0);
         }
     }
 }
 
 fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
     // Whether a process is well is no secret, and those who ask seldom have one.
-    let address = reading.listen(&map, loopback(13133), Guard::Anyone);
+    let endpoint = listening::endpoint(reading, &map, loopback(13133), false, true);
     let path = map.text("path").unwrap_or_else(|| "/".to_owned());
     if !path.starts_with('/') {
         map.fault("path", format!("expected a path such as /health, found {path:?}"));
@@ -242,5 +241,5 @@ fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
         &[("http", "write `endpoint` and `path` directly below"), ("grpc", "ask for health over HTTP, at `endpoint`")],
     );
     map.finish();
-    HealthConfig { address, path }
+    HealthConfig { endpoint, path }
 }

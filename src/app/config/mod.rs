@@ -13,6 +13,7 @@ mod exporters;
 mod extensions;
 mod feeds;
 mod known_pipelines;
+mod listening;
 mod overrides;
 mod performance;
 mod processors;
@@ -37,13 +38,13 @@ use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::fault::{Fault, Faults};
+use crate::net::Endpoint;
 use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::debug::DebugSettings;
 use crate::sinks::prometheus::PrometheusSettings;
 use crate::sinks::targets::TargetSettings;
 use components::{Component, Reading};
 use service::Sections;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ pub struct Config {
     /// Targets that print.
     pub debug: Vec<DebugSettings>,
     /// Addresses that Prometheus scrapes.
-    pub prometheus: Vec<(SocketAddr, PrometheusSettings)>,
+    pub prometheus: Vec<(Endpoint, PrometheusSettings)>,
     /// Alert channels.
     pub channels: Vec<ChannelSettings>,
     /// How SQL is asked.

@@ -1,16 +1,16 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
-use super::collector;
-use super::components::{Component, Guard, Reading, loopback};
+use super::components::{Component, Reading, loopback};
 use super::values::{Values as _, is_plain_path};
+use super::{collector, listening};
 use crate::catalog::yaml::MapReader;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;
 use crate::ingest::receivers::{CorsSettings, DoorSettings};
 use crate::model::secret::Secret;
+use crate::net::Endpoint;
 use http::HeaderValue;
 use std::fmt;
-use std::net::SocketAddr;
 
 /// One OTLP receiver.
 #[derive(Clone)]
@@ -18,17 +18,17 @@ pub struct ReceiverConfig {
     /// Its id: `otlp` or `otlp/name`.
     pub id: String,
     /// Where it speaks gRPC, and how.
-    pub grpc: Option<(SocketAddr, GrpcSettings)>,
+    pub grpc: Option<(Endpoint, GrpcSettings)>,
     /// Where it speaks HTTP, and how.
-    pub http: Option<(SocketAddr, HttpSettings)>,
+    pub http: Option<(Endpoint, HttpSettings)>,
 }
 
 impl fmt::Debug for ReceiverConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceiverConfig")
             .field("id", &self.id)
-            .field("grpc", &self.grpc.as_ref().map(|(address, settings)| (address, settings.auth_token.is_some())))
-            .field("http", &self.http.as_ref().map(|(address, settings)| (address, settings.auth_token.is_some())))
+            .field("grpc", &self.grpc.as_ref().map(|(endpoint, settings)| (endpoint, settings.auth_token.is_some())))
+            .field("http", &self.http.as_ref().map(|(endpoint, settings)| (endpoint, settings.auth_token.is_some())))
             .finish()
     }
 }
@@ -69,9 +69,9 @@ fn otlp(reading: &Reading<'_>, id: &str, map: MapReader<'_>) -> Option<ReceiverC
     Some(ReceiverConfig { id: id.to_owned(), grpc, http })
 }
 
-fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings) {
+fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, GrpcSettings) {
     let defaults = GrpcSettings::default();
-    let (address, auth_token) = door(reading, &map, 4317);
+    let (endpoint, auth_token) = door(reading, &map, 4317);
     let settings = GrpcSettings {
         max_recv_msg_size_bytes: match map.count("max_recv_msg_size_mib", 1) {
             Some(mib) => mib.saturating_mul(1 << 20),
@@ -82,12 +82,12 @@ fn grpc(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, GrpcSettings)
     };
     collector::grpc(reading, &map);
     map.finish();
-    (address, settings)
+    (endpoint, settings)
 }
 
-fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings) {
+fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, HttpSettings) {
     let defaults = HttpSettings::default();
-    let (address, auth_token) = door(reading, &map, 4318);
+    let (endpoint, auth_token) = door(reading, &map, 4318);
     let path = |key: &str, default: String| match map.text(key) {
         None => default,
         Some(path) if path.starts_with('/') => path,
@@ -119,7 +119,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, HttpSettings)
     }
     collector::http(reading, &map);
     map.finish();
-    (address, settings)
+    (endpoint, settings)
 }
 
 /// What is let in. A Collector's `read_timeout: 0` is none; here there is always one.
@@ -133,11 +133,10 @@ fn bounds(map: &MapReader<'_>) -> DoorSettings {
 }
 
 /// Where is listened, and the token that is asked for.
-fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (SocketAddr, Option<Secret>) {
+fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (Endpoint, Option<Secret>) {
     let token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
-    let address = reading.listen(map, loopback(port), Guard::of(map.given("auth_token"), anyone));
-    (address, token)
+    (listening::endpoint(reading, map, loopback(port), map.given("auth_token"), anyone), token)
 }
 
 /// As the Collector's: without an origin there is no CORS at all.

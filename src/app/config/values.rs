@@ -2,8 +2,9 @@
 
 use crate::catalog::yaml::{MapReader, Value};
 use crate::model::units::{DURATION, SIZE, duration, size_bytes};
+use crate::net::Pem;
 use crate::sinks::settings::Secret;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Typed values that only a configuration has.
@@ -27,7 +28,9 @@ pub(super) trait Values {
     /// Name and value pairs, as a map or as a list of `{name, value}`.
     fn headers(&self, key: &str) -> Vec<(String, Secret)>;
     /// A path of something that is there: `what` names it, `fits` says whether it is the right thing.
-    fn existing(&self, key: &str, what: &str, fits: fn(&std::path::Path) -> bool) -> Option<PathBuf>;
+    fn existing(&self, key: &str, what: &str, fits: fn(&Path) -> bool) -> Option<PathBuf>;
+    /// What stands in `<name>_file` or in `<name>_pem`.
+    fn pem(&self, name: &str) -> Option<Pem>;
     /// True where the key is there and holds something.
     fn given(&self, key: &str) -> bool;
 }
@@ -119,7 +122,7 @@ impl Values for MapReader<'_> {
         checked.collect()
     }
 
-    fn existing(&self, key: &str, what: &str, fits: fn(&std::path::Path) -> bool) -> Option<PathBuf> {
+    fn existing(&self, key: &str, what: &str, fits: fn(&Path) -> bool) -> Option<PathBuf> {
         let path = PathBuf::from(self.text(key)?);
         if fits(&path) {
             return Some(path);
@@ -127,6 +130,16 @@ impl Values for MapReader<'_> {
         let found = if path.exists() { "which is something else" } else { "which does not exist" };
         self.fault(key, format!("expected {what}, found {:?}, {found}", path.display().to_string()));
         None
+    }
+
+    fn pem(&self, name: &str) -> Option<Pem> {
+        let (in_file, in_text) = (format!("{name}_file"), format!("{name}_pem"));
+        let file = self.existing(&in_file, "a file in PEM form", Path::is_file).map(Pem::File);
+        let text = if self.given(&in_text) { self.secret_text(&in_text).map(Pem::Text) } else { None };
+        if file.is_some() && text.is_some() {
+            self.fault(&in_text, format!("says the same as {in_file}; expected one of the two"));
+        }
+        file.or(text)
     }
 
     fn given(&self, key: &str) -> bool {

@@ -3,8 +3,10 @@
 use super::login::Login;
 use super::session::Session;
 use super::statements::Prepared;
+use super::wire::Wire;
 use super::{Bounds, Shared, errors};
 use crate::endpoints::ending::{QUERY_GRACE, after};
+use crate::net::Tls;
 use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
 use datafusion_postgres::pgwire::api::{ClientInfo as _, DefaultClient, NoopHandler, PgWireConnectionState};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
@@ -13,13 +15,11 @@ use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontend
 use datafusion_postgres::pgwire::tokio::server::{PgWireMessageServerCodec, process_error, process_message};
 use futures::{SinkExt as _, StreamExt as _};
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +31,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Talks with one client until it leaves, or is told to.
 pub(super) async fn talk(
     stream: TcpStream,
+    tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     full: bool,
     cancel: CancellationToken,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let client = DefaultClient::new(stream.peer_addr()?, false);
-    let wire = Wire { stream: Arc::new(stream), left: 0, stalled: None, patience: shared.bounds.stall };
+    let wire = Wire::new(stream, shared.bounds.stall);
     let mut socket = Framed::new(wire, PgWireMessageServerCodec::new(client));
     let handlers = Handlers {
         login: Arc::new(Login::new(&shared, full)),
@@ -45,7 +46,7 @@ pub(super) async fn talk(
         cancel: Arc::new(DefaultCancelHandler::new(shared.manager.clone())),
     };
     loop {
-        let message = match next(&mut socket, &shared.bounds, &cancel).await {
+        let message = match next(&mut socket, tls.as_deref(), &shared.bounds, &cancel).await {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
             Err(last) => return end(&mut socket, *last).await,
@@ -73,6 +74,7 @@ async fn end(socket: &mut Socket, last: ErrorInfo) -> io::Result<()> {
 /// The next message; `None` where the client has left.
 async fn next(
     socket: &mut Socket,
+    tls: Option<&Tls>,
     bounds: &Bounds,
     cancel: &CancellationToken,
 ) -> Result<Option<PgWireFrontendMessage>, Box<ErrorInfo>> {
@@ -92,9 +94,15 @@ async fn next(
             Err(_) => return fatal("57P05", format!("the connection was idle for {patience:?}")),
             Ok(None | Some(Ok(PgWireFrontendMessage::Terminate(_)))) => return Ok(None),
             Ok(Some(Ok(PgWireFrontendMessage::SslNegotiation(asked)))) => {
-                if refuse_encryption(socket, &asked).await.is_err() {
+                if negotiate(socket, &asked, tls, bounds.login).await.is_err() {
                     return Ok(None);
                 }
+            }
+            // Nothing has been said of who it is yet.
+            Ok(Some(Ok(PgWireFrontendMessage::Startup(_)))) if tls.is_some() && !socket.is_secure() => {
+                let message =
+                    "only encrypted connections are taken here: connect with sslmode=require, verify-ca or verify-full";
+                return fatal("28000", message.to_owned());
             }
             Ok(Some(Ok(message))) => return Ok(Some(message)),
             Ok(Some(Err(PgWireError::IoError(error)))) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -106,16 +114,32 @@ async fn next(
     }
 }
 
-/// Encryption is not offered: clients that do not insist go on without.
-async fn refuse_encryption(socket: &mut Socket, asked: &SslNegotiationMetaMessage) -> io::Result<()> {
-    match asked {
-        SslNegotiationMetaMessage::PostgresSsl(_) => {
+/// TLS is offered where the listener has it. Clients that do not insist on what is refused go on without.
+async fn negotiate(
+    socket: &mut Socket,
+    asked: &SslNegotiationMetaMessage,
+    tls: Option<&Tls>,
+    patience: Duration,
+) -> io::Result<()> {
+    match (asked, tls) {
+        (SslNegotiationMetaMessage::PostgresSsl(_), Some(tls)) if !socket.is_secure() => {
+            socket.send(PgWireBackendMessage::SslResponse(SslResponse::Accept)).await?;
+            // What came before the handshake was not encrypted, and must not pass for something that was.
+            if !socket.read_buffer().is_empty() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes before the TLS handshake"));
+            }
+            socket.get_mut().encrypt(tls, patience).await?;
+            socket.codec_mut().client_info.is_secure = true;
+            socket.set_state(PgWireConnectionState::AwaitingStartup);
+            Ok(())
+        }
+        (SslNegotiationMetaMessage::PostgresSsl(_), _) => {
             socket.send(PgWireBackendMessage::SslResponse(SslResponse::Refuse)).await
         }
-        SslNegotiationMetaMessage::PostgresGss(_) => {
+        (SslNegotiationMetaMessage::PostgresGss(_), _) => {
             socket.send(PgWireBackendMessage::GssEncResponse(GssEncResponse::Refuse)).await
         }
-        SslNegotiationMetaMessage::None => {
+        (SslNegotiationMetaMessage::None, _) => {
             socket.set_state(PgWireConnectionState::AwaitingStartup);
             Ok(())
         }
@@ -138,7 +162,7 @@ enum Handled {
 
 impl Handlers {
     async fn handle(&self, socket: &mut Socket, message: PgWireFrontendMessage, cancel: &CancellationToken) -> Handled {
-        let stream = socket.get_ref().stream.clone();
+        let stream = socket.get_ref().tcp();
         let is_cancel = matches!(message, PgWireFrontendMessage::CancelRequest(_));
         let (session, nothing) = (self.session.clone(), Arc::new(NoopHandler));
         let handling = process_message(
@@ -170,67 +194,5 @@ async fn left(stream: &TcpStream) {
             Ok(ready) if !ready.is_read_closed() => sleep(LOOK_AGAIN).await,
             _ => return,
         }
-    }
-}
-
-/// A stream that takes so many bytes for a message, and waits so long for a client that does not read.
-struct Wire {
-    stream: Arc<TcpStream>,
-    /// Bytes that may still come.
-    left: usize,
-    stalled: Option<Pin<Box<Sleep>>>,
-    patience: Duration,
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.left == 0 {
-            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
-        }
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            let most = self.left.min(buf.remaining());
-            match self.stream.try_read(buf.initialize_unfilled_to(most)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(read) => {
-                    buf.advance(read);
-                    self.left -= read;
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            match self.stream.poll_write_ready(cx) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => {
-                    let patience = self.patience;
-                    let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-                    ready!(stalled.as_mut().poll(cx));
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-            }
-            match self.stream.try_write(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => {
-                    self.stalled = None;
-                    return Poll::Ready(written);
-                }
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// The stream closes when it is dropped.
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

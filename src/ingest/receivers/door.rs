@@ -2,6 +2,7 @@
 
 use crate::ingest::refusal::{RETRY_AFTER, Refusal};
 use crate::ingest::room::Room;
+use crate::net;
 use axum::body::Body;
 use axum::serve::Listener;
 use bytes::{Bytes, BytesMut};
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bounds of a listener.
@@ -77,12 +77,12 @@ async fn read_to_end(mut body: Body, limit: usize, room: &mut Room) -> std::resu
 
 /// A listener that takes no more connections than it may.
 pub(super) struct Bounded {
-    listener: TcpListener,
+    listener: net::Listener,
     places: Arc<Semaphore>,
 }
 
 impl Bounded {
-    pub(super) fn new(listener: TcpListener, settings: &DoorSettings) -> Bounded {
+    pub(super) fn new(listener: net::Listener, settings: &DoorSettings) -> Bounded {
         Bounded { listener, places: Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS))) }
     }
 }
@@ -94,8 +94,6 @@ impl Listener for Bounded {
     async fn accept(&mut self) -> (Held, SocketAddr) {
         let place = self.places.clone().acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        // An answer goes out in several writes: Nagle's algorithm would hold the last one for a delayed ACK, 40 ms.
-        let _as_it_is = stream.set_nodelay(true);
         (Held { stream, _place: place }, address)
     }
 
@@ -106,7 +104,7 @@ impl Listener for Bounded {
 
 /// A connection that gives its place back when it ends.
 pub(super) struct Held {
-    stream: TcpStream,
+    stream: net::Stream,
     _place: Option<OwnedSemaphorePermit>,
 }
 

@@ -9,13 +9,13 @@ use crate::ingest::refusal::Refusal;
 use crate::ingest::room::Room;
 use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
+use crate::net::Listener;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::Message as _;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
@@ -50,13 +50,13 @@ struct Receiver {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     receiver_id: String,
     settings: GrpcSettings,
     admission: Arc<Admission>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let listener = Bounded::new(listener, &settings.door);
+    let listener = Bounded::new(listener.into(), &settings.door);
     let receiver = Arc::new(Receiver { id: receiver_id, settings, admission });
     let router = axum::Router::new().fallback(move |request: Request<axum::body::Body>| {
         let receiver = receiver.clone();

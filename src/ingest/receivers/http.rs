@@ -8,6 +8,7 @@ use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::ingest::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
+use crate::net::Listener;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -17,7 +18,6 @@ use axum::routing::any;
 use axum::{Router, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -65,7 +65,7 @@ struct Receiver {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     receiver_id: String,
     settings: HttpSettings,
     admission: Arc<Admission>,
@@ -89,7 +89,7 @@ pub async fn serve(
             }),
         );
     }
-    let listener = Bounded::new(listener, &receiver.settings.door);
+    let listener = Bounded::new(listener.into(), &receiver.settings.door);
     router = router.fallback(move |request: Request| {
         let receiver = receiver.clone();
         async move { receiver.answer_elsewhere(&request) }

@@ -9,6 +9,7 @@ use super::names::Translation;
 use super::naming::{Labels, Naming};
 use super::selection::Selection;
 use crate::model::scrape::Scrape;
+use crate::net::Listener;
 use crate::sinks::settings::Secret;
 use async_trait::async_trait;
 use axum::Router;
@@ -16,11 +17,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +99,7 @@ impl Default for PrometheusSettings {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     source: Arc<dyn ScrapeSource>,
     settings: PrometheusSettings,
     cancel: CancellationToken,
@@ -115,8 +114,7 @@ pub async fn serve(
         settings,
     });
     let router = Router::new().route(&path, get(answer)).with_state(endpoint);
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
+    axum::serve(listener.into(), router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
     Ok(())
 }
 

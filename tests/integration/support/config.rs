@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     environment: Vec<(String, String)>,
     telemetry: Option<String>,
     processors: Option<String>,
+    tls: Option<String>,
 }
 
 impl Setup {
@@ -98,6 +99,12 @@ impl Setup {
         self
     }
 
+    /// `tls` of every listener but that of health.
+    pub(crate) fn tls(mut self, settings: &str) -> Setup {
+        self.tls = Some(settings.to_owned());
+        self
+    }
+
     /// A variable of the server's environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -115,6 +122,7 @@ impl Setup {
     /// The file's text.
     pub(crate) fn text(&self, ports: Ports, store: &Path) -> String {
         let Ports { grpc, http, sql, postgres, scrape, health } = ports;
+        let tls = self.tls.as_ref().map_or(String::new(), |tls| format!(", tls: {{{tls}}}"));
         let mut text = String::from("connectors:\n  performance:\n    interval: 1s\n    lag: 1s\n");
         lines(&mut text, &self.performance);
         if let Some(processors) = &self.processors {
@@ -122,19 +130,19 @@ impl Setup {
         }
         let _ = writeln!(
             text,
-            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}}}\n      http: {{endpoint: 127.0.0.1:{http}}}"
+            "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: 127.0.0.1:{grpc}{tls}}}\n      http: {{endpoint: 127.0.0.1:{http}{tls}}}"
         );
         for (id, settings) in &self.receivers {
             let _ = writeln!(text, "  {id}: {{{settings}}}");
         }
-        let _ = writeln!(text, "exporters:\n  prometheus: {{endpoint: 127.0.0.1:{scrape}}}");
+        let _ = writeln!(text, "exporters:\n  prometheus: {{endpoint: 127.0.0.1:{scrape}{tls}}}");
         for (id, settings) in self.exporters.iter().chain(&self.channels).chain(&self.aside) {
             let _ = writeln!(text, "  {id}: {{{settings}}}");
         }
         let _ = writeln!(text, "extensions:\n  store:\n    directory: {:?}", store.display());
         let _ = writeln!(
             text,
-            "  sql:\n    http: {{endpoint: 127.0.0.1:{sql}}}\n    postgres: {{endpoint: 127.0.0.1:{postgres}}}"
+            "  sql:\n    http: {{endpoint: 127.0.0.1:{sql}{tls}}}\n    postgres: {{endpoint: 127.0.0.1:{postgres}{tls}}}"
         );
         lines(&mut text, &self.sql);
         let _ = writeln!(text, "  health_check: {{endpoint: 127.0.0.1:{health}}}");

@@ -1,5 +1,6 @@
 //! What the tests share: processes that end with their test, waiting for conditions, and OTLP by hand.
 
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod metrics;

@@ -179,6 +179,12 @@ impl Prometheus {
         Prometheus::start("prometheus", &job("spanwise", target, ""), &[]).await
     }
 
+    /// Starts Debian's, which scrapes `target` over TLS with these settings of `tls_config`.
+    pub(crate) async fn scraping_tls(target: u16, tls: &str) -> Prometheus {
+        let job = format!("{}    scheme: https\n    tls_config: {{{tls}}}\n", job("spanwise", target, ""));
+        Prometheus::start("prometheus", &job, &[]).await
+    }
+
     /// Starts Debian's so that it keeps native histograms, and so asks for the protobuf format.
     pub(crate) async fn scraping_native(target: u16) -> Prometheus {
         let flags = ["--enable-feature=native-histograms"];

@@ -16,13 +16,13 @@ use super::feeds::feeds_of;
 use super::processors::Processors;
 use super::service::{Pipeline, Service, is_connector, stands_in};
 use crate::model::signal::Signal;
+use crate::net::Endpoint;
 use crate::sinks::alerts::ChannelSettings;
 use crate::sinks::datadog::Way;
 use crate::sinks::debug::{DebugSettings, Verbosity};
 use crate::sinks::prometheus::PrometheusSettings;
 use crate::sinks::settings::Feed;
 use crate::sinks::targets::{TargetKind, TargetSettings};
-use std::net::SocketAddr;
 
 pub(super) use common::outward_endpoint;
 
@@ -31,7 +31,7 @@ pub(super) use common::outward_endpoint;
 pub(super) struct Exporters {
     pub(super) targets: Vec<TargetSettings>,
     pub(super) debug: Vec<DebugSettings>,
-    pub(super) prometheus: Vec<(SocketAddr, PrometheusSettings)>,
+    pub(super) prometheus: Vec<(Endpoint, PrometheusSettings)>,
     pub(super) channels: Vec<ChannelSettings>,
 }
 

@@ -1,17 +1,17 @@
 //! `prometheus`: an address that Prometheus scrapes.
 
-use crate::app::config::collector;
-use crate::app::config::components::{Guard, Reading, loopback};
+use crate::app::config::components::{Reading, loopback};
 use crate::app::config::values::{Values as _, is_plain_path};
+use crate::app::config::{collector, listening};
 use crate::catalog::yaml::MapReader;
+use crate::net::Endpoint;
 use crate::sinks::prometheus::{PrometheusSettings, Selection, Translation};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
-pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, PrometheusSettings) {
+pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, PrometheusSettings) {
     let auth_token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
-    let address = reading.listen(&map, loopback(8889), Guard::of(map.given("auth_token"), anyone));
+    let endpoint = listening::endpoint(reading, &map, loopback(8889), map.given("auth_token"), anyone);
     let path = map.text("path").unwrap_or_else(|| "/metrics".to_owned());
     if !is_plain_path(&path) {
         map.fault("path", format!("expected a path such as /metrics, found {path:?}"));
@@ -36,7 +36,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (SocketAddr, Pr
     collector::http(reading, &map);
     reading.without_effect(&map, &["read_timeout", "cors", "max_request_body_size", "sending_queue"]);
     map.finish();
-    (address, settings)
+    (endpoint, settings)
 }
 
 /// `translation_strategy`, and the older `add_metric_suffixes` where that is not set.

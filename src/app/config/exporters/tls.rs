@@ -3,15 +3,14 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::tls::{Pem, TlsSettings};
-use std::path::Path;
+use crate::sinks::tls::TlsSettings;
 
 pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
     let Some(tls) = map.map("tls") else { return TlsSettings::default() };
-    let (certificate, key) = (pem(&tls, "cert"), pem(&tls, "key"));
+    let (certificate, key) = (tls.pem("cert"), tls.pem("key"));
     let settings = TlsSettings {
         insecure: tls.bool("insecure").unwrap_or(false),
-        authorities: pem(&tls, "ca"),
+        authorities: tls.pem("ca"),
         identity: match (certificate, key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -43,15 +42,4 @@ pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
         map.fault("tls", format!("{error:#}"));
     }
     settings
-}
-
-/// What stands in `<name>_file` or in `<name>_pem`.
-fn pem(map: &MapReader<'_>, name: &str) -> Option<Pem> {
-    let (in_file, in_text) = (format!("{name}_file"), format!("{name}_pem"));
-    let file = map.existing(&in_file, "a file in PEM form", Path::is_file).map(Pem::File);
-    let text = if map.given(&in_text) { map.secret_text(&in_text).map(Pem::Text) } else { None };
-    if file.is_some() && text.is_some() {
-        map.fault(&in_text, format!("says the same as {in_file}; expected one of the two"));
-    }
-    file.or(text)
 }

@@ -34,7 +34,7 @@ fn every_key_of_a_listener_is_known() {
     assert!(noted(&config, "grpc.max_concurrent_streams: has no effect"), "{:#?}", config.notes);
     let refused = "tls: {cert_file: a}, auth: {authenticator: a}, middlewares: [{id: a}], transport: unix";
     let told = faults(&file(refused, refused, refused, refused));
-    assert_eq!(told.len(), 16, "{told:#?}");
+    assert_eq!(told.len(), 20, "{told:#?}");
     assert!(told.iter().all(|fault| !fault.contains("unknown key")), "{told:#?}");
     let scrape = &config.prometheus[0].1;
     assert_eq!((scrape.metric_expiration, scrape.without_scope_info), (Duration::from_mins(5), true));

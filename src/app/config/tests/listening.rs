@@ -90,13 +90,13 @@ fn variables_are_filled_in() {
         "{endpoint: \"127.0.0.1:${env:PORT}\", max_recv_msg_size_mib: \"${MIB}\", auth_token: \"${env:TOKEN}\"}",
     );
     let config = parse(FILE, &text, &environment).unwrap_or_else(|faults| panic!("{faults}"));
-    let (address, settings) = config.receivers[0].grpc.as_ref().expect("grpc");
-    assert_eq!((address.port(), settings.max_recv_msg_size_bytes), (5317, 8 << 20));
+    let (endpoint, settings) = config.receivers[0].grpc.as_ref().expect("grpc");
+    assert_eq!((endpoint.address.port(), settings.max_recv_msg_size_bytes), (5317, 8 << 20));
     assert_eq!(settings.auth_token.as_ref().map(Secret::reveal), Some("0123"), "nothing of a token is lost");
     let text = receiver("{endpoint: \"127.0.0.1:${env:ABSENT:-6317}\", auth_token: \"a$$b$c\"}");
     let config = parse(FILE, &text, &environment).unwrap_or_else(|faults| panic!("{faults}"));
-    let (address, settings) = config.receivers[0].grpc.as_ref().expect("grpc");
-    assert_eq!((address.port(), settings.auth_token.as_ref().map(Secret::reveal)), (6317, Some("a$b$c")));
+    let (endpoint, settings) = config.receivers[0].grpc.as_ref().expect("grpc");
+    assert_eq!((endpoint.address.port(), settings.auth_token.as_ref().map(Secret::reveal)), (6317, Some("a$b$c")));
     let told = faults(&receiver("{endpoint: \"${env:ABSENT}\", max_recv_msg_size_mib: \"${vault:x}\"}"));
     assert_eq!(
         told,

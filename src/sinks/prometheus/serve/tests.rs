@@ -5,6 +5,7 @@ use super::*;
 use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue};
 use std::io::Read as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 struct One(bool);
 

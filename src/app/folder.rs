@@ -1,0 +1,87 @@
+//! The folder of everything that is kept: the log, the state, and the lock of the process that works in it.
+
+use super::config::Config;
+use super::frames::FrameLog;
+use super::memory::StateMemory;
+use crate::engine;
+use crate::log::{Committed, Log, Position};
+use crate::model::decoded::Decoded;
+use crate::sinks::delivery;
+use crate::store::State;
+use anyhow::Context as _;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// What is opened before anything listens.
+pub(super) struct Opened {
+    pub(super) log: FrameLog,
+    pub(super) committed: UnboundedReceiver<Committed<Arc<Decoded>>>,
+    pub(super) state: State,
+    /// Held as long as the process lives: two processes on one folder would tear each other's log.
+    pub(super) lock: File,
+}
+
+pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+    let folder = &config.store.directory;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
+    let lock = lock(folder)?;
+    let (log, committed, recovery) = Log::open(config.log.clone())?;
+    if recovery.truncated_bytes > 0 {
+        let bytes = recovery.truncated_bytes;
+        tracing::warn!(bytes, "an unfinished frame was cut off the log: it had not been acknowledged");
+    }
+    if recovery.damaged_frames > 0 {
+        let places = recovery.damaged_frames;
+        tracing::error!(places, "the log is damaged: what stood there is lost, and may have been acknowledged");
+    }
+    let state = State::open(&folder.join("state.sqlite")).await?;
+    fit_cursors(&state, &cursors(config), log.newest()).await?;
+    let readers = config.targets.iter().map(|target| (&target.delivery, target.feeds.as_slice()));
+    delivery::begin(readers, &StateMemory(state.clone())).await?;
+    Ok(Opened { log, committed, state, lock })
+}
+
+/// A log that was removed, or put back from a copy, ends before the cursors: what comes next would be taken for read.
+async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyhow::Result<()> {
+    for name in names {
+        let cursor = state.cursor(name).await?;
+        if cursor > newest {
+            tracing::warn!(
+                name,
+                cursor = cursor.0,
+                newest = newest.0,
+                "the log ends before this reader's place: it goes on at the log's end"
+            );
+            let mut txn = state.begin().await?;
+            txn.set_cursor(name, newest).await?;
+            txn.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the folder for this process, for as long as the file is open.
+///
+/// # Errors
+/// When another process has it.
+pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!(
+            "{}: another Spanwise works in this folder; stop it, or name another extensions.store.directory",
+            folder.display()
+        )
+    })?;
+    Ok(file)
+}
+
+/// The cursors that hold segments of the log.
+pub(super) fn cursors(config: &Config) -> Vec<String> {
+    let exporters = config.targets.iter().flat_map(crate::sinks::targets::TargetSettings::cursor_names);
+    std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
+}

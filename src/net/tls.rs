@@ -1,0 +1,269 @@
+//! TLS of a listener: certificate and key are loaded, and loaded again while connections go on with those that they began with.
+
+use super::certificate::{Validity, certificates, private_key};
+use super::pem::Pem;
+use rustls::crypto::ring;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+use tokio_rustls::TlsAcceptor;
+
+/// Handshakes that fail are logged as warnings once in this time; the others are logged for debugging.
+const REFUSAL_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// 1.2.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+impl TlsVersion {
+    fn known(self) -> &'static SupportedProtocolVersion {
+        match self {
+            TlsVersion::Tls12 => &rustls::version::TLS12,
+            TlsVersion::Tls13 => &rustls::version::TLS13,
+        }
+    }
+}
+
+/// `tls` of a listener, with the keys of the Collector's `configtls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Its dotted key, for messages: `receivers.otlp.protocols.grpc.tls`.
+    pub key: String,
+    /// The certificate, followed by those between it and its authority.
+    pub certificate: Pem,
+    /// The certificate's key.
+    pub private_key: Pem,
+    /// Authorities of which clients must show a certificate.
+    pub client_authorities: Option<Pem>,
+    /// Oldest version that is spoken.
+    pub version_min: TlsVersion,
+    /// Newest version that is spoken.
+    pub version_max: TlsVersion,
+    /// How often the files are looked at, besides on SIGHUP.
+    pub reload_interval: Option<Duration>,
+}
+
+/// What is spoken inside, as ALPN names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    /// HTTP/2 alone.
+    Grpc,
+    /// HTTP/2 or HTTP/1.1.
+    Http,
+    /// The Postgres wire.
+    Postgres,
+}
+
+impl Protocols {
+    fn alpn(self) -> Vec<Vec<u8>> {
+        let names: &[&str] = match self {
+            Protocols::Grpc => &["h2"],
+            Protocols::Http => &["h2", "http/1.1"],
+            Protocols::Postgres => &["postgresql"],
+        };
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
+}
+
+/// A part of `tls` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFault {
+    /// The key below `tls`, such as `cert_file`.
+    pub key: String,
+    /// The file, and what is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}
+
+impl TlsFault {
+    fn new(pem: &Pem, name: &str, reason: impl Into<String>) -> TlsFault {
+        let reason = reason.into();
+        let reason = match pem {
+            Pem::File(path) => format!("{}: {reason}", path.display()),
+            Pem::Text(_) => reason,
+        };
+        TlsFault { key: pem.key(name), reason }
+    }
+}
+
+/// Certificate, key and authorities as they were read at one moment.
+struct Loaded {
+    config: ServerConfig,
+    validity: Option<Validity>,
+    /// Of all that was read, to know it again.
+    digest: u128,
+}
+
+impl ServerTls {
+    /// Whether everything in it can be used; what is no fault, and worth knowing.
+    ///
+    /// # Errors
+    /// The first key that cannot be used, and why.
+    pub fn check(&self) -> Result<Option<String>, TlsFault> {
+        let loaded = self.load(Protocols::Http)?;
+        let problem = loaded.validity.and_then(|validity| validity.problem(SystemTime::now()));
+        Ok(problem.map(|problem| format!("the certificate {problem}")))
+    }
+
+    fn load(&self, protocols: Protocols) -> Result<Loaded, TlsFault> {
+        let read = |pem: &Pem, name| match pem.read() {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(TlsFault { key: pem.key(name), reason: format!("{error:#}") }),
+        };
+        let certificate = read(&self.certificate, "cert")?;
+        let key = read(&self.private_key, "key")?;
+        let authorities = self.client_authorities.as_ref().map(|pem| read(pem, "client_ca")).transpose()?;
+        let mut digest = xxhash_rust::xxh3::Xxh3::new();
+        for part in [Some(&certificate), Some(&key), authorities.as_ref()].into_iter().flatten() {
+            digest.update(&part.len().to_le_bytes());
+            digest.update(part);
+        }
+
+        let in_certificate = |reason: String| TlsFault::new(&self.certificate, "cert", reason);
+        let in_key = |reason: String| TlsFault::new(&self.private_key, "key", reason);
+        let provider = Arc::new(ring::default_provider());
+        let chain = certificates(&certificate).map_err(in_certificate)?;
+        let validity = chain.first().and_then(Validity::of);
+        let signing = provider.key_provider.load_private_key(private_key(&key).map_err(in_key)?);
+        let signing = signing.map_err(|error| in_key(format!("this kind of key cannot be used: {error}")))?;
+        let certified = CertifiedKey::new(chain, signing);
+        certified.keys_match().or_else(|error| match error {
+            rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown) => Ok(()),
+            rustls::Error::InconsistentKeys(_) => Err(in_key("the key does not belong to the certificate".to_owned())),
+            error => Err(in_certificate(format!("the certificate cannot be used: {error}"))),
+        })?;
+        let verifier = match (&self.client_authorities, authorities) {
+            (Some(pem), Some(authorities)) => Some(
+                verifier(&authorities, provider.clone()).map_err(|reason| TlsFault::new(pem, "client_ca", reason))?,
+            ),
+            _ => None,
+        };
+        let versions: Vec<_> = [TlsVersion::Tls12, TlsVersion::Tls13]
+            .into_iter()
+            .filter(|version| (self.version_min..=self.version_max).contains(version))
+            .map(TlsVersion::known)
+            .collect();
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
+        let builder = builder.map_err(|error| TlsFault {
+            key: "min_version".to_owned(),
+            reason: format!("{error}, up to max_version"),
+        })?;
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        config.alpn_protocols = protocols.alpn();
+        Ok(Loaded { config, validity, digest: digest.digest128() })
+    }
+}
+
+/// Takes certificates of these authorities alone.
+fn verifier(pem: &[u8], provider: Arc<rustls::crypto::CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| format!("a certificate cannot be used as an authority: {error}"))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    builder.build().map_err(|error| error.to_string())
+}
+
+/// The TLS of one listener.
+pub struct Tls {
+    settings: ServerTls,
+    protocols: Protocols,
+    current: RwLock<Arc<ServerConfig>>,
+    /// Of what was loaded last, and what was wrong with what is there now.
+    state: Mutex<(u128, Option<TlsFault>)>,
+    refusal_logged: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// What cannot be used, and why.
+    pub fn open(settings: ServerTls, protocols: Protocols) -> Result<Arc<Tls>, TlsFault> {
+        let loaded = settings.load(protocols)?;
+        Ok(Arc::new(Tls {
+            settings,
+            protocols,
+            current: RwLock::new(Arc::new(loaded.config)),
+            state: Mutex::new((loaded.digest, None)),
+            refusal_logged: Mutex::default(),
+        }))
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &ServerTls {
+        &self.settings
+    }
+
+    /// Reads the files again: connections from now on get what is in them. Where they cannot be used, what was loaded
+    /// before stays in use. Says so in the log, where anything is new or `always`.
+    pub fn reload(&self, always: bool) {
+        let key = &self.settings.key;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.settings.load(self.protocols) {
+            Ok(loaded) => {
+                let until = loaded.validity.map(Validity::until).unwrap_or_default();
+                let problem = loaded.validity.and_then(|validity| validity.problem(SystemTime::now()));
+                let is_new = loaded.digest != state.0;
+                if is_new {
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.config);
+                    tracing::info!("{key}: certificate and key reloaded; the certificate is valid until {until}");
+                } else if always {
+                    tracing::info!("{key}: certificate and key are unchanged; the certificate is valid until {until}");
+                }
+                if let Some(problem) = problem.filter(|_| is_new || always) {
+                    tracing::warn!("{key}: the certificate {problem}");
+                }
+                *state = (loaded.digest, None);
+            }
+            Err(fault) => {
+                if always || state.1.as_ref() != Some(&fault) {
+                    tracing::error!("{key}.{fault}; not reloaded: the certificate and key from before stay in use");
+                }
+                state.1 = Some(fault);
+            }
+        }
+    }
+
+    /// For the next connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone().into()
+    }
+
+    /// A handshake failed.
+    pub(crate) fn refused(&self, peer: Option<std::net::SocketAddr>, error: &std::io::Error) {
+        let peer = peer.map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
+        let key = &self.settings.key;
+        let mut logged = self.refusal_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|at| at.elapsed() >= REFUSAL_LOGGED_EVERY) {
+            *logged = Some(Instant::now());
+            tracing::warn!("{key}: the TLS handshake with {peer} failed: {error}");
+        } else {
+            tracing::debug!("{key}: the TLS handshake with {peer} failed: {error}");
+        }
+    }
+}
