@@ -28,6 +28,12 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
     let lock = lock(folder)?;
+    let staging = folder.join(super::backup::STAGING);
+    anyhow::ensure!(
+        !staging.exists(),
+        "{}: a restore into this folder was not finished; run `spanwise restore` again",
+        staging.display()
+    );
     let (log, committed, recovery) = Log::open(config.log.clone())?;
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;

@@ -15,6 +15,7 @@ pub mod server;
 pub mod show;
 pub mod signals;
 
+mod backup;
 mod export;
 mod folder;
 mod frames;

@@ -4,11 +4,13 @@
 //! what waits, writes it, calls fsync once for all of it, and only then answers. After a failed fsync the kernel may have
 //! dropped the pages, so nothing is retried: the log stops, and says so.
 
+mod files;
 mod format;
 mod reader;
 mod segments;
 mod writer;
 
+pub use files::{SegmentFiles, Whole, WholeSegment};
 pub use reader::Reader;
 
 use bytes::Bytes;

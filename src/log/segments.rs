@@ -35,17 +35,9 @@ impl Segments {
             move |source| LogError { path, doing, source }
         };
         make_dir(dir).map_err(failed("cannot make the folder", dir))?;
-        let mut list = Vec::new();
-        for entry in fs::read_dir(dir).map_err(failed("cannot list the folder", dir))? {
-            let path = entry.map_err(failed("cannot list the folder", dir))?.path();
-            let first = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
-                name.strip_suffix(".log").filter(|stem| stem.len() == 20).and_then(|stem| stem.parse().ok())
-            });
-            if let Some(first) = first {
-                list.push(Segment { path, first, bytes: 0, touched: SystemTime::UNIX_EPOCH });
-            }
-        }
-        list.sort_by_key(|segment| segment.first);
+        let found = list(dir).map_err(failed("cannot list the folder", dir))?.into_iter();
+        let segment = |(first, path)| Segment { path, first, bytes: 0, touched: SystemTime::UNIX_EPOCH };
+        let mut list: Vec<Segment> = found.map(segment).collect();
         let mut recovery = Recovery::default();
         let mut newest = list.first().map_or(0, |segment| segment.first.saturating_sub(1));
         let last = list.len().saturating_sub(1);
@@ -161,17 +153,45 @@ fn seal(segment: &mut Segment) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Walks the last segment. What was begun behind its last whole frame was never acknowledged and is cut off.
-fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
-    seal(segment)?;
-    let bytes = Bytes::from(fs::read(&segment.path)?);
-    let (mut at, mut good_to, mut seen) = (0, 0, Seen::before(segment.first));
+/// The segments of a folder with their first positions, oldest first; none where there is no folder.
+pub(super) fn list(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let first = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
+            name.strip_suffix(".log").filter(|stem| stem.len() == 20).and_then(|stem| stem.parse().ok())
+        });
+        if let Some(first) = first {
+            found.push((first, path));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// What a walk through the last segment found.
+pub(super) struct Walked {
+    /// Where the last whole frame ends.
+    pub(super) good_to: u64,
+    /// Its position; 0 where there is none.
+    pub(super) newest: u64,
+    recovery: Recovery,
+}
+
+/// Walks the last segment, past damage, to the end of its last whole frame.
+pub(super) fn walk(bytes: &Bytes, first: u64) -> Walked {
+    let (mut at, mut good_to, mut newest, mut seen) = (0, 0, 0, Seen::before(first));
+    let mut recovery = Recovery::default();
     loop {
-        match find(&bytes, at, seen) {
+        match find(bytes, at, seen) {
             Found::Frame { position, body } => {
                 recovery.frames += 1;
                 recovery.bytes += body.len() as u64;
-                *newest = (*newest).max(position);
+                newest = newest.max(position);
                 seen.frame(position);
                 at = body.end;
                 good_to = at;
@@ -183,9 +203,9 @@ fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std
             }
             Found::Damage { next: None } => {
                 // A frame that is all there was written to its end: what differs has been damaged since.
-                if let Some(position) = ends_with(&bytes, at, seen) {
+                if let Some(position) = ends_with(bytes, at, seen) {
                     recovery.damaged_frames += 1;
-                    *newest = (*newest).max(position);
+                    newest = newest.max(position);
                     good_to = bytes.len();
                 }
                 break;
@@ -194,7 +214,16 @@ fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std
         }
     }
     recovery.truncated_bytes = (bytes.len() - good_to) as u64;
-    segment.bytes = good_to as u64;
+    Walked { good_to: good_to as u64, newest, recovery }
+}
+
+/// Mends the last segment. What was begun behind its last whole frame was never acknowledged and is cut off.
+fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
+    seal(segment)?;
+    let walked = walk(&Bytes::from(fs::read(&segment.path)?), segment.first);
+    *newest = (*newest).max(walked.newest);
+    *recovery = walked.recovery;
+    segment.bytes = walked.good_to;
     let file = OpenOptions::new().write(true).open(&segment.path)?;
     if recovery.truncated_bytes > 0 {
         file.set_len(segment.bytes)?;

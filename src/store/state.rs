@@ -6,8 +6,10 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row as _, Sqlite};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, Sqlite};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub enum StateError {
     },
     /// Written by a newer version.
     #[error(
-        "state database {path} has version {found}, this program knows up to {VERSION}: use a newer one, or another `extensions.store.path`"
+        "state database {path} has version {found}, this program knows up to {VERSION}: use a newer one, or another `extensions.store.directory`"
     )]
     Version {
         /// The file.
@@ -101,6 +103,29 @@ impl State {
             sqlx::raw_sql(version).execute(&pool).await.map_err(failed)?;
         }
         Ok(State { pool, path: path.to_owned() })
+    }
+
+    /// Copies the database to a new file, as of one moment; another process may be writing it.
+    ///
+    /// # Errors
+    /// When it cannot be read, comes from a newer version, or the file cannot be written.
+    pub async fn snapshot(path: &Path, into: &Path) -> Result<(), StateError> {
+        let mut connection = existing(path).await?;
+        let copy = sqlx::query("VACUUM INTO ?").bind(into.to_string_lossy().into_owned());
+        copy.execute(&mut connection).await.map_err(failed(path))?;
+        connection.close().await.map_err(failed(path))
+    }
+
+    /// Whether a file that nobody has open is a database that this version reads.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn check(path: &Path) -> Result<(), StateError> {
+        let mut connection = existing(path).await?;
+        let found: String =
+            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await.map_err(failed(path))?;
+        connection.close().await.map_err(failed(path))?;
+        if found == "ok" { Ok(()) } else { Err(failed(path)(sqlx::Error::Protocol(found))) }
     }
 
     /// Begins a transaction. Dropped without a commit it changes nothing.
@@ -171,6 +196,23 @@ impl State {
     fn failed(&self, source: sqlx::Error) -> StateError {
         StateError::Database { path: self.path.clone(), source }
     }
+}
+
+/// A connection to a database that is there, of a version that is known.
+async fn existing(path: &Path) -> Result<SqliteConnection, StateError> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(10));
+    let mut connection = options.connect().await.map_err(failed(path))?;
+    let found: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed(path))?;
+    if found > VERSION {
+        return Err(StateError::Version { path: path.to_owned(), found });
+    }
+    Ok(connection)
+}
+
+fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> StateError + use<> {
+    let path = path.to_owned();
+    move |source| StateError::Database { path, source }
 }
 
 /// Changes that become durable together. `SQLite` ends a transaction by itself where the disk is full or fails, so a

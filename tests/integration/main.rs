@@ -12,6 +12,7 @@ mod support;
 mod corpus;
 
 mod alerts;
+mod backup;
 mod bad_input;
 mod balancing;
 mod chain;

@@ -70,6 +70,20 @@ Examples:
 
 Exits 2 where the configuration has faults, and tells them besides what can be described.";
 
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  spanwise backup /backups/today --config /etc/spanwise/otel-config.yaml
+  spanwise backup /backups/today --json
+
+The server may be running. What it acknowledged before the command began is in the backup.";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  spanwise restore /backups/today --config /etc/spanwise/otel-config.yaml
+  spanwise restore /backups/today --force           in place of what is there
+
+The server must be stopped. Nothing is changed before the whole backup has been checked and copied.";
+
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   spanwise export prometheus-rules > rules.yml      the budgets as rules of Prometheus
@@ -108,6 +122,8 @@ impl Cli {
             Some(Command::Findings(args)) => args.server.json,
             Some(Command::Sql(args)) => args.server.json,
             Some(Command::Docs(args)) => args.json,
+            Some(Command::Backup(args)) => args.json,
+            Some(Command::Restore(args)) => args.backup.json,
             Some(Command::Export(_) | Command::QueryWorker(_)) => false,
         }
     }
@@ -133,6 +149,12 @@ pub(super) enum Command {
     /// Describe the tables and the analyses, in Markdown
     #[command(after_help = DOCS_EXAMPLES)]
     Docs(DocsArgs),
+    /// Copy the state and the log of a server, which may be running
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Put a backup where a server reads it
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
     /// Print what other programs are set up with
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(Export),
@@ -146,6 +168,29 @@ pub(super) struct QueryWorkerArgs {
     /// Bytes that the operators of a query may take
     #[arg(long, value_name = "BYTES")]
     pub(super) memory: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The folder of the backup
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// The configuration, for its extensions.store.directory; without it ./otel-config.yaml, and without that the built-in
+    /// default
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Answer in JSON, and show progress as JSON on standard error
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    #[command(flatten)]
+    pub(super) backup: BackupArgs,
+    /// Delete what is in extensions.store.directory
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Subcommand)]

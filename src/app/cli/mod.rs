@@ -2,6 +2,7 @@
 
 mod args;
 mod asking;
+mod keeping;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Check(args)) => check(args.config.as_deref(), args.json).await,
         Some(Command::Docs(args)) => documents(args.config.as_deref(), args.name.as_deref(), args.json),
         Some(Command::Export(what)) => export(what),
+        Some(Command::Backup(args)) => keeping::backup(args).await,
+        Some(Command::Restore(args)) => keeping::restore(args).await,
         Some(Command::Findings(args)) => asking::findings(args).await,
         Some(Command::Sql(args)) => asking::sql(args).await,
         Some(Command::QueryWorker(_)) => anyhow::bail!("a query worker runs without a runtime of ours"),

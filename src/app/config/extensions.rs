@@ -61,6 +61,8 @@ pub(super) struct Extensions {
     pub(super) health: Option<HealthConfig>,
 }
 
+/// Where everything is kept, where a file does not say it.
+pub(super) const DIRECTORY: &str = "spanwise-data";
 const KNOWN: [&str; 3] = ["store", "sql", "health_check"];
 const NO_PAGES: &str = "is not offered here; remove it: own telemetry is in the tables that SQL reads";
 const LOG_IS_QUEUE: &str =
@@ -92,7 +94,7 @@ const INSTEAD: [(&str, &str); 14] = [
 
 pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Extensions {
     let mut extensions = Extensions {
-        store: StoreConfig { directory: PathBuf::from("spanwise-data"), memory_bytes_max: 512 << 20 },
+        store: StoreConfig { directory: PathBuf::from(DIRECTORY), memory_bytes_max: 512 << 20 },
         log: LogSettings::default(),
         ingest: IngestSettings::default(),
         sql: SqlConfig {

@@ -261,6 +261,30 @@ fn defaults() -> (Vec<Budget>, Vec<AlertLimit>) {
     read.map(|config| (config.performance.budgets, config.performance.alerting)).unwrap_or_default()
 }
 
+/// The folder of everything that is kept, as a file names it, also where the file has faults elsewhere: who makes a backup
+/// has not the secrets of the server.
+///
+/// # Errors
+/// When the file cannot be read, or is no YAML.
+pub fn store_directory(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, Faults> {
+    let file = path.map_or_else(|| EMBEDDED_NAME.to_owned(), |path| path.display().to_string());
+    let text = path.map_or_else(|| Ok(EMBEDDED.to_owned()), std::fs::read_to_string);
+    let text = text.map_err(|error| Faults(vec![Fault::new(&file, 0, "", format!("cannot be read: {error}"))]))?;
+    let mut root = yaml::parse(&file, &text)?;
+    environment::expand(&Gather::new(&file), &mut root, environment);
+    let directory = match root.get("extensions").map(|node| &node.value) {
+        Some(yaml::Value::Map(entries)) => entries
+            .iter()
+            .find(|entry| entry.key.split('/').next() == Some("store"))
+            .and_then(|entry| entry.node.get("directory"))
+            .and_then(yaml::Node::scalar),
+        _ => None,
+    };
+    Ok(directory
+        .filter(|directory| !directory.is_empty())
+        .map_or_else(|| PathBuf::from(extensions::DIRECTORY), PathBuf::from))
+}
+
 /// The folders of schemas and of pipelines that a file names, also where it has faults elsewhere; those that are there.
 #[must_use]
 pub fn folders(

@@ -1,0 +1,21 @@
+//! `spanwise backup` and `spanwise restore`: the state and the log of a server that may be running.
+//!
+//! The state is copied first, by SQLite in one transaction, then the log up to its last whole frame: so no cursor in the copy
+//! lies behind the end of the log, and a server that starts on it reads on from there. Segments are held open from before the
+//! state is copied, so that one that the server deletes meanwhile is still in the backup.
+
+mod copy;
+mod manifest;
+mod progress;
+mod restore;
+mod save;
+
+pub(super) use manifest::Manifest;
+pub(super) use progress::Progress;
+pub(super) use restore::{STAGING, restore};
+pub(super) use save::backup;
+
+/// The state database, in the folder of the store and in a backup.
+const STATE: &str = "state.sqlite";
+/// The folder of the log's segments.
+const LOG: &str = "log";

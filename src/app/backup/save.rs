@@ -1,0 +1,68 @@
+//! `spanwise backup`.
+
+use super::copy::{checksum, copy, sync_folder};
+use super::manifest::{Listed, Manifest};
+use super::progress::Progress;
+use super::{LOG, STATE};
+use crate::log::SegmentFiles;
+use crate::store::State;
+use anyhow::{Context as _, bail};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+/// Copies the store in `store` to the new or empty folder `to`. A server may be running on it.
+///
+/// # Errors
+/// When there is nothing to copy, `to` is not empty, or anything cannot be read or written. What was copied by then is left
+/// there, without the file that would make it a backup.
+pub(crate) async fn backup(store: &Path, to: &Path, progress: Progress) -> anyhow::Result<Manifest> {
+    let database = store.join(STATE);
+    if !database.is_file() {
+        bail!("{}: there is no {STATE}, so no Spanwise has ever run in this folder", store.display());
+    }
+    make_empty(to)?;
+    let mut log = SegmentFiles::open(&store.join(LOG))?;
+    State::snapshot(&database, &to.join(STATE)).await?;
+    log.refresh()?;
+    let target = to.to_owned();
+    tokio::task::spawn_blocking(move || copy_all(log, &target, progress)).await?
+}
+
+/// Makes a folder that only its owner reads: telemetry is nobody else's.
+fn make_empty(to: &Path) -> anyhow::Result<()> {
+    let shown = to.display();
+    if to.exists() {
+        let mut entries = std::fs::read_dir(to).with_context(|| format!("{shown}: expected a folder"))?;
+        if entries.next().is_some() {
+            bail!("{shown}: the folder is not empty; name a new one for each backup");
+        }
+    } else {
+        DirBuilder::new().recursive(true).mode(0o700).create(to).with_context(|| format!("{shown} cannot be made"))?;
+    }
+    std::fs::create_dir(to.join(LOG)).with_context(|| format!("{shown} cannot be written"))
+}
+
+fn copy_all(log: SegmentFiles, to: &Path, mut progress: Progress) -> anyhow::Result<Manifest> {
+    let state = to.join(STATE);
+    let failed = |path: &Path| path.display().to_string();
+    let mut file = File::open(&state).with_context(|| failed(&state))?;
+    let bytes = file.metadata().with_context(|| failed(&state))?.len();
+    let segments = log.whole()?;
+    progress.expect(bytes + segments.files.iter().map(|segment| segment.bytes).sum::<u64>());
+    // SQLite leaves it to whoever asked for the copy to have it on the disk.
+    file.sync_all().with_context(|| failed(&state))?;
+    let sha256 = checksum(&mut file, bytes, &mut progress).with_context(|| failed(&state))?;
+    let mut files = vec![Listed { path: STATE.to_owned(), bytes, sha256 }];
+    for mut segment in segments.files {
+        let path = format!("{LOG}/{}", segment.name);
+        let target = to.join(&path);
+        let sha256 = copy(&mut segment.file, &target, segment.bytes, &mut progress).with_context(|| failed(&target))?;
+        files.push(Listed { path, bytes: segment.bytes, sha256 });
+    }
+    let manifest = Manifest::new(segments.newest, files);
+    sync_folder(&to.join(LOG)).with_context(|| failed(to))?;
+    manifest.write(to)?;
+    sync_folder(to).with_context(|| failed(to))?;
+    Ok(manifest)
+}
