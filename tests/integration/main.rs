@@ -41,6 +41,7 @@ mod oracle;
 mod outage;
 mod own;
 mod own_rollup;
+mod package;
 mod prometheus;
 mod reload;
 mod remote_write;

@@ -300,6 +300,7 @@ fn check_of(folder: &Path, address: &str, all: &[&str]) -> (Vec<String>, Vec<Str
         short(format!("{key}: {message}"))
     });
     let notes = answer["notes"].as_array().expect("notes").iter().filter_map(Value::as_str);
+    let notes = notes.filter(|note| note.contains(".tls."));
     (faults.collect(), notes.map(|note| short(note.to_owned())).collect())
 }
 

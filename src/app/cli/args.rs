@@ -70,6 +70,13 @@ Examples:
 
 Exits 2 where the configuration has faults, and tells them besides what can be described.";
 
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  spanwise health
+  spanwise health --endpoint http://127.0.0.1:13133/
+
+Exits 0 where it is well, and 1 where it is not or does not answer.";
+
 const BACKUP_EXAMPLES: &str = "\
 Examples:
   spanwise backup /backups/today --config /etc/spanwise/otel-config.yaml
@@ -87,7 +94,8 @@ The server must be stopped. Nothing is changed before the whole backup has been 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   spanwise export prometheus-rules > rules.yml      the budgets as rules of Prometheus
-  spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs";
+  spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs
+  spanwise export containerfile > Containerfile     an image of Spanwise, built from its source";
 
 const RULES_EXAMPLES: &str = "\
 Examples:
@@ -124,7 +132,7 @@ impl Cli {
             Some(Command::Docs(args)) => args.json,
             Some(Command::Backup(args)) => args.json,
             Some(Command::Restore(args)) => args.backup.json,
-            Some(Command::Export(_) | Command::QueryWorker(_)) => false,
+            Some(Command::Export(_) | Command::Health(_) | Command::QueryWorker(_)) => false,
         }
     }
 }
@@ -146,6 +154,9 @@ pub(super) enum Command {
     /// Ask a running Spanwise in SQL
     #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
+    /// Ask a running Spanwise whether it is well
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
     /// Describe the tables and the analyses, in Markdown
     #[command(after_help = DOCS_EXAMPLES)]
     Docs(DocsArgs),
@@ -168,6 +179,13 @@ pub(super) struct QueryWorkerArgs {
     /// Bytes that the operators of a query may take
     #[arg(long, value_name = "BYTES")]
     pub(super) memory: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HealthArgs {
+    /// Where health is told: extensions.health_check
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:13133/")]
+    pub(super) endpoint: String,
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +219,10 @@ pub(super) enum Export {
     /// The index template of the exporter elasticsearch, for OpenSearch and for indexes of your own
     #[command(after_help = TEMPLATE_EXAMPLES)]
     IndexTemplate(ConfigArgs),
+    /// A Containerfile (Dockerfile) that builds Spanwise out of its source
+    Containerfile,
+    /// The systemd unit of the Debian package
+    SystemdUnit,
 }
 
 #[derive(Debug, Args)]

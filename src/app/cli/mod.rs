@@ -2,6 +2,7 @@
 
 mod args;
 mod asking;
+mod health;
 mod keeping;
 
 #[cfg(test)]
@@ -13,7 +14,7 @@ use super::server::run_server;
 use super::signals::on_signal;
 use super::{catalog::Catalog, check, docs, export, logging, query_worker, rules, show};
 use crate::model::fault::Faults;
-use args::{Cli, Command, DemoArgs, Export, RunArgs};
+use args::{Cli, Command, ConfigArgs, DemoArgs, Export, RunArgs};
 use clap::Parser as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Check(args)) => check(args.config.as_deref(), args.json).await,
         Some(Command::Docs(args)) => documents(args.config.as_deref(), args.name.as_deref(), args.json),
         Some(Command::Export(what)) => export(what),
+        Some(Command::Health(args)) => health::health(args).await,
         Some(Command::Backup(args)) => keeping::backup(args).await,
         Some(Command::Restore(args)) => keeping::restore(args).await,
         Some(Command::Findings(args)) => asking::findings(args).await,
@@ -165,11 +167,12 @@ fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Res
 }
 
 fn export(what: Export) -> anyhow::Result<ExitCode> {
-    let (Export::PrometheusRules(args) | Export::IndexTemplate(args)) = &what;
-    let config = config::load(config_path(args.config.clone()).as_deref(), &config::process_environment)?;
+    let load = |args: ConfigArgs| config::load(config_path(args.config).as_deref(), &config::process_environment);
     let text = match what {
-        Export::PrometheusRules(_) => rules::prometheus_rules(&config),
-        Export::IndexTemplate(_) => export::index_template::text(&config.targets),
+        Export::PrometheusRules(args) => rules::prometheus_rules(&load(args)?),
+        Export::IndexTemplate(args) => export::index_template::text(&load(args)?.targets),
+        Export::Containerfile => export::package::CONTAINERFILE.to_owned(),
+        Export::SystemdUnit => export::package::SYSTEMD_UNIT.to_owned(),
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -44,18 +44,7 @@ impl Client {
     /// # Errors
     /// When the endpoint is no URL.
     pub fn new(endpoint: &str, token: Option<Secret>) -> anyhow::Result<Client> {
-        let url = reqwest::Url::parse(endpoint)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .with_context(|| format!("--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, found {endpoint:?}"))?;
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
-        if loopback {
-            // A proxy of the environment cannot reach this machine's loopback.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().context("the HTTP client cannot be set up")?;
+        let http = unproxied(endpoint)?;
         Ok(Client { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
     }
 
@@ -128,6 +117,22 @@ impl Client {
             anyhow::anyhow!("{endpoint}: {error}: {}", causes.join(": "))
         }
     }
+}
+
+/// An HTTP client of `endpoint`, without a proxy where that is this machine's loopback, which no proxy reaches.
+///
+/// # Errors
+/// When the endpoint is no URL.
+pub(super) fn unproxied(endpoint: &str) -> anyhow::Result<reqwest::Client> {
+    let url = reqwest::Url::parse(endpoint)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .with_context(|| format!("--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, found {endpoint:?}"))?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    builder.build().context("the HTTP client cannot be set up")
 }
 
 /// What an error body says: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.
