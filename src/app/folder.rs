@@ -14,6 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+/// Where the files of a restore lie until all of them are there. A server does not start beside it.
+pub(super) const STAGING: &str = "restoring";
+
 /// What is opened before anything listens.
 pub(super) struct Opened {
     pub(super) log: FrameLog,
@@ -28,7 +31,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
     let lock = lock(folder)?;
-    let staging = folder.join(super::backup::STAGING);
+    let staging = folder.join(STAGING);
     anyhow::ensure!(
         !staging.exists(),
         "{}: a restore into this folder was not finished; run `spanwise restore` again",

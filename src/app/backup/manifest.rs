@@ -1,6 +1,5 @@
 //! What a backup says of itself.
 
-use super::{LOG, STATE};
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -9,6 +8,10 @@ use std::path::Path;
 
 /// The form of backups that this program writes, and the newest that it reads.
 const FORMAT: u64 = 1;
+/// The state database, in the folder of the store and in a backup.
+pub(super) const STATE: &str = "state.sqlite";
+/// The folder of the log's segments.
+pub(super) const LOG: &str = "log";
 /// Its file.
 pub(super) const FILE: &str = "backup.json";
 

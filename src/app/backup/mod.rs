@@ -12,10 +12,5 @@ mod save;
 
 pub(super) use manifest::Manifest;
 pub(super) use progress::Progress;
-pub(super) use restore::{STAGING, restore};
+pub(super) use restore::restore;
 pub(super) use save::backup;
-
-/// The state database, in the folder of the store and in a backup.
-const STATE: &str = "state.sqlite";
-/// The folder of the log's segments.
-const LOG: &str = "log";

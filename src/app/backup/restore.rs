@@ -1,18 +1,14 @@
 //! `spanwise restore`.
 
 use super::copy::{checksum, copy, sync_folder};
-use super::manifest::{Listed, Manifest};
+use super::manifest::{LOG, Listed, Manifest, STATE};
 use super::progress::Progress;
-use super::{LOG, STATE};
-use crate::app::folder;
+use crate::app::folder::{self, STAGING};
 use crate::store::State;
 use anyhow::{Context as _, bail};
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
-
-/// Where files lie until all of them are there. A server does not start beside it.
-pub(crate) const STAGING: &str = "restoring";
 
 /// Puts the backup in `from` into the folder `store`, in which no server may be running.
 ///

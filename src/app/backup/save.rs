@@ -1,9 +1,8 @@
 //! `spanwise backup`.
 
 use super::copy::{checksum, copy, sync_folder};
-use super::manifest::{Listed, Manifest};
+use super::manifest::{LOG, Listed, Manifest, STATE};
 use super::progress::Progress;
-use super::{LOG, STATE};
 use crate::log::SegmentFiles;
 use crate::store::State;
 use anyhow::{Context as _, bail};
