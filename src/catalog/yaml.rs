@@ -223,12 +223,13 @@ impl<'a> MapReader<'a> {
     /// One of the words, in letters of either case, as its value.
     pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let node = self.get(key).filter(|node| node.holds_something())?;
-        let text = node.scalar().unwrap_or_default();
-        if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
+        let text = node.scalar();
+        let is_meant = |word: &str| text.as_deref().is_some_and(|text| word.eq_ignore_ascii_case(text));
+        if let Some((_, value)) = words.iter().find(|(word, _)| is_meant(word)) {
             return Some(*value);
         }
         let all = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
-        let hint = hint(&text, words.iter().map(|(word, _)| *word));
+        let hint = hint(&text.unwrap_or_default(), words.iter().map(|(word, _)| *word));
         let found = node.describe();
         self.gather.fault(node.line, self.path(key), format!("expected one of {all}, found {found}{hint}"));
         None

@@ -118,49 +118,6 @@ fn what_would_fail_only_once_it_runs_is_a_fault() {
     );
 }
 
-/// A line of the embedded file, with the key that it shows in a comment; prose stays away.
-fn uncommented(line: &str) -> String {
-    let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
-    let Some(shown) = rest.strip_prefix("# ") else { return format!("{line}\n") };
-    let text = shown.trim_start();
-    let word = text.split([':', ' ']).next().unwrap_or_default();
-    let is_key = word.starts_with(|letter: char| letter.is_lowercase()) && text.starts_with(&format!("{word}:"));
-    let is_value = text.starts_with("- ") || text.starts_with('{');
-    if is_key || is_value { format!("{indent}{shown}\n") } else { "\n".to_owned() }
-}
-
-/// The part of a text from where `from` stands to the end of the line with `to`.
-fn part(text: &str, from: &str, to: &str) -> String {
-    let begin = text.find(from).expect("the part begins");
-    let line = begin + text[begin..].find(to).expect("the part ends");
-    text[begin..line + text[line..].find('\n').expect("a line") + 1].to_owned()
-}
-
-#[test]
-fn what_the_embedded_file_shows_in_comments_is_good_too() {
-    let shown: String = EMBEDDED
-        .lines()
-        .filter(|line| !line.contains("pipelines: ./") && !line.contains("schemas: ./"))
-        .map(uncommented)
-        .collect();
-    let shown = shown.replace("alerting: {}", "alerting:").replace("/etc/ssl/own.pem", "tests/fixtures/authority.pem");
-    // A listener's certificate needs its key, which stands in no repository: `tests/integration/tls.rs` makes both.
-    let listener = part(&shown, "        tls:\n", "reload_interval: 1h");
-    let shown = shown.replace(&listener, "");
-    let environment = |name: &str| match name {
-        "DD_API_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
-        "SLACK_WEBHOOK_URL" => Some("https://hooks.slack.example/T/B/x".to_owned()),
-        _ => Some("secret-of-the-environment".to_owned()),
-    };
-    let Read { config, notes } = read_text(FILE, &shown, &environment);
-    let config = config.unwrap_or_else(|faults| panic!("{faults}\n{shown}"));
-    assert_eq!((&config.notes, config.targets.len()), (&notes, 0));
-    // The samples of exporters and processors that no pipeline of the file names.
-    let of_no_pipeline = notes.iter().filter(|note| note.ends_with("is in no pipeline, so it is not used"));
-    assert_eq!(of_no_pipeline.count(), 13, "{notes:#?}");
-    assert!(!notes.iter().any(|note| note.contains("so it is no fault")), "{notes:#?}");
-}
-
 #[test]
 fn a_collector_file_runs_as_it_is() {
     let text = "\
@@ -388,6 +345,7 @@ mod alerts;
 mod collector;
 mod datadog;
 mod elasticsearch;
+mod embedded;
 mod listening;
 mod once;
 mod pipelines;
