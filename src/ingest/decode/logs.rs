@@ -2,7 +2,7 @@
 
 use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
-use super::rejects::{Faults, Rejects, check_fits, check_id, signed};
+use super::rejects::{Faults, Rejects, check_fits, signed};
 use super::rows::{Block, Rows};
 use super::value;
 use crate::model::decoded::Decoded;
@@ -101,13 +101,8 @@ impl LogsPlan {
     }
 }
 
-/// A record may do without a trace, and without a time; an id of the wrong length is one that no span has.
+/// A record may do without a trace, and without a time.
 fn check(record: &LogRecord) -> Result<(), String> {
-    for (field, id, bytes) in [("traceId", &record.trace_id, 16), ("spanId", &record.span_id, 8)] {
-        if id.len() != bytes && !id.is_empty() {
-            check_id(field, id, bytes)?;
-        }
-    }
     check_fits("timeUnixNano", record.time_unix_nano)?;
     check_fits("observedTimeUnixNano", record.observed_time_unix_nano)
 }

@@ -40,7 +40,7 @@ pub use error::DecodeError;
 pub use forward::as_protobuf;
 
 /// The verdicts of this decoder; a frame carries it. Raised when the same bytes would give other rows.
-pub const DECODER_VERSION: u16 = 3;
+pub const DECODER_VERSION: u16 = 4;
 
 /// Decodes requests into the tables of `schemas/`. One serves all receivers at once.
 #[derive(Debug)]

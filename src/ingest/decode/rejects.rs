@@ -17,9 +17,16 @@ pub(super) struct Faults {
     /// Attributes and fields that were left out of what was kept: the first few.
     dropped: Vec<String>,
     dropped_count: u64,
+    /// Spans, by their running number, ascending, whose end stands for the start that they do not say.
+    startless: Vec<u32>,
 }
 
 impl Faults {
+    /// A span does not say when it started, and can be kept nonetheless.
+    pub(super) fn startless(&mut self, item: u32) {
+        self.startless.push(item);
+    }
+
     /// Whether the words of a further fault could be told.
     pub(super) fn wants_words(&self) -> bool {
         self.refused.len() < REASONS_MAX || self.dropped.len() < REASONS_MAX
@@ -67,6 +74,7 @@ pub(super) struct Rejects {
     refused: std::iter::Peekable<std::vec::IntoIter<(u32, String)>>,
     dropped: Vec<String>,
     dropped_count: u64,
+    startless: Vec<u32>,
 }
 
 impl Rejects {
@@ -81,6 +89,7 @@ impl Rejects {
             refused: faults.refused.into_iter().peekable(),
             dropped: faults.dropped,
             dropped_count: faults.dropped_count,
+            startless: faults.startless,
         }
     }
 
@@ -118,6 +127,13 @@ impl Rejects {
         if self.dropped_count > 0 {
             let noun = if self.dropped_count == 1 { "attribute or field" } else { "attributes or fields" };
             parts.push(format!("{} {noun} dropped: {}", self.dropped_count, listed(&self.dropped, self.dropped_count)));
+        }
+        let startless = self.startless.iter().filter(|item| self.items.binary_search(item).is_err()).count();
+        if startless > 0 {
+            parts.push(format!(
+                "{} of {} {} without startTimeUnixNano, kept with that of their end",
+                startless, self.seen, self.noun
+            ));
         }
         let mut message = parts.join(". ");
         if message.len() > MESSAGE_BYTES_MAX {

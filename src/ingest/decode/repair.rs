@@ -5,7 +5,7 @@
 //! is none costs itself. What is left can be read by anyone.
 
 use super::rejects::Faults;
-use super::tidy::{Keys, NESTING_MAX, SERVICE_NAME};
+use super::tidy::{Keys, NESTING_MAX, SERVICE_NAME, SPAN_ID_BYTES, TRACE_ID_BYTES};
 use crate::model::signal::Signal;
 use std::borrow::Cow;
 
@@ -16,6 +16,8 @@ enum Kind {
     Fixed32,
     Fixed64,
     Bytes,
+    /// An id of so many bytes, or none.
+    Id(usize),
     Text,
     /// Repeated numbers, packed or one by one.
     Varints,
@@ -32,6 +34,9 @@ struct Message {
 use Kind::{
     Bytes as B, Fixed32 as F4, Fixed64 as F8, Fixed64s as F8S, Of, Text as T, Unknown as U, Varint as V, Varints,
 };
+
+const TRACE_ID: Kind = Kind::Id(TRACE_ID_BYTES);
+const SPAN_ID: Kind = Kind::Id(SPAN_ID_BYTES);
 
 macro_rules! message {
     ($constant:ident, $name:literal, [$($kind:expr),* $(,)?]) => {
@@ -50,9 +55,13 @@ message!(SCOPE, "InstrumentationScope", [T, T, Of(&KEY_VALUE), V]);
 message!(TRACES, "ExportTraceServiceRequest", [Of(&RESOURCE_SPANS)]);
 message!(RESOURCE_SPANS, "ResourceSpans", [Of(&RESOURCE), Of(&SCOPE_SPANS), T]);
 message!(SCOPE_SPANS, "ScopeSpans", [Of(&SCOPE), Of(&SPAN), T]);
-message!(SPAN, "Span", [B, B, T, B, T, V, F8, F8, Of(&KEY_VALUE), V, Of(&EVENT), V, Of(&LINK), V, Of(&STATUS), F4]);
+message!(
+    SPAN,
+    "Span",
+    [TRACE_ID, SPAN_ID, T, SPAN_ID, T, V, F8, F8, Of(&KEY_VALUE), V, Of(&EVENT), V, Of(&LINK), V, Of(&STATUS), F4]
+);
 message!(EVENT, "Event", [F8, T, Of(&KEY_VALUE), V]);
-message!(LINK, "Link", [B, B, T, Of(&KEY_VALUE), V, F4]);
+message!(LINK, "Link", [TRACE_ID, SPAN_ID, T, Of(&KEY_VALUE), V, F4]);
 message!(STATUS, "Status", [U, T, V]);
 
 message!(METRICS, "ExportMetricsServiceRequest", [Of(&RESOURCE_METRICS)]);
@@ -82,18 +91,21 @@ message!(
 message!(BUCKETS, "Buckets", [V, Varints]);
 message!(SUMMARY_POINT, "SummaryDataPoint", [U, F8, F8, F8, F8, Of(&QUANTILE), Of(&KEY_VALUE), V]);
 message!(QUANTILE, "ValueAtQuantile", [F8, F8]);
-message!(EXEMPLAR, "Exemplar", [U, F8, F8, B, B, F8, Of(&KEY_VALUE)]);
+message!(EXEMPLAR, "Exemplar", [U, F8, F8, SPAN_ID, TRACE_ID, F8, Of(&KEY_VALUE)]);
 
 message!(LOGS, "ExportLogsServiceRequest", [Of(&RESOURCE_LOGS)]);
 message!(RESOURCE_LOGS, "ResourceLogs", [Of(&RESOURCE), Of(&SCOPE_LOGS), T]);
 message!(SCOPE_LOGS, "ScopeLogs", [Of(&SCOPE), Of(&LOG_RECORD), T]);
-message!(LOG_RECORD, "LogRecord", [F8, V, T, U, Of(&ANY_VALUE), Of(&KEY_VALUE), V, F4, B, B, F8, T]);
+message!(LOG_RECORD, "LogRecord", [F8, V, T, U, Of(&ANY_VALUE), Of(&KEY_VALUE), V, F4, TRACE_ID, SPAN_ID, F8, T]);
 
 /// Messages within messages that are followed, for readers refuse more than a hundred. What is cut off here is deeper than values
 /// may nest in any case.
 const DEPTH_MAX: usize = 90;
 /// Where values may nest too deep: the attribute that they stand in is some messages deep itself.
 const DEEP: usize = NESTING_MAX;
+
+/// The field of a span that says when it started.
+const SPAN_START: u64 = 7;
 
 const VARINT: u64 = 0;
 const FIXED_64: u64 = 1;
@@ -117,7 +129,7 @@ pub(super) enum State {
     Clean,
     /// [`repaired`].
     Unreadable,
-    /// Decoded: an attribute is there twice, or is as good as absent.
+    /// Decoded: an attribute is there twice, or is as good as absent, an id has the wrong length, or a span no start.
     Untidy,
 }
 
@@ -152,7 +164,7 @@ impl Kind {
             Kind::Varint | Kind::Varints => Some(VARINT),
             Kind::Fixed32 => Some(FIXED_32),
             Kind::Fixed64 | Kind::Fixed64s => Some(FIXED_64),
-            Kind::Bytes | Kind::Text | Kind::Of(_) => Some(LENGTH),
+            Kind::Bytes | Kind::Id(_) | Kind::Text | Kind::Of(_) => Some(LENGTH),
         }
     }
 
@@ -240,6 +252,7 @@ fn are_varints(mut bytes: &[u8]) -> bool {
 
 fn look(mut bytes: &[u8], message: &Message, depth: usize, state: &mut State) -> Option<()> {
     let mut keys = None;
+    let mut says_start = !message.is(&SPAN);
     while !bytes.is_empty() && *state != State::Untidy {
         let field = field(&mut bytes)?;
         let kind = message.kind(field.number);
@@ -249,6 +262,10 @@ fn look(mut bytes: &[u8], message: &Message, depth: usize, state: &mut State) ->
         }
         match kind {
             Kind::Text if std::str::from_utf8(field.value).is_err() => *state = State::Unreadable,
+            Kind::Id(bytes) if field.value.len() != *bytes && !field.value.is_empty() => *state = State::Untidy,
+            Kind::Fixed64 if message.is(&SPAN) && field.number == SPAN_START => {
+                says_start = field.value.iter().any(|byte| *byte != 0);
+            }
             Kind::Of(_) if depth >= DEEP => *state = State::Untidy,
             Kind::Of(within) => {
                 if within.is(&KEY_VALUE) {
@@ -263,6 +280,9 @@ fn look(mut bytes: &[u8], message: &Message, depth: usize, state: &mut State) ->
             }
             _ => {}
         }
+    }
+    if !says_start {
+        *state = State::Untidy;
     }
     Some(())
 }

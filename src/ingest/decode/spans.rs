@@ -124,7 +124,7 @@ fn check(span: &Span) -> Result<(), String> {
         return Err(format!("parentSpanId: expected 8 bytes or none, found {}", span.parent_span_id.len()));
     }
     if span.start_time_unix_nano == 0 {
-        return Err("startTimeUnixNano: expected the time of the start, found none".into());
+        return Err("startTimeUnixNano: expected the time of the start or the end, found none".into());
     }
     check_fits("startTimeUnixNano", span.start_time_unix_nano)?;
     check_fits("endTimeUnixNano", span.end_time_unix_nano)
@@ -222,7 +222,8 @@ impl<'a> Tables<'a> {
         rows.time(to.start_time, start);
         rows.int(to.start_time_unix_nano, start);
         rows.int(to.end_time_unix_nano, end);
-        // A clock that jumps back must not lose requests: they took no time that anyone could measure.
+        // A clock that jumps back must not lose requests: they took no time that anyone could measure. Where no start is
+        // said, it is that of the end by now.
         #[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
         rows.float(to.duration_ms, (end - start).max(0) as f64 / 1e6);
         let asked = Asked {

@@ -1,5 +1,7 @@
 //! What all who read attributes may rely on, in whatever encoding they came: each key has one value, the first that was given;
-//! values nest to a bound; a service without a name has no `service.name`.
+//! values nest to a bound; a service without a name has no `service.name`. And what costs no item: an id of the wrong length
+//! that a log record, a link or an exemplar can do without is dropped, for no reader takes it; a span that does not say when
+//! it started did so when it ended.
 //!
 //! OTLP wants keys to be unique and says nothing of those that are not. `pcommon.Map.Get`, by which Collectors read them, takes
 //! the first. It is settled here, once, so that SQL, rollups and exporters cannot differ.
@@ -23,6 +25,10 @@ pub(super) const NESTING_EXPECTED: &str = "at most 32 lists or 21 maps within on
 
 /// The attribute by which a resource names its service.
 pub(super) const SERVICE_NAME: &str = "service.name";
+
+/// The length of ids.
+pub(super) const TRACE_ID_BYTES: usize = 16;
+pub(super) const SPAN_ID_BYTES: usize = 8;
 
 /// Keys that are compared one by one; more go into a set.
 const FEW: usize = 32;
@@ -70,11 +76,18 @@ impl<'a> Keys<'a> {
 }
 
 pub(super) fn traces(request: &mut ExportTraceServiceRequest, faults: &mut Faults) {
+    let mut number = 0_u32;
     for of_resource in &mut request.resource_spans {
         resource(of_resource.resource.as_mut(), faults);
         for of_scope in &mut of_resource.scope_spans {
             scope(of_scope.scope.as_mut(), faults);
             for span in &mut of_scope.spans {
+                if span.start_time_unix_nano == 0 && span.end_time_unix_nano > 0 {
+                    span.start_time_unix_nano = span.end_time_unix_nano;
+                    faults.startless(number);
+                }
+                number = number.saturating_add(1);
+                span.links.iter_mut().for_each(|link| ids(&mut link.trace_id, &mut link.span_id, faults));
                 attributes(&mut span.attributes, faults);
                 span.events.iter_mut().for_each(|event| attributes(&mut event.attributes, faults));
                 span.links.iter_mut().for_each(|link| attributes(&mut link.attributes, faults));
@@ -89,6 +102,7 @@ pub(super) fn logs(request: &mut ExportLogsServiceRequest, faults: &mut Faults) 
         for of_scope in &mut of_resource.scope_logs {
             scope(of_scope.scope.as_mut(), faults);
             for record in &mut of_scope.log_records {
+                ids(&mut record.trace_id, &mut record.span_id, faults);
                 attributes(&mut record.attributes, faults);
                 if record.body.as_mut().is_some_and(|body| !value(body, NESTING_MAX)) {
                     record.body = None;
@@ -134,7 +148,20 @@ fn metric(metric: &mut Metric, faults: &mut Faults) {
 /// A point without one of its attributes is of another series, so one that nests too deep stays, and rejects the point.
 fn point(own: &mut Vec<KeyValue>, exemplars: &mut [Exemplar], faults: &mut Faults) {
     once(own);
-    exemplars.iter_mut().for_each(|exemplar| attributes(&mut exemplar.filtered_attributes, faults));
+    for exemplar in exemplars {
+        ids(&mut exemplar.trace_id, &mut exemplar.span_id, faults);
+        attributes(&mut exemplar.filtered_attributes, faults);
+    }
+}
+
+/// Drops ids of the wrong length.
+fn ids(trace_id: &mut Vec<u8>, span_id: &mut Vec<u8>, faults: &mut Faults) {
+    for (field, id, bytes) in [("traceId", trace_id, TRACE_ID_BYTES), ("spanId", span_id, SPAN_ID_BYTES)] {
+        if id.len() != bytes && !id.is_empty() {
+            faults.dropped_as(|| format!("{field}: expected {bytes} bytes, found {}", id.len()));
+            id.clear();
+        }
+    }
 }
 
 fn resource(resource: Option<&mut Resource>, faults: &mut Faults) {

@@ -31,11 +31,11 @@ fn scope_logs(reader: &mut Reader<'_>, logs: &mut ScopeLogs, key: &str) -> Read<
     }
 }
 
-/// A record can do without a time: when it was observed or received stands for it.
+/// A record can do without a time: when it was observed or received stands for it. So it can without its trace.
 fn record(reader: &mut Reader<'_>, record: &mut LogRecord, key: &str) -> Read<()> {
     match key {
-        "traceId" => reader.set_id(&mut record.trace_id, TRACE_ID),
-        "spanId" => reader.set_id(&mut record.span_id, SPAN_ID),
+        "traceId" => reader.kept(|reader| reader.set_id(&mut record.trace_id, TRACE_ID)),
+        "spanId" => reader.kept(|reader| reader.set_id(&mut record.span_id, SPAN_ID)),
         "timeUnixNano" => reader.kept(|reader| reader.set_u64(&mut record.time_unix_nano)),
         "observedTimeUnixNano" => reader.kept(|reader| reader.set_u64(&mut record.observed_time_unix_nano)),
         "severityNumber" => reader.kept(|reader| {

@@ -56,10 +56,28 @@ fn a_body_that_is_not_text_is_json_and_the_old_event_name_counts() {
 }
 
 #[test]
-fn a_record_with_an_id_of_the_wrong_length_is_refused() {
-    let bad = LogRecord { span_id: vec![1; 3], ..LogRecord::default() };
-    let decoded = decode(Signal::Logs, &request(vec![LogRecord::default(), bad]));
-    assert_eq!((decoded.items, decoded.rejected.items), (1, vec![1]));
-    let reason = "resourceLogs[0].scopeLogs[0].logRecords[1].spanId: expected 8 bytes, found 3";
-    assert_eq!(decoded.rejected.message, format!("1 of 2 log records rejected: {reason}"));
+fn a_record_is_kept_without_an_id_that_cannot_be_read() {
+    let bad = LogRecord { trace_id: vec![1; 16], span_id: vec![1; 3], ..LogRecord::default() };
+    let request = request(vec![LogRecord::default(), bad]);
+    let decoded = decode(Signal::Logs, &request);
+    assert_eq!((decoded.items, &decoded.rejected.items[..]), (2, &[][..]));
+    assert_eq!(decoded.rejected.message, "1 attribute or field dropped: spanId: expected 8 bytes, found 3");
+    let row = rows(&decoded, "logs").remove(1);
+    assert_eq!((&row["trace_id"], row.get("span_id")), (&json!("01".repeat(16)), None));
+    let forwarded = ExportLogsServiceRequest::decode(forwarded_as(Signal::Logs, request.encode_to_vec().into()))
+        .expect("is protobuf");
+    let sent = &forwarded.resource_logs[0].scope_logs[0].log_records[1];
+    assert_eq!((sent.trace_id.len(), sent.span_id.len()), (16, 0));
+
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"traceId": "W47/95gDgQPSabYzgT/GDA==", "spanId": 7, "body": {"stringValue": "base64"}},
+        {"traceId": "abc", "spanId": "0102030405060708", "body": {"stringValue": "odd"}},
+        {"traceId": "0102", "body": {"stringValue": "short"}},
+    ]}]}]});
+    let decoded = decode_json(Signal::Logs, &body).expect("is kept");
+    assert_eq!((decoded.items, &decoded.rejected.items[..]), (3, &[][..]));
+    assert!(decoded.rejected.message.starts_with("4 attributes or fields dropped: "), "{}", decoded.rejected.message);
+    let kept: Vec<Json> =
+        rows(&decoded, "logs").into_iter().map(|row| json!([row["body"], row.get("span_id")])).collect();
+    assert_eq!(kept, [json!(["base64", null]), json!(["odd", "0102030405060708"]), json!(["short", null])]);
 }

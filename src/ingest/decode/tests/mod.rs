@@ -1,6 +1,7 @@
 //! The decoder against requests built by hand; what is expected was worked out by hand from the standard.
 
 mod json;
+mod kept;
 mod logs;
 mod metrics;
 mod notations;
@@ -35,9 +36,14 @@ fn decode_json(signal: Signal, body: &Json) -> Result<Decoded, DecodeError> {
 
 /// What exporters are given of a request of traces.
 fn forwarded(payload: Bytes) -> Bytes {
+    forwarded_as(Signal::Traces, payload)
+}
+
+/// What exporters are given of a request.
+fn forwarded_as(signal: Signal, payload: Bytes) -> Bytes {
     let frame = crate::model::frame::Frame {
         receiver: "otlp".into(),
-        signal: Signal::Traces,
+        signal,
         encoding: Encoding::Protobuf,
         received_unix_nano: RECEIVED,
         decoder_version: DECODER_VERSION,

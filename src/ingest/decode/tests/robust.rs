@@ -111,7 +111,7 @@ fn every_column_of_a_signal_table_is_known_to_the_decoder() {
 /// The values of the same bytes must not change under the same version.
 #[test]
 fn the_version_is_that_of_this_verdict() {
-    assert_eq!(DECODER_VERSION, 3);
+    assert_eq!(DECODER_VERSION, 4);
 }
 
 /// A request with a text wherever texts can stand.

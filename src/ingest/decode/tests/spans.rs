@@ -284,7 +284,10 @@ fn a_bad_span_is_refused_and_the_good_ones_are_kept() {
         (Span { span_id: vec![1; 9], ..span() }, "spanId: expected 8 bytes, found 9"),
         (Span { span_id: vec![0; 8], ..span() }, "spanId: expected 8 bytes that are not all zero, found zeros"),
         (Span { parent_span_id: vec![1; 4], ..span() }, "parentSpanId: expected 8 bytes or none, found 4"),
-        (Span { start_time_unix_nano: 0, ..span() }, "startTimeUnixNano: expected the time of the start, found none"),
+        (
+            Span { start_time_unix_nano: 0, end_time_unix_nano: 0, ..span() },
+            "startTimeUnixNano: expected the time of the start or the end, found none",
+        ),
         (
             Span { start_time_unix_nano: u64::MAX, ..span() },
             "startTimeUnixNano: expected at most 9223372036854775807, found 18446744073709551615",
