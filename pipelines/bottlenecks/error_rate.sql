@@ -69,6 +69,27 @@ examples:
       - {service_name: shop, operation: chance, state: no_data}
       - {service_name: shop, operation: still, state: no_data}
       - {service_name: shop, operation: past, state: no_data}
+  - name: what a budget of the user's that fires tells of, at least as badly, is told there
+    now_ms: 7200000
+    given:
+      firings:
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: shop}, severity: critical, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:56:00Z", evidence: '{"operations":"GET /a, GET /b"}'}
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: mild}, severity: warning, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:56:00Z", evidence: '{"operations":"GET /a, GET /warns"}'}
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: over}, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:56:00Z", ended: "1970-01-01T01:57:00Z", evidence: '{"operations":"GET /a"}'}
+      requests:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: GET /a, kind: SERVER, calls: 100, errors: 100}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: GET /b, kind: SERVER, calls: 100, errors: 10}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: GET /later, kind: SERVER, calls: 100, errors: 100}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: mild, operation: GET /a, kind: SERVER, calls: 100, errors: 100}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: mild, operation: GET /warns, kind: SERVER, calls: 100, errors: 10}
+        - {window_start: "1970-01-01T01:56:00Z", service_name: over, operation: GET /a, kind: SERVER, calls: 100, errors: 100}
+    expect:
+      - {service_name: shop, operation: GET /a, state: ok, value: 100, explained_by: error_rate_budget}
+      - {service_name: shop, operation: GET /b, state: ok, value: 10, explained_by: error_rate_budget}
+      - {service_name: shop, operation: GET /later, state: firing, severity: critical}
+      - {service_name: mild, operation: GET /a, state: firing, severity: critical}
+      - {service_name: mild, operation: GET /warns, state: ok, value: 10, explained_by: error_rate_budget}
+      - {service_name: over, operation: GET /a, state: firing, severity: critical}
 ---
 Requests fail. The traces are requests that failed: look at what they have in common, and at what was deployed or changed
 when it began.
@@ -79,8 +100,17 @@ sets the limits; `error_rate_rise` tells of rates that are lower and have gone u
 It takes twenty requests to begin to fire. One that fires and has fewer by now is judged by all since it began to fail, an
 hour at most. It is over before that where none failed of so many that this would be chance in one case of a hundred, if
 requests still failed as they did: three after all of them failed, seven after half of them did. It is over, too, when
-there are none any more. */
-WITH fires AS (
+there are none any more.
+
+Where an error-rate budget fires for the service at least as badly, and names the operation, the budget's alert is enough. */
+WITH told AS (
+  SELECT
+    key['service_name'] AS service_name,
+    concat(', ', json_text(evidence, 'operations'), ', ') AS operations,
+    severity
+  FROM firings
+  WHERE pipeline = 'error_rate_budget' AND ended IS NULL
+), fires AS (
   SELECT key['service_name'] AS service_name, key['operation'] AS operation, max(worst) AS worst
   FROM firings
   WHERE pipeline = 'error_rate' AND ended IS NULL
@@ -97,7 +127,7 @@ WITH fires AS (
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1, 2
 ), failed AS (
-  SELECT service_name, operation, error_summary(error_type, errors, exemplars) AS exceptions
+  SELECT service_name, operation, error_summary(error_type, errors_estimated, exemplars) AS exceptions
   FROM failures
   WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
   GROUP BY 1, 2
@@ -115,7 +145,11 @@ SELECT
   END AS samples_min,
   s.errors,
   x.exceptions,
+  CASE WHEN t.service_name IS NOT NULL THEN 'error_rate_budget' END AS explained_by,
+  t.severity AS explained_severity,
+  true AS explained_at_once,
   exemplar_trace_ids(s.exemplars) AS trace_ids
 FROM seen s
 LEFT JOIN fires f ON f.service_name = s.service_name AND f.operation = s.operation
 LEFT JOIN failed x ON x.service_name = s.service_name AND x.operation = s.operation
+LEFT JOIN told t ON t.service_name = s.service_name AND strpos(t.operations, concat(', ', s.operation, ', ')) > 0

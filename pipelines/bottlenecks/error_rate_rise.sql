@@ -81,6 +81,23 @@ examples:
       - {service_name: shop, operation: just over, state: ok, value: 4, explained_by: error_rate}
       - {service_name: shop, operation: up for long, state: pending, value: 3, limit: 3, before_percent: "1 %"}
       - {service_name: shop, operation: well again, state: ok, value: 2, limit: 3}
+  - name: what error_rate or a budget begins to tell of is told there, also where it fired first
+    now_ms: 7200000
+    given:
+      firings:
+        - {pipeline: error_rate_rise, key: {service_name: shop, operation: worse}, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:51:00Z", worst: 4, limit_value: 3, evidence: '{"before_percent":"1 %"}'}
+        - {pipeline: error_rate, key: {service_name: shop, operation: worse}, from_time: "1970-01-01T01:52:00Z", started: "1970-01-01T01:56:00Z", worst: 6}
+        - {pipeline: error_rate_rise, key: {service_name: shop, operation: budgeted}, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:51:00Z", worst: 4, limit_value: 3, evidence: '{"before_percent":"1 %"}'}
+        - {pipeline: error_rate_rise, key: {service_name: shop, operation: other}, from_time: "1970-01-01T01:50:00Z", started: "1970-01-01T01:51:00Z", worst: 4, limit_value: 3, evidence: '{"before_percent":"1 %"}'}
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: shop}, severity: warning, from_time: "1970-01-01T01:52:00Z", started: "1970-01-01T01:56:00Z", evidence: '{"operations":"budgeted"}'}
+      requests:
+        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: worse, kind: SERVER, calls: 100, errors: 6}
+        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: budgeted, kind: SERVER, calls: 100, errors: 4}
+        - {window_start: "1970-01-01T01:55:00Z", service_name: shop, operation: other, kind: SERVER, calls: 100, errors: 4}
+    expect:
+      - {service_name: shop, operation: worse, state: ok, value: 6, explained_by: error_rate}
+      - {service_name: shop, operation: budgeted, state: ok, value: 4, explained_by: error_rate_budget}
+      - {service_name: shop, operation: other, state: pending, value: 4}
 ---
 Requests that used to work begin to fail. Look at what was deployed or changed when it began; the traces are requests that
 failed.
@@ -88,8 +105,13 @@ failed.
 Fires at three times the rate of the hour before, at one percent at least; where most requests failed already, at a third
 of those that went well. The time in which the operation fired, here or in `error_rate`, is no part of that hour, and an
 operation of which fifty requests are not known from before is not judged: a rate that nobody knows cannot have risen.
-While it fires, the limit is that with which it began. Where `error_rate` fires, that one tells of it. */
-WITH fired AS (
+While it fires, the limit is that with which it began. Where `error_rate` fires, or an error-rate budget that names the
+operation, that one tells of it. */
+WITH told AS (
+  SELECT key['service_name'] AS service_name, concat(', ', json_text(evidence, 'operations'), ', ') AS operations
+  FROM firings
+  WHERE pipeline = 'error_rate_budget' AND ended IS NULL
+), fired AS (
   SELECT
     pipeline,
     key['service_name'] AS service_name,
@@ -108,9 +130,10 @@ WITH fired AS (
   GROUP BY 1, 2
 ), failing AS (
   -- Also what has just ended, as long as its requests lie in the window.
-  SELECT DISTINCT service_name, operation
+  SELECT service_name, operation, bool_or(fires) AS fires
   FROM fired
   WHERE pipeline = 'error_rate' AND to_time > $window_start
+  GROUP BY 1, 2
 ), now_seen AS (
   SELECT
     service_name,
@@ -132,9 +155,9 @@ WITH fired AS (
     AND r.kind = 'SERVER' AND f.service_name IS NULL
   GROUP BY 1, 2
 ), failed AS (
-  SELECT service_name, operation, error_summary(error_type, errors, exemplars) AS exceptions
+  SELECT service_name, operation, error_summary(error_type, errors_estimated, exemplars) AS exceptions
   FROM failures
-  WHERE window_start >= $window_start AND window_start < $window_end AND what IN ('request', 'message')
+  WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
   GROUP BY 1, 2
 )
 SELECT
@@ -150,11 +173,16 @@ SELECT
   coalesce(o.before_percent, concat(CAST(round(b.percent, 2) AS TEXT), ' %')) AS before_percent,
   n.errors,
   x.exceptions,
-  CASE WHEN o.service_name IS NULL AND f.service_name IS NOT NULL THEN 'error_rate' END AS explained_by,
+  CASE
+    WHEN f.fires OR o.service_name IS NULL AND f.service_name IS NOT NULL THEN 'error_rate'
+    WHEN t.service_name IS NOT NULL THEN 'error_rate_budget'
+  END AS explained_by,
+  true AS explained_at_once,
   exemplar_trace_ids(n.exemplars) AS trace_ids
 FROM now_seen n
 LEFT JOIN before_seen b ON b.service_name = n.service_name AND b.operation = n.operation
 LEFT JOIN own o ON o.service_name = n.service_name AND o.operation = n.operation
 LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
 LEFT JOIN failed x ON x.service_name = n.service_name AND x.operation = n.operation
+LEFT JOIN told t ON t.service_name = n.service_name AND strpos(t.operations, concat(', ', n.operation, ', ')) > 0
 WHERE o.service_name IS NOT NULL OR b.calls >= $before_calls_min

@@ -46,6 +46,25 @@ examples:
       - {service_name: shop, operation: nightly, state: firing, severity: warning, value: 100, runs_said: "its last run"}
       - {service_name: shop, operation: tick, state: ok, value: 0}
       - {service_name: shop, operation: hourly, state: firing, severity: critical, value: 100, runs_said: "its last 3 runs", exceptions: "3x DiskFull: no space left"}
+  - name: the exception of a run that ended just now, and of one that only rows of an hour know
+    now_ms: 7200000
+    given:
+      jobs:
+        - {window_start: "1970-01-01T01:56:00Z", service_name: shop, operation: often, kind: CONSUMER, runs: 20, errors: 20}
+      jobs_1h:
+        - {window_start: "1970-01-01T02:00:00Z", service_name: shop, operation: just now, kind: INTERNAL, runs: 1, errors: 1, last_failed_time: "1970-01-01T02:00:05Z"}
+        - {window_start: "1970-01-01T00:00:00Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, errors: 1, last_good_time: "1970-01-01T00:05:00Z", last_failed_time: "1970-01-01T00:40:00Z"}
+        - {window_start: "1970-01-01T01:00:00Z", service_name: shop, operation: often, kind: CONSUMER, runs: 20, errors: 20, last_failed_time: "1970-01-01T01:56:01Z"}
+      failures:
+        - {window_start: "1970-01-01T02:00:00Z", resolution: 10, service_name: shop, what: job, operation: just now, error_type: DiskFull, errors: 1}
+        - {window_start: "1970-01-01T00:00:00Z", resolution: 3600, service_name: shop, what: job, operation: nightly, error_type: Locked, errors: 1}
+        - {window_start: "1970-01-01T01:56:00Z", resolution: 10, service_name: shop, what: message, operation: often, error_type: KeyError, errors: 20}
+        - {window_start: "1970-01-01T02:00:00Z", resolution: 10, service_name: shop, what: message, operation: often, error_type: TooLate, errors: 20}
+        - {window_start: "1970-01-01T01:50:00Z", resolution: 10, service_name: shop, what: message, operation: often, error_type: TooEarly, errors: 20}
+    expect:
+      - {service_name: shop, operation: just now, state: firing, exceptions: "1x DiskFull"}
+      - {service_name: shop, operation: nightly, state: firing, exceptions: "1x Locked"}
+      - {service_name: shop, operation: often, state: firing, exceptions: "20x KeyError"}
 ---
 Work that nobody waits for fails: a job, or a message that a consumer processed. Look at the exception; then see to it that the
 work is done again, for no user will ask a second time.
@@ -107,22 +126,27 @@ WITH recent AS (
       ELSE 0
     END AS errors,
     r.failed_percent,
-    r.total_ms
+    r.total_ms,
+    f.since_time
   FROM newest n
   LEFT JOIN recent r ON r.service_name = n.service_name AND r.operation = n.operation
   LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
   LEFT JOIN in_a_row i ON i.service_name = n.service_name AND i.operation = n.operation
 ), failed AS (
-  -- Of the window, and since the last run that went well where that is longer ago.
+  -- Those of the same runs: of the window where its share is judged, else all since the last run that went well, up to now.
   SELECT
     f.service_name,
     f.operation,
-    error_summary(f.error_type, f.errors, f.exemplars) AS exceptions,
+    error_summary(f.error_type, f.errors_estimated, f.exemplars) AS exceptions,
     exemplar_trace_ids(exemplars_merge(f.exemplars)) AS trace_ids
   FROM failures f
-  LEFT JOIN failing g ON g.service_name = f.service_name AND g.operation = f.operation
-  WHERE f.what IN ('job', 'message') AND f.window_start < $window_end
-    AND f.window_start >= least($window_start, coalesce(date_bin(INTERVAL '10 seconds', g.since_time), $window_start))
+  JOIN judged j ON j.service_name = f.service_name AND j.operation = f.operation
+  WHERE f.what IN ('job', 'message')
+    AND CASE
+      WHEN j.is_frequent THEN f.window_start >= $window_start AND f.window_start < $window_end
+      -- A row of an hour tells of all of it.
+      ELSE date_part('epoch', f.window_start) + coalesce(f.resolution, 10) > date_part('epoch', j.since_time)
+    END
   GROUP BY 1, 2
 )
 SELECT

@@ -56,7 +56,7 @@ WITH seen AS (
     service_name,
     peer,
     operation,
-    error_summary(error_type, errors, exemplars) AS exceptions,
+    error_summary(error_type, errors_estimated, exemplars) AS exceptions,
     exemplar_trace_ids(exemplars_merge(exemplars)) AS trace_ids
   FROM failures
   WHERE window_start >= $window_start AND window_start < $window_end AND what = 'statement'

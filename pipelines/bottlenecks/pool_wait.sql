@@ -7,6 +7,7 @@ no_data: resolve
 key: [service_name, pool]
 direction: above
 warning: 5
+samples_min: 20
 unit: "ms"
 message: "{service_name}: requests wait {value} for a connection of pool {pool}"
 example:
@@ -15,9 +16,11 @@ example:
     pools:
       - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: bad, wait_count: 100, wait_sum_ms: 2000, used_max: 1, connections_max: 1}
       - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: good, wait_count: 100, wait_sum_ms: 20}
+      - {window_start: "1970-01-01T00:06:00Z", service_name: shop, pool: few, wait_count: 19, wait_sum_ms: 19000}
   expect:
     - {service_name: shop, pool: bad, state: firing, value: 20}
     - {service_name: shop, pool: good, state: ok}
+    - {service_name: shop, pool: few, state: no_data}
 ---
 Every request pays this before its first statement. Find what holds connections long, such as a slow statement or work
 done inside a transaction, before you make the pool larger: a database serves few connections better than many. */

@@ -38,7 +38,7 @@ WITH seen AS (
   WHERE window_start >= $window_start AND window_start < $window_end AND kind = 'SERVER'
   GROUP BY 1
 ), failed AS (
-  SELECT service_name, error_summary(error_type, errors, exemplars) AS exceptions
+  SELECT service_name, error_summary(error_type, errors_estimated, exemplars) AS exceptions
   FROM failures
   WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
   GROUP BY 1

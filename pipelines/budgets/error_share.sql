@@ -36,6 +36,8 @@ examples:
         - {pipeline: error_rate, key: {service_name: named, operation: a}, severity: critical, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
         - {pipeline: error_rate, key: {service_name: milder, operation: a}, severity: warning, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
         - {pipeline: error_rate, key: {service_name: spread, operation: a}, severity: critical, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: budgeted}, severity: critical, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
+        - {pipeline: error_rate_budget, key: {budget: errorRate, service_name: worse}, severity: warning, from_time: "1970-01-01T00:05:00Z", started: "1970-01-01T00:06:00Z"}
         - {pipeline: error_rate, key: {service_name: over, operation: a}, from_time: "1970-01-01T00:01:00Z", started: "1970-01-01T00:02:00Z", ended: "1970-01-01T00:04:00Z"}
       requests:
         - {window_start: "1970-01-01T00:06:00Z", service_name: named, operation: a, kind: SERVER, calls: 20, errors: 20}
@@ -45,18 +47,27 @@ examples:
         - {window_start: "1970-01-01T00:06:00Z", service_name: spread, operation: b, kind: SERVER, calls: 19, errors: 19}
         - {window_start: "1970-01-01T00:06:00Z", service_name: spread, operation: c, kind: SERVER, calls: 19, errors: 19}
         - {window_start: "1970-01-01T00:06:00Z", service_name: over, operation: a, kind: SERVER, calls: 20, errors: 20}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: budgeted, operation: a, kind: SERVER, calls: 20, errors: 20}
+        - {window_start: "1970-01-01T00:06:00Z", service_name: worse, operation: a, kind: SERVER, calls: 20, errors: 20}
     expect:
       - {service_name: named, state: ok, value: 52.5, explained_by: error_rate}
       - {service_name: milder, state: firing, severity: critical, value: 20}
       - {service_name: spread, state: firing, severity: critical, value: 100}
       - {service_name: over, state: firing, severity: critical, value: 100}
+      - {service_name: budgeted, state: ok, value: 100, explained_by: error_rate_budget}
+      - {service_name: worse, state: firing, severity: critical, value: 100}
 ---
 More requests of a service fail than `alerting.errorRate` allows, and no operation alone has most of them: look at what
 its operations have in common.
 
 Where `error_rate` fires for operations that have at least half of the failures, and for one of them as badly, these are
-named and the service is not told of besides. */
-WITH fires AS (
+named and the service is not told of besides. So it is where an error-rate budget of the service fires as badly. */
+WITH budgeted AS (
+  SELECT key['service_name'] AS service_name, min(severity) AS severity
+  FROM firings
+  WHERE pipeline = 'error_rate_budget' AND ended IS NULL
+  GROUP BY 1
+), fires AS (
   SELECT key['service_name'] AS service_name, key['operation'] AS operation, max(severity) AS severity
   FROM firings
   WHERE pipeline = 'error_rate' AND ended IS NULL
@@ -76,7 +87,7 @@ WITH fires AS (
   WHERE r.window_start >= $window_start AND r.window_start < $window_end AND r.kind = 'SERVER'
   GROUP BY 1
 ), failed AS (
-  SELECT service_name, error_summary(error_type, errors, exemplars) AS exceptions
+  SELECT service_name, error_summary(error_type, errors_estimated, exemplars) AS exceptions
   FROM failures
   WHERE window_start >= $window_start AND window_start < $window_end AND what = 'request'
   GROUP BY 1
@@ -87,8 +98,18 @@ SELECT
   s.calls AS samples,
   s.errors,
   x.exceptions,
-  CASE WHEN s.told > 0 AND 2 * s.told >= s.errors THEN 'error_rate' END AS explained_by,
-  s.severity AS explained_severity,
+  CASE
+    WHEN b.severity IS NOT NULL AND (b.severity = 'critical' OR s.told = 0) THEN 'error_rate_budget'
+    WHEN s.told > 0 AND 2 * s.told >= s.errors THEN 'error_rate'
+    WHEN b.severity IS NOT NULL THEN 'error_rate_budget'
+  END AS explained_by,
+  CASE
+    WHEN b.severity = 'critical' THEN 'critical'
+    WHEN s.told > 0 AND 2 * s.told >= s.errors THEN s.severity
+    ELSE b.severity
+  END AS explained_severity,
+  true AS explained_at_once,
   exemplar_trace_ids(s.exemplars) AS trace_ids
 FROM seen s
 LEFT JOIN failed x ON x.service_name = s.service_name
+LEFT JOIN budgeted b ON b.service_name = s.service_name

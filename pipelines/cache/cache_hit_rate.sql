@@ -29,11 +29,11 @@ SELECT
   layer,
   cache,
   service_name,
-  100.0 * sum(hits) / (sum(hits) + sum(misses)) AS value,
+  100.0 * sum(hits_estimated) / (sum(hits_estimated) + sum(misses_estimated)) AS value,
   CAST(sum(hits) + sum(misses) AS BIGINT) AS samples,
-  sum(misses) AS misses,
+  sum(misses_estimated) AS misses,
   sum(evictions) AS evictions
 FROM caches
 WHERE window_start >= $window_start AND window_start < $window_end
 GROUP BY 1, 2, 3
-HAVING sum(hits) + sum(misses) > 0
+HAVING sum(hits_estimated) + sum(misses_estimated) > 0

@@ -8,15 +8,18 @@ example:
   expect:
     - {layer: memory, cache: c, hits: 3, misses: 1, hit_percent: 75}
 ---
-Hits, misses and the hit rate of each cache, a row a minute. */
+Hits, misses and the hit rate of each cache, a row a minute. Where an upstream sampled, they are those of all lookups. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   layer,
   cache,
   service_name,
-  sum(hits) AS hits,
-  sum(misses) AS misses,
-  CASE WHEN sum(hits) + sum(misses) > 0 THEN 100.0 * sum(hits) / (sum(hits) + sum(misses)) END AS hit_percent,
+  sum(hits_estimated) AS hits,
+  sum(misses_estimated) AS misses,
+  CASE
+    WHEN sum(hits_estimated) + sum(misses_estimated) > 0
+      THEN 100.0 * sum(hits_estimated) / (sum(hits_estimated) + sum(misses_estimated))
+  END AS hit_percent,
   sum(evictions) AS evictions
 FROM caches
 GROUP BY 1, 2, 3, 4

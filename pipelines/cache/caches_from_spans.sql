@@ -4,6 +4,14 @@ kind: rollup
 table: caches
 reads: [spans]
 examples:
+  - name: a lookup stands for as many as its sampler says
+    given:
+      spans:
+        - {start_time: "1970-01-01T00:00:01Z", service_name: shop, attributes: {cache.hit: "true"}, name: cache.get, kind: CLIENT, db_system_name: redis, sampled_weight: 8}
+        - {start_time: "1970-01-01T00:00:02Z", service_name: shop, attributes: {cache.hit: "false"}, name: cache.get, kind: CLIENT, db_system_name: redis, sampled_weight: 1.5}
+        - {start_time: "1970-01-01T00:00:03Z", service_name: shop, attributes: {cache.hit: "false"}, name: cache.get, kind: CLIENT, db_system_name: redis}
+    expect:
+      - {layer: redis, cache: cache.get, service_name: shop, hits: 1, misses: 2, hits_estimated: 8, misses_estimated: 2.5}
   - name: a library's cache spans
     given:
       spans:
@@ -75,11 +83,12 @@ WITH asked AS (
       attributes['http.response.header.cf-cache-status'], attributes['http.response.header.cf_cache_status'],
       attributes['http.response.header.x-cache'], attributes['http.response.header.x_cache']
     ) AS status,
-    attributes['http.response.header.age'] AS age
+    attributes['http.response.header.age'] AS age,
+    coalesce(sampled_weight, 1.0) AS weight
   FROM new_spans
 ), lookups AS (
   SELECT
-    window_start, service_name, db_system_name, server_address, cache_system, cache, hit,
+    window_start, service_name, db_system_name, server_address, cache_system, cache, hit, weight,
     CASE
       WHEN NOT is_client OR cache_status = 'none' THEN NULL
       WHEN cache_status IS NOT NULL THEN cache_status
@@ -91,7 +100,7 @@ WITH asked AS (
   FROM asked
 ), answered AS (
   SELECT
-    window_start, service_name, db_system_name, server_address, cache_system, cache,
+    window_start, service_name, db_system_name, server_address, cache_system, cache, weight,
     hit IN ('true', 'false') AS is_own,
     CASE
       WHEN hit IN ('true', 'false') THEN hit = 'true'
@@ -107,6 +116,8 @@ SELECT
   service_name,
   sum(CASE WHEN is_hit THEN 1.0 ELSE 0.0 END) AS hits,
   sum(CASE WHEN is_hit THEN 0.0 ELSE 1.0 END) AS misses,
+  sum(CASE WHEN is_hit THEN weight ELSE 0.0 END) AS hits_estimated,
+  sum(CASE WHEN is_hit THEN 0.0 ELSE weight END) AS misses_estimated,
   0.0 AS evictions
 FROM answered
 WHERE is_hit IS NOT NULL

@@ -76,13 +76,26 @@ examples:
       - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
       - {budget: timeToInteractive, service_name: web, state: ok, value: 2000}
       - {budget: fullyLoaded, service_name: web, state: ok, value: 3000}
+  - name: a load stands for as many as its sampler says
+    now_ms: 600000
+    given:
+      budgets:
+        - {kind: page_load, name: fullyLoaded, operation_match: "*", service_match: "*", percentile: 75, limit_value: 5000, unit: ms, below: false}
+      spans:
+        - {start_time: "1970-01-01T00:06:00Z", duration_ms: 9000, service_name: web, trace_id: t0, span_id: s0, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", duration_ms: 9000, service_name: web, trace_id: t1, span_id: s1, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", duration_ms: 9000, service_name: web, trace_id: t2, span_id: s2, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", duration_ms: 9000, service_name: web, trace_id: t3, span_id: s3, name: documentLoad, kind: INTERNAL}
+        - {start_time: "1970-01-01T00:06:00Z", duration_ms: 1000, service_name: web, trace_id: t4, span_id: s4, name: documentLoad, kind: INTERNAL, sampled_weight: 16}
+    expect:
+      - {budget: fullyLoaded, service_name: web, state: ok, value: 1000, samples: 5}
 ---
 Three of four page loads should be within the budget. A late first paint is mostly a render-blocking script or style, or a
 slow answer of the server.
 
 First contentful paint comes from web vitals that browsers send as log events; the time to interactive, where the document
 became interactive, and the full load from their navigation timings. `documentLoad` spans with their events give all three,
-too. What no page sends has no data. */
+too; where an upstream sampled, each counts as often as it stands for. What no page sends has no data. */
 WITH events AS (
   SELECT
     service_name,
@@ -106,30 +119,31 @@ WITH events AS (
   WHERE time >= $window_start AND time < $window_end
     AND event_name IN ('browser.web_vital', 'browser.navigation_timing')
 ), timings AS (
-  SELECT 'firstContentfulPaint' AS timing, service_name, TRY_CAST(vital_value AS DOUBLE) AS ms
+  SELECT 'firstContentfulPaint' AS timing, service_name, TRY_CAST(vital_value AS DOUBLE) AS ms, CAST(1 AS BIGINT) AS n
   FROM events WHERE event_name = 'browser.web_vital' AND vital = 'fcp'
   UNION ALL
-  SELECT 'timeToInteractive' AS timing, service_name, TRY_CAST(interactive AS DOUBLE) AS ms
+  SELECT 'timeToInteractive' AS timing, service_name, TRY_CAST(interactive AS DOUBLE) AS ms, CAST(1 AS BIGINT) AS n
   FROM events WHERE event_name = 'browser.navigation_timing'
   UNION ALL
-  SELECT 'fullyLoaded' AS timing, service_name, TRY_CAST(loaded AS DOUBLE) AS ms
+  SELECT 'fullyLoaded' AS timing, service_name, TRY_CAST(loaded AS DOUBLE) AS ms, CAST(1 AS BIGINT) AS n
   FROM events WHERE event_name = 'browser.navigation_timing'
   UNION ALL
-  SELECT 'fullyLoaded' AS timing, service_name, duration_ms AS ms
+  SELECT 'fullyLoaded' AS timing, service_name, duration_ms AS ms, sampled_count(sampled_weight, trace_id, span_id) AS n
   FROM spans
   WHERE start_time >= $window_start AND start_time < $window_end AND name = 'documentLoad'
   UNION ALL
   SELECT
     CASE e.name WHEN 'domInteractive' THEN 'timeToInteractive' ELSE 'firstContentfulPaint' END AS timing,
     s.service_name,
-    CAST(e.time_unix_nano - s.start_time_unix_nano AS DOUBLE) / 1000000 AS ms
+    CAST(e.time_unix_nano - s.start_time_unix_nano AS DOUBLE) / 1000000 AS ms,
+    sampled_count(s.sampled_weight, s.trace_id, s.span_id) AS n
   FROM spans s
   JOIN span_events e ON e.trace_id = s.trace_id AND e.span_id = s.span_id
   WHERE s.start_time >= $window_start AND s.start_time < $window_end AND s.name = 'documentLoad'
     AND e.name IN ('domInteractive', 'firstContentfulPaint')
 ), seen AS (
   -- A browser says 0 of what has not happened yet.
-  SELECT timing, service_name, sketch(ms) AS ms_sketch, count(ms) AS loads FROM timings WHERE ms > 0 GROUP BY 1, 2
+  SELECT timing, service_name, sketch(ms, n) AS ms_sketch, count(ms) AS loads FROM timings WHERE ms > 0 GROUP BY 1, 2
 )
 SELECT
   b.name AS budget,

@@ -8,17 +8,17 @@ examples:
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: SERVER, operation: GET /a, error: true, duration_ms: 5, trace_id: t1, exception_type: ValueError, exception_message: "order 4711 of 'anna'"}
-      - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: SERVER, operation: GET /a, error: true, duration_ms: 3, trace_id: t2, exception_type: ValueError, exception_message: "order 1 of 'otto'"}
+      - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: SERVER, operation: GET /a, error: true, duration_ms: 3, trace_id: t2, sampled_weight: 8, exception_type: ValueError, exception_message: "order 1 of 'otto'"}
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: SERVER, operation: GET /a, error: false, duration_ms: 3, trace_id: t2, exception_type: Handled}
-      - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CONSUMER, operation: orders, error: true, duration_ms: 3, trace_id: t3, exception_type: KeyError, exception_message: "'id'"}
+      - {start_time: "1970-01-01T00:00:02Z", end_time_unix_nano: 35000000000, service_name: shop, kind: CONSUMER, operation: orders, error: true, duration_ms: 33000, trace_id: t3, exception_type: KeyError, exception_message: "'id'"}
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CLIENT, operation: SELECT, error: true, duration_ms: 3, trace_id: t4, db_system_name: postgresql, db_namespace: main, db_query_text: "SELECT 1", exception_type: UndefinedTable, exception_message: "relation \"nope\" does not exist"}
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CLIENT, operation: GET, error: true, duration_ms: 3, trace_id: t5, server_address: pay, attributes: {error.type: ConnectionError, error.message: "refused by 10.0.0.1"}}
       - {start_time: "1970-01-01T00:00:12Z", end_time_unix_nano: 15000000000, service_name: shop, kind: INTERNAL, operation: nightly, error: true, duration_ms: 3000, trace_id: t6, status_message: "no space left"}
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: INTERNAL, operation: step, parent_span_id: p, error: true, duration_ms: 3, trace_id: t7}
       - {start_time: "1970-01-01T00:00:02Z", service_name: spanwise, scope_name: spanwise, kind: INTERNAL, operation: flush, error: true, duration_ms: 3, trace_id: t8}
   expect:
-    - {window_start: "1970-01-01T00:00:00Z", service_name: shop, what: request, operation: GET /a, error_type: ValueError, errors: 2, exemplars: "[{\"trace_id\":\"t1\",\"value\":5.0,\"text\":\"order ? of ?\"},{\"trace_id\":\"t2\",\"value\":3.0,\"text\":\"order ? of ?\"}]"}
-    - {service_name: shop, what: message, operation: orders, error_type: KeyError, errors: 1}
+    - {window_start: "1970-01-01T00:00:00Z", service_name: shop, what: request, operation: GET /a, error_type: ValueError, errors: 2, errors_estimated: 9, exemplars: "[{\"trace_id\":\"t1\",\"value\":5.0,\"text\":\"order ? of ?\"},{\"trace_id\":\"t2\",\"value\":3.0,\"text\":\"order ? of ?\"}]"}
+    - {window_start: "1970-01-01T00:00:30Z", service_name: shop, what: message, operation: orders, error_type: KeyError, errors: 1}
     - {service_name: shop, what: statement, peer: postgresql/main, operation: "SELECT ?", error_type: UndefinedTable, errors: 1, exemplars: "[{\"trace_id\":\"t4\",\"value\":3.0,\"text\":\"relation \\\"nope\\\" does not exist\"}]"}
     - {service_name: shop, what: call, peer: pay, operation: GET, error_type: ConnectionError, errors: 1, exemplars: "[{\"trace_id\":\"t5\",\"value\":3.0,\"text\":\"refused by ?\"}]"}
     - {window_start: "1970-01-01T00:00:10Z", service_name: shop, what: job, operation: nightly, error_type: "(none given)", errors: 1, exemplars: "[{\"trace_id\":\"t6\",\"value\":3000.0,\"text\":\"no space left\"}]"}
@@ -45,9 +45,8 @@ WITH failed AS (
     CASE
       WHEN kind = 'SERVER' THEN 'request'
       WHEN kind = 'CONSUMER' THEN 'message'
-      WHEN coalesce(
-        nullif(db_query_text, ''), nullif(db_query_summary, ''), nullif(db_operation_name, ''), nullif(db_collection_name, '')
-      ) IS NOT NULL THEN 'statement'
+      WHEN db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NOT NULL
+        THEN 'statement'
       WHEN kind IN ('CLIENT', 'PRODUCER') THEN 'call'
       WHEN parent_span_id IS NULL THEN 'job'
     END AS what
@@ -60,7 +59,8 @@ WITH failed AS (
     date_bin(
       INTERVAL '10 seconds',
       CASE
-        WHEN what = 'job' THEN arrow_cast(end_time_unix_nano / 1000, 'Timestamp(Microsecond, Some("UTC"))')
+        -- As in `jobs`: a run stands in the window in which it ended.
+        WHEN what IN ('job', 'message') THEN arrow_cast(end_time_unix_nano / 1000, 'Timestamp(Microsecond, Some("UTC"))')
         ELSE start_time
       END
     ) AS window_start,
@@ -104,6 +104,7 @@ WITH failed AS (
       END,
       '(none given)'
     ) AS error_type,
+    coalesce(sampled_weight, 1.0) AS weight,
     masked(coalesce(exception_message, attributes['error.message'], status_message)) AS message,
     duration_ms,
     trace_id
@@ -118,6 +119,7 @@ SELECT
   operation,
   error_type,
   count(*) AS errors,
+  sum(weight) AS errors_estimated,
   exemplars_with(trace_id, duration_ms, message) AS exemplars
 FROM said
 WHERE operation IS NOT NULL

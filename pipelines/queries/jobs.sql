@@ -15,7 +15,7 @@ example:
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: shop, kind: INTERNAL, operation: SELECT, db_query_text: SELECT 1, duration_ms: 1000, error: true}
       - {start_time: "1970-01-01T00:00:22Z", end_time_unix_nano: 23000000000, service_name: spanwise, scope_name: spanwise, kind: INTERNAL, operation: flush, duration_ms: 1, error: true}
   expect:
-    - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, runs_estimated: 4, errors: 1, errors_estimated: 3, duration_max_ms: 24000, last_failed_time: "1970-01-01T00:00:25Z", last_good_time: "1970-01-01T00:00:23Z"}
+    - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, runs_estimated: 4, errors: 1, errors_estimated: 3, duration_sum_ms: 25000, duration_sum_estimated_ms: 73000, duration_max_ms: 24000, last_failed_time: "1970-01-01T00:00:25Z", last_good_time: "1970-01-01T00:00:23Z"}
     - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: orders, kind: CONSUMER, runs: 1, errors: 0, last_good_time: "1970-01-01T00:00:23Z"}
 ---
 Work that nobody waits for: jobs, which are traces that begin with a span of kind INTERNAL, and messages that a consumer
@@ -27,7 +27,7 @@ WITH ran AS (
   FROM new_spans
   WHERE kind = 'CONSUMER'
     OR kind = 'INTERNAL' AND parent_span_id IS NULL
-      AND coalesce(db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
+      AND db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
       AND coalesce(resource_attributes['telemetry.sdk.language'], '') <> 'webjs'
       -- Spanwise's own units of work have findings of their own.
       AND scope_name IS DISTINCT FROM 'spanwise'
@@ -42,6 +42,7 @@ SELECT
   sum(CASE WHEN error THEN 1 ELSE 0 END) AS errors,
   sum(CASE WHEN error THEN weight ELSE 0.0 END) AS errors_estimated,
   sum(duration_ms) AS duration_sum_ms,
+  sum(duration_ms * weight) AS duration_sum_estimated_ms,
   max(duration_ms) AS duration_max_ms,
   sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   max(CASE WHEN error THEN end_time END) AS last_failed_time,

@@ -72,9 +72,7 @@ WITH called AS (
     trace_id
   FROM new_spans
   WHERE kind IN ('CLIENT', 'PRODUCER')
-    AND coalesce(
-      nullif(db_query_text, ''), nullif(db_query_summary, ''), nullif(db_operation_name, ''), nullif(db_collection_name, '')
-    ) IS NULL
+    AND db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
 )
 SELECT
   window_start,
@@ -89,6 +87,7 @@ SELECT
   sum(CASE WHEN failed AND is_refusal THEN 1 ELSE 0 END) AS refused,
   sum(CASE WHEN failed AND is_refusal THEN weight ELSE 0.0 END) AS refused_estimated,
   sum(duration_ms) AS duration_sum_ms,
+  sum(duration_ms * weight) AS duration_sum_estimated_ms,
   max(duration_ms) AS duration_max_ms,
   sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   exemplars(trace_id, duration_ms) AS exemplars

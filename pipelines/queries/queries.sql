@@ -15,10 +15,10 @@ examples:
 - name: a call stands for as many as its sampler says
   given:
     spans:
-      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, sampled_weight: 4, trace_id: t1}
+      - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, db_response_returned_rows: 5, sampled_weight: 4, trace_id: t1}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 2", duration_ms: 5, error: true, sampled_weight: 2, trace_id: t2}
   expect:
-    - {db_fingerprint: "SELECT ?", calls: 2, calls_estimated: 6, errors: 1, errors_estimated: 2, duration_sum_ms: 8, duration_sum_estimated_ms: 22}
+    - {db_fingerprint: "SELECT ?", calls: 2, calls_estimated: 6, errors: 1, errors_estimated: 2, duration_sum_ms: 8, duration_sum_estimated_ms: 22, rows_returned: 5, rows_returned_estimated: 20}
 - name: what stands in where there is no text, and a text without its system
   given:
     spans:
@@ -62,6 +62,7 @@ SELECT
   max(duration_ms) AS duration_max_ms,
   sketch(duration_ms, sampled_count(weight, trace_id, span_id)) AS duration_sketch,
   sum(db_response_returned_rows) AS rows_returned,
+  sum(db_response_returned_rows * weight) AS rows_returned_estimated,
   exemplars(trace_id, duration_ms) AS exemplars
 FROM said
 WHERE db_fingerprint IS NOT NULL

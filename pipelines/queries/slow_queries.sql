@@ -10,7 +10,7 @@ example:
     - {db_fingerprint: SELECT ?, service_name: shop, calls: 4, errors: 1, total_ms: 40, avg_ms: 10, p95_ms: 20, max_ms: 20}
 ---
 The fifty statements that took most time in all that is kept, with calls, durations, rows and traces that show them. Where an
-upstream sampled, times are those of all calls; `calls`, `errors` and `rows_returned` were seen. */
+upstream sampled, times and what is named `estimated` are those of all calls; `calls`, `errors` and `rows_returned` were seen. */
 SELECT
   db_fingerprint,
   db_system_name,
@@ -24,6 +24,7 @@ SELECT
   quantile(duration_sketch, 0.95) AS p95_ms,
   max(duration_max_ms) AS max_ms,
   sum(rows_returned) AS rows_returned,
+  sum(rows_returned_estimated) AS rows_returned_estimated,
   exemplar_trace_ids(exemplars_merge(exemplars)) AS trace_ids
 FROM queries
 GROUP BY 1, 2, 3, 4

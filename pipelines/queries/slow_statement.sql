@@ -79,6 +79,7 @@ WITH RECURSIVE seen AS (
     sum(calls) AS samples,
     sum(errors) AS errors,
     sum(duration_sum_ms) AS total_ms,
+    sum(duration_sum_estimated_ms) AS total_estimated_ms,
     max(duration_max_ms) AS max_ms,
     sum(rows_returned) AS rows_returned,
     exemplar_trace_ids(exemplars_merge(exemplars)) AS trace_ids
@@ -90,7 +91,7 @@ WITH RECURSIVE seen AS (
   SELECT
     *,
     row_number() OVER (ORDER BY value DESC NULLS LAST, service_name, db_system_name, db_namespace, db_fingerprint) AS number,
-    row_number() OVER (ORDER BY total_ms DESC, service_name, db_system_name, db_namespace, db_fingerprint) AS by_total
+    row_number() OVER (ORDER BY total_estimated_ms DESC, service_name, db_system_name, db_namespace, db_fingerprint) AS by_total
   FROM seen
 ), climbed AS (
   -- From each call up to what asked for it, as far as its spans have come in.
@@ -140,4 +141,4 @@ SELECT
   r.trace_ids
 FROM ranked r
 LEFT JOIN callers c ON c.number = r.number
-ORDER BY r.total_ms DESC
+ORDER BY r.total_estimated_ms DESC

@@ -102,7 +102,8 @@ impl Flusher {
         let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();
-        let (logged, apart) = (Arc::default(), Apart::default());
+        let logged = Arc::new(Mutex::new(LoggedExceptions::restore(&store, &state).await?));
+        let apart = Apart::default();
         let mut flusher =
             Flusher { cursor, store, state, refetch, context, inputs, rollups, apart, counters, last_values, logged };
         flusher.plan(pipelines).await?;

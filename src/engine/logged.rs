@@ -1,12 +1,17 @@
 //! Exceptions that came as log records, by their trace: today's semantic conventions send them so, and a span and its
 //! exception then come in requests of their own, in any order. They are looked up when a finding that fails names traces.
+//!
+//! After a restart they are read again out of the hot tables. What a finding said is kept with its state as long as it fires,
+//! for the hot tables need not go back so far.
 
 use super::functions;
 use super::keyed::text;
 use crate::model::finding::{Finding, FindingState};
+use crate::store::{HotStore, State, TimeBounds};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Traces whose exceptions are remembered; beyond, the oldest are forgotten. About 500 bytes each.
 const TRACES_MAX: usize = 20_000;
@@ -14,6 +19,8 @@ const TRACES_MAX: usize = 20_000;
 const OF_TRACE_MAX: usize = 3;
 /// The column of a finding's evidence.
 pub(super) const LOGGED: &str = "logged_exceptions";
+/// Kind of the entries that hold what firing findings said, by finding id.
+const KIND: &str = "logged";
 
 /// What was logged lately.
 #[derive(Debug, Default)]
@@ -21,6 +28,10 @@ pub(super) struct LoggedExceptions {
     by_trace: HashMap<String, Vec<Logged>>,
     /// Oldest first.
     order: VecDeque<String>,
+    /// What each firing finding said last, by its id.
+    said: HashMap<String, String>,
+    /// Changes of `said` that are not durable yet; `None` where a finding no longer fires.
+    unsaved: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -30,6 +41,28 @@ struct Logged {
 }
 
 impl LoggedExceptions {
+    /// What an earlier process knew.
+    pub(super) async fn restore(store: &Arc<HotStore>, state: &State) -> anyhow::Result<LoggedExceptions> {
+        let mut logged = LoggedExceptions::default();
+        let batches = store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default();
+        batches.iter().for_each(|batch| logged.take(batch));
+        let kept = state.entries(KIND).await?;
+        logged.said = kept.into_iter().filter_map(|(id, text)| Some((id, String::from_utf8(text).ok()?))).collect();
+        Ok(logged)
+    }
+
+    /// The changes since they were last taken, to be saved.
+    pub(super) fn take_unsaved(&mut self) -> BTreeMap<String, Option<String>> {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    /// Changes that could not be saved; newer ones win.
+    pub(super) fn not_saved(&mut self, changes: BTreeMap<String, Option<String>>) {
+        for (id, text) in changes {
+            self.unsaved.entry(id).or_insert(text);
+        }
+    }
+
     /// Takes what new rows of `logs` say.
     pub(super) fn take(&mut self, batch: &RecordBatch) {
         let (trace_id, service) = (text(batch, "trace_id"), text(batch, "service_name"));
@@ -76,18 +109,31 @@ impl LoggedExceptions {
     }
 
     /// Adds to the evidence of what fails what was logged in its traces.
-    pub(super) fn add_to(&self, findings: &mut [Finding]) {
-        if self.by_trace.is_empty() {
+    pub(super) fn add_to(&mut self, findings: &mut [Finding]) {
+        if self.by_trace.is_empty() && self.said.is_empty() {
             return;
         }
+        let mut firing = HashSet::new();
         let told = |finding: &&mut Finding| {
             let fails = finding.evidence.get("errors").and_then(Value::as_f64).is_some_and(|errors| errors > 0.0);
             fails && matches!(finding.state, FindingState::Firing | FindingState::Pending)
         };
         for finding in findings.iter_mut().filter(told) {
-            if let Some(text) = self.of(finding) {
-                finding.evidence.insert(LOGGED.to_owned(), Value::from(text));
+            let of_traces = self.of(finding);
+            let Some(text) = of_traces.or_else(|| self.said.get(&finding.id).cloned()) else { continue };
+            finding.evidence.insert(LOGGED.to_owned(), Value::from(text.as_str()));
+            if finding.state == FindingState::Firing {
+                firing.insert(finding.id.clone());
+                if self.said.get(&finding.id) != Some(&text) {
+                    self.unsaved.insert(finding.id.clone(), Some(text.clone()));
+                    self.said.insert(finding.id.clone(), text);
+                }
             }
+        }
+        let over: Vec<String> = self.said.keys().filter(|id| !firing.contains(*id)).cloned().collect();
+        for id in over {
+            self.said.remove(&id);
+            self.unsaved.insert(id, None);
         }
     }
 
@@ -111,6 +157,21 @@ impl LoggedExceptions {
         }
         Some(chosen.join("; ")).filter(|text| !text.is_empty())
     }
+}
+
+/// Makes changes durable.
+pub(super) async fn save(state: &State, changes: &BTreeMap<String, Option<String>>) -> anyhow::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut txn = state.begin().await?;
+    for (id, text) in changes {
+        match text {
+            Some(text) => txn.put(KIND, id, text.as_bytes()).await?,
+            None => txn.delete(KIND, id).await?,
+        }
+    }
+    Ok(txn.commit().await?)
 }
 
 #[cfg(test)]
@@ -141,7 +202,7 @@ mod tests {
         .expect("a finding")
     }
 
-    fn shown(logged: &LoggedExceptions, finding: Finding) -> Option<Value> {
+    fn shown(logged: &mut LoggedExceptions, finding: Finding) -> Option<Value> {
         let mut findings = [finding];
         logged.add_to(&mut findings);
         findings[0].evidence.get(LOGGED).cloned()
@@ -158,14 +219,26 @@ mod tests {
             json!({"service_name": "shop", "attributes": {"exception.type": "Nowhere"}}),
         ]));
         let firing = |traces: &[&str]| finding("firing", 5, traces);
-        assert_eq!(shown(&logged, firing(&["t1", "t2"])), Some(json!("ValueError: order ?")));
-        assert_eq!(shown(&logged, firing(&["t2"])), Some(json!("Timeout")), "of another service where none is its own");
-        assert_eq!(shown(&logged, firing(&["t3", "t4"])), None);
+        assert_eq!(shown(&mut logged, firing(&["t1", "t2"])), Some(json!("ValueError: order ?")));
+        assert_eq!(
+            shown(&mut logged, firing(&["t2"])),
+            Some(json!("Timeout")),
+            "of another service where none is its own"
+        );
+        let mut other = firing(&["t3", "t4"]);
+        other.id = "b".to_owned();
+        assert_eq!(shown(&mut logged, other), None);
         let mut said = firing(&["t1"]);
         said.evidence.insert("exceptions".to_owned(), json!("5x shop.ValueError: order ?"));
-        assert_eq!(shown(&logged, said), Some(json!("Refused: by ?")), "what the span says is not said again");
-        assert_eq!(shown(&logged, finding("ok", 5, &["t1"])), None);
-        assert_eq!(shown(&logged, finding("firing", 0, &["t1"])), None, "a slow request does not fail");
+        assert_eq!(shown(&mut logged, said), Some(json!("Refused: by ?")), "what the span says is not said again");
+        assert_eq!(
+            shown(&mut logged, firing(&["t9"])),
+            Some(json!("Refused: by ?")),
+            "while it fires, what it said last"
+        );
+        assert_eq!(shown(&mut logged, finding("ok", 5, &["t1"])), None);
+        assert_eq!(logged.take_unsaved(), [("a".to_owned(), None)].into(), "it fires no more");
+        assert_eq!(shown(&mut logged, finding("firing", 0, &["t1"])), None, "a slow request does not fail");
     }
 
     #[test]

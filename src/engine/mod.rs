@@ -218,8 +218,20 @@ impl Engine {
         tracing::Span::current().record("firing", evaluation.findings.iter().filter(is_firing).count());
         evaluation.runs.into_iter().for_each(|run| self.costs.add(run));
         judge.save(&self.state).await?;
+        self.save_logged().await?;
         self.findings.send_replace(Arc::new(evaluation.findings));
         Ok(())
+    }
+
+    /// Keeps over a restart what firing findings say of logged exceptions.
+    async fn save_logged(&self) -> anyhow::Result<()> {
+        let logged = || self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = logged().take_unsaved();
+        let saved = logged::save(&self.state, &changes).await;
+        if saved.is_err() {
+            logged().not_saved(changes);
+        }
+        saved
     }
 
     /// Joins, drops and forgets what may be.

@@ -16,6 +16,7 @@ mod outages;
 mod own_rollup;
 mod quantiles;
 mod rules;
+mod told_once;
 
 const SECOND_US: i64 = 1_000_000;
 

@@ -26,6 +26,8 @@ pub(super) struct Judged {
     pub(super) from_ms: i64,
     /// The finding that fires and says the same, where there is one: this one then does not fire beside it.
     pub(super) explained_by: Option<String>,
+    /// A key that is explained does not go on to fire for a while, for the finding that explains it is exactly the same.
+    pub(super) explained_at_once: bool,
     /// A longer time than the window, ms, which has too few samples, too.
     pub(super) too_few_in_ms: Option<i64>,
 }
@@ -79,6 +81,7 @@ impl Judged {
             judge(finding.direction, value, warning, critical)
         });
         let explained_by = explanation(&mut row, verdict);
+        let explained_at_once = row.remove("explained_at_once") == Some(Value::Bool(true));
         let verdict = if explained_by.is_some() { Verdict::Inside } else { verdict };
         let trace_ids = row.remove("trace_ids").map(|ids| split(&ids)).unwrap_or_default();
         let unit = pipeline.finding.as_ref().map_or("", |finding| finding.unit.as_str());
@@ -106,6 +109,7 @@ impl Judged {
             evidence_sql: sql.to_owned(),
             from_ms,
             explained_by,
+            explained_at_once,
             too_few_in_ms: None,
         }
     }

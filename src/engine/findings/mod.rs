@@ -8,13 +8,16 @@
 //! without traffic.
 //!
 //! A row may say more of itself than its value: `warning`, `critical` and `samples_min` win over the front-matter (and
-//! the user's own over both), and a row with `explained_by` does not fire beside the finding that it names.
+//! the user's own over both), and a row with `explained_by` does not fire beside the finding that it names. One that fires
+//! already ends like one inside its limit, or at once where the row says `explained_at_once`. Pipelines are judged in their
+//! order; one that begins to fire together with a later one is judged again, for that one may explain it.
 
 mod cpu;
 mod firings;
 mod history;
 mod judge;
 mod message;
+mod prepared;
 mod state;
 
 #[cfg(test)]
@@ -22,54 +25,19 @@ mod tests;
 
 use super::apart::Apart;
 use super::error_text::line;
-use super::functions::{fits, with_any_quantile};
+use super::functions::with_any_quantile;
 use super::outcome::json_rows;
 use super::run::{Statement, Window, readable};
-use crate::model::budget::{AlertLimit, Budget};
 use crate::model::finding::Finding;
-use crate::model::pipeline::{Direction, Param, PipelineDef, PipelineKind};
+use crate::model::pipeline::{PipelineDef, PipelineKind};
 use datafusion::prelude::SessionContext;
 pub use firings::Firings;
-use judge::{Judged, Limits, Verdict};
+use judge::{Judged, Verdict};
+pub use prepared::{EvaluatorSettings, PipelineOverride, SAMPLES_MIN};
+use prepared::{Prepared, is_budgeted, prepare};
 use state::Kept;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
-
-/// What the user changes of a pipeline.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PipelineOverride {
-    /// It is not run.
-    pub disabled: bool,
-    /// Limit for a warning.
-    pub warning: Option<f64>,
-    /// Limit for a critical finding.
-    pub critical: Option<f64>,
-    /// Samples below which nothing is judged.
-    pub samples_min: Option<u64>,
-    /// Window, ms.
-    pub window_ms: Option<i64>,
-    /// `for`, ms.
-    pub for_ms: Option<i64>,
-    /// `keep_firing_for`, ms.
-    pub keep_firing_for_ms: Option<i64>,
-    /// Parameters.
-    pub params: BTreeMap<String, Param>,
-}
-
-/// How findings are evaluated.
-#[derive(Debug, Clone)]
-pub struct EvaluatorSettings {
-    /// How far the window's end lags behind now, so that late rows are in.
-    pub lag_ms: i64,
-    /// Time that one pipeline may take.
-    pub timeout: Duration,
-    /// Limits out of `alerting`.
-    pub alerting: Vec<AlertLimit>,
-    /// Changes by pipeline.
-    pub overrides: BTreeMap<String, PipelineOverride>,
-    /// The budgets: a key of one that is there no more is not judged, and over.
-    pub budgets: Vec<Budget>,
-}
 
 /// What a pipeline's run cost.
 #[derive(Debug, Clone)]
@@ -113,20 +81,6 @@ pub struct Evaluator {
 /// The judged rows, how many rows were read for them, the names under which, and what it computed.
 type Run = (Vec<Judged>, u64, Vec<String>, Option<Duration>);
 
-/// A pipeline with the user's changes applied.
-struct Prepared {
-    definition: PipelineDef,
-    params: BTreeMap<String, Param>,
-    /// Limits out of `alerting` or of the user's changes, which win over those of the rows.
-    limits: Limits,
-    /// It is judged by limits out of `alerting`: without any row it has no data, and must not pass in silence.
-    promised: bool,
-    /// The user said how many samples are enough: quantiles of fewer than they take are judged, too.
-    any_quantile: bool,
-    /// A scan that took long is not run again before.
-    rests_until: Option<Instant>,
-}
-
 /// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it computed, so
 /// that it never takes more than two hundredths of a core.
 const SCAN_REST: u32 = 50;
@@ -134,8 +88,6 @@ const SCAN_REST: u32 = 50;
 const SPARSE_WINDOW_MS: i64 = 3_600_000;
 /// Such windows begin at multiples of this, ms.
 const SPARSE_GRID_MS: i64 = 300_000;
-/// The parameter of every finding's statement that holds its `samples_min`.
-pub const SAMPLES_MIN: &str = "samples_min";
 /// Windows of the finest rollups, ms: only whole ones are judged.
 const FINE_MS: i64 = 10_000;
 /// A scan that took less need not rest.
@@ -196,36 +148,63 @@ impl Evaluator {
         let any_quantile = self.pipelines.iter().any(|prepared| prepared.any_quantile);
         let any_quantile = any_quantile.then(|| with_any_quantile(context));
         for index in 0..self.pipelines.len() {
-            let began = Instant::now();
-            if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
-                continue;
-            }
-            let wanted = any_quantile.as_ref().filter(|_| self.pipelines[index].any_quantile);
-            let outcome = self.judge_all(index, wanted.unwrap_or(context), now_ms).await;
-            let took = began.elapsed();
-            // On a busy machine waiting is most of it, and costs nobody anything.
-            let computed = outcome.as_ref().ok().and_then(|(.., computed)| *computed).unwrap_or(took);
-            let milliseconds = took.as_secs_f64() * 1000.0;
-            let prepared = &mut self.pipelines[index];
-            let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
-            prepared.rests_until = (scans && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
-            let id = self.pipelines[index].definition.id.clone();
-            let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
-            match outcome {
-                Ok((judged, rows_read, names, _)) => {
-                    cost.rows_read = rows_read;
-                    cost.rows_written = judged.len() as u64;
-                    self.apply(index, judged, now_ms, &mut evaluation);
-                    self.publish(&self.pipelines[index].definition.id);
-                    let views = names.into_iter().filter(|name| self.views.contains(name));
-                    evaluation.runs.extend(views.map(|id| PipelineRun { id, ..cost.clone() }));
-                }
-                Err(error) => cost.error = Some(error),
-            }
-            evaluation.runs.push(cost);
+            self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
+        }
+        for index in self.overtaken(now_ms) {
+            self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
         }
         evaluation.findings = self.findings();
         evaluation
+    }
+
+    /// Runs a pipeline and moves the state of its keys. `contexts` are the session, and the one for quantiles of any count.
+    async fn evaluate_one(
+        &mut self,
+        index: usize,
+        contexts: (&SessionContext, Option<&SessionContext>),
+        now_ms: i64,
+        evaluation: &mut Evaluation,
+    ) {
+        let began = Instant::now();
+        if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
+            return;
+        }
+        let wanted = contexts.1.filter(|_| self.pipelines[index].any_quantile);
+        let outcome = self.judge_all(index, wanted.unwrap_or(contexts.0), now_ms).await;
+        let took = began.elapsed();
+        // On a busy machine waiting is most of it, and costs nobody anything.
+        let computed = outcome.as_ref().ok().and_then(|(.., computed)| *computed).unwrap_or(took);
+        let milliseconds = took.as_secs_f64() * 1000.0;
+        let prepared = &mut self.pipelines[index];
+        let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
+        prepared.rests_until = (scans && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
+        let id = prepared.definition.id.clone();
+        let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
+        match outcome {
+            Ok((judged, rows_read, names, _)) => {
+                cost.rows_read = rows_read;
+                cost.rows_written = judged.len() as u64;
+                self.apply(index, judged, now_ms, evaluation);
+                self.publish(&self.pipelines[index].definition.id);
+                let views = names.into_iter().filter(|name| self.views.contains(name));
+                evaluation.runs.extend(views.map(|id| PipelineRun { id, ..cost.clone() }));
+            }
+            Err(error) => cost.error = Some(error),
+        }
+        evaluation.runs.push(cost);
+    }
+
+    /// Pipelines that have begun to fire in this evaluation before one that is judged after them did, and that read what
+    /// fires: they may be explained by it, and are judged again, so that no alert is sent for both.
+    fn overtaken(&self, now_ms: i64) -> Vec<usize> {
+        let begins = |prepared: &Prepared| {
+            let of = |kept: &&Kept| kept.finding.pipeline == prepared.definition.id;
+            self.keys.values().filter(of).any(|kept| kept.finding.firing_since_ms == Some(now_ms))
+        };
+        let begun: Vec<usize> = (0..self.pipelines.len()).filter(|index| begins(&self.pipelines[*index])).collect();
+        let Some((_, before)) = begun.split_last() else { return Vec::new() };
+        let reads_firings = |index: &usize| self.pipelines[*index].definition.sql.contains("firings");
+        before.iter().copied().filter(reads_firings).collect()
     }
 
     /// The judged rows, how many rows were read for them, the names under which, and what it computed.
@@ -336,55 +315,4 @@ impl Evaluator {
             }
         }
     }
-}
-
-/// A finding pipeline with its limits; `None` for one that is not to be judged.
-fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Prepared> {
-    let mut definition = definition.clone();
-    let mut params = definition.params.clone();
-    let mut finding = definition.finding.take()?;
-    let mut of_user = Limits::default();
-    let limits = settings.alerting.iter().find(|limits| Some(&limits.key) == finding.alerting.as_ref());
-    if let Some(limits) = limits {
-        // A warning that the user left out is none; how bad something can get is not left out with the critical limit.
-        let default = finding.critical.filter(|critical| limits.warning.is_none_or(|warning| warning <= *critical));
-        let default = default.filter(|_| finding.direction != Direction::Below);
-        (finding.warning, finding.critical) = (limits.warning, limits.critical.or(default));
-        of_user = Limits { warning: limits.warning, critical: limits.critical, samples_min: None };
-        definition.window_ms = limits.window_ms.unwrap_or(definition.window_ms);
-    } else if finding.alerting_only {
-        return None;
-    }
-    if let Some(changes) = settings.overrides.get(&definition.id) {
-        if changes.disabled {
-            return None;
-        }
-        of_user.warning = changes.warning.or(of_user.warning);
-        of_user.critical = changes.critical.or(of_user.critical);
-        of_user.samples_min = changes.samples_min;
-        finding.samples_min = changes.samples_min.unwrap_or(finding.samples_min);
-        finding.for_ms = changes.for_ms.unwrap_or(finding.for_ms);
-        finding.keep_firing_for_ms = changes.keep_firing_for_ms.unwrap_or(finding.keep_firing_for_ms);
-        definition.window_ms = changes.window_ms.unwrap_or(definition.window_ms);
-        params.extend(changes.params.clone());
-    }
-    // Statements that judge by more than the window need to know when that holds too little.
-    params.insert(SAMPLES_MIN.to_owned(), Param::Int(i64::try_from(finding.samples_min).unwrap_or(i64::MAX)));
-    definition.finding = Some(finding);
-    let any_quantile = of_user.samples_min.is_some();
-    Some(Prepared { definition, params, limits: of_user, promised: limits.is_some(), any_quantile, rests_until: None })
-}
-
-/// Whether the budget that a key is of is there, and the key within its patterns; true of a key that is of none. What
-/// nobody judges any more would else fire for ever.
-fn is_budgeted(definition: &PipelineDef, finding: &Finding, budgets: &[Budget]) -> bool {
-    let column = |name: &str| finding.key.iter().find(|(column, _)| column == name).map(|(_, value)| value.as_str());
-    let Some(name) = column("budget").filter(|_| definition.sql.contains("budgets")) else { return true };
-    let within = |pattern: &str, name: &str| column(name).is_none_or(|value| value.is_empty() || fits(pattern, value));
-    budgets.iter().any(|budget| {
-        budget.name == name
-            && budget.unit == finding.unit
-            && within(&budget.operation_match, "operation")
-            && within(&budget.service_match, "service_name")
-    })
 }

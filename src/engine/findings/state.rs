@@ -89,7 +89,8 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
     } else {
         kept.not_past();
         let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
-        if fired && now_ms - since_ms < definition.keep_firing_for_ms {
+        let is_taken_over = judged.explained_by.is_some() && judged.explained_at_once;
+        if fired && !is_taken_over && now_ms - since_ms < definition.keep_firing_for_ms {
             // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
             kept.finding.recovering = Some(Recovering { since_ms, value: judged.value });
             kept.finding.last_seen_ms = now_ms;

@@ -2,6 +2,7 @@ use super::*;
 use crate::catalog::pipelines::parse;
 use crate::model::finding::{FindingState, Recovering, Severity};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod ending;

@@ -1,10 +1,11 @@
 //! `error_summary(error_type, errors, exemplars)`: the most frequent kinds of errors with how often they came and a message
-//! of one of them, as one line for people: `12x ConnectionError: connection refused; 3x TimeoutError`.
+//! of one of them, as one line for people: `12x ConnectionError: connection refused; 3x TimeoutError`. Where an upstream
+//! sampled, `errors` are estimates, which are rounded when they are shown.
 
 use super::exemplars::weightiest_text;
 use super::folding::{Fold, aggregate};
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
@@ -18,7 +19,7 @@ const KINDS_MAX: usize = 50;
 
 /// `error_summary(error_type, errors, exemplars)`.
 pub(super) fn error_summary() -> AggregateUDF {
-    let arguments = vec![DataType::Utf8, DataType::Int64, DataType::Utf8];
+    let arguments = vec![DataType::Utf8, DataType::Float64, DataType::Utf8];
     aggregate::<Kinds>("error_summary", arguments, DataType::Utf8, DataType::Utf8)
 }
 
@@ -26,41 +27,42 @@ pub(super) fn error_summary() -> AggregateUDF {
 struct Kinds {
     kinds: BTreeMap<String, Kind>,
     /// Errors of kinds that are not counted apart.
-    others: i64,
+    others: f64,
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Kind {
-    errors: i64,
+    errors: f64,
     /// Weight and text of the message that is shown.
     message: Option<(f64, String)>,
 }
 
 impl Kinds {
-    fn add(&mut self, name: &str, errors: i64, message: Option<(f64, String)>) {
+    fn add(&mut self, name: &str, errors: f64, message: Option<(f64, String)>) {
         let kind = self.kinds.entry(name.to_owned()).or_default();
-        kind.errors = kind.errors.saturating_add(errors);
+        kind.errors += errors;
         let known = kind.message.as_ref().map_or(f64::NEG_INFINITY, |(weight, _)| *weight);
         if let Some(message) = message.filter(|(weight, _)| *weight > known) {
             kind.message = Some(message);
         }
         while self.kinds.len() > KINDS_MAX {
-            let rarest = self.kinds.iter().min_by_key(|(_, kind)| kind.errors).map(|(name, _)| name.clone());
+            let rarest =
+                self.kinds.iter().min_by(|(_, a), (_, b)| a.errors.total_cmp(&b.errors)).map(|(name, _)| name.clone());
             let Some(removed) = rarest.and_then(|name| self.kinds.remove(&name)) else { break };
-            self.others = self.others.saturating_add(removed.errors);
+            self.others += removed.errors;
         }
     }
 
     fn line(&self) -> String {
         let mut kinds: Vec<(&String, &Kind)> = self.kinds.iter().collect();
         // The sort is stable, so that what is as frequent stands in the order of its name.
-        kinds.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.errors));
+        kinds.sort_by(|(_, a), (_, b)| b.errors.total_cmp(&a.errors));
         let named = kinds.iter().take(NAMED).map(|(name, kind)| match &kind.message {
-            Some((_, message)) => format!("{}x {name}: {message}", kind.errors),
-            None => format!("{}x {name}", kind.errors),
+            Some((_, message)) => format!("{:.0}x {name}: {message}", kind.errors),
+            None => format!("{:.0}x {name}", kind.errors),
         });
-        let rest = kinds.iter().skip(NAMED).map(|(_, kind)| kind.errors).sum::<i64>().saturating_add(self.others);
-        let more = (rest > 0).then(|| format!("{rest}x others"));
+        let rest = kinds.iter().skip(NAMED).map(|(_, kind)| kind.errors).sum::<f64>() + self.others;
+        let more = (rest > 0.0).then(|| format!("{rest:.0}x others"));
         named.chain(more).collect::<Vec<_>>().join("; ")
     }
 }
@@ -68,7 +70,7 @@ impl Kinds {
 impl Fold for Kinds {
     fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let (names, texts) = (columns[0].as_string::<i32>(), columns[2].as_string::<i32>());
-        let errors = columns[1].as_primitive::<Int64Type>();
+        let errors = columns[1].as_primitive::<Float64Type>();
         for row in (0..names.len()).filter(|row| names.is_valid(*row) && errors.is_valid(*row)) {
             let message = if texts.is_valid(row) { weightiest_text(texts.value(row)) } else { None };
             self.add(names.value(row), errors.value(row), message);
@@ -80,7 +82,7 @@ impl Fold for Kinds {
         for text in states.as_string::<i32>().iter().flatten() {
             let other: Kinds =
                 serde_json::from_str(text).map_err(|error| exec_datafusion_err!("not kinds of errors: {error}"))?;
-            self.others = self.others.saturating_add(other.others);
+            self.others += other.others;
             other.kinds.into_iter().for_each(|(name, kind)| self.add(&name, kind.errors, kind.message));
         }
         Ok(())
@@ -108,23 +110,24 @@ mod tests {
     fn the_most_frequent_stand_first_and_the_rest_is_counted() {
         let mut kinds = Kinds::default();
         let message = |weight, text: &str| Some((weight, text.to_owned()));
-        kinds.add("Timeout", 2, None);
-        kinds.add("Refused", 3, message(5.0, "to the cache"));
-        kinds.add("Refused", 4, message(9.0, "to the database"));
+        kinds.add("Timeout", 2.0, None);
+        kinds.add("Refused", 2.75, message(5.0, "to the cache"));
+        kinds.add("Refused", 4.0, message(9.0, "to the database"));
         assert_eq!(kinds.line(), "7x Refused: to the database; 2x Timeout");
-        kinds.add("A", 1, None);
-        kinds.add("B", 1, None);
-        kinds.add("C", 1, None);
+        kinds.add("A", 1.0, None);
+        kinds.add("B", 1.0, None);
+        kinds.add("C", 1.0, None);
         assert_eq!(kinds.line(), "7x Refused: to the database; 2x Timeout; 1x A; 2x others");
     }
 
     #[test]
     fn kinds_are_bounded_and_none_is_lost() {
         let mut kinds = Kinds::default();
-        kinds.add("often", 10, None);
-        (0..1000).for_each(|n| kinds.add(&format!("rare{n:04}"), 1, None));
+        kinds.add("often", 10.0, None);
+        (0..1000).for_each(|n| kinds.add(&format!("rare{n:04}"), 1.0, None));
         assert_eq!(kinds.kinds.len(), KINDS_MAX);
-        assert_eq!(kinds.others + kinds.kinds.values().map(|kind| kind.errors).sum::<i64>(), 1010);
+        let all = kinds.others + kinds.kinds.values().map(|kind| kind.errors).sum::<f64>();
+        assert!((all - 1010.0).abs() < 1e-9, "{all}");
         assert!(kinds.line().starts_with("10x often; 1x rare"), "{}", kinds.line());
     }
 }

@@ -123,6 +123,8 @@ struct Seen {
     fired: u32,
     /// Times that it did not fire any more while the outage went on.
     too_early: u32,
+    /// Evaluations in which both pipelines fired.
+    beside: u32,
 }
 
 /// A number that looks random, the same in each run.
@@ -249,23 +251,29 @@ async fn outages_are_told_of_as_long_as_they_last_and_no_longer() {
 
 /// Notes what fires of each route, and what no longer does.
 fn note(routes: &[Route], findings: &[Finding], now_ms: i64, seen: &mut BTreeMap<(String, &'static str), Seen>) {
-    for pipeline in ["error_rate", "error_rate_rise"] {
-        let of: BTreeMap<&str, &Finding> = findings
+    let by_operation = |pipeline: &str| -> BTreeMap<&str, &Finding> {
+        findings
             .iter()
             .filter(|finding| finding.pipeline == pipeline)
             .filter_map(|finding| Some((finding.key.iter().find(|(name, _)| name == "operation")?.1.as_str(), finding)))
-            .collect();
+            .collect()
+    };
+    let is_firing = |finding: Option<&&Finding>| finding.is_some_and(|finding| finding.state == FindingState::Firing);
+    for (pipeline, other) in [("error_rate", "error_rate_rise"), ("error_rate_rise", "error_rate")] {
+        let (of, of_other) = (by_operation(pipeline), by_operation(other));
         for route in routes {
             let finding = of.get(route.operation.as_str());
-            let fires = finding.is_some_and(|finding| finding.state == FindingState::Firing);
+            let (fires, other_fires) = (is_firing(finding), is_firing(of_other.get(route.operation.as_str())));
             let seen = seen.entry((route.operation.clone(), pipeline)).or_default();
             if fires {
                 let is_new = seen.told_ms.is_none() || seen.resolved_ms.take().is_some();
                 seen.fired += u32::from(is_new);
                 seen.told_ms.get_or_insert(now_ms);
+                seen.beside += u32::from(other_fires);
             } else if seen.told_ms.is_some() && seen.resolved_ms.is_none() {
                 seen.resolved_ms = Some(now_ms);
-                seen.too_early += u32::from(route.fails(now_ms));
+                // What the other one tells of from now on has not been resolved.
+                seen.too_early += u32::from(route.fails(now_ms) && !other_fires);
                 let ended = finding.and_then(|finding| finding.ended.as_ref());
                 seen.reason = ended.and_then(|ended| ended.reason.clone());
             }
@@ -304,6 +312,7 @@ fn report(routes: &[Route], seen: &BTreeMap<(String, &'static str), Seen>) {
             && (may_both || told.told_ms.is_some_and(|told_ms| told_ms < route.to_ms + STEP_MS + LAG_MS))
             && in_time(told)
             && told.reason.is_some() == (route.after == After::Silence)
+            && told.beside == 0
             && (other.fired == 0 || may_both && in_time(other));
         if !is_right {
             let (from, to) = (route.from_ms, route.to_ms);

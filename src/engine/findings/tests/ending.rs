@@ -80,6 +80,14 @@ async fn a_row_that_another_finding_explains_does_not_fire_unless_it_is_worse() 
     assert_eq!(states(&step(&mut e, 10, Some(&[("a", 50.0, 9)])).await), [FindingState::Firing]);
     let over = step(&mut e, 70, Some(&[("a", 50.0, 9)])).await;
     assert_eq!(ended(&over.findings[0]), Some((70_000, Some("explained by other"))));
+    let mut e = of("", &sql.replace(" FROM t", ", true AS explained_at_once FROM t"), &[]);
+    assert_eq!(states(&step(&mut e, 0, Some(&[("a", 50.0, 2)])).await), [FindingState::Firing]);
+    let over = step(&mut e, 10, Some(&[("a", 50.0, 9)])).await;
+    assert_eq!(ended(&over.findings[0]), Some((10_000, Some("explained by other"))));
+    assert_eq!(over.findings[0].evidence.get("explained_at_once"), None);
+    // Inside its limit it fires for a while, whatever the column says.
+    assert_eq!(states(&step(&mut e, 20, Some(&[("a", 50.0, 2)])).await), [FindingState::Firing]);
+    assert_eq!(states(&step(&mut e, 30, Some(&[("a", 5.0, 9)])).await), [FindingState::Firing]);
 }
 
 #[tokio::test]

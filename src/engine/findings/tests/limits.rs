@@ -1,7 +1,7 @@
 //! Limits that the user sets: which one wins, what no data feeds, and what nobody judges any more.
 
 use super::*;
-use crate::model::budget::BudgetKind;
+use crate::model::budget::{AlertLimit, Budget, BudgetKind};
 
 fn settings() -> EvaluatorSettings {
     EvaluatorSettings {
