@@ -47,6 +47,7 @@ pub(super) fn engine_settings(config: &Config) -> EngineSettings {
         rollup_bytes_max: performance.memory_bytes_max,
         queries: PoolSettings {
             workers_max: config.sql.workers_max,
+            memory_total_bytes: config.sql.memory_total_bytes,
             memory_bytes: config.sql.memory_bytes_max,
             ..PoolSettings::default()
         },

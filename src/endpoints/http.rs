@@ -13,7 +13,7 @@ mod tests;
 use super::STALL;
 use super::ending::{self, QUERY_GRACE};
 use super::{QueryError, QueryService, work};
-use crate::engine::{Plain, Request};
+use crate::engine::{Plain, Request, SqlFault};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
 use crate::net::Listener;
@@ -201,6 +201,7 @@ fn unanswered(error: &QueryError) -> Response {
         QueryError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         QueryError::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
         QueryError::Memory(_) => StatusCode::INSUFFICIENT_STORAGE,
+        QueryError::Failed(fault) if is_short(fault) => StatusCode::SERVICE_UNAVAILABLE,
         QueryError::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let message = error.to_string();
@@ -209,7 +210,16 @@ fn unanswered(error: &QueryError) -> Response {
         body["line"] = line.into();
         body["column"] = column.into();
     }
-    (status, Json(body)).into_response()
+    let mut response = (status, Json(body)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Whether the server had no room for a query, which it may have in a moment: the class of insufficient resources.
+fn is_short(fault: &SqlFault) -> bool {
+    fault.code.as_deref().is_some_and(|code| code.starts_with("53"))
 }
 
 /// The place that the SQL parser names, which it does in its message alone.

@@ -40,6 +40,7 @@ pub use worker::{
     Answer, COMMAND, Dialect, Launch, Meaning, Offered, OfferedTable, Plain, PoolSettings, Queries, Read, Request,
     Settings, SqlFault, TableAbout, View, confine, serve,
 };
+pub(crate) use worker::{least_total, total_by_default};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::own::WORK;

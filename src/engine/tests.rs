@@ -17,6 +17,7 @@ mod own_rollup;
 mod quantiles;
 mod rules;
 mod told_once;
+mod top_rows;
 
 const SECOND_US: i64 = 1_000_000;
 

@@ -43,6 +43,7 @@ mod own;
 mod own_rollup;
 mod package;
 mod prometheus;
+mod query_memory;
 mod reload;
 mod remote_write;
 mod rules;

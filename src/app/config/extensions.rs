@@ -4,7 +4,7 @@ use super::components::{Component, Reading, loopback};
 use super::values::Values as _;
 use super::{collector, listening};
 use crate::catalog::yaml::MapReader;
-use crate::engine::{PoolSettings, QueryLimits};
+use crate::engine::{PoolSettings, QueryLimits, least_total, total_by_default};
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::net::Endpoint;
@@ -33,6 +33,8 @@ pub struct SqlConfig {
     pub limits: QueryLimits,
     /// Memory that the operators of one query may take.
     pub memory_bytes_max: usize,
+    /// Memory that all workers of queries may take together.
+    pub memory_total_bytes: usize,
     /// Queries that run at once, each in a process of its own.
     pub workers_max: usize,
     /// Token that a client must bear over HTTP.
@@ -103,6 +105,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
             hosts: Vec::new(),
             limits: QueryLimits::default(),
             memory_bytes_max: 256 << 20,
+            memory_total_bytes: PoolSettings::default().memory_total_bytes,
             workers_max: PoolSettings::default().workers_max,
             auth_token: None,
             user: "spanwise".to_owned(),
@@ -205,8 +208,22 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     limits.rows_max = map.count("rows_max", 1).or(limits.rows_max);
     limits.sql_bytes_max = map.size("statement_size").unwrap_or(limits.sql_bytes_max);
     sql.memory_bytes_max = map.space("memory").unwrap_or(sql.memory_bytes_max);
+    sql.memory_total_bytes = memory_total(&map, sql.memory_bytes_max);
     sql.workers_max = map.count("workers", 1).unwrap_or(sql.workers_max);
     map.finish();
+}
+
+/// What all queries may take together, which is enough for one of them at least.
+fn memory_total(map: &MapReader<'_>, query_bytes: usize) -> usize {
+    let Some(total) = map.size("memory_total") else { return total_by_default(query_bytes) };
+    let least = least_total(query_bytes);
+    if total < least {
+        let message = format!(
+            "expected at least {least} bytes, so that one query can have its `memory` of {query_bytes} and its worker runs besides, found {total}"
+        );
+        map.fault("memory_total", message);
+    }
+    total
 }
 
 fn claim_defaults(reading: &Reading<'_>, sql: &SqlConfig) {

@@ -188,9 +188,10 @@ impl<'a> Driven<'a> {
                 self.scans.push(Scanning::begin(&self.offered, scan)?);
                 return Ok(Step::On);
             }
-            FromWorker::Next { scan } => {
+            FromWorker::Next { scan, sieve } => {
                 if let Some(scan) = self.scans.iter_mut().find(|known| known.id == scan) {
                     scan.owed += 1;
+                    scan.narrow(sieve);
                 }
                 return Ok(Step::On);
             }

@@ -3,12 +3,14 @@
 use super::catalog::Catalog;
 use super::codec::{Frame, Frames};
 use super::launch::{Death, Started};
+use super::memory::Held;
 use super::message::{FromWorker, ToWorker};
 use crate::engine::error_text::line;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 use tokio::net::UnixStream;
@@ -29,18 +31,20 @@ pub(super) struct Worker {
     /// What it says.
     pub(super) frames: FramedRead<OwnedReadHalf, Frames<FromWorker>>,
     generation: Option<u64>,
+    /// Its memory.
+    pub(super) held: Arc<Held>,
     /// It comes behind all others, and has to end after this query.
     pub(super) is_last: bool,
 }
 
 impl Worker {
-    pub(super) fn new(started: Started, socket: StdUnixStream) -> io::Result<Worker> {
+    pub(super) fn new(started: Started, socket: StdUnixStream, held: Arc<Held>) -> io::Result<Worker> {
         socket.set_nonblocking(true)?;
         let (reader, writer) = UnixStream::from_std(socket)?.into_split();
         let (out, frames) = mpsc::channel(2);
         tokio::spawn(write(frames, writer));
         let frames = FramedRead::new(reader, Frames::default());
-        Ok(Worker { started: Some(started), out, frames, generation: None, is_last: false })
+        Ok(Worker { started: Some(started), out, frames, generation: None, held, is_last: false })
     }
 
     /// Whether it is still there, and has nothing to say.
@@ -104,6 +108,7 @@ impl Worker {
     pub(super) async fn death(&mut self) -> Death {
         let gone = || Death::Other("it is not known why".to_owned());
         let Some(started) = self.started.take() else { return gone() };
+        self.held.is_gone();
         tokio::task::spawn_blocking(move || {
             let death = started.death();
             drop(started);
@@ -117,6 +122,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if let Some(started) = self.started.take() {
+            self.held.is_gone();
             started.kill();
             // Until it has been waited for it stays in the system's table. A killed process is gone within milliseconds.
             let waited = std::thread::Builder::new().name("worker-end".to_owned()).spawn(move || started.death());

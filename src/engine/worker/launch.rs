@@ -114,13 +114,18 @@ impl Started {
         }
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> Option<u32> {
+        match self {
+            Started::Process(child) => Some(child.lock().unwrap_or_else(PoisonError::into_inner).id()),
+            #[cfg(test)]
+            Started::Thread => None,
+        }
+    }
+
     /// Puts all of its threads behind those of others. There is no way back.
     pub(super) fn put_last(&self) {
-        let id = match self {
-            Started::Process(child) => child.lock().unwrap_or_else(PoisonError::into_inner).id(),
-            #[cfg(test)]
-            Started::Thread => return,
-        };
+        let Some(id) = self.id() else { return };
         let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { return };
         for thread in threads.filter_map(Result::ok) {
             let thread = thread.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);

@@ -2,6 +2,7 @@
 
 use super::catalog::CatalogText;
 use super::dialect::{Settings, SqlFault};
+use super::sieve::Sieve;
 use arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +51,8 @@ pub(super) enum FromWorker {
     Idle,
     /// Rows of a table are wanted.
     Scan(Scan),
-    /// Another frame of them.
-    Next { scan: u32 },
+    /// Another frame of them, of rows that pass a new sieve from now on, if there is one.
+    Next { scan: u32, sieve: Option<Sieve> },
     /// No more of them.
     Drop { scan: u32 },
 }
@@ -90,6 +91,8 @@ pub(super) struct Scan {
     pub(super) from_us: i64,
     pub(super) to_us: i64,
     pub(super) limit: Option<usize>,
+    /// Rows that do not pass are not wanted.
+    pub(super) sieve: Option<Sieve>,
 }
 
 /// What one statement of a text is.

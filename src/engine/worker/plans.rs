@@ -2,8 +2,8 @@
 
 use super::codec::{self, FrameOut};
 use super::dialect::{Dialect, Meaning, Settings, SqlFault};
+use super::link::Link;
 use super::message::{Call, FRAME_BYTES, Failure, FailureKind, FromWorker, ReadText, Task};
-use super::remote::Link;
 use super::session::Sessions;
 use crate::engine::query::{read_only, shape};
 use crate::engine::{postgres, run};

@@ -4,6 +4,7 @@ use super::answer::Finished;
 use super::catalog::{Catalog, Offered};
 use super::handle::Worker;
 use super::launch::Launch;
+use super::memory::{Memory, WAIT, total_by_default};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ const IDLE: Duration = Duration::from_secs(30);
 const LAST_IDLE: Duration = Duration::from_mins(5);
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often their memory is looked at while queries run, and how often else.
+const LOOK_AT_MEMORY: Duration = Duration::from_millis(20);
+const LOOK_IDLY: Duration = Duration::from_millis(100);
 
 /// What the pool may take.
 #[derive(Debug, Clone)]
@@ -22,18 +26,27 @@ pub struct PoolSettings {
     pub workers_max: usize,
     /// Memory that the operators of one query may take together.
     pub memory_bytes: usize,
+    /// Memory that all workers may take together.
+    pub memory_total_bytes: usize,
     /// How workers are started.
     pub launch: Launch,
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        PoolSettings { workers_max: 32, memory_bytes: 256 << 20, launch: Launch::default() }
+        let memory_bytes = 256 << 20;
+        PoolSettings {
+            workers_max: 32,
+            memory_bytes,
+            memory_total_bytes: total_by_default(memory_bytes),
+            launch: Launch::default(),
+        }
     }
 }
 
 pub(super) struct Pool {
     settings: PoolSettings,
+    memory: Memory,
     offered: RwLock<Arc<Catalog>>,
     /// Those that have nothing to do, and since when; the last one is used first.
     idle: Mutex<Vec<(Instant, Worker)>>,
@@ -57,6 +70,7 @@ impl Pool {
             slots: Semaphore::new(settings.workers_max),
             wanted: AtomicUsize::new(0),
             starting: AtomicBool::new(false),
+            memory: Memory::new(settings.memory_total_bytes),
             settings,
             finished,
         })
@@ -100,14 +114,16 @@ impl Pool {
     async fn start(&self, catalog: &Catalog, likely: &'static str) -> anyhow::Result<Worker> {
         let (launch, memory_bytes) = (self.settings.launch.clone(), self.settings.memory_bytes);
         let (started, socket) = tokio::task::spawn_blocking(move || launch.start(memory_bytes)).await??;
-        let mut worker = Worker::new(started, socket)?;
+        let held = self.memory.held(started.id());
+        let mut worker = Worker::new(started, socket, held)?;
         worker.learn(catalog, likely).await?;
+        worker.held.is_ready();
         Ok(worker)
     }
 
     /// Starts one more where none is left, so that the next query need not wait for it.
     pub(super) fn reserve(self: Arc<Self>, likely: &'static str) {
-        if !self.idle().is_empty() || self.starting.swap(true, Ordering::AcqRel) {
+        if !self.idle().is_empty() || !self.memory.has_room() || self.starting.swap(true, Ordering::AcqRel) {
             return;
         }
         tokio::spawn(async move {
@@ -130,8 +146,30 @@ impl Pool {
         self.wanted.load(Ordering::Acquire) > 0
     }
 
+    /// Waits for memory for one more query, for a while; an idle worker has its own already. False where there is none.
+    pub(super) async fn room(&self, timeout: Duration) -> bool {
+        let began = Instant::now();
+        while self.idle().is_empty() && !self.memory.has_room() {
+            if began.elapsed() >= WAIT.min(timeout) {
+                return false;
+            }
+            tokio::time::sleep(LOOK_AT_MEMORY).await;
+        }
+        true
+    }
+
+    /// Ends a worker that has nothing to do; false where there is none.
+    fn end_idle(&self) -> bool {
+        let mut idle = self.idle();
+        let most = (0..idle.len()).max_by_key(|place| idle[*place].1.held.bytes());
+        let worker = most.map(|place| idle.remove(place));
+        drop(idle);
+        worker.is_some()
+    }
+
     pub(super) fn put_back(&self, worker: Worker) {
-        if !worker.is_last {
+        worker.held.set_busy(false);
+        if !worker.is_last && !worker.held.ends() {
             self.idle().push((Instant::now(), worker));
         }
     }
@@ -140,7 +178,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends those that have had nothing to do for long.
+    /// Ends those that have had nothing to do for long, or keep much memory.
     fn thin(&self) {
         let mut gone = Vec::new();
         let mut idle = self.idle();
@@ -148,7 +186,7 @@ impl Pool {
         let all: Vec<_> = idle.drain(..).enumerate().collect();
         for (place, (since, worker)) in all {
             let patience = if place + 1 == kept { LAST_IDLE } else { IDLE };
-            if since.elapsed() < patience {
+            if since.elapsed() < patience && !worker.held.keeps_much() {
                 idle.push((since, worker));
             } else {
                 gone.push(worker);
@@ -166,4 +204,18 @@ pub(super) async fn end_unused(pool: Weak<Pool>) {
         let Some(pool) = pool.upgrade() else { return };
         pool.thin();
     }
+}
+
+/// Looks after the memory of workers as long as the pool is there, on a thread of its own: it must not wait for the queries.
+pub(super) fn mind_memory(pool: Weak<Pool>) -> std::io::Result<()> {
+    let minding = move || {
+        loop {
+            let Some(pool) = pool.upgrade() else { return };
+            pool.memory.relieve(|| pool.end_idle());
+            let pause = if pool.memory.is_busy() { LOOK_AT_MEMORY } else { LOOK_IDLY };
+            drop(pool);
+            std::thread::sleep(pause);
+        }
+    };
+    std::thread::Builder::new().name("query-memory".to_owned()).spawn(minding).map(drop)
 }

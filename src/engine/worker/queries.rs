@@ -5,6 +5,7 @@ use super::call::{Driven, End, died};
 use super::catalog::Offered;
 use super::codec::Frame;
 use super::handle::START;
+use super::memory;
 use super::message::{CREDITS, Read, Task};
 use super::pool::{self, Pool, PoolSettings};
 use super::request::Request;
@@ -34,6 +35,7 @@ impl Queries {
         let threads = Workers::for_queries()?;
         let pool = Arc::new(Pool::new(settings, offered, Box::new(finished))?);
         threads.spawn(pool::end_unused(Arc::downgrade(&pool)));
+        pool::mind_memory(Arc::downgrade(&pool))?;
         Ok(Queries { pool, threads })
     }
 
@@ -105,6 +107,10 @@ async fn carry(
         let _gone = events.try_send(Event::Failed(QueryError::TimedOut(timeout)));
         return;
     };
+    if !pool.room(timeout).await {
+        let _gone = events.try_send(Event::Failed(memory::none_left()));
+        return;
+    }
     let catalog = pool.catalog();
     let worker = tokio::select! {
         () = events.closed() => return,
@@ -119,6 +125,7 @@ async fn carry(
             return;
         }
     };
+    worker.held.set_busy(true);
     pool.clone().reserve(dialect);
     let _gone = events.try_send(Event::Begun);
     if worker.out.send(call).await.is_err() {
@@ -137,8 +144,14 @@ async fn carry(
         }
         End::Died => {
             let death = worker.death().await;
-            tracing::warn!(?death, "a query's worker died");
-            let _gone = events.try_send(Event::Failed(died(death)));
+            let error = if worker.held.ends() {
+                tracing::warn!("a query was ended: all of them take as much memory as they may together");
+                memory::took_most()
+            } else {
+                tracing::warn!(?death, "a query's worker died");
+                died(death)
+            };
+            let _gone = events.try_send(Event::Failed(error));
         }
     }
 }

@@ -4,9 +4,9 @@
 use super::catalog::CatalogText;
 use super::codec;
 use super::dialect::{Dialect, Settings, SqlFault};
+use super::link::Link;
 use super::message::{CREDITS, Failure, FailureKind, FromWorker, ToWorker};
 use super::plans::{Kept, carry_out};
-use super::remote::Link;
 use super::session::{Sessions, threads};
 use crate::engine::panics::caught;
 use std::io;

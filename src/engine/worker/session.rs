@@ -3,7 +3,8 @@
 
 use super::catalog::{CatalogText, TableText};
 use super::dialect::{Dialect, Settings, SqlFault, TableAbout};
-use super::remote::{Link, RemoteTable};
+use super::link::Link;
+use super::remote::RemoteTable;
 use crate::engine::query::runtime;
 use crate::engine::tables::{Sql, views};
 use crate::engine::{postgres, tables};

@@ -1,0 +1,55 @@
+//! The worker's end of the socket: messages to the server, and the rows that come for each scan.
+
+use super::codec::Frame;
+use super::message::FromWorker;
+use arrow::buffer::Buffer;
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The worker's end of the socket.
+#[derive(Debug)]
+pub(super) struct Link {
+    writer: Mutex<UnixStream>,
+    /// Where the rows of each scan go; what is under way is bounded by what was asked for.
+    scans: Mutex<HashMap<u32, UnboundedSender<Vec<u8>>>>,
+    next: AtomicU32,
+    /// Frames of the answer that may be sent.
+    pub(super) credit: Semaphore,
+}
+
+impl Link {
+    pub(super) fn new(writer: UnixStream) -> Arc<Link> {
+        let writer = Mutex::new(writer);
+        Arc::new(Link { writer, scans: Mutex::default(), next: AtomicU32::new(0), credit: Semaphore::new(0) })
+    }
+
+    /// Sends a message; where the server is gone there is nobody to tell.
+    pub(super) fn send(&self, message: &FromWorker, body: Vec<Buffer>) -> io::Result<()> {
+        let frame = Frame::new(message, body)?;
+        frame.write(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands over rows that came for a scan; one that has ended does not want them.
+    pub(super) fn rows(&self, scan: u32, bytes: Vec<u8>) {
+        let scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scan) = scans.get(&scan) {
+            let _ended = scan.send(bytes);
+        }
+    }
+
+    /// A scan has no more rows.
+    pub(super) fn end(&self, scan: u32) {
+        self.scans.lock().unwrap_or_else(PoisonError::into_inner).remove(&scan);
+    }
+
+    pub(super) fn begin(&self) -> (u32, UnboundedReceiver<Vec<u8>>) {
+        let (scan, (send, receive)) = (self.next.fetch_add(1, Ordering::Relaxed), unbounded_channel());
+        self.scans.lock().unwrap_or_else(PoisonError::into_inner).insert(scan, send);
+        (scan, receive)
+    }
+}
