@@ -211,3 +211,39 @@ async fn a_place_in_time_is_before_the_segments_written_to_since() {
     assert_eq!(log.before_time(std::time::SystemTime::UNIX_EPOCH), Position(0));
     assert_eq!(log.before_time(between + Duration::from_mins(1)), Position(3));
 }
+
+#[tokio::test]
+async fn a_copy_has_what_was_deleted_meanwhile_and_ends_with_a_whole_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = LogSettings { segment_bytes: 1, age_max: Duration::ZERO, ..settings(dir.path()) };
+    let (log, _commits, _) = Log::<()>::open(small).unwrap();
+    for text in ["a", "b", "c"] {
+        append(&log, text).await;
+    }
+    let mut files = SegmentFiles::open(dir.path()).unwrap();
+    append(&log, "d").await;
+    std::thread::sleep(Duration::from_millis(1));
+    log.cut(Position(2));
+    assert_eq!(log.oldest(), Position(3), "two segments are deleted");
+    append(&log, "e").await;
+    files.refresh().unwrap();
+    // What is being written when the copy is made.
+    let last = dir.path().join(format!("{:020}.log", 5));
+    let mut torn = std::fs::read(&last).unwrap();
+    torn.extend_from_slice(&format::head(6, &Bytes::new(), &Bytes::from_static(b"f")));
+    std::fs::write(&last, torn).unwrap();
+
+    let whole = files.whole().unwrap();
+    assert_eq!(whole.newest, 5);
+    let copy = tempfile::tempdir().unwrap();
+    for mut segment in whole.files {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut segment.file, &mut bytes).unwrap();
+        bytes.truncate(usize::try_from(segment.bytes).unwrap());
+        std::fs::write(copy.path().join(&segment.name), bytes).unwrap();
+    }
+    let (log, _commits, recovery) = Log::<()>::open(settings(copy.path())).unwrap();
+    assert_eq!((recovery.truncated_bytes, recovery.damaged_frames), (0, 0));
+    let all: Vec<String> = read_all(&log, 0).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(all, ["h:a", "h:b", "h:c", "h:d", "h:e"]);
+}

@@ -36,6 +36,21 @@ impl TlsSettings {
         Ok(Some((certificate.read().context("tls.cert_file")?, key.read().context("tls.key_file")?)))
     }
 
+    /// A client that trusts these authorities, and shows this certificate.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is not what it is to be.
+    pub(crate) fn apply(&self, mut builder: reqwest::ClientBuilder) -> anyhow::Result<reqwest::ClientBuilder> {
+        if let Some(pem) = self.authorities()? {
+            let authorities = reqwest::Certificate::from_pem_bundle(&pem).context("tls.ca_file")?;
+            builder = builder.tls_certs_only(authorities);
+        }
+        if let Some((certificate, key)) = self.identity()? {
+            builder = builder.identity(identity(&certificate, &key)?);
+        }
+        Ok(builder.tls_danger_accept_invalid_certs(self.insecure_skip_verify))
+    }
+
     /// Whether everything in it can be used: what is wrong with it is told before anything starts.
     ///
     /// # Errors
@@ -55,7 +70,7 @@ impl TlsSettings {
 }
 
 /// The certificate and the key for an HTTP client.
-pub(super) fn identity(certificate: &[u8], key: &[u8]) -> anyhow::Result<reqwest::Identity> {
+fn identity(certificate: &[u8], key: &[u8]) -> anyhow::Result<reqwest::Identity> {
     let both = [key, b"\n", certificate].concat();
     reqwest::Identity::from_pem(&both)
         .context("tls.cert_file, tls.key_file: expected a certificate and its key in PEM form")

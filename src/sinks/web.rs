@@ -3,7 +3,6 @@
 
 use super::delivery::Outcome;
 use super::settings::ClientSettings;
-use super::tls;
 use anyhow::Context as _;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url, redirect};
@@ -32,8 +31,7 @@ pub(super) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyho
         .default_headers(all)
         .timeout(settings.timeout)
         .redirect(redirect::Policy::none())
-        .user_agent(concat!("spanwise/", env!("CARGO_PKG_VERSION")))
-        .tls_danger_accept_invalid_certs(settings.tls.insecure_skip_verify);
+        .user_agent(concat!("spanwise/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = &settings.proxy_url {
         // Its text may hold a password, so nothing of it is told.
         let proxy = reqwest::Proxy::all(proxy.reveal())
@@ -43,15 +41,7 @@ pub(super) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyho
         // A proxy of the environment cannot reach this machine's loopback.
         builder = builder.no_proxy();
     }
-    let of_place = || place.to_owned();
-    if let Some(pem) = settings.tls.authorities().with_context(of_place)? {
-        let authorities =
-            reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("{place}.tls.ca_file"))?;
-        builder = builder.tls_certs_only(authorities);
-    }
-    if let Some((certificate, key)) = settings.tls.identity().with_context(of_place)? {
-        builder = builder.identity(tls::identity(&certificate, &key).with_context(of_place)?);
-    }
+    let builder = settings.tls.apply(builder).with_context(|| place.to_owned())?;
     builder.build().with_context(|| place.to_owned())
 }
 

@@ -136,7 +136,17 @@ async fn every_listener_asks_for_a_certificate_of_its_client() {
     assert!(found[3].as_ref().is_err_and(|said| said.contains("sslmode=require")), "{:?}", found[3]);
     assert!(server.log().contains("the TLS handshake with 127.0.0.1:"), "{}", server.log());
 
+    let endpoint = format!("https://127.0.0.1:{}", ports.sql);
+    let own = |arguments: &[&str]| {
+        let all = [&["sql", "--endpoint", &endpoint], arguments, &["SELECT count(*) AS n FROM spans"]].concat();
+        Command::new(SPANWISE).args(all).output().expect("spanwise runs")
+    };
     let Issued { certificate, key } = &client;
+    let [file, key_file] = [certificate, key].map(|path| path.to_str().expect("text"));
+    let answered = own(&["--ca-file", authority, "--cert-file", file, "--key-file", key_file]);
+    assert!(String::from_utf8_lossy(&answered.stdout).contains(&expected), "{answered:?}");
+    assert!(!own(&["--ca-file", authority]).status.success(), "without a certificate");
+
     let tls = format!("ca_file: {authority:?}, cert_file: {:?}, key_file: {:?}", certificate.display(), key.display());
     let prometheus = Prometheus::scraping_tls(ports.scrape, &tls).await;
     until("Prometheus to have scraped", WITHIN, || async {

@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use ring::digest::{Context, SHA256};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -28,7 +29,11 @@ fn pass(
         left -= read as u64;
         progress.add(read as u64);
     }
-    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::new();
+    for byte in digest.finish().as_ref() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 /// Copies the first `bytes` of a file to a new one, durably; the checksum.

@@ -1,6 +1,6 @@
 //! `spanwise backup` and `spanwise restore`: the state and the log of a server that may be running.
 //!
-//! The state is copied first, by SQLite in one transaction, then the log up to its last whole frame: so no cursor in the copy
+//! The state is copied first, by `SQLite` in one transaction, then the log up to its last whole frame: so no cursor in the copy
 //! lies behind the end of the log, and a server that starts on it reads on from there. Segments are held open from before the
 //! state is copied, so that one that the server deletes meanwhile is still in the backup.
 

@@ -4,6 +4,8 @@ use crate::app::client::DEFAULT_ENDPOINT;
 use crate::demo::Fault;
 use crate::engine::COMMAND;
 use crate::model::units;
+use crate::net::Pem;
+use crate::sinks::settings::TlsSettings;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -183,9 +185,11 @@ pub(super) struct QueryWorkerArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// Where health is told: extensions.health_check
+    /// Where health is told: `extensions.health_check.endpoint`
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:13133/")]
     pub(super) endpoint: String,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -295,9 +299,36 @@ pub(super) struct ServerArgs {
     /// Where Spanwise is asked; the variable `SPANWISE_TOKEN` holds the token that it may ask for
     #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT)]
     pub(super) endpoint: String,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
     /// Answer in JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// TLS of a client.
+#[derive(Debug, Args)]
+pub(super) struct TlsArgs {
+    /// The authorities to trust where the server has TLS, in PEM form, instead of the system's
+    #[arg(long = "ca-file", value_name = "FILE")]
+    authorities: Option<PathBuf>,
+    /// The certificate to show, in PEM form
+    #[arg(long = "cert-file", value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long = "key-file", value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    pub(super) fn settings(&self) -> TlsSettings {
+        let pem = |path: &Option<PathBuf>| path.clone().map(Pem::File);
+        TlsSettings {
+            authorities: pem(&self.authorities),
+            identity: pem(&self.certificate).zip(pem(&self.key)),
+            ..TlsSettings::default()
+        }
+    }
 }
 
 #[derive(Debug, Args)]

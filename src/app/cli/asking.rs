@@ -91,7 +91,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
 
 fn client(server: &ServerArgs) -> anyhow::Result<Client> {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-    Client::new(&server.endpoint, token.map(Secret::new))
+    Client::new(&server.endpoint, token.map(Secret::new), &server.tls.settings())
 }
 
 fn now_ms() -> i64 {

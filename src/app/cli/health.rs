@@ -11,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// Exits 0 where the server is well.
 pub(super) async fn health(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let endpoint = &args.endpoint;
-    let client = unproxied(endpoint)?;
+    let client = unproxied(endpoint, &args.tls.settings())?;
     let answer = client.get(endpoint).timeout(TIMEOUT).send().await;
     let answer = answer.map_err(|error| anyhow::anyhow!("{endpoint}: no Spanwise answers: {}", error.without_url()))?;
     let is_well = answer.status().is_success();

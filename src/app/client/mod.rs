@@ -1,7 +1,7 @@
 //! A client of a running Spanwise, over HTTP.
 
 use crate::model::finding::Finding;
-use crate::sinks::settings::Secret;
+use crate::sinks::settings::{Secret, TlsSettings};
 use anyhow::{Context as _, bail};
 use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
@@ -42,9 +42,9 @@ impl Client {
     /// A client of `endpoint`, such as `http://127.0.0.1:4380`.
     ///
     /// # Errors
-    /// When the endpoint is no URL.
-    pub fn new(endpoint: &str, token: Option<Secret>) -> anyhow::Result<Client> {
-        let http = unproxied(endpoint)?;
+    /// When the endpoint is no URL, or a file of `tls` cannot be used.
+    pub fn new(endpoint: &str, token: Option<Secret>, tls: &TlsSettings) -> anyhow::Result<Client> {
+        let http = unproxied(endpoint, tls)?;
         Ok(Client { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
     }
 
@@ -122,8 +122,8 @@ impl Client {
 /// An HTTP client of `endpoint`, without a proxy where that is this machine's loopback, which no proxy reaches.
 ///
 /// # Errors
-/// When the endpoint is no URL.
-pub(super) fn unproxied(endpoint: &str) -> anyhow::Result<reqwest::Client> {
+/// When the endpoint is no URL, or a file of `tls` cannot be used.
+pub(super) fn unproxied(endpoint: &str, tls: &TlsSettings) -> anyhow::Result<reqwest::Client> {
     let url = reqwest::Url::parse(endpoint)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -132,7 +132,7 @@ pub(super) fn unproxied(endpoint: &str) -> anyhow::Result<reqwest::Client> {
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
     let builder = if loopback { builder.no_proxy() } else { builder };
-    builder.build().context("the HTTP client cannot be set up")
+    tls.apply(builder)?.build().context("the HTTP client cannot be set up")
 }
 
 /// What an error body says: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.

@@ -34,7 +34,7 @@ async fn server() -> String {
 
 fn client(endpoint: &str, token: Option<&str>) -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::new(endpoint, token.map(Secret::new)).expect("a client")
+    Client::new(endpoint, token.map(Secret::new), &TlsSettings::default()).expect("a client")
 }
 
 #[tokio::test]
@@ -64,5 +64,5 @@ async fn where_nobody_listens_it_says_what_to_do() {
         error,
         format!("no Spanwise answers at http://{address}: start one with `spanwise`, or name another with --endpoint")
     );
-    assert!(Client::new("127.0.0.1:4380", None).is_err());
+    assert!(Client::new("127.0.0.1:4380", None, &TlsSettings::default()).is_err());
 }
