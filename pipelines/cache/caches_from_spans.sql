@@ -3,6 +3,15 @@ title: Cache lookups out of spans
 kind: rollup
 table: caches
 reads: [spans]
+needs:
+  - cache.hit
+  - http.response.header.cache-status
+  - http.response.header.cache_status
+  - http.response.header.cf-cache-status
+  - http.response.header.cf_cache_status
+  - http.response.header.x-cache
+  - http.response.header.x_cache
+  - http.response.header.age
 examples:
   - name: a lookup stands for as many as its sampler says
     given:

@@ -240,6 +240,7 @@ fn pipeline(file: &str, map: MapReader<'_>, parts: &Parts<'_>) -> PipelineDef {
         table,
         reads_line: if kind == PipelineKind::Rollup { line_of("reads") } else { 0 },
         reads: if kind == PipelineKind::Rollup { map.strs("reads") } else { Vec::new() },
+        needs: if kind == PipelineKind::Rollup { map.strs("needs") } else { Vec::new() },
         counters: if kind == PipelineKind::Rollup { map.strs("counters") } else { Vec::new() },
         finding: (kind == PipelineKind::Finding).then(|| finding(&map)),
         examples: examples(&map),

@@ -5,6 +5,7 @@ pub mod http;
 pub mod pgwire;
 
 mod ending;
+mod pgcatalog;
 mod work;
 
 #[cfg(test)]

@@ -1,19 +1,24 @@
-//! SQL over the Postgres wire, for psql, drivers and Grafana. Statements are read by the [`dialect`] in a query worker, beside
-//! Postgres's catalog, and run by the [`QueryService`], under the same limits as any other query.
+//! SQL over the Postgres wire, for psql, drivers and Grafana. Statements are read by the [`PgDialect`] in a query worker,
+//! beside `PostgreSQL`'s catalogs, and run by the [`QueryService`], under the same limits as any other query.
 
 mod binary;
-mod catalog;
+mod copies;
+mod cursors;
 mod dialect;
 mod errors;
+mod extended;
 mod functions;
 mod literals;
 mod login;
+mod own;
 mod parameters;
+mod portals;
 mod rows;
 mod said;
 mod session;
 mod socket;
 mod statements;
+mod syntax;
 mod text;
 mod values;
 mod wire;

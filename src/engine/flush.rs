@@ -9,6 +9,7 @@ use super::keyed::counters::Counters;
 use super::keyed::new_rows_schema;
 use super::keyed::series::LastValues;
 use super::logged::LoggedExceptions;
+use super::needs;
 use super::outcome::Outcome;
 use super::panics::{caught, caught_now};
 use super::run::Statement;
@@ -72,7 +73,16 @@ struct Rollup {
     id: String,
     table: String,
     reads: Vec<String>,
+    needs: Vec<String>,
     statement: Arc<Statement>,
+}
+
+impl Rollup {
+    /// Whether there are new rows that it reads.
+    fn has_input(&self, new: &NewRows) -> bool {
+        let rows = self.reads.iter().filter_map(|table| new.tables.get(table.as_str()));
+        rows.into_iter().any(|batches| needs::is_met(&self.needs, batches))
+    }
 }
 
 /// What rows added to a table.
@@ -128,7 +138,8 @@ impl Flusher {
             let planned = async { Statement::of(&self.context, pipeline).await?.bind(&pipeline.params, None) };
             let statement = Arc::new(planned.await.with_context(|| pipeline.file.clone())?);
             faults.extend(declared::held_against(pipeline, &statement.columns()));
-            rollups.push(Rollup { id: pipeline.id.clone(), table, reads: pipeline.reads.clone(), statement });
+            let (reads, needs) = (pipeline.reads.clone(), pipeline.needs.clone());
+            rollups.push(Rollup { id: pipeline.id.clone(), table, reads, needs, statement });
         }
         if !faults.is_empty() {
             return Err(Faults(faults).into());
@@ -251,8 +262,7 @@ impl Flusher {
     async fn run(&self, new: &NewRows) -> (Vec<PipelineRun>, BTreeMap<String, Vec<RecordBatch>>) {
         let mut costs = Vec::new();
         let mut outputs: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
-        let is_new = |table: &String| new.tables.contains_key(table.as_str());
-        for rollup in self.rollups.iter().filter(|rollup| rollup.reads.iter().any(is_new)) {
+        for rollup in self.rollups.iter().filter(|rollup| rollup.has_input(new)) {
             let began = Instant::now();
             let (done, error) = match self.run_apart(rollup).await {
                 Ok(outcome) => (vec![outcome], None),

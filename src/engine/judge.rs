@@ -1,6 +1,6 @@
 //! What judges findings: the evaluator, its session, and states on their way to the disk.
 
-use super::findings::{Evaluation, Evaluator, EvaluatorSettings, Firings};
+use super::findings::{Due, Evaluation, Evaluator, EvaluatorSettings, Firings};
 use super::settings::Rules;
 use super::tables::{Sql, Tables, own_config};
 use crate::model::finding::Finding;
@@ -50,9 +50,9 @@ impl Judge {
         self.evaluator.firings()
     }
 
-    /// Runs every finding at a moment.
-    pub(super) async fn evaluate(&mut self, now_ms: i64) -> Evaluation {
-        let mut evaluation = self.evaluator.evaluate(&self.context, now_ms).await;
+    /// Runs the findings that are due at a moment.
+    pub(super) async fn evaluate(&mut self, now_ms: i64, due: Due) -> Evaluation {
+        let mut evaluation = self.evaluator.evaluate_due(&self.context, now_ms, due).await;
         let puts = std::mem::take(&mut evaluation.puts).into_iter().map(|(id, bytes)| (id, Some(bytes)));
         let deletes = std::mem::take(&mut evaluation.deletes).into_iter().map(|id| (id, None));
         self.unsaved.extend(puts.chain(deletes));

@@ -13,6 +13,7 @@ mod flush;
 mod judge;
 mod keyed;
 mod logged;
+mod needs;
 mod nesting;
 mod outcome;
 mod panics;
@@ -51,6 +52,7 @@ use costs::Costs;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
+use findings::Due;
 use flush::Flusher;
 use judge::Judge;
 use keyed::series::LastValues;
@@ -59,6 +61,7 @@ use panics::{Panicked, caught};
 use query::Workers;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -66,6 +69,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Seconds without a flush after which the engine is not well.
 const SILENT_S_MAX: i64 = 120;
+
+/// How often the engine looks whether there is something to do.
+const TICK: Duration = Duration::from_secs(1);
+/// Rows that take more of the hot tables' memory than this are taken in at once.
+const BEHIND_SHARE_MAX: f64 = 0.2;
 
 /// The engine: it takes what is new into the rollups, judges findings over them, and answers SQL.
 pub struct Engine {
@@ -144,20 +152,26 @@ impl Engine {
     }
 
     async fn work(&self, cancel: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.settings.flush);
+        let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut evaluated, mut kept_up) = (None::<Instant>, Instant::now());
+        let (mut flushed, mut evaluated, mut kept_up) = (None::<Instant>, None::<Instant>, Instant::now());
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 _ = ticks.tick() => {}
             }
+            // Findings are not evaluated over rows that are not taken in yet.
+            let every = self.settings.flush.min(self.rules().interval).saturating_sub(TICK / 2);
+            if flushed.is_some_and(|at| at.elapsed() < every) && !self.is_filling().await {
+                continue;
+            }
+            flushed = Some(Instant::now());
             let caught_up = self.flush_or_tell().await;
-            let due = evaluated.is_none_or(|at| at.elapsed() >= self.rules().interval);
+            let due = evaluated.is_none_or(|at| at.elapsed() >= self.rules().interval.saturating_sub(TICK / 2));
             // Behind the log nothing is judged: what is missing is not what is wrong.
             if caught_up && due {
                 evaluated = Some(Instant::now());
-                if let Err(error) = settled(caught(self.evaluate(now_ms())).await) {
+                if let Err(error) = settled(caught(self.evaluate_due(now_ms(), Due::Moved)).await) {
                     tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
                 }
             }
@@ -169,6 +183,12 @@ impl Engine {
             }
         }
         self.flush_or_tell().await;
+    }
+
+    /// Whether rows that are not taken in yet take so much memory that they could be evicted before the next flush.
+    async fn is_filling(&self) -> bool {
+        let cursor = self.flusher.lock().await.cursor();
+        self.all_tables().share_since(cursor) > BEHIND_SHARE_MAX
     }
 
     async fn flush_or_tell(&self) -> bool {
@@ -209,10 +229,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the states cannot be kept.
-    #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
+        self.evaluate_due(now_ms, Due::All).await
+    }
+
+    #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
+    async fn evaluate_due(&self, now_ms: i64, due: Due) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
-        let mut evaluation = judge.evaluate(now_ms).await;
+        let mut evaluation = judge.evaluate(now_ms, due).await;
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut evaluation.findings);
         costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
         let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;

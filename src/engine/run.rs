@@ -52,6 +52,11 @@ impl Statement {
         Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
     }
 
+    /// Whether it was planned in this session, and so reads its tables.
+    pub(crate) fn is_in(&self, context: &SessionContext) -> bool {
+        self.context.session_id() == context.session_id()
+    }
+
     /// The names under which it reads, among them views.
     pub(crate) fn names(&self) -> Vec<String> {
         names(&self.plan)

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How the engine works; [`Rules`] can change while it runs, this cannot.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// How often new rows are taken into the rollups.
+    /// How often new rows are taken into the rollups, at least: as often as findings are evaluated where that is more often.
     pub flush: Duration,
     /// How often maintenance joins parts and drops what has expired.
     pub upkeep: Duration,
@@ -44,7 +44,7 @@ impl EngineSettings {
 impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
-            flush: Duration::from_secs(1),
+            flush: Duration::from_secs(5),
             upkeep: Duration::from_mins(1),
             series_max: 10_000,
             values_kept: Duration::from_mins(5),

@@ -17,7 +17,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
             "headroom": finding.headroom,
             "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
             "evidence": Value::Object(finding.evidence.clone()).to_string(), "trace_ids": finding.trace_ids,
-            "evidence_sql": finding.evidence_sql, "advice": finding.advice, "proof": finding.proof,
+            "evidence_sql": *finding.evidence_sql, "advice": *finding.advice, "proof": finding.proof,
             "first_seen": finding.first_seen_ms * 1000, "last_seen": finding.last_seen_ms * 1000,
             "state_since": finding.state_since_ms * 1000,
             "recovering_since": finding.recovering.map(|recovering| recovering.since_ms * 1000),

@@ -95,6 +95,11 @@ impl Tables {
         self.store.newest()
     }
 
+    /// The part of the hot tables' memory that rows behind a frame take.
+    pub(crate) fn share_since(&self, after: Position) -> f64 {
+        self.store.share_since(after)
+    }
+
     pub(crate) fn definitions(&self) -> &[TableDef] {
         &self.definitions
     }

@@ -2,6 +2,7 @@
 
 use crate::model::units::human;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How bad a firing key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,10 +130,12 @@ pub struct Finding {
     pub evidence: serde_json::Map<String, serde_json::Value>,
     /// Traces that show it.
     pub trace_ids: Vec<String>,
-    /// A query that shows it to whoever asks.
-    pub evidence_sql: String,
+    /// A query that shows it to whoever asks: one text for all keys of an evaluation.
+    #[serde(with = "shared_text")]
+    pub evidence_sql: Arc<str>,
     /// What to do: the first paragraph of the pipeline's prose.
-    pub advice: String,
+    #[serde(with = "shared_text")]
+    pub advice: Arc<str>,
     /// How well it is proven.
     pub proof: Proof,
     /// When the key was first evaluated, ms since the epoch.
@@ -150,6 +153,20 @@ pub struct Finding {
     /// How its last firing ended; none while it fires, and where it never did. It stays while the key has no data.
     #[serde(default)]
     pub ended: Option<Ended>,
+}
+
+/// A text that many findings share.
+mod shared_text {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
+    }
 }
 
 /// The key as a JSON object, `{"service_name": "shop", …}`, whose fields keep the order of the columns.

@@ -166,6 +166,9 @@ pub struct PipelineDef {
     pub reads: Vec<String>,
     /// Line on which that is said.
     pub reads_line: usize,
+    /// For a rollup: attributes of which a new row must have one, for it has nothing to read otherwise; none where it reads
+    /// any row.
+    pub needs: Vec<String>,
     /// For a rollup of `metrics`: names of metrics that count, though senders give them as gauges or as sums that may
     /// fall: they have an increase, too.
     pub counters: Vec<String>,

@@ -173,6 +173,18 @@ impl HotStore {
         Ok(new)
     }
 
+    /// The part of its memory that rows of frames behind `after` take, from 0 to 1.
+    #[must_use]
+    pub fn share_since(&self, after: Position) -> f64 {
+        let rows = self.rows();
+        let behind = rows.chunks.iter().flat_map(|chunks| chunks.iter().rev().take_while(|chunk| chunk.last > after));
+        let bytes: usize = behind.map(|chunk| chunk.bytes).sum();
+        // Precise enough below 2^52 bytes.
+        #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
+        let share = bytes as f64 / self.memory_bytes_max.max(1) as f64;
+        share
+    }
+
     /// Joins small neighbours among the chunks that the engine has read.
     pub fn join_read(&self, upto: Position) {
         let mut rows = self.rows();

@@ -1,5 +1,6 @@
 //! Layer 2: hot tables in memory and the state database. It does not know analyses or exporters.
 
+mod held;
 mod hot;
 mod snapshot;
 mod state;

@@ -1,5 +1,6 @@
 //! A table whose rows are taken when it is queried: each query sees one moment.
 
+use super::held::{Condition, Held};
 use arrow::array::AsArray as _;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
@@ -19,6 +20,7 @@ pub struct Part {
     pub batch: RecordBatch,
     /// Least and greatest time, inclusive; `None` where it is not known.
     pub span_us: Option<(i64, i64)>,
+    held: Held,
 }
 
 impl Part {
@@ -29,13 +31,13 @@ impl Part {
             let times = batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
             Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
         });
-        Part { batch, span_us }
+        Part { batch, span_us, held: Held::default() }
     }
 }
 
 type Take = dyn Fn() -> Vec<Part> + Send + Sync;
 
-/// The table. Parts whose time cannot pass the query's filters are left out before anything is read.
+/// The table. Parts of which no row can pass the query's filters are left out before anything is read.
 pub struct SnapshotTable {
     schema: SchemaRef,
     time_column: Option<String>,
@@ -63,8 +65,11 @@ impl SnapshotTable {
     /// Its rows at this moment, but for parts that hold none within the bounds.
     #[must_use]
     pub fn batches(&self, bounds: TimeBounds) -> Vec<RecordBatch> {
-        let parts = (self.take)().into_iter();
-        parts.filter(|part| part.span_us.is_none_or(|span| bounds.may_hold(span))).map(|part| part.batch).collect()
+        self.parts(bounds).map(|part| part.batch).collect()
+    }
+
+    fn parts(&self, bounds: TimeBounds) -> impl Iterator<Item = Part> {
+        (self.take)().into_iter().filter(move |part| part.span_us.is_none_or(|span| bounds.may_hold(span)))
     }
 }
 
@@ -92,7 +97,9 @@ impl TableProvider for SnapshotTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let bounds = self.time_column().map(|column| TimeBounds::of(filters, column)).unwrap_or_default();
-        let batches = self.batches(bounds);
+        let conditions = Condition::among(filters, |name| self.schema.index_of(name).ok());
+        let parts = self.parts(bounds).filter(|part| part.held.may_pass(&part.batch, &conditions));
+        let batches = parts.map(|part| part.batch).collect();
         Ok(MemorySourceConfig::try_new_exec(&[batches], self.schema.clone(), projection.cloned())?)
     }
 

@@ -17,6 +17,7 @@ mod bad_input;
 mod balancing;
 mod chain;
 mod check;
+mod clients;
 mod collector;
 mod contract;
 mod datadog_findings;

@@ -151,8 +151,8 @@ fn attributes(finding: &Finding) -> Vec<KeyValue> {
         ("compared", finding.compared().unwrap_or_default()),
         ("impact", finding.impact.clone()),
         ("evidence", finding.evidence_lines().join("\n")),
-        ("advice", finding.advice.clone()),
-        ("evidence_sql", finding.evidence_sql.clone()),
+        ("advice", finding.advice.to_string()),
+        ("evidence_sql", finding.evidence_sql.to_string()),
     ];
     let given = texts.into_iter().filter(|(_, value)| !value.is_empty());
     attributes.extend(given.map(|(name, value)| text(&format!("spanwise.finding.{name}"), &value)));

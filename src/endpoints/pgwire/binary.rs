@@ -1,6 +1,6 @@
 //! Values of parameters in their binary form, as Postgres's `*_recv` functions take them.
 
-use super::literals::{arrow_type, from_text, item_type};
+use super::literals::{arrow_type, from_text, item_kind, item_type};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::api::Type;
@@ -12,15 +12,13 @@ const EPOCH_US: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 /// Reads a value; `None` where the bytes are none of its type.
 pub(super) fn binary(wire: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(item) = item_type(wire) {
-        return array(&item, bytes);
+        return array(item, bytes);
     }
     Some(match arrow_type(wire) {
         DataType::Boolean => ScalarValue::Boolean(Some(*bytes.first()? != 0)),
         DataType::Int16 => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
         DataType::Int32 => ScalarValue::Int32(Some(i32::from_be_bytes(bytes.try_into().ok()?))),
-        DataType::Int64 if *wire == Type::OID => {
-            ScalarValue::Int64(Some(u32::from_be_bytes(bytes.try_into().ok()?).into()))
-        }
+        _ if is_oid(wire) => ScalarValue::Int64(Some(u32::from_be_bytes(bytes.try_into().ok()?).into())),
         DataType::Int64 => ScalarValue::Int64(Some(int8(bytes)?)),
         DataType::Float32 => ScalarValue::Float32(Some(f32::from_be_bytes(bytes.try_into().ok()?))),
         DataType::Float64 => ScalarValue::Float64(Some(f64::from_be_bytes(bytes.try_into().ok()?))),
@@ -37,6 +35,25 @@ pub(super) fn binary(wire: &Type, bytes: &[u8]) -> Option<ScalarValue> {
         DataType::Binary => ScalarValue::Binary(Some(bytes.to_vec())),
         _ => ScalarValue::from(std::str::from_utf8(text_of(wire, bytes)?).ok()?),
     })
+}
+
+/// Whether a type's binary form is that of an oid; names of objects are written as texts otherwise.
+fn is_oid(wire: &Type) -> bool {
+    matches!(
+        *wire,
+        Type::OID
+            | Type::XID
+            | Type::CID
+            | Type::REGCLASS
+            | Type::REGTYPE
+            | Type::REGPROC
+            | Type::REGPROCEDURE
+            | Type::REGOPER
+            | Type::REGOPERATOR
+            | Type::REGNAMESPACE
+            | Type::REGROLE
+            | Type::REGCOLLATION
+    )
 }
 
 /// The text of a value that is one; `jsonb` has its version before it.
@@ -90,7 +107,7 @@ fn numeric_text(mut bytes: &[u8]) -> Option<String> {
 
 /// An array of one dimension.
 fn array(item: &Type, mut bytes: &[u8]) -> Option<ScalarValue> {
-    let kind = arrow_type(item);
+    let kind = item_kind(item);
     let dimensions = i32::from_be_bytes(take(&mut bytes)?);
     let _has_nulls: [u8; 4] = take(&mut bytes)?;
     let _item_oid: [u8; 4] = take(&mut bytes)?;
@@ -106,7 +123,7 @@ fn array(item: &Type, mut bytes: &[u8]) -> Option<ScalarValue> {
             };
             let (value, rest) = bytes.split_at_checked(length)?;
             bytes = rest;
-            items.push(binary(item, value)?);
+            items.push(binary(item, value)?.cast_to(&kind).ok()?);
         }
     } else if dimensions != 0 {
         return None;

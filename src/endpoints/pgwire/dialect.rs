@@ -1,32 +1,35 @@
-//! How the Postgres wire reads statements: in a query worker, as Postgres's clients write them, beside Postgres's catalog.
+//! How the Postgres wire reads statements: in a query worker, as `PostgreSQL`'s clients write them. Queries over catalogs
+//! alone are answered by [`pgcatalog`]; whatever reads a table is `DataFusion`'s, which has the catalogs as tables, too.
 
-use super::said::Said;
-use super::text::{is_query, readable};
-use super::{catalog, errors, functions, parameters};
-use crate::engine::{Dialect, Meaning, Settings, SqlFault, TableAbout};
+use super::copies;
+use super::cursors;
+use super::said::{self, Said};
+use super::text::{foreign, is_query, readable};
+use super::{CATALOG, errors, functions, parameters, rows, syntax};
+use crate::endpoints::pgcatalog::{self, Client, Planned as Cataloged, Reads, Snapshot, UserColumn, UserTable};
+use crate::engine::{Dialect, Meaning, Settings, SqlFault, TableAbout, postgres};
+use arrow::datatypes::Field;
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::SessionState;
+use datafusion::datasource::TableType;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use futures::FutureExt as _;
+use std::sync::Arc;
 
-/// Statements of Postgres's clients.
-pub struct PgDialect {
-    sql: PostgresCompatibilityParser,
-}
+/// Statements of `PostgreSQL`'s clients.
+#[derive(Default)]
+pub struct PgDialect {}
 
 impl PgDialect {
     /// Its name in a request.
     pub const NAME: &'static str = "postgres";
-}
-
-impl Default for PgDialect {
-    fn default() -> Self {
-        PgDialect { sql: PostgresCompatibilityParser::new() }
-    }
 }
 
 #[async_trait]
@@ -35,25 +38,33 @@ impl Dialect for PgDialect {
         PgDialect::NAME
     }
 
-    fn extend(&self, context: &SessionContext, _tables: &[TableAbout]) -> Result<()> {
-        catalog::register(context)?;
+    fn extend(&self, context: &SessionContext, tables: &[TableAbout]) -> Result<()> {
+        let snapshot = Arc::new(pgcatalog::snapshot(described(context, tables)));
+        // For its functions; its tables are replaced below.
+        setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+        let state = context.state_ref();
+        let mut state = state.write();
+        let builder = SessionStateBuilder::new_from_existing(state.clone());
+        *state = builder.with_query_planner(Arc::new(pgcatalog::Planner)).build();
+        state.config_mut().set_extension(snapshot.clone());
+        drop(state);
+        if let Some(catalog) = context.catalog(CATALOG) {
+            catalog.register_schema("pg_catalog", Arc::new(pgcatalog::Tables(snapshot)))?;
+        }
         functions::register(context);
         Ok(())
-    }
-
-    async fn settle(&self, context: &SessionContext) -> Result<()> {
-        catalog::number(context).await
     }
 
     fn apply(&self, settings: &Settings, config: &mut SessionConfig) -> Result<(), SqlFault> {
         if let Some(zone) = settings.get("timezone") {
             config.options_mut().execution.time_zone = Some(zone.clone());
         }
+        config.set_extension(Arc::new(said::told(settings)));
         Ok(())
     }
 
     fn parse(&self, _state: &SessionState, sql: &str) -> Result<Vec<Planned>, SqlFault> {
-        let statements = self.sql.parse(sql).map_err(|error| errors::fault(errors::syntax(sql, &error.to_string())))?;
+        let statements = syntax::parse(sql).map_err(|error| errors::fault(errors::syntax(sql, &error.to_string())))?;
         Ok(statements.into_iter().map(|statement| Planned::Statement(Box::new(statement))).collect())
     }
 
@@ -66,16 +77,56 @@ impl Dialect for PgDialect {
     }
 }
 
+/// The tables as the catalogs tell of them.
+fn described(context: &SessionContext, about: &[TableAbout]) -> Vec<UserTable> {
+    let Some(schema) = context.catalog(CATALOG).and_then(|catalog| catalog.schema("public")) else { return Vec::new() };
+    let table = |name: String| {
+        let provider = schema.table(&name).now_or_never()?.ok()??;
+        let about = about.iter().find(|table| table.name == name);
+        let docs = about.map(|table| table.column_docs.as_slice()).unwrap_or_default();
+        let column = |(at, field): (usize, &Arc<Field>)| UserColumn {
+            name: field.name().clone(),
+            kind: kind(field),
+            nullable: field.is_nullable(),
+            doc: docs.get(at).cloned(),
+        };
+        let columns = provider.schema().fields().iter().enumerate().map(column).collect();
+        let is_view = provider.table_type() == TableType::View;
+        Some(UserTable { is_view, doc: about.map(|table| table.doc.clone()), columns, name })
+    };
+    schema.table_names().into_iter().filter_map(table).collect()
+}
+
+/// The oid of the type that a column has on the wire.
+fn kind(field: &Arc<Field>) -> u32 {
+    let kind = if foreign(field.data_type()) { None } else { rows::kind(field).ok() };
+    kind.unwrap_or(Type::JSON).oid()
+}
+
 async fn plan(state: &SessionState, statement: Planned) -> PgWireResult<Meaning> {
-    let Planned::Statement(statement) = statement else { return Err(errors::user("0A000", "not offered")) };
-    if let Some(said) = Said::of(&statement) {
+    let Planned::Statement(mut statement) = statement else { return Err(errors::user("0A000", "not offered")) };
+    let said = match &*statement {
+        Statement::Declare { .. } | Statement::Fetch { .. } => Some(cursors::said(&statement)?),
+        Statement::Copy { to: true, .. } => Some(copies::said(&statement)?),
+        other => Said::of(other),
+    };
+    if let Some(said) = said {
         let said = serde_json::to_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
         return Ok(Meaning::Said(said));
     }
     if let Some(refusal) = refusal(&statement) {
         return Err(refusal);
     }
-    let statement = Planned::Statement(statement);
+    let snapshot = state.config().get_extension::<Snapshot>();
+    let client = state.config().get_extension::<Client>().unwrap_or_default();
+    if let Some(snapshot) = snapshot {
+        if let Some(meaning) = cataloged(&snapshot, &client, &statement)? {
+            return Ok(meaning);
+        }
+        syntax::rewrite(&mut statement, &snapshot, &client);
+    }
+    let mut statement = Planned::Statement(statement);
+    postgres::rewrite(&mut statement);
     let plan = state.statement_to_plan(statement).await.map_err(|error| errors::datafusion(&error))?;
     let plan = readable(plan).map_err(|error| errors::datafusion(&error))?;
     if !is_query(&plan) {
@@ -83,6 +134,25 @@ async fn plan(state: &SessionState, statement: Planned) -> PgWireResult<Meaning>
     }
     let parameters = parameters::inferred(&plan)?;
     Ok(Meaning::Query { plan, parameters })
+}
+
+/// A query that reads catalogs and no tables.
+fn cataloged(snapshot: &Arc<Snapshot>, client: &Arc<Client>, statement: &Statement) -> PgWireResult<Option<Meaning>> {
+    let Statement::Query(query) = statement else { return Ok(None) };
+    let reads = pgcatalog::reads(query, snapshot);
+    if reads == Reads::Tables {
+        return Ok(None);
+    }
+    match Cataloged::new(snapshot.clone(), client, query, &[]) {
+        Ok(planned) => {
+            let (plan, parameters) =
+                pgcatalog::plan(planned, client.clone()).map_err(|error| errors::datafusion(&error))?;
+            Ok(Some(Meaning::Query { plan, parameters }))
+        }
+        // Without relations it may still be one that the other engine knows all functions of.
+        Err(fault) if reads == Reads::Functions && matches!(fault.code, "42883" | "0A000" | "42703") => Ok(None),
+        Err(fault) => Err(errors::user(fault.code, fault.message)),
+    }
 }
 
 fn refusal(statement: &Statement) -> Option<PgWireError> {
@@ -95,9 +165,9 @@ fn refusal(statement: &Statement) -> Option<PgWireError> {
         | Statement::ShowFunctions { .. }
         | Statement::ShowDatabases { .. }
         | Statement::ShowSchemas { .. } => None,
-        Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Prepare { .. } | Statement::Execute { .. } => {
-            let message = "cursors and statements that are prepared in SQL are not offered: the driver's own prepared \
-                           statements and fetch sizes are";
+        Statement::Prepare { .. } | Statement::Execute { .. } => {
+            let message =
+                "statements that are prepared in SQL are not offered: the driver's own prepared statements are";
             Some(errors::user("0A000", message))
         }
         other => {

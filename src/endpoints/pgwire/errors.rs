@@ -1,5 +1,6 @@
 //! Faults with the SQLSTATE that clients look at.
 
+use crate::endpoints::pgcatalog::Fault;
 use crate::engine::{QueryError, SqlFault};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
@@ -65,6 +66,11 @@ fn of_fault(fault: &SqlFault, otherwise: &str) -> PgWireError {
 
 /// A planner's or executor's error.
 pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
+    if let DataFusionError::External(inner) = error.find_root()
+        && let Some(fault) = inner.downcast_ref::<Fault>()
+    {
+        return user(fault.code, fault.message.clone());
+    }
     user(code(error), crate::engine::line(error))
 }
 

@@ -1,6 +1,7 @@
 //! Functions that clients ask for before anything else, and that the catalog's library does not have.
 
 use super::said::KNOWN;
+use crate::endpoints::pgcatalog::VERSION;
 use arrow::array::{ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err};
@@ -9,9 +10,6 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
-
-/// Drivers read Postgres's version out of the first number.
-const VERSION: &str = concat!("PostgreSQL 16.6 (Spanwise ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Registers them for planning.
 pub(super) fn register(context: &SessionContext) {

@@ -1,9 +1,10 @@
 //! Values of parameters in their text form.
 
-use crate::engine::postgres::{Zone, read};
+use crate::engine::postgres::{Zone, array_items, read};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::api::Type;
+use postgres_types::Kind;
 
 /// Reads a value; `None` where the text is none of its type.
 pub(super) fn from_text(text: &str, kind: &DataType) -> Option<ScalarValue> {
@@ -53,48 +54,13 @@ fn decimal(text: &str) -> Option<ScalarValue> {
     text.parse().ok().map(|number: f64| ScalarValue::Float64(Some(number)))
 }
 
-/// The items of `{a,"b c",NULL}`, of one dimension.
-fn array_items(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    let mut rest = inner.chars().peekable();
-    while rest.peek().is_some() {
-        let (mut item, mut quoted) = (String::new(), false);
-        if rest.next_if_eq(&'"').is_some() {
-            quoted = true;
-            loop {
-                match rest.next()? {
-                    '"' => break,
-                    '\\' => item.push(rest.next()?),
-                    other => item.push(other),
-                }
-            }
-        } else {
-            while let Some(next) = rest.next_if(|&next| next != ',') {
-                match next {
-                    '{' | '}' | '"' => return None,
-                    '\\' => item.push(rest.next()?),
-                    other => item.push(other),
-                }
-            }
-        }
-        items.push(if !quoted && item.trim().eq_ignore_ascii_case("null") { None } else { Some(item) });
-        match rest.next() {
-            None => break,
-            Some(',') if rest.peek().is_some() => {}
-            Some(_) => return None,
-        }
-    }
-    Some(items)
-}
-
 /// The type in which a value of the wire is read.
 pub(super) fn arrow_type(wire: &Type) -> DataType {
     match *wire {
         Type::BOOL => DataType::Boolean,
         Type::INT2 => DataType::Int16,
         Type::INT4 => DataType::Int32,
-        Type::INT8 | Type::OID => DataType::Int64,
+        Type::INT8 | Type::OID | Type::XID | Type::CID => DataType::Int64,
         Type::FLOAT4 => DataType::Float32,
         Type::FLOAT8 => DataType::Float64,
         Type::NUMERIC => DataType::Decimal128(38, 0),
@@ -105,30 +71,20 @@ pub(super) fn arrow_type(wire: &Type) -> DataType {
         Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
         Type::BYTEA => DataType::Binary,
         ref other => match item_type(other) {
-            Some(item) => DataType::new_list(arrow_type(&item), true),
+            Some(item) => DataType::new_list(item_kind(item), true),
             None => DataType::Utf8,
         },
     }
 }
 
 /// The type of an array's items.
-pub(super) fn item_type(wire: &Type) -> Option<Type> {
-    let arrays = [
-        (Type::BOOL_ARRAY, Type::BOOL),
-        (Type::INT2_ARRAY, Type::INT2),
-        (Type::INT4_ARRAY, Type::INT4),
-        (Type::INT8_ARRAY, Type::INT8),
-        (Type::OID_ARRAY, Type::OID),
-        (Type::FLOAT4_ARRAY, Type::FLOAT4),
-        (Type::FLOAT8_ARRAY, Type::FLOAT8),
-        (Type::NUMERIC_ARRAY, Type::FLOAT8),
-        (Type::TEXT_ARRAY, Type::TEXT),
-        (Type::VARCHAR_ARRAY, Type::VARCHAR),
-        (Type::DATE_ARRAY, Type::DATE),
-        (Type::TIMESTAMP_ARRAY, Type::TIMESTAMP),
-        (Type::TIMESTAMPTZ_ARRAY, Type::TIMESTAMPTZ),
-    ];
-    arrays.into_iter().find(|(array, _)| array == wire).map(|(_, item)| item)
+pub(super) fn item_type(wire: &Type) -> Option<&Type> {
+    if let Kind::Array(item) = wire.kind() { Some(item) } else { None }
+}
+
+/// The type in which an array's items are read: numbers of one array may have different scales.
+pub(super) fn item_kind(item: &Type) -> DataType {
+    if *item == Type::NUMERIC { DataType::Float64 } else { arrow_type(item) }
 }
 
 #[cfg(test)]
@@ -137,10 +93,10 @@ mod tests {
 
     #[test]
     fn texts_are_read_by_their_type() {
-        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        let at = |us| Some(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
         // 2026-01-02 is day 20,455 since the epoch.
         const DAY_US: i64 = 20_455 * 86_400_000_000;
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let at = |us| Some(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
         for text in ["2026-01-02", "2026-01-02 00:00:00", "2026-01-02T00:00:00Z", "2026-01-02 02:00:00+02:00"] {
             assert_eq!(from_text(text, &utc), at(DAY_US), "{text}");
         }

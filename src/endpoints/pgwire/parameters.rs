@@ -42,6 +42,14 @@ fn gather(plan: &LogicalPlan, found: &mut BTreeMap<String, Option<DataType>>) ->
         }
     };
     plan.apply_with_subqueries(|node| {
+        // LIMIT and OFFSET count rows.
+        if let LogicalPlan::Limit(limit) = node {
+            for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(placeholder) = &**expr {
+                    note(&placeholder.id, Some(&DataType::Int64));
+                }
+            }
+        }
         node.apply_expressions(|expression| {
             expression.apply(|expression| {
                 match expression {

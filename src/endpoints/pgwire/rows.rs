@@ -1,12 +1,15 @@
 //! Rows on the wire.
 
 use super::{errors, text, values};
+use crate::endpoints::pgcatalog;
 use crate::engine::postgres::shown;
+use arrow::array::{Array as _, AsArray as _};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
+use bytes::{BufMut as _, BytesMut};
 use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
 use datafusion_postgres::pgwire::api::portal::Format;
-use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse};
+use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse};
 use datafusion_postgres::pgwire::api::{ConnectionHandle, Type};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::data::DataRow;
@@ -23,13 +26,12 @@ pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptio
         return Err(errors::user("08P01", format!("expected {columns} result formats, or one, found {codes}")));
     }
     let field = |(index, field): (usize, &Arc<Field>)| {
-        let kind = match field.data_type() {
-            _ if text::is_json(field) => Type::JSON,
-            // NULL alone has no type; clients take it for a text.
-            DataType::Null => Type::TEXT,
-            _ => field_into_pg_type(field)?,
+        let (name, kind) = match pgcatalog::described(field) {
+            // Rows of tables have types that only the catalogs know.
+            Some((name, oid)) => (name, Type::from_oid(oid).unwrap_or(Type::RECORD)),
+            None => (shown(field.name()), kind(field)?),
         };
-        let info = FieldInfo::new(shown(field.name()).to_owned(), None, None, kind, format.format_for(index));
+        let info = FieldInfo::new(name.to_owned(), None, None, kind, format.format_for(index));
         Ok(info.with_format_options(options.clone()))
     };
     schema.fields().iter().enumerate().map(field).collect()
@@ -45,13 +47,53 @@ pub(super) fn response(
     let of = fields.clone();
     let rows = cancellable(batches, cancels).flat_map(move |batch| {
         let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> =
-            match batch.and_then(|batch| values::rows(of.clone(), &batch)) {
-                Ok(rows) => Box::new(rows),
+            match batch.and_then(|batch| encoded(of.clone(), batch)) {
+                Ok(rows) => rows,
                 Err(error) => Box::new(std::iter::once(Err(error))),
             };
         stream::iter(rows)
     });
     QueryResponse::new(fields, rows)
+}
+
+/// The type of a column on the wire.
+pub(super) fn kind(field: &Arc<Field>) -> PgWireResult<Type> {
+    match field.data_type() {
+        _ if text::is_json(field) => Ok(Type::JSON),
+        // NULL alone has no type; clients take it for a text.
+        DataType::Null => Ok(Type::TEXT),
+        _ => field_into_pg_type(field),
+    }
+}
+
+/// The rows of a batch.
+pub(super) fn encoded(
+    fields: Arc<Vec<FieldInfo>>,
+    batch: RecordBatch,
+) -> PgWireResult<Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send>> {
+    let is_cells = batch.schema().fields().first().is_some_and(|field| pgcatalog::described(field).is_some());
+    if !is_cells {
+        return Ok(Box::new(values::rows(fields, &batch)?));
+    }
+    Ok(Box::new((0..batch.num_rows()).map(move |row| cells(&fields, &batch, row))))
+}
+
+/// A row of the catalogs, whose cells are written already.
+fn cells(fields: &[FieldInfo], batch: &RecordBatch, row: usize) -> PgWireResult<DataRow> {
+    let mut bytes = BytesMut::new();
+    for (field, column) in fields.iter().zip(batch.columns()) {
+        let cell = column.as_binary_opt::<i32>().filter(|column| column.is_valid(row)).map(|column| column.value(row));
+        match cell.and_then(|cell| pgcatalog::read(cell, field.format() == FieldFormat::Binary)) {
+            None => bytes.put_i32(-1),
+            Some(cell) => {
+                let length = i32::try_from(cell.len()).map_err(|_| errors::user("54000", "a value is too long"))?;
+                bytes.put_i32(length);
+                bytes.put_slice(cell);
+            }
+        }
+    }
+    let count = i16::try_from(fields.len()).map_err(|_| errors::user("54011", "there are too many columns"))?;
+    Ok(DataRow::new(bytes, count))
 }
 
 /// The library looks after a cancellation until there is a response; its rows are made afterwards.

@@ -1,12 +1,15 @@
 //! What clients say of their session and of transactions. It is answered as they expect; little of it changes anything
 //! here, for there is nothing but reading.
 
+use super::copies::CopyForm;
+use super::cursors::{Declared, Fetched};
 use super::errors;
+use crate::endpoints::pgcatalog;
 use crate::engine::postgres::Zone;
 use crate::engine::{QueryError, Settings, SqlFault};
-use datafusion::sql::sqlparser::ast::{Expr, Reset, Set, Statement, Value};
+use datafusion::sql::sqlparser::ast::{CloseCursor, Expr, Ident, Reset, Set, Statement, Value};
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
-use datafusion_postgres::pgwire::api::{ClientInfo, Type};
+use datafusion_postgres::pgwire::api::{ClientInfo, METADATA_DATABASE, METADATA_USER, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
@@ -32,17 +35,26 @@ pub(super) enum Said {
     Show(String),
     /// `DEALLOCATE name`; `None` for all.
     Deallocate(Option<String>),
+    /// `COPY (query) TO STDOUT`, with the text of the query.
+    Copy(String, CopyForm),
+    /// `DECLARE name CURSOR FOR query`, with the text of the query.
+    Declare(Declared, String),
+    /// `FETCH` or `MOVE`.
+    Fetch(Fetched),
+    /// `CLOSE name`; `None` for all.
+    Close(Option<String>),
     /// Accepted, with this tag.
     Fine(Cow<'static, str>),
 }
 
 /// The settings that can be shown, and their values where the client has set none.
-pub(super) const KNOWN: [(&str, &str); 25] = [
+pub(super) const KNOWN: [(&str, &str); 27] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("datestyle", "ISO, YMD"),
+    ("default_table_access_method", "heap"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "on"),
     ("extra_float_digits", "1"),
@@ -54,7 +66,8 @@ pub(super) const KNOWN: [(&str, &str); 25] = [
     ("lc_collate", "C"),
     ("lock_timeout", "0"),
     ("max_identifier_length", "63"),
-    ("search_path", "public"),
+    ("max_index_keys", "32"),
+    ("search_path", "\"$user\", public"),
     ("server_encoding", "UTF8"),
     ("server_version", "16.6"),
     ("server_version_num", "160006"),
@@ -64,6 +77,12 @@ pub(super) const KNOWN: [(&str, &str); 25] = [
     ("transaction_isolation", "read committed"),
     ("transaction_read_only", "on"),
 ];
+
+/// Names in a request's settings that no setting has.
+const USER: &str = "session user";
+const DATABASE: &str = "session database";
+const ADDRESS: &str = "session address";
+const PID: &str = "session pid";
 
 /// Where the client's settings stand among what is known of it. The prefix keeps what it said at its start apart,
 /// except for those that the library itself looks up.
@@ -96,7 +115,8 @@ impl Said {
                 Said::Deallocate(None)
             }
             Statement::Deallocate { name, .. } => Said::Deallocate(Some(name.value.clone())),
-            Statement::Close { .. } => Said::Fine("CLOSE CURSOR".into()),
+            Statement::Close { cursor: CloseCursor::All } => Said::Close(None),
+            Statement::Close { cursor: CloseCursor::Specific { name } } => Said::Close(Some(fold(name))),
             Statement::UNLISTEN { .. } => Said::Fine("UNLISTEN".into()),
             Statement::ShowVariable { variable } => {
                 let words: Vec<String> = variable.iter().map(|word| word.value.to_lowercase()).collect();
@@ -152,9 +172,18 @@ impl Said {
                 Response::Query(response)
             }
             Said::Deallocate(_) => Response::Execution(Tag::new("DEALLOCATE")),
+            // The session knows the cursors.
+            Said::Copy(..) | Said::Declare(..) | Said::Fetch(_) | Said::Close(_) => {
+                return Err(errors::user("XX000", "a statement of the session's own"));
+            }
             Said::Fine(tag) => Response::Execution(Tag::new(tag)),
         })
     }
+}
+
+/// A name as `PostgreSQL` folds it.
+pub(super) fn fold(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 fn assignment(set: &Set) -> Said {
@@ -181,7 +210,8 @@ fn word(value: &Expr) -> String {
     }
 }
 
-fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>) -> PgWireResult<()> {
+/// Sets a setting; no value is the default.
+pub(super) fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>) -> PgWireResult<()> {
     let place = place(name);
     let Some(value) = value else {
         client.metadata_mut().remove(&place);
@@ -232,9 +262,36 @@ pub(super) fn timeout<C: ClientInfo>(client: &C) -> Option<Duration> {
     client.metadata().get(&place("statement_timeout")).and_then(|value| duration(value)).filter(|time| !time.is_zero())
 }
 
-/// What a client has set that matters where its statements are read.
+/// Who asks, and what a client has set: what matters where its statements are read.
 pub(super) fn settings<C: ClientInfo>(client: &C) -> Settings {
-    timezone(client).map(|zone| ("timezone".to_owned(), zone.to_owned())).into_iter().collect()
+    let set = |(name, _): &(&str, &str)| Some(((*name).to_owned(), client.metadata().get(&place(name))?.clone()));
+    let mut settings: Settings = KNOWN.iter().filter_map(set).collect();
+    settings.extend(timezone(client).map(|zone| ("timezone".to_owned(), zone.to_owned())));
+    let said = |name: &str| client.metadata().get(name).cloned();
+    let user = said(METADATA_USER).unwrap_or_default();
+    settings.insert(USER.to_owned(), user.clone());
+    settings.insert(DATABASE.to_owned(), said(METADATA_DATABASE).unwrap_or(user));
+    settings.insert(ADDRESS.to_owned(), client.socket_addr().to_string());
+    settings.insert(PID.to_owned(), client.pid_and_secret_key().0.to_string());
+    settings
+}
+
+/// The client that a request's settings tell of.
+pub(super) fn told(settings: &Settings) -> pgcatalog::Client {
+    let value = |name: &str| settings.get(name).cloned();
+    let setting = |&(name, default): &(&'static str, &'static str)| pgcatalog::Setting {
+        name,
+        value: value(name).unwrap_or_else(|| default.to_owned()),
+        default,
+    };
+    pgcatalog::Client {
+        user: value(USER).unwrap_or_default(),
+        database: value(DATABASE).unwrap_or_default(),
+        settings: KNOWN.iter().map(setting).collect(),
+        pid: value(PID).and_then(|pid| pid.parse().ok()).unwrap_or_default(),
+        address: value(ADDRESS).and_then(|address| address.parse().ok()),
+        ..pgcatalog::Client::default()
+    }
 }
 
 /// How values are written for a client.

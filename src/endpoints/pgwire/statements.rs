@@ -1,9 +1,12 @@
 //! Statements: read in a query worker, described, and their parameters put in.
 
+use super::copies::CopyForm;
+use super::cursors::Declared;
 use super::dialect::PgDialect;
 use super::parameters::{self, Sent};
 use super::said::{self, Said};
 use super::{Shared, errors};
+use crate::endpoints::pgcatalog;
 use crate::engine::{Read, Request};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -24,6 +27,10 @@ pub(super) enum Prepared {
     Said(Said),
     /// A query; what of it is not one, the service refuses.
     Query(Arc<Query>),
+    /// `COPY (query) TO STDOUT`.
+    Copy(Arc<Query>, CopyForm),
+    /// `DECLARE … CURSOR FOR query`.
+    Declare(Declared, Arc<Query>),
 }
 
 /// A query that has been read.
@@ -36,6 +43,8 @@ pub(super) struct Query {
     schema: SchemaRef,
     /// Types of its parameters, where the plan tells them.
     inferred: Vec<Option<DataType>>,
+    /// The same on the wire, where they are known: those of the catalogs are types that Arrow has none for.
+    wire: Vec<Type>,
 }
 
 /// The statements of a text.
@@ -43,17 +52,30 @@ pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str
     let sql: Arc<str> = sql.into();
     let read = shared.service.read(&request(shared, client, &sql)).await;
     let read = read.map_err(|error| errors::query(&said::limited(said::timeout(client), error)))?;
-    let prepared = |(place, read)| match read {
-        Read::Said(said) => {
-            let said = serde_json::from_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
-            Ok(Prepared::Said(said))
-        }
-        Read::Query { parameters, schema } => {
-            let query = Query { sql: sql.clone(), place, schema, inferred: parameters };
-            Ok(Prepared::Query(Arc::new(query)))
-        }
-    };
-    read.into_iter().enumerate().map(prepared).collect()
+    let mut prepared = Vec::new();
+    for (place, read) in read.into_iter().enumerate() {
+        prepared.push(match read {
+            Read::Said(said) => {
+                let said = serde_json::from_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
+                match said {
+                    Said::Copy(inner, form) => Prepared::Copy(query(shared, client, &inner).await?, form),
+                    Said::Declare(declared, inner) => Prepared::Declare(declared, query(shared, client, &inner).await?),
+                    said => Prepared::Said(said),
+                }
+            }
+            read @ Read::Query { .. } => Prepared::Query(Query::of(&sql, place, read)?),
+        });
+    }
+    Ok(prepared)
+}
+
+/// The query within a statement, which is read as a text of its own.
+async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Arc<Query>> {
+    let sql: Arc<str> = sql.into();
+    let read = shared.service.read(&request(shared, client, &sql)).await;
+    let read = read.map_err(|error| errors::query(&said::limited(said::timeout(client), error)))?;
+    let first = read.into_iter().next().ok_or_else(|| errors::user("42601", "expected a query"))?;
+    Query::of(&sql, 0, first)
 }
 
 /// A request of this connection, under its settings and within its own time.
@@ -71,6 +93,17 @@ fn request(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> Request
 }
 
 impl Query {
+    fn of(sql: &Arc<str>, place: usize, read: Read) -> PgWireResult<Arc<Query>> {
+        match read {
+            Read::Query { parameters, schema } => {
+                let kinds = pgcatalog::parameters(&schema);
+                let wire = kinds.into_iter().map(|kind| Type::from_oid(kind).unwrap_or(Type::TEXT)).collect();
+                Ok(Arc::new(Query { sql: sql.clone(), place, schema, inferred: parameters, wire }))
+            }
+            Read::Said(_) => Err(errors::user("42601", "expected a query")),
+        }
+    }
+
     /// The request that runs it, or describes it.
     pub(super) fn request(
         &self,
@@ -93,7 +126,12 @@ impl Query {
 
     /// The types of the parameters on the wire.
     fn wire_types(&self, said: &[Option<Type>]) -> Vec<Type> {
-        (0..self.inferred.len()).map(|at| parameters::wire_type(of(said, at), self.inferred(at))).collect()
+        (0..self.inferred.len()).map(|at| parameters::wire_type(self.known(said, at), self.inferred(at))).collect()
+    }
+
+    /// The type that the client named for a parameter, else the catalogs'.
+    fn known<'a>(&'a self, said: &'a [Option<Type>], at: usize) -> Option<&'a Type> {
+        of(said, at).filter(|said| **said != Type::UNKNOWN).or_else(|| self.wire.get(at))
     }
 
     fn inferred(&self, at: usize) -> Option<&DataType> {
@@ -116,7 +154,7 @@ impl Query {
         let value = |at: usize| match portal.parameters.get(at).and_then(Option::as_ref) {
             None => Ok(parameters::null(of(said, at), self.inferred(at))),
             Some(bytes) => {
-                let (said, inferred) = (of(said, at), self.inferred(at));
+                let (said, inferred) = (self.known(said, at), self.inferred(at));
                 Sent { number: at + 1, bytes, binary: is_binary(&portal.parameter_format, at), said, inferred }.read()
             }
         };
@@ -171,7 +209,7 @@ impl QueryParser for Preparer {
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
         Ok(match statement {
             Prepared::Said(_) => Vec::new(),
-            Prepared::Query(query) => query.wire_types(&[]),
+            Prepared::Query(query) | Prepared::Copy(query, _) | Prepared::Declare(_, query) => query.wire_types(&[]),
         })
     }
 
@@ -179,6 +217,7 @@ impl QueryParser for Preparer {
         let format = format.unwrap_or(&Format::UnifiedText);
         match statement {
             Prepared::Said(said) => Ok(said.fields(first(format))),
+            Prepared::Copy(..) | Prepared::Declare(..) => Ok(Vec::new()),
             Prepared::Query(query) => super::rows::fields(&query.schema, format, &Arc::new(FormatOptions::default())),
         }
     }

@@ -175,7 +175,8 @@ async fn faults_have_their_sqlstate() {
         ("SELECT * FROM generate_series(1, 11)", "54000"),
         (&long, "54000"),
         (&many, "54000"),
-        ("DECLARE c CURSOR FOR SELECT 1", "0A000"),
+        ("DECLARE c CURSOR FOR SELECT 1", "25P01"),
+        ("PREPARE p AS SELECT 1", "0A000"),
         ("INSERT INTO spans (name) VALUES ('a')", "25006"),
         ("UPDATE spans SET name = 'a'", "25006"),
         ("DELETE FROM spans", "25006"),
@@ -282,7 +283,7 @@ async fn the_idle_and_the_huge_are_closed() {
     huge.write_all(START).await.unwrap();
     // A query of a gigabyte, of which only a little more than may be is ever sent.
     huge.write_all(b"Q\x3f\xff\0\0").await.unwrap();
-    let _ = huge.write_all(&[b'x'; 60_000]).await;
+    let _ = huge.write_all(&vec![b'x'; 60_000]).await;
     let mut told = vec![0; 4096];
     let began = Instant::now();
     let mut all = Vec::new();

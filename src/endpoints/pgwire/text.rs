@@ -41,7 +41,8 @@ pub(super) fn is_json(field: &Field) -> bool {
     field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
 }
 
-fn foreign(kind: &DataType) -> bool {
+/// Whether the wire has no type for it.
+pub(super) fn foreign(kind: &DataType) -> bool {
     match kind {
         DataType::Map(..) | DataType::Struct(_) => true,
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {

@@ -4,6 +4,7 @@ use super::message;
 use crate::model::finding::Severity;
 use crate::model::pipeline::{Direction, PipelineDef};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// What a row says of its key.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub(super) struct Judged {
     pub(super) impact: String,
     pub(super) trace_ids: Vec<String>,
     pub(super) evidence: Map<String, Value>,
-    pub(super) evidence_sql: String,
+    pub(super) evidence_sql: Arc<str>,
     /// Where the judged window begins, ms since the epoch.
     pub(super) from_ms: i64,
     /// The finding that fires and says the same, where there is one: this one then does not fire beside it.
@@ -54,14 +55,14 @@ pub(super) struct Limits {
 impl Judged {
     /// What a pipeline says that gave no row at all: there is nothing that its limits could be held against.
     pub(super) fn nothing(pipeline: &PipelineDef, limits: Limits) -> Judged {
-        Judged::of(pipeline, Map::new(), ("", 0), limits)
+        Judged::of(pipeline, Map::new(), (&Arc::from(""), 0), limits)
     }
 
     /// A row, of a statement over the window that begins at `from_ms`.
     pub(super) fn of(
         pipeline: &PipelineDef,
         mut row: Map<String, Value>,
-        (sql, from_ms): (&str, i64),
+        (sql, from_ms): (&Arc<str>, i64),
         limits: Limits,
     ) -> Judged {
         let key: Vec<(String, String)> = pipeline
@@ -106,7 +107,7 @@ impl Judged {
             verdict,
             trace_ids,
             evidence: row,
-            evidence_sql: sql.to_owned(),
+            evidence_sql: sql.clone(),
             from_ms,
             explained_by,
             explained_at_once,

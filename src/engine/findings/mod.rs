@@ -37,6 +37,7 @@ pub use prepared::{EvaluatorSettings, PipelineOverride, SAMPLES_MIN};
 use prepared::{Prepared, is_budgeted, prepare};
 use state::Kept;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a pipeline's run cost.
@@ -78,8 +79,24 @@ pub struct Evaluator {
     apart: Apart,
 }
 
-/// The judged rows, how many rows were read for them, the names under which, and what it computed.
-type Run = (Vec<Judged>, u64, Vec<String>, Option<Duration>);
+/// What a pipeline's run gave.
+struct Run {
+    judged: Vec<Judged>,
+    rows_read: u64,
+    /// The names under which it read.
+    names: Vec<String>,
+    /// What it computed, where the system tells.
+    computed: Option<Duration>,
+}
+
+/// Which pipelines an evaluation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// All but scans that rest.
+    All,
+    /// Those whose window has moved since their last run; of the others the last result is judged again, for time goes on.
+    Moved,
+}
 
 /// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it computed, so
 /// that it never takes more than two hundredths of a core.
@@ -90,6 +107,8 @@ const SPARSE_WINDOW_MS: i64 = 3_600_000;
 const SPARSE_GRID_MS: i64 = 300_000;
 /// Windows of the finest rollups, ms: only whole ones are judged.
 const FINE_MS: i64 = 10_000;
+/// And so long at least, where only what has moved is run.
+const SCAN_EVERY: Duration = Duration::from_secs(30);
 /// A scan that took less need not rest.
 const SCAN_SHORT: Duration = Duration::from_millis(100);
 
@@ -144,17 +163,41 @@ impl Evaluator {
 
     /// Runs every pipeline at the moment `now_ms` and moves the state of each key.
     pub async fn evaluate(&mut self, context: &SessionContext, now_ms: i64) -> Evaluation {
+        self.evaluate_due(context, now_ms, Due::All).await
+    }
+
+    /// The same for the pipelines that are due.
+    pub async fn evaluate_due(&mut self, context: &SessionContext, now_ms: i64, due: Due) -> Evaluation {
         let mut evaluation = Evaluation::default();
         let any_quantile = self.pipelines.iter().any(|prepared| prepared.any_quantile);
         let any_quantile = any_quantile.then(|| with_any_quantile(context));
         for index in 0..self.pipelines.len() {
+            if due == Due::Moved && self.judge_again(index, now_ms, &mut evaluation) {
+                continue;
+            }
+            let rests = self.pipelines[index].rests_until.is_some_and(|until| Instant::now() < until);
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
+            let prepared = &mut self.pipelines[index];
+            if due == Due::Moved && !rests && prepared.scans() {
+                let until = Instant::now() + SCAN_EVERY;
+                prepared.rests_until = Some(prepared.rests_until.map_or(until, |rests| rests.max(until)));
+            }
         }
         for index in self.overtaken(now_ms) {
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
         }
         evaluation.findings = self.findings();
         evaluation
+    }
+
+    /// Judges the last result of a pipeline again if its window has not moved since; false where it has.
+    fn judge_again(&mut self, index: usize, now_ms: i64, evaluation: &mut Evaluation) -> bool {
+        let window = self.window(index, now_ms);
+        let last = self.pipelines[index].last.as_ref().filter(|(last, _)| *last == window);
+        let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
+        self.apply(index, judged, now_ms, evaluation);
+        self.publish(&self.pipelines[index].definition.id);
+        true
     }
 
     /// Runs a pipeline and moves the state of its keys. `contexts` are the session, and the one for quantiles of any count.
@@ -169,19 +212,21 @@ impl Evaluator {
         if self.pipelines[index].rests_until.is_some_and(|until| began < until) {
             return;
         }
+        let window = self.window(index, now_ms);
         let wanted = contexts.1.filter(|_| self.pipelines[index].any_quantile);
-        let outcome = self.judge_all(index, wanted.unwrap_or(contexts.0), now_ms).await;
+        let outcome = self.judge_all(index, wanted.unwrap_or(contexts.0), window).await;
         let took = began.elapsed();
         // On a busy machine waiting is most of it, and costs nobody anything.
-        let computed = outcome.as_ref().ok().and_then(|(.., computed)| *computed).unwrap_or(took);
+        let computed = outcome.as_ref().ok().and_then(|run| run.computed).unwrap_or(took);
         let milliseconds = took.as_secs_f64() * 1000.0;
         let prepared = &mut self.pipelines[index];
-        let scans = prepared.definition.finding.as_ref().is_some_and(|finding| finding.scan);
-        prepared.rests_until = (scans && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
+        prepared.rests_until = (prepared.scans() && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
+        prepared.last = None;
         let id = prepared.definition.id.clone();
         let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
         match outcome {
-            Ok((judged, rows_read, names, _)) => {
+            Ok(Run { judged, rows_read, names, .. }) => {
+                self.pipelines[index].last = Some((window, judged.clone()));
                 cost.rows_read = rows_read;
                 cost.rows_written = judged.len() as u64;
                 self.apply(index, judged, now_ms, evaluation);
@@ -207,27 +252,31 @@ impl Evaluator {
         before.iter().copied().filter(reads_firings).collect()
     }
 
-    /// The judged rows, how many rows were read for them, the names under which, and what it computed.
-    ///
-    /// A key that fires and has too few samples in its window is judged by all since it went past its limit, an hour at
-    /// most: with traffic that has become sparse it would fire for ever. What came in before must not speak for it.
-    async fn judge_all(&self, index: usize, context: &SessionContext, now_ms: i64) -> Result<Run, String> {
-        let window_ms = self.pipelines[index].definition.window_ms;
+    /// The window that a pipeline judges at a moment.
+    fn window(&self, index: usize, now_ms: i64) -> Window {
         // A row of the finest rollup that has just begun would be judged by half of what it will hold.
         let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
         // Of a window that is no multiple of theirs, all rows that reach into it.
-        let start_ms = (end_ms - window_ms).div_euclid(FINE_MS) * FINE_MS;
-        let window = Window { start_ms, end_ms };
-        let (mut judged, mut rows_read, names, mut computed) = self.judge(index, context, window).await?;
-        let sparse = judged.iter().filter_map(|row| Some((row.id.clone(), self.since_past(row, window)?)));
+        let start_ms = (end_ms - self.pipelines[index].definition.window_ms).div_euclid(FINE_MS) * FINE_MS;
+        Window { start_ms, end_ms }
+    }
+
+    /// Runs a pipeline over a window.
+    ///
+    /// A key that fires and has too few samples in its window is judged by all since it went past its limit, an hour at
+    /// most: with traffic that has become sparse it would fire for ever. What came in before must not speak for it.
+    async fn judge_all(&mut self, index: usize, context: &SessionContext, window: Window) -> Result<Run, String> {
+        let end_ms = window.end_ms;
+        let mut run = self.judge(index, context, window).await?;
+        let sparse = run.judged.iter().filter_map(|row| Some((row.id.clone(), self.since_past(row, window)?)));
         let sparse: HashMap<String, i64> = sparse.collect();
         let starts: BTreeSet<i64> = sparse.values().copied().collect();
         for start_ms in starts {
-            let (longer, more_read, _, more_computed) = self.judge(index, context, Window { start_ms, end_ms }).await?;
-            rows_read += more_read;
-            computed = computed.zip(more_computed).map(|(some, more)| some + more);
-            let longer: HashMap<String, Judged> = longer.into_iter().map(|row| (row.id.clone(), row)).collect();
-            for judged in judged.iter_mut().filter(|judged| sparse.get(&judged.id) == Some(&start_ms)) {
+            let more = self.judge(index, context, Window { start_ms, end_ms }).await?;
+            run.rows_read += more.rows_read;
+            run.computed = run.computed.zip(more.computed).map(|(some, more)| some + more);
+            let longer: HashMap<String, Judged> = more.judged.into_iter().map(|row| (row.id.clone(), row)).collect();
+            for judged in run.judged.iter_mut().filter(|judged| sparse.get(&judged.id) == Some(&start_ms)) {
                 match longer.get(&judged.id) {
                     // What recovers was inside its limit just now: this window holds the fault itself.
                     Some(row) if matches!(row.verdict, Verdict::Past(_)) && self.is_recovering(&row.id) => {}
@@ -237,7 +286,7 @@ impl Evaluator {
                 }
             }
         }
-        Ok((judged, rows_read, names, computed))
+        Ok(run)
     }
 
     /// Where the longer window begins by which a row is to be judged: that of a key that fires and has samples, but too
@@ -255,27 +304,33 @@ impl Evaluator {
         recovering.is_some_and(|recovering| recovering.value.is_some())
     }
 
-    async fn judge(&self, index: usize, context: &SessionContext, window: Window) -> Result<Run, String> {
-        let Prepared { definition, params, limits, .. } = &self.pipelines[index];
+    async fn judge(&mut self, index: usize, context: &SessionContext, window: Window) -> Result<Run, String> {
+        let Prepared { definition, params, limits, statement, .. } = &self.pipelines[index];
         let (context, sql, values) = (context.clone(), definition.sql.clone(), params.clone());
+        let planned = statement.clone().filter(|planned| planned.is_in(&context));
         let running = self.apart.run(&definition.id, self.settings.timeout, async move {
             let before = cpu::used();
-            let statement = Statement::plan(&context, &sql).await?.bind(&values, Some(window))?;
-            let outcome = statement.run().await?;
+            let statement = match planned {
+                Some(planned) => planned,
+                None => Arc::new(Statement::plan(&context, &sql).await?),
+            };
+            let outcome = statement.bind(&values, Some(window))?.run().await?;
             let computed = before.and_then(|before| cpu::used()?.checked_sub(before));
-            Ok((outcome, statement.names(), computed))
+            Ok((outcome, statement, computed))
         });
-        let (outcome, names, computed) = running.await.map_err(|late| late.to_string())?;
+        let (outcome, statement, computed) = running.await.map_err(|late| late.to_string())?;
+        let names = statement.names();
         let rows = json_rows(&outcome.batches).map_err(|error| line(&error))?;
-        let sql = readable(definition, params, window);
+        let sql = readable(definition, params, window).into();
         let judged =
             rows.into_iter().map(|row| Judged::of(definition, row, (&sql, window.start_ms), *limits)).collect();
-        Ok((judged, outcome.rows_read, names, computed))
+        self.pipelines[index].statement = Some(statement);
+        Ok(Run { judged, rows_read: outcome.rows_read, names, computed })
     }
 
     /// Moves the keys that were judged, then those of the pipeline that were not.
     fn apply(&mut self, index: usize, mut judged: Vec<Judged>, now_ms: i64, evaluation: &mut Evaluation) {
-        let Prepared { definition, limits, promised, .. } = &self.pipelines[index];
+        let Prepared { definition, limits, promised, advice, .. } = &self.pipelines[index];
         if *promised {
             let nothing = Judged::nothing(definition, *limits);
             let others = |(id, kept): (&String, &Kept)| kept.finding.pipeline == definition.id && *id != nothing.id;
@@ -289,7 +344,8 @@ impl Evaluator {
         for judged in judged {
             let id = judged.id.clone();
             let before = self.keys.remove(&id);
-            let moved = state::advance(definition, before.as_ref(), judged, now_ms);
+            let mut moved = state::advance(definition, before.as_ref(), judged, now_ms);
+            moved.finding.advice = advice.clone();
             if before.is_none_or(|before| moved.differs(&before)) {
                 evaluation.puts.push((id.clone(), moved.to_bytes()));
             }

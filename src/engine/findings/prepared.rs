@@ -1,11 +1,13 @@
 //! A finding pipeline with what the user changes of it.
 
-use super::judge::Limits;
+use super::judge::{Judged, Limits};
 use crate::engine::functions::fits;
+use crate::engine::run::{Statement, Window};
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::finding::Finding;
 use crate::model::pipeline::{Direction, Param, PipelineDef};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What the user changes of a pipeline.
@@ -59,6 +61,19 @@ pub(super) struct Prepared {
     pub(super) any_quantile: bool,
     /// A scan that took long is not run again before.
     pub(super) rests_until: Option<Instant>,
+    /// What to do, for people.
+    pub(super) advice: Arc<str>,
+    /// Its plan, from its first run on. Making one costs as much as most runs.
+    pub(super) statement: Option<Arc<Statement>>,
+    /// The window of its last run, and what that gave.
+    pub(super) last: Option<(Window, Vec<Judged>)>,
+}
+
+impl Prepared {
+    /// Whether it reads raw rows.
+    pub(super) fn scans(&self) -> bool {
+        self.definition.finding.as_ref().is_some_and(|finding| finding.scan)
+    }
 }
 
 /// A finding pipeline with its limits; `None` for one that is not to be judged.
@@ -95,7 +110,23 @@ pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) ->
     params.insert(SAMPLES_MIN.to_owned(), Param::Int(i64::try_from(finding.samples_min).unwrap_or(i64::MAX)));
     definition.finding = Some(finding);
     let any_quantile = of_user.samples_min.is_some();
-    Some(Prepared { definition, params, limits: of_user, promised: limits.is_some(), any_quantile, rests_until: None })
+    Some(Prepared {
+        advice: advice(&definition.prose).into(),
+        definition,
+        params,
+        limits: of_user,
+        promised: limits.is_some(),
+        any_quantile,
+        rests_until: None,
+        statement: None,
+        last: None,
+    })
+}
+
+/// The first paragraph of the prose, on one line.
+fn advice(prose: &str) -> String {
+    let paragraph = prose.split("\n\n").next().unwrap_or_default();
+    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the budget that a key is of is there, and the key within its patterns; true of a key that is of none. What

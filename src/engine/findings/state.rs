@@ -222,7 +222,7 @@ fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
         evidence: judged.evidence,
         trace_ids: judged.trace_ids,
         evidence_sql: judged.evidence_sql,
-        advice: advice(&pipeline.prose),
+        advice: "".into(),
         proof: Proof::Measured,
         first_seen_ms: now_ms,
         last_seen_ms: now_ms,
@@ -232,10 +232,4 @@ fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
         ended: None,
     };
     Kept { finding, past_since_ms: None, past_from_ms: None, fired: History::default() }
-}
-
-/// The first paragraph of the prose, on one line.
-fn advice(prose: &str) -> String {
-    let paragraph = prose.split("\n\n").next().unwrap_or_default();
-    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }

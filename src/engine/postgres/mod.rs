@@ -14,6 +14,7 @@ mod names;
 mod operators;
 mod plan;
 mod planner;
+mod quantified;
 mod rows;
 mod syntax;
 mod types;
@@ -78,6 +79,12 @@ pub fn read(text: &str, kind: &DataType, zone: &Zone) -> Option<ScalarValue> {
     let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
     let value = values::casts::cast(&texts, kind, zone).ok()?;
     ScalarValue::try_from_array(&value, 0).ok().filter(|value| !value.is_null())
+}
+
+/// The items of an array's text, `{a,"b c",NULL}`; `None` where it is none of one dimension.
+#[must_use]
+pub fn array_items(text: &str) -> Option<Vec<Option<String>>> {
+    values::literals::read_list(text)
 }
 
 /// A column's values as the texts in which the Postgres wire gives them.

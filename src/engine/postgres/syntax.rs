@@ -3,6 +3,7 @@
 
 use super::made::{self, call, cast, number, string, word};
 use super::names;
+use super::quantified;
 use super::rows::{self, OF_ROWS, PLACEHOLDER};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
@@ -36,6 +37,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetch(query);
+        count(query);
         ControlFlow::Continue(())
     }
 
@@ -66,6 +68,20 @@ fn fetch(query: &mut Query) {
             *clause = Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by: Vec::new() });
         }
         Some(_) => {}
+    }
+}
+
+/// `LIMIT '5'`: a text without a type is the number that it is meant to be.
+fn count(query: &mut Query) {
+    let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause else { return };
+    for value in limit.iter_mut().chain(offset.as_mut().map(|offset| &mut offset.value)) {
+        let text = match value {
+            Expr::Value(value) => value.value.clone().into_string(),
+            _ => None,
+        };
+        if let Some(rows) = text.and_then(|text| text.trim().parse::<i64>().ok()) {
+            *value = number(&rows.to_string());
+        }
     }
 }
 
@@ -139,6 +155,12 @@ fn rewritten(expression: Expr) -> Expr {
             args.extend(escape_char.map(Expr::Value));
             let matches = call("similar_to", args);
             if negated { not(matches) } else { matches }
+        }
+        Expr::AnyOp { ref left, ref compare_op, ref right, .. } => {
+            quantified::of_text(left, compare_op, right, false).unwrap_or(expression)
+        }
+        Expr::AllOp { ref left, ref compare_op, ref right } => {
+            quantified::of_text(left, compare_op, right, true).unwrap_or(expression)
         }
         Expr::Function(function) => of_function(function),
         Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr } => call("sqrt", vec![*expr]),

@@ -1,5 +1,6 @@
 //! How a wire reads statements. This is the place where a session gets what one wire has and the tables do not.
 
+use crate::engine::postgres;
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
@@ -80,14 +81,6 @@ pub trait Dialect: Send + Sync + 'static {
     /// When something cannot be registered.
     fn extend(&self, context: &SessionContext, tables: &[TableAbout]) -> Result<()>;
 
-    /// Does what has to be done once in a session that is otherwise ready.
-    ///
-    /// # Errors
-    /// When that fails; the session is not used.
-    async fn settle(&self, _context: &SessionContext) -> Result<()> {
-        Ok(())
-    }
-
     /// Applies what a connection has set.
     ///
     /// # Errors
@@ -135,7 +128,8 @@ impl Dialect for Plain {
         state.sql_to_statement(sql, &dialect).map(|statement| vec![statement]).map_err(|error| self.fault(&error))
     }
 
-    async fn plan(&self, state: &SessionState, statement: Statement) -> Result<Meaning, SqlFault> {
+    async fn plan(&self, state: &SessionState, mut statement: Statement) -> Result<Meaning, SqlFault> {
+        postgres::rewrite(&mut statement);
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.fault(&error))?;
         Ok(Meaning::Query { plan, parameters: Vec::new() })
     }

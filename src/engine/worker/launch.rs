@@ -115,6 +115,7 @@ impl Started {
     }
 
     /// Its process.
+    #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "a worker of a unit test is a thread"))]
     pub(super) fn id(&self) -> Option<u32> {
         match self {
             Started::Process(child) => Some(child.lock().unwrap_or_else(PoisonError::into_inner).id()),

@@ -93,8 +93,7 @@ async fn meanings(dialect: &dyn Dialect, state: &SessionState, sql: &str) -> Res
         return Err(SqlFault::new("54000", message));
     }
     let mut meanings = Vec::new();
-    for mut statement in statements {
-        postgres::rewrite(&mut statement);
+    for statement in statements {
         meanings.push(match dialect.plan(state, statement).await? {
             Meaning::Query { plan, parameters } => {
                 let plan = postgres::planned(plan).map_err(|error| dialect.fault(&error))?;

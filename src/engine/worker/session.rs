@@ -85,7 +85,5 @@ async fn session(
         column_docs: table.column_docs.clone(),
     };
     dialect.extend(&context, &catalog.tables.iter().map(about).collect::<Vec<_>>())?;
-    let context = postgres::plans_again(context);
-    dialect.settle(&context).await?;
-    Ok(context)
+    Ok(postgres::plans_again(context))
 }

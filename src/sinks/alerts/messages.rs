@@ -123,7 +123,7 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
     let said = |number: Option<f64>| number.map(|number| human(number, &finding.unit)).unwrap_or_default();
     let all = [
         ("summary", notice.title.clone()),
-        ("description", finding.advice.clone()),
+        ("description", finding.advice.to_string()),
         ("impact", finding.impact.clone()),
         ("compared", finding.compared().unwrap_or_default()),
         ("evidence", finding.evidence_lines().join("\n")),
@@ -131,7 +131,7 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
         ("limit", said(finding.limit)),
         ("resolution", notice.reason().unwrap_or_default().to_owned()),
         ("trace_ids", traces),
-        ("evidence_sql", finding.evidence_sql.clone()),
+        ("evidence_sql", finding.evidence_sql.to_string()),
     ];
     all.into_iter()
         .filter(|(_, text)| !text.is_empty())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::finding::Ended;
+use std::collections::BTreeMap;
 
 /// The pipeline of the tests, with more front-matter and another statement; it fires at once and keeps firing for 60 s.
 fn of(front: &str, sql: &str, restored: &[(String, Vec<u8>)]) -> Evaluator {

@@ -40,3 +40,17 @@ pub(super) fn of(system: &str) -> Speech {
         _ => Speech { dialect: Box::new(GenericDialect {}), doubtful_quotes: true, known: false },
     }
 }
+
+/// The characters that begin a quoted name, and nothing else, in the statements of `system`.
+pub(super) fn name_quotes(system: &str) -> &'static [u8] {
+    match system {
+        "mysql" | "mariadb" | "tidb" | "bigquery" | "gcp.bigquery" | "spanner" | "gcp.spanner" | "hive" | "spark"
+        | "databricks" | "impala" => b"`",
+        "clickhouse" => b"\"`",
+        "mssql" | "microsoft.sql_server" => b"\"[",
+        "postgresql" | "cockroachdb" | "yugabytedb" | "edb" | "redshift" | "aws.redshift" | "oracle" | "oracle.db"
+        | "snowflake" | "db2" | "ibm.db2" | "firebird" | "firebirdsql" | "derby" | "cassandra" | "trino" | "presto"
+        | "h2" | "h2database" | "hsqldb" | "vertica" => b"\"",
+        _ => b"",
+    }
+}

@@ -58,7 +58,7 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
 fn remembered(system: &str, query: &str) -> Arc<str> {
     static PRINTS: LazyLock<Mutex<Prints>> = LazyLock::new(Mutex::default);
     let lock = || PRINTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let shape = shape::of(query);
+    let shape = shape::of(query, dialects::name_quotes(system));
     if let Some(print) = lock().find(system, query, shape.as_deref()) {
         return print;
     }
@@ -68,38 +68,56 @@ fn remembered(system: &str, query: &str) -> Arc<str> {
     print
 }
 
-/// What is remembered: by shape where the literals make no difference, else by text.
+/// What is remembered: by shape where the literals make no difference, else by text. In two generations: what is asked for
+/// moves to the younger one, and the older one is dropped when that is full.
 #[derive(Default)]
 struct Prints {
-    by_text: HashMap<u128, Arc<str>>,
-    /// `None` for a shape whose literals do make a difference, such as the precision of a type.
-    by_shape: HashMap<u128, Option<Arc<str>>>,
+    young: HashMap<u128, Print>,
+    old: HashMap<u128, Print>,
 }
 
+/// The fingerprint; `None` for a shape whose literals do make a difference, such as the precision of a type.
+type Print = Option<Arc<str>>;
+
 impl Prints {
-    fn find(&self, system: &str, query: &str, shape: Option<&str>) -> Option<Arc<str>> {
+    fn find(&mut self, system: &str, query: &str, shape: Option<&str>) -> Option<Arc<str>> {
         if let Some(shape) = shape {
             // A shape that is not known yet shall be, even if the text is.
-            if let Some(print) = self.by_shape.get(&key(system, shape))? {
-                return Some(print.clone());
+            if let Some(print) = self.get(key(system, shape))? {
+                return Some(print);
             }
         }
-        self.by_text.get(&key(system, query)).cloned()
+        self.get(key(system, query) ^ OF_TEXT).flatten()
+    }
+
+    fn get(&mut self, key: u128) -> Option<Print> {
+        if let Some(print) = self.young.get(&key) {
+            return Some(print.clone());
+        }
+        let print = self.old.remove(&key)?;
+        self.put(key, print.clone());
+        Some(print)
+    }
+
+    fn put(&mut self, key: u128, print: Print) {
+        if self.young.len() >= REMEMBERED_MAX / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, print);
     }
 
     fn keep(&mut self, (system, query): (&str, &str), (shape, is_same): (Option<&str>, bool), print: &Arc<str>) {
-        if self.by_text.len() + self.by_shape.len() >= REMEMBERED_MAX {
-            self.by_text.clear();
-            self.by_shape.clear();
-        }
         if let Some(shape) = shape {
-            self.by_shape.insert(key(system, shape), is_same.then(|| print.clone()));
+            self.put(key(system, shape), is_same.then(|| print.clone()));
         }
         if !is_same {
-            self.by_text.insert(key(system, query), print.clone());
+            self.put(key(system, query) ^ OF_TEXT, Some(print.clone()));
         }
     }
 }
+
+/// Tells a text from a shape that reads the same.
+const OF_TEXT: u128 = 1;
 
 fn key(system: &str, text: &str) -> u128 {
     xxh3_128_with_seed(text.as_bytes(), xxh3_64(system.as_bytes()))

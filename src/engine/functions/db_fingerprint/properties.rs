@@ -1,6 +1,7 @@
 //! Whatever the literals are: none shows, and statements that differ in them alone are one.
 
-use super::fingerprint;
+use super::dialects::name_quotes;
+use super::{fingerprint, remembered};
 use proptest::prelude::*;
 
 /// A word that no statement has by itself.
@@ -142,6 +143,20 @@ proptest! {
         let (of_one, of_other) = (fingerprint(system, &one), fingerprint(system, &other));
         prop_assert!(!shown(&of_one), "{system}: {one} gives {of_one}");
         prop_assert_eq!(of_one, of_other, "{}: {} and {}", system, one, other);
+    }
+
+    /// Also with quoted names, and with a comment that differs each time.
+    #[test]
+    fn what_is_remembered_is_what_would_be_made((system, one, other) in statement()) {
+        let named = |text: &str| match name_quotes(system).first() {
+            Some(b'[') => text.replace(" t ", " [t 5] "),
+            Some(quote) => text.replace(" t ", &format!(" {0}t 5{0} ", char::from(*quote))),
+            None => text.to_owned(),
+        };
+        let comment = |text: &str| format!("{text} /*trace='{}'*/", text.len());
+        for text in [named(&one), named(&other), comment(&named(&one)), comment(&named(&other)), one, other] {
+            prop_assert_eq!(&*remembered(system, &text), fingerprint(system, &text), "{}: {}", system, text);
+        }
     }
 
     #[test]

@@ -10,33 +10,35 @@ use std::borrow::Cow;
 const NUMBER: &str = "7177";
 const TEXT: &str = "'q7177'";
 
-/// The shape; `None` where quotes or comments could mean something else than in most dialects.
-pub(super) fn of(query: &str) -> Option<Cow<'_, str>> {
+/// The shape; `None` where quotes or comments could mean something else than they seem to. `names` are the characters that
+/// begin a quoted name in the statement's dialect; names are part of the shape.
+pub(super) fn of<'a>(query: &'a str, names: &[u8]) -> Option<Cow<'a, str>> {
     let bytes = query.as_bytes();
-    let is_odd = |at: usize| match bytes[at] {
-        b'"' | b'`' | b'\\' | b'#' | b'[' | b'{' => true,
-        b'-' | b'/' => matches!(bytes.get(at + 1), Some(b'-' | b'*')),
-        b'$' => !bytes.get(at + 1).is_some_and(u8::is_ascii_digit),
-        byte => !byte.is_ascii(),
-    };
-    if (0..bytes.len()).any(is_odd) {
-        return None;
-    }
-    let mut shape = String::with_capacity(query.len());
+    let mut shape = String::new();
     let (mut at, mut copied) = (0, 0);
     while at < bytes.len() {
-        let end = match bytes[at] {
-            b'\'' => Some((text_end(bytes, at)?, TEXT)),
-            byte if byte.is_ascii_digit() => number_end(bytes, at).map(|end| (end, NUMBER)),
-            _ => None,
+        let word = at > 0 && continues_word(bytes[at - 1]);
+        let (end, stands) = match bytes[at] {
+            b'\'' if word => return None,
+            b'\'' => (text_end(bytes, at)?, Some(TEXT)),
+            b'/' if bytes.get(at + 1) == Some(&b'*') => (comment_end(bytes, at)?, Some(" ")),
+            b'-' if bytes.get(at + 1) == Some(&b'-') => return None,
+            b'$' if !bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => return None,
+            quote if names.contains(&quote) => (name_end(bytes, at)?, None),
+            b'"' | b'`' | b'\\' | b'#' | b'[' | b'{' => return None,
+            byte if !byte.is_ascii() => return None,
+            byte if byte.is_ascii_digit() && !word => match number_end(bytes, at) {
+                Some(end) => (end, Some(NUMBER)),
+                None => (at + 1, None),
+            },
+            _ => (at + 1, None),
         };
-        let Some((end, stands)) = end.filter(|_| at == 0 || !continues_word(bytes[at - 1])) else {
-            at += 1;
-            continue;
-        };
-        shape.push_str(&query[copied..at]);
-        shape.push_str(stands);
-        (at, copied) = (end, end);
+        if let Some(stands) = stands {
+            shape.push_str(&query[copied..at]);
+            shape.push_str(stands);
+            copied = end;
+        }
+        at = end;
     }
     if copied == 0 {
         return Some(Cow::Borrowed(query));
@@ -45,10 +47,29 @@ pub(super) fn of(query: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(shape))
 }
 
-/// Where a quoted text ends; `None` where a quote is doubled in it, which is not everybody's way to write one.
+/// Where a quoted text ends; `None` where a quote is doubled or escaped in it, which is not everybody's way to write one.
 fn text_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let end = start + 1 + bytes[start + 1..].iter().position(|byte| *byte == b'\'')? + 1;
-    (bytes.get(end) != Some(&b'\'')).then_some(end)
+    let length = bytes[start + 1..].iter().position(|byte| matches!(byte, b'\'' | b'\\'))?;
+    let end = start + 1 + length + 1;
+    (bytes[end - 1] == b'\'' && bytes.get(end) != Some(&b'\'')).then_some(end)
+}
+
+/// Where a quoted name ends; `None` where its quote is doubled in it.
+fn name_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let quote = if bytes[start] == b'[' { b']' } else { bytes[start] };
+    let length = bytes[start + 1..].iter().position(|byte| matches!(byte, b'\\') || *byte == quote)?;
+    let end = start + 1 + length + 1;
+    (bytes[end - 1] == quote && bytes.get(end) != Some(&quote)).then_some(end)
+}
+
+/// Where a comment ends, such as the one with a trace's context that drivers add; `None` of a hint, of what MySQL runs in
+/// spite of the comment, and of comments in comments.
+fn comment_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let inner = &bytes[start + 2..];
+    let length = inner.windows(2).position(|pair| pair == b"*/")?;
+    let inner = &inner[..length];
+    let is_plain = !matches!(inner.first(), Some(b'!' | b'+' | b'M')) && !inner.windows(2).any(|pair| pair == b"/*");
+    is_plain.then_some(start + 2 + length + 2)
 }
 
 /// Where a number of digits alone ends; `None` for any other.
@@ -65,12 +86,17 @@ fn continues_word(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::*;
+
+    fn of(query: &str) -> Option<Cow<'_, str>> {
+        super::of(query, b"\"")
+    }
 
     #[test]
     fn literals_alone_make_no_difference() {
         let one = of("SELECT a FROM t1 WHERE b = 17 AND c = 'x y' LIMIT 5");
         assert_eq!(one, of("SELECT a FROM t1 WHERE b = 4 AND c = '' LIMIT 50"));
+        assert_eq!(one, of("SELECT a FROM t1 WHERE b = 4 AND c = 'é -- \"x\" /*' LIMIT 50"));
         assert_ne!(one, of("SELECT a FROM t2 WHERE b = 17 AND c = 'x y' LIMIT 5"));
         assert_eq!(
             of("SELECT a FROM t1 WHERE b = $12 AND c = 1.5").as_deref(),
@@ -79,15 +105,38 @@ mod tests {
     }
 
     #[test]
+    fn names_are_kept() {
+        let one = of(r#"SELECT "t1"."é 5" FROM "t1" WHERE "a" = 5"#);
+        assert_eq!(one, of(r#"SELECT "t1"."é 5" FROM "t1" WHERE "a" = 6"#));
+        assert_ne!(one, of(r#"SELECT "t1"."é 6" FROM "t1" WHERE "a" = 5"#));
+        let of = |query: &'static str| super::of(query, b"`[");
+        assert_eq!(of("SELECT `a` FROM [t 1] WHERE b = 1"), of("SELECT `a` FROM [t 1] WHERE b = 2"));
+    }
+
+    #[test]
+    fn comments_are_left_out() {
+        let one = of("SELECT 1 FROM t /*traceparent='00-1-2-01'*/");
+        assert_eq!(one, of("SELECT 2 FROM t /*traceparent='00-3-4-01'*/"));
+        assert_eq!(one.as_deref(), Some("SELECT 7177 FROM t  "));
+    }
+
+    #[test]
     fn what_could_mean_something_else_has_no_shape() {
         for query in [
-            "SELECT \"a\"",
+            "SELECT `a`",
+            "SELECT \"a",
+            "SELECT \"a\"\"b\"",
             "SELECT 1 -- it's",
-            "SELECT 1 /* ' */",
+            "SELECT /*+ index(t 5) */ 1",
+            "SELECT /*!50000 1 */",
+            "SELECT 1 /* /* 5 */ */",
+            "SELECT 1 /* open",
             "SELECT E'\\''",
+            "SELECT E'a'",
             "SELECT $$it's$$",
             "SELECT 'open",
             "SELECT 'it''s'",
+            "SELECT é",
         ] {
             assert_eq!(of(query), None, "{query}");
         }

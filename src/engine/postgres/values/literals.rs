@@ -32,7 +32,7 @@ pub(super) fn read_bytes(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The items of `{a,"b c",NULL}`, of one dimension.
-pub(super) fn read_list(text: &str) -> Option<Vec<Option<String>>> {
+pub(crate) fn read_list(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     let mut rest = inner.chars().peekable();

@@ -2,7 +2,7 @@
 
 pub(crate) mod casts;
 pub(crate) mod interval;
-mod literals;
+pub(crate) mod literals;
 pub(crate) mod number;
 pub(crate) mod stamp;
 pub(crate) mod write;

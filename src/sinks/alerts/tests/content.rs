@@ -79,9 +79,9 @@ async fn slack_takes_3000_characters_a_section_and_50_blocks() {
     let huge = |n: usize| Finding {
         title: long("<"),
         impact: long("&"),
-        advice: long(">"),
+        advice: long(">").into(),
         unit: long("x"),
-        evidence_sql: format!("SELECT '```' {}", long("<")),
+        evidence_sql: format!("SELECT '```' {}", long("<")).into(),
         trace_ids: vec![long("f"); 100],
         ..firing(&n.to_string())
     };

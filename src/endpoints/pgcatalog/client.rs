@@ -1,0 +1,40 @@
+//! Whose statement it is.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who asks.
+#[derive(Debug, Clone, Default)]
+pub(in crate::endpoints) struct Client {
+    pub(in crate::endpoints) user: String,
+    pub(in crate::endpoints) database: String,
+    pub(in crate::endpoints) settings: Vec<Setting>,
+    pub(in crate::endpoints) pid: i64,
+    pub(in crate::endpoints) address: Option<SocketAddr>,
+    /// When the server began, and now, in microseconds since the epoch.
+    pub(in crate::endpoints) since_us: i64,
+    pub(in crate::endpoints) now_us: i64,
+    /// The statement.
+    pub(in crate::endpoints) query: String,
+}
+
+/// A setting of the session.
+#[derive(Debug, Clone)]
+pub(in crate::endpoints) struct Setting {
+    pub(in crate::endpoints) name: &'static str,
+    pub(in crate::endpoints) value: String,
+    pub(in crate::endpoints) default: &'static str,
+}
+
+impl Client {
+    /// The same, at this moment.
+    pub(super) fn now(&self) -> Client {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Client { now_us: i64::try_from(now.as_micros()).unwrap_or_default(), ..self.clone() }
+    }
+
+    pub(super) fn setting(&self, name: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
+        setting.map(|setting| setting.value.as_str())
+    }
+}

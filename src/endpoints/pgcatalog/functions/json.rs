@@ -1,0 +1,58 @@
+//! JSON, as text.
+
+use super::signature::{Builtin, lax};
+use crate::endpoints::pgcatalog::io;
+use crate::endpoints::pgcatalog::names::Names;
+use crate::endpoints::pgcatalog::types::{self, ANY, JSON, JSONB};
+use crate::endpoints::pgcatalog::value::Value;
+
+pub(super) const FUNCTIONS: &[Builtin] = &[
+    lax("to_json", &[ANY], JSON, |run, a| Ok(written(&run.names(), &a[0]).into())),
+    lax("to_jsonb", &[ANY], JSONB, |run, a| Ok(written(&run.names(), &a[0]).into())),
+    lax("row_to_json", &[ANY], JSON, |run, a| Ok(written(&run.names(), &a[0]).into())),
+    lax("array_to_json", &[ANY], JSON, |run, a| Ok(written(&run.names(), &a[0]).into())),
+    lax("json_build_array", &[ANY], JSON, |run, a| Ok(list(&run.names(), a).into())).variadic().optional(1),
+    lax("jsonb_build_array", &[ANY], JSONB, |run, a| Ok(list(&run.names(), a).into())).variadic().optional(1),
+    lax("json_build_object", &[ANY], JSON, |run, a| Ok(object(&run.names(), a).into())).variadic().optional(1),
+    lax("jsonb_build_object", &[ANY], JSONB, |run, a| Ok(object(&run.names(), a).into())).variadic().optional(1),
+];
+
+/// A value as JSON.
+pub(in crate::endpoints::pgcatalog) fn written(names: &Names<'_>, value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) if number.is_finite() => number.to_string(),
+        Value::Array(array) => list(names, &array.items),
+        Value::Record(row) => {
+            let pairs = (1..).zip(row.iter()).map(|(at, value)| format!("\"f{at}\":{}", written(names, value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        }
+        // JSON within JSON stays what it is.
+        Value::Text(text) if looks_like_json(text) => text.to_string(),
+        value => {
+            let text = io::format(names, value, io::type_of(value)).unwrap_or_default();
+            serde_json::Value::from(text).to_string()
+        }
+    }
+}
+
+fn looks_like_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn list(names: &Names<'_>, values: &[Value]) -> String {
+    format!("[{}]", values.iter().map(|value| written(names, value)).collect::<Vec<_>>().join(","))
+}
+
+fn object(names: &Names<'_>, values: &[Value]) -> String {
+    let key = |value: &Value| {
+        let text = io::format(names, value, types::TEXT).unwrap_or_default();
+        serde_json::Value::from(text).to_string()
+    };
+    let pairs = values.chunks(2).map(|pair| {
+        format!("{} : {}", key(&pair[0]), pair.get(1).map_or_else(|| "null".to_owned(), |value| written(names, value)))
+    });
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,272 @@
+//! Values as text, and back, as `PostgreSQL` writes and reads them.
+
+use super::fault::{Fault, Result};
+use super::names::Names;
+use super::types::{self, Oid};
+use super::value::{Array, Value};
+use crate::engine::postgres::array_items;
+use std::fmt::Write as _;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// A value in its type's text form; `None` for NULL.
+pub(super) fn format(names: &Names<'_>, value: &Value, kind: Oid) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(yes) => if *yes { "t" } else { "f" }.to_owned(),
+        Value::Int(number) if types::is_reg(kind) => names.written(Oid::try_from(*number).unwrap_or_default(), kind),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => float(*number),
+        Value::Text(text) => text.to_string(),
+        Value::Time(us) if kind == types::DATE => date(us.div_euclid(DAY_US)),
+        Value::Time(us) => time(*us, kind == types::TIMESTAMPTZ),
+        Value::Span(us) => span(*us),
+        Value::Array(array) if matches!(kind, types::INT2VECTOR | types::OIDVECTOR) => {
+            let items: Vec<String> = array.items.iter().filter_map(|item| format(names, item, types::OID)).collect();
+            items.join(" ")
+        }
+        Value::Array(array) => list(names, array, names.elem(kind)),
+        Value::Record(row) => {
+            let cell = |value: &Value| {
+                let text = format(names, value, type_of(value)).unwrap_or_default();
+                if !value.is_null() && (text.is_empty() || text.contains([',', '(', ')', '"', '\\', ' '])) {
+                    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+                } else {
+                    text
+                }
+            };
+            format!("({})", row.iter().map(cell).collect::<Vec<_>>().join(","))
+        }
+    })
+}
+
+/// The type in which a value is written where nothing says more of it.
+pub(super) fn type_of(value: &Value) -> Oid {
+    match value {
+        Value::Bool(_) => types::BOOL,
+        Value::Int(_) => types::INT8,
+        Value::Float(_) => types::FLOAT8,
+        Value::Time(_) => types::TIMESTAMPTZ,
+        Value::Span(_) => types::INTERVAL,
+        Value::Array(_) => types::TEXT_ARRAY,
+        Value::Record(_) => types::RECORD,
+        Value::Null | Value::Text(_) => types::TEXT,
+    }
+}
+
+fn list(names: &Names<'_>, array: &Array, item: Oid) -> String {
+    let cell = |value: &Value| match format(names, value, item) {
+        None => "NULL".to_owned(),
+        Some(text) => {
+            let special = |c: char| matches!(c, ',' | '{' | '}' | '"' | '\\') || c.is_whitespace();
+            if text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(special) {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+            } else {
+                text
+            }
+        }
+    };
+    format!("{{{}}}", array.items.iter().map(cell).collect::<Vec<_>>().join(","))
+}
+
+fn float(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or_default();
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", exponent.abs());
+    }
+    number.to_string()
+}
+
+/// Year, month and day of a number of days since the epoch (Howard Hinnant's algorithm).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn date(days: i64) -> String {
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+fn time(us: i64, zone: bool) -> String {
+    let mut text = date(us.div_euclid(DAY_US));
+    text.push(' ');
+    clock(&mut text, us.rem_euclid(DAY_US));
+    if zone {
+        text.push_str("+00");
+    }
+    text
+}
+
+fn clock(text: &mut String, us: i64) {
+    let seconds = us / 1_000_000;
+    let _infallible = write!(text, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let fraction = us % 1_000_000;
+    if fraction != 0 {
+        let digits = format!("{fraction:06}");
+        let _infallible = write!(text, ".{}", digits.trim_end_matches('0'));
+    }
+}
+
+fn span(us: i64) -> String {
+    let (days, rest) = (us / DAY_US, us % DAY_US);
+    let mut text = String::new();
+    if days != 0 {
+        let _infallible = write!(text, "{days} day{}", if days.abs() == 1 { "" } else { "s" });
+    }
+    if rest != 0 || days == 0 {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        if rest < 0 {
+            text.push('-');
+        }
+        clock(&mut text, rest.abs());
+    }
+    text
+}
+
+/// Reads a value of a type out of its text.
+pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
+    let trimmed = text.trim();
+    let fault = || Fault::invalid_text(&names.type_name(kind), text);
+    Ok(match kind {
+        types::BOOL => Value::Bool(boolean(trimmed).ok_or_else(fault)?),
+        types::CHAR => Value::text(text.chars().take(1).collect::<String>()),
+        types::NAME => Value::text(text.chars().take(63).collect::<String>()),
+        kind if types::is_reg(kind) => names.read(text, kind)?,
+        kind if types::is_integer(kind) => {
+            let number: i64 = trimmed.parse().map_err(|_| fault())?;
+            in_range(number, kind)?
+        }
+        types::FLOAT4 | types::FLOAT8 | types::NUMERIC => Value::Float(trimmed.parse().map_err(|_| fault())?),
+        types::TIMESTAMP | types::TIMESTAMPTZ | types::DATE => Value::Time(instant(trimmed).ok_or_else(fault)?),
+        types::INT2VECTOR | types::OIDVECTOR => {
+            let items: std::result::Result<Vec<i64>, _> = trimmed.split_whitespace().map(str::parse).collect();
+            Value::vector(items.map_err(|_| fault())?.into_iter().map(Value::Int).collect())
+        }
+        kind if names.is_array(kind) => {
+            let item = names.elem(kind);
+            let items = array_items(text).ok_or_else(fault)?;
+            let value = |text: Option<String>| text.map_or(Ok(Value::Null), |text| parse(names, &text, item));
+            Value::array(items.into_iter().map(value).collect::<Result<_>>()?)
+        }
+        _ => Value::text(text),
+    })
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    let text = text.to_lowercase();
+    let begins = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
+    if begins("true", 1) || begins("yes", 1) || begins("on", 2) || text == "1" {
+        Some(true)
+    } else if begins("false", 1) || begins("no", 1) || begins("off", 2) || text == "0" {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A whole number in a type that may be too small for it.
+pub(super) fn in_range(number: i64, kind: Oid) -> Result<Value> {
+    let (range, name) = match kind {
+        types::INT2 => (i64::from(i16::MIN)..=i64::from(i16::MAX), "smallint"),
+        types::INT4 => (i64::from(i32::MIN)..=i64::from(i32::MAX), "integer"),
+        types::INT8 => (i64::MIN..=i64::MAX, "bigint"),
+        // -1 is the greatest oid, as in PostgreSQL.
+        _ if (i64::from(i32::MIN)..0).contains(&number) => return Ok(Value::Int(number + (1 << 32))),
+        _ => (0..=i64::from(u32::MAX), "oid"),
+    };
+    if range.contains(&number) {
+        Ok(Value::Int(number))
+    } else {
+        Err(Fault::new("22003", format!("{name} out of range")))
+    }
+}
+
+/// A time of `2026-01-02[ T]03:04:05.6[Z|+02[:00]]`, in microseconds since the epoch.
+fn instant(text: &str) -> Option<i64> {
+    let (day, rest) = text.split_at(text.find([' ', 'T']).unwrap_or(text.len()));
+    let mut parts = day.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1..=9999).contains(&year) {
+        return None;
+    }
+    let shifted_year = year - i64::from(month <= 2);
+    let era = shifted_year.div_euclid(400);
+    let of_era = shifted_year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let rest = rest.get(1..).unwrap_or_default();
+    let (clock, zone) = rest.split_at(rest.find(['Z', '+', '-']).unwrap_or(rest.len()));
+    let mut us = 0_i64;
+    if !clock.trim().is_empty() {
+        for (part, unit) in clock.trim().split(':').zip([3_600_000_000.0, 60_000_000.0, 1_000_000.0]) {
+            let number: f64 = part.parse().ok()?;
+            #[expect(clippy::cast_possible_truncation, reason = "a part of a day")]
+            let part_us = (number * unit).round() as i64;
+            us += part_us;
+        }
+    }
+    let offset_us = match zone.trim_start_matches('Z') {
+        "" => 0,
+        offset => {
+            let sign = if offset.starts_with('-') { -1 } else { 1 };
+            let digits = &offset[1..];
+            let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
+            sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60) * 1_000_000
+        }
+    };
+    Some(days * DAY_US + us - offset_us)
+}
+
+/// The value of one type as another.
+pub(super) fn cast(names: &Names<'_>, value: &Value, from: Oid, to: Oid) -> Result<Value> {
+    if from == to || value.is_null() {
+        return Ok(value.clone());
+    }
+    Ok(match value {
+        Value::Text(text) if types::is_text(to) && to != types::CHAR && to != types::NAME => Value::Text(text.clone()),
+        Value::Text(text) => parse(names, text, to)?,
+        Value::Bool(yes) if types::is_text(to) => Value::text(if *yes { "true" } else { "false" }),
+        Value::Array(array) if matches!(to, types::INT2VECTOR | types::OIDVECTOR) => Value::vector(array.items.clone()),
+        Value::Array(array) if names.is_array(to) => {
+            let (of, item) = (names.elem(from), names.elem(to));
+            let items = array.items.iter().map(|value| cast(names, value, of, item)).collect::<Result<_>>()?;
+            Value::Array(std::sync::Arc::new(Array { lower: array.lower, items }))
+        }
+        // `"char"` and integers go by the code.
+        Value::Int(number) if to == types::CHAR => {
+            Value::text(u8::try_from(*number).map(char::from).unwrap_or_default().to_string())
+        }
+        value if types::is_text(to) => Value::from(format(names, value, from)),
+        Value::Int(number) if types::is_integer(to) => in_range(*number, to)?,
+        Value::Float(_) | Value::Bool(_) if types::is_integer(to) => in_range(value.as_int().unwrap_or_default(), to)?,
+        Value::Int(_) if matches!(to, types::FLOAT4 | types::FLOAT8 | types::NUMERIC) => {
+            Value::Float(value.as_float().unwrap_or_default())
+        }
+        Value::Int(number) if to == types::BOOL => Value::Bool(*number != 0),
+        Value::Time(us) if to == types::DATE => Value::Time(us.div_euclid(DAY_US) * DAY_US),
+        Value::Record(_) if to != types::RECORD => {
+            let text = format(names, value, from).unwrap_or_default();
+            parse(names, &text, to)?
+        }
+        value => value.clone(),
+    })
+}

@@ -1,0 +1,273 @@
+//! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. A cursor's rows are made when they are fetched; one that scrolls keeps
+//! those that it has passed.
+
+use super::said::{Said, fold};
+use super::syntax::NOWHERE;
+use super::{errors, rows};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::sql::sqlparser::ast::{FetchDirection, Statement, Value, ValueWithSpan};
+use datafusion_postgres::pgwire::api::results::FieldInfo;
+use datafusion_postgres::pgwire::error::PgWireResult;
+use datafusion_postgres::pgwire::messages::data::DataRow;
+use futures::stream::{BoxStream, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Bytes of rows that a cursor that scrolls may keep.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// What a `DECLARE` says of its cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    /// Whether it outlives its transaction.
+    pub(super) hold: bool,
+    scroll: bool,
+}
+
+/// A `FETCH` or a `MOVE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fetched {
+    pub(super) name: String,
+    step: Step,
+    /// Rows are passed and not given.
+    pub(super) is_move: bool,
+}
+
+/// Where a cursor goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Step {
+    /// So many rows on, or back where it is negative; `None` is all.
+    By(Option<i64>),
+    /// All rows back.
+    Back,
+    /// To a row counted from the first, or from the last where it is negative, which is given.
+    To(i64),
+    /// To the row so far away, which is given.
+    Relative(i64),
+}
+
+/// What a statement of cursors says.
+pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
+    match statement {
+        Statement::Declare { stmts } => {
+            let declared =
+                stmts.first().and_then(|declare| Some((declare, declare.names.first()?, declare.for_query.as_ref()?)));
+            let Some((declare, name, query)) = declared else {
+                return Err(errors::user("42601", "expected DECLARE name CURSOR FOR query"));
+            };
+            let (hold, scroll) = (declare.hold == Some(true), declare.scroll == Some(true));
+            Ok(Said::Declare(Declared { name: fold(name), hold, scroll }, query.to_string()))
+        }
+        Statement::Fetch { name, direction, into, .. } => {
+            let is_move = into.as_ref().is_some_and(|into| into.to_string() == NOWHERE);
+            Ok(Said::Fetch(Fetched { name: fold(name), step: step(direction)?, is_move }))
+        }
+        _ => Err(errors::user("42601", "expected a statement of a cursor")),
+    }
+}
+
+fn step(direction: &FetchDirection) -> PgWireResult<Step> {
+    Ok(match direction {
+        FetchDirection::Next | FetchDirection::Forward { limit: None } => Step::By(Some(1)),
+        FetchDirection::Prior | FetchDirection::Backward { limit: None } => Step::By(Some(-1)),
+        FetchDirection::First => Step::To(1),
+        FetchDirection::Last => Step::To(-1),
+        FetchDirection::Absolute { limit } => Step::To(number(limit)?),
+        FetchDirection::Relative { limit } => Step::Relative(number(limit)?),
+        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => {
+            Step::By(Some(number(limit)?))
+        }
+        FetchDirection::Backward { limit: Some(limit) } => Step::By(Some(-number(limit)?)),
+        FetchDirection::All | FetchDirection::ForwardAll => Step::By(None),
+        FetchDirection::BackwardAll => Step::Back,
+    })
+}
+
+fn number(value: &ValueWithSpan) -> PgWireResult<i64> {
+    let number = match &value.value {
+        Value::Number(digits, _) => digits.parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| errors::user("42601", format!("expected a whole number, found {value}")))
+}
+
+impl Fetched {
+    /// How many rows on, where it goes forward: a portal goes no other way. 0 is all.
+    pub(super) fn forward(&self) -> PgWireResult<usize> {
+        match self.step {
+            Step::By(None) => Ok(0),
+            Step::By(Some(count @ 1..)) => Ok(usize::try_from(count).unwrap_or_default()),
+            _ => Err(errors::user("55000", "a portal can only scan forward")),
+        }
+    }
+}
+
+/// A cursor that is open.
+pub(super) struct Cursor {
+    pub(super) hold: bool,
+    scroll: bool,
+    pub(super) schema: SchemaRef,
+    batches: BoxStream<'static, PgWireResult<RecordBatch>>,
+    /// Rows that are there: for one that scrolls all that there were.
+    ready: Vec<RecordBatch>,
+    ready_bytes: usize,
+    /// Rows before the first of those.
+    dropped: i64,
+    /// The row on which it stands, from 1; 0 is before the first.
+    at: i64,
+    ended: bool,
+}
+
+impl Cursor {
+    pub(super) fn new(
+        declared: &Declared,
+        schema: SchemaRef,
+        batches: BoxStream<'static, PgWireResult<RecordBatch>>,
+    ) -> Cursor {
+        Cursor {
+            hold: declared.hold,
+            scroll: declared.scroll,
+            schema,
+            batches,
+            ready: Vec::new(),
+            ready_bytes: 0,
+            dropped: 0,
+            at: 0,
+            ended: false,
+        }
+    }
+
+    /// Takes a step; the rows that it passes, and how many they are.
+    pub(super) async fn fetch(
+        &mut self,
+        fetched: &Fetched,
+        fields: &Arc<Vec<FieldInfo>>,
+    ) -> PgWireResult<(Vec<DataRow>, usize)> {
+        let places: Vec<i64> = match fetched.step {
+            Step::By(None) => self.forward(None).await?,
+            Step::By(Some(0)) => self.place(self.at).await?,
+            Step::By(Some(count @ 1..)) => self.forward(Some(count)).await?,
+            Step::By(Some(count)) => self.backward(count.checked_neg())?,
+            Step::Back => self.backward(None)?,
+            Step::To(place @ 0..) => self.place(place).await?,
+            Step::To(place) => {
+                self.forward(None).await?;
+                self.place(self.at + place).await?
+            }
+            Step::Relative(offset) => self.place(self.at.saturating_add(offset)).await?,
+        };
+        let count = places.len();
+        let rows = if fetched.is_move { Vec::new() } else { self.rows(&places, fields)? };
+        if !self.scroll {
+            self.forget();
+        }
+        Ok((rows, count))
+    }
+
+    /// Rows that are there or have been.
+    fn known(&self) -> i64 {
+        self.dropped + self.ready.iter().map(rows_of).sum::<i64>()
+    }
+
+    /// Has the rows up to a place, where there are so many.
+    async fn read_to(&mut self, place: i64) -> PgWireResult<()> {
+        while !self.ended && self.known() < place {
+            match self.batches.next().await {
+                None => self.ended = true,
+                Some(batch) => {
+                    let batch = batch?;
+                    self.ready_bytes += batch.get_array_memory_size();
+                    if self.scroll && self.ready_bytes > KEPT_BYTES_MAX {
+                        let message =
+                            format!("a cursor that scrolls keeps its rows, at most {KEPT_BYTES_MAX} bytes of them");
+                        return Err(errors::user("54000", message));
+                    }
+                    self.ready.push(batch);
+                    if !self.scroll {
+                        self.forget();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn forward(&mut self, count: Option<i64>) -> PgWireResult<Vec<i64>> {
+        let wanted = count.map_or(i64::MAX, |count| self.at.saturating_add(count));
+        self.read_to(wanted).await?;
+        let last = wanted.min(self.known());
+        let places = (self.at + 1..=last).collect();
+        // Behind the last row it stands on none.
+        self.at = if last < wanted { self.known() + 1 } else { last };
+        Ok(places)
+    }
+
+    fn backward(&mut self, count: Option<i64>) -> PgWireResult<Vec<i64>> {
+        let first = count.map_or(1, |count| (self.at - count).max(1));
+        let places: Vec<i64> = (first..self.at).rev().collect();
+        if !self.scroll && !places.is_empty() {
+            return Err(errors::user("55000", "cursor can only scan forward: declare it with SCROLL"));
+        }
+        let reached = count.is_some_and(|count| self.at - count >= 1);
+        self.at = if reached { first } else { 0 };
+        Ok(places)
+    }
+
+    /// Goes to a row, which is given where it is there.
+    async fn place(&mut self, place: i64) -> PgWireResult<Vec<i64>> {
+        let place = place.max(0);
+        if place < self.at && !self.scroll && place > 0 {
+            return Err(errors::user("55000", "cursor can only scan forward: declare it with SCROLL"));
+        }
+        self.read_to(place).await?;
+        self.at = place.min(self.known() + 1);
+        Ok(if (1..=self.known()).contains(&place) { vec![place] } else { Vec::new() })
+    }
+
+    /// Drops batches that lie wholly behind it.
+    fn forget(&mut self) {
+        while let Some(first) = self.ready.first() {
+            let rows = rows_of(first);
+            if self.dropped + rows > self.at {
+                return;
+            }
+            self.dropped += rows;
+            self.ready_bytes = self.ready_bytes.saturating_sub(first.get_array_memory_size());
+            self.ready.remove(0);
+        }
+    }
+
+    fn rows(&self, places: &[i64], fields: &Arc<Vec<FieldInfo>>) -> PgWireResult<Vec<DataRow>> {
+        let mut rows = Vec::new();
+        let mut at = 0;
+        while at < places.len() {
+            let (mut first, place) = (self.dropped, places[at]);
+            let batch = self.ready.iter().find(|batch| {
+                let inside = place > first && place <= first + rows_of(batch);
+                if !inside {
+                    first += rows_of(batch);
+                }
+                inside
+            });
+            let Some(batch) = batch else { return Err(errors::user("XX000", "a row of a cursor is gone")) };
+            // Rows that follow one another in one batch are written together.
+            let run = places[at..]
+                .iter()
+                .zip(place..)
+                .take_while(|(a, b)| **a == *b && **a <= first + rows_of(batch))
+                .count();
+            let offset = usize::try_from(place - first - 1).unwrap_or_default();
+            for row in rows::encoded(fields.clone(), batch.slice(offset, run))? {
+                rows.push(row?);
+            }
+            at += run;
+        }
+        Ok(rows)
+    }
+}
+
+fn rows_of(batch: &RecordBatch) -> i64 {
+    i64::try_from(batch.num_rows()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,233 @@
+//! The extended protocol: statements that are prepared, bound and run as portals.
+
+use super::own::{configure, copied};
+use super::said::{self, Said};
+use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
+use super::statements::{self, Prepared, Preparer};
+use super::{errors, portals, rows};
+use async_trait::async_trait;
+use datafusion_postgres::pgwire::api::portal::{Format, Portal};
+use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, send_describe_response};
+use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, Response};
+use datafusion_postgres::pgwire::api::stmt::StoredStatement;
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, Sync as PgSync,
+    TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT,
+};
+use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
+use futures::{Sink, SinkExt as _};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+#[async_trait]
+impl ExtendedQueryHandler for Session {
+    type Statement = Prepared;
+    type QueryParser = Preparer;
+
+    fn query_parser(&self) -> Arc<Preparer> {
+        self.preparer.clone()
+    }
+
+    async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        hold(&self.statements, message.name.as_ref(), STATEMENTS_MAX, "prepared statements")?;
+        let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+        let parsed =
+            unless_cancelled(client, StoredStatement::parse(client, &message, self.preparer.clone())).await??;
+        match parsed {
+            Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
+            None => client.portal_store().put_empty_statement(&name),
+        }
+        client.send(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?;
+        Ok(())
+    }
+
+    async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let default = DEFAULT_NAME;
+        let statement = message.statement_name.as_deref().unwrap_or(default);
+        match client.portal_store().get_statement(statement) {
+            Some(Entry::Value(statement)) => {
+                let portal = Arc::new(Portal::try_new(&message, statement)?);
+                self.keep(&portal)?;
+                client.portal_store().put_portal(portal);
+            }
+            Some(Entry::Empty) => {
+                client.portal_store().put_empty_portal(message.portal_name.as_deref().unwrap_or(default));
+            }
+            None => {
+                let message = format!("prepared statement {statement:?} does not exist");
+                return Err(errors::user("26000", message));
+            }
+        }
+        client.send(PgWireBackendMessage::BindComplete(BindComplete::new())).await?;
+        Ok(())
+    }
+
+    /// A cursor is described as a portal of its name.
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let is_portal = message.target_type == TARGET_TYPE_BYTE_PORTAL;
+        let schema = match message.name.as_ref().filter(|_| is_portal) {
+            Some(name) => self.cursors.lock().await.get(name).map(|cursor| cursor.schema.clone()),
+            None => None,
+        };
+        let Some(schema) = schema else { return self._on_describe(client, message).await };
+        let options = said::options(client);
+        let fields = rows::fields(&schema, &Format::UnifiedText, &options)?;
+        send_describe_response(client, &DescribePortalResponse::new(fields)).await
+    }
+
+    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        portals::execute(self, client, &message).await
+    }
+
+    async fn on_close<C>(&self, client: &mut C, message: Close) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
+            client.portal_store().rm_statement(name);
+            held(&self.statements).remove(name);
+        } else {
+            client.portal_store().rm_portal(name);
+            held(&self.portals).remove(name);
+        }
+        client.send(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await?;
+        Ok(())
+    }
+
+    /// Portals last as long as their transaction, which without `BEGIN` ends here.
+    async fn on_sync<C>(&self, client: &mut C, _message: PgSync) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let status = client.transaction_status();
+        if status == TransactionStatus::Idle {
+            client.portal_store().clear_portals();
+            held(&self.portals).clear();
+        } else {
+            client.portal_store().rm_portal(DEFAULT_NAME);
+        }
+        client.send(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status))).await?;
+        Ok(())
+    }
+
+    async fn do_describe_statement<C>(
+        &self,
+        client: &mut C,
+        target: &StoredStatement<Prepared>,
+    ) -> PgWireResult<DescribeStatementResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let format = Format::UnifiedText;
+        Ok(match &target.statement {
+            Prepared::Said(said) => {
+                DescribeStatementResponse::new(Vec::new(), self.said_fields(client, said, &format).await?)
+            }
+            // They have parameters, and no columns.
+            Prepared::Copy(query, _) | Prepared::Declare(_, query) => {
+                DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), Vec::new())
+            }
+            Prepared::Query(query) => {
+                let schema = self.described(client, (query, query.nulls(&target.parameter_types)?)).await?;
+                let options = said::options(client);
+                let fields = rows::fields(&schema, &format, &options)?;
+                DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), fields)
+            }
+        })
+    }
+
+    async fn do_describe_portal<C>(
+        &self,
+        client: &mut C,
+        target: &Portal<Prepared>,
+    ) -> PgWireResult<DescribePortalResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let format = &target.result_column_format;
+        Ok(DescribePortalResponse::new(match &target.statement.statement {
+            Prepared::Said(said) => self.said_fields(client, said, format).await?,
+            Prepared::Copy(..) | Prepared::Declare(..) => Vec::new(),
+            Prepared::Query(query) => {
+                let options = said::options(client);
+                rows::fields(&*self.described(client, (query, query.bound(target)?)).await?, format, &options)?
+            }
+        }))
+    }
+
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _rows: usize) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let prepared = &portal.statement.statement;
+        in_order(client, prepared)?;
+        let format = &portal.result_column_format;
+        match prepared {
+            Prepared::Said(said) => {
+                if let Said::Deallocate(Some(name)) = said {
+                    client.portal_store().rm_statement(name);
+                    held(&self.statements).remove(name);
+                }
+                let answer = self.said(client, said, format).await?;
+                tell_zone(client, said).await?;
+                Ok(answer)
+            }
+            Prepared::Copy(query, form) => {
+                let answer = self.answer(client, (query, query.bound(portal)?), &form.format()).await?;
+                copied(form.clone(), answer)
+            }
+            Prepared::Declare(declared, query) => {
+                let in_transaction = client.transaction_status() != TransactionStatus::Idle;
+                self.declare(client, (declared, query), query.bound(portal)?, in_transaction).await
+            }
+            Prepared::Query(query) => {
+                configure(client, query, &portal.parameters)?;
+                self.answer(client, (query, query.bound(portal)?), format).await
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Statements of the session itself: its cursors and its settings.
+
+use super::copies::{self, CopyForm};
+use super::cursors::{Cursor, Declared, Fetched};
+use super::said::{self, Said};
+use super::session::{PORTALS_MAX, Session, failed, held, whole};
+use super::statements::{Query, first};
+use super::{errors, rows};
+use crate::endpoints::{pgcatalog, work};
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use datafusion_postgres::pgwire::api::ClientInfo;
+use datafusion_postgres::pgwire::api::portal::Format;
+use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use futures::{StreamExt as _, stream};
+use std::sync::Arc;
+
+impl Session {
+    /// Answers a statement of the session.
+    pub(super) async fn said<C: ClientInfo>(
+        &self,
+        client: &mut C,
+        said: &Said,
+        format: &Format,
+    ) -> PgWireResult<Response> {
+        match said {
+            Said::Fetch(fetched) => return self.fetch(client, fetched, format).await,
+            Said::Close(name) => {
+                let mut cursors = self.cursors.lock().await;
+                match name {
+                    None => cursors.clear(),
+                    Some(name) => drop(cursors.remove(name).ok_or_else(|| no_cursor(name))?),
+                }
+                return Ok(Response::Execution(Tag::new("CLOSE CURSOR")));
+            }
+            Said::Commit | Said::Rollback => self.cursors.lock().await.retain(|_, cursor| cursor.hold),
+            Said::Forget(tag) if tag.starts_with("DISCARD") => self.cursors.lock().await.clear(),
+            _ => {}
+        }
+        said.answer(client, first(format))
+    }
+
+    /// Opens a cursor.
+    pub(super) async fn declare<C: ClientInfo>(
+        &self,
+        client: &C,
+        (declared, query): (&Declared, &Query),
+        parameters: Option<RecordBatch>,
+        in_transaction: bool,
+    ) -> PgWireResult<Response> {
+        if !declared.hold && !in_transaction {
+            return Err(errors::user("25P01", "DECLARE CURSOR can only be used in transaction blocks"));
+        }
+        let mut cursors = self.cursors.lock().await;
+        if cursors.contains_key(&declared.name) {
+            return Err(errors::user("42P03", format!("cursor \"{}\" already exists", declared.name)));
+        }
+        if cursors.len() >= PORTALS_MAX {
+            return Err(errors::user("53400", format!("at most {PORTALS_MAX} cursors are kept for a connection")));
+        }
+        let timeout = said::timeout(client);
+        let running =
+            work::run("postgres", &*self.shared.service, &query.request(&self.shared, client, parameters)).await;
+        let running = running.map_err(|error| failed(timeout, error))?;
+        let schema = running.answer.described.clone();
+        let batches = running.into_stream(move |error| failed(timeout, error), whole);
+        cursors.insert(declared.name.clone(), Cursor::new(declared, schema, batches));
+        Ok(Response::Execution(Tag::new("DECLARE CURSOR")))
+    }
+
+    /// Rows of a cursor, or of a portal that is half read.
+    async fn fetch<C: ClientInfo>(&self, client: &C, fetched: &Fetched, format: &Format) -> PgWireResult<Response> {
+        let (rows, fields, count) = if let Some(cursor) = self.cursors.lock().await.get_mut(&fetched.name) {
+            let options = said::options(client);
+            let fields = Arc::new(rows::fields(&cursor.schema, format, &options)?);
+            let (rows, count) = cursor.fetch(fetched, &fields).await?;
+            (rows, fields, count)
+        } else {
+            let portal = held(&self.portals).get(&fetched.name).cloned();
+            let portal = portal.ok_or_else(|| no_cursor(&fetched.name))?;
+            let mut found = portal.fetch(fetched.forward()?).await?.response;
+            let (mut rows, fields) = (Vec::new(), found.row_schema());
+            while let Some(row) = found.data_rows().next().await {
+                rows.push(row?);
+            }
+            let count = rows.len();
+            (rows, fields, count)
+        };
+        if fetched.is_move {
+            return Ok(Response::Execution(Tag::new("MOVE").with_rows(count)));
+        }
+        let mut response = QueryResponse::new(fields, stream::iter(rows.into_iter().map(Ok)));
+        response.set_command_tag("FETCH");
+        Ok(Response::Query(response))
+    }
+
+    /// The columns of a statement of the session.
+    pub(super) async fn said_fields<C: ClientInfo>(
+        &self,
+        client: &C,
+        said: &Said,
+        format: &Format,
+    ) -> PgWireResult<Vec<FieldInfo>> {
+        match said {
+            Said::Fetch(fetched) if !fetched.is_move => {
+                let cursors = self.cursors.lock().await;
+                let cursor = cursors.get(&fetched.name).ok_or_else(|| no_cursor(&fetched.name))?;
+                let options = said::options(client);
+                rows::fields(&cursor.schema, format, &options)
+            }
+            _ => Ok(said.fields(first(format))),
+        }
+    }
+}
+
+fn no_cursor(name: &str) -> PgWireError {
+    errors::user("34000", format!("cursor \"{name}\" does not exist"))
+}
+
+/// Sets what a query sets by `set_config`; `bound` are its parameters.
+pub(super) fn configure<C: ClientInfo>(client: &mut C, query: &Query, bound: &[Option<Bytes>]) -> PgWireResult<()> {
+    for set in pgcatalog::sets(query.schema()) {
+        let of =
+            |at: usize| bound.get(at).and_then(Option::as_ref).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let value = set.parameter.map_or(set.value, of);
+        said::set(client, &set.name, value.as_deref())?;
+    }
+    Ok(())
+}
+
+/// The rows of an answer as `COPY` sends them.
+pub(super) fn copied(form: CopyForm, answer: Response) -> PgWireResult<Response> {
+    match answer {
+        Response::Query(rows) => Ok(Response::CopyOut(copies::response(form, rows))),
+        _ => Err(errors::user("XX000", "COPY of what is no query")),
+    }
+}

@@ -1,0 +1,116 @@
+//! Portals: answers that a client takes part by part. Rows go out as they come and none is kept, however many a client
+//! asks for at once.
+
+use super::session::Session;
+use super::statements::Prepared;
+use datafusion_postgres::pgwire::api::copy::send_copy_out_response;
+use datafusion_postgres::pgwire::api::portal::PortalExecutionState;
+use datafusion_postgres::pgwire::api::query::{
+    ExtendedQueryHandler as _, send_execution_response, send_partial_query_response,
+};
+use datafusion_postgres::pgwire::api::results::{Response, Tag};
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState,
+};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::extendedquery::Execute;
+use datafusion_postgres::pgwire::messages::response::EmptyQueryResponse;
+use futures::{Sink, SinkExt as _};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Runs a portal, or goes on with it.
+pub(super) async fn execute<C>(session: &Session, client: &mut C, message: &Execute) -> PgWireResult<()>
+where
+    C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+    C::PortalStore: PortalStore<Statement = Prepared>,
+    C::Error: Debug,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+        return Err(PgWireError::NotReadyForQuery);
+    }
+    client.set_state(PgWireConnectionState::QueryInProgress);
+    let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+    // Nothing and less than nothing are all rows.
+    let most = usize::try_from(message.max_rows).unwrap_or(0);
+    let portal = match client.portal_store().get_portal(name) {
+        Some(Entry::Value(portal)) => portal,
+        Some(Entry::Empty) => {
+            client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+            client.set_state(PgWireConnectionState::ReadyForQuery);
+            return Ok(());
+        }
+        None => return Err(PgWireError::PortalNotFound(name.to_owned())),
+    };
+    let mut status = client.transaction_status();
+    let state = portal.state();
+    let mut state = state.lock().await;
+    if matches!(*state, PortalExecutionState::Initial) {
+        let response = cancellable(session, client, &portal, most).await?;
+        *state = PortalExecutionState::Finished;
+        match response {
+            Response::Query(rows) => *state = PortalExecutionState::Suspended(rows),
+            Response::Execution(tag) => send_execution_response(client, tag).await?,
+            Response::TransactionStart(tag) => {
+                send_execution_response(client, tag).await?;
+                status = status.to_in_transaction_state();
+            }
+            Response::TransactionEnd(tag) => {
+                send_execution_response(client, tag).await?;
+                status = status.to_idle_state();
+                client.portal_store().rm_portal(DEFAULT_NAME);
+            }
+            Response::CopyOut(rows) => send_copy_out_response(client, rows).await?,
+            Response::EmptyQuery => {
+                client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+            }
+            // None of our statements gives these.
+            Response::Error(_) | Response::CopyIn(_) | Response::CopyBoth(_) => {}
+        }
+        if !matches!(*state, PortalExecutionState::Suspended(_)) {
+            client.set_state(PgWireConnectionState::ReadyForQuery);
+            client.set_transaction_status(status);
+            return Ok(());
+        }
+    }
+    match &mut *state {
+        PortalExecutionState::Suspended(rows) => {
+            if !send_partial_query_response(client, rows, most).await? {
+                *state = PortalExecutionState::Finished;
+            }
+        }
+        _ => send_execution_response(client, Tag::new("SELECT").with_rows(0)).await?,
+    }
+    client.set_state(PgWireConnectionState::ReadyForQuery);
+    client.set_transaction_status(status);
+    Ok(())
+}
+
+/// The answer of a portal, unless the client asks for it to be cancelled.
+async fn cancellable<C>(
+    session: &Session,
+    client: &mut C,
+    portal: &Arc<datafusion_postgres::pgwire::api::portal::Portal<Prepared>>,
+    most: usize,
+) -> PgWireResult<Response>
+where
+    C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+    C::PortalStore: PortalStore<Statement = Prepared>,
+    C::Error: Debug,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    let handle = client.session_extensions().get::<Arc<ConnectionHandle>>();
+    match handle {
+        None => session.do_query(client, portal, most).await,
+        Some(handle) => {
+            let cancelled = handle.start_query().await;
+            tokio::select! {
+                answer = session.do_query(client, portal, most) => answer,
+                Ok(()) = cancelled => Err(PgWireError::QueryCanceled),
+            }
+        }
+    }
+}

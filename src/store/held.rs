@@ -1,0 +1,152 @@
+//! What the text columns of a part of a table hold. A query that asks for values which no row of a part has does not read it.
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A column with more different values than this is taken to hold any.
+const VALUES_MAX: usize = 64;
+
+/// The different values of a column.
+type Values = HashSet<Box<str>>;
+
+/// The values of a part's columns, each found when it is first asked for; none where there are too many.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held(Arc<Mutex<BTreeMap<usize, Option<Arc<Values>>>>>);
+
+impl Held {
+    /// Whether a row may pass all conditions.
+    pub(crate) fn may_pass(&self, batch: &RecordBatch, conditions: &[Condition]) -> bool {
+        conditions.iter().all(|condition| {
+            let Some(column) = batch.columns().get(condition.column) else { return true };
+            if column.null_count() == column.len() {
+                return false;
+            }
+            let Some(values) = self.values(batch, condition.column) else { return true };
+            condition.any_of.is_empty() || condition.any_of.iter().any(|wanted| values.contains(wanted.as_str()))
+        })
+    }
+
+    /// `None` where there are too many, or the column is no text.
+    fn values(&self, batch: &RecordBatch, column: usize) -> Option<Arc<Values>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(column).or_insert_with(|| distinct(batch, column).map(Arc::new)).clone()
+    }
+}
+
+fn distinct(batch: &RecordBatch, column: usize) -> Option<Values> {
+    let mut values = Values::new();
+    let mut last = None;
+    for value in batch.column(column).as_string_opt::<i32>()?.iter().flatten() {
+        // Rows of one request have the same values one after another.
+        if last == Some(value) || values.contains(value) {
+            continue;
+        }
+        if values.len() >= VALUES_MAX {
+            return None;
+        }
+        values.insert(value.into());
+        last = Some(value);
+    }
+    Some(values)
+}
+
+/// What a filter asks of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// Where the column is in the table.
+    column: usize,
+    /// One of these; anything but NULL where there are none.
+    any_of: Vec<String>,
+}
+
+impl Condition {
+    /// What filters ask, as far as it is `=`, `IN` or `IS NOT NULL` of a column.
+    pub(crate) fn among(filters: &[Expr], place: impl Fn(&str) -> Option<usize> + Copy) -> Vec<Condition> {
+        filters.iter().flat_map(|filter| Condition::of(filter, place)).collect()
+    }
+
+    fn of(filter: &Expr, place: impl Fn(&str) -> Option<usize> + Copy) -> Vec<Condition> {
+        let one = |column: &Expr, any_of: Option<Vec<String>>| {
+            let Expr::Column(column) = column else { return Vec::new() };
+            let found = place(column.name()).zip(any_of);
+            found.map(|(column, any_of)| Condition { column, any_of }).into_iter().collect()
+        };
+        match filter {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                [Condition::of(left, place), Condition::of(right, place)].concat()
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (&**left, &**right) {
+                (column @ Expr::Column(_), value) | (value, column) => one(column, text(value).map(|text| vec![text])),
+            },
+            Expr::InList(InList { expr, list, negated: false }) => one(expr, list.iter().map(text).collect()),
+            Expr::IsNotNull(column) => one(column, Some(Vec::new())),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn text(value: &Expr) -> Option<String> {
+    let Expr::Literal(value, _) = value else { return None };
+    match value {
+        ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => text.clone(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use datafusion::prelude::{col, lit};
+
+    fn batch() -> RecordBatch {
+        let names: ArrayRef = Arc::new(StringArray::from(vec![Some("GET /a"), None, Some("GET /b")]));
+        let empty: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; 3]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]));
+        RecordBatch::try_from_iter_with_nullable([("name", names, true), ("empty", empty, true), ("n", numbers, true)])
+            .unwrap()
+    }
+
+    fn may_pass(filter: Expr) -> bool {
+        let batch = batch();
+        let conditions = Condition::among(&[filter], |name| batch.schema().index_of(name).ok());
+        let held = Held::default();
+        let first = held.may_pass(&batch, &conditions);
+        assert_eq!(held.may_pass(&batch, &conditions), first, "asked again");
+        first
+    }
+
+    #[test]
+    fn a_part_that_holds_no_such_value_is_not_read() {
+        assert!(may_pass(col("name").eq(lit("GET /a"))));
+        assert!(may_pass(lit("GET /b").eq(col("name"))));
+        assert!(!may_pass(col("name").eq(lit("resourceFetch"))));
+        assert!(may_pass(col("name").in_list(vec![lit("x"), lit("GET /b")], false)));
+        assert!(!may_pass(col("name").in_list(vec![lit("x"), lit("y")], false)));
+        assert!(!may_pass(col("name").eq(lit("GET /a")).and(col("empty").is_not_null())));
+        assert!(may_pass(col("n").is_not_null()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_read() {
+        assert!(may_pass(col("name").in_list(vec![lit("x")], true)));
+        assert!(may_pass(col("name").not_eq(lit("GET /a"))));
+        assert!(may_pass(col("name").eq(lit("x")).or(col("n").gt(lit(0)))));
+        assert!(may_pass(col("n").eq(lit(7))));
+        assert!(may_pass(col("name").in_list(vec![lit("x"), col("n")], false)));
+        assert!(may_pass(col("nothing").eq(lit("x"))));
+    }
+
+    #[test]
+    fn many_values_are_any() {
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..=VALUES_MAX).map(|n| n.to_string())));
+        let batch = RecordBatch::try_from_iter([("name", names)]).unwrap();
+        let conditions = Condition::among(&[col("name").eq(lit("x"))], |_| Some(0));
+        assert!(Held::default().may_pass(&batch, &conditions));
+        assert!(!Held::default().may_pass(&batch.slice(0, VALUES_MAX), &conditions));
+    }
+}
