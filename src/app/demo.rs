@@ -4,7 +4,7 @@ use super::config::{self, Config};
 use super::logging;
 use super::server::{self, Ready};
 use super::show::{self, Changes, Frame, Screen};
-use super::signals::{Signals, on_signal};
+use super::shutdown::{Signals, on_signal};
 use crate::demo::{self, Fault};
 use crate::engine::Engine;
 use crate::model::finding::{Finding, FindingState};

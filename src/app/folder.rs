@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::frames::FrameLog;
-use super::memory::StateMemory;
+use super::state_store::SqliteState;
 use crate::engine;
 use crate::log::{Committed, Log, Position};
 use crate::model::decoded::Decoded;
@@ -49,7 +49,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;
     let readers = config.targets.iter().map(|target| (&target.delivery, target.feeds.as_slice()));
-    delivery::begin(readers, &StateMemory(state.clone())).await?;
+    delivery::begin(readers, &SqliteState(state.clone())).await?;
     Ok(Opened { log, committed, state, lock })
 }
 

@@ -4,7 +4,7 @@ use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
 use crate::sinks::delivery::FrameSource;
 use crate::store::NewRows;
@@ -149,7 +149,7 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
 /// A frame and its rows; what is derived has none.
 pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
     let frame = Frame::read(body)?;
-    if frame.receiver == own::DERIVED {
+    if frame.receiver == self_telemetry::DERIVED {
         let received_unix_nano = frame.received_unix_nano;
         return Ok((frame, Decoded { received_unix_nano, ..Decoded::default() }));
     }

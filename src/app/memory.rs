@@ -1,15 +1,15 @@
 //! What exporters and alert channels remember, in the state database.
 
 use crate::log::Position;
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use crate::store::State;
 use async_trait::async_trait;
 
 /// Their memory.
-pub(super) struct StateMemory(pub(super) State);
+pub(super) struct SqliteState(pub(super) State);
 
 #[async_trait]
-impl Memory for StateMemory {
+impl StateStore for SqliteState {
     async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
         Ok(self.0.cursor(name).await?)
     }

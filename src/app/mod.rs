@@ -13,7 +13,7 @@ pub mod logging;
 pub mod rules;
 pub mod server;
 pub mod show;
-pub mod signals;
+pub mod shutdown;
 
 mod backup;
 mod export;
@@ -21,7 +21,7 @@ mod folder;
 mod frames;
 mod keys;
 mod listeners;
-mod memory;
+mod state_store;
 mod query_worker;
 mod reload;
 mod replay;

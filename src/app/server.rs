@@ -5,10 +5,10 @@ use super::definitions::{definitions, engine_settings};
 use super::folder::{Opened, cursors, open};
 use super::frames::{FrameLog, refetch};
 use super::listeners;
-use super::memory::StateMemory;
+use super::state_store::SqliteState;
 use super::replay::{Replayed, replay};
 use super::services::Services;
-use super::signals::Signals;
+use super::shutdown::Signals;
 use super::sources::Sinks;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
@@ -117,7 +117,7 @@ impl Parts {
             let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
             Engine::start(engine_settings(config), definitions, store.clone(), state.clone(), refetch).await?
         };
-        let sinks = Sinks::start(config, &log, Arc::new(StateMemory(state.clone())), &engine);
+        let sinks = Sinks::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
         sinks.fill(&engine);
         let measured =
             Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, sinks: sinks.clone() });
@@ -200,7 +200,7 @@ impl Running {
             let settings = super::services::health_settings(health);
             self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
         }
-        let memory = Arc::new(StateMemory(self.parts.state.clone()));
+        let memory = Arc::new(SqliteState(self.parts.state.clone()));
         let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
         self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));

@@ -3,11 +3,11 @@
 
 use super::config::Config;
 use super::frames::{FrameLog, LogFrames};
-use super::memory::StateMemory;
+use super::state_store::SqliteState;
 use crate::engine::{Engine, StateRows};
 use crate::model::signal::Signal;
 use crate::sinks::delivery::OfSignal;
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use crate::sinks::stats::{SinkStats, Standing};
 use crate::sinks::{alerts, debug};
 use serde_json::{Map, Value, json};
@@ -59,7 +59,7 @@ struct Remembered {
 
 impl Sinks {
     /// Starts them.
-    pub(super) fn start(config: &Config, log: &FrameLog, memory: Arc<StateMemory>, engine: &Arc<Engine>) -> Arc<Sinks> {
+    pub(super) fn start(config: &Config, log: &FrameLog, memory: Arc<SqliteState>, engine: &Arc<Engine>) -> Arc<Sinks> {
         // They end last, by a token of their own: what the receivers still take is sent, too.
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let mut all = Vec::new();
@@ -175,7 +175,7 @@ fn told(id: &str, stats: &[Arc<SinkStats>], ended: anyhow::Result<()>) {
 /// Reads what exporters and channels remember, every now and then: a query must not wait for the state database.
 async fn remember(
     channels: Vec<String>,
-    memory: Arc<StateMemory>,
+    memory: Arc<SqliteState>,
     remembered: Arc<Mutex<Remembered>>,
     cancel: CancellationToken,
 ) {
@@ -194,7 +194,7 @@ async fn remember(
     }
 }
 
-async fn entries(memory: &StateMemory, kind: &str) -> Vec<Map<String, Value>> {
+async fn entries(memory: &SqliteState, kind: &str) -> Vec<Map<String, Value>> {
     let entries = memory.entries(kind).await.unwrap_or_default();
     entries.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect()
 }

@@ -38,7 +38,7 @@ pub async fn serve(
         };
         async move { answer }
     };
-    ending::serve(listener.into(), Router::new().fallback(answer), cancel).await
+    graceful_shutdown::serve(listener.into(), Router::new().fallback(answer), cancel).await
 }
 
 fn answer(service: &dyn QueryService, uptime: Duration, since: SystemTime) -> Response {

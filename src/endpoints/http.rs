@@ -11,7 +11,7 @@ mod rows;
 mod tests;
 
 use super::STALL;
-use super::ending::{self, QUERY_GRACE};
+use super::graceful_shutdown::{self, QUERY_GRACE};
 use super::{QueryError, QueryService, work};
 use crate::engine::{Plain, Request, SqlFault};
 use crate::model::pipeline::PipelineDef;
@@ -98,7 +98,7 @@ pub async fn serve(
         .with_state(shared)
         .layer(body_limit)
         .layer(middleware::from_fn(move |request, next| guard::check(guard.clone(), request, next)));
-    ending::serve(listener, router, cancel).await
+    graceful_shutdown::serve(listener, router, cancel).await
 }
 
 #[derive(Deserialize)]
@@ -132,7 +132,7 @@ async fn sql(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Result
                 refuse(StatusCode::BAD_REQUEST, &format!("a column of the answer cannot be written: {error}"))
             }
         }),
-        () = ending::after(shared.cancel.clone(), QUERY_GRACE) => {
+        () = graceful_shutdown::after(shared.cancel.clone(), QUERY_GRACE) => {
             refuse(StatusCode::SERVICE_UNAVAILABLE, "the server ends")
         }
     }
@@ -150,7 +150,7 @@ async fn answer(
         limits.rows_max = limits.rows_max.or(Some(JSON_ROWS_MAX));
     }
     let request = Request::new(Plain::NAME, statement, limits);
-    let running = work::run("http", &*shared.service, &request).await?;
+    let running = query_span::run("http", &*shared.service, &request).await?;
     rows::body(running, format, permit, shared.settings.stall).await
 }
 

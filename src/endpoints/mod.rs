@@ -4,9 +4,9 @@ pub mod health;
 pub mod http;
 pub mod pgwire;
 
-mod ending;
+mod graceful_shutdown;
 mod pgcatalog;
-mod work;
+mod query_span;
 
 #[cfg(test)]
 mod testing;

@@ -10,11 +10,11 @@ mod extended;
 mod functions;
 mod literals;
 mod login;
-mod own;
+mod cursor_command;
 mod parameters;
 mod portals;
 mod rows;
-mod said;
+mod session_command;
 mod session;
 mod socket;
 mod statements;
@@ -117,7 +117,7 @@ async fn serve_within(listener: impl Into<Listener>, shared: Arc<Shared>, cancel
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
     // Whoever is left is dropped with the set.
-    let _ = tokio::time::timeout(ending::QUERY_GRACE + Duration::from_secs(1), all).await;
+    let _ = tokio::time::timeout(graceful_shutdown::QUERY_GRACE + Duration::from_secs(1), all).await;
 }
 
 async fn connect(stream: TcpStream, tls: Option<Arc<Tls>>, shared: Arc<Shared>, cancel: CancellationToken) {

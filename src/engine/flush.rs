@@ -14,12 +14,12 @@ use super::outcome::Outcome;
 use super::panics::{caught, caught_now};
 use super::run::Statement;
 use super::settings::EngineSettings;
-use super::slot::Slot;
+use super::swap_table::SwapTable;
 use super::tables::Tables;
 use crate::catalog::declared;
 use crate::log::Position;
 use crate::model::fault::Faults;
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, NewRows, State, StateTransaction};
@@ -64,7 +64,7 @@ pub(crate) struct Flusher {
 
 /// A table `new_<signal>` that rollups read.
 struct Input {
-    slot: Slot,
+    slot: SwapTable,
     schema: SchemaRef,
 }
 
@@ -329,7 +329,7 @@ impl Flusher {
 fn inputs(tables: &[TableDef], context: &SessionContext) -> anyhow::Result<BTreeMap<String, Input>> {
     let mut inputs = BTreeMap::new();
     for table in tables.iter().filter(|table| table.kind == TableKind::Signal) {
-        let input = Input { slot: Slot::default(), schema: new_rows_schema(table) };
+        let input = Input { slot: SwapTable::default(), schema: new_rows_schema(table) };
         context.register_table(format!("new_{}", table.name), input.slot.table(input.schema.clone()))?;
         inputs.insert(table.name.clone(), input);
     }

@@ -10,7 +10,7 @@ mod clock;
 mod costs;
 mod error_text;
 mod flush;
-mod judge;
+mod evaluation;
 mod keyed;
 mod logged;
 mod needs;
@@ -22,10 +22,10 @@ mod rollups;
 mod run;
 mod scrape;
 mod settings;
-mod slot;
+mod swap_table;
 mod state_tables;
 mod tables;
-mod upkeep;
+mod compaction;
 mod worker;
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ pub use worker::{
 pub(crate) use worker::{least_total, total_by_default};
 
 use crate::model::finding::{Finding, FindingState};
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
 use clock::now_ms;
@@ -54,7 +54,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use findings::Due;
 use flush::Flusher;
-use judge::Judge;
+use evaluation::Judge;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
 use panics::{Panicked, caught};
@@ -111,7 +111,7 @@ impl Engine {
         let context = SessionContext::new_with_config(own_config());
         functions::register(&context);
         let tables = Tables::new(tables, store.clone(), settings.series_max, &context)?;
-        upkeep::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
+        compaction::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
         let (last_values, logged) = (flusher.last_values.clone(), flusher.logged.clone());
@@ -175,10 +175,10 @@ impl Engine {
                     tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
                 }
             }
-            if kept_up.elapsed() >= self.settings.upkeep {
+            if kept_up.elapsed() >= self.settings.compaction {
                 kept_up = Instant::now();
-                if let Err(error) = settled(caught(self.upkeep(now_ms())).await) {
-                    tracing::error!(%error, "upkeep of the rollups failed; tried again soon");
+                if let Err(error) = settled(caught(self.compaction(now_ms())).await) {
+                    tracing::error!(%error, "compaction of the rollups failed; tried again soon");
                 }
             }
         }
@@ -263,10 +263,10 @@ impl Engine {
     ///
     /// # Errors
     /// When the state database fails.
-    #[tracing::instrument(target = WORK, name = "upkeep", skip_all, fields(error))]
-    pub async fn upkeep(&self, now_ms: i64) -> anyhow::Result<()> {
+    #[tracing::instrument(target = WORK, name = "compaction", skip_all, fields(error))]
+    pub async fn compaction(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut flusher = self.flusher.lock().await;
-        let done = upkeep::upkeep(&self.all_tables(), &self.state, &mut flusher, &self.settings, now_ms).await;
+        let done = compaction::compaction(&self.all_tables(), &self.state, &mut flusher, &self.settings, now_ms).await;
         if let Err(error) = &done {
             tracing::Span::current().record("error", format!("{error:#}"));
         }
@@ -286,7 +286,7 @@ impl Engine {
         judging.save(&self.state).await?;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
-        upkeep::restore(added, &self.state, self.settings.retention, now_ms()).await?;
+        compaction::restore(added, &self.state, self.settings.retention, now_ms()).await?;
         let judge = Judge::new(&rules, &tables, &self.state).await?;
         check_views(&rules, &tables).await?;
         flusher.plan(&rules.in_force()).await?;

@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::query::yielding;
-use super::slot::Repeated;
+use super::swap_table::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;

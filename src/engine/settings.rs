@@ -15,7 +15,7 @@ pub struct EngineSettings {
     /// How often new rows are taken into the rollups, at least: as often as findings are evaluated where that is more often.
     pub flush: Duration,
     /// How often maintenance joins parts and drops what has expired.
-    pub upkeep: Duration,
+    pub compaction: Duration,
     /// Series of a rollup table, and of the metrics whose last values are kept, that are kept apart at a time; the rest is
     /// counted under overflow series, or not shown by the scrape.
     pub series_max: usize,
@@ -45,7 +45,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
             flush: Duration::from_secs(5),
-            upkeep: Duration::from_mins(1),
+            compaction: Duration::from_mins(1),
             series_max: 10_000,
             values_kept: Duration::from_mins(5),
             retention: Retention { fine_ms: 2 * HOUR_MS, minute_ms: 24 * HOUR_MS, hour_ms: 31 * 24 * HOUR_MS },

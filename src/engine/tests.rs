@@ -198,7 +198,7 @@ async fn joined_parts_say_the_same_and_survive_a_restart() {
     let sql =
         "SELECT sum(calls) AS calls, quantile(duration_sketch, 0.5) AS p50, max(duration_max_ms) AS most FROM requests";
     let before = bench.rows(sql).await;
-    bench.engine.upkeep(now_ms()).await.unwrap();
+    bench.engine.compaction(now_ms()).await.unwrap();
     assert_eq!(bench.rows(sql).await, before);
     assert!(bench.number("SELECT count(*) FROM requests_1h").await <= 2, "joined to a row an hour");
     bench.restart().await;
@@ -213,11 +213,11 @@ async fn where_fine_rows_expired_coarse_ones_stand_in_and_no_call_is_seen_twice(
         bench.send("spans", vec![span((now_ms - hours_ago * 3_600_000) * 1000, "GET /a", 1.0)]);
     }
     bench.engine.flush().await.unwrap();
-    bench.engine.upkeep(now_ms).await.unwrap();
+    bench.engine.compaction(now_ms).await.unwrap();
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30);
     assert!(bench.number("SELECT count(DISTINCT resolution) FROM requests").await > 1);
     bench.restart_with(EngineSettings::default()).await;
-    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30, "at once, without upkeep");
+    assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 30, "at once, without compaction");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Admission: within the bounds, known resends told, decoded once, on disk, then acknowledged.
 
 use super::decode::{DECODER_VERSION, Decoder};
-use super::recent::{Claim, Recent, Seen};
+use super::dedup_cache::{Claim, DedupCache, Seen};
 use super::refusal::{RETRY_AFTER, Refusal};
-use super::room::Room;
+use super::inflight::InflightPermit;
 use crate::log::{AppendError, Log};
 use crate::model::decoded::{Answer, Decoded, Rejected};
 use crate::model::frame::{Frame, digest};
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub struct Admission {
     log: Log<Arc<Decoded>>,
     decoder: Arc<Decoder>,
     settings: IngestSettings,
-    recent: Arc<Recent>,
+    recent: Arc<DedupCache>,
     inflight_bytes: Arc<AtomicUsize>,
     counters: Counters,
 }
@@ -80,7 +80,7 @@ impl Admission {
     /// A door in front of `log`.
     #[must_use]
     pub fn new(log: Log<Arc<Decoded>>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
-        let recent = Recent::new(settings.dedup_window, settings.dedup_entries_max, settings.dedup_bytes_max);
+        let recent = DedupCache::new(settings.dedup_window, settings.dedup_entries_max, settings.dedup_bytes_max);
         Arc::new(Admission {
             log,
             decoder,
@@ -91,9 +91,9 @@ impl Admission {
         })
     }
 
-    /// Room for a request that begins to arrive.
-    pub(super) fn room(&self) -> Room {
-        Room::new(self.inflight_bytes.clone(), self.settings.inflight_bytes_max)
+    /// InflightPermit for a request that begins to arrive.
+    pub(super) fn room(&self) -> InflightPermit {
+        InflightPermit::new(self.inflight_bytes.clone(), self.settings.inflight_bytes_max)
     }
 
     /// Takes an inflated body, which has its room. When this returns `Ok`, what the answer does not count is on disk.
@@ -105,7 +105,7 @@ impl Admission {
         receiver: &str,
         (signal, encoding): (Signal, Encoding),
         body: Bytes,
-        room: Room,
+        room: InflightPermit,
     ) -> Result<Arc<Answer>, Refusal> {
         let outcome = self.admit_whole(receiver, (signal, encoding), body, room).await;
         match &outcome {
@@ -143,7 +143,7 @@ impl Admission {
     pub async fn accept_derived(&self, signal: Signal, body: Bytes) -> Result<(), Refusal> {
         let received_unix_nano = unix_nano(SystemTime::now());
         let frame = Frame {
-            receiver: own::DERIVED.to_owned(),
+            receiver: self_telemetry::DERIVED.to_owned(),
             signal,
             encoding: Encoding::Protobuf,
             received_unix_nano,
@@ -197,7 +197,7 @@ impl Admission {
         receiver: &str,
         (signal, encoding): (Signal, Encoding),
         body: Bytes,
-        room: Room,
+        room: InflightPermit,
     ) -> Result<Taken, Refusal> {
         let (door, receiver) = (self.clone(), receiver.to_owned());
         let admitting = tokio::spawn(async move { door.admit(room, receiver, signal, encoding, body).await });
@@ -209,7 +209,7 @@ impl Admission {
 
     async fn admit(
         &self,
-        mut room: Room,
+        mut room: InflightPermit,
         receiver: String,
         signal: Signal,
         encoding: Encoding,

@@ -1,7 +1,7 @@
 //! Decompression within a limit: a bomb costs no more than the limit.
 
 use super::refusal::Refusal;
-use super::room::Room;
+use super::inflight::InflightPermit;
 use bytes::Bytes;
 use std::io::Read;
 
@@ -25,7 +25,7 @@ pub(super) const KNOWN: [&str; 4] = ["identity", "gzip", "zstd", "deflate"];
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Inflates `body`, which has its room, as the header `encoding` says; what it becomes takes room in its place.
-pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize, room: &mut Room) -> Result<Bytes, InflateError> {
+pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize, room: &mut InflightPermit) -> Result<Bytes, InflateError> {
     let compressed = body.len();
     let plain = match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => return if compressed > limit { Err(InflateError::TooLarge) } else { Ok(body) },
@@ -42,7 +42,7 @@ pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize, room: &mut Room
     Ok(plain)
 }
 
-fn read(mut decoder: impl Read, limit: usize, room: &mut Room) -> Result<Bytes, InflateError> {
+fn read(mut decoder: impl Read, limit: usize, room: &mut InflightPermit) -> Result<Bytes, InflateError> {
     let mut plain = Vec::new();
     loop {
         let read = decoder.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut plain);
@@ -65,7 +65,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn inflate(encoding: &str, body: Bytes, limit: usize) -> Result<Bytes, InflateError> {
-        super::inflate(encoding, body, limit, &mut Room::new(Arc::default(), usize::MAX))
+        super::inflate(encoding, body, limit, &mut InflightPermit::new(Arc::default(), usize::MAX))
     }
 
     fn gzip(plain: &[u8]) -> Bytes {
@@ -85,14 +85,14 @@ mod tests {
     fn what_is_inflated_takes_room_while_it_grows() {
         let taken = Arc::<AtomicUsize>::default();
         let (bomb, limit) = (gzip(&vec![0; 10 << 20]), 20 << 20);
-        let mut held = Room::new(taken.clone(), 1 << 20);
+        let mut held = InflightPermit::new(taken.clone(), 1 << 20);
         held.take(1).unwrap();
-        let mut room = Room::new(taken.clone(), 1 << 20);
+        let mut room = InflightPermit::new(taken.clone(), 1 << 20);
         assert!(matches!(super::inflate("gzip", bomb.clone(), limit, &mut room), Err(InflateError::Refused(_))));
         // A chunk past the bound at most.
         assert!(taken.load(Ordering::Relaxed) <= (1 << 20) + CHUNK_BYTES);
         drop((held, room));
-        let mut alone = Room::new(taken.clone(), 1 << 20);
+        let mut alone = InflightPermit::new(taken.clone(), 1 << 20);
         alone.take(bomb.len()).unwrap();
         assert_eq!(super::inflate("gzip", bomb, limit, &mut alone).unwrap().len(), 10 << 20);
         assert_eq!(taken.load(Ordering::Relaxed), 10 << 20);

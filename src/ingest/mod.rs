@@ -5,9 +5,9 @@ pub mod decode;
 pub mod receivers;
 
 mod inflate;
-mod recent;
+mod dedup_cache;
 mod refusal;
-mod room;
+mod inflight;
 
 pub use admission::{Admission, IngestSettings};
 pub use refusal::Refusal;

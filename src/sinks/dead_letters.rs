@@ -1,6 +1,6 @@
 //! What a target refused for good, kept for the table `dead_letters`.
 
-use super::memory::Memory;
+use super::state_store::StateStore;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -27,8 +27,8 @@ pub(super) struct DeadLetter {
 ///
 /// # Errors
 /// When the memory fails.
-pub(super) async fn bury(
-    memory: &dyn Memory,
+pub(super) async fn record(
+    memory: &dyn StateStore,
     (sink, signal): (&str, &str),
     letters: &[DeadLetter],
 ) -> anyhow::Result<()> {
@@ -59,7 +59,7 @@ pub(super) async fn bury(
 ///
 /// # Errors
 /// When the memory fails.
-pub(super) async fn exhume(memory: &dyn Memory, (sink, signal): (&str, &str), key: &str) -> anyhow::Result<()> {
+pub(super) async fn remove(memory: &dyn StateStore, (sink, signal): (&str, &str), key: &str) -> anyhow::Result<()> {
     memory.change(DEAD_LETTERS, &[], &[of(sink, signal, key)]).await
 }
 
@@ -78,7 +78,7 @@ fn is_of((sink, signal): (&str, &str), key: &str, letter: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::memory::testing::InMemory;
+    use crate::sinks::state_store::testing::InMemory;
 
     fn letters(numbers: std::ops::Range<u64>) -> Vec<DeadLetter> {
         let letter = |number: u64| DeadLetter {
@@ -93,10 +93,10 @@ mod tests {
     #[tokio::test]
     async fn a_thousand_are_kept_of_each_exporter_and_signal_in_one_write_each() {
         let memory = InMemory::default();
-        bury(&memory, ("other", "logs"), &letters(0..3)).await.unwrap();
-        bury(&memory, ("otlp", "logs"), &letters(0..900)).await.unwrap();
+        record(&memory, ("other", "logs"), &letters(0..3)).await.unwrap();
+        record(&memory, ("otlp", "logs"), &letters(0..900)).await.unwrap();
         // Some come again, as after a restart.
-        bury(&memory, ("otlp", "logs"), &letters(800..1100)).await.unwrap();
+        record(&memory, ("otlp", "logs"), &letters(800..1100)).await.unwrap();
         assert_eq!(memory.changes(), 3);
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();
         let of = |sink: &str| {
@@ -105,7 +105,7 @@ mod tests {
         };
         let expected: Vec<String> = (100..1100).map(|number| format!("otlp/logs/{number:06}")).collect();
         assert_eq!((of("other/").len(), of("otlp/")), (3, expected));
-        bury(&memory, ("otlp", "logs"), &letters(2000..4000)).await.unwrap();
+        record(&memory, ("otlp", "logs"), &letters(2000..4000)).await.unwrap();
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();
         assert_eq!((kept.len(), kept[3].0.as_str()), (1003, "otlp/logs/003000"));
     }
@@ -113,10 +113,10 @@ mod tests {
     #[tokio::test]
     async fn an_exporter_named_as_anothers_signal_keeps_letters_of_its_own() {
         let memory = InMemory::default();
-        bury(&memory, ("otlp_http/logs", "traces"), &letters(0..1000)).await.unwrap();
-        bury(&memory, ("otlp_http", "logs"), &letters(0..1000)).await.unwrap();
+        record(&memory, ("otlp_http/logs", "traces"), &letters(0..1000)).await.unwrap();
+        record(&memory, ("otlp_http", "logs"), &letters(0..1000)).await.unwrap();
         assert_eq!(memory.entries(DEAD_LETTERS).await.unwrap().len(), 2000);
-        bury(&memory, ("otlp_http", "logs"), &letters(1000..1001)).await.unwrap();
+        record(&memory, ("otlp_http", "logs"), &letters(1000..1001)).await.unwrap();
         let kept: Vec<String> = memory.entries(DEAD_LETTERS).await.unwrap().into_iter().map(|(key, _)| key).collect();
         assert!(kept.contains(&"otlp_http/logs/traces/000000".to_owned()), "the other's oldest");
         assert_eq!((kept.len(), kept[0].as_str()), (2000, "otlp_http/logs/000001"));

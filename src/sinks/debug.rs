@@ -4,7 +4,7 @@ use super::delivery::{FrameSource, count_items};
 use super::settings::Feed;
 use crate::log::Position;
 use crate::model::frame::Frame;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::Signal;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -51,7 +51,7 @@ pub async fn run(
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
             // What is printed is said; own logs that are printed would be said again and again.
-            for feed in settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != own::RECEIVER) {
+            for feed in settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != self_telemetry::RECEIVER) {
                 print(&settings, feed, &*frames, &frame);
             }
         }

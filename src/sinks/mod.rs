@@ -7,7 +7,7 @@ pub mod dead_letters;
 pub mod debug;
 pub mod delivery;
 pub mod elasticsearch;
-pub mod memory;
+pub mod state_store;
 pub mod otlp;
 pub mod processors;
 pub mod prometheus;

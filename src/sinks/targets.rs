@@ -3,7 +3,7 @@
 use super::datadog::{self, DatadogSettings};
 use super::delivery::{self, DeliverySettings, OfSignal, Parties, Rate, Target, cursor_name};
 use super::elasticsearch::{self, ElasticsearchSettings};
-use super::memory::Memory;
+use super::state_store::StateStore;
 use super::otlp::{self, OtlpSettings};
 use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
@@ -80,7 +80,7 @@ impl TargetSettings {
     pub async fn run(
         self,
         own: impl Fn(Signal) -> OfSignal,
-        memory: Arc<dyn Memory>,
+        memory: Arc<dyn StateStore>,
         cancel: CancellationToken,
     ) -> anyhow::Result<()> {
         let target = self.kind.open(self.id())?;
@@ -89,7 +89,7 @@ impl TargetSettings {
         tokio::select! {
             biased;
             () = &mut delivered => {}
-            () = target.accompany() => delivered.await,
+            () = target.background() => delivered.await,
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod tests;
 use super::config::{self, Config, ReloadFn};
 use super::demo::{DemoOptions, run_demo};
 use super::server::run_server;
-use super::signals::on_signal;
+use super::shutdown::on_signal;
 use super::{catalog::Catalog, check, docs, export, logging, query_worker, rules, show};
 use crate::model::fault::Faults;
 use args::{Cli, Command, ConfigArgs, DemoArgs, Export, RunArgs};

@@ -2,7 +2,7 @@
 
 use super::processors::Processors;
 use super::service::{Service, is_connector, stands_in};
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::Signal;
 use crate::sinks::settings::Feed;
 
@@ -22,7 +22,7 @@ pub(super) fn feeds_of(service: &Service, exporter: &str, processors: &Processor
             });
             feeds[at].receivers.extend(pipeline.receivers.iter().map(|named| {
                 // What connectors give comes by one name.
-                if is_connector(&named.id) { own::DERIVED.to_owned() } else { named.id.clone() }
+                if is_connector(&named.id) { self_telemetry::DERIVED.to_owned() } else { named.id.clone() }
             }));
         }
     }

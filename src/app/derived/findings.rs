@@ -2,7 +2,7 @@
 
 use super::otlp::{attribute, scope, text};
 use crate::model::finding::{Finding, FindingState, Severity};
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
@@ -33,7 +33,7 @@ pub(super) type News = Vec<(String, Option<Fires>)>;
 impl Told {
     /// # Errors
     /// When the memory cannot be read.
-    pub(super) async fn read(memory: &dyn Memory) -> anyhow::Result<Told> {
+    pub(super) async fn read(memory: &dyn StateStore) -> anyhow::Result<Told> {
         let kept = memory.entries(TOLD).await?.into_iter();
         Ok(Told(kept.map(|(id, bytes)| (id, Fires::read(&bytes))).collect()))
     }
@@ -65,7 +65,7 @@ impl Told {
     }
 
     /// Keeps what was told. What cannot be kept is told again after a restart.
-    pub(super) async fn keep(&mut self, news: News, memory: &dyn Memory) {
+    pub(super) async fn keep(&mut self, news: News, memory: &dyn StateStore) {
         for (id, fires) in news {
             let kept = match &fires {
                 Some(fires) => memory.put(TOLD, &id, &serde_json::to_vec(fires).unwrap_or_default()).await,

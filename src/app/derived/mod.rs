@@ -11,12 +11,12 @@ mod otlp;
 mod tests;
 
 use super::config::Config;
-use super::memory::StateMemory;
+use super::state_store::SqliteState;
 use crate::engine::Engine;
 use crate::ingest::Admission;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::Signal;
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use findings::Told;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use otlp::text;
@@ -42,7 +42,7 @@ impl Wanted {
         let of_targets = config.targets.iter().flat_map(|target| &target.feeds);
         let feeds: Vec<_> = of_targets.chain(config.debug.iter().flat_map(|debug| &debug.feeds)).collect();
         let takes = |signal| {
-            feeds.iter().any(|feed| feed.signal == signal && feed.receivers.iter().any(|id| id == own::DERIVED))
+            feeds.iter().any(|feed| feed.signal == signal && feed.receivers.iter().any(|id| id == self_telemetry::DERIVED))
         };
         Wanted { metrics: takes(Signal::Metrics), logs: takes(Signal::Logs) }
     }
@@ -56,7 +56,7 @@ pub(super) async fn run(
     config: Config,
     engine: Arc<Engine>,
     admission: Arc<Admission>,
-    memory: Arc<StateMemory>,
+    memory: Arc<SqliteState>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let wanted = Wanted::of(&config);
@@ -116,7 +116,7 @@ impl Into {
 }
 
 /// Since when the counters count, ns since the epoch: kept, since they go on over restarts.
-async fn began(memory: &dyn Memory) -> anyhow::Result<u64> {
+async fn began(memory: &dyn StateStore) -> anyhow::Result<u64> {
     let kept = memory.entries(BEGAN).await?;
     if let Some(began) = kept.first().and_then(|(_, bytes)| std::str::from_utf8(bytes).ok()?.parse().ok()) {
         return Ok(began);

@@ -1,10 +1,10 @@
 //! Parts that all requests have.
 
-use crate::model::own;
+use crate::model::self_telemetry;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 
 pub(super) fn scope() -> InstrumentationScope {
-    let (name, version) = (own::SCOPE.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    let (name, version) = (self_telemetry::SCOPE.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     InstrumentationScope { name, version, ..InstrumentationScope::default() }
 }
 

@@ -97,7 +97,7 @@ fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
 #[tokio::test]
 async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
     let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
     let steps = [
         (FindingState::Pending, None, None),
@@ -134,7 +134,7 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
 #[tokio::test]
 async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
     let firing = finding(FindingState::Firing, Some(Severity::Critical));
     let mut told = Told::default();
     let (_, news) = told.changes(std::slice::from_ref(&firing), &own(), 9);
@@ -165,7 +165,7 @@ async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
 #[tokio::test]
 async fn what_an_earlier_version_kept_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = StateMemory(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
     let firing = finding(FindingState::Firing, Some(Severity::Warning));
     memory.put("derived_findings", &firing.id, b"warning").await.unwrap();
     memory.put("derived_findings", "gone", b"critical").await.unwrap();

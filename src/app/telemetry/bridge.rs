@@ -2,7 +2,7 @@
 //!
 //! The layers below know `tracing` alone. What they say before the server has opened its tables waits here, within a bound.
 
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue, Value};

@@ -1,7 +1,7 @@
 //! The way into the own tables: where requests of others go, without the socket.
 
 use crate::ingest::Admission;
-use crate::model::own::RECEIVER;
+use crate::model::self_telemetry::RECEIVER;
 use crate::model::signal::{Encoding, Signal};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;

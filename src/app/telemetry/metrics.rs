@@ -5,7 +5,7 @@ use super::measured::Measured;
 use super::outward;
 use crate::app::config::{MetricsLevel, TelemetryConfig};
 use crate::app::sources::Progress;
-use crate::model::own::SCOPE;
+use crate::model::self_telemetry::SCOPE;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;

@@ -18,7 +18,7 @@ pub(super) use bridge::{Bridge, is_said, is_work};
 pub(super) use measured::Measured;
 
 use crate::app::config::TelemetryConfig;
-use crate::model::own::SCOPE;
+use crate::model::self_telemetry::SCOPE;
 use bridge::Outlet;
 use inward::Inward;
 use opentelemetry::KeyValue;

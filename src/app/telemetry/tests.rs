@@ -2,7 +2,7 @@
 
 use super::bridge::{Bridge, Outlet, is_said, is_work};
 use crate::app::config::OutwardTelemetry;
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use crate::sinks::settings::Secret;
 use opentelemetry::logs::{AnyValue, LoggerProvider as _, Severity};
 use opentelemetry::trace::{SpanKind, Status, TracerProvider as _};

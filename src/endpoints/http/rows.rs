@@ -6,7 +6,7 @@
 
 use super::accept::Format;
 use super::csv;
-use crate::endpoints::work::Running;
+use crate::endpoints::query_span::Running;
 use crate::engine::QueryError;
 use crate::engine::postgres::{Zone, shown, texts};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};

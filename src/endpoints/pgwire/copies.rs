@@ -1,7 +1,7 @@
 //! `COPY … TO STDOUT`: rows as text, CSV or in `PostgreSQL`'s binary format.
 
 use super::errors;
-use super::said::Said;
+use super::session_command::Said;
 use datafusion::sql::sqlparser::ast::{
     CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
 };

@@ -1,7 +1,7 @@
 //! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. A cursor's rows are made when they are fetched; one that scrolls keeps
 //! those that it has passed.
 
-use super::said::{Said, fold};
+use super::session_command::{Said, fold};
 use super::syntax::NOWHERE;
 use super::{errors, rows};
 use arrow::array::RecordBatch;

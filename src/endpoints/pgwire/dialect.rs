@@ -3,7 +3,7 @@
 
 use super::copies;
 use super::cursors;
-use super::said::{self, Said};
+use super::session_command::{self, Said};
 use super::text::{foreign, is_query, readable};
 use super::{CATALOG, errors, functions, parameters, rows, syntax};
 use crate::endpoints::pgcatalog::{self, Client, Planned as Cataloged, Reads, Snapshot, UserColumn, UserTable};
@@ -59,7 +59,7 @@ impl Dialect for PgDialect {
         if let Some(zone) = settings.get("timezone") {
             config.options_mut().execution.time_zone = Some(zone.clone());
         }
-        config.set_extension(Arc::new(said::told(settings)));
+        config.set_extension(Arc::new(session_command::told(settings)));
         Ok(())
     }
 

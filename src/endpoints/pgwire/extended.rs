@@ -1,7 +1,7 @@
 //! The extended protocol: statements that are prepared, bound and run as portals.
 
-use super::own::{configure, copied};
-use super::said::{self, Said};
+use super::cursor_command::{configure, copied};
+use super::session_command::{self, Said};
 use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
 use super::statements::{self, Prepared, Preparer};
 use super::{errors, portals, rows};
@@ -92,7 +92,7 @@ impl ExtendedQueryHandler for Session {
             None => None,
         };
         let Some(schema) = schema else { return self._on_describe(client, message).await };
-        let options = said::options(client);
+        let options = session_command::options(client);
         let fields = rows::fields(&schema, &Format::UnifiedText, &options)?;
         send_describe_response(client, &DescribePortalResponse::new(fields)).await
     }
@@ -167,7 +167,7 @@ impl ExtendedQueryHandler for Session {
             }
             Prepared::Query(query) => {
                 let schema = self.described(client, (query, query.nulls(&target.parameter_types)?)).await?;
-                let options = said::options(client);
+                let options = session_command::options(client);
                 let fields = rows::fields(&schema, &format, &options)?;
                 DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), fields)
             }
@@ -190,7 +190,7 @@ impl ExtendedQueryHandler for Session {
             Prepared::Said(said) => self.said_fields(client, said, format).await?,
             Prepared::Copy(..) | Prepared::Declare(..) => Vec::new(),
             Prepared::Query(query) => {
-                let options = said::options(client);
+                let options = session_command::options(client);
                 rows::fields(&*self.described(client, (query, query.bound(target)?)).await?, format, &options)?
             }
         }))

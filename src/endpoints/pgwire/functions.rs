@@ -1,6 +1,6 @@
 //! Functions that clients ask for before anything else, and that the catalog's library does not have.
 
-use super::said::KNOWN;
+use super::session_command::KNOWN;
 use crate::endpoints::pgcatalog::VERSION;
 use arrow::array::{ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::DataType;

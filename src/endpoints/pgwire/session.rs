@@ -1,11 +1,11 @@
 //! One connection's statements, and the simple protocol.
 
 use super::cursors::Cursor;
-use super::own::{configure, copied};
-use super::said::{self, Said};
+use super::cursor_command::{configure, copied};
+use super::session_command::{self, Said};
 use super::statements::{self, Prepared, Preparer, Query};
 use super::{Shared, errors, rows};
-use crate::endpoints::work;
+use crate::endpoints::query_span;
 use crate::engine::{Answer, QueryError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -49,12 +49,12 @@ impl Session {
 
     /// The rows of a query, which begins when the first of them are asked for.
     fn rows<C: ClientInfo>(&self, client: &C, query: &Query) -> PgWireResult<Response> {
-        let options = said::options(client);
+        let options = session_command::options(client);
         let fields = rows::fields(query.schema(), &Format::UnifiedText, &options)?;
         let (shared, request) = (self.shared.clone(), query.request(&self.shared, client, None));
-        let timeout = said::timeout(client);
+        let timeout = session_command::timeout(client);
         let batches = stream::once(async move {
-            let running = work::run("postgres", &*shared.service, &request).await;
+            let running = query_span::run("postgres", &*shared.service, &request).await;
             let running = running.map_err(|error| failed(timeout, error))?;
             PgWireResult::Ok(running.into_stream(move |error| failed(timeout, error), whole))
         });
@@ -68,10 +68,10 @@ impl Session {
         (query, parameters): (&Query, Option<RecordBatch>),
         format: &Format,
     ) -> PgWireResult<Response> {
-        let options = said::options(client);
+        let options = session_command::options(client);
         let request = query.request(&self.shared, client, parameters);
-        let running = work::run("postgres", &*self.shared.service, &request).await;
-        let timeout = said::timeout(client);
+        let running = query_span::run("postgres", &*self.shared.service, &request).await;
+        let timeout = session_command::timeout(client);
         let running = running.map_err(|error| failed(timeout, error))?;
         let fields = rows::fields(&running.answer.described, format, &options)?;
         let batches = running.into_stream(move |error| failed(timeout, error), whole);
@@ -88,7 +88,7 @@ impl Session {
         }
         let request = query.request(&self.shared, client, parameters);
         let described = unless_cancelled(client, self.shared.service.describe(&request)).await?;
-        described.map_err(|error| failed(said::timeout(client), error))
+        described.map_err(|error| failed(session_command::timeout(client), error))
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn whole(answer: &Answer) -> PgWireResult<()> {
 }
 
 pub(super) fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireError {
-    errors::query(&said::limited(timeout, error))
+    errors::query(&session_command::limited(timeout, error))
 }
 
 /// Where a client's wish to cancel is heard.
@@ -121,18 +121,18 @@ fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
 }
 
 /// Drivers follow the time zone in which they are told times.
-pub(super) async fn tell_zone<C>(client: &mut C, said: &said::Said) -> PgWireResult<()>
+pub(super) async fn tell_zone<C>(client: &mut C, said: &session_command::Said) -> PgWireResult<()>
 where
     C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
 {
     let changes = match said {
-        said::Said::Set(name, _) => name == "timezone",
-        said::Said::Forget(_) => true,
+        session_command::Said::Set(name, _) => name == "timezone",
+        session_command::Said::Forget(_) => true,
         _ => false,
     };
     if changes {
-        let zone = said::timezone(client).unwrap_or("UTC").to_owned();
+        let zone = session_command::timezone(client).unwrap_or("UTC").to_owned();
         let status = ParameterStatus::new("TimeZone".to_owned(), zone);
         client.send(PgWireBackendMessage::ParameterStatus(status)).await?;
     }

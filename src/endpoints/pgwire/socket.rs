@@ -5,7 +5,7 @@ use super::session::Session;
 use super::statements::Prepared;
 use super::wire::Wire;
 use super::{Bounds, Shared, errors};
-use crate::endpoints::ending::{QUERY_GRACE, after};
+use crate::endpoints::graceful_shutdown::{QUERY_GRACE, after};
 use crate::net::Tls;
 use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
 use datafusion_postgres::pgwire::api::{ClientInfo as _, DefaultClient, NoopHandler, PgWireConnectionState};

@@ -4,7 +4,7 @@ use super::copies::CopyForm;
 use super::cursors::Declared;
 use super::dialect::PgDialect;
 use super::parameters::{self, Sent};
-use super::said::{self, Said};
+use super::session_command::{self, Said};
 use super::{Shared, errors};
 use crate::endpoints::pgcatalog;
 use crate::engine::{Read, Request};
@@ -51,7 +51,7 @@ pub(super) struct Query {
 pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Vec<Prepared>> {
     let sql: Arc<str> = sql.into();
     let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read = read.map_err(|error| errors::query(&said::limited(said::timeout(client), error)))?;
+    let read = read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
     let mut prepared = Vec::new();
     for (place, read) in read.into_iter().enumerate() {
         prepared.push(match read {
@@ -73,7 +73,7 @@ pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str
 async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Arc<Query>> {
     let sql: Arc<str> = sql.into();
     let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read = read.map_err(|error| errors::query(&said::limited(said::timeout(client), error)))?;
+    let read = read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
     let first = read.into_iter().next().ok_or_else(|| errors::user("42601", "expected a query"))?;
     Query::of(&sql, 0, first)
 }
@@ -81,13 +81,13 @@ async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireRe
 /// A request of this connection, under its settings and within its own time.
 fn request(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> Request {
     let mut limits = shared.service.limits();
-    limits.timeout = said::timeout(client).map_or(limits.timeout, |timeout| timeout.min(limits.timeout));
+    limits.timeout = session_command::timeout(client).map_or(limits.timeout, |timeout| timeout.min(limits.timeout));
     Request {
         dialect: PgDialect::NAME,
         sql: sql.clone(),
         place: 0,
         parameters: None,
-        settings: said::settings(client),
+        settings: session_command::settings(client),
         limits,
     }
 }

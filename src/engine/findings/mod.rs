@@ -15,7 +15,7 @@
 mod cpu;
 mod firings;
 mod history;
-mod judge;
+mod threshold;
 mod message;
 mod prepared;
 mod state;
@@ -32,7 +32,7 @@ use crate::model::finding::Finding;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use datafusion::prelude::SessionContext;
 pub use firings::Firings;
-use judge::{Judged, Verdict};
+use threshold::{Judged, Verdict};
 pub use prepared::{EvaluatorSettings, PipelineOverride, SAMPLES_MIN};
 use prepared::{Prepared, is_budgeted, prepare};
 use state::Kept;

@@ -1,6 +1,6 @@
 //! A finding pipeline with what the user changes of it.
 
-use super::judge::{Judged, Limits};
+use super::threshold::{Judged, Limits};
 use crate::engine::functions::fits;
 use crate::engine::run::{Statement, Window};
 use crate::model::budget::{AlertLimit, Budget};

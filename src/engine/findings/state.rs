@@ -1,7 +1,7 @@
 //! The state machine of a key.
 
 use super::history::History;
-use super::judge::{Judged, Verdict};
+use super::threshold::{Judged, Verdict};
 use super::message;
 use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};

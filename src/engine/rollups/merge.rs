@@ -1,7 +1,7 @@
 //! Merging partial rows: one row a window and key, each column as its schema says.
 
 use crate::engine::run::Statement;
-use crate::engine::slot::Slot;
+use crate::engine::swap_table::SwapTable;
 use crate::model::table::{ColumnDef, Merge, TableDef};
 use arrow::array::RecordBatch;
 use datafusion::common::Result;
@@ -25,7 +25,7 @@ pub(crate) struct Merger {
 
 /// What one merge at a time works on.
 struct Bench {
-    slot: Slot,
+    slot: SwapTable,
     /// Planned once, by resolution.
     statements: BTreeMap<i64, Statement>,
 }
@@ -54,7 +54,7 @@ impl Merger {
             columns.push(format!("{merged} AS {name}"));
         }
         let source = format!("parts_of_{}", table.name);
-        let slot = Slot::default();
+        let slot = SwapTable::default();
         // One of an attempt that came to nothing may be there still.
         context.deregister_table(&source)?;
         context.register_table(&source, slot.table(table.schema()))?;

@@ -67,7 +67,7 @@ async fn series_that_are_silent_leave_their_place_to_others() {
     let at = |hours_ago: i64, name: String| span((now_ms - hours(hours_ago)) * 1000, &name, 1.0);
     bench.send("spans", (0..10).map(|n| at(5, format!("GET /old/{n}"))).collect());
     bench.engine.flush().await.unwrap();
-    bench.engine.upkeep(now_ms).await.unwrap();
+    bench.engine.compaction(now_ms).await.unwrap();
     bench.send("spans", (0..9).map(|n| at(0, format!("GET /new/{n}"))).collect());
     bench.engine.flush().await.unwrap();
     let apart = "SELECT count(DISTINCT operation) FROM requests WHERE operation LIKE 'GET /new/%'";

@@ -238,7 +238,7 @@ async fn outages_are_told_of_as_long_as_they_last_and_no_longer() {
         store.append(Position(step as u64), &decoded);
         engine.flush().await.unwrap();
         if step % 10 == 0 {
-            engine.upkeep(now_ms).await.unwrap();
+            engine.compaction(now_ms).await.unwrap();
         }
         if step % RESTART_EVERY == 0 {
             engine = open().await;

@@ -10,7 +10,7 @@ use super::message::{CREDITS, Read, Task};
 use super::pool::{self, Pool, PoolSettings};
 use super::request::Request;
 use crate::engine::query::{QueryError, Workers};
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! OTLP over gRPC. The message is taken as bytes, unframed here: they are what the log keeps, and a message that is too
 //! large gets the code that OTLP asks for.
 
-use super::door::{Bounded, DoorSettings, Unread, read};
+use super::body_limits::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::Admission;
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::ingest::refusal::Refusal;
-use crate::ingest::room::Room;
+use crate::ingest::inflight::InflightPermit;
 use crate::model::secret::Secret;
 use crate::model::signal::{Encoding, Signal};
 use crate::net::Listener;
@@ -126,7 +126,7 @@ fn too_large(limit: usize) -> Status {
 }
 
 /// The one message of a unary call, inflated.
-fn unframe(mut body: Bytes, compression: &str, limit: usize, room: &mut Room) -> Result<Bytes, Status> {
+fn unframe(mut body: Bytes, compression: &str, limit: usize, room: &mut InflightPermit) -> Result<Bytes, Status> {
     if body.len() < PREFIX_BYTES {
         return Err(Status::invalid_argument(format!("{} bytes: expected a message of at least 5", body.len())));
     }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn unframe(body: Bytes, compression: &str, limit: usize) -> Result<Bytes, Status> {
-        super::unframe(body, compression, limit, &mut Room::new(Arc::default(), usize::MAX))
+        super::unframe(body, compression, limit, &mut InflightPermit::new(Arc::default(), usize::MAX))
     }
 
     fn framed(flag: u8, length: u32, message: &[u8]) -> Bytes {

@@ -4,11 +4,11 @@ pub mod grpc;
 pub mod http;
 
 mod cors;
-mod door;
+mod body_limits;
 mod status;
 
 pub use cors::CorsSettings;
-pub use door::DoorSettings;
+pub use body_limits::DoorSettings;
 
 use crate::model::secret::Secret;
 

@@ -1,7 +1,7 @@
 //! What is due to be sent: by what findings are now, and what the channel was told.
 
 use super::messages::Notice;
-use super::told::Told;
+use super::notification_log::Told;
 use crate::model::finding::{Finding, FindingState, Severity};
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! What is to be told, and the JSON that any receiver takes. Statements stand in findings as fingerprints only, so no
 //! literal leaves the process here.
 
-use super::told::{Told, since_ms};
+use super::notification_log::{Told, since_ms};
 use crate::model::finding::{Finding, Severity};
 use crate::model::units::human;
 use serde_json::{Map, Value, json};

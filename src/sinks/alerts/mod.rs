@@ -8,22 +8,22 @@ mod messages;
 mod refusals;
 mod settings;
 mod slack;
-mod told;
+mod notification_log;
 
 #[cfg(test)]
 mod tests;
 
 pub use settings::{ChannelKind, ChannelSettings};
-pub use told::{Told, memory_kind};
+pub use notification_log::{Told, memory_kind};
 
 use super::dead_letters::{self, DeadLetter};
 use super::delivery::{Backoff, Outcome};
-use super::memory::Memory;
+use super::state_store::StateStore;
 use super::settings::{ClientSettings, Compression, TlsSettings};
 use super::stats::SinkStats;
 use super::web;
 use crate::model::finding::Finding;
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use anyhow::Context as _;
 use mask::Mask;
 use messages::Notice;
@@ -52,7 +52,7 @@ pub const ALERTS: &str = "alerts";
 pub async fn run(
     settings: ChannelSettings,
     findings: watch::Receiver<Arc<Vec<Finding>>>,
-    memory: Arc<dyn Memory>,
+    memory: Arc<dyn StateStore>,
     stats: Arc<SinkStats>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -68,7 +68,7 @@ pub async fn run(
     };
     let client = web::client(&place, &url, &client)?;
     let kind = memory_kind(&settings.id);
-    let told = told::read(&settings.id, &memory.entries(&kind).await?);
+    let told = notification_log::read(&settings.id, &memory.entries(&kind).await?);
     let mask = Mask::new(&settings, &url);
     let (unwritten, refused) = (BTreeSet::new(), Refusals::new(&settings.retry));
     let channel = Channel { settings, client, url, mask, memory, kind, stats, told, unwritten, refused, cancel };
@@ -81,7 +81,7 @@ struct Channel {
     client: Client,
     url: Url,
     mask: Mask,
-    memory: Arc<dyn Memory>,
+    memory: Arc<dyn StateStore>,
     kind: String,
     stats: Arc<SinkStats>,
     /// By finding id.
@@ -154,8 +154,8 @@ impl Channel {
             }
             self.unwritten.insert(id.clone());
             if self.refused.remove(id) {
-                let buried = (self.settings.id.as_str(), ALERTS);
-                let exhumed = dead_letters::exhume(&*self.memory, buried, id).await;
+                let recorded = (self.settings.id.as_str(), ALERTS);
+                let exhumed = dead_letters::remove(&*self.memory, recorded, id).await;
                 self.tell(exhumed);
             }
         }
@@ -208,8 +208,8 @@ impl Channel {
             reason,
             "the channel refused a message; tried again now and then while it is due"
         );
-        let buried = dead_letters::bury(&*self.memory, (sink, ALERTS), &new).await;
-        self.tell(buried);
+        let recorded = dead_letters::record(&*self.memory, (sink, ALERTS), &new).await;
+        self.tell(recorded);
     }
 
     fn tell(&self, done: anyhow::Result<()>) {

@@ -4,7 +4,7 @@
 //! costs no other; findings are few. The Agent's `/intake/` is documented nowhere, and v2 takes changes and alerts alone.
 
 use super::resource;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::signal::Signal;
 use crate::sinks::attributes::{Attributes, as_string};
 use crate::sinks::delivery::{Outcome, Payload};
@@ -63,7 +63,7 @@ pub(super) fn of(hostname: &str, request: &ExportLogsServiceRequest) -> Vec<Payl
     for logs in &request.resource_logs {
         let attributes = Attributes::of(logs.resource.as_ref().map_or(&[], |resource| &resource.attributes));
         let own =
-            logs.scope_logs.iter().filter(|logs| logs.scope.as_ref().is_some_and(|scope| scope.name == own::SCOPE));
+            logs.scope_logs.iter().filter(|logs| logs.scope.as_ref().is_some_and(|scope| scope.name == local_host::SCOPE));
         let findings = own.flat_map(|logs| &logs.log_records).filter(|record| record.event_name == FINDING);
         for record in findings {
             let body = event(hostname, resource::tags(&attributes), record).to_string().into();

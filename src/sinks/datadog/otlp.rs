@@ -4,7 +4,7 @@ use super::DatadogSettings;
 use super::events::{self, EVENTS};
 use super::target::{Intake, KEY_DENIED, with_key};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
+use crate::sinks::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
 use crate::sinks::otlp::{self, OtlpSettings, Protocol};
 use crate::sinks::settings::Secret;
 use crate::sinks::temporality::ToDelta;
@@ -65,8 +65,8 @@ impl Target for OtlpIntake {
         Ok(mapped)
     }
 
-    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
-        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn Ordered>)
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
+        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn StatefulStage>)
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
@@ -76,7 +76,7 @@ impl Target for OtlpIntake {
         self.of(payload.signal).send(payload).await
     }
 
-    async fn accompany(&self) {
-        self.intake.accompany().await;
+    async fn background(&self) {
+        self.intake.background().await;
     }
 }

@@ -4,7 +4,7 @@ use super::now_unix_nano;
 use super::stats::{self, ENTRIES_MAX, StatsBody, StatsPayload};
 use super::traces::{self, AgentPayload, Left, TRACES_MAX, TraceBody, TraceSettings, TracerPayload};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Payload, Unfit};
+use crate::sinks::delivery::{Mapped, Payload, Rejected};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
@@ -55,7 +55,7 @@ pub(super) fn map(taker: &Taker, settings: &TraceSettings, request: &Bytes) -> a
         (invalid, "its trace has no id, or spans without one".to_owned()),
         (too_large, format!("it is larger than the {TRACES_MAX} bytes that a request may have")),
     ];
-    let unfit = reasons.into_iter().filter(|(items, _)| *items > 0).map(|(items, reason)| Unfit { items, reason });
+    let unfit = reasons.into_iter().filter(|(items, _)| *items > 0).map(|(items, reason)| Rejected { items, reason });
     Ok(Mapped { payloads, unfit: unfit.collect() })
 }
 

@@ -6,7 +6,7 @@ use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
 use super::{DatadogSettings, logs};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Ordered, Outcome, Payload, Target};
+use crate::sinks::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
 use crate::sinks::temporality::ToDelta;
 use crate::sinks::web;
@@ -93,8 +93,8 @@ impl Target for Intake {
         }
     }
 
-    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
-        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(true))) as Box<dyn Ordered>)
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
+        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(true))) as Box<dyn StatefulStage>)
     }
 
     fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {
@@ -129,7 +129,7 @@ impl Target for Intake {
         if payload.route == EVENTS { events::in_time(outcome, &payload.body, SystemTime::now()) } else { outcome }
     }
 
-    async fn accompany(&self) {
+    async fn background(&self) {
         self.hosts.run(self).await;
     }
 }

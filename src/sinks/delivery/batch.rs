@@ -1,6 +1,6 @@
 //! Frames put together into one request, and requests cut in two.
 
-use super::ends::{Placed, Unfit};
+use super::ends::{Placed, Rejected};
 use super::wire::{count, halves};
 use crate::log::Position;
 use crate::model::signal::Signal;
@@ -19,7 +19,7 @@ pub(super) struct Part {
     pub(super) body: Bytes,
     pub(super) items: u64,
     /// What of the frame is not in it, though it is for the reader, and why.
-    pub(super) left_out: Vec<Unfit>,
+    pub(super) left_out: Vec<Rejected>,
     pub(super) received_unix_nano: i64,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn fits(settings: &BatchSettings, parts: &[Part]) -> bool {
 }
 
 /// What of their frames is not in them.
-pub(super) fn left_out(parts: &[Part]) -> impl Iterator<Item = Unfit> {
+pub(super) fn left_out(parts: &[Part]) -> impl Iterator<Item = Rejected> {
     parts.iter().flat_map(|part| &part.left_out).cloned()
 }
 

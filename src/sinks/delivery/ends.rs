@@ -5,7 +5,7 @@ use super::wire;
 use crate::log::Position;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use crate::sinks::stats::SinkStats;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -84,7 +84,7 @@ impl Placed {
 
 /// Items that a target cannot take, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
+pub struct Rejected {
     /// How many.
     pub items: u64,
     /// Why, for people.
@@ -97,7 +97,7 @@ pub struct Mapped {
     /// Requests to send, in this order. Each keeps the target's own bounds.
     pub payloads: Vec<Payload>,
     /// What cannot be put into any.
-    pub unfit: Vec<Unfit>,
+    pub unfit: Vec<Rejected>,
 }
 
 /// What became of a request.
@@ -115,7 +115,7 @@ pub enum Outcome {
         /// Items that it took.
         taken: u64,
         /// Items that it refused for good.
-        refused: Vec<Unfit>,
+        refused: Vec<Rejected>,
         /// The others, to be sent again.
         again: Option<Payload>,
         /// How long the target asks to wait before that; where it is nothing, and it took something, they are sent at once.
@@ -148,7 +148,7 @@ impl Outcome {
 
 /// Changes requests in the order of the log, before they are put into batches. It may keep state: it sees each request of
 /// its signal once and in order. After a restart it is shown those before the cursor again to learn from.
-pub trait Ordered: Send {
+pub trait StatefulStage: Send {
     /// A request as it is to go on.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ pub trait Ordered: Send {
     fn seen_since(&mut self, _unix_nano: u64) {}
 
     /// What it has left out of the request that it passed last, and why.
-    fn left_out(&mut self) -> Vec<Unfit> {
+    fn left_out(&mut self) -> Vec<Rejected> {
         Vec::new()
     }
 
@@ -195,7 +195,7 @@ pub trait Target: Send + Sync {
     }
 
     /// What requests of a signal go through before they are batched, for what `map` cannot know: what came before.
-    fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
+    fn ordered(&self, _signal: Signal) -> Option<Box<dyn StatefulStage>> {
         None
     }
 
@@ -211,7 +211,7 @@ pub trait Target: Send + Sync {
 
     /// What a target does beside what it is sent, for as long as it is delivered to: it is dropped then. As it is here:
     /// nothing.
-    async fn accompany(&self) {}
+    async fn background(&self) {}
 }
 
 /// Between what a delivery stands.
@@ -219,7 +219,7 @@ pub trait Target: Send + Sync {
 pub(super) struct Ends {
     pub(super) frames: Arc<dyn FrameSource>,
     pub(super) target: Arc<dyn Target>,
-    pub(super) memory: Arc<dyn Memory>,
+    pub(super) memory: Arc<dyn StateStore>,
     pub(super) stats: Arc<SinkStats>,
     pub(super) rate: Arc<Rate>,
 }

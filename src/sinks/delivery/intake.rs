@@ -1,10 +1,10 @@
 //! What a reader takes out of the log: frames of its receivers, through the processors of their pipelines and what the
 //! target has requests go through in order.
 
-use super::ends::{FrameSource, Ordered, Unfit};
+use super::ends::{FrameSource, StatefulStage, Rejected};
 use crate::log::Position;
 use crate::model::frame::Frame;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::panics::caught_now;
 use crate::sinks::settings::Feed;
 use bytes::{Bytes, BytesMut};
@@ -19,7 +19,7 @@ const LEARNS_FROM: Duration = Duration::from_mins(10);
 pub(super) struct Intake<'a> {
     feeds: &'a [Feed],
     frames: &'a dyn FrameSource,
-    ordered: Option<Box<dyn Ordered>>,
+    ordered: Option<Box<dyn StatefulStage>>,
     /// The last frame that was passed, and what came of it: it may be asked for again, and is passed once.
     passed: Option<(Position, Option<Passed>)>,
 }
@@ -29,11 +29,11 @@ pub(super) struct Intake<'a> {
 pub(super) struct Passed {
     pub(super) request: Bytes,
     /// What is not, though it is for the reader, and why.
-    pub(super) left_out: Vec<Unfit>,
+    pub(super) left_out: Vec<Rejected>,
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(feeds: &'a [Feed], frames: &'a dyn FrameSource, ordered: Option<Box<dyn Ordered>>) -> Intake<'a> {
+    pub(super) fn new(feeds: &'a [Feed], frames: &'a dyn FrameSource, ordered: Option<Box<dyn StatefulStage>>) -> Intake<'a> {
         Intake { feeds, frames, ordered, passed: None }
     }
 
@@ -61,7 +61,7 @@ impl<'a> Intake<'a> {
     /// What of a frame is for the reader.
     fn read(&self, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
         // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
-        if frame.receiver == own::RECEIVER || !self.feeds.iter().any(|feed| feed.takes(frame)) {
+        if frame.receiver == self_telemetry::RECEIVER || !self.feeds.iter().any(|feed| feed.takes(frame)) {
             return Ok(None);
         }
         let request = self.frames.protobuf(frame)?;

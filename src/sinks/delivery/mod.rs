@@ -7,10 +7,10 @@
 
 mod backoff;
 mod batch;
-mod began;
+mod reader_start;
 mod breaker;
-mod burial;
-mod courier;
+mod dead_letter_writer;
+mod batch_sender;
 mod ends;
 mod intake;
 mod rate;
@@ -22,13 +22,13 @@ mod wire;
 mod tests;
 
 pub use backoff::Backoff;
-pub use began::begin;
-pub use ends::{FrameSource, Mapped, Ordered, Outcome, Payload, Placed, Target, Unfit};
+pub use reader_start::begin;
+pub use ends::{FrameSource, Mapped, StatefulStage, Outcome, Payload, Placed, Target, Rejected};
 pub use rate::Rate;
 pub use settings::{DeliverySettings, cursor_name};
 pub use wire::count as count_items;
 
-use super::memory::Memory;
+use super::state_store::StateStore;
 use super::settings::{BatchSettings, Feed};
 use super::stats::SinkStats;
 use crate::log::Position;
@@ -38,7 +38,7 @@ use crate::model::signal::Signal;
 use anyhow::Context as _;
 use batch::{Batch, Part};
 use bytes::Bytes;
-use courier::Courier;
+use batch_sender::BatchSender;
 use ends::Ends;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
@@ -60,7 +60,7 @@ pub struct Parties {
     /// What it sends to.
     pub target: Arc<dyn Target>,
     /// What it remembers over restarts.
-    pub memory: Arc<dyn Memory>,
+    pub memory: Arc<dyn StateStore>,
     /// How fast it may send.
     pub rate: Arc<Rate>,
 }
@@ -116,7 +116,7 @@ fn tell_end(sink: &str, signal: Signal, stats: &SinkStats, error: &str) {
 /// Delivers the frames of one signal.
 struct Delivery {
     feeds: Vec<Feed>,
-    courier: Arc<Courier>,
+    courier: Arc<BatchSender>,
     /// Behind what has been dealt with.
     at: Position,
     saved: (Position, Instant),
@@ -143,7 +143,7 @@ impl Delivery {
         let cursor = ends.memory.cursor(&cursor_name(&settings.id, signal)).await?;
         ends.stats.at(cursor);
         let saved = (cursor, Instant::now());
-        Ok(Delivery { feeds, courier: Arc::new(Courier::new(settings, signal, ends, cancel)), at: cursor, saved })
+        Ok(Delivery { feeds, courier: Arc::new(BatchSender::new(settings, signal, ends, cancel)), at: cursor, saved })
     }
 
     /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
@@ -163,7 +163,7 @@ impl Delivery {
         let cancel = courier.cancel.clone();
         let ordered = courier.ends.target.ordered(courier.signal);
         let began = match ordered {
-            Some(_) => began::of(&self.name(), courier.settings.read_at, &*courier.ends.memory).await?,
+            Some(_) => reader_start::of(&self.name(), courier.settings.read_at, &*courier.ends.memory).await?,
             None => 0,
         };
         let mut intake = Intake::new(&feeds, &*courier.ends.frames, ordered);
@@ -276,7 +276,7 @@ impl Delivery {
                 let items =
                     caught_now(|| courier.ends.frames.protobuf(frame).map(|request| wire::count(signal, &request)));
                 let items = items.ok().and_then(Result::ok).unwrap_or_default();
-                let left_out = vec![Unfit { items, reason: format!("it cannot be read: {error:#}") }];
+                let left_out = vec![Rejected { items, reason: format!("it cannot be read: {error:#}") }];
                 Part { left_out, ..Part::new(position, signal, Bytes::new(), frame.received_unix_nano) }
             }
         };
@@ -350,12 +350,12 @@ impl Drop for Delivery {
 }
 
 impl UnderWay {
-    fn has_room(&self, courier: &Courier) -> bool {
+    fn has_room(&self, courier: &BatchSender) -> bool {
         let at_once = if courier.signal == Signal::Metrics { 1 } else { courier.settings.queue.consumers.max(1) };
         self.sending.len() < at_once
     }
 
-    fn send(&mut self, courier: &Arc<Courier>, batch: Batch) {
+    fn send(&mut self, courier: &Arc<BatchSender>, batch: Batch) {
         let (courier, upto) = (courier.clone(), batch.upto);
         self.received_unix_nano.push_back(batch.parts.first().map_or(i64::MAX, |part| part.received_unix_nano));
         let sending = tokio::spawn(async move { (upto, courier.deliver(batch.parts).await) });

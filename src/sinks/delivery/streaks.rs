@@ -46,7 +46,7 @@ impl Streaks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::delivery::Unfit;
+    use crate::sinks::delivery::Rejected;
 
     #[test]
     fn what_is_taken_ends_a_streak_of_its_route_alone() {
@@ -66,7 +66,7 @@ mod tests {
     fn an_answer_refuses_where_it_takes_nothing() {
         let in_part = |taken, refused: bool| Outcome::InPart {
             taken,
-            refused: if refused { vec![Unfit { items: 1, reason: "no".into() }] } else { Vec::new() },
+            refused: if refused { vec![Rejected { items: 1, reason: "no".into() }] } else { Vec::new() },
             again: None,
             after: None,
             reason: String::new(),

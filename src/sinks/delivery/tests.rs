@@ -9,7 +9,7 @@ mod several;
 use super::*;
 use crate::model::signal::Encoding;
 use crate::sinks::dead_letters::DEAD_LETTERS;
-use crate::sinks::memory::testing::InMemory;
+use crate::sinks::state_store::testing::InMemory;
 use crate::sinks::settings::{QueueSettings, RateSettings, RetrySettings};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -125,7 +125,7 @@ impl Target for Sink {
         })
     }
 
-    fn ordered(&self, _signal: Signal) -> Option<Box<dyn Ordered>> {
+    fn ordered(&self, _signal: Signal) -> Option<Box<dyn StatefulStage>> {
         self.counts.then(|| ordered::counting(&self.seen_since))
     }
 
@@ -334,7 +334,7 @@ async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_t
     let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &["c"]).payload);
     let in_part = Outcome::InPart {
         taken: 1,
-        refused: vec![Unfit { items: 1, reason: "mapping".into() }],
+        refused: vec![Rejected { items: 1, reason: "mapping".into() }],
         again: Some(again),
         after: None,
         reason: "429".into(),

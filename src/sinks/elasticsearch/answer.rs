@@ -194,7 +194,7 @@ mod tests {
     use super::super::bulk::{Bulk, Label, Named};
     use super::*;
     use crate::model::signal::Signal;
-    use crate::sinks::delivery::Unfit;
+    use crate::sinks::delivery::Rejected;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(taken, 5, "created now, and before");
         let said = "400: mapper_parsing_exception: failed to parse field [n] of type [long]. Preview of field's value: \
                     'xx': For input string: \"xx\"";
-        assert_eq!(refused, [Unfit { items: 2, reason: said.into() }]);
+        assert_eq!(refused, [Rejected { items: 2, reason: said.into() }]);
         assert_eq!(again.map(|payload| (payload.items, payload.body)), Some((8, "8\n{}\n3\n".into())));
         assert_eq!(reason, "429: rejected_execution_exception: queue full");
     }

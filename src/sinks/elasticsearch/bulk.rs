@@ -5,7 +5,7 @@
 //! of its items.
 
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Payload, Unfit};
+use crate::sinks::delivery::{Mapped, Payload, Rejected};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -25,8 +25,8 @@ impl Reasons {
         *self.0.entry(if is_known { reason } else { "for other reasons".to_owned() }).or_default() += items;
     }
 
-    pub(super) fn into_unfit(self) -> Vec<Unfit> {
-        self.0.into_iter().map(|(reason, items)| Unfit { items, reason }).collect()
+    pub(super) fn into_unfit(self) -> Vec<Rejected> {
+        self.0.into_iter().map(|(reason, items)| Rejected { items, reason }).collect()
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         }
         bulk.unfit(2, "no");
         let mapped = bulk.finish();
-        assert_eq!(mapped.unfit, [Unfit { items: 2, reason: "no".into() }]);
+        assert_eq!(mapped.unfit, [Rejected { items: 2, reason: "no".into() }]);
         let payloads = &mapped.payloads;
         assert_eq!(payloads.iter().map(|payload| payload.items).collect::<Vec<_>>(), [5, 1]);
         assert_eq!(payloads[0].body, "1 3 1\n{}\n1111\n{}\n2222\n{}\n3333\n");

@@ -177,7 +177,7 @@ impl Mapping<'_> {
                     match &point.value {
                         Read::Value(value) => groups.put(self.item, mode, metric, &point, value.clone(), index),
                         Read::Nothing => silent += 1,
-                        Read::Unfit(reason) => self.bulk.unfit(1, format!("{}: {reason}", metric.name)),
+                        Read::Rejected(reason) => self.bulk.unfit(1, format!("{}: {reason}", metric.name)),
                     }
                     self.item += 1;
                 }

@@ -48,7 +48,7 @@ pub(super) enum Read {
     /// It says that there is no value.
     Nothing,
     /// It cannot be said in JSON, or not as a histogram.
-    Unfit(String),
+    Rejected(String),
 }
 
 /// Data points that become one document.
@@ -163,7 +163,7 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
             let value = if number.is_finite() {
                 Read::Value(PointValue::Double(number))
             } else {
-                Read::Unfit("a data point is no number (NaN) or infinite, which JSON cannot say".to_owned())
+                Read::Rejected("a data point is no number (NaN) or infinite, which JSON cannot say".to_owned())
             };
             (value, if is_counter { "counter_double" } else { "gauge_double" })
         }
@@ -187,7 +187,7 @@ fn explicit(point: &HistogramDataPoint) -> Point<'_> {
             return summary_of(point.sum.unwrap_or_default(), point.count);
         }
         if let Some(fault) = faults::of_buckets(bounds, counts, point.count) {
-            return Read::Unfit(fault);
+            return Read::Rejected(fault);
         }
         let seen = counts.iter().enumerate().filter(|(_, count)| **count > 0);
         finite(seen.map(|(at, count)| (*count, middle(bounds, at))).unzip())
@@ -216,7 +216,7 @@ fn middle(bounds: &[f64], at: usize) -> f64 {
 fn exponential(point: &ExponentialHistogramDataPoint) -> Point<'_> {
     let value = || {
         if let Some(fault) = faults::of_exponential(&Exponential::of(point)) {
-            return Read::Unfit(fault);
+            return Read::Rejected(fault);
         }
         let mut seen: Vec<(u64, f64)> = Vec::new();
         let mut negative = buckets(point.negative.as_ref(), point.scale);
@@ -250,14 +250,14 @@ fn buckets(buckets: Option<&Buckets>, scale: i32) -> Vec<(u64, f64)> {
 
 fn finite((counts, values): (Vec<u64>, Vec<f64>)) -> Read {
     if !values.iter().all(|value| value.is_finite()) {
-        return Read::Unfit("a histogram has a bucket whose middle is no number, which JSON cannot say".to_owned());
+        return Read::Rejected("a histogram has a bucket whose middle is no number, which JSON cannot say".to_owned());
     }
     Read::Value(PointValue::Histogram { counts: counts.into_iter().map(long).collect(), values })
 }
 
 fn summary_of(sum: f64, count: u64) -> Read {
     if !sum.is_finite() {
-        return Read::Unfit("a sum is no number (NaN) or infinite, which JSON cannot say".to_owned());
+        return Read::Rejected("a sum is no number (NaN) or infinite, which JSON cannot say".to_owned());
     }
     Read::Value(PointValue::Summary { sum, count: long(count) })
 }
@@ -296,7 +296,7 @@ mod tests {
             (HistogramDataPoint { bucket_counts: vec![u64::MAX, 1, 3, 4], ..point }, "its buckets hold"),
         ];
         for (odd, reason) in unfit {
-            let Read::Unfit(found) = explicit(&odd).value else { panic!("{reason}") };
+            let Read::Rejected(found) = explicit(&odd).value else { panic!("{reason}") };
             assert!(found.contains(reason), "{found}");
         }
         let bare = HistogramDataPoint { count: 4, sum: Some(6.0), ..HistogramDataPoint::default() };
@@ -318,16 +318,16 @@ mod tests {
         let expected = PointValue::Histogram { counts: vec![8, 7, 2, 1, 5], values: vec![-6.0, -3.0, 0.0, 1.5, 6.0] };
         assert_eq!(exponential(&point).value, Read::Value(expected));
         let other = ExponentialHistogramDataPoint { count: 9, ..point.clone() };
-        assert_eq!(exponential(&other).value, Read::Unfit("its count is 9, and its buckets hold 23".to_owned()));
+        assert_eq!(exponential(&other).value, Read::Rejected("its count is 9, and its buckets hold 23".to_owned()));
         let far = ExponentialHistogramDataPoint { scale: i32::MIN, ..point };
-        assert!(matches!(exponential(&far).value, Read::Unfit(_)));
+        assert!(matches!(exponential(&far).value, Read::Rejected(_)));
     }
 
     #[test]
     fn what_is_no_number_is_told_and_what_says_nothing_is_not() {
         let point = |value| NumberDataPoint { value: Some(value), ..NumberDataPoint::default() };
-        assert!(matches!(number(&point(Number::AsDouble(f64::NAN)), false).value, Read::Unfit(_)));
-        assert!(matches!(number(&point(Number::AsDouble(f64::INFINITY)), true).value, Read::Unfit(_)));
+        assert!(matches!(number(&point(Number::AsDouble(f64::NAN)), false).value, Read::Rejected(_)));
+        assert!(matches!(number(&point(Number::AsDouble(f64::INFINITY)), true).value, Read::Rejected(_)));
         let stale = NumberDataPoint { flags: 1, ..point(Number::AsDouble(f64::NAN)) };
         assert_eq!(number(&stale, false).value, Read::Nothing);
         assert_eq!(number(&point(Number::AsInt(3)), true).template, "counter_long");

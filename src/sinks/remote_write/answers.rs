@@ -2,7 +2,7 @@
 
 use super::requests::Samples;
 use super::settings::MessageChoice;
-use crate::sinks::delivery::{Outcome, Unfit};
+use crate::sinks::delivery::{Outcome, Rejected};
 use crate::sinks::web;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -87,7 +87,7 @@ impl Answer {
             (Some(Outcome::Malformed(reason) | Outcome::Refused(reason)), Some(rejected))
                 if message == Message::New =>
             {
-                let refused = vec![Unfit { items: rejected, reason }];
+                let refused = vec![Rejected { items: rejected, reason }];
                 let taken = items.saturating_sub(rejected);
                 Outcome::InPart { taken, refused, again: None, after: None, reason: String::new() }
             }

@@ -7,7 +7,7 @@ use super::proto::{MetricType, Sample};
 use super::settings::RemoteWriteSettings;
 use crate::model::scrape::FamilyKind;
 use crate::sinks::attributes::Attributes;
-use crate::sinks::delivery::Unfit;
+use crate::sinks::delivery::Rejected;
 use crate::sinks::temporality::count_points;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -147,7 +147,7 @@ impl Mapping {
 }
 
 /// What was collected, ready to be written, in the order of names and labels; and what could not be.
-pub(super) fn write(collected: &Collected) -> (Vec<Written>, Vec<Unfit>) {
+pub(super) fn write(collected: &Collected) -> (Vec<Written>, Vec<Rejected>) {
     let mut written: Vec<Written> = Vec::with_capacity(collected.groups.len() + collected.infos.len());
     for (key, group) in &collected.groups {
         written.push(Written { meta: group.meta.clone(), items: group.items, series: group.series(key) });
@@ -159,7 +159,7 @@ pub(super) fn write(collected: &Collected) -> (Vec<Written>, Vec<Unfit>) {
         let meta = Meta { kind: MetricType::Gauge, help: "Target metadata".to_owned(), unit: String::new() };
         written.push(Written { meta, items: 0, series: vec![series] });
     }
-    let unfit = collected.unfit.iter().map(|(reason, items)| Unfit { items: *items, reason: reason.clone() });
+    let unfit = collected.unfit.iter().map(|(reason, items)| Rejected { items: *items, reason: reason.clone() });
     (written, unfit.collect())
 }
 

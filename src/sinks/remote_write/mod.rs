@@ -20,7 +20,7 @@ mod tests;
 
 pub use settings::{MessageChoice, RemoteWriteSettings};
 
-use super::delivery::{Mapped, Ordered, Outcome, Payload, Target};
+use super::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
 use super::temporality::to_cumulative::ToCumulative;
 use super::web;
 use crate::model::signal::Signal;
@@ -178,9 +178,9 @@ impl Target for RemoteWrite {
         Ok(Mapped { payloads: packed.into_iter().map(payload).collect(), unfit })
     }
 
-    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
         let keys = || Box::new(Naming::new(&self.settings));
-        (signal == Signal::Metrics).then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX, keys())) as Box<dyn Ordered>)
+        (signal == Signal::Metrics).then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX, keys())) as Box<dyn StatefulStage>)
     }
 
     fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {

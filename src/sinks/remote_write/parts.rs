@@ -2,7 +2,7 @@
 
 use super::proto::Request;
 use super::requests;
-use crate::sinks::delivery::{Outcome, Payload, Unfit};
+use crate::sinks::delivery::{Outcome, Payload, Rejected};
 use prost::Message as _;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
     let mut longest = (!is_later).then_some(Duration::ZERO);
     let mut refuse = |items, reason| {
         if items > 0 {
-            refused.push(Unfit { items, reason });
+            refused.push(Rejected { items, reason });
         }
     };
     let mut of_again = 0;

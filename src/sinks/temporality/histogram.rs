@@ -1,6 +1,6 @@
 //! From one point of a histogram to the next.
 
-use super::marks;
+use super::point_flags;
 use super::steps::{Last, diff, goes_on, is_new, whole};
 use opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint;
 use xxhash_rust::xxh3::xxh3_64;
@@ -74,19 +74,19 @@ impl Change {
         if exact.is_none() && self.buckets.is_none() {
             return None;
         }
-        let mut bits = marks::CONVERTED;
-        bits |= if exact.is_none() { marks::INEXACT } else { 0 };
-        bits |= if self.is_new_min { 0 } else { marks::MIN_IS_OLD };
-        bits |= if self.is_new_max { 0 } else { marks::MAX_IS_OLD };
-        point.flags = point.flags & !marks::ALL | bits;
+        let mut bits = point_flags::CONVERTED;
+        bits |= if exact.is_none() { point_flags::INEXACT } else { 0 };
+        bits |= if self.is_new_min { 0 } else { point_flags::MIN_IS_OLD };
+        bits |= if self.is_new_max { 0 } else { point_flags::MAX_IS_OLD };
+        point.flags = point.flags & !point_flags::ALL | bits;
         point.count = exact.map_or(0, |(count, _)| count);
         point.sum = exact.map(|(_, sum)| sum);
         match self.buckets {
             Some(buckets) => {
-                let written = buckets.into_iter().map(|bucket| marks::written(Some(bucket)));
+                let written = buckets.into_iter().map(|bucket| point_flags::written(Some(bucket)));
                 point.bucket_counts = written.collect();
             }
-            None => point.bucket_counts.iter_mut().for_each(|bucket| *bucket = marks::written(None)),
+            None => point.bucket_counts.iter_mut().for_each(|bucket| *bucket = point_flags::written(None)),
         }
         point.start_time_unix_nano = self.since;
         Some(point)
@@ -99,7 +99,7 @@ impl Change {
         let (min, max) = (point.min.filter(|_| self.is_new_min), point.max.filter(|_| self.is_new_max));
         let sum = point.sum.map(|_| sum);
         point = HistogramDataPoint { count, sum, min, max, bucket_counts: buckets, ..point };
-        point.flags &= !marks::ALL;
+        point.flags &= !point_flags::ALL;
         point.start_time_unix_nano = self.since;
         Some(point)
     }

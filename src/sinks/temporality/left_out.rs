@@ -1,6 +1,6 @@
 //! Points that a stage leaves out, by metric and reason.
 
-use crate::sinks::delivery::Unfit;
+use crate::sinks::delivery::Rejected;
 
 /// Reasons that are told of one request; what there is beyond is told as others.
 const REASONS_MAX: usize = 20;
@@ -10,7 +10,7 @@ const REASONS_MAX: usize = 20;
 pub(super) struct LeftOut {
     /// The metric at hand.
     metric: String,
-    points: Vec<Unfit>,
+    points: Vec<Rejected>,
 }
 
 impl LeftOut {
@@ -37,12 +37,12 @@ impl LeftOut {
         let reason = if is_known || self.points.len() < REASONS_MAX { reason } else { "and others".to_owned() };
         match self.points.iter_mut().find(|unfit| unfit.reason == reason) {
             Some(unfit) => unfit.items += items,
-            None => self.points.push(Unfit { items, reason }),
+            None => self.points.push(Rejected { items, reason }),
         }
     }
 
     /// All of it, which is told with that.
-    pub(super) fn take(&mut self) -> Vec<Unfit> {
+    pub(super) fn take(&mut self) -> Vec<Rejected> {
         std::mem::take(&mut self.points)
     }
 }

@@ -7,7 +7,7 @@ pub(super) mod faults;
 mod histogram;
 pub(super) mod identity;
 mod left_out;
-pub mod marks;
+pub mod point_flags;
 mod points;
 mod state;
 mod steps;

@@ -1,6 +1,6 @@
 //! Points of metrics, as far as they are alike.
 
-use super::marks;
+use super::point_flags;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -26,8 +26,8 @@ macro_rules! point {
             }
 
             fn clear_marks(&mut self) -> bool {
-                let has_some = self.flags & marks::ALL != 0;
-                self.flags &= !marks::ALL;
+                let has_some = self.flags & point_flags::ALL != 0;
+                self.flags &= !point_flags::ALL;
                 has_some
             }
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sinks::delivery::Ordered as _;
+use crate::sinks::delivery::StatefulStage as _;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -224,9 +224,9 @@ fn marks_say_what_otlp_has_no_word_for_and_no_sender_can_set_them() {
     let mut stage = stage(Initial::Keep, true, 10);
     changed(&mut stage, histogram(1000, &[1, 2], 10.0, (1.0, 5.0)));
     let points = changed(&mut stage, histogram(2000, &[1, 5], 30.0, (1.0, 9.0)));
-    assert_eq!(points[0].flags, marks::CONVERTED | marks::MIN_IS_OLD);
+    assert_eq!(points[0].flags, point_flags::CONVERTED | point_flags::MIN_IS_OLD);
     let own = Data::Sum(Sum {
-        data_points: vec![NumberDataPoint { flags: marks::ALL | 2, ..NumberDataPoint::default() }],
+        data_points: vec![NumberDataPoint { flags: point_flags::ALL | 2, ..NumberDataPoint::default() }],
         aggregation_temporality: 1,
         is_monotonic: true,
     });

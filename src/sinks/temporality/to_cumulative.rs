@@ -11,7 +11,7 @@ mod unknown_starts;
 use super::identity::{self, Digest};
 use super::left_out::LeftOut;
 use crate::model::scrape::FamilyKind;
-use crate::sinks::delivery::{Ordered, Unfit};
+use crate::sinks::delivery::{StatefulStage, Rejected};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -221,7 +221,7 @@ impl ToCumulative {
     }
 }
 
-impl Ordered for ToCumulative {
+impl StatefulStage for ToCumulative {
     /// Points that are no newer than the last one of their sender are left out, where they are to be added to others.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
         let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
@@ -242,7 +242,7 @@ impl Ordered for ToCumulative {
         self.told_before = self.told_before.max(unix_nano);
     }
 
-    fn left_out(&mut self) -> Vec<Unfit> {
+    fn left_out(&mut self) -> Vec<Rejected> {
         self.left_out.take()
     }
 

@@ -12,11 +12,11 @@
 use super::digest::Digest;
 use super::histogram::{Change, Histogram};
 use super::left_out::LeftOut;
-use super::marks;
+use super::point_flags;
 use super::points::{Point, clear_marks};
 use super::state::{Seen, Series, Summary};
 use super::steps::{Last, Step, diff, step, whole};
-use crate::sinks::delivery::{Ordered, Unfit};
+use crate::sinks::delivery::{StatefulStage, Rejected};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -180,7 +180,7 @@ impl ToDelta {
             Step::First => return None,
         };
         point.value = Some(Value::AsDouble(added));
-        point.flags = self.marked(point.flags, marks::CONVERTED);
+        point.flags = self.marked(point.flags, point_flags::CONVERTED);
         Some(point)
     }
 
@@ -247,9 +247,9 @@ impl ToDelta {
             Step::First if self.counts_first(start, time) => Some(count_now.value),
             Step::First | Step::Old => None,
         };
-        let mut bits = marks::CONVERTED;
+        let mut bits = point_flags::CONVERTED;
         if count.is_none() {
-            bits |= marks::INEXACT;
+            bits |= point_flags::INEXACT;
         }
         point.count = whole(count.unwrap_or_default());
         point.sum = summed.unwrap_or(f64::NAN);
@@ -271,17 +271,17 @@ impl ToDelta {
     }
 
     fn marked(&self, flags: u32, bits: u32) -> u32 {
-        let flags = flags & !marks::ALL;
+        let flags = flags & !point_flags::ALL;
         if self.rules.marks { flags | bits } else { flags }
     }
 }
 
-impl Ordered for ToDelta {
+impl StatefulStage for ToDelta {
     fn seen_since(&mut self, unix_nano: u64) {
         self.rules.since_unix_nano = unix_nano;
     }
 
-    fn left_out(&mut self) -> Vec<Unfit> {
+    fn left_out(&mut self) -> Vec<Rejected> {
         self.left_out.take()
     }
 

@@ -158,7 +158,7 @@ async fn a_url_that_cannot_be_used_is_not_shown() {
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let bench = Bench::new(ChannelKind::Webhook).await;
     let settings = ChannelSettings { url: Secret::new("no url s3cret"), ..bench.settings.clone() };
-    let memory: Arc<dyn Memory> = bench.memory.clone();
+    let memory: Arc<dyn StateStore> = bench.memory.clone();
     let failed = run(settings, bench.findings.subscribe(), memory, Arc::default(), CancellationToken::new()).await;
     assert!(!format!("{:?}", failed.unwrap_err()).contains("s3cret"));
 }

@@ -6,7 +6,7 @@ mod telling;
 use super::*;
 use crate::log::Position;
 use crate::model::finding::{FindingState, Proof, Recovering, Severity};
-use crate::sinks::memory::testing::InMemory;
+use crate::sinks::state_store::testing::InMemory;
 use crate::sinks::settings::{RetrySettings, Secret};
 use async_trait::async_trait;
 use axum::extract::State;
@@ -111,7 +111,7 @@ impl Disk {
 }
 
 #[async_trait]
-impl Memory for Disk {
+impl StateStore for Disk {
     async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
         self.inner.cursor(name).await
     }
@@ -178,7 +178,7 @@ impl Bench {
 
     fn start(&mut self) {
         let cancel = CancellationToken::new();
-        let memory: Arc<dyn Memory> = self.memory.clone();
+        let memory: Arc<dyn StateStore> = self.memory.clone();
         let running = run(self.settings.clone(), self.findings.subscribe(), memory, self.stats.clone(), cancel.clone());
         self.running = Some((tokio::spawn(running), cancel));
     }

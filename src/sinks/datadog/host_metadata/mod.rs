@@ -6,7 +6,7 @@
 
 mod due;
 mod hosts;
-mod own;
+mod local_host;
 mod payload;
 mod settings;
 mod values;
@@ -216,7 +216,7 @@ impl Reporter {
 
     /// The own host. What the first resource says of it is left out where it is too long.
     fn own(&self, first: Option<&Attributes<'_>>) -> Metadata {
-        let own = |first| own::metadata(&self.hostname, &self.settings.tags, first);
+        let own = |first| local_host::metadata(&self.hostname, &self.settings.tags, first);
         let told = own(first);
         if first.is_some() && told.bytes() > hosts::HOST_BYTES_MAX { own(None) } else { told }
     }

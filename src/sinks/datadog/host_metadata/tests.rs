@@ -94,7 +94,7 @@ fn the_first_resource_names_the_own_host_and_says_what_its_cloud_calls_it() {
         text("host.name", "ip-10-0-0-1"),
         text("ec2.tag.team", "blue"),
     ];
-    let own = own::metadata("web-1", &["env:prod".to_owned()], Some(&Attributes::of(&attributes)));
+    let own = local_host::metadata("web-1", &["env:prod".to_owned()], Some(&Attributes::of(&attributes)));
     let told = serde_json::to_value(&own).unwrap();
     assert_eq!((&told["internalHostname"], &told["meta"]["hostname"]), (&json!("i-7"), &json!("i-7")));
     let names = (&told["meta"]["instance-id"], &told["meta"]["ec2-hostname"]);
@@ -107,7 +107,7 @@ fn the_first_resource_names_the_own_host_and_says_what_its_cloud_calls_it() {
         text("cloud.account.id", "shop"),
         text("host.type", "e2-small"),
     ];
-    let own = own::metadata("web-1", &[], Some(&Attributes::of(&google)));
+    let own = local_host::metadata("web-1", &[], Some(&Attributes::of(&google)));
     let told = serde_json::to_value(&own).unwrap();
     assert_eq!(own.hostname(), "vm-1.shop");
     assert_eq!(told["host-tags"], json!({"google cloud platform": ["instance-type:e2-small", "project:shop"]}));
@@ -282,7 +282,7 @@ fn the_own_ipv6_address_is_the_one_with_the_widest_scope() {
     let listed = "00000000000000000000000000000001 01 80 10 80       lo\n\
                   fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n\
                   fd000000000000000000000000000002 04 40 00 82     eth0\n";
-    assert_eq!(own::v6(listed, "eth0").as_deref(), Some("fd00::2"));
-    assert_eq!(own::v6(listed, "lo").as_deref(), Some("::1"));
-    assert_eq!(own::v6(listed, "eth1"), None);
+    assert_eq!(local_host::v6(listed, "eth0").as_deref(), Some("fd00::2"));
+    assert_eq!(local_host::v6(listed, "lo").as_deref(), Some("::1"));
+    assert_eq!(local_host::v6(listed, "eth1"), None);
 }

@@ -1,7 +1,7 @@
 //! JSON arrays within the intake's bounds.
 
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, Payload, Unfit};
+use crate::sinks::delivery::{Mapped, Payload, Rejected};
 use serde_json::Value as Json;
 
 /// Path of the intake.
@@ -49,7 +49,7 @@ impl Writer {
     pub(super) fn finish(mut self) -> Mapped {
         self.close();
         let reason = format!("it is larger than the {BYTES_MAX} bytes that the intake takes");
-        let unfit = (self.too_large > 0).then_some(Unfit { items: self.too_large, reason });
+        let unfit = (self.too_large > 0).then_some(Rejected { items: self.too_large, reason });
         Mapped { payloads: self.done, unfit: unfit.into_iter().collect() }
     }
 }

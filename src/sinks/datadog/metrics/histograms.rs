@@ -5,7 +5,7 @@ use super::settings::{HistogramMode, MetricsSettings};
 use super::tags;
 use super::wire::Kind;
 use crate::sinks::datadog::sketch::{Builder, Exponential, Half, Sketch, VALUES_MAX};
-use crate::sinks::temporality::marks;
+use crate::sinks::temporality::point_flags;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
 
@@ -71,17 +71,17 @@ fn histogram(
     point: &HistogramDataPoint,
     output: &mut Output,
 ) -> Result<(), String> {
-    let is_converted = marks::has(point.flags, marks::CONVERTED);
+    let is_converted = point_flags::has(point.flags, point_flags::CONVERTED);
     if !is_converted && !point.bucket_counts.is_empty() {
         counts_as_many(point.count, point.bucket_counts.iter().copied())?;
     }
     let tags = context.tags(&point.attributes);
-    let unless = |mark: u32| !(is_converted && marks::has(point.flags, mark));
+    let unless = |mark: u32| !(is_converted && point_flags::has(point.flags, mark));
     let sum = point.sum.unwrap_or_default();
     let known = Known {
-        exact: (unless(marks::INEXACT) && sum.is_finite()).then_some((point.count, sum)),
-        min: finite(point.min).filter(|_| unless(marks::MIN_IS_OLD)),
-        max: finite(point.max).filter(|_| unless(marks::MAX_IS_OLD)),
+        exact: (unless(point_flags::INEXACT) && sum.is_finite()).then_some((point.count, sum)),
+        min: finite(point.min).filter(|_| unless(point_flags::MIN_IS_OLD)),
+        max: finite(point.max).filter(|_| unless(point_flags::MAX_IS_OLD)),
     };
     let told = if is_converted { (None, None) } else { (finite(point.min), finite(point.max)) };
     aggregations(settings, context, &tags, point.time_unix_nano, known, told, output);
@@ -134,11 +134,11 @@ fn bounds(explicit: &[f64], number: usize) -> (f64, f64) {
 
 /// A bucket's count as a number; `None` where it is not known.
 fn count(point: &HistogramDataPoint, written: u64) -> Option<f64> {
-    if !marks::has(point.flags, marks::CONVERTED) {
+    if !point_flags::has(point.flags, point_flags::CONVERTED) {
         return Some(f64_of(written));
     }
     #[expect(clippy::cast_precision_loss, reason = "Datadog has doubles alone")]
-    marks::bucket(written).map(|count| count as f64)
+    point_flags::bucket(written).map(|count| count as f64)
 }
 
 fn counters(context: &Context<'_>, tags: &[String], point: &HistogramDataPoint, output: &mut Output) {

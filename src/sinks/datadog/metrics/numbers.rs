@@ -4,7 +4,7 @@ use super::output::{Context, NO_VALUE, Output, Sample};
 use super::settings::MetricsSettings;
 use super::wire::Kind;
 use crate::sinks::attributes::Attributes;
-use crate::sinks::temporality::marks;
+use crate::sinks::temporality::point_flags;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 
@@ -44,7 +44,7 @@ fn number(
     value: f64,
     output: &mut Output,
 ) {
-    let was_delta = !marks::has(point.flags, marks::CONVERTED);
+    let was_delta = !point_flags::has(point.flags, point_flags::CONVERTED);
     let is_timed = settings.infer_interval && kind == Kind::Count && was_delta;
     let interval = if is_timed { interval(point.start_time_unix_nano, point.time_unix_nano) } else { 0 };
     let is_rate = kind == Kind::Count

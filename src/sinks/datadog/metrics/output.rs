@@ -4,7 +4,7 @@ use super::wire::{Dogsketch, Kind, Metadata, Point, Resource, Series, Sketches};
 use super::writer::Writer;
 use super::{name, tags};
 use crate::sinks::datadog::sketch::Sketch;
-use crate::sinks::delivery::{Mapped, Unfit};
+use crate::sinks::delivery::{Mapped, Rejected};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 /// Path of the intake that takes series.
@@ -91,9 +91,9 @@ struct Misfit {
 }
 
 impl Misfit {
-    fn told(self) -> Unfit {
+    fn told(self) -> Rejected {
         let Misfit { metric, reason, place, items } = self;
-        Unfit { items, reason: format!("metric {metric:?}{place}: {reason}") }
+        Rejected { items, reason: format!("metric {metric:?}{place}: {reason}") }
     }
 }
 
@@ -212,9 +212,9 @@ impl Output {
         if let Some(first) = payloads.first_mut() {
             first.items += self.silent;
         }
-        let mut unfit: Vec<Unfit> = self.unfit.into_iter().map(Misfit::told).collect();
+        let mut unfit: Vec<Rejected> = self.unfit.into_iter().map(Misfit::told).collect();
         if self.others > 0 {
-            unfit.push(Unfit { items: self.others, reason: "and others".to_owned() });
+            unfit.push(Rejected { items: self.others, reason: "and others".to_owned() });
         }
         Mapped { payloads, unfit }
     }

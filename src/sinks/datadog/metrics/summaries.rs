@@ -4,7 +4,7 @@ use super::output::{Context, NO_VALUE, Output, Sample};
 use super::settings::MetricsSettings;
 use super::tags;
 use super::wire::Kind;
-use crate::sinks::temporality::marks;
+use crate::sinks::temporality::point_flags;
 use opentelemetry_proto::tonic::metrics::v1::SummaryDataPoint;
 
 /// Maps points of a summary.
@@ -28,8 +28,8 @@ fn summary(settings: &MetricsSettings, context: &Context<'_>, point: &SummaryDat
         value,
     };
     // A summary is a running total: only the stage before knows what was added.
-    let is_known = marks::has(point.flags, marks::CONVERTED);
-    if is_known && !marks::has(point.flags, marks::INEXACT) {
+    let is_known = point_flags::has(point.flags, point_flags::CONVERTED);
+    if is_known && !point_flags::has(point.flags, point_flags::INEXACT) {
         #[expect(clippy::cast_precision_loss, reason = "Datadog has doubles alone")]
         let count = point.count as f64;
         output.sample(context, &sample(".count", Kind::Count, count));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sinks::delivery::Unfit;
+use crate::sinks::delivery::Rejected;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
@@ -60,7 +60,7 @@ fn a_device_is_a_resource_and_no_tag() {
 fn what_is_no_finite_number_is_told_and_costs_nothing_beside_it() {
     let mapped = mapped(vec![gauge(&[f64::NAN, 1.0, f64::INFINITY, 2.0], &[])]);
     assert_eq!(mapped.payloads[0].items, 2);
-    let told = |found: &str| Unfit {
+    let told = |found: &str| Rejected {
         items: 1,
         reason: format!("metric \"m\" of host \"own\": expected a finite number, found {found}"),
     };
@@ -78,7 +78,7 @@ fn what_is_told_of_a_point_says_which_it_is_and_there_is_an_end_to_it() {
     let many = (0..30).map(|number| Metric { name: format!("m{number}"), ..gauge(&[f64::NAN; 2], &[]) });
     let mapped = mapped(many.collect());
     assert_eq!((mapped.unfit.len(), mapped.unfit.iter().map(|unfit| unfit.items).sum::<u64>()), (21, 60));
-    assert_eq!(mapped.unfit[20], Unfit { items: 20, reason: "and others".into() });
+    assert_eq!(mapped.unfit[20], Rejected { items: 20, reason: "and others".into() });
 }
 
 /// Senders that have no value write what is less and greater than any.
@@ -151,7 +151,7 @@ fn a_count_that_is_not_that_of_the_buckets_is_told() {
     for data in all {
         let mapped = mapped(vec![Metric { name: "h".into(), data: Some(data), ..Metric::default() }]);
         let told = "metric \"h\" of host \"own\": expected as many values as its buckets hold, 2, found a count of 9";
-        assert_eq!((mapped.payloads.len(), mapped.unfit), (0, vec![Unfit { items: 1, reason: told.into() }]));
+        assert_eq!((mapped.payloads.len(), mapped.unfit), (0, vec![Rejected { items: 1, reason: told.into() }]));
     }
 }
 

@@ -19,7 +19,7 @@ fn reporting(way: Way, address: &str, host_metadata: HostMetadataSettings) -> Da
 fn accompanied(settings: &DatadogSettings) -> (Arc<dyn Target>, AbortOnDropHandle<()>) {
     let target = open("datadog", settings).unwrap();
     let reporting = target.clone();
-    (target, AbortOnDropHandle::new(tokio::spawn(async move { reporting.accompany().await })))
+    (target, AbortOnDropHandle::new(tokio::spawn(async move { reporting.background().await })))
 }
 
 fn telling(host: &str, team: &str) -> Bytes {

@@ -18,7 +18,7 @@ struct Panicking(Arc<Sink>);
 
 #[async_trait]
 impl Target for Panicking {
-    fn ordered(&self, signal: Signal) -> Option<Box<dyn Ordered>> {
+    fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
         assert_ne!(signal, Signal::Metrics, "a fault of the program's");
         None
     }

@@ -27,7 +27,7 @@ async fn nothing_is_sent_again_while_dead_letters_cannot_be_written() {
 async fn a_dead_letter_does_not_wait_for_what_is_put_off_beside_it() {
     let in_part = Outcome::InPart {
         taken: 1,
-        refused: vec![Unfit { items: 1, reason: "mapping".into() }],
+        refused: vec![Rejected { items: 1, reason: "mapping".into() }],
         again: Some(Payload::of_request(Signal::Traces, frame(Signal::Traces, "c").payload)),
         after: Some(Duration::from_hours(1)),
         reason: "429".into(),

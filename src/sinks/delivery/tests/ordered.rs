@@ -9,7 +9,7 @@ struct Counting {
     seen_since: Arc<Mutex<Vec<u64>>>,
 }
 
-impl Ordered for Counting {
+impl StatefulStage for Counting {
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
         let mut request = ExportTraceServiceRequest::decode(request)?;
         for scope in request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans) {
@@ -28,13 +28,13 @@ impl Ordered for Counting {
         self.seen_since.lock().unwrap().push(unix_nano);
     }
 
-    fn left_out(&mut self) -> Vec<Unfit> {
+    fn left_out(&mut self) -> Vec<Rejected> {
         let items = std::mem::take(&mut self.left_out);
-        if items == 0 { Vec::new() } else { vec![Unfit { items, reason: "it is old".into() }] }
+        if items == 0 { Vec::new() } else { vec![Rejected { items, reason: "it is old".into() }] }
     }
 }
 
-pub(super) fn counting(seen_since: &Arc<Mutex<Vec<u64>>>) -> Box<dyn Ordered> {
+pub(super) fn counting(seen_since: &Arc<Mutex<Vec<u64>>>) -> Box<dyn StatefulStage> {
     Box::new(Counting { spans: 0, left_out: 0, seen_since: seen_since.clone() })
 }
 

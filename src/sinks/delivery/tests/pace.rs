@@ -77,7 +77,7 @@ async fn a_target_that_refuses_everything_is_asked_less_and_less_often() {
         || Outcome::Delivered { rejected: 1, message: "no".into() },
         || Outcome::InPart {
             taken: 0,
-            refused: vec![Unfit { items: 1, reason: "no".into() }],
+            refused: vec![Rejected { items: 1, reason: "no".into() }],
             again: None,
             after: None,
             reason: String::new(),

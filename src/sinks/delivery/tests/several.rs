@@ -13,7 +13,7 @@ pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
     let mut payloads: Vec<Payload> = fit.chunks(spans).map(payload).collect();
     payloads.push(Payload { items: 0, ..payload(&["statistics"]) });
     let unfit = (fit.len() < names.len())
-        .then(|| Unfit { items: (names.len() - fit.len()) as u64, reason: "it fits none".to_owned() });
+        .then(|| Rejected { items: (names.len() - fit.len()) as u64, reason: "it fits none".to_owned() });
     Ok(Mapped { payloads, unfit: unfit.into_iter().collect() })
 }
 

@@ -1,7 +1,7 @@
 //! Expected values: the compatibility specification's rules, by hand.
 
 use super::*;
-use crate::sinks::delivery::Unfit;
+use crate::sinks::delivery::Rejected;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -211,7 +211,7 @@ fn a_point_without_a_value_ends_its_series() {
 }
 
 /// What went through the stage that makes one total a series, as batches do before they are mapped.
-fn summed(stage: &mut dyn Ordered, settings: &RemoteWriteSettings, request: Bytes) -> Vec<String> {
+fn summed(stage: &mut dyn StatefulStage, settings: &RemoteWriteSettings, request: Bytes) -> Vec<String> {
     only(settings, &stage.pass(request).unwrap())
 }
 
@@ -262,7 +262,7 @@ fn senders_that_become_one_series_are_added() {
     assert_eq!(lines(&decoded(&sent.payloads[0])), expected);
     // Of a gauge one value stands at a time.
     let reason = "metric \"g\": its series has another value of the same millisecond, and the last one stands";
-    assert_eq!(sent.unfit, [Unfit { items: 1, reason: reason.to_owned() }]);
+    assert_eq!(sent.unfit, [Rejected { items: 1, reason: reason.to_owned() }]);
     assert_eq!(sent.payloads[0].items + sent.unfit[0].items, 13, "all that was received is accounted for");
     // In a batch of its own, one of them has counted three more.
     let later = encoded(vec![of_host("one", vec![counter("c", vec![number(9000, 5.0, &[])])])]);

@@ -1,7 +1,7 @@
 //! What is sent, and what answers mean: the rules of the remote write specifications, 1.0 and 2.0.
 
 use super::*;
-use crate::sinks::delivery::Unfit;
+use crate::sinks::delivery::Rejected;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -125,7 +125,7 @@ async fn what_the_target_did_not_write_is_told_by_number() {
     let message = "200 OK (it wrote 1 of 2 samples)".to_owned();
     assert_eq!(outcome, Outcome::Delivered { rejected: 1, message });
     let (outcome, seen) = sent(|_| answer(400, &ONE_WRITTEN, "out of order sample\n")).await;
-    let refused = vec![Unfit { items: 1, reason: "400 Bad Request: out of order sample".into() }];
+    let refused = vec![Rejected { items: 1, reason: "400 Bad Request: out of order sample".into() }];
     let expected = Outcome::InPart { taken: 1, refused, again: None, after: None, reason: String::new() };
     assert_eq!((outcome, versions(&seen)), (expected, vec!["2.0.0"]));
     let (outcome, _) = sent(|_| answer(400, &ALL_WRITTEN, "out of order exemplar")).await;

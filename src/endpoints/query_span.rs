@@ -2,7 +2,7 @@
 
 use super::QueryService;
 use crate::engine::{Answer, QueryError, Request};
-use crate::model::own::WORK;
+use crate::model::self_telemetry::WORK;
 use arrow::array::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tracing::field::Empty;

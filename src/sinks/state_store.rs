@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 /// Durable small state: what a call returned from is on disk.
 #[async_trait]
-pub trait Memory: Send + Sync {
+pub trait StateStore: Send + Sync {
     /// A reader's place in the log; the beginning where it has none.
     async fn cursor(&self, name: &str) -> anyhow::Result<Position>;
 
@@ -28,7 +28,7 @@ pub trait Memory: Send + Sync {
 /// A memory for tests.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{Memory, Position};
+    use super::{StateStore, Position};
     use async_trait::async_trait;
     use std::collections::BTreeMap;
     use std::sync::Mutex;
@@ -53,7 +53,7 @@ pub(crate) mod testing {
     }
 
     #[async_trait]
-    impl Memory for InMemory {
+    impl StateStore for InMemory {
         async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
             anyhow::ensure!(*self.unreadable.lock().unwrap() != name, "the file is damaged");
             Ok(self.cursors.lock().unwrap().get(name).copied().unwrap_or_default())

@@ -1,7 +1,7 @@
 //! What a listener lets in: so many connections, and bodies that arrive in time and find room.
 
 use crate::ingest::refusal::{RETRY_AFTER, Refusal};
-use crate::ingest::room::Room;
+use crate::ingest::inflight::InflightPermit;
 use crate::net;
 use axum::body::Body;
 use axum::serve::Listener;
@@ -47,7 +47,7 @@ pub(super) async fn read(
     body: Body,
     limit: usize,
     settings: &DoorSettings,
-    room: &mut Room,
+    room: &mut InflightPermit,
 ) -> std::result::Result<Bytes, Unread> {
     tokio::time::timeout(settings.read_timeout, read_to_end(body, limit, room)).await.unwrap_or_else(|_| {
         let reason = format!("the body took longer than {:?} to arrive (read_timeout)", settings.read_timeout);
@@ -55,7 +55,7 @@ pub(super) async fn read(
     })
 }
 
-async fn read_to_end(mut body: Body, limit: usize, room: &mut Room) -> std::result::Result<Bytes, Unread> {
+async fn read_to_end(mut body: Body, limit: usize, room: &mut InflightPermit) -> std::result::Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -1,4 +1,4 @@
-//! Upkeep: small parts are joined, what has expired is dropped, silent series are forgotten.
+//! Compaction: small parts are joined, what has expired is dropped, silent series are forgotten.
 
 use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
 use super::rollups::{Joined, Retention, RollupTable};
@@ -37,7 +37,7 @@ pub(crate) async fn restore(
 }
 
 /// Does all of it once.
-pub(crate) async fn upkeep(
+pub(crate) async fn compaction(
     tables: &Tables,
     state: &State,
     flusher: &mut Flusher,

@@ -1,7 +1,7 @@
 //! What of a batch the target will not take: counted at once, and kept as dead letters many in a write.
 
 use super::batch::Part;
-use super::ends::{Ends, Unfit};
+use super::ends::{Ends, Rejected};
 use crate::log::Position;
 use crate::model::signal::Signal;
 use crate::sinks::dead_letters::{self, DeadLetter};
@@ -30,7 +30,7 @@ impl Place {
 }
 
 /// Of one batch. What waits in it when it is dropped is not lost: the cursor has not moved, so it is sent, and refused, again.
-pub(super) struct Burial<'a> {
+pub(super) struct DeadLetterWriter<'a> {
     sink: &'a str,
     signal: Signal,
     ends: &'a Ends,
@@ -41,10 +41,10 @@ pub(super) struct Burial<'a> {
     is_held_up: bool,
 }
 
-impl<'a> Burial<'a> {
-    pub(super) fn new(sink: &'a str, signal: Signal, ends: &'a Ends) -> Burial<'a> {
+impl<'a> DeadLetterWriter<'a> {
+    pub(super) fn new(sink: &'a str, signal: Signal, ends: &'a Ends) -> DeadLetterWriter<'a> {
         let (place, waiting, since) = (Place::default(), Vec::new(), Instant::now());
-        Burial { sink, signal, ends, place, waiting, since, is_held_up: false }
+        DeadLetterWriter { sink, signal, ends, place, waiting, since, is_held_up: false }
     }
 
     /// What is dead from now on was made of these.
@@ -61,8 +61,8 @@ impl<'a> Burial<'a> {
     }
 
     /// Buries items out of what is being sent.
-    pub(super) async fn items(&mut self, unfit: Vec<Unfit>) {
-        for Unfit { items, reason } in unfit {
+    pub(super) async fn items(&mut self, unfit: Vec<Rejected>) {
+        for Rejected { items, reason } in unfit {
             self.add(self.place, items, reason);
             self.place.letters += 1;
         }
@@ -76,9 +76,9 @@ impl<'a> Burial<'a> {
         }
         self.tell();
         let (memory, of) = (&*self.ends.memory, (self.sink, self.signal.as_str()));
-        let buried = dead_letters::bury(memory, of, &self.waiting).await;
-        self.is_held_up = buried.is_err();
-        match buried {
+        let recorded = dead_letters::record(memory, of, &self.waiting).await;
+        self.is_held_up = recorded.is_err();
+        match recorded {
             Ok(()) => self.waiting.clear(),
             Err(error) => self.tell_failure(&format!("{error:#}")),
         }

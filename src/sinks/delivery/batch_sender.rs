@@ -1,14 +1,14 @@
 //! Sending one batch to its end: cut to what the target takes, mapped, sent until there is a verdict, and what is refused
-//! buried.
+//! recorded.
 
 use super::backoff::Backoff;
 use super::batch::{self, Part};
 use super::breaker::{Breaker, OPEN_AFTER};
-use super::burial::{Burial, PATIENCE};
-use super::ends::{Ends, Mapped, Outcome, Payload, Unfit};
+use super::dead_letter_writer::{DeadLetterWriter, PATIENCE};
+use super::ends::{Ends, Mapped, Outcome, Payload, Rejected};
 use super::settings::DeliverySettings;
 use super::streaks::Streaks;
-use crate::model::own;
+use crate::model::self_telemetry;
 use crate::model::panics::{Panicked, caught};
 use crate::model::signal::Signal;
 use crate::sinks::settings::BatchSettings;
@@ -28,7 +28,7 @@ const BYTES_MAX_LEAST: usize = 64 << 10;
 const PANICS_MAX: u32 = 3;
 
 /// Sends batches of one signal to one target; several may be under way.
-pub(super) struct Courier {
+pub(super) struct BatchSender {
     pub(super) settings: DeliverySettings,
     pub(super) signal: Signal,
     pub(super) ends: Ends,
@@ -68,11 +68,11 @@ fn said(outcome: &Outcome) -> &str {
     }
 }
 
-impl Courier {
-    pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> Courier {
+impl BatchSender {
+    pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> BatchSender {
         let bytes_max = AtomicUsize::new(settings.batch.bytes_max);
         let (breaker, streaks) = (Breaker::default(), Streaks::default());
-        Courier { settings, signal, ends, cancel, breaker, bytes_max, streaks }
+        BatchSender { settings, signal, ends, cancel, breaker, bytes_max, streaks }
     }
 
     /// How much is put into one request, by what the target has been seen to take.
@@ -82,7 +82,7 @@ impl Courier {
 
     /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
     pub(super) async fn deliver(&self, parts: Vec<Part>) -> bool {
-        let mut burial = Burial::new(&self.settings.id, self.signal, &self.ends);
+        let mut burial = DeadLetterWriter::new(&self.settings.id, self.signal, &self.ends);
         let is_dealt_with = self.deliver_parts(&mut burial, parts).await;
         // What was sent must not be sent again for it; after a restart it is.
         while !burial.write().await {
@@ -93,7 +93,7 @@ impl Courier {
         is_dealt_with
     }
 
-    async fn deliver_parts(&self, burial: &mut Burial<'_>, parts: Vec<Part>) -> bool {
+    async fn deliver_parts(&self, burial: &mut DeadLetterWriter<'_>, parts: Vec<Part>) -> bool {
         // With each piece, how often it may yet panic.
         let mut waiting = vec![(parts, PANICS_MAX)];
         let mut backoff = Backoff::new(&self.settings.retry);
@@ -128,7 +128,7 @@ impl Courier {
         true
     }
 
-    async fn deliver_piece(&self, burial: &mut Burial<'_>, parts: &[Part]) -> Ended {
+    async fn deliver_piece(&self, burial: &mut DeadLetterWriter<'_>, parts: &[Part]) -> Ended {
         let mapped = match parts.iter().map(|part| part.items).sum() {
             // There is only what is left out.
             0 => Ok(Mapped::default()),
@@ -145,7 +145,7 @@ impl Courier {
         self.send_all(mapped, parts, burial).await
     }
 
-    async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut Burial<'_>) -> Ended {
+    async fn send_all(&self, mapped: Mapped, parts: &[Part], burial: &mut DeadLetterWriter<'_>) -> Ended {
         burial.at(parts);
         let is_whole = mapped.payloads.len() == 1 && mapped.unfit.is_empty();
         let (mut waiting, mut unfit) = (VecDeque::from(mapped.payloads), mapped.unfit);
@@ -184,7 +184,7 @@ impl Courier {
                     SinkStats::add(&self.ends.stats.sent_items, payload.items - rejected);
                     is_taken_in_part |= rejected < payload.items;
                     if rejected > 0 {
-                        burial.items(vec![Unfit { items: rejected, reason: message }]).await;
+                        burial.items(vec![Rejected { items: rejected, reason: message }]).await;
                     }
                 }
                 Verdict::Target(
@@ -197,7 +197,7 @@ impl Courier {
                     if is_whole && is_untouched {
                         burial.parts(parts, &reason).await;
                     } else {
-                        burial.items(vec![Unfit { items: payload.items, reason }]).await;
+                        burial.items(vec![Rejected { items: payload.items, reason }]).await;
                     }
                 }
             }
@@ -221,7 +221,7 @@ impl Courier {
 
     /// Sends until there is a verdict; a retry that comes back was one too many. What the target takes of it meanwhile
     /// goes out of the payload. `None` where the process ends before.
-    async fn send(&self, payload: &mut Payload, burial: &mut Burial<'_>, parts: &[Part]) -> Option<Verdict> {
+    async fn send(&self, payload: &mut Payload, burial: &mut DeadLetterWriter<'_>, parts: &[Part]) -> Option<Verdict> {
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
             let turn = tokio::select! {
@@ -329,7 +329,7 @@ impl Courier {
     async fn attempt(&self, payload: &Payload) -> Outcome {
         let (sink, signal, items) = (&self.settings.id, payload.signal.as_str(), payload.items);
         let (route, bytes) = (payload.route, payload.body.len());
-        let work = tracing::info_span!(target: own::WORK, "deliver", sink, signal, route, items, bytes, outcome = Empty, error = Empty);
+        let work = tracing::info_span!(target: self_telemetry::WORK, "deliver", sink, signal, route, items, bytes, outcome = Empty, error = Empty);
         let outcome = self.ends.target.send(payload).instrument(work.clone()).await;
         let (became, error) = match &outcome {
             Outcome::Delivered { rejected: 0, .. } => ("delivered", None),

@@ -2,7 +2,7 @@
 
 use super::intake;
 use super::settings::{DeliverySettings, cursor_name};
-use crate::sinks::memory::Memory;
+use crate::sinks::state_store::StateStore;
 use crate::sinks::settings::Feed;
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ const BEGAN: &str = "reader_began";
 /// When the memory fails.
 pub async fn begin<'a>(
     readers: impl Iterator<Item = (&'a DeliverySettings, &'a [Feed])>,
-    memory: &dyn Memory,
+    memory: &dyn StateStore,
 ) -> anyhow::Result<()> {
     let known: HashMap<String, Vec<u8>> = memory.entries(BEGAN).await?.into_iter().collect();
     let of_each = readers.flat_map(|(settings, feeds)| {
@@ -33,7 +33,7 @@ pub async fn begin<'a>(
 
 /// When a reader began to read, in Unix nanoseconds. One that [`begin`] was not told of begins where its settings were
 /// read.
-pub(super) async fn of(name: &str, read_at: SystemTime, memory: &dyn Memory) -> anyhow::Result<u64> {
+pub(super) async fn of(name: &str, read_at: SystemTime, memory: &dyn StateStore) -> anyhow::Result<u64> {
     let known = memory.entries(BEGAN).await?.into_iter().find(|(reader, _)| reader == name);
     if let Some(began) = known.and_then(|(_, time)| String::from_utf8(time).ok()?.parse().ok()) {
         return Ok(began);
@@ -47,7 +47,7 @@ pub(super) async fn of(name: &str, read_at: SystemTime, memory: &dyn Memory) -> 
 mod tests {
     use super::*;
     use crate::model::signal::Signal;
-    use crate::sinks::memory::testing::InMemory;
+    use crate::sinks::state_store::testing::InMemory;
     use crate::sinks::settings::{BatchSettings, QueueSettings, RetrySettings};
     use std::time::Duration;
 

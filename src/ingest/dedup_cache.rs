@@ -21,7 +21,7 @@ pub(super) enum Seen {
 const ENTRY_BYTES: usize = 128;
 
 /// The digests of a window, bounded in number and in memory.
-pub(super) struct Recent {
+pub(super) struct DedupCache {
     window: Duration,
     entries_max: usize,
     bytes_max: usize,
@@ -50,9 +50,9 @@ impl Entry {
     }
 }
 
-impl Recent {
-    pub(super) fn new(window: Duration, entries_max: usize, bytes_max: usize) -> Arc<Recent> {
-        Arc::new(Recent { window, entries_max, bytes_max, state: Mutex::default() })
+impl DedupCache {
+    pub(super) fn new(window: Duration, entries_max: usize, bytes_max: usize) -> Arc<DedupCache> {
+        Arc::new(DedupCache { window, entries_max, bytes_max, state: Mutex::default() })
     }
 
     pub(super) fn look(self: &Arc<Self>, digest: u128, now_unix_nano: i64) -> Seen {
@@ -105,7 +105,7 @@ impl Recent {
 
 /// The right to store a digest. Dropped without [`Claim::stored`] it is free again; waiting twins are woken either way.
 pub(super) struct Claim {
-    recent: Arc<Recent>,
+    recent: Arc<DedupCache>,
     digest: u128,
     _done: watch::Sender<()>,
 }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_stored_request_is_known_until_its_window_ends() {
-        let recent = Recent::new(Duration::from_nanos(10), 100, 1 << 20);
+        let recent = DedupCache::new(Duration::from_nanos(10), 100, 1 << 20);
         let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
         claim.stored(0, Arc::default());
         assert!(matches!(recent.look(1, 10), Seen::Stored(_)));
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn a_request_that_failed_is_new_again() {
-        let recent = Recent::new(Duration::from_secs(1), 100, 1 << 20);
+        let recent = DedupCache::new(Duration::from_secs(1), 100, 1 << 20);
         drop(recent.look(1, 0));
         assert!(is_new(&recent.look(1, 0)));
     }
 
     #[tokio::test]
     async fn a_twin_waits_for_the_verdict() {
-        let recent = Recent::new(Duration::from_secs(1), 100, 1 << 20);
+        let recent = DedupCache::new(Duration::from_secs(1), 100, 1 << 20);
         let Seen::New(claim) = recent.look(1, 0) else { panic!("new") };
         let Seen::Pending(mut done) = recent.look(1, 0) else { panic!("pending") };
         claim.stored(0, Arc::default());
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_number_of_digests_is_bounded() {
-        let recent = Recent::new(Duration::from_secs(1), 2, 1 << 20);
+        let recent = DedupCache::new(Duration::from_secs(1), 2, 1 << 20);
         for digest in 1..=3 {
             recent.remember(digest, 0, Arc::default());
         }
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_also_where_one_is_remembered_twice() {
         let answer = Arc::new(Answer { rejected: 1, message: "x".repeat(1000) });
-        let recent = Recent::new(Duration::from_secs(1), 100, 3 * (1000 + ENTRY_BYTES));
+        let recent = DedupCache::new(Duration::from_secs(1), 100, 3 * (1000 + ENTRY_BYTES));
         for digest in [1, 1, 2, 3, 4] {
             recent.remember(digest, 0, answer.clone());
         }

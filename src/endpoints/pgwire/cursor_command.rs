@@ -2,7 +2,7 @@
 
 use super::copies::{self, CopyForm};
 use super::cursors::{Cursor, Declared, Fetched};
-use super::said::{self, Said};
+use super::session_command::{self, Said};
 use super::session::{PORTALS_MAX, Session, failed, held, whole};
 use super::statements::{Query, first};
 use super::{errors, rows};
@@ -59,9 +59,9 @@ impl Session {
         if cursors.len() >= PORTALS_MAX {
             return Err(errors::user("53400", format!("at most {PORTALS_MAX} cursors are kept for a connection")));
         }
-        let timeout = said::timeout(client);
+        let timeout = session_command::timeout(client);
         let running =
-            work::run("postgres", &*self.shared.service, &query.request(&self.shared, client, parameters)).await;
+            query_span::run("postgres", &*self.shared.service, &query.request(&self.shared, client, parameters)).await;
         let running = running.map_err(|error| failed(timeout, error))?;
         let schema = running.answer.described.clone();
         let batches = running.into_stream(move |error| failed(timeout, error), whole);
@@ -72,7 +72,7 @@ impl Session {
     /// Rows of a cursor, or of a portal that is half read.
     async fn fetch<C: ClientInfo>(&self, client: &C, fetched: &Fetched, format: &Format) -> PgWireResult<Response> {
         let (rows, fields, count) = if let Some(cursor) = self.cursors.lock().await.get_mut(&fetched.name) {
-            let options = said::options(client);
+            let options = session_command::options(client);
             let fields = Arc::new(rows::fields(&cursor.schema, format, &options)?);
             let (rows, count) = cursor.fetch(fetched, &fields).await?;
             (rows, fields, count)
@@ -106,7 +106,7 @@ impl Session {
             Said::Fetch(fetched) if !fetched.is_move => {
                 let cursors = self.cursors.lock().await;
                 let cursor = cursors.get(&fetched.name).ok_or_else(|| no_cursor(&fetched.name))?;
-                let options = said::options(client);
+                let options = session_command::options(client);
                 rows::fields(&cursor.schema, format, &options)
             }
             _ => Ok(said.fields(first(format))),
@@ -124,7 +124,7 @@ pub(super) fn configure<C: ClientInfo>(client: &mut C, query: &Query, bound: &[O
         let of =
             |at: usize| bound.get(at).and_then(Option::as_ref).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let value = set.parameter.map_or(set.value, of);
-        said::set(client, &set.name, value.as_deref())?;
+        session_command::set(client, &set.name, value.as_deref())?;
     }
     Ok(())
 }

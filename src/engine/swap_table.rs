@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The rows that a table shows at the moment.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Vec<RecordBatch>>>);
+pub(crate) struct SwapTable(Arc<Mutex<Vec<RecordBatch>>>);
 
-impl Slot {
+impl SwapTable {
     /// Puts rows in place of those that were there.
     pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
@@ -47,7 +47,7 @@ struct SlotTable(Shown);
 
 #[derive(Debug, Clone)]
 struct Shown {
-    slot: Slot,
+    slot: SwapTable,
     schema: SchemaRef,
 }
 
@@ -91,7 +91,7 @@ impl PartitionStream for Shown {
 pub(crate) struct Repeated {
     plan: Arc<dyn ExecutionPlan>,
     /// One for each time that a slot is read.
-    slots: Vec<Slot>,
+    slots: Vec<SwapTable>,
 }
 
 impl Repeated {
@@ -126,7 +126,7 @@ impl Repeated {
 
     /// Runs it.
     pub(crate) async fn run(&self, task: Arc<TaskContext>) -> Result<Outcome> {
-        let rows_read = self.slots.iter().map(Slot::rows).sum::<usize>() as u64;
+        let rows_read = self.slots.iter().map(SwapTable::rows).sum::<usize>() as u64;
         let batches = collect(reset_plan_states(self.plan.clone())?, task).await?;
         Ok(Outcome { batches, rows_read })
     }

@@ -1,20 +1,20 @@
-//! Room in memory that requests take from their first byte to their answer, of which there is a bound.
+//! InflightPermit in memory that requests take from their first byte to their answer, of which there is a bound.
 
 use super::refusal::{RETRY_AFTER, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Room that one request takes while it lives.
-pub(super) struct Room {
+/// InflightPermit that one request takes while it lives.
+pub(super) struct InflightPermit {
     taken: Arc<AtomicUsize>,
     bytes_max: usize,
     bytes: usize,
 }
 
-impl Room {
+impl InflightPermit {
     /// None yet, of `bytes_max` that all have together; `taken` is what they have taken.
-    pub(super) fn new(taken: Arc<AtomicUsize>, bytes_max: usize) -> Room {
-        Room { taken, bytes_max, bytes: 0 }
+    pub(super) fn new(taken: Arc<AtomicUsize>, bytes_max: usize) -> InflightPermit {
+        InflightPermit { taken, bytes_max, bytes: 0 }
     }
 
     /// Takes more. A request that is larger than all the room is taken when it is alone, else it never could be.
@@ -44,7 +44,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for InflightPermit {
     fn drop(&mut self) {
         self.give_back(self.bytes);
     }
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn what_two_take_is_bounded_and_one_alone_is_taken_in_any_case() {
         let taken = Arc::<AtomicUsize>::default();
-        let room = || Room::new(taken.clone(), 100);
+        let room = || InflightPermit::new(taken.clone(), 100);
         let (mut first, mut second) = (room(), room());
         first.take(60).unwrap();
         second.take(40).unwrap();
