@@ -8,7 +8,7 @@ direction: below
 samples_min: 20
 no_data: resolve
 unit: "1"
-message: "{service_name}: apdex is {value}, under the {budget_word} of {limit}"
+message: "{service_name}: apdex is {value}, under the {budget_word} of {warning}"
 example:
   now_ms: 600000
   given:

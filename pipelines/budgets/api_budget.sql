@@ -8,7 +8,7 @@ direction: above
 samples_min: 5
 no_data: resolve
 unit: ms
-message: "{service_name} {operation}: p{percentile} is {value}, over the {budget_word} {budget} of {limit}"
+message: "{service_name} {operation}: p{percentile} is {value}, over the {budget_word} {budget} of {warning}"
 examples:
   - name: over, far over and within
     now_ms: 600000
@@ -30,7 +30,7 @@ examples:
       - {budget: nobody, service_name: "", operation: "", state: no_data}
 ---
 An operation takes longer than its budget. Look at the slowest traces first: the span with the most
-time of its own is what to mend.
+time of its own is what to fix.
 
 It is a warning past the budget and critical at twice that; `budgets.criticalMultiple`, or `critical` of one budget, says
 otherwise. The percentile is taken over the window's calls of the operation, and takes some: p95 twenty, p99 a hundred. A

@@ -7,7 +7,7 @@ key: [budget, service_name]
 direction: below
 samples_min: 20
 unit: "%"
-message: "{service_name}: {value} available, under the {budget_word} of {limit}"
+message: "{service_name}: {value} available, under the {budget_word} of {warning}"
 example:
   now_ms: 600000
   given:

@@ -8,7 +8,7 @@ direction: above
 samples_min: 20
 no_data: resolve
 unit: "%"
-message: "{service_name}: {value} of requests fail, over the {budget_word} of {limit}"
+message: "{service_name}: {value} of requests fail, over the {budget_word} of {warning}"
 examples:
   - name: past the budget, far past it, and within
     now_ms: 600000

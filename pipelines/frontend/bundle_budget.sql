@@ -8,7 +8,7 @@ direction: above
 unit: By
 scan: true
 no_data: resolve
-message: "{service_name}: {budget} of a page weighs {value}, over the {budget_word} of {limit}"
+message: "{service_name}: {budget} of a page weighs {value}, over the {budget_word} of {warning}"
 examples:
   - name: a page's scripts together, and what comes from the browser's cache
     now_ms: 600000

@@ -9,7 +9,7 @@ samples_min: 5
 no_data: resolve
 unit: ms
 scan: true
-message: "{service_name}: {budget} is {value} at p75, over the {budget_word} of {limit}"
+message: "{service_name}: {budget} is {value} at p75, over the {budget_word} of {warning}"
 examples:
   - name: web vitals, with their fields in attributes
     now_ms: 600000

@@ -1,5 +1,5 @@
 /*---
-title: Statements by the time they burn
+title: Statements by total time
 kind: view
 example:
   given:

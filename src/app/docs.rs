@@ -32,7 +32,9 @@ pub fn json(catalog: &Catalog, name: Option<&str>) -> Option<Value> {
     let (tables, pipelines): (Vec<&TableDef>, Vec<&PipelineDef>) = match name {
         None => (catalog.tables.iter().collect(), catalog.pipelines.iter().collect()),
         Some(name) => {
-            let (table, pipelines) = named(catalog, name);
+            // `requests_1m` is `requests` in another resolution.
+            let whole = catalog.tables.iter().find(|table| table.coarse_views().iter().any(|(_, view)| view == name));
+            let (table, pipelines) = named(catalog, whole.map_or(name, |table| &table.name));
             (table.into_iter().collect(), pipelines)
         }
     };

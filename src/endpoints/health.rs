@@ -1,6 +1,6 @@
 //! Health, as the Collector's `health_check` extension tells it.
 
-use super::{QueryService, ending};
+use super::{QueryService, graceful_shutdown};
 use crate::net::Listener;
 use axum::Router;
 use axum::http::{StatusCode, Uri};

@@ -12,7 +12,7 @@ mod tests;
 
 use super::STALL;
 use super::graceful_shutdown::{self, QUERY_GRACE};
-use super::{QueryError, QueryService, work};
+use super::{QueryError, QueryService, query_span};
 use crate::engine::{Plain, Request, SqlFault};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};

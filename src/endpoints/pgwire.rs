@@ -3,6 +3,7 @@
 
 mod binary;
 mod copies;
+mod cursor_command;
 mod cursors;
 mod dialect;
 mod errors;
@@ -10,12 +11,11 @@ mod extended;
 mod functions;
 mod literals;
 mod login;
-mod cursor_command;
 mod parameters;
 mod portals;
 mod rows;
-mod session_command;
 mod session;
+mod session_command;
 mod socket;
 mod statements;
 mod syntax;
@@ -28,7 +28,7 @@ mod tests;
 
 pub use dialect::PgDialect;
 
-use super::{QueryService, ending};
+use super::{QueryService, graceful_shutdown};
 use crate::net::{Listener, Tls};
 use crate::sinks::settings::Secret;
 use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};

@@ -112,7 +112,7 @@ impl QueryService for Example {
         vec![TableDef {
             name: "spans".to_owned(),
             kind: TableKind::Signal,
-            doc: "One row a span.".to_owned(),
+            doc: "One row per span.".to_owned(),
             resolutions_s: Vec::new(),
             columns: vec![column],
         }]

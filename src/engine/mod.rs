@@ -7,10 +7,11 @@ pub mod postgres;
 
 mod apart;
 mod clock;
+mod compaction;
 mod costs;
 mod error_text;
-mod flush;
 mod evaluation;
+mod flush;
 mod keyed;
 mod logged;
 mod needs;
@@ -22,10 +23,9 @@ mod rollups;
 mod run;
 mod scrape;
 mod settings;
-mod swap_table;
 mod state_tables;
+mod swap_table;
 mod tables;
-mod compaction;
 mod worker;
 
 #[cfg(test)]
@@ -49,12 +49,10 @@ use crate::model::table::TableDef;
 use crate::store::{HotStore, State};
 use clock::now_ms;
 use costs::Costs;
-use datafusion::execution::config::SessionConfig;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
+use evaluation::Judge;
 use findings::Due;
 use flush::Flusher;
-use evaluation::Judge;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
 use panics::{Panicked, caught};
@@ -116,7 +114,7 @@ impl Engine {
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
         let (last_values, logged) = (flusher.last_values.clone(), flusher.logged.clone());
         let judge = Judge::new(&rules, &tables, &state).await?;
-        check_views(&rules, &tables).await?;
+        tables.check_views(&rules.in_force()).await?;
         let offered = tables.offered(&rules.in_force());
         let (rules, costs) = (Arc::new(RwLock::new(Arc::new(rules))), Costs::default());
         let findings = watch::Sender::new(Arc::new(judge.findings()));
@@ -288,7 +286,7 @@ impl Engine {
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
         compaction::restore(added, &self.state, self.settings.retention, now_ms()).await?;
         let judge = Judge::new(&rules, &tables, &self.state).await?;
-        check_views(&rules, &tables).await?;
+        tables.check_views(&rules.in_force()).await?;
         flusher.plan(&rules.in_force()).await?;
         self.queries.offer(tables.offered(&rules.in_force()))?;
         fill_firings(&tables, &judge);
@@ -355,13 +353,6 @@ impl Engine {
 /// A panic is a failure like any other.
 fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
     done.unwrap_or_else(|panicked| Err(panicked.into()))
-}
-
-/// Whether views can be planned: a worker that finds out would answer nothing at all.
-async fn check_views(rules: &Rules, tables: &Tables) -> anyhow::Result<()> {
-    let config = SessionConfig::new().with_information_schema(true);
-    tables.session(&rules.in_force(), config, Arc::new(RuntimeEnv::default()), tables::Sql::Outside).await?;
-    Ok(())
 }
 
 fn queries(

@@ -104,7 +104,10 @@ pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<Runtim
 /// Refuses a plan that would change something.
 pub(crate) fn read_only(plan: &LogicalPlan) -> Result<(), String> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    options.verify_plan(plan).map_err(|error| line(&error))
+    options.verify_plan(plan).map_err(|error| {
+        let line = line(&error);
+        line.strip_prefix("Error during planning: ").unwrap_or(&line).to_owned()
+    })
 }
 
 /// Threads of their own for work that computes long, so that it holds up neither what comes in nor its own deadline.

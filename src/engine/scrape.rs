@@ -136,7 +136,7 @@ fn findings(findings: &[Finding]) -> Vec<Family> {
         own(attributes(labels.map(|(name, value)| (name, value.to_owned()))), SampleValue::Number(count))
     };
     vec![
-        gauge("spanwise.findings", "Keys that were judged, by state.", counts.into_iter().map(count).collect()),
+        gauge("spanwise.findings", "Evaluated keys, by state.", counts.into_iter().map(count).collect()),
         gauge("spanwise.finding.value", "What a key was judged by, in the unit of its label.", values),
         gauge("spanwise.finding.limit", "The limit of a key, in the unit of its label.", limits),
     ]

@@ -121,6 +121,12 @@ impl Tables {
         Ok(context)
     }
 
+    /// Whether the views among `pipelines` can be planned: a worker that finds out would answer nothing at all.
+    pub(crate) async fn check_views(&self, pipelines: &[PipelineDef]) -> Result<()> {
+        let config = SessionConfig::new().with_information_schema(true);
+        self.session(pipelines, config, Arc::new(RuntimeEnv::default()), Sql::Outside).await.map(drop)
+    }
+
     /// All tables, and the views among `pipelines`.
     pub(crate) fn offered(&self, pipelines: &[PipelineDef]) -> Offered {
         let mut tables = BTreeMap::new();

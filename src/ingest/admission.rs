@@ -2,8 +2,8 @@
 
 use super::decode::{DECODER_VERSION, Decoder};
 use super::dedup_cache::{Claim, DedupCache, Seen};
-use super::refusal::{RETRY_AFTER, Refusal};
 use super::inflight::InflightPermit;
+use super::refusal::{RETRY_AFTER, Refusal};
 use crate::log::{AppendError, Log};
 use crate::model::decoded::{Answer, Decoded, Rejected};
 use crate::model::frame::{Frame, digest};
@@ -91,7 +91,7 @@ impl Admission {
         })
     }
 
-    /// InflightPermit for a request that begins to arrive.
+    /// A permit for a request that begins to arrive.
     pub(super) fn room(&self) -> InflightPermit {
         InflightPermit::new(self.inflight_bytes.clone(), self.settings.inflight_bytes_max)
     }

@@ -1,7 +1,7 @@
 //! Decompression within a limit: a bomb costs no more than the limit.
 
-use super::refusal::Refusal;
 use super::inflight::InflightPermit;
+use super::refusal::Refusal;
 use bytes::Bytes;
 use std::io::Read;
 
@@ -25,7 +25,12 @@ pub(super) const KNOWN: [&str; 4] = ["identity", "gzip", "zstd", "deflate"];
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Inflates `body`, which has its room, as the header `encoding` says; what it becomes takes room in its place.
-pub(super) fn inflate(encoding: &str, body: Bytes, limit: usize, room: &mut InflightPermit) -> Result<Bytes, InflateError> {
+pub(super) fn inflate(
+    encoding: &str,
+    body: Bytes,
+    limit: usize,
+    room: &mut InflightPermit,
+) -> Result<Bytes, InflateError> {
     let compressed = body.len();
     let plain = match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => return if compressed > limit { Err(InflateError::TooLarge) } else { Ok(body) },

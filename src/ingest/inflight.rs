@@ -1,10 +1,10 @@
-//! InflightPermit in memory that requests take from their first byte to their answer, of which there is a bound.
+//! Permits for memory that requests take from their first byte to their answer, of which there is a bound.
 
 use super::refusal::{RETRY_AFTER, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// InflightPermit that one request takes while it lives.
+/// The memory that one request takes while it lives.
 pub(super) struct InflightPermit {
     taken: Arc<AtomicUsize>,
     bytes_max: usize,

@@ -4,10 +4,10 @@ pub mod admission;
 pub mod decode;
 pub mod receivers;
 
-mod inflate;
 mod dedup_cache;
-mod refusal;
+mod inflate;
 mod inflight;
+mod refusal;
 
 pub use admission::{Admission, IngestSettings};
 pub use refusal::Refusal;

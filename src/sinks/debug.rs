@@ -51,7 +51,9 @@ pub async fn run(
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
             // What is printed is said; own logs that are printed would be said again and again.
-            for feed in settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != self_telemetry::RECEIVER) {
+            for feed in
+                settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != self_telemetry::RECEIVER)
+            {
                 print(&settings, feed, &*frames, &frame);
             }
         }

@@ -28,7 +28,7 @@ pub trait StateStore: Send + Sync {
 /// A memory for tests.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{StateStore, Position};
+    use super::{Position, StateStore};
     use async_trait::async_trait;
     use std::collections::BTreeMap;
     use std::sync::Mutex;

@@ -3,10 +3,10 @@
 use super::datadog::{self, DatadogSettings};
 use super::delivery::{self, DeliverySettings, OfSignal, Parties, Rate, Target, cursor_name};
 use super::elasticsearch::{self, ElasticsearchSettings};
-use super::state_store::StateStore;
 use super::otlp::{self, OtlpSettings};
 use super::remote_write::{self, RemoteWriteSettings};
 use super::settings::{Feed, RateSettings};
+use super::state_store::StateStore;
 use crate::model::signal::Signal;
 use std::pin::pin;
 use std::sync::Arc;

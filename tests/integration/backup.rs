@@ -164,7 +164,7 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
         std::fs::write(&path, text.replace(from, replaced)).expect("written");
     }
     for (from, messages) in [
-        ("flipped", &["the backup is damaged", "the checksum is another one"][..]),
+        ("flipped", &["the backup is damaged", "checksum mismatch"][..]),
         ("short", &["the backup is damaged", "short/state.sqlite: has 1 bytes", "No such file"]),
         ("unfinished", &["there is no backup.json, so this is no backup, or one that was not finished"]),
         ("newer", &["format 2", "this program reads up to 1"]),

@@ -94,7 +94,7 @@ fn fault(listed: &Listed, path: &Path, progress: &mut Progress) -> Option<String
     });
     match found {
         Ok(Ok(sha256)) if sha256 == listed.sha256 => None,
-        Ok(Ok(_)) => Some(format!("{shown}: the checksum is another one")),
+        Ok(Ok(_)) => Some(format!("{shown}: checksum mismatch")),
         Ok(Err(message)) => Some(message),
         Err(error) => Some(format!("{shown}: {error}")),
     }

@@ -147,7 +147,7 @@ pub(super) enum Command {
     /// Run the server with a small shop whose faults are found
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
-    /// Tell every fault of the configuration, the schemas and the pipelines
+    /// Report all errors in the configuration, the schemas and the pipelines
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show what a running Spanwise has found
@@ -156,7 +156,7 @@ pub(super) enum Command {
     /// Ask a running Spanwise in SQL
     #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
-    /// Ask a running Spanwise whether it is well
+    /// Check a running server's health
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
     /// Describe the tables and the analyses, in Markdown
@@ -165,10 +165,10 @@ pub(super) enum Command {
     /// Copy the state and the log of a server, which may be running
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(BackupArgs),
-    /// Put a backup where a server reads it
+    /// Restore a backup into the data directory
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore(RestoreArgs),
-    /// Print what other programs are set up with
+    /// Print configuration for other programs
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(Export),
     /// Answer queries for a server, which starts this itself

@@ -1,7 +1,7 @@
 //! `spanwise health`: what a container or a probe asks.
 
 use super::args::HealthArgs;
-use crate::app::client::unproxied;
+use crate::app::client::{unproxied, untrusted};
 use crate::app::show;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,10 @@ pub(super) async fn health(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let endpoint = &args.endpoint;
     let client = unproxied(endpoint, &args.tls.settings())?;
     let answer = client.get(endpoint).timeout(TIMEOUT).send().await;
-    let answer = answer.map_err(|error| anyhow::anyhow!("{endpoint}: no Spanwise answers: {}", error.without_url()))?;
+    let answer = answer.map_err(|error| match untrusted(&error) {
+        Some(why) => anyhow::anyhow!("{endpoint}: {why}"),
+        None => anyhow::anyhow!("{endpoint}: no Spanwise answers: {}", error.without_url()),
+    })?;
     let is_well = answer.status().is_success();
     show::print(&format!("{}\n", answer.text().await?.trim()))?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })

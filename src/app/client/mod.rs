@@ -103,7 +103,9 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
         let endpoint = &self.endpoint;
-        if error.is_connect() {
+        if let Some(why) = untrusted(error) {
+            anyhow::anyhow!("{endpoint}: {why}")
+        } else if error.is_connect() {
             anyhow::anyhow!(
                 "no Spanwise answers at {endpoint}: start one with `spanwise`, or name another with --endpoint"
             )
@@ -149,6 +151,20 @@ fn cut(text: &str) -> String {
         shown.push('…');
     }
     if shown.is_empty() { "nothing".to_owned() } else { shown }
+}
+
+/// Why a connection with TLS was not made, in the words of what to do.
+pub(super) fn untrusted(error: &reqwest::Error) -> Option<String> {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let text =
+        causes.map(ToString::to_string).find(|text| text.contains("certificate") || text.contains("HTTP version"))?;
+    Some(if text.contains("HTTP version") {
+        "the port does not speak plain HTTP: use https://".to_owned()
+    } else if text.contains("CertificateRequired") {
+        format!("{text}: pass --cert-file and --key-file")
+    } else {
+        format!("{text}: pass --ca-file with the certificate of who issued the server's")
+    })
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn of_everything(kind: BudgetKind, name: &str, limit: f64, unit: &str) -> Budget
 }
 
 fn above_zero(map: &MapReader<'_>, key: &str, expected: &str, parse: fn(&str) -> Option<f64>) -> Option<f64> {
-    map.parsed(key, &format!("{expected}, more than nought"), |text| {
+    map.parsed(key, &format!("{expected}, greater than zero"), |text| {
         parse(text).filter(|limit| limit.is_finite() && *limit > 0.0)
     })
 }

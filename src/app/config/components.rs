@@ -155,7 +155,7 @@ impl<'a> Reading<'a> {
             map.fault(
                 key,
                 format!(
-                    "{address} can be reached from other machines, and nothing is asked of who comes; {}, or \
+                    "{address} can be reached from other machines, and there is no authentication; {}, or \
                      `allow_unauthenticated: true` if anyone may come",
                     "listen on 127.0.0.1, set a secret beside it (`auth_token`, for Postgres `password`), ask clients for \
                      certificates (`tls.client_ca_file`)"

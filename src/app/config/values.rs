@@ -41,7 +41,7 @@ impl Values for MapReader<'_> {
     }
 
     fn duration_above_zero(&self, key: &str) -> Option<Duration> {
-        let expected = format!("{DURATION}, more than nought");
+        let expected = format!("{DURATION}, greater than zero");
         self.parsed(key, &expected, |text| duration(text).filter(|duration| !duration.is_zero()))
     }
 

@@ -42,7 +42,9 @@ impl Wanted {
         let of_targets = config.targets.iter().flat_map(|target| &target.feeds);
         let feeds: Vec<_> = of_targets.chain(config.debug.iter().flat_map(|debug| &debug.feeds)).collect();
         let takes = |signal| {
-            feeds.iter().any(|feed| feed.signal == signal && feed.receivers.iter().any(|id| id == self_telemetry::DERIVED))
+            feeds
+                .iter()
+                .any(|feed| feed.signal == signal && feed.receivers.iter().any(|id| id == self_telemetry::DERIVED))
         };
         Wanted { metrics: takes(Signal::Metrics), logs: takes(Signal::Logs) }
     }

@@ -44,7 +44,7 @@ pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
     shown(findings).into_iter().filter(telling).cloned().collect()
 }
 
-/// How many keys are in which state: `2 fire (1 critical), 1 pending, 40 ok, 3 without data`.
+/// How many keys are in which state: `2 firing (1 critical), 1 pending, 40 ok, 3 without data`.
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
@@ -53,11 +53,11 @@ pub fn summary(findings: &[Finding]) -> String {
         |finding: &&Finding| finding.state == FindingState::Firing && finding.severity == Some(Severity::Critical);
     let critical = findings.iter().filter(critical).count();
     let mut parts = vec![match (firing, critical) {
-        (0, _) => "nothing fires".to_owned(),
-        (1, 0) => "1 fires".to_owned(),
-        (1, _) => "1 fires, critical".to_owned(),
-        (firing, 0) => format!("{firing} fire"),
-        (firing, critical) => format!("{firing} fire, {critical} critical"),
+        (0, _) => "nothing firing".to_owned(),
+        (1, 0) => "1 firing".to_owned(),
+        (1, _) => "1 firing (critical)".to_owned(),
+        (firing, 0) => format!("{firing} firing"),
+        (firing, critical) => format!("{firing} firing ({critical} critical)"),
     }];
     let others = [(FindingState::Pending, "pending"), (FindingState::Ok, "ok"), (FindingState::NoData, "without data")];
     parts.extend(

@@ -38,7 +38,7 @@ fn a_finding_reads_as_two_lines_of_facts_and_one_of_advice() {
 ● critical  shop GET /a: p95 is 312 ms
             312 ms, 56 % over the limit of 200 ms · 12 s over 40 requests · for 2 min · api_budget · trace 4bf92f3577b34da6a3ce929d0e0e4736
             → Look at the slowest traces first.
-1 fires, critical
+1 firing (critical)
 ";
     assert_eq!(text, expected);
     let coloured = findings(&[finding("a", FindingState::Firing, Some(Severity::Critical))], true, 0);
@@ -65,8 +65,8 @@ fn all_states_are_counted_and_an_empty_list_says_so() {
         finding("d", FindingState::Ok, None),
         finding("e", FindingState::NoData, None),
     ];
-    assert_eq!(summary(&all), "2 fire, 1 critical; 1 pending; 1 ok; 1 without data");
-    assert_eq!(findings(&[], true, 0), "nothing fires\n");
+    assert_eq!(summary(&all), "2 firing (1 critical); 1 pending; 1 ok; 1 without data");
+    assert_eq!(findings(&[], true, 0), "nothing firing\n");
     let page_of = |all_keys| page(&all, all_keys, false, 0).whole();
     assert!(page_of(false).ends_with("1 without data (--all shows every key)\n") && !page_of(false).contains("GET /d"));
     assert!(page_of(true).ends_with("1 without data\n") && page_of(true).contains("GET /d"));

@@ -139,7 +139,7 @@ async fn findings_are_chosen_and_strange_wishes_told() {
     let (_, tables) = ask(&format!("{}/v1/tables", served.base)).await;
     let tables: Value = serde_json::from_str(&tables).unwrap();
     let column = json!({"name": "duration_ms", "type": "float64", "unit": "ms", "doc": "How long it took."});
-    assert_eq!(tables["tables"], json!([{"name": "spans", "doc": "One row a span.", "columns": [column]}]));
+    assert_eq!(tables["tables"], json!([{"name": "spans", "doc": "One row per span.", "columns": [column]}]));
     let (_, pipelines) = ask(&format!("{}/v1/pipelines", served.base)).await;
     assert!(pipelines.contains("\"id\":\"slow_statement\""));
 }

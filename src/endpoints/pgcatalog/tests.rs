@@ -15,7 +15,7 @@ fn snapshot() -> Arc<Snapshot> {
     let spans = UserTable {
         name: "spans".to_owned(),
         is_view: false,
-        doc: Some("One row a span.".to_owned()),
+        doc: Some("One row per span.".to_owned()),
         columns: vec![column("name", 25), column("start_time", 1184), column("tags", 1009)],
     };
     let slow = UserTable { name: "slow".to_owned(), is_view: true, doc: None, columns: vec![column("name", 25)] };

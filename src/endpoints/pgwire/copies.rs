@@ -125,8 +125,9 @@ pub(super) fn response(form: CopyForm, rows: QueryResponse) -> CopyResponse {
     let is_binary = form.kind == CopyKind::Binary;
     let header = (!is_binary && form.header).then(|| form.header(&fields));
     let quoted: Vec<bool> = fields.iter().map(|field| form.quotes(field.name())).collect();
-    // As `PostgreSQL` does, the signature goes out with the first row, or with the end where there is none.
-    let mut before = if is_binary { SIGNATURE.to_vec() } else { Vec::new() };
+    // As `PostgreSQL` does, the signature goes out with the first row, or with the end where there is none; so does a header,
+    // for the library counts messages, and a message is a row.
+    let mut before = if is_binary { SIGNATURE.to_vec() } else { header.unwrap_or_default() };
     let part = move |row: Option<PgWireResult<DataRow>>| {
         let mut bytes = std::mem::take(&mut before);
         match row {
@@ -139,7 +140,7 @@ pub(super) fn response(form: CopyForm, rows: QueryResponse) -> CopyResponse {
     };
     let rows = rows.data_rows.map(Some).chain(stream::iter([None]));
     let rows = rows.map(part).filter_map(std::future::ready);
-    let data = stream::iter(header.map(|header| Ok(CopyData::new(header.into())))).chain(rows);
+    let data = rows;
     // Made as if it were text: of a binary one it would send the trailer in a message of its own, where clients expect
     // it beside the signature if there are no rows.
     let mut response = CopyResponse::new(0, columns, data);

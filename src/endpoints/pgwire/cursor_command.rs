@@ -2,11 +2,11 @@
 
 use super::copies::{self, CopyForm};
 use super::cursors::{Cursor, Declared, Fetched};
-use super::session_command::{self, Said};
 use super::session::{PORTALS_MAX, Session, failed, held, whole};
+use super::session_command::{self, Said};
 use super::statements::{Query, first};
 use super::{errors, rows};
-use crate::endpoints::{pgcatalog, work};
+use crate::endpoints::{pgcatalog, query_span};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion_postgres::pgwire::api::ClientInfo;

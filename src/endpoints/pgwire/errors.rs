@@ -71,7 +71,54 @@ pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
     {
         return user(fault.code, fault.message.clone());
     }
-    user(code(error), crate::engine::line(error))
+    let code = code(error);
+    user(code, worded(error, code))
+}
+
+/// The message, as `PostgreSQL` words the commonest ones.
+fn worded(error: &DataFusionError, code: &str) -> String {
+    let line = crate::engine::line(error);
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => match &**error {
+            SchemaError::FieldNotFound { field, valid_fields } => {
+                let names = valid_fields.iter().map(|column| column.name.as_str());
+                let near = near(&field.name, names);
+                format!("column \"{}\" does not exist{near}", field.flat_name())
+            }
+            SchemaError::AmbiguousReference { field } => format!("column reference \"{}\" is ambiguous", field.name),
+            _ => line,
+        },
+        DataFusionError::Plan(message) => match (code, quoted(message)) {
+            ("42P01", Some(table)) => {
+                let table = table.strip_prefix("datafusion.").unwrap_or(table);
+                format!("relation \"{}\" does not exist", table.strip_prefix("public.").unwrap_or(table))
+            }
+            ("42883", Some(function)) => {
+                let hint = message.split_once('\n').map_or(String::new(), |(_, hint)| format!("\n{}", hint.trim()));
+                format!("function {function} does not exist{hint}")
+            }
+            _ => message.clone(),
+        },
+        DataFusionError::Execution(message) => message.clone(),
+        _ => line,
+    }
+}
+
+/// What stands in single quotes.
+fn quoted(message: &str) -> Option<&str> {
+    message.split('\'').nth(1)
+}
+
+/// The name that may have been meant.
+fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let mut near: Vec<(usize, &str)> = names.map(|known| (strsim::levenshtein(name, known), known)).collect();
+    near.sort_unstable();
+    match near.first() {
+        Some((distance, known)) if *distance <= 2 || known.eq_ignore_ascii_case(name) => {
+            format!("\nPerhaps you meant to reference the column \"{known}\".")
+        }
+        _ => String::new(),
+    }
 }
 
 fn code(error: &DataFusionError) -> &'static str {

@@ -1,8 +1,8 @@
 //! The extended protocol: statements that are prepared, bound and run as portals.
 
 use super::cursor_command::{configure, copied};
-use super::session_command::{self, Said};
 use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
+use super::session_command::{self, Said};
 use super::statements::{self, Prepared, Preparer};
 use super::{errors, portals, rows};
 use async_trait::async_trait;

@@ -1,7 +1,7 @@
 //! One connection's statements, and the simple protocol.
 
-use super::cursors::Cursor;
 use super::cursor_command::{configure, copied};
+use super::cursors::Cursor;
 use super::session_command::{self, Said};
 use super::statements::{self, Prepared, Preparer, Query};
 use super::{Shared, errors, rows};

@@ -51,7 +51,8 @@ pub(super) struct Query {
 pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Vec<Prepared>> {
     let sql: Arc<str> = sql.into();
     let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read = read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
+    let read =
+        read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
     let mut prepared = Vec::new();
     for (place, read) in read.into_iter().enumerate() {
         prepared.push(match read {
@@ -73,7 +74,8 @@ pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str
 async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Arc<Query>> {
     let sql: Arc<str> = sql.into();
     let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read = read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
+    let read =
+        read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
     let first = read.into_iter().next().ok_or_else(|| errors::user("42601", "expected a query"))?;
     Query::of(&sql, 0, first)
 }

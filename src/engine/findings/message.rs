@@ -30,6 +30,8 @@ pub(super) fn fill(
         match name {
             "value" => out.push_str(&number(value)),
             "limit" => out.push_str(&number(limit)),
+            // What was promised, also where more than the critical limit is passed.
+            "warning" => out.push_str(&number(row.get("warning").and_then(Value::as_f64).or(limit))),
             "samples" => out.push_str(&samples.to_string()),
             name => out.push_str(&column(name, row.get(name))),
         }

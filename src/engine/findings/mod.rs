@@ -15,10 +15,10 @@
 mod cpu;
 mod firings;
 mod history;
-mod threshold;
 mod message;
 mod prepared;
 mod state;
+mod threshold;
 
 #[cfg(test)]
 mod tests;
@@ -32,13 +32,13 @@ use crate::model::finding::Finding;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
 use datafusion::prelude::SessionContext;
 pub use firings::Firings;
-use threshold::{Judged, Verdict};
 pub use prepared::{EvaluatorSettings, PipelineOverride, SAMPLES_MIN};
 use prepared::{Prepared, is_budgeted, prepare};
 use state::Kept;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use threshold::{Judged, Verdict};
 
 /// What a pipeline's run cost.
 #[derive(Debug, Clone)]
@@ -107,8 +107,8 @@ const SPARSE_WINDOW_MS: i64 = 3_600_000;
 const SPARSE_GRID_MS: i64 = 300_000;
 /// Windows of the finest rollups, ms: only whole ones are judged.
 const FINE_MS: i64 = 10_000;
-/// And so long at least, where only what has moved is run.
-const SCAN_EVERY: Duration = Duration::from_secs(30);
+/// And so long at least.
+const SCAN_REST_MIN: Duration = Duration::from_secs(30);
 /// A scan that took less need not rest.
 const SCAN_SHORT: Duration = Duration::from_millis(100);
 
@@ -175,13 +175,7 @@ impl Evaluator {
             if due == Due::Moved && self.judge_again(index, now_ms, &mut evaluation) {
                 continue;
             }
-            let rests = self.pipelines[index].rests_until.is_some_and(|until| Instant::now() < until);
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
-            let prepared = &mut self.pipelines[index];
-            if due == Due::Moved && !rests && prepared.scans() {
-                let until = Instant::now() + SCAN_EVERY;
-                prepared.rests_until = Some(prepared.rests_until.map_or(until, |rests| rests.max(until)));
-            }
         }
         for index in self.overtaken(now_ms) {
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
@@ -190,10 +184,12 @@ impl Evaluator {
         evaluation
     }
 
-    /// Judges the last result of a pipeline again if its window has not moved since; false where it has.
+    /// Judges the last result of a pipeline again if its window has not moved since, or it rests; false where it is to run.
     fn judge_again(&mut self, index: usize, now_ms: i64, evaluation: &mut Evaluation) -> bool {
         let window = self.window(index, now_ms);
-        let last = self.pipelines[index].last.as_ref().filter(|(last, _)| *last == window);
+        let prepared = &self.pipelines[index];
+        let rests = prepared.rests_until.is_some_and(|until| Instant::now() < until);
+        let last = prepared.last.as_ref().filter(|(last, _)| rests || *last == window);
         let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
         self.apply(index, judged, now_ms, evaluation);
         self.publish(&self.pipelines[index].definition.id);
@@ -220,7 +216,8 @@ impl Evaluator {
         let computed = outcome.as_ref().ok().and_then(|run| run.computed).unwrap_or(took);
         let milliseconds = took.as_secs_f64() * 1000.0;
         let prepared = &mut self.pipelines[index];
-        prepared.rests_until = (prepared.scans() && computed > SCAN_SHORT).then(|| began + took + computed * SCAN_REST);
+        prepared.rests_until = (prepared.scans() && computed > SCAN_SHORT)
+            .then(|| began + took + (computed * SCAN_REST).max(SCAN_REST_MIN));
         prepared.last = None;
         let id = prepared.definition.id.clone();
         let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };

@@ -1,8 +1,8 @@
 //! The state machine of a key.
 
 use super::history::History;
-use super::threshold::{Judged, Verdict};
 use super::message;
+use super::threshold::{Judged, Verdict};
 use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What a listener lets in: so many connections, and bodies that arrive in time and find room.
 
-use crate::ingest::refusal::{RETRY_AFTER, Refusal};
 use crate::ingest::inflight::InflightPermit;
+use crate::ingest::refusal::{RETRY_AFTER, Refusal};
 use crate::net;
 use axum::body::Body;
 use axum::serve::Listener;

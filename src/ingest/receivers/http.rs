@@ -1,7 +1,7 @@
 //! OTLP over HTTP: protobuf and JSON.
 
-use super::cors::{self, Cors, CorsSettings};
 use super::body_limits::{Bounded, DoorSettings, Unread, read};
+use super::cors::{self, Cors, CorsSettings};
 use super::status::{RpcStatus, export_response};
 use crate::ingest::admission::Admission;
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};

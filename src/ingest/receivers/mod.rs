@@ -3,12 +3,12 @@
 pub mod grpc;
 pub mod http;
 
-mod cors;
 mod body_limits;
+mod cors;
 mod status;
 
-pub use cors::CorsSettings;
 pub use body_limits::DoorSettings;
+pub use cors::CorsSettings;
 
 use crate::model::secret::Secret;
 

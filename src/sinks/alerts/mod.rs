@@ -5,21 +5,21 @@
 mod due;
 mod mask;
 mod messages;
+mod notification_log;
 mod refusals;
 mod settings;
 mod slack;
-mod notification_log;
 
 #[cfg(test)]
 mod tests;
 
-pub use settings::{ChannelKind, ChannelSettings};
 pub use notification_log::{Told, memory_kind};
+pub use settings::{ChannelKind, ChannelSettings};
 
 use super::dead_letters::{self, DeadLetter};
 use super::delivery::{Backoff, Outcome};
-use super::state_store::StateStore;
 use super::settings::{ClientSettings, Compression, TlsSettings};
+use super::state_store::StateStore;
 use super::stats::SinkStats;
 use super::web;
 use crate::model::finding::Finding;

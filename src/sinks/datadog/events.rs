@@ -62,8 +62,10 @@ pub(super) fn of(hostname: &str, request: &ExportLogsServiceRequest) -> Vec<Payl
     let mut payloads = Vec::new();
     for logs in &request.resource_logs {
         let attributes = Attributes::of(logs.resource.as_ref().map_or(&[], |resource| &resource.attributes));
-        let own =
-            logs.scope_logs.iter().filter(|logs| logs.scope.as_ref().is_some_and(|scope| scope.name == local_host::SCOPE));
+        let own = logs
+            .scope_logs
+            .iter()
+            .filter(|logs| logs.scope.as_ref().is_some_and(|scope| scope.name == self_telemetry::SCOPE));
         let findings = own.flat_map(|logs| &logs.log_records).filter(|record| record.event_name == FINDING);
         for record in findings {
             let body = event(hostname, resource::tags(&attributes), record).to_string().into();

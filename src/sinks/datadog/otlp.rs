@@ -4,7 +4,7 @@ use super::DatadogSettings;
 use super::events::{self, EVENTS};
 use super::target::{Intake, KEY_DENIED, with_key};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
+use crate::sinks::delivery::{Mapped, Outcome, Payload, StatefulStage, Target};
 use crate::sinks::otlp::{self, OtlpSettings, Protocol};
 use crate::sinks::settings::Secret;
 use crate::sinks::temporality::ToDelta;
@@ -66,7 +66,8 @@ impl Target for OtlpIntake {
     }
 
     fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
-        (signal == Signal::Metrics).then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn StatefulStage>)
+        (signal == Signal::Metrics)
+            .then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn StatefulStage>)
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {

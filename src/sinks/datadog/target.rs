@@ -6,7 +6,7 @@ use super::metrics::{self, SERIES, SKETCHES};
 use super::spans::{self, STATS, TRACES};
 use super::{DatadogSettings, logs};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
+use crate::sinks::delivery::{Mapped, Outcome, Payload, StatefulStage, Target};
 use crate::sinks::settings::{ClientSettings, Compression};
 use crate::sinks::temporality::ToDelta;
 use crate::sinks::web;

@@ -8,8 +8,8 @@ use super::dead_letter_writer::{DeadLetterWriter, PATIENCE};
 use super::ends::{Ends, Mapped, Outcome, Payload, Rejected};
 use super::settings::DeliverySettings;
 use super::streaks::Streaks;
-use crate::model::self_telemetry;
 use crate::model::panics::{Panicked, caught};
+use crate::model::self_telemetry;
 use crate::model::signal::Signal;
 use crate::sinks::settings::BatchSettings;
 use crate::sinks::stats::SinkStats;
@@ -69,7 +69,12 @@ fn said(outcome: &Outcome) -> &str {
 }
 
 impl BatchSender {
-    pub(super) fn new(settings: DeliverySettings, signal: Signal, ends: Ends, cancel: CancellationToken) -> BatchSender {
+    pub(super) fn new(
+        settings: DeliverySettings,
+        signal: Signal,
+        ends: Ends,
+        cancel: CancellationToken,
+    ) -> BatchSender {
         let bytes_max = AtomicUsize::new(settings.batch.bytes_max);
         let (breaker, streaks) = (Breaker::default(), Streaks::default());
         BatchSender { settings, signal, ends, cancel, breaker, bytes_max, streaks }

@@ -1,11 +1,11 @@
 //! What a reader takes out of the log: frames of its receivers, through the processors of their pipelines and what the
 //! target has requests go through in order.
 
-use super::ends::{FrameSource, StatefulStage, Rejected};
+use super::ends::{FrameSource, Rejected, StatefulStage};
 use crate::log::Position;
 use crate::model::frame::Frame;
-use crate::model::self_telemetry;
 use crate::model::panics::caught_now;
+use crate::model::self_telemetry;
 use crate::sinks::settings::Feed;
 use bytes::{Bytes, BytesMut};
 use std::time::{Duration, SystemTime};
@@ -33,7 +33,11 @@ pub(super) struct Passed {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(feeds: &'a [Feed], frames: &'a dyn FrameSource, ordered: Option<Box<dyn StatefulStage>>) -> Intake<'a> {
+    pub(super) fn new(
+        feeds: &'a [Feed],
+        frames: &'a dyn FrameSource,
+        ordered: Option<Box<dyn StatefulStage>>,
+    ) -> Intake<'a> {
         Intake { feeds, frames, ordered, passed: None }
     }
 

@@ -7,13 +7,13 @@
 
 mod backoff;
 mod batch;
-mod reader_start;
+mod batch_sender;
 mod breaker;
 mod dead_letter_writer;
-mod batch_sender;
 mod ends;
 mod intake;
 mod rate;
+mod reader_start;
 mod settings;
 mod streaks;
 mod wire;
@@ -22,14 +22,14 @@ mod wire;
 mod tests;
 
 pub use backoff::Backoff;
-pub use reader_start::begin;
-pub use ends::{FrameSource, Mapped, StatefulStage, Outcome, Payload, Placed, Target, Rejected};
+pub use ends::{FrameSource, Mapped, Outcome, Payload, Placed, Rejected, StatefulStage, Target};
 pub use rate::Rate;
+pub use reader_start::begin;
 pub use settings::{DeliverySettings, cursor_name};
 pub use wire::count as count_items;
 
-use super::state_store::StateStore;
 use super::settings::{BatchSettings, Feed};
+use super::state_store::StateStore;
 use super::stats::SinkStats;
 use crate::log::Position;
 use crate::model::frame::Frame;
@@ -37,8 +37,8 @@ use crate::model::panics::caught_now;
 use crate::model::signal::Signal;
 use anyhow::Context as _;
 use batch::{Batch, Part};
-use bytes::Bytes;
 use batch_sender::BatchSender;
+use bytes::Bytes;
 use ends::Ends;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;

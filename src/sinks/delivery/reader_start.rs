@@ -2,8 +2,8 @@
 
 use super::intake;
 use super::settings::{DeliverySettings, cursor_name};
-use crate::sinks::state_store::StateStore;
 use crate::sinks::settings::Feed;
+use crate::sinks::state_store::StateStore;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -47,8 +47,8 @@ pub(super) async fn of(name: &str, read_at: SystemTime, memory: &dyn StateStore)
 mod tests {
     use super::*;
     use crate::model::signal::Signal;
-    use crate::sinks::state_store::testing::InMemory;
     use crate::sinks::settings::{BatchSettings, QueueSettings, RetrySettings};
+    use crate::sinks::state_store::testing::InMemory;
     use std::time::Duration;
 
     /// A process that was killed before a reader has read a thing makes it no younger.

@@ -20,7 +20,7 @@ mod tests;
 
 pub use settings::{MessageChoice, RemoteWriteSettings};
 
-use super::delivery::{Mapped, StatefulStage, Outcome, Payload, Target};
+use super::delivery::{Mapped, Outcome, Payload, StatefulStage, Target};
 use super::temporality::to_cumulative::ToCumulative;
 use super::web;
 use crate::model::signal::Signal;
@@ -180,7 +180,8 @@ impl Target for RemoteWrite {
 
     fn ordered(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
         let keys = || Box::new(Naming::new(&self.settings));
-        (signal == Signal::Metrics).then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX, keys())) as Box<dyn StatefulStage>)
+        (signal == Signal::Metrics)
+            .then(|| Box::new(ToCumulative::new(SUMS_BYTES_MAX, keys())) as Box<dyn StatefulStage>)
     }
 
     fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {

@@ -11,7 +11,7 @@ mod unknown_starts;
 use super::identity::{self, Digest};
 use super::left_out::LeftOut;
 use crate::model::scrape::FamilyKind;
-use crate::sinks::delivery::{StatefulStage, Rejected};
+use crate::sinks::delivery::{Rejected, StatefulStage};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};

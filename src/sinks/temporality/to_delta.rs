@@ -16,7 +16,7 @@ use super::point_flags;
 use super::points::{Point, clear_marks};
 use super::state::{Seen, Series, Summary};
 use super::steps::{Last, Step, diff, step, whole};
-use crate::sinks::delivery::{StatefulStage, Rejected};
+use crate::sinks::delivery::{Rejected, StatefulStage};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -63,7 +63,7 @@ pub struct Rules {
     pub since_unix_nano: u64,
     /// Counters that become gauges of their rate a second.
     pub rates: &'static [&'static str],
-    /// Points say by [`marks`] what OTLP has no word for, and a histogram whose count is not known stays. Else what goes on
+    /// Points say by [`point_flags`] what OTLP has no word for, and a histogram whose count is not known stays. Else what goes on
     /// is OTLP and nothing more.
     pub marks: bool,
     /// Series that are followed at most; what comes in of others is left out.

@@ -256,7 +256,7 @@ pub(super) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<St
         return Err(format!("expected {expected}, found {text:?}"));
     };
     if authority.port_u16().is_none() && scheme.is_none() {
-        return Err(format!("expected {expected}, found {text:?}, which names no port"));
+        return Err(format!("expected {expected}, found {text:?}, which has no port"));
     }
     let port = authority.port_u16().unwrap_or(if scheme.as_deref() == Some("http") { 80 } else { 443 });
     let host = authority.host().trim_matches(['[', ']']);
