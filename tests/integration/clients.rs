@@ -145,7 +145,7 @@ fn commands(server: &Server) -> (Result, Vec<String>) {
     );
     let told = psql(server, &["-c", &copy]);
     let text = std::fs::read_to_string(&copied).unwrap_or_default();
-    if !told.contains("COPY 1") && text != "http_route,duration_ms\n/orders,80\n" {
+    if told.trim() != "COPY 1" || text != "http_route,duration_ms\n/orders,80\n" {
         failures.push(format!("FAILED psql: {copy}: {told} {text}"));
     }
     let expected = [

@@ -239,16 +239,16 @@ alerting:
     let expected = [
         "c.yaml:4: connectors.performance.budgets.api.serach: expected {match: \"GET /products/*\", limit: 200ms}, found \
          text \"200ms\": only search, detail, mutation have a pattern of their own; did you mean \"search\"?",
-        "c.yaml:4: connectors.performance.budgets.api.detail: expected a duration such as 200ms, 5s, 5m, 2h or 30d, more \
-         than nought, found number 100",
+        "c.yaml:4: connectors.performance.budgets.api.detail: expected a duration such as 200ms, 5s, 5m, 2h or 30d, greater \
+         than zero, found number 100",
         "c.yaml:4: connectors.performance.budgets.api.mine.match: expected match, service or both, found neither",
         "c.yaml:4: connectors.performance.budgets.api.bad.match: expected a pattern such as \"GET /products/*\", found \
          \"[\": unclosed character class; missing ']'",
         "c.yaml:5: connectors.performance.budgets.metrics.errorRate: expected a share such as 0.1% or 0.001, found 5, which \
          could be 500% or 5%; write 5%",
         "c.yaml:5: connectors.performance.budgets.metrics.apdex: expected a number from 0 to 1, such as 0.9, found number 90",
-        "c.yaml:6: connectors.performance.budgets.bundle.javascript: expected a size such as 500kb, 2mb or 64MiB, more \
-         than nought, found text \"big\"",
+        "c.yaml:6: connectors.performance.budgets.bundle.javascript: expected a size such as 500kb, 2mb or 64MiB, greater \
+         than zero, found text \"big\"",
         "c.yaml:8: connectors.performance.alerting.responseTime.critical: expected at least the warning limit, which is \
          1000, found 500",
         "c.yaml:9: connectors.performance.alerting.resources.gpu: unknown key; known are cpu, disk, memory",
@@ -277,8 +277,8 @@ service:
         [
             "c.yaml:4: receivers.otlp.protocols.grpc.endpoint: expected an address such as 127.0.0.1:4317, found \"127.0.0.1\"",
             "c.yaml:5: receivers.otlp.protocols.http.endpont: unknown key; did you mean \"endpoint\"?",
-            "c.yaml:7: exporters.otlp_grpc.timeout: expected a duration such as 200ms, 5s, 5m, 2h or 30d, more than \
-             nought, found number 5",
+            "c.yaml:7: exporters.otlp_grpc.timeout: expected a duration such as 200ms, 5s, 5m, 2h or 30d, greater than \
+             zero, found number 5",
             "c.yaml:8: exporters.kafka: is not supported yet; send to a Collector that has it with `otlp_grpc`",
             "c.yaml:11: service.pipelines.traces.exporters: \"otlp_grcp\" is not defined under exporters; did you mean \
              \"otlp_grpc\"?",

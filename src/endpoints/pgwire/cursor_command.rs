@@ -1,7 +1,7 @@
 //! Statements of the session itself: its cursors and its settings.
 
 use super::copies::{self, CopyForm};
-use super::cursors::{Cursor, Declared, Fetched};
+use super::cursors::{Cursor, Declared, Fetched, KEPT_BYTES_MAX, Lasts};
 use super::session::{PORTALS_MAX, Session, failed, held, whole};
 use super::session_command::{self, Said};
 use super::statements::{Query, first};
@@ -13,6 +13,7 @@ use datafusion_postgres::pgwire::api::ClientInfo;
 use datafusion_postgres::pgwire::api::portal::Format;
 use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
 
@@ -34,7 +35,17 @@ impl Session {
                 }
                 return Ok(Response::Execution(Tag::new("CLOSE CURSOR")));
             }
-            Said::Commit | Said::Rollback => self.cursors.lock().await.retain(|_, cursor| cursor.hold),
+            Said::Commit | Said::Rollback => {
+                let committed = *said == Said::Commit && client.transaction_status() != TransactionStatus::Error;
+                let mut cursors = self.cursors.lock().await;
+                cursors.retain(|_, cursor| match cursor.lasts {
+                    Lasts::Transaction => false,
+                    Lasts::IfCommitted => committed,
+                    Lasts::Connection => true,
+                });
+                cursors.values_mut().for_each(|cursor| cursor.lasts = Lasts::Connection);
+                held(&self.portals).clear();
+            }
             Said::Forget(tag) if tag.starts_with("DISCARD") => self.cursors.lock().await.clear(),
             _ => {}
         }
@@ -65,7 +76,7 @@ impl Session {
         let running = running.map_err(|error| failed(timeout, error))?;
         let schema = running.answer.described.clone();
         let batches = running.into_stream(move |error| failed(timeout, error), whole);
-        cursors.insert(declared.name.clone(), Cursor::new(declared, schema, batches));
+        cursors.insert(declared.name.clone(), Cursor::new(declared, in_transaction, schema, batches));
         Ok(Response::Execution(Tag::new("DECLARE CURSOR")))
     }
 
@@ -79,10 +90,18 @@ impl Session {
         } else {
             let portal = held(&self.portals).get(&fetched.name).cloned();
             let portal = portal.ok_or_else(|| no_cursor(&fetched.name))?;
+            if portal.state().try_lock().is_err() {
+                return Err(errors::user("55000", format!("portal \"{}\" is being read", fetched.name)));
+            }
             let mut found = portal.fetch(fetched.forward()?).await?.response;
-            let (mut rows, fields) = (Vec::new(), found.row_schema());
+            let (mut rows, mut bytes, fields) = (Vec::new(), 0, found.row_schema());
             while let Some(row) = found.data_rows().next().await {
-                rows.push(row?);
+                let row = row?;
+                bytes += row.data.len();
+                if bytes > KEPT_BYTES_MAX {
+                    return Err(errors::user("54000", "one FETCH gives at most 64 MiB of rows: fetch fewer at a time"));
+                }
+                rows.push(row);
             }
             let count = rows.len();
             (rows, fields, count)

@@ -14,8 +14,8 @@ use futures::stream::{BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Bytes of rows that a cursor that scrolls may keep.
-const KEPT_BYTES_MAX: usize = 64 << 20;
+/// Bytes of rows that a cursor may keep.
+pub(super) const KEPT_BYTES_MAX: usize = 64 << 20;
 
 /// What a `DECLARE` says of its cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ fn step(direction: &FetchDirection) -> PgWireResult<Step> {
         FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => {
             Step::By(Some(number(limit)?))
         }
-        FetchDirection::Backward { limit: Some(limit) } => Step::By(Some(-number(limit)?)),
+        FetchDirection::Backward { limit: Some(limit) } => Step::By(Some(number(limit)?.saturating_neg())),
         FetchDirection::All | FetchDirection::ForwardAll => Step::By(None),
         FetchDirection::BackwardAll => Step::Back,
     })
@@ -104,9 +104,20 @@ impl Fetched {
     }
 }
 
+/// How long a cursor lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// As long as its transaction.
+    Transaction,
+    /// `WITH HOLD`, in a transaction that has not ended.
+    IfCommitted,
+    /// `WITH HOLD`.
+    Connection,
+}
+
 /// A cursor that is open.
 pub(super) struct Cursor {
-    pub(super) hold: bool,
+    pub(super) lasts: Lasts,
     scroll: bool,
     pub(super) schema: SchemaRef,
     batches: BoxStream<'static, PgWireResult<RecordBatch>>,
@@ -123,11 +134,16 @@ pub(super) struct Cursor {
 impl Cursor {
     pub(super) fn new(
         declared: &Declared,
+        in_transaction: bool,
         schema: SchemaRef,
         batches: BoxStream<'static, PgWireResult<RecordBatch>>,
     ) -> Cursor {
         Cursor {
-            hold: declared.hold,
+            lasts: match (declared.hold, in_transaction) {
+                (false, _) => Lasts::Transaction,
+                (true, true) => Lasts::IfCommitted,
+                (true, false) => Lasts::Connection,
+            },
             scroll: declared.scroll,
             schema,
             batches,
@@ -145,6 +161,9 @@ impl Cursor {
         fetched: &Fetched,
         fields: &Arc<Vec<FieldInfo>>,
     ) -> PgWireResult<(Vec<DataRow>, usize)> {
+        if let (true, Step::By(count @ (None | Some(1..)))) = (fetched.is_move && !self.scroll, fetched.step) {
+            return Ok((Vec::new(), self.pass(count).await?));
+        }
         let places: Vec<i64> = match fetched.step {
             Step::By(None) => self.forward(None).await?,
             Step::By(Some(0)) => self.place(self.at).await?,
@@ -179,19 +198,32 @@ impl Cursor {
                 Some(batch) => {
                     let batch = batch?;
                     self.ready_bytes += batch.get_array_memory_size();
-                    if self.scroll && self.ready_bytes > KEPT_BYTES_MAX {
-                        let message =
-                            format!("a cursor that scrolls keeps its rows, at most {KEPT_BYTES_MAX} bytes of them");
-                        return Err(errors::user("54000", message));
-                    }
                     self.ready.push(batch);
                     if !self.scroll {
                         self.forget();
+                    }
+                    if self.ready_bytes > KEPT_BYTES_MAX {
+                        let message = "a cursor holds at most 64 MiB of rows: those of one FETCH, and if it scrolls all \
+                                       that it has passed; fetch fewer rows at a time";
+                        return Err(errors::user("54000", message));
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Goes on by so many rows without keeping any; how many they were.
+    async fn pass(&mut self, count: Option<i64>) -> PgWireResult<usize> {
+        let (from, wanted) = (self.at, count.map_or(i64::MAX, |count| self.at.saturating_add(count)));
+        while !self.ended && self.known() < wanted {
+            self.at = self.known();
+            self.read_to(self.at.saturating_add(1)).await?;
+        }
+        let last = wanted.min(self.known());
+        self.at = if last < wanted { self.known() + 1 } else { last };
+        self.forget();
+        Ok(usize::try_from(last - from).unwrap_or_default())
     }
 
     async fn forward(&mut self, count: Option<i64>) -> PgWireResult<Vec<i64>> {
@@ -230,7 +262,8 @@ impl Cursor {
     fn forget(&mut self) {
         while let Some(first) = self.ready.first() {
             let rows = rows_of(first);
-            if self.dropped + rows > self.at {
+            // The one that it stands in stays: `FETCH RELATIVE 0` gives its row again.
+            if self.dropped + rows >= self.at {
                 return;
             }
             self.dropped += rows;

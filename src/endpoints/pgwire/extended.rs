@@ -2,7 +2,7 @@
 
 use super::cursor_command::{configure, copied};
 use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
-use super::session_command::{self, Said};
+use super::session_command;
 use super::statements::{self, Prepared, Preparer};
 use super::{errors, portals, rows};
 use async_trait::async_trait;
@@ -208,10 +208,7 @@ impl ExtendedQueryHandler for Session {
         let format = &portal.result_column_format;
         match prepared {
             Prepared::Said(said) => {
-                if let Said::Deallocate(Some(name)) = said {
-                    client.portal_store().rm_statement(name);
-                    held(&self.statements).remove(name);
-                }
+                self.forget_statements(client, said);
                 let answer = self.said(client, said, format).await?;
                 tell_zone(client, said).await?;
                 Ok(answer)

@@ -61,6 +61,25 @@ impl Session {
         Ok(Response::Query(rows::response(fields, batches.try_flatten().boxed(), cancels(client))))
     }
 
+    /// Forgets the prepared statements that a statement of the session drops.
+    pub(super) fn forget_statements<C>(&self, client: &mut C, said: &Said)
+    where
+        C: ClientInfo + ClientPortalStore,
+        C::PortalStore: PortalStore,
+    {
+        let mut known = held(&self.statements);
+        let dropped: Vec<String> = match said {
+            Said::Deallocate(Some(name)) => vec![name.clone()],
+            Said::Deallocate(None) => known.iter().cloned().collect(),
+            Said::Forget(tag) if tag == session_command::DISCARD_ALL => known.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+        for name in dropped {
+            client.portal_store().rm_statement(&name);
+            known.remove(&name);
+        }
+    }
+
     /// The answer of a query whose parameters are bound.
     pub(super) async fn answer<C: ClientInfo>(
         &self,
@@ -198,13 +217,13 @@ impl SimpleQueryHandler for Session {
             in_order(client, &prepared)?;
             match prepared {
                 Prepared::Said(said) => {
-                    if let Said::Deallocate(Some(name)) = &said {
-                        client.portal_store().rm_statement(name);
-                        held(&self.statements).remove(name);
-                    }
+                    self.forget_statements(client, &said);
                     in_transaction = (in_transaction || said == Said::Begin) && !said.ends();
                     responses.push(self.said(client, &said, &Format::UnifiedText).await?);
                     tell_zone(client, &said).await?;
+                    if said.ends() {
+                        client.portal_store().clear_portals();
+                    }
                 }
                 Prepared::Copy(query, form) => {
                     query.unbound()?;

@@ -7,7 +7,7 @@ use super::errors;
 use crate::endpoints::pgcatalog;
 use crate::engine::postgres::Zone;
 use crate::engine::{QueryError, Settings, SqlFault};
-use datafusion::sql::sqlparser::ast::{CloseCursor, Expr, Ident, Reset, Set, Statement, Value};
+use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Ident, Reset, Set, Statement, Value};
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, METADATA_DATABASE, METADATA_USER, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
@@ -78,6 +78,9 @@ pub(super) const KNOWN: [(&str, &str); 27] = [
     ("transaction_read_only", "on"),
 ];
 
+/// The tag of what forgets all that the session has.
+pub(super) const DISCARD_ALL: &str = "DISCARD ALL";
+
 /// Names in a request's settings that no setting has.
 const USER: &str = "session user";
 const DATABASE: &str = "session database";
@@ -108,7 +111,8 @@ impl Said {
                 Reset::ALL => Said::Forget("RESET".into()),
                 Reset::ConfigurationParameter(name) => Said::Set(name.to_string().to_lowercase(), None),
             },
-            Statement::Discard { .. } => Said::Forget("DISCARD ALL".into()),
+            Statement::Discard { object_type: DiscardObject::ALL } => Said::Forget(DISCARD_ALL.into()),
+            Statement::Discard { object_type } => Said::Fine(format!("DISCARD {object_type}").into()),
             Statement::Deallocate { name, .. }
                 if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") =>
             {

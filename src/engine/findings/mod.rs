@@ -77,6 +77,8 @@ pub struct Evaluator {
     keys: HashMap<String, Kept>,
     firings: Firings,
     apart: Apart,
+    /// Counts changes of keys' states.
+    moves: u64,
 }
 
 /// What a pipeline's run gave.
@@ -130,8 +132,15 @@ impl Evaluator {
             .filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice::<Kept>(bytes).ok()?)))
             .filter(|(_, kept)| judged(kept))
             .collect();
-        let evaluator =
-            Evaluator { pipelines, views, settings, keys, firings: Firings::default(), apart: Apart::default() };
+        let evaluator = Evaluator {
+            pipelines,
+            views,
+            settings,
+            keys,
+            firings: Firings::default(),
+            apart: Apart::default(),
+            moves: 0,
+        };
         evaluator.pipelines.iter().for_each(|prepared| evaluator.publish(&prepared.definition.id));
         evaluator
     }
@@ -189,8 +198,11 @@ impl Evaluator {
         let window = self.window(index, now_ms);
         let prepared = &self.pipelines[index];
         let rests = prepared.rests_until.is_some_and(|until| Instant::now() < until);
-        let last = prepared.last.as_ref().filter(|(last, _)| rests || *last == window);
-        let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
+        // What reads when keys fire is run again when that has changed.
+        let is_current =
+            |last: &Window, moves: u64| *last == window && (moves == self.moves || !prepared.reads_firings());
+        let last = prepared.last.as_ref().filter(|(last, _, moves)| rests || is_current(last, *moves));
+        let Some(judged) = last.map(|(_, judged, _)| judged.clone()) else { return false };
         self.apply(index, judged, now_ms, evaluation);
         self.publish(&self.pipelines[index].definition.id);
         true
@@ -223,7 +235,7 @@ impl Evaluator {
         let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
         match outcome {
             Ok(Run { judged, rows_read, names, .. }) => {
-                self.pipelines[index].last = Some((window, judged.clone()));
+                self.pipelines[index].last = Some((window, judged.clone(), self.moves));
                 cost.rows_read = rows_read;
                 cost.rows_written = judged.len() as u64;
                 self.apply(index, judged, now_ms, evaluation);
@@ -245,8 +257,7 @@ impl Evaluator {
         };
         let begun: Vec<usize> = (0..self.pipelines.len()).filter(|index| begins(&self.pipelines[*index])).collect();
         let Some((_, before)) = begun.split_last() else { return Vec::new() };
-        let reads_firings = |index: &usize| self.pipelines[*index].definition.sql.contains("firings");
-        before.iter().copied().filter(reads_firings).collect()
+        before.iter().copied().filter(|index| self.pipelines[*index].reads_firings()).collect()
     }
 
     /// The window that a pipeline judges at a moment.
@@ -345,6 +356,7 @@ impl Evaluator {
             moved.finding.advice = advice.clone();
             if before.is_none_or(|before| moved.differs(&before)) {
                 evaluation.puts.push((id.clone(), moved.to_bytes()));
+                self.moves += 1;
             }
             seen.insert(id.clone());
             self.keys.insert(id, moved);
@@ -361,6 +373,7 @@ impl Evaluator {
                 Some(moved) => {
                     if moved.differs(&before) {
                         evaluation.puts.push((id.clone(), moved.to_bytes()));
+                        self.moves += 1;
                     }
                     self.keys.insert(id, moved);
                 }

@@ -65,11 +65,16 @@ pub(super) struct Prepared {
     pub(super) advice: Arc<str>,
     /// Its plan, from its first run on. Making one costs as much as most runs.
     pub(super) statement: Option<Arc<Statement>>,
-    /// The window of its last run, and what that gave.
-    pub(super) last: Option<(Window, Vec<Judged>)>,
+    /// The window of its last run, what that gave, and how often keys had begun or ended to fire until then.
+    pub(super) last: Option<(Window, Vec<Judged>, u64)>,
 }
 
 impl Prepared {
+    /// Whether it reads when keys fire.
+    pub(super) fn reads_firings(&self) -> bool {
+        self.definition.sql.contains("firings")
+    }
+
     /// Whether it reads raw rows.
     pub(super) fn scans(&self) -> bool {
         self.definition.finding.as_ref().is_some_and(|finding| finding.scan)

@@ -36,6 +36,8 @@ impl Kept {
             || self.finding.firing_since_ms != before.finding.firing_since_ms
             || self.past_since_ms != before.past_since_ms
             || self.recovering_since_ms() != before.recovering_since_ms()
+            // What a firing key stands for decides which others it explains.
+            || self.finding.evidence.get("operations") != before.finding.evidence.get("operations")
     }
 
     fn recovering_since_ms(&self) -> Option<i64> {

@@ -55,4 +55,15 @@ async fn the_top_of_a_table_is_sent_and_little_more() {
     let sql = "SELECT count(*) FROM spans WHERE duration_ms >= 100000 OR service_name IS NULL";
     let expected = (0..all).filter(|n| n * 7919 % 100_003 >= 100_000).count();
     assert_eq!(bench.number(sql).await, i64::try_from(expected).unwrap());
+    // What compares in another way than with a value, and what is long.
+    let sql = "SELECT count(*) FROM spans WHERE service_name IS DISTINCT FROM NULL";
+    assert_eq!(bench.number(sql).await, all);
+    for count in [30, 80, 500] {
+        let any: Vec<String> = (0..count).map(|n| format!("duration_ms = {n}.5")).collect();
+        let sql = format!("SELECT count(*) FROM spans WHERE service_name = 'rare' OR {}", any.join(" OR "));
+        assert_eq!(
+            bench.number(&sql).await,
+            bench.number("SELECT count(*) FROM spans WHERE service_name = 'rare'").await
+        );
+    }
 }

@@ -57,6 +57,22 @@ pub(super) struct Pool {
     finished: Box<dyn Fn(Finished) + Send + Sync>,
 }
 
+/// A query that waits, counted as long as it does.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Waits<'_> {
+    fn begin(wanted: &AtomicUsize) -> Waits<'_> {
+        wanted.fetch_add(1, Ordering::AcqRel);
+        Waits(wanted)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Pool {
     /// No workers yet.
     pub(super) fn new(
@@ -86,12 +102,11 @@ impl Pool {
 
     /// A place for one query; none where its client leaves or its time is over before there is one.
     pub(super) async fn slot(&self, timeout: Duration, gone: impl Future<Output = ()>) -> Option<SemaphorePermit<'_>> {
-        self.wanted.fetch_add(1, Ordering::AcqRel);
+        let _waits = Waits::begin(&self.wanted);
         let slot = tokio::select! {
             () = gone => None,
             slot = tokio::time::timeout(timeout, self.slots.acquire()) => slot.ok(),
         };
-        self.wanted.fetch_sub(1, Ordering::AcqRel);
         slot?.ok()
     }
 
@@ -149,6 +164,8 @@ impl Pool {
     /// Waits for memory for one more query, for a while; an idle worker has its own already. False where there is none.
     pub(super) async fn room(&self, timeout: Duration) -> bool {
         let began = Instant::now();
+        // What others have not read for long makes room.
+        let _waits = Waits::begin(&self.wanted);
         while self.idle().is_empty() && !self.memory.has_room() {
             if began.elapsed() >= WAIT.min(timeout) {
                 return false;

@@ -18,8 +18,10 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNotNullExpr, 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Values of a list of alternatives, and how deep conditions nest, that are sent; more is left to the worker.
+/// Comparisons that are sent; more are left to the worker, for each costs the server a pass over the rows.
 const PARTS_MAX: usize = 100;
+/// How deep conditions nest that are sent: what reads them stops at 128, and each takes two.
+const DEPTH_MAX: usize = 40;
 
 /// A condition; columns are those of the scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +55,8 @@ pub(super) enum Is {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Value {
     Whole(i64),
-    Number(f64),
+    /// In bits: as a text it could come back as its neighbour.
+    Number(u64),
     Text(String),
     Truth(bool),
 }
@@ -62,7 +65,16 @@ impl Sieve {
     /// What can be told of filters that all hold; none where that is nothing.
     pub(super) fn of(filters: &[Arc<dyn PhysicalExpr>], schema: &Schema) -> Option<Sieve> {
         let mut parts: Vec<Sieve> = filters.iter().filter_map(|filter| sieve(filter, schema, 0)).collect();
-        if parts.len() > 1 { Some(Sieve::All(parts)) } else { parts.pop() }
+        let whole = if parts.len() > 1 { Some(Sieve::All(parts)) } else { parts.pop() };
+        whole.filter(|whole| whole.parts() <= PARTS_MAX)
+    }
+
+    /// Comparisons in it.
+    fn parts(&self) -> usize {
+        match self {
+            Sieve::All(parts) | Sieve::Any(parts) => parts.iter().map(Sieve::parts).sum(),
+            _ => 1,
+        }
     }
 
     /// Whether rows with greater values are wanted. The newest rows tend to have the greatest.
@@ -103,7 +115,7 @@ impl Sieve {
 
 /// What can be told of one filter. A part of a conjunction that cannot be told is left out; an alternative cannot be.
 fn sieve(filter: &Arc<dyn PhysicalExpr>, schema: &Schema, depth: usize) -> Option<Sieve> {
-    if depth > PARTS_MAX {
+    if depth > DEPTH_MAX {
         return None;
     }
     if let Some(binary) = filter.downcast_ref::<BinaryExpr>() {
@@ -146,10 +158,11 @@ fn compare(column: usize, op: Operator, value: &Arc<dyn PhysicalExpr>, schema: &
     if value.data_type() != *schema.fields().get(column)?.data_type() {
         return None;
     }
+    let is = Is::of(op)?;
     if value.is_null() {
         return Some(Sieve::Nothing);
     }
-    Some(Sieve::Compare { column, is: Is::of(op)?, value: Value::of(value)? })
+    Some(Sieve::Compare { column, is, value: Value::of(value)? })
 }
 
 impl Is {
@@ -184,7 +197,7 @@ impl Value {
             ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => {
                 Value::Text(text.clone())
             }
-            ScalarValue::Float64(Some(number)) if number.is_finite() => Value::Number(*number),
+            ScalarValue::Float64(Some(number)) if number.is_finite() => Value::Number(number.to_bits()),
             ScalarValue::Int8(Some(whole)) => Value::Whole((*whole).into()),
             ScalarValue::Int16(Some(whole)) => Value::Whole((*whole).into()),
             ScalarValue::Int32(Some(whole)) => Value::Whole((*whole).into()),
@@ -201,7 +214,7 @@ impl Value {
     fn like(&self, kind: &DataType) -> Option<ArrayRef> {
         let value: ArrayRef = match self {
             Value::Whole(whole) => Arc::new(Int64Array::from(vec![*whole])),
-            Value::Number(number) => Arc::new(Float64Array::from(vec![*number])),
+            Value::Number(number) => Arc::new(Float64Array::from(vec![f64::from_bits(*number)])),
             Value::Text(text) => Arc::new(StringArray::from(vec![text.as_str()])),
             Value::Truth(truth) => Arc::new(BooleanArray::from(vec![*truth])),
         };
