@@ -220,8 +220,17 @@ async fn one_slow_request_of_many_is_no_alert_unless_the_card_says_so() {
     finding(&by_default, "slow_request", "GET /some", "firing").await;
     finding(&by_default, "slow_request", "GET /one", "ok").await;
     assert_eq!(finding(&by_default, "error_rate", "POST /pay", "firing").await["severity"], "warning");
-    let one = finding(&by_card, "slow_request", "GET /one", "firing").await;
-    assert_eq!(one["title"], "shop GET /one: 1 of 218 requests took longer than 1 s, the slowest 1.5 s");
+    // The first window that it fires in may hold a part of the requests alone.
+    let title = "shop GET /one: 1 of 218 requests took longer than 1 s, the slowest 1.5 s";
+    let mut one = finding(&by_card, "slow_request", "GET /one", "firing").await;
+    for _ in 0..30 {
+        if one["title"] == title {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        one = finding(&by_card, "slow_request", "GET /one", "firing").await;
+    }
+    assert_eq!(one["title"], title);
     assert_eq!(finding(&by_card, "error_rate", "POST /pay", "firing").await["severity"], "critical");
     // The service is over the limits, too, and the operation says why.
     let share = "SELECT count(*) FROM findings WHERE pipeline = 'error_share' AND state = 'ok' \

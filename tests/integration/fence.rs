@@ -268,7 +268,8 @@ async fn a_worker_that_dies_is_a_clear_error() {
     }
     let answer = endless.await.expect("no panic").expect("an answer");
     assert!(matches!(answer.status().as_u16(), 422 | 507), "{}", answer.status());
-    assert!(answer.text().await.expect("text").contains("killed"), "it is told why");
+    let told = answer.text().await.expect("text");
+    assert!(told.contains("killed"), "expected why, found {told}");
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0, "another worker answers");
 }
 
