@@ -69,7 +69,7 @@ examples:
       - {service_name: shop, operation: chance, state: no_data}
       - {service_name: shop, operation: still, state: no_data}
       - {service_name: shop, operation: past, state: no_data}
-  - name: what a budget of the user's that fires tells of, at least as badly, is told there
+  - name: a budget of the user's that fires at least as badly explains it
     now_ms: 7200000
     given:
       firings:
@@ -95,7 +95,7 @@ Requests fail. The traces are requests that failed: look at what they have in co
 when it began.
 
 Fires as long as more of an operation's requests fail than its limit allows, however long that is. `alerting.errorRate`
-sets the limits; `error_rate_rise` tells of rates that are lower and have gone up, `failing_job` of messages and jobs.
+sets the limits; `error_rate_rise` reports rates that are lower and have gone up, `failing_job` messages and jobs.
 
 It takes twenty requests to begin to fire. One that fires and has fewer by now is judged by all since it began to fail, an
 hour at most. It is over before that where none failed of so many that this would be chance in one case of a hundred, if
@@ -103,7 +103,7 @@ requests still failed as they did: three after all of them failed, seven after h
 there are none any more.
 
 Where an error-rate budget fires for the service at least as badly, and names the operation, the budget's alert is enough. */
-WITH told AS (
+WITH budgeted AS (
   SELECT
     key['service_name'] AS service_name,
     concat(', ', json_text(evidence, 'operations'), ', ') AS operations,
@@ -152,4 +152,4 @@ SELECT
 FROM seen s
 LEFT JOIN fires f ON f.service_name = s.service_name AND f.operation = s.operation
 LEFT JOIN failed x ON x.service_name = s.service_name AND x.operation = s.operation
-LEFT JOIN told t ON t.service_name = s.service_name AND strpos(t.operations, concat(', ', s.operation, ', ')) > 0
+LEFT JOIN budgeted t ON t.service_name = s.service_name AND strpos(t.operations, concat(', ', s.operation, ', ')) > 0

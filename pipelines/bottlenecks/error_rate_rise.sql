@@ -81,7 +81,7 @@ examples:
       - {service_name: shop, operation: just over, state: ok, value: 4, explained_by: error_rate}
       - {service_name: shop, operation: up for long, state: pending, value: 3, limit: 3, before_percent: "1 %"}
       - {service_name: shop, operation: well again, state: ok, value: 2, limit: 3}
-  - name: what error_rate or a budget begins to tell of is told there, also where it fired first
+  - name: error_rate or a budget that begins to fire explains it, also where it fired first
     now_ms: 7200000
     given:
       firings:
@@ -106,8 +106,8 @@ Fires at three times the rate of the hour before, at one percent at least; where
 of those that went well. The time in which the operation fired, here or in `error_rate`, is no part of that hour, and an
 operation of which fifty requests are not known from before is not judged: a rate that nobody knows cannot have risen.
 While it fires, the limit is that with which it began. Where `error_rate` fires, or an error-rate budget that names the
-operation, that one tells of it. */
-WITH told AS (
+operation, that one reports it. */
+WITH budgeted AS (
   SELECT key['service_name'] AS service_name, concat(', ', json_text(evidence, 'operations'), ', ') AS operations
   FROM firings
   WHERE pipeline = 'error_rate_budget' AND ended IS NULL
@@ -184,5 +184,5 @@ LEFT JOIN before_seen b ON b.service_name = n.service_name AND b.operation = n.o
 LEFT JOIN own o ON o.service_name = n.service_name AND o.operation = n.operation
 LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
 LEFT JOIN failed x ON x.service_name = n.service_name AND x.operation = n.operation
-LEFT JOIN told t ON t.service_name = n.service_name AND strpos(t.operations, concat(', ', n.operation, ', ')) > 0
+LEFT JOIN budgeted t ON t.service_name = n.service_name AND strpos(t.operations, concat(', ', n.operation, ', ')) > 0
 WHERE o.service_name IS NOT NULL OR b.calls >= $before_calls_min

@@ -144,7 +144,7 @@ WITH recent AS (
   WHERE f.what IN ('job', 'message')
     AND CASE
       WHEN j.is_frequent THEN f.window_start >= $window_start AND f.window_start < $window_end
-      -- A row of an hour tells of all of it.
+      -- A row of an hour covers all of it.
       ELSE date_part('epoch', f.window_start) + coalesce(f.resolution, 10) > date_part('epoch', j.since_time)
     END
   GROUP BY 1, 2

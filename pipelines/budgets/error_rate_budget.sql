@@ -49,7 +49,7 @@ examples:
       - {service_name: others, state: firing, severity: warning, value: 31}
       - {service_name: over, state: firing, severity: warning, value: 20}
       - {service_name: shared, state: ok, value: 20, explained_by: error_share}
-  - name: which operations it tells of is settled a minute after it began to fire
+  - name: the operations that it names stay the same from a minute after it began to fire
     now_ms: 600000
     given:
       budgets:
@@ -102,7 +102,7 @@ WITH fires AS (
     sum(o.calls) AS calls,
     sum(o.errors) AS errors,
     100.0 * sum(o.errors_estimated) / sum(o.calls_estimated) AS failed_percent,
-    -- Without the operations that are told of by themselves.
+    -- Without the operations for which error_rate fires.
     100.0 * sum(CASE WHEN f.operation IS NULL THEN o.errors_estimated ELSE 0.0 END) / sum(o.calls_estimated) AS other_percent,
     -- By the alphabet it is the other way round.
     min(f.severity) AS severity,

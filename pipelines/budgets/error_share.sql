@@ -61,7 +61,7 @@ More requests of a service fail than `alerting.errorRate` allows, and no operati
 its operations have in common.
 
 Where `error_rate` fires for operations that have at least half of the failures, and for one of them as badly, these are
-named and the service is not told of besides. So it is where an error-rate budget of the service fires as badly. */
+reported instead of the service. The same holds where an error-rate budget of the service fires as badly. */
 WITH budgeted AS (
   SELECT key['service_name'] AS service_name, min(severity) AS severity
   FROM firings
@@ -78,7 +78,7 @@ WITH budgeted AS (
     sum(r.calls) AS calls,
     sum(r.errors) AS errors,
     100.0 * sum(r.errors_estimated) / sum(r.calls_estimated) AS percent,
-    sum(CASE WHEN f.operation IS NOT NULL THEN r.errors ELSE 0 END) AS told,
+    sum(CASE WHEN f.operation IS NOT NULL THEN r.errors ELSE 0 END) AS explained_errors,
     -- By the alphabet it is the other way round.
     min(f.severity) AS severity,
     exemplars_merge(r.error_exemplars) AS exemplars
@@ -99,13 +99,13 @@ SELECT
   s.errors,
   x.exceptions,
   CASE
-    WHEN b.severity IS NOT NULL AND (b.severity = 'critical' OR s.told = 0) THEN 'error_rate_budget'
-    WHEN s.told > 0 AND 2 * s.told >= s.errors THEN 'error_rate'
+    WHEN b.severity IS NOT NULL AND (b.severity = 'critical' OR s.explained_errors = 0) THEN 'error_rate_budget'
+    WHEN s.explained_errors > 0 AND 2 * s.explained_errors >= s.errors THEN 'error_rate'
     WHEN b.severity IS NOT NULL THEN 'error_rate_budget'
   END AS explained_by,
   CASE
     WHEN b.severity = 'critical' THEN 'critical'
-    WHEN s.told > 0 AND 2 * s.told >= s.errors THEN s.severity
+    WHEN s.explained_errors > 0 AND 2 * s.explained_errors >= s.errors THEN s.severity
     ELSE b.severity
   END AS explained_severity,
   true AS explained_at_once,
