@@ -25,25 +25,16 @@ impl StateStore for SqliteState {
     }
 
     async fn put(&self, kind: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
-        let mut txn = self.0.begin().await?;
-        txn.put(kind, key, value).await?;
-        Ok(txn.commit().await?)
+        Ok(self.0.change(kind, &[(key, Some(value))]).await?)
     }
 
     async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
-        let mut txn = self.0.begin().await?;
-        txn.delete(kind, key).await?;
-        Ok(txn.commit().await?)
+        Ok(self.0.change(kind, &[(key, None)]).await?)
     }
 
     async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
-        let mut txn = self.0.begin().await?;
-        for (key, value) in set {
-            txn.put(kind, key, value).await?;
-        }
-        for key in removed {
-            txn.delete(kind, key).await?;
-        }
-        Ok(txn.commit().await?)
+        let set = set.iter().map(|(key, value)| (key.as_str(), Some(value.as_slice())));
+        let changes: Vec<_> = set.chain(removed.iter().map(|key| (key.as_str(), None))).collect();
+        Ok(self.0.change(kind, &changes).await?)
     }
 }

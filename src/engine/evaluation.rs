@@ -61,17 +61,8 @@ impl Judge {
 
     /// Makes states durable; those that could not be kept are kept with the next.
     pub(super) async fn save(&mut self, state: &State) -> anyhow::Result<()> {
-        if self.unsaved.is_empty() {
-            return Ok(());
-        }
-        let mut txn = state.begin().await?;
-        for (id, bytes) in &self.unsaved {
-            match bytes {
-                Some(bytes) => txn.put(FINDINGS, id, bytes).await?,
-                None => txn.delete(FINDINGS, id).await?,
-            }
-        }
-        txn.commit().await?;
+        let changes: Vec<_> = self.unsaved.iter().map(|(id, bytes)| (id.as_str(), bytes.as_deref())).collect();
+        state.change(FINDINGS, &changes).await?;
         self.unsaved.clear();
         Ok(())
     }

@@ -161,17 +161,8 @@ impl LoggedExceptions {
 
 /// Makes changes durable.
 pub(super) async fn save(state: &State, changes: &BTreeMap<String, Option<String>>) -> anyhow::Result<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let mut txn = state.begin().await?;
-    for (id, text) in changes {
-        match text {
-            Some(text) => txn.put(KIND, id, text.as_bytes()).await?,
-            None => txn.delete(KIND, id).await?,
-        }
-    }
-    Ok(txn.commit().await?)
+    let changes: Vec<_> = changes.iter().map(|(id, text)| (id.as_str(), text.as_deref().map(str::as_bytes))).collect();
+    Ok(state.change(KIND, &changes).await?)
 }
 
 #[cfg(test)]

@@ -171,6 +171,24 @@ impl State {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
+    /// Sets some entries of a kind and removes those that have no value: all of it or nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change(&self, kind: &str, changes: &[(&str, Option<&[u8]>)]) -> Result<(), StateError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut txn = self.begin().await?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => txn.put(kind, key, value).await?,
+                None => txn.delete(kind, key).await?,
+            }
+        }
+        txn.commit().await
+    }
+
     /// The parts of a rollup, oldest first.
     ///
     /// # Errors

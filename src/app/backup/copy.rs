@@ -1,8 +1,8 @@
 //! Copies of files with their checksums, on disk before they count.
 
 use super::progress::Progress;
+use crate::model::hex::hex;
 use ring::digest::{Context, SHA256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -29,11 +29,7 @@ fn pass(
         left -= read as u64;
         progress.add(read as u64);
     }
-    let mut text = String::new();
-    for byte in digest.finish().as_ref() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hex(digest.finish().as_ref()))
 }
 
 /// Copies the first `bytes` of a file to a new one, durably; the checksum.

@@ -4,7 +4,9 @@ use super::fault::{Fault, Result};
 use super::names::Names;
 use super::types::{self, Oid};
 use super::value::{Array, Value};
-use crate::engine::postgres::array_items;
+use crate::engine::postgres::{
+    Zone, array_items, clock, date_text, float_text, list_item, read_bool, timestamp_text, timestamptz_text,
+};
 use std::fmt::Write as _;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -16,10 +18,11 @@ pub(super) fn format(names: &Names<'_>, value: &Value, kind: Oid) -> Option<Stri
         Value::Bool(yes) => if *yes { "t" } else { "f" }.to_owned(),
         Value::Int(number) if types::is_reg(kind) => names.written(Oid::try_from(*number).unwrap_or_default(), kind),
         Value::Int(number) => number.to_string(),
-        Value::Float(number) => float(*number),
+        Value::Float(number) => float_text(*number),
         Value::Text(text) => text.to_string(),
-        Value::Time(us) if kind == types::DATE => date(us.div_euclid(DAY_US)),
-        Value::Time(us) => time(*us, kind == types::TIMESTAMPTZ),
+        Value::Time(us) if kind == types::DATE => date_text(i32::try_from(us.div_euclid(DAY_US)).unwrap_or_default()),
+        Value::Time(us) if kind == types::TIMESTAMPTZ => timestamptz_text(*us, &Zone::utc()),
+        Value::Time(us) => timestamp_text(*us),
         Value::Span(us) => span(*us),
         Value::Array(array) if matches!(kind, types::INT2VECTOR | types::OIDVECTOR) => {
             let items: Vec<String> = array.items.iter().filter_map(|item| format(names, item, types::OID)).collect();
@@ -57,71 +60,9 @@ pub(super) fn type_of(value: &Value) -> Oid {
 fn list(names: &Names<'_>, array: &Array, item: Oid) -> String {
     let cell = |value: &Value| match format(names, value, item) {
         None => "NULL".to_owned(),
-        Some(text) => {
-            let special = |c: char| matches!(c, ',' | '{' | '}' | '"' | '\\') || c.is_whitespace();
-            if text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(special) {
-                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-            } else {
-                text
-            }
-        }
+        Some(text) => list_item(text),
     };
     format!("{{{}}}", array.items.iter().map(cell).collect::<Vec<_>>().join(","))
-}
-
-fn float(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let exponent: i32 = exponent.parse().unwrap_or_default();
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
-    }
-    number.to_string()
-}
-
-/// Year, month and day of a number of days since the epoch (Howard Hinnant's algorithm).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-fn date(days: i64) -> String {
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-fn time(us: i64, zone: bool) -> String {
-    let mut text = date(us.div_euclid(DAY_US));
-    text.push(' ');
-    clock(&mut text, us.rem_euclid(DAY_US));
-    if zone {
-        text.push_str("+00");
-    }
-    text
-}
-
-fn clock(text: &mut String, us: i64) {
-    let seconds = us / 1_000_000;
-    let _infallible = write!(text, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let fraction = us % 1_000_000;
-    if fraction != 0 {
-        let digits = format!("{fraction:06}");
-        let _infallible = write!(text, ".{}", digits.trim_end_matches('0'));
-    }
 }
 
 fn span(us: i64) -> String {
@@ -137,7 +78,7 @@ fn span(us: i64) -> String {
         if rest < 0 {
             text.push('-');
         }
-        clock(&mut text, rest.abs());
+        text.push_str(&clock(rest.unsigned_abs()));
     }
     text
 }
@@ -147,7 +88,7 @@ pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
     let trimmed = text.trim();
     let fault = || Fault::invalid_text(&names.type_name(kind), text);
     Ok(match kind {
-        types::BOOL => Value::Bool(boolean(trimmed).ok_or_else(fault)?),
+        types::BOOL => Value::Bool(read_bool(trimmed).map_err(|_| fault())?),
         types::CHAR => Value::text(text.chars().take(1).collect::<String>()),
         types::NAME => Value::text(text.chars().take(63).collect::<String>()),
         kind if types::is_reg(kind) => names.read(text, kind)?,
@@ -169,18 +110,6 @@ pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
         }
         _ => Value::text(text),
     })
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    let text = text.to_lowercase();
-    let begins = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
-    if begins("true", 1) || begins("yes", 1) || begins("on", 2) || text == "1" {
-        Some(true)
-    } else if begins("false", 1) || begins("no", 1) || begins("off", 2) || text == "0" {
-        Some(false)
-    } else {
-        None
-    }
 }
 
 /// A whole number in a type that may be too small for it.

@@ -1,6 +1,7 @@
 //! Which engine answers a query: told by the relations and functions that it names.
 
 use super::functions;
+use super::names::fold;
 use super::snapshot::Snapshot;
 use datafusion::sql::sqlparser::ast::{self, DataType, Expr, ObjectName, Query, TableFactor, Visit, Visitor};
 use std::collections::HashSet;
@@ -35,10 +36,6 @@ struct Found<'a> {
     catalogs: usize,
     tables: usize,
     functions: usize,
-}
-
-fn fold(ident: &ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// Schema and name.

@@ -4,6 +4,7 @@ use super::io;
 use super::names::Names;
 use super::types::{self, Oid};
 use super::value::Value;
+use crate::engine::postgres::read_number;
 
 /// 2000-01-01, from which `PostgreSQL` counts, in microseconds since 1970.
 const EPOCH_US: i64 = 946_684_800_000_000;
@@ -39,14 +40,14 @@ fn cell(names: &Names<'_>, value: &Value, kind: Oid) -> Option<Vec<u8>> {
             types::INT2 => (*number as i16).to_be_bytes().to_vec(),
             types::INT4 => (*number as i32).to_be_bytes().to_vec(),
             types::INT8 => number.to_be_bytes().to_vec(),
-            types::NUMERIC => numeric(&number.to_string()),
+            types::NUMERIC => numeric((*number).into(), 0),
             types::FLOAT8 => value.as_float()?.to_be_bytes().to_vec(),
             types::FLOAT4 => (value.as_float()? as f32).to_be_bytes().to_vec(),
             _ => u32::try_from(*number).ok()?.to_be_bytes().to_vec(),
         },
         Value::Float(number) => match kind {
             types::FLOAT4 => (*number as f32).to_be_bytes().to_vec(),
-            types::NUMERIC => numeric(&io::format(names, value, kind)?),
+            types::NUMERIC => numeric_of(&io::format(names, value, kind)?),
             _ => number.to_be_bytes().to_vec(),
         },
         Value::Text(text) if kind == types::JSONB => [&[1], text.as_bytes()].concat(),
@@ -91,31 +92,55 @@ fn part(names: &Names<'_>, value: &Value, kind: Oid, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A number in groups of four digits.
-fn numeric(text: &str) -> Vec<u8> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (0x4000_u16, digits),
-        None => (0, text),
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return [0_u16, 0, 0xc000, 0].iter().flat_map(|word| word.to_be_bytes()).collect();
+/// The text of a number in its binary form; NaN where it is no other.
+fn numeric_of(text: &str) -> Vec<u8> {
+    match read_number(text) {
+        Some((value, scale)) => numeric(value, scale),
+        None => [0_u16, 0, 0xc000, 0].iter().flat_map(|word| word.to_be_bytes()).collect(),
     }
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let padded = format!("{}{whole}", "0".repeat((4 - whole.len() % 4) % 4));
-    let after = format!("{fraction}{}", "0".repeat((4 - fraction.len() % 4) % 4));
-    let groups = |text: &str| -> Vec<i16> {
-        text.as_bytes()
-            .chunks(4)
-            .map(|chunk| chunk.iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0')))
-            .collect()
-    };
-    let (before, after) = (groups(&padded), groups(&after));
-    let weight = i16::try_from(before.len()).unwrap_or(0) - 1;
-    let all = [before, after].concat();
-    let mut bytes = i16::try_from(all.len()).unwrap_or(0).to_be_bytes().to_vec();
+}
+
+/// A number in groups of four digits, as `numeric_send` of `PostgreSQL` gives it.
+pub(in crate::endpoints) fn numeric(value: i128, scale: i8) -> Vec<u8> {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    // Groups begin at the point.
+    let padded = scale.next_multiple_of(4);
+    let digits = format!("{}{}", value.unsigned_abs(), "0".repeat(padded - scale));
+    let digits = format!("{digits:0>width$}", width = digits.len().next_multiple_of(4).max(padded));
+    let groups: Vec<i16> = digits
+        .as_bytes()
+        .chunks(4)
+        .map(|group| group.iter().fold(0, |all, digit| all * 10 + i16::from(digit - b'0')))
+        .collect();
+    let whole = groups.len() - padded / 4;
+    let first = groups.iter().position(|group| *group != 0).unwrap_or(groups.len());
+    let last = groups.iter().rposition(|group| *group != 0).map_or(first, |last| last + 1);
+    let kept = &groups[first..last];
+    let short = |number: usize| i16::try_from(number).unwrap_or(i16::MAX);
+    let weight = if kept.is_empty() { 0 } else { short(whole) - short(first) - 1 };
+    let mut bytes = Vec::with_capacity(8 + kept.len() * 2);
+    bytes.extend(short(kept.len()).to_be_bytes());
     bytes.extend(weight.to_be_bytes());
-    bytes.extend(sign.to_be_bytes());
-    bytes.extend(u16::try_from(fraction.len()).unwrap_or(0).to_be_bytes());
-    all.iter().for_each(|group| bytes.extend(group.to_be_bytes()));
+    bytes.extend(if value < 0 { 0x4000_u16 } else { 0 }.to_be_bytes());
+    bytes.extend(short(scale).to_be_bytes());
+    kept.iter().for_each(|group| bytes.extend(group.to_be_bytes()));
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Groups by hand: 12345.678 is 1 | 2345 . 6780, and -0.05 is 0500 of weight -1.
+    #[test]
+    fn numbers_go_in_groups() {
+        let parts = |value, scale| -> Vec<i16> {
+            numeric(value, scale).as_chunks::<2>().0.iter().map(|pair| i16::from_be_bytes(*pair)).collect()
+        };
+        assert_eq!(parts(12_345_678, 3), [3, 1, 0, 3, 1, 2345, 6780]);
+        assert_eq!(parts(-5, 2), [1, -1, 0x4000, 2, 500]);
+        assert_eq!(parts(30_000, 0), [1, 1, 0, 0, 3]);
+        assert_eq!(parts(0, 2), [0, 0, 0, 2]);
+        assert_eq!(parts(12, 6), [1, -2, 0, 6, 1200]);
+    }
 }

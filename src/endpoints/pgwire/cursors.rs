@@ -1,9 +1,10 @@
 //! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. A cursor's rows are made when they are fetched; one that scrolls keeps
 //! those that it has passed.
 
-use super::session_command::{Said, fold};
+use super::session_command::Said;
 use super::syntax::NOWHERE;
 use super::{errors, rows};
+use crate::endpoints::pgcatalog::fold;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::{FetchDirection, Statement, Value, ValueWithSpan};

@@ -3,8 +3,6 @@
 use crate::endpoints::pgcatalog::Fault;
 use crate::engine::{QueryError, SqlFault};
 use datafusion::common::{DataFusionError, SchemaError};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 /// Longest message: what a planner lists (all columns that there are) can be long.
@@ -171,10 +169,8 @@ fn planned(message: &str) -> &'static str {
     }
 }
 
-/// A text that does not parse. The compatibility layer forgets where; the parser itself tells.
+/// A text that does not parse; the parser's message ends with the place.
 pub(super) fn syntax(sql: &str, message: &str) -> PgWireError {
-    let told = Parser::parse_sql(&PostgreSqlDialect {}, sql).err().map(|error| error.to_string());
-    let message = told.as_deref().unwrap_or(message);
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let mut info = info("ERROR", "42601", format!("syntax error: {message}"));
     info.position = position(sql, message).map(|position| position.to_string());
@@ -207,7 +203,9 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_its_place() {
-        let ErrorInfo { code, position, .. } = ErrorInfo::from(syntax("SELECT 1\nFROM )", "no"));
+        let sql = "SELECT 1\nFROM )";
+        let error = crate::endpoints::pgwire::syntax::parse(sql).unwrap_err();
+        let ErrorInfo { code, position, .. } = ErrorInfo::from(syntax(sql, &error.to_string()));
         // The second line begins with the tenth character, and the bracket is its sixth.
         assert_eq!((code.as_str(), position.as_deref()), ("42601", Some("15")));
     }

@@ -4,10 +4,10 @@
 use super::copies::CopyForm;
 use super::cursors::{Declared, Fetched};
 use super::errors;
-use crate::endpoints::pgcatalog;
+use crate::endpoints::pgcatalog::{self, fold};
 use crate::engine::postgres::Zone;
 use crate::engine::{QueryError, Settings, SqlFault};
-use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Ident, Reset, Set, Statement, Value};
+use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Reset, Set, Statement, Value};
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::api::{ClientInfo, METADATA_DATABASE, METADATA_USER, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
@@ -183,11 +183,6 @@ impl Said {
             Said::Fine(tag) => Response::Execution(Tag::new(tag)),
         })
     }
-}
-
-/// A name as `PostgreSQL` folds it.
-pub(super) fn fold(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 fn assignment(set: &Set) -> Said {

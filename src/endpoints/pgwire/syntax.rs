@@ -1,7 +1,7 @@
 //! What `PostgreSQL`'s clients write and `DataFusion` does not read, in statements over tables: schemas of functions and
 //! operators, the database before a table, collations.
 
-use crate::endpoints::pgcatalog::{self, Client, Snapshot};
+use crate::endpoints::pgcatalog::{self, Client, Snapshot, fold};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
     Statement, TableFactor, Value, VisitMut as _, VisitorMut,
@@ -128,9 +128,7 @@ impl Rewriter<'_> {
             _ => {}
         }
     }
-}
 
-impl Rewriter<'_> {
     /// A function that tells who asks, by its name, and what it gives.
     fn of_session(&self, expr: &Expr) -> Option<(&'static str, Expr)> {
         let mut name = match expr {
@@ -164,10 +162,6 @@ fn is_empty(args: &FunctionArguments) -> bool {
         FunctionArguments::List(list) => list.args.is_empty(),
         FunctionArguments::Subquery(_) => false,
     }
-}
-
-fn fold(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// Functions stand in no schema.

@@ -1,6 +1,7 @@
 //! Values on the wire, as `PostgreSQL` writes them: texts for clients that ask for texts, and numbers of any length.
 
 use super::errors;
+use crate::endpoints::pgcatalog::numeric;
 use crate::engine::postgres::{Zone, texts};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef};
@@ -80,50 +81,5 @@ fn write(encoder: &mut DataRowEncoder, column: &Column, info: &FieldInfo, row: u
             encoder.encode_field_with_type_and_format(&bytes, &Type::BYTEA, FieldFormat::Binary, options)
         }
         Column::Other(array, field) => encode_value(encoder, array, row, field, info),
-    }
-}
-
-/// A number in groups of four digits, as `numeric_send` of `PostgreSQL` gives it.
-fn numeric(value: i128, scale: i8) -> Vec<u8> {
-    let scale = usize::try_from(scale).unwrap_or(0);
-    // Groups begin at the point.
-    let padded = scale.next_multiple_of(4);
-    let digits = format!("{}{}", value.unsigned_abs(), "0".repeat(padded - scale));
-    let digits = format!("{digits:0>width$}", width = digits.len().next_multiple_of(4).max(padded));
-    let groups: Vec<i16> = digits
-        .as_bytes()
-        .chunks(4)
-        .map(|group| group.iter().fold(0, |all, digit| all * 10 + i16::from(digit - b'0')))
-        .collect();
-    let whole = groups.len() - padded / 4;
-    let first = groups.iter().position(|group| *group != 0).unwrap_or(groups.len());
-    let last = groups.iter().rposition(|group| *group != 0).map_or(first, |last| last + 1);
-    let kept = &groups[first..last];
-    let short = |number: usize| i16::try_from(number).unwrap_or(i16::MAX);
-    let weight = if kept.is_empty() { 0 } else { short(whole) - short(first) - 1 };
-    let mut bytes = Vec::with_capacity(8 + kept.len() * 2);
-    bytes.extend(short(kept.len()).to_be_bytes());
-    bytes.extend(weight.to_be_bytes());
-    bytes.extend(if value < 0 { 0x4000_u16 } else { 0 }.to_be_bytes());
-    bytes.extend(short(scale).to_be_bytes());
-    kept.iter().for_each(|group| bytes.extend(group.to_be_bytes()));
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Groups by hand: 12345.678 is 1 | 2345 . 6780, and -0.05 is 0500 of weight -1.
-    #[test]
-    fn numbers_go_in_groups() {
-        let parts = |value, scale| -> Vec<i16> {
-            numeric(value, scale).as_chunks::<2>().0.iter().map(|pair| i16::from_be_bytes(*pair)).collect()
-        };
-        assert_eq!(parts(12_345_678, 3), [3, 1, 0, 3, 1, 2345, 6780]);
-        assert_eq!(parts(-5, 2), [1, -1, 0x4000, 2, 500]);
-        assert_eq!(parts(30_000, 0), [1, 1, 0, 0, 3]);
-        assert_eq!(parts(0, 2), [0, 0, 0, 2]);
-        assert_eq!(parts(12, 6), [1, -2, 0, 6, 1200]);
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Prepared {
     pub(super) advice: Arc<str>,
     /// Its plan, from its first run on. Making one costs as much as most runs.
     pub(super) statement: Option<Arc<Statement>>,
-    /// The window of its last run, what that gave, and how often keys had begun or ended to fire until then.
+    /// The window of its last run, what that gave, and how often keys had changed their states until then.
     pub(super) last: Option<(Window, Vec<Judged>, u64)>,
 }
 

@@ -24,6 +24,11 @@ mod zones;
 pub use names::shown;
 pub(crate) use plan::{finished, planned};
 pub(crate) use syntax::rewrite;
+pub(crate) use values::interval::clock;
+pub(crate) use values::literals::read_bool;
+pub(crate) use values::number::{float_text, read_number};
+pub(crate) use values::stamp::{date_text, timestamp_text, timestamptz_text};
+pub(crate) use values::write::list_item;
 pub use zones::Zone;
 
 use arrow::array::{ArrayRef, StringArray};

@@ -14,7 +14,7 @@ pub(in crate::endpoints) use select::every_field;
 
 use super::fault::{Fault, Result};
 use super::functions::SetFunction;
-use super::names::Names;
+use super::names::{Names, fold};
 use super::plan::{Aggregate, Expr, Query, Window};
 use super::types::{self, Column, Oid, Ty};
 use super::value::Value;
@@ -263,11 +263,6 @@ fn system_column(relation: Oid, name: &str) -> Option<Typed> {
         "ctid" => constant("(0,1)".into(), types::TEXT),
         _ => None,
     }
-}
-
-/// A name as `PostgreSQL` folds it.
-fn fold(ident: &ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// The parts of a name.

@@ -7,6 +7,7 @@ use crate::endpoints::pgcatalog::names;
 use crate::endpoints::pgcatalog::statement::Statement;
 use crate::endpoints::pgcatalog::types::{ANY, ANYARRAY, BOOL, BYTEA, INT4, TEXT, TEXT_ARRAY};
 use crate::endpoints::pgcatalog::value::Value;
+use crate::model::hex::hex;
 use regex::{Regex, RegexBuilder};
 
 pub(super) const FUNCTIONS: &[Builtin] = &[
@@ -249,12 +250,7 @@ fn groups(captured: &regex::Captures<'_>) -> Value {
 fn encode(bytes: &[u8], form: &str) -> Result<Value> {
     use base64::Engine as _;
     match form {
-        "hex" => Ok(bytes
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .filter_map(|digit| char::from_digit(digit.into(), 16))
-            .collect::<String>()
-            .into()),
+        "hex" => Ok(hex(bytes).into()),
         "base64" => Ok(base64::engine::general_purpose::STANDARD.encode(bytes).into()),
         "escape" => Ok(String::from_utf8_lossy(bytes).into_owned().into()),
         other => Err(Fault::new("22023", format!("unrecognized encoding: \"{other}\""))),

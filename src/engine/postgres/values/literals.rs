@@ -3,7 +3,7 @@
 use datafusion::common::{Result, exec_err};
 
 /// `t`, `true`, `yes`, `on`, `1` and their beginnings.
-pub(super) fn read_bool(text: &str) -> Result<bool> {
+pub(crate) fn read_bool(text: &str) -> Result<bool> {
     let word = text.trim().to_lowercase();
     let is = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
     if is("true", 1) || is("yes", 1) || word == "on" || word == "1" {

@@ -4,6 +4,7 @@ use super::interval::Span;
 use super::{number, stamp};
 use crate::engine::postgres::field_metadata::{QUOTIENT, SCALE, TRIMMED};
 use crate::engine::postgres::zones::Zone;
+use crate::model::hex::hex;
 use arrow::array::{Array, ArrayRef, AsArray as _, PrimitiveArray, StringArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field, Float32Type, Float64Type, Int16Type,
@@ -12,7 +13,6 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use datafusion::common::{DataFusionError, Result};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// How booleans are written.
@@ -114,12 +114,7 @@ impl Writer<'_> {
             }
             DataType::Interval(_) => Span::of(array.as_primitive::<IntervalMonthDayNanoType>().value(row)).text(),
             DataType::Binary => {
-                let bytes = array.as_binary::<i32>().value(row);
-                bytes.iter().fold("\\x".to_owned(), |mut text, byte| {
-                    // Writing to a text cannot fail.
-                    let _written = write!(text, "{byte:02x}");
-                    text
-                })
+                format!("\\x{}", hex(array.as_binary::<i32>().value(row)))
             }
             DataType::List(_) => self.list(&array.as_list::<i32>().value(row))?,
             DataType::LargeList(_) => self.list(&array.as_list::<i64>().value(row))?,
@@ -160,17 +155,8 @@ impl Writer<'_> {
             let item = inner.text(&items, row)?;
             if items.data_type().is_nested() && !matches!(items.data_type(), DataType::Map(..) | DataType::Struct(_)) {
                 text.push_str(&item);
-            } else if needs_quotes(&item) {
-                text.push('"');
-                item.chars().for_each(|c| {
-                    if matches!(c, '"' | '\\') {
-                        text.push('\\');
-                    }
-                    text.push(c);
-                });
-                text.push('"');
             } else {
-                text.push_str(&item);
+                text.push_str(&list_item(item));
             }
         }
         text.push('}');
@@ -178,8 +164,11 @@ impl Writer<'_> {
     }
 }
 
-fn needs_quotes(item: &str) -> bool {
-    item.is_empty()
-        || item.eq_ignore_ascii_case("null")
-        || item.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | '"' | '\\'))
+/// A value's text as an item of a list, in quotes where it needs them.
+pub(crate) fn list_item(item: String) -> String {
+    let special = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | '"' | '\\');
+    if item.is_empty() || item.eq_ignore_ascii_case("null") || item.contains(special) {
+        return format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    item
 }
