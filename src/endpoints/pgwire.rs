@@ -31,7 +31,7 @@ pub use dialect::PgDialect;
 use super::{QueryService, graceful_shutdown};
 use crate::net::{Listener, Tls};
 use crate::sinks::settings::Secret;
-use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
+use pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;

@@ -4,9 +4,6 @@ use super::definitions::{self, Definition};
 use super::types::{self, Column, Oid, TypeInfo, Types};
 use super::value::{Row, Value};
 use crate::engine::postgres::array_items;
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float32Type, Int16Type, Int32Type, Int64Type};
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{ArrowTable, PgCatalogStaticTables};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +18,6 @@ pub(super) const INFORMATION_SCHEMA: Oid = 13_254;
 
 /// All of it.
 pub(super) struct System {
-    tables: HashMap<&'static str, Arc<ArrowTable>>,
     pub(super) types: Types,
     pub(super) definitions: Vec<Definition>,
     pub(super) keywords: Vec<Row>,
@@ -39,19 +35,15 @@ pub(super) fn system() -> &'static System {
 
 impl System {
     fn read() -> System {
-        // The tables are part of the program: that they can be read a test shows.
-        let tables = PgCatalogStaticTables::try_new().ok();
         let mut system = System {
-            keywords: tables.as_ref().map(|tables| keywords(&tables.pg_get_keywords)).unwrap_or_default(),
-            tables: tables.map(named).unwrap_or_default(),
-            types: Types::default(),
+            types: read_types(),
             definitions: Vec::new(),
+            keywords: Vec::new(),
             procedures: HashMap::new(),
             procedures_named: HashMap::new(),
             operators: HashMap::new(),
             collations: HashMap::new(),
         };
-        system.types = system.read_types();
         system.definitions = definitions::all(&system.types);
         for (oid, name) in system.pairs("pg_proc", "oid", "proname") {
             system.procedures.insert(oid, name.clone());
@@ -59,6 +51,10 @@ impl System {
         }
         system.operators = system.pairs("pg_operator", "oid", "oprname").collect();
         system.collations = system.pairs("pg_collation", "oid", "collname").collect();
+        let columns = [("word", types::TEXT), ("catcode", types::CHAR), ("barelabel", types::BOOL)];
+        let columns = columns.into_iter().chain([("catdesc", types::TEXT), ("baredesc", types::TEXT)]);
+        let columns: Vec<Column> = columns.map(|(name, kind)| Column::new(name, kind)).collect();
+        system.keywords = system.rows("pg_get_keywords", &columns).unwrap_or_default();
         system
     }
 
@@ -71,59 +67,26 @@ impl System {
         })
     }
 
-    fn read_types(&self) -> Types {
-        let names = ["oid", "typname", "typlen", "typelem", "typarray", "typcategory", "typtype", "typcollation"];
-        let columns = names.map(|name| Column::new(name, types::TEXT));
-        let mut all = Types::default();
-        for row in self.rows("pg_type", &columns).unwrap_or_default() {
-            let oid = |at: usize| row[at].as_int().and_then(|oid| Oid::try_from(oid).ok()).unwrap_or_default();
-            let letter = |at: usize| row[at].as_text().and_then(|text| text.chars().next()).unwrap_or_default();
-            if letter(6) == 'c' {
-                continue;
-            }
-            all.add(TypeInfo {
-                oid: oid(0),
-                name: row[1].as_text().unwrap_or_default().into(),
-                len: row[2].as_int().unwrap_or(-1),
-                elem: oid(3),
-                array: oid(4),
-                category: letter(5),
-                kind: letter(6),
-                collation: oid(7),
-            });
-        }
-        all
-    }
-
-    /// The rows of a table that is the same everywhere; `None` where it is not one.
+    /// The rows of a table that is the same everywhere; `None` where it is not one. Columns that it leaves out are NULL.
     pub(super) fn rows(&self, table: &str, columns: &[Column]) -> Option<Vec<Row>> {
-        let table = self.tables.get(table)?;
-        let mut rows = Vec::new();
-        for batch in table.data() {
-            let of: Vec<Option<usize>> = columns.iter().map(|column| place(batch, &column.name)).collect();
-            for at in 0..batch.num_rows() {
-                let value = |(column, place): (&Column, &Option<usize>)| {
-                    place.map_or(Value::Null, |place| self.value(batch, place, at, column.ty.oid))
-                };
-                rows.push(columns.iter().zip(&of).map(value).collect::<Row>());
-            }
-        }
-        Some(rows)
+        let table = Table::named(table)?;
+        let places: Vec<Option<usize>> = columns.iter().map(|column| table.place(&column.name)).collect();
+        let row = |cells: Vec<&str>| {
+            let value = |(column, place): (&Column, &Option<usize>)| match place.map(|place| cells[place]) {
+                Some(cell) => self.value(cell, column.ty.oid),
+                None => Value::Null,
+            };
+            columns.iter().zip(&places).map(value).collect()
+        };
+        Some(table.rows().map(row).collect())
     }
 
-    fn value(&self, batch: &RecordBatch, column: usize, row: usize, kind: Oid) -> Value {
-        let array = batch.column(column);
-        if array.is_null(row) {
-            return Value::Null;
-        }
-        match array.data_type() {
-            DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
-            DataType::Int16 => Value::Int(array.as_primitive::<Int16Type>().value(row).into()),
-            DataType::Int32 => Value::Int(array.as_primitive::<Int32Type>().value(row).into()),
-            DataType::Int64 => Value::Int(array.as_primitive::<Int64Type>().value(row)),
-            DataType::Float32 => Value::Float(array.as_primitive::<Float32Type>().value(row).into()),
-            DataType::Utf8 => self.read_text(array.as_string::<i32>().value(row), kind),
-            _ => Value::Null,
+    fn value(&self, cell: &str, kind: Oid) -> Value {
+        match (cell, kind) {
+            (NULL, _) => Value::Null,
+            (cell, types::BOOL) => Value::Bool(cell == "t"),
+            (cell, types::FLOAT4) => cell.parse().map_or(Value::Null, Value::Float),
+            (cell, kind) => self.read_text(cell, kind),
         }
     }
 
@@ -177,57 +140,71 @@ impl System {
     }
 }
 
-/// Columns were renamed between the versions of `PostgreSQL`.
-fn place(batch: &RecordBatch, name: &str) -> Option<usize> {
-    let schema = batch.schema();
-    let name = match name {
-        "colliculocale" => "colllocale",
-        other => other,
-    };
-    schema.index_of(name).ok()
-}
+/// NULL, as `COPY` writes it.
+const NULL: &str = r"\N";
 
-fn keywords(table: &ArrowTable) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for batch in table.data() {
-        let text = |column: usize, row: usize| {
-            let column = batch.column(column);
-            match (column.as_string_opt::<i32>(), column.as_boolean_opt()) {
-                (Some(texts), _) if texts.is_valid(row) => Value::text(texts.value(row)),
-                (_, Some(yes)) if yes.is_valid(row) => Value::Bool(yes.value(row)),
-                _ => Value::Null,
-            }
-        };
-        for row in 0..batch.num_rows() {
-            // PostgreSQL gives word, category, whether it may name a column, and both in words.
-            rows.push((0..batch.num_columns()).map(|column| text(column, row)).collect());
-        }
+/// A table as `COPY … (HEADER)` writes it: a line of column names, then a line for each row, with tabs between.
+#[derive(Clone, Copy)]
+struct Table(&'static str);
+
+impl Table {
+    fn named(name: &str) -> Option<Table> {
+        TABLES.iter().find(|(of, _)| *of == name).map(|(_, text)| Table(text))
     }
-    rows
+
+    fn place(self, column: &str) -> Option<usize> {
+        self.0.lines().next()?.split('\t').position(|name| name == column)
+    }
+
+    /// The cells of each row.
+    fn rows(self) -> impl Iterator<Item = Vec<&'static str>> {
+        self.0.lines().skip(1).map(|line| line.split('\t').collect())
+    }
 }
 
-fn named(tables: PgCatalogStaticTables) -> HashMap<&'static str, Arc<ArrowTable>> {
-    HashMap::from([
-        ("pg_aggregate", tables.pg_aggregate),
-        ("pg_am", tables.pg_am),
-        ("pg_amop", tables.pg_amop),
-        ("pg_amproc", tables.pg_amproc),
-        ("pg_cast", tables.pg_cast),
-        ("pg_collation", tables.pg_collation),
-        ("pg_conversion", tables.pg_conversion),
-        ("pg_description", tables.pg_description),
-        ("pg_language", tables.pg_language),
-        ("pg_opclass", tables.pg_opclass),
-        ("pg_operator", tables.pg_operator),
-        ("pg_opfamily", tables.pg_opfamily),
-        ("pg_proc", tables.pg_proc),
-        ("pg_range", tables.pg_range),
-        ("pg_shdescription", tables.pg_shdescription),
-        ("pg_tablespace", tables.pg_tablespace),
-        ("pg_ts_config", tables.pg_ts_config),
-        ("pg_ts_dict", tables.pg_ts_dict),
-        ("pg_ts_parser", tables.pg_ts_parser),
-        ("pg_ts_template", tables.pg_ts_template),
-        ("pg_type", tables.pg_type),
-    ])
+/// Types are read first: all other tables are read by them.
+fn read_types() -> Types {
+    let mut all = Types::default();
+    let Some(table) = Table::named("pg_type") else { return all };
+    let place = |name: &str| table.place(name).unwrap_or_default();
+    let oids = ["oid", "typelem", "typarray", "typcollation"].map(place);
+    let (name, len) = (place("typname"), place("typlen"));
+    let letters = ["typcategory", "typtype"].map(place);
+    for cells in table.rows() {
+        let [oid, elem, array, collation] = oids.map(|at| cells[at].parse().unwrap_or_default());
+        let [category, kind] = letters.map(|at| cells[at].chars().next().unwrap_or_default());
+        let len = cells[len].parse().unwrap_or(-1);
+        all.add(TypeInfo { oid, name: cells[name].into(), len, elem, array, category, kind, collation });
+    }
+    all
 }
+
+macro_rules! tables {
+    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("system/", $name, ".tsv")))),*] };
+}
+
+/// What `PostgreSQL` 16 has in its tables (no rows of its own relations, no trees of expressions).
+const TABLES: [(&str, &str); 22] = tables![
+    "pg_aggregate",
+    "pg_am",
+    "pg_amop",
+    "pg_amproc",
+    "pg_cast",
+    "pg_collation",
+    "pg_conversion",
+    "pg_description",
+    "pg_get_keywords",
+    "pg_language",
+    "pg_opclass",
+    "pg_operator",
+    "pg_opfamily",
+    "pg_proc",
+    "pg_range",
+    "pg_shdescription",
+    "pg_tablespace",
+    "pg_ts_config",
+    "pg_ts_dict",
+    "pg_ts_parser",
+    "pg_ts_template",
+    "pg_type",
+];

@@ -3,7 +3,7 @@
 use super::literals::{arrow_type, from_text, item_kind, item_type};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
-use datafusion_postgres::pgwire::api::Type;
+use pgwire::api::Type;
 
 /// Days from 1970-01-01 to 2000-01-01, where Postgres begins to count.
 const EPOCH_DAYS: i32 = 10_957;

@@ -5,12 +5,12 @@ use super::session_command::Said;
 use datafusion::sql::sqlparser::ast::{
     CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
 };
-use datafusion_postgres::pgwire::api::portal::Format;
-use datafusion_postgres::pgwire::api::results::{CopyResponse, FieldInfo, QueryResponse};
-use datafusion_postgres::pgwire::error::PgWireResult;
-use datafusion_postgres::pgwire::messages::copy::CopyData;
-use datafusion_postgres::pgwire::messages::data::DataRow;
 use futures::stream::{self, StreamExt as _};
+use pgwire::api::portal::Format;
+use pgwire::api::results::{CopyResponse, FieldInfo, QueryResponse};
+use pgwire::error::PgWireResult;
+use pgwire::messages::copy::CopyData;
+use pgwire::messages::data::DataRow;
 use serde::{Deserialize, Serialize};
 
 /// The first bytes of the binary format: a signature, no flags, no extension.

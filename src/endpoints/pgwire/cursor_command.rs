@@ -9,12 +9,12 @@ use super::{errors, rows};
 use crate::endpoints::{pgcatalog, query_span};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
-use datafusion_postgres::pgwire::api::ClientInfo;
-use datafusion_postgres::pgwire::api::portal::Format;
-use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
-use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use futures::{StreamExt as _, stream};
+use pgwire::api::ClientInfo;
+use pgwire::api::portal::Format;
+use pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::response::TransactionStatus;
 use std::sync::Arc;
 
 impl Session {

@@ -8,10 +8,10 @@ use crate::endpoints::pgcatalog::fold;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::{FetchDirection, Statement, Value, ValueWithSpan};
-use datafusion_postgres::pgwire::api::results::FieldInfo;
-use datafusion_postgres::pgwire::error::PgWireResult;
-use datafusion_postgres::pgwire::messages::data::DataRow;
 use futures::stream::{BoxStream, StreamExt as _};
+use pgwire::api::results::FieldInfo;
+use pgwire::error::PgWireResult;
+use pgwire::messages::data::DataRow;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -16,11 +16,9 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
-use datafusion_postgres::pgwire::api::Type;
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use futures::FutureExt as _;
+use pgwire::api::Type;
+use pgwire::error::{PgWireError, PgWireResult};
 use std::sync::Arc;
 
 /// Statements of `PostgreSQL`'s clients.
@@ -40,8 +38,6 @@ impl Dialect for PgDialect {
 
     fn extend(&self, context: &SessionContext, tables: &[TableAbout]) -> Result<()> {
         let snapshot = Arc::new(pgcatalog::snapshot(described(context, tables)));
-        // For its functions; its tables are replaced below.
-        setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
         let state = context.state_ref();
         let mut state = state.write();
         let builder = SessionStateBuilder::new_from_existing(state.clone());

@@ -3,7 +3,7 @@
 use crate::endpoints::pgcatalog::Fault;
 use crate::engine::{QueryError, SqlFault};
 use datafusion::common::{DataFusionError, SchemaError};
-use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::error::{ErrorInfo, PgWireError};
 
 /// Longest message: what a planner lists (all columns that there are) can be long.
 const MESSAGE_CHARS: usize = 4000;

@@ -1,4 +1,4 @@
-//! Functions that clients ask for before anything else, and that the catalog's library does not have.
+//! Functions of `PostgreSQL`'s server that clients ask for beside tables.
 
 use super::session_command::KNOWN;
 use crate::endpoints::pgcatalog::VERSION;

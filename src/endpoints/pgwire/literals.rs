@@ -3,7 +3,7 @@
 use crate::engine::postgres::{Zone, array_items, read};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
-use datafusion_postgres::pgwire::api::Type;
+use pgwire::api::Type;
 use postgres_types::Kind;
 
 /// Reads a value; `None` where the text is none of its type.

@@ -4,12 +4,12 @@ use super::binary::binary;
 use super::errors;
 use super::literals::{arrow_type, from_text};
 use arrow::datatypes::DataType;
+use arrow_pg::datatypes::into_pg_type;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, LogicalPlan};
-use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
-use datafusion_postgres::pgwire::api::Type;
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use pgwire::api::Type;
+use pgwire::error::{PgWireError, PgWireResult};
 use std::collections::BTreeMap;
 
 /// As many as the protocol can count.

@@ -3,21 +3,17 @@
 
 use super::session::Session;
 use super::statements::Prepared;
-use datafusion_postgres::pgwire::api::copy::send_copy_out_response;
-use datafusion_postgres::pgwire::api::portal::PortalExecutionState;
-use datafusion_postgres::pgwire::api::query::{
-    ExtendedQueryHandler as _, send_execution_response, send_partial_query_response,
-};
-use datafusion_postgres::pgwire::api::results::{Response, Tag};
-use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
-use datafusion_postgres::pgwire::api::{
-    ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState,
-};
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
-use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
-use datafusion_postgres::pgwire::messages::extendedquery::Execute;
-use datafusion_postgres::pgwire::messages::response::EmptyQueryResponse;
 use futures::{Sink, SinkExt as _};
+use pgwire::api::copy::send_copy_out_response;
+use pgwire::api::portal::PortalExecutionState;
+use pgwire::api::query::{ExtendedQueryHandler as _, send_execution_response, send_partial_query_response};
+use pgwire::api::results::{Response, Tag};
+use pgwire::api::store::{Entry, PortalStore};
+use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::extendedquery::Execute;
+use pgwire::messages::response::EmptyQueryResponse;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -93,7 +89,7 @@ where
 async fn cancellable<C>(
     session: &Session,
     client: &mut C,
-    portal: &Arc<datafusion_postgres::pgwire::api::portal::Portal<Prepared>>,
+    portal: &Arc<pgwire::api::portal::Portal<Prepared>>,
     most: usize,
 ) -> PgWireResult<Response>
 where

@@ -6,15 +6,15 @@ use crate::engine::postgres::shown;
 use arrow::array::{Array as _, AsArray as _};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
+use arrow_pg::datatypes::field_into_pg_type;
 use bytes::{BufMut as _, BytesMut};
-use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
-use datafusion_postgres::pgwire::api::portal::Format;
-use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse};
-use datafusion_postgres::pgwire::api::{ConnectionHandle, Type};
-use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
-use datafusion_postgres::pgwire::messages::data::DataRow;
-use datafusion_postgres::pgwire::types::format::FormatOptions;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use pgwire::api::portal::Format;
+use pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse};
+use pgwire::api::{ConnectionHandle, Type};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::data::DataRow;
+use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
 /// The columns of an answer as a client is told of them.

@@ -12,12 +12,12 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
-use datafusion_postgres::pgwire::api::portal::{Format, Portal};
-use datafusion_postgres::pgwire::api::results::{FieldFormat, FieldInfo};
-use datafusion_postgres::pgwire::api::stmt::QueryParser;
-use datafusion_postgres::pgwire::api::{ClientInfo, Type};
-use datafusion_postgres::pgwire::error::PgWireResult;
-use datafusion_postgres::pgwire::types::format::FormatOptions;
+use pgwire::api::portal::{Format, Portal};
+use pgwire::api::results::{FieldFormat, FieldInfo};
+use pgwire::api::stmt::QueryParser;
+use pgwire::api::{ClientInfo, Type};
+use pgwire::error::PgWireResult;
+use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
 /// A statement, ready to be answered.

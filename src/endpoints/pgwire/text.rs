@@ -3,12 +3,12 @@
 use arrow::array::{Array as _, ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::record_batch::RecordBatch;
+use arrow_pg::datatypes::into_pg_type;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use std::sync::Arc;
 
 /// Arrow's own name for text that is JSON, and where it stands.

@@ -6,12 +6,12 @@ use crate::engine::postgres::{Zone, texts};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef};
 use arrow::record_batch::RecordBatch;
-use datafusion_postgres::arrow_pg::encoder::encode_value;
-use datafusion_postgres::pgwire::api::Type;
-use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
-use datafusion_postgres::pgwire::error::PgWireResult;
-use datafusion_postgres::pgwire::messages::data::DataRow;
-use datafusion_postgres::pgwire::types::format::FormatOptions;
+use arrow_pg::encoder::encode_value;
+use pgwire::api::Type;
+use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
+use pgwire::error::PgWireResult;
+use pgwire::messages::data::DataRow;
+use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
 /// A column, ready to be written.

@@ -3,10 +3,9 @@
 use super::filler::Filler;
 use crate::endpoints::pgcatalog::definitions::Definition;
 use crate::endpoints::pgcatalog::snapshot::Snapshot;
-use crate::endpoints::pgcatalog::system::{INFORMATION_SCHEMA, OWNER, PG_CATALOG, PUBLIC};
+use crate::endpoints::pgcatalog::system::{OWNER, PUBLIC};
 use crate::endpoints::pgcatalog::types::Oid;
 use crate::endpoints::pgcatalog::value::{Row, Value};
-use std::collections::HashSet;
 
 const NAMES: [&str; 18] = [
     "oid",
@@ -31,25 +30,8 @@ const NAMES: [&str; 18] = [
 
 pub(super) fn rows(snapshot: &Snapshot, definition: &Definition) -> Vec<Row> {
     let mut rows = snapshot.system.rows("pg_type", &definition.columns).unwrap_or_default();
-    let place = |name: &str| definition.columns.iter().position(|column| &*column.name == name).unwrap_or_default();
-    let (oid, kind, elem, namespace) = (place("oid"), place("typtype"), place("typelem"), place("typnamespace"));
-    // Rows of relations have the oids of the PostgreSQL that they were taken from.
-    let of_rows: HashSet<Value> =
-        rows.iter().filter(|row| row[kind].as_text() == Some("c")).map(|row| row[oid].clone()).collect();
-    rows.retain(|row| !of_rows.contains(&row[oid]) && !of_rows.contains(&row[elem]));
-    let mut rows: Vec<Row> = rows.into_iter().map(|row| in_namespace(&row, namespace)).collect();
     rows.extend(of_relations(snapshot, definition));
     rows
-}
-
-/// The standard's domains are in its own schema, whatever its oid was.
-fn in_namespace(row: &Row, column: usize) -> Row {
-    if row[column] == Value::from(PG_CATALOG) {
-        return row.clone();
-    }
-    let mut row = row.to_vec();
-    row[column] = INFORMATION_SCHEMA.into();
-    row.into()
 }
 
 fn of_relations(snapshot: &Snapshot, definition: &Definition) -> Vec<Row> {
