@@ -119,6 +119,28 @@ impl Subject {
         Ok(Subject { process, grpc, scrape, ready: began.elapsed(), folder })
     }
 
+    /// Kills it as a crash would, and starts it on its folder again; when that began.
+    pub(crate) async fn restart(mut self) -> anyhow::Result<(Subject, Instant)> {
+        self.process.kill()?;
+        self.process.wait()?;
+        let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+        command.arg("--config").arg(folder.path().join("config.yaml"));
+        let began = Instant::now();
+        Ok((Subject::start(command, folder, self.grpc, self.scrape).await?, began))
+    }
+
+    /// What it has written to its standard streams since it was started.
+    pub(crate) fn output(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
+    }
+
+    /// Bytes of its log of requests.
+    pub(crate) fn log_bytes(&self) -> anyhow::Result<u64> {
+        let segments = std::fs::read_dir(self.folder.path().join("data/log"))?;
+        segments.map(|segment| Ok(segment?.metadata()?.len())).sum()
+    }
+
     /// Where it is scraped.
     pub(crate) fn scrape_url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.scrape)

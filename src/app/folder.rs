@@ -4,14 +4,13 @@ use super::config::Config;
 use super::frames::FrameLog;
 use super::state_store::SqliteState;
 use crate::engine;
+use crate::ingest::Attached;
 use crate::log::{Committed, Log, Position};
-use crate::model::decoded::Decoded;
 use crate::sinks::delivery;
 use crate::store::State;
 use anyhow::Context as _;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Where the files of a restore lie until all of them are there. A server does not start beside it.
@@ -20,7 +19,7 @@ pub(super) const STAGING: &str = "restoring";
 /// What is opened before anything listens.
 pub(super) struct Opened {
     pub(super) log: FrameLog,
-    pub(super) committed: UnboundedReceiver<Committed<Arc<Decoded>>>,
+    pub(super) committed: UnboundedReceiver<Committed<Attached>>,
     pub(super) state: State,
     /// Held as long as the process lives: two processes on one folder would tear each other's log.
     pub(super) lock: File,

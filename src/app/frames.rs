@@ -1,9 +1,11 @@
 //! The log as exporters read it, and as the engine reads what has left memory.
 
+use crate::ingest::Attached;
 use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
+use crate::model::panics::caught_now;
 use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
 use crate::sinks::delivery::FrameSource;
@@ -19,7 +21,7 @@ const AHEAD_BYTES: usize = 4 << 20;
 const REFETCH_BYTES: usize = 64 << 20;
 
 /// What the log carries along.
-pub(super) type FrameLog = Log<Arc<Decoded>>;
+pub(super) type FrameLog = Log<Attached>;
 
 /// One exporter's way through the log. It reads on from where it last stood, so nothing is looked up twice.
 pub(super) struct LogFrames {
@@ -146,8 +148,12 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
     Ok(new)
 }
 
-/// A frame and its rows; what is derived has none.
+/// A frame and its rows; what is derived has none. A panic is a fault of the frame.
 pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
+    caught_now(|| decode_frame(decoder, body))?
+}
+
+fn decode_frame(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
     let frame = Frame::read(body)?;
     if frame.receiver == self_telemetry::DERIVED {
         let received_unix_nano = frame.received_unix_nano;

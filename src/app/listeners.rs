@@ -5,9 +5,12 @@ use crate::net::{Endpoint, Listener, Protocols, Tls};
 use crate::sinks::prometheus::PrometheusSettings;
 use std::sync::Arc;
 
+/// A receiver with its sockets for gRPC and HTTP.
+pub(super) type Receiver = (ReceiverConfig, Option<Listener>, Option<Listener>);
+
 /// The listeners.
 pub(super) struct Bound {
-    pub(super) receivers: Vec<(ReceiverConfig, Option<Listener>, Option<Listener>)>,
+    pub(super) receivers: Vec<Receiver>,
     pub(super) prometheus: Vec<(Listener, PrometheusSettings)>,
     pub(super) http: Option<Listener>,
     pub(super) postgres: Option<Listener>,

@@ -17,8 +17,10 @@ pub mod shutdown;
 
 mod backup;
 mod export;
+mod feed;
 mod folder;
 mod frames;
+mod intake;
 mod keys;
 mod listeners;
 mod query_worker;

@@ -2,10 +2,11 @@
 
 use super::config::{Config, ReloadFn};
 use super::definitions::{definitions, engine_settings};
-use super::folder::{Opened, cursors, open};
+use super::folder::{cursors, open};
 use super::frames::{FrameLog, refetch};
+use super::intake::Intake;
 use super::listeners;
-use super::replay::{Replayed, replay};
+use super::replay::Replay;
 use super::services::Services;
 use super::shutdown::Signals;
 use super::sources::Sinks;
@@ -13,17 +14,13 @@ use super::state_store::SqliteState;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
 use crate::engine::{self, Definitions, Engine};
+use crate::ingest::Admission;
 use crate::ingest::decode::Decoder;
-use crate::ingest::{Admission, receivers};
-use crate::log::Committed;
-use crate::model::decoded::Decoded;
-use crate::model::table::{TableDef, TableKind};
 use crate::net::{Listener, Tls};
-use crate::store::{HotStore, State};
+use crate::store::State;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::Signal;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -72,12 +69,16 @@ pub async fn run(
     // A second call finds the provider there, which is as good.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let definitions = definitions(&config.performance).await?;
-    let bound = listeners::bind(&config).await?;
+    let mut bound = listeners::bind(&config).await?;
     signals.cancel.run_until_cancelled(super::keys::ask(&config)).await.transpose()?;
     let opened = open(&config).await?;
-    let parts = Parts::start(&config, definitions, opened).await?;
-    let mut running = Running::new(parts, signals.cancel);
-    let listening = running.serve(&config, bound)?;
+    let intake = Intake::start(&config, &definitions.tables, opened);
+    let (tls, mut tasks) = (bound.tls(), JoinSet::new());
+    let mut listening = intake.serve(std::mem::take(&mut bound.receivers), &mut tasks, &signals.cancel)?;
+    tracing::info!(milliseconds = began.elapsed().as_millis(), "receiving");
+    let parts = Parts::start(&config, definitions, intake).await?;
+    let mut running = Running::new(parts, tasks, tls, signals.cancel);
+    listening.extend(running.serve(&config, bound)?);
     let ready = Ready { listening, engine: running.parts.engine.clone(), took: began.elapsed() };
     running.parts.services.ready(&ready.listening);
     on_ready(&ready);
@@ -92,26 +93,16 @@ struct Parts {
     engine: Arc<Engine>,
     services: Arc<Services>,
     sinks: Arc<Sinks>,
+    replay: Arc<Replay>,
+    decoder: Arc<Decoder>,
     own: Option<telemetry::Own>,
     feeding: tokio::task::JoinHandle<()>,
     _lock: std::fs::File,
 }
 
 impl Parts {
-    async fn start(config: &Config, definitions: Definitions, opened: Opened) -> anyhow::Result<Parts> {
-        let Opened { log, committed, state, lock } = opened;
-        let decoder = Arc::new(Decoder::new(&definitions.tables));
-        let signals: Vec<TableDef> =
-            definitions.tables.iter().filter(|table| table.kind == TableKind::Signal).cloned().collect();
-        let store = HotStore::new(&signals, config.store.memory_bytes_max);
-        let admission = Admission::new(log.clone(), decoder.clone(), config.ingest.clone());
-        let replayed = {
-            let (log, decoder, store, admission) = (log.clone(), decoder.clone(), store.clone(), admission.clone());
-            let memory_bytes_max = config.store.memory_bytes_max;
-            tokio::task::spawn_blocking(move || replay(&log, &decoder, &store, &admission, memory_bytes_max)).await??
-        };
-        tell(replayed);
-        let feeding = tokio::spawn(feed(committed, store.clone()));
+    async fn start(config: &Config, definitions: Definitions, intake: Intake) -> anyhow::Result<Parts> {
+        let Intake { log, state, decoder, store, admission, replay, feeding, lock } = intake;
         let engine = {
             let (log, decoder) = (log.clone(), decoder.clone());
             let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
@@ -122,21 +113,8 @@ impl Parts {
         let measured =
             Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, sinks: sinks.clone() });
         let own = Some(telemetry::start(&config.telemetry, &measured)?);
-        let services = Services::new(engine.clone(), log.clone(), &config.sql);
-        Ok(Parts { log, state, admission, engine, services, sinks, own, feeding, _lock: lock })
-    }
-}
-
-/// Hands committed frames to the hot tables, in their order.
-async fn feed(mut committed: UnboundedReceiver<Committed<Arc<Decoded>>>, store: Arc<HotStore>) {
-    while let Some(frame) = committed.recv().await {
-        store.append(frame.position, &frame.attachment);
-    }
-}
-
-fn tell(replayed: Replayed) {
-    if replayed.frames > 0 || replayed.damaged > 0 {
-        tracing::info!(frames = replayed.frames, damaged = replayed.damaged, "the log was read back");
+        let services = Services::new(engine.clone(), log.clone(), replay.clone(), &config.sql);
+        Ok(Parts { log, state, admission, engine, services, sinks, replay, decoder, own, feeding, _lock: lock })
     }
 }
 
@@ -153,33 +131,21 @@ struct Running {
 }
 
 impl Running {
-    fn new(parts: Parts, cancel: CancellationToken) -> Running {
+    fn new(parts: Parts, tasks: JoinSet<anyhow::Result<()>>, tls: Vec<Arc<Tls>>, cancel: CancellationToken) -> Running {
         // The engine ends last: what the receivers still take is counted.
         let engine_cancel = CancellationToken::new();
         let engine = tokio::spawn(parts.engine.clone().run(engine_cancel.clone()));
-        Running { parts, cancel, tasks: JoinSet::new(), engine, engine_cancel, tls: Vec::new() }
+        Running { parts, cancel, tasks, engine, engine_cancel, tls }
     }
 
-    /// Puts every listener to work.
+    /// Puts all listeners but those of receivers to work, and what works in the background.
     fn serve(&mut self, config: &Config, bound: listeners::Bound) -> anyhow::Result<Vec<(String, String)>> {
         let mut listening = Vec::new();
-        self.tls = bound.tls();
         for tls in self.tls.clone() {
             self.tasks.spawn(super::reload::certificates_in_time(tls, self.cancel.clone()));
         }
-        let Parts { admission, services, .. } = &self.parts;
+        let services = &self.parts.services;
         let cancel = || self.cancel.clone();
-        for (receiver, grpc, http) in bound.receivers {
-            let id = receiver.id.clone();
-            if let (Some(listener), Some((_, settings))) = (grpc, receiver.grpc) {
-                listening.push((format!("OTLP/gRPC ({id})"), listener.local_addr()?.to_string()));
-                self.tasks.spawn(receivers::grpc::serve(listener, id.clone(), settings, admission.clone(), cancel()));
-            }
-            if let (Some(listener), Some((_, settings))) = (http, receiver.http) {
-                listening.push((format!("OTLP/HTTP ({id})"), listener.local_addr()?.to_string()));
-                self.tasks.spawn(receivers::http::serve(listener, id, settings, admission.clone(), cancel()));
-            }
-        }
         for (listener, settings) in bound.prometheus {
             listening.push(("Prometheus scrape".to_owned(), format!("{}{}", url(&listener)?, settings.path)));
             let source = services.clone();
@@ -204,6 +170,8 @@ impl Running {
         let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
         self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
+        let Parts { replay, decoder, engine, .. } = &self.parts;
+        self.tasks.spawn(fill(replay.clone(), decoder.clone(), engine.clone(), cancel()));
         Ok(listening)
     }
 
@@ -255,6 +223,20 @@ impl Running {
         self.parts.state.close().await;
         tracing::info!("stopped: what was acknowledged is on disk");
     }
+}
+
+/// Fills the hot tables with what an earlier process took in.
+async fn fill(
+    replay: Arc<Replay>,
+    decoder: Arc<Decoder>,
+    engine: Arc<Engine>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let filling = move || {
+        replay.fill(&decoder, &cancel);
+        engine.look_for_earlier_exceptions();
+    };
+    Ok(tokio::task::spawn_blocking(filling).await?)
 }
 
 fn url(listener: &Listener) -> anyhow::Result<String> {

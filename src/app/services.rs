@@ -2,6 +2,7 @@
 
 use super::config::{HealthConfig, SqlConfig};
 use super::frames::FrameLog;
+use super::replay::Replay;
 use crate::endpoints::{self, QueryService};
 use crate::engine::{Answer, Engine, QueryError, QueryLimits, Read, Request};
 use crate::model::finding::Finding;
@@ -18,15 +19,16 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct Services {
     engine: Arc<Engine>,
     log: FrameLog,
+    replay: Arc<Replay>,
     limits: QueryLimits,
     ready: AtomicBool,
     listening: OnceLock<Vec<(String, String)>>,
 }
 
 impl Services {
-    pub(super) fn new(engine: Arc<Engine>, log: FrameLog, sql: &SqlConfig) -> Arc<Services> {
+    pub(super) fn new(engine: Arc<Engine>, log: FrameLog, replay: Arc<Replay>, sql: &SqlConfig) -> Arc<Services> {
         let limits = sql.limits;
-        Arc::new(Services { engine, log, limits, ready: AtomicBool::new(false), listening: OnceLock::new() })
+        Arc::new(Services { engine, log, replay, limits, ready: AtomicBool::new(false), listening: OnceLock::new() })
     }
 
     /// Everything listens, at these addresses.
@@ -74,6 +76,10 @@ impl QueryService for Services {
         let ready = if self.ready.load(Ordering::Acquire) { Ok(()) } else { Err("starting".to_owned()) };
         let engine = self.engine.health();
         vec![("log".to_owned(), self.log.health()), ("engine".to_owned(), engine), ("server".to_owned(), ready)]
+    }
+
+    fn catching_up(&self) -> Option<String> {
+        self.replay.progress()
     }
 }
 

@@ -49,7 +49,10 @@ fn answer(service: &dyn QueryService, uptime: Duration, since: SystemTime) -> Re
         .collect();
     if unwell.is_empty() {
         let up_since = humantime::format_rfc3339_nanos(since).to_string();
-        let body = json!({"status": "Server available", "upSince": up_since, "uptime": as_go(uptime)});
+        let mut body = json!({"status": "Server available", "upSince": up_since, "uptime": as_go(uptime)});
+        if let Some(progress) = service.catching_up() {
+            body["catchingUp"] = progress.into();
+        }
         return axum::Json(body).into_response();
     }
     let body = axum::Json(json!({"status": "Server not available", "components": unwell}));
@@ -109,6 +112,12 @@ mod tests {
         let expected =
             json!({"status": "Server available", "upSince": "1970-01-01T00:00:00.000000000Z", "uptime": "5s"});
         assert_eq!(body, expected);
+
+        *example.catching_up.lock().unwrap() = Some("reading".to_owned());
+        let response = answer(&*example, Duration::from_secs(5), SystemTime::UNIX_EPOCH);
+        assert_eq!(response.status(), 200, "it takes requests and answers queries");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["catchingUp"], "reading");
 
         example.ail("log", "the disk is full");
         let response = answer(&*example, Duration::from_secs(5), SystemTime::UNIX_EPOCH);

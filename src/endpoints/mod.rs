@@ -54,4 +54,7 @@ pub trait QueryService: Send + Sync {
 
     /// Each component and whether it is well.
     fn health(&self) -> Vec<(String, Result<(), String>)>;
+
+    /// What is still going on since the start, though all is well.
+    fn catching_up(&self) -> Option<String>;
 }

@@ -25,6 +25,7 @@ pub(super) struct Example {
     queries: Queries,
     limits: QueryLimits,
     ailing: Mutex<Vec<(String, String)>>,
+    pub(super) catching_up: Mutex<Option<String>>,
     /// Queries that have begun and not ended.
     pub(super) running: Arc<AtomicUsize>,
 }
@@ -45,7 +46,13 @@ impl Example {
         let dialects = || vec![Arc::new(Plain) as Arc<dyn Dialect>, Arc::new(PgDialect::default())];
         let settings = PoolSettings { launch: Launch::Thread(Arc::new(dialects)), ..PoolSettings::default() };
         let queries = Queries::new(settings, offered, |_| {}).unwrap();
-        Arc::new(Example { queries, limits, ailing: Mutex::default(), running: Arc::default() })
+        Arc::new(Example {
+            queries,
+            limits,
+            ailing: Mutex::default(),
+            catching_up: Mutex::default(),
+            running: Arc::default(),
+        })
     }
 
     pub(super) fn ail(&self, component: &str, error: &str) {
@@ -130,6 +137,10 @@ impl QueryService for Example {
         let ailing =
             self.ailing.lock().unwrap().iter().map(|(name, error)| (name.clone(), Err(error.clone()))).collect();
         [vec![("server".to_owned(), Ok(()))], ailing].concat()
+    }
+
+    fn catching_up(&self) -> Option<String> {
+        self.catching_up.lock().unwrap().clone()
     }
 }
 

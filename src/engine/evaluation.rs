@@ -50,8 +50,10 @@ impl Judge {
         self.evaluator.firings()
     }
 
-    /// Runs the findings that are due at a moment.
-    pub(super) async fn evaluate(&mut self, now_ms: i64, due: Due) -> Evaluation {
+    /// Runs the findings that are due at a moment, but for those that read one of the tables in `filling`: of what is
+    /// missing there they would judge that it is not.
+    pub(super) async fn evaluate(&mut self, now_ms: i64, due: Due, filling: Vec<String>) -> Evaluation {
+        self.evaluator.wait_for(filling);
         let mut evaluation = self.evaluator.evaluate_due(&self.context, now_ms, due).await;
         let puts = std::mem::take(&mut evaluation.puts).into_iter().map(|(id, bytes)| (id, Some(bytes)));
         let deletes = std::mem::take(&mut evaluation.deletes).into_iter().map(|id| (id, None));

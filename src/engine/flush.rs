@@ -112,7 +112,7 @@ impl Flusher {
         let last_values = Arc::new(Mutex::new(last_values));
         let context = context.clone();
         let rollups = Vec::new();
-        let logged = Arc::new(Mutex::new(LoggedExceptions::restore(&store, &state).await?));
+        let logged = Arc::new(Mutex::new(LoggedExceptions::restore(&state).await?));
         let apart = Apart::default();
         let mut flusher =
             Flusher { cursor, store, state, refetch, context, inputs, rollups, apart, counters, last_values, logged };

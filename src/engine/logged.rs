@@ -7,11 +7,10 @@
 use super::functions;
 use super::keyed::text;
 use crate::model::finding::{Finding, FindingState};
-use crate::store::{HotStore, State, TimeBounds};
+use crate::store::State;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 /// Traces whose exceptions are remembered; beyond, the oldest are forgotten. About 500 bytes each.
 const TRACES_MAX: usize = 20_000;
@@ -41,14 +40,29 @@ struct Logged {
 }
 
 impl LoggedExceptions {
-    /// What an earlier process knew.
-    pub(super) async fn restore(store: &Arc<HotStore>, state: &State) -> anyhow::Result<LoggedExceptions> {
+    /// What an earlier process said. What it knew is there when the hot tables are: [`LoggedExceptions::take_earlier`].
+    pub(super) async fn restore(state: &State) -> anyhow::Result<LoggedExceptions> {
         let mut logged = LoggedExceptions::default();
-        let batches = store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default();
-        batches.iter().for_each(|batch| logged.take(batch));
         let kept = state.entries(KIND).await?;
         logged.said = kept.into_iter().filter_map(|(id, text)| Some((id, String::from_utf8(text).ok()?))).collect();
         Ok(logged)
+    }
+
+    /// What rows of `logs` say, oldest first.
+    pub(super) fn of_rows(batches: &[RecordBatch]) -> LoggedExceptions {
+        let mut logged = LoggedExceptions::default();
+        batches.iter().for_each(|batch| logged.take(batch));
+        logged
+    }
+
+    /// Takes what came in before the start, beside what has come in since.
+    pub(super) fn take_earlier(&mut self, mut earlier: LoggedExceptions) {
+        for trace_id in std::mem::take(&mut self.order) {
+            for logged in self.by_trace.remove(&trace_id).into_iter().flatten() {
+                earlier.add(&trace_id, logged);
+            }
+        }
+        (self.by_trace, self.order) = (earlier.by_trace, earlier.order);
     }
 
     /// The changes since they were last taken, to be saved.
@@ -240,6 +254,12 @@ mod tests {
         }
         assert_eq!((logged.by_trace.len(), logged.order.len()), (TRACES_MAX, TRACES_MAX));
         assert!(!logged.by_trace.contains_key("t4") && logged.by_trace.contains_key("t5"));
+        let earlier = logs(&[record("t0", "shop", "Earlier", ""), record("t5", "shop", "Earlier", "")]);
+        logged.take_earlier(LoggedExceptions::of_rows(&[earlier]));
+        assert_eq!((logged.by_trace.len(), logged.order.len()), (TRACES_MAX, TRACES_MAX));
+        assert!(!logged.by_trace.contains_key("t0"), "the oldest goes");
+        let texts: Vec<&str> = logged.by_trace["t5"].iter().map(|logged| logged.text.as_str()).collect();
+        assert_eq!(texts, ["Earlier", "E"]);
         for n in 0..9 {
             logged.add("t5", Logged { service: "shop".to_owned(), text: n.to_string() });
         }

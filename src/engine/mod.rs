@@ -26,6 +26,7 @@ mod settings;
 mod state_tables;
 mod swap_table;
 mod tables;
+mod work;
 mod worker;
 
 #[cfg(test)]
@@ -55,23 +56,14 @@ use findings::Due;
 use flush::Flusher;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
-use panics::{Panicked, caught};
 use query::Workers;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 /// Seconds without a flush after which the engine is not well.
 const SILENT_S_MAX: i64 = 120;
-
-/// How often the engine looks whether there is something to do.
-const TICK: Duration = Duration::from_secs(1);
-/// Rows that take more of the hot tables' memory than this are taken in at once.
-const BEHIND_SHARE_MAX: f64 = 0.2;
 
 /// The engine: it takes what is new into the rollups, judges findings over them, and answers SQL.
 pub struct Engine {
@@ -138,91 +130,6 @@ impl Engine {
         }))
     }
 
-    /// Works on a thread of its own until it is cancelled; what is new then is taken in before it ends. A receiver's
-    /// turn would else wait for rollups and findings.
-    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        let engine = self.clone();
-        if let Some(working) = self.own_worker.spawn(async move { engine.work(cancel).await })
-            && let Err(error) = working.await
-        {
-            tracing::error!(%error, "the engine ended early");
-        }
-    }
-
-    async fn work(&self, cancel: CancellationToken) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut flushed, mut evaluated, mut kept_up) = (None::<Instant>, None::<Instant>, Instant::now());
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => break,
-                _ = ticks.tick() => {}
-            }
-            // Findings are not evaluated over rows that are not taken in yet.
-            let every = self.settings.flush.min(self.rules().interval).saturating_sub(TICK / 2);
-            if flushed.is_some_and(|at| at.elapsed() < every) && !self.is_filling().await {
-                continue;
-            }
-            flushed = Some(Instant::now());
-            let caught_up = self.flush_or_tell().await;
-            let due = evaluated.is_none_or(|at| at.elapsed() >= self.rules().interval.saturating_sub(TICK / 2));
-            // Behind the log nothing is judged: what is missing is not what is wrong.
-            if caught_up && due {
-                evaluated = Some(Instant::now());
-                if let Err(error) = settled(caught(self.evaluate_due(now_ms(), Due::Moved)).await) {
-                    tracing::error!(%error, "states of findings cannot be kept; evaluated again soon");
-                }
-            }
-            if kept_up.elapsed() >= self.settings.compaction {
-                kept_up = Instant::now();
-                if let Err(error) = settled(caught(self.compaction(now_ms())).await) {
-                    tracing::error!(%error, "compaction of the rollups failed; tried again soon");
-                }
-            }
-        }
-        self.flush_or_tell().await;
-    }
-
-    /// Whether rows that are not taken in yet take so much memory that they could be evicted before the next flush.
-    async fn is_filling(&self) -> bool {
-        let cursor = self.flusher.lock().await.cursor();
-        self.all_tables().share_since(cursor) > BEHIND_SHARE_MAX
-    }
-
-    async fn flush_or_tell(&self) -> bool {
-        match settled(caught(self.flush()).await) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "new rows cannot be taken into the rollups; tried again soon"
-                );
-                false
-            }
-        }
-    }
-
-    /// Takes all that is new into the rollups.
-    ///
-    /// # Errors
-    /// When the log or the state database fails; nothing has changed then.
-    pub async fn flush(&self) -> anyhow::Result<()> {
-        let upto = self.all_tables().newest();
-        loop {
-            // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
-            let mut flusher = self.flusher.lock().await;
-            // A reload may have had its turn, too, and what its rollups make has its place in its tables alone.
-            let tables = self.all_tables();
-            let Some(costs) = flusher.flush(&tables).await? else { break };
-            costs.into_iter().for_each(|cost| self.costs.add(cost));
-            if flusher.cursor() >= upto {
-                break;
-            }
-        }
-        self.worked_ms.store(now_ms(), Ordering::Relaxed);
-        Ok(())
-    }
-
     /// Judges every finding at a moment.
     ///
     /// # Errors
@@ -234,7 +141,7 @@ impl Engine {
     #[tracing::instrument(target = WORK, name = "evaluate", skip_all, fields(pipelines, firing, failed, error))]
     async fn evaluate_due(&self, now_ms: i64, due: Due) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
-        let mut evaluation = judge.evaluate(now_ms, due).await;
+        let mut evaluation = judge.evaluate(now_ms, due, self.all_tables().filling()).await;
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut evaluation.findings);
         costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
         let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;
@@ -244,6 +151,12 @@ impl Engine {
         self.save_logged().await?;
         self.findings.send_replace(Arc::new(evaluation.findings));
         Ok(())
+    }
+
+    /// Looks for exceptions that were logged before the start, when the hot tables have been filled. Blocking.
+    pub fn look_for_earlier_exceptions(&self) {
+        let earlier = LoggedExceptions::of_rows(&self.all_tables().logs());
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).take_earlier(earlier);
     }
 
     /// Keeps over a restart what firing findings say of logged exceptions.
@@ -348,11 +261,6 @@ impl Engine {
     pub fn queries(&self) -> &Queries {
         &self.queries
     }
-}
-
-/// A panic is a failure like any other.
-fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
-    done.unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
 fn queries(

@@ -62,6 +62,20 @@ impl Statement {
         names(&self.plan)
     }
 
+    /// Whether it reads one of these tables, be it through views.
+    pub(crate) fn reads_any(&self, tables: &[String]) -> bool {
+        let reads = |node: &LogicalPlan| match node {
+            LogicalPlan::TableScan(scan) => tables.iter().any(|table| table == scan.table_name.table()),
+            _ => false,
+        };
+        let mut found = false;
+        let _never_fails = self.plan.apply_with_subqueries(|node| {
+            found |= reads(node);
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        found
+    }
+
     /// The columns that it gives.
     pub(crate) fn columns(&self) -> Vec<(String, DataType)> {
         let fields = self.plan.schema().fields().iter();

@@ -8,7 +8,7 @@ use super::worker::{Offered, OfferedTable, View};
 use crate::log::Position;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{TableDef, TableKind};
-use crate::store::{HotStore, Part, SnapshotTable};
+use crate::store::{HotStore, Part, SnapshotTable, TimeBounds};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
@@ -93,6 +93,17 @@ impl Tables {
     /// The newest frame whose rows are there.
     pub(crate) fn newest(&self) -> Position {
         self.store.newest()
+    }
+
+    /// The signal tables, while rows of theirs are still read back from the log.
+    pub(crate) fn filling(&self) -> Vec<String> {
+        let signals = self.definitions.iter().filter(|table| table.kind == TableKind::Signal);
+        signals.filter(|_| self.store.is_filling()).map(|table| table.name.clone()).collect()
+    }
+
+    /// The rows of log records in memory, oldest first.
+    pub(crate) fn logs(&self) -> Vec<RecordBatch> {
+        self.store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default()
     }
 
     /// The part of the hot tables' memory that rows behind a frame take.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 mod bounds;
 mod earlier;
+mod filling;
 mod outages;
 mod own_rollup;
 mod quantiles;
@@ -109,6 +110,7 @@ impl Bench {
 
     async fn restart_with(&mut self, settings: EngineSettings) {
         self.engine = engine(&self.folder, &self.store, settings, nothing_to_refetch()).await;
+        self.engine.look_for_earlier_exceptions();
     }
 }
 

@@ -1,12 +1,13 @@
 //! Admission: within the bounds, known resends told, decoded once, on disk, then acknowledged.
 
+use super::attached::{Attached, Attachments};
 use super::decode::{DECODER_VERSION, Decoder};
-use super::dedup_cache::{Claim, DedupCache, Seen};
+use super::dedup_cache::{Claim, DedupCache, Seen, Stored};
 use super::inflight::InflightPermit;
 use super::refusal::{RETRY_AFTER, Refusal};
-use crate::log::{AppendError, Log};
-use crate::model::decoded::{Answer, Decoded, Rejected};
-use crate::model::frame::{Frame, digest};
+use crate::log::{AppendError, Log, Position};
+use crate::model::decoded::{Answer, Decoded};
+use crate::model::frame::{Frame, FrameHead, digest};
 use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
@@ -20,7 +21,8 @@ const BIG_BODY_BYTES: usize = 64 << 10;
 /// Bounds of admission.
 #[derive(Debug, Clone)]
 pub struct IngestSettings {
-    /// Bytes of all requests that are not answered yet: as they arrive, inflated, and then those of the rows.
+    /// Bytes of all requests that are not answered yet: as they arrive, inflated, and then those of the rows; a quarter of it
+    /// for rows on their way to the hot tables.
     pub inflight_bytes_max: usize,
     /// How long a digest is kept.
     pub dedup_window: Duration,
@@ -68,25 +70,28 @@ struct Taken {
 
 /// The door that every receiver leads to.
 pub struct Admission {
-    log: Log<Arc<Decoded>>,
+    log: Log<Attached>,
     decoder: Arc<Decoder>,
     settings: IngestSettings,
     recent: Arc<DedupCache>,
     inflight_bytes: Arc<AtomicUsize>,
+    attachments: Attachments,
     counters: Counters,
 }
 
 impl Admission {
     /// A door in front of `log`.
     #[must_use]
-    pub fn new(log: Log<Arc<Decoded>>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
+    pub fn new(log: Log<Attached>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
         let recent = DedupCache::new(settings.dedup_window, settings.dedup_entries_max, settings.dedup_bytes_max);
+        let attachments = Attachments::new(settings.inflight_bytes_max);
         Arc::new(Admission {
             log,
             decoder,
             settings,
             recent,
             inflight_bytes: Arc::default(),
+            attachments,
             counters: Counters::default(),
         })
     }
@@ -153,14 +158,29 @@ impl Admission {
             payload: body,
         };
         let no_rows = Decoded { received_unix_nano, ..Decoded::default() };
-        self.log.append(frame.header(), frame.payload, Arc::new(no_rows)).await.map(drop).map_err(refusal)
+        let attached = self.attachments.attach(no_rows, self.room());
+        self.log.append(frame.header(), frame.payload, attached).await.map(drop).map_err(refusal)
     }
 
-    /// Notes a request that the log holds already, at the start.
-    pub fn remember(&self, frame: &Frame, rejected: Rejected) {
-        if self.knows_resends(frame.signal) {
-            self.recent.remember(frame.digest, frame.received_unix_nano, Arc::new(rejected.into()));
+    /// Lets new requests wait until [`Admission::recalled`]: which of them are resends, those that the log holds tell.
+    pub fn begin_recall(&self) {
+        self.recent.set_recalled(false);
+    }
+
+    /// Notes a request that the log holds already.
+    pub fn recall(&self, position: Position, head: &FrameHead) {
+        if self.knows_resends(head.signal) {
+            let stored = match head.rejected {
+                0 => Stored::Answer(Arc::default()),
+                rejected => Stored::InLog(position, rejected),
+            };
+            self.recent.remember(head.digest, head.received_unix_nano, stored);
         }
+    }
+
+    /// All requests that the log held are noted.
+    pub fn recalled(&self) {
+        self.recent.set_recalled(true);
     }
 
     /// Bytes of the requests that are under way.
@@ -173,7 +193,7 @@ impl Admission {
     #[cfg(test)]
     pub(crate) fn known(&self, digest: u128) -> Option<Arc<Answer>> {
         match self.recent.look(digest, unix_nano(SystemTime::now())) {
-            Seen::Stored(answer) => Some(answer),
+            Seen::Stored(stored) => Some(answer(&self.log, &self.decoder, stored)),
             Seen::New(_) | Seen::Pending(_) => None,
         }
     }
@@ -220,7 +240,7 @@ impl Admission {
         let claim = if self.knows_resends(signal) {
             match self.claim(digest, received_unix_nano).await {
                 Ok(claim) => Some(claim),
-                Err(answer) => return Ok(Taken { items: 0, answer, resend: true }),
+                Err(stored) => return Ok(Taken { items: 0, answer: self.answer(stored).await, resend: true }),
             }
         } else {
             None
@@ -231,7 +251,8 @@ impl Admission {
         let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
         room.give_back(footprint);
         // A small body can be large in memory, where each row repeats its resource.
-        room.grow(decoded.memory_bytes());
+        let rows_bytes = decoded.memory_bytes();
+        room.grow(rows_bytes);
         let answer = Arc::new(Answer::from(decoded.rejected.clone()));
         let items = decoded.items;
         if items > 0 {
@@ -245,8 +266,9 @@ impl Admission {
                 rejected: decoded.rejected.items.clone(),
                 payload: body,
             };
+            let attached = self.attachments.attach(decoded, room.split(rows_bytes));
             let header = frame.header();
-            self.log.append(header, frame.payload, Arc::new(decoded)).await.map_err(refusal)?;
+            self.log.append(header, frame.payload, attached).await.map_err(refusal)?;
         }
         if let Some(claim) = claim {
             claim.stored(received_unix_nano, answer.clone());
@@ -259,15 +281,26 @@ impl Admission {
     }
 
     /// The claim on a new digest, or the answer that its twin got.
-    async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Arc<Answer>> {
+    async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Stored> {
+        self.recent.all_recalled().await;
         loop {
             match self.recent.look(digest, now_unix_nano) {
                 Seen::New(claim) => return Ok(claim),
-                Seen::Stored(answer) => return Err(answer),
+                Seen::Stored(stored) => return Err(stored),
                 // The channel carries no value: it closes when the twin is done, for good or ill.
                 Seen::Pending(mut done) => while done.changed().await.is_ok() {},
             }
         }
+    }
+
+    /// What a stored request was answered, read again where an earlier process answered it.
+    async fn answer(&self, stored: Stored) -> Arc<Answer> {
+        if let Stored::Answer(answer) = stored {
+            return answer;
+        }
+        let (log, decoder) = (self.log.clone(), self.decoder.clone());
+        let reading = tokio::task::spawn_blocking(move || answer(&log, &decoder, stored));
+        reading.await.unwrap_or_default()
     }
 
     fn decode(
@@ -284,6 +317,23 @@ impl Admission {
             if body.len() >= BIG_BODY_BYTES && on_workers { tokio::task::block_in_place(decode) } else { decode() };
         decoded.map_err(|error| Refusal::Invalid(error.to_string()))
     }
+}
+
+/// What a stored request was answered. Blocking.
+fn answer(log: &Log<Attached>, decoder: &Decoder, stored: Stored) -> Arc<Answer> {
+    let (position, rejected) = match stored {
+        Stored::Answer(answer) => return answer,
+        Stored::InLog(position, rejected) => (position, rejected),
+    };
+    let again = || {
+        let heads = log.segment_holding(position)?.heads().ok()??;
+        let head = heads.all.iter().find(|head| head.position == position)?;
+        let frame = Frame::read(heads.read(head).ok()??).ok()?;
+        let decoded = decoder.decode(frame.signal, frame.encoding, &frame.payload, frame.received_unix_nano).ok()?;
+        Some(Answer::from(decoded.rejected))
+    };
+    let of_count = || Answer { rejected: rejected.into(), message: "see the answer to the first request".to_owned() };
+    Arc::new(again().unwrap_or_else(of_count))
 }
 
 fn refusal(error: AppendError) -> Refusal {

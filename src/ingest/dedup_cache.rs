@@ -1,6 +1,7 @@
 //! Digests of recent requests. OTLP has no request id: a sender that got no answer sends again, and the digest of the
 //! same bytes tells that it is not new data.
 
+use crate::log::Position;
 use crate::model::decoded::Answer;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -11,10 +12,19 @@ use tokio::sync::watch;
 pub(super) enum Seen {
     /// Nothing: the caller goes on, and tells the outcome through the claim.
     New(Claim),
-    /// It is stored; this was the answer.
-    Stored(Arc<Answer>),
+    /// It is stored.
+    Stored(Stored),
     /// Its twin is on the way: wait, then ask again.
     Pending(watch::Receiver<()>),
+}
+
+/// What a stored request was answered.
+#[derive(Debug, Clone)]
+pub(super) enum Stored {
+    /// This.
+    Answer(Arc<Answer>),
+    /// That so many items were refused, by an earlier process; why, a look at its frame tells.
+    InLog(Position, u32),
 }
 
 /// What a digest takes in memory, twice in tables that grow, besides the words of its answer.
@@ -26,6 +36,8 @@ pub(super) struct DedupCache {
     entries_max: usize,
     bytes_max: usize,
     state: Mutex<State>,
+    /// Whether the digests of an earlier process are there. Until then nothing is known to be new.
+    recalled: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -38,28 +50,47 @@ struct State {
 
 enum Entry {
     Pending(watch::Receiver<()>),
-    Stored(Arc<Answer>),
+    Stored(Stored),
 }
 
 impl Entry {
     fn bytes(&self) -> usize {
         match self {
             Entry::Pending(_) => 0,
-            Entry::Stored(answer) => ENTRY_BYTES + answer.message.len(),
+            Entry::Stored(Stored::Answer(answer)) => ENTRY_BYTES + answer.message.len(),
+            Entry::Stored(Stored::InLog(..)) => ENTRY_BYTES,
         }
     }
 }
 
 impl DedupCache {
     pub(super) fn new(window: Duration, entries_max: usize, bytes_max: usize) -> Arc<DedupCache> {
-        Arc::new(DedupCache { window, entries_max, bytes_max, state: Mutex::default() })
+        Arc::new(DedupCache {
+            window,
+            entries_max,
+            bytes_max,
+            state: Mutex::default(),
+            recalled: watch::Sender::new(true),
+        })
+    }
+
+    /// Whoever waits for [`DedupCache::all_recalled`] waits until this is called with `true`.
+    pub(super) fn set_recalled(&self, recalled: bool) {
+        self.recalled.send_replace(recalled);
+    }
+
+    /// Waits until the digests of an earlier process are there.
+    pub(super) async fn all_recalled(&self) {
+        // It cannot fail: the sender lives as long as this.
+        let mut recalled = self.recalled.subscribe();
+        let _known = recalled.wait_for(|recalled| *recalled).await;
     }
 
     pub(super) fn look(self: &Arc<Self>, digest: u128, now_unix_nano: i64) -> Seen {
         let mut state = self.state();
         self.forget_old(&mut state, now_unix_nano);
         match state.by_digest.get(&digest) {
-            Some(Entry::Stored(rejected)) => Seen::Stored(rejected.clone()),
+            Some(Entry::Stored(stored)) => Seen::Stored(stored.clone()),
             Some(Entry::Pending(done)) => Seen::Pending(done.clone()),
             None => {
                 let (done, waiting) = watch::channel(());
@@ -69,10 +100,10 @@ impl DedupCache {
         }
     }
 
-    /// Notes a stored request, as the log's replay does at the start.
-    pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, answer: Arc<Answer>) {
+    /// Notes a stored request.
+    pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, stored: Stored) {
         let mut state = self.state();
-        let entry = Entry::Stored(answer);
+        let entry = Entry::Stored(stored);
         state.bytes += entry.bytes();
         if let Some(before) = state.by_digest.insert(digest, entry) {
             state.bytes -= before.bytes();
@@ -112,7 +143,7 @@ pub(super) struct Claim {
 
 impl Claim {
     pub(super) fn stored(self, received_unix_nano: i64, answer: Arc<Answer>) {
-        self.recent.remember(self.digest, received_unix_nano, answer);
+        self.recent.remember(self.digest, received_unix_nano, Stored::Answer(answer));
     }
 }
 
@@ -163,7 +194,7 @@ mod tests {
     fn the_number_of_digests_is_bounded() {
         let recent = DedupCache::new(Duration::from_secs(1), 2, 1 << 20);
         for digest in 1..=3 {
-            recent.remember(digest, 0, Arc::default());
+            recent.remember(digest, 0, Stored::Answer(Arc::default()));
         }
         assert!(is_new(&recent.look(1, 0)));
         assert!(matches!(recent.look(3, 0), Seen::Stored(_)));
@@ -174,7 +205,7 @@ mod tests {
         let answer = Arc::new(Answer { rejected: 1, message: "x".repeat(1000) });
         let recent = DedupCache::new(Duration::from_secs(1), 100, 3 * (1000 + ENTRY_BYTES));
         for digest in [1, 1, 2, 3, 4] {
-            recent.remember(digest, 0, answer.clone());
+            recent.remember(digest, 0, Stored::Answer(answer.clone()));
         }
         assert!(is_new(&recent.look(1, 0)));
         for digest in 2..=4 {

@@ -36,6 +36,13 @@ impl InflightPermit {
         self.taken.fetch_add(bytes, Ordering::AcqRel)
     }
 
+    /// A permit of its own for some of what this one holds.
+    pub(super) fn split(&mut self, bytes: usize) -> InflightPermit {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        InflightPermit { taken: self.taken.clone(), bytes_max: self.bytes_max, bytes }
+    }
+
     /// Gives back what is not held any more.
     pub(super) fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
@@ -66,7 +73,10 @@ mod tests {
         first.take(1000).unwrap();
         first.give_back(1020);
         assert_eq!(taken.load(Ordering::Relaxed), 40);
+        let part = first.split(30);
         drop(first);
+        assert_eq!(taken.load(Ordering::Relaxed), 30);
+        drop(part);
         assert_eq!(taken.load(Ordering::Relaxed), 0);
     }
 }

@@ -44,7 +44,7 @@ impl Seen {
     }
 
     /// Frames follow one another, but for those that lay in the damaged bytes.
-    fn may_follow(self, position: u64) -> bool {
+    pub(super) fn may_follow(self, position: u64) -> bool {
         let lost_max = self.skipped / OVERHEAD as u64;
         position > self.last && position - self.last - 1 <= lost_max
     }

@@ -6,11 +6,13 @@
 
 mod files;
 mod format;
+mod heads;
 mod reader;
 mod segments;
 mod writer;
 
 pub use files::{SegmentFiles, Whole, WholeSegment};
+pub use heads::{BEGINNING, Head, Heads, SegmentView};
 pub use reader::Reader;
 
 use bytes::Bytes;
@@ -138,14 +140,14 @@ impl<T> Clone for Log<T> {
     }
 }
 
-/// An open log, what is committed to it from now on, and what was found.
+/// An open log, the attachments of what is committed to it from now on, and what was found.
 pub type Opened<T> = (Log<T>, mpsc::UnboundedReceiver<Committed<T>>, Recovery);
 
 /// A frame on its way to the disk.
 struct Append<T> {
     pub(crate) header: Bytes,
     pub(crate) payload: Bytes,
-    pub(crate) attachment: T,
+    pub(crate) attachment: Option<T>,
     pub(crate) answer: oneshot::Sender<Result<Position, AppendError>>,
 }
 
@@ -191,12 +193,13 @@ impl<T: Send + 'static> Log<T> {
         Ok((Log { shared, queue }, commits, recovery))
     }
 
-    /// Appends a frame and waits until it is on disk. Its [`Committed`] is sent before this returns, in the order of
-    /// positions.
+    /// Appends a frame and waits until it is on disk. An attachment is sent as [`Committed`] before this returns and before
+    /// [`Log::newest`] shows the frame, in the order of positions. The log bounds the bytes of frames, not those of
+    /// attachments: who has no room for one appends without it, and reads the frame when it is needed.
     ///
     /// # Errors
     /// When a bound is reached or the disk fails; the frame is then not acknowledged.
-    pub async fn append(&self, header: Bytes, payload: Bytes, attachment: T) -> Result<Position, AppendError> {
+    pub async fn append(&self, header: Bytes, payload: Bytes, attachment: Option<T>) -> Result<Position, AppendError> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(AppendError::Failed(failure.clone()));
         }
@@ -215,6 +218,15 @@ impl<T> Log<T> {
         Reader::new(self.shared.clone(), after)
     }
 
+    /// The segment that holds a position, or the first one behind it.
+    #[must_use]
+    pub fn segment_holding(&self, position: Position) -> Option<SegmentView> {
+        let segments = self.shared.segments();
+        let segment = segments.holding(position.0)?;
+        let last = segments.behind(segment.first).map_or(segments.newest(), |behind| behind.first.saturating_sub(1));
+        Some(SegmentView::new(segment.clone(), Position(last)))
+    }
+
     /// The oldest frame that can still be read; of an empty log, the next one.
     #[must_use]
     pub fn oldest(&self) -> Position {
@@ -225,12 +237,6 @@ impl<T> Log<T> {
     #[must_use]
     pub fn newest(&self) -> Position {
         Position(*self.shared.newest.borrow())
-    }
-
-    /// A place from which on the log holds no more than `bytes`, or its last segment alone.
-    #[must_use]
-    pub fn before_last(&self, bytes: u64) -> Position {
-        Position(self.shared.segments().before_last(bytes))
     }
 
     /// Bytes behind a position. Within its segment they are estimated: as if all frames were of one size.

@@ -112,20 +112,6 @@ impl Segments {
         self.list.get(older).map_or(self.newest, |segment| segment.first.saturating_sub(1))
     }
 
-    /// The position before the newest segments that hold no more than `bytes` together, and always the last one.
-    pub(super) fn before_last(&self, bytes: u64) -> u64 {
-        let mut taken = 0;
-        let mut first = self.oldest();
-        for (index, segment) in self.list.iter().rev().enumerate() {
-            taken += segment.bytes;
-            if index > 0 && taken > bytes {
-                break;
-            }
-            first = segment.first;
-        }
-        first.saturating_sub(1)
-    }
-
     /// Deletes from the front what all have read and what is too old or too much; whether anything was. The last segment
     /// stays.
     pub(super) fn cut(&mut self, keep_after: u64, bytes_goal: u64, age_max: Duration) -> bool {

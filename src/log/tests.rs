@@ -1,11 +1,13 @@
 use super::*;
 
+mod heads;
+
 fn settings(dir: &std::path::Path) -> LogSettings {
     LogSettings { dir: dir.to_owned(), ..LogSettings::default() }
 }
 
 async fn append(log: &Log<()>, text: &str) -> Position {
-    log.append(Bytes::from_static(b"h:"), Bytes::copy_from_slice(text.as_bytes()), ()).await.unwrap()
+    log.append(Bytes::from_static(b"h:"), Bytes::copy_from_slice(text.as_bytes()), Some(())).await.unwrap()
 }
 
 fn read_all(log: &Log<()>, after: u64) -> Vec<(u64, String)> {
@@ -41,7 +43,7 @@ async fn what_was_appended_is_there_after_a_restart_in_order() {
 async fn commits_come_in_order_and_before_the_answer() {
     let dir = tempfile::tempdir().unwrap();
     let (log, mut commits, _) = Log::open(settings(dir.path())).unwrap();
-    let appends = (0..50).map(|number| log.append(Bytes::new(), Bytes::from(vec![number]), number));
+    let appends = (0..50).map(|number| log.append(Bytes::new(), Bytes::from(vec![number]), Some(number)));
     let positions = futures::future::join_all(appends).await;
     let mut seen = Vec::new();
     while let Ok(commit) = commits.try_recv() {
@@ -108,7 +110,7 @@ async fn past_its_bytes_the_log_takes_nothing() {
     let bounds = LogSettings { bytes_max: 40, ..settings(dir.path()) };
     let (log, _commits, _) = Log::open(bounds).unwrap();
     append(&log, "a frame that fills it up").await;
-    let refused = log.append(Bytes::new(), Bytes::from_static(b"b"), ()).await;
+    let refused = log.append(Bytes::new(), Bytes::from_static(b"b"), Some(())).await;
     assert!(matches!(refused, Err(AppendError::Full { what: "log", limit: 40, .. })), "{refused:?}");
 }
 
@@ -131,7 +133,7 @@ async fn frames_longer_than_the_read_window_are_read_whole() {
     let (log, _commits, _) = Log::open(settings(dir.path())).unwrap();
     let sizes = [9 << 20, 10, 5 << 20];
     for size in sizes {
-        log.append(Bytes::new(), Bytes::from(vec![7; size]), ()).await.unwrap();
+        log.append(Bytes::new(), Bytes::from(vec![7; size]), Some(())).await.unwrap();
     }
     let mut reader = log.read_after(Position(0));
     let found: Vec<usize> = std::iter::from_fn(|| reader.read_next().unwrap()).map(|(_, body)| body.len()).collect();

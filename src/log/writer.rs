@@ -62,9 +62,10 @@ fn answer<T>(
             let mut answers = Vec::with_capacity(batch.len());
             let mut position = first;
             for append in batch.drain(..) {
-                // Nobody listens any more only while closing down; the frame is on disk all the same.
-                let _closing =
-                    committed.send(Committed { position: Position(position), attachment: append.attachment });
+                if let Some(attachment) = append.attachment {
+                    // Nobody listens any more only while closing down; the frame is on disk all the same.
+                    let _closing = committed.send(Committed { position: Position(position), attachment });
+                }
                 answers.push((append.answer, position));
                 position += 1;
             }

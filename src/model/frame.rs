@@ -33,6 +33,40 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
+/// What the first bytes of a frame say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHead {
+    /// As [`Frame::signal`].
+    pub signal: Signal,
+    /// As [`Frame::received_unix_nano`].
+    pub received_unix_nano: i64,
+    /// As [`Frame::digest`].
+    pub digest: u128,
+    /// How many items were refused.
+    pub rejected: u32,
+}
+
+/// The fields of fixed length.
+struct Fixed {
+    head: FrameHead,
+    encoding: Encoding,
+    decoder_version: u16,
+    receiver_bytes: usize,
+}
+
+impl FrameHead {
+    /// Bytes that it is read from.
+    pub const BYTES: usize = FIXED_BYTES;
+
+    /// Reads what stands at the beginning of a frame.
+    ///
+    /// # Errors
+    /// When bytes are missing or a code is unknown.
+    pub fn read(bytes: &[u8]) -> Result<FrameHead, FrameError> {
+        Ok(fixed(&mut &bytes[..])?.head)
+    }
+}
+
 /// A frame that cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FrameError {
@@ -83,28 +117,9 @@ impl Frame {
     /// # Errors
     /// When bytes are missing or a code is unknown.
     pub fn read(mut bytes: Bytes) -> Result<Frame, FrameError> {
-        need(&bytes, FIXED_BYTES)?;
-        let format = bytes.get_u8();
-        if format != FORMAT {
-            return Err(FrameError::Unknown { field: "format", found: format });
-        }
-        let signal = match bytes.get_u8() {
-            0 => Signal::Traces,
-            1 => Signal::Metrics,
-            2 => Signal::Logs,
-            found => return Err(FrameError::Unknown { field: "signal", found }),
-        };
-        let encoding = match bytes.get_u8() {
-            0 => Encoding::Protobuf,
-            1 => Encoding::Json,
-            found => return Err(FrameError::Unknown { field: "encoding", found }),
-        };
-        let decoder_version = bytes.get_u16_le();
-        let received_unix_nano = bytes.get_i64_le();
-        let digest = bytes.get_u128_le();
-        let receiver_bytes = usize::from(bytes.get_u16_le());
-        let rejected_count = bytes.get_u32_le() as usize;
-        need(&bytes, receiver_bytes.saturating_add(rejected_count.saturating_mul(4)))?;
+        let Fixed { head, encoding, decoder_version, receiver_bytes } = fixed(&mut bytes)?;
+        let FrameHead { signal, received_unix_nano, digest, rejected: rejected_count } = head;
+        need(bytes.len(), receiver_bytes.saturating_add((rejected_count as usize).saturating_mul(4)))?;
         let receiver = String::from_utf8_lossy(&bytes.split_to(receiver_bytes)).into_owned();
         let rejected = (0..rejected_count).map(|_| bytes.get_u32_le()).collect();
         Ok(Frame { receiver, signal, encoding, received_unix_nano, decoder_version, digest, rejected, payload: bytes })
@@ -125,9 +140,34 @@ fn signal_code(signal: Signal) -> u8 {
     }
 }
 
-fn need(bytes: &Bytes, expected: usize) -> Result<(), FrameError> {
-    if bytes.len() < expected {
-        return Err(FrameError::Short { expected, found: bytes.len() });
+fn fixed(bytes: &mut impl Buf) -> Result<Fixed, FrameError> {
+    need(bytes.remaining(), FIXED_BYTES)?;
+    let format = bytes.get_u8();
+    if format != FORMAT {
+        return Err(FrameError::Unknown { field: "format", found: format });
+    }
+    let signal = match bytes.get_u8() {
+        0 => Signal::Traces,
+        1 => Signal::Metrics,
+        2 => Signal::Logs,
+        found => return Err(FrameError::Unknown { field: "signal", found }),
+    };
+    let encoding = match bytes.get_u8() {
+        0 => Encoding::Protobuf,
+        1 => Encoding::Json,
+        found => return Err(FrameError::Unknown { field: "encoding", found }),
+    };
+    let decoder_version = bytes.get_u16_le();
+    let received_unix_nano = bytes.get_i64_le();
+    let digest = bytes.get_u128_le();
+    let receiver_bytes = usize::from(bytes.get_u16_le());
+    let head = FrameHead { signal, received_unix_nano, digest, rejected: bytes.get_u32_le() };
+    Ok(Fixed { head, encoding, decoder_version, receiver_bytes })
+}
+
+fn need(found: usize, expected: usize) -> Result<(), FrameError> {
+    if found < expected {
+        return Err(FrameError::Short { expected, found });
     }
     Ok(())
 }
@@ -153,6 +193,13 @@ mod tests {
     fn reads_what_it_wrote() {
         let frame = frame();
         let bytes = [frame.header(), frame.payload.clone()].concat();
+        let head = FrameHead {
+            signal: frame.signal,
+            received_unix_nano: frame.received_unix_nano,
+            digest: frame.digest,
+            rejected: 2,
+        };
+        assert_eq!(FrameHead::read(&bytes[..FrameHead::BYTES]), Ok(head));
         assert_eq!(Frame::read(bytes.into()), Ok(frame));
     }
 

@@ -88,6 +88,19 @@ struct Rows {
     received_us: Option<(i64, i64)>,
     /// When the newest request was received of which a table's rows are gone; in the order of the tables.
     gone_us: Vec<Option<i64>>,
+    filling: Filling,
+}
+
+/// Whether rows of older frames are still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Filling {
+    /// No more.
+    #[default]
+    Done,
+    /// They come, newest first.
+    Expected,
+    /// There is no room for them any more: newer ones had to go already.
+    Full,
 }
 
 struct Chunk {
@@ -131,14 +144,56 @@ impl HotStore {
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
-    /// Begins behind a frame: what is at or before it is not in memory, the newest of it received at `received_unix_nano`.
-    pub fn begin_after(&self, position: Position, received_unix_nano: i64) {
+    /// Begins behind a frame, the newest so far, which was received at `received_unix_nano`. Rows of the frames up to it come
+    /// by [`HotStore::prepend`], until [`HotStore::end_filling`].
+    pub fn begin_filling(&self, newest: Position, received_unix_nano: i64) {
         let mut rows = self.rows();
-        if position > Position(0) {
+        if newest > Position(0) {
             rows.gone_us.fill(Some(received_unix_nano / 1000));
         }
-        rows.evicted = rows.evicted.max(position);
-        rows.newest = rows.newest.max(position);
+        (rows.evicted, rows.newest, rows.filling) = (newest, newest, Filling::Expected);
+    }
+
+    /// Adds what a frame became that is older than all whose rows are here. `older_unix_nano` is when the newest frame before it
+    /// was received, `None` where there never was one. False where there is no room left: then it and all before it stay
+    /// in the log alone.
+    #[must_use]
+    pub fn prepend(&self, position: Position, decoded: &Decoded, older_unix_nano: Option<i64>) -> bool {
+        let parts: Vec<(usize, Part)> = decoded
+            .tables
+            .iter()
+            .filter_map(|(name, batch)| {
+                let index = self.tables.iter().position(|table| table.name == *name)?;
+                Some((index, Part::new(batch.clone(), self.tables[index].time_column.as_deref())))
+            })
+            .collect();
+        let received_us = decoded.received_unix_nano / 1000;
+        let mut rows = self.rows();
+        let fits = rows.bytes.saturating_add(decoded.memory_bytes()) <= self.memory_bytes_max;
+        if rows.filling != Filling::Expected || !fits {
+            return false;
+        }
+        for (index, part) in parts {
+            let bytes = part.batch.get_array_memory_size();
+            rows.bytes += bytes;
+            rows.chunks[index].push_front(Chunk { first: position, last: position, received_us, part, bytes });
+        }
+        let (first, newest) = rows.received_us.unwrap_or((received_us, received_us));
+        rows.received_us = Some((first.min(received_us), newest.max(received_us)));
+        rows.evicted = Position(position.0.saturating_sub(1));
+        rows.gone_us.fill(older_unix_nano.map(|older| older / 1000));
+        true
+    }
+
+    /// No rows of older frames will come.
+    pub fn end_filling(&self) {
+        self.rows().filling = Filling::Done;
+    }
+
+    /// Whether rows of older frames are still to come.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.rows().filling != Filling::Done
     }
 
     /// Notes the newest frame where it holds no rows for any table.
@@ -236,6 +291,9 @@ impl Rows {
         *gone_us = (*gone_us).max(Some(chunk.received_us));
         self.bytes -= chunk.bytes;
         self.evicted = self.evicted.max(chunk.last);
+        if self.filling == Filling::Expected {
+            self.filling = Filling::Full;
+        }
         true
     }
 }

@@ -2,6 +2,7 @@
 
 mod held;
 mod hot;
+mod ipc;
 mod snapshot;
 mod state;
 

@@ -1,16 +1,15 @@
 //! The state database: cursors, rollup parts and keyed state, in `SQLite` with `synchronous=FULL`, so that what moves
 //! together is on disk together.
 
+use super::ipc::{from_ipc, to_ipc};
 use crate::log::Position;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
+use futures::TryStreamExt as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, Sqlite};
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -195,15 +194,16 @@ impl State {
     /// When the database cannot be read or a part is damaged.
     pub async fn parts_of(&self, rollup: &str) -> Result<Vec<RollupPart>, StateError> {
         let sql = "SELECT id, rollup, resolution_s, batch FROM rollup_parts WHERE rollup = ? ORDER BY id";
-        let query = sqlx::query(sql).bind(rollup.to_owned());
-        let rows = query.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
-        let part = |row: &sqlx::sqlite::SqliteRow| {
+        let mut rows = sqlx::query(sql).bind(rollup.to_owned()).fetch(&self.pool);
+        let mut parts = Vec::new();
+        // One after another, so that no second copy of all of them is in memory.
+        while let Some(row) = rows.try_next().await.map_err(|source| self.failed(source))? {
             let id = row.get(0);
             let batch =
                 from_ipc(row.get(3)).map_err(|source| StateError::Damaged { path: self.path.clone(), id, source })?;
-            Ok(RollupPart { id, table: row.get(1), resolution_s: row.get(2), batch })
-        };
-        rows.iter().map(part).collect()
+            parts.push(RollupPart { id, table: row.get(1), resolution_s: row.get(2), batch });
+        }
+        Ok(parts)
     }
 
     /// Closes the file, with the write-ahead log folded in.
@@ -320,19 +320,6 @@ impl Drop for StateTransaction {
             self.connection.close_on_drop();
         }
     }
-}
-
-fn to_ipc(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
-    writer.write(batch)?;
-    writer.into_inner()
-}
-
-fn from_ipc(bytes: &[u8]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-    let schema = reader.schema();
-    let batches = reader.collect::<Result<Vec<_>, _>>()?;
-    arrow::compute::concat_batches(&schema, &batches)
 }
 
 #[cfg(test)]

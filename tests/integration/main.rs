@@ -52,6 +52,7 @@ mod sdks;
 mod sinks;
 mod span_metrics;
 mod sql;
+mod start;
 mod tls;
 mod truth;
 mod unknown_start;

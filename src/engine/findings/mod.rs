@@ -13,6 +13,7 @@
 //! order; one that begins to fire together with a later one is judged again, for that one may explain it.
 
 mod cpu;
+mod filling;
 mod firings;
 mod history;
 mod message;
@@ -79,6 +80,8 @@ pub struct Evaluator {
     apart: Apart,
     /// Counts changes of keys' states.
     moves: u64,
+    /// Tables that hold a part of their rows only. What reads one is not judged.
+    filling: Vec<String>,
 }
 
 /// What a pipeline's run gave.
@@ -140,6 +143,7 @@ impl Evaluator {
             firings: Firings::default(),
             apart: Apart::default(),
             moves: 0,
+            filling: Vec::new(),
         };
         evaluator.pipelines.iter().for_each(|prepared| evaluator.publish(&prepared.definition.id));
         evaluator
@@ -222,7 +226,11 @@ impl Evaluator {
         }
         let window = self.window(index, now_ms);
         let wanted = contexts.1.filter(|_| self.pipelines[index].any_quantile);
-        let outcome = self.judge_all(index, wanted.unwrap_or(contexts.0), window).await;
+        let context = wanted.unwrap_or(contexts.0);
+        if !self.filling.is_empty() && self.reads_filling(index, context).await {
+            return;
+        }
+        let outcome = self.judge_all(index, context, window).await;
         let took = began.elapsed();
         // On a busy machine waiting is most of it, and costs nobody anything.
         let computed = outcome.as_ref().ok().and_then(|run| run.computed).unwrap_or(took);

@@ -100,9 +100,47 @@ fn coverage_says_since_when_all_rows_are_there() {
     }
     assert_eq!(covered(), (Some(1001), Some(1100), true), "a row received at 1000 is gone");
 
-    let replayed = HotStore::new(&[table()], one * 2);
-    replayed.begin_after(Position(7), 2_000_000);
-    replayed.append(Position(8), &Decoded { received_unix_nano: 1_900_000, ..decoded(0..1) });
-    let found = replayed.coverage().remove(0);
+    let restarted = HotStore::new(&[table()], one * 2);
+    restarted.begin_filling(Position(7), 2_000_000);
+    restarted.append(Position(8), &Decoded { received_unix_nano: 1_900_000, ..decoded(0..1) });
+    let found = restarted.coverage().remove(0);
     assert_eq!((found.from_us, found.evicted), (Some(2001), true), "one before it was received later");
+}
+
+#[test]
+fn older_rows_are_put_in_front_until_there_is_no_room() {
+    let one = decoded(0..100).memory_bytes();
+    let store = HotStore::new(&[table()], one * 4);
+    let received = |us: i64| Decoded { received_unix_nano: us * 1000, ..decoded(0..100) };
+    let covered = || store.coverage().remove(0).from_us;
+    store.begin_filling(Position(9), 950_000);
+    assert!(store.is_filling());
+    assert_eq!(store.since(Position(8)).unwrap_err(), Evicted { upto: Position(9) });
+    assert!(store.prepend(Position(9), &received(900), Some(800_000)));
+    assert_eq!((store.since(Position(8)).unwrap().rows(), covered()), (100, Some(900)));
+    store.append(Position(10), &received(1000));
+    // Frame 8 is damaged.
+    assert!(store.prepend(Position(7), &received(700), Some(890_000)));
+    assert_eq!((store.since(Position(6)).unwrap().rows(), covered()), (300, Some(891)), "received later, not there");
+    assert_eq!(store.since(Position(5)).unwrap_err(), Evicted { upto: Position(6) });
+    assert!(store.prepend(Position(6), &received(890), None));
+    assert_eq!((covered(), store.coverage()[0].evicted), (Some(700), false), "there never was one before it");
+    assert!(!store.prepend(Position(5), &received(500), None), "four fit");
+    assert_eq!(store.newest(), Position(10));
+    assert_eq!(store.since(Position(5)).unwrap().rows(), 400);
+    store.end_filling();
+    assert!(!store.is_filling());
+}
+
+#[test]
+fn rows_that_had_to_go_meanwhile_are_not_put_in_front_again() {
+    let one = decoded(0..100).memory_bytes();
+    let store = HotStore::new(&[table()], one * 2);
+    store.begin_filling(Position(9), 0);
+    assert!(store.prepend(Position(9), &decoded(0..100), Some(0)));
+    store.append(Position(10), &decoded(0..100));
+    store.append(Position(11), &decoded(0..100));
+    assert_eq!(store.since(Position(8)).unwrap_err(), Evicted { upto: Position(9) });
+    assert!(!store.prepend(Position(8), &decoded(0..1), None), "the one behind it is gone");
+    assert_eq!(store.since(Position(9)).unwrap().rows(), 200);
 }

@@ -96,8 +96,23 @@ impl Server {
 
     /// Starts it again on the same folder and ports.
     pub(crate) async fn start_again(&mut self) {
-        self.process = spawn(&self.setup, &self.config, self.folder.path(), &[]);
+        self.launch_again();
         self.ready().await;
+    }
+
+    /// The same without waiting for it.
+    pub(crate) fn launch_again(&mut self) {
+        self.process = spawn(&self.setup, &self.config, self.folder.path(), &[]);
+    }
+
+    /// Waits until it is ready and has read its log back.
+    pub(crate) async fn ready_and_caught_up(&self) {
+        let url = format!("http://127.0.0.1:{}/", self.ports.health);
+        until("the log to be read back", Duration::from_mins(2), || async {
+            let body = get_json(&url).await?;
+            if body["catchingUp"].is_null() { Ok(()) } else { Err(body.to_string()) }
+        })
+        .await;
     }
 
     /// Starts it next time without the test's variables: the disk is well again.

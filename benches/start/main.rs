@@ -1,0 +1,168 @@
+//! How soon a start takes requests, by the size of the log that it finds: killed while spans come in as fast as they are
+//! taken, started again on the same folder. Prints a Markdown table, and holds what was counted in the end against what was
+//! acknowledged.
+//!
+//!     cargo bench --bench start -- --mib 1600 --starts 3
+
+#![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
+
+#[path = "../corpus/generator.rs"]
+#[allow(dead_code, reason = "another bench uses the rest")]
+mod generator;
+#[path = "../cost/subject.rs"]
+#[allow(dead_code, reason = "another bench uses the rest")]
+mod subject;
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use generator::{Generator, Shape};
+use prost::Message as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use subject::Subject;
+
+const SPANS_A_REQUEST: usize = 500;
+/// Requests under way at a time.
+const SENDERS: usize = 4;
+const LONGEST: Duration = Duration::from_mins(10);
+
+struct Options {
+    /// Size of the log.
+    mib: u64,
+    starts: usize,
+}
+
+fn options() -> anyhow::Result<Options> {
+    let mut options = Options { mib: 1600, starts: 3 };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
+        match argument.as_str() {
+            "--mib" => options.mib = value()?.parse()?,
+            "--starts" => options.starts = value()?.parse()?,
+            // What cargo says by itself.
+            "--bench" | "--test" => {}
+            other => bail!("{other}: expected --mib or --starts"),
+        }
+    }
+    Ok(options)
+}
+
+/// What one start took, from when the process was begun.
+struct Start {
+    log_mib: f64,
+    /// The first request was acknowledged.
+    acknowledged: Duration,
+    /// The table of received rows held what fits in memory.
+    read_back: Duration,
+    /// Every span that was ever acknowledged was counted.
+    counted: Duration,
+    resident_mib: f64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = options()?;
+    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let mut bodies = bodies()?;
+    let mut subject = Subject::spanwise().await?;
+    let mut spans = 0;
+    let mut starts = Vec::new();
+    for bytes in [0, options.mib << 20] {
+        spans += fill(&subject, &mut bodies, bytes).await?;
+        for _ in 0..options.starts {
+            let start;
+            (subject, start) = restart(subject, &mut bodies, &mut spans).await?;
+            eprintln!("{:.0} MiB of log: {:?} to the first acknowledgement", start.log_mib, start.acknowledged);
+            starts.push(start);
+        }
+    }
+    println!("{}", table(&starts));
+    Ok(())
+}
+
+/// Requests without end, each another one.
+fn bodies() -> anyhow::Result<impl Iterator<Item = (u64, Bytes)>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let shape = Shape {
+        seed: 1,
+        spans_a_request: SPANS_A_REQUEST,
+        end_unix_nano: u64::try_from(now.as_nanos())?,
+        spans_a_second: 100_000,
+        requests: 1_000_000,
+    };
+    let count = |request: &opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest| {
+        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        scopes.map(|scope| scope.spans.len() as u64).sum()
+    };
+    Ok(Generator::new(shape).map(move |request| (count(&request), Bytes::from(request.encode_to_vec()))))
+}
+
+/// Sends until the log is so large; how many spans were acknowledged.
+async fn fill(subject: &Subject, bodies: &mut impl Iterator<Item = (u64, Bytes)>, bytes: u64) -> anyhow::Result<u64> {
+    let mut clients = Vec::new();
+    for _ in 0..SENDERS {
+        clients.push(subject.client().await?);
+    }
+    let mut spans = 0;
+    while subject.log_bytes().unwrap_or(0) < bytes {
+        let sending = clients.iter_mut().zip(&mut *bodies).map(async |(client, (count, body))| {
+            // At its bounds it says that it may be tried again.
+            while client.send(body.clone()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            count
+        });
+        spans += futures::future::join_all(sending).await.into_iter().sum::<u64>();
+    }
+    Ok(spans)
+}
+
+async fn restart(
+    subject: Subject,
+    bodies: &mut impl Iterator<Item = (u64, Bytes)>,
+    spans: &mut u64,
+) -> anyhow::Result<(Subject, Start)> {
+    let log_mib = subject.log_bytes().unwrap_or(0) as f64 / f64::from(1 << 20);
+    let (subject, began) = subject.restart().await?;
+    let (count, body) = bodies.next().context("requests without end")?;
+    subject.client().await?.send(body).await?;
+    let acknowledged = began.elapsed();
+    *spans += count;
+    let read_back = said(&subject, "the log was read back", began, log_mib < 1.0).await?;
+    subject.has_counted(*spans).await?;
+    let counted = began.elapsed();
+    let resident_mib = subject.resident_bytes()? as f64 / f64::from(1 << 20);
+    Ok((subject, Start { log_mib, acknowledged, read_back, counted, resident_mib }))
+}
+
+/// When it has said something.
+async fn said(subject: &Subject, what: &str, began: Instant, is_needless: bool) -> anyhow::Result<Duration> {
+    while !is_needless && !subject.output()?.contains(what) {
+        ensure!(began.elapsed() < LONGEST, "not said: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(began.elapsed())
+}
+
+fn table(starts: &[Start]) -> String {
+    let profile = if cfg!(debug_assertions) { "dev profile" } else { "release profile" };
+    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+    let row = |start: &Start| {
+        format!(
+            "| {:.0} MiB | {:.0} ms | {:.0} ms | {:.0} ms | {:.0} MiB |",
+            start.log_mib,
+            ms(start.acknowledged),
+            ms(start.read_back),
+            ms(start.counted),
+            start.resident_mib
+        )
+    };
+    let head = [
+        format!("{profile}; all after a kill"),
+        String::new(),
+        "| log | first acknowledgement | tables of received rows read back | all counted | memory |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    head.into_iter().chain(starts.iter().map(row)).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,120 @@
+//! Committed frames on their way to the hot tables, in their order.
+
+use super::frames::{FrameLog, decode};
+use crate::ingest::Attached;
+use crate::ingest::decode::Decoder;
+use crate::log::{Committed, LogError, Position, Reader};
+use crate::store::HotStore;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// After the log could not be read.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Puts the rows of committed frames into the hot tables.
+pub(super) struct Feed {
+    log: FrameLog,
+    decoder: Arc<Decoder>,
+    store: Arc<HotStore>,
+    /// The last frame that was put there.
+    last: Position,
+    committed: UnboundedReceiver<Committed<Attached>>,
+    /// Taken out of `committed`, and not its turn yet.
+    ahead: Option<Committed<Attached>>,
+    /// Reads frames to which no rows are attached, while there are such.
+    reader: Option<Reader>,
+}
+
+impl Feed {
+    /// Of frames behind the newest one that the hot tables know.
+    pub(super) fn new(
+        log: &FrameLog,
+        decoder: &Arc<Decoder>,
+        store: &Arc<HotStore>,
+        committed: UnboundedReceiver<Committed<Attached>>,
+    ) -> Feed {
+        let (log, decoder, store, last) = (log.clone(), decoder.clone(), store.clone(), store.newest());
+        Feed { log, decoder, store, last, committed, ahead: None, reader: None }
+    }
+
+    /// Works until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.log.wait_beyond(self.last).await;
+            self.take_in().await;
+        }
+    }
+
+    /// Takes in what is committed now. What is attached to a frame is sent before the frame is shown as committed: what is
+    /// not there by then does not come, and is read from the log.
+    async fn take_in(&mut self) {
+        let newest = self.log.newest();
+        while self.last < newest {
+            let next = self.ahead.take().or_else(|| self.committed.try_recv().ok());
+            match next {
+                Some(frame) if frame.position.0 == self.last.0 + 1 => {
+                    self.store.append(frame.position, frame.attachment.decoded());
+                    self.last = frame.position;
+                }
+                next => {
+                    let upto = next.as_ref().map_or(newest, |frame| Position(frame.position.0 - 1));
+                    self.ahead = next;
+                    self.read_up_to(upto).await;
+                }
+            }
+        }
+        self.reader = None;
+    }
+
+    /// Reads frames behind the last one, until they can be read: the hot tables must not have gaps.
+    async fn read_up_to(&mut self, upto: Position) {
+        while self.last < upto {
+            let reader = self.reader.take().unwrap_or_else(|| self.log.read_after(self.last));
+            let (after, decoder, store) = (self.last, self.decoder.clone(), self.store.clone());
+            let reading = move || append_between(after, upto, reader, &decoder, &store);
+            let read = tokio::task::spawn_blocking(reading).await.map_err(anyhow::Error::from);
+            // What was read before it failed is there; the next reader begins behind it.
+            self.last = self.store.newest();
+            match read.and_then(|read| Ok(read?)) {
+                Ok(reader) => self.reader = reader,
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be read; tried again in {RETRY:?}");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+/// Decodes frames again, one after another: those behind `after`, for the reader may stand before it. Gives the reader back
+/// where it stands behind `upto`. Blocking.
+fn append_between(
+    after: Position,
+    upto: Position,
+    mut reader: Reader,
+    decoder: &Decoder,
+    store: &HotStore,
+) -> Result<Option<Reader>, LogError> {
+    while let Some((position, body)) = reader.read_next()?.filter(|(position, _)| *position <= upto) {
+        if position <= after {
+            continue;
+        }
+        match decode(decoder, body) {
+            Ok((_, decoded)) => store.append(position, &decoded),
+            Err(error) => {
+                tracing::error!(position = position.0, %error, "a frame of the log cannot be decoded; passed over");
+                store.advance(position);
+            }
+        }
+        if position == upto {
+            return Ok(Some(reader));
+        }
+    }
+    // The last of them are damaged: there is nothing to put there. The reader may have passed the frame behind them.
+    store.advance(upto);
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;
