@@ -94,13 +94,14 @@ impl Server {
         self.process.wait(Duration::from_secs(30)).await
     }
 
-    /// Starts it again on the same folder and ports.
+    /// Starts it again on the same folder and ports, and waits until it has what it had before.
     pub(crate) async fn start_again(&mut self) {
         self.launch_again();
         self.ready().await;
+        self.ready_and_caught_up().await;
     }
 
-    /// The same without waiting for it.
+    /// Starts it again and does not wait.
     pub(crate) fn launch_again(&mut self) {
         self.process = spawn(&self.setup, &self.config, self.folder.path(), &[]);
     }
