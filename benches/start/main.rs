@@ -124,8 +124,8 @@ async fn restart(
     spans: &mut u64,
 ) -> anyhow::Result<(Subject, Start)> {
     let log_mib = subject.log_bytes().unwrap_or(0) as f64 / f64::from(1 << 20);
-    let (subject, began) = subject.restart().await?;
     let (count, body) = bodies.next().context("requests without end")?;
+    let (subject, began) = subject.restart().await?;
     subject.client().await?.send(body).await?;
     let acknowledged = began.elapsed();
     *spans += count;

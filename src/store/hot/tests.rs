@@ -135,7 +135,7 @@ fn older_rows_are_put_in_front_until_there_is_no_room() {
 #[test]
 fn rows_that_had_to_go_meanwhile_are_not_put_in_front_again() {
     let one = decoded(0..100).memory_bytes();
-    let store = HotStore::new(&[table()], one * 2);
+    let store = HotStore::new(&[table()], one * 5 / 2);
     store.begin_filling(Position(9), 0);
     assert!(store.prepend(Position(9), &decoded(0..100), Some(0)));
     store.append(Position(10), &decoded(0..100));
