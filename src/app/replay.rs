@@ -60,7 +60,7 @@ impl Replay {
                     Ok(known) => self.admission.recall(head.position, &known),
                     // Whoever reads the whole frame says so.
                     Err(error) => {
-                        tracing::debug!(position = head.position.0, %error, "the head of a frame cannot be read")
+                        tracing::debug!(position = head.position.0, %error, "the head of a frame cannot be read");
                     }
                 }
             }

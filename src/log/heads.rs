@@ -99,14 +99,12 @@ impl Heads {
         let read = self.file.read_exact_at(&mut bytes, head.at);
         read.map_err(|source| LogError { path: self.path.clone(), doing: "cannot read the segment", source })?;
         let bytes = Bytes::from(bytes);
-        match find(&bytes, 0, Seen::before(head.position.0)) {
-            Found::Frame { body, .. } => Ok(Some(bytes.slice(body))),
-            _ => {
-                let (segment, damaged_from, damaged_to) = (self.first, head.at, head.end());
-                tracing::warn!(segment, damaged_from, damaged_to, "damaged bytes of the log were passed over");
-                Ok(None)
-            }
+        if let Found::Frame { body, .. } = find(&bytes, 0, Seen::before(head.position.0)) {
+            return Ok(Some(bytes.slice(body)));
         }
+        let (segment, damaged_from, damaged_to) = (self.first, head.at, head.end());
+        tracing::warn!(segment, damaged_from, damaged_to, "damaged bytes of the log were passed over");
+        Ok(None)
     }
 }
 
