@@ -251,26 +251,63 @@ async fn a_worker_that_dies_is_a_clear_error() {
     let (status, body) = patiently(&url, &deep).await;
     println!("40000 parentheses: {status}: {}", body["error"]);
     assert!(matches!(status, 400 | 422 | 507) && body["error"].is_string(), "{status}: {body}");
-    let endless = tokio::spawn(
-        client()
-            .post(&url)
-            .json(&json!({"query": "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8"}))
-            .timeout(PATIENCE)
-            .send(),
-    );
-    until("the query to run", Duration::from_secs(20), || {
-        let found = workers(&server).into_iter().any(computes);
-        std::future::ready(if found { Ok(()) } else { Err("nothing computes".to_owned()) })
+    let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8";
+    let endless = tokio::spawn(client().post(&url).json(&json!({"query": endless})).timeout(PATIENCE).send());
+    // One that merely starts computes, too; only a query's worker is put behind the others.
+    until("the query to run", PATIENCE, || {
+        let found = workers(&server).into_iter().any(is_last);
+        std::future::ready(if found { Ok(()) } else { Err("no worker runs a long query".to_owned()) })
     })
     .await;
-    for worker in workers(&server) {
-        let _gone = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
-    }
+    workers(&server).into_iter().for_each(kill);
     let answer = endless.await.expect("no panic").expect("an answer");
-    assert!(matches!(answer.status().as_u16(), 422 | 507), "{}", answer.status());
-    let told = answer.text().await.expect("text");
-    assert!(told.contains("killed"), "expected why, found {told}");
+    let (status, told) = (answer.status().as_u16(), answer.text().await.expect("text"));
+    println!("killed: {status}: {told}");
+    assert!(status == 503 && told.contains(KILLED), "expected why, found {status}: {told}");
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0, "another worker answers");
+}
+
+/// Said of a query whose worker was killed.
+const KILLED: &str = "killed by signal 9";
+
+fn kill(worker: u32) {
+    let _gone = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
+}
+
+/// Whether a process has a thread of the priority that only long queries have.
+fn is_last(id: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
+    let nice = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+        // Behind the name the state is field 3, and the nice value field 19.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse::<i32>().ok()
+    };
+    threads.filter_map(nice).any(|nice| nice == 10)
+}
+
+/// Killed at any moment, also while it starts: the query is answered by another worker, or it is told what happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_at_any_moment_is_replaced_or_its_end_is_told() {
+    let server = Server::start(Setup::default().sql("timeout: 2m")).await;
+    let url = format!("http://127.0.0.1:{}/v1/sql", server.ports.sql);
+    let (mut answered, mut failed) = (0, 0);
+    for turn in 0..40_u64 {
+        let asked = patiently(&url, "SELECT count(*) AS n FROM spans");
+        let killed = async {
+            // Earlier and later in the life of a worker: each turn begins with a new one.
+            tokio::time::sleep(Duration::from_millis(turn * 3)).await;
+            workers(&server).into_iter().for_each(kill);
+        };
+        let ((status, body), ()) = tokio::join!(asked, killed);
+        if status == 200 {
+            answered += 1;
+        } else {
+            failed += 1;
+            assert!(body["error"].to_string().contains(KILLED), "{status}: {body}");
+        }
+    }
+    println!("workers killed beside 40 queries: {answered} answered, {failed} told that theirs was killed");
+    assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0);
 }
 
 /// A worker has no more of the system than it needs, and ends with its server, also where that is killed.

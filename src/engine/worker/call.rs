@@ -256,17 +256,14 @@ fn failed(failure: Failure) -> QueryError {
 }
 
 /// The error of a query whose worker died.
-pub(super) fn died(death: Death) -> QueryError {
+pub(super) fn died(death: &Death) -> QueryError {
+    let fault = |code| QueryError::Failed(SqlFault::new(code, format!("the query's worker ended: {death}")));
     match death {
-        Death::Memory => QueryError::Memory("its worker came to its limit".to_owned()),
+        Death::Memory => QueryError::Memory("its worker ran out of memory".to_owned()),
         Death::Stack => {
             QueryError::Invalid(SqlFault::new("54001", "stack depth limit exceeded: the statement nests too deep"))
         }
-        Death::Killed => {
-            QueryError::Memory("its worker was killed, as the system does where memory runs out".to_owned())
-        }
-        Death::Other(message) => {
-            QueryError::Failed(SqlFault::new("XX000", format!("the query's worker ended: {message}")))
-        }
+        Death::Killed => fault("53200"),
+        Death::Signal { .. } | Death::Exit { .. } | Death::Unknown(_) => fault("XX000"),
     }
 }

@@ -23,6 +23,20 @@ pub(super) const START: Duration = Duration::from_secs(30);
 /// How long the tasks of a plan may go on after the answer has ended, before their worker is.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
+/// Why a worker could not be given a query.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotReady {
+    /// It died before it knew the tables: another one may do better.
+    #[error("{0}")]
+    Died(Death),
+    /// Its process could not be started.
+    #[error("its process could not be started: {0}")]
+    NotStarted(#[from] io::Error),
+    /// It lives, and is of no use.
+    #[error("{0}")]
+    Refuses(String),
+}
+
 /// A worker, from the server's side. It ends when this is dropped.
 pub(super) struct Worker {
     started: Option<Started>,
@@ -53,22 +67,27 @@ impl Worker {
     }
 
     /// Tells it of the tables, where it knows others.
-    pub(super) async fn learn(&mut self, catalog: &Catalog, likely: &str) -> anyhow::Result<()> {
+    pub(super) async fn learn(&mut self, catalog: &Catalog, likely: &str) -> Result<(), NotReady> {
         if self.generation == Some(catalog.generation) {
             return Ok(());
         }
         let (catalog_text, likely) = (catalog.text.clone(), likely.to_owned());
-        self.say(&ToWorker::Catalog { catalog: catalog_text, likely }).await?;
+        let frame = Frame::new(&ToWorker::Catalog { catalog: catalog_text, likely }, Vec::new());
+        let frame = frame.map_err(|error| NotReady::Refuses(format!("the tables cannot be sent: {error}")))?;
+        // Where it does not take them it has died, which the socket says next.
+        let _gone = self.out.send(frame).await;
         match tokio::time::timeout(START, self.frames.next()).await {
             Ok(Some(Ok((FromWorker::Ready, _)))) => {
                 self.generation = Some(catalog.generation);
                 Ok(())
             }
-            Ok(Some(Ok((FromWorker::Refused(message), _)))) => anyhow::bail!("the tables are refused: {message}"),
-            Ok(Some(Ok(_))) => anyhow::bail!("it speaks out of turn"),
-            Ok(Some(Err(error))) => Err(error.into()),
-            Ok(None) => anyhow::bail!("it ended at once: {:?}", self.death().await),
-            Err(_) => anyhow::bail!("it was not ready within {START:?}"),
+            Ok(Some(Ok((FromWorker::Refused(message), _)))) => {
+                Err(NotReady::Refuses(format!("the tables are refused: {message}")))
+            }
+            Ok(Some(Ok(_))) => Err(NotReady::Refuses("it speaks out of turn".to_owned())),
+            // A socket whose other end was closed with something unread is reset.
+            Ok(Some(Err(_)) | None) => Err(NotReady::Died(self.death().await)),
+            Err(_) => Err(NotReady::Refuses(format!("it was not ready within {START:?}"))),
         }
     }
 
@@ -106,7 +125,7 @@ impl Worker {
 
     /// What it died of; it has, or is about to.
     pub(super) async fn death(&mut self) -> Death {
-        let gone = || Death::Other("it is not known why".to_owned());
+        let gone = || Death::Unknown("it is not known why".to_owned());
         let Some(started) = self.started.take() else { return gone() };
         self.held.is_gone();
         tokio::task::spawn_blocking(move || {

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 #[cfg(test)]
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The hidden command of this program that is a worker.
 pub const COMMAND: &str = "query-worker";
@@ -19,6 +20,9 @@ const LONG_NICE: i32 = 10;
 /// The signal of `abort`: out of memory, or of stack.
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
+/// How long a worker that has closed its socket may take to end by itself, and how often that is looked at.
+const LAST_STEPS: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1);
 /// Bytes of what a worker said last that are read.
 const SAID_BYTES_MAX: u64 = 4096;
 
@@ -50,17 +54,41 @@ impl Default for Launch {
     }
 }
 
-/// Why a worker is no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a worker ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Death {
     /// It took more memory than it may.
+    #[error("it ran out of memory")]
     Memory,
     /// What it was at nests too deep.
+    #[error("its stack overflowed")]
     Stack,
     /// The system, or somebody, killed it.
+    #[error("it was killed by signal 9 (SIGKILL), as the system does where memory runs out")]
     Killed,
-    /// Anything else.
-    Other(String),
+    /// It went wrong in another way.
+    #[error("it was ended by signal {signal}{}", quoted(.said))]
+    Signal {
+        /// The signal's number.
+        signal: i32,
+        /// What it wrote last.
+        said: String,
+    },
+    /// It ended itself.
+    #[error("it ended with exit status {code}{}", quoted(.said))]
+    Exit {
+        /// The exit status.
+        code: i32,
+        /// What it wrote last.
+        said: String,
+    },
+    /// Its process could not be waited for, or does not end though it does not talk any more.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+fn quoted(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
 /// A worker that was started.
@@ -137,12 +165,17 @@ impl Started {
         }
     }
 
-    /// Sees to its end, where that has not come; what it died of.
+    /// Waits for its end, and ends it where that does not come by itself; what it died of.
     pub(super) fn death(&self) -> Death {
         match self {
             Started::Process(child) => {
                 let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-                // One that is ending already keeps its own reason.
+                let began = Instant::now();
+                // Its socket closes a moment before its process is gone: a signal of ours would hide the reason.
+                while matches!(child.try_wait(), Ok(None)) && began.elapsed() < LAST_STEPS {
+                    std::thread::sleep(LOOK);
+                }
+                let lingers = matches!(child.try_wait(), Ok(None));
                 let _ended = child.kill();
                 let status = child.wait();
                 let mut said = String::new();
@@ -151,12 +184,13 @@ impl Started {
                     let _cut = stderr.take(SAID_BYTES_MAX).read_to_string(&mut said);
                 }
                 match status {
+                    Ok(_) if lingers => Death::Unknown("it closed its socket and did not end".to_owned()),
                     Ok(status) => judged(status.signal(), status.code(), &said),
-                    Err(error) => Death::Other(error.to_string()),
+                    Err(error) => Death::Unknown(format!("its process could not be waited for: {error}")),
                 }
             }
             #[cfg(test)]
-            Started::Thread => Death::Other("its thread ended".to_owned()),
+            Started::Thread => Death::Unknown("its thread ended".to_owned()),
         }
     }
 }
@@ -169,8 +203,8 @@ fn judged(signal: Option<i32>, code: Option<i32>, said: &str) -> Death {
     match (signal, code) {
         (Some(SIGABRT), _) if said.contains("memory allocation") => Death::Memory,
         (Some(SIGKILL), _) => Death::Killed,
-        (Some(signal), _) => Death::Other(format!("signal {signal}: {said}")),
-        (None, code) => Death::Other(format!("exit code {}: {said}", code.unwrap_or_default())),
+        (Some(signal), _) => Death::Signal { signal, said: said.to_owned() },
+        (None, code) => Death::Exit { code: code.unwrap_or_default(), said: said.to_owned() },
     }
 }
 
@@ -184,7 +218,7 @@ mod tests {
         assert_eq!(judged(Some(6), None, stack), Death::Stack);
         assert_eq!(judged(Some(6), None, "memory allocation of 1073741824 bytes failed"), Death::Memory);
         assert_eq!(judged(Some(9), None, ""), Death::Killed);
-        assert_eq!(judged(Some(11), None, ""), Death::Other("signal 11: ".to_owned()));
-        assert_eq!(judged(None, Some(2), "bad"), Death::Other("exit code 2: bad".to_owned()));
+        assert_eq!(judged(Some(11), None, "").to_string(), "it was ended by signal 11");
+        assert_eq!(judged(None, Some(2), "bad\n").to_string(), "it ended with exit status 2: bad");
     }
 }

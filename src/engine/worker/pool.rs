@@ -2,7 +2,7 @@
 
 use super::answer::Finished;
 use super::catalog::{Catalog, Offered};
-use super::handle::Worker;
+use super::handle::{NotReady, Worker};
 use super::launch::Launch;
 use super::memory::{Memory, WAIT, total_by_default};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,6 +13,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// How long a worker stays that has nothing to do, and how long the last of them.
 const IDLE: Duration = Duration::from_secs(30);
 const LAST_IDLE: Duration = Duration::from_mins(5);
+/// Workers that are started for one query where each dies before it is ready.
+const STARTS_MAX: usize = 3;
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often their memory is looked at while queries run, and how often else.
@@ -114,8 +116,8 @@ impl Pool {
         self.offered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A worker that knows the catalog.
-    pub(super) async fn worker(&self, catalog: &Catalog, likely: &'static str) -> anyhow::Result<Worker> {
+    /// A worker that knows the catalog. One that dies before it does has been given no query yet, so another is started.
+    pub(super) async fn worker(&self, catalog: &Catalog, likely: &'static str) -> Result<Worker, NotReady> {
         loop {
             let idle = self.idle().pop();
             let Some((_, mut worker)) = idle else { break };
@@ -123,12 +125,22 @@ impl Pool {
                 return Ok(worker);
             }
         }
-        self.start(catalog, likely).await
+        let mut starts = 1;
+        loop {
+            match self.start(catalog, likely).await {
+                Err(NotReady::Died(death)) if starts < STARTS_MAX => {
+                    tracing::warn!(%death, "a query worker died while it started: starting another");
+                    starts += 1;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
-    async fn start(&self, catalog: &Catalog, likely: &'static str) -> anyhow::Result<Worker> {
+    async fn start(&self, catalog: &Catalog, likely: &'static str) -> Result<Worker, NotReady> {
         let (launch, memory_bytes) = (self.settings.launch.clone(), self.settings.memory_bytes);
-        let (started, socket) = tokio::task::spawn_blocking(move || launch.start(memory_bytes)).await??;
+        let starting = tokio::task::spawn_blocking(move || launch.start(memory_bytes)).await;
+        let (started, socket) = starting.map_err(std::io::Error::other)??;
         let held = self.memory.held(started.id());
         let mut worker = Worker::new(started, socket, held)?;
         worker.learn(catalog, likely).await?;

@@ -4,7 +4,7 @@ use super::answer::{Answer, Event, Events, Finished, Taken};
 use super::call::{Driven, End, died};
 use super::catalog::Offered;
 use super::codec::Frame;
-use super::handle::START;
+use super::handle::{NotReady, START};
 use super::memory;
 use super::message::{CREDITS, Read, Task};
 use super::pool::{self, Pool, PoolSettings};
@@ -94,6 +94,11 @@ impl Queries {
     }
 }
 
+/// The error of a query that no worker could be started for.
+fn not_ready(error: &NotReady) -> QueryError {
+    QueryError::ended(&format!("no query worker could be started: {error}"))
+}
+
 /// Finds a worker for a call and sees it through.
 async fn carry(
     pool: Arc<Pool>,
@@ -119,9 +124,8 @@ async fn carry(
     let mut worker = match worker {
         Ok(worker) => worker,
         Err(error) => {
-            tracing::error!(%error, "no worker for a query");
-            let error = QueryError::ended(&format!("no worker could be started: {error}"));
-            let _gone = events.try_send(Event::Failed(error));
+            tracing::error!(%error, "no query worker could be started");
+            let _gone = events.try_send(Event::Failed(not_ready(&error)));
             return;
         }
     };
@@ -129,7 +133,7 @@ async fn carry(
     pool.clone().reserve(dialect);
     let _gone = events.try_send(Event::Begun);
     if worker.out.send(call).await.is_err() {
-        let _gone = events.try_send(Event::Failed(died(worker.death().await)));
+        let _gone = events.try_send(Event::Failed(died(&worker.death().await)));
         return;
     }
     let driven = Driven::new(&mut worker, catalog.offered.clone(), events.clone(), taken, timeout, &pool);
@@ -148,8 +152,8 @@ async fn carry(
                 tracing::warn!("a query was ended: all of them take as much memory as they may together");
                 memory::took_most()
             } else {
-                tracing::warn!(?death, "a query's worker died");
-                died(death)
+                tracing::warn!(%death, "a query's worker ended");
+                died(&death)
             };
             let _gone = events.try_send(Event::Failed(error));
         }
