@@ -44,6 +44,7 @@ mod own;
 mod own_rollup;
 mod package;
 mod prometheus;
+mod protocol;
 mod query_memory;
 mod reload;
 mod remote_write;

@@ -5,13 +5,16 @@ use super::session_command::Said;
 use datafusion::sql::sqlparser::ast::{
     CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
 };
-use futures::stream::{self, StreamExt as _};
+use futures::{Sink, SinkExt as _, StreamExt as _};
 use pgwire::api::portal::Format;
-use pgwire::api::results::{CopyResponse, FieldInfo, QueryResponse};
-use pgwire::error::PgWireResult;
-use pgwire::messages::copy::CopyData;
+use pgwire::api::query::send_execution_response;
+use pgwire::api::results::{FieldInfo, QueryResponse, Tag};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
 use pgwire::messages::data::DataRow;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 
 /// The first bytes of the binary format: a signature, no flags, no extension.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -118,34 +121,40 @@ fn form(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> PgWireResult<Cop
     })
 }
 
-/// Rows in a form; binary rows are given in binary.
-pub(super) fn response(form: CopyForm, rows: QueryResponse) -> CopyResponse {
+/// Sends rows, which are given in the form's own format. As `PostgreSQL` does, the binary signature goes out with the first
+/// row, or with the end where there is none; a header is a message of its own.
+pub(super) async fn send<C>(client: &mut C, form: &CopyForm, mut rows: QueryResponse) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin + Send,
+    C::Error: Debug,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
     let fields = rows.row_schema();
-    let columns = fields.len();
+    let columns = i16::try_from(fields.len()).map_err(|_| errors::user("54011", "there are too many columns"))?;
     let is_binary = form.kind == CopyKind::Binary;
-    let header = (!is_binary && form.header).then(|| form.header(&fields));
+    let formats = vec![i16::from(is_binary); fields.len()];
+    let begin = CopyOutResponse::new(i8::from(is_binary), columns, formats);
+    client.feed(PgWireBackendMessage::CopyOutResponse(begin)).await?;
+    let data = |bytes: Vec<u8>| PgWireBackendMessage::CopyData(CopyData::new(bytes.into()));
+    if form.header && !is_binary {
+        client.feed(data(form.header(&fields))).await?;
+    }
     let quoted: Vec<bool> = fields.iter().map(|field| form.quotes(field.name())).collect();
-    // As `PostgreSQL` does, the signature goes out with the first row, or with the end where there is none; so does a header,
-    // for the library counts messages, and a message is a row.
-    let mut before = if is_binary { SIGNATURE.to_vec() } else { header.unwrap_or_default() };
-    let part = move |row: Option<PgWireResult<DataRow>>| {
-        let mut bytes = std::mem::take(&mut before);
-        match row {
-            Some(Ok(row)) => bytes.extend(form.line(&row, &quoted)),
-            Some(Err(error)) => return Some(Err(error)),
-            None if is_binary => bytes.extend([0xff, 0xff]),
-            None => {}
-        }
-        (!bytes.is_empty()).then(|| Ok(CopyData::new(bytes.into())))
-    };
-    let rows = rows.data_rows.map(Some).chain(stream::iter([None]));
-    let rows = rows.map(part).filter_map(std::future::ready);
-    let data = rows;
-    // Made as if it were text: of a binary one it would send the trailer in a message of its own, where clients expect
-    // it beside the signature if there are no rows.
-    let mut response = CopyResponse::new(0, columns, data);
-    response.format = i8::from(is_binary);
-    response
+    let mut before = if is_binary { SIGNATURE.to_vec() } else { Vec::new() };
+    let mut count = 0;
+    while let Some(row) = rows.data_rows().next().await {
+        // An error takes the place of the end: the client is told of it as of any other.
+        let line = form.line(&row?, &quoted);
+        let line = if before.is_empty() { line } else { [std::mem::take(&mut before), line].concat() };
+        client.feed(data(line)).await?;
+        count += 1;
+    }
+    if is_binary {
+        before.extend([0xff, 0xff]);
+        client.feed(data(before)).await?;
+    }
+    client.feed(PgWireBackendMessage::CopyDone(CopyDone::new())).await?;
+    send_execution_response(client, Tag::new("COPY").with_rows(count)).await
 }
 
 impl CopyForm {

@@ -1,6 +1,5 @@
-//! Statements of the session itself: its cursors and its settings.
+//! Statements of the session itself: its cursors, its savepoints and its settings.
 
-use super::copies::{self, CopyForm};
 use super::cursors::{Cursor, Declared, Fetched, KEPT_BYTES_MAX, Lasts};
 use super::session::{PORTALS_MAX, Session, failed, held, whole};
 use super::session_command::{self, Said};
@@ -45,6 +44,23 @@ impl Session {
                 });
                 cursors.values_mut().for_each(|cursor| cursor.lasts = Lasts::Connection);
                 held(&self.portals).clear();
+                held(&self.savepoints).clear();
+            }
+            Said::Savepoint(name) => {
+                in_block(client, "SAVEPOINT")?;
+                held(&self.savepoints).set(name)?;
+            }
+            Said::Release(name) => {
+                in_block(client, "RELEASE SAVEPOINT")?;
+                held(&self.savepoints).release(name)?;
+            }
+            Said::RollbackTo(name) => {
+                in_block(client, "ROLLBACK TO SAVEPOINT")?;
+                let last = held(&self.savepoints).back_to(name)?;
+                let mut cursors = self.cursors.lock().await;
+                cursors.retain(|_, cursor| cursor.lasts == Lasts::Connection || cursor.number <= last);
+                // Also where it had failed.
+                client.set_transaction_status(TransactionStatus::Transaction);
             }
             Said::Forget(tag) if tag.starts_with("DISCARD") => self.cursors.lock().await.clear(),
             _ => {}
@@ -76,7 +92,8 @@ impl Session {
         let running = running.map_err(|error| failed(timeout, error))?;
         let schema = running.answer.described.clone();
         let batches = running.into_stream(move |error| failed(timeout, error), whole);
-        cursors.insert(declared.name.clone(), Cursor::new(declared, in_transaction, schema, batches));
+        let number = held(&self.savepoints).cursor();
+        cursors.insert(declared.name.clone(), Cursor::new(declared, (in_transaction, number), schema, batches));
         Ok(Response::Execution(Tag::new("DECLARE CURSOR")))
     }
 
@@ -133,6 +150,13 @@ impl Session {
     }
 }
 
+fn in_block(client: &impl ClientInfo, what: &str) -> PgWireResult<()> {
+    match client.transaction_status() {
+        TransactionStatus::Idle => Err(errors::user("25P01", format!("{what} can only be used in transaction blocks"))),
+        TransactionStatus::Transaction | TransactionStatus::Error => Ok(()),
+    }
+}
+
 fn no_cursor(name: &str) -> PgWireError {
     errors::user("34000", format!("cursor \"{name}\" does not exist"))
 }
@@ -146,12 +170,4 @@ pub(super) fn configure<C: ClientInfo>(client: &mut C, query: &Query, bound: &[O
         session_command::set(client, &set.name, value.as_deref())?;
     }
     Ok(())
-}
-
-/// The rows of an answer as `COPY` sends them.
-pub(super) fn copied(form: CopyForm, answer: Response) -> PgWireResult<Response> {
-    match answer {
-        Response::Query(rows) => Ok(Response::CopyOut(copies::response(form, rows))),
-        _ => Err(errors::user("XX000", "COPY of what is no query")),
-    }
 }

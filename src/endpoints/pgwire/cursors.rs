@@ -119,6 +119,8 @@ pub(super) enum Lasts {
 /// A cursor that is open.
 pub(super) struct Cursor {
     pub(super) lasts: Lasts,
+    /// Which of the connection's cursors it is, in the order in which they were opened.
+    pub(super) number: u64,
     scroll: bool,
     pub(super) schema: SchemaRef,
     batches: BoxStream<'static, PgWireResult<RecordBatch>>,
@@ -135,7 +137,7 @@ pub(super) struct Cursor {
 impl Cursor {
     pub(super) fn new(
         declared: &Declared,
-        in_transaction: bool,
+        (in_transaction, number): (bool, u64),
         schema: SchemaRef,
         batches: BoxStream<'static, PgWireResult<RecordBatch>>,
     ) -> Cursor {
@@ -145,6 +147,7 @@ impl Cursor {
                 (true, true) => Lasts::IfCommitted,
                 (true, false) => Lasts::Connection,
             },
+            number,
             scroll: declared.scroll,
             schema,
             batches,

@@ -1,6 +1,6 @@
 //! The extended protocol: statements that are prepared, bound and run as portals.
 
-use super::cursor_command::{configure, copied};
+use super::cursor_command::configure;
 use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
 use super::session_command;
 use super::statements::{self, Prepared, Preparer};
@@ -213,17 +213,15 @@ impl ExtendedQueryHandler for Session {
                 tell_zone(client, said).await?;
                 Ok(answer)
             }
-            Prepared::Copy(query, form) => {
-                let answer = self.answer(client, (query, query.bound(portal)?), &form.format()).await?;
-                copied(form.clone(), answer)
-            }
+            // It is sent as it comes, without a response of its own.
+            Prepared::Copy(..) => Err(errors::user("XX000", "COPY is no portal of rows")),
             Prepared::Declare(declared, query) => {
                 let in_transaction = client.transaction_status() != TransactionStatus::Idle;
                 self.declare(client, (declared, query), query.bound(portal)?, in_transaction).await
             }
             Prepared::Query(query) => {
                 configure(client, query, &portal.parameters)?;
-                self.answer(client, (query, query.bound(portal)?), format).await
+                self.answer(client, (query, query.bound(portal)?), format).await.map(Response::Query)
             }
         }
     }

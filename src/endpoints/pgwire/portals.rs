@@ -1,15 +1,15 @@
 //! Portals: answers that a client takes part by part. Rows go out as they come and none is kept, however many a client
 //! asks for at once.
 
-use super::session::Session;
+use super::copies;
+use super::session::{Session, cancels, in_order, unless_cancelled};
 use super::statements::Prepared;
 use futures::{Sink, SinkExt as _};
-use pgwire::api::copy::send_copy_out_response;
 use pgwire::api::portal::PortalExecutionState;
 use pgwire::api::query::{ExtendedQueryHandler as _, send_execution_response, send_partial_query_response};
 use pgwire::api::results::{Response, Tag};
 use pgwire::api::store::{Entry, PortalStore};
-use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState};
+use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::extendedquery::Execute;
@@ -41,11 +41,22 @@ where
         }
         None => return Err(PgWireError::PortalNotFound(name.to_owned())),
     };
-    let mut status = client.transaction_status();
     let state = portal.state();
     let mut state = state.lock().await;
+    if let (PortalExecutionState::Initial, Prepared::Copy(query, form)) = (&*state, &portal.statement.statement) {
+        in_order(client, &portal.statement.statement)?;
+        *state = PortalExecutionState::Finished;
+        let (parameters, format) = (query.bound(&portal)?, form.format());
+        let rows = unless_cancelled(client, session.answer(client, (query, parameters), &format)).await??;
+        copies::send(client, form, rows).await?;
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        return Ok(());
+    }
+    let mut status = client.transaction_status();
     if matches!(*state, PortalExecutionState::Initial) {
         let response = cancellable(session, client, &portal, most).await?;
+        // A way back to a savepoint has changed it.
+        status = client.transaction_status();
         *state = PortalExecutionState::Finished;
         match response {
             Response::Query(rows) => *state = PortalExecutionState::Suspended(rows),
@@ -59,12 +70,11 @@ where
                 status = status.to_idle_state();
                 client.portal_store().rm_portal(DEFAULT_NAME);
             }
-            Response::CopyOut(rows) => send_copy_out_response(client, rows).await?,
             Response::EmptyQuery => {
                 client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
             }
             // None of our statements gives these.
-            Response::Error(_) | Response::CopyIn(_) | Response::CopyBoth(_) => {}
+            Response::Error(_) | Response::CopyIn(_) | Response::CopyOut(_) | Response::CopyBoth(_) => {}
         }
         if !matches!(*state, PortalExecutionState::Suspended(_)) {
             client.set_state(PgWireConnectionState::ReadyForQuery);
@@ -98,11 +108,10 @@ where
     C::Error: Debug,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
 {
-    let handle = client.session_extensions().get::<Arc<ConnectionHandle>>();
-    match handle {
+    match cancels(client) {
         None => session.do_query(client, portal, most).await,
-        Some(handle) => {
-            let cancelled = handle.start_query().await;
+        Some(cancels) => {
+            let cancelled = cancels.start_query().await;
             tokio::select! {
                 answer = session.do_query(client, portal, most) => answer,
                 Ok(()) = cancelled => Err(PgWireError::QueryCanceled),

@@ -1,19 +1,17 @@
-//! One connection's statements, and the simple protocol.
+//! One connection's session: what its statements have in common, whichever protocol brings them.
 
-use super::cursor_command::{configure, copied};
 use super::cursors::Cursor;
+use super::savepoints::Savepoints;
 use super::session_command::{self, Said};
-use super::statements::{self, Prepared, Preparer, Query};
+use super::statements::{Prepared, Preparer, Query};
 use super::{Shared, errors, rows};
 use crate::endpoints::query_span;
 use crate::engine::{Answer, QueryError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use futures::{Sink, SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Sink, SinkExt as _};
 use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::SimpleQueryHandler;
-use pgwire::api::results::Response;
+use pgwire::api::results::QueryResponse;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME};
 use pgwire::error::{PgWireError, PgWireResult};
@@ -21,12 +19,9 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::startup::ParameterStatus;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Queries of one text.
-const QUERIES_MAX: usize = 16;
 /// Statements that a client may keep prepared, and answers that it may keep half read.
 pub(super) const STATEMENTS_MAX: usize = 1000;
 pub(super) const PORTALS_MAX: usize = 16;
@@ -38,27 +33,14 @@ pub(super) struct Session {
     pub(super) statements: Mutex<HashSet<String>>,
     pub(super) portals: Mutex<HashMap<String, Arc<Portal<Prepared>>>>,
     pub(super) cursors: tokio::sync::Mutex<HashMap<String, Cursor>>,
+    pub(super) savepoints: Mutex<Savepoints>,
 }
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>) -> Session {
         let preparer = Arc::new(Preparer(shared.clone()));
         let (statements, portals, cursors) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
-        Session { shared, preparer, statements, portals, cursors }
-    }
-
-    /// The rows of a query, which begins when the first of them are asked for.
-    fn rows<C: ClientInfo>(&self, client: &C, query: &Query) -> PgWireResult<Response> {
-        let options = session_command::options(client);
-        let fields = rows::fields(query.schema(), &Format::UnifiedText, &options)?;
-        let (shared, request) = (self.shared.clone(), query.request(&self.shared, client, None));
-        let timeout = session_command::timeout(client);
-        let batches = stream::once(async move {
-            let running = query_span::run("postgres", &*shared.service, &request).await;
-            let running = running.map_err(|error| failed(timeout, error))?;
-            PgWireResult::Ok(running.into_stream(move |error| failed(timeout, error), whole))
-        });
-        Ok(Response::Query(rows::response(fields, batches.try_flatten().boxed(), cancels(client))))
+        Session { shared, preparer, statements, portals, cursors, savepoints: Mutex::default() }
     }
 
     /// Forgets the prepared statements that a statement of the session drops.
@@ -86,7 +68,7 @@ impl Session {
         client: &C,
         (query, parameters): (&Query, Option<RecordBatch>),
         format: &Format,
-    ) -> PgWireResult<Response> {
+    ) -> PgWireResult<QueryResponse> {
         let options = session_command::options(client);
         let request = query.request(&self.shared, client, parameters);
         let running = query_span::run("postgres", &*self.shared.service, &request).await;
@@ -94,7 +76,7 @@ impl Session {
         let running = running.map_err(|error| failed(timeout, error))?;
         let fields = rows::fields(&running.answer.described, format, &options)?;
         let batches = running.into_stream(move |error| failed(timeout, error), whole);
-        Ok(Response::Query(rows::response(fields, batches, cancels(client))))
+        Ok(rows::response(fields, batches, cancels(client)))
     }
 
     pub(super) async fn described<C: ClientInfo>(
@@ -135,7 +117,7 @@ pub(super) fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireErro
 }
 
 /// Where a client's wish to cancel is heard.
-fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
+pub(super) fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
     client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
 }
 
@@ -158,14 +140,18 @@ where
     Ok(())
 }
 
-/// After an error nothing but the transaction's end is taken.
+/// After an error nothing but the transaction's end, or the way back to a savepoint, is taken.
 pub(super) fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWireResult<()> {
-    let ends = matches!(statement, Prepared::Said(said) if said.ends());
-    if client.transaction_status() == TransactionStatus::Error && !ends {
-        let message = "current transaction is aborted, commands ignored until end of transaction block";
-        return Err(errors::user("25P02", message));
+    let recovers = matches!(statement, Prepared::Said(said) if said.recovers());
+    if client.transaction_status() == TransactionStatus::Error && !recovers {
+        return Err(aborted());
     }
     Ok(())
+}
+
+/// The error of a statement that is not taken any more.
+pub(super) fn aborted() -> PgWireError {
+    errors::user("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 pub(super) fn held<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -193,68 +179,6 @@ impl Session {
         }
         if portal.name != DEFAULT_NAME {
             portals.insert(portal.name.clone(), portal.clone());
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl SimpleQueryHandler for Session {
-    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let statements = statements::prepare(&self.shared, client, query).await?;
-        if statements.is_empty() {
-            return Ok(vec![Response::EmptyQuery]);
-        }
-        let (mut responses, mut queries) = (Vec::with_capacity(statements.len()), 0);
-        let mut in_transaction = client.transaction_status() != TransactionStatus::Idle;
-        for prepared in statements {
-            in_order(client, &prepared)?;
-            match prepared {
-                Prepared::Said(said) => {
-                    self.forget_statements(client, &said);
-                    in_transaction = (in_transaction || said == Said::Begin) && !said.ends();
-                    responses.push(self.said(client, &said, &Format::UnifiedText).await?);
-                    tell_zone(client, &said).await?;
-                    if said.ends() {
-                        client.portal_store().clear_portals();
-                    }
-                }
-                Prepared::Copy(query, form) => {
-                    query.unbound()?;
-                    let format = form.format();
-                    let answer = self.answer(client, (&query, None), &format).await?;
-                    responses.push(copied(form, answer)?);
-                }
-                Prepared::Declare(declared, query) => {
-                    query.unbound()?;
-                    responses.push(self.declare(client, (&declared, &query), None, in_transaction).await?);
-                }
-                Prepared::Query(query) => {
-                    queries += 1;
-                    if queries > QUERIES_MAX {
-                        return Err(errors::user("54000", format!("expected at most {QUERIES_MAX} queries at once")));
-                    }
-                    query.unbound()?;
-                    configure(client, &query, &[])?;
-                    responses.push(self.rows(client, &query)?);
-                }
-            }
-        }
-        Ok(responses)
-    }
-}
-
-impl Query {
-    /// Whether it can run as it is.
-    fn unbound(&self) -> PgWireResult<()> {
-        if self.has_parameters() {
-            return Err(errors::user("42P02", "there is no parameter $1: the simple protocol has none"));
         }
         Ok(())
     }

@@ -43,6 +43,12 @@ pub(super) enum Said {
     Fetch(Fetched),
     /// `CLOSE name`; `None` for all.
     Close(Option<String>),
+    /// `SAVEPOINT name`.
+    Savepoint(String),
+    /// `RELEASE SAVEPOINT name`.
+    Release(String),
+    /// `ROLLBACK TO SAVEPOINT name`.
+    RollbackTo(String),
     /// Accepted, with this tag.
     Fine(Cow<'static, str>),
 }
@@ -102,10 +108,10 @@ impl Said {
         Some(match statement {
             Statement::StartTransaction { .. } => Said::Begin,
             Statement::Commit { .. } => Said::Commit,
-            Statement::Rollback { savepoint: Some(_), .. } => Said::Fine("ROLLBACK".into()),
+            Statement::Rollback { savepoint: Some(name), .. } => Said::RollbackTo(fold(name)),
             Statement::Rollback { .. } => Said::Rollback,
-            Statement::Savepoint { .. } => Said::Fine("SAVEPOINT".into()),
-            Statement::ReleaseSavepoint { .. } => Said::Fine("RELEASE".into()),
+            Statement::Savepoint { name } => Said::Savepoint(fold(name)),
+            Statement::ReleaseSavepoint { name } => Said::Release(fold(name)),
             Statement::Set(set) => assignment(set),
             Statement::Reset(reset) => match &reset.reset {
                 Reset::ALL => Said::Forget("RESET".into()),
@@ -134,9 +140,14 @@ impl Said {
         })
     }
 
-    /// Whether it is taken after an error, before the transaction has ended.
+    /// Whether it ends a transaction.
     pub(super) fn ends(&self) -> bool {
         matches!(self, Said::Commit | Said::Rollback)
+    }
+
+    /// Whether it is taken after an error, before the transaction has ended.
+    pub(super) fn recovers(&self) -> bool {
+        self.ends() || matches!(self, Said::RollbackTo(_))
     }
 
     /// The columns of its answer.
@@ -176,6 +187,9 @@ impl Said {
                 Response::Query(response)
             }
             Said::Deallocate(_) => Response::Execution(Tag::new("DEALLOCATE")),
+            Said::Savepoint(_) => Response::Execution(Tag::new("SAVEPOINT")),
+            Said::Release(_) => Response::Execution(Tag::new("RELEASE")),
+            Said::RollbackTo(_) => Response::Execution(Tag::new("ROLLBACK")),
             // The session knows the cursors.
             Said::Copy(..) | Said::Declare(..) | Said::Fetch(_) | Said::Close(_) => {
                 return Err(errors::user("XX000", "a statement of the session's own"));

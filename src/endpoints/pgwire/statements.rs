@@ -4,8 +4,9 @@ use super::copies::CopyForm;
 use super::cursors::Declared;
 use super::dialect::PgDialect;
 use super::parameters::{self, Sent};
+use super::session::{aborted, failed};
 use super::session_command::{self, Said};
-use super::{Shared, errors};
+use super::{Shared, errors, session_text};
 use crate::endpoints::pgcatalog;
 use crate::engine::{Read, Request};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -17,6 +18,7 @@ use pgwire::api::results::{FieldFormat, FieldInfo};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::{ClientInfo, Type};
 use pgwire::error::PgWireResult;
+use pgwire::messages::response::TransactionStatus;
 use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
@@ -47,37 +49,66 @@ pub(super) struct Query {
     wire: Vec<Type>,
 }
 
-/// The statements of a text.
-pub(super) async fn prepare(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Vec<Prepared>> {
+/// The statements of a text, up to the first that cannot be understood, which is the last then.
+///
+/// Statements of the session and of transactions alone are read here: they are answered also where all workers are busy.
+pub(super) async fn prepare(
+    shared: &Shared,
+    client: &impl ClientInfo,
+    sql: &str,
+) -> PgWireResult<Vec<PgWireResult<Prepared>>> {
+    if let Some(said) = session_text::read(sql) {
+        return Ok(said.into_iter().map(|said| Ok(Prepared::Said(said))).collect());
+    }
+    if client.transaction_status() == TransactionStatus::Error {
+        return Err(aborted());
+    }
     let sql: Arc<str> = sql.into();
-    let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read =
-        read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
     let mut prepared = Vec::new();
-    for (place, read) in read.into_iter().enumerate() {
-        prepared.push(match read {
-            Read::Said(said) => {
-                let said = serde_json::from_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
-                match said {
-                    Said::Copy(inner, form) => Prepared::Copy(query(shared, client, &inner).await?, form),
-                    Said::Declare(declared, inner) => Prepared::Declare(declared, query(shared, client, &inner).await?),
-                    said => Prepared::Said(said),
-                }
-            }
-            read @ Read::Query { .. } => Prepared::Query(Query::of(&sql, place, read)?),
-        });
+    for (place, read) in reads(shared, client, &sql).await?.into_iter().enumerate() {
+        let statement = statement(shared, client, &sql, (place, read)).await;
+        let is_last = statement.is_err();
+        prepared.push(statement);
+        if is_last {
+            break;
+        }
     }
     Ok(prepared)
+}
+
+async fn reads(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> PgWireResult<Vec<Read>> {
+    let read = shared.service.read(&request(shared, client, sql)).await;
+    read.map_err(|error| failed(session_command::timeout(client), error))
+}
+
+async fn statement(
+    shared: &Shared,
+    client: &impl ClientInfo,
+    sql: &Arc<str>,
+    (place, read): (usize, Read),
+) -> PgWireResult<Prepared> {
+    Ok(match read {
+        Read::Said(said) => {
+            let said = serde_json::from_value(said).map_err(|error| errors::user("XX000", error.to_string()))?;
+            match said {
+                Said::Copy(inner, form) => Prepared::Copy(query(shared, client, &inner).await?, form),
+                Said::Declare(declared, inner) => Prepared::Declare(declared, query(shared, client, &inner).await?),
+                said => Prepared::Said(said),
+            }
+        }
+        read @ Read::Query { .. } => Prepared::Query(Query::of(sql, place, read)?),
+        Read::Failed(error) => return Err(failed(session_command::timeout(client), error)),
+    })
 }
 
 /// The query within a statement, which is read as a text of its own.
 async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Arc<Query>> {
     let sql: Arc<str> = sql.into();
-    let read = shared.service.read(&request(shared, client, &sql)).await;
-    let read =
-        read.map_err(|error| errors::query(&session_command::limited(session_command::timeout(client), error)))?;
-    let first = read.into_iter().next().ok_or_else(|| errors::user("42601", "expected a query"))?;
-    Query::of(&sql, 0, first)
+    let first = reads(shared, client, &sql).await?.into_iter().next();
+    match first.ok_or_else(|| errors::user("42601", "expected a query"))? {
+        Read::Failed(error) => Err(failed(session_command::timeout(client), error)),
+        read => Query::of(&sql, 0, read),
+    }
 }
 
 /// A request of this connection, under its settings and within its own time.
@@ -102,7 +133,7 @@ impl Query {
                 let wire = kinds.into_iter().map(|kind| Type::from_oid(kind).unwrap_or(Type::TEXT)).collect();
                 Ok(Arc::new(Query { sql: sql.clone(), place, schema, inferred: parameters, wire }))
             }
-            Read::Said(_) => Err(errors::user("42601", "expected a query")),
+            Read::Said(_) | Read::Failed(_) => Err(errors::user("42601", "expected a query")),
         }
     }
 
@@ -205,7 +236,7 @@ impl QueryParser for Preparer {
         if statements.len() > 1 {
             return Err(errors::user("42601", "cannot insert multiple commands into a prepared statement"));
         }
-        Ok(statements.pop())
+        statements.pop().transpose()
     }
 
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {

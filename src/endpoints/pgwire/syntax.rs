@@ -18,10 +18,19 @@ pub(super) const NOWHERE: &str = "nowhere";
 /// The statements of a text. `MOVE` has the grammar of `FETCH`, and both may do without a count and a `FROM`.
 /// A `MOVE` is a `FETCH` into [`NOWHERE`].
 pub(super) fn parse(sql: &str) -> Result<Vec<Statement>, ParserError> {
+    parse_if(sql, |_| true).map(Option::unwrap_or_default)
+}
+
+/// The statements of a text, if the words (and signs) of each are what they may be.
+pub(super) fn parse_if(sql: &str, may_be: impl Fn(&[String]) -> bool) -> Result<Option<Vec<Statement>>, ParserError> {
     let dialect = PostgreSqlDialect {};
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location()?;
+    let tokens = split(tokens);
+    if !tokens.iter().all(|tokens| may_be(&words(tokens))) {
+        return Ok(None);
+    }
     let mut statements = Vec::new();
-    for mut tokens in split(tokens) {
+    for mut tokens in tokens {
         pgcatalog::every_field(&mut tokens);
         if begins(&tokens, "ABORT") {
             replace_first(&mut tokens, "ROLLBACK");
@@ -40,7 +49,12 @@ pub(super) fn parse(sql: &str) -> Result<Vec<Statement>, ParserError> {
         }
         statements.push(statement);
     }
-    Ok(statements)
+    Ok(Some(statements))
+}
+
+fn words(tokens: &[TokenWithSpan]) -> Vec<String> {
+    let is_word = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
+    tokens.iter().filter(is_word).map(|token| token.token.to_string()).collect()
 }
 
 /// The tokens of each statement.

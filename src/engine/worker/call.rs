@@ -236,6 +236,7 @@ fn unread() -> QueryError {
 fn read(text: ReadText) -> datafusion::common::Result<Read> {
     Ok(match text {
         ReadText::Said(said) => Read::Said(said),
+        ReadText::Failed(failure) => Read::Failed(failed(failure)),
         ReadText::Query { parameters, known, schema: columns } => {
             let fields = schema(&parameters)?;
             let kind = |(field, known): (&Arc<arrow::datatypes::Field>, bool)| known.then(|| field.data_type().clone());

@@ -66,6 +66,8 @@ pub enum Meaning {
     },
     /// A statement that the wire itself answers (`SET`, `BEGIN`, …).
     Said(serde_json::Value),
+    /// What cannot be understood. Those before it in its text may be carried out.
+    Failed(SqlFault),
 }
 
 /// How a wire reads statements; used in the worker alone. Nothing here needs to be bounded in time or memory.

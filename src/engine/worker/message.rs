@@ -3,6 +3,7 @@
 use super::catalog::CatalogText;
 use super::dialect::{Settings, SqlFault};
 use super::sieve::Sieve;
+use crate::engine::query::QueryError;
 use arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +97,7 @@ pub(super) struct Scan {
 }
 
 /// What one statement of a text is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Read {
     /// A query.
     Query {
@@ -107,12 +108,15 @@ pub enum Read {
     },
     /// Anything else, as the dialect says it.
     Said(serde_json::Value),
+    /// What cannot be understood; nothing behind it is read.
+    Failed(QueryError),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum ReadText {
     Query { parameters: String, known: Vec<bool>, schema: String },
     Said(serde_json::Value),
+    Failed(Failure),
 }
 
 /// Why there is no answer.

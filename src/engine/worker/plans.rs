@@ -61,16 +61,22 @@ pub(super) async fn carry_out(link: &Link, sessions: &Sessions, kept: &Kept, cal
         meanings
     } else {
         let meanings = Arc::new(meanings(&*dialect, &state, &call.sql).await.map_err(invalid)?);
-        kept.put(&call, &meanings);
+        if !matches!(meanings.last(), Some(Meaning::Failed(_))) {
+            kept.put(&call, &meanings);
+        }
         meanings
     };
     let fault = |error: DataFusionError| failure(&*dialect, &error);
     if call.task == Task::Read {
-        let read = meanings.iter().map(|meaning| text(meaning, &state)).collect::<Result<_, _>>();
-        return read.map(FromWorker::Read).map_err(fault);
+        let read = |meaning| text(meaning, &state).unwrap_or_else(|error| ReadText::Failed(fault(error)));
+        return Ok(FromWorker::Read(meanings.iter().map(read).collect()));
     }
-    let Some(Meaning::Query { plan, .. }) = meanings.get(call.place) else {
-        return Err(invalid(SqlFault::plain("there is no such query in the text")));
+    let plan = match meanings.get(call.place) {
+        Some(Meaning::Query { plan, .. }) => plan,
+        Some(Meaning::Failed(fault)) => return Err(invalid(fault.clone())),
+        Some(Meaning::Said(_)) | None => {
+            return Err(invalid(SqlFault::plain("there is no such query in the text")));
+        }
     };
     let plan = bound(plan, body).and_then(|plan| finished(plan, &state)).map_err(fault)?;
     read_only(&plan).map_err(|message| Failure {
@@ -94,13 +100,19 @@ async fn meanings(dialect: &dyn Dialect, state: &SessionState, sql: &str) -> Res
     }
     let mut meanings = Vec::new();
     for statement in statements {
-        meanings.push(match dialect.plan(state, statement).await? {
-            Meaning::Query { plan, parameters } => {
-                let plan = postgres::planned(plan).map_err(|error| dialect.fault(&error))?;
-                Meaning::Query { plan, parameters }
-            }
-            said @ Meaning::Said(_) => said,
-        });
+        let meaning = match dialect.plan(state, statement).await {
+            Ok(Meaning::Query { plan, parameters }) => match postgres::planned(plan) {
+                Ok(plan) => Meaning::Query { plan, parameters },
+                Err(error) => Meaning::Failed(dialect.fault(&error)),
+            },
+            Ok(other) => other,
+            Err(fault) => Meaning::Failed(fault),
+        };
+        let is_last = matches!(meaning, Meaning::Failed(_));
+        meanings.push(meaning);
+        if is_last {
+            break;
+        }
     }
     Ok(meanings)
 }
@@ -113,6 +125,7 @@ fn finished(plan: LogicalPlan, state: &SessionState) -> datafusion::common::Resu
 fn text(meaning: &Meaning, state: &SessionState) -> datafusion::common::Result<ReadText> {
     Ok(match meaning {
         Meaning::Said(said) => ReadText::Said(said.clone()),
+        Meaning::Failed(fault) => ReadText::Failed(invalid(fault.clone())),
         Meaning::Query { plan, parameters } => {
             let field = |(place, kind): (usize, &Option<DataType>)| {
                 Field::new(place.to_string(), kind.clone().unwrap_or(DataType::Null), true)

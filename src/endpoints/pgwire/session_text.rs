@@ -1,0 +1,81 @@
+//! Texts that hold statements of the session alone: `BEGIN`, `COMMIT`, `SET`, `SHOW`, `FETCH`, … They need no query worker,
+//! so that a client can end its transaction, or read on from its cursor, while all workers are busy.
+//!
+//! Everything else is parsed in a worker, for what is long or nested can take the parser any time. So only short
+//! statements of few words are parsed here.
+
+use super::cursors;
+use super::session_command::Said;
+use super::syntax;
+use datafusion::sql::sqlparser::ast::Statement;
+
+/// Bytes of a text.
+const TEXT_BYTES_MAX: usize = 1024;
+/// Words of a statement: what the parser takes for each of them bounds what it takes for all.
+const WORDS_MAX: usize = 16;
+/// How such statements begin.
+const FIRST_WORDS: [&str; 17] = [
+    "ABORT",
+    "BEGIN",
+    "CLOSE",
+    "COMMIT",
+    "DEALLOCATE",
+    "DISCARD",
+    "END",
+    "FETCH",
+    "MOVE",
+    "RELEASE",
+    "RESET",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SET",
+    "SHOW",
+    "START",
+    "UNLISTEN",
+];
+
+/// The statements of a text; `None` where a worker has to read it.
+pub(super) fn read(sql: &str) -> Option<Vec<Said>> {
+    if sql.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let is_short = |words: &[String]| {
+        let first = words.first().map(|word| word.to_ascii_uppercase());
+        words.len() <= WORDS_MAX && first.is_some_and(|first| FIRST_WORDS.contains(&first.as_str()))
+    };
+    let statements = syntax::parse_if(sql, is_short).ok()??;
+    statements.iter().map(said).collect()
+}
+
+fn said(statement: &Statement) -> Option<Said> {
+    match statement {
+        Statement::Fetch { .. } => cursors::said(statement).ok(),
+        other => Said::of(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_of_the_session_are_read_without_a_worker() {
+        assert_eq!(read(" begin ;"), Some(vec![Said::Begin]));
+        let set = Said::Set("timezone".to_owned(), Some("Europe/Berlin".to_owned()));
+        assert_eq!(read("SET timezone = 'Europe/Berlin'; COMMIT"), Some(vec![set, Said::Commit]));
+        assert_eq!(read("ROLLBACK TO SAVEPOINT \"A\""), Some(vec![Said::RollbackTo("A".to_owned())]));
+        assert!(matches!(read("FETCH FORWARD 10 FROM c").as_deref(), Some([Said::Fetch(_)])));
+        assert_eq!(read("-- nothing\n ;"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn all_else_is_read_by_a_worker() {
+        for sql in ["SELECT 1", "BEGIN; SELECT 1", "SHOW TABLES", "SET x =", "EXPLAIN SELECT 1", "COPY t TO STDOUT"] {
+            assert_eq!(read(sql), None, "{sql}");
+        }
+        // Each CASE doubles what the parser does.
+        assert_eq!(read(&format!("SET x = {}1", "CASE WHEN 1 THEN ".repeat(20))), None);
+        assert_eq!(read(&format!("SET x = {}1{}", "(".repeat(20), ")".repeat(20))), None);
+        assert_eq!(read(&format!("SET x = '{}'", "y".repeat(TEXT_BYTES_MAX))), None);
+    }
+}
