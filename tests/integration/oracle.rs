@@ -17,7 +17,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
+    ("correlated.slt", include_str!("../sql/correlated.slt")),
     ("numbers.slt", include_str!("../sql/numbers.slt")),
     ("patterns.slt", include_str!("../sql/patterns.slt")),
     ("queries.slt", include_str!("../sql/queries.slt")),

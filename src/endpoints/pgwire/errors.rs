@@ -143,10 +143,17 @@ fn executed(message: &str) -> &'static str {
     let holds = |part: &str| message.contains(part);
     if holds("division by zero") {
         "22012"
+    } else if holds("more than one row") {
+        "21000"
     } else if holds("out of range") && !holds("date/time") {
         "22003"
     } else if holds("date/time field value out of range") {
         "22008"
+    } else if ["date", "time", "timestamp", "interval"]
+        .iter()
+        .any(|kind| message.contains(&format!("invalid input syntax for type {kind}")))
+    {
+        "22007"
     } else if holds("invalid input syntax") || holds("malformed array") {
         "22P02"
     } else if holds("time zone") && holds("not recognized") {

@@ -3,6 +3,7 @@
 
 mod call;
 mod cast_to;
+mod correlated;
 mod field_metadata;
 mod forms;
 mod function;

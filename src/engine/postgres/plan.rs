@@ -1,6 +1,7 @@
 //! A plan with `PostgreSQL`'s types, operators and conversions.
 
 use super::cast_to::CastTo;
+use super::correlated;
 use super::function::Function;
 use super::functions::{aggregates, lists};
 use super::kinds::{DIGITS, Kind, TIMESTAMP, timestamptz};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_fo
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     AggregateUDF, BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Operator,
-    RecursiveQuery, Values, WindowFunctionDefinition,
+    RecursiveQuery, Union, Values, WindowFunctionDefinition,
 };
 use datafusion::optimizer::AnalyzerRule as _;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
@@ -49,8 +50,10 @@ pub(crate) fn finished(plan: LogicalPlan, zone: &Zone, config: &ConfigOptions) -
     if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)) {
         return Ok(plan);
     }
-    let plan = lateral::flattened(plan)?;
+    let plan = correlated::decorrelated(lateral::flattened(plan)?)?;
     let plan = rewritten(plan, &mut |expression, schema| resolved(expression, schema, zone))?;
+    // The coercion trusts the types that subqueries say of the rows around them.
+    let plan = correlated::typed(plan)?;
     let plan = TypeCoercion::new().analyze(plan, config)?;
     // What the coercion cast.
     let plan = rewritten(plan, &mut |expression, schema| Ok(converted(expression, schema, zone)))?;
@@ -98,6 +101,8 @@ fn node(plan: LogicalPlan, change: Change<'_>) -> Result<LogicalPlan> {
         LogicalPlan::Values(Values { values, .. }) => {
             LogicalPlanBuilder::values(alike(values, &schema)).and_then(LogicalPlanBuilder::build)
         }
+        // Its own schema would stay that of the types before.
+        LogicalPlan::Union(Union { inputs, .. }) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)),
         plan => plan.recompute_schema(),
     }
 }

@@ -1,0 +1,347 @@
+//! The steps of a subquery with the values that it reads of the rows around it carried along: each step gives for each of
+//! these values what it would give for a row that has them.
+
+use super::domain::{Aliases, Domain, MARK};
+use super::simple;
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::{Column, DFSchema, Result, not_impl_err};
+use datafusion::functions_window::row_number::row_number;
+use datafusion::logical_expr::expr::Sort as Order;
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, ExprFunctionExt as _, Filter, Join, JoinType, Limit, LogicalPlan, LogicalPlanBuilder,
+    Operator, Projection, Sort, Subquery, SubqueryAlias, Union, Unnest, Values, Window, binary_expr, lit, when,
+};
+use std::sync::Arc;
+
+/// A plan whose columns are the domain's, and those that it had.
+pub(super) struct Pushed {
+    pub(super) plan: LogicalPlan,
+    /// The place of each row among those of its value, where the plan sorts them.
+    place: Option<Column>,
+}
+
+const PLACE: &str = "place";
+
+/// Carries a domain through a plan. `is_lenient`: a value for which the plan's aggregate finds no rows may be missing.
+pub(super) fn pushed(names: &mut Aliases, plan: &LogicalPlan, domain: &Domain, is_lenient: bool) -> Result<Pushed> {
+    if domain.is_empty() {
+        return Ok(Pushed { plan: plan.clone(), place: None });
+    }
+    Pushing { names, domain }.step(plan, is_lenient)
+}
+
+struct Pushing<'a> {
+    names: &'a mut Aliases,
+    domain: &'a Domain,
+}
+
+impl Pushing<'_> {
+    fn step(&mut self, plan: &LogicalPlan, is_lenient: bool) -> Result<Pushed> {
+        if !self.reads(plan) && !is_sorted(plan) {
+            return unplaced(LogicalPlanBuilder::from(self.domain.plan.clone()).cross_join(plan.clone())?);
+        }
+        match plan {
+            LogicalPlan::Subquery(Subquery { subquery, .. }) => self.step(subquery, is_lenient),
+            LogicalPlan::Projection(Projection { expr, input, .. }) => {
+                let input = self.step(input, is_lenient)?;
+                let named = |(expression, (qualifier, field)): (&Expr, (Option<&_>, &Arc<Field>))| {
+                    let changed = self.inward(expression.clone())?;
+                    Ok(match changed.transformed {
+                        true => changed.data.unalias().alias_qualified(qualifier.cloned(), field.name()),
+                        false => changed.data,
+                    })
+                };
+                let columns = expr.iter().zip(plan.schema().iter()).map(named).collect::<Result<Vec<_>>>()?;
+                self.projected(input, columns)
+            }
+            LogicalPlan::SubqueryAlias(SubqueryAlias { input, schema, .. }) => {
+                let before = input.schema().columns();
+                let input = self.step(input, is_lenient)?;
+                let named = |(column, (qualifier, field)): (Column, (Option<&_>, &Arc<Field>))| {
+                    Expr::Column(column).alias_qualified(qualifier.cloned(), field.name())
+                };
+                let columns = before.into_iter().zip(schema.iter()).map(named).collect();
+                self.projected(input, columns)
+            }
+            LogicalPlan::Filter(Filter { predicate, input, .. }) => {
+                let input = self.step(input, false)?;
+                let predicate = self.inward(predicate.clone())?.data;
+                unplaced(LogicalPlanBuilder::from(input.plan).filter(predicate)?)
+            }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, is_lenient),
+            LogicalPlan::Sort(sort) => self.sort(sort),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                let before = input.schema().columns();
+                let input = self.step(input, false)?;
+                let columns: Vec<Expr> = self.domain.columns().chain(before.into_iter().map(Expr::Column)).collect();
+                unplaced(LogicalPlanBuilder::from(input.plan).project(columns)?.distinct()?)
+            }
+            LogicalPlan::Window(window) => self.window(window),
+            LogicalPlan::Union(union) => {
+                let input = |input: &Arc<LogicalPlan>| {
+                    let pushed = self.step(input, false)?;
+                    self.without_place(pushed, input)
+                };
+                let inputs = union.inputs.iter().map(input).collect::<Result<_>>()?;
+                self.united(inputs, &union.schema)
+            }
+            LogicalPlan::Values(Values { schema, values }) => {
+                let row = |row: &Vec<Expr>| {
+                    let value =
+                        |(value, field): (&Expr, &Arc<Field>)| Ok(self.inward(value.clone())?.data.alias(field.name()));
+                    let values = row.iter().zip(schema.fields()).map(value).collect::<Result<Vec<_>>>()?;
+                    let columns: Vec<Expr> = self.domain.columns().chain(values).collect();
+                    LogicalPlanBuilder::from(self.domain.plan.clone()).project(columns)?.build()
+                };
+                let rows = values.iter().map(row).collect::<Result<_>>()?;
+                self.united(rows, schema)
+            }
+            LogicalPlan::Unnest(Unnest { input, exec_columns, options, .. }) => {
+                let input = self.step(input, false)?;
+                let input = LogicalPlanBuilder::from(input.plan);
+                unplaced(input.unnest_columns_with_options(exec_columns.clone(), options.clone())?)
+            }
+            LogicalPlan::Join(join) => self.join(join),
+            other => not_impl_err!("a subquery that reads the row around it in {}", construct(other)),
+        }
+    }
+
+    /// Whether a plan reads values of the domain.
+    fn reads(&self, plan: &LogicalPlan) -> bool {
+        let is_own = |reference: &Expr| matches!(reference, Expr::OuterReferenceColumn(_, column) if self.domain.own(column).is_some());
+        simple::references(plan).iter().any(is_own)
+    }
+
+    /// An expression that reads the domain's columns.
+    fn inward(&self, expression: Expr) -> Result<Transformed<Expr>> {
+        expression.transform_up(|part| {
+            let own = match &part {
+                Expr::OuterReferenceColumn(_, column) => self.domain.own(column),
+                _ => None,
+            };
+            Ok(own.map_or_else(|| Transformed::no(part), Transformed::yes))
+        })
+    }
+
+    fn projected(&self, input: Pushed, columns: Vec<Expr>) -> Result<Pushed> {
+        let place = input.place.clone().map(Expr::Column);
+        let columns: Vec<Expr> = self.domain.columns().chain(place).chain(columns).collect();
+        let plan = LogicalPlanBuilder::from(input.plan).project(columns)?.build()?;
+        Ok(Pushed { plan, place: input.place })
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate, is_lenient: bool) -> Result<Pushed> {
+        let Aggregate { input, group_expr, aggr_expr, schema, .. } = aggregate;
+        if group_expr.iter().any(|expression| matches!(expression, Expr::GroupingSet(_))) {
+            return not_impl_err!("GROUPING SETS in a subquery that reads the row around it");
+        }
+        let input = self.step(input, false)?;
+        let named = |(expression, column): (&Expr, Column)| {
+            let changed = self.inward(expression.clone())?;
+            Ok(match changed.transformed {
+                true => changed.data.unalias().alias_qualified(column.relation, column.name),
+                false => changed.data,
+            })
+        };
+        let all = group_expr.iter().chain(aggr_expr).zip(schema.columns());
+        let mut groups = all.map(named).collect::<Result<Vec<_>>>()?;
+        let aggregates = groups.split_off(group_expr.len());
+        let grouped =
+            LogicalPlanBuilder::from(input.plan).aggregate(self.domain.columns().chain(groups), aggregates)?;
+        if !group_expr.is_empty() || is_lenient {
+            return unplaced(grouped);
+        }
+        // An aggregate gives a row also where there is none.
+        let alias = self.names.next();
+        let mark = Column::new(Some(alias.as_str()), MARK);
+        let beside = schema.columns().into_iter().map(Expr::Column);
+        let beside = beside.chain([lit(true).alias_qualified(Some(alias.as_str()), MARK)]).collect();
+        let (grouped, _) = self.domain.renamed(grouped.build()?, &alias, beside)?;
+        let again = self.domain.again(alias)?;
+        let all = LogicalPlanBuilder::from(self.domain.plan.clone());
+        let all = all.join_on(grouped, JoinType::Left, self.same(&again))?;
+        let mut columns: Vec<Expr> = self.domain.columns().collect();
+        for (expression, (qualifier, field)) in aggr_expr.iter().zip(schema.iter()) {
+            let column = Expr::from((qualifier, field));
+            let nothing = simple::default(expression, field.data_type())?;
+            columns.push(match &nothing {
+                Expr::Literal(value, _) if value.is_null() => column,
+                _ => when(Expr::Column(mark.clone()).is_null(), nothing)
+                    .otherwise(column)?
+                    .alias_qualified(qualifier.cloned(), field.name()),
+            });
+        }
+        unplaced(all.project(columns)?)
+    }
+
+    /// What is equal where two plans that carry the domain are joined.
+    fn same(&self, other: &Domain) -> Vec<Expr> {
+        let pairs = self.domain.columns().zip(other.columns());
+        pairs.map(|(one, other)| binary_expr(one, Operator::IsNotDistinctFrom, other)).collect()
+    }
+
+    /// Rows with their place among those of the same value.
+    fn placed(&self, input: LogicalPlan, order: Vec<Order>) -> Result<Pushed> {
+        let number = row_number().partition_by(self.domain.columns().collect()).order_by(order).build()?;
+        let place = self.domain.beside(PLACE);
+        let named = Expr::Column(Column::new_unqualified(number.schema_name().to_string()));
+        let named = named.alias_qualified(place.relation.clone(), place.name.as_str());
+        let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).chain([named]).collect();
+        let plan = LogicalPlanBuilder::from(input).window([number])?.project(columns)?.build()?;
+        Ok(Pushed { plan, place: Some(place) })
+    }
+
+    fn sort(&mut self, sort: &Sort) -> Result<Pushed> {
+        let input = self.step(&sort.input, false)?;
+        // Where the rows below have a place already, this order is another.
+        let input = match input.place {
+            None => input.plan,
+            Some(_) => self.without_place(input, &sort.input)?,
+        };
+        let within = |order: &Order| {
+            Ok(Order { expr: self.inward(order.expr.clone())?.data, asc: order.asc, nulls_first: order.nulls_first })
+        };
+        let order = sort.expr.iter().map(within).collect::<Result<_>>()?;
+        let placed = self.placed(input, order)?;
+        match sort.fetch {
+            Some(most) => cut(placed, 0, Some(most)),
+            None => Ok(placed),
+        }
+    }
+
+    fn without_place(&self, input: Pushed, before: &LogicalPlan) -> Result<LogicalPlan> {
+        let columns: Vec<Expr> =
+            self.domain.columns().chain(before.schema().columns().into_iter().map(Expr::Column)).collect();
+        LogicalPlanBuilder::from(input.plan).project(columns)?.build()
+    }
+
+    fn limit(&mut self, limit: &Limit) -> Result<Pushed> {
+        let Some((skip, fetch)) = simple::limits(limit)? else {
+            return not_impl_err!("LIMIT or OFFSET by a value of the row around a subquery");
+        };
+        let input = self.step(&limit.input, false)?;
+        let placed = if input.place.is_some() { input } else { self.placed(input.plan, Vec::new())? };
+        cut(placed, skip, fetch)
+    }
+
+    fn window(&mut self, window: &Window) -> Result<Pushed> {
+        let input = self.step(&window.input, false)?;
+        let partitioned = |expression: &Expr| {
+            let name = expression.schema_name().to_string();
+            let changed = self.inward(expression.clone())?.data.unalias().transform_down(|part| {
+                let Expr::WindowFunction(mut function) = part else { return Ok(Transformed::no(part)) };
+                function.params.partition_by.extend(self.domain.columns());
+                Ok(Transformed::yes(Expr::WindowFunction(function)))
+            })?;
+            Ok(changed.data.alias(name))
+        };
+        let functions = window.window_expr.iter().map(partitioned).collect::<Result<Vec<_>>>()?;
+        unplaced(LogicalPlanBuilder::from(input.plan).window(functions)?)
+    }
+
+    /// Plans that carry the domain, one after the other, with these columns beside it.
+    fn united(&self, inputs: Vec<LogicalPlan>, schema: &DFSchema) -> Result<Pushed> {
+        let all = match <[LogicalPlan; 1]>::try_from(inputs) {
+            Ok([only]) => only,
+            Err(several) => {
+                let several = several.into_iter().map(Arc::new).collect();
+                LogicalPlan::Union(Union::try_new_with_loose_types(several)?)
+            }
+        };
+        let own = self.domain.columns().map(|column| column.qualified_name());
+        let names = own.chain(schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.name().clone())));
+        let named = |(column, (qualifier, name)): (Column, (Option<_>, String))| {
+            Expr::Column(column).alias_qualified(qualifier, name)
+        };
+        let columns: Vec<Expr> = all.schema().columns().into_iter().zip(names).map(named).collect();
+        unplaced(LogicalPlanBuilder::from(all).project(columns)?)
+    }
+
+    fn join(&mut self, join: &Join) -> Result<Pushed> {
+        use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, Right};
+        let (left_reads, right_reads) = (self.reads(&join.left), self.reads(&join.right));
+        if !matches!(join.join_type, Inner | Left | LeftSemi | LeftAnti | LeftMark | Right) {
+            return not_impl_err!("a {} JOIN in a subquery that reads the row around it", join.join_type);
+        }
+        let by_right = join.join_type == Right || (join.join_type == Inner && right_reads && !left_reads);
+        let mut conditions = Vec::new();
+        let (left, right) = if by_right {
+            let left = match left_reads {
+                true => self.other(&join.left, &mut conditions)?,
+                false => join.left.as_ref().clone(),
+            };
+            (left, self.step(&join.right, false)?.plan)
+        } else {
+            let right = match right_reads {
+                true => self.other(&join.right, &mut conditions)?,
+                false => join.right.as_ref().clone(),
+            };
+            (self.step(&join.left, false)?.plan, right)
+        };
+        let mut on = Vec::new();
+        for (one, other) in &join.on {
+            let (one, other) = (self.inward(one.clone())?, self.inward(other.clone())?);
+            if one.transformed || other.transformed {
+                conditions.push(one.data.eq(other.data));
+            } else {
+                on.push((one.data, other.data));
+            }
+        }
+        if let Some(filter) = &join.filter {
+            conditions.push(self.inward(filter.clone())?.data);
+        }
+        let (filter, constraint) = (conditions.into_iter().reduce(Expr::and), join.join_constraint);
+        let (left, right, kind) = (Arc::new(left), Arc::new(right), join.join_type);
+        let joined = Join::try_new(left, right, on, filter, kind, constraint, join.null_equality, join.null_aware)?;
+        let columns: Vec<Expr> =
+            self.domain.columns().chain(join.schema.columns().into_iter().map(Expr::Column)).collect();
+        unplaced(LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(columns)?)
+    }
+
+    /// The other side of a join, which carries the domain under another name.
+    fn other(&mut self, side: &LogicalPlan, conditions: &mut Vec<Expr>) -> Result<LogicalPlan> {
+        let again = self.domain.again(self.names.next())?;
+        conditions.extend(self.same(&again));
+        Ok(Pushing { names: self.names, domain: &again }.step(side, false)?.plan)
+    }
+}
+
+/// Rows whose places are those that are wanted.
+fn cut(placed: Pushed, skip: usize, fetch: Option<usize>) -> Result<Pushed> {
+    let Some(place) = placed.place else { return Ok(placed) };
+    let rows = |rows: usize| lit(i64::try_from(rows).unwrap_or(i64::MAX));
+    let number = datafusion::logical_expr::cast(Expr::Column(place.clone()), DataType::Int64);
+    let after = (skip > 0).then(|| number.clone().gt(rows(skip)));
+    let until = fetch.map(|fetch| number.lt_eq(rows(skip.saturating_add(fetch))));
+    let Some(within) = after.into_iter().chain(until).reduce(Expr::and) else {
+        return Ok(Pushed { plan: placed.plan, place: Some(place) });
+    };
+    let plan = LogicalPlanBuilder::from(placed.plan).filter(within)?.build()?;
+    Ok(Pushed { plan, place: Some(place) })
+}
+
+fn unplaced(plan: LogicalPlanBuilder) -> Result<Pushed> {
+    Ok(Pushed { plan: plan.build()?, place: None })
+}
+
+/// Whether rows come in an order, which a step above may cut.
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(Projection { input, .. }) | LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => {
+            is_sorted(input)
+        }
+        LogicalPlan::Sort(_) => true,
+        _ => false,
+    }
+}
+
+/// A step as people call it.
+fn construct(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Distinct(_) => "SELECT DISTINCT ON".to_owned(),
+        LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
+        other => other.display().to_string().split(':').next().unwrap_or_default().to_owned(),
+    }
+}
