@@ -219,7 +219,9 @@ pub(crate) async fn views(context: &SessionContext, views: &[View], sql: Sql) ->
         let mut again = Vec::new();
         for view in left {
             match view_plan(context, view, sql).await {
-                Ok(plan) => drop(context.register_table(&view.id, Arc::new(ViewTable::new(plan, None)))?),
+                Ok(plan) => {
+                    drop(context.register_table(&view.id, Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))?)
+                }
                 Err(error) => {
                     failed = Some(error.context(format!("view {}", view.file)));
                     again.push(view);

@@ -158,6 +158,10 @@ fn commands(server: &Server) -> (Result, Vec<String>) {
         ("\\dvS", "pg_catalog|pg_tables|view|spanwise"),
         ("\\dTS int8", "pg_catalog|bigint|"),
         ("\\dfS array_to_string", "pg_catalog|array_to_string|text|anyarray, text|func"),
+        ("\\df quantile", "public|quantile|double precision|sketch bytea, q double precision|agg"),
+        ("\\df attr_*", "public|attr_int|bigint|attributes json, key text|func"),
+        ("\\d+ pool_usage", "View definition:"),
+        ("\\sv pool_usage", "CREATE OR REPLACE VIEW public.pool_usage AS"),
     ];
     for (command, line) in expected {
         let told = psql(server, &["-c", command]);

@@ -1,5 +1,6 @@
 //! Whose statement it is.
 
+use crate::engine::postgres::Zone;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,11 @@ impl Client {
     pub(super) fn now(&self) -> Client {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Client { now_us: i64::try_from(now.as_micros()).unwrap_or_default(), ..self.clone() }
+    }
+
+    /// The time zone of the session.
+    pub(super) fn zone(&self) -> Zone {
+        self.setting("timezone").and_then(Zone::set).unwrap_or_else(Zone::utc)
     }
 
     pub(super) fn setting(&self, name: &str) -> Option<&str> {

@@ -1,5 +1,8 @@
 //! Why a statement over the catalogs was not answered, with `PostgreSQL`'s code for it.
 
+use crate::engine::line;
+use datafusion::common::DataFusionError;
+
 /// A fault.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -14,6 +17,14 @@ pub(super) type Result<T> = std::result::Result<T, Fault>;
 impl Fault {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Fault {
         Fault { code, message: message.into() }
+    }
+
+    /// What a function of the engine's says.
+    pub(super) fn of(code: &'static str, error: &DataFusionError) -> Fault {
+        match error {
+            DataFusionError::Execution(message) => Fault::new(code, message.clone()),
+            other => Fault::new(code, line(other)),
+        }
     }
 
     pub(super) fn unsupported(what: impl std::fmt::Display) -> Fault {

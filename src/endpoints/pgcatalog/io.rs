@@ -5,7 +5,8 @@ use super::names::Names;
 use super::types::{self, Oid};
 use super::value::{Array, Value};
 use crate::engine::postgres::{
-    Zone, array_items, clock, date_text, float_text, list_item, read_bool, timestamp_text, timestamptz_text,
+    array_items, clock, date_text, float_text, list_item, read_bool, read_date, read_timestamp, read_timestamptz,
+    timestamp_text, timestamptz_text,
 };
 use std::fmt::Write as _;
 
@@ -21,7 +22,7 @@ pub(super) fn format(names: &Names<'_>, value: &Value, kind: Oid) -> Option<Stri
         Value::Float(number) => float_text(*number),
         Value::Text(text) => text.to_string(),
         Value::Time(us) if kind == types::DATE => date_text(i32::try_from(us.div_euclid(DAY_US)).unwrap_or_default()),
-        Value::Time(us) if kind == types::TIMESTAMPTZ => timestamptz_text(*us, &Zone::utc()),
+        Value::Time(us) if kind == types::TIMESTAMPTZ => timestamptz_text(*us, &names.client.zone()),
         Value::Time(us) => timestamp_text(*us),
         Value::Span(us) => span(*us),
         Value::Array(array) if matches!(kind, types::INT2VECTOR | types::OIDVECTOR) => {
@@ -97,7 +98,7 @@ pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
             in_range(number, kind)?
         }
         types::FLOAT4 | types::FLOAT8 | types::NUMERIC => Value::Float(trimmed.parse().map_err(|_| fault())?),
-        types::TIMESTAMP | types::TIMESTAMPTZ | types::DATE => Value::Time(instant(trimmed).ok_or_else(fault)?),
+        types::TIMESTAMP | types::TIMESTAMPTZ | types::DATE => instant(names, trimmed, kind)?,
         types::INT2VECTOR | types::OIDVECTOR => {
             let items: std::result::Result<Vec<i64>, _> = trimmed.split_whitespace().map(str::parse).collect();
             Value::vector(items.map_err(|_| fault())?.into_iter().map(Value::Int).collect())
@@ -129,40 +130,18 @@ pub(super) fn in_range(number: i64, kind: Oid) -> Result<Value> {
     }
 }
 
-/// A time of `2026-01-02[ T]03:04:05.6[Z|+02[:00]]`, in microseconds since the epoch.
-fn instant(text: &str) -> Option<i64> {
-    let (day, rest) = text.split_at(text.find([' ', 'T']).unwrap_or(text.len()));
-    let mut parts = day.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1..=9999).contains(&year) {
-        return None;
-    }
-    let shifted_year = year - i64::from(month <= 2);
-    let era = shifted_year.div_euclid(400);
-    let of_era = shifted_year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    let rest = rest.get(1..).unwrap_or_default();
-    let (clock, zone) = rest.split_at(rest.find(['Z', '+', '-']).unwrap_or(rest.len()));
-    let mut us = 0_i64;
-    if !clock.trim().is_empty() {
-        for (part, unit) in clock.trim().split(':').zip([3_600_000_000.0, 60_000_000.0, 1_000_000.0]) {
-            let number: f64 = part.parse().ok()?;
-            #[expect(clippy::cast_possible_truncation, reason = "a part of a day")]
-            let part_us = (number * unit).round() as i64;
-            us += part_us;
-        }
-    }
-    let offset_us = match zone.trim_start_matches('Z') {
-        "" => 0,
-        offset => {
-            let sign = if offset.starts_with('-') { -1 } else { 1 };
-            let digits = &offset[1..];
-            let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
-            sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60) * 1_000_000
-        }
+/// A time, in microseconds since the epoch.
+fn instant(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
+    let zone = names.client.zone();
+    let read = match kind {
+        types::DATE => read_date(text, &zone).map(|days| i64::from(days) * DAY_US),
+        types::TIMESTAMP => read_timestamp(text, &zone),
+        _ => read_timestamptz(text, &zone),
     };
-    Some(days * DAY_US + us - offset_us)
+    read.map(Value::Time).map_err(|error| {
+        let code = if error.to_string().contains("out of range") { "22008" } else { "22007" };
+        Fault::of(code, &error)
+    })
 }
 
 /// The value of one type as another.

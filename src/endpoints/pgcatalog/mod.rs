@@ -17,6 +17,7 @@ mod functions;
 mod io;
 mod names;
 mod node;
+mod own_functions;
 mod plan;
 mod planned;
 mod relations;

@@ -2,7 +2,7 @@
 
 use super::functions::{Builtin, SetFunction};
 use super::snapshot::Relation;
-use super::types::{Column, Oid};
+use super::types::{Column, Oid, Ty};
 use super::value::Value;
 use std::sync::Arc;
 
@@ -34,6 +34,10 @@ pub(super) enum Expr {
     Not(Box<Expr>),
     Negate(Box<Expr>),
     IsNull(Box<Expr>),
+    /// Whether all columns of a row are NULL, or none is.
+    EachNull(Box<Expr>, bool),
+    /// A row, or an array of rows, as JSON: its type has the names of the columns.
+    Json(Box<Expr>, Ty),
     /// `IS [NOT] TRUE|FALSE|UNKNOWN`, not negated.
     Is(Box<Expr>, Option<bool>),
     Distinct(Box<Expr>, Box<Expr>),

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub(in crate::endpoints) struct UserTable {
     pub(in crate::endpoints) name: String,
     pub(in crate::endpoints) is_view: bool,
+    /// The query of a view, where it is known.
+    pub(in crate::endpoints) definition: Option<String>,
     pub(in crate::endpoints) doc: Option<String>,
     pub(in crate::endpoints) columns: Vec<UserColumn>,
 }

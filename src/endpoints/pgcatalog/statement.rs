@@ -14,7 +14,7 @@ const PATTERNS_MAX: usize = 64;
 pub(super) struct Statement<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) client: &'a Client,
-    patterns: RefCell<HashMap<(String, bool), Regex>>,
+    patterns: RefCell<HashMap<(String, String), Regex>>,
     set: RefCell<Vec<(String, Option<String>)>>,
 }
 
@@ -28,14 +28,14 @@ impl<'a> Statement<'a> {
         Names { snapshot: self.snapshot, client: self.client }
     }
 
-    pub(super) fn pattern(&self, pattern: &str, ignore_case: bool) -> Option<Regex> {
-        self.patterns.borrow().get(&(pattern.to_owned(), ignore_case)).cloned()
+    pub(super) fn pattern(&self, pattern: &str, flags: &str) -> Option<Regex> {
+        self.patterns.borrow().get(&(pattern.to_owned(), flags.to_owned())).cloned()
     }
 
-    pub(super) fn keep_pattern(&self, pattern: &str, ignore_case: bool, built: &Regex) {
+    pub(super) fn keep_pattern(&self, pattern: &str, flags: &str, built: &Regex) {
         let mut patterns = self.patterns.borrow_mut();
         if patterns.len() < PATTERNS_MAX {
-            patterns.insert((pattern.to_owned(), ignore_case), built.clone());
+            patterns.insert((pattern.to_owned(), flags.to_owned()), built.clone());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is the same in every `PostgreSQL`: its types, functions, operators and definitions of catalogs.
 
 use super::definitions::{self, Definition};
+use super::own_functions::OwnFunctions;
 use super::types::{self, Column, Oid, TypeInfo, Types};
 use super::value::{Row, Value};
 use crate::engine::postgres::array_items;
@@ -21,6 +22,7 @@ pub(super) struct System {
     pub(super) types: Types,
     pub(super) definitions: Vec<Definition>,
     pub(super) keywords: Vec<Row>,
+    own: OwnFunctions,
     procedures: HashMap<Oid, Arc<str>>,
     procedures_named: HashMap<Arc<str>, Vec<Oid>>,
     operators: HashMap<Oid, Arc<str>>,
@@ -35,8 +37,10 @@ pub(super) fn system() -> &'static System {
 
 impl System {
     fn read() -> System {
+        let types = read_types();
         let mut system = System {
-            types: read_types(),
+            own: OwnFunctions::new(&types, PUBLIC, OWNER),
+            types,
             definitions: Vec::new(),
             keywords: Vec::new(),
             procedures: HashMap::new(),
@@ -69,6 +73,7 @@ impl System {
 
     /// The rows of a table that is the same everywhere; `None` where it is not one. Columns that it leaves out are NULL.
     pub(super) fn rows(&self, table: &str, columns: &[Column]) -> Option<Vec<Row>> {
+        let own = self.own.rows(table, columns);
         let table = Table::named(table)?;
         let places: Vec<Option<usize>> = columns.iter().map(|column| table.place(&column.name)).collect();
         let row = |cells: Vec<&str>| {
@@ -78,7 +83,7 @@ impl System {
             };
             columns.iter().zip(&places).map(value).collect()
         };
-        Some(table.rows().map(row).collect())
+        Some(table.rows().map(row).chain(own).collect())
     }
 
     fn value(&self, cell: &str, kind: Oid) -> Value {

@@ -15,10 +15,17 @@ fn snapshot() -> Arc<Snapshot> {
     let spans = UserTable {
         name: "spans".to_owned(),
         is_view: false,
+        definition: None,
         doc: Some("One row per span.".to_owned()),
         columns: vec![column("name", 25), column("start_time", 1184), column("tags", 1009)],
     };
-    let slow = UserTable { name: "slow".to_owned(), is_view: true, doc: None, columns: vec![column("name", 25)] };
+    let slow = UserTable {
+        name: "slow".to_owned(),
+        is_view: true,
+        definition: Some("SELECT name FROM spans;\n".to_owned()),
+        doc: None,
+        columns: vec![column("name", 25)],
+    };
     Arc::new(planned::snapshot(vec![spans, slow]))
 }
 
@@ -220,6 +227,52 @@ const ANSWERS: &[(&str, &str)] = &[
     ),
     ("SELECT current_schemas(true), current_schemas(false), current_schema()", "{pg_catalog,public}|{public}|public"),
     ("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pg\\_cat%' AND oid = 11", "pg_catalog"),
+    (
+        "SELECT pg_get_viewdef('slow'::regclass), pg_get_viewdef('spans'::regclass) IS NULL",
+        " SELECT name FROM spans;|t",
+    ),
+    (
+        "SELECT 'a%b' LIKE 'a\\%b', 'axb' LIKE 'a\\%b', 'Pg' ILIKE 'p_', E'a\nb' LIKE 'a%b', 'abc' ~ '^a.c$' FROM pg_am WHERE oid = 2",
+        "t|f|t|t|t",
+    ),
+    ("SELECT 1 FROM pg_am WHERE 'ab' LIKE 'a\\'", "22025: LIKE pattern must not end with escape character"),
+    (
+        "SELECT row_to_json(t) FROM (SELECT oid, amname, NULL::text AS n, amtype = 'i' AS \"is I\" FROM pg_am WHERE oid = 403) t",
+        "{\"oid\":\"403\",\"amname\":\"btree\",\"n\":null,\"is I\":true}",
+    ),
+    (
+        "SELECT json_agg(t ORDER BY amname), to_json(array_agg(t)), json_build_object('row', max(amname), 'text', '{\"a\": 1}'::text) IS NOT NULL FROM (SELECT amname FROM pg_am WHERE oid = 403) t",
+        "[{\"amname\":\"btree\"}]|[{\"amname\":\"btree\"}]|t",
+    ),
+    ("SELECT row_to_json(ROW(1, 'a', oid)) FROM pg_am WHERE oid = 403", "{\"f1\":1,\"f2\":\"a\",\"f3\":\"403\"}"),
+    (
+        "SELECT ROW(1, NULL) = ROW(1, NULL), ROW(1, NULL) = ROW(2, NULL), ROW(1, NULL) <> ROW(2, 3), ROW(1, NULL) < ROW(2, 1), ROW(1, NULL) < ROW(1, 2), ROW(1, 2) = ROW(1, 2) FROM pg_am WHERE oid = 403",
+        "|f|t|t||t",
+    ),
+    (
+        "SELECT ROW(1, NULL) IS NULL, ROW(1, NULL) IS NOT NULL, ROW(NULL, NULL) IS NULL, ROW(1, 2) IS NOT NULL, a IS NOT NULL FROM pg_am a WHERE oid = 403",
+        "f|f|t|t|t",
+    ),
+    ("SELECT 2147483647 + 1 FROM pg_am", "22003: integer out of range"),
+    ("SELECT 65536 * 65536 FROM pg_am", "22003: integer out of range"),
+    ("SELECT 30000::int2 + 30000::int2 FROM pg_am", "22003: smallint out of range"),
+    ("SELECT -(-2147483647 - 1) FROM pg_am", "22003: integer out of range"),
+    (
+        "SELECT 2147483647::int8 + 1, 2147483647 - 1, sum(2147483647) FROM (SELECT FROM pg_am WHERE oid IN (2, 403)) t",
+        "2147483648|2147483646|4294967294",
+    ),
+    (
+        "SELECT '2026-01-02 3:04 pm'::timestamp, 'Jan 2 2026'::date, '2026-01-02T03:04:05+02'::timestamptz, 'now'::timestamptz > '2020-01-01', 'epoch'::timestamp FROM pg_am WHERE oid = 2",
+        "2026-01-02 15:04:00|2026-01-02|2026-01-02 01:04:05+00|t|1970-01-01 00:00:00",
+    ),
+    (
+        "SELECT 'soon'::timestamptz FROM pg_am",
+        "22007: invalid input syntax for type timestamp with time zone: \"soon\"",
+    ),
+    (
+        "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid), prokind, obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('attr_int', 'quantile') ORDER BY 1",
+        "attr_int|attributes json, key text|bigint|f|an attribute as an integer, or NULL\nquantile|sketch bytea, q double precision|double precision|a|the value of nearest rank, out of sketches",
+    ),
 ];
 
 #[test]

@@ -88,7 +88,8 @@ fn described(context: &SessionContext, about: &[TableAbout]) -> Vec<UserTable> {
         };
         let columns = provider.schema().fields().iter().enumerate().map(column).collect();
         let is_view = provider.table_type() == TableType::View;
-        Some(UserTable { is_view, doc: about.map(|table| table.doc.clone()), columns, name })
+        let definition = provider.get_table_definition().map(str::to_owned);
+        Some(UserTable { is_view, definition, doc: about.map(|table| table.doc.clone()), columns, name })
     };
     schema.table_names().into_iter().filter_map(table).collect()
 }

@@ -1,5 +1,6 @@
 //! SQL functions, one a file. What stands in the list of [`register`] can be used in pipelines and by whoever asks.
 
+pub mod about;
 mod attributes;
 mod buckets;
 mod cache_status;

@@ -28,7 +28,9 @@ pub(crate) use syntax::rewrite;
 pub(crate) use values::interval::clock;
 pub(crate) use values::literals::read_bool;
 pub(crate) use values::number::{float_text, read_number};
-pub(crate) use values::stamp::{date_text, timestamp_text, timestamptz_text};
+pub(crate) use values::stamp::{
+    date_text, read_date, read_timestamp, read_timestamptz, timestamp_text, timestamptz_text,
+};
 pub(crate) use values::write::list_item;
 pub use zones::Zone;
 
@@ -73,6 +75,7 @@ pub(crate) fn plans_again(context: SessionContext) -> SessionContext {
 }
 
 pub(crate) use functions::register;
+pub(crate) use functions::regular::{compiled as pattern, like as like_pattern};
 
 /// The time zone of a session's configuration.
 pub(crate) fn zone_of(options: &ConfigOptions) -> Zone {

@@ -130,6 +130,8 @@ impl Binder<'_> {
             Returns::Type(oid) => oid.into(),
             Returns::Same(at) => kinds.get(at).cloned().unwrap_or_else(|| types::TEXT.into()),
         };
+        let arguments =
+            if functions::takes_json(function) { arguments.into_iter().map(row_as_json).collect() } else { arguments };
         let arguments = self.coerced(arguments, function.arguments)?;
         Ok(Typed { expr: Expr::Call(function, arguments), ty })
     }
@@ -251,7 +253,9 @@ impl Binder<'_> {
             AggregateKind::All | AggregateKind::Any => types::BOOL,
             _ => types::ANY,
         };
-        let arguments = arguments.into_iter().map(|argument| self.coerce(argument, to)).collect::<Result<_>>()?;
+        let named = |argument| if kind == AggregateKind::Json { row_as_json(argument) } else { argument };
+        let arguments =
+            arguments.into_iter().map(|argument| self.coerce(named(argument), to)).collect::<Result<_>>()?;
         Ok((arguments, ty))
     }
 
@@ -298,6 +302,14 @@ impl Binder<'_> {
         calls.windows.push(Window { kind, arguments, partition, order });
         Ok(Typed { expr: slot(scope.items.borrow().len(), WINDOWS, calls.windows.len() - 1), ty })
     }
+}
+
+/// A row as JSON, for which the names of its columns are known here alone.
+fn row_as_json(argument: Typed) -> Typed {
+    if argument.ty.fields.is_none() {
+        return argument;
+    }
+    Typed::new(Expr::Json(Box::new(argument.expr), argument.ty), types::JSON)
 }
 
 fn misplaced(what: &str) -> Fault {

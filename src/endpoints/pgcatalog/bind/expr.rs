@@ -17,8 +17,8 @@ impl Binder<'_> {
             E::Identifier(ident) => self.name(None, ident, at),
             E::CompoundIdentifier(parts) => self.compound(parts, at),
             E::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, at),
-            E::IsNull(inner) => Ok(truth(Expr::IsNull(boxed(self.any(inner, at)?)))),
-            E::IsNotNull(inner) => Ok(truth(not(Expr::IsNull(boxed(self.any(inner, at)?))))),
+            E::IsNull(inner) => self.is_null(inner, true, at),
+            E::IsNotNull(inner) => self.is_null(inner, false, at),
             E::IsTrue(inner) => self.is(inner, Some(true), false, at),
             E::IsNotTrue(inner) => self.is(inner, Some(true), true, at),
             E::IsFalse(inner) => self.is(inner, Some(false), false, at),
@@ -125,15 +125,6 @@ impl Binder<'_> {
             E::Ceil { expr, .. } => self.call_of("ceil", vec![self.expr(expr, at)?]),
             E::AtTimeZone { timestamp, .. } => self.expr(timestamp, at),
             other => Err(Fault::unsupported(other)),
-        }
-    }
-
-    /// A value of any type; a literal is text.
-    fn any(&self, expr: &ast::Expr, at: At<'_>) -> Result<Expr> {
-        let typed = self.expr(expr, at)?;
-        match self.known(&typed) {
-            Some(_) => Ok(typed.expr),
-            None => self.coerce(typed, types::TEXT),
         }
     }
 
@@ -254,6 +245,20 @@ impl Binder<'_> {
             };
         }
         Ok(value)
+    }
+
+    /// `IS NULL` and `IS NOT NULL`: of a row, whether that holds for each of its columns.
+    fn is_null(&self, inner: &ast::Expr, is: bool, at: At<'_>) -> Result<Typed> {
+        let typed = self.expr(inner, at)?;
+        if typed.ty.is(types::RECORD) || typed.ty.fields.is_some() && !self.names.is_array(typed.ty.oid) {
+            return Ok(truth(Expr::EachNull(Box::new(typed.expr), is)));
+        }
+        let value = match self.known(&typed) {
+            Some(_) => typed.expr,
+            None => self.coerce(typed, types::TEXT)?,
+        };
+        let null = Expr::IsNull(Box::new(value));
+        Ok(truth(if is { null } else { not(null) }))
     }
 
     fn is(&self, inner: &ast::Expr, what: Option<bool>, negated: bool, at: At<'_>) -> Result<Typed> {

@@ -93,8 +93,8 @@ impl Binder<'_> {
             Unary::Plus => Ok(value),
             Unary::Minus => {
                 let ty = if value.ty.is(types::UNKNOWN) { types::INT4.into() } else { value.ty.clone() };
-                let expr = self.coerce(value, ty.oid)?;
-                Ok(Typed { expr: Expr::Negate(Box::new(expr)), ty })
+                let expr = Expr::Negate(Box::new(self.coerce(value, ty.oid)?));
+                Ok(Typed { expr: in_range(expr, ty.oid), ty })
             }
             other => Err(Fault::unsupported(format!("the operator {other}"))),
         }
@@ -184,7 +184,8 @@ impl Binder<'_> {
         let own = |known: Option<Oid>| if known.is_none() { ty } else { types::ANY };
         let (left, right) = (self.coerce(left, own(a))?, self.coerce(right, own(b))?);
         let ty = if op == Op::Power { types::FLOAT8 } else { ty };
-        Ok(Typed::new(Expr::Binary(op, Box::new(left), Box::new(right)), ty))
+        let value = Expr::Binary(op, Box::new(left), Box::new(right));
+        Ok(Typed::new(if op == Op::Power { value } else { in_range(value, ty) }, ty))
     }
 
     /// The parts of `a AND b AND c`, which nest to the left.
@@ -203,6 +204,14 @@ impl Binder<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Integers are computed as those of eight bytes: what a smaller type cannot hold is an error.
+fn in_range(value: Expr, kind: Oid) -> Expr {
+    match kind {
+        types::INT2 | types::INT4 => Expr::Cast { expr: Box::new(value), from: types::INT8, to: kind },
+        _ => value,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::signature::{Builtin, lax};
 use crate::endpoints::pgcatalog::io;
 use crate::endpoints::pgcatalog::names::Names;
-use crate::endpoints::pgcatalog::types::{self, ANY, JSON, JSONB};
+use crate::endpoints::pgcatalog::types::{self, ANY, Column, JSON, JSONB, Ty};
 use crate::endpoints::pgcatalog::value::Value;
 
 pub(super) const FUNCTIONS: &[Builtin] = &[
@@ -36,6 +36,35 @@ pub(in crate::endpoints::pgcatalog) fn written(names: &Names<'_>, value: &Value)
             serde_json::Value::from(text).to_string()
         }
     }
+}
+
+/// A value of a type as JSON: a row's fields have their names.
+pub(in crate::endpoints::pgcatalog) fn of_type(names: &Names<'_>, value: &Value, ty: &Ty) -> String {
+    match (value, &ty.fields) {
+        (Value::Record(row), Some(fields)) => {
+            let pair = |(field, value): (&Column, &Value)| {
+                format!("{}:{}", serde_json::Value::from(&*field.name), of_type(names, value, &field.ty))
+            };
+            format!("{{{}}}", fields.iter().zip(row.iter()).map(pair).collect::<Vec<_>>().join(","))
+        }
+        (Value::Array(array), fields) => {
+            let item = Ty { oid: names.elem(ty.oid), fields: fields.clone() };
+            let items: Vec<String> = array.items.iter().map(|value| of_type(names, value, &item)).collect();
+            format!("[{}]", items.join(","))
+        }
+        (Value::Text(text), _) if matches!(ty.oid, JSON | JSONB) => text.to_string(),
+        (Value::Text(text), _) => serde_json::Value::from(&**text).to_string(),
+        // An oid is no number there.
+        (Value::Int(_), _) if !matches!(ty.oid, types::INT2 | types::INT4 | types::INT8) => {
+            serde_json::Value::from(io::format(names, value, ty.oid).unwrap_or_default()).to_string()
+        }
+        _ => written(names, value),
+    }
+}
+
+/// Whether a function makes JSON of its arguments.
+pub(in crate::endpoints::pgcatalog) fn takes(function: &Builtin) -> bool {
+    FUNCTIONS.iter().any(|own| own.name == function.name)
 }
 
 fn looks_like_json(text: &str) -> bool {

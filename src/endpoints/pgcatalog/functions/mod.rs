@@ -10,7 +10,7 @@ mod sets;
 mod signature;
 mod text;
 
-pub(super) use json::written as json_text;
+pub(super) use json::{of_type as json_of, takes as takes_json, written as json_text};
 pub(in crate::endpoints) use server::VERSION;
 pub(super) use signature::{Builtin, Returns, SetFunction, Types};
 pub(super) use text::{like, regex};

@@ -21,18 +21,17 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
         let modifier = a.get(1).and_then(Value::as_int).unwrap_or(-1);
         Ok(run.names().type_name_with(oid(a, 0)?, modifier).into())
     }),
-    // No column has a default, and nothing a definition, a constraint or an index.
+    // No column has a default, and nothing a constraint or an index.
     strict("pg_get_expr", &[ANY, OID, BOOL], TEXT, |_, a| Ok(a[0].clone())).optional(1),
     strict("pg_get_constraintdef", &[OID, BOOL], TEXT, null).optional(1),
     strict("pg_get_indexdef", &[OID, INT4, BOOL], TEXT, null).optional(2),
     strict("pg_get_ruledef", &[OID, BOOL], TEXT, null).optional(1),
     strict("pg_get_triggerdef", &[OID, BOOL], TEXT, null).optional(1),
     strict("pg_get_viewdef", &[REGCLASS, ANY], TEXT, |run, a| {
-        if run.snapshot.table_of(oid(a, 0)?).is_some_and(|table| table.table.is_view) {
-            return Ok("".into());
-        }
-        let relation = run.snapshot.relation_of(oid(a, 0)?);
-        Ok(relation.and_then(|relation| relation.definition.view).map(|text| format!(" {};", text.trim())).into())
+        let view = oid(a, 0)?;
+        let own = run.snapshot.table_of(view).and_then(|table| table.table.definition.as_deref());
+        let text = own.or_else(|| run.snapshot.relation_of(view).and_then(|relation| relation.definition.view));
+        Ok(text.map(|text| format!(" {};", text.trim().trim_end_matches(';').trim_end())).into())
     })
     .optional(1),
     strict("pg_get_functiondef", &[OID], TEXT, null),

@@ -37,7 +37,7 @@ pub(super) const FUNCTIONS: &[SetFunction] = &[
         "regexp_split_to_table",
         &[TEXT, TEXT],
         |_| vec![Column::new("regexp_split_to_table", TEXT)],
-        |run, a| Ok(regex(run, text(a, 1)?, false)?.split(text(a, 0)?).map(|part| row([part.into()])).collect()),
+        |run, a| Ok(regex(run, text(a, 1)?, "")?.split(text(a, 0)?).map(|part| row([part.into()])).collect()),
     ),
     set(
         "regexp_matches",
@@ -45,7 +45,7 @@ pub(super) const FUNCTIONS: &[SetFunction] = &[
         |_| vec![Column::new("regexp_matches", TEXT_ARRAY)],
         |run, a| {
             let flags = a.get(2).and_then(Value::as_text).unwrap_or_default();
-            let found = regex(run, text(a, 1)?, flags.contains('i'))?;
+            let found = regex(run, text(a, 1)?, flags)?;
             let groups = |captured: regex::Captures<'_>| {
                 let all = if captured.len() > 1 { 1..captured.len() } else { 0..1 };
                 row([Value::array(all.map(|at| captured.get(at).as_ref().map(regex::Match::as_str).into()).collect())])

@@ -7,8 +7,9 @@ use crate::endpoints::pgcatalog::names;
 use crate::endpoints::pgcatalog::statement::Statement;
 use crate::endpoints::pgcatalog::types::{ANY, ANYARRAY, BOOL, BYTEA, INT4, TEXT, TEXT_ARRAY};
 use crate::endpoints::pgcatalog::value::Value;
+use crate::engine::postgres;
 use crate::model::hex::hex;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 pub(super) const FUNCTIONS: &[Builtin] = &[
     strict("length", &[TEXT], INT4, chars),
@@ -22,7 +23,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     strict("substring", &[TEXT, INT4, INT4], TEXT, substring).optional(1),
     strict("substr", &[TEXT, INT4, INT4], TEXT, substring).optional(1),
     strict("substring", &[TEXT, TEXT], TEXT, |run, a| {
-        let found = regex(run, text(a, 1)?, false)?;
+        let found = regex(run, text(a, 1)?, "")?;
         let captured = found.captures(text(a, 0)?);
         Ok(captured.and_then(|all| all.get(1).or(all.get(0)).map(|part| part.as_str().to_owned())).into())
     }),
@@ -93,7 +94,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     lax("format", &[TEXT, ANY], TEXT, format).variadic().optional(1),
     strict("regexp_replace", &[TEXT, TEXT, TEXT, TEXT], TEXT, |run, a| {
         let flags = a.get(3).and_then(Value::as_text).unwrap_or_default();
-        let found = regex(run, text(a, 1)?, flags.contains('i'))?;
+        let found = regex(run, text(a, 1)?, flags)?;
         let with = text(a, 2)?.replace('$', "$$");
         let with = Regex::new(r"\\(\d)").map_or(with.clone(), |of| of.replace_all(&with, "$${$1}").into_owned());
         let with = with.replace("\\&", "${0}");
@@ -104,7 +105,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     .optional(1),
     strict("regexp_match", &[TEXT, TEXT, TEXT], TEXT_ARRAY, |run, a| {
         let flags = a.get(2).and_then(Value::as_text).unwrap_or_default();
-        let found = regex(run, text(a, 1)?, flags.contains('i'))?;
+        let found = regex(run, text(a, 1)?, flags)?;
         Ok(found.captures(text(a, 0)?).map_or(Value::Null, |captured| groups(&captured)))
     })
     .optional(1),
@@ -257,57 +258,23 @@ fn encode(bytes: &[u8], form: &str) -> Result<Value> {
     }
 }
 
-/// A pattern of `PostgreSQL`'s as one of ours: the forms that both have.
-pub(in crate::endpoints::pgcatalog) fn regex(run: &Statement<'_>, pattern: &str, ignore_case: bool) -> Result<Regex> {
-    if let Some(known) = run.pattern(pattern, ignore_case) {
+/// A pattern, compiled once for the statement.
+pub(in crate::endpoints::pgcatalog) fn regex(run: &Statement<'_>, pattern: &str, flags: &str) -> Result<Regex> {
+    if let Some(known) = run.pattern(pattern, flags) {
         return Ok(known);
     }
-    // A director: `***:` and `(?…)` say how the rest is read.
-    let body = pattern.strip_prefix("***:").unwrap_or(pattern);
-    let body = body.replace(r"\m", r"\b").replace(r"\M", r"\b").replace(r"\y", r"\b");
-    let built = RegexBuilder::new(&body).case_insensitive(ignore_case).size_limit(1 << 20).build();
-    let built = built.map_err(|error| Fault::new("2201B", format!("invalid regular expression: {error}")))?;
-    run.keep_pattern(pattern, ignore_case, &built);
+    let built = postgres::pattern(pattern, flags).map_err(|error| Fault::of("2201B", &error))?;
+    run.keep_pattern(pattern, flags, &built);
     Ok(built)
 }
 
 /// Whether a text is like a pattern with `%` and `_`.
-pub(in crate::endpoints::pgcatalog) fn like(text: &str, pattern: &str, ignore_case: bool) -> bool {
-    if ignore_case {
-        return like(&text.to_lowercase(), &pattern.to_lowercase(), false);
-    }
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut of) = (0, 0);
-    // Where the last `%` stands, and how far the text was then: from there on it is tried again.
-    let mut back: Option<(usize, usize)> = None;
-    while at < text.len() {
-        match pattern.get(of) {
-            Some('%') => {
-                back = Some((of, at));
-                of += 1;
-                continue;
-            }
-            Some('_') => {
-                at += 1;
-                of += 1;
-                continue;
-            }
-            Some('\\') if pattern.get(of + 1) == Some(&text[at]) => {
-                at += 1;
-                of += 2;
-                continue;
-            }
-            Some(c) if *c != '\\' && *c == text[at] => {
-                at += 1;
-                of += 1;
-                continue;
-            }
-            _ => {}
-        }
-        let Some((star, from)) = back else { return false };
-        back = Some((star, from + 1));
-        at = from + 1;
-        of = star + 1;
-    }
-    pattern[of..].iter().all(|c| *c == '%')
+pub(in crate::endpoints::pgcatalog) fn like(
+    run: &Statement<'_>,
+    text: &str,
+    pattern: &str,
+    ignore_case: bool,
+) -> Result<bool> {
+    let pattern = postgres::like_pattern(pattern).map_err(|error| Fault::of("22025", &error))?;
+    Ok(regex(run, &pattern, if ignore_case { "i" } else { "" })?.is_match(text))
 }

@@ -2,6 +2,7 @@
 
 use super::{Frame, Run, operators};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
+use crate::endpoints::pgcatalog::functions::json_of;
 use crate::endpoints::pgcatalog::io;
 use crate::endpoints::pgcatalog::plan::{Expr, Op};
 use crate::endpoints::pgcatalog::value::{Array, Row, Value};
@@ -38,6 +39,14 @@ impl Run<'_> {
                 _ => Value::Null,
             },
             Expr::IsNull(inner) => self.eval(inner, frame)?.is_null().into(),
+            Expr::EachNull(inner, is) => match self.eval(inner, frame)? {
+                Value::Record(row) => row.iter().all(|value| value.is_null() == *is).into(),
+                value => (value.is_null() == *is).into(),
+            },
+            Expr::Json(inner, ty) => match self.eval(inner, frame)? {
+                Value::Null => Value::Null,
+                value => json_of(&self.names(), &value, ty).into(),
+            },
             Expr::Is(inner, what) => {
                 let value = self.eval(inner, frame)?;
                 match what {

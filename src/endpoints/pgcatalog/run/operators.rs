@@ -4,7 +4,7 @@ use super::Run;
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
 use crate::endpoints::pgcatalog::functions::{like, regex};
 use crate::endpoints::pgcatalog::plan::Op;
-use crate::endpoints::pgcatalog::value::{Array, Value};
+use crate::endpoints::pgcatalog::value::{Array, Row, Value};
 use std::cmp::Ordering;
 
 pub(super) fn out_of_range() -> Fault {
@@ -23,6 +23,11 @@ pub(super) fn apply(run: &Run<'_>, op: Op, left: &Value, right: &Value) -> Resul
     if left.is_null() || right.is_null() {
         return Ok(Value::Null);
     }
+    if let (Value::Record(left), Value::Record(right)) = (left, right)
+        && let Some(value) = rows(op, left, right)
+    {
+        return Ok(value);
+    }
     let compare = |holds: fn(Ordering) -> bool| Ok(Value::Bool(holds(left.cmp(right))));
     match op {
         Op::Eq => compare(Ordering::is_eq),
@@ -37,11 +42,11 @@ pub(super) fn apply(run: &Run<'_>, op: Op, left: &Value, right: &Value) -> Resul
         }
         Op::Match { ignore_case, negated } => {
             let (text, pattern) = (left.as_text().unwrap_or_default(), right.as_text().unwrap_or_default());
-            Ok((regex(&run.statement, pattern, ignore_case)?.is_match(text) != negated).into())
+            Ok((regex(&run.statement, pattern, if ignore_case { "i" } else { "" })?.is_match(text) != negated).into())
         }
         Op::Like { ignore_case, negated } => {
             let (text, pattern) = (left.as_text().unwrap_or_default(), right.as_text().unwrap_or_default());
-            Ok((like(text, pattern, ignore_case) != negated).into())
+            Ok((like(&run.statement, text, pattern, ignore_case)? != negated).into())
         }
         Op::StartsWith => {
             Ok(left.as_text().unwrap_or_default().starts_with(right.as_text().unwrap_or_default()).into())
@@ -53,6 +58,25 @@ pub(super) fn apply(run: &Run<'_>, op: Op, left: &Value, right: &Value) -> Resul
             _ => Value::Null,
         }),
         _ => arithmetic(op, left, right),
+    }
+}
+
+/// Rows are compared column by column: one that is NULL leaves it open, unless others decide.
+fn rows(op: Op, left: &Row, right: &Row) -> Option<Value> {
+    let mut pairs = left.iter().zip(right.iter());
+    let is_open = |(left, right): (&Value, &Value)| left.is_null() || right.is_null();
+    match op {
+        Op::Eq | Op::NotEq => {
+            let differs = pairs.clone().any(|(left, right)| !is_open((left, right)) && left != right);
+            let open = !differs && pairs.any(is_open);
+            Some(if open { Value::Null } else { Value::Bool(differs == (op == Op::NotEq)) })
+        }
+        Op::Less | Op::LessEq | Op::Greater | Op::GreaterEq => {
+            // The first pair that is not equal decides.
+            let first = pairs.find(|(left, right)| is_open((left, right)) || left != right);
+            first.is_some_and(is_open).then_some(Value::Null)
+        }
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) mod now;
 pub(super) mod ordered;
 pub(super) mod patterns;
 pub(super) mod powers;
+pub(super) mod regular;
 pub(super) mod rounding;
 pub(super) mod series;
 pub(super) mod strings;

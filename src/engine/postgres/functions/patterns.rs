@@ -1,21 +1,20 @@
 //! Regular expressions and `SIMILAR TO`.
 
+use super::regular::{compiled, similar};
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Gives};
 use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::{Kind, list_of};
 use arrow::array::{ArrayRef, ListArray, ListBuilder, StringBuilder};
 use arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use regex::{Captures, Regex, RegexBuilder};
+use datafusion::common::{Result, exec_err};
+use regex::{Captures, Regex};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use Kind::{Bool, Int4, Text};
 
-/// Bytes that a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Patterns that are kept compiled for one batch.
 const PATTERNS_MAX: usize = 100;
 
@@ -51,52 +50,6 @@ impl Patterns {
         self.0.insert(key, compiled.clone());
         Ok(compiled)
     }
-}
-
-fn compiled(pattern: &str, flags: &str) -> Result<Regex> {
-    let mut builder = RegexBuilder::new(&translated(pattern));
-    // Lines mean nothing unless they are asked for.
-    builder.dot_matches_new_line(true).size_limit(PATTERN_BYTES_MAX);
-    for flag in flags.chars() {
-        match flag {
-            'g' => {}
-            'i' => drop(builder.case_insensitive(true)),
-            'c' => drop(builder.case_insensitive(false)),
-            'n' | 'm' => drop(builder.dot_matches_new_line(false).multi_line(true)),
-            'p' => drop(builder.dot_matches_new_line(false)),
-            'w' => drop(builder.multi_line(true)),
-            's' => drop(builder.dot_matches_new_line(true).multi_line(false)),
-            'x' => drop(builder.ignore_whitespace(true)),
-            'q' => return RegexBuilder::new(&regex::escape(pattern)).build().map_err(|error| invalid(&error)),
-            other => return exec_err!("invalid regular expression option: {other:?}"),
-        }
-    }
-    builder.build().map_err(|error| invalid(&error))
-}
-
-fn invalid(error: &regex::Error) -> datafusion::common::DataFusionError {
-    exec_datafusion_err!("invalid regular expression: {error}")
-}
-
-/// `PostgreSQL`'s escapes that have another letter here.
-fn translated(pattern: &str) -> String {
-    let (mut text, mut rest) = (String::with_capacity(pattern.len()), pattern.chars());
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            text.push(c);
-            continue;
-        }
-        match rest.next() {
-            Some('m') => text.push_str("\\b{start}"),
-            Some('M') => text.push_str("\\b{end}"),
-            Some('y') => text.push_str("\\b"),
-            Some('Y') => text.push_str("\\B"),
-            Some('Z') => text.push_str("\\z"),
-            Some(other) => text.extend(['\\', other]),
-            None => text.push('\\'),
-        }
-    }
-    text
 }
 
 /// The flags that stand in an argument.
@@ -215,9 +168,9 @@ fn substituted(out: &mut String, by: &str, found: &Captures<'_>) {
     }
 }
 
-static LIKE: [Form; 2] = [Form::new(&[Text, Text], Bool, like), Form::new(&[Text, Text, Text], Bool, like)];
+static LIKE: [Form; 2] = [Form::new(&[Text, Text], Bool, matches), Form::new(&[Text, Text, Text], Bool, matches)];
 
-fn like(call: &Call<'_>) -> Result<ArrayRef> {
+fn matches(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     call.to_bools(|row| {
         let pattern = patterns.get(call.text(1, row)?, flags(call, 2, row)?)?;
@@ -343,30 +296,6 @@ fn is_similar(call: &Call<'_>) -> Result<ArrayRef> {
         let pattern = format!("^(?:{})$", similar(call.text(1, row)?, escape));
         Ok(Some(patterns.get(&pattern, "")?.is_match(call.text(0, row)?)))
     })
-}
-
-/// A pattern of `SIMILAR TO` as a regular expression.
-fn similar(pattern: &str, escape: Option<char>) -> String {
-    let (mut text, mut rest, mut in_class) = (String::new(), pattern.chars(), false);
-    while let Some(c) = rest.next() {
-        if Some(c) == escape {
-            text.extend(rest.next().map(|c| regex::escape(&c.to_string())));
-            continue;
-        }
-        match c {
-            '[' => in_class = true,
-            ']' => in_class = false,
-            _ => {}
-        }
-        match c {
-            '%' if !in_class => text.push_str(".*"),
-            '_' if !in_class => text.push('.'),
-            '(' if !in_class => text.push_str("(?:"),
-            '.' | '^' | '$' | '\\' if !in_class => text.extend(['\\', c]),
-            other => text.push(other),
-        }
-    }
-    text
 }
 
 static TO_ARRAY: [Form; 2] =

@@ -1,0 +1,96 @@
+//! `PostgreSQL`'s patterns as regular expressions of ours: its own, those of `LIKE`, and those of `SIMILAR TO`.
+
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use regex::{Regex, RegexBuilder};
+
+/// Bytes that a compiled pattern may take.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// A pattern of `PostgreSQL`'s, under the flags that its functions take.
+pub(crate) fn compiled(pattern: &str, flags: &str) -> Result<Regex> {
+    // A director that says what is so in any case.
+    let mut builder = RegexBuilder::new(&translated(pattern.strip_prefix("***:").unwrap_or(pattern)));
+    // Lines mean nothing unless they are asked for.
+    builder.dot_matches_new_line(true).size_limit(PATTERN_BYTES_MAX);
+    for flag in flags.chars() {
+        match flag {
+            'g' => {}
+            'i' => drop(builder.case_insensitive(true)),
+            'c' => drop(builder.case_insensitive(false)),
+            'n' | 'm' => drop(builder.dot_matches_new_line(false).multi_line(true)),
+            'p' => drop(builder.dot_matches_new_line(false)),
+            'w' => drop(builder.multi_line(true)),
+            's' => drop(builder.dot_matches_new_line(true).multi_line(false)),
+            'x' => drop(builder.ignore_whitespace(true)),
+            'q' => return RegexBuilder::new(&regex::escape(pattern)).build().map_err(|error| invalid(&error)),
+            other => return exec_err!("invalid regular expression option: {other:?}"),
+        }
+    }
+    builder.build().map_err(|error| invalid(&error))
+}
+
+fn invalid(error: &regex::Error) -> datafusion::common::DataFusionError {
+    exec_datafusion_err!("invalid regular expression: {error}")
+}
+
+/// `PostgreSQL`'s escapes that have another letter here.
+fn translated(pattern: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(pattern.len()), pattern.chars());
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('m') => text.push_str("\\b{start}"),
+            Some('M') => text.push_str("\\b{end}"),
+            Some('y') => text.push_str("\\b"),
+            Some('Y') => text.push_str("\\B"),
+            Some('Z') => text.push_str("\\z"),
+            Some(other) => text.extend(['\\', other]),
+            None => text.push('\\'),
+        }
+    }
+    text
+}
+
+/// A pattern of `LIKE` as a regular expression.
+pub(crate) fn like(pattern: &str) -> Result<String> {
+    let (mut text, mut rest) = ("^".to_owned(), pattern.chars());
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => text.push_str(".*"),
+            '_' => text.push('.'),
+            '\\' => match rest.next() {
+                Some(c) => text.push_str(&regex::escape(&c.to_string())),
+                None => return exec_err!("LIKE pattern must not end with escape character"),
+            },
+            c => text.push_str(&regex::escape(&c.to_string())),
+        }
+    }
+    text.push('$');
+    Ok(text)
+}
+
+/// A pattern of `SIMILAR TO` as a regular expression.
+pub(super) fn similar(pattern: &str, escape: Option<char>) -> String {
+    let (mut text, mut rest, mut in_class) = (String::new(), pattern.chars(), false);
+    while let Some(c) = rest.next() {
+        if Some(c) == escape {
+            text.extend(rest.next().map(|c| regex::escape(&c.to_string())));
+            continue;
+        }
+        match c {
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ => {}
+        }
+        match c {
+            '%' if !in_class => text.push_str(".*"),
+            '_' if !in_class => text.push('.'),
+            '(' if !in_class => text.push_str("(?:"),
+            '.' | '^' | '$' | '\\' if !in_class => text.extend(['\\', c]),
+            other => text.push(other),
+        }
+    }
+    text
+}
