@@ -17,13 +17,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("correlated.slt", include_str!("../sql/correlated.slt")),
     ("numbers.slt", include_str!("../sql/numbers.slt")),
     ("patterns.slt", include_str!("../sql/patterns.slt")),
     ("queries.slt", include_str!("../sql/queries.slt")),
     ("tables.slt", include_str!("../sql/tables.slt")),
     ("texts.slt", include_str!("../sql/texts.slt")),
+    ("tools.slt", include_str!("../sql/tools.slt")),
     ("times.slt", include_str!("../sql/times.slt")),
     ("zones.slt", include_str!("../sql/zones.slt")),
 ];

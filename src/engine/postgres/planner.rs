@@ -46,6 +46,13 @@ impl ExprPlanner for Expressions {
         if op == BinaryOperator::PGOverlap && [&left, &right].iter().all(|side| kind(side, schema) == Kind::List) {
             return Ok(PlannerResult::Planned(array_has_any(left, right)));
         }
+        if matches!(op, BinaryOperator::AtArrow | BinaryOperator::ArrowAt) {
+            let is_document = |side| matches!(kind(side, schema), Kind::Text | Kind::Map);
+            if is_document(&left) && is_document(&right) {
+                let (all, some) = if op == BinaryOperator::AtArrow { (left, right) } else { (right, left) };
+                return Ok(PlannerResult::Planned(uncalled(json::contains(), vec![all, some])));
+            }
+        }
         let Some(function) = function else { return Ok(PlannerResult::Original(compared(op, left, right, schema))) };
         // Of a parameter the type is not known before it is bound.
         let is_known = |side: &Expr| !holds_parameter(side) && side.get_type(schema).is_ok();
@@ -119,12 +126,17 @@ fn compared(op: BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> R
 fn sorted_distinct(expr: RawAggregateExpr) -> PlannerResult<RawAggregateExpr> {
     let is_list = expr.func.name() == "array_agg";
     let is_text = expr.func.name() == "string_agg";
-    let [order] = expr.order_by.as_slice() else { return PlannerResult::Original(expr) };
-    if !expr.distinct || !(is_list || is_text) || expr.args.first() != Some(&order.expr) {
+    if !expr.distinct || !(is_list || is_text) {
         return PlannerResult::Original(expr);
     }
-    let direction = if order.asc { "ASC" } else { "DESC" };
-    let nulls = if order.nulls_first { "NULLS FIRST" } else { "NULLS LAST" };
+    let (direction, nulls) = match expr.order_by.as_slice() {
+        // PostgreSQL sorts to tell them apart.
+        [] => ("ASC", "NULLS LAST"),
+        [order] if expr.args.first() == Some(&order.expr) => {
+            (if order.asc { "ASC" } else { "DESC" }, if order.nulls_first { "NULLS FIRST" } else { "NULLS LAST" })
+        }
+        _ => return PlannerResult::Original(expr),
+    };
     let RawAggregateExpr { args, filter, null_treatment, .. } = expr;
     let mut args = args.into_iter();
     let Some(item) = args.next() else { return PlannerResult::Planned(lit(ScalarValue::Null)) };

@@ -2,7 +2,8 @@
 
 use super::made::{function, word};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
+    Expr, FunctionArg, FunctionArgExpr, Ident, Query, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
+    Value,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -34,6 +35,10 @@ pub(super) const PLACEHOLDER: &str = "spanwise_series";
 
 /// A function of rows that stands as a table. Its only column is called as the table is.
 pub(super) fn table(factor: &mut TableFactor) {
+    if let Some(numbered) = ordinality(factor) {
+        *factor = numbered;
+        return;
+    }
     let (name, given, alias) = match factor {
         TableFactor::Table { name, args: Some(args), alias, .. } => (name.clone(), &args.args, alias),
         TableFactor::Function { name, args, alias, .. } => (name.clone(), &*args, alias),
@@ -67,7 +72,10 @@ pub(super) fn table(factor: &mut TableFactor) {
     if alias.as_ref().is_some_and(|alias| alias.name.value == PLACEHOLDER) {
         return;
     }
-    let mut alias = alias.take().unwrap_or_else(|| named(&word));
+    let mut alias = alias.take().unwrap_or_else(|| {
+        let columns = if word.contains("_array_elements") { vec![column(&Ident::new("value"))] } else { Vec::new() };
+        TableAlias { columns, ..named(&word) }
+    });
     if alias.columns.is_empty() {
         alias.columns.push(column(&alias.name));
     }
@@ -86,6 +94,28 @@ pub(super) fn table(factor: &mut TableFactor) {
     }
     let list = function(as_list, given.clone());
     *factor = unnest(alias, vec![list]);
+}
+
+/// `WITH ORDINALITY`: the rows with their numbers. What comes of columns beside it has no order that is kept.
+fn ordinality(factor: &mut TableFactor) -> Option<TableFactor> {
+    let alias = match factor {
+        TableFactor::Table { with_ordinality, args: Some(_), alias, .. }
+        | TableFactor::UNNEST { with_ordinality, alias, .. } => {
+            if !std::mem::take(with_ordinality) {
+                return None;
+            }
+            alias.take()
+        }
+        _ => return None,
+    };
+    let sql = "SELECT *, row_number() OVER () AS ordinality FROM placeholder";
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
+    let Some(Statement::Query(mut query)) = statements.into_iter().next() else { return None };
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let relation = &mut select.from.first_mut()?.relation;
+    *relation = factor.clone();
+    let alias = alias.or_else(|| Some(TableAlias { columns: Vec::new(), ..named("rows") }));
+    Some(TableFactor::Derived { lateral: false, subquery: query, alias, sample: None })
 }
 
 fn unnest(alias: TableAlias, array_exprs: Vec<Expr>) -> TableFactor {

@@ -4,7 +4,9 @@
 use super::made::{self, call, cast, number, string, word};
 use super::names;
 use super::quantified;
+use super::row_json;
 use super::rows::{self, OF_ROWS, PLACEHOLDER};
+use super::tuples;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Interval,
@@ -43,6 +45,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         name(select);
+        row_json::rewrite(select);
         ControlFlow::Continue(())
     }
 
@@ -166,12 +169,25 @@ fn rewritten(expression: Expr) -> Expr {
         Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr } => call("sqrt", vec![*expr]),
         Expr::UnaryOp { op: UnaryOperator::PGCubeRoot, expr } => call("cbrt", vec![*expr]),
         Expr::UnaryOp { op: UnaryOperator::PGAbs, expr } => call("abs", vec![*expr]),
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+            let all = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
+            let right = Box::new(Expr::Nested(expr));
+            Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(all), op: BinaryOperator::Minus, right }))
+        }
+        Expr::InList { ref expr, ref list, negated } if matches!(**expr, Expr::Tuple(_)) => {
+            tuples::listed(expr, list, negated).unwrap_or(expression)
+        }
         Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } => match (*left, *right) {
             (Expr::Tuple(one), Expr::Tuple(other)) => call("overlaps", one.into_iter().chain(other).collect()),
             (left, right) => {
                 Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Overlaps, right: Box::new(right) }
             }
         },
+        Expr::BinaryOp { ref left, ref op, ref right }
+            if matches!((&**left, &**right), (Expr::Tuple(_), Expr::Tuple(_))) =>
+        {
+            tuples::compared(left, op, right).unwrap_or(expression)
+        }
         other => other,
     }
 }
@@ -229,6 +245,28 @@ fn of_function(mut function: Function) -> Expr {
     if name == "variance" {
         function.name = ObjectName::from(vec![Ident::new("var_samp")]);
         return Expr::Function(function);
+    }
+    // Of all items that are equal, not of the first.
+    if matches!(name.as_str(), "array_remove" | "array_replace") {
+        function.name = ObjectName::from(vec![Ident::new(format!("{name}_all"))]);
+        return Expr::Function(function);
+    }
+    if matches!(name.as_str(), "json_agg" | "jsonb_agg") {
+        function.name = ObjectName::from(vec![Ident::new("array_agg")]);
+        return call("to_json", vec![Expr::Function(function)]);
+    }
+    if matches!(name.as_str(), "percentile_cont" | "percentile_disc")
+        && let Some([FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Array(shares)))]) =
+            arguments(&function).map(Vec::as_slice)
+    {
+        let one = |share: &Expr| {
+            let mut one = function.clone();
+            if let FunctionArguments::List(list) = &mut one.args {
+                list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(share.clone()))];
+            }
+            Expr::Function(one)
+        };
+        return call("make_array", shares.elem.iter().map(one).collect());
     }
     if name == "make_interval" {
         make_interval(&mut function);

@@ -65,6 +65,38 @@ pub(in crate::engine::postgres) fn has_key() -> Function {
     Function::new("?", &HAS_KEY)
 }
 
+/// `@>`.
+pub(in crate::engine::postgres) fn contains() -> Function {
+    Function::new("@>", &CONTAINS)
+}
+
+static CONTAINS: [Form; 4] = [
+    Form::new(&[Map, Text], Bool, is_within),
+    Form::new(&[Text, Text], Bool, is_within),
+    Form::new(&[Map, Map], Bool, is_within),
+    Form::new(&[Text, Map], Bool, is_within),
+];
+
+fn is_within(call: &Call<'_>) -> Result<ArrayRef> {
+    call.to_bools(|row| {
+        let (all, some) = (document(call, 0, row)?, document(call, 1, row)?);
+        let is_item = matches!(&all, Value::Array(items) if items.contains(&some));
+        Ok(Some(is_item || holds(&all, &some)))
+    })
+}
+
+/// Whether a document has all that another has, at the same places; the order of items is no matter.
+fn holds(all: &Value, some: &Value) -> bool {
+    match (all, some) {
+        (Value::Object(all), Value::Object(some)) => {
+            some.iter().all(|(key, some)| all.get(key).is_some_and(|all| holds(all, some)))
+        }
+        (Value::Array(all), Value::Array(some)) => some.iter().all(|some| all.iter().any(|all| holds(all, some))),
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (one, other) => one == other,
+    }
+}
+
 static ARROW: [Form; 3] = [
     Form::of(&[Map, Text], Gives::Json, |call| of_map(call, true)),
     Form::of(&[Text, Text], Gives::Json, |call| step(call, |value| Some(value.to_string()))),
@@ -137,9 +169,9 @@ fn walk<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     })
 }
 
-/// The document of the first argument: JSON text or a map.
-fn document(call: &Call<'_>, row: usize) -> Result<Value> {
-    let Some(array) = call.args.first() else { return exec_err!("expected json") };
+/// The document of an argument: JSON text or a map.
+fn document(call: &Call<'_>, at: usize, row: usize) -> Result<Value> {
+    let Some(array) = call.args.get(at) else { return exec_err!("expected json") };
     match array.data_type() {
         DataType::Utf8 => read(array.as_string::<i32>().value(row)),
         DataType::Map(..) => read(&json(array, row)?),
@@ -159,7 +191,7 @@ static PATH_TEXT: [Form; 2] = [
 fn along(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<ArrayRef> {
     call.to_texts(|row| {
         let path: Vec<&str> = (1..call.args.len()).map(|at| call.text(at, row)).collect::<Result<_>>()?;
-        Ok(walk(&document(call, row)?, &path).and_then(show))
+        Ok(walk(&document(call, 0, row)?, &path).and_then(show))
     })
 }
 
@@ -194,7 +226,7 @@ fn along_list(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<Arr
             texts_of(&lists.value(row))?.iter().flatten().map(str::to_owned).collect()
         };
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        Ok(walk(&document(call, row)?, &path).and_then(show))
+        Ok(walk(&document(call, 0, row)?, &path).and_then(show))
     })
 }
 
@@ -203,7 +235,7 @@ static HAS_KEY: [Form; 2] = [Form::new(&[Map, Text], Bool, has), Form::new(&[Tex
 fn has(call: &Call<'_>) -> Result<ArrayRef> {
     call.to_bools(|row| {
         let key = call.text(1, row)?;
-        Ok(Some(match document(call, row)? {
+        Ok(Some(match document(call, 0, row)? {
             Value::Object(object) => object.contains_key(key),
             Value::Array(items) => items.iter().any(|item| item.as_str() == Some(key)),
             other => other.as_str() == Some(key),
@@ -215,7 +247,7 @@ static TYPEOF: [Form; 2] = [Form::new(&[Map], Text, type_of), Form::new(&[Text],
 
 fn type_of(call: &Call<'_>) -> Result<ArrayRef> {
     call.to_texts(|row| {
-        let name = match document(call, row)? {
+        let name = match document(call, 0, row)? {
             Value::Null => "null",
             Value::Bool(_) => "boolean",
             Value::Number(_) => "number",
@@ -229,7 +261,7 @@ fn type_of(call: &Call<'_>) -> Result<ArrayRef> {
 
 static LENGTH: [Form; 1] = [Form::new(&[Text], Int4, |call| {
     call.to_ints(|row| {
-        if let Value::Array(items) = document(call, row)? {
+        if let Value::Array(items) = document(call, 0, row)? {
             Ok(i32::try_from(items.len()).ok())
         } else {
             exec_err!("cannot get array length of a non-array")
@@ -310,7 +342,7 @@ static ELEMENTS_TEXT: [Form; 1] = [Form::of(&[Text], Gives::Texts, |call| elemen
 
 fn elements(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<ArrayRef> {
     let rows = call.strict(|row| {
-        if let Value::Array(items) = document(call, row)? {
+        if let Value::Array(items) = document(call, 0, row)? {
             Ok(Some(items.iter().map(show).collect::<Vec<_>>()))
         } else {
             exec_err!("cannot extract elements from an object or a scalar")
@@ -323,7 +355,7 @@ static KEYS: [Form; 2] = [Form::of(&[Map], Gives::Texts, keys), Form::of(&[Text]
 
 fn keys(call: &Call<'_>) -> Result<ArrayRef> {
     let rows = call.strict(|row| {
-        if let Value::Object(object) = document(call, row)? {
+        if let Value::Object(object) = document(call, 0, row)? {
             Ok(Some(object.keys().map(|key| Some(key.clone())).collect::<Vec<_>>()))
         } else {
             exec_err!("cannot call json_object_keys on an array or a scalar")
@@ -343,7 +375,7 @@ static VALUES_TEXT: [Form; 2] = [
 
 fn members(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<ArrayRef> {
     let rows = call.strict(|row| {
-        if let Value::Object(object) = document(call, row)? {
+        if let Value::Object(object) = document(call, 0, row)? {
             Ok(Some(object.values().map(show).collect::<Vec<_>>()))
         } else {
             exec_err!("cannot deconstruct an array or a scalar")
@@ -354,6 +386,8 @@ fn members(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<ArrayR
 
 static PRETTY: [Form; 1] = [Form::new(&[Text], Text, |call| {
     call.to_texts(|row| {
-        serde_json::to_string_pretty(&document(call, row)?).map(Some).map_err(|error| exec_datafusion_err!("{error}"))
+        serde_json::to_string_pretty(&document(call, 0, row)?)
+            .map(Some)
+            .map_err(|error| exec_datafusion_err!("{error}"))
     })
 })];
