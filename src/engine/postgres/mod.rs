@@ -1,6 +1,7 @@
 //! SQL from outside as `PostgreSQL` answers it: its names, types, operators, conversions and functions. Pipelines keep
 //! `DataFusion`'s own, which cost less on the way of every row; a view is read from outside, and so is planned here.
 
+mod array_of;
 mod call;
 mod cast_to;
 mod correlated;

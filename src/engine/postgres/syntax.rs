@@ -1,6 +1,7 @@
 //! Statements rewritten before they are planned: what `PostgreSQL` writes and `DataFusion` does not read, and the names of
 //! columns.
 
+use super::array_of;
 use super::made::{self, call, cast, number, string, word};
 use super::names;
 use super::quantified;
@@ -220,6 +221,9 @@ fn of_interval(interval: Interval) -> Expr {
 }
 
 fn of_function(mut function: Function) -> Expr {
+    if let Some(items) = array_of::of_query(&function) {
+        return items;
+    }
     keep_frame(&mut function);
     let name = word(&function.name);
     if matches!(function.args, FunctionArguments::None) {

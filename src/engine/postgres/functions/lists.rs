@@ -5,7 +5,8 @@ use crate::engine::postgres::forms::{Form, Gives};
 use crate::engine::postgres::function::Function;
 use crate::engine::postgres::kinds::Kind;
 use crate::engine::postgres::values::write::{Booleans, texts};
-use arrow::array::{Array as _, ArrayRef, AsArray as _, ListBuilder, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray as _, ListArray, ListBuilder, StringBuilder};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) fn all() -> Vec<Function> {
         Function::new("cardinality", &CARDINALITY),
         Function::new("array_ndims", &DIMENSIONS),
         Function::new(OF_CAST, &SAME),
+        Function::new(OR_EMPTY, &FILLED),
         Function::new("array_dims", &BOUNDS),
         Function::new("array_position", &POSITION),
         Function::new("array_to_string", &TO_STRING),
@@ -28,6 +30,9 @@ pub(super) fn all() -> Vec<Function> {
 
 /// The name of a function that stands within each cast, and gives what it is given.
 pub(in crate::engine::postgres) const OF_CAST: &str = "cast_of";
+
+/// The name of a function that gives an empty array for NULL.
+pub(in crate::engine::postgres) const OR_EMPTY: &str = "array_or_empty";
 
 /// `array_to_string`.
 pub(in crate::engine::postgres) fn to_string() -> Function {
@@ -69,6 +74,24 @@ fn length(call: &Call<'_>, row: usize) -> Result<Option<i32>> {
         items = of(&items, 0)?;
     }
     Ok(count(items.len()).filter(|length| *length > 0 && dimension > 0))
+}
+
+static FILLED: [Form; 1] = [Form::of(&[List], Gives::Like(0), or_empty)];
+
+fn or_empty(call: &Call<'_>) -> Result<ArrayRef> {
+    let Some(list) = call.args.first().and_then(|array| array.as_list_opt::<i32>()) else {
+        return exec_err!("expected an array");
+    };
+    if list.null_count() == 0 {
+        return Ok(Arc::new(list.clone()));
+    }
+    let length = |row: usize| if list.is_valid(row) { list.value(row).len() } else { 0 };
+    let known: Vec<ArrayRef> = (0..list.len()).filter(|row| list.is_valid(*row)).map(|row| list.value(row)).collect();
+    let known: Vec<&dyn Array> = known.iter().map(AsRef::as_ref).collect();
+    let items = if known.is_empty() { list.values().slice(0, 0) } else { arrow::compute::concat(&known)? };
+    let DataType::List(field) = list.data_type() else { return exec_err!("expected an array") };
+    let offsets = OffsetBuffer::from_lengths((0..list.len()).map(length));
+    Ok(Arc::new(ListArray::try_new(field.clone(), offsets, items, None)?))
 }
 
 static SAME: [Form; 1] = [Form::of(&[Any, Text], Gives::Like(0), |call| Ok(call.args[0].clone()))];
