@@ -220,7 +220,8 @@ pub(crate) async fn views(context: &SessionContext, views: &[View], sql: Sql) ->
         for view in left {
             match view_plan(context, view, sql).await {
                 Ok(plan) => {
-                    drop(context.register_table(&view.id, Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))?)
+                    let view_table = ViewTable::new(plan, Some(view.sql.clone()));
+                    drop(context.register_table(&view.id, Arc::new(view_table))?);
                 }
                 Err(error) => {
                     failed = Some(error.context(format!("view {}", view.file)));

@@ -39,21 +39,13 @@ impl Run<'_> {
                 _ => Value::Null,
             },
             Expr::IsNull(inner) => self.eval(inner, frame)?.is_null().into(),
-            Expr::EachNull(inner, is) => match self.eval(inner, frame)? {
-                Value::Record(row) => row.iter().all(|value| value.is_null() == *is).into(),
-                value => (value.is_null() == *is).into(),
-            },
+            Expr::EachNull(inner, is) => each_null(&self.eval(inner, frame)?, *is).into(),
             Expr::Json(inner, ty) => match self.eval(inner, frame)? {
                 Value::Null => Value::Null,
                 value => json_of(&self.names(), &value, ty).into(),
             },
-            Expr::Is(inner, what) => {
-                let value = self.eval(inner, frame)?;
-                match what {
-                    Some(wanted) => (value == Value::Bool(*wanted)).into(),
-                    None => value.is_null().into(),
-                }
-            }
+            Expr::Is(inner, None) => self.eval(inner, frame)?.is_null().into(),
+            Expr::Is(inner, Some(wanted)) => (self.eval(inner, frame)? == Value::Bool(*wanted)).into(),
             Expr::Distinct(left, right) => (self.eval(left, frame)? != self.eval(right, frame)?).into(),
             Expr::In(value, list) => {
                 let value = self.eval(value, frame)?;
@@ -173,6 +165,13 @@ impl Run<'_> {
             }
         }
         Ok(if unknown { Value::Null } else { Value::Bool(all) })
+    }
+}
+
+fn each_null(value: &Value, is: bool) -> bool {
+    match value {
+        Value::Record(row) => row.iter().all(|value| value.is_null() == is),
+        value => value.is_null() == is,
     }
 }
 

@@ -207,7 +207,7 @@ impl Decorrelator {
         if rows.is_filter && is_condition && (!negated || simple::references(&subquery.subquery).is_empty()) {
             return Ok(None);
         }
-        let found = self.any(expr, &subquery.subquery, rows, |value, item| value.eq(item))?;
+        let found = self.any(expr, &subquery.subquery, rows, Expr::eq)?;
         Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
     }
 
@@ -300,8 +300,9 @@ fn column(table: &str, name: &str) -> Expr {
 
 /// The column that a subquery gives.
 fn last_column(subquery: &LogicalPlan) -> Result<Expr> {
-    match subquery.schema().columns().as_slice() {
-        [only] => Ok(Expr::Column(only.clone())),
-        _ => not_impl_err!("a subquery of more than one column as a value"),
+    if let [only] = subquery.schema().columns().as_slice() {
+        Ok(Expr::Column(only.clone()))
+    } else {
+        not_impl_err!("a subquery of more than one column as a value")
     }
 }

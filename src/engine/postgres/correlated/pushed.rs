@@ -47,9 +47,10 @@ impl Pushing<'_> {
                 let input = self.step(input, is_lenient)?;
                 let named = |(expression, (qualifier, field)): (&Expr, (Option<&_>, &Arc<Field>))| {
                     let changed = self.inward(expression.clone())?;
-                    Ok(match changed.transformed {
-                        true => changed.data.unalias().alias_qualified(qualifier.cloned(), field.name()),
-                        false => changed.data,
+                    Ok(if changed.transformed {
+                        changed.data.unalias().alias_qualified(qualifier.cloned(), field.name())
+                    } else {
+                        changed.data
                     })
                 };
                 let columns = expr.iter().zip(plan.schema().iter()).map(named).collect::<Result<Vec<_>>>()?;
@@ -140,9 +141,10 @@ impl Pushing<'_> {
         let input = self.step(input, false)?;
         let named = |(expression, column): (&Expr, Column)| {
             let changed = self.inward(expression.clone())?;
-            Ok(match changed.transformed {
-                true => changed.data.unalias().alias_qualified(column.relation, column.name),
-                false => changed.data,
+            Ok(if changed.transformed {
+                changed.data.unalias().alias_qualified(column.relation, column.name)
+            } else {
+                changed.data
             })
         };
         let all = group_expr.iter().chain(aggr_expr).zip(schema.columns());
@@ -268,16 +270,11 @@ impl Pushing<'_> {
         let by_right = join.join_type == Right || (join.join_type == Inner && right_reads && !left_reads);
         let mut conditions = Vec::new();
         let (left, right) = if by_right {
-            let left = match left_reads {
-                true => self.other(&join.left, &mut conditions)?,
-                false => join.left.as_ref().clone(),
-            };
+            let left = if left_reads { self.other(&join.left, &mut conditions)? } else { join.left.as_ref().clone() };
             (left, self.step(&join.right, false)?.plan)
         } else {
-            let right = match right_reads {
-                true => self.other(&join.right, &mut conditions)?,
-                false => join.right.as_ref().clone(),
-            };
+            let right =
+                if right_reads { self.other(&join.right, &mut conditions)? } else { join.right.as_ref().clone() };
             (self.step(&join.left, false)?.plan, right)
         };
         let mut on = Vec::new();
