@@ -52,6 +52,8 @@ pub(crate) struct Shape {
     /// How many spans end in a second.
     pub(crate) spans_a_second: u64,
     pub(crate) requests: u64,
+    /// Variants of each route, as a large system has them; 1 gives each route as it is.
+    pub(crate) variants: u64,
 }
 
 /// What is known of a set of durations.
@@ -134,11 +136,15 @@ impl Generator {
         let duration = self.random.duration(usual_ms);
         // Only the request that came from outside is known to have failed.
         let failed = context.fails && parent.is_empty();
+        let route = match self.shape.variants {
+            0 | 1 => route.to_owned(),
+            variants => format!("/v{}{route}", self.random.below(variants)),
+        };
         let status = if failed { 500 } else { 200 };
         let mut span = self.span(context, parent, &format!("{method} {route}"), SERVER, duration);
         span.attributes = vec![
             text("http.request.method", method),
-            text("http.route", route),
+            text("http.route", &route),
             text("url.path", &route.replace(['{', '}'], "").replace("id", &self.random.below(100_000).to_string())),
             text("url.scheme", "http"),
             int("http.response.status_code", status),
@@ -224,13 +230,21 @@ impl Iterator for Generator {
         if self.truth.requests == self.shape.requests {
             return None;
         }
+        let left = (self.shape.requests - self.truth.requests - 1) * self.shape.spans_a_request as u64;
+        let end_unix_nano = self.shape.end_unix_nano - left * 1_000_000_000 / self.shape.spans_a_second;
+        Some(self.ending_at(end_unix_nano))
+    }
+}
+
+impl Generator {
+    /// A request whose last span ends then.
+    pub(crate) fn ending_at(&mut self, end_unix_nano: u64) -> ExportTraceServiceRequest {
         self.truth.requests += 1;
-        let left = (self.shape.requests - self.truth.requests) * self.shape.spans_a_request as u64;
         let mut by_service: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
         let mut made = 0;
         while made < self.shape.spans_a_request {
-            let later = left + (self.shape.spans_a_request - made) as u64;
-            let mut end = self.shape.end_unix_nano - later * 1_000_000_000 / self.shape.spans_a_second;
+            let later = (self.shape.spans_a_request - made) as u64;
+            let mut end = end_unix_nano - later * 1_000_000_000 / self.shape.spans_a_second;
             // A whole trace may not fit: the request is filled up with spans of background work.
             if self.shape.spans_a_request - made < LONGEST_TRACE {
                 end -= 1000;
@@ -247,7 +261,7 @@ impl Iterator for Generator {
             }
         }
         let resource_spans = by_service.into_iter().map(|(service, spans)| of_service(service, spans)).collect();
-        Some(ExportTraceServiceRequest { resource_spans })
+        ExportTraceServiceRequest { resource_spans }
     }
 }
 

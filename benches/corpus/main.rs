@@ -21,6 +21,7 @@ fn main() -> anyhow::Result<()> {
         end_unix_nano: 1_767_225_600_000_000_000,
         spans_a_second: 40_000,
         requests: 100,
+        variants: 1,
     };
     let mut out: Option<File> = None;
     let mut arguments = std::env::args().skip(1);

@@ -1,8 +1,8 @@
-//! What a span costs: the running server beside the OpenTelemetry Collector with span metrics and a Prometheus exporter,
-//! on the same corpus at the same rate in one run. Prints a Markdown table, and holds what was counted against the
-//! corpus's own truth.
+//! What a span costs: the running server beside the OpenTelemetry Collector with span metrics and a Prometheus exporter.
+//! Both are fed the same requests at the same time, with new ids and the current time in each. Prints a Markdown table
+//! by minute, and holds what each counted against the corpus's own truth.
 //!
-//!     eval "$(tests/run --env)"; cargo bench --bench cost -- --seconds 20 --rate 20000 --demo-minutes 10
+//!     eval "$(tests/run --env)"; cargo bench --bench cost -- --minutes 7 --rate 10000 --demo-minutes 10
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
 
@@ -12,20 +12,22 @@ mod generator;
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use generator::{Generator, Shape};
 use prost::Message as _;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use subject::{Cost, Subject};
+use subject::{Client, Subject};
 
 /// Spans of a request.
 const SPANS_A_REQUEST: u64 = 500;
+const MINUTE: Duration = Duration::from_mins(1);
 
 struct Options {
-    seconds: u64,
+    minutes: u64,
+    /// Spans a second.
     rate: u64,
-    rounds: usize,
     /// How long the demo runs at the end; 0 leaves it out.
     demo_minutes: u64,
 }
@@ -35,145 +37,207 @@ async fn main() -> anyhow::Result<()> {
     let options = options()?;
     // The scrape's client needs one to be there, though nothing here speaks TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
-    let mut ours = Vec::new();
-    let mut theirs = Vec::new();
-    // A B B A: what drifts on the machine hits both alike.
-    for round in 0..options.rounds {
-        let order = if round % 2 == 0 { [true, false] } else { [false, true] };
-        for is_ours in order {
-            let subject = if is_ours { Subject::spanwise().await? } else { Subject::collector().await? };
-            let cost = measure(subject, &options, round).await?;
-            eprintln!(
-                "round {round}: {}: {:.2} µs a span",
-                if is_ours { "Spanwise" } else { "Collector" },
-                cost.cpu_us_a_span
-            );
-            if is_ours { ours.push(cost) } else { theirs.push(cost) }
-        }
+    let mut ours = Measured::new(Subject::spanwise().await?).await?;
+    let mut theirs = Measured::new(Subject::collector().await?).await?;
+    let (idle, ready) = ([&ours, &theirs].map(|one| one.idle_bytes), [&ours, &theirs].map(|one| one.subject.ready));
+    let spans = feed(&options, &mut ours, &mut theirs).await?;
+    ours.subject.has_counted(spans).await?;
+    theirs.subject.has_counted(spans).await?;
+    ours.end_minute(0)?;
+    theirs.end_minute(0)?;
+    println!("{}", table(&options, &ours, &theirs));
+    println!("{}", others([&ours, &theirs], idle, ready));
+    println!("{}", parts(&ours.parts(spans)?));
+    drop((ours, theirs));
+    if options.demo_minutes > 0 {
+        println!("{}", demo(options.demo_minutes).await?);
     }
-    let demo = if options.demo_minutes == 0 { None } else { Some(demo(options.demo_minutes).await?) };
-    println!("{}", table(&options, &ours, &theirs, demo));
     Ok(())
 }
 
 fn options() -> anyhow::Result<Options> {
-    let mut options = Options { seconds: 20, rate: 20_000, rounds: 2, demo_minutes: 10 };
+    let mut options = Options { minutes: 7, rate: 10_000, demo_minutes: 10 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
         match argument.as_str() {
-            "--seconds" => options.seconds = value()?.parse()?,
+            "--minutes" => options.minutes = value()?.parse()?,
             "--rate" => options.rate = value()?.parse()?,
-            "--rounds" => options.rounds = value()?.parse()?,
             "--demo-minutes" => options.demo_minutes = value()?.parse()?,
             // What cargo says by itself.
             "--bench" | "--test" => {}
-            other => bail!("{other}: expected --seconds, --rate, --rounds or --demo-minutes"),
+            other => bail!("{other}: expected --minutes, --rate or --demo-minutes"),
         }
     }
     Ok(options)
 }
 
-/// Sends the corpus at its rate; what the process spent meanwhile.
-async fn measure(subject: Subject, options: &Options, round: usize) -> anyhow::Result<Cost> {
-    let requests = options.seconds * options.rate / SPANS_A_REQUEST;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+/// A subject, and what it has used.
+struct Measured {
+    subject: Subject,
+    client: Client,
+    idle_bytes: u64,
+    cpu: Duration,
+    by_thread: BTreeMap<String, Duration>,
+    acknowledged: Vec<Duration>,
+    /// Spans of a minute, its CPU, and the memory at its end.
+    minutes: Vec<(u64, Duration, u64)>,
+}
+
+impl Measured {
+    async fn new(subject: Subject) -> anyhow::Result<Measured> {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(Measured {
+            client: subject.client().await?,
+            idle_bytes: subject.resident_bytes()?,
+            cpu: subject.cpu()?,
+            by_thread: subject.cpu_by_thread()?,
+            acknowledged: Vec::new(),
+            minutes: Vec::new(),
+            subject,
+        })
+    }
+
+    async fn send(&mut self, body: Bytes) -> anyhow::Result<()> {
+        let sent = Instant::now();
+        self.client.send(body).await?;
+        self.acknowledged.push(sent.elapsed());
+        Ok(())
+    }
+
+    /// Without spans: what is still done of the minutes before, which belongs to the last one.
+    fn end_minute(&mut self, spans: u64) -> anyhow::Result<()> {
+        let cpu = self.subject.cpu()?;
+        let used = cpu.saturating_sub(self.cpu);
+        self.cpu = cpu;
+        match self.minutes.last_mut() {
+            Some((_, before, _)) if spans == 0 => *before += used,
+            _ => self.minutes.push((spans, used, self.subject.resident_bytes()?)),
+        }
+        Ok(())
+    }
+
+    /// CPU a span by thread.
+    fn parts(&self, spans: u64) -> anyhow::Result<Vec<(String, f64)>> {
+        let now = self.subject.cpu_by_thread()?.into_iter();
+        let since = |(name, now): (String, Duration)| {
+            let before = self.by_thread.get(&name).copied().unwrap_or_default();
+            (name, now.saturating_sub(before).as_secs_f64() * 1e6 / spans as f64)
+        };
+        let mut parts: Vec<(String, f64)> = now.map(since).filter(|(_, cost)| *cost >= 0.05).collect();
+        parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(parts)
+    }
+
+    fn quantile_ms(&self, quantile: f64) -> f64 {
+        let mut all: Vec<f64> = self.acknowledged.iter().map(|took| took.as_secs_f64() * 1e3).collect();
+        all.sort_by(f64::total_cmp);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        let index = ((all.len() as f64 * quantile) as usize).min(all.len().saturating_sub(1));
+        all.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Sends the same to both for as long as is asked for; how many spans that were.
+async fn feed(options: &Options, ours: &mut Measured, theirs: &mut Measured) -> anyhow::Result<u64> {
     let shape = Shape {
-        // Another corpus each round: the same one would be known as a resend.
-        seed: 1 + round as u64,
+        seed: 1,
         spans_a_request: usize::try_from(SPANS_A_REQUEST)?,
-        end_unix_nano: u64::try_from(now.as_nanos())?,
+        end_unix_nano: 0,
         spans_a_second: options.rate,
-        requests,
+        requests: u64::MAX,
+        variants: 1,
     };
     let mut generator = Generator::new(shape);
-    let mut bodies = Vec::new();
-    for request in generator.by_ref() {
-        bodies.push(Bytes::from(request.encode_to_vec()));
+    let mut ticks = tokio::time::interval(Duration::from_secs_f64(SPANS_A_REQUEST as f64 / options.rate as f64));
+    for minute in 1..=options.minutes {
+        let (began, before) = (Instant::now(), generator.truth().spans);
+        while began.elapsed() < MINUTE {
+            ticks.tick().await;
+            let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+            let body = Bytes::from(generator.ending_at(now).encode_to_vec());
+            let (ours, theirs) = tokio::join!(ours.send(body.clone()), theirs.send(body));
+            ours.and(theirs)?;
+        }
+        let spans = generator.truth().spans - before;
+        ours.end_minute(spans)?;
+        theirs.end_minute(spans)?;
+        eprintln!("minute {minute} of {}: {spans} spans", options.minutes);
     }
-    let truth = generator.truth().clone();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let mut cost = Cost { idle_bytes: subject.resident_bytes()?, ready: subject.ready, ..Cost::default() };
-    let before = subject.cpu()?;
-    let every = Duration::from_secs_f64(SPANS_A_REQUEST as f64 / options.rate as f64);
-    let mut ticks = tokio::time::interval(every);
-    let mut client = subject.client().await?;
-    for body in bodies {
-        ticks.tick().await;
-        let sent = Instant::now();
-        client.send(body).await?;
-        cost.acknowledged.push(sent.elapsed());
-    }
-    subject.has_counted(truth.spans).await?;
-    cost.cpu_us_a_span = subject.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / truth.spans as f64;
-    cost.resident_bytes = subject.resident_bytes()?;
-    ensure!(truth.spans > 0, "a corpus without spans");
-    Ok(cost)
+    Ok(generator.truth().spans)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
-fn quantile_ms(costs: &[Cost], quantile: f64) -> f64 {
-    let mut all: Vec<f64> =
-        costs.iter().flat_map(|cost| &cost.acknowledged).map(|took| took.as_secs_f64() * 1e3).collect();
-    all.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    let index = ((all.len() as f64 * quantile) as usize).min(all.len().saturating_sub(1));
-    all.get(index).copied().unwrap_or_default()
+fn a_span((spans, used, _): &(u64, Duration, u64)) -> f64 {
+    used.as_secs_f64() * 1e6 / *spans as f64
+}
+
+fn table(options: &Options, ours: &Measured, theirs: &Measured) -> String {
+    let profile = if cfg!(debug_assertions) { "dev profile" } else { "release profile" };
+    let mut lines = vec![
+        format!("{} spans/s in requests of {SPANS_A_REQUEST}, the same to both, {profile}", options.rate),
+        String::new(),
+        "| minute | Spanwise, CPU a span | memory | Collector, CPU a span | memory | ratio of CPU |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    let row = |name: &str, ours: &(u64, Duration, u64), theirs: &(u64, Duration, u64)| {
+        format!(
+            "| {name} | {:.1} µs | {:.0} MiB | {:.1} µs | {:.0} MiB | {:.2} |",
+            a_span(ours),
+            mib(ours.2),
+            a_span(theirs),
+            mib(theirs.2),
+            a_span(ours) / a_span(theirs)
+        )
+    };
+    for (minute, (ours, theirs)) in ours.minutes.iter().zip(&theirs.minutes).enumerate() {
+        lines.push(row(&(minute + 1).to_string(), ours, theirs));
+    }
+    let all = |minutes: &[(u64, Duration, u64)]| {
+        let sum =
+            |sum: (u64, Duration, u64), one: &(u64, Duration, u64)| (sum.0 + one.0, sum.1 + one.1, sum.2.max(one.2));
+        minutes.iter().fold((0, Duration::ZERO, 0), sum)
+    };
+    lines.push(row("all, memory at most", &all(&ours.minutes), &all(&theirs.minutes)));
+    lines.join("\n")
+}
+
+fn others(both: [&Measured; 2], idle: [u64; 2], ready: [Duration; 2]) -> String {
+    let row = |what: &str, unit: &str, [ours, theirs]: [f64; 2]| {
+        format!("| {what} | {ours:.1} {unit} | {theirs:.1} {unit} | {:.2} |", ours / theirs)
+    };
+    let ours = both[0];
+    let spans: u64 = ours.minutes.iter().map(|(spans, ..)| spans).sum();
+    let stored = |name: &str| format!("{:.0} bytes a span", ours.subject.stored_bytes(name) as f64 / spans as f64);
+    [
+        String::new(),
+        "| | Spanwise | Collector | ratio |".to_owned(),
+        "|---|---|---|---|".to_owned(),
+        row("acknowledgement, p50", "ms", both.map(|one| one.quantile_ms(0.5))),
+        row("acknowledgement, p99", "ms", both.map(|one| one.quantile_ms(0.99))),
+        row("start to ready", "ms", ready.map(|ready| ready.as_secs_f64() * 1e3)),
+        row("memory, idle", "MiB", idle.map(mib)),
+        format!("| log on disk | {} | | |", stored("log")),
+        format!("| state database | {} | | |", stored("state")),
+    ]
+    .join("\n")
+}
+
+fn parts(parts: &[(String, f64)]) -> String {
+    let rows = parts.iter().map(|(name, cost)| format!("| {name} | {cost:.1} µs |"));
+    let head = ["", "| thread of Spanwise | CPU a span |", "|---|---|"].map(str::to_owned);
+    head.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 /// What the demo, server and shop in one process, takes after some minutes.
-async fn demo(minutes: u64) -> anyhow::Result<DemoCost> {
+async fn demo(minutes: u64) -> anyhow::Result<String> {
     eprintln!("the demo runs for {minutes} min (--demo-minutes)");
     let demo = Subject::demo().await?;
     let (began, before) = (Instant::now(), demo.cpu()?);
-    tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+    tokio::time::sleep(MINUTE * u32::try_from(minutes)?).await;
     let cores = demo.cpu()?.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
-    Ok(DemoCost { resident_bytes: demo.resident_bytes()?, cores })
-}
-
-struct DemoCost {
-    resident_bytes: u64,
-    /// Share of a core.
-    cores: f64,
-}
-
-fn table(options: &Options, ours: &[Cost], theirs: &[Cost], demo: Option<DemoCost>) -> String {
-    let of = |costs: &[Cost], figure: &dyn Fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
-    let row = |what: &str, unit: &str, figure: &dyn Fn(&Cost) -> f64| {
-        let (ours, theirs) = (of(ours, figure), of(theirs, figure));
-        format!("| {what} | {ours:.1} {unit} | {theirs:.1} {unit} | {:.2} |", ours / theirs)
-    };
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let acknowledged = |name: &str, quantile: f64| {
-        let (ours, theirs) = (quantile_ms(ours, quantile), quantile_ms(theirs, quantile));
-        format!("| acknowledgement, {name} | {ours:.1} ms | {theirs:.1} ms | {:.2} |", ours / theirs)
-    };
-    let profile = if cfg!(debug_assertions) { "dev profile" } else { "release profile" };
-    let minutes = options.demo_minutes;
-    let demo = demo.into_iter().flat_map(|demo| {
-        [
-            format!("| memory, {minutes} min of the demo with its shop | {:.1} MiB | | |", mib(demo.resident_bytes)),
-            format!("| CPU, the demo with its shop | {:.2} cores | | |", demo.cores),
-        ]
-    });
-    let lines = [
-        format!(
-            "{} spans/s in requests of {SPANS_A_REQUEST}, {} s, {} rounds, {profile}",
-            options.rate, options.seconds, options.rounds
-        ),
-        String::new(),
-        "| | Spanwise (durable log, all analyses, SQL) | Collector (span metrics, Prometheus) | ratio |".to_owned(),
-        "|---|---|---|---|".to_owned(),
-        row("CPU a span", "µs", &|cost| cost.cpu_us_a_span),
-        acknowledged("p50", 0.5),
-        acknowledged("p99", 0.99),
-        row("start to ready", "ms", &|cost| cost.ready.as_secs_f64() * 1e3),
-        row("memory, idle", "MiB", &|cost| mib(cost.idle_bytes)),
-        row("memory, loaded", "MiB", &|cost| mib(cost.resident_bytes)),
-    ];
-    lines.into_iter().chain(demo).collect::<Vec<_>>().join("\n")
+    Ok(format!("\nthe demo with its shop, {minutes} min: {:.1} MiB, {cores:.2} cores", mib(demo.resident_bytes()?)))
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::{Buf as _, BufMut as _, Bytes};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -13,16 +15,6 @@ use tonic::{Request, Status};
 const LONGEST: Duration = Duration::from_mins(1);
 /// Linux counts the time of processes in hundredths of a second.
 const TICKS_A_SECOND: f64 = 100.0;
-
-/// What one round cost.
-#[derive(Default)]
-pub(crate) struct Cost {
-    pub(crate) cpu_us_a_span: f64,
-    pub(crate) idle_bytes: u64,
-    pub(crate) resident_bytes: u64,
-    pub(crate) ready: Duration,
-    pub(crate) acknowledged: Vec<Duration>,
-}
 
 /// A running process with its OTLP and scrape ports.
 pub(crate) struct Subject {
@@ -146,19 +138,52 @@ impl Subject {
         format!("http://127.0.0.1:{}/metrics", self.scrape)
     }
 
-    /// User and system time so far.
+    /// User and system time so far, of the process and those that it started.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // Behind the name, which may hold anything: fields 14 and 15, the state being the third.
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
-        Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_A_SECOND))
+        Ok(self.processes().iter().filter_map(|process| used(&format!("/proc/{process}/stat"))).sum())
     }
 
+    /// The same by name of thread; those of other processes under `query workers`.
+    pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<BTreeMap<String, Duration>> {
+        let mut parts: BTreeMap<String, Duration> = BTreeMap::new();
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let folder = thread?.path();
+            let Ok(name) = std::fs::read_to_string(folder.join("comm")) else { continue };
+            let name = name.trim().trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '-').to_owned();
+            *parts.entry(name).or_default() += used(&folder.join("stat").display().to_string()).unwrap_or_default();
+        }
+        let others = self.processes().into_iter().skip(1);
+        let others = others.filter_map(|process| used(&format!("/proc/{process}/stat"))).sum();
+        parts.insert("query workers".to_owned(), others);
+        Ok(parts)
+    }
+
+    /// The process, then those that it started.
+    fn processes(&self) -> Vec<u32> {
+        let mut all = vec![self.process.id()];
+        let mut at = 0;
+        while let Some(process) = all.get(at).copied() {
+            for thread in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+                let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+            }
+            at += 1;
+        }
+        all
+    }
+
+    /// Resident memory of the process.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(line.split_whitespace().next().context("no VmRSS")?.parse::<u64>()? * 1024)
+    }
+
+    /// Bytes of the files under `name` in its data folder.
+    pub(crate) fn stored_bytes(&self, name: &str) -> u64 {
+        let data = self.folder.path().join("data");
+        let files = std::fs::read_dir(&data).into_iter().flatten().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with(name)).map(|file| size(&file.path())).sum()
     }
 
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
@@ -184,6 +209,21 @@ impl Subject {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
+}
+
+/// User and system time of a process or thread.
+fn used(stat: &str) -> Option<Duration> {
+    let stat = std::fs::read_to_string(stat).ok()?;
+    // Behind the name, which may hold anything: fields 14 and 15, the state being the third.
+    let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    Some(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_A_SECOND))
+}
+
+fn size(path: &Path) -> u64 {
+    let within = std::fs::read_dir(path).into_iter().flatten().flatten().map(|file| size(&file.path())).sum::<u64>();
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    within + file.map_or(0, |file| file.len())
 }
 
 /// Sends requests over gRPC as bytes.

@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         end_unix_nano: 1_767_225_600_000_000_000,
         spans_a_second: 40_000,
         requests: 40,
+        variants: 1,
     };
     let requests: Vec<Bytes> = Generator::new(shape).map(|request| request.encode_to_vec().into()).collect();
     let action = Action {

@@ -90,6 +90,7 @@ fn bodies() -> anyhow::Result<impl Iterator<Item = (u64, Bytes)>> {
         end_unix_nano: u64::try_from(now.as_nanos())?,
         spans_a_second: 100_000,
         requests: 1_000_000,
+        variants: 1,
     };
     let count = |request: &opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest| {
         let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);

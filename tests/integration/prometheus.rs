@@ -47,6 +47,7 @@ async fn a_real_prometheus_finds_what_was_sent() {
         end_unix_nano: now_unix_nano(),
         spans_a_second: 1000,
         requests: REQUESTS,
+        variants: 1,
     };
     let mut generator = Generator::new(shape);
     for request in generator.by_ref() {

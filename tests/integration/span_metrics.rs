@@ -124,8 +124,14 @@ fn edges(spans: std::ops::Range<u64>, state: impl Fn(u64) -> String) -> ExportTr
 async fn span_metrics_are_those_of_the_connector() {
     let _turn = heavy().await;
     let both = Both::start().await;
-    let shape =
-        Shape { seed: 5, spans_a_request: 500, end_unix_nano: now_unix_nano(), spans_a_second: 1000, requests: 4 };
+    let shape = Shape {
+        seed: 5,
+        spans_a_request: 500,
+        end_unix_nano: now_unix_nano(),
+        spans_a_second: 1000,
+        requests: 4,
+        variants: 1,
+    };
     let mut generator = Generator::new(shape);
     for request in generator.by_ref() {
         both.send(&request).await;

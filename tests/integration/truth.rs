@@ -10,8 +10,14 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn analyses_say_what_the_corpus_knows() {
     let mut server = Server::start(Setup::default()).await;
-    let shape =
-        Shape { seed: 11, spans_a_request: 500, end_unix_nano: now_unix_nano(), spans_a_second: 500, requests: 24 };
+    let shape = Shape {
+        seed: 11,
+        spans_a_request: 500,
+        end_unix_nano: now_unix_nano(),
+        spans_a_second: 500,
+        requests: 24,
+        variants: 1,
+    };
     let mut generator = Generator::new(shape);
     let grpc = Grpc::to(server.ports.grpc);
     while let Some(request) = generator.next() {

@@ -1,0 +1,97 @@
+//! What is left of the machine after an hour: memory, state database and CPU a span of the running server, fed steadily
+//! by a system of many routes.
+//!
+//!     cargo bench --bench soak -- --minutes 60 --rate 2000 --routes 2000
+
+#![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
+
+#[path = "../corpus/generator.rs"]
+#[allow(dead_code, reason = "another bench uses the rest")]
+mod generator;
+#[allow(dead_code, reason = "another bench uses the rest")]
+#[path = "../cost/subject.rs"]
+mod subject;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use generator::{Generator, Shape};
+use prost::Message as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use subject::Subject;
+
+/// Spans of a request.
+const SPANS_A_REQUEST: u64 = 100;
+/// Routes of the corpus without variants.
+const ROUTES: u64 = 12;
+const MINUTE: Duration = Duration::from_mins(1);
+
+struct Options {
+    minutes: u64,
+    /// Spans a second.
+    rate: u64,
+    routes: u64,
+    /// Minutes between two lines of the table.
+    every: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = options()?;
+    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let subject = Subject::spanwise().await?;
+    let mut client = subject.client().await?;
+    let mut generator = Generator::new(Shape {
+        seed: 1,
+        spans_a_request: usize::try_from(SPANS_A_REQUEST)?,
+        end_unix_nano: 0,
+        spans_a_second: options.rate,
+        requests: u64::MAX,
+        variants: options.routes.div_ceil(ROUTES),
+    });
+    let mut ticks = tokio::time::interval(Duration::from_secs_f64(SPANS_A_REQUEST as f64 / options.rate as f64));
+    println!("{} spans/s in requests of {SPANS_A_REQUEST}, {} routes\n", options.rate, options.routes);
+    println!("| minute | memory | CPU a span | state database | log |\n|---|---|---|---|---|");
+    let mut minute = 0;
+    while minute < options.minutes {
+        let length = options.every.min(options.minutes - minute);
+        let (began, before, cpu) = (Instant::now(), generator.truth().spans, subject.cpu()?);
+        while began.elapsed() < MINUTE * u32::try_from(length)? {
+            ticks.tick().await;
+            let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+            client.send(Bytes::from(generator.ending_at(now).encode_to_vec())).await?;
+        }
+        minute += length;
+        let spans = generator.truth().spans - before;
+        println!(
+            "| {minute} | {:.0} MiB | {:.1} µs | {:.1} MiB | {:.0} MiB |",
+            mib(subject.resident_bytes()?),
+            subject.cpu()?.saturating_sub(cpu).as_secs_f64() * 1e6 / spans as f64,
+            mib(subject.stored_bytes("state")),
+            mib(subject.stored_bytes("log")),
+        );
+    }
+    subject.has_counted(generator.truth().spans).await
+}
+
+fn options() -> anyhow::Result<Options> {
+    let mut options = Options { minutes: 60, rate: 2000, routes: 2000, every: 5 };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
+        match argument.as_str() {
+            "--minutes" => options.minutes = value()?.parse()?,
+            "--rate" => options.rate = value()?.parse()?,
+            "--routes" => options.routes = value()?.parse()?,
+            "--every" => options.every = value()?.parse::<u64>()?.max(1),
+            // What cargo says by itself.
+            "--bench" | "--test" => {}
+            other => bail!("{other}: expected --minutes, --rate, --routes or --every"),
+        }
+    }
+    Ok(options)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
