@@ -8,8 +8,6 @@
 //! and for the negative side a varint count of buckets and for each bucket the zigzag varint step from the bucket before
 //! and the varint count.
 
-use std::collections::BTreeMap;
-
 /// Buckets double the value in `2^SCALE` steps.
 pub const SCALE: i32 = 6;
 const FORMAT: u8 = 1;
@@ -17,8 +15,8 @@ const FORMAT: u8 = 1;
 /// A mergeable summary of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sketch {
-    positive: BTreeMap<i32, u64>,
-    negative: BTreeMap<i32, u64>,
+    positive: Buckets,
+    negative: Buckets,
     zero_count: u64,
     count: u64,
     sum: f64,
@@ -29,13 +27,43 @@ pub struct Sketch {
 impl Default for Sketch {
     fn default() -> Self {
         Sketch {
-            positive: BTreeMap::new(),
-            negative: BTreeMap::new(),
+            positive: Buckets::default(),
+            negative: Buckets::default(),
             zero_count: 0,
             count: 0,
             sum: 0.0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// The buckets that hold values, ascending, and how many: few, one behind another in memory, as they are in bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Buckets(Vec<(i32, u64)>);
+
+impl Buckets {
+    /// Adds to a bucket, which is looked for from the place `from` on; the place behind it.
+    fn add(&mut self, from: usize, bucket: i32, count: u64) -> usize {
+        let place = match self.0.get(from) {
+            // Merged buckets mostly follow one another.
+            Some((known, _)) if *known >= bucket => from,
+            _ => {
+                from.min(self.0.len())
+                    + self.0.get(from..).unwrap_or_default().partition_point(|(known, _)| *known < bucket)
+            }
+        };
+        match self.0.get_mut(place) {
+            Some((known, total)) if *known == bucket => *total = total.saturating_add(count),
+            _ => self.0.insert(place, (bucket, count)),
+        }
+        place + 1
+    }
+
+    fn merge(&mut self, other: &Buckets) {
+        let mut from = 0;
+        for (bucket, count) in &other.0 {
+            from = self.add(from, *bucket, *count);
         }
     }
 }
@@ -60,8 +88,7 @@ impl Sketch {
             self.zero_count = self.zero_count.saturating_add(count);
         } else {
             let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
-            let total = side.entry(bucket(value.abs())).or_default();
-            *total = total.saturating_add(count);
+            side.add(0, bucket(value.abs()), count);
         }
         self.count = self.count.saturating_add(count);
         #[expect(clippy::cast_precision_loss, reason = "a sum of 2^53 equal values is beyond what is counted here")]
@@ -73,17 +100,49 @@ impl Sketch {
 
     /// Adds all of another sketch, exactly.
     pub fn merge(&mut self, other: &Sketch) {
-        for (side, others) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
-            for (bucket, count) in others {
-                let total = side.entry(*bucket).or_default();
-                *total = total.saturating_add(*count);
-            }
-        }
+        self.positive.merge(&other.positive);
+        self.negative.merge(&other.negative);
         self.zero_count = self.zero_count.saturating_add(other.zero_count);
         self.count = self.count.saturating_add(other.count);
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+
+    /// Adds all of a sketch that is given as bytes. In vain, it may have added a part of them.
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    pub fn merge_bytes(&mut self, mut bytes: &[u8]) -> Result<(), SketchError> {
+        let bytes = &mut bytes;
+        if take(bytes, 1)? != [FORMAT] {
+            return Err(SketchError("unknown format"));
+        }
+        self.sum += take_f64(bytes)?;
+        self.min = self.min.min(take_f64(bytes)?);
+        self.max = self.max.max(take_f64(bytes)?);
+        let zero_count = take_varint(bytes)?;
+        self.zero_count = self.zero_count.saturating_add(zero_count);
+        let mut count = zero_count;
+        for side in [&mut self.positive, &mut self.negative] {
+            let (mut before, mut from) = (0_i64, 0);
+            for _ in 0..take_varint(bytes)? {
+                let bucket = before.saturating_add(unzigzag(take_varint(bytes)?));
+                let of_bucket = take_varint(bytes)?;
+                let key = i32::try_from(bucket).map_err(|_| SketchError("a bucket beyond all numbers"))?;
+                from = side.add(if bucket > before { from } else { 0 }, key, of_bucket);
+                count = count.checked_add(of_bucket).ok_or(SketchError("more than 2^64 values"))?;
+                before = bucket;
+            }
+        }
+        self.count = self.count.saturating_add(count);
+        if bytes.is_empty() { Ok(()) } else { Err(SketchError("bytes are left over")) }
+    }
+
+    /// Bytes of memory, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        (self.positive.0.capacity() + self.negative.0.capacity()) * size_of::<(i32, u64)>()
     }
 
     /// How many values it holds.
@@ -112,9 +171,9 @@ impl Sketch {
         if rank >= self.count {
             return Some(self.max);
         }
-        let negative = self.negative.iter().rev().map(|(bucket, count)| (-middle(*bucket), *count));
+        let negative = self.negative.0.iter().rev().map(|(bucket, count)| (-middle(*bucket), *count));
         let zero = std::iter::once((0.0, self.zero_count));
-        let positive = self.positive.iter().map(|(bucket, count)| (middle(*bucket), *count));
+        let positive = self.positive.0.iter().map(|(bucket, count)| (middle(*bucket), *count));
         let mut seen = 0;
         for (value, count) in negative.chain(zero).chain(positive) {
             seen = u64::saturating_add(seen, count);
@@ -128,16 +187,16 @@ impl Sketch {
     /// The sketch as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32 + 4 * (self.positive.len() + self.negative.len()));
+        let mut out = Vec::with_capacity(32 + 4 * (self.positive.0.len() + self.negative.0.len()));
         out.push(FORMAT);
         for number in [self.sum, self.min, self.max] {
             out.extend(number.to_le_bytes());
         }
         put_varint(&mut out, self.zero_count);
         for side in [&self.positive, &self.negative] {
-            put_varint(&mut out, side.len() as u64);
+            put_varint(&mut out, side.0.len() as u64);
             let mut before = 0_i64;
-            for (bucket, count) in side {
+            for (bucket, count) in &side.0 {
                 put_varint(&mut out, zigzag(i64::from(*bucket) - before));
                 put_varint(&mut out, *count);
                 before = i64::from(*bucket);
@@ -150,29 +209,10 @@ impl Sketch {
     ///
     /// # Errors
     /// When the bytes are none.
-    pub fn from_bytes(mut bytes: &[u8]) -> Result<Sketch, SketchError> {
-        let bytes = &mut bytes;
-        if take(bytes, 1)? != [FORMAT] {
-            return Err(SketchError("unknown format"));
-        }
-        let mut sketch =
-            Sketch { sum: take_f64(bytes)?, min: take_f64(bytes)?, max: take_f64(bytes)?, ..Sketch::default() };
-        sketch.zero_count = take_varint(bytes)?;
-        sketch.count = sketch.zero_count;
-        for positive in [true, false] {
-            let mut before = 0_i64;
-            for _ in 0..take_varint(bytes)? {
-                let bucket = before.saturating_add(unzigzag(take_varint(bytes)?));
-                let count = take_varint(bytes)?;
-                let key = i32::try_from(bucket).map_err(|_| SketchError("a bucket beyond all numbers"))?;
-                let side = if positive { &mut sketch.positive } else { &mut sketch.negative };
-                let total = side.entry(key).or_default();
-                *total = total.saturating_add(count);
-                sketch.count = sketch.count.checked_add(count).ok_or(SketchError("more than 2^64 values"))?;
-                before = bucket;
-            }
-        }
-        if bytes.is_empty() { Ok(sketch) } else { Err(SketchError("bytes are left over")) }
+    pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, SketchError> {
+        let mut sketch = Sketch::default();
+        sketch.merge_bytes(bytes)?;
+        Ok(sketch)
     }
 }
 
@@ -303,6 +343,9 @@ mod tests {
         ) {
             let mut merged = sketch(&a);
             merged.merge(&sketch(&b));
+            let mut of_bytes = sketch(&a);
+            of_bytes.merge_bytes(&sketch(&b).to_bytes()).unwrap();
+            prop_assert_eq!(&of_bytes, &merged);
             let all = sketch(&[a, b].concat());
             prop_assert_eq!(merged.count(), all.count());
             for q in [0.0, 0.1, 0.5, 0.95, 1.0] {

@@ -1,9 +1,9 @@
 //! `buckets(x, '2,4,…')`: how many values fall between explicit bounds, upper bounds inclusive as OpenTelemetry has them,
 //! one count more than bounds; `buckets(x, '2,4,…', n)`, each value `n` times. `buckets_merge(counts)`: counts added up.
 
-use super::folding::{Fold, aggregate, overloaded, times};
-use arrow::array::{ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use super::folding::{Fold, aggregate, float, overloaded, text, times};
+use arrow::array::{Array as _, ArrayRef, AsArray as _};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
@@ -37,21 +37,24 @@ struct OfValues {
 }
 
 impl Fold for Merged {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.merge(&columns[0])
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.merge(&columns[0], row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        for counts in states.as_list::<i32>().iter().flatten() {
-            let counts = counts.as_primitive::<Int64Type>();
-            if self.counts.is_empty() {
-                self.counts = vec![0; counts.len()];
-            } else if !counts.is_empty() && counts.len() != self.counts.len() {
-                return exec_err!("buckets: {} counts cannot be added to {}", counts.len(), self.counts.len());
-            }
-            for (sum, count) in self.counts.iter_mut().zip(counts.iter()) {
-                *sum = sum.saturating_add(count.unwrap_or_default());
-            }
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let states = states.as_list::<i32>();
+        if states.is_null(row) {
+            return Ok(());
+        }
+        let counts = states.value(row);
+        let counts = counts.as_primitive::<Int64Type>();
+        if self.counts.is_empty() {
+            self.counts = vec![0; counts.len()];
+        } else if !counts.is_empty() && counts.len() != self.counts.len() {
+            return exec_err!("buckets: {} counts cannot be added to {}", counts.len(), self.counts.len());
+        }
+        for (sum, count) in self.counts.iter_mut().zip(counts.iter()) {
+            *sum = sum.saturating_add(count.unwrap_or_default());
         }
         Ok(())
     }
@@ -71,24 +74,22 @@ impl Fold for Merged {
 }
 
 impl Fold for OfValues {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
         if self.bounds.is_empty()
-            && let Some(text) = columns[1].as_string::<i32>().iter().flatten().next()
+            && let Some(text) = text(&columns[1], row)
         {
             self.bounds = bounds(text)?;
             self.merged.counts.resize(self.bounds.len() + 1, 0);
         }
-        let times = times(columns, 2);
-        for (row, value) in columns[0].as_primitive::<Float64Type>().iter().enumerate() {
-            let Some(value) = value else { continue };
-            let count = &mut self.merged.counts[self.bounds.partition_point(|bound| *bound < value)];
-            *count = count.saturating_add_unsigned(times(row));
+        let Some(value) = float(&columns[0], row) else { return Ok(()) };
+        if let Some(count) = self.merged.counts.get_mut(self.bounds.partition_point(|bound| *bound < value)) {
+            *count = count.saturating_add_unsigned(times(columns, 2, row));
         }
         Ok(())
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.merged.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.merged.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {

@@ -1,9 +1,9 @@
 //! `distinct_sketch(text)`: a sketch that counts distinct texts. `distinct_merge(sketch)`: many united.
 //! `distinct_count(sketch)`: the count.
 
-use super::folding::{Fold, aggregate, each_binary};
+use super::folding::{Fold, aggregate, binary, text};
 use crate::model::distinct::Distinct;
-use arrow::array::{ArrayRef, AsArray as _};
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
@@ -35,16 +35,15 @@ struct OfTexts(United);
 struct Count(United);
 
 impl Fold for United {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.merge(&columns[0])
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.merge(&columns[0], row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        each_binary(states, |bytes| {
-            let other = Distinct::from_bytes(bytes).ok_or_else(|| exec_datafusion_err!("not a distinct sketch"))?;
-            self.0.get_or_insert_default().merge(&other);
-            Ok(())
-        })
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let Some(bytes) = binary(states, row) else { return Ok(()) };
+        let other = Distinct::from_bytes(bytes).ok_or_else(|| exec_datafusion_err!("not a distinct sketch"))?;
+        self.0.get_or_insert_default().merge(&other);
+        Ok(())
     }
 
     fn state(&self) -> Result<ScalarValue> {
@@ -61,15 +60,15 @@ impl Fold for United {
 }
 
 impl Fold for OfTexts {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        for text in columns[0].as_string::<i32>().iter().flatten() {
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        if let Some(text) = text(&columns[0], row) {
             self.0.0.get_or_insert_default().insert(text);
         }
         Ok(())
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.0.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.0.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {
@@ -86,12 +85,12 @@ impl Fold for OfTexts {
 }
 
 impl Fold for Count {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.0.update(columns)
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.0.update(columns, row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.0.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.0.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {

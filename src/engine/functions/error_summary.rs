@@ -3,9 +3,9 @@
 //! sampled, `errors` are estimates, which are rounded when they are shown.
 
 use super::exemplars::weightiest_text;
-use super::folding::{Fold, aggregate};
-use arrow::array::{Array as _, ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Float64Type};
+use super::folding::{Fold, aggregate, float, text};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
@@ -68,23 +68,19 @@ impl Kinds {
 }
 
 impl Fold for Kinds {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let (names, texts) = (columns[0].as_string::<i32>(), columns[2].as_string::<i32>());
-        let errors = columns[1].as_primitive::<Float64Type>();
-        for row in (0..names.len()).filter(|row| names.is_valid(*row) && errors.is_valid(*row)) {
-            let message = if texts.is_valid(row) { weightiest_text(texts.value(row)) } else { None };
-            self.add(names.value(row), errors.value(row), message);
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        if let (Some(name), Some(errors)) = (text(&columns[0], row), float(&columns[1], row)) {
+            self.add(name, errors, text(&columns[2], row).and_then(weightiest_text));
         }
         Ok(())
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        for text in states.as_string::<i32>().iter().flatten() {
-            let other: Kinds =
-                serde_json::from_str(text).map_err(|error| exec_datafusion_err!("not kinds of errors: {error}"))?;
-            self.others += other.others;
-            other.kinds.into_iter().for_each(|(name, kind)| self.add(&name, kind.errors, kind.message));
-        }
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let Some(kinds) = text(states, row) else { return Ok(()) };
+        let other: Kinds =
+            serde_json::from_str(kinds).map_err(|error| exec_datafusion_err!("not kinds of errors: {error}"))?;
+        self.others += other.others;
+        other.kinds.into_iter().for_each(|(name, kind)| self.add(&name, kind.errors, kind.message));
         Ok(())
     }
 

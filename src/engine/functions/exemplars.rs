@@ -2,9 +2,9 @@
 //! same, with what there is to say of each. `exemplars_merge(text)`: the weightiest of many. `exemplar_trace_ids(text)`:
 //! their ids, joined by commas.
 
-use super::folding::{Fold, aggregate};
-use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
-use arrow::datatypes::{DataType, Float64Type};
+use super::folding::{Fold, aggregate, float, text};
+use arrow::array::{ArrayRef, AsArray as _, StringArray};
+use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::scalar::ScalarValue;
@@ -85,16 +85,15 @@ impl Weightiest {
 }
 
 impl Fold for Weightiest {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.merge(&columns[0])
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.merge(&columns[0], row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        for text in states.as_string::<i32>().iter().flatten() {
-            let exemplars: Vec<Exemplar> =
-                serde_json::from_str(text).map_err(|error| exec_datafusion_err!("not exemplars: {error}"))?;
-            exemplars.iter().for_each(|one| self.offer(&one.trace_id, one.value, one.text.as_deref()));
-        }
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let Some(exemplars) = text(states, row) else { return Ok(()) };
+        let exemplars: Vec<Exemplar> =
+            serde_json::from_str(exemplars).map_err(|error| exec_datafusion_err!("not exemplars: {error}"))?;
+        exemplars.iter().for_each(|one| self.offer(&one.trace_id, one.value, one.text.as_deref()));
         Ok(())
     }
 
@@ -113,20 +112,15 @@ impl Fold for Weightiest {
 }
 
 impl Fold for OfTraces {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let (traces, weights) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Float64Type>());
-        let texts = columns.get(2).map(arrow::array::AsArray::as_string::<i32>);
-        let text = |row: usize| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
-        for (row, (trace, weight)) in traces.iter().zip(weights.iter()).enumerate() {
-            if let (Some(trace), Some(weight)) = (trace, weight) {
-                self.0.offer(trace, weight, text(row));
-            }
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        if let (Some(trace), Some(weight)) = (text(&columns[0], row), float(&columns[1], row)) {
+            self.0.offer(trace, weight, columns.get(2).and_then(|texts| text(texts, row)));
         }
         Ok(())
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.0.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.0.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {

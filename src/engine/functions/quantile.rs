@@ -1,11 +1,11 @@
 //! `quantile(sketch, q)`: merges sketches and gives the value of nearest rank, within .54% of the exact one.
 
 use super::enough::samples_min;
-use super::folding::{Fold, aggregate};
+use super::folding::{Fold, aggregate, binary, float};
 use super::sketch::Merged;
-use arrow::array::{Array as _, ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::{Result, exec_err};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 
@@ -25,12 +25,12 @@ pub(super) fn of_enough() -> AggregateUDF {
 struct OfEnough(Quantile);
 
 impl Fold for OfEnough {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.0.update(columns)
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.0.update(columns, row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.0.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.0.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {
@@ -65,22 +65,19 @@ impl Quantile {
 }
 
 impl Fold for Quantile {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        if let Some(q) = columns[1].as_primitive::<Float64Type>().iter().flatten().next() {
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        if let Some(q) = float(&columns[1], row) {
             self.set(q)?;
         }
-        self.merged.update(columns)
+        self.merged.update(columns, row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        let states = states.as_binary::<i32>();
-        for row in 0..states.len() {
-            let Some((q, sketch)) = states.value(row).split_first_chunk::<8>() else { continue };
-            self.set(f64::from_le_bytes(*q))?;
-            let sketch: ArrayRef = std::sync::Arc::new(arrow::array::BinaryArray::from(vec![sketch]));
-            self.merged.merge(&sketch)?;
-        }
-        Ok(())
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let Some((q, sketch)) = binary(states, row).and_then(|state| state.split_first_chunk::<8>()) else {
+            return Ok(());
+        };
+        self.set(f64::from_le_bytes(*q))?;
+        self.merged.0.merge_bytes(sketch).map_err(|error| exec_datafusion_err!("{error}"))
     }
 
     fn state(&self) -> Result<ScalarValue> {

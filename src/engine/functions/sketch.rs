@@ -1,9 +1,9 @@
 //! `sketch(x)`: an exponential histogram of values; `sketch(x, n)`, of each `n` times. `sketch_merge(sketch)`: many made one.
 
-use super::folding::{Fold, aggregate, each_binary, overloaded, times};
+use super::folding::{Fold, aggregate, binary, float, overloaded, times};
 use crate::model::sketch::Sketch;
-use arrow::array::{ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
@@ -27,18 +27,15 @@ struct OfValues(Merged);
 pub(super) struct Merged(pub(super) Sketch);
 
 impl Fold for OfValues {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let (values, times) = (columns[0].as_primitive::<Float64Type>(), times(columns, 1));
-        for (row, value) in values.iter().enumerate() {
-            if let Some(value) = value {
-                self.0.0.insert_n(value, times(row));
-            }
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        if let Some(value) = float(&columns[0], row) {
+            self.0.0.insert_n(value, times(columns, 1, row));
         }
         Ok(())
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        self.0.merge(states)
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        self.0.merge(states, row)
     }
 
     fn state(&self) -> Result<ScalarValue> {
@@ -55,16 +52,13 @@ impl Fold for OfValues {
 }
 
 impl Fold for Merged {
-    fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.merge(&columns[0])
+    fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()> {
+        self.merge(&columns[0], row)
     }
 
-    fn merge(&mut self, states: &ArrayRef) -> Result<()> {
-        each_binary(states, |bytes| {
-            let sketch = Sketch::from_bytes(bytes).map_err(|error| exec_datafusion_err!("{error}"))?;
-            self.0.merge(&sketch);
-            Ok(())
-        })
+    fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()> {
+        let Some(bytes) = binary(states, row) else { return Ok(()) };
+        self.0.merge_bytes(bytes).map_err(|error| exec_datafusion_err!("{error}"))
     }
 
     fn state(&self) -> Result<ScalarValue> {
@@ -76,7 +70,6 @@ impl Fold for Merged {
     }
 
     fn memory_bytes(&self) -> usize {
-        // A tree node of buckets is about this much for each bucket.
-        self.0.to_bytes().len() * 8
+        self.0.memory_bytes()
     }
 }
