@@ -90,7 +90,7 @@ impl Measured {
         Ok(Measured {
             client: subject.client().await?,
             idle_bytes: subject.resident_bytes()?,
-            cpu: subject.cpu()?,
+            cpu: subject.cpu(),
             by_thread: subject.cpu_by_thread()?,
             acknowledged: Vec::new(),
             minutes: Vec::new(),
@@ -107,7 +107,7 @@ impl Measured {
 
     /// Without spans: what is still done of the minutes before, which belongs to the last one.
     fn end_minute(&mut self, spans: u64) -> anyhow::Result<()> {
-        let cpu = self.subject.cpu()?;
+        let cpu = self.subject.cpu();
         let used = cpu.saturating_sub(self.cpu);
         self.cpu = cpu;
         match self.minutes.last_mut() {
@@ -236,8 +236,8 @@ fn parts(parts: &[(String, f64)]) -> String {
 async fn demo(minutes: u64) -> anyhow::Result<String> {
     eprintln!("the demo runs for {minutes} min (--demo-minutes)");
     let demo = Subject::demo().await?;
-    let (began, before) = (Instant::now(), demo.cpu()?);
+    let (began, before) = (Instant::now(), demo.cpu());
     tokio::time::sleep(MINUTE * u32::try_from(minutes)?).await;
-    let cores = demo.cpu()?.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let cores = demo.cpu().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     Ok(format!("\nthe demo with its shop, {minutes} min: {:.1} MiB, {cores:.2} cores", mib(demo.resident_bytes()?)))
 }

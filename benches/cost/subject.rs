@@ -139,8 +139,8 @@ impl Subject {
     }
 
     /// User and system time so far, of the process and those that it started.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        Ok(self.processes().iter().filter_map(|process| used(&format!("/proc/{process}/stat"))).sum())
+    pub(crate) fn cpu(&self) -> Duration {
+        self.processes().iter().filter_map(|process| used(&format!("/proc/{process}/stat"))).sum()
     }
 
     /// The same by name of thread; those of other processes under `query workers`.

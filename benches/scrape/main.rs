@@ -99,14 +99,14 @@ async fn measure(subject: &Subject, options: &Options) -> anyhow::Result<Cost> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     scrape(subject, &http).await?;
     let mut cost = Cost::default();
-    let before = subject.cpu()?;
+    let before = subject.cpu();
     for _ in 0..options.scrapes {
         let began = Instant::now();
         let body = scrape(subject, &http).await?;
         cost.took.push(began.elapsed());
         cost.body_bytes = body.len() as f64;
     }
-    cost.cpu_ms_a_scrape = subject.cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / options.scrapes as f64;
+    cost.cpu_ms_a_scrape = subject.cpu().saturating_sub(before).as_secs_f64() * 1e3 / options.scrapes as f64;
     cost.resident_bytes = subject.resident_bytes()? as f64;
     Ok(cost)
 }

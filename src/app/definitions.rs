@@ -44,7 +44,7 @@ pub(super) fn engine_settings(config: &Config) -> EngineSettings {
         series_max: performance.series_max,
         values_kept: values_kept(config),
         retention,
-        rollup_bytes_max: performance.memory_bytes_max,
+        rollup_bytes_max: config.memory.rollups,
         queries: PoolSettings {
             workers_max: config.sql.workers_max,
             memory_total_bytes: config.sql.memory_total_bytes,

@@ -32,7 +32,7 @@ impl Intake {
         let Opened { log, committed, state, lock } = opened;
         let decoder = Arc::new(Decoder::new(tables));
         let signals: Vec<TableDef> = tables.iter().filter(|table| table.kind == TableKind::Signal).cloned().collect();
-        let store = HotStore::new(&signals, config.store.memory_bytes_max);
+        let store = HotStore::new(&signals, config.memory.rows);
         let admission = Admission::new(log.clone(), decoder.clone(), config.ingest.clone());
         let replay = Replay::begin(&log, &store, &admission);
         let recalling = replay.clone();

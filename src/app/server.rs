@@ -110,6 +110,7 @@ impl Parts {
         };
         let sinks = Sinks::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
         sinks.fill(&engine);
+        super::memory_table::fill(config, &engine, store.clone(), admission.clone());
         let measured =
             Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, sinks: sinks.clone() });
         let own = Some(telemetry::start(&config.telemetry, &measured)?);

@@ -39,6 +39,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/dead_letters.yaml", include_str!("../../schemas/dead_letters.yaml")),
     ("schemas/pipelines.yaml", include_str!("../../schemas/pipelines.yaml")),
     ("schemas/coverage.yaml", include_str!("../../schemas/coverage.yaml")),
+    ("schemas/memory.yaml", include_str!("../../schemas/memory.yaml")),
 ];
 
 const KINDS: [(&str, TableKind); 3] =

@@ -1,20 +1,20 @@
 //! Compaction: small parts are joined, what has expired is dropped, silent series are forgotten.
 
 use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
-use super::rollups::{Joined, Retention, RollupTable};
+use super::rollups::{Coarsened, Joined, Retention, RollupTable};
 use super::settings::EngineSettings;
 use super::tables::Tables;
 use crate::store::State;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// A counter that has been silent for this long is forgotten.
 const SILENT_MS: i64 = 3_600_000;
-/// The finest rows are never kept shorter than this, for the findings read them.
-const FINE_MS_MIN: i64 = 600_000;
-
 /// Kind of the entries that say which rows of a table have expired.
 const EXPIRED: &str = "expired";
+/// Kind of the entries that say up to which of its finest parts the coarser rows of a table hold them.
+const COARSENED: &str = "coarsened";
 
 /// Puts back the rows of rollups that an earlier process kept, and hides what had expired, or has since.
 pub(crate) async fn restore(
@@ -24,16 +24,26 @@ pub(crate) async fn restore(
     now_ms: i64,
 ) -> anyhow::Result<()> {
     let kept: BTreeMap<String, Vec<u8>> = state.entries(EXPIRED).await?.into_iter().collect();
+    let coarsened: BTreeMap<String, Vec<u8>> = state.entries(COARSENED).await?.into_iter().collect();
+    let mut begun = Vec::new();
     for table in tables {
         let name = &table.definition.name;
         for part in state.parts_of(name).await? {
             table.restore(part)?;
         }
+        let known = coarsened.get(name).and_then(|bytes| Some(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)));
+        // Earlier versions made coarser rows at each flush.
+        let upto = known.unwrap_or_else(|| table.newest_part());
+        if known.is_none() {
+            begun.push((name.as_str(), upto.to_le_bytes()));
+        }
+        table.set_coarsened(upto);
         let bytes = kept.get(name).map(Vec::as_slice).unwrap_or_default();
         let kept_us: Vec<i64> = bytes.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
         table.hide(&kept_us, now_ms, retention)?;
     }
-    Ok(())
+    let begun: Vec<(&str, Option<&[u8]>)> = begun.iter().map(|(name, bytes)| (*name, Some(&bytes[..]))).collect();
+    Ok(state.change(COARSENED, &begun).await?)
 }
 
 /// Does all of it once.
@@ -45,6 +55,9 @@ pub(crate) async fn compaction(
     now_ms: i64,
 ) -> anyhow::Result<()> {
     for table in tables.rollups.values() {
+        if let Some(coarsened) = table.coarsen().await? {
+            keep(table, state, coarsened).await?;
+        }
         let joined = table.join().await?;
         if !joined.is_empty() {
             replace(table, state, joined).await?;
@@ -70,6 +83,22 @@ pub(crate) async fn compaction(
     Ok(())
 }
 
+async fn keep(table: &Arc<RollupTable>, state: &State, coarsened: Coarsened) -> anyhow::Result<()> {
+    let name = &table.definition.name;
+    let mut txn = state.begin().await?;
+    let mut ids = Vec::with_capacity(coarsened.additions.len());
+    for (resolution_s, batch) in &coarsened.additions {
+        ids.push(txn.add_part(name, *resolution_s, batch).await?);
+    }
+    txn.put(COARSENED, name, &coarsened.upto.to_le_bytes()).await?;
+    txn.commit().await?;
+    for ((resolution_s, batch), id) in coarsened.additions.into_iter().zip(ids) {
+        table.add(id, resolution_s, batch);
+    }
+    table.set_coarsened(coarsened.upto);
+    Ok(())
+}
+
 async fn replace(table: &Arc<RollupTable>, state: &State, joined: Vec<Joined>) -> anyhow::Result<()> {
     let mut txn = state.begin().await?;
     let mut ids = Vec::with_capacity(joined.len());
@@ -77,14 +106,19 @@ async fn replace(table: &Arc<RollupTable>, state: &State, joined: Vec<Joined>) -
         txn.remove_parts(&part.removed).await?;
         ids.push(txn.add_part(&table.definition.name, part.resolution_s, &part.batch).await?);
     }
+    // What was joined of the finest was in the coarser rows already.
+    let of_finest = joined.iter().zip(&ids).filter(|(part, _)| table.is_finest(part.resolution_s)).map(|(_, id)| *id);
+    let coarsened = of_finest.fold(table.coarsened(), i64::max);
+    txn.put(COARSENED, &table.definition.name, &coarsened.to_le_bytes()).await?;
     txn.commit().await?;
+    table.set_coarsened(coarsened);
     for (part, id) in joined.into_iter().zip(ids) {
         table.replace(part, id);
     }
     Ok(())
 }
 
-/// Drops expired rows, and more of the finest ones while they take more memory than they may.
+/// Drops expired rows, and more of them while they take more memory than they may.
 async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_ms: i64) -> anyhow::Result<()> {
     let mut retention = settings.retention;
     loop {
@@ -99,24 +133,41 @@ async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_m
             txn.put(EXPIRED, name, &bytes).await?;
         }
         txn.commit().await?;
-        let bytes: usize = tables.rollups.values().map(|table| table.memory_bytes()).sum();
-        let shorter = shorter(retention);
-        if bytes <= settings.rollup_bytes_max || shorter == retention {
-            return Ok(());
+        for table in tables.rollups.values() {
+            let trimmed = table.trimmed();
+            if !trimmed.is_empty() {
+                replace(table, state, trimmed).await?;
+            }
         }
-        tracing::warn!(
-            bytes,
-            limit = settings.rollup_bytes_max,
-            "rollups take more memory than they may: dropping the finest rows early"
-        );
+        let mut taken: BTreeMap<i64, usize> = BTreeMap::new();
+        for (resolution_s, bytes) in tables.rollups.values().flat_map(|table| table.memory_by_resolution()) {
+            *taken.entry(resolution_s).or_default() += bytes;
+        }
+        let bytes: usize = taken.values().sum();
+        if bytes <= settings.rollup_bytes_max {
+            break;
+        }
+        let Some(shorter) = retention.shorter(&taken) else {
+            let limit = settings.rollup_bytes_max;
+            tracing::error!(
+                bytes,
+                limit,
+                "rollups take more memory than they may, even without a past: lower series_max"
+            );
+            break;
+        };
         retention = shorter;
     }
-}
-
-fn shorter(retention: Retention) -> Retention {
-    Retention {
-        fine_ms: (retention.fine_ms / 2).max(FINE_MS_MIN.min(retention.fine_ms)),
-        minute_ms: (retention.minute_ms / 2).max((6 * FINE_MS_MIN).min(retention.minute_ms)),
-        hour_ms: retention.hour_ms,
+    if retention != settings.retention {
+        let kept =
+            |ms: i64| humantime::format_duration(Duration::from_millis(ms.unsigned_abs() / 1000 * 1000)).to_string();
+        tracing::warn!(
+            limit = settings.rollup_bytes_max,
+            fine = kept(retention.fine_ms),
+            minute = kept(retention.minute_ms),
+            hour = kept(retention.hour_ms),
+            "rollups reached the limit of their memory (connectors.performance.memory): rows are kept shorter"
+        );
     }
+    Ok(())
 }

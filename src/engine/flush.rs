@@ -216,13 +216,15 @@ impl Flusher {
         let mut additions = Vec::new();
         for (name, batches) in outputs {
             let Some(table) = tables.rollups.get(&name) else { continue };
-            let added = caught(table.additions(&batches)).await.unwrap_or_else(|panicked| {
-                let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-                tracing::error!(table = name, rows, error = %panicked, "rows are missing from a rollup");
-                Ok(Vec::new())
-            });
-            for (resolution_s, batch) in added? {
-                additions.push(Addition { table: name.clone(), resolution_s, batch });
+            match caught(table.addition(&batches)).await {
+                Ok(added) => {
+                    let (resolution_s, batch) = added?;
+                    additions.push(Addition { table: name, resolution_s, batch });
+                }
+                Err(panicked) => {
+                    let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+                    tracing::error!(table = name, rows, error = %panicked, "rows are missing from a rollup");
+                }
             }
         }
         let ids = self.commit(new.upto, &additions).await?;

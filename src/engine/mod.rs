@@ -57,7 +57,7 @@ use flush::Flusher;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
 use query::Workers;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
@@ -81,6 +81,8 @@ pub struct Engine {
     findings: watch::Sender<Arc<Vec<Finding>>>,
     queries: Queries,
     own_worker: Workers,
+    /// Counters that are followed, after the last flush.
+    counters: AtomicUsize,
     /// When a flush last came to its end.
     worked_ms: AtomicI64,
 }
@@ -104,6 +106,7 @@ impl Engine {
         compaction::restore(tables.rollups.values(), &state, settings.retention, now_ms()).await?;
         let held = (store.clone(), state.clone(), refetch);
         let flusher = Flusher::open(&tables, &rules.in_force(), &settings, &context, held).await?;
+        let followed = flusher.counters.len();
         let (last_values, logged) = (flusher.last_values.clone(), flusher.logged.clone());
         let judge = Judge::new(&rules, &tables, &state).await?;
         tables.check_views(&rules.in_force()).await?;
@@ -126,6 +129,7 @@ impl Engine {
             findings,
             queries,
             own_worker: Workers::for_engine()?,
+            counters: AtomicUsize::new(followed),
             worked_ms: AtomicI64::new(now_ms()),
         }))
     }
@@ -254,6 +258,18 @@ impl Engine {
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryAnswer, QueryError> {
         self.queries.run(&Request::new(Plain::NAME, sql, limits)).await?.collect().await
+    }
+
+    /// Memory of all rollup tables, bytes.
+    #[must_use]
+    pub fn rollup_bytes(&self) -> usize {
+        self.all_tables().rollups.values().map(|table| table.memory_bytes()).sum()
+    }
+
+    /// Memory of the last points of counters, bytes, after the last flush.
+    #[must_use]
+    pub fn counter_bytes(&self) -> usize {
+        self.counters.load(Ordering::Relaxed) * settings::COUNTER_BYTES
     }
 
     /// Queries from outside.

@@ -30,7 +30,7 @@ pub struct EngineSettings {
 }
 
 /// What the last point of a counter takes in memory, with the table's room to grow.
-const COUNTER_BYTES: usize = 128;
+pub(crate) const COUNTER_BYTES: usize = 128;
 
 impl EngineSettings {
     /// Cumulative counters whose increase is known. It is no matter of series of a table: counters that no rollup reads

@@ -16,6 +16,7 @@ mod filling;
 mod outages;
 mod own_rollup;
 mod quantiles;
+mod resolutions;
 mod rules;
 mod told_once;
 mod top_rows;

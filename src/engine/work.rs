@@ -105,6 +105,7 @@ impl Engine {
             self.worked_ms.store(now_ms(), Ordering::Relaxed);
             let is_all = costs.is_none() || flusher.cursor() >= upto;
             costs.into_iter().flatten().for_each(|cost| self.costs.add(cost));
+            self.counters.store(flusher.counters.len(), Ordering::Relaxed);
             if is_all || stop() {
                 return Ok(is_all);
             }

@@ -184,8 +184,8 @@ impl Admission {
     }
 
     /// Bytes of the requests that are under way.
-    #[cfg(test)]
-    pub(super) fn inflight_bytes(&self) -> usize {
+    #[must_use]
+    pub fn inflight_bytes(&self) -> usize {
         self.inflight_bytes.load(Ordering::Relaxed)
     }
 
@@ -196,6 +196,12 @@ impl Admission {
             Seen::Stored(stored) => Some(answer(&self.log, &self.decoder, stored)),
             Seen::New(_) | Seen::Pending(_) => None,
         }
+    }
+
+    /// Bytes of what is remembered of requests to know them again.
+    #[must_use]
+    pub fn resends_bytes(&self) -> usize {
+        self.recent.bytes()
     }
 
     /// How long requests are known again.

@@ -100,6 +100,11 @@ impl DedupCache {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.state().bytes
+    }
+
     /// Notes a stored request.
     pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, stored: Stored) {
         let mut state = self.state();

@@ -1,5 +1,6 @@
 //! What one request became: Arrow batches, and what had to be refused of it.
 
+use super::null_columns::memory_bytes;
 use arrow::record_batch::RecordBatch;
 
 /// The rows of one request, by table.
@@ -19,7 +20,7 @@ impl Decoded {
     /// Bytes of memory that the batches hold.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.tables.iter().map(|(_, batch)| batch.get_array_memory_size()).sum()
+        self.tables.iter().map(|(_, batch)| memory_bytes(batch)).sum()
     }
 }
 

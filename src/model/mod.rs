@@ -8,6 +8,7 @@ pub mod fault;
 pub mod finding;
 pub mod frame;
 pub mod hex;
+pub mod null_columns;
 pub(crate) mod panics;
 pub mod pipeline;
 pub mod protobuf;

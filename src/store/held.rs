@@ -14,8 +14,8 @@ const VALUES_MAX: usize = 64;
 type Values = HashSet<Box<str>>;
 
 /// The values of a part's columns, each found when it is first asked for; none where there are too many.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<BTreeMap<usize, Option<Arc<Values>>>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Held(Mutex<BTreeMap<usize, Option<Arc<Values>>>>);
 
 impl Held {
     /// Whether a row may pass all conditions.

@@ -3,6 +3,7 @@
 use super::snapshot::{Part, SnapshotTable};
 use crate::log::Position;
 use crate::model::decoded::Decoded;
+use crate::model::null_columns::{NullColumns, memory_bytes};
 use crate::model::table::{ColumnType, TableDef};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -74,6 +75,7 @@ pub struct HotStore {
 struct HotTable {
     name: String,
     schema: SchemaRef,
+    nulls: NullColumns,
     time_column: Option<String>,
 }
 
@@ -108,7 +110,7 @@ struct Chunk {
     last: Position,
     /// When the newest of its requests was received.
     received_us: i64,
-    part: Part,
+    part: Arc<Part>,
     bytes: usize,
 }
 
@@ -118,7 +120,12 @@ impl HotStore {
     pub fn new(tables: &[TableDef], memory_bytes_max: usize) -> Arc<HotStore> {
         let tables: Vec<HotTable> = tables
             .iter()
-            .map(|table| HotTable { name: table.name.clone(), schema: table.schema(), time_column: time_column(table) })
+            .map(|table| HotTable {
+                name: table.name.clone(),
+                schema: table.schema(),
+                nulls: NullColumns::new(table.schema()),
+                time_column: time_column(table),
+            })
             .collect();
         let chunks = tables.iter().map(|_| VecDeque::new()).collect();
         let rows = Rows { chunks, gone_us: vec![None; tables.len()], ..Rows::default() };
@@ -137,7 +144,7 @@ impl HotStore {
         for (name, batch) in &decoded.tables {
             let Some(index) = self.tables.iter().position(|table| table.name == *name) else { continue };
             let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
-            let bytes = batch.get_array_memory_size();
+            let bytes = memory_bytes(batch);
             rows.bytes += bytes;
             rows.chunks[index].push_back(Chunk { first: position, last: position, received_us, part, bytes });
         }
@@ -159,7 +166,7 @@ impl HotStore {
     /// in the log alone.
     #[must_use]
     pub fn prepend(&self, position: Position, decoded: &Decoded, older_unix_nano: Option<i64>) -> bool {
-        let parts: Vec<(usize, Part)> = decoded
+        let parts: Vec<(usize, Arc<Part>)> = decoded
             .tables
             .iter()
             .filter_map(|(name, batch)| {
@@ -174,7 +181,7 @@ impl HotStore {
             return false;
         }
         for (index, part) in parts {
-            let bytes = part.batch.get_array_memory_size();
+            let bytes = memory_bytes(&part.batch);
             rows.bytes += bytes;
             rows.chunks[index].push_front(Chunk { first: position, last: position, received_us, part, bytes });
         }
@@ -245,7 +252,7 @@ impl HotStore {
         let mut rows = self.rows();
         let mut freed = 0_isize;
         for (table, chunks) in self.tables.iter().zip(&mut rows.chunks) {
-            freed += join(chunks, upto, &table.schema, table.time_column.as_deref());
+            freed += table.join(chunks, upto);
         }
         rows.bytes = rows.bytes.saturating_add_signed(-freed);
     }
@@ -259,6 +266,12 @@ impl HotStore {
         Some(SnapshotTable::new(schema.clone(), time_column.as_deref(), move || {
             store.rows().chunks[index].iter().map(|chunk| chunk.part.clone()).collect()
         }))
+    }
+
+    /// Bytes of memory that the rows of all tables take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.rows().bytes
     }
 
     /// What each table answers for.
@@ -298,53 +311,50 @@ impl Rows {
     }
 }
 
-/// Joins small neighbours; the bytes that it freed.
-fn join(chunks: &mut VecDeque<Chunk>, upto: Position, schema: &SchemaRef, time_column: Option<&str>) -> isize {
-    let read = chunks.partition_point(|chunk| chunk.last <= upto);
-    let is_small = |chunk: &Chunk| chunk.part.batch.num_rows() < SMALL_ROWS;
-    if !chunks.range(..read).any(is_small) {
-        return 0;
-    }
-    let mut freed = 0_isize;
-    let mut kept: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
-    let mut group: Vec<Chunk> = Vec::new();
-    for (index, chunk) in chunks.drain(..).enumerate() {
-        if index >= read || !is_small(&chunk) {
-            kept.extend(group.drain(..));
-            kept.push_back(chunk);
-            continue;
+impl HotTable {
+    /// Joins small neighbours; the bytes that it freed.
+    fn join(&self, chunks: &mut VecDeque<Chunk>, upto: Position) -> isize {
+        let read = chunks.partition_point(|chunk| chunk.last <= upto);
+        let is_small = |chunk: &Chunk| chunk.part.batch.num_rows() < SMALL_ROWS;
+        if !chunks.range(..read).any(is_small) {
+            return 0;
         }
-        group.push(chunk);
-        let rows: usize = group.iter().map(|chunk| chunk.part.batch.num_rows()).sum();
-        if rows >= SMALL_ROWS || group.len() >= JOIN_FROM {
-            freed += join_group(&mut group, &mut kept, schema, time_column);
+        let mut freed = 0_isize;
+        let mut kept: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
+        let mut group: Vec<Chunk> = Vec::new();
+        for (index, chunk) in chunks.drain(..).enumerate() {
+            if index >= read || !is_small(&chunk) {
+                kept.extend(group.drain(..));
+                kept.push_back(chunk);
+                continue;
+            }
+            group.push(chunk);
+            let rows: usize = group.iter().map(|chunk| chunk.part.batch.num_rows()).sum();
+            if rows >= SMALL_ROWS || group.len() >= JOIN_FROM {
+                freed += self.join_group(&mut group, &mut kept);
+            }
         }
+        kept.extend(group);
+        *chunks = kept;
+        freed
     }
-    kept.extend(group);
-    *chunks = kept;
-    freed
-}
 
-/// Puts the chunks of `group` behind `kept` as one; the bytes that it freed.
-fn join_group(
-    group: &mut Vec<Chunk>,
-    kept: &mut VecDeque<Chunk>,
-    schema: &SchemaRef,
-    time_column: Option<&str>,
-) -> isize {
-    let batches = group.iter().map(|chunk| &chunk.part.batch);
-    let whole = if group.len() > 1 { arrow::compute::concat_batches(schema, batches).ok() } else { None };
-    let (Some(batch), Some(first), Some(last)) = (whole, group.first(), group.last()) else {
-        kept.extend(group.drain(..));
-        return 0;
-    };
-    let bytes = batch.get_array_memory_size();
-    let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
-    let part = Part::new(batch, time_column);
-    let received_us = group.iter().map(|chunk| chunk.received_us).max().unwrap_or_default();
-    kept.push_back(Chunk { first: first.first, last: last.last, received_us, part, bytes });
-    group.clear();
-    before.cast_signed() - bytes.cast_signed()
+    /// Puts the chunks of `group` behind `kept` as one; the bytes that it freed.
+    fn join_group(&self, group: &mut Vec<Chunk>, kept: &mut VecDeque<Chunk>) -> isize {
+        let batches: Vec<&RecordBatch> = group.iter().map(|chunk| &chunk.part.batch).collect();
+        let whole = if group.len() > 1 { self.nulls.concat(&batches).ok() } else { None };
+        let (Some(batch), Some(first), Some(last)) = (whole, group.first(), group.last()) else {
+            kept.extend(group.drain(..));
+            return 0;
+        };
+        let bytes = memory_bytes(&batch);
+        let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
+        let part = Part::new(batch, self.time_column.as_deref());
+        let received_us = group.iter().map(|chunk| chunk.received_us).max().unwrap_or_default();
+        kept.push_back(Chunk { first: first.first, last: last.last, received_us, part, bytes });
+        group.clear();
+        before.cast_signed() - bytes.cast_signed()
+    }
 }
 
 /// The column by which a table's rows are found in time: its first timestamp.

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Rows and, where the table has a time column, the microseconds that they span.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Part {
     /// The rows.
     pub batch: RecordBatch,
@@ -26,16 +26,16 @@ pub struct Part {
 impl Part {
     /// A part of a table whose time stands in `time_column`.
     #[must_use]
-    pub fn new(batch: RecordBatch, time_column: Option<&str>) -> Part {
+    pub fn new(batch: RecordBatch, time_column: Option<&str>) -> Arc<Part> {
         let span_us = time_column.and_then(|name| {
             let times = batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
             Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
         });
-        Part { batch, span_us, held: Held::default() }
+        Arc::new(Part { batch, span_us, held: Held::default() })
     }
 }
 
-type Take = dyn Fn() -> Vec<Part> + Send + Sync;
+type Take = dyn Fn() -> Vec<Arc<Part>> + Send + Sync;
 
 /// The table. Parts of which no row can pass the query's filters are left out before anything is read.
 pub struct SnapshotTable {
@@ -49,7 +49,7 @@ impl SnapshotTable {
     pub fn new(
         schema: SchemaRef,
         time_column: Option<&str>,
-        take: impl Fn() -> Vec<Part> + Send + Sync + 'static,
+        take: impl Fn() -> Vec<Arc<Part>> + Send + Sync + 'static,
     ) -> SnapshotTable {
         SnapshotTable { schema, time_column: time_column.map(str::to_owned), take: Arc::new(take) }
     }
@@ -65,10 +65,10 @@ impl SnapshotTable {
     /// Its rows at this moment, but for parts that hold none within the bounds.
     #[must_use]
     pub fn batches(&self, bounds: TimeBounds) -> Vec<RecordBatch> {
-        self.parts(bounds).map(|part| part.batch).collect()
+        self.parts(bounds).map(|part| part.batch.clone()).collect()
     }
 
-    fn parts(&self, bounds: TimeBounds) -> impl Iterator<Item = Part> {
+    fn parts(&self, bounds: TimeBounds) -> impl Iterator<Item = Arc<Part>> {
         (self.take)().into_iter().filter(move |part| part.span_us.is_none_or(|span| bounds.may_hold(span)))
     }
 }
@@ -99,7 +99,7 @@ impl TableProvider for SnapshotTable {
         let bounds = self.time_column().map(|column| TimeBounds::of(filters, column)).unwrap_or_default();
         let conditions = Condition::among(filters, |name| self.schema.index_of(name).ok());
         let parts = self.parts(bounds).filter(|part| part.held.may_pass(&part.batch, &conditions));
-        let batches = parts.map(|part| part.batch).collect();
+        let batches = parts.map(|part| part.batch.clone()).collect();
         Ok(MemorySourceConfig::try_new_exec(&[batches], self.schema.clone(), projection.cloned())?)
     }
 

@@ -1,6 +1,7 @@
 //! `extensions`: the store, SQL and health.
 
 use super::components::{Component, Reading, loopback};
+use super::memory::Given;
 use super::values::Values as _;
 use super::{collector, listening};
 use crate::catalog::yaml::MapReader;
@@ -16,8 +17,6 @@ use std::path::PathBuf;
 pub struct StoreConfig {
     /// Folder of everything that is kept: the log, the state.
     pub directory: PathBuf,
-    /// Memory of the tables of received rows.
-    pub memory_bytes_max: usize,
 }
 
 /// How SQL is asked.
@@ -57,6 +56,7 @@ pub struct HealthConfig {
 /// All extensions.
 pub(super) struct Extensions {
     pub(super) store: StoreConfig,
+    pub(super) memory: Given,
     pub(super) log: LogSettings,
     pub(super) ingest: IngestSettings,
     pub(super) sql: SqlConfig,
@@ -96,7 +96,8 @@ const INSTEAD: [(&str, &str); 14] = [
 
 pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Extensions {
     let mut extensions = Extensions {
-        store: StoreConfig { directory: PathBuf::from(DIRECTORY), memory_bytes_max: 512 << 20 },
+        store: StoreConfig { directory: PathBuf::from(DIRECTORY) },
+        memory: Given::default(),
         log: LogSettings::default(),
         ingest: IngestSettings::default(),
         sql: SqlConfig {
@@ -151,7 +152,10 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
         }
         extensions.store.directory = path;
     }
-    extensions.store.memory_bytes_max = map.space("memory").unwrap_or(extensions.store.memory_bytes_max);
+    let line = map.get("memory").map_or(0, |node| node.line);
+    extensions.memory.total = map.space("memory").map(|bytes| (bytes, line));
+    extensions.memory.rows = map.space("rows");
+    extensions.memory.inflight = map.space("inflight");
     if let Some(map) = map.map("log") {
         let log = &mut extensions.log;
         log.bytes_max = map.space("size").map_or(log.bytes_max, |bytes| bytes as u64);
@@ -166,11 +170,10 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
         map.finish();
     }
     let ingest = &mut extensions.ingest;
-    ingest.inflight_bytes_max = map.space("inflight").unwrap_or(ingest.inflight_bytes_max);
     if let Some(map) = map.map("resends") {
         ingest.dedup_window = map.duration("window").unwrap_or(ingest.dedup_window);
         ingest.dedup_entries_max = map.count("entries_max", 1).unwrap_or(ingest.dedup_entries_max);
-        ingest.dedup_bytes_max = map.size("memory").unwrap_or(ingest.dedup_bytes_max);
+        extensions.memory.resends = map.size("memory");
         ingest.dedup_logs = map.bool("logs").unwrap_or(ingest.dedup_logs);
         map.finish();
     }

@@ -14,6 +14,7 @@ mod extensions;
 mod feeds;
 mod known_pipelines;
 mod listening;
+mod memory;
 mod overrides;
 mod performance;
 mod processors;
@@ -29,6 +30,7 @@ mod tests;
 pub use budgets::API_PATTERNS;
 pub use embedded::{DEFAULT_FILE, EMBEDDED, EMBEDDED_NAME};
 pub use extensions::{HealthConfig, SqlConfig, StoreConfig};
+pub use memory::MemoryConfig;
 pub use performance::{PerformanceConfig, RetentionConfig};
 pub use receivers::ReceiverConfig;
 pub use telemetry::{LogEncoding, LogLevel, MetricsLevel, OutwardTelemetry, TelemetryConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where tables are kept.
     pub store: StoreConfig,
+    /// What the server may hold in memory.
+    pub memory: MemoryConfig,
     /// What is analysed, and how.
     pub performance: PerformanceConfig,
     /// Targets that read the log.
@@ -226,6 +230,7 @@ fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Part
     let exporters = exporters::read(reading, service.as_ref(), &used.exporters, &processors);
     let performance = performance::read(reading, &used.connectors, defaults);
     let extensions = extensions::read(reading, &used.extensions);
+    let memory = memory::Given { rollups: performance.memory_bytes, ..extensions.memory }.share(reading);
     let service = service?;
     let telemetry = telemetry::read(reading, top);
     service.check_names(reading, &all);
@@ -239,9 +244,14 @@ fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Part
     Some(Config {
         file: file.to_owned(),
         receivers,
-        ingest: extensions.ingest,
+        ingest: IngestSettings {
+            inflight_bytes_max: memory.inflight,
+            dedup_bytes_max: memory.resends,
+            ..extensions.ingest
+        },
         log: extensions.log,
         store: extensions.store,
+        memory,
         performance,
         targets: exporters.targets,
         debug: exporters.debug,

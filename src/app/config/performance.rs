@@ -45,8 +45,8 @@ pub struct PerformanceConfig {
     pub metrics_flush_interval: Duration,
     /// Series of a rollup table that are kept apart; the rest is counted under one overflow series.
     pub series_max: usize,
-    /// Memory of all rollup tables.
-    pub memory_bytes_max: usize,
+    /// Memory of all rollup tables, where the file says it; else they take their share.
+    pub memory_bytes: Option<usize>,
     /// How long rollups are kept.
     pub retention: RetentionConfig,
     /// The budgets.
@@ -69,7 +69,7 @@ impl Default for PerformanceConfig {
             timeout: Duration::from_secs(10),
             metrics_flush_interval: Duration::from_mins(1),
             series_max: 10_000,
-            memory_bytes_max: 256 << 20,
+            memory_bytes: None,
             retention: RetentionConfig { fine: hours(2), minute: hours(24), hour: hours(31 * 24) },
             budgets: Vec::new(),
             alerting: Vec::new(),
@@ -163,7 +163,7 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>, limits: Defa
             .duration_above_zero("metrics_flush_interval")
             .unwrap_or(defaults.metrics_flush_interval),
         series_max: map.count("series_max", 1).unwrap_or(defaults.series_max),
-        memory_bytes_max: map.space("memory").unwrap_or(defaults.memory_bytes_max),
+        memory_bytes: map.space("memory"),
         retention,
         budgets: if given("budgets") {
             map.map("budgets").map(|map| budgets::read(map, reading.is_embedded())).unwrap_or_default()

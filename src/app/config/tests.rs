@@ -62,7 +62,7 @@ fn the_embedded_file_is_good_and_says_the_defaults() {
     assert_eq!((http.to_string().as_str(), settings.max_request_body_size_bytes), ("127.0.0.1:4318", 20 << 20));
     assert_eq!(config.log.dir, Path::new("spanwise-data/log"));
     assert_eq!((config.log.bytes_max, config.log.age_max), (10 << 30, Duration::from_hours(24)));
-    assert_eq!(config.store.memory_bytes_max, 512 << 20);
+    assert_eq!(config.memory.total, 512 << 20);
     assert_eq!(config.ingest.dedup_window, Duration::from_mins(10));
     assert_eq!(config.sql.http.as_ref().map(ToString::to_string).as_deref(), Some("127.0.0.1:4380"));
     assert_eq!(config.sql.postgres.as_ref().map(ToString::to_string).as_deref(), Some("127.0.0.1:15432"));

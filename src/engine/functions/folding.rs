@@ -120,7 +120,7 @@ struct Folding<F>(F);
 
 impl<F: Fold> Accumulator for Folding<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let rows = values.first().map_or(0, |column| column.len());
+        let rows = values.first().map_or(0, arrow::array::Array::len);
         (0..rows).try_for_each(|row| self.0.update(values, row))
     }
 
@@ -183,7 +183,7 @@ impl<F: Fold> GroupsAccumulator for Groups<F> {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let rows = values.first().map_or(0, |column| column.len());
+        let rows = values.first().map_or(0, arrow::array::Array::len);
         let of_row = |row| {
             let mut fold = F::default();
             if passes(filter, row) {
@@ -247,7 +247,8 @@ mod tests {
     /// over the rows has it.
     #[tokio::test]
     async fn groups_are_folded_as_by_a_loop_over_the_rows() {
-        let (groups, values): (Vec<i64>, Vec<f64>) = (0..5000).map(|n| (n * n % 97, f64::from(n as i32))).unzip();
+        let (groups, values): (Vec<i64>, Vec<f64>) =
+            (0..5000).map(|n: i32| (i64::from(n) * i64::from(n) % 97, f64::from(n))).unzip();
         let mut expected: BTreeMap<i64, (f64, i64)> = BTreeMap::new();
         for (group, value) in groups.iter().zip(&values) {
             let (greatest, small) = expected.entry(*group).or_default();

@@ -83,6 +83,11 @@ impl Counters {
         }
     }
 
+    /// How many sequences are followed.
+    pub(crate) fn len(&self) -> usize {
+        self.points.len()
+    }
+
     /// The points that moved since the last commit, as keys and bytes.
     pub(crate) fn moved(&self) -> Vec<(String, Vec<u8>)> {
         self.moved.keys().filter_map(|sequence| Some((key(*sequence), self.points.get(sequence)?.bytes()))).collect()

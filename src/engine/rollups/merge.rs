@@ -31,8 +31,8 @@ struct Bench {
 }
 
 impl Merger {
-    /// A merger that plans in `context`.
-    pub(crate) fn new(table: &TableDef, context: &SessionContext) -> Result<Merger> {
+    /// A merger that plans in `context`, for a purpose: two of one table for different purposes do not wait for one another.
+    pub(crate) fn new(table: &TableDef, purpose: &str, context: &SessionContext) -> Result<Merger> {
         let mut columns = Vec::new();
         let mut keys = Vec::new();
         for column in table.columns.iter().filter(|column| column.name != WINDOW_START && column.name != RESOLUTION) {
@@ -53,7 +53,7 @@ impl Merger {
             };
             columns.push(format!("{merged} AS {name}"));
         }
-        let source = format!("parts_of_{}", table.name);
+        let source = format!("{purpose}_{}", table.name);
         let slot = SwapTable::default();
         // One of an attempt that came to nothing may be there still.
         context.deregister_table(&source)?;

@@ -1,10 +1,11 @@
-//! Rollups: partial rows of windows, added to, never closed. What a flush makes of new rows is merged into each
-//! resolution of its table at once.
+//! Rollups: partial rows of windows, added to, never closed. What a flush makes of new rows is added to the
+//! finest resolution of its table, and compaction makes coarser rows of it.
 
 mod cap;
 mod merge;
+mod retention;
 mod table;
 
 pub(crate) use cap::OVERFLOW;
-pub use table::Retention;
-pub(crate) use table::{Joined, RollupTable};
+pub use retention::Retention;
+pub(crate) use table::{Coarsened, Joined, RollupTable};

@@ -1,14 +1,20 @@
 //! A rollup table in memory: parts by resolution, what has expired, and the bound on series.
+//!
+//! A flush adds to the finest rows alone. Compaction makes coarser rows of those that are new since the last one; until then
+//! they are seen as they are.
 
 use super::cap::Cap;
-use super::merge::{Merger, WINDOW_START, fit};
+use super::merge::{Merger, RESOLUTION, WINDOW_START, fit};
+use super::retention::Retention;
+use crate::model::null_columns::memory_bytes;
 use crate::model::table::TableDef;
 use crate::store::{Part, RollupPart, SnapshotTable};
-use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{AsArray as _, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::kernels::cmp::{gt_eq, lt};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Parts of up to this many rows are joined.
@@ -16,26 +22,20 @@ const SMALL_ROWS: usize = 20_000;
 /// As soon as there are this many of one resolution.
 const JOIN_FROM: usize = 30;
 
-/// How long each resolution is kept, ms: 10 s, 1 m, 1 h rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Rows of ten seconds.
-    pub fine_ms: i64,
-    /// Rows of a minute.
-    pub minute_ms: i64,
-    /// Rows of an hour.
-    pub hour_ms: i64,
-}
-
 /// One rollup table.
 pub(crate) struct RollupTable {
     pub(crate) definition: TableDef,
+    /// Of flushes and compaction.
     merger: Merger,
+    /// Of those who look at all rows: a scrape waits for no flush.
+    shown: Merger,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     parts: Vec<KeptPart>,
+    /// The newest of the finest parts whose rows the coarser rows hold.
+    coarsened: i64,
     /// Rows of a resolution before these times (µs) are stood in for by the next coarser one, finest first.
     expired_us: Vec<i64>,
     cap: Cap,
@@ -45,7 +45,7 @@ struct Inner {
 struct KeptPart {
     id: i64,
     resolution_s: i64,
-    part: Part,
+    part: Arc<Part>,
 }
 
 impl KeptPart {
@@ -53,6 +53,12 @@ impl KeptPart {
     fn is_small(&self) -> bool {
         self.resolution_s == 0 || self.part.batch.num_rows() < SMALL_ROWS
     }
+}
+
+/// Coarser rows of the finest parts up to `upto`, which none held yet.
+pub(crate) struct Coarsened {
+    pub(crate) upto: i64,
+    pub(crate) additions: Vec<(i64, RecordBatch)>,
 }
 
 /// Parts that one part shall stand in for.
@@ -65,10 +71,11 @@ pub(crate) struct Joined {
 impl RollupTable {
     /// An empty table that plans its merges in `context`.
     pub(crate) fn new(definition: TableDef, series_max: usize, context: &SessionContext) -> Result<Arc<RollupTable>> {
-        let merger = Merger::new(&definition, context)?;
+        let (merger, shown) =
+            (Merger::new(&definition, "parts_of", context)?, Merger::new(&definition, "shown_of", context)?);
         let expired_us = vec![i64::MIN; definition.resolutions_s.len()];
-        let inner = Inner { parts: Vec::new(), expired_us, cap: Cap::new(series_max), overflowed: 0 };
-        Ok(Arc::new(RollupTable { definition, merger, inner: Mutex::new(inner) }))
+        let inner = Inner { parts: Vec::new(), coarsened: 0, expired_us, cap: Cap::new(series_max), overflowed: 0 };
+        Ok(Arc::new(RollupTable { definition, merger, shown, inner: Mutex::new(inner) }))
     }
 
     /// Puts back a part that an earlier process kept. Once all are there, [`RollupTable::hide`] counts their series.
@@ -78,8 +85,8 @@ impl RollupTable {
         Ok(())
     }
 
-    /// What a flush's rows add to each resolution.
-    pub(crate) async fn additions(&self, outputs: &[RecordBatch]) -> Result<Vec<(i64, RecordBatch)>> {
+    /// What a flush's rows add to the finest resolution, in seconds.
+    pub(crate) async fn addition(&self, outputs: &[RecordBatch]) -> Result<(i64, RecordBatch)> {
         let rows = fit(outputs, &self.definition)?;
         let rows = {
             let mut inner = self.inner();
@@ -87,19 +94,54 @@ impl RollupTable {
             inner.overflowed += over;
             rows
         };
-        let mut additions = Vec::new();
-        let mut finer = rows;
-        for resolution_s in &self.definition.resolutions_s {
+        let finest_s = self.definition.resolutions_s.first().copied().unwrap_or_default();
+        Ok((finest_s, self.merger.merge(vec![rows], finest_s).await?))
+    }
+
+    /// Makes coarser rows of the finest that are new.
+    pub(crate) async fn coarsen(&self) -> Result<Option<Coarsened>> {
+        let [_, coarser_s @ ..] = self.definition.resolutions_s.as_slice() else { return Ok(None) };
+        let (upto, mut finer) = {
+            let inner = self.inner();
+            let new = || inner.parts.iter().filter(|kept| self.is_unheld(&inner, kept));
+            let batches: Vec<RecordBatch> = new().map(|kept| kept.part.batch.clone()).collect();
+            (new().map(|kept| kept.id).max(), batches)
+        };
+        let Some(upto) = upto.filter(|_| !coarser_s.is_empty()) else { return Ok(None) };
+        let mut additions = Vec::with_capacity(coarser_s.len());
+        for resolution_s in coarser_s {
             // Each resolution merges the rows of the finer one before it, which are fewer.
-            finer = self.merger.merge(vec![finer], *resolution_s).await?;
-            additions.push((*resolution_s, finer.clone()));
+            let batch = self.merger.merge(finer, *resolution_s).await?;
+            additions.push((*resolution_s, batch.clone()));
+            finer = vec![batch];
         }
-        Ok(additions)
+        Ok(Some(Coarsened { upto, additions }))
+    }
+
+    /// The newest of the finest parts whose rows the coarser rows hold.
+    pub(crate) fn coarsened(&self) -> i64 {
+        self.inner().coarsened
+    }
+
+    /// The coarser rows hold the rows of the finest parts up to `id`.
+    pub(crate) fn set_coarsened(&self, id: i64) {
+        self.inner().coarsened = id;
+    }
+
+    /// The newest part.
+    pub(crate) fn newest_part(&self) -> i64 {
+        self.inner().parts.iter().map(|kept| kept.id).max().unwrap_or_default()
+    }
+
+    /// Whether coarser rows are yet to be made of a part.
+    fn is_unheld(&self, inner: &Inner, kept: &KeptPart) -> bool {
+        let has_coarser = self.definition.resolutions_s.len() > 1;
+        has_coarser && self.is_finest(kept.resolution_s) && kept.id > inner.coarsened
     }
 
     /// What takes a place among the series is what has rows of the finest resolution: one that stands in coarser rows
     /// alone has been silent for as long as those are kept, and counts no more.
-    fn is_finest(&self, resolution_s: i64) -> bool {
+    pub(crate) fn is_finest(&self, resolution_s: i64) -> bool {
         self.definition.resolutions_s.first() == Some(&resolution_s)
     }
 
@@ -151,18 +193,14 @@ impl RollupTable {
     }
 
     fn boundaries(&self, now_ms: i64, retention: Retention) -> Vec<i64> {
-        let kept_ms = |resolution_s: i64| match resolution_s {
-            0 => i64::MAX / 2,
-            1..60 => retention.fine_ms,
-            60..3600 => retention.minute_ms,
-            _ => retention.hour_ms,
+        let resolutions_s = &self.definition.resolutions_s;
+        let boundary = |(index, resolution_s): (usize, &i64)| {
+            // On whole windows of the next coarser rows, so that one of them stands for all of its finer rows or none.
+            let coarser_s = resolutions_s.get(index + 1).unwrap_or(resolution_s).max(&1);
+            let before_s = now_ms.saturating_sub(retention.of(*resolution_s)).div_euclid(1000);
+            (before_s.div_euclid(*coarser_s) * coarser_s).saturating_mul(1_000_000)
         };
-        let boundary = |resolution_s: &i64| {
-            // On whole hours, so that a coarser row stands in for all of its finer ones or none.
-            let before_ms = now_ms.saturating_sub(kept_ms(*resolution_s));
-            before_ms.div_euclid(3_600_000).saturating_mul(3_600_000_000)
-        };
-        self.definition.resolutions_s.iter().map(boundary).collect()
+        resolutions_s.iter().enumerate().map(boundary).collect()
     }
 
     /// Lets the coarser rows stand in for what is older than the retention; ids of parts that nobody sees any more.
@@ -175,7 +213,8 @@ impl RollupTable {
         inner.expired_us = inner.expired_us.iter().zip(boundaries).map(|(before, now)| now.max(*before)).collect();
         let boundary = |kept: &KeptPart, expired: &[i64]| {
             let index = resolutions.iter().position(|resolution_s| *resolution_s == kept.resolution_s)?;
-            kept.part.span_us.map(|(_, greatest)| greatest < expired[index])
+            let is_held = !self.is_unheld(&inner, kept);
+            kept.part.span_us.map(|(_, greatest)| greatest < expired[index] && is_held)
         };
         let expired = inner.expired_us.clone();
         let gone: Vec<i64> =
@@ -187,11 +226,28 @@ impl RollupTable {
         Ok(gone)
     }
 
+    /// What is left of parts of which at least half has expired: memory is not freed before the rows are written anew.
+    pub(crate) fn trimmed(&self) -> Vec<Joined> {
+        let inner = self.inner();
+        let trimmed = |kept: &KeptPart| {
+            let index = self.definition.resolutions_s.iter().position(|known| *known == kept.resolution_s)?;
+            let (least, _) = kept.part.span_us?;
+            if least >= inner.expired_us[index] || self.is_unheld(&inner, kept) {
+                return None;
+            }
+            let live = between(&kept.part, inner.expired_us[index], i64::MAX)?;
+            let is_worth_it = live.batch.num_rows() <= kept.part.batch.num_rows() / 2;
+            let of = |batch| Joined { resolution_s: kept.resolution_s, removed: vec![kept.id], batch };
+            is_worth_it.then(|| of(live.batch.clone()))
+        };
+        inner.parts.iter().filter_map(trimmed).collect()
+    }
+
     /// Counts the series anew, by the finest rows that have not expired. A part may hold both.
     fn note_again(&self, inner: &mut Inner) -> Result<()> {
         let from_us = inner.expired_us.first().copied().unwrap_or(i64::MIN);
         let finest = inner.parts.iter().filter(|kept| self.is_finest(kept.resolution_s));
-        let live: Vec<Part> = finest.filter_map(|kept| between(&kept.part, from_us, i64::MAX)).collect();
+        let live: Vec<Arc<Part>> = finest.filter_map(|kept| between(&kept.part, from_us, i64::MAX)).collect();
         inner.cap.clear();
         live.iter().try_for_each(|part| Ok(inner.cap.note(&self.definition, &part.batch)?))
     }
@@ -201,12 +257,21 @@ impl RollupTable {
         let of = |kept: &&KeptPart| kept.resolution_s == resolution_s;
         let batches: Vec<RecordBatch> =
             self.inner().parts.iter().filter(of).map(|kept| kept.part.batch.clone()).collect();
-        self.merger.merge(batches, resolution_s).await
+        self.shown.merge(batches, resolution_s).await
     }
 
     /// Bytes of memory that the parts take.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.inner().parts.iter().map(|kept| kept.part.batch.get_array_memory_size()).sum()
+        self.memory_by_resolution().values().sum()
+    }
+
+    /// The same, by resolution in seconds.
+    pub(crate) fn memory_by_resolution(&self) -> BTreeMap<i64, usize> {
+        let mut bytes = BTreeMap::new();
+        for kept in &self.inner().parts {
+            *bytes.entry(kept.resolution_s).or_default() += memory_bytes(&kept.part.batch);
+        }
+        bytes
     }
 
     /// Rows that were counted under the overflow series.
@@ -220,23 +285,30 @@ impl RollupTable {
         SnapshotTable::new(self.definition.schema(), Some(WINDOW_START), move || table.seamless())
     }
 
-    /// The rows of one resolution alone.
+    /// The rows of one resolution alone. What is too new for it is seen in its windows all the same.
     pub(crate) fn provider_of(self: &Arc<Self>, resolution_s: i64) -> SnapshotTable {
         let table = self.clone();
         SnapshotTable::new(self.definition.schema(), Some(WINDOW_START), move || {
             let inner = table.inner();
-            inner.parts.iter().filter(|kept| kept.resolution_s == resolution_s).map(|kept| kept.part.clone()).collect()
+            let seen = |kept: &KeptPart| match kept.resolution_s == resolution_s {
+                true => Some(kept.part.clone()),
+                false if table.is_unheld(&inner, kept) => in_windows_of(&kept.part.batch, resolution_s),
+                false => None,
+            };
+            inner.parts.iter().filter_map(seen).collect()
         })
     }
 
-    fn seamless(&self) -> Vec<Part> {
+    fn seamless(&self) -> Vec<Arc<Part>> {
         let inner = self.inner();
-        let mut parts = Vec::new();
+        // Rows that came late may stand where the finest have expired: nothing else holds them yet.
+        let is_new = |kept: &&KeptPart| self.is_unheld(&inner, kept);
+        let mut parts: Vec<Arc<Part>> = inner.parts.iter().filter(is_new).map(|kept| kept.part.clone()).collect();
         for (index, resolution_s) in self.definition.resolutions_s.iter().enumerate() {
             let from_us = inner.expired_us[index];
             // A coarser resolution is seen where the finer one has expired, and no later.
             let to_us = if index == 0 { i64::MAX } else { inner.expired_us[index - 1] };
-            let seen = inner.parts.iter().filter(|kept| kept.resolution_s == *resolution_s);
+            let seen = inner.parts.iter().filter(|kept| kept.resolution_s == *resolution_s && !is_new(kept));
             parts.extend(seen.filter_map(|kept| between(&kept.part, from_us, to_us)));
         }
         parts
@@ -248,7 +320,7 @@ impl RollupTable {
 }
 
 /// The rows of a part whose windows begin in `from_us..to_us`.
-fn between(part: &Part, from_us: i64, to_us: i64) -> Option<Part> {
+fn between(part: &Arc<Part>, from_us: i64, to_us: i64) -> Option<Arc<Part>> {
     let (least, greatest) = part.span_us?;
     if least >= from_us && greatest < to_us {
         return Some(part.clone());
@@ -261,6 +333,19 @@ fn between(part: &Part, from_us: i64, to_us: i64) -> Option<Part> {
     let mask = arrow::compute::and(&gt_eq(times, &bound(from_us)).ok()?, &lt(times, &bound(to_us)).ok()?).ok()?;
     let batch = arrow::compute::filter_record_batch(&part.batch, &mask).ok()?;
     Some(Part::new(batch, Some(WINDOW_START)))
+}
+
+/// Rows in the windows of a coarser resolution. There may be several of a window and key, as there are of any.
+fn in_windows_of(batch: &RecordBatch, resolution_s: i64) -> Option<Arc<Part>> {
+    let starts = batch.column_by_name(WINDOW_START)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let window_us = resolution_s.max(1) * 1_000_000;
+    let starts = starts.unary::<_, TimestampMicrosecondType>(|us| us.div_euclid(window_us) * window_us);
+    let schema = batch.schema();
+    let mut columns = batch.columns().to_vec();
+    *columns.get_mut(schema.index_of(WINDOW_START).ok()?)? = Arc::new(starts.with_timezone("UTC"));
+    *columns.get_mut(schema.index_of(RESOLUTION).ok()?)? =
+        Arc::new(Int64Array::from_value(resolution_s, batch.num_rows()));
+    Some(Part::new(RecordBatch::try_new(schema, columns).ok()?, Some(WINDOW_START)))
 }
 
 /// A scalar in the type of windows.

@@ -101,3 +101,26 @@ async fn counters_that_no_rollup_reads_take_no_place_of_those_that_one_does() {
     assert_eq!(of("counters"), crate::model::scrape::SampleValue::Number(0.0));
     assert!(matches!(of("scrape"), crate::model::scrape::SampleValue::Number(points) if points >= 21.0));
 }
+
+/// Hours of 200 operations, in each minute, would take several megabytes in each resolution.
+#[tokio::test]
+async fn rollups_keep_to_their_memory_whatever_resolution_takes_it() {
+    let hours = |hours: i64| hours * 3_600_000;
+    let retention = Retention { fine_ms: hours(2), minute_ms: hours(24), hour_ms: hours(744) };
+    for limit in [2 << 20, 1 << 20] {
+        let settings = EngineSettings { rollup_bytes_max: limit, retention, ..EngineSettings::default() };
+        let mut bench = Bench::with(settings).await;
+        let now_ms = now_ms();
+        for minutes_ago in (0..60).rev().map(|tens: i64| tens * 10) {
+            let at_us = (now_ms - minutes_ago * 60_000) * 1000;
+            bench.send("spans", (0..200).map(|n| span(at_us, &format!("GET /{n}"), 1.0)).collect());
+            bench.engine.flush().await.unwrap();
+        }
+        assert!(bench.engine.rollup_bytes() > limit);
+        bench.engine.compaction(now_ms).await.unwrap();
+        let bytes = bench.engine.rollup_bytes();
+        assert!(bytes <= limit, "{bytes} of {limit}");
+        let newest = "SELECT count(DISTINCT operation) FROM requests WHERE window_start > now() - INTERVAL '2 minutes'";
+        assert_eq!(bench.number(newest).await, 200, "the newest rows go last, with {limit}");
+    }
+}

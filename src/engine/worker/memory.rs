@@ -116,7 +116,7 @@ impl Memory {
     }
 
     /// What all take now.
-    fn look(&self) -> u64 {
+    pub(super) fn look(&self) -> u64 {
         self.workers().iter().map(|held| held.look()).sum()
     }
 

@@ -203,6 +203,11 @@ impl Pool {
         }
     }
 
+    /// Memory that all workers have for themselves, bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory.look()
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Worker)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -39,6 +39,12 @@ impl Queries {
         Ok(Queries { pool, threads })
     }
 
+    /// Memory that the processes of queries have for themselves, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.pool.memory_bytes()
+    }
+
     /// Offers other tables from the next query on.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use arrow::error::ArrowError;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Room for the text of a row: as much as a span's id has.
+const TEXT_BYTES: usize = 16;
+
 /// A builder for each type.
 pub(super) enum Column {
     Text(StringBuilder),
@@ -26,40 +29,66 @@ pub(super) enum Column {
 }
 
 impl Column {
-    pub(super) fn new(kind: ColumnType) -> Column {
-        // Arrow's default is room for 1024 rows, which most requests do not have by far.
+    /// A column with room for this many rows.
+    pub(super) fn new(kind: ColumnType, rows: usize) -> Column {
         match kind {
-            ColumnType::String => Column::Text(text()),
-            ColumnType::Int64 => Column::Int(Int64Builder::with_capacity(0)),
-            ColumnType::Float64 => Column::Float(Float64Builder::with_capacity(0)),
-            ColumnType::Bool => Column::Bool(BooleanBuilder::with_capacity(0)),
-            ColumnType::TimestampUs => Column::Time(TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC")),
-            ColumnType::Binary => Column::Binary(BinaryBuilder::with_capacity(0, 0)),
-            ColumnType::Map => Column::Map(MapColumn::new()),
-            ColumnType::ListString => Column::Texts(ListBuilder::with_capacity(text(), 0)),
-            ColumnType::ListFloat64 => Column::Floats(ListBuilder::with_capacity(Float64Builder::with_capacity(0), 0)),
-            ColumnType::ListInt64 => Column::Ints(ListBuilder::with_capacity(Int64Builder::with_capacity(0), 0)),
+            ColumnType::String => Column::Text(StringBuilder::with_capacity(rows, rows * TEXT_BYTES)),
+            ColumnType::Int64 => Column::Int(Int64Builder::with_capacity(rows)),
+            ColumnType::Float64 => Column::Float(Float64Builder::with_capacity(rows)),
+            ColumnType::Bool => Column::Bool(BooleanBuilder::with_capacity(rows)),
+            ColumnType::TimestampUs => {
+                Column::Time(TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"))
+            }
+            ColumnType::Binary => Column::Binary(BinaryBuilder::with_capacity(rows, 0)),
+            ColumnType::Map => Column::Map(MapColumn::new(rows)),
+            ColumnType::ListString => Column::Texts(ListBuilder::with_capacity(text(), rows)),
+            ColumnType::ListFloat64 => {
+                Column::Floats(ListBuilder::with_capacity(Float64Builder::with_capacity(0), rows))
+            }
+            ColumnType::ListInt64 => Column::Ints(ListBuilder::with_capacity(Int64Builder::with_capacity(0), rows)),
         }
     }
 
-    /// Adds a null if the column has fewer than `rows` rows.
+    /// Adds nulls until the column has `rows` rows.
     pub(super) fn pad(&mut self, rows: usize) {
+        let missing = rows.saturating_sub(self.len());
+        if missing == 0 {
+            return;
+        }
         match self {
-            Column::Text(builder) if builder.len() < rows => builder.append_null(),
-            Column::Int(builder) if builder.len() < rows => builder.append_null(),
-            Column::Float(builder) if builder.len() < rows => builder.append_null(),
-            Column::Bool(builder) if builder.len() < rows => builder.append_null(),
-            Column::Time(builder) if builder.len() < rows => builder.append_null(),
-            Column::Binary(builder) if builder.len() < rows => builder.append_null(),
-            Column::Map(builder) if builder.len() < rows => builder.append_null(),
-            Column::Texts(builder) if builder.len() < rows => builder.append_null(),
-            Column::Floats(builder) if builder.len() < rows => builder.append_null(),
-            Column::Ints(builder) if builder.len() < rows => builder.append_null(),
-            _ => {}
+            Column::Text(builder) => builder.append_nulls(missing),
+            Column::Int(builder) => builder.append_nulls(missing),
+            Column::Float(builder) => builder.append_nulls(missing),
+            Column::Bool(builder) => builder.append_nulls(missing),
+            Column::Time(builder) => builder.append_nulls(missing),
+            Column::Binary(builder) => builder.append_nulls(missing),
+            Column::Map(builder) => builder.append_nulls(missing),
+            Column::Texts(builder) => builder.append_nulls(missing),
+            Column::Floats(builder) => builder.append_nulls(missing),
+            Column::Ints(builder) => builder.append_nulls(missing),
         }
     }
 
-    pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
+    fn len(&self) -> usize {
+        match self {
+            Column::Text(builder) => builder.len(),
+            Column::Int(builder) => builder.len(),
+            Column::Float(builder) => builder.len(),
+            Column::Bool(builder) => builder.len(),
+            Column::Time(builder) => builder.len(),
+            Column::Binary(builder) => builder.len(),
+            Column::Map(builder) => builder.len(),
+            Column::Texts(builder) => builder.len(),
+            Column::Floats(builder) => builder.len(),
+            Column::Ints(builder) => builder.len(),
+        }
+    }
+
+    /// The column of `rows` rows.
+    pub(super) fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        self.pad(rows);
+        // Numbers have been given the room that they need.
+        let has_slack = !matches!(self, Column::Int(_) | Column::Float(_) | Column::Bool(_) | Column::Time(_));
         let mut array: ArrayRef = match self {
             Column::Text(mut builder) => Arc::new(builder.finish()),
             Column::Int(mut builder) => Arc::new(builder.finish()),
@@ -72,8 +101,10 @@ impl Column {
             Column::Floats(mut builder) => Arc::new(builder.finish()),
             Column::Ints(mut builder) => Arc::new(builder.finish()),
         };
-        // It stays in memory for long.
-        array.shrink_to_fit();
+        if has_slack {
+            // It stays in memory for long.
+            array.shrink_to_fit();
+        }
         Ok(array)
     }
 }
@@ -91,8 +122,10 @@ pub(super) struct MapColumn {
 }
 
 impl MapColumn {
-    fn new() -> MapColumn {
-        MapColumn { offsets: vec![0], keys: text(), values: text(), nulls: NullBufferBuilder::new(0) }
+    fn new(rows: usize) -> MapColumn {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        MapColumn { offsets, keys: text(), values: text(), nulls: NullBufferBuilder::new(rows) }
     }
 
     fn len(&self) -> usize {
@@ -113,9 +146,10 @@ impl MapColumn {
         bytes
     }
 
-    fn append_null(&mut self) {
-        self.nulls.append_null();
-        self.end();
+    fn append_nulls(&mut self, many: usize) {
+        self.nulls.append_n_nulls(many);
+        let end = self.offsets.last().copied().unwrap_or_default();
+        self.offsets.resize(self.offsets.len() + many, end);
     }
 
     fn end(&mut self) {

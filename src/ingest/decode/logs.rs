@@ -40,7 +40,7 @@ impl LogsPlan {
         received: i64,
     ) -> Result<Decoded, DecodeError> {
         let mut rejects = Rejects::new("log records", faults);
-        let mut rows = Rows::new(&self.logs);
+        let mut rows = Rows::new(&self.logs, records(request));
         for (r, resource) in request.resource_logs.iter().enumerate() {
             let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
             let resource_block = Block::of_resource(&self.logs, attributes);
@@ -105,4 +105,10 @@ impl LogsPlan {
 fn check(record: &LogRecord) -> Result<(), String> {
     check_fits("timeUnixNano", record.time_unix_nano)?;
     check_fits("observedTimeUnixNano", record.observed_time_unix_nano)
+}
+
+/// How many log records a request holds.
+fn records(request: &ExportLogsServiceRequest) -> usize {
+    let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+    scopes.map(|scope| scope.log_records.len()).sum()
 }

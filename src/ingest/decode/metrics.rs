@@ -76,8 +76,8 @@ impl MetricsPlan {
             received,
             rejects: Rejects::new("data points", faults),
             digest: Digest::default(),
-            numbers: Rows::new(&self.numbers),
-            histograms: Rows::new(&self.histograms),
+            numbers: Rows::new(&self.numbers, 0),
+            histograms: Rows::new(&self.histograms, 0),
         };
         for (r, resource) in request.resource_metrics.iter().enumerate() {
             let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);

@@ -1,5 +1,6 @@
 //! What the decoder knows of a table before it sees a request: its columns, and which attribute goes to which.
 
+use crate::model::null_columns::NullColumns;
 use crate::model::table::{ColumnType, Source, TableDef};
 use arrow::datatypes::{Schema, SchemaRef};
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ pub(super) struct Promotion {
     pub(super) cuts_query: bool,
 }
 
-type Promotions = HashMap<String, Vec<Promotion>>;
+pub(super) type Promotions = HashMap<String, Vec<Promotion>, foldhash::fast::RandomState>;
 
 /// A table's columns and promotions.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct TablePlan {
     pub(super) name: &'static str,
     pub(super) schema: SchemaRef,
     pub(super) kinds: Vec<ColumnType>,
+    /// The columns of a request that has no value for them.
+    pub(super) nulls: NullColumns,
     /// The column of each promoted slot.
     pub(super) slots: Vec<usize>,
     /// The slot of `service_name`, which has a default.
@@ -43,14 +46,16 @@ impl TablePlan {
             name,
             schema: Arc::new(Schema::empty()),
             kinds: Vec::new(),
+            nulls: NullColumns::new(Arc::new(Schema::empty())),
             slots: Vec::new(),
             service_slot: None,
-            item: HashMap::new(),
-            resource: HashMap::new(),
-            scope: HashMap::new(),
+            item: Promotions::default(),
+            resource: Promotions::default(),
+            scope: Promotions::default(),
         };
         let Some(table) = tables.iter().find(|table| table.name == name) else { return plan };
         plan.schema = table.schema();
+        plan.nulls = NullColumns::new(plan.schema.clone());
         plan.kinds = table.columns.iter().map(|column| column.kind).collect();
         for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.from.is_empty()) {
             let slot = plan.slots.len();

@@ -2,17 +2,20 @@
 
 use super::column::Column;
 use super::error::DecodeError;
-use super::plan::{Promotion, TablePlan};
+use super::plan::{Promotion, Promotions, TablePlan};
 use super::value;
+use arrow::array::ArrayBuilder as _;
 use arrow::record_batch::RecordBatch;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Bytes that the rows of one table of one request may take. Each row repeats its resource, and an empty item is two
 /// bytes on the wire, so that a small request can grow without bound; Arrow's own limit is 2 GiB a column.
 const BYTES_MAX: usize = 256 << 20;
+
+/// Room is made for as many rows at once; a sender says how many there are before anything of them is read.
+const EXPECTED_MAX: usize = 65_536;
 
 /// What each row takes in each column besides its text.
 const CELL_BYTES: usize = 8;
@@ -76,7 +79,7 @@ impl<'a> Block<'a> {
 /// Of the attributes that may go to a column and fit its type, the one whose name stands first in its `from`.
 fn choose<'a>(
     plan: &TablePlan,
-    promotions: &HashMap<String, Vec<Promotion>>,
+    promotions: &Promotions,
     attributes: &'a [KeyValue],
     chosen: &mut [Option<Promoted<'a>>],
 ) {
@@ -98,8 +101,11 @@ fn choose<'a>(
 /// The rows of one table.
 pub(super) struct Rows<'a> {
     plan: &'a TablePlan,
-    columns: Vec<Column>,
+    /// Those that have a value; each is padded with nulls before it is written to, and at the end.
+    columns: Vec<Option<Column>>,
     count: usize,
+    /// How many rows there may be.
+    expected: usize,
     bytes: usize,
     /// Of the current row: what goes to each promoted column.
     promoted: Vec<Option<Promoted<'a>>>,
@@ -108,9 +114,16 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(plan: &'a TablePlan) -> Rows<'a> {
-        let columns = plan.kinds.iter().map(|kind| Column::new(*kind)).collect();
-        Rows { plan, columns, count: 0, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
+    /// No rows yet, of about as many as are `expected`.
+    pub(super) fn new(plan: &'a TablePlan, expected: usize) -> Rows<'a> {
+        let columns = plan.kinds.iter().map(|_| None).collect();
+        let expected = expected.min(EXPECTED_MAX);
+        Rows { plan, columns, count: 0, expected, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
+    }
+
+    /// A column, ready to take the value of the current row.
+    fn column(&mut self, index: usize) -> Option<&mut Column> {
+        column(&mut self.columns, index, self.plan, (self.count, self.expected))
     }
 
     /// Fills the promoted columns of the current row and the map `attributes_column` with what is left.
@@ -129,7 +142,8 @@ impl<'a> Rows<'a> {
         {
             self.text(self.plan.slots[slot], UNKNOWN_SERVICE);
         }
-        if let Some(Column::Map(map)) = self.columns.get_mut(attributes_column) {
+        let rows = (self.count, self.expected);
+        if let Some(Column::Map(map)) = column(&mut self.columns, attributes_column, self.plan, rows) {
             let rest = attributes.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
             self.bytes += map.append(rest.map(|(kv, _)| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
         }
@@ -137,7 +151,8 @@ impl<'a> Rows<'a> {
 
     /// Writes a promoted value, of which it is known that it fits.
     fn fill(&mut self, slot: usize, promoted: Promoted<'a>) {
-        let Some(column) = self.columns.get_mut(self.plan.slots[slot]) else { return };
+        let rows = (self.count, self.expected);
+        let Some(column) = column(&mut self.columns, self.plan.slots[slot], self.plan, rows) else { return };
         let written = match column {
             Column::Text(builder) => promoted.text().map(|text| {
                 self.bytes += text.len();
@@ -175,24 +190,26 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn resource(&mut self, column: usize, block: &Block<'a>) {
-        if let Some(Column::Map(map)) = self.columns.get_mut(column) {
-            self.bytes +=
+        if let Some(Column::Map(map)) = self.column(column) {
+            let bytes =
                 map.append(block.resource.iter().map(|(key, value)| (*key, value.as_deref().map(Cow::Borrowed))));
+            self.bytes += bytes;
         }
     }
 
     /// Attributes as they are.
     pub(super) fn map(&mut self, column: usize, attributes: &[KeyValue]) {
-        if let Some(Column::Map(map)) = self.columns.get_mut(column) {
-            self.bytes +=
+        if let Some(Column::Map(map)) = self.column(column) {
+            let bytes =
                 map.append(attributes.iter().map(|kv| (kv.key.as_str(), kv.value.as_ref().and_then(value::text))));
+            self.bytes += bytes;
         }
     }
 
     pub(super) fn text(&mut self, column: usize, value: &str) {
-        if let Some(Column::Text(builder)) = self.columns.get_mut(column) {
-            self.bytes += value.len();
+        if let Some(Column::Text(builder)) = self.column(column) {
             builder.append_value(value);
+            self.bytes += value.len();
         }
     }
 
@@ -214,64 +231,61 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn int(&mut self, column: usize, value: i64) {
-        if let Some(Column::Int(builder)) = self.columns.get_mut(column) {
+        if let Some(Column::Int(builder)) = self.column(column) {
             builder.append_value(value);
         }
     }
 
     pub(super) fn float(&mut self, column: usize, value: f64) {
-        if let Some(Column::Float(builder)) = self.columns.get_mut(column) {
+        if let Some(Column::Float(builder)) = self.column(column) {
             builder.append_value(value);
         }
     }
 
     pub(super) fn bool(&mut self, column: usize, value: bool) {
-        if let Some(Column::Bool(builder)) = self.columns.get_mut(column) {
+        if let Some(Column::Bool(builder)) = self.column(column) {
             builder.append_value(value);
         }
     }
 
     /// A time, given in nanoseconds.
     pub(super) fn time(&mut self, column: usize, unix_nano: i64) {
-        if let Some(Column::Time(builder)) = self.columns.get_mut(column) {
+        if let Some(Column::Time(builder)) = self.column(column) {
             builder.append_value(unix_nano.div_euclid(1000));
         }
     }
 
     pub(super) fn ints(&mut self, column: usize, values: impl Iterator<Item = i64>) {
-        if let Some(Column::Ints(builder)) = self.columns.get_mut(column) {
-            values.for_each(|value| {
-                self.bytes += CELL_BYTES;
-                builder.values().append_value(value);
-            });
+        if let Some(Column::Ints(builder)) = self.column(column) {
+            let before = builder.values_ref().len();
+            values.for_each(|value| builder.values().append_value(value));
+            let items = builder.values_ref().len() - before;
             builder.append(true);
+            self.bytes += items * CELL_BYTES;
         }
     }
 
     pub(super) fn floats(&mut self, column: usize, values: impl Iterator<Item = f64>) {
-        if let Some(Column::Floats(builder)) = self.columns.get_mut(column) {
-            values.for_each(|value| {
-                self.bytes += CELL_BYTES;
-                builder.values().append_value(value);
-            });
+        if let Some(Column::Floats(builder)) = self.column(column) {
+            let before = builder.values_ref().len();
+            values.for_each(|value| builder.values().append_value(value));
+            let items = builder.values_ref().len() - before;
             builder.append(true);
+            self.bytes += items * CELL_BYTES;
         }
     }
 
     pub(super) fn texts(&mut self, column: usize, values: impl Iterator<Item = String>) {
-        if let Some(Column::Texts(builder)) = self.columns.get_mut(column) {
+        if let Some(Column::Texts(builder)) = self.column(column) {
             values.for_each(|value| builder.values().append_value(value));
             builder.append(true);
         }
     }
 
-    /// Ends a row: what was not written is null.
+    /// Ends a row: what was not written stays null.
     pub(super) fn end_row(&mut self) -> Result<(), DecodeError> {
         self.count += 1;
         self.bytes += CELL_BYTES * self.columns.len();
-        for column in &mut self.columns {
-            column.pad(self.count);
-        }
         if self.bytes > BYTES_MAX {
             return Err(DecodeError::new(format!(
                 "expected at most {BYTES_MAX} bytes in the table {} with each item's resource repeated, found more after {} rows: send smaller batches",
@@ -286,12 +300,29 @@ impl<'a> Rows<'a> {
         if self.count == 0 || self.columns.is_empty() {
             return Ok(());
         }
-        let arrays = self.columns.into_iter().map(Column::finish).collect::<Result<Vec<_>, _>>();
+        let rows = self.count;
+        let array = |(index, column): (usize, Option<Column>)| match column {
+            Some(column) => column.finish(rows),
+            None => Ok(self.plan.nulls.column(index, rows)),
+        };
+        let arrays = self.columns.into_iter().enumerate().map(array).collect::<Result<Vec<_>, _>>();
         let batch = arrays.and_then(|arrays| RecordBatch::try_new(self.plan.schema.clone(), arrays));
         let batch = batch.map_err(|error| DecodeError::new(format!("table {}: {error}", self.plan.name)))?;
         tables.push((self.plan.name, batch));
         Ok(())
     }
+}
+
+/// A column with nulls for all rows before the current one; `rows` are those that have ended, and those that are expected.
+fn column<'c>(
+    columns: &'c mut [Option<Column>],
+    index: usize,
+    plan: &TablePlan,
+    rows: (usize, usize),
+) -> Option<&'c mut Column> {
+    let column = columns.get_mut(index)?.get_or_insert_with(|| Column::new(plan.kinds[index], rows.1));
+    column.pad(rows.0);
+    Some(column)
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -92,9 +92,9 @@ impl SpansPlan {
         let mut tables = Tables {
             plan: self,
             received,
-            spans: Rows::new(&self.spans),
-            events: Rows::new(&self.events),
-            links: Rows::new(&self.links),
+            spans: Rows::new(&self.spans, spans(request)),
+            events: Rows::new(&self.events, 0),
+            links: Rows::new(&self.links, 0),
         };
         for (r, resource) in request.resource_spans.iter().enumerate() {
             let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
@@ -115,6 +115,12 @@ impl SpansPlan {
         tables.links.finish(&mut decoded.tables)?;
         Ok(decoded)
     }
+}
+
+/// How many spans a request holds.
+fn spans(request: &ExportTraceServiceRequest) -> usize {
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    scopes.map(|scope| scope.spans.len()).sum()
 }
 
 fn check(span: &Span) -> Result<(), String> {

@@ -38,13 +38,12 @@ impl Run<'_> {
                 Value::Span(us) => Value::Span(-us),
                 _ => Value::Null,
             },
-            Expr::IsNull(inner) => self.eval(inner, frame)?.is_null().into(),
+            Expr::IsNull(inner) | Expr::Is(inner, None) => self.eval(inner, frame)?.is_null().into(),
             Expr::EachNull(inner, is) => each_null(&self.eval(inner, frame)?, *is).into(),
             Expr::Json(inner, ty) => match self.eval(inner, frame)? {
                 Value::Null => Value::Null,
                 value => json_of(&self.names(), &value, ty).into(),
             },
-            Expr::Is(inner, None) => self.eval(inner, frame)?.is_null().into(),
             Expr::Is(inner, Some(wanted)) => (self.eval(inner, frame)? == Value::Bool(*wanted)).into(),
             Expr::Distinct(left, right) => (self.eval(left, frame)? != self.eval(right, frame)?).into(),
             Expr::In(value, list) => {

@@ -1,0 +1,80 @@
+//! How long rows of rollups are kept, and how much shorter where their memory does not suffice.
+
+use std::collections::BTreeMap;
+
+/// How long each resolution is kept, ms: 10 s, 1 m, 1 h rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Rows of ten seconds.
+    pub fine_ms: i64,
+    /// Rows of a minute.
+    pub minute_ms: i64,
+    /// Rows of an hour.
+    pub hour_ms: i64,
+}
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// What findings read, and people look at: it goes only after the rest.
+const WANTED: Retention = Retention { fine_ms: 10 * MINUTE_MS, minute_ms: 2 * HOUR_MS, hour_ms: 24 * HOUR_MS };
+
+impl Retention {
+    /// Of rows of a resolution in seconds; those of all time, which is 0, do not expire.
+    pub(super) fn of(self, resolution_s: i64) -> i64 {
+        match resolution_s {
+            0 => i64::MAX / 2,
+            1..60 => self.fine_ms,
+            60..3600 => self.minute_ms,
+            _ => self.hour_ms,
+        }
+    }
+
+    /// Half as long for the rows that take the most memory; `None` where all that can expire has. `bytes` are those of each
+    /// resolution.
+    pub(crate) fn shorter(self, bytes: &BTreeMap<i64, usize>) -> Option<Retention> {
+        let mut taken = [0; 3];
+        for (resolution_s, bytes) in bytes {
+            match resolution_s {
+                0 => {}
+                1..60 => taken[0] += bytes,
+                60..3600 => taken[1] += bytes,
+                _ => taken[2] += bytes,
+            }
+        }
+        let kept = [self.fine_ms, self.minute_ms, self.hour_ms];
+        let wanted = [WANTED.fine_ms, WANTED.minute_ms, WANTED.hour_ms];
+        let most = |floors: [i64; 3]| (0..3).filter(|at| kept[*at] > floors[*at]).max_by_key(|at| (taken[*at], 2 - at));
+        let (at, floor) = match most(wanted) {
+            Some(at) => (at, wanted[at]),
+            None => (most([0; 3])?, 0),
+        };
+        let mut kept = kept;
+        kept[at] = (kept[at] / 2).max(floor);
+        let [fine_ms, minute_ms, hour_ms] = kept;
+        Some(Retention { fine_ms, minute_ms, hour_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_the_most_is_shortened_and_what_is_wanted_goes_last() {
+        let mut retention = Retention { fine_ms: 2 * HOUR_MS, minute_ms: 24 * HOUR_MS, hour_ms: 31 * 24 * HOUR_MS };
+        let bytes = BTreeMap::from([(0, 1 << 40), (10, 10), (60, 500), (3600, 100)]);
+        let shorter = retention.shorter(&bytes).unwrap();
+        assert_eq!(shorter, Retention { minute_ms: 12 * HOUR_MS, ..retention });
+        let mut steps = Vec::new();
+        while let Some(next) = retention.shorter(&bytes) {
+            assert!(next != retention && steps.len() < 100, "it ends: {next:?}");
+            steps.push(next);
+            retention = next;
+        }
+        let first_wanted = steps.iter().position(|step| *step == WANTED).expect("what is wanted is kept at first");
+        assert!(
+            steps[..first_wanted].iter().all(|step| step.fine_ms >= WANTED.fine_ms && step.hour_ms >= WANTED.hour_ms)
+        );
+        assert_eq!(retention, Retention { fine_ms: 0, minute_ms: 0, hour_ms: 0 });
+    }
+}
