@@ -101,7 +101,8 @@ WITH fired AS (
     sum(slow_calls_estimated) AS slow_estimated,
     sum(duration_sum_ms) AS total_ms,
     max(duration_max_ms) AS max_ms,
-    exemplars_merge(exemplars) AS exemplars
+    -- Of the windows without a slow request nobody needs a trace.
+    exemplars_merge(exemplars) FILTER (WHERE slow_calls > 0) AS exemplars
   FROM requests
   WHERE window_start >= least($window_start, $window_end - INTERVAL '1 hour') AND window_start < $window_end
   GROUP BY 1, 2, 3
@@ -126,9 +127,12 @@ WITH fired AS (
   SELECT j.service_name, j.operation, min(f.pipeline) AS pipeline
   FROM judged j
   JOIN fired f
-    ON (f.service_name = j.service_name AND f.operation = j.operation)
-    OR (f.is_long AND strpos(f.called_by, concat(', ', j.service_name, ' ', j.operation, ', ')) > 0)
-    OR (f.is_long AND array_has_any(string_to_array(j.trace_ids, ','), f.trace_ids))
+    -- What is not slow needs no explanation, and every pair is looked at.
+    ON j.slow_calls > 0 AND (
+      (f.service_name = j.service_name AND f.operation = j.operation)
+      OR (f.is_long AND strpos(f.called_by, concat(', ', j.service_name, ' ', j.operation, ', ')) > 0)
+      OR (f.is_long AND array_has_any(string_to_array(j.trace_ids, ','), f.trace_ids))
+    )
   GROUP BY 1, 2
 )
 SELECT

@@ -144,11 +144,13 @@ async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_m
             *taken.entry(resolution_s).or_default() += bytes;
         }
         let bytes: usize = taken.values().sum();
-        if bytes <= settings.rollup_bytes_max {
+        // Once it has to be less, it is so much less that the rows until the next compaction fit, too.
+        let limit = settings.rollup_bytes_max;
+        let target = if retention == settings.retention { limit } else { limit - limit / 8 };
+        if bytes <= target {
             break;
         }
         let Some(shorter) = retention.shorter(&taken) else {
-            let limit = settings.rollup_bytes_max;
             tracing::error!(
                 bytes,
                 limit,
