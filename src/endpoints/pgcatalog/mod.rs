@@ -39,7 +39,6 @@ pub(super) use cells::{described, parameters, read, sets};
 pub(super) use client::{Client, Setting};
 pub(super) use fault::Fault;
 pub(super) use functions::VERSION;
-pub(super) use names::fold;
 pub(super) use node::{Planner, plan};
 pub(super) use planned::{Planned, snapshot};
 pub(super) use route::{Reads, reads};

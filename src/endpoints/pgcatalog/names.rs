@@ -6,7 +6,6 @@ use super::snapshot::Snapshot;
 use super::system::{self, OWNER, system};
 use super::types::{self, Oid};
 use super::value::Value;
-use datafusion::sql::sqlparser::ast::Ident;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -15,11 +14,6 @@ use std::sync::LazyLock;
 pub(super) struct Names<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) client: &'a Client,
-}
-
-/// A name as `PostgreSQL` folds it.
-pub(in crate::endpoints) fn fold(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// Quotes a name where that is needed.

@@ -1,8 +1,8 @@
 //! Which engine answers a query: told by the relations and functions that it names.
 
 use super::functions;
-use super::names::fold;
 use super::snapshot::Snapshot;
+use crate::engine::postgres::fold;
 use datafusion::sql::sqlparser::ast::{self, DataType, Expr, ObjectName, Query, TableFactor, Visit, Visitor};
 use std::collections::HashSet;
 use std::ops::ControlFlow;

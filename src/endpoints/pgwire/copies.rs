@@ -143,7 +143,7 @@ where
     let mut before = if is_binary { SIGNATURE.to_vec() } else { Vec::new() };
     let mut count = 0;
     while let Some(row) = rows.data_rows().next().await {
-        // An error takes the place of the end: the client is told of it as of any other.
+        // On an error the client gets an ErrorResponse instead of CopyDone.
         let line = form.line(&row?, &quoted);
         let line = if before.is_empty() { line } else { [std::mem::take(&mut before), line].concat() };
         client.feed(data(line)).await?;

@@ -4,7 +4,7 @@
 use super::session_command::Said;
 use super::syntax::NOWHERE;
 use super::{errors, rows};
-use crate::endpoints::pgcatalog::fold;
+use crate::engine::postgres::fold;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::{FetchDirection, Statement, Value, ValueWithSpan};

@@ -2,7 +2,7 @@
 //! asks for at once.
 
 use super::copies;
-use super::session::{Session, cancels, in_order, unless_cancelled};
+use super::session::{Session, cancels, in_order, unless, unless_cancelled};
 use super::statements::Prepared;
 use futures::{Sink, SinkExt as _};
 use pgwire::api::portal::PortalExecutionState;
@@ -15,7 +15,6 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::extendedquery::Execute;
 use pgwire::messages::response::EmptyQueryResponse;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 /// Runs a portal, or goes on with it.
 pub(super) async fn execute<C>(session: &Session, client: &mut C, message: &Execute) -> PgWireResult<()>
@@ -54,7 +53,7 @@ where
     }
     let mut status = client.transaction_status();
     if matches!(*state, PortalExecutionState::Initial) {
-        let response = cancellable(session, client, &portal, most).await?;
+        let response = unless(cancels(client), session.do_query(client, &portal, most)).await??;
         // A way back to a savepoint has changed it.
         status = client.transaction_status();
         *state = PortalExecutionState::Finished;
@@ -93,29 +92,4 @@ where
     client.set_state(PgWireConnectionState::ReadyForQuery);
     client.set_transaction_status(status);
     Ok(())
-}
-
-/// The answer of a portal, unless the client asks for it to be cancelled.
-async fn cancellable<C>(
-    session: &Session,
-    client: &mut C,
-    portal: &Arc<pgwire::api::portal::Portal<Prepared>>,
-    most: usize,
-) -> PgWireResult<Response>
-where
-    C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-    C::PortalStore: PortalStore<Statement = Prepared>,
-    C::Error: Debug,
-    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-{
-    match cancels(client) {
-        None => session.do_query(client, portal, most).await,
-        Some(cancels) => {
-            let cancelled = cancels.start_query().await;
-            tokio::select! {
-                answer = session.do_query(client, portal, most) => answer,
-                Ok(()) = cancelled => Err(PgWireError::QueryCanceled),
-            }
-        }
-    }
 }

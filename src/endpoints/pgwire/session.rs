@@ -95,7 +95,15 @@ impl Session {
 
 /// Waits for work that the library does not watch over, until the client asks for it to be cancelled.
 pub(super) async fn unless_cancelled<T>(client: &impl ClientInfo, work: impl Future<Output = T>) -> PgWireResult<T> {
-    let Some(cancels) = cancels(client) else { return Ok(work.await) };
+    unless(cancels(client), work).await
+}
+
+/// The same for work that needs the client for itself; `cancels` is where its wish is heard.
+pub(super) async fn unless<T>(
+    cancels: Option<Arc<ConnectionHandle>>,
+    work: impl Future<Output = T>,
+) -> PgWireResult<T> {
+    let Some(cancels) = cancels else { return Ok(work.await) };
     let mut cancelled = cancels.start_query().await;
     tokio::select! {
         done = work => Ok(done),

@@ -4,8 +4,9 @@
 use super::copies::CopyForm;
 use super::cursors::{Declared, Fetched};
 use super::errors;
-use crate::endpoints::pgcatalog::{self, fold};
+use crate::endpoints::pgcatalog;
 use crate::engine::postgres::Zone;
+use crate::engine::postgres::fold;
 use crate::engine::{QueryError, Settings, SqlFault};
 use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Reset, Set, Statement, Value};
 use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};

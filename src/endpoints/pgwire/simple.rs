@@ -1,8 +1,7 @@
 //! The simple protocol: the statements of a text, one after the other.
 
 use super::cursor_command::configure;
-use super::session::{Session, aborted, cancels, in_order, tell_zone, unless_cancelled};
-use super::session_command::Said;
+use super::session::{Session, aborted, cancels, in_order, tell_zone, unless, unless_cancelled};
 use super::statements::{self, Prepared, Query};
 use super::{copies, errors};
 use async_trait::async_trait;
@@ -80,7 +79,8 @@ impl Session {
         match statement {
             Prepared::Said(said) => {
                 self.forget_statements(client, &said);
-                let response = said_unless_cancelled(self, client, &said, &format).await?;
+                // It may wait for the rows of a cursor.
+                let response = unless(cancels(client), self.said(client, &said, &format)).await??;
                 tell_zone(client, &said).await?;
                 if said.ends() {
                     client.portal_store().clear_portals();
@@ -106,21 +106,6 @@ impl Session {
                 send_query_response(client, rows, true).await
             }
         }
-    }
-}
-
-/// A statement of the session, which may wait for the rows of a cursor.
-async fn said_unless_cancelled<C: ClientInfo + Send + Sync>(
-    session: &Session,
-    client: &mut C,
-    said: &Said,
-    format: &Format,
-) -> PgWireResult<Response> {
-    let Some(cancels) = cancels(client) else { return session.said(client, said, format).await };
-    let cancelled = cancels.start_query().await;
-    tokio::select! {
-        response = session.said(client, said, format) => response,
-        Ok(()) = cancelled => Err(PgWireError::QueryCanceled),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What `PostgreSQL`'s clients write and `DataFusion` does not read, in statements over tables: schemas of functions and
 //! operators, the database before a table, collations.
 
-use crate::endpoints::pgcatalog::{self, Client, Snapshot, fold};
+use crate::endpoints::pgcatalog::{self, Client, Snapshot};
+use crate::engine::postgres::fold;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
     Statement, TableFactor, Value, VisitMut as _, VisitorMut,

@@ -1,14 +1,12 @@
 //! `ARRAY(SELECT …)`: the items of a query as an array, in the query's order.
 
 use super::functions::lists::OR_EMPTY;
-use super::made::{call, word};
+use super::made::{call, query_over, word};
 use super::rows::PLACEHOLDER;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
+    SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
 /// The only column of the query, and those that it is sorted by besides.
 const ITEM: &str = "item";
@@ -31,15 +29,13 @@ pub(super) fn of_query(function: &Function) -> Option<Expr> {
         list.clauses.push(FunctionArgumentClause::OrderBy(order));
     }
     let sql = format!("SELECT 1 AS \"array\" FROM (SELECT 1) AS {PLACEHOLDER}");
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).ok()?;
-    let Some(Statement::Query(mut outer)) = statements.into_iter().next() else { return None };
+    let alias = TableAlias { explicit: true, name: Ident::new(PLACEHOLDER), columns, at: None };
+    let table = TableFactor::Derived { lateral: false, subquery: inner, alias: Some(alias), sample: None };
+    let mut outer = query_over(&sql, table)?;
     let SetExpr::Select(select) = outer.body.as_mut() else { return None };
     if let Some(SelectItem::ExprWithAlias { expr, .. }) = select.projection.first_mut() {
         *expr = call(OR_EMPTY, vec![all]);
     }
-    let relation = &mut select.from.first_mut()?.relation;
-    let alias = TableAlias { explicit: true, name: Ident::new(PLACEHOLDER), columns, at: None };
-    *relation = TableFactor::Derived { lateral: false, subquery: inner, alias: Some(alias), sample: None };
     Some(Expr::Subquery(outer))
 }
 

@@ -1,9 +1,11 @@
 //! Parts of a statement that are made and not written.
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Value, ValueWithSpan,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, SetExpr, Statement, TableFactor, Value, ValueWithSpan,
 };
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 pub(super) fn word(name: &ObjectName) -> String {
@@ -38,4 +40,25 @@ pub(super) fn function(name: &str, args: Vec<FunctionArg>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// `(left op right)`.
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
+}
+
+/// A query that is written out.
+pub(super) fn query(sql: &str) -> Option<Box<Query>> {
+    match Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?.into_iter().next()? {
+        Statement::Query(query) => Some(query),
+        _ => None,
+    }
+}
+
+/// A query that is written out, over another table than the one that it names.
+pub(super) fn query_over(sql: &str, table: TableFactor) -> Option<Box<Query>> {
+    let mut query = query(sql)?;
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    select.from.first_mut()?.relation = table;
+    Some(query)
 }

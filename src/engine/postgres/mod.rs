@@ -25,6 +25,7 @@ mod types;
 mod values;
 mod zones;
 
+pub(crate) use names::fold;
 pub use names::shown;
 pub(crate) use plan::{finished, planned};
 pub(crate) use syntax::rewrite;

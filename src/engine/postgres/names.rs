@@ -37,8 +37,8 @@ pub(super) fn of(expression: &Expr) -> String {
 fn figure(expression: &Expr) -> Name {
     let strong = |name: &str| Name::Strong(name.to_owned());
     match expression {
-        Expr::Identifier(name) => Name::Strong(written(name)),
-        Expr::CompoundIdentifier(names) => names.last().map_or(Name::None, |name| Name::Strong(written(name))),
+        Expr::Identifier(name) => Name::Strong(fold(name)),
+        Expr::CompoundIdentifier(names) => names.last().map_or(Name::None, |name| Name::Strong(fold(name))),
         Expr::CompoundFieldAccess { root, .. } => figure(root),
         Expr::Nested(inner) => figure(inner),
         Expr::Collate { expr, .. } => figure(expr),
@@ -81,19 +81,20 @@ fn figure(expression: &Expr) -> Name {
     }
 }
 
-fn written(name: &datafusion::sql::sqlparser::ast::Ident) -> String {
+/// A name as `PostgreSQL` folds it.
+pub(crate) fn fold(name: &datafusion::sql::sqlparser::ast::Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 fn last(name: &ObjectName) -> Name {
     let part = name.0.last().and_then(|part| part.as_ident());
-    part.map_or(Name::None, |part| Name::Strong(written(part)))
+    part.map_or(Name::None, |part| Name::Strong(fold(part)))
 }
 
 fn of_query(query: &Query) -> Name {
     let SetExpr::Select(select) = query.body.as_ref() else { return Name::None };
     match select.projection.first() {
-        Some(SelectItem::ExprWithAlias { alias, .. }) => Name::Strong(shown(&written(alias)).to_owned()),
+        Some(SelectItem::ExprWithAlias { alias, .. }) => Name::Strong(shown(&fold(alias)).to_owned()),
         Some(SelectItem::UnnamedExpr(expression)) => match figure(expression) {
             Name::None => Name::None,
             Name::Weak(name) | Name::Strong(name) => Name::Strong(name),

@@ -1,7 +1,7 @@
 //! Rows as JSON: `row_to_json(t)`, `to_json(t)`, `json_agg(t)`, where `t` is a query in `FROM` whose columns its text tells.
 
-use super::made::{call, cast, string};
-use super::names;
+use super::made::{binary, call, cast, string, word};
+use super::names::{self, fold};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
     Select, SelectItem, SetExpr, TableFactor, VisitMut as _, VisitorMut,
@@ -64,18 +64,18 @@ impl VisitorMut for Rewriter<'_> {
 
 impl Rewriter<'_> {
     fn of_call(&self, function: &Function) -> Option<Expr> {
-        let name = super::made::word(&function.name);
+        let name = word(&function.name);
         let FunctionArguments::List(list) = &function.args else { return None };
         let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(table)))] = list.args.as_slice() else {
             return None;
         };
-        let is = |known: &&(Ident, Vec<Ident>)| shown(&known.0) == shown(table);
+        let is = |known: &&(Ident, Vec<Ident>)| fold(&known.0) == fold(table);
         let (table, columns) = self.tables.iter().find(is)?;
-        if columns.iter().any(|column| shown(column) == shown(table)) {
+        if columns.iter().any(|column| fold(column) == fold(table)) {
             return None;
         }
         let pair =
-            |column: &Ident| [string(&shown(column)), Expr::CompoundIdentifier(vec![table.clone(), column.clone()])];
+            |column: &Ident| [string(&fold(column)), Expr::CompoundIdentifier(vec![table.clone(), column.clone()])];
         let object = call("json_build_object", columns.iter().flat_map(pair).collect());
         match name.as_str() {
             "row_to_json" | "to_json" | "to_jsonb" => Some(object),
@@ -95,10 +95,5 @@ impl Rewriter<'_> {
 
 /// NULL where one is.
 fn joined(left: Expr, right: Expr) -> Expr {
-    let op = BinaryOperator::StringConcat;
-    Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
-}
-
-fn shown(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+    binary(left, BinaryOperator::StringConcat, right)
 }

@@ -1,12 +1,9 @@
 //! Functions of rows that stand as tables: `generate_series`, `unnest`, `json_each` and their like.
 
-use super::made::{function, word};
+use super::made::{function, query, query_over, word};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Query, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
-    Value,
+    Expr, FunctionArg, FunctionArgExpr, Ident, Query, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
 /// Functions that give several rows, and those that give the same as a list.
 pub(super) const OF_ROWS: [(&str, &str); 10] = [
@@ -109,13 +106,9 @@ fn ordinality(factor: &mut TableFactor) -> Option<TableFactor> {
         _ => return None,
     };
     let sql = "SELECT *, row_number() OVER () AS ordinality FROM placeholder";
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
-    let Some(Statement::Query(mut query)) = statements.into_iter().next() else { return None };
-    let SetExpr::Select(select) = query.body.as_mut() else { return None };
-    let relation = &mut select.from.first_mut()?.relation;
-    *relation = factor.clone();
+    let subquery = query_over(sql, factor.clone())?;
     let alias = alias.or_else(|| Some(TableAlias { columns: Vec::new(), ..named("rows") }));
-    Some(TableFactor::Derived { lateral: false, subquery: query, alias, sample: None })
+    Some(TableFactor::Derived { lateral: false, subquery, alias, sample: None })
 }
 
 fn unnest(alias: TableAlias, array_exprs: Vec<Expr>) -> TableFactor {
@@ -130,14 +123,9 @@ fn unnest(alias: TableAlias, array_exprs: Vec<Expr>) -> TableFactor {
 
 /// `generate_series` of constants as a query, whose column has the type of the constants.
 fn numbers(constants: &str, kind: &str) -> Option<Box<Query>> {
-    let sql = format!(
+    query(&format!(
         "SELECT CAST({PLACEHOLDER} AS {kind}) AS n FROM generate_series({constants}) {PLACEHOLDER}({PLACEHOLDER})"
-    );
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).ok()?;
-    match statements.into_iter().next() {
-        Some(Statement::Query(query)) => Some(query),
-        _ => None,
-    }
+    ))
 }
 
 fn is_integer(expression: &Expr) -> bool {

@@ -14,8 +14,6 @@ use datafusion::sql::sqlparser::ast::{
     LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, TableFactor, TimezoneInfo, UnaryOperator, Value,
     VisitMut as _, VisitorMut, WindowFrameBound, WindowType,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -132,10 +130,7 @@ fn exists(expression: &mut Expr) {
         "SELECT count(*) {} 0 AS e FROM (SELECT 1 AS one LIMIT 1) AS {PLACEHOLDER}",
         if *negated { "=" } else { ">" }
     );
-    let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, &sql) else { return };
-    let Some(datafusion::sql::sqlparser::ast::Statement::Query(mut counted)) = statements.into_iter().next() else {
-        return;
-    };
+    let Some(mut counted) = made::query(&sql) else { return };
     let SetExpr::Select(select) = counted.body.as_mut() else { return };
     let Some(TableFactor::Derived { subquery: place, .. }) = select.from.first_mut().map(|from| &mut from.relation)
     else {
@@ -172,8 +167,7 @@ fn rewritten(expression: Expr) -> Expr {
         Expr::UnaryOp { op: UnaryOperator::PGAbs, expr } => call("abs", vec![*expr]),
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
             let all = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number("1")) };
-            let right = Box::new(Expr::Nested(expr));
-            Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(all), op: BinaryOperator::Minus, right }))
+            made::binary(all, BinaryOperator::Minus, Expr::Nested(expr))
         }
         Expr::InList { ref expr, ref list, negated } if matches!(**expr, Expr::Tuple(_)) => {
             tuples::listed(expr, list, negated).unwrap_or(expression)

@@ -1,6 +1,7 @@
 //! Comparisons of rows that are written out: `(a, b) < (1, 2)`, `(a, b) IN ((1, 2), (3, 4))`. They are compared column by
 //! column, so that one that is NULL leaves open what the others do not decide.
 
+use super::made::binary;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 /// Two rows; `None` where they have not as many columns, or the operator compares none.
@@ -47,8 +48,4 @@ pub(super) fn listed(row: &Expr, list: &[Expr], negated: bool) -> Option<Expr> {
 
 fn joined(parts: Vec<Expr>, by: &BinaryOperator) -> Option<Expr> {
     parts.into_iter().reduce(|one, other| binary(one, by.clone(), other))
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
 }

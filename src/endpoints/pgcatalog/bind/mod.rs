@@ -14,10 +14,11 @@ pub(in crate::endpoints) use select::every_field;
 
 use super::fault::{Fault, Result};
 use super::functions::SetFunction;
-use super::names::{Names, fold};
+use super::names::Names;
 use super::plan::{Aggregate, Expr, Query, Window};
 use super::types::{self, Column, Oid, Ty};
 use super::value::Value;
+use crate::engine::postgres::fold;
 use datafusion::sql::sqlparser::ast;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};

@@ -11,7 +11,7 @@ pub(super) const MARK: &str = "mark";
 /// What stands for the left side of `x IN (…)`.
 const OPERAND: &str = "operand";
 
-/// Names of tables that stand in no statement.
+/// Makes table names that no statement uses.
 #[derive(Default)]
 pub(super) struct Aliases(usize);
 

@@ -175,8 +175,7 @@ impl Decorrelator {
             let one = only_row::only_row(of(VALUE), of(COUNT)).alias(VALUE);
             counted.project(domain.columns().chain([one, lit(true).alias(MARK)]).collect::<Vec<_>>())?.build()?
         };
-        let alias = self.0.next();
-        let table = rows.join(&domain, plan, &alias, &[VALUE, MARK])?;
+        let table = rows.join(&domain, plan, self.0.next(), &[VALUE, MARK])?;
         let found = column(&table, VALUE);
         Ok(Some(match nothing.filter(|nothing| !matches!(nothing, Expr::Literal(value, _) if value.is_null())) {
             Some(nothing) => when(column(&table, MARK).is_null(), nothing).otherwise(found)?,
@@ -194,8 +193,7 @@ impl Decorrelator {
         let found = LogicalPlanBuilder::from(answer.plan);
         let columns: Vec<Expr> = domain.columns().chain([lit(true).alias(MARK)]).collect();
         let plan = found.project(columns)?.distinct()?.build()?;
-        let alias = self.0.next();
-        let table = rows.join(&domain, plan, &alias, &[MARK])?;
+        let table = rows.join(&domain, plan, self.0.next(), &[MARK])?;
         let mark = column(&table, MARK);
         Ok(Some(if negated { mark.is_null() } else { mark.is_not_null() }))
     }
@@ -247,8 +245,7 @@ impl Decorrelator {
             count(when(holds.is_null(), lit(1_i64)).end()?).alias(UNKNOWN),
         ];
         let plan = LogicalPlanBuilder::from(answer.plan).aggregate(domain.columns(), counted)?.build()?;
-        let alias = self.0.next();
-        let table = rows.join(&domain, plan, &alias, &[MATCHED, UNKNOWN])?;
+        let table = rows.join(&domain, plan, self.0.next(), &[MATCHED, UNKNOWN])?;
         let is_there = |name: &str| column(&table, name).gt(lit(0_i64));
         when(is_there(MATCHED), lit(true))
             .when(is_there(UNKNOWN), lit(ScalarValue::Boolean(None)))
@@ -268,11 +265,11 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// Adds columns of a subquery's answer; the table that they have.
-    fn join(&mut self, domain: &Domain, answer: LogicalPlan, alias: &str, columns: &[&str]) -> Result<String> {
-        let beside = columns.iter().map(|name| of(name).alias_qualified(Some(alias), *name)).collect();
-        let (answer, on) = domain.renamed(answer, alias, beside)?;
+    fn join(&mut self, domain: &Domain, answer: LogicalPlan, alias: String, columns: &[&str]) -> Result<String> {
+        let beside = columns.iter().map(|name| of(name).alias_qualified(Some(alias.as_str()), *name)).collect();
+        let (answer, on) = domain.renamed(answer, &alias, beside)?;
         self.now = joined(Arc::new(self.now.clone()), answer, on, None, JoinType::Left)?;
-        Ok(alias.to_owned())
+        Ok(alias)
     }
 }
 

@@ -45,15 +45,8 @@ impl Pushing<'_> {
             LogicalPlan::Subquery(Subquery { subquery, .. }) => self.step(subquery, is_lenient),
             LogicalPlan::Projection(Projection { expr, input, .. }) => {
                 let input = self.step(input, is_lenient)?;
-                let named = |(expression, (qualifier, field)): (&Expr, (Option<&_>, &Arc<Field>))| {
-                    let changed = self.inward(expression.clone())?;
-                    Ok(if changed.transformed {
-                        changed.data.unalias().alias_qualified(qualifier.cloned(), field.name())
-                    } else {
-                        changed.data
-                    })
-                };
-                let columns = expr.iter().zip(plan.schema().iter()).map(named).collect::<Result<Vec<_>>>()?;
+                let named = expr.iter().zip(plan.schema().columns());
+                let columns = named.map(|(expression, name)| self.named(expression, name)).collect::<Result<_>>()?;
                 self.projected(input, columns)
             }
             LogicalPlan::SubqueryAlias(SubqueryAlias { input, schema, .. }) => {
@@ -74,16 +67,14 @@ impl Pushing<'_> {
             LogicalPlan::Sort(sort) => self.sort(sort),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Distinct(Distinct::All(input)) => {
-                let before = input.schema().columns();
-                let input = self.step(input, false)?;
-                let columns: Vec<Expr> = self.domain.columns().chain(before.into_iter().map(Expr::Column)).collect();
-                unplaced(LogicalPlanBuilder::from(input.plan).project(columns)?.distinct()?)
+                let pushed = self.step(input, false)?;
+                unplaced(self.narrowed(pushed.plan, input.schema())?.distinct()?)
             }
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Union(union) => {
                 let input = |input: &Arc<LogicalPlan>| {
                     let pushed = self.step(input, false)?;
-                    self.without_place(pushed, input)
+                    self.narrowed(pushed.plan, input.schema())?.build()
                 };
                 let inputs = union.inputs.iter().map(input).collect::<Result<_>>()?;
                 self.united(inputs, &union.schema)
@@ -126,6 +117,16 @@ impl Pushing<'_> {
         })
     }
 
+    /// An expression that reads the domain's columns, under the name that it had.
+    fn named(&self, expression: &Expr, name: Column) -> Result<Expr> {
+        let changed = self.inward(expression.clone())?;
+        Ok(if changed.transformed {
+            changed.data.unalias().alias_qualified(name.relation, name.name)
+        } else {
+            changed.data
+        })
+    }
+
     fn projected(&self, input: Pushed, columns: Vec<Expr>) -> Result<Pushed> {
         let place = input.place.clone().map(Expr::Column);
         let columns: Vec<Expr> = self.domain.columns().chain(place).chain(columns).collect();
@@ -139,16 +140,8 @@ impl Pushing<'_> {
             return not_impl_err!("GROUPING SETS in a subquery that reads the row around it");
         }
         let input = self.step(input, false)?;
-        let named = |(expression, column): (&Expr, Column)| {
-            let changed = self.inward(expression.clone())?;
-            Ok(if changed.transformed {
-                changed.data.unalias().alias_qualified(column.relation, column.name)
-            } else {
-                changed.data
-            })
-        };
         let all = group_expr.iter().chain(aggr_expr).zip(schema.columns());
-        let mut groups = all.map(named).collect::<Result<Vec<_>>>()?;
+        let mut groups = all.map(|(expression, name)| self.named(expression, name)).collect::<Result<Vec<_>>>()?;
         let aggregates = groups.split_off(group_expr.len());
         let grouped =
             LogicalPlanBuilder::from(input.plan).aggregate(self.domain.columns().chain(groups), aggregates)?;
@@ -200,7 +193,7 @@ impl Pushing<'_> {
         // Where the rows below have a place already, this order is another.
         let input = match input.place {
             None => input.plan,
-            Some(_) => self.without_place(input, &sort.input)?,
+            Some(_) => self.narrowed(input.plan, sort.input.schema())?.build()?,
         };
         let within = |order: &Order| {
             Ok(Order { expr: self.inward(order.expr.clone())?.data, asc: order.asc, nulls_first: order.nulls_first })
@@ -213,10 +206,10 @@ impl Pushing<'_> {
         }
     }
 
-    fn without_place(&self, input: Pushed, before: &LogicalPlan) -> Result<LogicalPlan> {
-        let columns: Vec<Expr> =
-            self.domain.columns().chain(before.schema().columns().into_iter().map(Expr::Column)).collect();
-        LogicalPlanBuilder::from(input.plan).project(columns)?.build()
+    /// A plan with the domain's columns and these alone.
+    fn narrowed(&self, plan: LogicalPlan, columns: &DFSchema) -> Result<LogicalPlanBuilder> {
+        let columns = columns.columns().into_iter().map(Expr::Column);
+        LogicalPlanBuilder::from(plan).project(self.domain.columns().chain(columns).collect::<Vec<_>>())
     }
 
     fn limit(&mut self, limit: &Limit) -> Result<Pushed> {
@@ -292,9 +285,7 @@ impl Pushing<'_> {
         let (filter, constraint) = (conditions.into_iter().reduce(Expr::and), join.join_constraint);
         let (left, right, kind) = (Arc::new(left), Arc::new(right), join.join_type);
         let joined = Join::try_new(left, right, on, filter, kind, constraint, join.null_equality, join.null_aware)?;
-        let columns: Vec<Expr> =
-            self.domain.columns().chain(join.schema.columns().into_iter().map(Expr::Column)).collect();
-        unplaced(LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(columns)?)
+        unplaced(self.narrowed(LogicalPlan::Join(joined), &join.schema)?)
     }
 
     /// The other side of a join, which carries the domain under another name.

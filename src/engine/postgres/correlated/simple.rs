@@ -5,7 +5,7 @@ use datafusion::common::{Column, DFSchema, ExprSchema as _, Result};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, EmptyRelation, Expr, FetchType, Filter, Limit, LogicalPlan, Operator, Projection, Sort,
-    SubqueryAlias,
+    Subquery, SubqueryAlias,
 };
 
 /// The columns that a plan reads of rows around it.
@@ -43,9 +43,7 @@ pub(super) fn read_of(references: &[Expr], rows: &DFSchema) -> Vec<Column> {
 pub(super) fn has_subquery(step: &LogicalPlan) -> bool {
     let mut found = false;
     let _looked = step.apply_expressions(|expression| {
-        found |= expression.exists(|part| {
-            Ok(matches!(part, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)))
-        })?;
+        found |= expression.exists(|part| Ok(subquery_of(part).is_some()))?;
         Ok(TreeNodeRecursion::Continue)
     });
     found
@@ -53,17 +51,18 @@ pub(super) fn has_subquery(step: &LogicalPlan) -> bool {
 
 /// Whether a condition has subqueries that read the row around them.
 pub(super) fn reads_around(condition: &Expr) -> bool {
-    let reads = condition.exists(|part| {
-        let subquery = match part {
-            Expr::ScalarSubquery(subquery) => subquery,
-            Expr::Exists(exists) => &exists.subquery,
-            Expr::InSubquery(contains) => &contains.subquery,
-            Expr::SetComparison(compares) => &compares.subquery,
-            _ => return Ok(false),
-        };
-        Ok(!references(&subquery.subquery).is_empty())
-    });
-    reads.unwrap_or(false)
+    let reads = |part: &Expr| subquery_of(part).is_some_and(|subquery| !references(&subquery.subquery).is_empty());
+    condition.exists(|part| Ok(reads(part))).unwrap_or(false)
+}
+
+fn subquery_of(part: &Expr) -> Option<&Subquery> {
+    match part {
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(contains) => Some(&contains.subquery),
+        Expr::SetComparison(compares) => Some(&compares.subquery),
+        _ => None,
+    }
 }
 
 /// Whether a subquery gives one row at most.
