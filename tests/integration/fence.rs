@@ -149,7 +149,9 @@ async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
         let at = |share: f64| percentile(took, share).as_secs_f64() * 1000.0;
         println!("{what:<24} {:>6} {:>8.1} {:>8.1} {:>8.1}", took.len(), at(0.5), at(0.99), at(1.0));
     }
-    assert!(percentile(&beside, 0.99) < Duration::from_secs(1), "p99 beside them: {:?}", percentile(&beside, 0.99));
+    // However loaded the machine is: a quick query does not wait for the slow ones to end.
+    let p99 = percentile(&beside, 0.99);
+    assert!(p99 < LIMIT, "p99 beside them: {p99:?}, and their limit is {LIMIT:?}");
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 30.0);
     until("all that computed to be gone", Duration::from_secs(10), || {
         let busy: Vec<u32> = workers(&server).into_iter().filter(|id| computes(*id)).collect();

@@ -32,6 +32,9 @@ pub(super) enum NotReady {
     /// Its process could not be started.
     #[error("its process could not be started: {0}")]
     NotStarted(#[from] io::Error),
+    /// There is no memory for one more.
+    #[error("there is no memory for it")]
+    NoMemory,
     /// It lives, and is of no use.
     #[error("{0}")]
     Refuses(String),
@@ -143,8 +146,14 @@ impl Drop for Worker {
         if let Some(started) = self.started.take() {
             self.held.is_gone();
             started.kill();
-            // Until it has been waited for it stays in the system's table. A killed process is gone within milliseconds.
-            let waited = std::thread::Builder::new().name("worker-end".to_owned()).spawn(move || started.death());
+            // Until it has been waited for it stays in the system's table, and its memory counts. A killed process is gone
+            // within milliseconds.
+            let held = self.held.clone();
+            let wait = move || {
+                started.death();
+                drop(held);
+            };
+            let waited = std::thread::Builder::new().name("worker-end".to_owned()).spawn(wait);
             if let Err(error) = waited {
                 tracing::warn!(%error, "a worker that was ended is not waited for");
             }

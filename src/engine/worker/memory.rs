@@ -1,52 +1,82 @@
 //! The memory of all workers together.
 //!
 //! Each worker has a limit of its own (`limits.rs`), which many of them would multiply. So the server looks at what they take:
-//! a query waits while there is no room for one more, and where those that run come near the bound, the one that takes most
-//! is ended. Workers that have nothing to do go first.
+//! a query waits while there is no room for one more, and where those that run are about to reach the bound, the ones that
+//! take most are ended. Idle workers go first.
 
 use super::dialect::SqlFault;
 use crate::engine::query::QueryError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long a query waits for memory at most.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
-/// What one more worker takes at first, about.
+/// Room that has to be left for one more worker to start.
 const START_BYTES: u64 = 64 << 20;
+/// What a worker that starts or has a query counts as at least.
+const BUSY_BYTES: u64 = 32 << 20;
 /// What a worker that has nothing to do may keep beyond what it took at first.
 const KEPT_BYTES: u64 = 32 << 20;
+/// How often the server looks at their memory: while none has a query, while queries run, and while they take much.
+const LOOK_IDLY: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
+const LOOK_OFTEN: Duration = Duration::from_millis(4);
+/// What a query's memory grows by between two such looks at most, about.
+const GROWTH_MAX: u64 = 16 << 20;
 /// The share of the bound that is left for what queries take between two looks.
 const RESERVE: u64 = 6;
 /// Where nothing tells how much memory the machine has.
 const UNKNOWN_BYTES: u64 = 8 << 30;
 
 /// What one worker holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Its process; none where it is a thread of tests.
-    id: Option<u32>,
+    /// Its process; none before it has started, and where it is a thread of tests.
+    id: OnceLock<u32>,
     bytes: AtomicU64,
+    /// What it took when its growth was last looked at.
+    watched_bytes: AtomicU64,
     /// What it took when it had started.
     first_bytes: AtomicU64,
     busy: AtomicBool,
     /// It was ended for memory.
     ends: AtomicBool,
-    /// Its process has not been waited for, so that its id is no other's.
-    lives: Mutex<bool>,
+    /// Its process is about to be waited for: from then on its id may be another's.
+    waited_for: Mutex<bool>,
 }
 
 impl Held {
+    /// Its process.
+    pub(super) fn is_process(&self, id: Option<u32>) {
+        if let Some(id) = id {
+            let _first = self.id.set(id);
+        }
+    }
+
     fn look(&self) -> u64 {
-        let bytes = self.id.and_then(private_bytes).unwrap_or(0);
+        let bytes = self.id.get().and_then(|id| private_bytes(*id)).unwrap_or(0);
         self.bytes.store(bytes, Ordering::Relaxed);
         bytes
     }
 
-    /// It has started.
+    /// What it will take at the next look if it goes on as it did since the last.
+    fn look_ahead(&self) -> u64 {
+        let bytes = self.look();
+        let grown = bytes.saturating_sub(self.watched_bytes.swap(bytes, Ordering::Relaxed));
+        bytes + grown.min(GROWTH_MAX)
+    }
+
+    /// What it takes, and has been promised.
+    fn reserved(&self) -> u64 {
+        let is_idle = self.first_bytes.load(Ordering::Relaxed) > 0 && !self.busy.load(Ordering::Relaxed);
+        if is_idle { self.look() } else { self.look().max(BUSY_BYTES) }
+    }
+
+    /// It has started, and is idle.
     pub(super) fn is_ready(&self) {
-        self.first_bytes.store(self.look(), Ordering::Relaxed);
+        self.first_bytes.store(self.look().max(1), Ordering::Relaxed);
     }
 
     pub(super) fn set_busy(&self, busy: bool) {
@@ -59,8 +89,8 @@ impl Held {
     }
 
     fn end(&self) {
-        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Some(id)) = (*lives, self.id.and_then(|id| Pid::from_raw(id.cast_signed()))) {
+        let waited_for = self.waited_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(id)) = (*waited_for, self.id.get().and_then(|id| Pid::from_raw(id.cast_signed()))) {
             self.ends.store(true, Ordering::Relaxed);
             // One that has ended meanwhile is as good.
             let _ended = kill_process(id, Signal::Kill);
@@ -69,7 +99,7 @@ impl Held {
 
     /// Its process is about to be waited for.
     pub(super) fn is_gone(&self) {
-        *self.lives.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Whether it was ended for memory.
@@ -95,18 +125,15 @@ impl Memory {
         Memory { bytes_max: bytes_max as u64, workers: Mutex::default() }
     }
 
-    /// One more worker, in a process.
-    pub(super) fn held(&self, id: Option<u32>) -> Arc<Held> {
-        let held = Arc::new(Held {
-            id,
-            bytes: AtomicU64::new(0),
-            first_bytes: AtomicU64::new(0),
-            busy: AtomicBool::new(false),
-            ends: AtomicBool::new(false),
-            lives: Mutex::new(true),
-        });
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&held));
-        held
+    /// Room for one more worker; none where there is too little. It is taken until what is returned is dropped.
+    pub(super) fn reserve(&self) -> Option<Arc<Held>> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let reserved: u64 = workers.iter().filter_map(Weak::upgrade).map(|held| held.reserved()).sum();
+        (reserved + START_BYTES <= self.full_bytes()).then(|| {
+            let held = Arc::<Held>::default();
+            workers.push(Arc::downgrade(&held));
+            held
+        })
     }
 
     fn workers(&self) -> Vec<Arc<Held>> {
@@ -125,32 +152,34 @@ impl Memory {
         self.bytes_max - self.bytes_max / RESERVE
     }
 
-    /// Whether there is room for one more worker.
-    pub(super) fn has_room(&self) -> bool {
-        self.look() + START_BYTES <= self.full_bytes()
-    }
-
-    /// Ends the query that takes most, where all together take too much. `end_idle` ends a worker that has nothing to do,
+    /// Ends the queries that take most, where all together take too much or are about to. `end_idle` ends an idle worker,
     /// where there is one.
     pub(super) fn relieve(&self, end_idle: impl FnOnce() -> bool) {
-        let workers = self.workers();
-        let is_busy = |held: &&Arc<Held>| held.busy.load(Ordering::Relaxed) && !held.ends();
-        if !workers.iter().any(|held| is_busy(&held)) {
-            return;
-        }
         // What was ended gives its memory back in a moment.
-        let used: u64 = workers.iter().filter(|held| !held.ends()).map(|held| held.look()).sum();
-        if used <= self.full_bytes() || end_idle() {
+        let workers = self.workers().into_iter().filter(|held| !held.ends());
+        let mut workers: Vec<_> = workers.map(|held| (held.look_ahead(), held)).collect();
+        let mut used: u64 = workers.iter().map(|(bytes, _)| bytes).sum();
+        workers.retain(|(_, held)| held.busy.load(Ordering::Relaxed));
+        if workers.is_empty() || used <= self.full_bytes() || end_idle() {
             return;
         }
-        if let Some(most) = workers.iter().filter(is_busy).max_by_key(|held| held.bytes()) {
+        workers.sort_unstable_by_key(|(bytes, _)| *bytes);
+        while used > self.full_bytes()
+            && let Some((bytes, most)) = workers.pop()
+        {
             most.end();
+            used -= bytes;
         }
     }
 
-    /// Whether a query runs.
-    pub(super) fn is_busy(&self) -> bool {
-        self.workers().iter().any(|held| held.busy.load(Ordering::Relaxed))
+    /// How long until what they take has to be looked at again: soon, where they take much already.
+    pub(super) fn pause(&self) -> Duration {
+        let workers = self.workers();
+        if !workers.iter().any(|held| held.busy.load(Ordering::Relaxed)) {
+            return LOOK_IDLY;
+        }
+        let used: u64 = workers.iter().map(|held| held.bytes()).sum();
+        if used < self.full_bytes() / 4 { LOOK } else { LOOK_OFTEN }
     }
 }
 
@@ -189,8 +218,17 @@ fn machine_bytes() -> Option<u64> {
 
 /// Memory that a process has for itself, in use or swapped out.
 fn private_bytes(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let status = status(id)?;
     Some(kilobytes(&status, "RssAnon:")? + kilobytes(&status, "VmSwap:").unwrap_or(0))
+}
+
+/// Resident memory of a process.
+pub(crate) fn resident_bytes(id: u32) -> Option<u64> {
+    kilobytes(&status(id)?, "VmRSS:")
+}
+
+fn status(id: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{id}/status")).ok()
 }
 
 fn kilobytes(text: &str, name: &str) -> Option<u64> {

@@ -38,7 +38,7 @@ pub use catalog::{Offered, OfferedTable, View};
 pub use dialect::{Dialect, Meaning, Plain, Settings, SqlFault, TableAbout};
 pub use launch::{COMMAND, Launch};
 pub use limits::confine;
-pub(crate) use memory::{least_total, total_by_default};
+pub(crate) use memory::{least_total, resident_bytes, total_by_default};
 pub use message::Read;
 pub use pool::PoolSettings;
 pub use queries::Queries;

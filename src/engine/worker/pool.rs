@@ -4,7 +4,7 @@ use super::answer::Finished;
 use super::catalog::{Catalog, Offered};
 use super::handle::{NotReady, Worker};
 use super::launch::Launch;
-use super::memory::{Memory, WAIT, total_by_default};
+use super::memory::{self, Held, Memory, WAIT, total_by_default};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -15,11 +15,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LAST_IDLE: Duration = Duration::from_mins(5);
 /// Workers that are started for one query where each dies before it is ready.
 const STARTS_MAX: usize = 3;
-/// How often they are looked at.
+/// How often the pool looks for workers that have been idle for long.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often their memory is looked at while queries run, and how often else.
-const LOOK_AT_MEMORY: Duration = Duration::from_millis(20);
-const LOOK_IDLY: Duration = Duration::from_millis(100);
 
 /// What the pool may take.
 #[derive(Debug, Clone)]
@@ -116,32 +113,53 @@ impl Pool {
         self.offered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A worker that knows the catalog. One that dies before it does has been given no query yet, so another is started.
-    pub(super) async fn worker(&self, catalog: &Catalog, likely: &'static str) -> Result<Worker, NotReady> {
+    /// A worker that knows the catalog: an idle one, or a new one, for whose memory it waits a while. One that dies before it
+    /// knows it has been given no query yet, so another is started.
+    pub(super) async fn worker(
+        &self,
+        catalog: &Catalog,
+        likely: &'static str,
+        timeout: Duration,
+    ) -> Result<Worker, NotReady> {
+        let (began, mut starts, mut waits) = (Instant::now(), 0, None);
         loop {
-            let idle = self.idle().pop();
-            let Some((_, mut worker)) = idle else { break };
-            if worker.lives() && worker.learn(catalog, likely).await.is_ok() {
+            if let Some(worker) = self.idle_worker(catalog, likely).await {
                 return Ok(worker);
             }
-        }
-        let mut starts = 1;
-        loop {
-            match self.start(catalog, likely).await {
+            let Some(held) = self.memory.reserve() else {
+                if began.elapsed() >= WAIT.min(timeout) {
+                    return Err(NotReady::NoMemory);
+                }
+                // What others have not read for long makes room.
+                waits.get_or_insert_with(|| Waits::begin(&self.wanted));
+                tokio::time::sleep(memory::LOOK).await;
+                continue;
+            };
+            waits = None;
+            starts += 1;
+            match self.start(held, catalog, likely).await {
                 Err(NotReady::Died(death)) if starts < STARTS_MAX => {
                     tracing::warn!(%death, "a query worker died while it started: starting another");
-                    starts += 1;
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    async fn start(&self, catalog: &Catalog, likely: &'static str) -> Result<Worker, NotReady> {
+    async fn idle_worker(&self, catalog: &Catalog, likely: &'static str) -> Option<Worker> {
+        loop {
+            let (_, mut worker) = self.idle().pop()?;
+            if worker.lives() && worker.learn(catalog, likely).await.is_ok() {
+                return Some(worker);
+            }
+        }
+    }
+
+    async fn start(&self, held: Arc<Held>, catalog: &Catalog, likely: &'static str) -> Result<Worker, NotReady> {
         let (launch, memory_bytes) = (self.settings.launch.clone(), self.settings.memory_bytes);
         let starting = tokio::task::spawn_blocking(move || launch.start(memory_bytes)).await;
         let (started, socket) = starting.map_err(std::io::Error::other)??;
-        let held = self.memory.held(started.id());
+        held.is_process(started.id());
         let mut worker = Worker::new(started, socket, held)?;
         worker.learn(catalog, likely).await?;
         worker.held.is_ready();
@@ -150,11 +168,15 @@ impl Pool {
 
     /// Starts one more where none is left, so that the next query need not wait for it.
     pub(super) fn reserve(self: Arc<Self>, likely: &'static str) {
-        if !self.idle().is_empty() || !self.memory.has_room() || self.starting.swap(true, Ordering::AcqRel) {
+        if !self.idle().is_empty() || self.starting.swap(true, Ordering::AcqRel) {
             return;
         }
+        let Some(held) = self.memory.reserve() else {
+            self.starting.store(false, Ordering::Release);
+            return;
+        };
         tokio::spawn(async move {
-            match self.start(&self.catalog(), likely).await {
+            match self.start(held, &self.catalog(), likely).await {
                 // At the other end: those that have worked are warmer.
                 Ok(worker) => self.idle().insert(0, (Instant::now(), worker)),
                 Err(error) => tracing::warn!(%error, "no worker could be started ahead of the next query"),
@@ -171,20 +193,6 @@ impl Pool {
     /// Whether a query waits for a worker and has none.
     pub(super) fn is_short(&self) -> bool {
         self.wanted.load(Ordering::Acquire) > 0
-    }
-
-    /// Waits for memory for one more query, for a while; an idle worker has its own already. False where there is none.
-    pub(super) async fn room(&self, timeout: Duration) -> bool {
-        let began = Instant::now();
-        // What others have not read for long makes room.
-        let _waits = Waits::begin(&self.wanted);
-        while self.idle().is_empty() && !self.memory.has_room() {
-            if began.elapsed() >= WAIT.min(timeout) {
-                return false;
-            }
-            tokio::time::sleep(LOOK_AT_MEMORY).await;
-        }
-        true
     }
 
     /// Ends a worker that has nothing to do; false where there is none.
@@ -246,7 +254,7 @@ pub(super) fn mind_memory(pool: Weak<Pool>) -> std::io::Result<()> {
         loop {
             let Some(pool) = pool.upgrade() else { return };
             pool.memory.relieve(|| pool.end_idle());
-            let pause = if pool.memory.is_busy() { LOOK_AT_MEMORY } else { LOOK_IDLY };
+            let pause = pool.memory.pause();
             drop(pool);
             std::thread::sleep(pause);
         }

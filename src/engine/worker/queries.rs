@@ -118,17 +118,17 @@ async fn carry(
         let _gone = events.try_send(Event::Failed(QueryError::TimedOut(timeout)));
         return;
     };
-    if !pool.room(timeout).await {
-        let _gone = events.try_send(Event::Failed(memory::none_left()));
-        return;
-    }
     let catalog = pool.catalog();
     let worker = tokio::select! {
         () = events.closed() => return,
-        worker = pool.worker(&catalog, dialect) => worker,
+        worker = pool.worker(&catalog, dialect, timeout) => worker,
     };
     let mut worker = match worker {
         Ok(worker) => worker,
+        Err(NotReady::NoMemory) => {
+            let _gone = events.try_send(Event::Failed(memory::none_left()));
+            return;
+        }
         Err(error) => {
             tracing::error!(%error, "no query worker could be started");
             let _gone = events.try_send(Event::Failed(not_ready(&error)));
