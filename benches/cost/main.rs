@@ -9,16 +9,17 @@
 #[path = "../corpus/generator.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
+#[path = "../options.rs"]
+mod options;
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
 
-use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use generator::{Generator, Shape};
 use prost::Message as _;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use subject::{Client, Subject};
+use std::time::{Duration, Instant};
+use subject::{Client, Subject, mib, now_unix_nano};
 
 /// Spans of a request.
 const SPANS_A_REQUEST: u64 = 500;
@@ -34,7 +35,9 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = options()?;
+    let mut options = Options { minutes: 7, rate: 10_000, demo_minutes: 10 };
+    let Options { minutes, rate, demo_minutes } = &mut options;
+    options::read([("--minutes", minutes), ("--rate", rate), ("--demo-minutes", demo_minutes)])?;
     // The scrape's client needs one to be there, though nothing here speaks TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut ours = Measured::new(Subject::spanwise().await?).await?;
@@ -53,23 +56,6 @@ async fn main() -> anyhow::Result<()> {
         println!("{}", demo(options.demo_minutes).await?);
     }
     Ok(())
-}
-
-fn options() -> anyhow::Result<Options> {
-    let mut options = Options { minutes: 7, rate: 10_000, demo_minutes: 10 };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
-        match argument.as_str() {
-            "--minutes" => options.minutes = value()?.parse()?,
-            "--rate" => options.rate = value()?.parse()?,
-            "--demo-minutes" => options.demo_minutes = value()?.parse()?,
-            // What cargo says by itself.
-            "--bench" | "--test" => {}
-            other => bail!("{other}: expected --minutes, --rate or --demo-minutes"),
-        }
-    }
-    Ok(options)
 }
 
 /// A subject, and what it has used.
@@ -154,8 +140,7 @@ async fn feed(options: &Options, ours: &mut Measured, theirs: &mut Measured) -> 
         let (began, before) = (Instant::now(), generator.truth().spans);
         while began.elapsed() < MINUTE {
             ticks.tick().await;
-            let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
-            let body = Bytes::from(generator.ending_at(now).encode_to_vec());
+            let body = Bytes::from(generator.ending_at(now_unix_nano()?).encode_to_vec());
             let (ours, theirs) = tokio::join!(ours.send(body.clone()), theirs.send(body));
             ours.and(theirs)?;
         }
@@ -165,10 +150,6 @@ async fn feed(options: &Options, ours: &mut Measured, theirs: &mut Measured) -> 
         eprintln!("minute {minute} of {}: {spans} spans", options.minutes);
     }
     Ok(generator.truth().spans)
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 fn a_span((spans, used, _): &(u64, Duration, u64)) -> f64 {

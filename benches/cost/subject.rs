@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
@@ -127,12 +127,6 @@ impl Subject {
         Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
     }
 
-    /// Bytes of its log of requests.
-    pub(crate) fn log_bytes(&self) -> anyhow::Result<u64> {
-        let segments = std::fs::read_dir(self.folder.path().join("data/log"))?;
-        segments.map(|segment| Ok(segment?.metadata()?.len())).sum()
-    }
-
     /// Where it is scraped.
     pub(crate) fn scrape_url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.scrape)
@@ -209,6 +203,14 @@ impl Subject {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
+}
+
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+pub(crate) fn now_unix_nano() -> anyhow::Result<u64> {
+    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?)
 }
 
 /// User and system time of a process or thread.

@@ -10,8 +10,10 @@
 #[path = "../corpus/generator.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
+#[path = "../options.rs"]
+mod options;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
 use generator::{Generator, Shape};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -26,16 +28,8 @@ const KEY: &str = "deployment.environment.name";
 const VALUE: &str = "production";
 
 fn main() -> anyhow::Result<()> {
-    let mut rounds = 30_usize;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--rounds" => rounds = arguments.next().context("--rounds: expected a number behind it")?.parse()?,
-            // What cargo says by itself.
-            "--bench" | "--test" => {}
-            other => anyhow::bail!("{other}: expected --rounds"),
-        }
-    }
+    let mut rounds = 30;
+    options::read([("--rounds", &mut rounds)])?;
     let shape = Shape {
         seed: 1,
         spans_a_request: 500,

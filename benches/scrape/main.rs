@@ -6,11 +6,13 @@
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
 
+#[path = "../options.rs"]
+mod options;
 #[path = "../cost/subject.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -22,8 +24,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use std::io::Read as _;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use subject::{Client, Subject};
+use std::time::{Duration, Instant};
+use subject::{Client, Subject, now_unix_nano};
 
 /// Points of a request.
 const POINTS_A_REQUEST: u64 = 1000;
@@ -36,8 +38,8 @@ const LONGEST: Duration = Duration::from_mins(2);
 
 struct Options {
     series: u64,
-    scrapes: usize,
-    rounds: usize,
+    scrapes: u64,
+    rounds: u64,
 }
 
 /// What the scrapes of one subject cost.
@@ -51,7 +53,9 @@ struct Cost {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = options()?;
+    let mut options = Options { series: 100_000, scrapes: 10, rounds: 2 };
+    let Options { series, scrapes, rounds } = &mut options;
+    options::read([("--series", series), ("--scrapes", scrapes), ("--rounds", rounds)])?;
     // The scrape's client needs one to be there, though nothing here speaks TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -69,23 +73,6 @@ async fn main() -> anyhow::Result<()> {
     }
     println!("{}", table(&options, &ours, &theirs));
     Ok(())
-}
-
-fn options() -> anyhow::Result<Options> {
-    let mut options = Options { series: 100_000, scrapes: 10, rounds: 2 };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
-        match argument.as_str() {
-            "--series" => options.series = value()?.parse()?,
-            "--scrapes" => options.scrapes = value()?.parse()?,
-            "--rounds" => options.rounds = value()?.parse()?,
-            // What cargo says by itself.
-            "--bench" | "--test" => {}
-            other => bail!("{other}: expected --series, --scrapes or --rounds"),
-        }
-    }
-    Ok(options)
 }
 
 /// Sends every series twice, so that values change, and scrapes again and again.
@@ -139,7 +126,7 @@ async fn shown(subject: &Subject, http: &reqwest::Client, series: u64) -> anyhow
 
 /// Half of the series are counters, three of ten gauges, the rest histograms.
 async fn send(client: &mut Client, series: u64, value: u64) -> anyhow::Result<()> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+    let now = now_unix_nano()?;
     let mut first = 0;
     while first < series {
         let last = (first + POINTS_A_REQUEST).min(series);

@@ -8,16 +8,17 @@
 #[path = "../corpus/generator.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
+#[path = "../options.rs"]
+mod options;
 #[allow(dead_code, reason = "another bench uses the rest")]
 #[path = "../cost/subject.rs"]
 mod subject;
 
-use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use generator::{Generator, Shape};
 use prost::Message as _;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use subject::Subject;
+use std::time::{Duration, Instant};
+use subject::{Subject, mib, now_unix_nano};
 
 /// Spans of a request.
 const SPANS_A_REQUEST: u64 = 100;
@@ -36,7 +37,9 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = options()?;
+    let mut options = Options { minutes: 60, rate: 2000, routes: 2000, every: 5 };
+    let Options { minutes, rate, routes, every } = &mut options;
+    options::read([("--minutes", minutes), ("--rate", rate), ("--routes", routes), ("--every", every)])?;
     // The scrape's client needs one to be there, though nothing here speaks TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let subject = Subject::spanwise().await?;
@@ -54,12 +57,11 @@ async fn main() -> anyhow::Result<()> {
     println!("| minute | memory | CPU a span | state database | log |\n|---|---|---|---|---|");
     let mut minute = 0;
     while minute < options.minutes {
-        let length = options.every.min(options.minutes - minute);
+        let length = options.every.clamp(1, options.minutes - minute);
         let (began, before, cpu) = (Instant::now(), generator.truth().spans, subject.cpu());
         while began.elapsed() < MINUTE * u32::try_from(length)? {
             ticks.tick().await;
-            let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
-            client.send(Bytes::from(generator.ending_at(now).encode_to_vec())).await?;
+            client.send(Bytes::from(generator.ending_at(now_unix_nano()?).encode_to_vec())).await?;
         }
         minute += length;
         let spans = generator.truth().spans - before;
@@ -72,26 +74,4 @@ async fn main() -> anyhow::Result<()> {
         );
     }
     subject.has_counted(generator.truth().spans).await
-}
-
-fn options() -> anyhow::Result<Options> {
-    let mut options = Options { minutes: 60, rate: 2000, routes: 2000, every: 5 };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
-        match argument.as_str() {
-            "--minutes" => options.minutes = value()?.parse()?,
-            "--rate" => options.rate = value()?.parse()?,
-            "--routes" => options.routes = value()?.parse()?,
-            "--every" => options.every = value()?.parse::<u64>()?.max(1),
-            // What cargo says by itself.
-            "--bench" | "--test" => {}
-            other => bail!("{other}: expected --minutes, --rate, --routes or --every"),
-        }
-    }
-    Ok(options)
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }

@@ -9,16 +9,18 @@
 #[path = "../corpus/generator.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod generator;
+#[path = "../options.rs"]
+mod options;
 #[path = "../cost/subject.rs"]
 #[allow(dead_code, reason = "another bench uses the rest")]
 mod subject;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use generator::{Generator, Shape};
 use prost::Message as _;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use subject::Subject;
+use std::time::{Duration, Instant};
+use subject::{Subject, mib, now_unix_nano};
 
 const SPANS_A_REQUEST: usize = 500;
 /// Requests under way at a time.
@@ -28,23 +30,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 struct Options {
     /// Size of the log.
     mib: u64,
-    starts: usize,
-}
-
-fn options() -> anyhow::Result<Options> {
-    let mut options = Options { mib: 1600, starts: 3 };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument}: expected a number behind it"));
-        match argument.as_str() {
-            "--mib" => options.mib = value()?.parse()?,
-            "--starts" => options.starts = value()?.parse()?,
-            // What cargo says by itself.
-            "--bench" | "--test" => {}
-            other => bail!("{other}: expected --mib or --starts"),
-        }
-    }
-    Ok(options)
+    starts: u64,
 }
 
 /// What one start took, from when the process was begun.
@@ -61,7 +47,8 @@ struct Start {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = options()?;
+    let mut options = Options { mib: 1600, starts: 3 };
+    options::read([("--mib", &mut options.mib), ("--starts", &mut options.starts)])?;
     // The scrape's client needs one to be there, though nothing here speaks TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut bodies = bodies()?;
@@ -83,11 +70,10 @@ async fn main() -> anyhow::Result<()> {
 
 /// Requests without end, each another one.
 fn bodies() -> anyhow::Result<impl Iterator<Item = (u64, Bytes)>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let shape = Shape {
         seed: 1,
         spans_a_request: SPANS_A_REQUEST,
-        end_unix_nano: u64::try_from(now.as_nanos())?,
+        end_unix_nano: now_unix_nano()?,
         spans_a_second: 100_000,
         requests: 1_000_000,
         variants: 1,
@@ -106,7 +92,7 @@ async fn fill(subject: &Subject, bodies: &mut impl Iterator<Item = (u64, Bytes)>
         clients.push(subject.client().await?);
     }
     let mut spans = 0;
-    while subject.log_bytes().unwrap_or(0) < bytes {
+    while subject.stored_bytes("log") < bytes {
         let sending = clients.iter_mut().zip(&mut *bodies).map(async |(client, (count, body))| {
             // At its bounds it says that it may be tried again.
             while client.send(body.clone()).await.is_err() {
@@ -124,7 +110,7 @@ async fn restart(
     bodies: &mut impl Iterator<Item = (u64, Bytes)>,
     spans: &mut u64,
 ) -> anyhow::Result<(Subject, Start)> {
-    let log_mib = subject.log_bytes().unwrap_or(0) as f64 / f64::from(1 << 20);
+    let log_mib = mib(subject.stored_bytes("log"));
     let (count, body) = bodies.next().context("requests without end")?;
     let (subject, began) = subject.restart().await?;
     subject.client().await?.send(body).await?;
@@ -133,7 +119,7 @@ async fn restart(
     let read_back = said(&subject, "the log was read back", began, log_mib < 1.0).await?;
     subject.has_counted(*spans).await?;
     let counted = began.elapsed();
-    let resident_mib = subject.resident_bytes()? as f64 / f64::from(1 << 20);
+    let resident_mib = mib(subject.resident_bytes()?);
     Ok((subject, Start { log_mib, acknowledged, read_back, counted, resident_mib }))
 }
 

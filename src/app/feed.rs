@@ -1,6 +1,6 @@
 //! Committed frames on their way to the hot tables, in their order.
 
-use super::frames::{FrameLog, decode};
+use super::frames::{FrameLog, decode_or_report};
 use crate::ingest::Attached;
 use crate::ingest::decode::Decoder;
 use crate::log::{Committed, LogError, Position, Reader};
@@ -87,8 +87,8 @@ impl Feed {
     }
 }
 
-/// Decodes frames again, one after another: those behind `after`, for the reader may stand before it. Gives the reader back
-/// where it stands behind `upto`. Blocking.
+/// Decodes the frames behind `after` up to `upto` again; the reader may begin before them. Gives the reader back if it can
+/// read on from `upto`. Blocking.
 fn append_between(
     after: Position,
     upto: Position,
@@ -100,12 +100,9 @@ fn append_between(
         if position <= after {
             continue;
         }
-        match decode(decoder, body) {
-            Ok((_, decoded)) => store.append(position, &decoded),
-            Err(error) => {
-                tracing::error!(position = position.0, %error, "a frame of the log cannot be decoded; passed over");
-                store.advance(position);
-            }
+        match decode_or_report(decoder, position, body) {
+            Some(decoded) => store.append(position, &decoded),
+            None => store.advance(position),
         }
         if position == upto {
             return Ok(Some(reader));

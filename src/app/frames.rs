@@ -134,31 +134,39 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
     let mut bytes = 0;
     while bytes < REFETCH_BYTES {
         let Some((position, body)) = reader.read_next()? else { break };
-        match decode(decoder, body) {
-            Ok((_, decoded)) => {
-                bytes += decoded.memory_bytes();
-                new.add(position, &decoded);
-            }
-            Err(error) => {
-                tracing::error!(position = position.0, %error, "a frame of the log cannot be decoded; passed over");
-                new.upto = position;
-            }
+        new.upto = position;
+        if let Some(decoded) = decode_or_report(decoder, position, body) {
+            bytes += decoded.memory_bytes();
+            new.add(position, &decoded);
         }
     }
     Ok(new)
 }
 
-/// A frame and its rows; what is derived has none. A panic is a fault of the frame.
-pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
+/// The rows of a frame; one that cannot be decoded is reported and passed over.
+pub(super) fn decode_or_report(decoder: &Decoder, position: Position, body: bytes::Bytes) -> Option<Decoded> {
+    match decode(decoder, body) {
+        Ok(decoded) => Some(decoded),
+        Err(error) => {
+            report_undecodable(position, &error);
+            None
+        }
+    }
+}
+
+pub(super) fn report_undecodable(position: Position, error: &anyhow::Error) {
+    tracing::error!(position = position.0, %error, "a frame of the log cannot be decoded; passed over");
+}
+
+/// The rows of a frame; what is derived has none. A panic is a fault of the frame.
+pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<Decoded> {
     caught_now(|| decode_frame(decoder, body))?
 }
 
-fn decode_frame(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<(Frame, Decoded)> {
-    let frame = Frame::read(body)?;
-    if frame.receiver == self_telemetry::DERIVED {
-        let received_unix_nano = frame.received_unix_nano;
-        return Ok((frame, Decoded { received_unix_nano, ..Decoded::default() }));
+fn decode_frame(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<Decoded> {
+    let Frame { receiver, signal, encoding, received_unix_nano, payload, .. } = Frame::read(body)?;
+    if receiver == self_telemetry::DERIVED {
+        return Ok(Decoded { received_unix_nano, ..Decoded::default() });
     }
-    let decoded = decoder.decode(frame.signal, frame.encoding, &frame.payload, frame.received_unix_nano)?;
-    Ok((frame, decoded))
+    Ok(decoder.decode(signal, encoding, &payload, received_unix_nano)?)
 }

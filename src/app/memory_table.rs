@@ -1,10 +1,10 @@
 //! The table `memory`: what each part of the server holds, and may hold.
 
 use super::config::{Config, MemoryConfig};
-use crate::engine::{Engine, StateRows};
+use crate::engine::{COUNTERS_SHARE, Engine, StateRows, object, resident_bytes};
 use crate::ingest::Admission;
 use crate::store::HotStore;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::{Arc, Weak};
 
 /// Gives the table its rows, taken at each query.
@@ -14,18 +14,18 @@ pub(super) fn fill(config: &Config, engine: &Arc<Engine>, store: Arc<HotStore>, 
     engine.fill("memory", move || {
         // The engine holds what fills its tables.
         let Some(engine) = Weak::upgrade(&of) else { return StateRows::new() };
+        let process = resident_bytes(std::process::id()).unwrap_or_default();
         let parts = [
             ("rows", store.memory_bytes(), rows, "extensions.store.rows"),
             ("rollups", engine.rollup_bytes(), rollups, "connectors.performance.memory"),
-            ("counters", engine.counter_bytes(), rollups / 8, "connectors.performance.memory"),
+            ("counters", engine.counter_bytes(), rollups / COUNTERS_SHARE, "connectors.performance.memory"),
             ("inflight", admission.inflight_bytes(), inflight, "extensions.store.inflight"),
             ("resends", admission.resends_bytes(), resends, "extensions.store.resends.memory"),
-            ("process", resident_bytes(), total, "extensions.store.memory"),
+            ("process", whole(process), total, "extensions.store.memory"),
             ("query_workers", whole(engine.queries().memory_bytes()), workers, "extensions.sql.memory_total"),
         ];
         let row = |(part, bytes, limit, setting): (&str, usize, usize, &str)| {
-            let row = json!({"part": part, "bytes": bytes, "limit_bytes": limit, "setting": setting});
-            if let Value::Object(row) = row { row } else { serde_json::Map::new() }
+            object(json!({"part": part, "bytes": bytes, "limit_bytes": limit, "setting": setting}))
         };
         parts.into_iter().map(row).collect()
     });
@@ -33,12 +33,4 @@ pub(super) fn fill(config: &Config, engine: &Arc<Engine>, store: Arc<HotStore>, 
 
 fn whole(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// Resident memory of this process.
-fn resident_bytes() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kilobytes.map_or(0, |kilobytes: usize| kilobytes * 1024)
 }

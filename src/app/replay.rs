@@ -1,9 +1,9 @@
 //! What a start reads back out of the log while requests come in already: the digests of recent requests, so that resends are
 //! known, and rows for the hot tables, newest first, as many as fit in memory.
 
-use super::frames::{FrameLog, decode};
-use crate::ingest::Admission;
+use super::frames::{FrameLog, decode, report_undecodable};
 use crate::ingest::decode::Decoder;
+use crate::ingest::{Admission, unix_nano};
 use crate::log::{BEGINNING, Head, Heads, Position, SegmentView};
 use crate::model::frame::FrameHead;
 use crate::store::HotStore;
@@ -58,7 +58,7 @@ impl Replay {
                 match FrameHead::read(head.beginning()) {
                     Ok(known) if known.received_unix_nano < unix_nano(since) => {}
                     Ok(known) => self.admission.recall(head.position, &known),
-                    // Whoever reads the whole frame says so.
+                    // The reader of the whole frame reports it as an error.
                     Err(error) => {
                         tracing::debug!(position = head.position.0, %error, "the head of a frame cannot be read");
                     }
@@ -72,7 +72,7 @@ impl Replay {
     /// come in meanwhile are there already, so that neither they nor the engine wait for this. Blocking.
     pub(super) fn fill(&self, decoder: &Decoder, cancel: &CancellationToken) {
         let began = Instant::now();
-        let mut report = Report { told: began };
+        let mut reported = began;
         let mut segment = self.segment_before(Position(self.newest.0.saturating_add(1)));
         while let Some((view, heads)) = segment {
             let earlier = self.segment_before(view.first());
@@ -87,7 +87,10 @@ impl Replay {
                 if head.position <= self.newest && !self.take(decoder, &heads, head, older) {
                     return self.end(began);
                 }
-                report.tell(self.frames.load(Ordering::Relaxed));
+                if reported.elapsed() >= REPORT_EVERY {
+                    reported = Instant::now();
+                    tracing::info!(frames = self.frames.load(Ordering::Relaxed), "reading the log back");
+                }
             }
             segment = earlier;
         }
@@ -102,10 +105,9 @@ impl Replay {
             Err(error) => Err(error.into()),
         };
         let (frames, taken) = match decoded {
-            Ok((_, decoded)) => (&self.frames, self.store.prepend(head.position, &decoded, older_unix_nano)),
+            Ok(decoded) => (&self.frames, self.store.prepend(head.position, &decoded, older_unix_nano)),
             Err(error) => {
-                let position = head.position.0;
-                tracing::error!(position, %error, "a frame of the log cannot be decoded; passed over");
+                report_undecodable(head.position, &error);
                 (&self.damaged, true)
             }
         };
@@ -167,23 +169,6 @@ fn with_older(heads: &[Head], before: Option<i64>) -> Vec<(&Head, Option<i64>)> 
 
 fn received(head: &Head) -> Option<i64> {
     FrameHead::read(head.beginning()).ok().map(|head| head.received_unix_nano)
-}
-
-struct Report {
-    told: Instant,
-}
-
-impl Report {
-    fn tell(&mut self, frames: u64) {
-        if self.told.elapsed() >= REPORT_EVERY {
-            self.told = Instant::now();
-            tracing::info!(frames, "reading the log back");
-        }
-    }
-}
-
-fn unix_nano(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Compaction: small parts are joined, what has expired is dropped, silent series are forgotten.
 
 use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
-use super::rollups::{Coarsened, Joined, Retention, RollupTable};
+use super::rollups::{NewPart, Retention, RollupTable};
 use super::settings::EngineSettings;
 use super::tables::Tables;
 use crate::store::State;
@@ -55,13 +55,10 @@ pub(crate) async fn compaction(
     now_ms: i64,
 ) -> anyhow::Result<()> {
     for table in tables.rollups.values() {
-        if let Some(coarsened) = table.coarsen().await? {
-            keep(table, state, coarsened).await?;
+        if let Some((upto, parts)) = table.coarsen().await? {
+            replace(table, state, parts, upto).await?;
         }
-        let joined = table.join().await?;
-        if !joined.is_empty() {
-            replace(table, state, joined).await?;
-        }
+        replace(table, state, table.join().await?, table.coarsened()).await?;
     }
     expire(tables, state, settings, now_ms).await?;
     let before_ms = now_ms - SILENT_MS;
@@ -83,69 +80,42 @@ pub(crate) async fn compaction(
     Ok(())
 }
 
-async fn keep(table: &Arc<RollupTable>, state: &State, coarsened: Coarsened) -> anyhow::Result<()> {
+/// Puts parts in place of those that they were made of. The coarser rows then hold the finest parts up to `coarsened`.
+async fn replace(
+    table: &Arc<RollupTable>,
+    state: &State,
+    parts: Vec<NewPart>,
+    mut coarsened: i64,
+) -> anyhow::Result<()> {
+    if parts.is_empty() {
+        return Ok(());
+    }
     let name = &table.definition.name;
     let mut txn = state.begin().await?;
-    let mut ids = Vec::with_capacity(coarsened.additions.len());
-    for (resolution_s, batch) in &coarsened.additions {
-        ids.push(txn.add_part(name, *resolution_s, batch).await?);
-    }
-    txn.put(COARSENED, name, &coarsened.upto.to_le_bytes()).await?;
-    txn.commit().await?;
-    for ((resolution_s, batch), id) in coarsened.additions.into_iter().zip(ids) {
-        table.add(id, resolution_s, batch);
-    }
-    table.set_coarsened(coarsened.upto);
-    Ok(())
-}
-
-async fn replace(table: &Arc<RollupTable>, state: &State, joined: Vec<Joined>) -> anyhow::Result<()> {
-    let mut txn = state.begin().await?;
-    let mut ids = Vec::with_capacity(joined.len());
-    for part in &joined {
+    let mut ids = Vec::with_capacity(parts.len());
+    for part in &parts {
         txn.remove_parts(&part.removed).await?;
-        ids.push(txn.add_part(&table.definition.name, part.resolution_s, &part.batch).await?);
+        let id = txn.add_part(name, part.resolution_s, &part.batch).await?;
+        if table.is_finest(part.resolution_s) {
+            // What it was made of is in the coarser rows already.
+            coarsened = coarsened.max(id);
+        }
+        ids.push(id);
     }
-    // What was joined of the finest was in the coarser rows already.
-    let of_finest = joined.iter().zip(&ids).filter(|(part, _)| table.is_finest(part.resolution_s)).map(|(_, id)| *id);
-    let coarsened = of_finest.fold(table.coarsened(), i64::max);
-    txn.put(COARSENED, &table.definition.name, &coarsened.to_le_bytes()).await?;
+    txn.put(COARSENED, name, &coarsened.to_le_bytes()).await?;
     txn.commit().await?;
-    table.set_coarsened(coarsened);
-    for (part, id) in joined.into_iter().zip(ids) {
-        table.replace(part, id);
-    }
+    table.replace(ids.into_iter().zip(parts).collect(), coarsened);
     Ok(())
 }
 
 /// Drops expired rows, and more of them while they take more memory than they may.
 async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_ms: i64) -> anyhow::Result<()> {
-    let mut retention = settings.retention;
+    let (limit, mut retention) = (settings.rollup_bytes_max, settings.retention);
     loop {
-        let mut gone = Vec::new();
-        for table in tables.rollups.values() {
-            gone.extend(table.expire(now_ms, retention)?);
-        }
-        let mut txn = state.begin().await?;
-        txn.remove_parts(&gone).await?;
-        for (name, table) in &tables.rollups {
-            let bytes: Vec<u8> = table.expired_us().into_iter().flat_map(i64::to_le_bytes).collect();
-            txn.put(EXPIRED, name, &bytes).await?;
-        }
-        txn.commit().await?;
-        for table in tables.rollups.values() {
-            let trimmed = table.trimmed();
-            if !trimmed.is_empty() {
-                replace(table, state, trimmed).await?;
-            }
-        }
-        let mut taken: BTreeMap<i64, usize> = BTreeMap::new();
-        for (resolution_s, bytes) in tables.rollups.values().flat_map(|table| table.memory_by_resolution()) {
-            *taken.entry(resolution_s).or_default() += bytes;
-        }
+        drop_expired(tables, state, retention, now_ms).await?;
+        let taken = tables.rollup_bytes_by_resolution();
         let bytes: usize = taken.values().sum();
         // Once it has to be less, it is so much less that the rows until the next compaction fit, too.
-        let limit = settings.rollup_bytes_max;
         let target = if retention == settings.retention { limit } else { limit - limit / 8 };
         if bytes <= target {
             break;
@@ -164,12 +134,31 @@ async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_m
         let kept =
             |ms: i64| humantime::format_duration(Duration::from_millis(ms.unsigned_abs() / 1000 * 1000)).to_string();
         tracing::warn!(
-            limit = settings.rollup_bytes_max,
+            limit,
             fine = kept(retention.fine_ms),
             minute = kept(retention.minute_ms),
             hour = kept(retention.hour_ms),
             "rollups reached the limit of their memory (connectors.performance.memory): rows are kept shorter"
         );
+    }
+    Ok(())
+}
+
+/// Drops what is older than the retention.
+async fn drop_expired(tables: &Tables, state: &State, retention: Retention, now_ms: i64) -> anyhow::Result<()> {
+    let mut gone = Vec::new();
+    for table in tables.rollups.values() {
+        gone.extend(table.expire(now_ms, retention)?);
+    }
+    let mut txn = state.begin().await?;
+    txn.remove_parts(&gone).await?;
+    for (name, table) in &tables.rollups {
+        let bytes: Vec<u8> = table.expired_us().into_iter().flat_map(i64::to_le_bytes).collect();
+        txn.put(EXPIRED, name, &bytes).await?;
+    }
+    txn.commit().await?;
+    for table in tables.rollups.values() {
+        replace(table, state, table.trimmed(), table.coarsened()).await?;
     }
     Ok(())
 }

@@ -36,13 +36,15 @@ pub use error_text::line;
 pub use flush::{CURSOR, Refetch};
 pub use query::{QueryAnswer, QueryError, QueryLimits, shape};
 pub use rollups::Retention;
+pub(crate) use settings::COUNTERS_SHARE;
 pub use settings::{Definitions, EngineSettings, Rules, in_force};
 pub use tables::StateRows;
+pub(crate) use tables::object;
 pub use worker::{
     Answer, COMMAND, Dialect, Launch, Meaning, Offered, OfferedTable, Plain, PoolSettings, Queries, Read, Request,
     Settings, SqlFault, TableAbout, View, confine, serve,
 };
-pub(crate) use worker::{least_total, total_by_default};
+pub(crate) use worker::{least_total, resident_bytes, total_by_default};
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::self_telemetry::WORK;
@@ -263,7 +265,7 @@ impl Engine {
     /// Memory of all rollup tables, bytes.
     #[must_use]
     pub fn rollup_bytes(&self) -> usize {
-        self.all_tables().rollups.values().map(|table| table.memory_bytes()).sum()
+        self.all_tables().rollup_bytes_by_resolution().values().sum()
     }
 
     /// Memory of the last points of counters, bytes, after the last flush.

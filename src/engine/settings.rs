@@ -31,13 +31,15 @@ pub struct EngineSettings {
 
 /// What the last point of a counter takes in memory, with the table's room to grow.
 pub(crate) const COUNTER_BYTES: usize = 128;
+/// Counters take this part of the rollups' memory besides it, one in so many.
+pub(crate) const COUNTERS_SHARE: usize = 8;
 
 impl EngineSettings {
     /// Cumulative counters whose increase is known. It is no matter of series of a table: counters that no rollup reads
     /// must not take the place of those that one does.
     #[must_use]
     pub(crate) fn counters_max(&self) -> usize {
-        (self.rollup_bytes_max / 8 / COUNTER_BYTES).max(self.series_max)
+        (self.rollup_bytes_max / COUNTERS_SHARE / COUNTER_BYTES).max(self.series_max)
     }
 }
 

@@ -106,6 +106,15 @@ impl Tables {
         self.store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default()
     }
 
+    /// Bytes of memory that all rollup tables take, by resolution in seconds.
+    pub(crate) fn rollup_bytes_by_resolution(&self) -> BTreeMap<i64, usize> {
+        let mut taken = BTreeMap::new();
+        for (resolution_s, bytes) in self.rollups.values().flat_map(|table| table.memory_by_resolution()) {
+            *taken.entry(resolution_s).or_default() += bytes;
+        }
+        taken
+    }
+
     /// The part of the hot tables' memory that rows behind a frame take.
     pub(crate) fn share_since(&self, after: Position) -> f64 {
         self.store.share_since(after)

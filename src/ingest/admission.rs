@@ -347,6 +347,6 @@ fn refusal(error: AppendError) -> Refusal {
 }
 
 /// Nanoseconds since the Unix epoch.
-fn unix_nano(time: SystemTime) -> i64 {
+pub(crate) fn unix_nano(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

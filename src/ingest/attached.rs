@@ -37,11 +37,11 @@ impl Attachments {
         Attachments { bytes: Arc::default(), bytes_max: inflight_bytes_max / SHARE }
     }
 
-    /// The rows with the permit of the request that they came in; `None` where there is no room. They are then decoded again
-    /// out of the log, when it is their turn.
+    /// The rows with the part of their request's permit that they take; `None` where there is no room. They are then decoded
+    /// again out of the log, when it is their turn.
     pub(super) fn attach(&self, decoded: Decoded, room: InflightPermit) -> Option<Attached> {
         let mut permit = InflightPermit::new(self.bytes.clone(), self.bytes_max);
-        permit.take(ENTRY_BYTES + decoded.memory_bytes()).ok()?;
+        permit.take(ENTRY_BYTES + room.bytes()).ok()?;
         Some(Attached { decoded, _permits: [room, permit] })
     }
 }

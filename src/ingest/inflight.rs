@@ -36,6 +36,11 @@ impl InflightPermit {
         self.taken.fetch_add(bytes, Ordering::AcqRel)
     }
 
+    /// Bytes that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A permit of its own for some of what this one holds.
     pub(super) fn split(&mut self, bytes: usize) -> InflightPermit {
         let bytes = bytes.min(self.bytes);

@@ -43,28 +43,19 @@ impl Default for Sketch {
 struct Buckets(Vec<(i32, u64)>);
 
 impl Buckets {
-    /// Adds to a bucket, which is looked for from the place `from` on; the place behind it.
+    /// Adds to a bucket at or behind the place `from`, as the one before gave it; gives the place behind the bucket.
     fn add(&mut self, from: usize, bucket: i32, count: u64) -> usize {
-        let place = match self.0.get(from) {
+        let behind = self.0.get(from..).unwrap_or_default();
+        let place = match behind.first() {
             // Merged buckets mostly follow one another.
             Some((known, _)) if *known >= bucket => from,
-            _ => {
-                from.min(self.0.len())
-                    + self.0.get(from..).unwrap_or_default().partition_point(|(known, _)| *known < bucket)
-            }
+            _ => from + behind.partition_point(|(known, _)| *known < bucket),
         };
         match self.0.get_mut(place) {
             Some((known, total)) if *known == bucket => *total = total.saturating_add(count),
             _ => self.0.insert(place, (bucket, count)),
         }
         place + 1
-    }
-
-    fn merge(&mut self, other: &Buckets) {
-        let mut from = 0;
-        for (bucket, count) in &other.0 {
-            from = self.add(from, *bucket, *count);
-        }
     }
 }
 
@@ -98,18 +89,7 @@ impl Sketch {
         self.max = self.max.max(value);
     }
 
-    /// Adds all of another sketch, exactly.
-    pub fn merge(&mut self, other: &Sketch) {
-        self.positive.merge(&other.positive);
-        self.negative.merge(&other.negative);
-        self.zero_count = self.zero_count.saturating_add(other.zero_count);
-        self.count = self.count.saturating_add(other.count);
-        self.sum += other.sum;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-    }
-
-    /// Adds all of a sketch that is given as bytes. In vain, it may have added a part of them.
+    /// Adds all of a sketch that is given as bytes, exactly. On an error it may have added a part of them.
     ///
     /// # Errors
     /// When the bytes are none.
@@ -204,16 +184,6 @@ impl Sketch {
         }
         out
     }
-
-    /// Reads a sketch back.
-    ///
-    /// # Errors
-    /// When the bytes are none.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, SketchError> {
-        let mut sketch = Sketch::default();
-        sketch.merge_bytes(bytes)?;
-        Ok(sketch)
-    }
 }
 
 /// `ceil(q * count)`, from 1, with `q` to nine digits: as a float, 0.55 of 100 would be a little more than 55.
@@ -278,6 +248,28 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, SketchError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What merging bytes is held against: bucket by bucket.
+    impl Sketch {
+        fn merge(&mut self, other: &Sketch) {
+            for (side, others) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
+                for (bucket, count) in &others.0 {
+                    side.add(0, *bucket, *count);
+                }
+            }
+            self.zero_count += other.zero_count;
+            self.count += other.count;
+            self.sum += other.sum;
+            self.min = self.min.min(other.min);
+            self.max = self.max.max(other.max);
+        }
+
+        fn from_bytes(bytes: &[u8]) -> Result<Sketch, SketchError> {
+            let mut sketch = Sketch::default();
+            sketch.merge_bytes(bytes)?;
+            Ok(sketch)
+        }
+    }
 
     fn sketch(values: &[f64]) -> Sketch {
         let mut sketch = Sketch::default();

@@ -134,21 +134,31 @@ impl HotStore {
 
     /// Adds what a frame became. Positions ascend.
     pub fn append(&self, position: Position, decoded: &Decoded) {
+        let chunks = self.chunks(position, decoded);
+        let received_us = decoded.received_unix_nano / 1000;
         let mut rows = self.rows();
         rows.newest = position;
-        let received_us = decoded.received_unix_nano / 1000;
         rows.received_us = Some(match rows.received_us {
             Some((first, newest)) => (first, newest.max(received_us)),
             None => (received_us, received_us),
         });
-        for (name, batch) in &decoded.tables {
-            let Some(index) = self.tables.iter().position(|table| table.name == *name) else { continue };
-            let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
-            let bytes = memory_bytes(batch);
-            rows.bytes += bytes;
-            rows.chunks[index].push_back(Chunk { first: position, last: position, received_us, part, bytes });
+        for (index, chunk) in chunks {
+            rows.bytes += chunk.bytes;
+            rows.chunks[index].push_back(chunk);
         }
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
+    }
+
+    /// What a frame became, with the place of each table.
+    fn chunks(&self, position: Position, decoded: &Decoded) -> Vec<(usize, Chunk)> {
+        let received_us = decoded.received_unix_nano / 1000;
+        let chunk = |(name, batch): &(&'static str, RecordBatch)| {
+            let index = self.tables.iter().position(|table| table.name == *name)?;
+            let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
+            let bytes = memory_bytes(batch);
+            Some((index, Chunk { first: position, last: position, received_us, part, bytes }))
+        };
+        decoded.tables.iter().filter_map(chunk).collect()
     }
 
     /// Begins behind a frame, the newest so far, which was received at `received_unix_nano`. Rows of the frames up to it come
@@ -166,24 +176,16 @@ impl HotStore {
     /// in the log alone.
     #[must_use]
     pub fn prepend(&self, position: Position, decoded: &Decoded, older_unix_nano: Option<i64>) -> bool {
-        let parts: Vec<(usize, Arc<Part>)> = decoded
-            .tables
-            .iter()
-            .filter_map(|(name, batch)| {
-                let index = self.tables.iter().position(|table| table.name == *name)?;
-                Some((index, Part::new(batch.clone(), self.tables[index].time_column.as_deref())))
-            })
-            .collect();
+        let chunks = self.chunks(position, decoded);
+        let bytes: usize = chunks.iter().map(|(_, chunk)| chunk.bytes).sum();
         let received_us = decoded.received_unix_nano / 1000;
         let mut rows = self.rows();
-        let fits = rows.bytes.saturating_add(decoded.memory_bytes()) <= self.memory_bytes_max;
-        if rows.filling != Filling::Expected || !fits {
+        if rows.filling != Filling::Expected || rows.bytes.saturating_add(bytes) > self.memory_bytes_max {
             return false;
         }
-        for (index, part) in parts {
-            let bytes = memory_bytes(&part.batch);
-            rows.bytes += bytes;
-            rows.chunks[index].push_front(Chunk { first: position, last: position, received_us, part, bytes });
+        rows.bytes += bytes;
+        for (index, chunk) in chunks {
+            rows.chunks[index].push_front(chunk);
         }
         let (first, newest) = rows.received_us.unwrap_or((received_us, received_us));
         rows.received_us = Some((first.min(received_us), newest.max(received_us)));

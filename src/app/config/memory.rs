@@ -1,15 +1,14 @@
-//! How the memory of the server is shared out: one setting for all of it, of which each part takes its share.
+//! The memory limits of the server: one limit for all of it, and one for each part.
 
 use super::components::Reading;
+use crate::engine::COUNTERS_SHARE;
 
-/// What the server may hold in memory without being told otherwise.
-pub(super) const DEFAULT_BYTES: usize = 512 << 20;
-/// This part of the whole, one in so many, is left for the program itself and what it works on at the moment,
+/// The memory limit of the server, where the file sets none.
+const DEFAULT_BYTES: usize = 512 << 20;
+/// The program itself, and what it works on at the moment, get this part of the limit, one in so many,
 const PROGRAM: usize = 8;
-/// and this at least.
+/// and at least this.
 const PROGRAM_LEAST: usize = 96 << 20;
-/// The counters of rollups take this part of the rollups' memory besides, one in so many.
-pub(super) const COUNTERS: usize = 8;
 
 /// Bounds of memory in bytes, of the server process. Query workers are processes of their own and have their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct MemoryConfig {
     pub resends: usize,
 }
 
-/// What a file says of it; a part of which it says nothing takes its share of what is left.
+/// The limits that the file sets. A part without a limit gets its share of what the others leave.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Given {
     /// With the line of the key.
@@ -43,7 +42,7 @@ const SHARES: [usize; 4] = [48, 24, 20, 8];
 impl Given {
     /// Rows, rollups with their counters, requests in flight, resends.
     fn parts(self) -> [Option<usize>; 4] {
-        let rollups = self.rollups.map(|bytes| bytes.saturating_add(bytes / COUNTERS));
+        let rollups = self.rollups.map(|bytes| bytes.saturating_add(bytes / COUNTERS_SHARE));
         [self.rows, rollups, self.inflight, self.resends]
     }
 
@@ -70,7 +69,7 @@ impl Given {
         let all = [rollups, inflight, resends].into_iter().fold(rows, usize::saturating_add);
         let needed = with_program(all);
         let total = if self.total.is_some() { whole } else { whole.max(needed) };
-        MemoryConfig { total, rows, rollups: rollups / (COUNTERS + 1) * COUNTERS, inflight, resends }
+        MemoryConfig { total, rows, rollups: rollups / (COUNTERS_SHARE + 1) * COUNTERS_SHARE, inflight, resends }
     }
 }
 
@@ -113,7 +112,7 @@ mod tests {
 
     /// What all parts may take together.
     fn sum(memory: MemoryConfig) -> usize {
-        memory.rows + memory.rollups + memory.rollups / COUNTERS + memory.inflight + memory.resends
+        memory.rows + memory.rollups + memory.rollups / COUNTERS_SHARE + memory.inflight + memory.resends
     }
 
     #[test]
@@ -140,7 +139,7 @@ mod tests {
         assert!(alone.total > 512 * MIB && sum(alone) + 96 * MIB <= alone.total);
         let (within, faults) = shared(Given { total: Some((800 * MIB, 1)), ..rows });
         assert_eq!((within.rows, within.total, faults.len()), (400 * MIB, 800 * MIB, 0));
-        // 800 MiB but for an eighth and the rows are 300 MiB, of which requests in flight have 20 of 52 parts.
+        // 800 MiB - 100 MiB for the program - 400 MiB of rows = 300 MiB; requests in flight get 20 of the 52 remaining shares.
         assert_eq!(within.inflight, 300 * MIB * 20 / 52);
     }
 

@@ -68,7 +68,7 @@ impl<F> Debug for Function<F> {
     }
 }
 
-// The fold is told by its type.
+// Functions of one name over different folds are different types, and so never compared here.
 impl<F> PartialEq for Function<F> {
     fn eq(&self, other: &Self) -> bool {
         (self.name, &self.signature) == (other.name, &other.signature)

@@ -8,4 +8,4 @@ mod table;
 
 pub(crate) use cap::OVERFLOW;
 pub use retention::Retention;
-pub(crate) use table::{Coarsened, Joined, RollupTable};
+pub(crate) use table::{NewPart, RollupTable};

@@ -19,14 +19,13 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 const WANTED: Retention = Retention { fine_ms: 10 * MINUTE_MS, minute_ms: 2 * HOUR_MS, hour_ms: 24 * HOUR_MS };
 
 impl Retention {
-    /// Of rows of a resolution in seconds; those of all time, which is 0, do not expire.
+    fn kept_ms(self) -> [i64; 3] {
+        [self.fine_ms, self.minute_ms, self.hour_ms]
+    }
+
+    /// Of rows of a resolution in seconds.
     pub(super) fn of(self, resolution_s: i64) -> i64 {
-        match resolution_s {
-            0 => i64::MAX / 2,
-            1..60 => self.fine_ms,
-            60..3600 => self.minute_ms,
-            _ => self.hour_ms,
-        }
+        class(resolution_s).map_or(i64::MAX / 2, |class| self.kept_ms()[class])
     }
 
     /// Half as long for the rows that take the most memory; `None` where all that can expire has. `bytes` are those of each
@@ -34,24 +33,29 @@ impl Retention {
     pub(crate) fn shorter(self, bytes: &BTreeMap<i64, usize>) -> Option<Retention> {
         let mut taken = [0; 3];
         for (resolution_s, bytes) in bytes {
-            match resolution_s {
-                0 => {}
-                1..60 => taken[0] += bytes,
-                60..3600 => taken[1] += bytes,
-                _ => taken[2] += bytes,
+            if let Some(class) = class(*resolution_s) {
+                taken[class] += bytes;
             }
         }
-        let kept = [self.fine_ms, self.minute_ms, self.hour_ms];
-        let wanted = [WANTED.fine_ms, WANTED.minute_ms, WANTED.hour_ms];
+        let (mut kept, wanted) = (self.kept_ms(), WANTED.kept_ms());
         let most = |floors: [i64; 3]| (0..3).filter(|at| kept[*at] > floors[*at]).max_by_key(|at| (taken[*at], 2 - at));
         let (at, floor) = match most(wanted) {
             Some(at) => (at, wanted[at]),
             None => (most([0; 3])?, 0),
         };
-        let mut kept = kept;
         kept[at] = (kept[at] / 2).max(floor);
         let [fine_ms, minute_ms, hour_ms] = kept;
         Some(Retention { fine_ms, minute_ms, hour_ms })
+    }
+}
+
+/// Which of the three retentions rows of a resolution have; those of all time, which is 0, have none.
+fn class(resolution_s: i64) -> Option<usize> {
+    match resolution_s {
+        0 => None,
+        1..60 => Some(0),
+        60..3600 => Some(1),
+        _ => Some(2),
     }
 }
 

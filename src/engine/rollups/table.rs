@@ -55,15 +55,10 @@ impl KeptPart {
     }
 }
 
-/// Coarser rows of the finest parts up to `upto`, which none held yet.
-pub(crate) struct Coarsened {
-    pub(crate) upto: i64,
-    pub(crate) additions: Vec<(i64, RecordBatch)>,
-}
-
-/// Parts that one part shall stand in for.
-pub(crate) struct Joined {
+/// A part that is to be kept, in place of others.
+pub(crate) struct NewPart {
     pub(crate) resolution_s: i64,
+    /// The parts that it replaces.
     pub(crate) removed: Vec<i64>,
     pub(crate) batch: RecordBatch,
 }
@@ -98,24 +93,23 @@ impl RollupTable {
         Ok((finest_s, self.merger.merge(vec![rows], finest_s).await?))
     }
 
-    /// Makes coarser rows of the finest that are new.
-    pub(crate) async fn coarsen(&self) -> Result<Option<Coarsened>> {
-        let [_, coarser_s @ ..] = self.definition.resolutions_s.as_slice() else { return Ok(None) };
+    /// Makes coarser rows of the finest parts that are new; the newest of these, and the rows.
+    pub(crate) async fn coarsen(&self) -> Result<Option<(i64, Vec<NewPart>)>> {
         let (upto, mut finer) = {
             let inner = self.inner();
             let new = || inner.parts.iter().filter(|kept| self.is_unheld(&inner, kept));
             let batches: Vec<RecordBatch> = new().map(|kept| kept.part.batch.clone()).collect();
             (new().map(|kept| kept.id).max(), batches)
         };
-        let Some(upto) = upto.filter(|_| !coarser_s.is_empty()) else { return Ok(None) };
-        let mut additions = Vec::with_capacity(coarser_s.len());
-        for resolution_s in coarser_s {
+        let Some(upto) = upto else { return Ok(None) };
+        let mut parts = Vec::new();
+        for resolution_s in self.definition.resolutions_s.iter().skip(1).copied() {
             // Each resolution merges the rows of the finer one before it, which are fewer.
-            let batch = self.merger.merge(finer, *resolution_s).await?;
-            additions.push((*resolution_s, batch.clone()));
-            finer = vec![batch];
+            let batch = self.merger.merge(finer, resolution_s).await?;
+            finer = vec![batch.clone()];
+            parts.push(NewPart { resolution_s, removed: Vec::new(), batch });
         }
-        Ok(Some(Coarsened { upto, additions }))
+        Ok(Some((upto, parts)))
     }
 
     /// The newest of the finest parts whose rows the coarser rows hold.
@@ -152,7 +146,7 @@ impl RollupTable {
     }
 
     /// Joins small parts of a resolution where there are many.
-    pub(crate) async fn join(&self) -> Result<Vec<Joined>> {
+    pub(crate) async fn join(&self) -> Result<Vec<NewPart>> {
         let mut joined = Vec::new();
         for resolution_s in &self.definition.resolutions_s {
             let (removed, batches): (Vec<i64>, Vec<RecordBatch>) = self
@@ -164,18 +158,25 @@ impl RollupTable {
                 .unzip();
             if removed.len() >= JOIN_FROM {
                 let batch = self.merger.merge(batches, *resolution_s).await?;
-                joined.push(Joined { resolution_s: *resolution_s, removed, batch });
+                joined.push(NewPart { resolution_s: *resolution_s, removed, batch });
             }
         }
         Ok(joined)
     }
 
-    /// Puts a part in place of those that it was joined from.
-    pub(crate) fn replace(&self, joined: Joined, id: i64) {
+    /// Puts parts that are durable, with their ids, in place of those that they replace. The coarser rows then hold those of
+    /// the finest parts up to `coarsened`. Whoever reads meanwhile sees all of it or nothing, so that each row is there once.
+    pub(crate) fn replace(&self, parts: Vec<(i64, NewPart)>, coarsened: i64) {
+        let kept = |(id, NewPart { resolution_s, removed, batch }): (i64, NewPart)| {
+            (removed, KeptPart { id, resolution_s, part: Part::new(batch, Some(WINDOW_START)) })
+        };
+        let parts: Vec<(Vec<i64>, KeptPart)> = parts.into_iter().map(kept).collect();
         let mut inner = self.inner();
-        inner.parts.retain(|kept| !joined.removed.contains(&kept.id));
-        let part = Part::new(joined.batch, Some(WINDOW_START));
-        inner.parts.push(KeptPart { id, resolution_s: joined.resolution_s, part });
+        for (removed, part) in parts {
+            inner.parts.retain(|kept| !removed.contains(&kept.id));
+            inner.parts.push(part);
+        }
+        inner.coarsened = coarsened;
     }
 
     /// Before which times (µs) the rows of each resolution have expired, finest first.
@@ -206,19 +207,17 @@ impl RollupTable {
     /// Lets the coarser rows stand in for what is older than the retention; ids of parts that nobody sees any more.
     pub(crate) fn expire(&self, now_ms: i64, retention: Retention) -> Result<Vec<i64>> {
         let mut inner = self.inner();
-        let resolutions = self.definition.resolutions_s.clone();
         // Never back: where finer rows went early for want of memory, they are gone.
         let boundaries = self.boundaries(now_ms, retention);
         let finest_us = inner.expired_us.first().copied();
         inner.expired_us = inner.expired_us.iter().zip(boundaries).map(|(before, now)| now.max(*before)).collect();
-        let boundary = |kept: &KeptPart, expired: &[i64]| {
-            let index = resolutions.iter().position(|resolution_s| *resolution_s == kept.resolution_s)?;
-            let is_held = !self.is_unheld(&inner, kept);
-            kept.part.span_us.map(|(_, greatest)| greatest < expired[index] && is_held)
+        let is_gone = |kept: &&KeptPart| {
+            let before_us = self.expired_before_us(&inner, kept);
+            let is_old =
+                kept.part.span_us.zip(before_us).is_some_and(|((_, greatest), before_us)| greatest < before_us);
+            is_old && !self.is_unheld(&inner, kept)
         };
-        let expired = inner.expired_us.clone();
-        let gone: Vec<i64> =
-            inner.parts.iter().filter(|kept| boundary(kept, &expired) == Some(true)).map(|kept| kept.id).collect();
+        let gone: Vec<i64> = inner.parts.iter().filter(is_gone).map(|kept| kept.id).collect();
         inner.parts.retain(|kept| !gone.contains(&kept.id));
         if !gone.is_empty() || finest_us != inner.expired_us.first().copied() {
             self.note_again(&mut inner)?;
@@ -226,19 +225,22 @@ impl RollupTable {
         Ok(gone)
     }
 
-    /// What is left of parts of which at least half has expired: memory is not freed before the rows are written anew.
-    pub(crate) fn trimmed(&self) -> Vec<Joined> {
+    /// Before which time (µs) the rows of a part have expired.
+    fn expired_before_us(&self, inner: &Inner, kept: &KeptPart) -> Option<i64> {
+        let index = self.definition.resolutions_s.iter().position(|known| *known == kept.resolution_s)?;
+        inner.expired_us.get(index).copied()
+    }
+
+    /// The live rows of parts of which at least half has expired. Their memory is freed only when these replace them.
+    pub(crate) fn trimmed(&self) -> Vec<NewPart> {
         let inner = self.inner();
         let trimmed = |kept: &KeptPart| {
-            let index = self.definition.resolutions_s.iter().position(|known| *known == kept.resolution_s)?;
-            let (least, _) = kept.part.span_us?;
-            if least >= inner.expired_us[index] || self.is_unheld(&inner, kept) {
+            if self.is_unheld(&inner, kept) {
                 return None;
             }
-            let live = between(&kept.part, inner.expired_us[index], i64::MAX)?;
-            let is_worth_it = live.batch.num_rows() <= kept.part.batch.num_rows() / 2;
-            let of = |batch| Joined { resolution_s: kept.resolution_s, removed: vec![kept.id], batch };
-            is_worth_it.then(|| of(live.batch.clone()))
+            let live = between(&kept.part, self.expired_before_us(&inner, kept)?, i64::MAX)?.batch.clone();
+            let is_worth_it = live.num_rows() <= kept.part.batch.num_rows() / 2;
+            is_worth_it.then(|| NewPart { resolution_s: kept.resolution_s, removed: vec![kept.id], batch: live })
         };
         inner.parts.iter().filter_map(trimmed).collect()
     }
@@ -260,12 +262,7 @@ impl RollupTable {
         self.shown.merge(batches, resolution_s).await
     }
 
-    /// Bytes of memory that the parts take.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.memory_by_resolution().values().sum()
-    }
-
-    /// The same, by resolution in seconds.
+    /// Bytes of memory that the parts take, by resolution in seconds.
     pub(crate) fn memory_by_resolution(&self) -> BTreeMap<i64, usize> {
         let mut bytes = BTreeMap::new();
         for kept in &self.inner().parts {

@@ -18,7 +18,7 @@ async fn keep(folder: &TempDir, table: &str, row: Value) {
     for resolution_s in &definition.resolutions_s {
         txn.add_part(table, *resolution_s, &batch).await.unwrap();
     }
-    // It made coarser rows at each flush, and so had no note of which there are.
+    // That version made coarser rows at each flush and kept no entry of this kind.
     txn.delete("coarsened", table).await.unwrap();
     txn.commit().await.unwrap();
 }

@@ -4,7 +4,7 @@ use super::column::Column;
 use super::error::DecodeError;
 use super::plan::{Promotion, Promotions, TablePlan};
 use super::value;
-use arrow::array::ArrayBuilder as _;
+use arrow::array::{ArrayBuilder as _, ArrowPrimitiveType, ListBuilder, PrimitiveBuilder};
 use arrow::record_batch::RecordBatch;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use std::borrow::Cow;
@@ -257,20 +257,14 @@ impl<'a> Rows<'a> {
 
     pub(super) fn ints(&mut self, column: usize, values: impl Iterator<Item = i64>) {
         if let Some(Column::Ints(builder)) = self.column(column) {
-            let before = builder.values_ref().len();
-            values.for_each(|value| builder.values().append_value(value));
-            let items = builder.values_ref().len() - before;
-            builder.append(true);
+            let items = append_list(builder, values);
             self.bytes += items * CELL_BYTES;
         }
     }
 
     pub(super) fn floats(&mut self, column: usize, values: impl Iterator<Item = f64>) {
         if let Some(Column::Floats(builder)) = self.column(column) {
-            let before = builder.values_ref().len();
-            values.for_each(|value| builder.values().append_value(value));
-            let items = builder.values_ref().len() - before;
-            builder.append(true);
+            let items = append_list(builder, values);
             self.bytes += items * CELL_BYTES;
         }
     }
@@ -323,6 +317,17 @@ fn column<'c>(
     let column = columns.get_mut(index)?.get_or_insert_with(|| Column::new(plan.kinds[index], rows.1));
     column.pad(rows.0);
     Some(column)
+}
+
+/// Appends a list; gives how many items it has.
+fn append_list<T: ArrowPrimitiveType>(
+    builder: &mut ListBuilder<PrimitiveBuilder<T>>,
+    items: impl Iterator<Item = T::Native>,
+) -> usize {
+    let before = builder.values_ref().len();
+    items.for_each(|item| builder.values().append_value(item));
+    builder.append(true);
+    builder.values_ref().len() - before
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
