@@ -8,11 +8,13 @@ pub mod catalog;
 pub mod log;
 pub mod net;
 
+pub mod delivery;
 pub mod ingest;
-pub mod sinks;
 pub mod store;
 
+pub mod alerts;
 pub mod engine;
+pub mod exporters;
 
 pub mod demo;
 pub mod endpoints;

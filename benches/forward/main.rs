@@ -19,8 +19,8 @@ use generator::{Generator, Shape};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use prost::Message as _;
+use spanwise::delivery::processors::{Action, ActionKind, Change, Keys, Processor, Source};
 use spanwise::model::signal::Signal;
-use spanwise::sinks::processors::{Action, ActionKind, Change, Keys, Processor, Source};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

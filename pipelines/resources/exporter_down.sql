@@ -2,37 +2,37 @@
 title: A target takes nothing
 kind: finding
 window: 5m
-key: [sink, signal]
+key: [exporter, signal]
 direction: above
 warning: 300
 critical: 3600
 unit: "s"
 no_data: ok
-message: "{sink} has taken no {signal} for {value}: what waits for it stays in the log"
+message: "{exporter} has taken no {signal} for {value}: what waits for it stays in the log"
 examples:
   - name: by how long no attempt has gone well while something waits
     now_ms: 7200000
     given:
-      sinks:
-        - {sink: otlp_http/down, signal: traces, failing_since: "1970-01-01T00:10:00Z", lag_frames: 7}
-        - {sink: otlp_http/down, signal: logs, lag_frames: 0}
-        - {sink: otlp_http/slow, signal: traces, failing_since: "1970-01-01T01:50:00Z", lag_frames: 1}
-        - {sink: otlp_http/short, signal: traces, failing_since: "1970-01-01T01:59:00Z", lag_frames: 1}
-        - {sink: otlp_http/done, signal: traces, failing_since: "1970-01-01T00:10:00Z", lag_frames: 0}
-        - {sink: slack, signal: alerts, failing_since: "1970-01-01T01:50:00Z"}
+      exporters:
+        - {exporter: otlp_http/down, signal: traces, failing_since: "1970-01-01T00:10:00Z", lag_frames: 7}
+        - {exporter: otlp_http/down, signal: logs, lag_frames: 0}
+        - {exporter: otlp_http/slow, signal: traces, failing_since: "1970-01-01T01:50:00Z", lag_frames: 1}
+        - {exporter: otlp_http/short, signal: traces, failing_since: "1970-01-01T01:59:00Z", lag_frames: 1}
+        - {exporter: otlp_http/done, signal: traces, failing_since: "1970-01-01T00:10:00Z", lag_frames: 0}
+        - {exporter: slack, signal: alerts, failing_since: "1970-01-01T01:50:00Z"}
     expect:
-      - {sink: otlp_http/down, signal: traces, state: firing, severity: critical}
-      - {sink: otlp_http/down, signal: logs, state: ok, value: 0}
-      - {sink: otlp_http/slow, signal: traces, state: firing, severity: warning}
-      - {sink: otlp_http/short, signal: traces, state: ok}
-      - {sink: otlp_http/done, signal: traces, state: ok, value: 0}
-      - {sink: slack, signal: alerts, state: firing, severity: warning}
+      - {exporter: otlp_http/down, signal: traces, state: firing, severity: critical}
+      - {exporter: otlp_http/down, signal: logs, state: ok, value: 0}
+      - {exporter: otlp_http/slow, signal: traces, state: firing, severity: warning}
+      - {exporter: otlp_http/short, signal: traces, state: ok}
+      - {exporter: otlp_http/done, signal: traces, state: ok, value: 0}
+      - {exporter: slack, signal: alerts, state: firing, severity: warning}
 ---
 The target of an exporter, or a channel for alerts, has not taken anything for a while though something waits: it is down, its
 address or its key is wrong, or something stands between. `last_error` is what it said. Nothing is lost while the log has
 room: the exporter goes on where it stopped. */
 SELECT
-  sink,
+  exporter,
   signal,
   CASE
     WHEN failing_since IS NOT NULL AND (lag_frames > 0 OR signal = 'alerts')
@@ -44,4 +44,4 @@ SELECT
   lag_frames,
   lag_bytes,
   last_error
-FROM sinks
+FROM exporters

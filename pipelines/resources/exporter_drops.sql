@@ -2,29 +2,29 @@
 title: An exporter goes on without items
 kind: finding
 window: 5m
-key: [sink, signal]
+key: [exporter, signal]
 direction: above
 warning: 0
 unit: "{item}"
 no_data: ok
-message: "{sink} is too far behind with {signal}: {value} items were dropped for it since the start"
+message: "{exporter} is too far behind with {signal}: {value} items were dropped for it since the start"
 example:
   now_ms: 600000
   given:
-    sinks:
-      - {sink: otlp_http/slow, signal: logs, dropped_items: 300, last_dropped: "1970-01-01T00:08:00Z"}
-      - {sink: otlp_http/mended, signal: logs, dropped_items: 20, last_dropped: "1970-01-01T00:01:00Z"}
-      - {sink: otlp_http/good, signal: logs, dropped_items: 0}
+    exporters:
+      - {exporter: otlp_http/slow, signal: logs, dropped_items: 300, last_dropped: "1970-01-01T00:08:00Z"}
+      - {exporter: otlp_http/mended, signal: logs, dropped_items: 20, last_dropped: "1970-01-01T00:01:00Z"}
+      - {exporter: otlp_http/good, signal: logs, dropped_items: 0}
   expect:
-    - {sink: otlp_http/slow, signal: logs, state: firing, value: 300}
-    - {sink: otlp_http/mended, signal: logs, state: ok, value: 0}
-    - {sink: otlp_http/good, signal: logs, state: ok, value: 0}
+    - {exporter: otlp_http/slow, signal: logs, state: firing, value: 300}
+    - {exporter: otlp_http/mended, signal: logs, state: ok, value: 0}
+    - {exporter: otlp_http/good, signal: logs, state: ok, value: 0}
 ---
 The target of an exporter takes less than comes in, or nothing at all, and its `sending_queue` says `on_overflow:
 drop_oldest`: what lies past `queue_size` or `age_max` is left out for it, and for it alone. The other exporters and the
-tables have everything. The table `sinks` shows the target's last error and how far behind the exporter is. */
+tables have everything. The table `exporters` shows the target's last error and how far behind the exporter is. */
 SELECT
-  sink,
+  exporter,
   signal,
   CASE WHEN last_dropped >= $window_start THEN CAST(dropped_items AS DOUBLE) ELSE 0.0 END AS value,
   1 AS samples,
@@ -32,4 +32,4 @@ SELECT
   last_dropped,
   lag_bytes,
   last_error
-FROM sinks
+FROM exporters

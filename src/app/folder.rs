@@ -3,10 +3,10 @@
 use super::config::Config;
 use super::frames::FrameLog;
 use super::state_store::SqliteState;
+use crate::delivery;
 use crate::engine;
 use crate::ingest::Attached;
 use crate::log::{Committed, Log, Position};
-use crate::sinks::delivery;
 use crate::store::State;
 use anyhow::Context as _;
 use std::fs::File;
@@ -90,6 +90,6 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
 
 /// The cursors that hold segments of the log.
 pub(super) fn cursors(config: &Config) -> Vec<String> {
-    let exporters = config.targets.iter().flat_map(crate::sinks::targets::TargetSettings::cursor_names);
+    let exporters = config.targets.iter().flat_map(crate::exporters::kinds::ExporterSettings::cursor_names);
     std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
 }

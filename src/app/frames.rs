@@ -1,5 +1,6 @@
 //! The log as exporters read it, and as the engine reads what has left memory.
 
+use crate::delivery::FrameSource;
 use crate::ingest::Attached;
 use crate::ingest::decode::{Decoder, as_protobuf};
 use crate::log::{Log, Position, Reader};
@@ -8,7 +9,6 @@ use crate::model::frame::Frame;
 use crate::model::panics::caught_now;
 use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
-use crate::sinks::delivery::FrameSource;
 use crate::store::NewRows;
 use anyhow::Context as _;
 use async_trait::async_trait;

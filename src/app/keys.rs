@@ -1,8 +1,8 @@
 //! Keys that are asked for at the start, before anything is opened: Datadog's. Only a running server asks; `check` does not.
 
 use super::config::Config;
-use crate::sinks::datadog::{self, DatadogSettings, Key, Way};
-use crate::sinks::targets::TargetKind;
+use crate::exporters::datadog::{self, DatadogSettings, Key, Way};
+use crate::exporters::kinds::ExporterKind;
 
 /// Asks whether keys are valid. Where `api.fail_on_invalid_key` is true the start waits for it; else it goes on meanwhile.
 ///
@@ -10,7 +10,7 @@ use crate::sinks::targets::TargetKind;
 /// When a key is refused whose exporter shall fail by it, or cannot be asked for.
 pub(super) async fn ask(config: &Config) -> anyhow::Result<()> {
     for target in &config.targets {
-        let TargetKind::Datadog(settings) = &target.kind else { continue };
+        let ExporterKind::Datadog(settings) = &target.kind else { continue };
         // A local Agent has the key.
         if settings.way == Way::Agent {
             continue;

@@ -1,8 +1,8 @@
 //! All sockets, bound before anything is opened: a port that is taken is told at once, and nothing is half started.
 
 use super::config::{Config, ReceiverConfig};
+use crate::exporters::prometheus::PrometheusSettings;
 use crate::net::{Endpoint, Listener, Protocols, Tls};
-use crate::sinks::prometheus::PrometheusSettings;
 use std::sync::Arc;
 
 /// A receiver with its sockets for gRPC and HTTP.

@@ -18,6 +18,7 @@ pub mod shutdown;
 
 mod backup;
 mod export;
+mod exporters;
 mod feed;
 mod folder;
 mod frames;
@@ -28,6 +29,5 @@ mod query_worker;
 mod reload;
 mod replay;
 mod services;
-mod sources;
 mod state_store;
 mod telemetry;

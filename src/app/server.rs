@@ -2,6 +2,7 @@
 
 use super::config::{Config, ReloadFn};
 use super::definitions::{definitions, engine_settings};
+use super::exporters::Exporters;
 use super::folder::{cursors, open};
 use super::frames::{FrameLog, refetch};
 use super::intake::Intake;
@@ -9,7 +10,6 @@ use super::listeners;
 use super::replay::Replay;
 use super::services::Services;
 use super::shutdown::Signals;
-use super::sources::Sinks;
 use super::state_store::SqliteState;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
@@ -92,7 +92,7 @@ struct Parts {
     admission: Arc<Admission>,
     engine: Arc<Engine>,
     services: Arc<Services>,
-    sinks: Arc<Sinks>,
+    exporters: Arc<Exporters>,
     replay: Arc<Replay>,
     decoder: Arc<Decoder>,
     own: Option<telemetry::Own>,
@@ -108,14 +108,14 @@ impl Parts {
             let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
             Engine::start(engine_settings(config), definitions, store.clone(), state.clone(), refetch).await?
         };
-        let sinks = Sinks::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
-        sinks.fill(&engine);
+        let exporters = Exporters::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
+        exporters.fill(&engine);
         super::memory_table::fill(config, &engine, store.clone(), admission.clone());
         let measured =
-            Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, sinks: sinks.clone() });
+            Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, exporters: exporters.clone() });
         let own = Some(telemetry::start(&config.telemetry, &measured)?);
         let services = Services::new(engine.clone(), log.clone(), replay.clone(), &config.sql);
-        Ok(Parts { log, state, admission, engine, services, sinks, replay, decoder, own, feeding, _lock: lock })
+        Ok(Parts { log, state, admission, engine, services, exporters, replay, decoder, own, feeding, _lock: lock })
     }
 }
 
@@ -150,7 +150,7 @@ impl Running {
         for (listener, settings) in bound.prometheus {
             listening.push(("Prometheus scrape".to_owned(), format!("{}{}", url(&listener)?, settings.path)));
             let source = services.clone();
-            self.tasks.spawn(crate::sinks::prometheus::serve(listener, source, settings, cancel()));
+            self.tasks.spawn(crate::exporters::prometheus::serve(listener, source, settings, cancel()));
         }
         if let Some(listener) = bound.http {
             listening.push(("HTTP: page and SQL".to_owned(), url(&listener)?));
@@ -219,7 +219,7 @@ impl Running {
         {
             tracing::error!(%error, "the engine ended with a fault");
         }
-        self.parts.sinks.drain(DRAIN).await;
+        self.parts.exporters.drain(DRAIN).await;
         self.parts.feeding.abort();
         self.parts.state.close().await;
         tracing::info!("stopped: what was acknowledged is on disk");

@@ -1,7 +1,7 @@
 //! What exporters and alert channels remember, in the state database.
 
+use crate::delivery::state_store::StateStore;
 use crate::log::Position;
-use crate::sinks::state_store::StateStore;
 use crate::store::State;
 use async_trait::async_trait;
 

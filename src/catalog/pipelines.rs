@@ -44,6 +44,7 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/cache/cache_rates.sql",
     "pipelines/resources/pool_usage.sql",
     "pipelines/resources/resource_usage.sql",
+    "pipelines/resources/sinks.sql",
     "pipelines/queries/application_summary.sql",
     "pipelines/budgets/api_budget.sql",
     "pipelines/budgets/error_rate_budget.sql",

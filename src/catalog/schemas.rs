@@ -35,7 +35,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/firings.yaml", include_str!("../../schemas/firings.yaml")),
     ("schemas/alerts.yaml", include_str!("../../schemas/alerts.yaml")),
     ("schemas/silences.yaml", include_str!("../../schemas/silences.yaml")),
-    ("schemas/sinks.yaml", include_str!("../../schemas/sinks.yaml")),
+    ("schemas/exporters.yaml", include_str!("../../schemas/exporters.yaml")),
     ("schemas/dead_letters.yaml", include_str!("../../schemas/dead_letters.yaml")),
     ("schemas/pipelines.yaml", include_str!("../../schemas/pipelines.yaml")),
     ("schemas/coverage.yaml", include_str!("../../schemas/coverage.yaml")),

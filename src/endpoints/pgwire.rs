@@ -32,8 +32,8 @@ mod tests;
 pub use dialect::PgDialect;
 
 use super::{QueryService, graceful_shutdown};
+use crate::delivery::settings::Secret;
 use crate::net::{Listener, Tls};
-use crate::sinks::settings::Secret;
 use pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
 use std::sync::Arc;
 use std::time::Duration;

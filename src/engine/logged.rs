@@ -11,6 +11,7 @@ use crate::store::State;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Traces whose exceptions are remembered; beyond, the oldest are forgotten. About 500 bytes each.
 const TRACES_MAX: usize = 20_000;
@@ -135,7 +136,7 @@ impl LoggedExceptions {
         for finding in findings.iter_mut().filter(told) {
             let of_traces = self.of(finding);
             let Some(text) = of_traces.or_else(|| self.said.get(&finding.id).cloned()) else { continue };
-            finding.evidence.insert(LOGGED.to_owned(), Value::from(text.as_str()));
+            Arc::make_mut(&mut finding.evidence).insert(LOGGED.to_owned(), Value::from(text.as_str()));
             if finding.state == FindingState::Firing {
                 firing.insert(finding.id.clone());
                 if self.said.get(&finding.id) != Some(&text) {
@@ -217,7 +218,7 @@ mod tests {
     fn what_a_service_logged_in_the_traces_that_failed_is_found() {
         let mut logged = LoggedExceptions::default();
         logged.take(&logs(&[
-            record("t1", "pay", "Refused", "by 10.0.0.1"),
+            record("t1", "pay", "PermanentError", "by 10.0.0.1"),
             record("t1", "shop", "ValueError", "order 4711"),
             record("t2", "pay", "Timeout", ""),
             json!({"trace_id": "t3", "service_name": "shop", "attributes": {"other": "x"}}),
@@ -234,7 +235,7 @@ mod tests {
         other.id = "b".to_owned();
         assert_eq!(shown(&mut logged, other), None);
         let mut said = firing(&["t1"]);
-        said.evidence.insert("exceptions".to_owned(), json!("5x shop.ValueError: order ?"));
+        Arc::make_mut(&mut said.evidence).insert("exceptions".to_owned(), json!("5x shop.ValueError: order ?"));
         assert_eq!(shown(&mut logged, said), Some(json!("Refused: by ?")), "what the span says is not said again");
         assert_eq!(
             shown(&mut logged, firing(&["t9"])),

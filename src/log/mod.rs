@@ -313,7 +313,7 @@ impl<T> Log<T> {
         let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
         if found >= limit {
             return Err(format!(
-                "full: {found} bytes of {limit}, which a reader still needs (see the table sinks); senders are held back"
+                "full: {found} bytes of {limit}, which a reader still needs (see the table exporters); senders are held back"
             ));
         }
         Ok(())

@@ -111,7 +111,7 @@ pub struct Finding {
     pub title: String,
     /// The key's columns and their values, in the order of the pipeline's `key`; in JSON an object.
     #[serde(with = "key_object")]
-    pub key: Vec<(String, String)>,
+    pub key: Arc<Vec<(String, String)>>,
     /// The judged value, in `unit`.
     pub value: Option<f64>,
     /// The limit that is passed, or the nearest one that is not, in `unit`.
@@ -126,10 +126,12 @@ pub struct Finding {
     pub samples: u64,
     /// Time burned, requests hit, share of all: for people.
     pub impact: String,
-    /// Other columns of the evaluated row, by name, as JSON.
-    pub evidence: serde_json::Map<String, serde_json::Value>,
+    /// Other columns of the evaluated row, by name, as JSON; one for all copies of the finding.
+    #[serde(with = "shared")]
+    pub evidence: Arc<serde_json::Map<String, serde_json::Value>>,
     /// Traces that show it.
-    pub trace_ids: Vec<String>,
+    #[serde(with = "shared")]
+    pub trace_ids: Arc<Vec<String>>,
     /// A query that shows it to whoever asks: one text for all keys of an evaluation.
     #[serde(with = "shared_text")]
     pub evidence_sql: Arc<str>,
@@ -155,6 +157,22 @@ pub struct Finding {
     pub ended: Option<Ended>,
 }
 
+/// What copies of a finding share.
+mod shared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
+}
+
 /// A text that many findings share.
 mod shared_text {
     use serde::{Deserialize as _, Deserializer, Serializer};
@@ -176,13 +194,16 @@ mod key_object {
     use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
     use serde::ser::Serializer;
     use std::fmt;
+    use std::sync::Arc;
 
     pub(super) fn serialize<S: Serializer>(key: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(key.iter().map(|(column, value)| (column, value)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
-        deserializer.deserialize_any(Columns)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Vec<(String, String)>>, D::Error> {
+        deserializer.deserialize_any(Columns).map(Arc::new)
     }
 
     struct Columns;
@@ -219,14 +240,14 @@ mod tests {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Keyed {
         #[serde(with = "key_object")]
-        key: Vec<(String, String)>,
+        key: Arc<Vec<(String, String)>>,
     }
 
     #[test]
     fn a_key_is_an_object_in_the_order_of_its_columns_and_an_old_list_of_pairs_is_read() {
         let pair = |column: &str, value: &str| (column.to_owned(), value.to_owned());
-        let keyed =
-            Keyed { key: vec![pair("service_name", "shop"), pair("db_fingerprint", "SELECT ?"), pair("a", "")] };
+        let key = vec![pair("service_name", "shop"), pair("db_fingerprint", "SELECT ?"), pair("a", "")];
+        let keyed = Keyed { key: Arc::new(key) };
         let text = r#"{"key":{"service_name":"shop","db_fingerprint":"SELECT ?","a":""}}"#;
         assert_eq!(serde_json::to_string(&keyed).expect("JSON"), text);
         assert_eq!(serde_json::to_value(&keyed).expect("JSON").to_string(), text);

@@ -143,7 +143,7 @@ pub enum TableKind {
     Signal,
     /// Partial aggregates, filled by the rollup pipeline of the same name.
     Rollup,
-    /// Spanwise's own state: budgets, findings, alerts, sinks, …
+    /// Spanwise's own state: budgets, findings, alerts, exporters, …
     State,
 }
 

@@ -2,7 +2,8 @@
 
 use super::finding::{Ended, Finding, FindingState};
 use super::units::{human, short};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// From this many times the limit on, whole numbers say enough.
 const WHOLE_FROM: f64 = 10.0;
@@ -65,9 +66,9 @@ impl Finding {
             headroom: None,
             impact: String::new(),
             advice: "".into(),
-            evidence: Map::new(),
+            evidence: Arc::default(),
             evidence_sql: "".into(),
-            trace_ids: Vec::new(),
+            trace_ids: Arc::default(),
             state_since_ms: now_ms,
             firing_since_ms: None,
             recovering: None,
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn an_exception_is_a_line_of_evidence() {
         let with = |evidence: Value| Finding {
-            evidence: evidence.as_object().unwrap().clone(),
+            evidence: Arc::new(evidence.as_object().unwrap().clone()),
             ..finding(1.0, 1.0, None, "%")
         };
         let both = with(json!({"exception_type": "ValueError", "exception_message": "no such card"}));

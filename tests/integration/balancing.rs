@@ -38,8 +38,8 @@ async fn targets_share_the_traces_and_one_that_is_down_holds_up_its_share_alone(
     }
     let own = until("the first target to have its share", Duration::from_secs(20), || async {
         // First: what it has dealt with by then is in the other two.
-        let lag = server.try_number("SELECT min(lag_frames) FROM sinks").await?;
-        let sent = server.try_number("SELECT max(sent_items) FROM sinks").await?;
+        let lag = server.try_number("SELECT min(lag_frames) FROM exporters").await?;
+        let sent = server.try_number("SELECT max(sent_items) FROM exporters").await?;
         let found = targets[0].spans().len() as u64;
         #[expect(clippy::cast_precision_loss, reason = "a few")]
         let is_all = found > 0 && (sent - found as f64).abs() < 0.5;

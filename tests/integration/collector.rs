@@ -62,12 +62,12 @@ async fn between_two_collectors_nothing_is_lost() {
         if found == wanted {
             Ok(())
         } else {
-            Err(format!("{found:?} of {wanted:?}; {:?}", server.sql("SELECT * FROM sinks").await))
+            Err(format!("{found:?} of {wanted:?}; {:?}", server.sql("SELECT * FROM exporters").await))
         }
     })
     .await;
-    server.until_number("SELECT sum(sent_items) FROM sinks", 950.0).await;
-    let refused = server.number("SELECT sum(dead_letters) FROM sinks").await;
+    server.until_number("SELECT sum(sent_items) FROM exporters", 950.0).await;
+    let refused = server.number("SELECT sum(dead_letters) FROM exporters").await;
     assert!(refused.abs() < 0.5, "the Collector took everything, but {refused} frames are dead letters");
     let (spans, points, records) = wanted;
     println!(

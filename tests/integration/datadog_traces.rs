@@ -15,7 +15,7 @@ use generator::Generator;
 use oracle::{Question, Report, ask};
 use regex::Regex;
 use serde_json::Value;
-use spanwise::sinks::datadog::traces::TraceSettings;
+use spanwise::exporters::datadog::traces::TraceSettings;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -49,7 +49,7 @@ async fn arrived(collector: &Collector, server: &Server, spans: u64, others: u64
         if found >= spans && points >= wanted.1 && records >= wanted.2 {
             return Ok(());
         }
-        let sinks = server.try_sql("SELECT * FROM sinks").await?;
+        let sinks = server.try_sql("SELECT * FROM exporters").await?;
         Err(format!("{found} spans, {points} points, {records} records of {wanted:?}; sinks: {sinks:?}"))
     })
     .await;
@@ -114,7 +114,7 @@ async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
         twice - twice_before
     );
     let found = collector.spans().len();
-    let refused = server.number("SELECT sum(dead_letters) FROM sinks").await;
+    let refused = server.number("SELECT sum(dead_letters) FROM exporters").await;
     assert!(
         refused.abs() < 0.5,
         "the Collector took everything, but {refused} frames are dead letters: {}",

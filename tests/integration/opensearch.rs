@@ -77,7 +77,7 @@ async fn counted(node: &OpenSearch, server: &Server, parts: u64) {
         if found == [parts * PART; 3] {
             return Ok(());
         }
-        Err(format!("{found:?} of {}; sinks: {:?}", parts * PART, server.try_sql("SELECT * FROM sinks").await?))
+        Err(format!("{found:?} of {}; sinks: {:?}", parts * PART, server.try_sql("SELECT * FROM exporters").await?))
     })
     .await;
 }
@@ -136,7 +136,7 @@ async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     })
     .await;
     println!("OpenSearch counts: {all:>4} without ids  sent, {found:>4} found");
-    assert!(server.number("SELECT sum(dead_letters) FROM sinks").await.abs() < 0.5, "{}", server.log());
+    assert!(server.number("SELECT sum(dead_letters) FROM exporters").await.abs() < 0.5, "{}", server.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,7 +246,7 @@ async fn a_document_that_its_sender_addressed_holds_up_no_others() {
     })
     .await;
     server.until_number("SELECT sum(items) FROM dead_letters WHERE sink = 'elasticsearch'", 3.0).await;
-    server.until_number("SELECT lag_frames FROM sinks WHERE signal = 'logs'", 0.0).await;
+    server.until_number("SELECT lag_frames FROM exporters WHERE signal = 'logs'", 0.0).await;
     let reasons = server.sql("SELECT DISTINCT reason FROM dead_letters ORDER BY reason").await;
     let told: Vec<&str> = reasons.iter().filter_map(|row| row["reason"].as_str()).collect();
     assert!(told.iter().all(|reason| reason.ends_with("(its own attributes name where it goes)")), "{told:?}");

@@ -96,7 +96,7 @@ async fn own_telemetry_stands_in_the_own_tables_and_goes_outward() {
 
     is_nobody_elses_business(&server).await;
     stays_at_its_rate(&server).await;
-    let sent = server.number("SELECT sum(sent_items) FROM sinks WHERE sink = 'otlp_grpc'").await;
+    let sent = server.number("SELECT sum(sent_items) FROM exporters WHERE exporter = 'otlp_grpc'").await;
     #[expect(clippy::cast_precision_loss, reason = "ten")]
     let users = SPANS as f64;
     assert!((sent - users).abs() < 0.5, "pipelines pass on what users sent alone: {sent} of {users}");

@@ -129,7 +129,7 @@ async fn promql_finds_what_sql_finds() {
     for round in 0..ROUNDS {
         send(&server.http_url("/v1/metrics"), metrics_of(round, begin)).await;
     }
-    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 8.0 * 12.0).await;
+    server.until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 8.0 * 12.0).await;
     let mut told = format!("\n{:<90} {:>12} {:>12}\n", "PromQL", "Prometheus", "SQL");
     let mut wrong = Vec::new();
     for (promql, sql) in TABLE {
@@ -150,7 +150,8 @@ async fn promql_finds_what_sql_finds() {
 
 /// Nothing was refused, and nothing came out of order.
 async fn assert_well(server: &Server, receiver: &Receiver) {
-    let refused = "SELECT refused_items + dead_letters + dropped_items FROM sinks WHERE sink = 'prometheusremotewrite'";
+    let refused =
+        "SELECT refused_items + dead_letters + dropped_items FROM exporters WHERE exporter = 'prometheusremotewrite'";
     assert!(server.number(refused).await < 0.5, "{}", server.log());
     let log = receiver.log();
     let faults = ["ut of order", "uplicate sample", "nvalid"];
@@ -180,7 +181,9 @@ async fn senders_that_become_one_series_are_one_sum() {
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
-    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 3.0 * 2.0 * 8.0).await;
+    server
+        .until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 3.0 * 2.0 * 8.0)
+        .await;
     // All of its times are past.
     tokio::time::sleep(Duration::from_nanos(STEP * (EACH + 1))).await;
     let totals = "SELECT sum(last) FROM (SELECT max(value) AS last FROM metrics WHERE name = 'orders.placed' GROUP BY series_id)";
@@ -214,7 +217,7 @@ async fn exemplars_lead_to_the_traces_of_their_senders() {
         {"name": "job.duration", "histogram": {"aggregationTemporality": 2, "dataPoints": points(now - SECOND, now, buckets)}},
     ]);
     send(&server.http_url("/v1/metrics"), metrics).await;
-    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 2.0).await;
+    server.until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 2.0).await;
     let of = |value: &str, trace: &str| format!("{value} {}", trace.repeat(16));
     for (query, expected) in [
         ("orders_placed_total", vec![of("1", "ab")]),
@@ -251,7 +254,7 @@ async fn nothing_is_lost_and_order_is_kept_over_a_restart_of_prometheus() {
     }
     receiver.ready().await;
     let sent = f64::from(u32::try_from(SENT).expect("few"));
-    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", sent * 20.0).await;
+    server.until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", sent * 20.0).await;
     for (promql, expected) in [
         ("count(work_done_total)", 20.0),
         ("min(count_over_time(work_done_total[5m]))", sent),
@@ -275,14 +278,14 @@ async fn an_old_prometheus_gets_1_0() {
         send(&server.http_url("/v1/metrics"), metrics_of(round, begin)).await;
     }
     // Six metrics of eight: it has native histograms disabled, and refuses them.
-    server.until_number("SELECT sent_items FROM sinks WHERE sink = 'prometheusremotewrite'", 6.0 * 12.0).await;
+    server.until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 6.0 * 12.0).await;
     for (promql, sql) in TABLE.iter().filter(|(promql, _)| !promql.contains("histogram_") && !promql.contains("orders"))
     {
         let (found, expected) = (receiver.value(promql).await, server.number(sql).await);
         assert_eq!(found, Ok(expected), "{promql}");
     }
     assert_eq!(receiver.value("count_over_time(orders_placed_total[5m])").await, Ok(12.0), "1.0 has no start times");
-    let refused = "SELECT refused_items FROM sinks WHERE sink = 'prometheusremotewrite'";
+    let refused = "SELECT refused_items FROM exporters WHERE exporter = 'prometheusremotewrite'";
     server.until_number(refused, 2.0 * 12.0).await;
     let log = server.log();
     assert_eq!(log.matches("does not take remote write 2.0").count(), 1, "{log}");

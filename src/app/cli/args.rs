@@ -1,11 +1,11 @@
 //! What can be typed.
 
 use crate::app::client::DEFAULT_ENDPOINT;
+use crate::delivery::settings::TlsSettings;
 use crate::demo::Fault;
 use crate::engine::COMMAND;
 use crate::model::units;
 use crate::net::Pem;
-use crate::sinks::settings::TlsSettings;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
 use crate::app::show::{self, Changes, Frame, Screen};
-use crate::sinks::settings::Secret;
+use crate::delivery::settings::Secret;
 use serde_json::json;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

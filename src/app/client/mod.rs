@@ -1,7 +1,7 @@
 //! A client of a running Spanwise, over HTTP.
 
+use crate::delivery::settings::{Secret, TlsSettings};
 use crate::model::finding::Finding;
-use crate::sinks::settings::{Secret, TlsSettings};
 use anyhow::{Context as _, bail};
 use reqwest::StatusCode;
 use serde_json::{Map, Value, json};

@@ -5,11 +5,11 @@ use super::memory::Given;
 use super::values::Values as _;
 use super::{collector, listening};
 use crate::catalog::yaml::MapReader;
+use crate::delivery::settings::Secret;
 use crate::engine::{PoolSettings, QueryLimits, least_total, total_by_default};
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::net::Endpoint;
-use crate::sinks::settings::Secret;
 use std::path::PathBuf;
 
 /// Where tables are kept.

@@ -2,9 +2,9 @@
 
 use super::processors::Processors;
 use super::service::{Service, is_connector, stands_in};
+use crate::delivery::settings::Feed;
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
-use crate::sinks::settings::Feed;
 
 /// What the pipelines in which an exporter stands lead to it, by signal, and through which processors.
 pub(super) fn feeds_of(service: &Service, exporter: &str, processors: &Processors) -> Vec<Feed> {

@@ -35,16 +35,16 @@ pub use performance::{PerformanceConfig, RetentionConfig};
 pub use receivers::ReceiverConfig;
 pub use telemetry::{LogEncoding, LogLevel, MetricsLevel, OutwardTelemetry, TelemetryConfig};
 
+use crate::alerts::ChannelSettings;
 use crate::catalog::yaml::{self, Gather, MapReader};
+use crate::exporters::debug::DebugSettings;
+use crate::exporters::kinds::ExporterSettings;
+use crate::exporters::prometheus::PrometheusSettings;
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::fault::{Fault, Faults};
 use crate::net::Endpoint;
-use crate::sinks::alerts::ChannelSettings;
-use crate::sinks::debug::DebugSettings;
-use crate::sinks::prometheus::PrometheusSettings;
-use crate::sinks::targets::TargetSettings;
 use components::{Component, Reading};
 use service::Sections;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub struct Config {
     /// What is analysed, and how.
     pub performance: PerformanceConfig,
     /// Targets that read the log.
-    pub targets: Vec<TargetSettings>,
+    pub targets: Vec<ExporterSettings>,
     /// Targets that print.
     pub debug: Vec<DebugSettings>,
     /// Addresses that Prometheus scrapes.

@@ -4,7 +4,7 @@ use super::components::Reading;
 use super::exporters::outward_endpoint;
 use super::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value};
-use crate::sinks::settings::Secret;
+use crate::delivery::settings::Secret;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 use super::*;
+use crate::alerts::ChannelKind;
+use crate::delivery::settings::{Compression, Feed, RetrySettings, Secret};
 use crate::engine::findings::PipelineOverride;
+use crate::exporters::debug::Verbosity;
+use crate::exporters::kinds::ExporterKind;
+use crate::exporters::otlp::{OtlpSettings, Protocol};
 use crate::model::budget::BudgetKind;
 use crate::model::pipeline::Param;
 use crate::model::signal::Signal;
-use crate::sinks::alerts::ChannelKind;
-use crate::sinks::debug::Verbosity;
-use crate::sinks::otlp::{OtlpSettings, Protocol};
-use crate::sinks::settings::{Compression, Feed, RetrySettings, Secret};
-use crate::sinks::targets::TargetKind;
 use std::time::Duration;
 
 const FILE: &str = "c.yaml";
@@ -40,9 +40,9 @@ fn feed(signal: Signal) -> Feed {
     Feed { signal, receivers: vec!["otlp".into()], processors: Vec::new() }
 }
 
-fn otlp_of(target: &TargetSettings) -> &OtlpSettings {
+fn otlp_of(target: &ExporterSettings) -> &OtlpSettings {
     match &target.kind {
-        TargetKind::Otlp(settings) => settings,
+        ExporterKind::Otlp(settings) => settings,
         other => panic!("expected OTLP, found {other:?}"),
     }
 }

@@ -1,9 +1,9 @@
 //! Values as people write them in a configuration, on top of the YAML reader.
 
 use crate::catalog::yaml::{MapReader, Value};
+use crate::delivery::settings::Secret;
 use crate::model::units::{DURATION, SIZE, duration, size_bytes};
 use crate::net::Pem;
-use crate::sinks::settings::Secret;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Findings as OTLP log records: one when a key begins to fire or fires at another severity, and one when it is over.
 
 use super::otlp::{attribute, scope, text};
+use crate::delivery::state_store::StateStore;
 use crate::model::finding::{Finding, FindingState, Severity};
-use crate::sinks::state_store::StateStore;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};

@@ -12,11 +12,11 @@ mod tests;
 
 use super::config::Config;
 use super::state_store::SqliteState;
+use crate::delivery::state_store::StateStore;
 use crate::engine::Engine;
 use crate::ingest::Admission;
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
-use crate::sinks::state_store::StateStore;
 use findings::Told;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use otlp::text;

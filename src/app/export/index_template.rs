@@ -1,14 +1,14 @@
 //! `spanwise export index-template`.
 
-use crate::sinks::elasticsearch::{Mode, index_template};
-use crate::sinks::targets::{TargetKind, TargetSettings};
+use crate::exporters::elasticsearch::{Mode, index_template};
+use crate::exporters::kinds::{ExporterKind, ExporterSettings};
 
 /// The template for the data streams, and for the indexes that exporters in mode `ecs` name, as JSON.
-pub(in crate::app) fn text(targets: &[TargetSettings]) -> String {
+pub(in crate::app) fn text(targets: &[ExporterSettings]) -> String {
     let indexes: Vec<_> = targets
         .iter()
         .filter_map(|target| match &target.kind {
-            TargetKind::Elasticsearch(settings) if settings.mode == Mode::Ecs => Some(settings.indexes.clone()),
+            ExporterKind::Elasticsearch(settings) if settings.mode == Mode::Ecs => Some(settings.indexes.clone()),
             _ => None,
         })
         .collect();

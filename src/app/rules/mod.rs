@@ -11,9 +11,9 @@ mod tests;
 
 use super::config::Config;
 use crate::engine::functions::samples_min;
+use crate::exporters::prometheus::{self, Translation};
 use crate::model::budget::{Budget, BudgetKind};
 use crate::model::scrape::{FamilyKind, SPAN_METRICS_BOUNDS_MS};
-use crate::sinks::prometheus::{self, Translation};
 use promql::{Matcher, by, number, regex, selector};
 use yaml::{Group, Rule};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::finding::{Finding, FindingState, Proof, Recovering, Severity};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding {
@@ -10,15 +10,15 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         severity,
         state,
         title: format!("shop GET /{id}: p95 is 312 ms"),
-        key: vec![("service_name".to_owned(), "shop".to_owned())],
+        key: vec![("service_name".to_owned(), "shop".to_owned())].into(),
         value: Some(312.0),
         limit: Some(200.0),
         headroom: None,
         unit: "ms".to_owned(),
         samples: 40,
         impact: "12 s over 40 requests".to_owned(),
-        evidence: Map::new(),
-        trace_ids: vec!["4bf92f3577b34da6a3ce929d0e0e4736".to_owned()],
+        evidence: std::sync::Arc::default(),
+        trace_ids: vec!["4bf92f3577b34da6a3ce929d0e0e4736".to_owned()].into(),
         evidence_sql: "".into(),
         advice: "Look at the slowest\ntraces first.".into(),
         proof: Proof::Measured,

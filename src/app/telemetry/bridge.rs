@@ -22,7 +22,7 @@ const EARLY_MAX: usize = 256;
 /// The field whose presence makes a span one that failed.
 const ERROR: &str = "error";
 /// What the debug exporter prints is what came in, own logs among it: as own logs it would come in again, and grow.
-const PRINTED: &str = "spanwise::sinks::debug";
+const PRINTED: &str = "spanwise::exporters::debug";
 
 /// Whether an event is Spanwise's own. Libraries are heard on standard error only: those that own telemetry itself runs
 /// through would tell of its way.

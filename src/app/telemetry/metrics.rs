@@ -4,7 +4,7 @@ use super::inward::Inward;
 use super::measured::Measured;
 use super::outward;
 use crate::app::config::{MetricsLevel, TelemetryConfig};
-use crate::app::sources::Progress;
+use crate::app::exporters::Progress;
 use crate::model::self_telemetry::SCOPE;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
@@ -90,13 +90,13 @@ fn instruments(meter: &Meter, measured: &Arc<Measured>) {
         .build();
 }
 
-/// What the table `sinks` says, over time: each by `exporter` and `signal`.
+/// What the table `exporters` says, over time: each by `exporter` and `signal`.
 fn of_exporters(meter: &Meter, measured: &Arc<Measured>) {
     type Read = fn(&Progress) -> Option<u64>;
     let observe = |read: Read| {
         let measured = measured.clone();
         move |observer: &dyn AsyncInstrument<u64>| {
-            for progress in measured.sinks.progress() {
+            for progress in measured.exporters.progress() {
                 let Some(value) = read(&progress) else { continue };
                 let of = [KeyValue::new("exporter", progress.id), KeyValue::new("signal", progress.signal)];
                 observer.observe(value, &of);

@@ -2,8 +2,8 @@
 
 use super::bridge::{Bridge, Outlet, is_said, is_work};
 use crate::app::config::OutwardTelemetry;
+use crate::delivery::settings::Secret;
 use crate::model::self_telemetry::WORK;
-use crate::sinks::settings::Secret;
 use opentelemetry::logs::{AnyValue, LoggerProvider as _, Severity};
 use opentelemetry::trace::{SpanKind, Status, TracerProvider as _};
 use opentelemetry::{Context, Value};
@@ -147,14 +147,14 @@ fn only_what_is_our_own_and_not_the_way_of_own_telemetry_is_told() {
     let (kept, outlet) = (Kept::default(), Arc::<Outlet>::default());
     kept.open(&outlet);
     bridged(&outlet, || {
-        for library in ["h2", "hyper", "tonic", "opentelemetry_sdk", "spanwiser", "spanwise::sinks::debug"] {
+        for library in ["h2", "hyper", "tonic", "opentelemetry_sdk", "spanwiser", "spanwise::exporters::debug"] {
             match library {
                 "h2" => tracing::error!(target: "h2::client", "a library"),
                 "hyper" => tracing::error!(target: "hyper_util", "a library"),
                 "tonic" => tracing::error!(target: "tonic::transport", "a library"),
                 "opentelemetry_sdk" => tracing::error!(target: "opentelemetry_sdk", "a library"),
                 "spanwiser" => tracing::error!(target: "spanwiser", "a library"),
-                _ => tracing::info!(target: "spanwise::sinks::debug", "printed"),
+                _ => tracing::info!(target: "spanwise::exporters::debug", "printed"),
             }
         }
         let _way = Context::enter_telemetry_suppressed_scope();

@@ -85,7 +85,7 @@ fn name(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::settings::Secret;
+    use crate::delivery::settings::Secret;
 
     const MISDIRECTED: Option<u16> = Some(421);
 

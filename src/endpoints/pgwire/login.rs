@@ -2,7 +2,7 @@
 
 use super::errors;
 use super::{PgSettings, Shared};
-use crate::sinks::settings::Secret;
+use crate::delivery::settings::Secret;
 use async_trait::async_trait;
 use futures::Sink;
 use pgwire::api::auth::sasl::SASLAuthStartupHandler;

@@ -93,8 +93,8 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
     }
     // An expectation may name any column of the evidence, too.
     let row = |finding: crate::model::finding::Finding| {
-        let mut row: Map<String, Value> = finding.evidence;
-        row.extend(finding.key.into_iter().map(|(column, value)| (column, Value::from(value))));
+        let mut row = Map::clone(&finding.evidence);
+        row.extend(finding.key.iter().map(|(column, value)| (column.clone(), Value::from(value.as_str()))));
         for (name, value) in [
             ("state", serde_json::to_value(finding.state)),
             ("severity", serde_json::to_value(finding.severity)),

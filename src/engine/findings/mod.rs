@@ -75,7 +75,6 @@ pub struct Evaluator {
     /// Views, by name: a finding that reads one costs it.
     views: HashSet<String>,
     settings: EvaluatorSettings,
-    keys: HashMap<String, Kept>,
     firings: Firings,
     apart: Apart,
     /// Counts changes of keys' states.
@@ -123,29 +122,29 @@ impl Evaluator {
     pub fn new(pipelines: &[PipelineDef], settings: EvaluatorSettings, restored: &[(String, Vec<u8>)]) -> Evaluator {
         let views = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View);
         let views = views.map(|view| view.id.clone()).collect();
-        let pipelines: Vec<Prepared> =
+        let mut pipelines: Vec<Prepared> =
             pipelines.iter().filter_map(|definition| prepare(definition, &settings)).collect();
-        let judged = |kept: &Kept| {
-            let finding = &kept.finding;
-            let prepared = pipelines.iter().find(|prepared| prepared.definition.id == finding.pipeline);
-            prepared.is_some_and(|prepared| is_budgeted(&prepared.definition, finding, &settings.budgets))
-        };
-        let keys = restored
-            .iter()
-            .filter_map(|(id, bytes)| Some((id.clone(), serde_json::from_slice::<Kept>(bytes).ok()?)))
-            .filter(|(_, kept)| judged(kept))
-            .collect();
+        for (id, bytes) in restored {
+            let Ok(kept) = serde_json::from_slice::<Kept>(bytes) else { continue };
+            let of = |prepared: &&mut Prepared| prepared.definition.id == kept.finding.pipeline;
+            let prepared = pipelines.iter_mut().find(of);
+            let judged =
+                prepared.filter(|prepared| is_budgeted(&prepared.definition, &kept.finding, &settings.budgets));
+            if let Some(prepared) = judged {
+                prepared.keys.insert(id.clone(), kept);
+            }
+        }
         let evaluator = Evaluator {
             pipelines,
             views,
             settings,
-            keys,
             firings: Firings::default(),
             apart: Apart::default(),
             moves: 0,
             filling: Vec::new(),
         };
-        evaluator.pipelines.iter().for_each(|prepared| evaluator.publish(&prepared.definition.id));
+        let publish = |prepared: &Prepared| evaluator.firings.publish(&prepared.definition.id, prepared.keys.values());
+        evaluator.pipelines.iter().for_each(publish);
         evaluator
     }
 
@@ -155,21 +154,20 @@ impl Evaluator {
         self.firings.clone()
     }
 
-    /// What is judged next sees what was judged before it.
-    fn publish(&self, pipeline: &str) {
-        self.firings.publish(pipeline, self.keys.values().filter(|kept| kept.finding.pipeline == pipeline));
+    fn keys(&self) -> impl Iterator<Item = &Kept> {
+        self.pipelines.iter().flat_map(|prepared| prepared.keys.values())
     }
 
     /// Whether there is such a key.
     #[must_use]
     pub fn knows(&self, id: &str) -> bool {
-        self.keys.contains_key(id)
+        self.pipelines.iter().any(|prepared| prepared.keys.contains_key(id))
     }
 
     /// All keys, those firing first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.keys.values().map(|kept| kept.finding.clone()).collect();
+        let mut findings: Vec<Finding> = self.keys().map(|kept| kept.finding.clone()).collect();
         findings.sort_by(message::for_people);
         findings
     }
@@ -207,8 +205,7 @@ impl Evaluator {
             |last: &Window, moves: u64| *last == window && (moves == self.moves || !prepared.reads_firings());
         let last = prepared.last.as_ref().filter(|(last, _, moves)| rests || is_current(last, *moves));
         let Some(judged) = last.map(|(_, judged, _)| judged.clone()) else { return false };
-        self.apply(index, judged, now_ms, evaluation);
-        self.publish(&self.pipelines[index].definition.id);
+        self.apply(index, (&judged, false), now_ms, evaluation);
         true
     }
 
@@ -243,11 +240,11 @@ impl Evaluator {
         let mut cost = PipelineRun { id, rows_read: 0, rows_written: 0, milliseconds, error: None };
         match outcome {
             Ok(Run { judged, rows_read, names, .. }) => {
+                let judged = Arc::new(judged);
                 self.pipelines[index].last = Some((window, judged.clone(), self.moves));
                 cost.rows_read = rows_read;
                 cost.rows_written = judged.len() as u64;
-                self.apply(index, judged, now_ms, evaluation);
-                self.publish(&self.pipelines[index].definition.id);
+                self.apply(index, (&judged, true), now_ms, evaluation);
                 let views = names.into_iter().filter(|name| self.views.contains(name));
                 evaluation.runs.extend(views.map(|id| PipelineRun { id, ..cost.clone() }));
             }
@@ -259,10 +256,8 @@ impl Evaluator {
     /// Pipelines that have begun to fire in this evaluation before one that is judged after them did, and that read what
     /// fires: they may be explained by it, and are judged again, so that no alert is sent for both.
     fn overtaken(&self, now_ms: i64) -> Vec<usize> {
-        let begins = |prepared: &Prepared| {
-            let of = |kept: &&Kept| kept.finding.pipeline == prepared.definition.id;
-            self.keys.values().filter(of).any(|kept| kept.finding.firing_since_ms == Some(now_ms))
-        };
+        let begins =
+            |prepared: &Prepared| prepared.keys.values().any(|kept| kept.finding.firing_since_ms == Some(now_ms));
         let begun: Vec<usize> = (0..self.pipelines.len()).filter(|index| begins(&self.pipelines[*index])).collect();
         let Some((_, before)) = begun.split_last() else { return Vec::new() };
         before.iter().copied().filter(|index| self.pipelines[*index].reads_firings()).collect()
@@ -284,7 +279,7 @@ impl Evaluator {
     async fn judge_all(&mut self, index: usize, context: &SessionContext, window: Window) -> Result<Run, String> {
         let end_ms = window.end_ms;
         let mut run = self.judge(index, context, window).await?;
-        let sparse = run.judged.iter().filter_map(|row| Some((row.id.clone(), self.since_past(row, window)?)));
+        let sparse = run.judged.iter().filter_map(|row| Some((row.id.clone(), self.since_past(index, row, window)?)));
         let sparse: HashMap<String, i64> = sparse.collect();
         let starts: BTreeSet<i64> = sparse.values().copied().collect();
         for start_ms in starts {
@@ -295,7 +290,7 @@ impl Evaluator {
             for judged in run.judged.iter_mut().filter(|judged| sparse.get(&judged.id) == Some(&start_ms)) {
                 match longer.get(&judged.id) {
                     // What recovers was inside its limit just now: this window holds the fault itself.
-                    Some(row) if matches!(row.verdict, Verdict::Past(_)) && self.is_recovering(&row.id) => {}
+                    Some(row) if matches!(row.verdict, Verdict::Past(_)) && self.is_recovering(index, &row.id) => {}
                     Some(row) if row.verdict != Verdict::NoData => *judged = row.clone(),
                     _ if end_ms - start_ms >= SPARSE_WINDOW_MS => judged.too_few_in_ms = Some(SPARSE_WINDOW_MS),
                     _ => {}
@@ -307,16 +302,17 @@ impl Evaluator {
 
     /// Where the longer window begins by which a row is to be judged: that of a key that fires and has samples, but too
     /// few. `None` for any other, and where its own window is the longer one. On a grid, so that few windows serve all.
-    fn since_past(&self, judged: &Judged, window: Window) -> Option<i64> {
-        let kept = self.keys.get(&judged.id).filter(|_| judged.verdict == Verdict::NoData && judged.samples > 0)?;
+    fn since_past(&self, index: usize, judged: &Judged, window: Window) -> Option<i64> {
+        let kept = self.pipelines[index].keys.get(&judged.id);
+        let kept = kept.filter(|_| judged.verdict == Verdict::NoData && judged.samples > 0)?;
         let from_ms = (kept.fired.open_from_ms()? + SPARSE_GRID_MS - 1).div_euclid(SPARSE_GRID_MS) * SPARSE_GRID_MS;
         let start_ms = from_ms.max(window.end_ms - SPARSE_WINDOW_MS);
         (start_ms < window.start_ms).then_some(start_ms)
     }
 
     /// Whether a key that fires was inside its limit when it was last judged.
-    fn is_recovering(&self, id: &str) -> bool {
-        let recovering = self.keys.get(id).and_then(|kept| kept.finding.recovering);
+    fn is_recovering(&self, index: usize, id: &str) -> bool {
+        let recovering = self.pipelines[index].keys.get(id).and_then(|kept| kept.finding.recovering);
         recovering.is_some_and(|recovering| recovering.value.is_some())
     }
 
@@ -344,49 +340,54 @@ impl Evaluator {
         Ok(Run { judged, rows_read: outcome.rows_read, names, computed })
     }
 
-    /// Moves the keys that were judged, then those of the pipeline that were not.
-    fn apply(&mut self, index: usize, mut judged: Vec<Judged>, now_ms: i64, evaluation: &mut Evaluation) {
-        let Prepared { definition, limits, promised, advice, .. } = &self.pipelines[index];
+    /// Moves the keys that were judged, then those of the pipeline that were not. `is_new` where they were not judged by the
+    /// same rows before.
+    fn apply(&mut self, index: usize, (judged, is_new): (&[Judged], bool), now_ms: i64, evaluation: &mut Evaluation) {
+        let before = (self.moves, evaluation.deletes.len());
+        let Prepared { definition, limits, promised, advice, keys, .. } = &mut self.pipelines[index];
+        let mut nothing = None;
         if *promised {
-            let nothing = Judged::nothing(definition, *limits);
-            let others = |(id, kept): (&String, &Kept)| kept.finding.pipeline == definition.id && *id != nothing.id;
-            if judged.is_empty() && !self.keys.iter().any(others) {
-                judged.push(nothing);
-            } else if judged.iter().all(|judged| judged.id != nothing.id) && self.keys.remove(&nothing.id).is_some() {
-                evaluation.deletes.push(nothing.id);
+            let none = Judged::nothing(definition, *limits);
+            if judged.is_empty() && keys.keys().all(|id| *id == none.id) {
+                nothing = Some(none);
+            } else if judged.iter().all(|judged| judged.id != none.id) && keys.remove(&none.id).is_some() {
+                evaluation.deletes.push(none.id);
             }
         }
-        let mut seen = HashSet::new();
-        for judged in judged {
-            let id = judged.id.clone();
-            let before = self.keys.remove(&id);
-            let mut moved = state::advance(definition, before.as_ref(), judged, now_ms);
+        let judged: Vec<&Judged> = judged.iter().chain(&nothing).collect();
+        for judged in &judged {
+            let (id, before) = match keys.remove_entry(&judged.id) {
+                Some((id, kept)) => (id, Some(kept)),
+                None => (judged.id.clone(), None),
+            };
+            let durable = before.as_ref().map(Kept::durable);
+            let mut moved = state::advance(definition, before, judged, now_ms);
             moved.finding.advice = advice.clone();
-            if before.is_none_or(|before| moved.differs(&before)) {
+            if durable != Some(moved.durable()) {
                 evaluation.puts.push((id.clone(), moved.to_bytes()));
                 self.moves += 1;
             }
-            seen.insert(id.clone());
-            self.keys.insert(id, moved);
+            keys.insert(id, moved);
         }
-        let missing: Vec<String> = self
-            .keys
-            .iter()
-            .filter(|(id, kept)| kept.finding.pipeline == definition.id && !seen.contains(*id))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let seen: HashSet<&str> = judged.iter().map(|judged| judged.id.as_str()).collect();
+        let missing: Vec<String> = keys.keys().filter(|id| !seen.contains(id.as_str())).cloned().collect();
         for id in missing {
-            let Some(before) = self.keys.remove(&id) else { continue };
-            match state::miss(definition, &before, now_ms) {
+            let Some(before) = keys.remove(&id) else { continue };
+            let durable = before.durable();
+            match state::miss(definition, before, now_ms) {
                 Some(moved) => {
-                    if moved.differs(&before) {
+                    if durable != moved.durable() {
                         evaluation.puts.push((id.clone(), moved.to_bytes()));
                         self.moves += 1;
                     }
-                    self.keys.insert(id, moved);
+                    keys.insert(id, moved);
                 }
                 None => evaluation.deletes.push(id),
             }
+        }
+        // What is judged next sees what was judged before it.
+        if is_new || before != (self.moves, evaluation.deletes.len()) {
+            self.firings.publish(&self.pipelines[index].definition.id, self.pipelines[index].keys.values());
         }
     }
 }

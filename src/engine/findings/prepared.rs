@@ -1,12 +1,13 @@
 //! A finding pipeline with what the user changes of it.
 
+use super::state::Kept;
 use super::threshold::{Judged, Limits};
 use crate::engine::functions::fits;
 use crate::engine::run::{Statement, Window};
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::finding::Finding;
 use crate::model::pipeline::{Direction, Param, PipelineDef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,9 @@ pub(super) struct Prepared {
     /// Its plan, from its first run on. Making one costs as much as most runs.
     pub(super) statement: Option<Arc<Statement>>,
     /// The window of its last run, what that gave, and how often keys had changed their states until then.
-    pub(super) last: Option<(Window, Vec<Judged>, u64)>,
+    pub(super) last: Option<(Window, Arc<Vec<Judged>>, u64)>,
+    /// Its keys, by the ids of their findings.
+    pub(super) keys: HashMap<String, Kept>,
 }
 
 impl Prepared {
@@ -125,6 +128,7 @@ pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) ->
         rests_until: None,
         statement: None,
         last: None,
+        keys: HashMap::new(),
     })
 }
 

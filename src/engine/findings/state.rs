@@ -6,6 +6,8 @@ use super::threshold::{Judged, Verdict};
 use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A key without data is forgotten after this long.
 const FORGET_AFTER_MS: i64 = 3_600_000;
@@ -24,20 +26,36 @@ pub(super) struct Kept {
     pub(super) fired: History,
 }
 
+/// What of a key is kept over a restart.
+pub(super) struct Durable {
+    state: (FindingState, Option<Severity>),
+    /// When it fired, went past its limit, and came back.
+    since_ms: [Option<i64>; 3],
+    evidence: Arc<Map<String, Value>>,
+}
+
+impl PartialEq for Durable {
+    fn eq(&self, other: &Durable) -> bool {
+        // What a firing key stands for decides which others it explains.
+        let operations = |durable: &Durable| durable.evidence.get("operations").cloned();
+        let same_evidence = Arc::ptr_eq(&self.evidence, &other.evidence) || operations(self) == operations(other);
+        self.state == other.state && self.since_ms == other.since_ms && same_evidence
+    }
+}
+
 impl Kept {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Whether what must survive a restart has changed. The value may be an evaluation old: the next one renews it.
-    pub(super) fn differs(&self, before: &Kept) -> bool {
-        self.finding.state != before.finding.state
-            || self.finding.severity != before.finding.severity
-            || self.finding.firing_since_ms != before.finding.firing_since_ms
-            || self.past_since_ms != before.past_since_ms
-            || self.recovering_since_ms() != before.recovering_since_ms()
-            // What a firing key stands for decides which others it explains.
-            || self.finding.evidence.get("operations") != before.finding.evidence.get("operations")
+    /// What must survive a restart. The value may be an evaluation old: the next one renews it.
+    pub(super) fn durable(&self) -> Durable {
+        let finding = &self.finding;
+        Durable {
+            state: (finding.state, finding.severity),
+            since_ms: [finding.firing_since_ms, self.past_since_ms, self.recovering_since_ms()],
+            evidence: finding.evidence.clone(),
+        }
     }
 
     fn recovering_since_ms(&self) -> Option<i64> {
@@ -73,14 +91,14 @@ impl Kept {
 }
 
 /// The key after it was judged.
-pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Judged, now_ms: i64) -> Kept {
+pub(super) fn advance(pipeline: &PipelineDef, before: Option<Kept>, judged: &Judged, now_ms: i64) -> Kept {
     let Some(definition) = &pipeline.finding else { return first(pipeline, judged, now_ms) };
     let verdict = match judged.verdict {
         Verdict::NoData => return without_data(pipeline, definition, before, judged, now_ms),
         verdict => verdict,
     };
-    let fired = before.is_some_and(|before| before.finding.state == FindingState::Firing);
-    let mut kept = before.cloned().unwrap_or_else(|| first(pipeline, judged.clone(), now_ms));
+    let mut kept = before.unwrap_or_else(|| first(pipeline, judged, now_ms));
+    let fired = kept.finding.state == FindingState::Firing;
     let past = matches!(verdict, Verdict::Past(_)).then_some(judged.value);
     let (state, severity) = if let Verdict::Past(severity) = verdict {
         let since = *kept.past_since_ms.get_or_insert(now_ms);
@@ -110,19 +128,18 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<&Kept>, judged: Jud
 }
 
 /// The key after an evaluation in which it was missing; `None` where it is forgotten.
-pub(super) fn miss(pipeline: &PipelineDef, before: &Kept, now_ms: i64) -> Option<Kept> {
+pub(super) fn miss(pipeline: &PipelineDef, mut kept: Kept, now_ms: i64) -> Option<Kept> {
     let definition = pipeline.finding.as_ref()?;
-    let mut kept = before.clone();
-    let silent = before.finding.state != FindingState::Firing || definition.no_data == NoData::Ok;
-    let never = before.finding.samples == 0;
-    if silent && (never || now_ms - before.finding.last_seen_ms > FORGET_AFTER_MS) {
+    let silent = kept.finding.state != FindingState::Firing || definition.no_data == NoData::Ok;
+    let never = kept.finding.samples == 0;
+    if silent && (never || now_ms - kept.finding.last_seen_ms > FORGET_AFTER_MS) {
         return None;
     }
-    if ends_with_traffic(definition, before) {
+    if ends_with_traffic(definition, &kept) {
         let reason = message::no_traffic(pipeline.window_ms);
         return Some(without_traffic(pipeline, definition, kept, reason, now_ms));
     }
-    let (state, severity) = state_without_data(definition, &before.finding);
+    let (state, severity) = state_without_data(definition, &kept.finding);
     if state != FindingState::Firing {
         kept.not_past();
         kept.finding.title = message::without_data(&pipeline.title, &kept.finding.key, 0, &definition.counted);
@@ -159,11 +176,12 @@ fn without_traffic(
 fn without_data(
     pipeline: &PipelineDef,
     definition: &FindingDef,
-    before: Option<&Kept>,
-    judged: Judged,
+    before: Option<Kept>,
+    judged: &Judged,
     now_ms: i64,
 ) -> Kept {
-    let mut kept = before.cloned().unwrap_or_else(|| first(pipeline, judged.clone(), now_ms));
+    let is_first = before.is_none();
+    let mut kept = before.unwrap_or_else(|| first(pipeline, judged, now_ms));
     let gone = match judged.too_few_in_ms {
         Some(within_ms) => Some(message::little_traffic(within_ms)),
         None => (judged.samples == 0).then(|| message::no_traffic(pipeline.window_ms)),
@@ -173,7 +191,7 @@ fn without_data(
     }
     let (state, severity) = state_without_data(definition, &kept.finding);
     // What a firing key says of itself stays what it said when it was judged.
-    if state != FindingState::Firing || before.is_none() {
+    if state != FindingState::Firing || is_first {
         renew(&mut kept.finding, judged, now_ms);
         kept.not_past();
     }
@@ -192,38 +210,42 @@ fn state_without_data(definition: &FindingDef, before: &Finding) -> (FindingStat
     }
 }
 
-fn renew(finding: &mut Finding, judged: Judged, now_ms: i64) {
-    finding.title = judged.title;
+fn renew(finding: &mut Finding, judged: &Judged, now_ms: i64) {
+    finding.last_seen_ms = now_ms;
+    // A row that is judged again has been taken over already.
+    if Arc::ptr_eq(&finding.evidence, &judged.evidence) && finding.title == judged.title {
+        return;
+    }
+    finding.title.clone_from(&judged.title);
     finding.value = judged.value;
     finding.limit = judged.limit;
     finding.headroom = judged.headroom;
     finding.samples = judged.samples;
-    finding.impact = judged.impact;
-    finding.evidence = judged.evidence;
-    finding.evidence_sql = judged.evidence_sql;
+    finding.impact.clone_from(&judged.impact);
+    finding.evidence = judged.evidence.clone();
+    finding.evidence_sql = judged.evidence_sql.clone();
     if !judged.trace_ids.is_empty() {
-        finding.trace_ids = judged.trace_ids;
+        finding.trace_ids = judged.trace_ids.clone();
     }
-    finding.last_seen_ms = now_ms;
 }
 
-fn first(pipeline: &PipelineDef, judged: Judged, now_ms: i64) -> Kept {
+fn first(pipeline: &PipelineDef, judged: &Judged, now_ms: i64) -> Kept {
     let finding = Finding {
-        id: judged.id,
+        id: judged.id.clone(),
         pipeline: pipeline.id.clone(),
         severity: None,
         state: FindingState::NoData,
-        title: judged.title,
-        key: judged.key,
+        title: judged.title.clone(),
+        key: judged.key.clone(),
         value: judged.value,
         limit: judged.limit,
         headroom: judged.headroom,
         unit: pipeline.finding.as_ref().map(|finding| finding.unit.clone()).unwrap_or_default(),
         samples: judged.samples,
-        impact: judged.impact,
-        evidence: judged.evidence,
-        trace_ids: judged.trace_ids,
-        evidence_sql: judged.evidence_sql,
+        impact: judged.impact.clone(),
+        evidence: judged.evidence.clone(),
+        trace_ids: judged.trace_ids.clone(),
+        evidence_sql: judged.evidence_sql.clone(),
         advice: "".into(),
         proof: Proof::Measured,
         first_seen_ms: now_ms,

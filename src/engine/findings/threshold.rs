@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     pub(super) id: String,
-    pub(super) key: Vec<(String, String)>,
+    pub(super) key: Arc<Vec<(String, String)>>,
     pub(super) value: Option<f64>,
     pub(super) samples: u64,
     /// The limit that is passed, or the nearest that is not.
@@ -20,8 +20,8 @@ pub(super) struct Judged {
     pub(super) verdict: Verdict,
     pub(super) title: String,
     pub(super) impact: String,
-    pub(super) trace_ids: Vec<String>,
-    pub(super) evidence: Map<String, Value>,
+    pub(super) trace_ids: Arc<Vec<String>>,
+    pub(super) evidence: Arc<Map<String, Value>>,
     pub(super) evidence_sql: Arc<str>,
     /// Where the judged window begins, ms since the epoch.
     pub(super) from_ms: i64,
@@ -100,13 +100,13 @@ impl Judged {
             title,
             headroom: value.zip(limit).and_then(|(value, limit)| headroom(value, limit, direction, unit)),
             impact: message::impact(&row, samples, counted),
-            key,
+            key: Arc::new(key),
             value,
             samples,
             limit,
             verdict,
-            trace_ids,
-            evidence: row,
+            trace_ids: Arc::new(trace_ids),
+            evidence: Arc::new(row),
             evidence_sql: sql.clone(),
             from_ms,
             explained_by,

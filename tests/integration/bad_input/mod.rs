@@ -38,7 +38,7 @@ async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
     let name = format!("{:?}", case.metric());
     if sink == "prometheus" {
         let log = server.log();
-        let lines = log.lines().filter(|line| line.contains("sinks::prometheus") && line.contains(&name));
+        let lines = log.lines().filter(|line| line.contains("exporters::prometheus") && line.contains(&name));
         return lines.map(str::to_owned).collect();
     }
     let letters = server.sql(&format!("SELECT reason FROM dead_letters WHERE sink = '{sink}'")).await;
@@ -48,14 +48,14 @@ async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
 
 /// Every sink has dealt with every request; of items it says the same, but for what stands for none.
 async fn dealt_with(server: &Server) {
-    let lagging = "SELECT count(*) FROM sinks WHERE lag_frames > 0 OR state <> 'ok'";
+    let lagging = "SELECT count(*) FROM exporters WHERE lag_frames > 0 OR state <> 'ok'";
     until("every request to be dealt with", Duration::from_mins(1), || async {
-        let received = server.try_number("SELECT count(DISTINCT position) FROM sinks").await?;
+        let received = server.try_number("SELECT count(DISTINCT position) FROM exporters").await?;
         let behind = server.try_number(lagging).await?;
         if behind < 0.5 && received >= 1.0 {
             Ok(())
         } else {
-            Err(format!("{:#?}", server.try_sql("SELECT * FROM sinks").await?))
+            Err(format!("{:#?}", server.try_sql("SELECT * FROM exporters").await?))
         }
     })
     .await;

@@ -4,7 +4,7 @@
 //! there is no crate of them. Datadog's own types read what is sent in `datadog_metrics` and `datadog_traces`.
 
 use super::cases::Case;
-use super::sinks::{Item, Signal, Sink, Verdict, number};
+use super::exporters::{Item, Signal, Sink, Verdict, number};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! Elasticsearch under the contract: what a `_bulk` request holds, and how a cluster answers.
 
-use super::sinks::{Item, Signal, Sink, Verdict, number};
+use super::exporters::{Item, Signal, Sink, Verdict, number};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;

@@ -4,8 +4,8 @@
 mod cases;
 pub(crate) mod datadog;
 mod elasticsearch;
+mod exporters;
 mod remote_write;
-mod sinks;
 mod target;
 
 use crate::support::config::Setup;
@@ -13,8 +13,8 @@ use crate::support::otlp::post;
 use crate::support::server::Server;
 use crate::support::{heavy, now_unix_nano, until};
 use cases::Case;
+use exporters::{SINKS, Signal, Sink};
 use serde_json::{Value, json};
-use sinks::{SINKS, Signal, Sink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Trial {
         }
         let (sent, counted) = self.row(server).await.expect("a row of the sink");
         if case != Case::Restart {
-            assert_eq!((sent, counted), (wanted.len() as u64, refused.len() as u64), "{id}: the table sinks");
+            assert_eq!((sent, counted), (wanted.len() as u64, refused.len() as u64), "{id}: the table exporters");
         }
         if case == Case::TooMany {
             assert!(!self.target.was_pressed(), "{id}: it was asked to wait");
@@ -138,10 +138,11 @@ impl Trial {
         }
     }
 
-    /// Items sent and refused, by the table `sinks`.
+    /// Items sent and refused, by the table `exporters`.
     async fn row(&self, server: &Server) -> Result<(u64, u64), String> {
-        let rows =
-            server.try_sql(&format!("SELECT sent_items, refused_items FROM sinks WHERE sink = '{}'", self.id)).await?;
+        let rows = server
+            .try_sql(&format!("SELECT sent_items, refused_items FROM exporters WHERE exporter = '{}'", self.id))
+            .await?;
         let number = |key: &str| rows.first().and_then(|row| row[key].as_u64()).ok_or_else(|| format!("{rows:?}"));
         Ok((number("sent_items")?, number("refused_items")?))
     }

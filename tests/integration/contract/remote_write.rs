@@ -1,7 +1,7 @@
 //! Remote write under the contract. Its messages are written by hand from
 //! <https://github.com/prometheus/prometheus/blob/main/prompb/io/prometheus/write/v2/types.proto> and `types.proto` of 1.0.
 
-use super::sinks::{Item, Verdict};
+use super::exporters::{Item, Verdict};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 //! decoders that others wrote.
 
 use super::cases::Case;
-use super::sinks::{Item, Sink, Verdict};
+use super::exporters::{Item, Sink, Verdict};
 use crate::support::free_port;
 use axum::Router;
 use axum::body::{Body, to_bytes};

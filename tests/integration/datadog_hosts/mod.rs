@@ -24,8 +24,8 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message as _;
 use serde::Deserialize;
 use serde_json::Value as Json;
+use spanwise::exporters::datadog::host_metadata::Hosts;
 use spanwise::model::signal::Signal;
-use spanwise::sinks::datadog::host_metadata::Hosts;
 use std::collections::BTreeMap;
 
 const REQUESTS: usize = 10_000;

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, Instrumentati
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message as _;
 use serde_json::{Map, Value as Json};
-use spanwise::sinks::datadog::logs;
+use spanwise::exporters::datadog::logs;
 
 const REQUESTS: usize = 10_000;
 const SEED: u64 = 20_260_202;

@@ -199,7 +199,7 @@ async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_onc
     let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
     assert!(told.len() == 1 && reason.starts_with("metric \"orders\": it is no newer than the last point"), "{told:?}");
-    server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
+    server.until_number("SELECT sum(refused_items) FROM exporters WHERE exporter = 'datadog'", 1.0).await;
     assert_eq!(added(&kept).len(), 6, "{:?}", added(&kept));
     println!("over two kills: {:?} added to three series", added(&kept));
 }
@@ -220,8 +220,8 @@ async fn the_intake_of_otlp_gets_no_running_totals_of_exponential_histograms_and
         json!({"name": name, "exponentialHistogram": points})
     };
     post_metrics(&server, json!([of("total", 2), of("delta", 1)])).await;
-    server.until_number("SELECT sum(sent_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
-    server.until_number("SELECT sum(refused_items) FROM sinks WHERE sink = 'datadog'", 1.0).await;
+    server.until_number("SELECT sum(sent_items) FROM exporters WHERE exporter = 'datadog'", 1.0).await;
+    server.until_number("SELECT sum(refused_items) FROM exporters WHERE exporter = 'datadog'", 1.0).await;
     let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
     assert!(reason.contains("\"total\"") && reason.contains("temporality preference to delta"), "{told:?}");

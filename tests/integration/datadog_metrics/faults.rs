@@ -2,8 +2,8 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use spanwise::sinks::datadog::metrics::MetricsSettings;
-use spanwise::sinks::temporality::Rules;
+use spanwise::exporters::datadog::metrics::MetricsSettings;
+use spanwise::exporters::temporality::Rules;
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,10 +29,10 @@ use oracle::{ask, put_frame};
 use prost::Message as _;
 use random::Random;
 use rows::{Answer, SeriesRow, SketchRow, series_differences, sketch_differences};
+use spanwise::delivery::{Payload, count_items};
+use spanwise::exporters::datadog::metrics::{self, HistogramMode, MetricsSettings, RATES};
+use spanwise::exporters::temporality::{Initial, Rules, ToDelta};
 use spanwise::model::signal::Signal;
-use spanwise::sinks::datadog::metrics::{self, HistogramMode, MetricsSettings, RATES};
-use spanwise::sinks::delivery::{Payload, count_items};
-use spanwise::sinks::temporality::{Initial, Rules, ToDelta};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -146,11 +146,11 @@ fn ours(cases: &[Case], fault: Option<Fault>) -> Vec<(Vec<Payload>, u64)> {
             stage.rewrite(&mut request);
             let request = Bytes::from(request.encode_to_vec());
             let mapped = metrics::map(&settings, &request).unwrap();
-            let unfit = mapped.unfit.iter().map(|unfit| unfit.items).sum();
+            let rejected = mapped.rejected.iter().map(|rejected| rejected.items).sum();
             let sent: u64 = mapped.payloads.iter().map(|payload| payload.items).sum();
             let received = count_items(Signal::Metrics, &request);
-            assert!(mapped.payloads.is_empty() || sent + unfit == received, "{sent} + {unfit} of {received}");
-            all.push((mapped.payloads, unfit));
+            assert!(mapped.payloads.is_empty() || sent + rejected == received, "{sent} + {rejected} of {received}");
+            all.push((mapped.payloads, rejected));
         }
     }
     all

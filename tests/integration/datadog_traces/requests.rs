@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
-use spanwise::sinks::datadog::traces::{TraceSettings, convert};
+use spanwise::exporters::datadog::traces::{TraceSettings, convert};
 use std::collections::BTreeSet;
 
 /// Generated requests besides those made by hand.

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use serde_json::{Value, json};
-use spanwise::sinks::datadog::traces::{self, AgentTraces, TraceChunk, TracerPayload};
+use spanwise::exporters::datadog::traces::{self, AgentTraces, TraceChunk, TracerPayload};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
@@ -95,7 +95,7 @@ fn hold(title: &str, asked: &Question, agent: &Value, wire: &Value) {
 async fn until_sent(server: &Server, sink: &str, items: u64) {
     until(&format!("{items} spans to go to {sink}"), Duration::from_mins(3), || async {
         let query = format!(
-            "SELECT sent_items, refused_items, dead_letters, lag_frames FROM sinks WHERE sink = '{sink}' AND signal = 'traces'"
+            "SELECT sent_items, refused_items, dead_letters, lag_frames FROM exporters WHERE exporter = '{sink}' AND signal = 'traces'"
         );
         let rows = server.try_sql(&query).await?;
         let row = rows.first().ok_or("no such sink")?;

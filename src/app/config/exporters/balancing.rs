@@ -5,10 +5,10 @@ use super::common;
 use super::otlp;
 use crate::app::config::components::{Component, Reading};
 use crate::catalog::yaml::{MapReader, Value};
-use crate::sinks::otlp::Protocol;
-use crate::sinks::processors::{Change, Processor, RoutingKey, Share};
-use crate::sinks::settings::Feed;
-use crate::sinks::targets::{TargetKind, TargetSettings};
+use crate::delivery::processors::{Change, Processor, RoutingKey, Share};
+use crate::delivery::settings::Feed;
+use crate::exporters::kinds::{ExporterKind, ExporterSettings};
+use crate::exporters::otlp::Protocol;
 use std::sync::Arc;
 
 pub(super) fn read(
@@ -16,7 +16,7 @@ pub(super) fn read(
     component: &Component<'_>,
     map: MapReader<'_>,
     feeds: &[Feed],
-) -> Vec<TargetSettings> {
+) -> Vec<ExporterSettings> {
     let keys = [("traceID", RoutingKey::TraceId), ("service", RoutingKey::Service)];
     let by = map.word("routing_key", &keys).unwrap_or(RoutingKey::TraceId);
     let (protocol, spoken) = match protocol(&map) {
@@ -40,8 +40,8 @@ pub(super) fn read(
         feeds.iter_mut().for_each(|feed| feed.processors.push(share.clone()));
         let mut settings = settings.clone();
         settings.endpoint.clone_from(address);
-        let delivery = crate::sinks::delivery::DeliverySettings { id, ..delivery.clone() };
-        TargetSettings { delivery, rate, feeds, kind: TargetKind::Otlp(settings) }
+        let delivery = crate::delivery::DeliverySettings { id, ..delivery.clone() };
+        ExporterSettings { delivery, rate, feeds, kind: ExporterKind::Otlp(settings) }
     };
     addresses.iter().enumerate().map(target).collect()
 }

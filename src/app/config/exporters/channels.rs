@@ -1,11 +1,11 @@
 //! `slack` and `webhook`: where findings are told to people.
 
 use super::common;
+use crate::alerts::{ChannelKind, ChannelSettings};
 use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::finding::Severity;
-use crate::sinks::alerts::{ChannelKind, ChannelSettings};
 use http::Uri;
 use std::time::Duration;
 

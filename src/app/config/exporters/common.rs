@@ -4,8 +4,8 @@ use super::tls;
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::settings::{
+use crate::delivery::DeliverySettings;
+use crate::delivery::settings::{
     BatchSettings, ClientSettings, Compression, QueueSettings, RateSettings, RetrySettings, Secret,
 };
 use http::Uri;

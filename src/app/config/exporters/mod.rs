@@ -15,21 +15,21 @@ use super::components::{Component, Reading};
 use super::feeds::feeds_of;
 use super::processors::Processors;
 use super::service::{Pipeline, Service, is_connector, stands_in};
+use crate::alerts::ChannelSettings;
+use crate::delivery::settings::Feed;
+use crate::exporters::datadog::Way;
+use crate::exporters::debug::{DebugSettings, Verbosity};
+use crate::exporters::kinds::{ExporterKind, ExporterSettings};
+use crate::exporters::prometheus::PrometheusSettings;
 use crate::model::signal::Signal;
 use crate::net::Endpoint;
-use crate::sinks::alerts::ChannelSettings;
-use crate::sinks::datadog::Way;
-use crate::sinks::debug::{DebugSettings, Verbosity};
-use crate::sinks::prometheus::PrometheusSettings;
-use crate::sinks::settings::Feed;
-use crate::sinks::targets::{TargetKind, TargetSettings};
 
 pub(super) use common::outward_endpoint;
 
 /// All targets.
 #[derive(Default)]
 pub(super) struct Exporters {
-    pub(super) targets: Vec<TargetSettings>,
+    pub(super) targets: Vec<ExporterSettings>,
     pub(super) debug: Vec<DebugSettings>,
     pub(super) prometheus: Vec<(Endpoint, PrometheusSettings)>,
     pub(super) channels: Vec<ChannelSettings>,
@@ -118,15 +118,17 @@ pub(super) fn read(
                 let kind = match component.kind {
                     "datadog" => {
                         let read = datadog::read(reading, component, map, &delivery.retry);
-                        read.map(Box::new).map(TargetKind::Datadog)
+                        read.map(Box::new).map(ExporterKind::Datadog)
                     }
-                    "elasticsearch" => elasticsearch::read(reading, map, &mut delivery).map(TargetKind::Elasticsearch),
+                    "elasticsearch" => {
+                        elasticsearch::read(reading, map, &mut delivery).map(ExporterKind::Elasticsearch)
+                    }
                     "prometheus_remote_write" | "prometheusremotewrite" => {
-                        remote_write::read(reading, map).map(TargetKind::RemoteWrite)
+                        remote_write::read(reading, map).map(ExporterKind::RemoteWrite)
                     }
-                    _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(TargetKind::Otlp),
+                    _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(ExporterKind::Otlp),
                 };
-                exporters.targets.extend(kind.map(|kind| TargetSettings { delivery, rate, feeds, kind }));
+                exporters.targets.extend(kind.map(|kind| ExporterSettings { delivery, rate, feeds, kind }));
             }
         }
     }
@@ -161,8 +163,8 @@ pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: 
 }
 
 /// The id of an exporter that sends to a Datadog Agent.
-fn agent(target: &TargetSettings) -> Option<&str> {
-    let is_agent = matches!(&target.kind, TargetKind::Datadog(settings) if settings.way == Way::Agent);
+fn agent(target: &ExporterSettings) -> Option<&str> {
+    let is_agent = matches!(&target.kind, ExporterKind::Datadog(settings) if settings.way == Way::Agent);
     is_agent.then_some(target.delivery.id.as_str())
 }
 

@@ -4,10 +4,10 @@ use super::{common, presets};
 use crate::app::config::components::{Component, Reading};
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::delivery::DeliverySettings;
+use crate::delivery::settings::Feed;
+use crate::exporters::otlp::{DENIED, OtlpSettings, Protocol};
 use crate::model::signal::Signal;
-use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::otlp::{DENIED, OtlpSettings, Protocol};
-use crate::sinks::settings::Feed;
 use std::time::Duration;
 
 pub(super) fn read(

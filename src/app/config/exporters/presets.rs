@@ -3,9 +3,9 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::{Entry, MapReader, Value};
+use crate::delivery::DeliverySettings;
+use crate::delivery::settings::Secret;
 use crate::model::fault::hint;
-use crate::sinks::delivery::DeliverySettings;
-use crate::sinks::settings::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

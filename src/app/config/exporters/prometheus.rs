@@ -4,8 +4,8 @@ use crate::app::config::components::{Reading, loopback};
 use crate::app::config::values::{Values as _, is_plain_path};
 use crate::app::config::{collector, listening};
 use crate::catalog::yaml::MapReader;
+use crate::exporters::prometheus::{PrometheusSettings, Selection, Translation};
 use crate::net::Endpoint;
-use crate::sinks::prometheus::{PrometheusSettings, Selection, Translation};
 use std::collections::BTreeMap;
 
 pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, PrometheusSettings) {

@@ -4,9 +4,9 @@ use super::{common, prometheus};
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::prometheus::Translation;
-use crate::sinks::remote_write::{MessageChoice, RemoteWriteSettings};
-use crate::sinks::settings::{ClientSettings, Compression};
+use crate::delivery::settings::{ClientSettings, Compression};
+use crate::exporters::prometheus::Translation;
+use crate::exporters::remote_write::{MessageChoice, RemoteWriteSettings};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

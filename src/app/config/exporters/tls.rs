@@ -3,7 +3,7 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::sinks::tls::TlsSettings;
+use crate::delivery::tls::TlsSettings;
 
 pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
     let Some(tls) = map.map("tls") else { return TlsSettings::default() };

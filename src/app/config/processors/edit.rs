@@ -3,7 +3,7 @@
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value as Yaml};
-use crate::sinks::processors::{Action, ActionKind, Change, ConvertTo, Filter, Keys, Matcher, Properties, Source};
+use crate::delivery::processors::{Action, ActionKind, Change, ConvertTo, Filter, Keys, Matcher, Properties, Source};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
 

@@ -4,7 +4,7 @@ mod edit;
 
 use super::components::{Component, Reading};
 use super::service::Service;
-use crate::sinks::processors::{Change, Processor};
+use crate::delivery::processors::{Change, Processor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

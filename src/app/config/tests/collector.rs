@@ -1,7 +1,7 @@
 //! Keys of Collector files: each followed, noted, or a fault that says what to write.
 
 use super::*;
-use crate::sinks::prometheus::{Selection, Translation};
+use crate::exporters::prometheus::{Selection, Translation};
 use std::time::Duration;
 
 fn noted(config: &Config, what: &str) -> bool {

@@ -1,9 +1,9 @@
 //! `exporters.datadog`: the keys of the Collector's exporter.
 
 use super::*;
-use crate::sinks::datadog::metrics::HistogramMode;
-use crate::sinks::datadog::{ApiSettings, DatadogSettings, Endpoints, Way};
-use crate::sinks::temporality::Initial;
+use crate::exporters::datadog::metrics::HistogramMode;
+use crate::exporters::datadog::{ApiSettings, DatadogSettings, Endpoints, Way};
+use crate::exporters::temporality::Initial;
 
 /// Not a key of anybody.
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -18,7 +18,7 @@ fn file(signal: &str, settings: &str) -> String {
 
 fn datadog_of(config: &Config) -> &DatadogSettings {
     match &config.targets[0].kind {
-        TargetKind::Datadog(settings) => settings,
+        ExporterKind::Datadog(settings) => settings,
         other => panic!("expected Datadog, found {other:?}"),
     }
 }

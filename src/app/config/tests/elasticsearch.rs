@@ -1,18 +1,18 @@
 //! Elasticsearch and OpenSearch, by the keys of the Collector's exporter.
 
 use super::*;
-use crate::sinks::elasticsearch::{ElasticsearchSettings, Indexes, Login, Mode, Named};
+use crate::exporters::elasticsearch::{ElasticsearchSettings, Indexes, Login, Mode, Named};
 
 fn file(settings: &str) -> String {
     with(&format!("connectors: {{performance: }}\nexporters: {{elasticsearch: {{{settings}}}}}"))
         .replace("exporters: [performance]", "exporters: [performance, elasticsearch]")
 }
 
-fn read(settings: &str) -> (ElasticsearchSettings, TargetSettings, Vec<String>) {
+fn read(settings: &str) -> (ElasticsearchSettings, ExporterSettings, Vec<String>) {
     let mut config = good(&file(settings));
     let target = config.targets.remove(0);
     match &target.kind {
-        TargetKind::Elasticsearch(settings) => (settings.clone(), target, config.notes),
+        ExporterKind::Elasticsearch(settings) => (settings.clone(), target, config.notes),
         other => panic!("expected Elasticsearch, found {other:?}"),
     }
 }

@@ -8,7 +8,7 @@ fn exporter(id: &str, settings: &str) -> String {
         .replace("exporters: [performance]", &format!("exporters: [performance, {id}]"))
 }
 
-fn target(id: &str, settings: &str) -> TargetSettings {
+fn target(id: &str, settings: &str) -> ExporterSettings {
     good(&exporter(id, settings)).targets.remove(0)
 }
 

@@ -1,8 +1,8 @@
 //! `prometheusremotewrite`: every key of the Collector's, 0.161.
 
 use super::*;
-use crate::sinks::prometheus::{Selection, Translation};
-use crate::sinks::remote_write::{MessageChoice, RemoteWriteSettings};
+use crate::exporters::prometheus::{Selection, Translation};
+use crate::exporters::remote_write::{MessageChoice, RemoteWriteSettings};
 
 fn file(kind: &str, settings: &str) -> String {
     format!(
@@ -14,7 +14,7 @@ fn file(kind: &str, settings: &str) -> String {
 fn read(settings: &str) -> (RemoteWriteSettings, Vec<String>) {
     let config = good(&file("prometheusremotewrite", settings));
     match &config.targets[0].kind {
-        TargetKind::RemoteWrite(settings) => {
+        ExporterKind::RemoteWrite(settings) => {
             let own = config.notes.iter().filter(|note| note.contains(": exporters."));
             (settings.clone(), own.cloned().collect())
         }

@@ -30,7 +30,7 @@ async fn a_limit_of_alerting_that_no_data_feeds_has_no_data_until_there_is_some(
     let found = &nothing.findings[..];
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].state, found[0].limit), (FindingState::NoData, Some(20.0)));
-    assert_eq!(found[0].key, [("k".to_owned(), String::new())]);
+    assert_eq!(*found[0].key, [("k".to_owned(), String::new())]);
     assert_eq!(found[0].title, "T: no data");
     assert_eq!(step(&mut e, 5, Some(&[])).await.findings.len(), 1, "it stays");
 

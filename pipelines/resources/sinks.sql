@@ -1,0 +1,15 @@
+/*---
+title: Exporters, by the name that their table had
+kind: view
+example:
+  given:
+    exporters:
+      - {exporter: otlp_http/backup, signal: traces, sent_items: 12, state: ok}
+  expect:
+    - {sink: otlp_http/backup, signal: traces, sent_items: 12, state: ok}
+---
+The table `exporters` was called `sinks`, and its column `exporter` was `sink`. Use `exporters` in what you write now. */
+SELECT
+  exporter AS sink, signal, position, lag_frames, lag_bytes, sent_items, refused_items, last_refused, dead_letters,
+  dropped_items, last_dropped, state, failing_since, last_error
+FROM exporters

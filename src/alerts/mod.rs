@@ -1,0 +1,296 @@
+//! Findings to people: a webhook or Slack, told once when they fire, when they get worse, and when they are over.
+//!
+//! What was told is remembered durably, by finding and incident, so that a restart neither repeats nor forgets.
+
+mod due;
+mod mask;
+mod messages;
+mod notification_log;
+mod refusals;
+mod settings;
+mod slack;
+
+#[cfg(test)]
+mod tests;
+
+pub use notification_log::{Told, memory_kind};
+pub use settings::{ChannelKind, ChannelSettings};
+
+use crate::delivery::dead_letters::{self, DeadLetter};
+use crate::delivery::settings::{ClientSettings, Compression, TlsSettings};
+use crate::delivery::state_store::StateStore;
+use crate::delivery::stats::ExporterStats;
+use crate::delivery::web;
+use crate::delivery::{Backoff, Outcome};
+use crate::model::finding::Finding;
+use crate::model::self_telemetry::WORK;
+use anyhow::Context as _;
+use mask::Mask;
+use messages::Notice;
+use refusals::Refusals;
+use reqwest::{Client, Url};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
+
+/// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
+const WEBHOOK_FINDINGS_MAX: usize = 50;
+/// What people are asked where an answer says nothing of the message.
+const HINTS: web::Hints<'_> =
+    web::Hints { denied: "is `url` still valid, and are the `headers` right?", elsewhere: "is `url` right?" };
+/// What alerts are called where exporters have a signal.
+pub const ALERTS: &str = "alerts";
+
+/// Tells one channel until it is cancelled.
+///
+/// # Errors
+/// When its URL or a header cannot be used, or the memory cannot be read at the start.
+pub async fn run(
+    settings: ChannelSettings,
+    findings: watch::Receiver<Arc<Vec<Finding>>>,
+    memory: Arc<dyn StateStore>,
+    stats: Arc<ExporterStats>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let place = format!("exporters.{}", settings.id);
+    // The URL is a secret: it does not go into the error.
+    let url = Url::parse(settings.url.reveal()).ok().with_context(|| format!("{place}.url: expected a URL"))?;
+    let client = ClientSettings {
+        timeout: settings.timeout,
+        headers: settings.headers.clone(),
+        tls: TlsSettings::default(),
+        proxy_url: None,
+        compression: Compression::None,
+    };
+    let client = web::client(&place, &url, &client)?;
+    let kind = memory_kind(&settings.id);
+    let told = notification_log::read(&settings.id, &memory.entries(&kind).await?);
+    let mask = Mask::new(&settings, &url);
+    let (unwritten, refused) = (BTreeSet::new(), Refusals::new(&settings.retry));
+    let channel = Channel { settings, client, url, mask, memory, kind, stats, told, unwritten, refused, cancel };
+    channel.watch(findings).await;
+    Ok(())
+}
+
+struct Channel {
+    settings: ChannelSettings,
+    client: Client,
+    url: Url,
+    mask: Mask,
+    memory: Arc<dyn StateStore>,
+    kind: String,
+    stats: Arc<ExporterStats>,
+    /// By finding id.
+    told: BTreeMap<String, Told>,
+    /// Findings of which the memory does not yet know what `told` does.
+    unwritten: BTreeSet<String>,
+    /// So that what the target refused is not sent at every look.
+    refused: Refusals,
+    cancel: CancellationToken,
+}
+
+/// What became of a message.
+enum Verdict {
+    Taken,
+    Refused(String),
+    Cancelled,
+}
+
+impl Channel {
+    async fn watch(mut self, mut findings: watch::Receiver<Arc<Vec<Finding>>>) {
+        let mut evaluated = false;
+        loop {
+            let now = findings.borrow_and_update().clone();
+            // Before the first evaluation none at all says nothing; after it, that all of them are gone.
+            if evaluated || !now.is_empty() {
+                self.reconcile(&now).await;
+            }
+            evaluated = true;
+            let again = self.refused.next();
+            let wait = again.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                () = tokio::time::sleep(wait), if again.is_some() => {}
+                () = self.cancel.cancelled() => return,
+                changed = findings.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Tells what is not told yet, the firing ones in one message and the resolved ones in another.
+    async fn reconcile(&mut self, findings: &[Finding]) {
+        self.write().await;
+        let now_ms = now_ms();
+        let (firing, resolved) = due::due(findings, &self.told, self.settings.severity_min, now_ms);
+        self.refused.keep(firing.iter().chain(&resolved));
+        for mut notices in [firing, resolved] {
+            notices.retain(|notice| self.refused.lets(notice));
+            let size = match self.settings.kind {
+                ChannelKind::Webhook => WEBHOOK_FINDINGS_MAX,
+                ChannelKind::Slack => usize::MAX,
+            };
+            for part in notices.chunks(size) {
+                let silent = part[0].is_resolved() && !self.settings.send_resolved;
+                match if silent { Verdict::Taken } else { self.send(part).await } {
+                    Verdict::Taken => self.remember(part, now_ms).await,
+                    Verdict::Refused(reason) => self.put_off(part, &reason).await,
+                    Verdict::Cancelled => return,
+                }
+            }
+        }
+        self.stats.holds_refused(!self.refused.is_empty());
+    }
+
+    async fn remember(&mut self, notices: &[Notice], now_ms: i64) {
+        for notice in notices {
+            let id = &notice.finding.id;
+            if notice.is_resolved() {
+                self.told.remove(id);
+            } else {
+                self.told.insert(id.clone(), Told::new(&self.settings.id, &notice.finding, now_ms));
+            }
+            self.unwritten.insert(id.clone());
+            if self.refused.remove(id) {
+                let recorded = (self.settings.id.as_str(), ALERTS);
+                let exhumed = dead_letters::remove(&*self.memory, recorded, id).await;
+                self.tell(exhumed);
+            }
+        }
+        self.write().await;
+    }
+
+    /// Writes what the memory does not know yet. While it fails people are told all the same: a restart then repeats,
+    /// which is better than silence.
+    async fn write(&mut self) {
+        let waited = !self.unwritten.is_empty();
+        while let Some(id) = self.unwritten.first() {
+            let written = match self.told.get(id) {
+                Some(told) => self.memory.put(&self.kind, id, &told.to_bytes()).await,
+                None => self.memory.delete(&self.kind, id).await,
+            };
+            if let Err(error) = written {
+                let reason = format!("what was told cannot be kept: {error:#}");
+                if self.stats.failed(&reason) {
+                    tracing::error!(sink = self.settings.id, reason, "tried again soon; a restart would tell it again");
+                }
+                return;
+            }
+            self.unwritten.pop_first();
+        }
+        if waited {
+            self.stats.went_well();
+        }
+    }
+
+    /// Notes a refusal. People do not hear of what fires meanwhile, so it is tried again while it does.
+    async fn put_off(&mut self, notices: &[Notice], reason: &str) {
+        let mut new = Vec::new();
+        for notice in notices {
+            if self.refused.add(notice) {
+                let key = notice.finding.id.clone();
+                new.push(DeadLetter { key, position: None, items: 1, reason: reason.to_owned() });
+            }
+        }
+        // The table keeps the reason.
+        self.stats.failed(reason);
+        self.stats.went_well();
+        if new.is_empty() {
+            return;
+        }
+        self.stats.refused(new.len() as u64, reason);
+        let (sink, alerts) = (&self.settings.id, notices.len());
+        tracing::error!(
+            sink,
+            alerts,
+            reason,
+            "the channel refused a message; tried again now and then while it is due"
+        );
+        let recorded = dead_letters::record(&*self.memory, (sink, ALERTS), &new).await;
+        self.tell(recorded);
+    }
+
+    fn tell(&self, done: anyhow::Result<()>) {
+        if let Err(error) = done {
+            tracing::error!(sink = self.settings.id, error = format!("{error:#}"), "a dead letter cannot be kept");
+        }
+    }
+
+    /// Sends until there is a verdict.
+    async fn send(&self, notices: &[Notice]) -> Verdict {
+        let body = match self.settings.kind {
+            ChannelKind::Webhook => messages::webhook(notices),
+            ChannelKind::Slack => slack::slack(notices),
+        };
+        let key = messages::idempotency_key(notices);
+        let mut backoff = Backoff::new(&self.settings.retry);
+        loop {
+            let (sink, findings) = (&self.settings.id, notices.len());
+            let work = tracing::info_span!(target: WORK, "alert", sink, findings, error = Empty);
+            let posted = self.post(&body, &key).instrument(work.clone()).await;
+            work.record("error", posted.as_ref().err().map(|failure| failure.reason.as_str()));
+            drop(work);
+            let (asked, reason) = match posted {
+                Ok(()) => {
+                    ExporterStats::add(&self.stats.sent_items, notices.len() as u64);
+                    if self.stats.went_well() {
+                        tracing::info!(sink = self.settings.id, "the channel is back");
+                    }
+                    return Verdict::Taken;
+                }
+                Err(Failure { again: true, after, reason }) => (after, reason),
+                Err(Failure { reason, .. }) => return Verdict::Refused(reason),
+            };
+            if self.stats.failed(&reason) {
+                tracing::warn!(sink = self.settings.id, reason, "a message could not be sent; tried again");
+            }
+            let Some(wait) = backoff.next(asked) else { return Verdict::Refused(reason) };
+            tokio::select! {
+                () = self.cancel.cancelled() => return Verdict::Cancelled,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn post(&self, body: &serde_json::Value, key: &str) -> Result<(), Failure> {
+        let request = self.client.post(self.url.clone()).header("Idempotency-Key", key).json(body);
+        let answer = match request.send().await {
+            Ok(answer) => web::Answer::of(answer).await,
+            Err(error) => {
+                return Err(Failure { again: true, after: None, reason: self.mask.over(&web::reason(error)) });
+            }
+        };
+        let text = String::from_utf8_lossy(&answer.body);
+        // Slack calls its "ok" HTML, and so do web frameworks what a receiver returns: only markup makes a page of it.
+        let is_plain = answer.status.is_success() && !answer.holds_markup();
+        let outcome = if is_plain { None } else { answer.verdict(text.trim(), &HINTS) };
+        let outcome = outcome.or_else(|| match self.settings.kind {
+            ChannelKind::Slack => slack::refusal(&answer),
+            ChannelKind::Webhook => None,
+        });
+        let (again, after, reason) = match outcome {
+            None | Some(Outcome::Delivered { .. }) => return Ok(()),
+            Some(Outcome::Retry { after, reason }) => (true, after, reason),
+            Some(
+                Outcome::TooLarge(reason)
+                | Outcome::Rejected(reason)
+                | Outcome::PermanentError(reason)
+                | Outcome::PartialSuccess { reason, .. },
+            ) => (false, None, reason),
+        };
+        Err(Failure { again, after, reason: self.mask.over(&reason) })
+    }
+}
+
+struct Failure {
+    again: bool,
+    after: Option<Duration>,
+    reason: String,
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

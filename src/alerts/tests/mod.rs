@@ -1,0 +1,218 @@
+//! Channels against a real HTTP server on loopback.
+
+mod content;
+mod telling;
+
+use super::*;
+use crate::delivery::settings::{RetrySettings, Secret};
+use crate::delivery::state_store::testing::InMemory;
+use crate::log::Position;
+use crate::model::finding::{FindingState, Proof, Recovering, Severity};
+use async_trait::async_trait;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
+use axum::{Json, Router};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Default)]
+struct Receiver {
+    seen: Mutex<Vec<(String, Value)>>,
+    answers: Mutex<VecDeque<u16>>,
+    /// Content type and body of the next answers that are good; then it is Slack's.
+    bodies: Mutex<VecDeque<(&'static str, &'static str)>>,
+}
+
+impl Receiver {
+    fn keys(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    fn bodies(&self) -> Vec<Value> {
+        self.seen.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+async fn receiver() -> (String, Arc<Receiver>) {
+    let receiver = Arc::new(Receiver::default());
+    // As a web framework's error page does it, the path is repeated.
+    let handler =
+        async |State(receiver): State<Arc<Receiver>>, uri: Uri, headers: HeaderMap, Json(body): Json<Value>| {
+            let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+            receiver.seen.lock().unwrap().push((key, body));
+            let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
+            let wait = if status == 429 { "1" } else { "0" };
+            let status = axum::http::StatusCode::from_u16(status).unwrap();
+            let (kind, body) = match receiver.bodies.lock().unwrap().pop_front() {
+                Some((kind, body)) => (kind, body.to_owned()),
+                None if status == 200 => ("text/html", "ok".to_owned()),
+                None => ("text/plain", format!("Cannot POST {uri} with {:?}", headers.get("x-token"))),
+            };
+            (status, [(header::RETRY_AFTER, wait), (header::CONTENT_TYPE, kind)], body)
+        };
+    let router = Router::new().fallback(handler).with_state(receiver.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (format!("http://{address}/services/s3cret"), receiver)
+}
+
+fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding {
+    Finding {
+        id: id.into(),
+        pipeline: "api_budget".into(),
+        severity,
+        state,
+        title: "shop GET /a<b>: p95 is 300 ms & more".into(),
+        key: vec![("service_name".into(), "shop".into())].into(),
+        value: Some(300.0),
+        limit: Some(200.0),
+        headroom: None,
+        unit: "ms".into(),
+        samples: 50,
+        impact: String::new(),
+        evidence: std::sync::Arc::default(),
+        trace_ids: vec!["0af7".into()].into(),
+        evidence_sql: "SELECT 1".into(),
+        advice: "Look.".into(),
+        proof: Proof::Measured,
+        first_seen_ms: 1000,
+        last_seen_ms: 2000,
+        state_since_ms: 2000,
+        firing_since_ms: (state == FindingState::Firing).then_some(2000),
+        recovering: None,
+        ended: None,
+    }
+}
+
+fn firing(id: &str) -> Finding {
+    finding(id, FindingState::Firing, Some(Severity::Warning))
+}
+
+/// A memory whose disk may fail.
+#[derive(Default)]
+struct Disk {
+    inner: InMemory,
+    fails: AtomicBool,
+}
+
+impl Disk {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.fails.load(Ordering::SeqCst), "the disk is full");
+        Ok(())
+    }
+
+    async fn told(&self) -> Vec<Told> {
+        let entries = self.inner.entries("alert:slack").await.unwrap();
+        entries.iter().map(|(_, bytes)| serde_json::from_slice(bytes).unwrap()).collect()
+    }
+}
+
+#[async_trait]
+impl StateStore for Disk {
+    async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
+        self.inner.cursor(name).await
+    }
+
+    async fn set_cursor(&self, name: &str, position: Position) -> anyhow::Result<()> {
+        self.inner.set_cursor(name, position).await
+    }
+
+    async fn entries(&self, kind: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        self.inner.entries(kind).await
+    }
+
+    async fn put(&self, kind: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
+        self.check()?;
+        self.inner.put(kind, key, value).await
+    }
+
+    async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
+        self.check()?;
+        self.inner.delete(kind, key).await
+    }
+
+    async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
+        self.check()?;
+        self.inner.change(kind, set, removed).await
+    }
+}
+
+struct Bench {
+    settings: ChannelSettings,
+    receiver: Arc<Receiver>,
+    memory: Arc<Disk>,
+    stats: Arc<ExporterStats>,
+    findings: watch::Sender<Arc<Vec<Finding>>>,
+    running: Option<(tokio::task::JoinHandle<anyhow::Result<()>>, CancellationToken)>,
+}
+
+impl Bench {
+    async fn new(kind: ChannelKind) -> Bench {
+        Bench::with(kind, |_| ()).await
+    }
+
+    async fn with(kind: ChannelKind, change: impl FnOnce(&mut ChannelSettings)) -> Bench {
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let (url, receiver) = receiver().await;
+        let retry = RetrySettings { initial_interval: Duration::from_millis(1), ..RetrySettings::default() };
+        let settings = ChannelSettings {
+            id: "slack".into(),
+            kind,
+            url: Secret::new(url),
+            headers: vec![("x-token".into(), Secret::new("t0ken"))],
+            severity_min: Severity::Warning,
+            send_resolved: true,
+            timeout: Duration::from_secs(5),
+            retry,
+        };
+        let findings = watch::Sender::new(Arc::new(Vec::new()));
+        let mut bench =
+            Bench { settings, receiver, memory: Arc::default(), stats: Arc::default(), findings, running: None };
+        change(&mut bench.settings);
+        bench.start();
+        bench
+    }
+
+    fn start(&mut self) {
+        let cancel = CancellationToken::new();
+        let memory: Arc<dyn StateStore> = self.memory.clone();
+        let running = run(self.settings.clone(), self.findings.subscribe(), memory, self.stats.clone(), cancel.clone());
+        self.running = Some((tokio::spawn(running), cancel));
+    }
+
+    async fn restart(&mut self) {
+        if let Some((running, cancel)) = self.running.take() {
+            cancel.cancel();
+            running.await.unwrap().unwrap();
+        }
+        self.start();
+    }
+
+    /// As `kill -9` does it: nothing is written any more.
+    fn kill(&mut self) {
+        if let Some((running, _)) = self.running.take() {
+            running.abort();
+        }
+    }
+
+    fn now(&self, findings: Vec<Finding>) {
+        self.findings.send_replace(Arc::new(findings));
+    }
+
+    /// Waits until so many messages came, and a little longer for one too many.
+    async fn messages(&self, number: usize) -> Vec<Value> {
+        let came = async {
+            while self.receiver.seen.lock().unwrap().len() < number {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), came).await.expect("a message comes");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let bodies = self.receiver.bodies();
+        assert_eq!(bodies.len(), number, "{bodies:?}");
+        bodies
+    }
+}

@@ -1,0 +1,221 @@
+//! Exporters and alert channels: started with what they read from, and told of in the tables `exporters`, `alerts` and
+//! `dead_letters`.
+
+use super::config::Config;
+use super::frames::{FrameLog, LogFrames};
+use super::state_store::SqliteState;
+use crate::alerts;
+use crate::delivery::FrameSource;
+use crate::delivery::state_store::StateStore;
+use crate::delivery::stats::{ExporterStats, Standing};
+use crate::engine::{Engine, StateRows};
+use crate::exporters::debug;
+use crate::model::signal::Signal;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the tables of what is remembered are read again.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// All exporters and channels.
+pub(super) struct Exporters {
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    log: FrameLog,
+    all: Vec<Sink>,
+    remembered: Arc<Mutex<Remembered>>,
+}
+
+/// An exporter with one of its signals, or a channel.
+struct Sink {
+    id: String,
+    /// What it is sent: a signal, or alerts.
+    signal: &'static str,
+    stats: Arc<ExporterStats>,
+}
+
+/// How far a sink is.
+pub(super) struct Progress {
+    pub(super) id: String,
+    pub(super) signal: &'static str,
+    pub(super) stats: Arc<ExporterStats>,
+    pub(super) standing: Standing,
+    /// How many frames of the log it has yet to look at, and their bytes; `None` where it reads none.
+    pub(super) lag: Option<(u64, u64)>,
+    /// Its rows of the table `dead_letters`.
+    pub(super) dead_letters: u64,
+}
+
+/// Rows out of the memory of exporters and channels.
+#[derive(Default)]
+struct Remembered {
+    alerts: StateRows,
+    dead_letters: StateRows,
+}
+
+impl Exporters {
+    /// Starts them.
+    pub(super) fn start(
+        config: &Config,
+        log: &FrameLog,
+        memory: Arc<SqliteState>,
+        engine: &Arc<Engine>,
+    ) -> Arc<Exporters> {
+        // They end last, by a token of their own: what the receivers still take is sent, too.
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let mut all = Vec::new();
+        let mut stats_of = |id: &str, signal: &'static str| {
+            let stats = Arc::new(ExporterStats::default());
+            all.push(Sink { id: id.to_owned(), signal, stats: stats.clone() });
+            stats
+        };
+        for settings in &config.targets {
+            let (settings, log, memory, cancel) = (settings.clone(), log.clone(), memory.clone(), cancel.clone());
+            let id = settings.id().to_owned();
+            let stats = |signal: Signal| (signal, stats_of(&id, signal.as_str()));
+            let stats: HashMap<Signal, Arc<ExporterStats>> = settings.signals().into_iter().map(stats).collect();
+            let all_stats: Vec<Arc<ExporterStats>> = stats.values().cloned().collect();
+            let own = move |signal| -> (Arc<dyn FrameSource>, _) {
+                (LogFrames::new(log.clone()), stats.get(&signal).cloned().unwrap_or_default())
+            };
+            tasks.spawn(async move { told(&id, &all_stats, settings.run(own, memory, cancel).await) });
+        }
+        for settings in &config.debug {
+            let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());
+            let id = settings.id.clone();
+            let newest = log.newest();
+            tasks.spawn(async move { told(&id, &[], debug::run(settings, frames, newest, cancel).await) });
+        }
+        for channel in &config.channels {
+            let (channel, stats) = (channel.clone(), stats_of(&channel.id, alerts::ALERTS));
+            let (id, findings, memory, cancel) =
+                (channel.id.clone(), engine.findings(), memory.clone(), cancel.clone());
+            tasks.spawn(async move {
+                let own = stats.clone();
+                told(&id, &[own], alerts::run(channel, findings, memory, stats, cancel).await);
+            });
+        }
+        let remembered = Arc::<Mutex<Remembered>>::default();
+        let channels = config.channels.iter().map(|channel| channel.id.clone()).collect();
+        tasks.spawn(remember(channels, memory, remembered.clone(), cancel.clone()));
+        tasks.close();
+        Arc::new(Exporters { tasks, cancel, log: log.clone(), all, remembered })
+    }
+
+    /// Gives the tables `exporters`, `alerts` and `dead_letters` their rows.
+    pub(super) fn fill(self: &Arc<Self>, engine: &Engine) {
+        let of = self.clone();
+        engine.fill("exporters", move || of.progress().iter().map(row).collect());
+        let of = self.clone();
+        engine.fill("alerts", move || of.remembered().alerts.clone());
+        let of = self.clone();
+        engine.fill("dead_letters", move || of.remembered().dead_letters.clone());
+    }
+
+    /// How far each of them is.
+    pub(super) fn progress(&self) -> Vec<Progress> {
+        let newest = self.log.newest().0;
+        let remembered = self.remembered();
+        let progress = |Sink { id, signal, stats }: &Sink| {
+            let standing = stats.standing();
+            let lag = standing.position.map(|at| (newest.saturating_sub(at.0), self.log.bytes_behind(at)));
+            let is_own = |row: &&Map<String, Value>| says(row, "sink", id) && says(row, "signal", signal);
+            let dead_letters = remembered.dead_letters.iter().filter(is_own).count() as u64;
+            Progress { id: id.clone(), signal, stats: stats.clone(), standing, lag, dead_letters }
+        };
+        self.all.iter().map(progress).collect()
+    }
+
+    /// Lets all of them send what there is, for `longest`.
+    pub(super) async fn drain(&self, longest: Duration) {
+        self.cancel.cancel();
+        if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
+            tracing::warn!("exporters that were still sending are stopped: they go on from the log at the next start");
+        }
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn says(row: &Map<String, Value>, key: &str, text: &str) -> bool {
+    row.get(key).and_then(Value::as_str) == Some(text)
+}
+
+fn row(progress: &Progress) -> Map<String, Value> {
+    let Progress { id, signal, stats, standing, lag, dead_letters } = progress;
+    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let row = json!({
+        "exporter": id, "signal": signal, "position": standing.position.map(|position| position.0),
+        "lag_frames": lag.map(|(frames, _)| frames), "lag_bytes": lag.map(|(_, bytes)| bytes),
+        "sent_items": number(&stats.sent_items), "refused_items": number(&stats.refused_items),
+        "last_refused": standing.last_refused.map(unix_micros), "dead_letters": dead_letters,
+        "dropped_items": number(&stats.dropped_items), "last_dropped": standing.last_dropped.map(unix_micros),
+        "state": standing.state, "failing_since": standing.failing_since.map(unix_micros),
+        "last_error": standing.last_error,
+    });
+    row.as_object().cloned().unwrap_or_default()
+}
+
+fn unix_micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells how it ended, also where it is looked for: in its rows of the table `exporters`.
+fn told(id: &str, stats: &[Arc<ExporterStats>], ended: anyhow::Result<()>) {
+    if let Err(error) = ended {
+        let error = format!("{error:#}");
+        stats.iter().for_each(|stats| stats.ended(&error));
+        tracing::error!(sink = id, error, "an exporter ended; what it has not sent waits in the log");
+    }
+}
+
+/// Reads what exporters and channels remember, every now and then: a query must not wait for the state database.
+async fn remember(
+    channels: Vec<String>,
+    memory: Arc<SqliteState>,
+    remembered: Arc<Mutex<Remembered>>,
+    cancel: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(REFRESH);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let mut rows = Remembered::default();
+        for channel in &channels {
+            rows.alerts.extend(entries(&memory, &alerts::memory_kind(channel)).await);
+        }
+        rows.dead_letters = entries(&memory, crate::delivery::dead_letters::DEAD_LETTERS).await;
+        *remembered.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+}
+
+async fn entries(memory: &SqliteState, kind: &str) -> Vec<Map<String, Value>> {
+    let entries = memory.entries(kind).await.unwrap_or_default();
+    entries.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exporter_that_cannot_be_opened_says_so_in_its_rows() {
+        let stats = [Arc::<ExporterStats>::default(), Arc::default()];
+        told("otlp", &stats, Err(anyhow::anyhow!("no such file").context("exporters.otlp.tls.ca_file")));
+        for of_signal in &stats {
+            let standing = of_signal.standing();
+            assert_eq!(standing.last_error.as_deref(), Some("ended: exporters.otlp.tls.ca_file: no such file"));
+            assert_eq!((standing.state, standing.failing_since.is_some()), ("retrying", true));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a reader takes out of the log: frames of its receivers, through the processors of their pipelines and what the
+//! target has requests go through in order.
+
+use super::exporter::{FrameSource, Rejected, StatefulStage};
+use crate::delivery::settings::Feed;
+use crate::log::Position;
+use crate::model::frame::Frame;
+use crate::model::panics::caught_now;
+use crate::model::self_telemetry;
+use bytes::{Bytes, BytesMut};
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+
+/// What was received so long before the cursor is looked at again after a restart, for what is kept in order's sake.
+/// Senders of metrics export at least once a minute.
+const LEARNS_FROM: Duration = Duration::from_mins(10);
+
+/// Of one signal.
+pub(super) struct Intake<'a> {
+    feeds: &'a [Feed],
+    frames: &'a dyn FrameSource,
+    ordered: Option<Box<dyn StatefulStage>>,
+    /// The last frame that was passed, and what came of it: it may be asked for again, and is passed once.
+    passed: Option<(Position, Option<Passed>)>,
+}
+
+/// What of a frame is to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Passed {
+    pub(super) request: Bytes,
+    /// What is not, though it is for the reader, and why.
+    pub(super) left_out: Vec<Rejected>,
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(
+        feeds: &'a [Feed],
+        frames: &'a dyn FrameSource,
+        ordered: Option<Box<dyn StatefulStage>>,
+    ) -> Intake<'a> {
+        Intake { feeds, frames, ordered, passed: None }
+    }
+
+    /// What of a frame is to be sent; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the frame cannot be read.
+    pub(super) fn pass(&mut self, position: Position, frame: &Frame) -> anyhow::Result<Option<Passed>> {
+        if let Some((passed, body)) = &self.passed
+            && *passed == position
+        {
+            return Ok(body.clone());
+        }
+        let body = match (self.read(frame)?, &mut self.ordered) {
+            (Some(request), Some(ordered)) => {
+                let request = ordered.pass(request)?;
+                Some(Passed { request, left_out: ordered.left_out() })
+            }
+            (request, _) => request.map(|request| Passed { request, left_out: Vec::new() }),
+        };
+        self.passed = Some((position, body.clone()));
+        Ok(body)
+    }
+
+    /// What of a frame is for the reader.
+    fn read(&self, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
+        // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
+        if frame.receiver == self_telemetry::RECEIVER || !self.feeds.iter().any(|feed| feed.takes(frame)) {
+            return Ok(None);
+        }
+        let request = self.frames.protobuf(frame)?;
+        let mut processed =
+            self.feeds.iter().filter(|feed| feed.takes(frame)).map(|feed| feed.process(request.clone()));
+        let first = processed.next().unwrap_or_default();
+        // Requests one behind the other are one request.
+        let all = processed.fold(first, |all, more| {
+            let mut both = BytesMut::from(all);
+            both.extend_from_slice(&more);
+            both.freeze()
+        });
+        Ok(Some(all))
+    }
+
+    /// Shows what the target keeps order by the frames before `upto`, of which nothing is sent again. The reader reads all
+    /// that was received since it began.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) async fn learn(
+        &mut self,
+        upto: Position,
+        began_unix_nano: u64,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let Some(ordered) = &mut self.ordered else { return Ok(()) };
+        if upto == Position::default() {
+            ordered.seen_since(began_unix_nano);
+            return Ok(());
+        }
+        let next = self.frames.next(upto).await?;
+        let until = next.map_or_else(SystemTime::now, |(_, frame)| received(&frame));
+        let from = until.checked_sub(LEARNS_FROM).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut at = self.frames.before_time(from);
+        let first = self.frames.next(at).await?.map_or(from, |(_, frame)| received(&frame));
+        // Where the log no longer reaches back so far, it may have had more before its first frame.
+        let seen_since = if at == Position::default() { from } else { from.max(first) };
+        ordered.seen_since(began_unix_nano.max(unix_nano(seen_since)));
+        while at < upto
+            && !cancel.is_cancelled()
+            && let Some((position, frame)) = self.frames.next(at).await?
+            && position <= upto
+        {
+            // What cannot be read was told of when it was to be sent.
+            let learnt = caught_now(|| {
+                if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
+                    let _told = ordered.learn(request);
+                    let _told_before = ordered.left_out();
+                }
+            });
+            if let Err(panicked) = learnt {
+                tracing::error!(position = position.0, error = %panicked, "a frame cannot be read again, and is left out");
+            }
+            at = position;
+        }
+        Ok(())
+    }
+}
+
+fn received(frame: &Frame) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(frame.received_unix_nano).unwrap_or_default())
+}
+
+pub(super) fn unix_nano(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

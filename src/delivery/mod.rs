@@ -1,0 +1,350 @@
+//! Delivery, once for all exporters that read the log: frames of a signal are put into batches, each is sent until the
+//! target takes it, and only then the cursor moves on. The log is the queue: a target that is down gets everything when
+//! it returns.
+//!
+//! Each signal is delivered for itself, so that a refused one does not hold up the others. Batches of traces and logs may
+//! be under way side by side; those of metrics follow one another, so that the points of a series keep their order.
+
+pub mod attributes;
+pub mod dead_letters;
+pub mod processors;
+pub mod settings;
+pub mod state_store;
+pub mod stats;
+pub mod tls;
+pub mod web;
+
+mod backoff;
+mod batch;
+mod batch_sender;
+mod breaker;
+mod dead_letter_writer;
+mod exporter;
+pub(crate) mod go_json;
+mod intake;
+mod rate;
+mod reader_start;
+mod streaks;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use backoff::Backoff;
+pub use exporter::{DeliveryContext, Exporter, FrameSource, Mapped, Outcome, Payload, Placed, Rejected, StatefulStage};
+pub use rate::Rate;
+pub use reader_start::begin;
+pub use settings::{DeliverySettings, cursor_name};
+pub use wire::count as count_items;
+
+use crate::log::Position;
+use crate::model::frame::Frame;
+use crate::model::panics::caught_now;
+use crate::model::signal::Signal;
+use anyhow::Context as _;
+use batch::{Batch, Part};
+use batch_sender::BatchSender;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
+use intake::{Intake, Passed};
+use settings::{BatchSettings, Feed};
+use stats::ExporterStats;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How long what is left is sent after a cancel; the rest waits in the log.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Delivers the signals of `feeds` until it is cancelled, each with its context. A signal that cannot go on is reported, and
+/// the others go on: what it has not sent waits in the log.
+pub async fn run(
+    settings: DeliverySettings,
+    feeds: Vec<Feed>,
+    context: impl Fn(Signal) -> DeliveryContext,
+    cancel: CancellationToken,
+) {
+    let (mut deliveries, mut stats_of) = (tokio::task::JoinSet::new(), HashMap::new());
+    for signal in Signal::ALL {
+        let feeds: Vec<Feed> = feeds.iter().filter(|feed| feed.signal == signal).cloned().collect();
+        if feeds.is_empty() {
+            continue;
+        }
+        let context = context(signal);
+        let stats = context.stats.clone();
+        match Delivery::open(settings.clone(), signal, feeds, context, cancel.clone()).await {
+            Ok(delivery) => {
+                stats_of.insert(deliveries.spawn(delivery.run()).id(), (signal, stats));
+            }
+            Err(error) => tell_end(&settings.id, signal, &stats, &format!("{error:#}")),
+        }
+    }
+    while let Some(ended) = deliveries.join_next().await {
+        if let Err(error) = ended
+            && let Some((signal, stats)) = stats_of.get(&error.id())
+        {
+            tell_end(&settings.id, *signal, stats, &error.to_string());
+        }
+    }
+}
+
+fn tell_end(sink: &str, signal: Signal, stats: &ExporterStats, error: &str) {
+    stats.ended(error);
+    tracing::error!(sink, signal = signal.as_str(), error, "the delivery of a signal ended early");
+}
+
+/// Delivers the frames of one signal.
+struct Delivery {
+    feeds: Vec<Feed>,
+    sender: Arc<BatchSender>,
+    /// Behind what has been dealt with.
+    at: Position,
+    saved: (Position, Instant),
+}
+
+/// Batches that are being sent, in the order of their frames.
+#[derive(Default)]
+struct UnderWay {
+    /// The newest frame of each, and whether it was dealt with.
+    sending: FuturesOrdered<AbortOnDropHandle<(Position, bool)>>,
+    /// When the oldest frame of each was received, ns since the epoch.
+    received_unix_nano: VecDeque<i64>,
+}
+
+impl Delivery {
+    /// A delivery that reads on from its cursor.
+    async fn open(
+        settings: DeliverySettings,
+        signal: Signal,
+        feeds: Vec<Feed>,
+        context: DeliveryContext,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Delivery> {
+        let cursor = context.state.cursor(&cursor_name(&settings.id, signal)).await?;
+        context.stats.at(cursor);
+        let saved = (cursor, Instant::now());
+        Ok(Delivery { feeds, sender: Arc::new(BatchSender::new(settings, signal, context, cancel)), at: cursor, saved })
+    }
+
+    /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
+    /// a while (a full disk) is told and tried again from the cursor.
+    async fn run(mut self) {
+        while let Err(error) = self.deliver_all().await {
+            self.tell_failure("delivery is held up; tried again", &format!("{error:#}"));
+            tokio::select! {
+                () = self.sender.cancel.cancelled() => return,
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
+        }
+    }
+
+    async fn deliver_all(&mut self) -> anyhow::Result<()> {
+        let (sender, feeds) = (self.sender.clone(), self.feeds.clone());
+        let cancel = sender.cancel.clone();
+        let ordered = sender.context.exporter.stateful_stage(sender.signal);
+        let began = match ordered {
+            Some(_) => reader_start::of(&self.name(), sender.settings.read_at, &*sender.context.state).await?,
+            None => 0,
+        };
+        let mut intake = Intake::new(&feeds, &*sender.context.frames, ordered);
+        intake.learn(self.at, began, &cancel).await?;
+        let (mut reading, mut under_way) = (Batch::new(self.at), UnderWay::default());
+        let mut drained_by = None;
+        let mut ticks = tokio::time::interval(SAVE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_idle = under_way.sending.is_empty();
+            tokio::select! {
+                biased;
+                Some(sent) = under_way.sending.next() => {
+                    under_way.received_unix_nano.pop_front();
+                    let (upto, sent) = sent.context("sending a batch")?;
+                    if !sent {
+                        break;
+                    }
+                    self.moved_to(upto, false).await;
+                }
+                gathered = self.gather(&mut reading, &mut intake, is_idle), if under_way.has_room(&self.sender) => {
+                    gathered?;
+                    let upto = reading.upto;
+                    let batch = std::mem::replace(&mut reading, Batch::new(upto));
+                    if !batch.parts.is_empty() {
+                        under_way.send(&self.sender, batch);
+                    } else if is_idle {
+                        // With nothing to do there is time to save: a kill then repeats nothing.
+                        let is_caught_up = upto == self.at;
+                        self.moved_to(upto, is_caught_up).await;
+                        self.waits_for_nothing();
+                        if is_caught_up && cancel.is_cancelled() {
+                            break;
+                        }
+                    }
+                }
+                _ = ticks.tick() => self.hold_senders(&under_way),
+            }
+            if cancel.is_cancelled() {
+                let end = *drained_by.get_or_insert_with(|| Instant::now() + DRAIN);
+                if Instant::now() >= end {
+                    break;
+                }
+            }
+        }
+        self.save(true).await
+    }
+
+    /// Frames of the signal behind the batch, as many as make one request; waits for the first. What has been gathered is
+    /// in `batch`, also where this is dropped before its end.
+    async fn gather(&self, batch: &mut Batch, intake: &mut Intake<'_>, is_idle: bool) -> anyhow::Result<()> {
+        let sender = &self.sender;
+        let (frames, cancel) = (&sender.context.frames, &sender.cancel);
+        let bounds = sender.bounds();
+        // Behind frames of other signals there may be more to come, but not for ever.
+        let patience = bounds.flush_timeout.max(SAVE_EVERY);
+        loop {
+            if let Some((position, frame)) = frames.next(batch.upto).await? {
+                if !self.take(batch, intake, &bounds, position, &frame) {
+                    return Ok(());
+                }
+                let is_late = batch.since.is_some_and(|since| since.elapsed() >= patience);
+                if batch.is_full(&bounds) || is_late {
+                    return Ok(());
+                }
+                continue;
+            }
+            let left = match batch.since {
+                _ if cancel.is_cancelled() && (is_idle || batch.since.is_some()) => return Ok(()),
+                None if is_idle && batch.upto != self.saved.0 => return Ok(()),
+                Some(since) => bounds.flush_timeout.saturating_sub(since.elapsed()),
+                None => SAVE_EVERY,
+            };
+            tokio::select! {
+                () = cancel.cancelled(), if !cancel.is_cancelled() => {}
+                () = frames.wait_beyond(batch.upto) => {}
+                () = tokio::time::sleep(left) => return Ok(()),
+            }
+        }
+    }
+
+    /// Puts a frame into the batch; false where it no longer fits.
+    fn take(
+        &self,
+        batch: &mut Batch,
+        intake: &mut Intake<'_>,
+        bounds: &BatchSettings,
+        position: Position,
+        frame: &Frame,
+    ) -> bool {
+        let sender = &self.sender;
+        let (sink, signal) = (&sender.settings.id, sender.signal);
+        let lost = position.0.saturating_sub(batch.upto.0 + 1);
+        if lost > 0 && batch.upto.0 > 0 {
+            let signal = signal.as_str();
+            tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
+        }
+        let passed = caught_now(|| intake.pass(position, frame)).unwrap_or_else(|panicked| Err(panicked.into()));
+        let part = match passed {
+            Ok(Some(Passed { request, left_out })) => {
+                Part { left_out, ..Part::new(position, signal, request, frame.received_unix_nano) }
+            }
+            Ok(None) => {
+                batch.upto = position;
+                return true;
+            }
+            Err(error) => {
+                tracing::error!(sink, position = position.0, %error, "a frame cannot be read for the exporter");
+                // It is a dead letter among what else goes into the batch.
+                let items =
+                    caught_now(|| sender.context.frames.protobuf(frame).map(|request| wire::count(signal, &request)));
+                let items = items.ok().and_then(Result::ok).unwrap_or_default();
+                let left_out = vec![Rejected { items, reason: format!("it cannot be read: {error:#}") }];
+                Part { left_out, ..Part::new(position, signal, Bytes::new(), frame.received_unix_nano) }
+            }
+        };
+        if sender.is_past_bound(&part) {
+            sender.dropped(part.items + part.left_out.iter().map(|rejected| rejected.items).sum::<u64>());
+            batch.upto = position;
+            return true;
+        }
+        batch.take(bounds, part)
+    }
+
+    /// Holds senders back, or lets them go on, by how far this reader is behind.
+    fn hold_senders(&self, under_way: &UnderWay) {
+        let queue = &self.sender.settings.queue;
+        if queue.drops_oldest || (queue.bytes_max.is_none() && queue.age_max.is_none()) {
+            return;
+        }
+        let frames = &self.sender.context.frames;
+        let oldest = under_way.received_unix_nano.front().copied().unwrap_or(i64::MAX);
+        frames.hold_senders(&self.name(), queue.past(frames.bytes_behind(self.at), oldest));
+    }
+
+    async fn moved_to(&mut self, upto: Position, now: bool) {
+        self.at = upto;
+        self.sender.context.stats.at(upto);
+        if let Err(error) = self.save(now).await {
+            // What was sent must not be sent again for it; after a restart it is.
+            self.saved.1 = Instant::now();
+            self.tell_failure("the cursor cannot be kept; tried again", &format!("{error:#}"));
+            tokio::select! {
+                () = self.sender.cancel.cancelled() => {}
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
+        }
+    }
+
+    /// Nothing is under way: what failed before was given up, and nobody need wait for the target. Unless the cursor is what
+    /// failed.
+    fn waits_for_nothing(&self) {
+        if self.at == self.saved.0 {
+            self.sender.context.stats.went_well();
+        }
+    }
+
+    async fn save(&mut self, now: bool) -> anyhow::Result<()> {
+        let (saved, when) = self.saved;
+        if self.at != saved && (now || when.elapsed() >= SAVE_EVERY) {
+            self.sender.context.state.set_cursor(&self.name(), self.at).await?;
+            self.saved = (self.at, Instant::now());
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        cursor_name(&self.sender.settings.id, self.sender.signal)
+    }
+
+    fn tell_failure(&self, what: &str, error: &str) {
+        if self.sender.context.stats.failed(error) {
+            let (sink, signal) = (&self.sender.settings.id, self.sender.signal.as_str());
+            tracing::error!(sink, signal, error, "{what}");
+        }
+    }
+}
+
+impl Drop for Delivery {
+    /// Nobody is held back for a reader that is gone, however it went.
+    fn drop(&mut self) {
+        self.sender.context.frames.hold_senders(&self.name(), None);
+    }
+}
+
+impl UnderWay {
+    fn has_room(&self, sender: &BatchSender) -> bool {
+        let at_once = if sender.signal == Signal::Metrics { 1 } else { sender.settings.queue.consumers.max(1) };
+        self.sending.len() < at_once
+    }
+
+    fn send(&mut self, sender: &Arc<BatchSender>, batch: Batch) {
+        let (sender, upto) = (sender.clone(), batch.upto);
+        self.received_unix_nano.push_back(batch.parts.first().map_or(i64::MAX, |part| part.received_unix_nano));
+        let sending = tokio::spawn(async move { (upto, sender.deliver(batch.parts).await) });
+        self.sending.push_back(AbortOnDropHandle::new(sending));
+    }
+}

@@ -1,0 +1,374 @@
+mod bound;
+mod endings;
+mod letters;
+mod ordered;
+mod pace;
+mod panics;
+mod several;
+
+use super::*;
+use crate::delivery::dead_letters::DEAD_LETTERS;
+use crate::delivery::settings::{QueueSettings, RateSettings, RetrySettings};
+use crate::delivery::state_store::StateStore as _;
+use crate::delivery::state_store::testing::InMemory;
+use crate::model::signal::Encoding;
+use async_trait::async_trait;
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::SystemTime;
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Frames that are given one after the other.
+#[derive(Default)]
+struct Given {
+    frames: Mutex<Vec<Frame>>,
+    more: Notify,
+    /// What senders were held back for, and let go on, in order.
+    holds: Mutex<Vec<Option<String>>>,
+}
+
+#[async_trait]
+impl FrameSource for Given {
+    async fn next(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
+        let frames = self.frames.lock().unwrap();
+        Ok(frames.get(usize::try_from(after.0)?).map(|frame| (Position(after.0 + 1), frame.clone())))
+    }
+
+    async fn wait_beyond(&self, after: Position) {
+        while self.frames.lock().unwrap().len() as u64 <= after.0 {
+            self.more.notified().await;
+        }
+    }
+
+    fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes> {
+        Ok(frame.payload.clone())
+    }
+
+    fn before_time(&self, _time: std::time::SystemTime) -> Position {
+        Position(0)
+    }
+
+    fn bytes_behind(&self, after: Position) -> u64 {
+        // As if each frame had a hundred bytes.
+        (self.frames.lock().unwrap().len() as u64 - after.0) * 100
+    }
+
+    fn hold_senders(&self, _reader: &str, reason: Option<String>) {
+        self.holds.lock().unwrap().push(reason);
+    }
+}
+
+fn frame(signal: Signal, name: &str) -> Frame {
+    frame_of(signal, &[name])
+}
+
+fn frame_of(signal: Signal, names: &[&str]) -> Frame {
+    let spans = names.iter().map(|name| Span { name: (*name).into(), ..Span::default() }).collect();
+    let scope = ScopeSpans { spans, ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    Frame {
+        receiver: "otlp".into(),
+        signal,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: 0,
+        decoder_version: 1,
+        digest: 0,
+        rejected: Vec::new(),
+        payload: ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into(),
+    }
+}
+
+/// Answers as told, and then always takes everything.
+#[derive(Default)]
+struct Sink {
+    answers: Mutex<VecDeque<Outcome>>,
+    taken: Mutex<Vec<String>>,
+    attempts: Mutex<usize>,
+    /// Items that it takes in one request.
+    largest: Option<u64>,
+    /// It answers every request with a span of this name that it is to come again.
+    puts_off: Option<&'static str>,
+    /// It refuses every request with a span of this name.
+    refuses: Option<&'static str>,
+    /// Requests go through what counts their spans.
+    counts: bool,
+    /// Since when that was told to see all, in each run.
+    seen_since: Arc<Mutex<Vec<u64>>>,
+    /// Spans of each payload that a request becomes, where it becomes several.
+    several: Option<usize>,
+    /// Spans of each part in which it takes a request, where it does so.
+    in_parts: Option<usize>,
+    /// It panics over requests with a span of this name, so many times.
+    panics: Mutex<(&'static str, usize)>,
+    /// How long it takes over a request.
+    takes: Duration,
+    at_once: Mutex<usize>,
+    most_at_once: Mutex<usize>,
+}
+
+#[async_trait]
+impl Exporter for Sink {
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        match self.several {
+            Some(spans) => several::mapped(request, spans),
+            None => Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], rejected: Vec::new() }),
+        }
+    }
+
+    fn split(&self, payload: &Payload) -> Option<(Payload, Payload)> {
+        wire::halves(payload.signal, &payload.body).map(|(first, rest)| {
+            (Payload::of_request(payload.signal, first), Payload::of_request(payload.signal, rest))
+        })
+    }
+
+    fn stateful_stage(&self, _signal: Signal) -> Option<Box<dyn StatefulStage>> {
+        self.counts.then(|| ordered::counting(&self.seen_since))
+    }
+
+    async fn send(&self, payload: &Payload) -> Outcome {
+        *self.attempts.lock().unwrap() += 1;
+        if !self.takes.is_zero() {
+            let at_once = {
+                let mut at_once = self.at_once.lock().unwrap();
+                *at_once += 1;
+                *at_once
+            };
+            let most = at_once.max(*self.most_at_once.lock().unwrap());
+            *self.most_at_once.lock().unwrap() = most;
+            tokio::time::sleep(self.takes).await;
+            *self.at_once.lock().unwrap() -= 1;
+        }
+        let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
+        let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
+        let names: Vec<String> = spans.map(|span| span.name.clone()).collect();
+        panics::over(self, &names);
+        if let Some(spans) = self.in_parts.filter(|spans| names.len() > *spans) {
+            return several::sent_in_parts(self, &names, spans);
+        }
+        if self.puts_off.is_some_and(|put_off| names.iter().any(|name| name == put_off)) {
+            return retry();
+        }
+        if self.refuses.is_some_and(|refused| names.iter().any(|name| name == refused)) {
+            return Outcome::Rejected("400: no".into());
+        }
+        if self.largest.is_some_and(|largest| payload.items > largest) {
+            return Outcome::TooLarge("too large".into());
+        }
+        let answer = self.answers.lock().unwrap().pop_front();
+        let answer = answer.unwrap_or_else(Outcome::delivered);
+        if matches!(answer, Outcome::Delivered { .. }) {
+            self.taken.lock().unwrap().extend(names);
+        }
+        answer
+    }
+}
+
+struct Bench {
+    frames: Arc<Given>,
+    target: Arc<Sink>,
+    memory: Arc<InMemory>,
+    stats: Arc<ExporterStats>,
+    queue: QueueSettings,
+    retry: RetrySettings,
+    items_max: u64,
+}
+
+impl Bench {
+    fn new(target: Sink, names: &[&str]) -> Bench {
+        let frames = Given::default();
+        *frames.frames.lock().unwrap() = names.iter().map(|name| frame(Signal::Traces, name)).collect();
+        let queue = QueueSettings { consumers: 1, ..QueueSettings::default() };
+        let retry = RetrySettings {
+            initial_interval: Duration::from_millis(1),
+            max_interval: Duration::from_millis(2),
+            ..RetrySettings::default()
+        };
+        Bench {
+            frames: Arc::new(frames),
+            target: Arc::new(target),
+            memory: Arc::default(),
+            stats: Arc::default(),
+            queue,
+            retry,
+            items_max: 0,
+        }
+    }
+
+    /// Runs until everything there is has been dealt with.
+    async fn run(&self) {
+        let batch = BatchSettings {
+            flush_timeout: Duration::from_millis(5),
+            items_max: self.items_max,
+            ..BatchSettings::default()
+        };
+        let (retry, queue) = (self.retry.clone(), self.queue.clone());
+        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue, read_at: SystemTime::now() };
+        let context = DeliveryContext {
+            frames: self.frames.clone(),
+            exporter: self.target.clone(),
+            state: self.memory.clone(),
+            stats: self.stats.clone(),
+            rate: Arc::new(Rate::new(RateSettings::default())),
+        };
+        let cancel = CancellationToken::new();
+        let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()], processors: Vec::new() };
+        let delivery = Delivery::open(settings, Signal::Traces, vec![feed], context, cancel.clone()).await.unwrap();
+        // Ends with the test's future, as a killed process would.
+        let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
+        let all = self.frames.frames.lock().unwrap().len() as u64;
+        let done = async {
+            while self.stats.standing().position != Some(Position(all)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), done).await.expect("everything is dealt with");
+        cancel.cancel();
+        running.await.unwrap();
+    }
+
+    /// Runs for so long and is killed; true if it had not come to its end.
+    async fn is_cut_short(&self, after: Duration) -> bool {
+        let ended = tokio::time::timeout(after, self.run()).await;
+        // What was aborted is gone only when it would have had its turn.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        ended.is_err()
+    }
+
+    fn taken(&self) -> Vec<String> {
+        self.target.taken.lock().unwrap().clone()
+    }
+}
+
+fn retry() -> Outcome {
+    Outcome::Retry { after: None, reason: "503".into() }
+}
+
+#[tokio::test]
+async fn a_target_that_was_down_gets_everything_once_in_order() {
+    let target = Sink { answers: Mutex::new([retry(), retry(), retry(), retry()].into()), ..Sink::default() };
+    let bench = Bench::new(target, &["a", "b", "c"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c"]);
+    assert_eq!(bench.stats.sent_items.load(std::sync::atomic::Ordering::Relaxed), 3);
+    assert_eq!(bench.stats.standing().state, "ok");
+    assert_eq!(bench.stats.standing().last_error.as_deref(), Some("503"));
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_behind_what_was_delivered() {
+    let bench = Bench::new(Sink::default(), &["a", "b"]);
+    bench.run().await;
+    let of_others = Frame { receiver: "otlp/edge".into(), ..frame(Signal::Traces, "y") };
+    let more = [frame(Signal::Metrics, "x"), of_others, frame(Signal::Traces, "c")];
+    bench.frames.frames.lock().unwrap().extend(more);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c"], "nothing twice, no other signal, and no other receiver's");
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(5));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
+    let bench = Bench::new(Sink { largest: Some(1), ..Sink::default() }, &["a", "b", "c"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c"]);
+    let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &["a"]);
+    bench.run().await;
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_frame_larger_than_the_target_takes_is_cut() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let bench = Bench::new(Sink { largest: Some(2), ..Sink::default() }, &["before"]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.run().await;
+    assert_eq!(bench.taken(), [&["before"][..], &names].concat(), "each once, in order");
+    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
+    let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.run().await;
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), names.len(), "each is told");
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing() {
+    let target = Sink { answers: Mutex::new([Outcome::PermanentError("400: no".into())].into()), ..Sink::default() };
+    let bench = Bench::new(target, &["a"]);
+    bench.run().await;
+    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["b"]);
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
+    assert_eq!((&letter["reason"], &letter["items"]), (&serde_json::json!("400: no"), &serde_json::json!(1)));
+}
+
+#[tokio::test]
+async fn a_cancelled_delivery_leaves_what_was_not_taken_for_the_next_start() {
+    let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
+    let bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a"]);
+    assert!(bench.is_cut_short(Duration::from_millis(100)).await && bench.taken().is_empty());
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0));
+    bench.target.answers.lock().unwrap().clear();
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_refused_does_not_cost_those_beside_it() {
+    let refusing = Sink { refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(refusing, &["a", "b", "bad", "c", "d"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "d"]);
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
+    assert_eq!((letters.len(), &letter["position"]), (1, &serde_json::json!(3)));
+}
+
+#[tokio::test]
+async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_told() {
+    let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &["c"]).payload);
+    let in_part = Outcome::PartialSuccess {
+        taken: 1,
+        refused: vec![Rejected { items: 1, reason: "mapping".into() }],
+        again: Some(again),
+        after: None,
+        reason: "429".into(),
+    };
+    let bench = Bench::new(Sink { answers: Mutex::new([in_part, retry()].into()), ..Sink::default() }, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["c"], "the others had their verdict");
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (2, 1));
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn batches_under_way_side_by_side_move_the_cursor_in_order() {
+    let names: Vec<String> = (0..50).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bench = Bench::new(Sink { takes: Duration::from_millis(5), ..Sink::default() }, &names);
+    bench.queue.consumers = 8;
+    bench.items_max = 1;
+    bench.run().await;
+    let mut taken = bench.taken();
+    taken.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
+    assert_eq!(taken, names, "each once");
+    assert!(*bench.target.most_at_once.lock().unwrap() > 1, "side by side");
+    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_for_its_own_fault_is_asked_once_a_batch() {
+    let answers = Mutex::new([Outcome::PermanentError("500: broken".into())].into());
+    let bench = Bench::new(Sink { answers, ..Sink::default() }, &["a", "b", "c", "d"]);
+    bench.run().await;
+    assert_eq!(*bench.target.attempts.lock().unwrap(), 1);
+    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 4, "each frame is told");
+}

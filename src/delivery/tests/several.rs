@@ -1,0 +1,96 @@
+//! Targets for which a request becomes several payloads.
+
+use super::*;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A request as payloads of so many spans, and behind them one that stands for no item. A span named `rejected` fits none.
+pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
+    let request = ExportTraceServiceRequest::decode(request.clone())?;
+    let all = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    let names: Vec<String> = all.flat_map(|scope| scope.spans).map(|span| span.name).collect();
+    let fit: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "rejected").collect();
+    let payload = |names: &[&str]| Payload::of_request(Signal::Traces, frame_of(Signal::Traces, names).payload);
+    let mut payloads: Vec<Payload> = fit.chunks(spans).map(payload).collect();
+    payloads.push(Payload { items: 0, ..payload(&["statistics"]) });
+    let rejected = (fit.len() < names.len())
+        .then(|| Rejected { items: (names.len() - fit.len()) as u64, reason: "it fits none".to_owned() });
+    Ok(Mapped { payloads, rejected: rejected.into_iter().collect() })
+}
+
+/// As of a target that is sent a request in parts of so many spans side by side: a part with a span that it refuses is left.
+pub(super) fn sent_in_parts(sink: &Sink, names: &[String], spans: usize) -> Outcome {
+    let is_taken = |part: &&[String]| !part.iter().any(|name| Some(name.as_str()) == sink.refuses);
+    let (taken, left): (Vec<&[String]>, Vec<&[String]>) = names.chunks(spans).partition(is_taken);
+    let (taken, left) = (taken.concat(), left.concat());
+    sink.taken.lock().unwrap().extend(taken.iter().cloned());
+    let left: Vec<&str> = left.iter().map(String::as_str).collect();
+    let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &left).payload);
+    let (taken, again) = (taken.len() as u64, (!left.is_empty()).then_some(again));
+    Outcome::PartialSuccess { taken, refused: Vec::new(), again, after: Some(Duration::ZERO), reason: "400: no".into() }
+}
+
+/// Items and reasons of the dead letters.
+async fn letters(bench: &Bench) -> Vec<(u64, String)> {
+    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let read = |(_, bytes): &(String, Vec<u8>)| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let letter =
+        |letter: serde_json::Value| (letter["items"].as_u64().unwrap(), letter["reason"].as_str().unwrap().to_owned());
+    letters.iter().map(read).map(letter).collect()
+}
+
+#[tokio::test]
+async fn a_frame_that_is_refused_costs_only_itself_also_where_there_is_a_second_payload() {
+    let sink = Sink { several: Some(100), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &["a", "rejected", "bad", "c", "d"]);
+    bench.run().await;
+    let spans: Vec<String> = bench.taken().into_iter().filter(|name| name != "statistics").collect();
+    assert_eq!(spans, ["a", "c", "d"], "each once");
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (3, 2));
+    assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), (1, "400: no".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_refused_behind_what_was_taken_is_cut_by_the_target_and_nothing_comes_twice() {
+    let sink = Sink { several: Some(3), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &["a", "b", "c", "d", "bad", "e", "f"]);
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "d", "e", "f", "statistics"]);
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
+    assert_eq!(letters(&bench).await, [(1, "400: no".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_left_of_one_frame_is_cut_down_to_what_is_at_fault_without_a_wait() {
+    let sink = Sink { in_parts: Some(3), refuses: Some("bad"), ..Sink::default() };
+    let mut bench = Bench::new(sink, &[]);
+    (bench.retry.initial_interval, bench.retry.max_interval) = (Duration::from_mins(1), Duration::from_mins(1));
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c", "d", "bad", "e", "f"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "b", "c", "f", "d", "e"], "each once");
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
+    assert_eq!(letters(&bench).await, [(1, "400: no".to_owned())]);
+    assert_eq!(bench.stats.standing().state, "ok");
+}
+
+#[tokio::test]
+async fn several_dead_letters_of_one_place_are_all_kept() {
+    let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
+    let bench = Bench::new(sink, &[]);
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["rejected", "bad", "a", "bad"]));
+    bench.run().await;
+    assert_eq!(bench.taken(), ["a", "statistics"]);
+    let refused = || (1, "400: no".to_owned());
+    assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), refused(), refused()]);
+}
+
+/// More than a column of the table `exporters` holds, twice.
+#[tokio::test]
+async fn no_more_is_refused_than_was_sent_whatever_the_target_says() {
+    let all = || Outcome::Delivered { rejected: u64::MAX / 2, message: "all of it".into() };
+    let bench = Bench::new(Sink { answers: Mutex::new([all(), all()].into()), ..Sink::default() }, &["a"]);
+    bench.run().await;
+    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "c"]));
+    bench.run().await;
+    assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (0, 3));
+    assert_eq!(letters(&bench).await, [(1, "all of it".to_owned()), (2, "all of it".to_owned())]);
+}

@@ -1,0 +1,239 @@
+//! Metadata of hosts, which Datadog's infrastructure list shows: of the host that this process runs on, and of those that
+//! resources tell of. Each is told when something of it is new, though not more often than once a minute, and all of them once a
+//! period.
+//!
+//! It is a report and no telemetry: nothing waits for it, and what is not taken is told again with what is known then.
+
+mod due;
+mod hosts;
+mod local_host;
+mod payload;
+mod settings;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use hosts::{Hosts, Seen};
+pub use payload::Metadata;
+pub use settings::HostMetadataSettings;
+
+use crate::delivery::attributes::Attributes;
+use crate::delivery::settings::RetrySettings;
+use crate::delivery::{Backoff, Exporter, Outcome, Payload};
+use crate::model::signal::Signal;
+use due::Due;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Path of the intake, below the address of the API.
+pub(super) const METADATA: &str = "/intake";
+
+/// Tells Datadog of hosts.
+pub(super) struct Reporter {
+    /// The exporter's id.
+    sink: String,
+    settings: HostMetadataSettings,
+    /// The own host's name, unless a resource says it.
+    hostname: String,
+    known: Mutex<Known>,
+    /// There is something to be sent.
+    changed: Notify,
+    /// What is wrong with a resource, and what is refused, is told once.
+    told_fault: AtomicBool,
+    told_refusal: AtomicBool,
+}
+
+#[derive(Default)]
+struct Known {
+    hosts: Hosts,
+    /// The host that this process runs on, once it has its name.
+    own: Option<Metadata>,
+    due: Due,
+}
+
+impl Known {
+    /// Knows the own host by its name, where it has one.
+    fn set_own(&mut self, own: Metadata) -> bool {
+        if own.hostname().is_empty() {
+            return false;
+        }
+        self.due.put(own.clone());
+        self.hosts.set(own.clone());
+        self.own = Some(own);
+        true
+    }
+}
+
+impl Reporter {
+    pub(super) fn new(sink: &str, settings: &HostMetadataSettings, hostname: &str) -> Reporter {
+        Reporter {
+            sink: sink.to_owned(),
+            settings: settings.clone(),
+            hostname: hostname.to_owned(),
+            known: Mutex::default(),
+            changed: Notify::new(),
+            told_fault: AtomicBool::new(false),
+            told_refusal: AtomicBool::new(false),
+        }
+    }
+
+    /// Learns what a request tells of hosts. One that is seen again tells nothing new.
+    pub(super) fn see(&self, signal: Signal, request: &[u8]) {
+        if !self.settings.enabled {
+            return;
+        }
+        let mut guard = self.known();
+        let known = &mut *guard;
+        let mut is_new = false;
+        if self.settings.from_first_resource && known.own.is_none() {
+            let first = hosts::first_resource(request).unwrap_or_default();
+            is_new |= known.set_own(self.own(Some(&Attributes::of(&first.attributes))));
+        }
+        // By name: one that changes with every resource of a request is kept once.
+        let mut changed = BTreeSet::new();
+        let mut faults = known.hosts.see_each(signal, request, |host| {
+            changed.insert(host.hostname().to_owned());
+        });
+        is_new |= !changed.is_empty();
+        faults.extend(put_all(&mut known.due, changed.iter().filter_map(|host| known.hosts.get(host)).cloned()));
+        drop(guard);
+        if is_new {
+            self.changed.notify_one();
+        }
+        self.tell_fault(faults.first().map(String::as_str));
+    }
+
+    fn tell_fault(&self, fault: Option<&str>) {
+        if let Some(fault) = fault
+            && !self.told_fault.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                sink = self.sink,
+                fault,
+                "a resource tells of its host what cannot be read or kept; the rest of it is told (said once)"
+            );
+        }
+    }
+
+    /// Sends what there is to tell, for ever; by `intake`, which knows the way.
+    pub(super) async fn run(&self, intake: &dyn Exporter) {
+        if !self.settings.enabled {
+            return;
+        }
+        if !self.settings.from_first_resource {
+            let own = self.own(None);
+            self.known().set_own(own);
+        }
+        let period = self.settings.reporter_period;
+        let mut periods = tokio::time::interval_at(Instant::now() + period, period);
+        periods.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = None;
+        loop {
+            let wait = self.send_due(intake, &mut failing).await;
+            tokio::select! {
+                _ = periods.tick() => self.tell_all(),
+                () = self.changed.notified(), if failing.is_none() => {}
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+            }
+        }
+    }
+
+    /// All that is known is to be sent. A host that is not heard of again is not told of in the next period.
+    fn tell_all(&self) {
+        let mut known = self.known();
+        let all = known.hosts.take();
+        let fault = put_all(&mut known.due, all);
+        let own = known.own.clone();
+        own.into_iter().for_each(|own| known.hosts.set(own));
+        drop(known);
+        self.tell_fault(fault.as_deref());
+    }
+
+    /// Sends what may be sent now, each host once, so that one that changes meanwhile holds up no others; how long to wait
+    /// until there is more, or until it may be tried again.
+    async fn send_due(&self, intake: &dyn Exporter, failing: &mut Option<Backoff>) -> Option<Duration> {
+        let apart = self.settings.apart;
+        let ready = self.known().due.ready(apart, Instant::now().into_std());
+        for host in ready {
+            let taken = self.known().due.take(&host);
+            let Some(metadata) = taken else { continue };
+            if let Some(wait) = self.send(intake, metadata, failing).await {
+                return Some(wait);
+            }
+            self.known().due.note(&host, Instant::now().into_std());
+        }
+        self.known().due.wait(apart, Instant::now().into_std())
+    }
+
+    /// Sends a host; how long to wait where the intake takes nothing now.
+    async fn send(&self, intake: &dyn Exporter, metadata: Metadata, failing: &mut Option<Backoff>) -> Option<Duration> {
+        let host = metadata.hostname();
+        match intake.send(&payload(&metadata)).await {
+            Outcome::Retry { after, reason } => {
+                if failing.is_none() {
+                    tracing::warn!(
+                        sink = self.sink,
+                        host,
+                        reason,
+                        "metadata of hosts cannot be sent; it is tried again, and telemetry does not wait for it"
+                    );
+                }
+                Some(self.put_off(metadata, after, failing))
+            }
+            Outcome::TooLarge(reason) | Outcome::Rejected(reason) | Outcome::PermanentError(reason) => {
+                if !self.told_refusal.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(sink = self.sink, host, reason, "metadata of a host is refused (said once)");
+                }
+                None
+            }
+            Outcome::Delivered { .. } | Outcome::PartialSuccess { .. } => {
+                if failing.take().is_some() {
+                    tracing::info!(sink = self.sink, "metadata of hosts is taken again");
+                }
+                None
+            }
+        }
+    }
+
+    /// How long to wait after a failure. The host is told of then, unless it is time to give it up: that begins the pace anew,
+    /// and does not end it, for the others would come without a pause.
+    fn put_off(&self, host: Metadata, after: Option<Duration>, failing: &mut Option<Backoff>) -> Duration {
+        let retry = &self.settings.retry;
+        let backoff = failing.get_or_insert_with(|| Backoff::new(retry));
+        if let Some(wait) = backoff.next(after) {
+            self.known().due.put_back(host);
+            return wait;
+        }
+        *backoff = Backoff::new(retry);
+        let patient = RetrySettings { enabled: true, max_elapsed_time: Duration::ZERO, ..retry.clone() };
+        Backoff::new(&patient).next(after).unwrap_or(retry.initial_interval)
+    }
+
+    /// The own host. What the first resource says of it is left out where it is too long.
+    fn own(&self, first: Option<&Attributes<'_>>) -> Metadata {
+        let own = |first| local_host::metadata(&self.hostname, &self.settings.tags, first);
+        let told = own(first);
+        if first.is_some() && told.bytes() > hosts::HOST_BYTES_MAX { own(None) } else { told }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has hosts told of; what is wrong where there is no room for all of them.
+fn put_all(due: &mut Due, hosts: impl IntoIterator<Item = Metadata>) -> Option<String> {
+    let left_out = hosts.into_iter().map(|host| due.put(host)).filter(|has_room| !has_room).count();
+    (left_out > 0).then(|| format!("{left_out} hosts more than can wait to be told of"))
+}
+
+/// A host's metadata as a request; it stands for no items.
+fn payload(metadata: &Metadata) -> Payload {
+    let body = serde_json::to_vec(metadata).unwrap_or_default().into();
+    Payload { signal: Signal::Metrics, route: METADATA, items: 0, body }
+}

@@ -1,0 +1,41 @@
+//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
+//! metrics as series and sketches, logs as items; findings also as events. Beside it, what is known of hosts.
+
+mod agent;
+mod api;
+mod events;
+pub mod host_metadata;
+pub mod logs;
+pub mod metrics;
+mod msgpack;
+mod numbers;
+mod otlp;
+mod resource;
+mod settings;
+mod sketch;
+mod spans;
+pub mod stats;
+mod target;
+pub mod traces;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{Key, validate};
+pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+
+use crate::delivery::Exporter;
+use settings::now_unix_nano;
+use std::sync::Arc;
+
+/// The target of an exporter.
+///
+/// # Errors
+/// When an address, a header, the proxy or a file of `tls` cannot be used.
+pub fn open(id: &str, settings: &DatadogSettings) -> anyhow::Result<Arc<dyn Exporter>> {
+    Ok(match settings.way {
+        Way::Intake => Arc::new(target::Intake::new(id, settings)?),
+        Way::Otlp => Arc::new(otlp::OtlpIntake::new(id, settings)?),
+        Way::Agent => Arc::new(agent::Agent::new(id, settings)?),
+    })
+}

@@ -1,0 +1,83 @@
+//! Datadog's intake of OTLP. It takes metrics delta alone; else requests go out as they came.
+
+use super::DatadogSettings;
+use super::events::{self, EVENTS};
+use super::target::{Intake, KEY_DENIED, with_key};
+use crate::delivery::settings::Secret;
+use crate::delivery::{Exporter, Mapped, Outcome, Payload, StatefulStage};
+use crate::exporters::otlp::{self, OtlpSettings, Protocol};
+use crate::exporters::temporality::ToDelta;
+use crate::model::signal::Signal;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The intake.
+pub(super) struct OtlpIntake {
+    settings: DatadogSettings,
+    traces: Arc<dyn Exporter>,
+    others: Arc<dyn Exporter>,
+    /// What takes events and metadata of hosts, which OTLP has no word for.
+    intake: Intake,
+}
+
+impl OtlpIntake {
+    /// # Errors
+    /// When an address, a header, the proxy or a file of `tls` cannot be used.
+    pub(super) fn new(id: &str, settings: &DatadogSettings) -> anyhow::Result<OtlpIntake> {
+        let url = |base: &str, signal: &str| Some(format!("{}/v1/{signal}", base.trim_end_matches('/')));
+        let others = OtlpSettings {
+            protocol: Protocol::Http,
+            endpoint: settings.endpoints.metrics.clone(),
+            traces_endpoint: url(&settings.endpoints.traces, "traces"),
+            metrics_endpoint: url(&settings.endpoints.metrics, "metrics"),
+            logs_endpoint: url(&settings.endpoints.logs, "logs"),
+            client: with_key(settings),
+            denied: KEY_DENIED,
+        };
+        // Nobody else has made statistics of the spans.
+        let mut traces = others.clone();
+        traces.client.headers.push(("compute_stats".to_owned(), Secret::new("true")));
+        Ok(OtlpIntake {
+            settings: settings.clone(),
+            traces: otlp::open(id, &traces)?,
+            others: otlp::open(id, &others)?,
+            intake: Intake::new(id, settings)?,
+        })
+    }
+
+    fn of(&self, signal: Signal) -> &dyn Exporter {
+        match signal {
+            Signal::Traces => &*self.traces,
+            Signal::Metrics | Signal::Logs => &*self.others,
+        }
+    }
+}
+
+#[async_trait]
+impl Exporter for OtlpIntake {
+    fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
+        self.intake.see_hosts(signal, request);
+        let mut mapped = self.of(signal).map(signal, request)?;
+        if signal == Signal::Logs {
+            mapped.payloads.extend(events::payloads(&self.settings.metrics.hostname, request)?);
+        }
+        Ok(mapped)
+    }
+
+    fn stateful_stage(&self, signal: Signal) -> Option<Box<dyn StatefulStage>> {
+        (signal == Signal::Metrics)
+            .then(|| Box::new(ToDelta::new(self.settings.rules(false))) as Box<dyn StatefulStage>)
+    }
+
+    async fn send(&self, payload: &Payload) -> Outcome {
+        if payload.route == EVENTS {
+            return self.intake.send(payload).await;
+        }
+        self.of(payload.signal).send(payload).await
+    }
+
+    async fn background(&self) {
+        self.intake.background().await;
+    }
+}

@@ -1,0 +1,69 @@
+//! Sketches of histograms with explicit bounds: a bucket's count is spread over the keys between its bounds.
+
+use super::{Sketch, keys};
+
+/// A bucket's lower bound lies above its upper one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::exporters::datadog) struct NotAscending;
+
+/// A sketch that is being filled.
+#[derive(Debug, Default)]
+pub(in crate::exporters::datadog) struct Builder(Sketch);
+
+impl Builder {
+    /// Spreads a count evenly between two bounds.
+    ///
+    /// # Errors
+    /// When the bounds do not ascend.
+    pub(in crate::exporters::datadog) fn spread(
+        &mut self,
+        lower: f64,
+        upper: f64,
+        count: u64,
+    ) -> Result<(), NotAscending> {
+        let (first, last) = (keys::finite(lower), keys::finite(upper));
+        if last < first {
+            return Err(NotAscending);
+        }
+        let width = upper - lower;
+        let (mut key, mut low) = (first, keys::low(first));
+        let (mut left, mut remainder) = (count, 0.0);
+        let mut counts = Vec::new();
+        for next in first + 1..=last {
+            if left == 0 {
+                break;
+            }
+            let high = keys::low(next);
+            #[expect(clippy::cast_precision_loss, reason = "counts of a histogram")]
+            let share = (high - low) / width * count as f64;
+            // Shares below one wait for the next keys, so that there are no empty bins; of the others the rest adds up.
+            if share > 1.0 {
+                remainder += share - share.trunc();
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the count")]
+            let mut whole = share as u64;
+            if remainder > 1.0 {
+                whole += 1;
+                remainder -= 1.0;
+            }
+            if whole > 0 {
+                let whole = whole.min(left);
+                self.0.basic.add(low, whole);
+                counts.push((key, whole));
+                left -= whole;
+                (key, low) = (next, high);
+            }
+        }
+        if left > 0 {
+            self.0.basic.add(keys::low(key), left);
+            counts.push((key, left));
+        }
+        self.0.bins.add(&counts);
+        Ok(())
+    }
+
+    /// The sketch; `None` where nothing was counted.
+    pub(in crate::exporters::datadog) fn finish(self) -> Option<Sketch> {
+        (self.0.basic.count != 0).then_some(self.0)
+    }
+}

@@ -1,0 +1,98 @@
+//! What came in, as lines of the log.
+
+use crate::delivery::settings::Feed;
+use crate::delivery::{FrameSource, count_items};
+use crate::log::Position;
+use crate::model::frame::Frame;
+use crate::model::self_telemetry;
+use crate::model::signal::Signal;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// How much is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verbosity {
+    /// A line a request.
+    #[default]
+    Basic,
+    /// A line an item.
+    Normal,
+    /// Everything.
+    Detailed,
+}
+
+/// A target that prints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DebugSettings {
+    /// The exporter's id.
+    pub id: String,
+    /// How much is printed.
+    pub verbosity: Verbosity,
+    /// What it gets.
+    pub feeds: Vec<Feed>,
+}
+
+/// Prints what comes in behind `after` until it is cancelled.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn run(
+    settings: DebugSettings,
+    frames: Arc<dyn FrameSource>,
+    after: Position,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut at = after;
+    loop {
+        while let Some((position, frame)) = frames.next(at).await? {
+            at = position;
+            // What is printed is said; own logs that are printed would be said again and again.
+            for feed in
+                settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != self_telemetry::RECEIVER)
+            {
+                print(&settings, feed, &*frames, &frame);
+            }
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = frames.wait_beyond(at) => {}
+        }
+    }
+}
+
+fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame: &Frame) {
+    let (sink, receiver, signal) = (&settings.id, &frame.receiver, frame.signal.as_str());
+    let body = match frames.protobuf(frame) {
+        Ok(body) => feed.process(body),
+        Err(error) => return tracing::error!(sink, %error, "a request cannot be shown"),
+    };
+    tracing::info!(sink, receiver, signal, items = count_items(frame.signal, &body), bytes = body.len(), "received");
+    let lines = match (settings.verbosity, frame.signal) {
+        (Verbosity::Basic, _) => return,
+        (Verbosity::Normal, Signal::Traces) => names(ExportTraceServiceRequest::decode(body).ok()),
+        (Verbosity::Detailed, Signal::Traces) => whole(ExportTraceServiceRequest::decode(body)),
+        (_, Signal::Metrics) => whole(ExportMetricsServiceRequest::decode(body)),
+        (_, Signal::Logs) => whole(ExportLogsServiceRequest::decode(body)),
+    };
+    for line in lines.lines() {
+        tracing::info!(sink, "{line}");
+    }
+}
+
+/// A line a span.
+fn names(request: Option<ExportTraceServiceRequest>) -> String {
+    let scopes = request.into_iter().flat_map(|request| request.resource_spans).flat_map(|spans| spans.scope_spans);
+    let line = |span: opentelemetry_proto::tonic::trace::v1::Span| {
+        let nanos = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
+        format!("{} {:?}\n", span.name, std::time::Duration::from_nanos(nanos))
+    };
+    scopes.flat_map(|scope| scope.spans).map(line).collect()
+}
+
+fn whole<T: std::fmt::Debug>(request: Result<T, prost::DecodeError>) -> String {
+    request.map(|request| format!("{request:#?}")).unwrap_or_default()
+}

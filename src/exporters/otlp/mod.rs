@@ -1,0 +1,25 @@
+//! What came in goes on over OTLP, as it was received.
+
+mod grpc;
+mod http;
+mod settings;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::{DENIED, OtlpSettings, Protocol};
+
+use crate::delivery::Exporter;
+use std::sync::Arc;
+
+/// The target of an exporter.
+///
+/// # Errors
+/// When its address, a header or a file of `tls` cannot be used.
+pub fn open(id: &str, settings: &OtlpSettings) -> anyhow::Result<Arc<dyn Exporter>> {
+    Ok(match settings.protocol {
+        Protocol::Grpc => Arc::new(grpc::Grpc::new(id, settings)?),
+        Protocol::Http => Arc::new(http::Http::new(id, settings)?),
+    })
+}

@@ -1,0 +1,260 @@
+//! The endpoint that Prometheus scrapes.
+
+use super::accept::{self, Format, Wish};
+use super::body::Body;
+use super::exposition::{self, Style};
+use super::families::Remark;
+use super::layout::Layout;
+use super::names::Translation;
+use super::naming::{Labels, Naming};
+use super::selection::Selection;
+use crate::delivery::settings::Secret;
+use crate::model::scrape::Scrape;
+use crate::net::Listener;
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Layouts that are kept: one for each form that somebody asks for.
+const LAYOUTS_MAX: usize = 3;
+/// Names of which a fault has been told that are remembered; of more nothing is told.
+const TOLD_MAX: usize = 10_000;
+
+/// Where a scrape comes from.
+#[async_trait]
+pub trait ScrapeSource: Send + Sync {
+    /// Everything to show, now.
+    ///
+    /// # Errors
+    /// When it cannot be read; the scrape is answered 503, and Prometheus marks the target down.
+    async fn scrape(&self) -> anyhow::Result<Scrape>;
+}
+
+/// Settings of `exporters.prometheus`.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+pub struct PrometheusSettings {
+    /// Put before every name, with an underscore.
+    pub namespace: String,
+    /// Labels of every series.
+    pub const_labels: BTreeMap<String, String>,
+    /// Print when a value was measured. Off, as in the Collector: a series with times is never marked stale.
+    pub send_timestamps: bool,
+    /// Give `OpenMetrics` to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
+    /// expect `50`.
+    pub enable_open_metrics: bool,
+    /// How names are translated.
+    pub translation: Translation,
+    /// A series is shown for this long after it last came in.
+    pub metric_expiration: Duration,
+    /// Resource attributes that become labels of each series, besides `target_info`.
+    pub resource_labels: Selection,
+    /// Leave out the labels of the instrumentation scope.
+    pub without_scope_info: bool,
+    /// Tell in `OpenMetrics`, too, when counting began.
+    pub created_timestamps: bool,
+    /// Give exponential histograms classic buckets in the protobuf format, too, where they are native.
+    pub classic_histograms: bool,
+    /// Where it is served.
+    pub path: String,
+    /// Scrapes answered at once; more are answered 503.
+    pub scrapes_max: usize,
+    /// How long one scrape may take.
+    pub timeout: Duration,
+    /// Token that a scraper must bear.
+    pub auth_token: Option<Secret>,
+}
+
+impl Default for PrometheusSettings {
+    fn default() -> Self {
+        PrometheusSettings {
+            namespace: String::new(),
+            const_labels: BTreeMap::new(),
+            send_timestamps: false,
+            enable_open_metrics: false,
+            translation: Translation::default(),
+            metric_expiration: Duration::from_mins(5),
+            resource_labels: Selection::default(),
+            without_scope_info: false,
+            created_timestamps: true,
+            classic_histograms: false,
+            path: "/metrics".to_owned(),
+            scrapes_max: 4,
+            timeout: Duration::from_secs(10),
+            auth_token: None,
+        }
+    }
+}
+
+/// Serves scrapes until it is cancelled; those under way are answered first.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: impl Into<Listener>,
+    source: Arc<dyn ScrapeSource>,
+    settings: PrometheusSettings,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let path = if settings.path.starts_with('/') { settings.path.clone() } else { format!("/{}", settings.path) };
+    let endpoint = Arc::new(Endpoint {
+        source,
+        naming: naming(&settings),
+        layouts: Mutex::default(),
+        scrapes: Semaphore::new(settings.scrapes_max.max(1)),
+        told: Mutex::default(),
+        settings,
+    });
+    let router = Router::new().route(&path, get(answer)).with_state(endpoint);
+    axum::serve(listener.into(), router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
+    Ok(())
+}
+
+struct Endpoint {
+    source: Arc<dyn ScrapeSource>,
+    settings: PrometheusSettings,
+    /// As it is for whoever wants no name escaped.
+    naming: Naming,
+    /// What was in order at the last scrape, by what was asked for; the one used last stands last.
+    layouts: Mutex<Vec<(Wish, Layout)>>,
+    scrapes: Semaphore,
+    /// What has been logged, so that each is logged once.
+    told: Mutex<HashSet<Remark>>,
+}
+
+fn naming(settings: &PrometheusSettings) -> Naming {
+    let translation = settings.translation;
+    let mut const_labels = Labels::new();
+    for (name, value) in &settings.const_labels {
+        if let Some(label) = translation.label(name) {
+            const_labels.insert(label.into_owned(), value.clone());
+        }
+    }
+    Naming {
+        translation,
+        namespace: translation.namespace(&settings.namespace),
+        const_labels,
+        resource_labels: settings.resource_labels.clone(),
+        without_scope: settings.without_scope_info,
+        ..Naming::default()
+    }
+}
+
+async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
+    if !endpoint.is_allowed(&headers) {
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "a bearer token is needed\n")
+            .into_response();
+    }
+    let Ok(_permit) = endpoint.scrapes.try_acquire() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once\n").into_response();
+    };
+    let scrape = match tokio::time::timeout(endpoint.settings.timeout, endpoint.source.scrape()).await {
+        Ok(Ok(scrape)) => scrape,
+        Ok(Err(error)) => {
+            tracing::warn!(error = format!("{error:#}"), "a scrape failed");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the metrics cannot be read now\n").into_response();
+        }
+        Err(_) => return (StatusCode::SERVICE_UNAVAILABLE, "the metrics could not be read in time\n").into_response(),
+    };
+    let text_of = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wish = accept::wish(text_of(header::ACCEPT), endpoint.settings.enable_open_metrics);
+    let with_gzip = accept::takes_gzip(text_of(header::ACCEPT_ENCODING));
+    let shared = Arc::clone(&endpoint);
+    // Printing takes a while where there are many series, and would hold up a worker.
+    let printed = tokio::task::spawn_blocking(move || shared.print(&scrape, wish, with_gzip)).await;
+    let Ok(Ok(body)) = printed else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be printed\n").into_response();
+    };
+    let mut response = body.into_response();
+    let head = response.headers_mut();
+    if let Ok(content_type) = HeaderValue::from_str(&wish.content_type()) {
+        head.insert(header::CONTENT_TYPE, content_type);
+    }
+    head.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if with_gzip {
+        head.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+impl Endpoint {
+    fn is_allowed(&self, headers: &HeaderMap) -> bool {
+        self.settings.auth_token.as_ref().is_none_or(|token| token.is_borne_by(headers))
+    }
+
+    fn print(&self, scrape: &Scrape, wish: Wish, with_gzip: bool) -> std::io::Result<Vec<u8>> {
+        let naming = Naming { escaping: wish.escaping, ..self.naming.clone() };
+        let style = Style {
+            with_times: self.settings.send_timestamps,
+            with_created: self.settings.created_timestamps,
+            with_classic: self.settings.classic_histograms,
+        };
+        let mut layout = self.take_layout(wish);
+        let kept = (&mut layout, Body::new(with_gzip), live_from_ms(self.settings.metric_expiration));
+        let (body, remarks) = exposition::print(scrape, &naming, wish, &style, kept)?;
+        self.keep_layout(wish, layout);
+        remarks.into_iter().for_each(|remark| self.tell(remark));
+        Ok(body)
+    }
+
+    /// The layout of a form. It is taken out, so that scrapes do not wait for one another.
+    fn take_layout(&self, wish: Wish) -> Layout {
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = layouts.iter().position(|(of, _)| same_labels(*of, wish));
+        kept.map(|at| layouts.remove(at).1).unwrap_or_default()
+    }
+
+    fn keep_layout(&self, wish: Wish, layout: Layout) {
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        layouts.retain(|(of, _)| !same_labels(*of, wish));
+        if layouts.len() >= LAYOUTS_MAX {
+            layouts.remove(0);
+        }
+        layouts.push((wish, layout));
+    }
+
+    /// Says it in the log, once.
+    fn tell(&self, remark: Remark) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX || !told.insert(remark.clone()) {
+            return;
+        }
+        drop(told);
+        match remark {
+            Remark::Collision(name, kind) => tracing::warn!(
+                name,
+                ?kind,
+                "two metrics of different types or units have one Prometheus name: the second is left out"
+            ),
+            Remark::Descriptions(name) => {
+                tracing::info!(name, "senders describe a metric differently: one description is shown");
+            }
+            Remark::Nameless(name) => {
+                tracing::warn!(name, "a metric has no sign that its name may keep: it is left out");
+            }
+            Remark::Repeated(name) => tracing::warn!(name, "a summary gives a quantile twice: the first is kept"),
+        }
+    }
+}
+
+/// Whether labels are printed alike: all texts print them in one way.
+fn same_labels(one: Wish, other: Wish) -> bool {
+    one.escaping == other.escaping && (one.format == Format::Protobuf) == (other.format == Format::Protobuf)
+}
+
+/// What came in before this time of our clock has expired.
+fn live_from_ms(expiration: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_sub(expiration).as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
