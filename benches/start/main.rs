@@ -116,7 +116,7 @@ async fn restart(
     subject.client().await?.send(body).await?;
     let acknowledged = began.elapsed();
     *spans += count;
-    let read_back = said(&subject, "the log was read back", began, log_mib < 1.0).await?;
+    let read_back = said(&subject, "read the log back", began, log_mib < 1.0).await?;
     subject.has_counted(*spans).await?;
     let counted = began.elapsed();
     let resident_mib = mib(subject.resident_bytes()?);

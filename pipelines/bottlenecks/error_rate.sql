@@ -1,5 +1,5 @@
 /*---
-title: Requests fail
+title: Error rate
 kind: finding
 counted: requests
 window: 5m
@@ -13,7 +13,7 @@ no_data: resolve
 unit: "%"
 message: "{service_name} {operation}: {value} of {samples} requests fail"
 examples:
-  - name: a warning above a twentieth, critical above a quarter, and too few requests to judge
+  - name: warning above 5 %, critical above 25 %, and too few requests
     now_ms: 7200000
     given:
       requests:
@@ -32,7 +32,7 @@ examples:
       - {service_name: shop, operation: bad, state: firing, severity: warning, value: 10}
       - {service_name: shop, operation: well, state: ok, value: 5}
       - {service_name: shop, operation: few, state: no_data}
-  - name: a sampler that keeps all failures and a tenth of the rest raises no rate
+  - name: a sampler that keeps all failures and a tenth of the rest does not raise the rate
     now_ms: 7200000
     given:
       requests:
@@ -41,7 +41,7 @@ examples:
     expect:
       - {service_name: shop, operation: kept, state: ok, value: 2.439, samples: 25}
       - {service_name: shop, operation: few, state: no_data}
-  - name: limits of the user's own
+  - name: user limits
     now_ms: 7200000
     alerting: {warning: 1, critical: 5}
     given:
@@ -51,7 +51,7 @@ examples:
     expect:
       - {service_name: shop, operation: a, state: firing, severity: critical, value: 6}
       - {service_name: shop, operation: b, state: firing, severity: warning, value: 2}
-  - name: one that fires and has few requests by now is over where none of them failed and this is no chance
+  - name: with few requests it resolves if none failed and this is not by chance
     now_ms: 7200000
     given:
       firings:
@@ -69,7 +69,7 @@ examples:
       - {service_name: shop, operation: chance, state: no_data}
       - {service_name: shop, operation: still, state: no_data}
       - {service_name: shop, operation: past, state: no_data}
-  - name: a budget of the user's that fires at least as badly explains it
+  - name: explained by a user budget that fires with at least the same severity
     now_ms: 7200000
     given:
       firings:
@@ -91,18 +91,16 @@ examples:
       - {service_name: mild, operation: GET /warns, state: ok, value: 10, explained_by: error_rate_budget}
       - {service_name: over, operation: GET /a, state: firing, severity: critical}
 ---
-Requests fail. The traces are requests that failed: look at what they have in common, and at what was deployed or changed
-when it began.
+Requests of this operation fail. Compare the failed traces, and check what was deployed or changed when the failures began.
 
-Fires as long as more of an operation's requests fail than its limit allows, however long that is. `alerting.errorRate`
-sets the limits; `error_rate_rise` reports rates that are lower and have gone up, `failing_job` messages and jobs.
+Fires while the error rate of an operation exceeds its limit. `alerting.errorRate` sets the limits. `error_rate_rise` reports
+lower error rates that increased, `failing_job` reports messages and jobs.
 
-It takes twenty requests to begin to fire. One that fires and has fewer by now is judged by all since it began to fail, an
-hour at most. It is over before that where none failed of so many that this would be chance in one case of a hundred, if
-requests still failed as they did: three after all of them failed, seven after half of them did. It is over, too, when
-there are none any more.
+Starts firing at 20 requests or more. With fewer requests in the window, a firing operation is judged over all requests since
+the failures began, at most one hour. It resolves earlier if no request failed and the probability of that at its worst error
+rate is below 1 %: 3 requests after all failed, 7 after half failed. It also resolves when requests stop.
 
-Where an error-rate budget fires for the service at least as badly, and names the operation, the budget's alert is enough. */
+Does not fire if an error-rate budget of the service fires with at least the same severity and names the operation. */
 WITH budgeted AS (
   SELECT
     key['service_name'] AS service_name,
@@ -140,7 +138,7 @@ SELECT
   CASE
     WHEN f.service_name IS NULL THEN NULL
     WHEN s.errors = 0 AND s.calls >= ln(0.01) / ln(1.0 - least(coalesce(f.worst, 5.0), 80.0) / 100.0) THEN 1
-    -- Over the last hour whatever there is says more than nothing.
+    -- The window does not grow beyond one hour: judge what it contains.
     WHEN $window_start <= $window_end - INTERVAL '1 hour' THEN 1
   END AS samples_min,
   s.errors,

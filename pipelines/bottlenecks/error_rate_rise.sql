@@ -1,5 +1,5 @@
 /*---
-title: More requests fail than before
+title: Error rate increase
 kind: finding
 counted: requests
 window: 5m
@@ -10,9 +10,9 @@ for: 1m
 no_data: resolve
 unit: "%"
 params: {times: 3.0, percent_min: 1.0, before_calls_min: 50}
-message: "{service_name} {operation}: {value} of {samples} requests fail, {before_percent} in the hour before"
+message: "{service_name} {operation}: {value} of {samples} requests fail, {before_percent} in the previous hour"
 examples:
-  - name: three times the hour before
+  - name: 3 times the previous hour
     now_ms: 7200000
     given:
       requests:
@@ -29,7 +29,7 @@ examples:
       - {service_name: shop, operation: up, state: pending, value: 4, limit: 3}
       - {service_name: shop, operation: same, state: ok, value: 4, limit: 12}
       - {service_name: shop, operation: few, state: no_data}
-  - name: a limit that can be reached, also where most requests failed before
+  - name: a limit that can be reached even if most requests failed before
     now_ms: 7200000
     given:
       requests:
@@ -40,7 +40,7 @@ examples:
     expect:
       - {service_name: shop, operation: worse, state: pending, value: 97, limit: 90}
       - {service_name: shop, operation: all, state: ok, value: 100}
-  - name: the time in which it was firing is no hour before, whichever of the two it was
+  - name: the previous hour excludes the time in which error_rate or error_rate_rise fired
     now_ms: 7200000
     given:
       firings:
@@ -60,7 +60,7 @@ examples:
     expect:
       - {service_name: shop, operation: was down, state: pending, value: 4, before_percent: "1.0 %"}
       - {service_name: shop, operation: was up, state: pending, value: 4, before_percent: "1.0 %"}
-  - name: beside error_rate it does not begin to fire, and what fires is held against the limit that it had when it began
+  - name: does not start firing while error_rate fires, and keeps its initial limit while it fires
     now_ms: 7200000
     given:
       firings:
@@ -81,7 +81,7 @@ examples:
       - {service_name: shop, operation: just over, state: ok, value: 4, explained_by: error_rate}
       - {service_name: shop, operation: up for long, state: pending, value: 3, limit: 3, before_percent: "1 %"}
       - {service_name: shop, operation: well again, state: ok, value: 2, limit: 3}
-  - name: error_rate or a budget that begins to fire explains it, also where it fired first
+  - name: explained by error_rate or a budget that starts firing, even if it fired first
     now_ms: 7200000
     given:
       firings:
@@ -99,14 +99,13 @@ examples:
       - {service_name: shop, operation: budgeted, state: ok, value: 4, explained_by: error_rate_budget}
       - {service_name: shop, operation: other, state: pending, value: 4}
 ---
-Requests that used to work begin to fail. Look at what was deployed or changed when it began; the traces are requests that
-failed.
+The error rate of this operation increased. Check what was deployed or changed when it began; the traces show failed
+requests.
 
-Fires at three times the rate of the hour before, at one percent at least; where most requests failed already, at a third
-of those that went well. The time in which the operation fired, here or in `error_rate`, is no part of that hour, and an
-operation of which fifty requests are not known from before is not judged: a rate that nobody knows cannot have risen.
-While it fires, the limit is that with which it began. Where `error_rate` fires, or an error-rate budget that names the
-operation, that one reports it. */
+Fires at 3 times the error rate of the previous hour, but not below 1 %. If most requests failed before, it fires when the
+success rate falls to a third. The previous hour excludes the time in which the operation fired here or in `error_rate`.
+Operations with fewer than 50 requests left in it are not judged. While it fires, the limit keeps its initial value. If
+`error_rate` fires, or an error-rate budget that names the operation, only that one reports it. */
 WITH budgeted AS (
   SELECT key['service_name'] AS service_name, concat(', ', json_text(evidence, 'operations'), ', ') AS operations
   FROM firings
@@ -129,7 +128,7 @@ WITH budgeted AS (
   WHERE pipeline = 'error_rate_rise' AND fires
   GROUP BY 1, 2
 ), failing AS (
-  -- Also what has just ended, as long as its requests lie in the window.
+  -- Includes firings that just ended while their requests are still in the window.
   SELECT service_name, operation, bool_or(fires) AS fires
   FROM fired
   WHERE pipeline = 'error_rate' AND to_time > $window_start

@@ -1,5 +1,5 @@
 /*---
-title: Call to another service fails
+title: Failed calls to another service
 kind: finding
 counted: calls
 window: 5m
@@ -12,7 +12,7 @@ no_data: resolve
 unit: "%"
 message: "{service_name}: {value} of {samples} calls to {peer} ({operation}) fail"
 examples:
-  - name: past the warning, past the critical limit, within both, too few to judge, and answers that say no
+  - name: warning, critical, within the limits, too few calls, and refused calls
     now_ms: 600000
     given:
       outgoing_calls:
@@ -34,12 +34,11 @@ examples:
       - {service_name: shop, peer: avatars, state: ok, value: 0}
       - {service_name: shop, peer: kafka, operation: orders, state: firing, severity: critical, value: 100}
 ---
-Calls to another service, a broker or a third party fail, as the caller sees it. If the peer sends telemetry, too, look at its
-own findings first; if it does not fail there, the way to it does: names, certificates, credentials, limits.
+Calls to another service, a broker or a third party fail at the caller. If the peer sends telemetry, check its findings
+first. If it reports no failures, check the path to it: DNS names, certificates, credentials, limits.
 
-Fires above 5 % of at least 20 calls in five minutes, critically above 25 %, for as long as they fail. Answers that there is no such
-thing or that its state forbids it (HTTP 404, 409, 410, 412 and their like in gRPC) are counted as `refused`, not as failures of
-the peer. */
+Fires above 5 % of at least 20 calls in five minutes, critical above 25 %, while calls fail. Responses for a missing resource
+or a conflicting state (HTTP 404, 409, 410, 412 and the gRPC equivalents) count as `refused`, not as failures of the peer. */
 WITH seen AS (
   SELECT
     service_name,

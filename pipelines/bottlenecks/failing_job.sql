@@ -1,5 +1,5 @@
 /*---
-title: Job fails
+title: Failed jobs
 kind: finding
 counted: runs
 window: 5m
@@ -12,7 +12,7 @@ no_data: ok
 params: {runs_min: 20, in_a_row: 3}
 message: "{service_name}: {operation} fails ({runs_said})"
 examples:
-  - name: many runs are judged by their share, few by the newest
+  - name: many runs are judged by their error rate, few by the newest run
     now_ms: 7200000
     given:
       jobs:
@@ -46,7 +46,7 @@ examples:
       - {service_name: shop, operation: nightly, state: firing, severity: warning, value: 100, runs_said: "its last run"}
       - {service_name: shop, operation: tick, state: ok, value: 0}
       - {service_name: shop, operation: hourly, state: firing, severity: critical, value: 100, runs_said: "its last 3 runs", exceptions: "3x DiskFull: no space left"}
-  - name: the exception of a run that ended just now, and of one that only rows of an hour know
+  - name: the exception of a run that just ended, and of one that is only in hourly rows
     now_ms: 7200000
     given:
       jobs:
@@ -66,12 +66,11 @@ examples:
       - {service_name: shop, operation: nightly, state: firing, exceptions: "1x Locked"}
       - {service_name: shop, operation: often, state: firing, exceptions: "20x KeyError"}
 ---
-Work that nobody waits for fails: a job, or a message that a consumer processed. Look at the exception; then see to it that the
-work is done again, for no user will ask a second time.
+A job or a message consumer fails. Check the exception, then run the failed work again: no user retries it.
 
-Of at least `runs_min` runs in five minutes it fires above 5 % that fail, critically above 25 %. Where there are fewer the newest run
-decides: one that failed is a warning, `in_a_row` in a row are critical, and one that went well ends it. For that a job is
-remembered for eight days, a message for an hour. */
+With at least `runs_min` runs in five minutes it fires if more than 5 % fail, critical above 25 %. With fewer runs the newest
+run decides: one failed run is a warning, `in_a_row` consecutive failures are critical, and a successful run resolves it. For
+this a job is remembered for eight days, a message for one hour. */
 WITH recent AS (
   SELECT
     service_name,
@@ -94,12 +93,12 @@ WITH recent AS (
     AND (kind = 'INTERNAL' OR greatest(last_failed_time, last_good_time) >= $window_end - INTERVAL '1 hour')
   GROUP BY 1, 2
 ), failing AS (
-  -- What failed and has not gone well since.
+  -- Failed, and no success since.
   SELECT service_name, operation, coalesce(good_time, failed_time - INTERVAL '8 days') AS since_time
   FROM newest
   WHERE failed_time IS NOT NULL AND coalesce(failed_time > good_time, true)
 ), in_a_row AS (
-  -- Rows of minutes tell best what came after the last run that went well, but are kept for a day only.
+  -- Rows per minute are more precise about failures after the last success, but are kept for one day only.
   SELECT
     f.service_name,
     f.operation,
@@ -133,7 +132,7 @@ WITH recent AS (
   LEFT JOIN failing f ON f.service_name = n.service_name AND f.operation = n.operation
   LEFT JOIN in_a_row i ON i.service_name = n.service_name AND i.operation = n.operation
 ), failed AS (
-  -- Those of the same runs: of the window where its share is judged, else all since the last run that went well, up to now.
+  -- Failures of the same runs: in the window if the error rate is judged, else all since the last success.
   SELECT
     f.service_name,
     f.operation,
@@ -144,7 +143,7 @@ WITH recent AS (
   WHERE f.what IN ('job', 'message')
     AND CASE
       WHEN j.is_frequent THEN f.window_start >= $window_start AND f.window_start < $window_end
-      -- A row of an hour covers all of it.
+      -- An hourly row covers the whole hour.
       ELSE date_part('epoch', f.window_start) + coalesce(f.resolution, 10) > date_part('epoch', j.since_time)
     END
   GROUP BY 1, 2

@@ -1,5 +1,5 @@
 /*---
-title: Database statement fails
+title: Failed database statements
 kind: finding
 counted: calls
 window: 5m
@@ -13,7 +13,7 @@ unit: "%"
 params: {limit: 50}
 message: "{service_name}: {value} of {samples} calls of {db_fingerprint} fail"
 examples:
-  - name: past the warning, past the critical limit, within both, and too few calls to judge
+  - name: warning, critical, within the limits, and too few calls
     now_ms: 600000
     given:
       queries:
@@ -34,10 +34,11 @@ examples:
       - {service_name: shop, db_fingerprint: SELECT rare, state: no_data}
       - {service_name: shop, db_fingerprint: SELECT plain, state: firing, severity: critical, exceptions: "20x Plain"}
 ---
-A statement fails. The exception says why: a missing table or column wants a migration, a violated constraint the code that
-writes, a timeout or a deadlock the statement itself, a refused connection the database.
+A database statement fails. The exception shows the cause: a missing table or column (run the migration), a violated
+constraint (fix the code that writes), a timeout or deadlock (fix the statement), or a refused connection (check the
+database).
 
-Fires above 5 % of at least 20 calls in five minutes, critically above 25 %, for as long as it fails. */
+Fires above 5 % of at least 20 calls in five minutes, critical above 25 %, while calls fail. */
 WITH seen AS (
   SELECT
     service_name,

@@ -1,5 +1,5 @@
 /*---
-title: One query for each row
+title: N+1 queries
 kind: finding
 counted: requests
 window: 5m
@@ -10,9 +10,9 @@ unit: "{query}"
 scan: true
 no_data: ok
 params: {total_ms_min: 50.0}
-message: "{service_name} {operation}: up to {value} times in one request: {db_fingerprint}"
+message: "{service_name} {operation}: up to {value} calls in one request: {db_fingerprint}"
 examples:
-  - name: five under one parent, fifty milliseconds in all
+  - name: five calls under one parent, 50 ms in total
     now_ms: 600000
     given:
       spans:
@@ -26,7 +26,7 @@ examples:
     expect:
       - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT a FROM b WHERE c = ?", state: firing, value: 5}
       - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT other FROM b", state: ok, value: 1}
-  - name: named is the request, however far up it is
+  - name: reports the operation of the request at any distance
     now_ms: 600000
     given:
       spans:
@@ -47,7 +47,7 @@ examples:
     expect:
       - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT deep FROM b WHERE c = ?", state: firing, value: 5}
       - {service_name: shop, operation: nightly, db_fingerprint: "SELECT job FROM b WHERE c = ?", state: firing, value: 5}
-  - name: a request that has not come in yet is waited for, but not for ever
+  - name: waits for the span of a request, but not forever
     now_ms: 600000
     given:
       spans:
@@ -69,7 +69,7 @@ examples:
         - {start_time: "1970-01-01T00:05:30Z", service_name: shop, trace_id: t3, span_id: t3lost4, parent_span_id: p, db_system_name: sqlite, db_query_text: "SELECT lost FROM b WHERE c = 4", duration_ms: 10}
     expect:
       - {service_name: shop, operation: (parent not seen), db_fingerprint: "SELECT lost FROM b WHERE c = ?", state: firing, value: 5}
-  - name: counted per request, whatever stands between, and named by no other service
+  - name: counts per request across spans in between, and ignores the operations of other services
     now_ms: 600000
     given:
       spans:
@@ -124,12 +124,13 @@ examples:
       - {service_name: proxy, operation: (no request), db_fingerprint: "SELECT x FROM y WHERE z = ?", state: firing, value: 5}
       - {service_name: twice, operation: GET /part, db_fingerprint: SELECT part, state: ok, value: 3}
 ---
-One request runs the same statement again and again, with another value each time: mostly a list whose items are fetched
-one by one. Fetch them with one statement (`WHERE id IN (…)`, a join, or the data loader of your framework).
+One request runs the same statement many times with different values, usually to load the items of a list one by one. Load
+them with one statement: `WHERE id IN (…)`, a join, or the data loader of your framework.
 
-Counted are the calls of one statement in one request, which is the nearest SERVER, CONSUMER or root span above them in their
-own service, whatever spans lie between. Fires at five calls that take fifty milliseconds in all. A driver's span below that of
-a library for the same statement is not counted again. A request whose own span has not come in yet is waited for. */
+Counts the calls of one statement in one request. The request is the nearest SERVER, CONSUMER or root span above the call in
+the same service, across all spans in between. Fires at five calls that take 50 ms in total. If a library and its driver both
+report a statement, it counts once. If the span of the request has not arrived yet, the calls are judged up to four minutes
+later. */
 WITH RECURSIVE statements AS (
   SELECT
     service_name,
@@ -144,7 +145,7 @@ WITH RECURSIVE statements AS (
     AND coalesce(nullif(db_query_text, ''), nullif(db_query_summary, '')) IS NOT NULL AND parent_span_id IS NOT NULL
   GROUP BY 1, 2, 3, 4
 ), climbed AS (
-  -- From each parent up to the request, as far as its spans have come in. What is seen of another service ends the way.
+  -- Walk from each parent up to the request, as far as spans have arrived. A span of another service ends the walk.
   SELECT DISTINCT
     service_name,
     trace_id,
@@ -158,7 +159,7 @@ WITH RECURSIVE statements AS (
     0 AS steps
   FROM statements
   UNION ALL
-  -- A span that was sent twice must not double the ways.
+  -- A span that was sent twice must not duplicate the paths.
   SELECT DISTINCT
     c.service_name,
     c.trace_id,
@@ -202,9 +203,9 @@ WITH RECURSIVE statements AS (
     AND r.trace_id = s.trace_id
     AND r.parent_span_id = s.parent_span_id
     AND r.db_fingerprint = s.db_fingerprint
-  -- A request's span comes after those of its statements. While it may still come, nobody can name it.
+  -- The span of a request arrives after those of its statements. Until then the operation is unknown.
   WHERE NOT r.is_nested AND (r.is_done OR s.last_time < $window_start + INTERVAL '1 minute')
-  -- Of one request not seen yet, what is missing above is the same.
+  -- Statements below the same missing span belong to the same request.
   GROUP BY 1, 2, 3, 4, CASE WHEN r.is_done AND r.request_span_id IS NOT NULL THEN r.request_span_id ELSE r.next_span_id END
 )
 SELECT

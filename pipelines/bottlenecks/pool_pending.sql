@@ -1,5 +1,5 @@
 /*---
-title: Requests queue for a connection
+title: Pending requests of a connection pool
 kind: finding
 counted: measurements
 window: 5m
@@ -8,7 +8,7 @@ key: [service_name, pool]
 direction: at_least
 warning: 1
 unit: "{request}"
-message: "{service_name}: {value} wait at once for a connection of pool {pool}"
+message: "{service_name}: {value} requests pending for a connection of pool {pool}"
 example:
   now_ms: 600000
   given:
@@ -22,8 +22,9 @@ example:
     - {service_name: shop, pool: good, state: ok}
     - {service_name: shop, pool: measured, state: ok, value: 0}
 ---
-Requests stand in line for a connection of a pool that does not say how long they wait. A pool that does say it is judged
-by `pool_wait`, and has none waiting here. */
+Requests wait for a free connection. Look for slow statements and open transactions before you enlarge the pool.
+
+This covers pools that do not report wait times. `pool_wait` judges pools that do; they count as 0 here. */
 SELECT
   service_name,
   pool,

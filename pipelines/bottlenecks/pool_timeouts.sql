@@ -1,5 +1,5 @@
 /*---
-title: Requests give up waiting for a connection
+title: Connection pool timeouts
 kind: finding
 window: 5m
 no_data: resolve
@@ -7,7 +7,7 @@ key: [service_name, pool]
 direction: at_least
 warning: 1
 unit: "{timeout}"
-message: "{service_name}: {value} gave up waiting for a connection of pool {pool}"
+message: "{service_name}: {value} timeouts waiting for a connection of pool {pool}"
 example:
   now_ms: 600000
   given:
@@ -18,8 +18,8 @@ example:
     - {service_name: shop, pool: bad, state: firing, value: 2}
     - {service_name: shop, pool: good, state: ok}
 ---
-Requests failed because no connection came free in time. Something holds all of them: look for slow statements and for
-transactions that are left open. */
+Requests failed because no connection became free before the timeout. All connections are in use: look for slow statements
+and open transactions. */
 SELECT
   service_name,
   pool,

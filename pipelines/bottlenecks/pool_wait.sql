@@ -1,5 +1,5 @@
 /*---
-title: Requests wait for a connection
+title: Connection pool wait time
 kind: finding
 counted: waits
 window: 5m
@@ -22,8 +22,8 @@ example:
     - {service_name: shop, pool: good, state: ok}
     - {service_name: shop, pool: few, state: no_data}
 ---
-Every request pays this before its first statement. Find what holds connections long, such as a slow statement or work
-done inside a transaction, before you make the pool larger: a database serves few connections better than many. */
+Requests wait for a connection before their first statement. Look for what holds connections for long, such as slow
+statements or work inside a transaction. Enlarge the pool last: a database serves few connections better than many. */
 SELECT
   service_name,
   pool,

@@ -10,7 +10,7 @@ unit: "%"
 params: {threshold_ms: 1000.0, share_percent: 1.0, slow_min: 5}
 message: "{service_name} {operation}: {slow_calls} of {samples} requests took longer than {threshold_ms}, the slowest {max_ms}"
 examples:
-  - name: a share, and five at least
+  - name: a share, and at least five
     now_ms: 7200000
     given:
       requests:
@@ -25,7 +25,7 @@ examples:
       - {service_name: shop, operation: GET /many, state: ok, value: 1, limit: 1}
       - {service_name: shop, operation: jobs, state: firing, severity: warning, value: 100}
       - {service_name: shop, operation: GET /fast, state: ok, value: 0}
-  - name: of fewer than twenty requests the last hour is judged
+  - name: with fewer than 20 requests the last hour is judged
     now_ms: 7200000
     given:
       requests:
@@ -42,7 +42,7 @@ examples:
       - {service_name: shop, operation: GET /well, state: ok, value: 0.4587, samples: 218}
       - {service_name: shop, operation: GET /busy, state: ok, value: 0, samples: 20}
       - {service_name: shop, operation: GET /new, state: no_data}
-  - name: what a budget or a statement that fires explains is told there
+  - name: explained by a firing budget or statement
     now_ms: 7200000
     given:
       firings:
@@ -70,16 +70,16 @@ examples:
       - {service_name: edge, operation: GET /edge, state: ok, value: 50, explained_by: slow_statement}
       - {service_name: edge, operation: GET /other, state: firing, value: 50}
 ---
-Many requests take longer than a second. The traces are the slowest ones: the span with the most time of its own is where
-to begin.
+Many requests take longer than a second. Start with the span with the most self time in the traces, which show the slowest
+requests.
 
-Fires where more than one percent of an operation's requests are slow, and at least five of them. Where fewer than twenty
-came in, the last hour is judged. `alerting.slowRequest` sets how long a slow request takes and the share; with a share of
-0 a single slow request in the window fires.
+Fires if more than 1 % and at least five of an operation's requests are slow. With fewer than 20 requests in the window, the
+last hour is judged. `alerting.slowRequest` sets the duration of a slow request and the share; with a share of 0 every slow
+request in the window fires.
 
-Requests are told of once. Where `api_budget` or `n_plus_one` fires for the operation, or `slow_statement` for a statement
-that it runs, that one says why they are slow; so does a budget or a statement of another service in the same traces. A
-call that never took half as long as a slow request explains none. */
+Each cause is reported once. If `api_budget` or `n_plus_one` fires for the operation, or `slow_statement` for a statement
+that it runs, only that finding fires. The same applies to a budget or a statement of another service in the same traces. A
+call that never took half as long as a slow request is not a cause. */
 WITH fired AS (
   SELECT
     pipeline,
@@ -101,13 +101,13 @@ WITH fired AS (
     sum(slow_calls_estimated) AS slow_estimated,
     sum(duration_sum_ms) AS total_ms,
     max(duration_max_ms) AS max_ms,
-    -- Of the windows without a slow request nobody needs a trace.
+    -- Windows without slow requests need no traces.
     exemplars_merge(exemplars) FILTER (WHERE slow_calls > 0) AS exemplars
   FROM requests
   WHERE window_start >= least($window_start, $window_end - INTERVAL '1 hour') AND window_start < $window_end
   GROUP BY 1, 2, 3
 ), span AS (
-  -- A share of nothing asks for each slow request, for as long as it is in the window.
+  -- With a share of 0 each slow request fires while it is in the window.
   SELECT service_name, operation, calls < 20 AND $slow_min > 1 AS by_hour FROM seen WHERE is_new
 ), judged AS (
   SELECT
@@ -127,7 +127,7 @@ WITH fired AS (
   SELECT j.service_name, j.operation, min(f.pipeline) AS pipeline
   FROM judged j
   JOIN fired f
-    -- What is not slow needs no explanation, and every pair is looked at.
+    -- Skip operations without slow requests, because every pair is compared.
     ON j.slow_calls > 0 AND (
       (f.service_name = j.service_name AND f.operation = j.operation)
       OR (f.is_long AND strpos(f.called_by, concat(', ', j.service_name, ' ', j.operation, ', ')) > 0)
@@ -143,7 +143,7 @@ SELECT
   CAST($slow_min AS BIGINT) AS samples_min,
   greatest(
     $share_percent,
-    -- The share that fewer than `slow_min` of those seen would be.
+    -- The share at which fewer than `slow_min` requests are slow.
     coalesce(j.percent * ($slow_min - 1) / nullif(j.slow_calls, 0), 100.0 * ($slow_min - 1) / j.calls)
   ) AS warning,
   j.slow_calls,

@@ -8,7 +8,7 @@ direction: below
 samples_min: 20
 no_data: resolve
 unit: "1"
-message: "{service_name}: apdex is {value}, under the {budget_word} of {warning}"
+message: "{service_name}: apdex is {value}, below the {budget_word} of {warning}"
 example:
   now_ms: 600000
   given:
@@ -23,9 +23,11 @@ example:
     - {budget: apdex, service_name: worn, state: firing, severity: warning, value: 0.85}
     - {budget: apdex, service_name: good, state: ok, value: 1}
 ---
-Apdex is the share of requests within T (500 ms), those within 4 T counted half; requests that fail satisfy nobody. It
-falls when many requests are a little slow, which no percentile shows. It is critical where twice as much is missing to 1
-as the budget allows. */
+Too many requests are slow or fail. Many slightly slow requests lower Apdex without changing a percentile: look for the
+operations with the most requests above T (500 ms).
+
+Apdex is the share of requests within T. Requests within 4 T count half, failed requests count zero. Critical if the distance
+to 1 is twice what the budget allows. */
 WITH seen AS (
   SELECT
     service_name,

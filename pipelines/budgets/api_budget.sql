@@ -10,7 +10,7 @@ no_data: resolve
 unit: ms
 message: "{service_name} {operation}: p{percentile} is {value}, over the {budget_word} {budget} of {warning}"
 examples:
-  - name: over, far over and within
+  - name: over the budget, over twice the budget, and within it
     now_ms: 600000
     given:
       budgets:
@@ -29,13 +29,11 @@ examples:
       - {budget: search, service_name: fast, operation: GET /search, state: ok}
       - {budget: nobody, service_name: "", operation: "", state: no_data}
 ---
-An operation takes longer than its budget. Look at the slowest traces first: the span with the most
-time of its own is what to fix.
+An operation takes longer than its budget. Start with the slowest traces, at the span with the most self time.
 
-It is a warning past the budget and critical at twice that; `budgets.criticalMultiple`, or `critical` of one budget, says
-otherwise. The percentile is taken over the window's calls of the operation, and takes some: p95 twenty, p99 a hundred. A
-default budget holds because you set none. A budget that no operation fits has no data, which is
-not the same as being kept. */
+Warning above the budget, critical above twice the budget; `budgets.criticalMultiple` or `critical` of a budget overrides
+this. The percentile covers the operation's calls in the window and requires a minimum: 20 calls for p95, 100 for p99. The
+default budgets apply if you set none. A budget that matches no operation has no data, which is not the same as being met. */
 WITH seen AS (
   SELECT
     service_name,

@@ -7,7 +7,7 @@ key: [budget, service_name]
 direction: below
 samples_min: 20
 unit: "%"
-message: "{service_name}: {value} available, under the {budget_word} of {warning}"
+message: "{service_name}: availability is {value}, below the {budget_word} of {warning}"
 example:
   now_ms: 600000
   given:
@@ -24,9 +24,11 @@ example:
     - {budget: availability, service_name: good, state: ok, value: 100}
     - {budget: availability, service_name: unknown, state: no_data}
 ---
-Availability is the share of requests that were not answered with 5xx, or with a gRPC code that the server is to blame
-for, over thirty days. Each further failure now costs what the rest of the month has left. Requests whose answer has no
-status count neither way. It is critical where twice as many failed as the budget allows: below 99.8% where it is 99.9%. */
+The service has used up its error budget of the last 30 days. Fix the operations with the most server errors first.
+
+Availability is the share of requests over 30 days that were not answered with 5xx or a gRPC code for a server error.
+Requests without a response status do not count. Critical at twice the failures that the budget allows: below 99.8% for
+99.9%. */
 WITH seen AS (
   SELECT
     service_name,

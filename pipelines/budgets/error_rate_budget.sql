@@ -10,7 +10,7 @@ no_data: resolve
 unit: "%"
 message: "{service_name}: {value} of requests fail, over the {budget_word} of {warning}"
 examples:
-  - name: past the budget, far past it, and within
+  - name: over the budget, over twice the budget, and within it
     now_ms: 600000
     given:
       budgets:
@@ -24,7 +24,7 @@ examples:
       - {budget: errorRate, service_name: bad, state: firing, severity: critical, value: 6, operations: a}
       - {budget: errorRate, service_name: worn, state: firing, severity: warning, value: 3, operations: a}
       - {budget: errorRate, service_name: good, state: ok, value: 0, operations: null}
-  - name: operations that fire as badly and without which the budget would be kept are named instead
+  - name: explained by operations that fire with the same severity and without which the budget would be met
     now_ms: 600000
     given:
       budgets:
@@ -49,7 +49,7 @@ examples:
       - {service_name: others, state: firing, severity: warning, value: 31}
       - {service_name: over, state: firing, severity: warning, value: 20}
       - {service_name: shared, state: ok, value: 20, explained_by: error_share}
-  - name: the operations that it names stay the same from a minute after it began to fire
+  - name: operations stay the same from one minute after it started firing
     now_ms: 600000
     given:
       budgets:
@@ -66,12 +66,14 @@ examples:
       - {service_name: settled, state: firing, operations: a}
       - {service_name: begun, state: firing, operations: "b, a"}
 ---
-More requests of a service fail than its budget allows. The traces are requests that failed, `operations` those that were past
-the budget when it began to fire, the one with most failures first. It is critical at twice the budget.
+More requests of a service fail than its budget allows. Start with the first operation in `operations`; the traces show
+failed requests.
 
-One failure is one alert. Where the budget fires at least as badly, `error_rate` and `error_rate_rise` do not fire for its
-`operations`; one that begins to fail later still does. Where `error_rate` is worse, or was first, and the budget would be kept
-without the operations for which it fires, it names them and the budget does not fire. */
+`operations` lists the operations over the budget when it began to fire, most failures first. Critical at twice the budget.
+
+One failure sends one alert. If the budget fires with at least the same severity, `error_rate` and `error_rate_rise` do not
+fire for its `operations`; an operation that starts to fail later still does. If `error_rate` is more severe or fired first,
+and the budget would be met without the operations it fires for, only `error_rate` fires. */
 WITH fires AS (
   SELECT
     pipeline,
@@ -102,9 +104,9 @@ WITH fires AS (
     sum(o.calls) AS calls,
     sum(o.errors) AS errors,
     100.0 * sum(o.errors_estimated) / sum(o.calls_estimated) AS failed_percent,
-    -- Without the operations for which error_rate fires.
+    -- Excludes the operations for which error_rate fires.
     100.0 * sum(CASE WHEN f.operation IS NULL THEN o.errors_estimated ELSE 0.0 END) / sum(o.calls_estimated) AS other_percent,
-    -- By the alphabet it is the other way round.
+    -- The most severe one: 'critical' sorts before 'warning'.
     min(f.severity) AS severity,
     sum(o.server_errors) AS server_errors,
     exemplars_merge(o.exemplars) AS exemplars

@@ -1,5 +1,5 @@
 /*---
-title: Requests of a service fail
+title: Service error rate
 kind: finding
 counted: requests
 window: 5m
@@ -12,7 +12,7 @@ no_data: resolve
 unit: "%"
 message: "{service_name}: {value} of requests fail, over {limit}"
 examples:
-  - name: over the critical limit, over none
+  - name: over the critical limit, and within the limits
     now_ms: 600000
     alerting: {warning: 1, critical: 5}
     given:
@@ -22,13 +22,13 @@ examples:
     expect:
       - {service_name: shop, state: firing, severity: critical, value: 10}
       - {service_name: good, state: ok, value: 1}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       requests:
         - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
     expect: []
-  - name: where operations fire that have most of the failures, and as badly, they are named instead
+  - name: explained by operations that have most of the failures and fire with the same severity
     now_ms: 600000
     alerting: {warning: 1, critical: 5}
     given:
@@ -57,11 +57,11 @@ examples:
       - {service_name: budgeted, state: ok, value: 100, explained_by: error_rate_budget}
       - {service_name: worse, state: firing, severity: critical, value: 100}
 ---
-More requests of a service fail than `alerting.errorRate` allows, and no operation alone has most of them: look at what
-its operations have in common.
+More requests of a service fail than `alerting.errorRate` allows, and no single operation causes most of the failures. Look
+for what the failing operations have in common.
 
-Where `error_rate` fires for operations that have at least half of the failures, and for one of them as badly, these are
-reported instead of the service. The same holds where an error-rate budget of the service fires as badly. */
+If `error_rate` fires for operations with at least half of the failures, and for one of them with the same severity, these
+are reported instead of the service. The same applies if an error-rate budget of the service fires with the same severity. */
 WITH budgeted AS (
   SELECT key['service_name'] AS service_name, min(severity) AS severity
   FROM firings
@@ -79,7 +79,7 @@ WITH budgeted AS (
     sum(r.errors) AS errors,
     100.0 * sum(r.errors_estimated) / sum(r.calls_estimated) AS percent,
     sum(CASE WHEN f.operation IS NOT NULL THEN r.errors ELSE 0 END) AS explained_errors,
-    -- By the alphabet it is the other way round.
+    -- The most severe one: 'critical' sorts before 'warning'.
     min(f.severity) AS severity,
     exemplars_merge(r.error_exemplars) AS exemplars
   FROM requests r

@@ -12,7 +12,7 @@ no_data: resolve
 unit: "ms"
 message: "{service_name}: p95 is {value}, over {limit}"
 examples:
-  - name: over the warning, over none
+  - name: over the warning limit, and within the limits
     now_ms: 600000
     alerting: {warning: 500, critical: 1000}
     given:
@@ -22,14 +22,14 @@ examples:
     expect:
       - {service_name: shop, state: firing, severity: warning, value: 900}
       - {service_name: fast, state: ok, value: 500}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       requests:
         - {window_start: "1970-01-01T00:06:00Z", service_name: shop, operation: a, kind: SERVER, calls: 20, errors: 10, duration_sum_ms: 18000, duration_max_ms: 900, duration_sketch: [900]}
     expect: []
 ---
-A service as a whole answers slower than `alerting.responseTime` allows. `api_budget` and `slow_request` name the
+The p95 response time of a service exceeds `alerting.responseTime`. Look at `api_budget` and `slow_request` for the slow
 operations. */
 SELECT
   service_name,

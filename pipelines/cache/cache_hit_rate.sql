@@ -1,5 +1,5 @@
 /*---
-title: Cache misses too much
+title: Cache hit rate
 kind: finding
 counted: lookups
 window: 5m
@@ -9,7 +9,7 @@ warning: 85
 samples_min: 100
 no_data: resolve
 unit: "%"
-message: "{service_name}: cache {cache} ({layer}) hits {value} of {samples} lookups, wanted {limit}"
+message: "{service_name}: cache {cache} ({layer}) hits {value} of {samples} lookups, below {limit}"
 examples:
   - name: below, above, and too few lookups
     now_ms: 600000
@@ -23,8 +23,8 @@ examples:
       - {layer: memory, cache: good, service_name: shop, state: ok, value: 85}
       - {layer: redis, cache: idle, service_name: shop, state: no_data}
 ---
-The cache is asked in vain too often. Many misses right after writes mean a time to live that is too short; many evictions
-mean too little memory; neither means that what is asked for is not what is kept. */
+The cache hit rate is too low. Many misses right after writes mean that the TTL is too short; many evictions mean too little
+memory. Otherwise the cache does not hold the entries that are requested. */
 SELECT
   layer,
   cache,

@@ -1,5 +1,5 @@
 /*---
-title: Cache hit rates by minute
+title: Cache hit rates per minute
 kind: view
 example:
   given:
@@ -8,7 +8,7 @@ example:
   expect:
     - {layer: memory, cache: c, hits: 3, misses: 1, hit_percent: 75}
 ---
-Hits, misses and the hit rate of each cache, a row a minute. Where an upstream sampled, they are those of all lookups. */
+Hits, misses and hit rate of each cache, one row per minute. With upstream sampling, they are estimates for all lookups. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   layer,

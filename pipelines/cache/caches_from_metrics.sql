@@ -1,5 +1,5 @@
 /*---
-title: Cache lookups out of metrics
+title: Cache lookups from metrics
 kind: rollup
 table: caches
 reads: [metrics]
@@ -12,7 +12,7 @@ counters: [
   hibernate.second.level.cache.requests, django_cache_get_hits, django_cache_get_misses, django_cache_hits, django_cache_misses
 ]
 examples:
-  - name: Micrometer's counters and the Redis receiver's
+  - name: counters of Micrometer and the Redis receiver
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: shop, name: cache.gets, attributes: {cache: products, result: hit}, delta: 90}
@@ -22,7 +22,7 @@ examples:
     expect:
       - {layer: memory, cache: products, service_name: shop, hits: 90, misses: 10}
       - {layer: redis, cache: redis, service_name: redis, hits: 7, misses: 0, evictions: 2}
-  - name: the same in Prometheus' spelling, as Micrometer's registry, redis_exporter and memcached_exporter show it
+  - name: the same in Prometheus spelling, from Micrometer, redis_exporter, memcached_exporter and others
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: shop, name: cache_gets_total, attributes: {cache: products, cache_manager: redisCacheManager, name: products, result: hit}, kind: sum, delta: 90}
@@ -49,7 +49,7 @@ examples:
       - {layer: memory, cache: rueidis, service_name: ru, hits: 5, misses: 1}
       - {layer: memory, cache: client side, service_name: py, hits: 5, misses: 2}
       - {layer: memory, cache: default, service_name: dj, hits: 6, misses: 4}
-  - name: .NET's MemoryCache, whose attribute has had two names, Caffeine's and Guava's collectors, Hibernate
+  - name: .NET's MemoryCache with both names of its attribute, the Caffeine and Guava collectors, and Hibernate
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: net, name: dotnet.cache.requests, attributes: {dotnet.cache.name: Default, dotnet.cache.request.type: hit}, kind: sum, delta: 9}
@@ -67,12 +67,12 @@ examples:
       - {layer: memory, cache: default, service_name: prom, hits: 4, misses: 0}
       - {layer: memory, cache: users, service_name: caf, hits: 10, misses: 3, evictions: 1}
       - {layer: memory, cache: carts, service_name: hib, hits: 2}
-  - name: a first point, of which no increase is known
+  - name: a first point without a known increase
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: shop, name: cache.hits, attributes: {cache: c}, kind: gauge, value: 90}
     expect: []
-  - name: a ratio beside the counts that it is made of
+  - name: a ratio next to its counts is ignored
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: m, name: memcached.operations, attributes: {operation: get, type: hit}, value: 900, delta: 90}
@@ -82,22 +82,21 @@ examples:
         - {time: "1970-01-01T00:00:01Z", service_name: first, name: memcached.operation_hit_ratio, attributes: {operation: get}, unit: "%", value: 90}
     expect:
       - {layer: memcached, cache: get, service_name: m, hits: 90, misses: 10}
-  - name: a ratio alone counts as a hundred lookups
+  - name: a ratio alone counts as 100 lookups
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: m, name: memcached.operation_hit_ratio, attributes: {operation: get}, unit: "%", value: 80}
     expect:
       - {layer: memcached, cache: get, service_name: m, hits: 80, misses: 20}
 ---
-Hits and misses as senders count them. There is no semantic convention for caches, so the table below holds the names of the
-Redis and memcached receivers, redis_exporter and memcached_exporter, redis-py, rueidis, Micrometer, .NET's `MemoryCache`, the
-collectors of Caffeine and Guava, Hibernate and Django, each by its `metric_key`, so that it does not matter whether it came with
-dots or in Prometheus' spelling. They count by their increase, whether they come as counters, cumulative or delta, or as gauges.
-Where `what` is null, an attribute tells a hit from a miss. A hit ratio stands for a hundred lookups, where the same service does
-not send the counts, too. */
+Cache hits and misses from metrics. There is no semantic convention for caches. The table below lists the metrics of the
+Redis and memcached receivers, redis_exporter and memcached_exporter, redis-py, rueidis, Micrometer, .NET's `MemoryCache`,
+the Caffeine and Guava collectors, Hibernate and Django. It matches by `metric_key`, so names with dots and in Prometheus
+spelling are equivalent. Values count by their increase, as cumulative or delta counters or as gauges. If `what` is null, an
+attribute distinguishes hits from misses. A hit ratio counts as 100 lookups if the service does not also send the counts. */
 WITH known AS (
   SELECT * FROM (VALUES
-    -- key, what it counts, layer, name of the cache where no attribute names it
+    -- key, what it counts, layer, cache name if no attribute sets it
     ('redis_keyspace_hits', 'hit', 'redis', 'redis'),
     ('redis_keyspace_misses', 'miss', 'redis', 'redis'),
     ('redis_keys_evicted', 'evicted', 'redis', 'redis'),
@@ -176,9 +175,9 @@ WITH known AS (
     END AS ratio
   FROM points p
   JOIN known k ON k.key = p.key
-  -- The receiver says 0 also where nothing was asked.
+  -- The receiver also reports 0 if there were no lookups.
   WHERE NOT (coalesce(k.what, '') = 'ratio' AND p.value = 0)
-    -- Of memcached's commands those that look something up.
+    -- Of the memcached commands only `get` is a lookup.
     AND (p.key <> 'memcached_commands' OR p.command = 'get')
 )
 SELECT

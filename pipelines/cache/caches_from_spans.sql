@@ -1,5 +1,5 @@
 /*---
-title: Cache lookups out of spans
+title: Cache lookups from spans
 kind: rollup
 table: caches
 reads: [spans]
@@ -13,7 +13,7 @@ needs:
   - http.response.header.x_cache
   - http.response.header.age
 examples:
-  - name: a lookup stands for as many as its sampler says
+  - name: a sampled lookup counts with its weight
     given:
       spans:
         - {start_time: "1970-01-01T00:00:01Z", service_name: shop, attributes: {cache.hit: "true"}, name: cache.get, kind: CLIENT, db_system_name: redis, sampled_weight: 8}
@@ -21,7 +21,7 @@ examples:
         - {start_time: "1970-01-01T00:00:03Z", service_name: shop, attributes: {cache.hit: "false"}, name: cache.get, kind: CLIENT, db_system_name: redis}
     expect:
       - {layer: redis, cache: cache.get, service_name: shop, hits: 1, misses: 2, hits_estimated: 8, misses_estimated: 2.5}
-  - name: a library's cache spans
+  - name: cache spans of libraries
     given:
       spans:
         - {start_time: "1970-01-01T00:00:01Z", service_name: shop, attributes: {cache.hit: "true"}, name: cache.get, kind: CLIENT, db_system_name: redis}
@@ -33,7 +33,7 @@ examples:
       - {layer: redis, cache: cache.get, service_name: shop, hits: 1, misses: 1}
       - {layer: memory, cache: cache.get, service_name: sentry, hits: 1, misses: 1}
       - {layer: memory, cache: cache.get, service_name: keyed, hits: 0, misses: 1}
-  - name: headers of a CDN, where the entry nearest to the client decides
+  - name: CDN headers, where the entry nearest to the client decides
     given:
       spans:
         - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: front, attributes: {http.response.header.x-cache: '["Hit from cloudfront"]'}, name: GET}
@@ -55,7 +55,7 @@ examples:
       - {layer: cdn, cache: shield, service_name: web, hits: 1, misses: 1}
       - {layer: cdn, cache: cf, service_name: web, hits: 3, misses: 1}
       - {layer: cdn, cache: aged, service_name: web, hits: 1, misses: 1}
-  - name: Cache-Status, of which the last member decides, and what is no lookup
+  - name: Cache-Status, where the last member decides, and responses that are not lookups
     given:
       spans:
         - {start_time: "1970-01-01T00:00:03Z", service_name: web, kind: CLIENT, server_address: last, attributes: {http.response.header.cache-status: '["Origin; hit, CDN; fwd=uri-miss; stored"]'}, name: GET}
@@ -68,9 +68,9 @@ examples:
       - {layer: cdn, cache: last, service_name: web, hits: 1, misses: 2}
       - {layer: cdn, cache: plain, service_name: web, hits: 0, misses: 1}
 ---
-Spans that say of themselves whether a cache held what was asked for: `cache.hit` as Sentry's and other SDKs set it, and
-the headers of a CDN's answers to clients: `cache-status` (RFC 9211), else `cf-cache-status`, else `x-cache`, else an `age` above 0.
-A cache has the name that the span gives it, else the span's own, but not where that may be the key that was asked for. */
+Cache lookups from spans: `cache.hit`, as set by Sentry and other SDKs, and CDN response headers on client spans:
+`cache-status` (RFC 9211), else `cf-cache-status`, else `x-cache`, else an `age` above 0. The cache name is the one that the
+span sets, else the span name, unless that may be the cache key. */
 WITH asked AS (
   SELECT
     date_bin(INTERVAL '10 seconds', start_time) AS window_start,
@@ -101,7 +101,7 @@ WITH asked AS (
     CASE
       WHEN NOT is_client OR cache_status = 'none' THEN NULL
       WHEN cache_status IS NOT NULL THEN cache_status
-      -- Behind the word stands the host that says so; before it, what hosts nearer to the origin say.
+      -- The status precedes ` from ` and its host; earlier list entries are from hosts nearer to the origin.
       WHEN status IS NOT NULL THEN lower(split_part(split_part(status, ',', -1), ' from ', 1))
       WHEN TRY_CAST(btrim(age, '[]" ') AS DOUBLE) > 0 THEN 'hit'
       WHEN age IS NOT NULL THEN 'miss'

@@ -8,9 +8,9 @@ direction: above
 unit: By
 scan: true
 no_data: resolve
-message: "{service_name}: {budget} of a page weighs {value}, over the {budget_word} of {warning}"
+message: "{service_name}: {budget} of a page is {value}, over the {budget_word} of {warning}"
 examples:
-  - name: a page's scripts together, and what comes from the browser's cache
+  - name: the sum of all scripts of a page, and files from the browser cache
     now_ms: 600000
     given:
       budgets:
@@ -23,7 +23,7 @@ examples:
     expect:
       - {budget: javascript, service_name: web, state: firing, value: 600000}
       - {budget: css, service_name: "", state: no_data}
-  - name: the extension says what a file is, whoever loads it
+  - name: the file extension decides, not the initiator
     now_ms: 600000
     given:
       budgets:
@@ -40,7 +40,7 @@ examples:
       - {budget: javascript, service_name: web, state: firing, value: 600000}
       - {budget: css, service_name: web, state: ok, value: 52000}
       - {budget: images, service_name: web, state: ok, value: 1000}
-  - name: the heaviest page load, not all of them together
+  - name: the heaviest page load, not the sum of all
     now_ms: 600000
     given:
       budgets:
@@ -57,11 +57,12 @@ examples:
       - {budget: javascript, service_name: web, state: ok, value: 400000}
       - {budget: javascript, service_name: old, state: firing, value: 550000}
 ---
-What a page loads of one kind weighs more than its budget. Split what is not needed at first, and serve it compressed.
+The files of one kind that a page loads exceed their budget. Split off what is not needed at first, and serve files
+compressed.
 
-Judged is the heaviest page load. One load is what has the same trace, session, instance and page, as far as senders say
-these; where they say none of them, everything in the window is one load. Each address counts once in it, with the greatest
-size that was reported: what came from the browser's cache reports nothing. */
+The heaviest page load is judged. A page load consists of the files with the same trace, session, instance and page, as far
+as senders set these; if they set none, all files in the window are one page load. Each URL counts once per page load, with
+the largest reported size, because files from the browser cache report no size. */
 WITH fetched AS (
   SELECT
     service_name,

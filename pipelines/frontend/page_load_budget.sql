@@ -11,7 +11,7 @@ unit: ms
 scan: true
 message: "{service_name}: {budget} is {value} at p75, over the {budget_word} of {warning}"
 examples:
-  - name: web vitals, with their fields in attributes
+  - name: web vitals with fields in attributes
     now_ms: 600000
     given:
       budgets:
@@ -26,7 +26,7 @@ examples:
     expect:
       - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
       - {budget: timeToInteractive, service_name: "", state: no_data}
-  - name: web vitals with their fields in the body, and navigation timings
+  - name: web vitals with fields in the body, and navigation timings
     now_ms: 600000
     given:
       budgets:
@@ -48,7 +48,7 @@ examples:
       - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
       - {budget: timeToInteractive, service_name: web, state: firing, value: 4000}
       - {budget: fullyLoaded, service_name: web, state: ok, value: 5000}
-  - name: spans of document loads, with their events
+  - name: documentLoad spans with events
     now_ms: 600000
     given:
       budgets:
@@ -76,7 +76,7 @@ examples:
       - {budget: firstContentfulPaint, service_name: web, state: firing, value: 2500}
       - {budget: timeToInteractive, service_name: web, state: ok, value: 2000}
       - {budget: fullyLoaded, service_name: web, state: ok, value: 3000}
-  - name: a load stands for as many as its sampler says
+  - name: a sampled page load counts with its weight
     now_ms: 600000
     given:
       budgets:
@@ -90,17 +90,17 @@ examples:
     expect:
       - {budget: fullyLoaded, service_name: web, state: ok, value: 1000, samples: 5}
 ---
-Three of four page loads should be within the budget. A late first paint is mostly a render-blocking script or style, or a
-slow answer of the server.
+Fewer than 75 % of page loads are within the budget. A late first paint is usually caused by a render-blocking script or
+style, or by a slow server response.
 
-First contentful paint comes from web vitals that browsers send as log events; the time to interactive, where the document
-became interactive, and the full load from their navigation timings. `documentLoad` spans with their events give all three,
-too; where an upstream sampled, each counts as often as it stands for. What no page sends has no data. */
+First contentful paint comes from web vitals that browsers send as log events. Time to interactive (when the document became
+interactive) and the full load come from navigation timings. `documentLoad` spans with their events provide all three; with
+upstream sampling, each counts with its weight. Timings that no page sends have no data. */
 WITH events AS (
   SELECT
     service_name,
     event_name,
-    -- Older senders have the fields in the body.
+    -- Older senders put the fields into the body.
     lower(coalesce(
       attributes['browser.web_vital.name'], json_text(body, 'browser.web_vital.name'), json_text(body, 'name')
     )) AS vital,
@@ -142,7 +142,7 @@ WITH events AS (
   WHERE s.start_time >= $window_start AND s.start_time < $window_end AND s.name = 'documentLoad'
     AND e.name IN ('domInteractive', 'firstContentfulPaint')
 ), seen AS (
-  -- A browser says 0 of what has not happened yet.
+  -- Browsers report 0 for events that have not happened yet.
   SELECT timing, service_name, sketch(ms, n) AS ms_sketch, count(ms) AS loads FROM timings WHERE ms > 0 GROUP BY 1, 2
 )
 SELECT

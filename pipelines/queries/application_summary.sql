@@ -1,5 +1,5 @@
 /*---
-title: Whole services by minute
+title: Service totals per minute
 kind: view
 example:
   given:
@@ -11,8 +11,8 @@ example:
     - {service_name: shop, calls_per_s: 0.5, error_percent: 10, active_users: 0, queue_length_max: 9}
     - {service_name: begun, calls_per_s: 6, error_percent: 5}
 ---
-Requests a second, error rate, active users and sessions, and queue length of each service, a row a minute. Where an upstream
-sampled, rates are of all requests, not only of those seen. */
+Requests per second, error rate, active users and sessions, and queue length of each service, one row per minute. With
+upstream sampling, rates are estimates for all requests, not only those seen. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,

@@ -1,10 +1,10 @@
 /*---
-title: Whole services
+title: Service totals
 kind: rollup
 table: applications
 reads: [spans]
 example:
-  name: users of servers, and those of browsers, which answer no requests
+  name: users of servers, and of browsers without server spans
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: SERVER, error: false, user_id: anna}
@@ -15,8 +15,8 @@ example:
     - {window_start: "1970-01-01T00:00:00Z", service_name: web, calls: 0, errors: 0}
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, calls: 2, calls_estimated: 9, errors: 1, errors_estimated: 8}
 ---
-Load, errors and distinct users of each service. Users are counted where senders set `user.id` or `enduser.id`, sessions
-where they set `session.id`: on spans of any kind, as browsers send none of servers. */
+Load, errors and distinct users of each service. Users are counted by `user.id` or `enduser.id`, sessions by `session.id`, on
+spans of any kind because browsers send no server spans. */
 SELECT
   date_bin(INTERVAL '10 seconds', start_time) AS window_start,
   service_name,

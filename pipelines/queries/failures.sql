@@ -1,10 +1,10 @@
 /*---
-title: Failures by the type of their error
+title: Failures by error type
 kind: rollup
 table: failures
 reads: [spans]
 examples:
-- name: each kind of work, with its exception, whose literals are masked
+- name: each kind of work, with its exception and masked literals
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: SERVER, operation: GET /a, error: true, duration_ms: 5, trace_id: t1, exception_type: ValueError, exception_message: "order 4711 of 'anna'"}
@@ -22,7 +22,7 @@ examples:
     - {service_name: shop, what: statement, peer: postgresql/main, operation: "SELECT ?", error_type: UndefinedTable, errors: 1, exemplars: "[{\"trace_id\":\"t4\",\"value\":3.0,\"text\":\"relation \\\"nope\\\" does not exist\"}]"}
     - {service_name: shop, what: call, peer: pay, operation: GET, error_type: ConnectionError, errors: 1, exemplars: "[{\"trace_id\":\"t5\",\"value\":3.0,\"text\":\"refused by ?\"}]"}
     - {window_start: "1970-01-01T00:00:10Z", service_name: shop, what: job, operation: nightly, error_type: "(none given)", errors: 1, exemplars: "[{\"trace_id\":\"t6\",\"value\":3000.0,\"text\":\"no space left\"}]"}
-- name: without an exception the answer's status says it
+- name: without an exception the response status is used
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: a, kind: SERVER, operation: GET /a, error: true, duration_ms: 5, http_response_status_code: 503, attributes: {error.type: "503"}}
@@ -37,8 +37,8 @@ examples:
     - {service_name: d, what: call, error_type: HTTP 500}
     - {service_name: e, what: call, error_type: HTTP 404}
 ---
-What failed, and what it said of its failure: the exception that the span recorded, else its `error.type`, else the status of
-the answer. Messages are cut to one line, and what may be a value in them reads `?`. */
+Failures and their error type: the exception that the span recorded, else its `error.type`, else the response status.
+Messages are cut to one line, and possible values in them are replaced by `?`. */
 WITH failed AS (
   SELECT
     *,
@@ -52,14 +52,14 @@ WITH failed AS (
     END AS what
   FROM new_spans
   WHERE (error OR kind IN ('CLIENT', 'PRODUCER') AND http_response_status_code >= 500 AND status_code <> 'OK')
-    -- Spanwise's own units of work have findings of their own.
+    -- Spanwise's own spans have separate findings.
     AND scope_name IS DISTINCT FROM 'spanwise'
 ), said AS (
   SELECT
     date_bin(
       INTERVAL '10 seconds',
       CASE
-        -- As in `jobs`: a run stands in the window in which it ended.
+        -- As in `jobs`: a run belongs to the window in which it ended.
         WHEN what IN ('job', 'message') THEN arrow_cast(end_time_unix_nano / 1000, 'Timestamp(Microsecond, Some("UTC"))')
         ELSE start_time
       END
@@ -91,7 +91,7 @@ WITH failed AS (
     END AS operation,
     coalesce(
       error_type(exception_type),
-      -- Of an answer's status the status below says more.
+      -- If it only repeats the response status, the status below is more specific.
       error_type(CASE WHEN attributes['error.type'] NOT IN (
         coalesce(CAST(http_response_status_code AS TEXT), ''), coalesce(rpc_response_status_code, ''),
         coalesce(db_response_status_code, '')

@@ -1,10 +1,10 @@
 /*---
-title: Jobs by their runs
+title: Job runs
 kind: rollup
 table: jobs
 reads: [spans]
 example:
-  name: a job counts when it ends, and a span of a browser or a statement alone is none
+  name: a job counts when it ends; browser spans and single statements are not jobs
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", end_time_unix_nano: 25000000000, service_name: shop, kind: INTERNAL, operation: nightly, duration_ms: 24000, error: true, trace_id: t1, sampled_weight: 3}
@@ -18,8 +18,8 @@ example:
     - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: nightly, kind: INTERNAL, runs: 2, runs_estimated: 4, errors: 1, errors_estimated: 3, duration_sum_ms: 25000, duration_sum_estimated_ms: 73000, duration_max_ms: 24000, last_failed_time: "1970-01-01T00:00:25Z", last_good_time: "1970-01-01T00:00:23Z"}
     - {window_start: "1970-01-01T00:00:20Z", service_name: shop, operation: orders, kind: CONSUMER, runs: 1, errors: 0, last_good_time: "1970-01-01T00:00:23Z"}
 ---
-Work that nobody waits for: jobs, which are traces that begin with a span of kind INTERNAL, and messages that a consumer
-processed. They stand in the window in which they ended, for some take hours. */
+Background work: jobs, which are traces that start with an INTERNAL span, and messages processed by a consumer. A run belongs
+to the window in which it ended, because some runs take hours. */
 WITH ran AS (
   SELECT
     arrow_cast(end_time_unix_nano / 1000, 'Timestamp(Microsecond, Some("UTC"))') AS end_time,
@@ -29,7 +29,7 @@ WITH ran AS (
     OR kind = 'INTERNAL' AND parent_span_id IS NULL
       AND db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
       AND coalesce(resource_attributes['telemetry.sdk.language'], '') <> 'webjs'
-      -- Spanwise's own units of work have findings of their own.
+      -- Spanwise's own spans have separate findings.
       AND scope_name IS DISTINCT FROM 'spanwise'
 )
 SELECT

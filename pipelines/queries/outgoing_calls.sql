@@ -1,10 +1,10 @@
 /*---
-title: Calls to other services
+title: Outgoing calls
 kind: rollup
 table: outgoing_calls
 reads: [spans]
 examples:
-- name: answers that say something of what was asked for are told from those that say something of the peer
+- name: refused calls are counted separately from failures of the peer
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, operation: GET, server_address: pay, duration_ms: 3, error: false, sampled_weight: 1, http_response_status_code: 200, trace_id: t1}
@@ -20,7 +20,7 @@ examples:
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, peer: pay, operation: GET, kind: CLIENT, calls: 6, calls_estimated: 9, errors: 4, errors_estimated: 7, refused: 1, refused_estimated: 4, duration_sum_ms: 26, duration_max_ms: 9}
     - {service_name: shop, peer: rpc, operation: a.B/Get, kind: CLIENT, calls: 2, errors: 2, refused: 1}
-- name: what a peer is called, and a connection to a database, which is no statement
+- name: peer names, and a database connect, which is not a statement
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: a, kind: CLIENT, operation: GET, server_address: 10.0.0.1, attributes: {peer.service: pay, server.port: "8080"}, duration_ms: 1, error: false, sampled_weight: 1}
@@ -37,8 +37,8 @@ examples:
     - {service_name: e, peer: "db:5432", operation: connect, errors: 1}
     - {service_name: f, peer: "(unknown)"}
 ---
-Every call to another service, to a broker or to a third party, as the caller saw it, by peer and operation. Statements of
-databases stand in `queries`; connecting to one stands here. */
+Calls to other services, brokers and third parties, as seen by the caller, by peer and operation. Database statements are in
+`queries`; database connects are counted here. */
 WITH called AS (
   SELECT
     date_bin(INTERVAL '10 seconds', start_time) AS window_start,
@@ -52,7 +52,7 @@ WITH called AS (
           THEN ':' || coalesce(attributes['server.port'], attributes['net.peer.port'])
         ELSE ''
       END,
-      -- The host of a URL, without what stands for a user.
+      -- The host of a URL, without user information.
       nullif(split_part(split_part(split_part(coalesce(attributes['url.full'], attributes['http.url']), '/', 3), '?', 1), '@', -1), ''),
       rpc_service,
       messaging_system,

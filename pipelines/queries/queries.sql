@@ -4,7 +4,7 @@ kind: rollup
 table: queries
 reads: [spans]
 examples:
-- name: literals make no difference
+- name: statements that differ only in literals are one
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: postgresql, db_namespace: main, db_query_text: "select * from t where id = 1", duration_ms: 3, error: false, db_response_returned_rows: 1, trace_id: t1}
@@ -12,14 +12,14 @@ examples:
       - {start_time: "1970-01-01T00:00:02Z", service_name: shop, kind: CLIENT, duration_ms: 5, error: true}
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: "SELECT * FROM t WHERE id = ?", calls: 2, errors: 1, duration_sum_ms: 8, duration_max_ms: 5, rows_returned: 3}
-- name: a call stands for as many as its sampler says
+- name: a sampled call counts with its weight
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 1", duration_ms: 3, error: false, db_response_returned_rows: 5, sampled_weight: 4, trace_id: t1}
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_query_text: "SELECT 2", duration_ms: 5, error: true, sampled_weight: 2, trace_id: t2}
   expect:
     - {db_fingerprint: "SELECT ?", calls: 2, calls_estimated: 6, errors: 1, errors_estimated: 2, duration_sum_ms: 8, duration_sum_estimated_ms: 22, rows_returned: 5, rows_returned_estimated: 20}
-- name: what stands in where there is no text, and a text without its system
+- name: fallbacks without statement text, and a text without a database system
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, kind: CLIENT, db_system_name: postgresql, db_query_text: "", db_query_summary: SELECT t, duration_ms: 3, error: false, trace_id: t1}
@@ -37,8 +37,8 @@ examples:
     - {db_system_name: cassandra, db_fingerprint: carts, calls: 1}
     - {db_system_name: mysql, db_fingerprint: PING, calls: 1}
 ---
-Each statement without its literals. Where a sender gives no statement text, or only a comment, its summary counts, else its
-operation and collection; where the text of a document store says nothing of these, they stand before it. */
+Database statements without literals. If a sender provides no statement text, or only a comment, the summary is used, else
+the operation and collection. If the text of a document store contains neither, they are prepended. */
 WITH said AS (
   SELECT
     *,
@@ -66,5 +66,5 @@ SELECT
   exemplars(trace_id, duration_ms) AS exemplars
 FROM said
 GROUP BY 1, 2, 3, 4, 5
--- Not in a WHERE, which would be evaluated below the fingerprint and so make each of them twice.
+-- Not in WHERE: it would be evaluated below the fingerprint and compute each fingerprint twice.
 HAVING count(db_fingerprint) > 0

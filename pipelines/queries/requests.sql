@@ -15,7 +15,7 @@ examples:
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, operation: GET /a, calls: 2, calls_estimated: 5, errors: 1, server_errors: 1, apdex_satisfied: 1, apdex_tolerating: 0, duration_sum_ms: 800, duration_max_ms: 700}
     - {window_start: "1970-01-01T00:00:10Z", service_name: shop, operation: GET /a, calls: 1, calls_estimated: 1, errors: 0, status_calls: 1, server_errors: 0, slow_calls: 0, apdex_satisfied: 0, apdex_tolerating: 1, duration_sum_ms: 900, duration_max_ms: 900}
-- name: a request stands for as many as its sampler says, quantiles included
+- name: a sampled request counts with its weight, also in quantiles
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, operation: GET /a, kind: SERVER, duration_ms: 100, error: false, sampled_weight: 16, http_response_status_code: 200, trace_id: t1}
@@ -25,7 +25,7 @@ examples:
   expect:
     - {operation: GET /a, calls: 3, calls_estimated: 20, errors: 1, errors_estimated: 1, status_calls_estimated: 20, server_errors_estimated: 1, slow_calls: 1, slow_calls_estimated: 1, apdex_satisfied: 1, apdex_satisfied_estimated: 16, apdex_tolerating: 1, apdex_tolerating_estimated: 3, duration_sum_ms: 3700, duration_sum_estimated_ms: 6400, duration_max_ms: 3000}
     - {operation: jobs, calls: 1, calls_estimated: 1.25, errors_estimated: 0, status_calls_estimated: 0, duration_sum_ms: 10, duration_sum_estimated_ms: 12.5}
-- name: slow ones, and the codes of gRPC that the server is to blame for
+- name: slow requests, and the gRPC codes of server errors
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: pay, operation: a.B/C, kind: SERVER, duration_ms: 1000, error: false, sampled_weight: 1, rpc_response_status_code: "0"}
@@ -37,14 +37,14 @@ examples:
     - {service_name: pay, operation: a.B/C, kind: SERVER, calls: 4, errors: 3, status_calls: 4, server_errors: 2, slow_calls: 2}
     - {service_name: pay, operation: jobs, kind: CONSUMER, calls: 1, errors: 1, status_calls: 0, server_errors: 0, slow_calls: 1}
 ---
-Every request that a service answered, counted once in the window in which it started. A span that comes late adds a
-partial row to its window, so counts only grow. Apdex: satisfied within T, tolerating within 4 T, neither with an error.
+Every request that a service answered, counted once in the window in which it started. A late span adds a partial row to its
+window, so counts only increase. Apdex: satisfied within T, tolerating within 4 T, failed requests count as neither.
 
-A server's errors are 5xx and gRPC's UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, but not
-where the span's status is OK.
+Server errors are 5xx and the gRPC codes UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS,
+unless the status of the span is OK.
 
-Where an upstream sampled, and says so in the tracestate, columns named `estimated` count each request as often as its
-sampled_weight says, and so do quantiles; the others count what was seen. */
+With upstream sampling that is recorded in the tracestate, `estimated` columns and quantiles weight each request by its
+sampled_weight; the other columns count the requests seen. */
 WITH said AS (
   SELECT
     *,

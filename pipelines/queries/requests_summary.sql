@@ -1,5 +1,5 @@
 /*---
-title: Requests by minute, service and operation
+title: Requests per minute by service and operation
 kind: view
 example:
   given:
@@ -11,8 +11,9 @@ example:
     - {window_start: "2200-01-01T00:00:00Z", service_name: shop, calls: 3, calls_estimated: 6, calls_per_s: 0.6, error_percent: 50, avg_ms: 40}
     - {window_start: "1970-01-01T00:00:00Z", service_name: shop, calls: 3, calls_per_s: 0.05, errors: 1, avg_ms: 30, p99_ms: 60, max_ms: 60}
 ---
-Rate, errors and durations of each operation, a row a minute, that of the running minute by the time that has passed of it. `calls` and `errors` were seen; the rest is of all requests, where an upstream sampled: `SELECT * FROM requests_summary WHERE window_start > now() -
-INTERVAL '15 minutes' ORDER BY p95_ms DESC`. */
+Rate, errors and durations of each operation, one row per minute. The rate of the current minute covers the time elapsed so
+far. `calls` and `errors` count the requests seen; with upstream sampling, the other columns are estimates for all requests.
+Example: `SELECT * FROM requests_summary WHERE window_start > now() - INTERVAL '15 minutes' ORDER BY p95_ms DESC`. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,

@@ -9,8 +9,9 @@ example:
   expect:
     - {db_fingerprint: SELECT ?, service_name: shop, calls: 4, errors: 1, total_ms: 40, avg_ms: 10, p95_ms: 20, max_ms: 20}
 ---
-The fifty statements that took most time in all that is kept, with calls, durations, rows and traces that show them. Where an
-upstream sampled, times and what is named `estimated` are those of all calls; `calls`, `errors` and `rows_returned` were seen. */
+The 50 statements with the highest total time in all retained data, with calls, durations, rows and example traces. With
+upstream sampling, times and `estimated` columns are estimates for all calls; `calls`, `errors` and `rows_returned` count
+those seen. */
 SELECT
   db_fingerprint,
   db_system_name,

@@ -14,7 +14,7 @@ params: {limit: 50}
 scan: true
 message: "{service_name}: p95 {value} over {samples} calls of {db_fingerprint}"
 examples:
-  - name: slow, fast, and too few calls to judge
+  - name: slow, fast, and too few calls
     now_ms: 600000
     given:
       queries:
@@ -28,7 +28,7 @@ examples:
       - {service_name: shop, db_system_name: postgresql, db_namespace: main, db_fingerprint: SELECT slow, state: ok, value: 1}
       - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT fast, state: ok}
       - {service_name: shop, db_system_name: mysql, db_namespace: main, db_fingerprint: SELECT seldom, state: no_data}
-  - name: callers are what asked within the service, each of them, however fast the statement is
+  - name: called_by lists all callers within the service, also for fast statements
     now_ms: 600000
     given:
       queries:
@@ -63,12 +63,12 @@ examples:
     expect:
       - {service_name: shop, db_fingerprint: "SELECT a FROM t WHERE b = ?", state: ok, value: 20, called_by: "shop GET /1, shop GET /2, shop GET /4, shop jobs, shop nightly"}
 ---
-A statement is slow in itself. Look at its plan: a scan over a large table wants an index on the columns that it filters
-by; many rows returned want a limit, or fewer columns.
+A database statement is slow. Check its plan: a scan over a large table needs an index on the filtered columns, and many
+returned rows need a limit or fewer columns.
 
-Statements are one when they differ in literals alone. Every one is judged; shown are the `limit` of each state that took
-most time. Their callers are the request, the message or the job above them within their own service, each that the
-window has seen, of the `limit` slowest and the `limit` that took most time. */
+Statements that differ only in literals are one statement. All are judged; the `limit` of each state with the highest total
+time are shown. `called_by` lists the requests, messages and jobs of the same service that ran the statement in the window,
+for the `limit` slowest statements and the `limit` with the highest total time. */
 WITH RECURSIVE seen AS (
   SELECT
     service_name,
@@ -87,14 +87,14 @@ WITH RECURSIVE seen AS (
   WHERE window_start >= $window_start AND window_start < $window_end
   GROUP BY 1, 2, 3, 4
 ), ranked AS (
-  -- The order is complete, so that a statement has the same number wherever this is read.
+  -- The order is total: a statement has the same number wherever this is evaluated.
   SELECT
     *,
     row_number() OVER (ORDER BY value DESC NULLS LAST, service_name, db_system_name, db_namespace, db_fingerprint) AS number,
     row_number() OVER (ORDER BY total_estimated_ms DESC, service_name, db_system_name, db_namespace, db_fingerprint) AS by_total
   FROM seen
 ), climbed AS (
-  -- From each call up to what asked for it, as far as its spans have come in.
+  -- Walk from each call up to its caller, as far as spans have arrived.
   SELECT DISTINCT
     r.number, s.service_name, s.trace_id, s.parent_span_id AS span_id, CAST(NULL AS TEXT) AS operation, 0 AS steps
   FROM spans s

@@ -1,10 +1,10 @@
 /*---
-title: Span metrics, as the Collector's connector counts them
+title: Span metrics, as counted by the Collector's span metrics connector
 kind: rollup
 table: span_metrics
 reads: [spans]
 examples:
-- name: a span counts as often as its sampler says, as a whole number
+- name: a sampled span counts with its weight, as a whole number
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2, sampled_weight: 4, trace_id: t1, span_id: s1}
@@ -12,7 +12,7 @@ examples:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 20000, sampled_weight: 256, trace_id: t1, span_id: s3}
   expect:
     - {service_name: shop, span_name: GET /a, calls: 3, calls_estimated: 261, duration_sum_ms: 5120011, duration_buckets: [4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 256]}
-- name: each instance, and none of our own
+- name: each instance separately, without Spanwise's own spans
   given:
     spans:
       - {start_time: "1970-01-01T00:00:01Z", service_name: shop, name: GET /a, kind: SERVER, status_code: UNSET, duration_ms: 2}
@@ -25,10 +25,11 @@ examples:
     - {service_name: shop, service_namespace: null, service_instance_id: null, span_name: GET /a, span_kind: SERVER, status_code: UNSET, calls: 2, duration_sum_ms: 4.5, duration_buckets: [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
     - {service_name: shop, span_name: GET /a, span_kind: SERVER, status_code: ERROR, calls: 1, duration_sum_ms: 20000, duration_buckets: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]}
 ---
-Every span of every kind, for all time: the counters and the histogram that dashboards for the Collector's span-metrics
-connector read. Each instance of a service counts for itself, as it does there: job and instance are those of its
-resource. Where an upstream sampled, a span counts as often as its tracestate says (`calls_estimated`, `duration_*`), a
-fraction of a weight for as many spans of it; `calls` is what was seen. The bounds are the connector's defaults, in milliseconds. Spanwise's own spans are not counted. */
+Counters and histogram of all spans of every kind since the beginning, for dashboards of the Collector's span metrics
+connector. As in the connector, each service instance counts separately, with job and instance from its resource. With
+upstream sampling, `calls_estimated` and `duration_*` weight each span by its tracestate; a fractional weight is rounded up
+for that fraction of spans. `calls` counts the spans seen. The bounds are the connector's defaults, in milliseconds.
+Spanwise's own spans are not counted. */
 SELECT
   arrow_cast(0, 'Timestamp(Microsecond, Some("UTC"))') AS window_start,
   service_name,

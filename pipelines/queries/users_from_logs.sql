@@ -1,5 +1,5 @@
 /*---
-title: Users and sessions out of logs
+title: Users and sessions from logs
 kind: rollup
 table: applications
 reads: [logs]
@@ -12,7 +12,7 @@ example:
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: web}
 ---
-Browsers and phones send much as events, which are logs: the users and sessions that they name count like those of spans. */
+Browsers and phones send many events as logs. Users and sessions in logs count like those in spans. */
 SELECT
   date_bin(INTERVAL '10 seconds', time) AS window_start,
   service_name,

@@ -11,7 +11,7 @@ samples_min: 1
 unit: "{connection}"
 message: "{service_name} {database}: {name} is {value}, over {limit}"
 examples:
-  - name: the most at once
+  - name: highest value in the window
     now_ms: 600000
     alerting: {warning: 80, critical: 95}
     given:
@@ -23,15 +23,16 @@ examples:
     expect:
       - {service_name: db, name: postgresql.backends, database: shop, state: firing, severity: critical, value: 96}
       - {service_name: db, name: postgresql.backends, database: other, state: ok, value: 80}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       databases:
         - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: connections, name: n, value_max: 1000, samples: 1}
     expect: []
 ---
-A database has more connections than `alerting.database.connections` allows. The figures come from the database receivers
-of a Collector. */
+A database has more connections than `alerting.database.connections` allows. Check the pool sizes of its clients.
+
+The value comes from the database receivers of a Collector. */
 SELECT
   service_name,
   name,

@@ -11,7 +11,7 @@ samples_min: 1
 unit: "{wait}"
 message: "{service_name} {database}: {value} lock waits ({name}), over {limit}"
 examples:
-  - name: counters by what they counted in the window, a rate by its greatest value
+  - name: the increase of counters in the window, and the highest value of a rate
     now_ms: 600000
     alerting: {warning: 5, critical: 20}
     given:
@@ -24,15 +24,16 @@ examples:
       - {service_name: db, name: mysql.row_locks, database: a, state: firing, severity: warning, value: 7}
       - {service_name: db, name: sqlserver.lock.wait.rate, database: b, state: firing, severity: critical, value: 21}
       - {service_name: db, name: mysql.locks, database: c, state: ok, value: 5}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       databases:
         - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: lock_waits, name: n, value_max: 1000, samples: 1}
     expect: []
 ---
-Statements waited for locks more often than `alerting.database.lockWaits` allows in the window: look for long transactions.
-The figures come from the database receivers of a Collector; that of PostgreSQL knows only locks that are held. */
+Statements waited for locks more often than `alerting.database.lockWaits` allows. Look for long transactions.
+
+The value comes from the database receivers of a Collector. The PostgreSQL receiver reports only held locks. */
 SELECT
   service_name,
   name,

@@ -11,7 +11,7 @@ samples_min: 1
 unit: "s"
 message: "{service_name} {database}: {name} is {value}, over {limit}"
 examples:
-  - name: the furthest behind
+  - name: highest lag in the window
     now_ms: 600000
     alerting: {warning: 5, critical: 30}
     given:
@@ -21,15 +21,16 @@ examples:
     expect:
       - {service_name: db, name: mysql.replica.time_behind_source, database: a, state: firing, severity: warning, value: 9}
       - {service_name: db, name: postgresql.wal.lag, database: b, state: ok, value: 0.2}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       databases:
         - {window_start: "1970-01-01T00:06:00Z", service_name: db, database: a, measure: replication_lag, name: n, value_max: 1000, samples: 1}
     expect: []
 ---
-A replica is further behind than `alerting.database.replication` allows. The figures come from the database receivers of a
-Collector. */
+A replica lags further behind than `alerting.database.replication` allows. Check its load and its connection to the primary.
+
+The value comes from the database receivers of a Collector. */
 SELECT
   service_name,
   name,

@@ -1,10 +1,10 @@
 /*---
-title: Connections, lock waits and replication of databases
+title: Database connections, lock waits and replication lag
 kind: rollup
 table: databases
 reads: [metrics]
 example:
-  name: what is used and waited for, not what is free, held or counted since the start
+  name: used connections and lock waits, not free connections, held locks or totals since the start
   given:
     new_metrics:
       - {time: "1970-01-01T00:00:01Z", service_name: pg, name: postgresql.backends, kind: sum, is_monotonic: false, resource_attributes: {postgresql.database.name: shop}, value: 12}
@@ -29,8 +29,8 @@ example:
     - {service_name: mysql, measure: lock_waits, name: mysql.locks, value_max: null, increase: 3}
     - {service_name: mysql, database: "replica:3306", measure: replication_lag, value_max: 9}
 ---
-The figures of the database receivers of a Collector that `alerting.database` judges: connections that are used, waits for
-locks (not the locks that are held, of which alone PostgreSQL's receiver knows), and how far replicas are behind. */
+Metrics of a Collector's database receivers for `alerting.database`: used connections, lock waits (not held locks, which is
+all that the PostgreSQL receiver reports), and replication lag. */
 WITH points AS (
   SELECT
     date_bin(INTERVAL '10 seconds', time) AS window_start,

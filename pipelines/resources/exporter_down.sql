@@ -1,5 +1,5 @@
 /*---
-title: A target takes nothing
+title: Exporter outage
 kind: finding
 window: 5m
 key: [exporter, signal]
@@ -8,9 +8,9 @@ warning: 300
 critical: 3600
 unit: "s"
 no_data: ok
-message: "{exporter} has taken no {signal} for {value}: what waits for it stays in the log"
+message: "{exporter} has delivered no {signal} for {value}; pending items are kept"
 examples:
-  - name: by how long no attempt has gone well while something waits
+  - name: time without a successful attempt while items are pending
     now_ms: 7200000
     given:
       exporters:
@@ -28,9 +28,9 @@ examples:
       - {exporter: otlp_http/done, signal: traces, state: ok, value: 0}
       - {exporter: slack, signal: alerts, state: firing, severity: warning}
 ---
-The target of an exporter, or a channel for alerts, has not taken anything for a while though something waits: it is down, its
-address or its key is wrong, or something stands between. `last_error` is what it said. Nothing is lost while the log has
-room: the exporter goes on where it stopped. */
+An exporter or an alert channel has delivered nothing for a while although items are pending. Check `last_error`: the target
+is down or unreachable, or its address or key is wrong. No data is lost while the log has room; the exporter resumes where it
+stopped. */
 SELECT
   exporter,
   signal,

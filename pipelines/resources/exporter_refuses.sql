@@ -1,5 +1,5 @@
 /*---
-title: Items of an exporter are lost
+title: Rejected exporter items
 kind: finding
 window: 5m
 key: [exporter, signal]
@@ -7,23 +7,24 @@ direction: above
 warning: 0
 unit: "{item}"
 no_data: ok
-message: "{exporter} leaves out {signal}: {value} items since the start are dead letters"
+message: "{exporter}: {value} items of {signal} rejected since the start, see dead_letters"
 example:
   now_ms: 600000
   given:
     exporters:
       - {exporter: otlp_http/strict, signal: logs, refused_items: 12, last_refused: "1970-01-01T00:08:00Z"}
       - {exporter: otlp_http/strict, signal: traces, refused_items: 0}
-      - {exporter: otlp_http/mended, signal: logs, refused_items: 3, last_refused: "1970-01-01T00:01:00Z"}
+      - {exporter: otlp_http/recovered, signal: logs, refused_items: 3, last_refused: "1970-01-01T00:01:00Z"}
       - {exporter: slack, signal: alerts, refused_items: 1, last_refused: "1970-01-01T00:08:00Z"}
   expect:
     - {exporter: otlp_http/strict, signal: logs, state: firing, value: 12}
     - {exporter: otlp_http/strict, signal: traces, state: ok, value: 0}
-    - {exporter: otlp_http/mended, signal: logs, state: ok, value: 0}
+    - {exporter: otlp_http/recovered, signal: logs, state: ok, value: 0}
 ---
-The target of an exporter will never take some of what is sent, or has no word for it, so that it is not even sent: a value
-that does not fit its mapping or is no number, a name that it does not allow, an item that is too large. The table
-`dead_letters` has the reason and the place of each. What a channel for alerts refuses is tried again, and stands in the table `alerts`. */
+The target permanently rejects items, or its format cannot represent them: a value does not fit the mapping or is not a
+number, a name is not allowed, or an item is too large. The table `dead_letters` shows the reason and log position of each.
+
+Alerts that a channel rejects are retried and listed in the table `alerts`. */
 SELECT
   exporter,
   signal,

@@ -1,5 +1,5 @@
 /*---
-title: Connection pools by minute
+title: Connection pools per minute
 kind: view
 example:
   given:
@@ -9,7 +9,7 @@ example:
   expect:
     - {service_name: shop, pool: p, used_max: 5, wait_avg_ms: 5, timeouts: 1}
 ---
-Connections used and idle, requests waiting, waits and timeouts of each pool, a row a minute. */
+Used and idle connections, pending requests, wait times and timeouts of each pool, one row per minute. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,

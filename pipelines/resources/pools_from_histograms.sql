@@ -1,10 +1,10 @@
 /*---
-title: Waits for a connection
+title: Connection pool wait times
 kind: rollup
 table: pools
 reads: [histograms]
 examples:
-- name: seconds today, milliseconds in older senders, and what else a sender may count in
+- name: seconds, milliseconds of older senders, and other units
   given:
     new_histograms:
       - {time: "1970-01-01T00:00:01Z", service_name: shop, name: db.client.connection.wait_time, unit: s, attributes: {db.client.connection.pool.name: main}, delta_count: 4, delta_sum: 0.2}
@@ -22,7 +22,7 @@ examples:
     - {service_name: finest, pool: default, wait_count: 4, wait_sum_ms: 200}
     - {service_name: unsaid, pool: default, wait_count: 4, wait_sum_ms: 200}
     - {service_name: old, pool: main, wait_count: 4, wait_sum_ms: 200}
-- name: Prometheus' spelling, whose names say the unit, MySqlConnector's seconds, and Vert.x
+- name: Prometheus spelling with the unit in the name, MySqlConnector in seconds, and Vert.x
   given:
     new_histograms:
       - {time: "1970-01-01T00:00:01Z", service_name: prom, name: hikaricp_connections_acquire_seconds, kind: summary, attributes: {pool: h}, delta_count: 4, delta_sum: 0.2}
@@ -36,7 +36,7 @@ examples:
     - {service_name: net, pool: p, wait_count: 4, wait_sum_ms: 200}
     - {service_name: vertx, pool: pg-pool, wait_count: 4, wait_sum_ms: 200}
 ---
-How long requests waited for a connection, by the increase of the histograms and summaries that pools send. */
+Wait times for a connection, from the increase of the histograms and summaries that pools send. */
 WITH waits AS (
   SELECT
     date_bin(INTERVAL '10 seconds', time) AS window_start,

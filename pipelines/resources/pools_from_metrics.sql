@@ -1,5 +1,5 @@
 /*---
-title: Connection pools out of gauges and counters
+title: Connection pools from gauges and counters
 kind: rollup
 table: pools
 reads: [metrics]
@@ -12,7 +12,7 @@ counters: [
   gorm_dbstats_wait_count, gorm_dbstats_wait_duration, pgxpool.empty_acquire, pgxpool.empty_acquire_wait_time
 ]
 examples:
-  - name: today's names, and the older ones as Java's agent, SQLAlchemy, MySqlConnector and Npgsql 8 send them
+  - name: current names, and older names from the Java agent, SQLAlchemy, MySqlConnector and Npgsql 8
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: shop, name: db.client.connection.count, attributes: {db.client.connection.pool.name: main, db.client.connection.state: used}, kind: sum, temporality: cumulative, value: 7}
@@ -31,7 +31,7 @@ examples:
       - {service_name: shop, pool: main, used_max: 7, idle_max: 3, connections_max: 10, waiting_max: 2, timeouts: 1}
       - {service_name: py, pool: "postgresql://db/shop", used_max: 4, idle_max: 1}
       - {service_name: prom, pool: p, used_max: 6, waiting_max: 5, timeouts: 2}
-  - name: Npgsql since 9
+  - name: Npgsql 9 and later
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: net, name: db.client.connection.count, attributes: {db.client.connection.pool.name: main, state: used}, kind: sum, temporality: cumulative, value: 5}
@@ -40,7 +40,7 @@ examples:
         - {time: "1970-01-01T00:00:01Z", service_name: net, name: db.client.connection.npgsql.timeouts, attributes: {db.client.connection.pool.name: main}, kind: sum, delta: 1}
     expect:
       - {service_name: net, pool: main, used_max: 5, connections_max: 100, waiting_max: 3, timeouts: 1}
-  - name: Go's database/sql by XSAM's otelsql, nhatthm's, uptrace's, ocsql, client_golang, sqlstats and gorm, and pgxpool
+  - name: Go's database/sql with otelsql (XSAM, nhatthm, uptrace), ocsql, client_golang, sqlstats and gorm, and pgxpool
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: xsam, name: db.sql.connection.max_open, attributes: {db.system: mysql}, kind: gauge, value: 20}
@@ -88,7 +88,7 @@ examples:
       - {service_name: stats, pool: shop, used_max: 5, wait_count: 4, wait_sum_ms: 200}
       - {service_name: gorm, pool: shop, used_max: 5, connections_max: 25, wait_count: 4, wait_sum_ms: 200}
       - {service_name: pgx, pool: default, used_max: 5, connections_max: 17, wait_count: 4, wait_sum_ms: 200}
-  - name: Micrometer's pools, with dots and in Prometheus' spelling
+  - name: Micrometer's pools, with dots and in Prometheus spelling
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: java, name: hikaricp.connections.active, attributes: {pool: h}, value: 4}
@@ -125,14 +125,14 @@ examples:
       - {service_name: quarkus, pool: default, used_max: 4, waiting_max: 2}
       - {service_name: mongo, pool: "db:27017", used_max: 4, waiting_max: 2}
 ---
-Connections used and idle, requests that wait, timeouts, and waits where they are counters. The table below holds what pools send,
-each by its `metric_key`, so that it does not matter whether it came with dots or in Prometheus' spelling: the semantic conventions,
-today's and the older ones (Java's agent, SQLAlchemy, MySqlConnector, Npgsql, node-postgres), Go's `database/sql` and pgxpool in
-their public variants, and HikariCP, Tomcat JDBC, DBCP2, R2DBC, Vert.x, Agroal and MongoDB as Micrometer has them. Where `what` is
-`state`, an attribute tells connections in use from idle ones. */
+Used and idle connections, pending requests, timeouts, and wait times that are counters. The table below lists the metrics of
+pools. It matches by `metric_key`, so names with dots and in Prometheus spelling are equivalent: current and older semantic
+conventions (Java agent, SQLAlchemy, MySqlConnector, Npgsql, node-postgres), the public variants of Go's `database/sql` and
+pgxpool, and HikariCP, Tomcat JDBC, DBCP2, R2DBC, Vert.x, Agroal and MongoDB from Micrometer. If `what` is `state`, an
+attribute distinguishes used from idle connections. */
 WITH known AS (
   SELECT * FROM (VALUES
-    -- key, what it says, milliseconds in one where it is a time whose unit nobody says
+    -- key, what it measures, milliseconds per unit if it is a time without a unit
     ('db_client_connection_count', 'state', NULL),
     ('db_client_connections_usage', 'state', NULL),
     ('db_client_connection_max', 'max', NULL),
@@ -223,7 +223,7 @@ WITH known AS (
       WHEN unit IN ('us', 'µs', 'microseconds') OR name LIKE '%\_microseconds%' THEN 0.001
       WHEN unit IN ('ns', 'nanoseconds') OR name LIKE '%\_nanoseconds%' THEN 0.000001
     END AS unit_ms,
-    -- The change of an up-down counter is no number of connections.
+    -- A delta of an up-down counter is not a number of connections.
     CASE WHEN kind = 'sum' AND temporality = 'delta' THEN NULL ELSE value END AS value,
     delta
   FROM new_metrics
@@ -244,7 +244,7 @@ WITH known AS (
     coalesce(p.unit_ms, k.unit_ms, 1.0) AS unit_ms
   FROM points p
   JOIN known k ON k.key = p.key
-  -- Vert.x has pools of threads, too.
+  -- Vert.x also has thread pools.
   WHERE p.pool_type <> 'worker'
 )
 SELECT
@@ -254,7 +254,7 @@ SELECT
   max(CASE WHEN what = 'used' THEN value END) AS used_max,
   max(CASE WHEN what = 'idle' THEN value END) AS idle_max,
   max(CASE WHEN what = 'waiting' THEN value END) AS waiting_max,
-  -- Go says 0 where there is no limit.
+  -- Go reports 0 if there is no limit.
   max(CASE WHEN what = 'max' AND value > 0 THEN value END) AS connections_max,
   sum(CASE WHEN what = 'timeouts' THEN coalesce(delta, 0.0) END) AS timeouts,
   sum(CASE WHEN what = 'waits' THEN delta END) AS wait_count,

@@ -12,7 +12,7 @@ example:
   expect:
     - {window_start: "1970-01-01T00:00:00Z", service_name: jobs, queue_length_max: 8}
 ---
-The longest queue that a service or a broker's receiver reports, whatever the broker calls it. */
+The longest queue that a service or a broker receiver reports, for all metric names listed below. */
 SELECT
   date_bin(INTERVAL '10 seconds', time) AS window_start,
   service_name,

@@ -1,5 +1,5 @@
 /*---
-title: Use of cpu
+title: CPU usage
 kind: finding
 counted: measurements
 window: 5m
@@ -9,9 +9,9 @@ alerting: resources.cpu
 alerting_only: true
 samples_min: 1
 unit: "%"
-message: "{service_name} {host}: cpu is at {value}, over {limit}"
+message: "{service_name} {host}: CPU is at {value}, over {limit}"
 examples:
-  - name: over all cpus and all the time, not one of them for a moment
+  - name: average over all CPUs and the window, not the peak of one CPU
     now_ms: 600000
     alerting: {warning: 70, critical: 90}
     given:
@@ -25,15 +25,16 @@ examples:
       - {service_name: h, host: peak, state: ok, value: 50}
       - {service_name: h, host: busy, state: firing, severity: critical, value: 94}
       - {service_name: h, host: idle, state: no_data}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       resources:
         - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: a, resource: cpu, device: d, unit: "%", share_used: 99, share_total: 100, samples: 1}
     expect: []
 ---
-The cpus of a host are used beyond `alerting.resources.cpu`, all of them together over the whole window. Shares come from
-`system.cpu.utilization` or `system.cpu.time`. */
+The CPU usage of a host exceeds `alerting.resources.cpu`. Look for the process that uses most.
+
+The value is the average over all CPUs and the window, from `system.cpu.utilization` or `system.cpu.time`. */
 SELECT
   service_name,
   host,

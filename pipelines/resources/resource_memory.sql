@@ -1,5 +1,5 @@
 /*---
-title: Use of memory
+title: Memory usage
 kind: finding
 counted: measurements
 window: 5m
@@ -11,7 +11,7 @@ samples_min: 1
 unit: "%"
 message: "{service_name} {host}: memory is at {value}, over {limit}"
 examples:
-  - name: the fullest moment of the window
+  - name: highest usage in the window
     now_ms: 600000
     alerting: {warning: 70, critical: 90}
     given:
@@ -25,14 +25,16 @@ examples:
       - {service_name: h, host: full, device: "", state: firing, severity: critical, value: 95}
       - {service_name: h, host: filling, device: "", state: firing, severity: warning, value: 80}
       - {service_name: h, host: free, device: "", state: ok, value: 70}
-  - name: without limits of the user's nothing is judged
+  - name: not judged without user limits
     now_ms: 600000
     given:
       resources:
         - {window_start: "1970-01-01T00:06:00Z", service_name: h, host: a, resource: memory, device: "", unit: "%", share_used: 99, share_total: 100, samples: 1}
     expect: []
 ---
-The memory of a host is used beyond `alerting.resources.memory`. Shares come from `system.memory.utilization` or `system.memory.usage`. */
+The memory usage of a host exceeds `alerting.resources.memory`. Look for the process that uses most.
+
+The value comes from `system.memory.utilization` or `system.memory.usage`. */
 WITH windows AS (
   SELECT
     window_start,

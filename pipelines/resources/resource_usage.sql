@@ -1,5 +1,5 @@
 /*---
-title: Use of resources by minute
+title: Resource usage per minute
 kind: view
 example:
   given:
@@ -13,8 +13,7 @@ example:
     - {resource: process_cpu, unit: s, percent: 5, value_sum: 3}
     - {resource: network_io, percent: null, value_sum: 7}
 ---
-Shares in percent over the whole minute, of processes of one cpu; the greatest value, and the sum of bytes and seconds; a
-row a minute. */
+Average usage in percent (of one CPU for processes), highest value, and sum of bytes and seconds, one row per minute. */
 SELECT
   date_bin(INTERVAL '1 minute', window_start) AS window_start,
   service_name,

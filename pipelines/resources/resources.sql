@@ -1,10 +1,10 @@
 /*---
-title: Use of cpu, memory, disk and network
+title: CPU, memory, disk and network usage
 kind: rollup
 table: resources
 reads: [metrics]
 examples:
-  - name: shares in percent, whatever their unit, of each cpu and mount point
+  - name: shares in percent for each CPU and mount point, in any unit
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: host, name: system.cpu.utilization, unit: "1", kind: gauge, attributes: {cpu: cpu0, state: idle}, value: 0.25}
@@ -19,7 +19,7 @@ examples:
       - {service_name: node, resource: cpu, device: "1", unit: "%", value_max: 10}
       - {service_name: host, resource: memory, device: "", unit: "%", value_max: 85}
       - {service_name: host, resource: disk, device: /, unit: "%", value_max: 20}
-  - name: shares out of times and sizes, as the host-metrics receiver sends them by default
+  - name: shares from times and sizes, the default of the host metrics receiver
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: host, name: system.cpu.time, unit: s, kind: sum, is_monotonic: true, attributes: {cpu: cpu0, state: idle}, value: 106, delta: 6}
@@ -35,7 +35,7 @@ examples:
       - {resource: cpu, device: cpu0, unit: "%", value_max: null, share_used: 4, share_total: 10}
       - {resource: memory, device: "", unit: "%", share_used: 200, share_total: 1000}
       - {resource: disk, device: /, unit: "%", share_used: 900, share_total: 1000}
-  - name: processes, whose states are one share
+  - name: the states of a process are one share
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: node, name: process.cpu.utilization, kind: gauge, attributes: {process.cpu.state: user}, value: 0.4}
@@ -51,7 +51,7 @@ examples:
       - {service_name: go, resource: process_cpu, unit: s, value_sum: 0.5}
       - {service_name: go, resource: process_network_io, unit: By, value_sum: 1000}
       - {service_name: go, resource: process_memory, unit: By, value_max: 123456}
-  - name: counters count by their increase, and not at all by a first point
+  - name: counters count by their increase; a first point is ignored
     given:
       new_metrics:
         - {time: "1970-01-01T00:00:01Z", service_name: host, name: system.network.io, unit: By, kind: sum, is_monotonic: true, attributes: {device: eth0, direction: receive}, value: 5000, delta: 100}
@@ -60,10 +60,10 @@ examples:
     expect:
       - {resource: network_io, device: eth0, unit: By, value_max: 100, value_sum: 120}
 ---
-What hosts and processes use, as the host-metrics receiver and the SDKs' system instrumentations send it.
+Usage of hosts and processes, as sent by the host metrics receiver and the system instrumentations of SDKs.
 
-A cpu is used where it is not idle. Memory is used as a share of the states that add up to all of it, a file system as
-`df` has it: of what is used and free. What is mounted for reading alone is always full, and is left out. */
+A CPU is used when it is not idle. Memory usage is a share of all states that add up to the total. File system usage is a
+share of used and free space, as in `df`. Read-only mounts are ignored because they are always full. */
 WITH points AS (
   SELECT
     time,
@@ -81,7 +81,7 @@ WITH points AS (
     ) AS device,
     unit,
     value / CASE WHEN unit = '%' THEN 100.0 ELSE 1.0 END AS share,
-    -- What a counter has counted since it began is no use of this window.
+    -- The total of a counter is not the usage of this window.
     CASE WHEN is_monotonic THEN delta ELSE value END AS amount
   FROM new_metrics
   WHERE coalesce(abs(value) < 1e300, true) AND (name LIKE 'system.%' OR name LIKE 'process.%')
@@ -113,7 +113,7 @@ WITH points AS (
     CASE WHEN name = 'process.cpu.time' THEN 's' ELSE 'By' END AS unit
   FROM points
 ), moments AS (
-  -- The states of a process at one time are one share.
+  -- The states of a process at one time add up to one share.
   SELECT
     date_bin(INTERVAL '10 seconds', time) AS window_start,
     time, service_name, host, resource, device, form,

@@ -1,5 +1,5 @@
 /*---
-title: Exporters, by the name that their table had
+title: Exporters under their former name
 kind: view
 example:
   given:
@@ -8,7 +8,7 @@ example:
   expect:
     - {sink: otlp_http/backup, signal: traces, sent_items: 12, state: ok}
 ---
-The table `exporters` was called `sinks`, and its column `exporter` was `sink`. Use `exporters` in what you write now. */
+The table `exporters` was called `sinks`, and its column `exporter` was `sink`. Use `exporters` in new queries. */
 SELECT
   exporter AS sink, signal, position, lag_frames, lag_bytes, sent_items, refused_items, last_refused, dead_letters,
   dropped_items, last_dropped, state, failing_since, last_error

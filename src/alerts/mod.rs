@@ -172,9 +172,13 @@ impl Channel {
                 None => self.memory.delete(&self.kind, id).await,
             };
             if let Err(error) = written {
-                let reason = format!("what was told cannot be kept: {error:#}");
+                let reason = format!("cannot store the sent notifications: {error:#}");
                 if self.stats.failed(&reason) {
-                    tracing::error!(sink = self.settings.id, reason, "tried again soon; a restart would tell it again");
+                    tracing::error!(
+                        sink = self.settings.id,
+                        reason,
+                        "cannot store sent notifications; retrying, a restart would send them again"
+                    );
                 }
                 return;
             }
@@ -202,19 +206,14 @@ impl Channel {
         }
         self.stats.refused(new.len() as u64, reason);
         let (sink, alerts) = (&self.settings.id, notices.len());
-        tracing::error!(
-            sink,
-            alerts,
-            reason,
-            "the channel refused a message; tried again now and then while it is due"
-        );
+        tracing::error!(sink, alerts, reason, "the channel rejected a notification; retrying while the alert is due");
         let recorded = dead_letters::record(&*self.memory, (sink, ALERTS), &new).await;
         self.tell(recorded);
     }
 
     fn tell(&self, done: anyhow::Result<()>) {
         if let Err(error) = done {
-            tracing::error!(sink = self.settings.id, error = format!("{error:#}"), "a dead letter cannot be kept");
+            tracing::error!(sink = self.settings.id, error = format!("{error:#}"), "cannot store a dead letter");
         }
     }
 
@@ -244,7 +243,7 @@ impl Channel {
                 Err(Failure { reason, .. }) => return Verdict::Refused(reason),
             };
             if self.stats.failed(&reason) {
-                tracing::warn!(sink = self.settings.id, reason, "a message could not be sent; tried again");
+                tracing::warn!(sink = self.settings.id, reason, "cannot send a notification; retrying");
             }
             let Some(wait) = backoff.next(asked) else { return Verdict::Refused(reason) };
             tokio::select! {

@@ -68,7 +68,7 @@ pub(super) fn read(channel: &str, entries: &[(String, Vec<u8>)]) -> BTreeMap<Str
                 sink = channel,
                 finding = id,
                 %error,
-                "what the channel was told of a finding cannot be read; it is told again if it still fires"
+                "cannot read the last notification of a finding; it is sent again if the finding still fires"
             ),
         }
     }

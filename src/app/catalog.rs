@@ -255,7 +255,7 @@ fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults:
     }
     for name in places(&finding.message).filter(|name| !["value", "limit", "samples"].contains(name)) {
         if !names.contains(&name) {
-            fault(format!("the message names {{{name}}}, which is no column of the statement{}", hint(name)));
+            fault(format!("the message names {{{name}}}, which is not a column of the statement{}", hint(name)));
         }
     }
 }
@@ -318,7 +318,7 @@ mod tests {
         let told =
             faults(sql, &FINDING.replace("message: m", "message: \"{service_name}: {valeu} over {limit}\"")).await;
         let expected =
-            "mine.sql:10: the message names {valeu}, which is no column of the statement; did you mean \"value\"?";
+            "mine.sql:10: the message names {valeu}, which is not a column of the statement; did you mean \"value\"?";
         assert_eq!(told, [expected]);
         let told = faults("SELECT service_name, name AS value FROM spans", FINDING).await;
         assert_eq!(told, ["mine.sql:10: expected a number as \"value\", found Utf8"]);

@@ -84,7 +84,7 @@ impl Folder {
         let name = format!("spanwise-demo-{}-{:016x}", std::process::id(), rand::random::<u64>());
         let path = std::env::temp_dir().join(name);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.with_context(|| format!("{} cannot be made", path.display()))?;
+        made.with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Folder(path))
     }
 }
@@ -138,7 +138,7 @@ async fn open(folder: &Path, mut signals: Signals) -> anyhow::Result<Opened> {
         match server.await? {
             Err(error) if tries > 0 && is_taken(&error) => {}
             Err(error) => return Err(error),
-            Ok(()) => anyhow::bail!("the demo was ended before it was ready"),
+            Ok(()) => anyhow::bail!("the demo ended before it was ready"),
         }
     }
 }
@@ -175,7 +175,7 @@ impl Shop {
 
     async fn close(self) -> anyhow::Result<()> {
         self.cancel.cancel();
-        self.running.await.context("the shop has broken down")?
+        self.running.await.context("the shop failed")?
     }
 }
 

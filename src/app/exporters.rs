@@ -135,7 +135,7 @@ impl Exporters {
     pub(super) async fn drain(&self, longest: Duration) {
         self.cancel.cancel();
         if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
-            tracing::warn!("exporters that were still sending are stopped: they go on from the log at the next start");
+            tracing::warn!("stopped exporters that were still sending: they continue from the log at the next start");
         }
     }
 
@@ -173,7 +173,7 @@ fn told(id: &str, stats: &[Arc<ExporterStats>], ended: anyhow::Result<()>) {
     if let Err(error) = ended {
         let error = format!("{error:#}");
         stats.iter().for_each(|stats| stats.ended(&error));
-        tracing::error!(sink = id, error, "an exporter ended; what it has not sent waits in the log");
+        tracing::error!(sink = id, error, "an exporter ended; its unsent data stays in the log");
     }
 }
 

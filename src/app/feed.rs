@@ -79,7 +79,7 @@ impl Feed {
             match read.and_then(|read| Ok(read?)) {
                 Ok(reader) => self.reader = reader,
                 Err(error) => {
-                    tracing::error!(%error, "the log cannot be read; tried again in {RETRY:?}");
+                    tracing::error!(%error, "cannot read the log; retrying in {RETRY:?}");
                     tokio::time::sleep(RETRY).await;
                 }
             }

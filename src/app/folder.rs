@@ -28,7 +28,7 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     let folder = &config.store.directory;
     std::fs::create_dir_all(folder)
-        .with_context(|| format!("extensions.store.directory: {} cannot be made", folder.display()))?;
+        .with_context(|| format!("extensions.store.directory: cannot create {}", folder.display()))?;
     let lock = lock(folder)?;
     let staging = folder.join(STAGING);
     anyhow::ensure!(
@@ -39,11 +39,11 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     let (log, committed, recovery) = Log::open(config.log.clone())?;
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;
-        tracing::warn!(bytes, "an unfinished frame was cut off the log: it had not been acknowledged");
+        tracing::warn!(bytes, "truncated an unfinished frame of the log, which was not acknowledged");
     }
     if recovery.damaged_frames > 0 {
         let places = recovery.damaged_frames;
-        tracing::error!(places, "the log is damaged: what stood there is lost, and may have been acknowledged");
+        tracing::error!(places, "the log is damaged: the data there is lost, and may have been acknowledged");
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;
@@ -61,7 +61,7 @@ async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyho
                 name,
                 cursor = cursor.0,
                 newest = newest.0,
-                "the log ends before this reader's place: it goes on at the log's end"
+                "the log ends before this reader's cursor: it continues at the end of the log"
             );
             let mut txn = state.begin().await?;
             txn.set_cursor(name, newest).await?;
@@ -81,7 +81,7 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
     file.try_lock().with_context(|| {
         format!(
-            "{}: another Spanwise works in this folder; stop it, or name another extensions.store.directory",
+            "{}: another Spanwise uses this folder; stop it, or set another extensions.store.directory",
             folder.display()
         )
     })?;

@@ -103,7 +103,7 @@ impl Ahead {
             let Some((position, body)) = reader.read_next()? else { break };
             bytes += body.len();
             let frame = Frame::read(body).unwrap_or_else(|error| {
-                tracing::error!(position = position.0, %error, "a frame of the log cannot be read; passed over");
+                tracing::error!(position = position.0, %error, "skipped a frame of the log that cannot be read");
                 nothing()
             });
             self.last = position;
@@ -155,7 +155,7 @@ pub(super) fn decode_or_report(decoder: &Decoder, position: Position, body: byte
 }
 
 pub(super) fn report_undecodable(position: Position, error: &anyhow::Error) {
-    tracing::error!(position = position.0, %error, "a frame of the log cannot be decoded; passed over");
+    tracing::error!(position = position.0, %error, "skipped a frame of the log that cannot be decoded");
 }
 
 /// The rows of a frame; what is derived has none. A panic is a fault of the frame.

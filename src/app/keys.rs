@@ -22,7 +22,7 @@ pub(super) async fn ask(config: &Config) -> anyhow::Result<()> {
             let settings = settings.clone();
             tokio::spawn(async move {
                 if let Err(error) = is_valid(&id, &settings).await {
-                    tracing::warn!(sink = id, "{error:#}; the log keeps what waits for a key that is taken");
+                    tracing::warn!(sink = id, "{error:#}; unsent data stays in the log until the key is accepted");
                 }
             });
         }
@@ -37,7 +37,11 @@ async fn is_valid(id: &str, settings: &DatadogSettings) -> anyhow::Result<()> {
         Key::Valid => tracing::debug!(sink = id, "{asked} knows the key"),
         Key::Invalid(told) => anyhow::bail!("exporters.{id}.api.key: {asked} does not know this key ({told})"),
         Key::Unknown(reason) => {
-            tracing::warn!(sink = id, reason, "{asked} cannot be asked whether exporters.{id}.api.key is valid");
+            tracing::warn!(
+                sink = id,
+                reason,
+                "cannot validate exporters.{id}.api.key: {asked} gives no usable response"
+            );
         }
     }
     Ok(())

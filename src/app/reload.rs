@@ -21,13 +21,13 @@ pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
         match error.downcast_ref::<Faults>() {
             Some(faults) => refused(faults),
             None => {
-                tracing::error!(error = format!("{error:#}"), "not reloaded: the rules from before stay in force");
+                tracing::error!(error = format!("{error:#}"), "not reloaded: the previous rules stay in force");
             }
         }
         return;
     }
     if wanted != engine.tables() {
-        tracing::warn!("tables that were there have changed or are gone: that takes effect at the next start");
+        tracing::warn!("existing tables have changed or are removed: this takes effect at the next start");
     }
     tracing::info!("reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start");
 }
@@ -50,7 +50,7 @@ pub(super) async fn certificates_in_time(tls: Arc<Tls>, cancel: CancellationToke
 
 async fn read_certificate(tls: Arc<Tls>, always: bool) {
     if let Err(error) = tokio::task::spawn_blocking(move || tls.reload(always)).await {
-        tracing::error!(%error, "certificates could not be reloaded");
+        tracing::error!(%error, "cannot reload certificates");
     }
 }
 
@@ -64,7 +64,7 @@ fn refused(faults: &Faults) {
     for fault in &faults.0 {
         tracing::error!("{fault}");
     }
-    tracing::error!(faults = faults.0.len(), "not reloaded: the rules from before stay in force");
+    tracing::error!(faults = faults.0.len(), "not reloaded: the previous rules stay in force");
 }
 
 /// Tables that are declared otherwise than they run. Their rows are in the form of before, and the statement beside the
@@ -75,8 +75,8 @@ fn redeclared(definitions: &Definitions, running: &[TableDef]) -> Vec<Fault> {
         let Some(wanted) = pipeline.declares.as_ref().map(|declared| &declared.table) else { continue };
         if running.iter().any(|table| table.name == wanted.name && form(table) != form(wanted)) {
             let message = format!(
-                "{:?} runs in another form than is declared here: restart Spanwise to change a table that is there, or \
-                 name the new one otherwise",
+                "{:?} is running with a different schema than declared here: restart Spanwise to change an \
+                 existing table, or rename the new one",
                 wanted.name
             );
             faults.push(Fault::new(&pipeline.file, pipeline.table_line, "table", message));

@@ -119,7 +119,7 @@ impl Replay {
         self.store.end_filling();
         let (frames, damaged) = (self.frames.load(Ordering::Relaxed), self.damaged.load(Ordering::Relaxed));
         if frames > 0 || damaged > 0 {
-            tracing::info!(frames, damaged, milliseconds = began.elapsed().as_millis(), "the log was read back");
+            tracing::info!(frames, damaged, milliseconds = began.elapsed().as_millis(), "read the log back");
         }
     }
 
@@ -142,7 +142,7 @@ impl Replay {
     fn heads(&self, segment: &SegmentView) -> Option<Heads> {
         segment.heads().unwrap_or_else(|error| {
             self.damaged.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "a segment of the log cannot be read; passed over");
+            tracing::error!(%error, "skipped a segment of the log that cannot be read");
             None
         })
     }

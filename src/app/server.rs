@@ -189,7 +189,7 @@ impl Running {
                 },
                 // Nothing would change any more, and nobody would be told.
                 _ = &mut self.engine => break Err(anyhow::anyhow!("the engine ended early")),
-                _ = &mut self.parts.feeding => break Err(anyhow::anyhow!("the hot tables get no rows any more")),
+                _ = &mut self.parts.feeding => break Err(anyhow::anyhow!("the hot tables receive no more rows")),
                 ended = self.tasks.join_next() => match ended {
                     Some(Ok(Ok(()))) if self.cancel.is_cancelled() => break Ok(()),
                     Some(Ok(Ok(()))) => {}
@@ -207,7 +207,7 @@ impl Running {
     async fn drain(mut self) {
         let listeners = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, listeners).await.is_err() {
-            tracing::warn!("connections that were still open after {DRAIN:?} are closed");
+            tracing::warn!("closing connections that are still open after {DRAIN:?}");
             self.tasks.abort_all();
         }
         if let Some(own) = self.parts.own.take() {
@@ -217,12 +217,12 @@ impl Running {
         if !self.engine.is_finished()
             && let Err(error) = self.engine.await
         {
-            tracing::error!(%error, "the engine ended with a fault");
+            tracing::error!(%error, "the engine ended with an error");
         }
         self.parts.exporters.drain(DRAIN).await;
         self.parts.feeding.abort();
         self.parts.state.close().await;
-        tracing::info!("stopped: what was acknowledged is on disk");
+        tracing::info!("stopped: all acknowledged data is on disk");
     }
 }
 
@@ -256,7 +256,7 @@ async fn cut(log: FrameLog, state: State, cursors: Vec<String>, cancel: Cancella
                 let log = log.clone();
                 tokio::task::spawn_blocking(move || log.cut(least)).await?;
             }
-            Err(error) => tracing::error!(%error, "cursors cannot be read; the log is not cut"),
+            Err(error) => tracing::error!(%error, "cannot read cursors; old segments of the log are not deleted"),
         }
     }
 }

@@ -125,7 +125,7 @@ impl BatchSender {
                     } else if let Some((first, rest)) = batch::split(self.signal, &parts) {
                         waiting.extend([(rest, 1), (first, 1)]);
                     } else {
-                        dead_letters.parts(&parts, &format!("the exporter failed over it: {panicked}")).await;
+                        dead_letters.parts(&parts, &format!("the exporter panicked on it: {panicked}")).await;
                     }
                 }
             }
@@ -309,7 +309,7 @@ impl BatchSender {
             sink,
             signal,
             error,
-            "the exporter failed over a batch, which is a bug of Spanwise; the batch is tried again, cut to what is at fault"
+            "the exporter panicked on a batch (a bug in Spanwise): retrying the batch, split down to the item at fault"
         );
         self.context.stats.failed(&error);
         if self.streaks.refused("") {
@@ -365,7 +365,7 @@ impl BatchSender {
                 sink,
                 signal,
                 reason,
-                "the target does not take anything; it is tried until it does, the log keeps what waits"
+                "the target accepts nothing: retrying until it does, unsent data stays in the log"
             );
         }
     }
@@ -384,7 +384,7 @@ impl BatchSender {
             tracing::error!(
                 sink = self.settings.id,
                 signal = self.signal.as_str(),
-                "the reader is past its bound: the oldest items are dropped for it alone, and counted in the table exporters"
+                "beyond the limit of the sending_queue: the oldest items are dropped, and counted in the table exporters"
             );
         }
     }

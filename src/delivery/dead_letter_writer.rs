@@ -97,7 +97,7 @@ impl<'a> DeadLetterWriter<'a> {
         self.since = Instant::now();
         if self.context.stats.failed(error) {
             let (sink, signal) = (self.sink, self.signal.as_str());
-            tracing::error!(sink, signal, error, "dead letters cannot be kept; tried again");
+            tracing::error!(sink, signal, error, "cannot store dead letters; retrying");
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> DeadLetterWriter<'a> {
                     signal = self.signal.as_str(),
                     items,
                     reason,
-                    "the target refused items for good: see the table dead_letters (told of one reason every ten minutes)"
+                    "the target rejected items: see the table dead_letters (logged once per reason every ten minutes)"
                 );
             }
         }

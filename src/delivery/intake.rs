@@ -118,7 +118,7 @@ impl<'a> Intake<'a> {
                 }
             });
             if let Err(panicked) = learnt {
-                tracing::error!(position = position.0, error = %panicked, "a frame cannot be read again, and is left out");
+                tracing::error!(position = position.0, error = %panicked, "a frame cannot be read again and is skipped");
             }
             at = position;
         }

@@ -96,7 +96,7 @@ pub async fn run(
 
 fn tell_end(sink: &str, signal: Signal, stats: &ExporterStats, error: &str) {
     stats.ended(error);
-    tracing::error!(sink, signal = signal.as_str(), error, "the delivery of a signal ended early");
+    tracing::error!(sink, signal = signal.as_str(), error, "delivery of a signal ended early");
 }
 
 /// Delivers the frames of one signal.
@@ -136,7 +136,7 @@ impl Delivery {
     /// a while (a full disk) is told and tried again from the cursor.
     async fn run(mut self) {
         while let Err(error) = self.deliver_all().await {
-            self.tell_failure("delivery is held up; tried again", &format!("{error:#}"));
+            self.tell_failure("delivery failed; retrying", &format!("{error:#}"));
             tokio::select! {
                 () = self.sender.cancel.cancelled() => return,
                 () = tokio::time::sleep(SAVE_EVERY) => {}
@@ -245,7 +245,7 @@ impl Delivery {
         let lost = position.0.saturating_sub(batch.upto.0 + 1);
         if lost > 0 && batch.upto.0 > 0 {
             let signal = signal.as_str();
-            tracing::error!(sink, signal, frames = lost, "frames that were to be sent are no longer in the log");
+            tracing::error!(sink, signal, frames = lost, "frames not yet sent are no longer in the log");
         }
         let passed = caught_now(|| intake.pass(position, frame)).unwrap_or_else(|panicked| Err(panicked.into()));
         let part = match passed {
@@ -291,7 +291,7 @@ impl Delivery {
         if let Err(error) = self.save(now).await {
             // What was sent must not be sent again for it; after a restart it is.
             self.saved.1 = Instant::now();
-            self.tell_failure("the cursor cannot be kept; tried again", &format!("{error:#}"));
+            self.tell_failure("cannot store the cursor; retrying", &format!("{error:#}"));
             tokio::select! {
                 () = self.sender.cancel.cancelled() => {}
                 () = tokio::time::sleep(SAVE_EVERY) => {}

@@ -121,13 +121,14 @@ impl QueueSettings {
     /// Which bound is passed by a reader that lies so many bytes behind, at a frame received at such a time; for people.
     pub(crate) fn past(&self, bytes_behind: u64, received_unix_nano: i64) -> Option<String> {
         if let Some(limit) = self.bytes_max.filter(|limit| bytes_behind > *limit) {
-            return Some(format!("{bytes_behind} bytes of {limit} wait to be sent"));
+            return Some(format!("{bytes_behind} bytes wait to be sent, the limit is {limit}"));
         }
         let limit = self.age_max?;
         let received = Duration::from_nanos(u64::try_from(received_unix_nano).unwrap_or_default());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(received);
-        (age > limit).then(|| format!("the oldest waits for {} s of {} s", age.as_secs(), limit.as_secs()))
+        (age > limit)
+            .then(|| format!("the oldest frame waits for {} s, the limit is {} s", age.as_secs(), limit.as_secs()))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyho
     for (name, value) in &settings.headers {
         let key = HeaderName::from_bytes(name.as_bytes()).with_context(|| format!("{place}.headers: {name:?}"))?;
         let mut value = HeaderValue::from_str(value.reveal())
-            .with_context(|| format!("{place}.headers.{name}: not a header's value"))?;
+            .with_context(|| format!("{place}.headers.{name}: not a valid header value"))?;
         value.set_sensitive(true);
         all.insert(key, value);
     }
@@ -165,7 +165,7 @@ impl Answer {
         match status.as_u16() {
             401..=403 => format!("{said} ({})", hints.denied),
             407 => format!("{said} (does `proxy_url` have the right user and password?)"),
-            300..=399 => format!("{said} (no redirection is followed; {})", hints.elsewhere),
+            300..=399 => format!("{said} (redirects are not followed; {})", hints.elsewhere),
             404 | 405 | 410 | 421 => format!("{said} ({})", hints.elsewhere),
             413 => said,
             _ if self.is_page => format!("{said} ({})", hints.elsewhere),
@@ -178,7 +178,10 @@ impl Answer {
         let text = String::from_utf8_lossy(&self.body);
         let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
         let title = title.map_or(String::new(), |(title, _)| format!(", {:?}", cut(title.trim())));
-        format!("{} with a page of HTML{title}, which is no answer of the target: does a proxy answer?", self.status)
+        format!(
+            "{} with an HTML page{title}, which is not a response of the target: does a proxy respond?",
+            self.status
+        )
     }
 }
 
@@ -224,7 +227,7 @@ mod tests {
     #[test]
     fn only_what_is_said_of_a_request_is_a_verdict_on_it() {
         let later = [
-            (302, "302 Found: said (no redirection is followed; is `endpoint` right?)"),
+            (302, "302 Found: said (redirects are not followed; is `endpoint` right?)"),
             (401, "401 Unauthorized: said (is the key right?)"),
             (402, "402 Payment Required: said (is the key right?)"),
             (403, "403 Forbidden: said (is the key right?)"),
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn a_page_says_nothing_but_that_something_is_too_large() {
         let page = "<html><head><title>Sign in</title></head>";
-        let said = "with a page of HTML, \"Sign in\", which is no answer of the target: does a proxy answer?";
+        let said = "with an HTML page, \"Sign in\", which is not a response of the target: does a proxy respond?";
         for (status, kind, told) in [
             (200, "text/html; charset=utf-8", "200 OK"),
             (400, "text/plain", "400 Bad Request"),

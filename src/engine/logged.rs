@@ -218,7 +218,7 @@ mod tests {
     fn what_a_service_logged_in_the_traces_that_failed_is_found() {
         let mut logged = LoggedExceptions::default();
         logged.take(&logs(&[
-            record("t1", "pay", "PermanentError", "by 10.0.0.1"),
+            record("t1", "pay", "Refused", "by 10.0.0.1"),
             record("t1", "shop", "ValueError", "order 4711"),
             record("t2", "pay", "Timeout", ""),
             json!({"trace_id": "t3", "service_name": "shop", "attributes": {"other": "x"}}),

@@ -68,7 +68,7 @@ fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame:
     let (sink, receiver, signal) = (&settings.id, &frame.receiver, frame.signal.as_str());
     let body = match frames.protobuf(frame) {
         Ok(body) => feed.process(body),
-        Err(error) => return tracing::error!(sink, %error, "a request cannot be shown"),
+        Err(error) => return tracing::error!(sink, %error, "cannot show a request"),
     };
     tracing::info!(sink, receiver, signal, items = count_items(frame.signal, &body), bytes = body.len(), "received");
     let lines = match (settings.verbosity, frame.signal) {

@@ -228,8 +228,8 @@ impl Admission {
         let (door, receiver) = (self.clone(), receiver.to_owned());
         let admitting = tokio::spawn(async move { door.admit(room, receiver, signal, encoding, body).await });
         admitting.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a request was not taken to its end");
-            Err(Refusal::Busy { retry_after: RETRY_AFTER, reason: "the request could not be taken".to_owned() })
+            tracing::error!(%error, "the task of a request failed");
+            Err(Refusal::Busy { retry_after: RETRY_AFTER, reason: "the request could not be processed".to_owned() })
         })
     }
 
@@ -338,7 +338,7 @@ fn answer(log: &Log<Attached>, decoder: &Decoder, stored: Stored) -> Arc<Answer>
         let decoded = decoder.decode(frame.signal, frame.encoding, &frame.payload, frame.received_unix_nano).ok()?;
         Some(Answer::from(decoded.rejected))
     };
-    let of_count = || Answer { rejected: rejected.into(), message: "see the answer to the first request".to_owned() };
+    let of_count = || Answer { rejected: rejected.into(), message: "see the response to the first request".to_owned() };
     Arc::new(again().unwrap_or_else(of_count))
 }
 

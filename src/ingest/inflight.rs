@@ -24,7 +24,7 @@ impl InflightPermit {
         let limit = self.bytes_max;
         if others > 0 && before.saturating_add(bytes) > limit {
             let reason =
-                format!("{before} bytes are being taken in, {bytes} more would pass the limit of {limit} (inflight)");
+                format!("{before} bytes are in flight, {bytes} more would exceed the limit of {limit} (inflight)");
             return Err(Refusal::Busy { retry_after: RETRY_AFTER, reason });
         }
         Ok(())

@@ -103,7 +103,7 @@ impl Heads {
             return Ok(Some(bytes.slice(body)));
         }
         let (segment, damaged_from, damaged_to) = (self.first, head.at, head.end());
-        tracing::warn!(segment, damaged_from, damaged_to, "damaged bytes of the log were passed over");
+        tracing::warn!(segment, damaged_from, damaged_to, "skipped damaged bytes of the log");
         Ok(None)
     }
 }

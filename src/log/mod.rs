@@ -305,15 +305,15 @@ impl<T> Log<T> {
             return Err(failure.clone());
         }
         if let Some(held) = self.shared.held() {
-            return Err(format!("{held}; senders are held back"));
+            return Err(format!("{held}; senders get backpressure"));
         }
         if let Some(said) = self.shared.no_space().as_ref() {
-            return Err(format!("no space left on the disk: {said}; senders are held back"));
+            return Err(format!("no space left on the disk: {said}; senders get backpressure"));
         }
         let (found, limit) = (self.disk_bytes(), self.shared.settings.bytes_max);
         if found >= limit {
             return Err(format!(
-                "full: {found} bytes of {limit}, which a reader still needs (see the table exporters); senders are held back"
+                "full: {found} bytes of {limit}, which a reader still needs (see the table exporters); senders get backpressure"
             ));
         }
         Ok(())

@@ -128,7 +128,7 @@ impl Open {
         if let Found::Damage { .. } = found {
             let damaged_to = self.window_start + self.at as u64;
             self.seen.damage(damaged_to - damaged_from);
-            tracing::warn!(segment = self.first, damaged_from, damaged_to, "damaged bytes of the log were passed over");
+            tracing::warn!(segment = self.first, damaged_from, damaged_to, "skipped damaged bytes of the log");
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ impl Segments {
             let path = path.to_owned();
             move |source| LogError { path, doing, source }
         };
-        make_dir(dir).map_err(failed("cannot make the folder", dir))?;
+        make_dir(dir).map_err(failed("cannot create the folder", dir))?;
         let found = list(dir).map_err(failed("cannot list the folder", dir))?.into_iter();
         let segment = |(first, path)| Segment { path, first, bytes: 0, touched: SystemTime::UNIX_EPOCH };
         let mut list: Vec<Segment> = found.map(segment).collect();
@@ -123,7 +123,7 @@ impl Segments {
             }
             let segment = self.list.remove(0);
             if let Err(error) = fs::remove_file(&segment.path) {
-                tracing::warn!(path = %segment.path.display(), %error, "a segment of the log could not be deleted");
+                tracing::warn!(path = %segment.path.display(), %error, "cannot delete a segment of the log");
             }
         }
         self.list.len() < before

@@ -167,7 +167,7 @@ impl Writer {
         let committed = self.shared.segments().last().map_or(0, |last| last.bytes);
         let undone = self.file.as_ref().map_or(Ok(()), |file| file.set_len(committed));
         if let Err(error) = undone {
-            tracing::error!(%error, "what could not be synced cannot be taken back, either");
+            tracing::error!(%error, "cannot truncate the bytes that could not be synced");
         }
         self.stop(&format!("fsync: {error}"))
     }
@@ -190,7 +190,7 @@ impl Writer {
         let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
         match undone {
             Ok(()) if full => {
-                tracing::error!(%error, "no space left for the log: senders are told to try again later");
+                tracing::error!(%error, "no space left for the log: senders get a retryable error");
                 *self.shared.no_space() = Some(error.to_string());
                 AppendError::NoSpace(error.to_string())
             }
@@ -199,7 +199,7 @@ impl Writer {
     }
 
     fn stop(&self, reason: &str) -> AppendError {
-        tracing::error!(reason, "the log has stopped: nothing more is acknowledged until a restart");
+        tracing::error!(reason, "the log has stopped: no request is acknowledged until a restart");
         let failure = self.shared.failure.get_or_init(|| reason.to_owned());
         AppendError::Failed(failure.clone())
     }

@@ -36,7 +36,7 @@ pub enum StateError {
     },
     /// Written by a newer version.
     #[error(
-        "state database {path} has version {found}, this program knows up to {VERSION}: use a newer one, or another `extensions.store.directory`"
+        "state database {path} has version {found}, this program supports up to {VERSION}: use a newer program, or another `extensions.store.directory`"
     )]
     Version {
         /// The file.

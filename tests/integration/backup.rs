@@ -132,7 +132,7 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
     assert!(said(&again).contains("the folder is not empty"), "{}", said(&again));
     // A server that runs has the folder.
     let running = restore(&["good", "--force"]);
-    assert!(said(&running).contains("another Spanwise works in this folder"), "{}", said(&running));
+    assert!(said(&running).contains("another Spanwise uses this folder"), "{}", said(&running));
     assert!(server.terminate().await.success());
     let before = state_of(&folder.join("data"));
 
@@ -166,9 +166,9 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
     for (from, messages) in [
         ("flipped", &["the backup is damaged", "checksum mismatch"][..]),
         ("short", &["the backup is damaged", "short/state.sqlite: has 1 bytes", "No such file"]),
-        ("unfinished", &["there is no backup.json, so this is no backup, or one that was not finished"]),
+        ("unfinished", &["there is no backup.json, so this is not a backup, or an unfinished one"]),
         ("newer", &["format 2", "this program reads up to 1"]),
-        ("outside", &["names a file that no backup has: \"../state.sqlite\""]),
+        ("outside", &["names a file that is not part of a backup: \"../state.sqlite\""]),
         ("absent", &["there is no backup.json"]),
     ] {
         let output = restore(&[from, "--force"]);

@@ -86,7 +86,7 @@ async fn each_signal_of_an_exporter_stands_for_itself() {
     until_rows(&server, all(RECORDS)).await;
 
     for (pipeline, signal, said) in
-        [("exporter_down", "traces", "has taken no traces"), ("exporter_refuses", "logs", "3")]
+        [("exporter_down", "traces", "has delivered no traces"), ("exporter_refuses", "logs", "3")]
     {
         until(&format!("{pipeline} of {signal} to fire"), Duration::from_secs(30), || async {
             let (state, title) = finding(&server, pipeline, signal).await?;

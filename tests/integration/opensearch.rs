@@ -249,7 +249,7 @@ async fn a_document_that_its_sender_addressed_holds_up_no_others() {
     server.until_number("SELECT lag_frames FROM exporters WHERE signal = 'logs'", 0.0).await;
     let reasons = server.sql("SELECT DISTINCT reason FROM dead_letters ORDER BY reason").await;
     let told: Vec<&str> = reasons.iter().filter_map(|row| row["reason"].as_str()).collect();
-    assert!(told.iter().all(|reason| reason.ends_with("(its own attributes name where it goes)")), "{told:?}");
+    assert!(told.iter().all(|reason| reason.ends_with("(its own attributes set its destination)")), "{told:?}");
     assert_eq!(told.iter().map(|reason| &reason[..3]).collect::<Vec<_>>(), ["403", "404"], "{told:?}");
     println!("OpenSearch counts:   11 logs sent, 8 found, 3 refused for good: {}", told.join(" | "));
 }

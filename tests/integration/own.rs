@@ -140,11 +140,7 @@ async fn a_target_that_is_down_is_told_once_a_signal() {
     let server = Server::start(Setup::default().telemetry(&telemetry(free_port()))).await;
     let told = |signal: &str| {
         let line = format!("signal=\"{signal}\"");
-        server
-            .log()
-            .lines()
-            .filter(|said| said.contains("own telemetry does not get out") && said.contains(&line))
-            .count()
+        server.log().lines().filter(|said| said.contains("cannot export own telemetry") && said.contains(&line)).count()
     };
     let all = || ["metrics", "logs", "traces"].map(told);
     until("all three to be told", Duration::from_secs(30), || {

@@ -151,8 +151,7 @@ async fn a_new_file_begins_to_work_and_a_changed_table_waits_for_a_restart() {
 
     std::fs::write(&file, VISITS.replace("AS visits", "AS visit")).expect("written");
     server.signal("HUP");
-    logged(&server, &["visits.sql:9: columns[1]: expected a column", "did you mean", "the rules from before stay"])
-        .await;
+    logged(&server, &["visits.sql:9: columns[1]: expected a column", "did you mean", "the previous rules stay"]).await;
     std::fs::write(&file, VISITS).expect("written");
     server.signal("HUP");
     logged(&server, &["reloaded: budgets"]).await;
@@ -163,7 +162,7 @@ async fn a_new_file_begins_to_work_and_a_changed_table_waits_for_a_restart() {
     std::fs::write(&file, VISITS.replace("type: float64", "type: int64").replace("max(duration_ms)", "count(*)"))
         .expect("written");
     server.signal("HUP");
-    logged(&server, &["visits.sql:4: table: ", "restart Spanwise to change a table that is there"]).await;
+    logged(&server, &["visits.sql:4: table: ", "restart Spanwise to change an existing table"]).await;
     visit(&server, 200, 4, "/a").await;
     server.until_number("SELECT sum(visits) FROM visits", 7.0).await;
     let slowest = "SELECT max(slowest_ms) AS most FROM visits";

@@ -223,7 +223,7 @@ async fn the_containers_file_makes_what_it_runs() {
     let refused = root.try_run(&format!("{as_user} {started}"));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(
-        (refused.status.code(), said.matches("can be reached from other machines").count()),
+        (refused.status.code(), said.matches("is reachable from other machines").count()),
         (Some(2), 5),
         "{said}"
     );

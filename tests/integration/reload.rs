@@ -84,7 +84,7 @@ async fn a_finding_that_cannot_be_planned_leaves_the_old_one_running() {
         server.signal("HUP");
         until(&format!("{bad} to be refused"), WITHIN, || async {
             let log = server.log();
-            let refused = log.matches("not reloaded: the rules from before stay in force").count() > number;
+            let refused = log.matches("not reloaded: the previous rules stay in force").count() > number;
             if refused && log.contains("busy.sql:1") && log.contains(part) { Ok(()) } else { Err(log) }
         })
         .await;

@@ -288,7 +288,7 @@ async fn an_old_prometheus_gets_1_0() {
     let refused = "SELECT refused_items FROM exporters WHERE exporter = 'prometheusremotewrite'";
     server.until_number(refused, 2.0 * 12.0).await;
     let log = server.log();
-    assert_eq!(log.matches("does not take remote write 2.0").count(), 1, "{log}");
+    assert_eq!(log.matches("does not accept remote write 2.0").count(), 1, "{log}");
     assert_eq!(log.matches("native histograms are disabled there").count(), 1, "{log}");
 }
 

@@ -52,8 +52,8 @@ fn figures(what: &str, server: &Server) -> String {
         "| {what} | {} ms | {} ms | {} frames in {} ms |",
         of("receiving", "milliseconds"),
         of(" ready", "milliseconds"),
-        of("the log was read back", "frames"),
-        of("the log was read back", "milliseconds"),
+        of("read the log back", "frames"),
+        of("read the log back", "milliseconds"),
     )
 }
 
@@ -103,6 +103,6 @@ async fn every_span_once(server: &Server, requests: u64) {
     let coverage = server.sql("SELECT evicted, rows FROM coverage WHERE table_name = 'spans'").await;
     assert_eq!(coverage[0]["evicted"], Value::Bool(false), "{coverage:?}");
     let log = server.log();
-    assert_eq!(log.matches("the log was read back").count(), 1, "{log}");
-    assert_eq!(logged(server, "the log was read back", "damaged"), Some(0), "{log}");
+    assert_eq!(log.matches("read the log back").count(), 1, "{log}");
+    assert_eq!(logged(server, "read the log back", "damaged"), Some(0), "{log}");
 }

@@ -379,7 +379,7 @@ fn what_cannot_be_used_is_a_fault_with_file_and_reason() {
     assert_eq!(found, Vec::<String>::new());
     for (note, expected) in notes.iter().zip([
         "0.tls.cert_file: the certificate expired on 20",
-        "1.tls.min_version: is not followed: 1.2 is the oldest",
+        "1.tls.min_version: is ignored: 1.2 is the oldest",
         "2.tls.include_system_ca_certs_pool: has no effect here",
     ]) {
         assert!(note.contains(expected), "{notes:#?}");

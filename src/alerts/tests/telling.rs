@@ -89,7 +89,7 @@ async fn a_page_or_a_redirection_has_delivered_nothing() {
         bench.messages(4).await;
         assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
         let said = bench.stats.standing().last_error.unwrap();
-        assert!(said.starts_with("200 OK with a page of HTML"), "{said}");
+        assert!(said.starts_with("200 OK with an HTML page"), "{said}");
         bench.receiver.answers.lock().unwrap().extend([302, 307, 407, 410, 421, 425, 500]);
         bench.now(vec![firing("a"), firing("b")]);
         bench.messages(4 + 8).await;

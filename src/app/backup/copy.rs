@@ -22,7 +22,7 @@ fn pass(
         let most = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         let read = from.read(&mut chunk[..most])?;
         if read == 0 {
-            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file ends early"));
+            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file is truncated"));
         }
         write(&chunk[..read])?;
         digest.update(&chunk[..read]);

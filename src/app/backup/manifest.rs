@@ -71,7 +71,7 @@ impl Manifest {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                bail!("{}: there is no {FILE}, so this is no backup, or one that was not finished", folder.display())
+                bail!("{}: there is no {FILE}, so this is not a backup, or an unfinished one", folder.display())
             }
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
@@ -81,13 +81,14 @@ impl Manifest {
         if format > FORMAT {
             let by = value.get("spanwise").and_then(serde_json::Value::as_str).unwrap_or("a newer version");
             bail!(
-                "{}: the backup has format {format}, written by Spanwise {by}; this program reads up to {FORMAT}: use a newer one",
+                "{}: the backup has format {format}, written by Spanwise {by}; this program \
+                 reads up to {FORMAT}: use a newer program",
                 path.display()
             );
         }
         let manifest: Manifest = serde_json::from_value(value).with_context(damaged)?;
         for file in &manifest.files {
-            ensure!(is_ours(&file.path), "{}: names a file that no backup has: {:?}", damaged(), file.path);
+            ensure!(is_ours(&file.path), "{}: names a file that is not part of a backup: {:?}", damaged(), file.path);
         }
         ensure!(manifest.files.iter().any(|file| file.path == STATE), "{}: it has no {STATE}", damaged());
         Ok(manifest)

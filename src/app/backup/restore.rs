@@ -18,12 +18,12 @@ use std::path::{Path, PathBuf};
 pub(crate) async fn restore(from: &Path, store: &Path, force: bool, progress: Progress) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(from)?;
     let shown = store.display().to_string();
-    std::fs::create_dir_all(store).with_context(|| format!("{shown} cannot be made"))?;
+    std::fs::create_dir_all(store).with_context(|| format!("cannot create {shown}"))?;
     let lock = folder::lock(store)?;
     let staging = store.join(STAGING);
     let is_unfinished = staging.exists();
     if !force && !is_unfinished && !held(store)?.is_empty() {
-        bail!("{shown}: the folder holds the data of a Spanwise; --force puts the backup in its place, and deletes it");
+        bail!("{shown}: the folder contains data of Spanwise; --force deletes it and restores the backup");
     }
     if is_unfinished {
         std::fs::remove_dir_all(&staging).with_context(|| staging.display().to_string())?;
@@ -76,7 +76,7 @@ fn copy_all(manifest: &Manifest, from: &Path, staging: &Path, mut progress: Prog
         let copied = File::open(&source).and_then(|mut source| copy(&mut source, &target, file.bytes, &mut progress));
         let found = copied.with_context(|| format!("{} to {}", source.display(), target.display()))?;
         if found != file.sha256 {
-            bail!("{}: changed while it was read", source.display());
+            bail!("{}: changed while being read", source.display());
         }
     }
     sync_folder(&staging.join(LOG)).and_then(|()| sync_folder(staging)).with_context(|| staging.display().to_string())

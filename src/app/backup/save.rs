@@ -37,9 +37,9 @@ fn make_empty(to: &Path) -> anyhow::Result<()> {
             bail!("{shown}: the folder is not empty; name a new one for each backup");
         }
     } else {
-        DirBuilder::new().recursive(true).mode(0o700).create(to).with_context(|| format!("{shown} cannot be made"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(to).with_context(|| format!("cannot create {shown}"))?;
     }
-    std::fs::create_dir(to.join(LOG)).with_context(|| format!("{shown} cannot be written"))
+    std::fs::create_dir(to.join(LOG)).with_context(|| format!("cannot write {shown}"))
 }
 
 fn copy_all(log: SegmentFiles, to: &Path, mut progress: Progress) -> anyhow::Result<Manifest> {

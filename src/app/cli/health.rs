@@ -15,7 +15,7 @@ pub(super) async fn health(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let answer = client.get(endpoint).timeout(TIMEOUT).send().await;
     let answer = answer.map_err(|error| match untrusted(&error) {
         Some(why) => anyhow::anyhow!("{endpoint}: {why}"),
-        None => anyhow::anyhow!("{endpoint}: no Spanwise answers: {}", error.without_url()),
+        None => anyhow::anyhow!("{endpoint}: no response from Spanwise: {}", error.without_url()),
     })?;
     let is_well = answer.status().is_success();
     show::print(&format!("{}\n", answer.text().await?.trim()))?;

@@ -77,7 +77,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Restore(args)) => keeping::restore(args).await,
         Some(Command::Findings(args)) => asking::findings(args).await,
         Some(Command::Sql(args)) => asking::sql(args).await,
-        Some(Command::QueryWorker(_)) => anyhow::bail!("a query worker runs without a runtime of ours"),
+        Some(Command::QueryWorker(_)) => anyhow::bail!("a query worker must run without the async runtime"),
     }
 }
 

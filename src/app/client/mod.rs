@@ -69,9 +69,9 @@ impl Client {
         let request = self.http.get(format!("{}/v1/findings?all=true", self.endpoint));
         let body = self.send(request.timeout(FINDINGS_TIMEOUT)).await?;
         let findings = self.list(&body, "findings")?.iter().map(|finding| serde_json::from_value(finding.clone()));
-        findings
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("the findings of {} are not of the form that this version knows", self.endpoint))
+        findings.collect::<Result<_, _>>().with_context(|| {
+            format!("the findings of {} have a format that this version does not support", self.endpoint)
+        })
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
@@ -81,14 +81,14 @@ impl Client {
         };
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
-        let text = answer.text().await.with_context(|| format!("{} broke off its answer", self.endpoint))?;
+        let text = answer.text().await.with_context(|| format!("{} ended its response early", self.endpoint))?;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            bail!("{} asks for a token: set {TOKEN_VARIABLE} to its extensions.sql.auth_token", self.endpoint);
+            bail!("{} requires a token: set {TOKEN_VARIABLE} to its extensions.sql.auth_token", self.endpoint);
         }
         let body = serde_json::from_str::<Value>(&text);
         if !status.is_success() {
             let said = body.ok().and_then(|body| said(&body)).unwrap_or_else(|| cut(&text));
-            bail!("{} answers {}: {said}", self.endpoint, status.as_u16());
+            bail!("{} returned {}: {said}", self.endpoint, status.as_u16());
         }
         body.map_err(|_| anyhow::anyhow!(self.strange(&text)))
     }
@@ -98,7 +98,7 @@ impl Client {
     }
 
     fn strange(&self, text: &str) -> String {
-        format!("{} answers, but not as Spanwise does: {}", self.endpoint, cut(text))
+        format!("{} responds, but not like Spanwise: {}", self.endpoint, cut(text))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
@@ -107,10 +107,10 @@ impl Client {
             anyhow::anyhow!("{endpoint}: {why}")
         } else if error.is_connect() {
             anyhow::anyhow!(
-                "no Spanwise answers at {endpoint}: start one with `spanwise`, or name another with --endpoint"
+                "no response from Spanwise at {endpoint}: start it with `spanwise`, or set another address with --endpoint"
             )
         } else if error.is_timeout() {
-            anyhow::anyhow!("{endpoint} does not answer in time")
+            anyhow::anyhow!("{endpoint} does not respond in time")
         } else {
             // The error names the URL, which holds no secret, and its causes say what happened.
             let causes: Vec<String> = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
@@ -134,7 +134,7 @@ pub(super) fn unproxied(endpoint: &str, tls: &TlsSettings) -> anyhow::Result<req
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
     let builder = if loopback { builder.no_proxy() } else { builder };
-    tls.apply(builder)?.build().context("the HTTP client cannot be set up")
+    tls.apply(builder)?.build().context("cannot set up the HTTP client")
 }
 
 /// What an error body says: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.
@@ -163,7 +163,7 @@ pub(super) fn untrusted(error: &reqwest::Error) -> Option<String> {
     } else if text.contains("CertificateRequired") {
         format!("{text}: pass --cert-file and --key-file")
     } else {
-        format!("{text}: pass --ca-file with the certificate of who issued the server's")
+        format!("{text}: pass --ca-file with the CA certificate of the server")
     })
 }
 

@@ -42,9 +42,9 @@ async fn answers_and_what_the_server_says_of_a_bad_query() {
     let client = client(&format!("{}/", server().await), None);
     let answer = client.sql("good").await.expect("rows");
     assert_eq!((answer.rows.len(), answer.truncated), (1, true));
-    assert!(client.sql("bad").await.expect_err("bad").to_string().ends_with("answers 400: no such table"));
-    assert!(client.sql("nested").await.expect_err("bad").to_string().ends_with("answers 400: too long"));
-    assert!(client.sql("other").await.expect_err("HTML").to_string().ends_with("not as Spanwise does: <html>"));
+    assert!(client.sql("bad").await.expect_err("bad").to_string().ends_with("returned 400: no such table"));
+    assert!(client.sql("nested").await.expect_err("bad").to_string().ends_with("returned 400: too long"));
+    assert!(client.sql("other").await.expect_err("HTML").to_string().ends_with("not like Spanwise: <html>"));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_token_is_shown_where_there_is_one() {
     let endpoint = server().await;
     assert!(client(&endpoint, Some("t0ken")).findings().await.expect("findings").is_empty());
     let error = client(&endpoint, None).findings().await.expect_err("no token").to_string();
-    assert!(error.contains("asks for a token: set SPANWISE_TOKEN"), "{error}");
+    assert!(error.contains("requires a token: set SPANWISE_TOKEN"), "{error}");
 }
 
 #[tokio::test]
@@ -62,7 +62,9 @@ async fn where_nobody_listens_it_says_what_to_do() {
     let error = client(&format!("http://{address}"), None).sql("x").await.expect_err("nobody").to_string();
     assert_eq!(
         error,
-        format!("no Spanwise answers at http://{address}: start one with `spanwise`, or name another with --endpoint")
+        format!(
+            "no response from Spanwise at http://{address}: start it with `spanwise`, or set another address with --endpoint"
+        )
     );
     assert!(Client::new("127.0.0.1:4380", None, &TlsSettings::default()).is_err());
 }

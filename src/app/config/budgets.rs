@@ -111,7 +111,7 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
         return None;
     }
     if name.trim().is_empty() {
-        map.fault(name, "expected a name of the budget, under which it stands in findings, found empty text");
+        map.fault(name, "expected the budget's name, which findings show, found empty text");
         return None;
     }
     if !matches!(entry.node.value, Value::Map(_)) {
@@ -119,7 +119,7 @@ fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
             let known = API_PATTERNS.map(|(name, _)| name);
             let hint = crate::model::fault::hint(name, known);
             let message = format!(
-                "expected {{match: \"GET /products/*\", limit: 200ms}}, found {}: only {} have a pattern of their own{hint}",
+                "expected {{match: \"GET /products/*\", limit: 200ms}}, found {}: only {} have their own pattern{hint}",
                 entry.node.describe(),
                 known.join(", ")
             );

@@ -8,17 +8,14 @@ use crate::catalog::yaml::MapReader;
 /// Of every listener.
 pub(super) fn listener(reading: &Reading<'_>, map: &MapReader<'_>) {
     if map.text("transport").is_some_and(|transport| transport != "tcp") {
-        map.fault("transport", "expected tcp, which is all that is listened on");
+        map.fault("transport", "expected tcp, the only supported transport");
     }
     reading.without_effect(map, &["dialer", "include_metadata"]);
     reading.not_yet(
         map,
         &[
-            (
-                "auth",
-                "write `auth_token: ${env:TOKEN}` in its place: clients then show `authorization: Bearer <token>`",
-            ),
-            ("middlewares", "remove it, and let a proxy in front do what they do"),
+            ("auth", "write `auth_token: ${env:TOKEN}` instead: clients then send `authorization: Bearer <token>`"),
+            ("middlewares", "remove it, and use a proxy in front for this"),
         ],
     );
 }
@@ -32,12 +29,12 @@ pub(super) fn grpc(reading: &Reading<'_>, map: &MapReader<'_>) {
 /// Of a listener over HTTP.
 pub(super) fn http(reading: &Reading<'_>, map: &MapReader<'_>) {
     listener(reading, map);
+    reading.note_key(map, "response_headers", "is ignored: no such headers are sent; a proxy in front can add them");
     reading.note_key(
         map,
-        "response_headers",
-        "is not followed: no such headers are sent; a proxy in front can add them",
+        "compression_algorithms",
+        "is ignored: gzip, zstd, deflate and uncompressed bodies are accepted",
     );
-    reading.note_key(map, "compression_algorithms", "is not followed: gzip, zstd, deflate and plain bodies are taken");
     reading.without_effect(
         map,
         &[

@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
         }
         let hint = match did_you_mean(kind, known.iter().copied()) {
             Some(word) => format!("did you mean `{word}`?"),
-            None => format!("known are {}; {others}", known.join(", ")),
+            None => format!("supported are {}; {others}", known.join(", ")),
         };
         component.fault(self, format!("there is no component of the type `{kind}` here; {hint}"));
     }
@@ -126,7 +126,7 @@ impl<'a> Reading<'a> {
     /// Keys of a Collector that are taken and change nothing.
     pub(super) fn without_effect(&self, map: &MapReader<'_>, keys: &[&str]) {
         for key in keys {
-            self.note_key(map, key, "has no effect here; it may be removed");
+            self.note_key(map, key, "has no effect here; remove it");
         }
     }
 
@@ -155,10 +155,10 @@ impl<'a> Reading<'a> {
             map.fault(
                 key,
                 format!(
-                    "{address} can be reached from other machines, and there is no authentication; {}, or \
-                     `allow_unauthenticated: true` if anyone may come",
-                    "listen on 127.0.0.1, set a secret beside it (`auth_token`, for Postgres `password`), ask clients for \
-                     certificates (`tls.client_ca_file`)"
+                    "{address} is reachable from other machines without authentication; {}, or \
+                     `allow_unauthenticated: true` if anyone may connect",
+                    "listen on 127.0.0.1, set a secret (`auth_token`, for Postgres `password`), require client certificates \
+                     (`tls.client_ca_file`)"
                 ),
             );
         }
@@ -178,7 +178,7 @@ impl<'a> Reading<'a> {
         };
         if let Some(other) = listeners.iter().find(same).filter(|_| address.port() != 0) {
             let place = if other.line > 0 { format!(" on line {}", other.line) } else { String::new() };
-            let message = format!("{address} is taken by {}{place}; expected another port", other.path);
+            let message = format!("{address} is already used by {}{place}; expected another port", other.path);
             self.gather.fault(line, &path, message);
         }
         listeners.push(Listener { address, path, line });
@@ -221,7 +221,7 @@ pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
         host if host.contains("//") => Err(format!("{}, which is a URL", expected(text))),
         host => {
             let found = (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            let found = found.map_err(|error| format!("{}, whose host is not known: {error}", expected(text)))?;
+            let found = found.map_err(|error| format!("{}, whose host cannot be resolved: {error}", expected(text)))?;
             let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
             first.copied().ok_or_else(|| format!("{}, whose host has no address", expected(text)))
         }

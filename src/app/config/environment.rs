@@ -130,7 +130,7 @@ impl Expander<'_> {
                 rest = behind;
             } else if let Some(inner) = behind.strip_prefix('{') {
                 let Some(end) = inner.find('}') else {
-                    self.gather.fault(place.line, place.path, "expected a `}` behind `${`, found none");
+                    self.gather.fault(place.line, place.path, "expected a `}` after `${`, found none");
                     return Node::new(place.line, Value::Faulty);
                 };
                 match self.variable(&inner[..end], place.secret) {
@@ -155,7 +155,7 @@ impl Expander<'_> {
     fn variable(&mut self, inner: &str, secret: bool) -> Result<String, String> {
         if inner.contains("${") {
             // Else the text of the inner one would be the value, which whoever reads the file knows.
-            return Err("expected plain text behind `:-`, found another `${`: one does not stand within another".into());
+            return Err("expected plain text after `:-`, found another `${`: nesting is not supported".into());
         }
         if let Some(path) = inner.strip_prefix("file:") {
             let value = content(path)?;
@@ -209,9 +209,9 @@ fn content(path: &str) -> Result<String, String> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
     match read {
-        Ok(bytes) if bytes as u64 > FILE_BYTES_MAX => Err(format!(
-            "expected a file of at most {FILE_BYTES_MAX} bytes behind `${{file:…}}`, found more in {path:?}"
-        )),
+        Ok(bytes) if bytes as u64 > FILE_BYTES_MAX => {
+            Err(format!("expected a file of at most {FILE_BYTES_MAX} bytes for `${{file:…}}`, found more in {path:?}"))
+        }
         Ok(_) => {
             let line = text.strip_suffix('\n').unwrap_or(&text);
             Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())

@@ -66,13 +66,13 @@ pub(super) struct Extensions {
 /// Where everything is kept, where a file does not say it.
 pub(super) const DIRECTORY: &str = "spanwise-data";
 const KNOWN: [&str; 3] = ["store", "sql", "health_check"];
-const NO_PAGES: &str = "is not offered here; remove it: own telemetry is in the tables that SQL reads";
+const NO_PAGES: &str = "is not supported here; remove it: own telemetry is in the tables that SQL reads";
 const LOG_IS_QUEUE: &str =
     "is not needed: the log is on disk and is every exporter's queue; remove it, and `storage` of the queues";
 const TOKENS: &str =
-    "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or `headers` at the exporter";
+    "is not supported here; write `auth_token: ${env:TOKEN}` at the listener, or `headers` at the exporter";
 
-const NAME_AND_PASSWORD: &str = "is not offered here; write `auth_token: ${env:TOKEN}` at the listener, or at the exporter \
+const NAME_AND_PASSWORD: &str = "is not supported here; write `auth_token: ${env:TOKEN}` at the listener, or at the exporter \
     `headers: {authorization: \"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"}`, for Grafana Cloud `preset: grafana_cloud`";
 
 const OTHERS: &str = "remove it, here and from service.extensions";
@@ -84,9 +84,9 @@ const INSTEAD: [(&str, &str); 14] = [
     ("basicauth", NAME_AND_PASSWORD),
     ("oauth2client", TOKENS),
     ("oidc", TOKENS),
-    ("headers_setter", "is not offered here; write fixed `headers` at the exporter"),
-    ("healthcheckv2", "is not offered here; write `health_check`"),
-    ("opamp", "is not offered here; a running Spanwise reads its file again on SIGHUP"),
+    ("headers_setter", "is not supported here; write fixed `headers` at the exporter"),
+    ("healthcheckv2", "is not supported here; write `health_check`"),
+    ("opamp", "is not supported here; a running Spanwise reads its file again on SIGHUP"),
     ("remotetap", NO_PAGES),
     ("db_storage", LOG_IS_QUEUE),
     ("redis_storage", LOG_IS_QUEUE),
@@ -121,7 +121,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Exten
             continue;
         }
         if seen.contains(&component.kind) {
-            component.fault(reading, format!("there is one {} already; expected no second", component.kind));
+            component.fault(reading, format!("{} is already configured; expected only one", component.kind));
             continue;
         }
         seen.push(component.kind);
@@ -148,7 +148,7 @@ fn store(map: MapReader<'_>, extensions: &mut Extensions) {
     if let Some(directory) = map.text("directory") {
         let path = PathBuf::from(&directory);
         if directory.is_empty() || (path.exists() && !path.is_dir()) {
-            map.fault("directory", format!("expected a folder, which may yet have to be made, found {directory:?}"));
+            map.fault("directory", format!("expected a folder, which may be missing, found {directory:?}"));
         }
         extensions.store.directory = path;
     }

@@ -58,12 +58,12 @@ fn server(reading: &Reading<'_>, map: MapReader<'_>) -> Option<ServerTls> {
             "include_insecure_cipher_suites",
         ],
     );
-    reading.note_key(&map, "curve_preferences", "is not followed: X25519, P-256 and P-384 are offered");
+    reading.note_key(&map, "curve_preferences", "is ignored: X25519, P-256 and P-384 are offered");
     reading.not_yet(
         &map,
         &[
             ("cipher_suites", "remove it: only suites without known weaknesses are offered"),
-            ("tpm", "keep the key in a file, or let a proxy in front end TLS"),
+            ("tpm", "keep the key in a file, or let a proxy in front terminate TLS"),
         ],
     );
     let settings = ServerTls {
@@ -88,7 +88,7 @@ fn versions(reading: &Reading<'_>, map: &MapReader<'_>) -> (TlsVersion, TlsVersi
     let least = match map.word("min_version", &VERSIONS) {
         Some(Version::Is(version)) => version,
         Some(Version::Older) => {
-            reading.note_key(map, "min_version", "is not followed: 1.2 is the oldest version that is offered");
+            reading.note_key(map, "min_version", "is ignored: 1.2 is the oldest supported version");
             TlsVersion::Tls12
         }
         None => TlsVersion::Tls12,
@@ -96,7 +96,7 @@ fn versions(reading: &Reading<'_>, map: &MapReader<'_>) -> (TlsVersion, TlsVersi
     let most = match map.word("max_version", &VERSIONS) {
         Some(Version::Is(version)) => version,
         Some(Version::Older) => {
-            map.fault("max_version", "expected 1.2 or 1.3: older versions are not offered");
+            map.fault("max_version", "expected 1.2 or 1.3: older versions are not supported");
             TlsVersion::Tls13
         }
         None => TlsVersion::Tls13,

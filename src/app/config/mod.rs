@@ -155,7 +155,7 @@ fn read_text(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String
     let (aside, faults): (Vec<Fault>, Vec<Fault>) =
         gather.take().into_iter().partition(|fault| unused.iter().any(|path| is_within(&fault.key, path)));
     for Fault { line, key, message, .. } in aside {
-        reading.note(line, key, format!("{message} (this is not used, so it is no fault)"));
+        reading.note(line, key, format!("{message} (this is not used, so it is not an error)"));
     }
     let notes: Vec<String> = masked(reading.take_notes()).map(|note| note.to_string()).collect();
     match config {

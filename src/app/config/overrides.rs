@@ -54,7 +54,7 @@ fn changes(judging: Judging<'_>, map: MapReader<'_>, pipeline: &PipelineDef) -> 
     } else {
         for key in ["warning", "critical", "samples_min", "window", "for", "keep_firing_for"] {
             if map.given(key) {
-                map.fault(key, format!("{:?} judges nothing; only `disabled` and `params` can be set", pipeline.id));
+                map.fault(key, format!("{:?} evaluates nothing; only `disabled` and `params` can be set", pipeline.id));
             }
         }
     }

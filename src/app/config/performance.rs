@@ -82,8 +82,8 @@ impl Default for PerformanceConfig {
 const AVAILABILITY: (&str, &str) = ("availability_budget", "availability");
 
 const KNOWN: [&str; 3] = ["performance", "span_metrics", "spanmetrics"];
-const OTHERS: &str = "is not offered here; run it in a Collector in front, which sends here with `otlp_grpc`";
-const ROLLUP: &str = "is not offered here; write a rollup or view in SQL, in the folder that \
+const OTHERS: &str = "is not supported here; run it in a Collector in front, which sends here with `otlp_grpc`";
+const ROLLUP: &str = "is not supported here; write a rollup or view in SQL, in the folder that \
                       `connectors.performance.pipelines` names";
 const OTHERS_DO: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
 const INSTEAD: [(&str, &str); 12] = [
@@ -111,8 +111,10 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>], defaults
         match component.kind {
             "performance" => {
                 if let Some(first) = &config {
-                    component
-                        .fault(reading, format!("{:?} is there already; expected one `performance` in all", first.id));
+                    component.fault(
+                        reading,
+                        format!("{:?} is already configured; expected only one `performance`", first.id),
+                    );
                 } else if let Some(map) = component.settings(reading) {
                     config = Some(performance(reading, component.id, map, defaults));
                 }
@@ -214,7 +216,7 @@ fn retention(map: MapReader<'_>, defaults: RetentionConfig) -> RetentionConfig {
         hour: map.duration_above_zero("hour").unwrap_or(defaults.hour),
     };
     if retention.fine > retention.minute || retention.minute > retention.hour {
-        map.fault("fine", "expected fine <= minute <= hour: coarser rows stand in for finer ones that have expired");
+        map.fault("fine", "expected fine <= minute <= hour: coarser rows replace finer ones that have expired");
     }
     map.finish();
     retention
@@ -224,7 +226,7 @@ fn retention(map: MapReader<'_>, defaults: RetentionConfig) -> RetentionConfig {
 pub(super) fn check_attached(reading: &Reading<'_>, service: &Service, id: &str) {
     let takes = |pipeline: &&super::service::Pipeline| stands_in(&pipeline.exporters, id);
     if !service.pipelines.iter().any(|pipeline| takes(&pipeline)) {
-        let message = "`performance` stands in no pipeline's exporters, so it is attached to all receivers";
+        let message = "`performance` is not an exporter of any pipeline, so it is attached to all receivers";
         reading.note(0, "service.pipelines", message);
         return;
     }
@@ -235,7 +237,7 @@ pub(super) fn check_attached(reading: &Reading<'_>, service: &Service, id: &str)
     };
     let from_outside = |pipeline: &&super::service::Pipeline| !stands_in(&pipeline.receivers, id);
     for pipeline in service.pipelines.iter().filter(from_outside).filter(|pipeline| !covered(pipeline)) {
-        let message = "does not lead to `performance`, which reads all that is received all the same";
+        let message = "does not lead to `performance`, which reads all received data anyway";
         reading.note(pipeline.line, &pipeline.path, message);
     }
 }

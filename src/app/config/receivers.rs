@@ -151,13 +151,13 @@ fn cors(reading: &Reading<'_>, map: MapReader<'_>, has_token: bool) -> CorsSetti
         map.fault("exposed_headers", "expected names of headers");
     }
     if settings.allowed_origins.iter().any(|origin| origin.matches('*').count() > 1) {
-        let message = "has an origin with more than one `*`: only the first stands for any text, so it fits no page";
+        let message = "has an origin with more than one `*`: only the first is a wildcard, so it matches no page";
         reading.note_key(&map, "allowed_origins", message);
     }
     if settings.allowed_origins.is_empty() {
         reading.note_key(&map, "allowed_headers", "has no effect without `allowed_origins`");
     } else if has_token && !settings.allows_header("authorization") {
-        let message = "lets no page send the token that `auth_token` asks for: add `allowed_headers: [authorization, \
+        let message = "prevents pages from sending the token that `auth_token` requires: add `allowed_headers: [authorization, \
                        content-type]`";
         reading.note_key(&map, "allowed_origins", message);
     }

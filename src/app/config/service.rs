@@ -116,7 +116,7 @@ fn names(map: &MapReader<'_>, key: &str) -> Names {
         let path = format!("{}[{index}]", map.path(key));
         match &node.value {
             Value::Text(id) if stands_in(&names.named, id) => {
-                map.gather().fault(node.line, path, format!("{id:?} stands in this list already"));
+                map.gather().fault(node.line, path, format!("{id:?} is already in this list"));
             }
             Value::Text(id) => names.named.push(Named { id: id.clone(), line: node.line }),
             _ => {

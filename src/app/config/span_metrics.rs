@@ -40,19 +40,19 @@ pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) {
     }
     if let Some(exemplars) = map.map("exemplars") {
         if exemplars.bool("enabled") == Some(true) {
-            let message = "no exemplars stand in the scrape; findings name the traces that show them";
+            let message = "the scrape has no exemplars; findings name their traces";
             reading.note_key(&exemplars, "enabled", message);
         }
         exemplars.get("max_per_data_point");
         exemplars.finish();
     }
     if map.given("resource_metrics_key_attributes") && map.strs("resource_metrics_key_attributes") != ["service.name"] {
-        reading.note_key(map, "resource_metrics_key_attributes", "is not followed: series are those of [service.name]");
+        reading.note_key(map, "resource_metrics_key_attributes", "is ignored: series are those of [service.name]");
     }
-    let kept = "is not followed: counters are kept, over restarts, and never end";
+    let kept = "is ignored: counters are kept over restarts and never expire";
     reading.note_key(map, "metrics_expiration", kept);
     reading.note_key(map, "series_expiration", kept);
-    let bounded = "is not followed: `connectors.performance.series_max` bounds the series in its place";
+    let bounded = "is ignored: `connectors.performance.series_max` limits the series instead";
     reading.note_key(map, "aggregation_cardinality_limit", bounded);
     reading.without_effect(
         map,
@@ -67,13 +67,13 @@ pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) {
 
 fn histogram(histogram: MapReader<'_>) {
     if histogram.text("unit").is_some_and(|unit| unit != "ms") {
-        histogram.fault("unit", "expected ms, in which the built-in metrics are");
+        histogram.fault("unit", "expected ms, the unit of the built-in metrics");
     }
     if histogram.bool("disable") == Some(true) {
         histogram.fault("disable", "expected false: calls and durations are counted together");
     }
     if histogram.given("exponential") {
-        histogram.fault("exponential", format!("expected `explicit`, which is all that is offered yet; or {SQL}"));
+        histogram.fault("exponential", format!("expected `explicit`, the only supported kind; or {SQL}"));
     }
     if !histogram.list("dimensions").unwrap_or_default().is_empty() {
         histogram.fault("dimensions", format!("{NO_DIMENSIONS}; {SQL}"));

@@ -203,7 +203,7 @@ fn metrics(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConf
 fn traces(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfig) {
     config.traces = map.word("level", &LEVELS).unwrap_or_default() != MetricsLevel::None;
     config.traces_to = outward(reading, &map, &TRACES);
-    reading.note_key(&map, "sampler", "has no effect: of each kind of own work so much is traced as costs nothing");
+    reading.note_key(&map, "sampler", "has no effect: own spans are sampled by name and second");
     reading.without_effect(&map, &["propagators", "limits"]);
     map.finish();
 }
@@ -222,7 +222,7 @@ struct Way {
     unneeded: &'static [(&'static str, &'static str)],
 }
 
-const IN_THE_SCRAPE: &str = "has no effect: own metrics stand in the scrape of the prometheus exporter";
+const IN_THE_SCRAPE: &str = "has no effect: own metrics are in the scrape of the prometheus exporter";
 const ON_STDERR: &str = "has no effect: own logs go to standard error";
 const BATCHED: &[&str] = &["export_timeout", "max_queue_size", "max_export_batch_size"];
 
@@ -240,7 +240,7 @@ const LOGS: Way = Way {
     idle: BATCHED,
     unneeded: &[("console", ON_STDERR)],
 };
-const TRACES: Way = Way { unneeded: &[("console", "has no effect: own traces stand in the table spans")], ..LOGS };
+const TRACES: Way = Way { unneeded: &[("console", "has no effect: own traces are in the table spans")], ..LOGS };
 
 /// The OTLP exporter among readers or processors: the first; a second one is a fault.
 fn outward(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<OutwardTelemetry> {
@@ -284,7 +284,7 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<Outwa
     if let Some(otlp) = &older {
         let protocol = otlp.text("protocol").unwrap_or_default();
         if protocol != "grpc" {
-            otlp.fault("protocol", format!("expected grpc, which is all that is offered yet, found {protocol:?}"));
+            otlp.fault("protocol", format!("expected grpc, the only supported protocol, found {protocol:?}"));
         }
     }
     let otlp = older.or(newer)?;

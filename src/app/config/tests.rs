@@ -238,7 +238,7 @@ alerting:
     ));
     let expected = [
         "c.yaml:4: connectors.performance.budgets.api.serach: expected {match: \"GET /products/*\", limit: 200ms}, found \
-         text \"200ms\": only search, detail, mutation have a pattern of their own; did you mean \"search\"?",
+         text \"200ms\": only search, detail, mutation have their own pattern; did you mean \"search\"?",
         "c.yaml:4: connectors.performance.budgets.api.detail: expected a duration such as 200ms, 5s, 5m, 2h or 30d, greater \
          than zero, found number 100",
         "c.yaml:4: connectors.performance.budgets.api.mine.match: expected match, service or both, found neither",
@@ -318,11 +318,11 @@ fn single_pipelines_are_changed_by_name() {
         [
             "c.yaml:4: connectors.performance.findings.slow_statment: there is no pipeline of this name; did you mean \
              \"slow_statement\"?",
-            "c.yaml:5: connectors.performance.findings.requests.warning: \"requests\" judges nothing; only `disabled` and \
+            "c.yaml:5: connectors.performance.findings.requests.warning: \"requests\" evaluates nothing; only `disabled` and \
              `params` can be set",
             "c.yaml:6: connectors.performance.findings.pool_pending.keep_firing_for: expected a duration such \
              as 200ms, 5s, 5m, 2h or 30d, found text \"soon\"",
-            "c.yaml:7: connectors.performance.findings.queries.keep_firing_for: \"queries\" judges nothing; only `disabled` \
+            "c.yaml:7: connectors.performance.findings.queries.keep_firing_for: \"queries\" evaluates nothing; only `disabled` \
              and `params` can be set",
             "c.yaml:8: connectors.performance.findings.slow_statement.params.limt: \"slow_statement\" has no such \
              parameter; did you mean \"limit\"?",

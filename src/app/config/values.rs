@@ -137,7 +137,7 @@ impl Values for MapReader<'_> {
         let file = self.existing(&in_file, "a file in PEM form", Path::is_file).map(Pem::File);
         let text = if self.given(&in_text) { self.secret_text(&in_text).map(Pem::Text) } else { None };
         if file.is_some() && text.is_some() {
-            self.fault(&in_text, format!("says the same as {in_file}; expected one of the two"));
+            self.fault(&in_text, format!("has the same meaning as {in_file}; expected one of the two"));
         }
         file.or(text)
     }

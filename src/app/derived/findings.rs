@@ -72,7 +72,7 @@ impl Told {
                 None => memory.delete(TOLD, &id).await,
             };
             if let Err(error) = kept {
-                tracing::warn!(%error, "what was told of a finding cannot be kept");
+                tracing::warn!(%error, "cannot store the log state of a finding");
             }
             match fires {
                 Some(fires) => drop(self.0.insert(id, fires)),

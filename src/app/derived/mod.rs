@@ -76,7 +76,7 @@ pub(super) async fn run(
                     // The next one says what this one would have.
                     let _said_by_the_next = into.put(Signal::Metrics, request.encode_to_vec()).await;
                 }
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "derived metrics cannot be made"),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot compute derived metrics"),
             },
             changed = findings.changed(), if wanted.logs => {
                 if changed.is_err() {
@@ -111,7 +111,7 @@ impl Into {
     async fn put(&self, signal: Signal, body: Vec<u8>) -> bool {
         let put = self.admission.accept_derived(signal, body.into()).await;
         if let Err(refusal) = &put {
-            tracing::warn!(signal = signal.as_str(), ?refusal, "what is derived cannot be put into the log");
+            tracing::warn!(signal = signal.as_str(), ?refusal, "cannot append derived data to the log");
         }
         put.is_ok()
     }

@@ -58,9 +58,9 @@ impl<E> Telling<E> {
         let was_failing = self.failing.swap(outcome.is_err(), Ordering::Relaxed);
         match &outcome {
             Err(error) if !was_failing => {
-                tracing::warn!(signal = self.signal, %error, "own telemetry does not get out; what fails is not sent again");
+                tracing::warn!(signal = self.signal, %error, "cannot export own telemetry; failed exports are not retried");
             }
-            Ok(()) if was_failing => tracing::info!(signal = self.signal, "own telemetry gets out again"),
+            Ok(()) if was_failing => tracing::info!(signal = self.signal, "exporting own telemetry again"),
             _ => {}
         }
         outcome

@@ -22,7 +22,7 @@ async fn a_reader_past_its_bound_holds_senders_back_and_drops_nothing() {
     bench.queue = QueueSettings { bytes_max: Some(250), ..bench.queue };
     assert!(bench.is_cut_short(Duration::from_millis(1500)).await);
     let holds = bench.frames.holds.lock().unwrap().clone();
-    assert!(holds.contains(&Some("300 bytes of 250 wait to be sent".to_owned())), "{holds:?}");
+    assert!(holds.contains(&Some("300 bytes wait to be sent, the limit is 250".to_owned())), "{holds:?}");
     assert_eq!(holds.last(), Some(&None), "nobody is held back for a reader that is gone");
     bench.target.answers.lock().unwrap().clear();
     bench.run().await;

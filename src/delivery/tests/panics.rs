@@ -25,7 +25,7 @@ async fn a_panic_costs_the_item_that_causes_it_and_is_bounded() {
     let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
     let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
     assert_eq!((letters.len(), &letter["items"], &letter["position"]), (1, &1.into(), &2.into()));
-    let reason = "the exporter failed over it: it panicked: a test's own panic, over [\"bad\"]";
+    let reason = "the exporter panicked on it: it panicked: a test's own panic, over [\"bad\"]";
     assert_eq!(letter["reason"], reason);
     assert_eq!(bench.stats.standing().state, "ok");
 }

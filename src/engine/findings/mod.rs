@@ -77,8 +77,6 @@ pub struct Evaluator {
     settings: EvaluatorSettings,
     firings: Firings,
     apart: Apart,
-    /// Counts changes of keys' states.
-    moves: u64,
     /// Tables that hold a part of their rows only. What reads one is not judged.
     filling: Vec<String>,
 }
@@ -140,7 +138,6 @@ impl Evaluator {
             settings,
             firings: Firings::default(),
             apart: Apart::default(),
-            moves: 0,
             filling: Vec::new(),
         };
         let publish = |prepared: &Prepared| evaluator.firings.publish(&prepared.definition.id, prepared.keys.values());
@@ -200,11 +197,9 @@ impl Evaluator {
         let window = self.window(index, now_ms);
         let prepared = &self.pipelines[index];
         let rests = prepared.rests_until.is_some_and(|until| Instant::now() < until);
-        // What reads when keys fire is run again when that has changed.
-        let is_current =
-            |last: &Window, moves: u64| *last == window && (moves == self.moves || !prepared.reads_firings());
-        let last = prepared.last.as_ref().filter(|(last, _, moves)| rests || is_current(last, *moves));
-        let Some(judged) = last.map(|(_, judged, _)| judged.clone()) else { return false };
+        // What reads when keys fire may see that a window late; `overtaken` runs again what must not.
+        let last = prepared.last.as_ref().filter(|(last, _)| rests || *last == window);
+        let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
         self.apply(index, (&judged, false), now_ms, evaluation);
         true
     }
@@ -241,7 +236,7 @@ impl Evaluator {
         match outcome {
             Ok(Run { judged, rows_read, names, .. }) => {
                 let judged = Arc::new(judged);
-                self.pipelines[index].last = Some((window, judged.clone(), self.moves));
+                self.pipelines[index].last = Some((window, judged.clone()));
                 cost.rows_read = rows_read;
                 cost.rows_written = judged.len() as u64;
                 self.apply(index, (&judged, true), now_ms, evaluation);
@@ -343,7 +338,7 @@ impl Evaluator {
     /// Moves the keys that were judged, then those of the pipeline that were not. `is_new` where they were not judged by the
     /// same rows before.
     fn apply(&mut self, index: usize, (judged, is_new): (&[Judged], bool), now_ms: i64, evaluation: &mut Evaluation) {
-        let before = (self.moves, evaluation.deletes.len());
+        let mut moved_any = is_new;
         let Prepared { definition, limits, promised, advice, keys, .. } = &mut self.pipelines[index];
         let mut nothing = None;
         if *promised {
@@ -365,7 +360,7 @@ impl Evaluator {
             moved.finding.advice = advice.clone();
             if durable != Some(moved.durable()) {
                 evaluation.puts.push((id.clone(), moved.to_bytes()));
-                self.moves += 1;
+                moved_any = true;
             }
             keys.insert(id, moved);
         }
@@ -378,15 +373,18 @@ impl Evaluator {
                 Some(moved) => {
                     if durable != moved.durable() {
                         evaluation.puts.push((id.clone(), moved.to_bytes()));
-                        self.moves += 1;
+                        moved_any = true;
                     }
                     keys.insert(id, moved);
                 }
-                None => evaluation.deletes.push(id),
+                None => {
+                    evaluation.deletes.push(id);
+                    moved_any = true;
+                }
             }
         }
         // What is judged next sees what was judged before it.
-        if is_new || before != (self.moves, evaluation.deletes.len()) {
+        if moved_any {
             self.firings.publish(&self.pipelines[index].definition.id, self.pipelines[index].keys.values());
         }
     }

@@ -66,8 +66,8 @@ pub(super) struct Prepared {
     pub(super) advice: Arc<str>,
     /// Its plan, from its first run on. Making one costs as much as most runs.
     pub(super) statement: Option<Arc<Statement>>,
-    /// The window of its last run, what that gave, and how often keys had changed their states until then.
-    pub(super) last: Option<(Window, Arc<Vec<Judged>>, u64)>,
+    /// The window of its last run, and what that gave.
+    pub(super) last: Option<(Window, Arc<Vec<Judged>>)>,
     /// Its keys, by the ids of their findings.
     pub(super) keys: HashMap<String, Kept>,
 }

@@ -107,8 +107,8 @@ mod tests {
         let mut kinds = Kinds::default();
         let message = |weight, text: &str| Some((weight, text.to_owned()));
         kinds.add("Timeout", 2.0, None);
-        kinds.add("PermanentError", 2.75, message(5.0, "to the cache"));
-        kinds.add("PermanentError", 4.0, message(9.0, "to the database"));
+        kinds.add("Refused", 2.75, message(5.0, "to the cache"));
+        kinds.add("Refused", 4.0, message(9.0, "to the database"));
         assert_eq!(kinds.line(), "7x Refused: to the database; 2x Timeout");
         kinds.add("A", 1.0, None);
         kinds.add("B", 1.0, None);

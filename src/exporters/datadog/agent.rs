@@ -32,7 +32,7 @@ const REPEATED: [(&str, &str); 5] = [
 ];
 
 const HINTS: web::Hints<'_> = web::Hints {
-    denied: "is `traces.endpoint` the address of a Datadog Agent? One asks for no key",
+    denied: "is `traces.endpoint` the address of a Datadog Agent? An Agent needs no key",
     elsewhere: "is `traces.endpoint` the address of a Datadog Agent that receives traces, and new enough for /v0.7/traces?",
 };
 
@@ -56,7 +56,7 @@ impl Agent {
 #[async_trait]
 impl Exporter for Agent {
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
-        anyhow::ensure!(signal == Signal::Traces, "an Agent takes no {signal} this way");
+        anyhow::ensure!(signal == Signal::Traces, "an Agent does not accept {signal} this way");
         spans::map(&TAKER, &self.settings.traces, request)
     }
 
@@ -75,7 +75,7 @@ impl Exporter for Agent {
         let (request, body) = if payload.route == TRACES {
             match AgentTraces::of(&payload.body) {
                 Ok(AgentTraces { traces, body }) => (request.headers(of_traces(traces)), body),
-                Err(error) => return Outcome::PermanentError(format!("it is not the traces of one resource: {error}")),
+                Err(error) => return Outcome::PermanentError(format!("not the traces of one resource: {error}")),
             }
         } else {
             (request, payload.body.clone())

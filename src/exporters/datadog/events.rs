@@ -40,7 +40,7 @@ pub(super) fn in_time(outcome: Outcome, event: &[u8], now: SystemTime) -> Outcom
         return Outcome::Retry { after, reason };
     }
     Outcome::PermanentError(format!(
-        "{reason} (an event is tried for {} minutes; the log of the same finding goes on)",
+        "{reason} (an event is retried for {} minutes; the log of the same finding is still sent)",
         PATIENCE.as_secs() / 60
     ))
 }

@@ -53,7 +53,7 @@ pub(super) fn map(taker: &Taker, settings: &TraceSettings, request: &Bytes) -> a
     }
     let reasons = [
         (invalid, "its trace has no id, or spans without one".to_owned()),
-        (too_large, format!("it is larger than the {TRACES_MAX} bytes that a request may have")),
+        (too_large, format!("it is larger than a request's limit of {TRACES_MAX} bytes")),
     ];
     let rejected =
         reasons.into_iter().filter(|(items, _)| *items > 0).map(|(items, reason)| Rejected { items, reason });

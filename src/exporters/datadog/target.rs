@@ -112,7 +112,7 @@ impl Exporter for Intake {
         if payload.route == SERIES && body.len() > SERIES_COMPRESSED_BYTES_MAX {
             let length = body.len();
             return Outcome::TooLarge(format!(
-                "{length} bytes of series (compressed), of which the intake takes {SERIES_COMPRESSED_BYTES_MAX}"
+                "{length} bytes of series (compressed), the intake's limit is {SERIES_COMPRESSED_BYTES_MAX}"
             ));
         }
         let mut request = self.client.post(url).header(CONTENT_TYPE, kind).body(body);
@@ -144,7 +144,7 @@ pub(super) async fn judged(answer: reqwest::Response, hints: &web::Hints<'_>) ->
     }
     if let Some(errors) = errors(&answer.body) {
         // The intake has taken the request; which of it has a fault it does not say.
-        tracing::warn!(errors, "Datadog has taken a request, and says that something in it is wrong");
+        tracing::warn!(errors, "Datadog accepted a request but reports errors in it");
     }
     Outcome::delivered()
 }

@@ -135,7 +135,7 @@ async fn answers_are_told_apart_and_the_key_is_never_shown() {
         let outcome = target.send(&payload(Signal::Metrics, metrics::SERIES)).await;
         let told = format!("{outcome:?}");
         assert!(!told.contains(KEY), "{told}");
-        let words = ["page of HTML", "api.key", "metrics.endpoint"].into_iter().find(|words| told.contains(words));
+        let words = ["HTML page", "api.key", "metrics.endpoint"].into_iter().find(|words| told.contains(words));
         kinds.push((status, told.split(['(', ' ']).next().unwrap().to_owned(), words));
     }
     let expected = [
@@ -144,10 +144,10 @@ async fn answers_are_told_apart_and_the_key_is_never_shown() {
         (404, "Retry", Some("metrics.endpoint")),
         (405, "Retry", Some("metrics.endpoint")),
         (408, "Retry", None),
-        (413, "TooLarge", Some("page of HTML")),
+        (413, "TooLarge", Some("HTML page")),
         (429, "Retry", None),
         (503, "Retry", None),
-        (200, "Retry", Some("page of HTML")),
+        (200, "Retry", Some("HTML page")),
         (418, "PermanentError", None),
     ];
     assert_eq!(kinds, expected.map(|(status, kind, words)| (status, kind.to_owned(), words)));

@@ -59,12 +59,12 @@ impl Whole<'_> {
         let again = |reason: String| Outcome::Retry { after, reason: format!("{status}: {reason}") };
         let answer: Answer = match serde_json::from_slice(&self.web.body) {
             Ok(answer) => answer,
-            Err(error) => return again(format!("the answer to _bulk cannot be read: {error}")),
+            Err(error) => return again(format!("the response to _bulk cannot be read: {error}")),
         };
         let documents = Documents::of(payload);
         let (found, sent) = (answer.items.len(), documents.labels.len());
         if found != sent {
-            return again(format!("the answer to _bulk tells of {found} documents, {sent} were sent"));
+            return again(format!("the response to _bulk lists {found} documents, {sent} were sent"));
         }
         let now = Instant::now();
         if answer.items.iter().flat_map(HashMap::values).any(Verdict::is_taken) {
@@ -112,7 +112,7 @@ impl Verdicts {
                 // What its sender named, people here may not be able to mend, and all else would wait for it. But where nothing
                 // else is taken, all of them may lack the same right, or a processor named it.
                 _ if is_of_index && label.named.has_index() && takes_others => {
-                    let named = "(its own attributes name where it goes)";
+                    let named = "(its own attributes set its destination)";
                     verdicts.refused.add(label.items, format!("{} {named}", said()));
                 }
                 401 | 403 => verdicts.again(at, || format!("{} (is its {login} right?)", said())),
@@ -263,7 +263,7 @@ mod tests {
         }
         let pipeline = r#"{"errors":true,"items":[{"create":{"status":400,"error":{"type":"illegal_argument_exception","reason":"pipeline with id [nope] does not exist"}}}]}"#;
         assert!(again(&judged(200, pipeline, &[1])).contains("[nope]"));
-        assert!(again(&judged(200, "<html>Sign in</html>", &[1])).contains("a page of HTML"));
+        assert!(again(&judged(200, "<html>Sign in</html>", &[1])).contains("an HTML page"));
         assert!(again(&judged(200, r#"{"errors":tr"#, &[1])).contains("cannot be read"));
         assert!(again(&judged(200, "{}", &[1])).contains("cannot be read"));
         assert!(again(&judged(200, r#"{"errors":false,"items":[]}"#, &[1])).contains("0 documents, 1 were sent"));
@@ -309,7 +309,7 @@ mod tests {
                 // A processor may have named it, and all of them may lack the same right, which people mend.
                 again(&lone(named, status, error));
                 let reason = refused(beside(named, status, error));
-                assert!(reason.ends_with("(its own attributes name where it goes)"), "{reason}");
+                assert!(reason.ends_with("(its own attributes set its destination)"), "{reason}");
                 // What it took before says the same, and what it took of another signal does not.
                 let (taking, alone) = (Taking::default(), payload([Label { items: 1, named }]));
                 taking.note(Signal::Traces, Instant::now());

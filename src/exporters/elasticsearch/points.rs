@@ -163,7 +163,7 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
             let value = if number.is_finite() {
                 Read::Value(PointValue::Double(number))
             } else {
-                Read::Rejected("a data point is no number (NaN) or infinite, which JSON cannot say".to_owned())
+                Read::Rejected("a data point is NaN or infinite, which JSON cannot represent".to_owned())
             };
             (value, if is_counter { "counter_double" } else { "gauge_double" })
         }
@@ -250,14 +250,16 @@ fn buckets(buckets: Option<&Buckets>, scale: i32) -> Vec<(u64, f64)> {
 
 fn finite((counts, values): (Vec<u64>, Vec<f64>)) -> Read {
     if !values.iter().all(|value| value.is_finite()) {
-        return Read::Rejected("a histogram has a bucket whose middle is no number, which JSON cannot say".to_owned());
+        return Read::Rejected(
+            "a histogram has a bucket whose midpoint is NaN, which JSON cannot represent".to_owned(),
+        );
     }
     Read::Value(PointValue::Histogram { counts: counts.into_iter().map(long).collect(), values })
 }
 
 fn summary_of(sum: f64, count: u64) -> Read {
     if !sum.is_finite() {
-        return Read::Rejected("a sum is no number (NaN) or infinite, which JSON cannot say".to_owned());
+        return Read::Rejected("a sum is NaN or infinite, which JSON cannot represent".to_owned());
     }
     Read::Value(PointValue::Summary { sum, count: long(count) })
 }

@@ -102,12 +102,12 @@ impl Exporter for Elasticsearch {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Ok(Some(_)) => {
-                    let reason = format!("{status}: an answer of more than {ANSWER_BYTES_MAX} bytes");
+                    let reason = format!("{status}: a response of more than {ANSWER_BYTES_MAX} bytes");
                     return Outcome::Retry { after, reason };
                 }
                 // What it would have said is not known; documents that were taken are told by their ids.
                 Err(error) => {
-                    let reason = format!("{status}: the answer broke off: {}", web::reason(error));
+                    let reason = format!("{status}: the response ended early: {}", web::reason(error));
                     return Outcome::Retry { after, reason };
                 }
             }

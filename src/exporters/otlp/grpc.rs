@@ -35,7 +35,7 @@ impl Grpc {
         let client = &settings.client;
         ensure!(
             !client.tls.insecure_skip_verify,
-            "exporters.{id}.tls.insecure_skip_verify: over gRPC certificates are always verified; name the authority in ca_file"
+            "exporters.{id}.tls.insecure_skip_verify: over gRPC certificates are always verified; set the authority in ca_file"
         );
         let (url, tls) = url(&settings.endpoint, client.tls.insecure);
         let mut endpoint = Endpoint::from_shared(url)
@@ -86,7 +86,7 @@ impl Exporter for Grpc {
             Err(_) => {
                 // A connection whose other end is gone without a word may never break by itself.
                 *self.channel() = self.endpoint.connect_lazy();
-                Outcome::Retry { after: None, reason: format!("no answer within {:?}", self.timeout) }
+                Outcome::Retry { after: None, reason: format!("no response within {:?}", self.timeout) }
             }
         }
     }
@@ -105,8 +105,8 @@ fn judge(status: &Status, denied: &str) -> Outcome {
     let is_foreign = kind.is_some_and(|kind| !kind.starts_with("application/grpc"));
     if is_foreign || status.message().starts_with("grpc-status header missing") {
         let is_page = kind.is_some_and(|kind| kind.starts_with("text/html"));
-        let what = if is_page { "a page of HTML, and no gRPC" } else { "no gRPC" };
-        let reason = format!("{reason} (what answers is {what}: is its `endpoint` right?)");
+        let what = if is_page { "an HTML page, not gRPC" } else { "no gRPC" };
+        let reason = format!("{reason} (the response is {what}: is `endpoint` right?)");
         return Outcome::Retry { after, reason };
     }
     // What has a source was not said by the target but by the connection to it, which broke.

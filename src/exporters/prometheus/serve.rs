@@ -150,7 +150,7 @@ fn naming(settings: &PrometheusSettings) -> Naming {
 
 async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
     if !endpoint.is_allowed(&headers) {
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "a bearer token is needed\n")
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "a bearer token is required\n")
             .into_response();
     }
     let Ok(_permit) = endpoint.scrapes.try_acquire() else {
@@ -160,7 +160,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
         Ok(Ok(scrape)) => scrape,
         Ok(Err(error)) => {
             tracing::warn!(error = format!("{error:#}"), "a scrape failed");
-            return (StatusCode::SERVICE_UNAVAILABLE, "the metrics cannot be read now\n").into_response();
+            return (StatusCode::SERVICE_UNAVAILABLE, "the metrics cannot be read\n").into_response();
         }
         Err(_) => return (StatusCode::SERVICE_UNAVAILABLE, "the metrics could not be read in time\n").into_response(),
     };
@@ -171,7 +171,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
     // Printing takes a while where there are many series, and would hold up a worker.
     let printed = tokio::task::spawn_blocking(move || shared.print(&scrape, wish, with_gzip)).await;
     let Ok(Ok(body)) = printed else {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be printed\n").into_response();
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be encoded\n").into_response();
     };
     let mut response = body.into_response();
     let head = response.headers_mut();
@@ -232,15 +232,15 @@ impl Endpoint {
             Remark::Collision(name, kind) => tracing::warn!(
                 name,
                 ?kind,
-                "two metrics of different types or units have one Prometheus name: the second is left out"
+                "two metrics of different types or units have the same Prometheus name: the second is dropped"
             ),
             Remark::Descriptions(name) => {
-                tracing::info!(name, "senders describe a metric differently: one description is shown");
+                tracing::info!(name, "senders describe a metric differently: only one description is shown");
             }
             Remark::Nameless(name) => {
-                tracing::warn!(name, "a metric has no sign that its name may keep: it is left out");
+                tracing::warn!(name, "dropped a metric: no character of its name is valid in Prometheus");
             }
-            Remark::Repeated(name) => tracing::warn!(name, "a summary gives a quantile twice: the first is kept"),
+            Remark::Repeated(name) => tracing::warn!(name, "a summary has a duplicate quantile: the first is kept"),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Message {
 
 const HINTS: web::Hints<'_> = web::Hints {
     denied: "are its `headers` right?",
-    elsewhere: "is `endpoint` the whole URL of what takes remote write?",
+    elsewhere: "is `endpoint` the full URL of the remote write receiver?",
 };
 
 /// What came back.

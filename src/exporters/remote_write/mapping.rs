@@ -99,7 +99,7 @@ impl Mapping {
         let Some(data) = &metric.data else { return };
         let (kind, of_type) = kinds(data);
         let Some(name) = self.naming.family(metric, kind) else {
-            collected.rejected(metric, "nothing of its name is left in Prometheus", count_points(data));
+            collected.rejected(metric, "no character of its name is valid in Prometheus", count_points(data));
             return;
         };
         if let Some(reason) = temporality_fault(data) {
@@ -218,8 +218,8 @@ fn temporality_fault(data: &Data) -> Option<&'static str> {
     };
     match found {
         CUMULATIVE => None,
-        found if found == AggregationTemporality::Delta as i32 => Some("it is a delta, and could not be summed"),
-        _ => Some("it does not say whether it is cumulative or a delta"),
+        found if found == AggregationTemporality::Delta as i32 => Some("it is a delta that could not be summed"),
+        _ => Some("its aggregation temporality is unset"),
     }
 }
 

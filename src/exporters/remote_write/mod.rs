@@ -145,7 +145,7 @@ impl RemoteWrite {
         let answer = self.post(message, request).await?;
         if !answer.knows_only_old(is_known) {
             if answer.written.is_some() && self.negotiation.knows_new() {
-                tracing::info!(sink = self.id, "the target takes remote write 2.0 now");
+                tracing::info!(sink = self.id, "the target now accepts remote write 2.0");
             }
             return Ok((message, answer));
         }
@@ -155,8 +155,8 @@ impl RemoteWrite {
             tracing::warn!(
                 sink = self.id,
                 answered = %first,
-                "the target does not take remote write 2.0, so it gets 1.0: without start times, and without metadata unless \
-                 `send_metadata` is set; 2.0 is tried again every ten minutes"
+                "the target does not accept remote write 2.0: sending 1.0, without start times, and without metadata \
+                 unless `send_metadata` is set; 2.0 is retried every ten minutes"
             );
         }
         Ok((Message::Old, answer))

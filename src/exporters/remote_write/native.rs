@@ -19,11 +19,7 @@ pub(super) fn histogram(exponential: &Exponential) -> Result<Histogram, String> 
     let mut fitted = exponential.clone();
     fitted.at_most(*SCHEMAS.end());
     if fitted.scale < *SCHEMAS.start() {
-        return Err(format!(
-            "its scale is {}, and a native histogram has none below {}",
-            fitted.scale,
-            SCHEMAS.start()
-        ));
+        return Err(format!("its scale is {}, a native histogram's minimum is {}", fitted.scale, SCHEMAS.start()));
     }
     if let Some(fault) = faults::of_exponential(&fitted) {
         return Err(fault);
@@ -62,8 +58,7 @@ fn spans(buckets: &Buckets) -> Result<(Vec<BucketSpan>, Vec<i64>), String> {
                 span.length += u32::try_from(gap).unwrap_or(0) + 1;
             }
             _ => {
-                let offset =
-                    i32::try_from(gap).map_err(|_| "its buckets lie beyond what a number can hold".to_owned())?;
+                let offset = i32::try_from(gap).map_err(|_| "its buckets exceed the range of a number".to_owned())?;
                 spans.push(BucketSpan { offset, length: 1 });
             }
         }

@@ -107,7 +107,7 @@ fn points_that_are_too_old_are_told_with_their_metric() {
     steps(&mut stage, &[(1, 2000, 7.0), (1, 2000, 7.0), (1, 1500, 5.0), (1, 3000, 9.0)]);
     let told = stage.left_out();
     assert_eq!((told.len(), told[0].items), (1, 2));
-    let reason = "metric \"m\": it is no newer than the last point of its series";
+    let reason = "metric \"m\": it is not newer than the last point of its series";
     assert!(told[0].reason.starts_with(reason), "{told:?}");
     assert_eq!(stage.left_out(), [], "once");
     changed(&mut stage, histogram(1000, &[1, 2], 10.0, (1.0, 5.0)));

@@ -27,7 +27,7 @@ use unknown_starts::UnknownStarts;
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
-const LATE: &str = "it is no newer than the last one of its sender, and a sum would count it twice";
+const LATE: &str = "it is not newer than its sender's last point, so a sum would count it twice";
 /// No clock is believed that runs ahead of ours by more: as much as Prometheus takes.
 const AHEAD_MAX: Duration = Duration::from_mins(10);
 
@@ -231,8 +231,8 @@ impl StatefulStage for ToCumulative {
         if forgotten_before == 0 && self.forgotten > 0 {
             tracing::warn!(
                 bytes_max = self.bytes_max,
-                "more series are summed than there is room for: those not heard of for longest begin anew when they are heard of \
-                 (told once)"
+                "the memory limit for summed series is reached: the series updated longest ago are dropped \
+                 and restart with their next point (logged once)"
             );
         }
         Ok(if is_changed { decoded.encode_to_vec().into() } else { request })

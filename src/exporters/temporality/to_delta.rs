@@ -31,13 +31,12 @@ use std::time::{Duration, Instant};
 const NO_VALUE: u32 = 1;
 
 const TOO_OLD: &str =
-    "it is no newer than the last point of its series, so what was added is counted already, or not known";
-const NO_ROOM: &str =
-    "more series of running totals than `metrics.series_max` are there, so what is added to it is not known";
+    "it is not newer than the last point of its series, so its increase is already counted or unknown";
+const NO_ROOM: &str = "there are more cumulative series than `metrics.series_max`, so its increase is unknown";
 
 /// Why running totals of exponential histograms are not sent.
-pub const EXPONENTIAL_TOTAL: &str = "it is a running total of an exponential histogram, which the target does not take; expected \
-     delta: set the sender's temporality preference to delta";
+pub const EXPONENTIAL_TOTAL: &str = "it is a cumulative exponential histogram, which the target does not accept; \
+     expected delta: set the sender's temporality preference to delta";
 
 /// What becomes of a counter's first value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

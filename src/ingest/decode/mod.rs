@@ -141,7 +141,7 @@ fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Request<M> {
         Err(error) => {
             let bytes = body.len();
             Err(DecodeError::new(format!(
-                "expected an OTLP {signal} request in protobuf, found {bytes} bytes that are none: {error}"
+                "expected an OTLP {signal} request in protobuf, found {bytes} invalid bytes: {error}"
             )))
         }
     }

@@ -145,8 +145,8 @@ pub(super) const CASES: [Case; 17] = [
         item: || gauge(&json!(1.5)),
         wanted: [
             Taken("1.5"),
-            Refused("no sign that its name may keep"),
-            Refused("nothing of its name is left"),
+            Refused("no character of its name is valid"),
+            Refused("no character of its name is valid"),
             Taken("1.5"),
             Refused("letter"),
         ],

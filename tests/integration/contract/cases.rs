@@ -75,8 +75,15 @@ impl Case {
         }
     }
 
-    /// Whether what was taken may be sent again: the sender cannot know that it was.
-    pub(crate) const fn may_repeat(self) -> bool {
-        matches!(self, Case::TimeOut | Case::Reset | Case::Restart)
+    /// How many items may arrive twice, where so many are under way at once: those of which the sender cannot know that the
+    /// target took them.
+    pub(crate) const fn twice_max(self, under_way: u64) -> u64 {
+        match self {
+            // A sender that is killed sends again what was under way, and what was taken since its cursor was saved: that is
+            // once a second, and a request of this case takes half a second.
+            Case::Restart => 2 * under_way,
+            // What times out or is cut off has not been taken; every other answer says what has.
+            _ => 0,
+        }
     }
 }

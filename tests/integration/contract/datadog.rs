@@ -4,7 +4,7 @@
 //! there is no crate of them. Datadog's own types read what is sent in `datadog_metrics` and `datadog_traces`.
 
 use super::cases::Case;
-use super::exporters::{Item, Signal, Sink, Verdict, number};
+use super::exporters::{Exporter, Item, Signal, Verdict, number};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -65,8 +65,8 @@ struct MetricPoint {
 /// An answer of these intakes is about a request.
 const LACKS: [(Case, &str); 1] = [(Case::Partial, "the intakes take a request as a whole, or refuse it as a whole")];
 
-pub(super) const fn datadog(signal: Signal) -> Sink {
-    Sink { kind: "datadog", signal, lacks: &LACKS, settings, handshake, items, answer }
+pub(super) const fn datadog(signal: Signal) -> Exporter {
+    Exporter { kind: "datadog", signal, lacks: &LACKS, settings, handshake, items, answer }
 }
 
 fn settings(port: u16) -> String {

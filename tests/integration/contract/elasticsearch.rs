@@ -1,13 +1,13 @@
 //! Elasticsearch under the contract: what a `_bulk` request holds, and how a cluster answers.
 
-use super::exporters::{Item, Signal, Sink, Verdict, number};
+use super::exporters::{Exporter, Item, Signal, Verdict, number};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-pub(super) const fn elasticsearch(signal: Signal) -> Sink {
-    Sink { kind: "elasticsearch", signal, lacks: &[], settings, handshake: |_| None, items, answer }
+pub(super) const fn elasticsearch(signal: Signal) -> Exporter {
+    Exporter { kind: "elasticsearch", signal, lacks: &[], settings, handshake: |_| None, items, answer }
 }
 
 fn settings(port: u16) -> String {

@@ -1,4 +1,4 @@
-//! The sinks: what their exporters are told, what their requests hold, and how their targets answer.
+//! The exporters: what their exporters are told, what their requests hold, and how their targets answer.
 
 use super::cases::Case;
 use super::datadog::datadog;
@@ -24,7 +24,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use prost::Message as _;
 use std::time::Duration;
 
-/// The signal that a sink is tried with.
+/// The signal that a exporter is tried with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
@@ -53,8 +53,8 @@ pub(crate) enum Verdict {
     TooLarge,
 }
 
-/// A sink under the contract.
-pub(crate) struct Sink {
+/// A exporter under the contract.
+pub(crate) struct Exporter {
     /// The kind of the exporter.
     pub(crate) kind: &'static str,
     pub(crate) signal: Signal,
@@ -70,7 +70,7 @@ pub(crate) struct Sink {
     pub(crate) answer: fn(&str, &[Item], &Verdict) -> Response<Body>,
 }
 
-impl Sink {
+impl Exporter {
     /// Whether there is such a case for it.
     pub(crate) fn has(&self, case: Case) -> bool {
         self.lacks.iter().all(|(lacking, _)| *lacking != case)
@@ -89,9 +89,9 @@ fn no_handshake(_path: &str) -> Option<Response<Body>> {
     None
 }
 
-const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -> Sink {
+const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -> Exporter {
     let is_grpc = kind.len() == "otlp_grpc".len() && kind.as_bytes()[5] == b'g';
-    Sink {
+    Exporter {
         kind,
         signal,
         lacks: &[],
@@ -103,7 +103,7 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
 }
 
 /// All of them.
-pub(crate) static SINKS: [Sink; 13] = [
+pub(crate) static EXPORTERS: [Exporter; 13] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
     otlp("otlp_grpc", Signal::Logs, over_grpc),
@@ -113,7 +113,7 @@ pub(crate) static SINKS: [Sink; 13] = [
     elasticsearch(Signal::Traces),
     elasticsearch(Signal::Metrics),
     elasticsearch(Signal::Logs),
-    Sink {
+    Exporter {
         kind: "prometheusremotewrite",
         signal: Signal::Metrics,
         lacks: &[],

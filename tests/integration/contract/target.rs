@@ -1,8 +1,8 @@
-//! A target that behaves as a case of the contract has it, and keeps what it took. What a sink's requests hold is read by
+//! A target that behaves as a case of the contract has it, and keeps what it took. What a exporter's requests hold is read by
 //! decoders that others wrote.
 
 use super::cases::Case;
-use super::exporters::{Item, Sink, Verdict};
+use super::exporters::{Exporter, Item, Verdict};
 use crate::support::free_port;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Longer than a sink waits for an answer.
+/// Longer than a exporter waits for an answer.
 const SILENCE: Duration = Duration::from_secs(3);
 /// How long nobody is there.
 const ABSENCE: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub(crate) struct Target {
 
 struct Kept {
     case: Case,
-    sink: &'static Sink,
+    exporter: &'static Exporter,
     seen: Mutex<Seen>,
 }
 
@@ -53,9 +53,9 @@ struct Seen {
 }
 
 impl Target {
-    pub(crate) fn start(sink: &'static Sink, case: Case) -> Target {
+    pub(crate) fn start(exporter: &'static Exporter, case: Case) -> Target {
         let port = free_port();
-        let kept = Arc::new(Kept { case, sink, seen: Mutex::default() });
+        let kept = Arc::new(Kept { case, exporter, seen: Mutex::default() });
         let router = Router::new().fallback(answer).with_state(kept.clone());
         tokio::spawn(async move {
             if case == Case::Nobody {
@@ -102,11 +102,11 @@ async fn cut(mut client: TcpStream) {
 async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let body = to_bytes(request.into_body(), usize::MAX).await.expect("a request's body");
-    let sink = kept.sink;
-    if let Some(answer) = (sink.handshake)(&path) {
+    let exporter = kept.exporter;
+    if let Some(answer) = (exporter.handshake)(&path) {
         return answer;
     }
-    let items = (sink.items)(&path, &body);
+    let items = (exporter.items)(&path, &body);
     let first = {
         let mut seen = kept.seen.lock().expect("no test fails while it holds this");
         seen.requests += 1;
@@ -122,7 +122,7 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
         Case::Unavailable if first <= 4 => Verdict::Unavailable,
         Case::TimeOut if first <= 2 => {
             tokio::time::sleep(SILENCE).await;
-            return (sink.answer)(&path, &items, &Verdict::Taken);
+            return (exporter.answer)(&path, &items, &Verdict::Taken);
         }
         Case::Garbage if first <= UNTIL_MENDED => return html(),
         Case::Denied if first <= UNTIL_MENDED => Verdict::Denied,
@@ -143,7 +143,7 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
     };
     let taken: Vec<Item> = items.iter().filter(takes).cloned().collect();
     kept.seen.lock().expect("no test fails while it holds this").taken.extend(taken);
-    (sink.answer)(&path, &items, &verdict)
+    (exporter.answer)(&path, &items, &verdict)
 }
 
 /// What a proxy's page for people looks like.

@@ -209,7 +209,7 @@ async fn telemetry_does_not_wait_for_metadata_that_is_not_taken() {
         .await;
     }
     let log = server.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("metadata of hosts cannot be sent")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("cannot send host metadata")).collect();
     assert!(lines.len() == 1 && lines[0].contains("503"), "said once: {log}");
     api.lock().unwrap().is_down = false;
     let hosts = until("all hosts", WITHIN, || async {

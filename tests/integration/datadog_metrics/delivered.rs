@@ -198,7 +198,10 @@ async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_onc
     send_series(&server, start, 1, &[10]).await;
     let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
-    assert!(told.len() == 1 && reason.starts_with("metric \"orders\": it is no newer than the last point"), "{told:?}");
+    assert!(
+        told.len() == 1 && reason.starts_with("metric \"orders\": it is not newer than the last point"),
+        "{told:?}"
+    );
     server.until_number("SELECT sum(refused_items) FROM exporters WHERE exporter = 'datadog'", 1.0).await;
     assert_eq!(added(&kept).len(), 6, "{:?}", added(&kept));
     println!("over two kills: {:?} added to three series", added(&kept));

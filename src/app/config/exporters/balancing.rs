@@ -90,7 +90,7 @@ fn addresses(reading: &Reading<'_>, map: &MapReader<'_>, protocol: Protocol) -> 
         let text = if has_port { text.clone() } else { format!("{text}:4317") };
         match common::address(reading, &text, protocol == Protocol::Http) {
             Ok(address) if addresses.contains(&address) => {
-                reading.gather.fault(node.line, path, format!("{address:?} stands in this list already"));
+                reading.gather.fault(node.line, path, format!("{address:?} is already in this list"));
             }
             Ok(address) => addresses.push(address),
             Err(message) => reading.gather.fault(node.line, path, message),

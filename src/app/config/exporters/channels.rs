@@ -32,8 +32,7 @@ pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapRea
     let timeout = map.duration_above_zero("timeout").unwrap_or(Duration::from_secs(10));
     let retry = common::retry(&map);
     if kind == ChannelKind::Slack {
-        reading
-            .not_yet(&map, &[("channel", "an incoming webhook writes to the channel that it was made for; remove it")]);
+        reading.not_yet(&map, &[("channel", "an incoming webhook only writes to its own channel; remove it")]);
     }
     map.finish();
     let id = component.id.to_owned();

@@ -12,7 +12,7 @@ use http::Uri;
 use std::time::{Duration, SystemTime};
 
 /// What stands in place of `auth`.
-pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` in its place, or \
+pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` instead, or \
                                         `\"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"` for a name with a password";
 
 /// How requests are made: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
@@ -39,7 +39,7 @@ pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
     if client.tls.server_name.is_some() {
         map.fault(
             "tls",
-            "server_name_override: over HTTP the server is known by its address; name it in `endpoint` as its certificate does",
+            "server_name_override: over HTTP the address names the server; write the certificate's name in `endpoint`",
         );
     }
 }
@@ -134,8 +134,8 @@ fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSet
         reading.note(
             queue.line(),
             map.path("sending_queue"),
-            "the log is the queue: it is on disk, always on, and bounded by extensions.store.log; `enabled`, `storage` and \
-             `wait_for_result` change nothing",
+            "the log is the queue: it is on disk, always on, and limited by extensions.store.log; `enabled`, `storage` and \
+             `wait_for_result` have no effect",
         );
     }
     settings.consumers = queue.count("num_consumers", 1).unwrap_or(settings.consumers);
@@ -145,7 +145,7 @@ fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSet
     settings.drops_oldest = queue.word("on_overflow", &overflow).unwrap_or(false);
     if let Some(holds) = queue.bool("block_on_overflow") {
         if queue.given("on_overflow") && holds == settings.drops_oldest {
-            queue.fault("block_on_overflow", "says the opposite of on_overflow; expected one of the two");
+            queue.fault("block_on_overflow", "contradicts on_overflow; expected one of the two");
         }
         settings.drops_oldest = !holds;
     }
@@ -154,7 +154,7 @@ fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSet
         reading.note(
             queue.line(),
             map.path("sending_queue"),
-            "nothing is dropped, since neither `queue_size` with `sizer: bytes` nor `age_max` sets a bound",
+            "nothing is dropped, because neither `queue_size` with `sizer: bytes` nor `age_max` sets a limit",
         );
     }
     let batch = queue.map("batch").map_or_else(BatchSettings::default, |map| batch(reading, map));
@@ -172,7 +172,7 @@ fn queue_bytes(reading: &Reading<'_>, queue: &MapReader<'_>) -> Option<u64> {
     reading.note_key(
         queue,
         "queue_size",
-        "bounds nothing unless `sizer: bytes`: the log is the queue, and counts bytes",
+        "has no effect unless `sizer: bytes`: the log is the queue, and counts bytes",
     );
     None
 }
@@ -209,7 +209,7 @@ fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
         reading.note_key(
             &map,
             "min_size",
-            "changes nothing beside `sizer: bytes`: a least number is counted in items, and less goes after `flush_timeout`",
+            "has no effect with `sizer: bytes`: the minimum counts items, and smaller batches are sent after `flush_timeout`",
         );
         batch.bytes_max = most.filter(|most| *most > 0).unwrap_or(batch.bytes_max);
     } else {
@@ -261,7 +261,7 @@ pub(super) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<St
     let port = authority.port_u16().unwrap_or(if scheme.as_deref() == Some("http") { 80 } else { 443 });
     let host = authority.host().trim_matches(['[', ']']);
     if let Some(own) = reading.listens_at(host, port) {
-        return Err(format!("{text:?} is {own} itself, which would feed on its own; expected another target"));
+        return Err(format!("{text:?} is {own} itself, which would be a loop; expected another target"));
     }
     Ok(text.to_owned())
 }

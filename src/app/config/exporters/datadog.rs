@@ -117,11 +117,11 @@ fn api(
 /// What an Agent has of its own, and what it does not take.
 fn of_agent(reading: &Reading<'_>, map: &MapReader<'_>) {
     let all = [
-        ("api", "is not used with `send_to: agent`: the Agent has a key and a site of its own"),
-        ("host_metadata", "has no effect with `send_to: agent`: the Agent tells of its host by itself"),
-        ("compression", "has no effect with `send_to: agent`: an Agent takes nothing compressed"),
-        ("metrics", "has no effect with `send_to: agent`, which sends traces alone"),
-        ("logs", "has no effect with `send_to: agent`, which sends traces alone"),
+        ("api", "is not used with `send_to: agent`: the Agent has its own key and site"),
+        ("host_metadata", "has no effect with `send_to: agent`: the Agent reports its own host"),
+        ("compression", "has no effect with `send_to: agent`: an Agent accepts no compressed requests"),
+        ("metrics", "has no effect with `send_to: agent`, which only sends traces"),
+        ("logs", "has no effect with `send_to: agent`, which only sends traces"),
     ];
     for (key, message) in all {
         reading.note_key(map, key, message);
@@ -196,7 +196,7 @@ fn sums(map: &MapReader<'_>, settings: &mut MetricsSettings, delta: &mut DeltaSe
 fn read_logs(reading: &Reading<'_>, map: &MapReader<'_>) {
     let Some(map) = map.map("logs") else { return };
     let _read_before = map.get("endpoint");
-    let instead = "has no effect here: write `compression` or `sending_queue.batch` beside `api`";
+    let instead = "has no effect here: write `compression` or `sending_queue.batch` next to `api`";
     for key in ["use_compression", "compression_level", "batch_wait"] {
         reading.note_key(&map, key, instead);
         let _taken = map.get(key);
@@ -239,7 +239,7 @@ fn remappings(map: &MapReader<'_>) -> BTreeMap<String, String> {
     let names = keys.filter_map(|key| {
         let name = map.text(&key).unwrap_or_default();
         if key.is_empty() || name.is_empty() {
-            map.fault(&key, "expected the name to give in place of this one, found none");
+            map.fault(&key, "expected the new name, found none");
             return None;
         }
         Some((key, name))
@@ -258,8 +258,8 @@ fn read_metadata(reading: &Reading<'_>, map: &MapReader<'_>, settings: &mut Host
         reading.note_key(
             &map,
             "hostname_source",
-            "calls this machine by the name of whichever host sends first; resources with `datadog.host.use_as_metadata: true` \
-             tell of their own hosts",
+            "names this machine after the host that sends first; resources with `datadog.host.use_as_metadata: true` \
+             report their own hosts",
         );
     }
     settings.tags = map.strs("tags");

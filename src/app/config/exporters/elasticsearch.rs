@@ -25,7 +25,7 @@ pub(super) fn read(
     let endpoints = endpoints(reading, &map);
     let client = common::http_client(reading, &map, TIMEOUT);
     if client.compression == Compression::Zstd {
-        map.fault("compression", "expected gzip or none: Elasticsearch and OpenSearch take no zstd");
+        map.fault("compression", "expected gzip or none: Elasticsearch and OpenSearch do not support zstd");
     }
     let index = |key: &str| map.text(key).filter(|name| !name.is_empty());
     let settings = ElasticsearchSettings {
@@ -46,7 +46,7 @@ pub(super) fn read(
     if !map.given("retry_on_failure") {
         delivery.retry = retry(reading, &map);
     } else if map.given("retry") {
-        map.fault("retry", "says the same as retry_on_failure; expected one of the two");
+        map.fault("retry", "has the same meaning as retry_on_failure; expected one of the two");
     }
     if let Some(workers) = map.count("num_workers", 1)
         && !map.given("sending_queue")
@@ -55,8 +55,7 @@ pub(super) fn read(
     }
     for signal in ["logs", "metrics", "traces"] {
         if let Some(dynamic) = map.map(&format!("{signal}_dynamic_index")) {
-            let message =
-                format!("changes nothing: without {signal}_index, attributes name the data stream in any case");
+            let message = format!("has no effect: without {signal}_index, attributes always select the data stream");
             reading.note_key(&dynamic, "enabled", &message);
             dynamic.finish();
         }
@@ -79,7 +78,10 @@ fn endpoints(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Vec<String>> 
             None
         }
         [first, second, ..] => {
-            map.fault(second, format!("says the same as {first}; expected one of endpoint, endpoints and cloudid"));
+            map.fault(
+                second,
+                format!("has the same meaning as {first}; expected one of endpoint, endpoints and cloudid"),
+            );
             None
         }
         ["endpoint"] => common::outward_endpoint(reading, map, "endpoint", true).map(|url| vec![url]),
@@ -125,7 +127,7 @@ fn login(map: &MapReader<'_>) -> Login {
     let password = if map.given("password") { map.secret("password") } else { None };
     let key = if map.given("api_key") { map.secret("api_key") } else { None };
     if key.is_some() && (user.is_some() || password.is_some()) {
-        map.fault("api_key", "says who we are as user and password do; expected one of the two");
+        map.fault("api_key", "is a login, like user and password; expected one of the two");
     }
     match (key, user, password) {
         (Some(key), ..) => Login::ApiKey(key),
@@ -150,7 +152,7 @@ fn mode(reading: &Reading<'_>, map: &MapReader<'_>) -> Mode {
         None | Some("otel") => Mode::Otel,
         Some("ecs") => Mode::Ecs,
         Some(known @ ("none" | "no" | "raw" | "bodymap")) => {
-            mapping.fault("mode", format!("expected ecs or otel, which are all that is offered, found {known:?}"));
+            mapping.fault("mode", format!("expected ecs or otel, the only supported modes, found {known:?}"));
             Mode::default()
         }
         Some(_) => mapping.word("mode", &[("ecs", Mode::Ecs), ("otel", Mode::Otel)]).unwrap_or_default(),
@@ -158,7 +160,7 @@ fn mode(reading: &Reading<'_>, map: &MapReader<'_>) -> Mode {
     reading.without_effect(&mapping, &["allowed_modes", "dedup", "dedot"]);
     reading.not_yet(
         &mapping,
-        &[("fields", "rename attributes where they are made"), ("file", "rename attributes where they are made")],
+        &[("fields", "rename attributes at their source"), ("file", "rename attributes at their source")],
     );
     mapping.finish();
     mode
@@ -180,7 +182,7 @@ fn flush(reading: &Reading<'_>, map: &MapReader<'_>, delivery: &mut DeliverySett
             reading.note_key(
                 &flush,
                 "interval",
-                "has no effect beside sending_queue; write `batch: {flush_timeout: …}` there",
+                "has no effect with sending_queue; write `batch: {flush_timeout: …}` there",
             );
         } else {
             delivery.batch.flush_timeout = interval;
@@ -204,10 +206,10 @@ fn retry(reading: &Reading<'_>, map: &MapReader<'_>) -> RetrySettings {
     };
     for key in ["max_requests", "max_retries"] {
         let message =
-            "is not followed: what can be taken later is sent until it is, or for `max_elapsed_time` where that is set";
+            "is ignored: retryable failures are retried until they succeed, or until `max_elapsed_time` if it is set";
         reading.note_key(&retry, key, message);
     }
-    let message = "is not followed: a connection that fails, 401, 403, 404, 408, 429 and 5xx are tried again";
+    let message = "is ignored: failed connections, 401, 403, 404, 408, 429 and 5xx are retried";
     reading.note_key(&retry, "retry_on_status", message);
     retry.finish();
     settings
@@ -217,10 +219,10 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.not_yet(
         map,
         &[
-            ("auth", "write `api_key`, or `user` and `password`, in its place"),
-            ("batcher", "write `sending_queue: {batch: {…}}` in its place"),
-            ("index", "write `logs_index`, `metrics_index` or `traces_index` in its place"),
-            ("middlewares", "remove it; a proxy between can do what they do"),
+            ("auth", "write `api_key`, or `user` and `password`, instead"),
+            ("batcher", "write `sending_queue: {batch: {…}}` instead"),
+            ("index", "write `logs_index`, `metrics_index` or `traces_index` instead"),
+            ("middlewares", "remove it; use a proxy in between for this"),
         ],
     );
     if let Some(format) = map.map("logstash_format") {

@@ -54,9 +54,9 @@ const KNOWN: [&str; 14] = [
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
-    "is not needed: its backend takes OTLP; write `otlp_grpc` or `otlp_http` with its OTLP endpoint";
+    "is not needed: its backend accepts OTLP; write `otlp_grpc` or `otlp_http` with its OTLP endpoint";
 
-const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that takes OTLP";
+const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that accepts OTLP";
 
 const INSTEAD: [(&str, &str); 22] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
@@ -65,10 +65,10 @@ const INSTEAD: [(&str, &str); 22] = [
     ("loki", TAKES_OTLP),
     ("tempo", TAKES_OTLP),
     ("opencensus", TAKES_OTLP),
-    ("newrelic", "takes OTLP; write `otlp_http/newrelic: {preset: newrelic, license_key: …, region: us}`"),
+    ("newrelic", "accepts OTLP; write `otlp_http/newrelic: {preset: newrelic, license_key: …, region: us}`"),
     (
         "grafana_cloud",
-        "takes OTLP; write `otlp_http/grafana_cloud: {preset: grafana_cloud, region: …, instance_id: …, api_key: …}`",
+        "accepts OTLP; write `otlp_http/grafana_cloud: {preset: grafana_cloud, region: …, instance_id: …, api_key: …}`",
     ),
     (
         "elastic",
@@ -76,12 +76,12 @@ const INSTEAD: [(&str, &str); 22] = [
     ),
     ("opensearch", "is `elasticsearch`: its requests are the same; write it with `mapping: {mode: ecs}`"),
     ("kafka", LATER),
-    ("file", "is not needed: `extensions.store` keeps what comes in, and SQL reads it"),
-    ("nop", "is not needed: what is received is stored without any exporter; name `performance` in its place"),
+    ("file", "is not needed: `extensions.store` keeps received data, and SQL reads it"),
+    ("nop", "is not needed: received data is stored without an exporter; name `performance` instead"),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),
     ("alertmanager", "is not supported yet; write `webhook`"),
-    ("honeycomb", "takes OTLP; write `otlp_http/honeycomb: {preset: honeycomb, api_key: …, region: us}`"),
+    ("honeycomb", "accepts OTLP; write `otlp_http/honeycomb: {preset: honeycomb, api_key: …, region: us}`"),
     ("splunk_hec", LATER),
     ("signalfx", LATER),
     ("googlecloud", LATER),
@@ -170,7 +170,7 @@ fn agent(target: &ExporterSettings) -> Option<&str> {
 
 fn to_agent(pipeline: &Pipeline, id: &str) -> String {
     format!(
-        "{id:?} sends to an Agent, which takes traces alone, and this is a pipeline of {}; name another exporter here: \
+        "{id:?} sends to an Agent, which only accepts traces, and this is a pipeline of {}; name another exporter here: \
          `datadog/direct: {{api: {{key: …}}}}`, or `otlp_grpc` with the Agent's own OTLP endpoint",
         pipeline.signal
     )
@@ -202,10 +202,10 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
     match kind {
         "prometheus" | "prometheus_remote_write" | "prometheusremotewrite" if signal != Signal::Metrics => {
-            Some(format!("{id:?} takes metrics alone, and this is a pipeline of {signal}"))
+            Some(format!("{id:?} only accepts metrics, and this is a pipeline of {signal}"))
         }
         "slack" | "webhook" if signal != Signal::Logs || received || derived.is_none() => Some(format!(
-            "{id:?} tells findings; expected it in a pipeline of its own, \
+            "{id:?} sends findings; expected it in a pipeline of its own, \
              `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"
         )),
         _ => None,
@@ -218,11 +218,11 @@ pub(super) fn check_connectors(reading: &Reading<'_>, service: &Service) {
         let path = |list: &str| format!("{}.{list}", pipeline.path);
         for named in pipeline.receivers.iter().filter(|named| is_connector(&named.id)) {
             if pipeline.signal == Signal::Traces {
-                let message = format!("{:?} gives metrics and findings (as logs), and no traces", named.id);
+                let message = format!("{:?} emits metrics and findings (as logs), but no traces", named.id);
                 reading.gather.fault(named.line, path("receivers"), message);
             }
             if stands_in(&pipeline.exporters, &named.id) {
-                let message = format!("{:?} would feed on itself", named.id);
+                let message = format!("{:?} would be a loop", named.id);
                 reading.gather.fault(named.line, path("receivers"), message);
             }
         }

@@ -22,7 +22,7 @@ pub(super) fn read(
     let own = |key| if over_http { common::outward_endpoint(reading, &map, key, true) } else { None };
     let of_signals = [own("traces_endpoint"), own("metrics_endpoint"), own("logs_endpoint")];
     if !over_http && map.given("preset") {
-        map.fault("preset", "is a key of `otlp_http`, which is what these backends take best");
+        map.fault("preset", "is a key of `otlp_http`, which these backends support best");
     }
     let preset = if over_http { presets::read(reading, &map, delivery) } else { None };
     let needed = feeds.iter().any(|feed| {
@@ -57,7 +57,7 @@ pub(super) fn spoken(
 ) -> OtlpSettings {
     let over_http = protocol == Protocol::Http;
     if over_http && map.text("encoding").is_some_and(|found| found != "proto") {
-        map.fault("encoding", "expected proto: JSON is not offered yet, and every OTLP server takes proto");
+        map.fault("encoding", "expected proto: JSON is not supported yet, and every OTLP server accepts proto");
     }
     let default_timeout = Duration::from_secs(if over_http { 30 } else { 5 });
     let [traces_endpoint, metrics_endpoint, logs_endpoint] = of_signals;
@@ -82,9 +82,9 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>, over_http: bool) {
         map,
         &[
             ("auth", common::AUTHORIZATION),
-            ("batcher", "write `sending_queue: {batch: {…}}` in its place"),
+            ("batcher", "write `sending_queue: {batch: {…}}` instead"),
             ("authority", "name the server in `endpoint`"),
-            ("middlewares", "remove it; a proxy between can do what they do"),
+            ("middlewares", "remove it; use a proxy in between for this"),
         ],
     );
     if over_http {

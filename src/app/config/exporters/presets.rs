@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// What people are asked where a backend lets nobody in.
-pub(super) const DENIED: &str = "is its key right, and one of this region?";
+pub(super) const DENIED: &str = "is its key right, and valid for this region?";
 
 /// A backend.
 struct Preset {
@@ -58,8 +58,8 @@ const PRESETS: [Preset; 4] = [
         headers: &[],
         bytes_max: Some(1_000_000),
         note: Some(
-            "New Relic keeps names of attributes up to 255 characters, and values up to 4,095; nothing is cut here, so look for \
-             NrIntegrationError there where attributes are missing",
+            "New Relic keeps attribute names of up to 255 characters and values of up to 4,095; nothing is truncated here, so \
+             look for NrIntegrationError there if attributes are missing",
         ),
     },
     // https://grafana.com/docs/grafana-cloud/send-data/otlp/send-data-otlp/
@@ -68,7 +68,7 @@ const PRESETS: [Preset; 4] = [
         address: Address::Zone {
             before: "https://otlp-gateway-",
             after: ".grafana.net/otlp",
-            example: "prod-eu-west-2, as it stands in the address under OpenTelemetry, Configure, of the stack",
+            example: "prod-eu-west-2, as in the address under OpenTelemetry, Configure, of the stack",
         },
         login: Login::Basic,
         headers: &[],
@@ -131,7 +131,7 @@ fn endpoint(map: &MapReader<'_>, preset: &Preset) -> Option<String> {
     let region = map.text("region");
     if map.given("endpoint") {
         if region.is_some() {
-            map.fault("region", "says the same as endpoint; expected one of the two");
+            map.fault("region", "has the same meaning as endpoint; expected one of the two");
         }
         return None;
     }
@@ -173,7 +173,7 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
     let names: &[&str] = if preset.name == "newrelic" { &["license_key", "api_key"] } else { &["api_key"] };
     let given: Vec<&&str> = names.iter().filter(|name| map.has(name)).collect();
     if let [_, second, ..] = given.as_slice() {
-        map.fault(second, format!("says the same as {}; expected one of the two", names[0]));
+        map.fault(second, format!("has the same meaning as {}; expected one of the two", names[0]));
     }
     let header = match preset.login {
         Login::Header(header) => header,
@@ -188,7 +188,7 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
         return None;
     };
     if by_hand {
-        map.fault(key, format!("says the same as the header {header:?}; expected one of the two"));
+        map.fault(key, format!("has the same meaning as the header {header:?}; expected one of the two"));
     }
     // Read before the key may be missing: it is known in any case.
     let instance =

@@ -48,7 +48,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWr
 
 fn client(reading: &Reading<'_>, map: &MapReader<'_>) -> ClientSettings {
     if let Some(found) = map.text("compression").filter(|found| found != "snappy") {
-        map.fault("compression", format!("expected snappy, which is all that remote write has, found {found:?}"));
+        map.fault("compression", format!("expected snappy, the only compression of remote write, found {found:?}"));
     }
     let client = common::client_of(reading, map, TIMEOUT, Compression::None);
     common::known_by_address(map, &client);
@@ -63,7 +63,7 @@ fn client(reading: &Reading<'_>, map: &MapReader<'_>) -> ClientSettings {
 fn tuning(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.not_yet(
         map,
-        &[("auth", common::AUTHORIZATION), ("middlewares", "remove it; a proxy between can do what they do")],
+        &[("auth", common::AUTHORIZATION), ("middlewares", "remove it; use a proxy in between for this")],
     );
     common::http_without_effect(reading, map);
 }
@@ -86,7 +86,7 @@ fn translation(map: &MapReader<'_>, message: MessageChoice) -> Translation {
     if keeps_signs && message == MessageChoice::Old {
         map.fault(
             key,
-            "keeps signs that remote write 1.0 does not have; expected `protobuf_message` to be 2.0, or not there",
+            "keeps characters that remote write 1.0 does not support; expected `protobuf_message` to be 2.0 or unset",
         );
     }
     chosen
@@ -121,7 +121,7 @@ fn enabled(map: &MapReader<'_>, key: &str) -> Option<bool> {
 fn at_once(reading: &Reading<'_>, map: &MapReader<'_>) -> usize {
     let of_queue = map.map("remote_write_queue").and_then(|queue| {
         let consumers = queue.count("num_consumers", 1);
-        let idle = "the log is the queue: it is on disk, always on, and bounded by extensions.store.log";
+        let idle = "the log is the queue: it is on disk, always on, and limited by extensions.store.log";
         reading.note_key(&queue, "enabled", idle);
         reading.note_key(&queue, "queue_size", idle);
         queue.finish();
@@ -135,15 +135,15 @@ fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.not_yet(
         map,
         &[
-            ("include_metadata_keys", "write `headers` in its place"),
-            ("convert_explicit_histograms_to_nhcb", "send exponential histograms in place of explicit ones"),
+            ("include_metadata_keys", "write `headers` instead"),
+            ("convert_explicit_histograms_to_nhcb", "send exponential histograms instead of explicit ones"),
         ],
     );
     reading.without_effect(map, &["keep_classic_histograms"]);
-    reading.note_key(map, "wal", "is not needed: what waits to be sent is in the log, on disk; it may be removed");
+    reading.note_key(map, "wal", "is not needed: unsent data is in the log, on disk; remove it");
     reading.note_key(
         map,
         "export_created_metric",
-        "makes no `_created` series: remote write 2.0 has a start time with each sample, which is sent",
+        "adds no `_created` series: remote write 2.0 sends a start time with each sample",
     );
 }

@@ -15,11 +15,11 @@ pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
             (Some(_), None) => {
-                tls.fault("key_file", "expected the key of the certificate beside it, found none");
+                tls.fault("key_file", "expected the key of this certificate, found none");
                 None
             }
             (None, Some(_)) => {
-                tls.fault("cert_file", "expected the certificate of the key beside it, found none");
+                tls.fault("cert_file", "expected the certificate of this key, found none");
                 None
             }
         },
@@ -32,7 +32,7 @@ pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) -> TlsSettings {
             ("max_version", "remove it"),
             ("cipher_suites", "remove it"),
             ("include_insecure_cipher_suites", "remove it"),
-            ("tpm", "send over a proxy that shows the client's certificate"),
+            ("tpm", "send through a proxy that presents the client certificate"),
         ],
     );
     reading

@@ -121,7 +121,7 @@ fn source(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Source> {
     let of_request = [("from_context", "name the value in `value`, or an attribute in `from_attribute`")];
     reading.not_yet(map, &of_request);
     if map.given("value") && map.given("from_attribute") {
-        map.fault("from_attribute", "stands beside value; expected one of the two");
+        map.fault("from_attribute", "is set together with value; expected one of the two");
     }
     let value = map.get("value").filter(|node| node.value != Yaml::Null).and_then(|node| {
         let value = scalar(&node.value);

@@ -23,8 +23,8 @@ const BEHIND: &str = "is not supported yet; run it in a Collector behind, to whi
 const BEFORE: &str = "is not supported yet; run it in a Collector in front, which sends here with `otlp_grpc`";
 const NOT_NEEDED: &str = "is not needed here; remove it from `processors` and from the pipelines";
 
-const CONVERTED: &str = "is not needed for exporters of `datadog`, `prometheus` and `prometheusremotewrite`, which convert by \
-                         themselves; remove it, and where an `otlp` target needs it, run it in a Collector in front";
+const CONVERTED: &str = "is not needed for exporters of `datadog`, `prometheus` and `prometheusremotewrite`, which \
+     convert by themselves; remove it, and if an `otlp` target needs it, run it in a Collector in front";
 
 const OTHERS: &str = "run it in a Collector in front, which sends here with `otlp_grpc`";
 
@@ -50,7 +50,7 @@ const INSTEAD: [(&str, &str); 21] = [
     ("deltatocumulative", CONVERTED),
     (
         "servicegraph",
-        "is not offered here; write a rollup or view in SQL, in the folder that `connectors.performance.pipelines` names",
+        "is not supported here; write a rollup or view in SQL, in the folder that `connectors.performance.pipelines` names",
     ),
     (
         "spanmetrics",
@@ -89,9 +89,9 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Proce
         };
         let built_in = match component.kind {
             "batch" => {
-                "is built in: what comes in is batched for the disk, and `sending_queue.batch` of an exporter says how it goes out"
+                "is built in: received data is batched for the disk, and an exporter's `sending_queue.batch` sets how it is sent"
             }
-            _ => "is built in: every queue is bounded, and senders are told to wait",
+            _ => "is built in: every queue is limited, and senders get backpressure",
         };
         reading.note(component.line, &component.path, built_in);
         if let Some(map) = component.settings(reading) {
@@ -134,7 +134,7 @@ pub(super) fn note_editors(reading: &Reading<'_>, service: &Service) {
         let Some(reader) = of_tables else { continue };
         for named in pipeline.processors.iter().filter(|named| EDITORS.contains(&kind(&named.id))) {
             let message = format!(
-                "{:?} changes what exporters pass on; {:?} and the tables have what was received",
+                "{:?} changes what exporters send; {:?} and the tables have the data as received",
                 named.id, reader.id
             );
             reading.note(named.line, format!("{}.processors", pipeline.path), message);
@@ -148,8 +148,8 @@ pub(super) fn check_samplers(reading: &Reading<'_>, service: &Service) {
         let measured = pipeline.exporters.iter().any(|named| kind(&named.id) == "performance");
         for named in pipeline.processors.iter().filter(|named| measured && SAMPLERS.contains(&kind(&named.id))) {
             let message = format!(
-                "{:?} stands before `performance`, whose figures would then miss what it leaves out; \
-                 give it a pipeline of its own, without `performance`",
+                "{:?} is before `performance`, whose results would lack what it drops; move it to a pipeline \
+                 without `performance`",
                 named.id
             );
             reading.gather.fault(named.line, format!("{}.processors", pipeline.path), message);

@@ -30,7 +30,7 @@ fn every_key_of_a_listener_is_known() {
     let scrape = "metric_expiration: 5m, without_scope_info: true, sending_queue: {enabled: true}, \
                   resource_constant_labels: {enabled: false}";
     let config = good(&file(&grpc, &http, &format!("{http}, {scrape}"), &http));
-    assert!(noted(&config, "prometheus.response_headers: is not followed"), "{:#?}", config.notes);
+    assert!(noted(&config, "prometheus.response_headers: is ignored"), "{:#?}", config.notes);
     assert!(noted(&config, "grpc.max_concurrent_streams: has no effect"), "{:#?}", config.notes);
     let refused = "tls: {cert_file: a}, auth: {authenticator: a}, middlewares: [{id: a}], transport: unix";
     let told = faults(&file(refused, refused, refused, refused));
@@ -182,16 +182,16 @@ fn what_span_metrics_lack_is_said() {
          metrics_expiration: 5m, metrics_flush_interval: 15s, aggregation_cardinality_limit: 100}",
     ));
     for what in [
-        "exemplars.enabled: no exemplars stand in the scrape",
-        "resource_metrics_key_attributes: is not followed: series are those of [service.name]",
-        "metrics_expiration: is not followed: counters are kept",
-        "metrics_flush_interval: has no effect here; it may be removed",
-        "aggregation_cardinality_limit: is not followed: `connectors.performance.series_max`",
+        "exemplars.enabled: the scrape has no exemplars",
+        "resource_metrics_key_attributes: is ignored: series are those of [service.name]",
+        "metrics_expiration: is ignored: counters are kept",
+        "metrics_flush_interval: has no effect here; remove it",
+        "aggregation_cardinality_limit: is ignored: `connectors.performance.series_max`",
     ] {
         assert!(noted(&config, what), "{what} in {:#?}", config.notes);
     }
     let same = good(&file("{resource_metrics_key_attributes: [service.name], exemplars: {enabled: false}}"));
-    assert!(!noted(&same, "is not followed") && !noted(&same, "no exemplars"), "{:#?}", same.notes);
+    assert!(!noted(&same, "is ignored") && !noted(&same, "no exemplars"), "{:#?}", same.notes);
     let told = faults(&file(
         "{events: {enabled: true, dimensions: [{name: exception.type}]}, add_resource_attributes: true, \
          include_instrumentation_scope: [a]}",

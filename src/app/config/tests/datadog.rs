@@ -114,8 +114,7 @@ fn datadog_is_told_of_hosts_unless_that_is_off_and_what_is_odd_is_noted() {
         [
             "c.yaml:4: exporters.datadog.api.key: has 40 digits, and Datadog's API keys have 32: is it an application key, or cut? \
              (it is not shown)",
-            "c.yaml:5: exporters.datadog.host_metadata.hostname_source: calls this machine by the name of whichever host sends \
-             first; resources with `datadog.host.use_as_metadata: true` tell of their own hosts",
+            "c.yaml:5: exporters.datadog.host_metadata.hostname_source: names this machine after the host that sends first; resources with `datadog.host.use_as_metadata: true` report their own hosts",
         ]
     );
     let told = faults(&file(
@@ -164,8 +163,7 @@ traces: {ignore_resources: [\"(\"], span_name_remappings: {a: }}",
              sums",
             "c.yaml:10: exporters.datadog.only_metadata: is not supported yet; remove it",
             "c.yaml:11: exporters.datadog.traces.ignore_resources: expected regular expressions, found \"(\"",
-            "c.yaml:11: exporters.datadog.traces.span_name_remappings.a: expected the name to give in place of this one, found \
-             none",
+            "c.yaml:11: exporters.datadog.traces.span_name_remappings.a: expected the new name, found none",
         ]
     );
     let told = faults(&file("metrics", "hostname: web-1"));
@@ -203,12 +201,11 @@ fn an_agent_needs_no_key_and_is_on_this_machine_unless_it_is_told() {
     assert_eq!(
         notes,
         [
-            "c.yaml:7: exporters.datadog.api: is not used with `send_to: agent`: the Agent has a key and a site of its own",
-            "c.yaml:8: exporters.datadog.host_metadata: has no effect with `send_to: agent`: the Agent tells of its host by \
-             itself",
-            "c.yaml:9: exporters.datadog.compression: has no effect with `send_to: agent`: an Agent takes nothing compressed",
-            "c.yaml:10: exporters.datadog.metrics: has no effect with `send_to: agent`, which sends traces alone",
-            "c.yaml:11: exporters.datadog.logs: has no effect with `send_to: agent`, which sends traces alone",
+            "c.yaml:7: exporters.datadog.api: is not used with `send_to: agent`: the Agent has its own key and site",
+            "c.yaml:8: exporters.datadog.host_metadata: has no effect with `send_to: agent`: the Agent reports its own host",
+            "c.yaml:9: exporters.datadog.compression: has no effect with `send_to: agent`: an Agent accepts no compressed requests",
+            "c.yaml:10: exporters.datadog.metrics: has no effect with `send_to: agent`, which only sends traces",
+            "c.yaml:11: exporters.datadog.logs: has no effect with `send_to: agent`, which only sends traces",
         ]
     );
 }
@@ -220,7 +217,7 @@ fn an_agent_takes_traces_alone_and_the_fault_says_what_to_write() {
         assert_eq!(
             told,
             [format!(
-                "c.yaml:5: service.pipelines.{signal}.exporters: \"datadog\" sends to an Agent, which takes traces alone, and this \
+                "c.yaml:5: service.pipelines.{signal}.exporters: \"datadog\" sends to an Agent, which only accepts traces, and this \
                  is a pipeline of {signal}; name another exporter here: `datadog/direct: {{api: {{key: …}}}}`, or `otlp_grpc` \
                  with the Agent's own OTLP endpoint"
             )]

@@ -55,7 +55,7 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     // The samples of exporters and processors that no pipeline of the file names.
     let of_no_pipeline = notes.iter().filter(|note| note.ends_with("is in no pipeline, so it is not used"));
     assert_eq!(of_no_pipeline.count(), 13, "{notes:#?}");
-    assert!(!notes.iter().any(|note| note.contains("so it is no fault")), "{notes:#?}");
+    assert!(!notes.iter().any(|note| note.contains("so it is not an error")), "{notes:#?}");
 }
 
 /// The file's lines with everything said that it shows in comments, and with its exporters in pipelines, so that all of it is

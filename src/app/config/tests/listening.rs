@@ -13,7 +13,7 @@ fn receiver(grpc: &str) -> String {
 fn off_loopback_a_listener_needs_a_secret_or_the_users_word() {
     let told = faults(&receiver("{endpoint: \"0.0.0.0:4317\"}"));
     assert_eq!(told.len(), 1);
-    let begins = "c.yaml:4: receivers.otlp.protocols.grpc.endpoint: 0.0.0.0:4317 can be reached from other machines";
+    let begins = "c.yaml:4: receivers.otlp.protocols.grpc.endpoint: 0.0.0.0:4317 is reachable from other machines";
     assert!(told[0].starts_with(begins) && told[0].contains("`allow_unauthenticated: true`"), "{told:?}");
     for good_one in [
         "{endpoint: \"0.0.0.0:4317\", allow_unauthenticated: true}",
@@ -55,9 +55,9 @@ fn the_same_port_twice_is_a_fault() {
     assert_eq!(
         faults(&text),
         [
-            "c.yaml: extensions.sql.http: 127.0.0.1:4380 is taken by receivers.otlp.protocols.grpc.endpoint on line 4; \
+            "c.yaml: extensions.sql.http: 127.0.0.1:4380 is already used by receivers.otlp.protocols.grpc.endpoint on line 4; \
              expected another port",
-            "c.yaml:5: receivers.otlp.protocols.http.endpoint: 127.0.0.1:4380 is taken by \
+            "c.yaml:5: receivers.otlp.protocols.http.endpoint: 127.0.0.1:4380 is already used by \
              receivers.otlp.protocols.grpc.endpoint on line 4; expected another port",
         ]
     );
@@ -72,8 +72,7 @@ fn an_exporter_that_sends_to_an_own_receiver_is_a_fault() {
     assert_eq!(
         faults(&text),
         [
-            "c.yaml:8: exporters.otlp_grpc.endpoint: \"localhost:4317\" is receivers.otlp.protocols.grpc.endpoint itself, which \
-          would feed on its own; expected another target"
+            "c.yaml:8: exporters.otlp_grpc.endpoint: \"localhost:4317\" is receivers.otlp.protocols.grpc.endpoint itself, which would be a loop; expected another target"
         ]
     );
 }

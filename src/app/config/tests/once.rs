@@ -64,7 +64,7 @@ service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}}}
         "c.yaml:8: exporters.zipkin: is not supported yet",
     ] {
         let is_told =
-            |note: &String| note.starts_with(begin) && note.ends_with(" (this is not used, so it is no fault)");
+            |note: &String| note.starts_with(begin) && note.ends_with(" (this is not used, so it is not an error)");
         assert!(config.notes.iter().any(is_told), "{begin} in {:#?}", config.notes);
     }
 }
@@ -105,12 +105,12 @@ fn a_kind_that_is_used_and_not_known_is_a_fault() {
     ));
     let begins = [
         "c.yaml:2: processors.k8s_attributes: is not supported yet; run it in a Collector in front",
-        "c.yaml:2: processors.foo: there is no component of the type `foo` here; known are attributes, batch, memory_limiter, \
+        "c.yaml:2: processors.foo: there is no component of the type `foo` here; supported are attributes, batch, memory_limiter, \
          resource; run it",
         "c.yaml:3: exporters.zipkin: is not supported yet; send to a Collector that has it",
         "c.yaml:3: exporters.otlp_gprc: there is no component of the type `otlp_gprc` here; did you mean `otlp_grpc`?",
-        "c.yaml:4: extensions.zpages: is not offered here; remove it",
-        "c.yaml:4: extensions.headers_setter: is not offered here; write fixed `headers` at the exporter",
+        "c.yaml:4: extensions.zpages: is not supported here; remove it",
+        "c.yaml:4: extensions.headers_setter: is not supported here; write fixed `headers` at the exporter",
     ];
     assert_eq!(told.len(), begins.len(), "{told:#?}");
     for (fault, begin) in told.iter().zip(begins) {
@@ -154,8 +154,7 @@ memory: 1",
         format!("c.yaml:3: connectors.performance.alerting.responseTime.window: {window} text \"365000d\""),
         format!("c.yaml:4: connectors.performance.findings.cache_hit_rate.critical: {percent} number 100.5"),
         format!("c.yaml:4: connectors.performance.findings.cache_hit_rate.window: {window} text \"32d\""),
-        "c.yaml:5: connectors.performance.budgets.api.: expected a name of the budget, under which it stands in \
-         findings, found empty text"
+        "c.yaml:5: connectors.performance.budgets.api.: expected the budget's name, which findings show, found empty text"
             .to_owned(),
         "c.yaml:6: connectors.performance.memory: expected a size such as 500kb, 2mb or 64MiB, at least 1mb, found \
          number 1"

@@ -28,7 +28,7 @@ fn channels_tell_findings_and_nothing_else() {
             faults(&standing(wrong, slack)),
             ["c.yaml:5: service.pipelines.".to_owned()
                 + wrong[1..].split(':').next().unwrap_or_default()
-                + ".exporters: \"slack\" tells findings; expected it in a pipeline of its own, \
+                + ".exporters: \"slack\" sends findings; expected it in a pipeline of its own, \
                    `logs/alerts: {receivers: [performance], exporters: [slack]}`"]
         );
     }
@@ -43,7 +43,7 @@ fn every_exporter_gets_what_it_can_send() {
     assert_eq!(
         told,
         [
-            "c.yaml:5: service.pipelines.traces.exporters: \"prometheus\" takes metrics alone, and this is a pipeline of \
+            "c.yaml:5: service.pipelines.traces.exporters: \"prometheus\" only accepts metrics, and this is a pipeline of \
              traces",
         ]
     );
@@ -102,7 +102,11 @@ exporters: {otlp_http: {endpoint: \"http://a:4318\"}}
         .map(|feed| feed.processors.iter().map(|processor| processor.id.as_str()).collect())
         .collect();
     assert_eq!(through, [vec!["resource", "attributes/a"], vec![]]);
-    assert!(config.notes.iter().any(|note| note.contains("the tables have what was received")), "{:?}", config.notes);
+    assert!(
+        config.notes.iter().any(|note| note.contains("the tables have the data as received")),
+        "{:?}",
+        config.notes
+    );
 }
 
 #[test]
@@ -119,7 +123,7 @@ fn actions_that_cannot_be_meant_are_told_by_key() {
     for (action, expected) in [
         ("{key: a, action: inset, value: 1}", "did you mean \"insert\"?"),
         ("{key: a, action: insert}", "actions[0].value: expected a value"),
-        ("{key: a, action: insert, value: 1, from_attribute: b}", "from_attribute: stands beside value"),
+        ("{key: a, action: insert, value: 1, from_attribute: b}", "from_attribute: is set together with value"),
         ("{action: update, value: 1}", "actions[0].key: expected the name of an attribute, found none"),
         ("{key: a, action: delete, value: 1}", "value: the action delete does not use it; remove it"),
         ("{key: a, action: extract, pattern: \"([0-9]+)\"}", "expected a name for each of its groups"),
@@ -168,7 +172,7 @@ fn targets_that_share_a_load_are_readers_each() {
         ),
         (
             "protocol: {otlp: }, resolver: {static: {hostnames: [a, \"a:4317\"]}}",
-            "hostnames[1]: \"a:4317\" stands in this list already",
+            "hostnames[1]: \"a:4317\" is already in this list",
         ),
         (
             "protocol: {otlp_http: }, resolver: {static: {hostnames: [a]}}",
@@ -208,7 +212,7 @@ fn a_readers_bounds_and_rate_are_read() {
     assert_eq!((queue.consumers, queue.bytes_max, queue.drops_oldest), (4, None, false));
     let opposite = faults(&text("{age_max: 1h, block_on_overflow: true, on_overflow: drop_oldest}"));
     assert_eq!(opposite.len(), 1, "{opposite:?}");
-    assert!(opposite[0].contains("block_on_overflow: says the opposite of on_overflow"), "{opposite:?}");
+    assert!(opposite[0].contains("block_on_overflow: contradicts on_overflow"), "{opposite:?}");
 }
 
 #[test]
@@ -219,9 +223,7 @@ fn a_sampler_before_performance_is_a_fault() {
     ));
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(
-        told[0].starts_with(
-            "c.yaml:5: service.pipelines.traces.processors: \"tail_sampling\" stands before `performance`"
-        )
+        told[0].starts_with("c.yaml:5: service.pipelines.traces.processors: \"tail_sampling\" is before `performance`")
     );
     assert!(
         told[1].starts_with("c.yaml:6: processors.tail_sampling: is not supported yet; run it in a Collector behind")
@@ -250,11 +252,11 @@ service:
     assert!(read.notes.iter().any(|note| note == started), "{:#?}", read.notes);
     let told: Vec<String> = read.config.expect_err("is faulty").0.iter().map(ToString::to_string).collect();
     let expected = [
-        "c.yaml:3: connectors.performance/b: \"performance\" is there already; expected one `performance` in all",
+        "c.yaml:3: connectors.performance/b: \"performance\" is already configured; expected only one `performance`",
         "c.yaml:6: service.extensions: \"zpages\" is not defined under extensions; define it there, or take it out of the list",
         "c.yaml:8: service.pipelines.trace: expected traces, metrics or logs, or one with a name such as traces/shop, found \
          \"trace\"; did you mean \"traces\"?",
-        "c.yaml:9: service.pipelines.traces.exporters[1]: \"performance\" stands in this list already",
+        "c.yaml:9: service.pipelines.traces.exporters[1]: \"performance\" is already in this list",
         "c.yaml:9: service.pipelines.traces.receivers: expected at least one receiver, found none",
         "c.yaml:10: service.pipelines.logs.processors: \"bach\" is not defined under processors; did you mean \"batch\"?",
     ];

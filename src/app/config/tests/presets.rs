@@ -88,7 +88,7 @@ fn what_a_preset_lacks_is_told() {
     let grpc = faults(&exporter("otlp_grpc", "preset: newrelic, endpoint: \"otlp.nr-data.net:4317\""));
     assert_eq!(
         grpc,
-        ["c.yaml:2: exporters.otlp_grpc.preset: is a key of `otlp_http`, which is what these backends take best"]
+        ["c.yaml:2: exporters.otlp_grpc.preset: is a key of `otlp_http`, which these backends support best"]
     );
     let kind = faults(&exporter("newrelic", "license_key: a"));
     assert!(kind[0].contains("{preset: newrelic, license_key: …, region: us}"), "{kind:?}");

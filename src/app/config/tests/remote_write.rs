@@ -67,7 +67,7 @@ fn every_key_is_known() {
     assert!(settings.send_metadata && !settings.with_scope && !settings.with_target_info);
     let identity = ["service.name", "service.namespace", "service.instance.id"];
     assert_eq!(settings.resource_labels, Selection::new(&["*"], &identity));
-    for told in ["queue_size: the log is the queue", "wal: is not needed", "export_created_metric: makes no"] {
+    for told in ["queue_size: the log is the queue", "wal: is not needed", "export_created_metric: adds no"] {
         assert!(notes.iter().any(|note| note.contains(told)), "{told} in {notes:#?}");
     }
     let endpoint = "endpoint: \"http://a.example/w\"";
@@ -93,7 +93,7 @@ fn what_cannot_be_is_a_fault() {
         (&format!("{endpoint}, external_labels: {{a: \"\"}}"), "expected the value of a label"),
         (
             &format!("{endpoint}, protobuf_message: prometheus.WriteRequest, translation_strategy: NoTranslation"),
-            "keeps signs that remote write 1.0 does not have",
+            "keeps characters that remote write 1.0 does not support",
         ),
         (&format!("{endpoint}, include_metadata_keys: [a]"), "include_metadata_keys"),
         (&format!("{endpoint}, convert_explicit_histograms_to_nhcb: true"), "convert_explicit_histograms_to_nhcb"),
@@ -103,5 +103,5 @@ fn what_cannot_be_is_a_fault() {
         assert!(faults.len() == 1 && faults[0].contains(told), "{settings}: {faults:#?}");
     }
     let of_traces = file("prometheusremotewrite", endpoint).replace("metrics:", "traces:");
-    assert!(faults(&of_traces).iter().any(|fault| fault.contains("takes metrics alone")));
+    assert!(faults(&of_traces).iter().any(|fault| fault.contains("only accepts metrics")));
 }

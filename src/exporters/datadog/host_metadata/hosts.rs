@@ -124,7 +124,7 @@ impl Hosts {
             }
             let host = match place(&attributes) {
                 Place::Host(host) if host.len() > NAME_BYTES_MAX => {
-                    faults.push(format!("a host's name of more than {NAME_BYTES_MAX} bytes"));
+                    faults.push(format!("a host name of more than {NAME_BYTES_MAX} bytes"));
                     continue;
                 }
                 Place::Host(host) if !host.is_empty() => host,

@@ -115,7 +115,7 @@ impl Reporter {
             tracing::warn!(
                 sink = self.sink,
                 fault,
-                "a resource tells of its host what cannot be read or kept; the rest of it is told (said once)"
+                "ignored host metadata of a resource that cannot be read or is beyond a limit; the rest is sent (logged once)"
             );
         }
     }
@@ -180,20 +180,20 @@ impl Reporter {
                         sink = self.sink,
                         host,
                         reason,
-                        "metadata of hosts cannot be sent; it is tried again, and telemetry does not wait for it"
+                        "cannot send host metadata; retrying, telemetry does not wait for it"
                     );
                 }
                 Some(self.put_off(metadata, after, failing))
             }
             Outcome::TooLarge(reason) | Outcome::Rejected(reason) | Outcome::PermanentError(reason) => {
                 if !self.told_refusal.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(sink = self.sink, host, reason, "metadata of a host is refused (said once)");
+                    tracing::warn!(sink = self.sink, host, reason, "the target rejected host metadata (logged once)");
                 }
                 None
             }
             Outcome::Delivered { .. } | Outcome::PartialSuccess { .. } => {
                 if failing.take().is_some() {
-                    tracing::info!(sink = self.sink, "metadata of hosts is taken again");
+                    tracing::info!(sink = self.sink, "the target accepts host metadata again");
                 }
                 None
             }
@@ -229,7 +229,7 @@ impl Reporter {
 /// Has hosts told of; what is wrong where there is no room for all of them.
 fn put_all(due: &mut Due, hosts: impl IntoIterator<Item = Metadata>) -> Option<String> {
     let left_out = hosts.into_iter().map(|host| due.put(host)).filter(|has_room| !has_room).count();
-    (left_out > 0).then(|| format!("{left_out} hosts more than can wait to be told of"))
+    (left_out > 0).then(|| format!("dropped {left_out} hosts beyond the number that can wait to be sent"))
 }
 
 /// A host's metadata as a request; it stands for no items.

@@ -128,7 +128,7 @@ fn what_is_too_long_is_left_out_of_a_host_and_is_not_new_each_time() {
     assert_eq!(inventory(&seen.changed[0])["platform"], json!({"GOOS": "linux", "hostname": "web-1"}));
     assert!(hosts.see(Signal::Logs, &request).changed.is_empty());
     let nameless = Hosts::default().see(Signal::Logs, &telling_of(&"h".repeat(256), Vec::new()));
-    assert_eq!((nameless.changed.len(), nameless.faults), (0, vec!["a host's name of more than 255 bytes".to_owned()]));
+    assert_eq!((nameless.changed.len(), nameless.faults), (0, vec!["a host name of more than 255 bytes".to_owned()]));
 }
 
 /// However large each of them is made.

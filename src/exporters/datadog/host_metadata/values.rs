@@ -41,7 +41,7 @@ pub(super) fn text(attributes: &Attributes<'_>, key: &str) -> Result<Option<Stri
 
 /// Nothing that is longer than it may be.
 pub(super) fn bounded(key: &str, bytes: usize, bytes_max: usize) -> Result<(), String> {
-    if bytes <= bytes_max { Ok(()) } else { Err(format!("{key}: more than {bytes_max} bytes, which are left out")) }
+    if bytes <= bytes_max { Ok(()) } else { Err(format!("{key}: more than {bytes_max} bytes, truncated")) }
 }
 
 pub(super) fn texts<'a>(attributes: &Attributes<'a>, key: &str) -> Result<Option<Vec<&'a str>>, String> {

@@ -48,7 +48,7 @@ impl Writer {
 
     pub(super) fn finish(mut self) -> Mapped {
         self.close();
-        let reason = format!("it is larger than the {BYTES_MAX} bytes that the intake takes");
+        let reason = format!("it is larger than the intake's limit of {BYTES_MAX} bytes");
         let rejected = (self.too_large > 0).then_some(Rejected { items: self.too_large, reason });
         Mapped { payloads: self.done, rejected: rejected.into_iter().collect() }
     }

@@ -135,7 +135,7 @@ fn kind_of(settings: &MetricsSettings, sum: &Sum) -> Result<Kind, &'static str> 
     match sum.aggregation_temporality() {
         AggregationTemporality::Delta => Ok(Kind::Count),
         AggregationTemporality::Cumulative if sum.is_monotonic && settings.sums_to_delta => {
-            Err("it is a running total that was not made delta")
+            Err("it is a cumulative value that was not converted to delta")
         }
         AggregationTemporality::Cumulative => Ok(Kind::Gauge),
         AggregationTemporality::Unspecified => Err(NO_TEMPORALITY),

@@ -27,7 +27,7 @@ pub(super) fn shortened(name: &str, suffix: &str) -> String {
         tracing::warn!(
             metric = name,
             becomes = short,
-            "Datadog takes names of metrics up to {NAME_MAX} characters: longer ones are cut, and end in a digest (said once)"
+            "truncated a metric name to the {NAME_MAX} characters that Datadog accepts; it ends in a digest (logged once)"
         );
     }
     short

@@ -365,16 +365,16 @@ fn what_cannot_be_sent_is_told_and_costs_nothing_else() {
     let told: Vec<String> =
         mapped.rejected.iter().map(|rejected| format!("{} {}", rejected.items, rejected.reason)).collect();
     let expected = [
-        "1 metric \"@@\": nothing of its name is left in Prometheus",
+        "1 metric \"@@\": no character of its name is valid in Prometheus",
         "1 metric \"below\": it is a counter, and its value is -1",
-        "2 metric \"delta\": it is a delta, and could not be summed",
+        "2 metric \"delta\": it is a delta that could not be summed",
         "1 metric \"e\": its count is 7, and its buckets hold 1",
-        "1 metric \"e\": its scale is -5, and a native histogram has none below -4",
+        "1 metric \"e\": its scale is -5, a native histogram's minimum is -4",
         "1 metric \"h\": it has 1 bounds and 1 buckets",
         "2 metric \"h\": its bounds do not ascend",
         "1 metric \"h\": its count is 7, and its buckets hold 5",
         "1 metric \"late\": it has no time",
-        "2 metric \"unknown\": it does not say whether it is cumulative or a delta",
+        "2 metric \"unknown\": its aggregation temporality is unset",
         "1 metric \"void\": it has no value",
     ];
     assert_eq!(told, expected);

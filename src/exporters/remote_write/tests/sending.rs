@@ -205,13 +205,11 @@ async fn a_target_without_native_histograms_gets_all_else() {
 #[tokio::test]
 async fn a_web_page_is_no_answer() {
     let (outcome, seen) = sent(|_| answer(200, &[], "<!DOCTYPE html><html><head><title>Sign in</title></head>")).await;
-    let reason = "200 OK with a page of HTML, \"Sign in\", which is no answer of the target: does a proxy answer? (is \
-                  `endpoint` the whole URL of what takes remote write?)";
+    let reason = "200 OK with an HTML page, \"Sign in\", which is not a response of the target: does a proxy respond? (is `endpoint` the full URL of the remote write receiver?)";
     assert_eq!(outcome, Outcome::Retry { after: None, reason: reason.into() });
     assert_eq!(versions(&seen), ["2.0.0"]);
     let (outcome, _) = sent(|_| answer(405, &[("content-type", "text/html; charset=utf-8")], "<p>no</p>")).await;
-    let reason = "405 Method Not Allowed with a page of HTML, which is no answer of the target: does a proxy answer? (is \
-                  `endpoint` the whole URL of what takes remote write?)";
+    let reason = "405 Method Not Allowed with an HTML page, which is not a response of the target: does a proxy respond? (is `endpoint` the full URL of the remote write receiver?)";
     assert_eq!(outcome, Outcome::Retry { after: None, reason: reason.into() });
 }
 

@@ -45,7 +45,7 @@ impl Total {
     /// Why it cannot be added to others: a count that is none would spoil all that follows.
     pub(super) fn fault(&self, may_go_down: bool) -> Option<String> {
         match self {
-            Total::Double(value) if may_go_down && !value.is_finite() => Some("it is no finite number".to_owned()),
+            Total::Double(value) if may_go_down && !value.is_finite() => Some("it is not a finite number".to_owned()),
             Total::Int(_) | Total::Double(_) if may_go_down => None,
             Total::Int(_) | Total::Double(_) => faults::of_counter(self.number()?),
             Total::Explicit { bounds, counts, count, .. } => faults::of_buckets(bounds, counts, *count),

@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         }
         self.message(&mut request, fields)?;
         if self.scan.peek().is_some() {
-            return self.scan.broken("nothing behind the object");
+            return self.scan.broken("nothing after the object");
         }
         // Nothing could be made of it at all.
         Ok(match self.faults.first_dropped().filter(|_| self.items == 0) {

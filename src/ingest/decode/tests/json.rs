@@ -129,7 +129,7 @@ fn what_is_no_request_is_refused_whole() {
         ("{\"a\": ", "expected a JSON object, found no JSON: expected a value at line 1, column 7, found the end"),
         (
             "{}\n{}",
-            "expected a JSON object, found no JSON: expected nothing behind the object at line 2, column 1, found '{'",
+            "expected a JSON object, found no JSON: expected nothing after the object at line 2, column 1, found '{'",
         ),
         ("", "expected a JSON object, found no JSON: expected a value at line 1, column 1, found the end"),
     ] {
