@@ -179,13 +179,15 @@ impl Evaluator {
         let mut evaluation = Evaluation::default();
         let any_quantile = self.pipelines.iter().any(|prepared| prepared.any_quantile);
         let any_quantile = any_quantile.then(|| with_any_quantile(context));
+        let mut again = HashSet::new();
         for index in 0..self.pipelines.len() {
             if due == Due::Moved && self.judge_again(index, now_ms, &mut evaluation) {
+                again.insert(index);
                 continue;
             }
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
         }
-        for index in self.overtaken(now_ms) {
+        for index in self.overtaken(now_ms, &again) {
             self.evaluate_one(index, (context, any_quantile.as_ref()), now_ms, &mut evaluation).await;
         }
         evaluation.findings = self.findings();
@@ -248,14 +250,16 @@ impl Evaluator {
         evaluation.runs.push(cost);
     }
 
-    /// Pipelines that have begun to fire in this evaluation before one that is judged after them did, and that read what
-    /// fires: they may be explained by it, and are judged again, so that no alert is sent for both.
-    fn overtaken(&self, now_ms: i64) -> Vec<usize> {
+    /// Pipelines that read what fires, and have begun to fire in this evaluation without seeing all of it: one that is judged
+    /// after them has begun, too, or their rows are those of an earlier evaluation (`again`). Another finding may explain
+    /// them, so they are run again, so that no alert is sent for both.
+    fn overtaken(&self, now_ms: i64, again: &HashSet<usize>) -> Vec<usize> {
         let begins =
             |prepared: &Prepared| prepared.keys.values().any(|kept| kept.finding.firing_since_ms == Some(now_ms));
         let begun: Vec<usize> = (0..self.pipelines.len()).filter(|index| begins(&self.pipelines[*index])).collect();
-        let Some((_, before)) = begun.split_last() else { return Vec::new() };
-        before.iter().copied().filter(|index| self.pipelines[*index].reads_firings()).collect()
+        let last = begun.last().copied();
+        let is_blind = |index: &usize| Some(*index) != last || again.contains(index);
+        begun.into_iter().filter(is_blind).filter(|index| self.pipelines[*index].reads_firings()).collect()
     }
 
     /// The window that a pipeline judges at a moment.

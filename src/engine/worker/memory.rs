@@ -68,10 +68,10 @@ impl Held {
         bytes + grown.min(GROWTH_MAX)
     }
 
-    /// What it takes, and has been promised.
+    /// What it took when it was last looked at, and has been promised.
     fn reserved(&self) -> u64 {
         let is_idle = self.first_bytes.load(Ordering::Relaxed) > 0 && !self.busy.load(Ordering::Relaxed);
-        if is_idle { self.look() } else { self.look().max(BUSY_BYTES) }
+        if is_idle { self.bytes() } else { self.bytes().max(BUSY_BYTES) }
     }
 
     /// It has started, and is idle.
@@ -100,6 +100,11 @@ impl Held {
     /// Its process is about to be waited for.
     pub(super) fn is_gone(&self) {
         *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Whether its process was killed, or has ended: it gives its memory back in a moment.
+    fn is_ending(&self) -> bool {
+        self.ends() || *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it was ended for memory.
@@ -155,8 +160,7 @@ impl Memory {
     /// Ends the queries that take most, where all together take too much or are about to. `end_idle` ends an idle worker,
     /// where there is one.
     pub(super) fn relieve(&self, end_idle: impl FnOnce() -> bool) {
-        // What was ended gives its memory back in a moment.
-        let workers = self.workers().into_iter().filter(|held| !held.ends());
+        let workers = self.workers().into_iter().filter(|held| !held.is_ending());
         let mut workers: Vec<_> = workers.map(|held| (held.look_ahead(), held)).collect();
         let mut used: u64 = workers.iter().map(|(bytes, _)| bytes).sum();
         workers.retain(|(_, held)| held.busy.load(Ordering::Relaxed));
