@@ -1,12 +1,12 @@
-//! The options of a bench: each a name with a whole number behind it.
+//! Options of a benchmark: names followed by an integer.
 
 use anyhow::{Context as _, bail};
 
-/// Reads the command line. An option that is not given keeps its value.
+/// Parses the command line. An option that is not given keeps its value.
 pub(crate) fn read<const N: usize>(mut options: [(&str, &mut u64); N]) -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        // What cargo says by itself.
+        // Passed by cargo.
         if matches!(argument.as_str(), "--bench" | "--test") {
             continue;
         }

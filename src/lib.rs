@@ -1,6 +1,6 @@
 //! Spanwise: a performance monitor for OpenTelemetry.
 //!
-//! The layers, lowest first; an arrow only ever points to a lower layer (`src/README.md` is the map, a test checks it).
+//! Layers, lowest first: each layer depends only on lower ones (`src/README.md` is the map, a test checks it).
 
 pub mod model;
 

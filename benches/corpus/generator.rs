@@ -1,8 +1,9 @@
-//! A seeded corpus: traces of a shop as an instrumented application would send them, and the exact truth of what is in
-//! them. The same seed gives the same bytes but for the time at which they end.
+//! A seeded corpus: traces of a shop as an instrumented application would send them, and the exact truth about them. The
+//! same seed gives the same bytes except for the end time.
 //!
-//! Some 384 bytes a span: server spans with what HTTP instrumentations say, client spans between services, and database
-//! spans whose statements differ in literals. One in a hundred traces fails, one in a hundred comes minutes late.
+//! About 384 bytes per span: server spans with the attributes of HTTP instrumentations, client spans between services, and
+//! database spans with statements that differ in literals. One in a hundred traces fails, one in a hundred arrives minutes
+//! late.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
@@ -14,10 +15,10 @@ const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
-/// What a service is asked for: method, route, usual milliseconds.
+/// A route of a service: method, route, typical duration in milliseconds.
 type Route = (&'static str, &'static str, f64);
 
-/// Services, and what each is asked for.
+/// Services with their routes.
 const SERVICES: [(&str, &[Route]); 6] = [
     ("storefront", &[("GET", "/", 20.0), ("GET", "/products/{id}", 35.0), ("GET", "/search", 80.0)]),
     ("checkout", &[("POST", "/checkout", 120.0), ("GET", "/cart/{session}", 15.0)]),
@@ -27,7 +28,7 @@ const SERVICES: [(&str, &[Route]); 6] = [
     ("recommendations", &[("GET", "/api/recommendations/{customer}", 45.0)]),
 ];
 
-/// Statements: as they are sent with a number in place of `#`, and what is left when the literals are gone.
+/// Statements: as sent, with a number in place of `#`, and without literals.
 const STATEMENTS: [(&str, &str); 5] = [
     ("SELECT name, price FROM products WHERE id = #", "SELECT name, price FROM products WHERE id = ?"),
     ("SELECT quantity FROM stock WHERE sku = 'sku-#'", "SELECT quantity FROM stock WHERE sku = ?"),
@@ -42,21 +43,21 @@ const STATEMENTS: [(&str, &str); 5] = [
     ("DELETE FROM carts WHERE session = 'c#'", "DELETE FROM carts WHERE session = ?"),
 ];
 
-/// How a corpus is to be.
+/// Parameters of a corpus.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) seed: u64,
     pub(crate) spans_a_request: usize,
-    /// When the last span of the last request ends.
+    /// End time of the last span of the last request.
     pub(crate) end_unix_nano: u64,
-    /// How many spans end in a second.
+    /// Spans per second.
     pub(crate) spans_a_second: u64,
     pub(crate) requests: u64,
-    /// Variants of each route, as a large system has them; 1 gives each route as it is.
+    /// Variants of each route, as in a large system; 1 uses each route as it is.
     pub(crate) variants: u64,
 }
 
-/// What is known of a set of durations.
+/// Statistics of a set of durations.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Operation {
     pub(crate) errors: u64,
@@ -64,7 +65,7 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Nearest rank.
+    /// Returns a quantile by nearest rank.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         let mut sorted = self.durations_ms.clone();
         sorted.sort_by(f64::total_cmp);
@@ -75,7 +76,7 @@ impl Operation {
     }
 }
 
-/// Everything that is in a corpus, counted while it was made.
+/// The exact contents of a corpus, counted during generation.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Truth {
     pub(crate) requests: u64,
@@ -88,7 +89,7 @@ pub(crate) struct Truth {
     pub(crate) statements: BTreeMap<(&'static str, &'static str), u64>,
 }
 
-/// Makes the requests one after the other.
+/// Generates the requests in order.
 pub(crate) struct Generator {
     shape: Shape,
     random: Random,
@@ -100,7 +101,7 @@ impl Generator {
         Generator { shape, random: Random(shape.seed), truth: Truth::default() }
     }
 
-    /// What was in the requests made so far.
+    /// Returns the truth about the requests generated so far.
     pub(crate) fn truth(&self) -> &Truth {
         &self.truth
     }
@@ -123,7 +124,7 @@ impl Generator {
         spans
     }
 
-    /// A server span; its service and id.
+    /// Adds a server span and returns its service and id.
     fn server(
         &mut self,
         context: &Context,
@@ -134,7 +135,7 @@ impl Generator {
         let routes = SERVICES.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, routes)| routes);
         let (method, route, usual_ms) = routes[self.random.index(routes.len())];
         let duration = self.random.duration(usual_ms);
-        // Only the request that came from outside is known to have failed.
+        // Only the entry request is marked as failed.
         let failed = context.fails && parent.is_empty();
         let route = match self.shape.variants {
             0 | 1 => route.to_owned(),
@@ -237,7 +238,7 @@ impl Iterator for Generator {
 }
 
 impl Generator {
-    /// A request whose last span ends then.
+    /// Generates a request with the given end time of its last span.
     pub(crate) fn ending_at(&mut self, end_unix_nano: u64) -> ExportTraceServiceRequest {
         self.truth.requests += 1;
         let mut by_service: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
@@ -245,7 +246,7 @@ impl Generator {
         while made < self.shape.spans_a_request {
             let later = (self.shape.spans_a_request - made) as u64;
             let mut end = end_unix_nano - later * 1_000_000_000 / self.shape.spans_a_second;
-            // A whole trace may not fit: the request is filled up with spans of background work.
+            // A whole trace may not fit, so the rest of the request is filled with background spans.
             if self.shape.spans_a_request - made < LONGEST_TRACE {
                 end -= 1000;
                 let context = Context { trace_id: self.random.bytes(16), end, late: false, fails: false };
@@ -265,12 +266,12 @@ impl Generator {
     }
 }
 
-/// A root, and twice a call with a server and three statements.
+/// A root, and two calls with a server span and three statements each.
 const LONGEST_TRACE: usize = 1 + 2 * (2 + 3);
 
 type Spans = Vec<(&'static str, Span)>;
 
-/// What all spans of a trace share.
+/// Data shared by all spans of a trace.
 struct Context {
     trace_id: Vec<u8>,
     end: u64,
@@ -297,7 +298,7 @@ fn of_service(service: &str, spans: Vec<Span>) -> ResourceSpans {
     }
 }
 
-/// As a receiver computes it.
+/// Computed as in a receiver.
 fn milliseconds(span: &Span) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
     let nanoseconds = (span.end_time_unix_nano - span.start_time_unix_nano) as f64;
@@ -316,7 +317,7 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// SplitMix64: the same numbers for the same seed for ever, whatever becomes of libraries.
+/// SplitMix64: the same seed always gives the same numbers, independent of library versions.
 struct Random(u64);
 
 impl Random {
@@ -346,11 +347,11 @@ impl Random {
         bytes
     }
 
-    /// Nanoseconds about the usual, with a long tail as real durations have.
+    /// Returns nanoseconds around a typical duration, with a long tail like real ones.
     fn duration(&mut self, usual_ms: f64) -> u64 {
         #[expect(clippy::cast_precision_loss, reason = "random bits")]
         let uniform = |bits: u64| (bits >> 11) as f64 / (1_u64 << 53) as f64;
-        // The sum of twelve uniform numbers is as good as normal here.
+        // The sum of twelve uniform numbers is close enough to normal.
         let normal = (0..12).map(|_| uniform(self.next())).sum::<f64>() - 6.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration of at most minutes")]
         let nanoseconds = (usual_ms * (normal * 0.6).exp() * 1e6) as u64;

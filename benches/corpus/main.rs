@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --bench corpus -- --requests 100 --seed 1 --out corpus.otlp
 //!
-//! The file holds the requests in protobuf, each behind its length as a little-endian `u32`.
+//! The file contains the requests in protobuf, each prefixed with its length as a little-endian `u32`.
 
 mod generator;
 
@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
     let mut shape = Shape {
         seed: 1,
         spans_a_request: 500,
-        // A fixed time: the same arguments give the same bytes.
+        // A fixed time, so that the same arguments give the same bytes.
         end_unix_nano: 1_767_225_600_000_000_000,
         spans_a_second: 40_000,
         requests: 100,
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
                 let path = value()?;
                 out = Some(File::create(&path).with_context(|| format!("{path} cannot be written"))?);
             }
-            // What cargo says by itself.
+            // Passed by cargo.
             "--bench" | "--test" => {}
             other => bail!("{other}: expected --seed, --requests, --spans, --end-unix-nano or --out"),
         }

@@ -1,6 +1,6 @@
-//! What a span costs: the running server beside the OpenTelemetry Collector with span metrics and a Prometheus exporter.
-//! Both are fed the same requests at the same time, with new ids and the current time in each. Prints a Markdown table
-//! by minute, and holds what each counted against the corpus's own truth.
+//! Measures the cost per span of the server and of the OpenTelemetry Collector with span metrics and a Prometheus exporter.
+//! Both receive the same requests at the same time, with new ids and the current time. Prints a Markdown table by minute,
+//! and compares the counts of both with the truth about the corpus.
 //!
 //!     eval "$(tests/run --env)"; cargo bench --bench cost -- --minutes 7 --rate 10000 --demo-minutes 10
 
@@ -21,15 +21,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use subject::{Client, Subject, mib, now_unix_nano};
 
-/// Spans of a request.
+/// Spans per request.
 const SPANS_A_REQUEST: u64 = 500;
 const MINUTE: Duration = Duration::from_mins(1);
 
 struct Options {
     minutes: u64,
-    /// Spans a second.
+    /// Spans per second.
     rate: u64,
-    /// How long the demo runs at the end; 0 leaves it out.
+    /// Duration of the demo at the end; 0 skips it.
     demo_minutes: u64,
 }
 
@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let mut options = Options { minutes: 7, rate: 10_000, demo_minutes: 10 };
     let Options { minutes, rate, demo_minutes } = &mut options;
     options::read([("--minutes", minutes), ("--rate", rate), ("--demo-minutes", demo_minutes)])?;
-    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    // The scrape client requires a provider, although nothing here uses TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut ours = Measured::new(Subject::spanwise().await?).await?;
     let mut theirs = Measured::new(Subject::collector().await?).await?;
@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A subject, and what it has used.
+/// A subject with its measured usage.
 struct Measured {
     subject: Subject,
     client: Client,
@@ -66,7 +66,7 @@ struct Measured {
     cpu: Duration,
     by_thread: BTreeMap<String, Duration>,
     acknowledged: Vec<Duration>,
-    /// Spans of a minute, its CPU, and the memory at its end.
+    /// For each minute: spans, CPU time, and memory at its end.
     minutes: Vec<(u64, Duration, u64)>,
 }
 
@@ -91,7 +91,7 @@ impl Measured {
         Ok(())
     }
 
-    /// Without spans: what is still done of the minutes before, which belongs to the last one.
+    /// Ends a minute. Without spans, the remaining work of earlier minutes is added to the last one.
     fn end_minute(&mut self, spans: u64) -> anyhow::Result<()> {
         let cpu = self.subject.cpu();
         let used = cpu.saturating_sub(self.cpu);
@@ -103,7 +103,7 @@ impl Measured {
         Ok(())
     }
 
-    /// CPU a span by thread.
+    /// Returns the CPU time per span by thread.
     fn parts(&self, spans: u64) -> anyhow::Result<Vec<(String, f64)>> {
         let now = self.subject.cpu_by_thread()?.into_iter();
         let since = |(name, now): (String, Duration)| {
@@ -124,7 +124,7 @@ impl Measured {
     }
 }
 
-/// Sends the same to both for as long as is asked for; how many spans that were.
+/// Sends the same requests to both for the given time and returns the number of spans.
 async fn feed(options: &Options, ours: &mut Measured, theirs: &mut Measured) -> anyhow::Result<u64> {
     let shape = Shape {
         seed: 1,
@@ -213,7 +213,7 @@ fn parts(parts: &[(String, f64)]) -> String {
     head.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
-/// What the demo, server and shop in one process, takes after some minutes.
+/// Returns the usage of the demo, server and shop in one process, after some minutes.
 async fn demo(minutes: u64) -> anyhow::Result<String> {
     eprintln!("the demo runs for {minutes} min (--demo-minutes)");
     let demo = Subject::demo().await?;

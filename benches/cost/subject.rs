@@ -1,4 +1,4 @@
-//! A process under measure.
+//! A process under test.
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -13,7 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 const LONGEST: Duration = Duration::from_mins(1);
-/// Linux counts the time of processes in hundredths of a second.
+/// Linux counts CPU time in hundredths of a second.
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// A running process with its OTLP and scrape ports.
@@ -41,7 +41,7 @@ impl Subject {
         Subject::spanwise_with("").await
     }
 
-    /// With these keys of `performance`.
+    /// Starts Spanwise with these keys of `performance`.
     pub(crate) async fn spanwise_with(performance: &str) -> anyhow::Result<Subject> {
         let (folder, grpc, scrape) = (TempDir::new()?, free_port()?, free_port()?);
         let config = format!(
@@ -79,11 +79,11 @@ impl Subject {
         Subject::start(command, folder, grpc, scrape).await
     }
 
-    /// The demo, on the ports that it chooses itself; it ends with this.
+    /// Starts the demo on ports of its choice; it is killed on drop.
     pub(crate) async fn demo() -> anyhow::Result<Subject> {
         let folder = TempDir::new()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
-        // Its folder goes with ours, though it is killed.
+        // Its directory is deleted with ours even if it is killed.
         command.args(["demo", "--json"]).env("TMPDIR", folder.path()).current_dir(folder.path());
         let log = std::fs::File::create(folder.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -111,7 +111,7 @@ impl Subject {
         Ok(Subject { process, grpc, scrape, ready: began.elapsed(), folder })
     }
 
-    /// Kills it as a crash would, and starts it on its folder again; when that began.
+    /// Kills it as in a crash and restarts it with the same directory; returns the start time.
     pub(crate) async fn restart(mut self) -> anyhow::Result<(Subject, Instant)> {
         self.process.kill()?;
         self.process.wait()?;
@@ -122,22 +122,22 @@ impl Subject {
         Ok((Subject::start(command, folder, self.grpc, self.scrape).await?, began))
     }
 
-    /// What it has written to its standard streams since it was started.
+    /// Returns its output on the standard streams since the start.
     pub(crate) fn output(&self) -> anyhow::Result<String> {
         Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
     }
 
-    /// Where it is scraped.
+    /// Returns the URL of its scrape.
     pub(crate) fn scrape_url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.scrape)
     }
 
-    /// User and system time so far, of the process and those that it started.
+    /// Returns the user and system time of the process and its child processes.
     pub(crate) fn cpu(&self) -> Duration {
         self.processes().iter().filter_map(|process| used(&format!("/proc/{process}/stat"))).sum()
     }
 
-    /// The same by name of thread; those of other processes under `query workers`.
+    /// Returns the CPU time by thread name; child processes are under `query workers`.
     pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<BTreeMap<String, Duration>> {
         let mut parts: BTreeMap<String, Duration> = BTreeMap::new();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
@@ -152,7 +152,7 @@ impl Subject {
         Ok(parts)
     }
 
-    /// The process, then those that it started.
+    /// Returns the process id, then those of its child processes.
     fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.process.id()];
         let mut at = 0;
@@ -166,14 +166,14 @@ impl Subject {
         all
     }
 
-    /// Resident memory of the process.
+    /// Returns the resident memory of the process.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(line.split_whitespace().next().context("no VmRSS")?.parse::<u64>()? * 1024)
     }
 
-    /// Bytes of the files under `name` in its data folder.
+    /// Returns the size of the files under `name` in its data directory.
     pub(crate) fn stored_bytes(&self, name: &str) -> u64 {
         let data = self.folder.path().join("data");
         let files = std::fs::read_dir(&data).into_iter().flatten().flatten();
@@ -185,7 +185,7 @@ impl Subject {
         Ok(Client(tonic::client::Grpc::new(endpoint.connect().await?)))
     }
 
-    /// Waits until its scrape says that every span was counted.
+    /// Waits until its scrape shows that every span was counted.
     pub(crate) async fn has_counted(&self, spans: u64) -> anyhow::Result<()> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let began = Instant::now();
@@ -213,10 +213,10 @@ pub(crate) fn now_unix_nano() -> anyhow::Result<u64> {
     Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?)
 }
 
-/// User and system time of a process or thread.
+/// Returns the user and system time of a process or thread.
 fn used(stat: &str) -> Option<Duration> {
     let stat = std::fs::read_to_string(stat).ok()?;
-    // Behind the name, which may hold anything: fields 14 and 15, the state being the third.
+    // Fields 14 and 15 after the name, which may contain anything; the state is field 3.
     let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
     Some(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_A_SECOND))
@@ -228,16 +228,16 @@ fn size(path: &Path) -> u64 {
     within + file.map_or(0, |file| file.len())
 }
 
-/// Sends requests over gRPC as bytes.
+/// Sends encoded requests over gRPC.
 pub(crate) struct Client(tonic::client::Grpc<Channel>);
 
 impl Client {
-    /// Traces.
+    /// Sends traces.
     pub(crate) async fn send(&mut self, body: Bytes) -> anyhow::Result<()> {
         self.send_to("/opentelemetry.proto.collector.trace.v1.TraceService/Export", body).await
     }
 
-    /// Metrics.
+    /// Sends metrics.
     pub(crate) async fn send_metrics(&mut self, body: Bytes) -> anyhow::Result<()> {
         self.send_to("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", body).await
     }

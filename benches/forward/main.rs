@@ -1,9 +1,9 @@
-//! What it costs to pass a request on with one attribute of its resource changed: the processor, which splices the bytes as
-//! they came, against decoding and encoding them with prost.
+//! Measures forwarding a request with one resource attribute changed: the processor, which splices the original bytes,
+//! against decoding and encoding with prost.
 //!
 //!     cargo bench --bench forward -- --rounds 30
 //!
-//! Both do the same to the same requests, in turn, on one thread; what is told is the median of the rounds' ratios.
+//! Both process the same requests in turn on one thread; the result is the median ratio of the rounds.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, with a few digits")]
 
@@ -82,7 +82,7 @@ fn timed(requests: &[Bytes], forward: &dyn Fn(&Bytes) -> Bytes) -> Duration {
     began.elapsed()
 }
 
-/// The same change, by the generated types.
+/// Makes the same change with the generated types.
 fn encoded_again(request: &Bytes) -> Bytes {
     let mut decoded = ExportTraceServiceRequest::decode(request.clone()).expect("a request of the corpus");
     for resource in decoded.resource_spans.iter_mut().filter_map(|spans| spans.resource.as_mut()) {

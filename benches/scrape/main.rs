@@ -1,6 +1,6 @@
-//! What a scrape costs: the running server beside the OpenTelemetry Collector's Prometheus exporter, each holding the same
-//! series that came in over OTLP, scraped in turn as Prometheus does. Prints a Markdown table, and holds the count of what
-//! is shown against what was sent.
+//! Measures the cost of a scrape of the server and of the OpenTelemetry Collector's Prometheus exporter, each with the same
+//! series received over OTLP, scraped in turn as Prometheus does. Prints a Markdown table, and compares the number of series
+//! shown with the number sent.
 //!
 //!     eval "$(tests/run --env)"; cargo bench --bench scrape -- --series 100000 --scrapes 10
 
@@ -27,11 +27,11 @@ use std::io::Read as _;
 use std::time::{Duration, Instant};
 use subject::{Client, Subject, now_unix_nano};
 
-/// Points of a request.
+/// Points per request.
 const POINTS_A_REQUEST: u64 = 1000;
-/// Bounds of the histograms, s: those of HTTP's semantic conventions.
+/// Histogram bounds in seconds: those of HTTP's semantic conventions.
 const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-/// What Prometheus 3 asks for.
+/// The header sent by Prometheus 3.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
     text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
 const LONGEST: Duration = Duration::from_mins(2);
@@ -42,7 +42,7 @@ struct Options {
     rounds: u64,
 }
 
-/// What the scrapes of one subject cost.
+/// Costs of the scrapes of one subject.
 #[derive(Default)]
 struct Cost {
     took: Vec<Duration>,
@@ -56,10 +56,10 @@ async fn main() -> anyhow::Result<()> {
     let mut options = Options { series: 100_000, scrapes: 10, rounds: 2 };
     let Options { series, scrapes, rounds } = &mut options;
     options::read([("--series", series), ("--scrapes", scrapes), ("--rounds", rounds)])?;
-    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    // The scrape client requires a provider, although nothing here uses TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // A B B A: what drifts on the machine hits both alike.
+    // The order A B B A distributes drift of the machine evenly.
     for round in 0..options.rounds {
         let order = if round % 2 == 0 { [true, false] } else { [false, true] };
         for is_ours in order {
@@ -75,14 +75,14 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends every series twice, so that values change, and scrapes again and again.
+/// Sends every series twice, so that values change, and scrapes repeatedly.
 async fn measure(subject: &Subject, options: &Options) -> anyhow::Result<Cost> {
     let mut client = subject.client().await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
     send(&mut client, options.series, 1).await?;
     shown(subject, &http, options.series).await?;
     send(&mut client, options.series, 2).await?;
-    // What was received is digested, and the first scrape is behind both.
+    // The received data is processed by then, and both have been scraped once.
     tokio::time::sleep(Duration::from_secs(3)).await;
     scrape(subject, &http).await?;
     let mut cost = Cost::default();
@@ -109,7 +109,7 @@ async fn shown(subject: &Subject, http: &reqwest::Client, series: u64) -> anyhow
     loop {
         let mut text = String::new();
         GzDecoder::new(&scrape(subject, http).await?[..]).read_to_string(&mut text)?;
-        // One line each: of a histogram its count.
+        // One line per series: the count of a histogram.
         let of = |line: &&str| {
             ["bench_requests_total{", "bench_queue_length{", "bench_duration_seconds_count{"]
                 .iter()
@@ -124,7 +124,7 @@ async fn shown(subject: &Subject, http: &reqwest::Client, series: u64) -> anyhow
     }
 }
 
-/// Half of the series are counters, three of ten gauges, the rest histograms.
+/// Sends series: half are counters, three in ten are gauges, the rest are histograms.
 async fn send(client: &mut Client, series: u64, value: u64) -> anyhow::Result<()> {
     let now = now_unix_nano()?;
     let mut first = 0;
@@ -174,7 +174,7 @@ async fn send(client: &mut Client, series: u64, value: u64) -> anyhow::Result<()
     Ok(())
 }
 
-/// Each request is one of a hundred processes.
+/// Builds a request of one of a hundred processes.
 fn request(number: u64, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let resource = [
         ("service.name", "bench".to_owned()),

@@ -1,5 +1,5 @@
-//! What is left of the machine after an hour: memory, state database and CPU a span of the running server, fed steadily
-//! by a system of many routes.
+//! Measures the usage after an hour: memory, state database and CPU time per span of the server under steady load from a
+//! system with many routes.
 //!
 //!     cargo bench --bench soak -- --minutes 60 --rate 2000 --routes 2000
 
@@ -20,7 +20,7 @@ use prost::Message as _;
 use std::time::{Duration, Instant};
 use subject::{Subject, mib, now_unix_nano};
 
-/// Spans of a request.
+/// Spans per request.
 const SPANS_A_REQUEST: u64 = 100;
 /// Routes of the corpus without variants.
 const ROUTES: u64 = 12;
@@ -28,7 +28,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 struct Options {
     minutes: u64,
-    /// Spans a second.
+    /// Spans per second.
     rate: u64,
     routes: u64,
     /// Minutes between two lines of the table.
@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let mut options = Options { minutes: 60, rate: 2000, routes: 2000, every: 5 };
     let Options { minutes, rate, routes, every } = &mut options;
     options::read([("--minutes", minutes), ("--rate", rate), ("--routes", routes), ("--every", every)])?;
-    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    // The scrape client requires a provider, although nothing here uses TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let subject = Subject::spanwise().await?;
     let mut client = subject.client().await?;

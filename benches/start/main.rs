@@ -1,6 +1,6 @@
-//! How soon a start takes requests, by the size of the log that it finds: killed while spans come in as fast as they are
-//! taken, started again on the same folder. Prints a Markdown table, and holds what was counted in the end against what was
-//! acknowledged.
+//! Measures the time until a restarted server accepts requests, by the size of its log: it is killed while it receives spans
+//! at full rate, and restarted with the same directory. Prints a Markdown table, and compares the final counts with the
+//! acknowledged spans.
 //!
 //!     cargo bench --bench start -- --mib 1600 --starts 3
 
@@ -23,24 +23,24 @@ use std::time::{Duration, Instant};
 use subject::{Subject, mib, now_unix_nano};
 
 const SPANS_A_REQUEST: usize = 500;
-/// Requests under way at a time.
+/// Number of concurrent requests.
 const SENDERS: usize = 4;
 const LONGEST: Duration = Duration::from_mins(10);
 
 struct Options {
-    /// Size of the log.
+    /// Size of the log in MiB.
     mib: u64,
     starts: u64,
 }
 
-/// What one start took, from when the process was begun.
+/// Durations of one start, from the start of the process.
 struct Start {
     log_mib: f64,
-    /// The first request was acknowledged.
+    /// Until the first request was acknowledged.
     acknowledged: Duration,
-    /// The table of received rows held what fits in memory.
+    /// Until the table of received rows contained what fits in memory.
     read_back: Duration,
-    /// Every span that was ever acknowledged was counted.
+    /// Until every acknowledged span was counted.
     counted: Duration,
     resident_mib: f64,
 }
@@ -49,7 +49,7 @@ struct Start {
 async fn main() -> anyhow::Result<()> {
     let mut options = Options { mib: 1600, starts: 3 };
     options::read([("--mib", &mut options.mib), ("--starts", &mut options.starts)])?;
-    // The scrape's client needs one to be there, though nothing here speaks TLS.
+    // The scrape client requires a provider, although nothing here uses TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut bodies = bodies()?;
     let mut subject = Subject::spanwise().await?;
@@ -68,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Requests without end, each another one.
+/// Returns an endless iterator of distinct requests.
 fn bodies() -> anyhow::Result<impl Iterator<Item = (u64, Bytes)>> {
     let shape = Shape {
         seed: 1,
@@ -85,7 +85,7 @@ fn bodies() -> anyhow::Result<impl Iterator<Item = (u64, Bytes)>> {
     Ok(Generator::new(shape).map(move |request| (count(&request), Bytes::from(request.encode_to_vec()))))
 }
 
-/// Sends until the log is so large; how many spans were acknowledged.
+/// Sends until the log has the given size and returns the number of acknowledged spans.
 async fn fill(subject: &Subject, bodies: &mut impl Iterator<Item = (u64, Bytes)>, bytes: u64) -> anyhow::Result<u64> {
     let mut clients = Vec::new();
     for _ in 0..SENDERS {
@@ -94,7 +94,7 @@ async fn fill(subject: &Subject, bodies: &mut impl Iterator<Item = (u64, Bytes)>
     let mut spans = 0;
     while subject.stored_bytes("log") < bytes {
         let sending = clients.iter_mut().zip(&mut *bodies).map(async |(client, (count, body))| {
-            // At its bounds it says that it may be tried again.
+            // At its limits the server rejects with a retryable error.
             while client.send(body.clone()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -123,7 +123,7 @@ async fn restart(
     Ok((subject, Start { log_mib, acknowledged, read_back, counted, resident_mib }))
 }
 
-/// When it has said something.
+/// Returns the time until the subject has logged a message.
 async fn said(subject: &Subject, what: &str, began: Instant, is_needless: bool) -> anyhow::Result<Duration> {
     while !is_needless && !subject.output()?.contains(what) {
         ensure!(began.elapsed() < LONGEST, "not said: {what}");

@@ -1,14 +1,14 @@
-//! What is due to be sent: by what findings are now, and what the channel was told.
+//! Computes which notifications are due, from the current findings and what the channel was already sent.
 
 use super::messages::Notice;
 use super::notification_log::Told;
 use crate::model::finding::{Finding, FindingState, Severity};
 use std::collections::{BTreeMap, HashSet};
 
-/// The notices that are due: those that fire, and those that are over.
+/// Returns the notifications that are due: firing and resolved.
 ///
-/// A key that is no longer judged is not over: only one that was judged within its limit, whose traffic has ended, or that
-/// is gone, is.
+/// A key that is no longer judged is not resolved; it must have been judged within its limit, its traffic must have ended, or
+/// it must be gone.
 pub(super) fn due(
     findings: &[Finding],
     told: &BTreeMap<String, Told>,
@@ -27,7 +27,7 @@ pub(super) fn due(
                 firing.push(Notice::firing(finding));
             }
             (FindingState::Firing, _) => {}
-            // Also where a look came too late to see it `ok`: it has ended whatever it is now.
+            // Also if this check came too late to see it `ok`: the incident has ended, whatever the state is now.
             (_, Some(told)) if finding.ended.is_some() => {
                 let at_ms = finding.ended.as_ref().map_or(finding.state_since_ms, |ended| ended.at_ms);
                 resolved.push(Notice::resolved(told, Some(finding), at_ms));

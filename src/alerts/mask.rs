@@ -1,14 +1,14 @@
-//! Answers of a target as they may be logged: error pages like to repeat the path, which holds the secret.
+//! Masks secrets in a target's responses before they are logged: error pages often repeat the path, which contains the secret.
 
 use super::settings::ChannelSettings;
 use reqwest::Url;
 
-/// What is shorter is no secret, and masking it would garble the text.
+/// Shorter parts are no secrets, and masking them would garble the text.
 const PART_BYTES_MIN: usize = 4;
-/// How much of an answer is shown.
+/// Maximum characters of a response that are shown.
 const SHOWN_CHARS_MAX: usize = 300;
 
-/// What must not be shown.
+/// Texts to mask.
 pub(super) struct Mask(Vec<String>);
 
 impl Mask {
@@ -24,12 +24,12 @@ impl Mask {
         }
         let long = |part: &&str| part.len() >= PART_BYTES_MIN;
         let mut parts: Vec<String> = parts.into_iter().filter(long).map(str::to_owned).collect();
-        // The longest first, so that no rest of one is left.
+        // Longest first, so that no remainder of a longer one is left.
         parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
         Mask(parts)
     }
 
-    /// One line without secrets.
+    /// Returns the text on one line, with secrets masked.
     pub(super) fn over(&self, text: &str) -> String {
         let masked = self.0.iter().fold(text.to_owned(), |text, part| text.replace(part, "[masked]"));
         let line = masked.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,5 +1,5 @@
-//! What is to be told, and the JSON that any receiver takes. Statements stand in findings as fingerprints only, so no
-//! literal leaves the process here.
+//! Notifications, and their JSON for generic receivers. Findings contain statements as fingerprints only, so no literal leaves
+//! the process here.
 
 use super::notification_log::{Told, since_ms};
 use crate::model::finding::{Finding, Severity};
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Traces that a message names.
+/// Maximum number of traces in a message.
 pub(super) const TRACES_MAX: usize = 5;
 
-/// One finding to be told of.
+/// A notification about one finding.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
-    /// As it stands now, or as it was told where it is gone.
+    /// The finding as it is now, or as it was sent if it is gone.
     pub(super) finding: Finding,
-    /// What happened: of an incident that is over, the title under which it was told.
+    /// What happened; for a resolved incident, the title it was sent with.
     pub(super) title: String,
-    /// How bad it is; of an incident that is over, how bad it was told to be.
+    /// Severity; for a resolved incident, the severity it was sent with.
     pub(super) severity: Option<Severity>,
     /// When the incident began.
     pub(super) since_ms: i64,
@@ -27,7 +27,7 @@ pub(super) struct Notice {
 }
 
 impl Notice {
-    /// A finding that fires.
+    /// Notification of a firing finding.
     pub(super) fn firing(finding: &Finding) -> Notice {
         Notice {
             finding: finding.clone(),
@@ -38,8 +38,8 @@ impl Notice {
         }
     }
 
-    /// The end of what was told. Beginning, severity and title are those of the telling, so that a receiver finds its
-    /// incident again: the finding itself has forgotten them.
+    /// Notification of a resolved finding. Start, severity and title are those that were sent, so that a receiver can match the
+    /// incident: the finding itself no longer has them.
     pub(super) fn resolved(told: &Told, now: Option<&Finding>, ended_ms: i64) -> Notice {
         Notice {
             finding: now.map_or_else(|| told.finding().no_longer_judged(ended_ms), Finding::clone),
@@ -54,13 +54,13 @@ impl Notice {
         self.ended_ms.is_some()
     }
 
-    /// Why it is over, where its value does not say so.
+    /// Why it is resolved, if the value alone does not show it.
     pub(super) fn reason(&self) -> Option<&str> {
         let ended = self.finding.ended.as_ref().filter(|_| self.is_resolved())?;
         ended.reason.as_deref()
     }
 
-    /// The same for the same news, also in another process.
+    /// Identifies the notification, also across processes.
     pub(super) fn mark(&self) -> String {
         format!("{} {} {} {}", self.finding.id, self.since_ms, self.status(), self.severity_word())
     }
@@ -74,7 +74,7 @@ impl Notice {
     }
 }
 
-/// The title, and whether the finding is about to be over: a channel that was down tells it only then.
+/// The title, with a remark if the finding is recovering: after an outage the channel may send it only then.
 fn title(finding: &Finding) -> String {
     match finding.recovering {
         None => finding.title.clone(),
@@ -85,13 +85,13 @@ fn title(finding: &Finding) -> String {
     }
 }
 
-/// A key by which a target knows a message that comes twice.
+/// Key by which a target recognizes a duplicate message.
 pub(super) fn idempotency_key(notices: &[Notice]) -> String {
     let marks: Vec<String> = notices.iter().map(Notice::mark).collect();
     format!("{:032x}", xxh3_128(marks.join("\n").as_bytes()))
 }
 
-/// JSON for any receiver, with the fields of Alertmanager's webhook, and each finding whole.
+/// JSON for any receiver, with the fields of Alertmanager's webhook and each complete finding.
 pub(super) fn webhook(notices: &[Notice]) -> Value {
     let alerts: Vec<Value> = notices.iter().map(alert).collect();
     let status = notices.first().map_or("firing", Notice::status);
@@ -116,7 +116,7 @@ fn alert(notice: &Notice) -> Value {
     })
 }
 
-/// Only text, and only where there is some: Alertmanager's annotations are a map of strings.
+/// Non-empty texts only: Alertmanager's annotations are a map of strings.
 fn annotations(notice: &Notice) -> Map<String, Value> {
     let finding = &notice.finding;
     let traces = finding.trace_ids.iter().take(TRACES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -139,7 +139,7 @@ fn annotations(notice: &Notice) -> Map<String, Value> {
         .collect()
 }
 
-/// What all alerts say alike.
+/// Fields that are the same in all alerts.
 fn common(alerts: &[Value], part: &str) -> Map<String, Value> {
     let Some((first, rest)) = alerts.split_first() else { return Map::new() };
     let mut all = first[part].as_object().cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Findings to people: a webhook or Slack, told once when they fire, when they get worse, and when they are over.
+//! Sends findings to people through a webhook or Slack: once when they fire, when they get worse, and when they are resolved.
 //!
-//! What was told is remembered durably, by finding and incident, so that a restart neither repeats nor forgets.
+//! Sent notifications are stored durably, by finding and incident, so that a restart neither repeats nor forgets one.
 
 mod due;
 mod mask;
@@ -37,18 +37,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// Findings in one request to a webhook: each is sent whole, and receivers bound the size of a body.
+/// Maximum findings per webhook request: each is sent whole, and receivers limit the size of a body.
 const WEBHOOK_FINDINGS_MAX: usize = 50;
-/// What people are asked where an answer says nothing of the message.
+/// Hints for responses that say nothing about the message.
 const HINTS: web::Hints<'_> =
     web::Hints { denied: "is `url` still valid, and are the `headers` right?", elsewhere: "is `url` right?" };
-/// What alerts are called where exporters have a signal.
+/// Used for alerts where exporters have a signal.
 pub const ALERTS: &str = "alerts";
 
-/// Tells one channel until it is cancelled.
+/// Runs one channel until cancelled.
 ///
 /// # Errors
-/// When its URL or a header cannot be used, or the memory cannot be read at the start.
+/// When its URL or a header cannot be used, or the state store cannot be read at the start.
 pub async fn run(
     settings: ChannelSettings,
     findings: watch::Receiver<Arc<Vec<Finding>>>,
@@ -57,7 +57,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let place = format!("exporters.{}", settings.id);
-    // The URL is a secret: it does not go into the error.
+    // The URL is a secret, so the error does not contain it.
     let url = Url::parse(settings.url.reveal()).ok().with_context(|| format!("{place}.url: expected a URL"))?;
     let client = ClientSettings {
         timeout: settings.timeout,
@@ -84,16 +84,16 @@ struct Channel {
     memory: Arc<dyn StateStore>,
     kind: String,
     stats: Arc<ExporterStats>,
-    /// By finding id.
+    /// Sent alerts, by finding id.
     told: BTreeMap<String, Told>,
-    /// Findings of which the memory does not yet know what `told` does.
+    /// Findings with an entry in `told` that the state store does not have yet.
     unwritten: BTreeSet<String>,
-    /// So that what the target refused is not sent at every look.
+    /// Keeps rejected notifications from being sent at every check.
     refused: Refusals,
     cancel: CancellationToken,
 }
 
-/// What became of a message.
+/// Outcome of a message.
 enum Verdict {
     Taken,
     Refused(String),
@@ -105,7 +105,7 @@ impl Channel {
         let mut evaluated = false;
         loop {
             let now = findings.borrow_and_update().clone();
-            // Before the first evaluation none at all says nothing; after it, that all of them are gone.
+            // Before the first evaluation an empty list says nothing; after it, all findings are gone.
             if evaluated || !now.is_empty() {
                 self.reconcile(&now).await;
             }
@@ -120,7 +120,7 @@ impl Channel {
         }
     }
 
-    /// Tells what is not told yet, the firing ones in one message and the resolved ones in another.
+    /// Sends the notifications that are due, firing ones in one message and resolved ones in another.
     async fn reconcile(&mut self, findings: &[Finding]) {
         self.write().await;
         let now_ms = now_ms();
@@ -162,7 +162,7 @@ impl Channel {
         self.write().await;
     }
 
-    /// Writes what the memory does not know yet. While it fails people are told all the same: a restart then repeats,
+    /// Writes pending entries to the state store. Notifications are sent even while this fails: a restart then repeats them,
     /// which is better than silence.
     async fn write(&mut self) {
         let waited = !self.unwritten.is_empty();
@@ -189,7 +189,7 @@ impl Channel {
         }
     }
 
-    /// Notes a refusal. People do not hear of what fires meanwhile, so it is tried again while it does.
+    /// Records a rejection. People miss the alert meanwhile, so it is retried as long as it is due.
     async fn put_off(&mut self, notices: &[Notice], reason: &str) {
         let mut new = Vec::new();
         for notice in notices {
@@ -198,7 +198,7 @@ impl Channel {
                 new.push(DeadLetter { key, position: None, items: 1, reason: reason.to_owned() });
             }
         }
-        // The table keeps the reason.
+        // Keeps the reason for the table.
         self.stats.failed(reason);
         self.stats.went_well();
         if new.is_empty() {
@@ -262,7 +262,7 @@ impl Channel {
             }
         };
         let text = String::from_utf8_lossy(&answer.body);
-        // Slack calls its "ok" HTML, and so do web frameworks what a receiver returns: only markup makes a page of it.
+        // Slack declares its "ok" as HTML, and so do web frameworks for what a receiver returns: only markup makes it a page.
         let is_plain = answer.status.is_success() && !answer.holds_markup();
         let outcome = if is_plain { None } else { answer.verdict(text.trim(), &HINTS) };
         let outcome = outcome.or_else(|| match self.settings.kind {

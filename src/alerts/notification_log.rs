@@ -1,10 +1,10 @@
-//! What a channel was told.
+//! What was sent to a channel.
 
 use crate::model::finding::{Finding, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One alert that was told: a row of the table `alerts`.
+/// One alert that was sent: a row of the table `alerts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// The channel's id.
@@ -15,11 +15,11 @@ pub struct Told {
     pub firing_since: i64,
     /// `firing`.
     pub status: String,
-    /// When it was told, microseconds since the epoch.
+    /// When it was sent, microseconds since the epoch.
     pub told_at: i64,
-    /// How bad it was told to be.
+    /// The severity it was sent with.
     pub severity: Option<Severity>,
-    /// The finding as it was told, to say later what is over.
+    /// The finding as it was sent, needed for the resolved notification.
     finding: Finding,
 }
 
@@ -36,12 +36,12 @@ impl Told {
         }
     }
 
-    /// The finding as it was told.
+    /// The finding as it was sent.
     pub(super) fn finding(&self) -> &Finding {
         &self.finding
     }
 
-    /// Whether that incident was told, and as bad as it is now.
+    /// Returns true if this incident was already sent with at least its current severity.
     pub(super) fn covers(&self, finding: &Finding) -> bool {
         self.firing_since == since_ms(finding) * 1000 && self.severity >= finding.severity
     }
@@ -51,7 +51,7 @@ impl Told {
     }
 }
 
-/// Kind of the memory's entries of a channel.
+/// Kind of a channel's entries in the state store.
 #[must_use]
 pub fn memory_kind(channel: &str) -> String {
     format!("alert:{channel}")

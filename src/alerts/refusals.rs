@@ -1,15 +1,15 @@
-//! Notices that a channel refused: each is tried again at growing intervals for as long as it is due, since a channel that
-//! is mended must hear of what fires.
+//! Notifications that a channel rejected: each is retried at growing intervals as long as it is due, since a repaired channel
+//! must get what is firing.
 
 use super::messages::Notice;
 use crate::delivery::settings::RetrySettings;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The longest wait between two attempts.
+/// Longest wait between two attempts.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
-/// What was refused, by finding id.
+/// Rejected notifications, by finding id.
 #[derive(Debug)]
 pub(super) struct Refusals {
     retry: RetrySettings,
@@ -18,10 +18,10 @@ pub(super) struct Refusals {
 
 #[derive(Debug)]
 struct Refusal {
-    /// Which news it was.
+    /// Identifies the notification.
     mark: String,
     wait: Duration,
-    /// When it is tried again; `None` where the settings say never.
+    /// Time of the next attempt; `None` if retries are disabled.
     again: Option<Instant>,
 }
 
@@ -34,14 +34,14 @@ impl Refusals {
         self.by_finding.is_empty()
     }
 
-    /// Whether a notice may be sent: it is news, or its wait is over.
+    /// Returns true if a notification may be sent: it is new, or its wait is over.
     pub(super) fn lets(&self, notice: &Notice) -> bool {
         let refusal = self.by_finding.get(&notice.finding.id);
         refusal
             .is_none_or(|refusal| refusal.mark != notice.mark() || refusal.again.is_some_and(|at| at <= Instant::now()))
     }
 
-    /// Notes a refusal; true where it is the first of this notice.
+    /// Records a rejection; returns true for the first one of this notification.
     pub(super) fn add(&mut self, notice: &Notice) -> bool {
         let (id, mark) = (&notice.finding.id, notice.mark());
         let before = self.by_finding.get(id).filter(|refusal| refusal.mark == mark).map(|refusal| refusal.wait);
@@ -52,12 +52,12 @@ impl Refusals {
         before.is_none()
     }
 
-    /// Forgets what was taken after all; true where there was something.
+    /// Removes the entry of a notification that was accepted after all; returns true if there was one.
     pub(super) fn remove(&mut self, id: &str) -> bool {
         self.by_finding.remove(id).is_some()
     }
 
-    /// Keeps those that are still due, of all that is; of another, the time to try it again would come for nothing.
+    /// Keeps only notifications that are still due, so that no timer runs for the others.
     pub(super) fn keep<'a>(&mut self, due: impl Iterator<Item = &'a Notice>) {
         if self.by_finding.is_empty() {
             return;
@@ -66,7 +66,7 @@ impl Refusals {
         self.by_finding.retain(|id, refusal| due.get(id.as_str()) == Some(&refusal.mark));
     }
 
-    /// When the next one is tried again.
+    /// Time of the next attempt.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_finding.values().filter_map(|refusal| refusal.again).min()
     }

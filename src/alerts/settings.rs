@@ -4,12 +4,12 @@ use crate::delivery::settings::{RetrySettings, Secret};
 use crate::model::finding::Severity;
 use std::time::Duration;
 
-/// What an alert channel speaks.
+/// Protocol of an alert channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelKind {
     /// JSON to any URL.
     Webhook,
-    /// An incoming webhook of Slack.
+    /// A Slack incoming webhook.
     Slack,
 }
 
@@ -18,18 +18,18 @@ pub enum ChannelKind {
 pub struct ChannelSettings {
     /// The exporter's id.
     pub id: String,
-    /// What it speaks.
+    /// Its protocol.
     pub kind: ChannelKind,
-    /// Where it is sent; the URL itself lets anyone write.
+    /// Where to send; a secret, because anyone who has the URL can post.
     pub url: Secret,
     /// Headers of every request.
     pub headers: Vec<(String, Secret)>,
-    /// Findings below it are not told.
+    /// Findings below this severity are not sent.
     pub severity_min: Severity,
-    /// Tell when a finding is over.
+    /// Also send when a finding is resolved.
     pub send_resolved: bool,
-    /// How long one request may take.
+    /// Timeout of one request.
     pub timeout: Duration,
-    /// What follows a failure.
+    /// Retry policy.
     pub retry: RetrySettings,
 }

@@ -1,4 +1,4 @@
-//! A message for a Slack incoming webhook: <https://docs.slack.dev/messaging/formatting-message-text>.
+//! Messages for a Slack incoming webhook: <https://docs.slack.dev/messaging/formatting-message-text>.
 
 use super::messages::{Notice, TRACES_MAX};
 use crate::delivery::Outcome;
@@ -8,18 +8,18 @@ use crate::model::units::human_ms;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Findings that one message shows; the rest is counted. Slack takes 50 blocks, a finding has two.
+/// Maximum findings shown in one message; the rest are counted. Slack accepts 50 blocks, and a finding takes two.
 const FINDINGS_MAX: usize = 10;
-/// Slack takes 3000 characters in a section; the parts below stay under it together.
+/// Slack accepts 3000 characters in a section; the parts below stay under that in total.
 const TITLE_MAX: usize = 400;
 const IMPACT_MAX: usize = 300;
 const ADVICE_MAX: usize = 1500;
 const EVIDENCE_MAX: usize = 200;
 const SQL_MAX: usize = 2200;
-/// What is told of an answer that is not understood.
+/// Maximum characters of an unexpected response that are reported.
 const SAID_MAX: usize = 200;
 
-/// One message for all: the first ten in full.
+/// Builds one message for all notifications, the first ten in full.
 pub(super) fn slack(notices: &[Notice]) -> Value {
     let shown = &notices[..notices.len().min(FINDINGS_MAX)];
     let mut attachments: Vec<Value> = shown.iter().map(attachment).collect();
@@ -36,8 +36,8 @@ pub(super) fn slack(notices: &[Notice]) -> Value {
     json!({ "text": text, "attachments": attachments })
 }
 
-/// What a good status means that does not come with Slack's word for it: that somebody else answered, such as a login page.
-/// Servers that speak as Slack does have words of their own, and some have none.
+/// Checks a successful response: without Slack's "ok", another server such as a login page has answered. Slack-compatible
+/// servers have their own words, and some send none.
 pub(super) fn refusal(answer: &Answer) -> Option<Outcome> {
     let text = String::from_utf8_lossy(&answer.body);
     let text = text.trim();
@@ -79,7 +79,7 @@ fn attachment(notice: &Notice) -> Value {
     json!({"color": colour, "blocks": blocks})
 }
 
-/// Title, value against limit, impact, and what to do.
+/// Title, value against limit, impact, and recommended action.
 fn summary(notice: &Notice) -> String {
     let finding = &notice.finding;
     let mut text = format!("*{}*", headline(notice));
@@ -87,7 +87,7 @@ fn summary(notice: &Notice) -> String {
     let facts = if let Some(ended_ms) = notice.ended_ms {
         #[expect(clippy::cast_precision_loss, reason = "a duration, for people")]
         let lasted = human_ms(ended_ms.saturating_sub(notice.since_ms).max(0) as f64);
-        // What it was last, where nothing came in any more, is not what it is now.
+        // Without new data, the last value is not the current one.
         let now = match notice.reason() {
             Some(reason) => Some(escaped(&one_line(reason), IMPACT_MAX)),
             None => value.map(|value| format!("now {value}")),
@@ -104,7 +104,7 @@ fn summary(notice: &Notice) -> String {
     text
 }
 
-/// Exceptions and traces that show it, and the query that does.
+/// Exceptions and example traces, and the query that finds them.
 fn evidence(notice: &Notice) -> String {
     let finding = &notice.finding;
     let lines: Vec<String> =
@@ -132,7 +132,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// As Slack wants it, at most `chars_max` characters long and never cut within an escape.
+/// Escapes text for Slack, to at most `chars_max` characters and never cut within an escape.
 fn escaped(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
     let mut length = 0;

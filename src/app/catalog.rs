@@ -1,4 +1,4 @@
-//! Tables and analyses with the user's own laid over them, and what is wrong with them before any of them runs.
+//! The tables and analyses, built-in and user-defined, and their validation before any of them runs.
 
 use crate::catalog::{declared, pipelines, schemas};
 use crate::engine::examples::{context, run_examples};
@@ -13,7 +13,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// All definitions.
+/// All definitions of tables and analyses.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     /// The tables.
@@ -23,20 +23,20 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The built-in definitions with those of the folders over them.
+    /// Loads the built-in definitions, overridden by those in the directories.
     ///
     /// # Errors
-    /// All faults of all files.
+    /// Returns all faults of all files.
     pub fn load(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> Result<Catalog, Faults> {
         let Gathered { catalog, mut faults, .. } = Catalog::gather(schemas_dir, pipelines_dir);
         if faults.is_empty() {
-            // A rollup into a table that is not there would run and leave nothing.
+            // A rollup into a table that does not exist would run without any result.
             catalog.pipelines.iter().for_each(|pipeline| catalog.check_tables(pipeline, &mut faults));
         }
         if faults.is_empty() { Ok(catalog) } else { Err(Faults(faults)) }
     }
 
-    /// What could be read, and all faults.
+    /// Reads all definitions and collects all faults.
     #[must_use]
     pub fn gather(schemas_dir: Option<&Path>, pipelines_dir: Option<&Path>) -> Gathered {
         let mut faults = Vec::new();
@@ -57,7 +57,7 @@ impl Catalog {
         Gathered { catalog: Catalog { tables, pipelines }, faults, complete }
     }
 
-    /// Without what the user has disabled, which is not run.
+    /// Returns the catalog without the pipelines that the user has disabled.
     #[must_use]
     pub fn enabled(&self, overrides: &BTreeMap<String, PipelineOverride>) -> Catalog {
         let disabled = |id: &str| overrides.get(id).is_some_and(|changes| changes.disabled);
@@ -65,12 +65,12 @@ impl Catalog {
         Catalog { tables: self.tables.clone(), pipelines }
     }
 
-    /// Plans every analysis and runs its examples; what does not hold, beyond the faults that are `known` of the files.
+    /// Plans every analysis and runs its examples. Returns the faults that are not among the `known` faults of the files.
     pub async fn check(&self, known: &[Fault]) -> Vec<Fault> {
         self.check_all(known, true).await
     }
 
-    /// Plans every analysis; what does not hold, beyond the faults that are `known` of the files.
+    /// Plans every analysis. Returns the faults that are not among the `known` faults of the files.
     pub async fn check_statements(&self, known: &[Fault]) -> Vec<Fault> {
         self.check_all(known, false).await
     }
@@ -90,7 +90,7 @@ impl Catalog {
                 Err(fault) if !doubts.of_statement(pipeline) => faults.push(fault),
                 Err(_) => {}
             }
-            // An example of what cannot be planned says the same again.
+            // The examples of a statement that cannot be planned would report the same fault again.
             if with_examples && faults.len() == before && !doubts.of_examples(pipeline) {
                 faults.extend(run_examples(pipeline, &self.tables).await);
             }
@@ -102,13 +102,14 @@ impl Catalog {
         faults
     }
 
-    /// All tables, empty, and the views.
+    /// Creates a context with all tables, empty, and the views.
     async fn context(&self) -> Result<SessionContext, String> {
         let told = |error: DataFusionError| line(&error);
         let context = context(&self.tables)?;
         context.sql("SET datafusion.sql_parser.collect_spans = true").await.map_err(told)?;
         let mut views: Vec<&PipelineDef> = self.pipelines.iter().filter(|p| p.kind == PipelineKind::View).collect();
-        // One view may read another, whichever stands first. What stays is told when it is planned by itself.
+        // A view may read another one defined after it. Views that fail here are reported when they are planned on their
+        // own.
         let mut before = usize::MAX;
         while views.len() < before {
             before = views.len();
@@ -124,7 +125,7 @@ impl Catalog {
         Ok(context)
     }
 
-    /// A rollup fills a table that is there, out of tables that are there.
+    /// Checks that the target table of a rollup and the tables that it reads exist.
     fn check_tables(&self, pipeline: &PipelineDef, faults: &mut Vec<Fault>) {
         let (at, of) = (pipeline.table_line, pipeline.reads_line);
         let rollup = "a rollup table, or `columns` that declare it here";
@@ -141,21 +142,21 @@ impl Catalog {
     }
 }
 
-/// What could be read of all files.
+/// The definitions of all files, with their faults.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
-    /// The definitions, those of faulty files as far as they could be read.
+    /// The definitions; those of faulty files as far as they could be read.
     pub catalog: Catalog,
-    /// Everything that is wrong with the files.
+    /// All faults of the files.
     pub faults: Vec<Fault>,
-    /// False where a file gave no definition at all: what others say of it is then no fault of theirs.
+    /// False if a file gave no definition at all: references to its names are then not faults.
     pub complete: bool,
 }
 
-/// What faulty files leave in doubt: half a definition makes faults where there are none.
+/// What cannot be judged because of faulty files: an incomplete definition would cause false faults.
 struct Doubts<'a> {
     known: &'a [Fault],
-    /// Names that faulty files make, with those files.
+    /// Names defined in faulty files, with those files.
     names: Vec<(&'a str, &'a str)>,
 }
 
@@ -169,13 +170,14 @@ impl<'a> Doubts<'a> {
         Doubts { known, names: names.collect() }
     }
 
-    /// Whether its statement cannot be judged: its own parameters are faulty, or what it reads is.
+    /// Returns whether the statement of a pipeline cannot be judged: its own parameters are faulty, or a table that it reads
+    /// is.
     fn of_statement(&self, pipeline: &PipelineDef) -> bool {
         self.of_file(pipeline, "params")
             || self.names.iter().any(|(file, name)| *file != pipeline.file && pipeline.sql.contains(name))
     }
 
-    /// Whether its examples cannot be judged.
+    /// Returns whether the examples of a pipeline cannot be judged.
     fn of_examples(&self, pipeline: &PipelineDef) -> bool {
         self.of_file(pipeline, "") || self.of_statement(pipeline)
     }
@@ -185,7 +187,7 @@ impl<'a> Doubts<'a> {
     }
 }
 
-/// The statement with its parameters bound, the window at the beginning of time.
+/// Binds the parameters of the statement, with the window at the start of time.
 async fn bound(context: &SessionContext, pipeline: &PipelineDef) -> Result<DataFrame, DataFusionError> {
     let epoch = ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into()));
     let mut values: HashMap<String, ScalarValue> =
@@ -206,7 +208,7 @@ async fn bound(context: &SessionContext, pipeline: &PipelineDef) -> Result<DataF
     context.sql(&pipeline.sql).await?.with_param_values(ParamValues::from(values))
 }
 
-/// Plans a statement to the end; the columns that it gives.
+/// Plans a statement and returns its columns.
 async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec<(String, DataType)>, Fault> {
     let outcome = async {
         let frame = bound(context, pipeline).await?;
@@ -222,7 +224,7 @@ async fn planned(context: &SessionContext, pipeline: &PipelineDef) -> Result<Vec
     })
 }
 
-/// The line of the statement that an error is about, from 1; 1 where it says none.
+/// Returns the line of the statement that an error refers to, from 1; 1 if the error has no line.
 fn line_of(error: &DataFusionError, message: &str) -> usize {
     if let Some(span) = error.diagnostic().and_then(|diagnostic| diagnostic.span) {
         return usize::try_from(span.start.line).unwrap_or(1).max(1);
@@ -232,7 +234,8 @@ fn line_of(error: &DataFusionError, message: &str) -> usize {
     digits.parse().unwrap_or(1).max(1)
 }
 
-/// A finding gives its key, its value and a limit, and what its message names; a rollup the columns that it declares.
+/// Checks the result columns: a finding needs its key, its value, a limit and the columns in its message; a rollup needs the
+/// columns that it declares.
 fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults: &mut Vec<Fault>) {
     faults.extend(declared::held_against(pipeline, columns));
     let Some(finding) = &pipeline.finding else { return };
@@ -260,10 +263,10 @@ fn check_columns(pipeline: &PipelineDef, columns: &[(String, DataType)], faults:
     }
 }
 
-/// Columns of a finding that are numbers, where they are there.
+/// Columns of a finding that must be numbers, if present.
 const NUMBERS: [&str; 4] = ["value", "samples", "warning", "critical"];
 
-/// The `{places}` of a message.
+/// Returns the `{placeholders}` of a message.
 fn places(message: &str) -> impl Iterator<Item = &str> {
     message.split('{').skip(1).filter_map(|behind| behind.split_once('}')).map(|(name, _)| name)
 }

@@ -1,4 +1,4 @@
-//! `spanwise check`: configuration, schemas and pipelines, all faults at once.
+//! `spanwise check`: reports all faults of configuration, schemas and pipelines at once.
 
 use super::catalog::{Catalog, Gathered};
 use super::config::{self, Config};
@@ -7,33 +7,33 @@ use crate::model::pipeline::PipelineKind;
 use serde_json::json;
 use std::path::Path;
 
-/// What was found.
+/// Result of a check.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file that was read.
+    /// Name of the file.
     pub file: String,
-    /// The configuration, if it has no fault.
+    /// The configuration, if it has no faults.
     pub config: Option<Config>,
     /// Tables and analyses, as far as they could be read.
     pub catalog: Catalog,
-    /// Everything that is wrong.
+    /// All faults.
     pub faults: Vec<Fault>,
-    /// What is no fault, and worth knowing.
+    /// Notes: not faults, but worth knowing.
     pub notes: Vec<String>,
 }
 
-/// Checks a file, or the embedded default, and all that it leads to.
+/// Checks a file, or the embedded default, and everything that it refers to.
 pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Checked {
     let mut faults = Vec::new();
     let config::Read { config, notes } = config::read(path, environment);
     let config = config.map_err(|error| faults.extend(error.0)).ok();
-    // A file with faults may still name folders, and what is in them shall be told in the same run.
+    // A file with faults may still name directories; their faults are reported in the same run.
     let folders = match &config {
         Some(config) => (config.performance.schemas_dir.clone(), config.performance.pipelines_dir.clone()),
         None => config::folders(path, environment),
     };
     let Gathered { catalog, faults: found, complete } = Catalog::gather(folders.0.as_deref(), folders.1.as_deref());
-    // Half the definitions would make faults of the other half.
+    // Incomplete definitions would cause false faults in others.
     let overrides = config.as_ref().map(|config| config.performance.overrides.clone()).unwrap_or_default();
     let further = if complete { catalog.enabled(&overrides).check(&found).await } else { Vec::new() };
     faults.extend(found);
@@ -43,13 +43,13 @@ pub async fn check(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<Str
 }
 
 impl Checked {
-    /// True where nothing is wrong.
+    /// Returns true if there are no faults.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// The last line: what is good, or how much is not.
+    /// Returns the last line: what was checked, or the number of faults.
     #[must_use]
     pub fn summary(&self) -> String {
         let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
@@ -71,7 +71,7 @@ impl Checked {
         format!("{}: good: {}", self.file, parts.join(", "))
     }
 
-    /// All of it as JSON.
+    /// Returns the result as JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         json!({"file": self.file, "good": self.is_good(), "faults": self.faults, "notes": self.notes})

@@ -1,4 +1,4 @@
-//! What the engine is given of a configuration: tables, rules and settings.
+//! The tables, rules and settings that the engine gets from a configuration.
 
 use super::catalog::{Catalog, Gathered};
 use super::config::{Config, PerformanceConfig};
@@ -6,12 +6,12 @@ use crate::engine::{Definitions, EngineSettings, PoolSettings, Retention, Rules}
 use crate::model::fault::Faults;
 use std::time::Duration;
 
-/// Tables and rules: those built in, the user's over them, and what the configuration says of them. What cannot run is
-/// told before it is to run.
+/// Loads tables and rules: the built-in ones, overridden by the user's, with the changes of the configuration. Faults are
+/// reported before anything runs.
 pub(super) async fn definitions(config: &PerformanceConfig) -> Result<Definitions, Faults> {
     let (schemas, pipelines) = (config.schemas_dir.as_deref(), config.pipelines_dir.as_deref());
     let Gathered { catalog, mut faults, complete } = Catalog::gather(schemas, pipelines);
-    // Those built in are known to be good; planning all of them would make every start longer.
+    // The built-in ones are tested; planning all of them would slow down every start.
     let changed = schemas.is_some() || pipelines.is_some() || config.overrides.values().any(|change| change.disabled);
     if complete && changed {
         faults.extend(catalog.enabled(&config.overrides).check_statements(&faults).await);
@@ -55,7 +55,7 @@ pub(super) fn engine_settings(config: &Config) -> EngineSettings {
     }
 }
 
-/// As long as the exporter shows them that shows them longest.
+/// Returns the longest time for which an exporter shows values.
 fn values_kept(config: &Config) -> Duration {
     let shown = config.prometheus.iter().map(|(_, settings)| settings.metric_expiration).max();
     shown.unwrap_or(EngineSettings::default().values_kept)

@@ -1,4 +1,4 @@
-//! `spanwise demo`: a server and the shop in one process, and what a person sees of them.
+//! `spanwise demo`: a server and the demo shop in one process, with their output.
 
 use super::config::{self, Config};
 use super::logging;
@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// The demo's configuration; its ports and its folder are variables.
+/// The demo's configuration; its ports and its directory are variables.
 const CONFIG: &str = include_str!("demo.yaml");
-/// Variables of [`CONFIG`] that are ports, with the usual ones.
+/// Port variables of [`CONFIG`], with their default ports.
 const PORTS: [(&str, u16); 6] = [
     ("OTLP_GRPC_PORT", 4317),
     ("OTLP_HTTP_PORT", 4318),
@@ -31,25 +31,25 @@ const PORTS: [(&str, u16); 6] = [
     ("SCRAPE_PORT", 8889),
     ("HEALTH_PORT", 13133),
 ];
-/// How often the server is started anew where a port was taken meanwhile.
+/// Maximum number of starts if a port is taken meanwhile.
 const TRIES: usize = 5;
 const SHOP_THREADS: usize = 2;
 
-/// What was asked for on the command line.
+/// Options of the command line.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
-    /// Words of [`Fault`] to plant.
+    /// Names of the [`Fault`]s to inject.
     pub faults: Vec<String>,
-    /// How long it runs; until it is interrupted where `None`.
+    /// Duration of the demo; `None` runs until it is interrupted.
     pub duration: Option<Duration>,
-    /// Print the findings as JSON at the end, and nothing else.
+    /// Print only the findings, as JSON, at the end.
     pub json: bool,
 }
 
-/// Runs the demo until its time is over or somebody ends it.
+/// Runs the demo until its duration is over or it is interrupted.
 ///
 /// # Errors
-/// When a fault is unknown, or a part cannot start.
+/// Returns an error if a fault is unknown or a part cannot start.
 pub async fn run_demo(options: DemoOptions) -> anyhow::Result<()> {
     let signals = on_signal()?;
     let cancel = signals.cancel.clone();
@@ -75,12 +75,12 @@ fn faults(words: &[String]) -> anyhow::Result<BTreeSet<Fault>> {
     words.iter().map(|word| word.parse::<Fault>().map_err(anyhow::Error::msg)).collect()
 }
 
-/// A folder of its own, gone with the demo.
+/// A temporary directory, deleted with the demo.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn make() -> anyhow::Result<Folder> {
-        // What an earlier demo of this process id left behind, or anybody else put there, is not taken up.
+        // The random part avoids the leftovers of an earlier demo with this process id, or of anyone else.
         let name = format!("spanwise-demo-{}-{:016x}", std::process::id(), rand::random::<u64>());
         let path = std::env::temp_dir().join(name);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
@@ -95,7 +95,7 @@ impl Drop for Folder {
     }
 }
 
-/// The demo's configuration on the usual ports, or on others where those are taken.
+/// Returns the demo's configuration with the default ports, or others if those are taken.
 fn configuration(folder: &Path) -> anyhow::Result<Config> {
     let mut values = vec![("FOLDER", folder.display().to_string())];
     for (name, usual) in PORTS {
@@ -118,7 +118,7 @@ struct Opened {
     server: JoinHandle<anyhow::Result<()>>,
 }
 
-/// Starts the server; where another program (another demo, say) was quicker to take a port that was free, on others.
+/// Starts the server; retries with other ports if another program, such as a second demo, took one in the meantime.
 async fn open(folder: &Path, mut signals: Signals) -> anyhow::Result<Opened> {
     let mut tries = TRIES;
     loop {
@@ -133,7 +133,7 @@ async fn open(folder: &Path, mut signals: Signals) -> anyhow::Result<Opened> {
         if let Ok(engine) = ready.await {
             return Ok(Opened { config, engine, server });
         }
-        // The server ended before it was ready: it says why.
+        // The server ended before it was ready and has reported why.
         tries -= 1;
         match server.await? {
             Err(error) if tries > 0 && is_taken(&error) => {}
@@ -148,7 +148,7 @@ fn is_taken(error: &anyhow::Error) -> bool {
     errors.any(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// The shop, and whether it has closed.
+/// The running shop, and whether it has stopped.
 struct Shop {
     running: oneshot::Receiver<anyhow::Result<()>>,
     cancel: CancellationToken,
@@ -160,8 +160,8 @@ impl Shop {
         let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
         let shop = demo::run(shop_settings(config, folder, faults)?, |_| {}, cancel.clone());
         let close = closed.clone().drop_guard();
-        // It stands for programs of others: on threads of its own its requests wait for no work of the server's, which
-        // would count as time of its statements.
+        // It represents external programs: on threads of its own, its requests do not wait for the server's work, which
+        // would count as duration of its statements.
         let runtime = Builder::new_multi_thread().worker_threads(SHOP_THREADS).thread_name("shop").enable_all().build();
         let runtime = runtime.context("threads for the shop")?;
         let (ended, running) = oneshot::channel();
@@ -188,7 +188,7 @@ fn shop_settings(config: &Config, folder: &Path, faults: BTreeSet<Fault>) -> any
     Ok(demo::Settings { faults, otlp_endpoint: format!("http://{address}"), folder })
 }
 
-/// Shows what `findings --watch` shows, until the time is over, or the shop is.
+/// Shows the output of `findings --watch` until the duration is over or the shop stops.
 async fn watch(
     options: &DemoOptions,
     faults: &BTreeSet<Fault>,
@@ -274,7 +274,7 @@ fn introduction(faults: &BTreeSet<Fault>, config: &Config) -> String {
     lines.join("\n")
 }
 
-/// The same in three lines, for a terminal that is full.
+/// Returns the introduction in three lines, for a terminal with little room.
 fn introduction_short(faults: &BTreeSet<Fault>, config: &Config) -> String {
     let page = config.sql.http.as_ref().map_or(String::new(), |http| format!(" Page: http://{http}/"));
     let planted: Vec<&str> =

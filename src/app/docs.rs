@@ -1,4 +1,4 @@
-//! `spanwise docs`: tables and analyses out of their own files, as Markdown or JSON.
+//! `spanwise docs`: documents tables and analyses from their definitions, as Markdown or JSON.
 
 use super::catalog::Catalog;
 use crate::model::fault::did_you_mean;
@@ -8,7 +8,7 @@ use crate::model::units::{human, human_ms};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Everything in short, or one table or analysis in full; `None` where nothing has that name.
+/// Returns an overview, or one table or analysis in full; `None` if the name is unknown.
 #[must_use]
 pub fn markdown(catalog: &Catalog, name: Option<&str>) -> Option<String> {
     let Some(name) = name else { return Some(overview(catalog)) };
@@ -26,13 +26,13 @@ pub fn markdown(catalog: &Catalog, name: Option<&str>) -> Option<String> {
     Some(text)
 }
 
-/// The same as JSON.
+/// Returns the same as JSON.
 #[must_use]
 pub fn json(catalog: &Catalog, name: Option<&str>) -> Option<Value> {
     let (tables, pipelines): (Vec<&TableDef>, Vec<&PipelineDef>) = match name {
         None => (catalog.tables.iter().collect(), catalog.pipelines.iter().collect()),
         Some(name) => {
-            // `requests_1m` is `requests` in another resolution.
+            // `requests_1m` is `requests` at another resolution.
             let whole = catalog.tables.iter().find(|table| table.coarse_views().iter().any(|(_, view)| view == name));
             let (table, pipelines) = named(catalog, whole.map_or(name, |table| &table.name));
             (table.into_iter().collect(), pipelines)
@@ -46,7 +46,7 @@ pub fn json(catalog: &Catalog, name: Option<&str>) -> Option<Value> {
     Some(json!({"tables": tables, "pipelines": pipelines}))
 }
 
-/// The message for a name that nothing has.
+/// Returns the message for an unknown name.
 #[must_use]
 pub fn unknown(catalog: &Catalog, name: &str) -> String {
     let tables = catalog.tables.iter().map(|table| table.name.as_str());

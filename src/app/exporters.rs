@@ -1,5 +1,4 @@
-//! Exporters and alert channels: started with what they read from, and told of in the tables `exporters`, `alerts` and
-//! `dead_letters`.
+//! Starts exporters and alert channels, and reports them in the tables `exporters`, `alerts` and `dead_letters`.
 
 use super::config::Config;
 use super::frames::{FrameLog, LogFrames};
@@ -19,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How often the tables of what is remembered are read again.
+/// Refresh interval of the tables read from the state database.
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// All exporters and channels.
@@ -31,27 +30,27 @@ pub(super) struct Exporters {
     remembered: Arc<Mutex<Remembered>>,
 }
 
-/// An exporter with one of its signals, or a channel.
+/// One signal of an exporter, or an alert channel.
 struct Sink {
     id: String,
-    /// What it is sent: a signal, or alerts.
+    /// The signal, or alerts.
     signal: &'static str,
     stats: Arc<ExporterStats>,
 }
 
-/// How far a sink is.
+/// Progress of a sink.
 pub(super) struct Progress {
     pub(super) id: String,
     pub(super) signal: &'static str,
     pub(super) stats: Arc<ExporterStats>,
     pub(super) standing: Standing,
-    /// How many frames of the log it has yet to look at, and their bytes; `None` where it reads none.
+    /// Number of frames not yet read from the log, and their bytes; `None` if it does not read the log.
     pub(super) lag: Option<(u64, u64)>,
-    /// Its rows of the table `dead_letters`.
+    /// Number of its rows in the table `dead_letters`.
     pub(super) dead_letters: u64,
 }
 
-/// Rows out of the memory of exporters and channels.
+/// Rows read from the stored state of exporters and channels.
 #[derive(Default)]
 struct Remembered {
     alerts: StateRows,
@@ -59,14 +58,14 @@ struct Remembered {
 }
 
 impl Exporters {
-    /// Starts them.
+    /// Starts all exporters and channels.
     pub(super) fn start(
         config: &Config,
         log: &FrameLog,
         memory: Arc<SqliteState>,
         engine: &Arc<Engine>,
     ) -> Arc<Exporters> {
-        // They end last, by a token of their own: what the receivers still take is sent, too.
+        // They have a cancellation token of their own and end last, so that requests accepted during shutdown are sent, too.
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let mut all = Vec::new();
         let mut stats_of = |id: &str, signal: &'static str| {
@@ -107,7 +106,7 @@ impl Exporters {
         Arc::new(Exporters { tasks, cancel, log: log.clone(), all, remembered })
     }
 
-    /// Gives the tables `exporters`, `alerts` and `dead_letters` their rows.
+    /// Registers the tables `exporters`, `alerts` and `dead_letters`.
     pub(super) fn fill(self: &Arc<Self>, engine: &Engine) {
         let of = self.clone();
         engine.fill("exporters", move || of.progress().iter().map(row).collect());
@@ -117,7 +116,7 @@ impl Exporters {
         engine.fill("dead_letters", move || of.remembered().dead_letters.clone());
     }
 
-    /// How far each of them is.
+    /// Returns the progress of each sink.
     pub(super) fn progress(&self) -> Vec<Progress> {
         let newest = self.log.newest().0;
         let remembered = self.remembered();
@@ -131,7 +130,7 @@ impl Exporters {
         self.all.iter().map(progress).collect()
     }
 
-    /// Lets all of them send what there is, for `longest`.
+    /// Cancels all of them and lets them send what is pending, with a timeout of `longest`.
     pub(super) async fn drain(&self, longest: Duration) {
         self.cancel.cancel();
         if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
@@ -168,7 +167,7 @@ fn unix_micros(time: SystemTime) -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Tells how it ended, also where it is looked for: in its rows of the table `exporters`.
+/// Logs how an exporter ended, and records it in its rows of the table `exporters`.
 fn told(id: &str, stats: &[Arc<ExporterStats>], ended: anyhow::Result<()>) {
     if let Err(error) = ended {
         let error = format!("{error:#}");
@@ -177,7 +176,7 @@ fn told(id: &str, stats: &[Arc<ExporterStats>], ended: anyhow::Result<()>) {
     }
 }
 
-/// Reads what exporters and channels remember, every now and then: a query must not wait for the state database.
+/// Reads the stored state of exporters and channels periodically: a query must not wait for the state database.
 async fn remember(
     channels: Vec<String>,
     memory: Arc<SqliteState>,

@@ -1,4 +1,4 @@
-//! Committed frames on their way to the hot tables, in their order.
+//! Feeds committed frames into the hot tables, in order.
 
 use super::frames::{FrameLog, decode_or_report};
 use crate::ingest::Attached;
@@ -9,25 +9,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// After the log could not be read.
+/// Retry delay after a failed read of the log.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Puts the rows of committed frames into the hot tables.
+/// Appends the rows of committed frames to the hot tables.
 pub(super) struct Feed {
     log: FrameLog,
     decoder: Arc<Decoder>,
     store: Arc<HotStore>,
-    /// The last frame that was put there.
+    /// The last frame that was appended.
     last: Position,
     committed: UnboundedReceiver<Committed<Attached>>,
-    /// Taken out of `committed`, and not its turn yet.
+    /// A frame taken from `committed` before its turn.
     ahead: Option<Committed<Attached>>,
-    /// Reads frames to which no rows are attached, while there are such.
+    /// Reads frames without attached rows, while there are any.
     reader: Option<Reader>,
 }
 
 impl Feed {
-    /// Of frames behind the newest one that the hot tables know.
+    /// Creates a feed for the frames after the newest one in the hot tables.
     pub(super) fn new(
         log: &FrameLog,
         decoder: &Arc<Decoder>,
@@ -38,7 +38,7 @@ impl Feed {
         Feed { log, decoder, store, last, committed, ahead: None, reader: None }
     }
 
-    /// Works until it is dropped.
+    /// Runs until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
             self.log.wait_beyond(self.last).await;
@@ -46,8 +46,8 @@ impl Feed {
         }
     }
 
-    /// Takes in what is committed now. What is attached to a frame is sent before the frame is shown as committed: what is
-    /// not there by then does not come, and is read from the log.
+    /// Appends the frames committed so far. Attachments are sent before their frame is visible as committed: one that is
+    /// missing by then will not arrive, and its frame is read from the log.
     async fn take_in(&mut self) {
         let newest = self.log.newest();
         while self.last < newest {
@@ -67,14 +67,14 @@ impl Feed {
         self.reader = None;
     }
 
-    /// Reads frames behind the last one, until they can be read: the hot tables must not have gaps.
+    /// Reads the frames after the last one, with retries until it succeeds: the hot tables must not have gaps.
     async fn read_up_to(&mut self, upto: Position) {
         while self.last < upto {
             let reader = self.reader.take().unwrap_or_else(|| self.log.read_after(self.last));
             let (after, decoder, store) = (self.last, self.decoder.clone(), self.store.clone());
             let reading = move || append_between(after, upto, reader, &decoder, &store);
             let read = tokio::task::spawn_blocking(reading).await.map_err(anyhow::Error::from);
-            // What was read before it failed is there; the next reader begins behind it.
+            // Frames read before the failure were appended; the next reader starts after them.
             self.last = self.store.newest();
             match read.and_then(|read| Ok(read?)) {
                 Ok(reader) => self.reader = reader,
@@ -87,8 +87,8 @@ impl Feed {
     }
 }
 
-/// Decodes the frames behind `after` up to `upto` again; the reader may begin before them. Gives the reader back if it can
-/// read on from `upto`. Blocking.
+/// Decodes the frames after `after` up to `upto` from the log; the reader may start earlier. Returns the reader if it can
+/// continue after `upto`. Blocking.
 fn append_between(
     after: Position,
     upto: Position,
@@ -108,7 +108,7 @@ fn append_between(
             return Ok(Some(reader));
         }
     }
-    // The last of them are damaged: there is nothing to put there. The reader may have passed the frame behind them.
+    // The last frames are damaged, so there are no rows to append. The reader may have passed the frame after them.
     store.advance(upto);
     Ok(None)
 }

@@ -1,4 +1,4 @@
-//! The folder of everything that is kept: the log, the state, and the lock of the process that works in it.
+//! The data directory: the log, the state, and the lock of the process that uses them.
 
 use super::config::Config;
 use super::frames::FrameLog;
@@ -13,15 +13,15 @@ use std::fs::File;
 use std::path::Path;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Where the files of a restore lie until all of them are there. A server does not start beside it.
+/// Directory of the files of a restore until it is complete. A server does not start while it exists.
 pub(super) const STAGING: &str = "restoring";
 
-/// What is opened before anything listens.
+/// What is opened before any listener.
 pub(super) struct Opened {
     pub(super) log: FrameLog,
     pub(super) committed: UnboundedReceiver<Committed<Attached>>,
     pub(super) state: State,
-    /// Held as long as the process lives: two processes on one folder would tear each other's log.
+    /// Held for the lifetime of the process: two processes in one directory would corrupt the log.
     pub(super) lock: File,
 }
 
@@ -52,7 +52,8 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     Ok(Opened { log, committed, state, lock })
 }
 
-/// A log that was removed, or put back from a copy, ends before the cursors: what comes next would be taken for read.
+/// Moves cursors after the end of the log back to it. This happens if a log was deleted or restored from a copy; new frames
+/// would count as read.
 async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyhow::Result<()> {
     for name in names {
         let cursor = state.cursor(name).await?;
@@ -71,10 +72,10 @@ async fn fit_cursors(state: &State, names: &[String], newest: Position) -> anyho
     Ok(())
 }
 
-/// Keeps the folder for this process, for as long as the file is open.
+/// Locks the directory for this process, as long as the file is open.
 ///
 /// # Errors
-/// When another process has it.
+/// Returns an error if another process has locked it.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -88,7 +89,7 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// The cursors that hold segments of the log.
+/// Returns the cursors that keep segments of the log from deletion.
 pub(super) fn cursors(config: &Config) -> Vec<String> {
     let exporters = config.targets.iter().flat_map(crate::exporters::kinds::ExporterSettings::cursor_names);
     std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()

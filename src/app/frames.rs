@@ -1,4 +1,4 @@
-//! The log as exporters read it, and as the engine reads what has left memory.
+//! Reading the log for exporters, and for the engine when rows have been evicted from memory.
 
 use crate::delivery::FrameSource;
 use crate::ingest::Attached;
@@ -15,15 +15,15 @@ use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Read ahead for one exporter.
+/// Bytes read ahead for one exporter.
 const AHEAD_BYTES: usize = 4 << 20;
-/// Decoded rows that are read out of the log at once.
+/// Bytes of decoded rows read from the log at once.
 const REFETCH_BYTES: usize = 64 << 20;
 
-/// What the log carries along.
+/// The log with decoded rows as attachments.
 pub(super) type FrameLog = Log<Attached>;
 
-/// One exporter's way through the log. It reads on from where it last stood, so nothing is looked up twice.
+/// One exporter's position in the log. It continues from its last read, so nothing is looked up twice.
 pub(super) struct LogFrames {
     log: FrameLog,
     ahead: Arc<Mutex<Ahead>>,
@@ -32,7 +32,7 @@ pub(super) struct LogFrames {
 #[derive(Default)]
 struct Ahead {
     reader: Option<Reader>,
-    /// What was read begins behind this frame.
+    /// The frames read ahead start after this one.
     from: Position,
     /// The last frame that was read.
     last: Position,
@@ -81,7 +81,8 @@ impl FrameSource for LogFrames {
 }
 
 impl Ahead {
-    /// The frame behind `after`. It stays here until the next one is asked for: who had no room for it asks again.
+    /// Returns the frame after `after`. The frame stays buffered until the next one is requested: a caller without room for
+    /// it asks again.
     fn next(&mut self, log: &FrameLog, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
         if self.reader.is_none() || after < self.from || after > self.last {
             *self = Ahead { reader: Some(log.read_after(after)), from: after, last: after, frames: VecDeque::new() };
@@ -113,7 +114,7 @@ impl Ahead {
     }
 }
 
-/// Stands for a frame that cannot be read, so that readers move on behind it.
+/// Returns an empty frame in place of one that cannot be read, so that readers continue after it.
 fn nothing() -> Frame {
     Frame {
         receiver: String::new(),
@@ -127,7 +128,7 @@ fn nothing() -> Frame {
     }
 }
 
-/// Rows of frames behind a position, read from the log and decoded again.
+/// Reads and decodes the rows of frames after a position from the log.
 pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> anyhow::Result<NewRows> {
     let mut new = NewRows { upto: after, ..NewRows::default() };
     let mut reader = log.read_after(after);
@@ -143,7 +144,7 @@ pub(super) fn refetch(log: &FrameLog, decoder: &Decoder, after: Position) -> any
     Ok(new)
 }
 
-/// The rows of a frame; one that cannot be decoded is reported and passed over.
+/// Decodes the rows of a frame; a frame that cannot be decoded is reported and skipped.
 pub(super) fn decode_or_report(decoder: &Decoder, position: Position, body: bytes::Bytes) -> Option<Decoded> {
     match decode(decoder, body) {
         Ok(decoded) => Some(decoded),
@@ -158,7 +159,7 @@ pub(super) fn report_undecodable(position: Position, error: &anyhow::Error) {
     tracing::error!(position = position.0, %error, "skipped a frame of the log that cannot be decoded");
 }
 
-/// The rows of a frame; what is derived has none. A panic is a fault of the frame.
+/// Decodes the rows of a frame; derived data has none. A panic becomes an error of the frame.
 pub(super) fn decode(decoder: &Decoder, body: bytes::Bytes) -> anyhow::Result<Decoded> {
     caught_now(|| decode_frame(decoder, body))?
 }

@@ -1,4 +1,4 @@
-//! What takes requests in: served as soon as the log is open, before the engine is there.
+//! The receiving side: served as soon as the log is open, before the engine is ready.
 
 use super::config::Config;
 use super::feed::Feed;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// The log, its door, and the hot tables behind it.
+/// The log, its admission, and the hot tables.
 pub(super) struct Intake {
     pub(super) log: FrameLog,
     pub(super) state: State,
@@ -27,7 +27,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Begins to make earlier requests known again, and to feed the hot tables.
+    /// Starts to load the digests of earlier requests and to feed the hot tables.
     pub(super) fn start(config: &Config, tables: &[TableDef], opened: Opened) -> Intake {
         let Opened { log, committed, state, lock } = opened;
         let decoder = Arc::new(Decoder::new(tables));
@@ -36,13 +36,13 @@ impl Intake {
         let admission = Admission::new(log.clone(), decoder.clone(), config.ingest.clone());
         let replay = Replay::begin(&log, &store, &admission);
         let recalling = replay.clone();
-        // Requests wait for its end.
+        // Requests wait until it ends.
         drop(tokio::task::spawn_blocking(move || recalling.recall()));
         let feeding = tokio::spawn(Feed::new(&log, &decoder, &store, committed).run());
         Intake { log, state, decoder, store, admission, replay, feeding, lock }
     }
 
-    /// Serves receivers; what listens where.
+    /// Serves the receivers and returns their addresses.
     pub(super) fn serve(
         &self,
         receivers: Vec<Receiver>,

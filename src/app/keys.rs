@@ -1,17 +1,18 @@
-//! Keys that are asked for at the start, before anything is opened: Datadog's. Only a running server asks; `check` does not.
+//! Checks API keys at startup, before anything is opened: Datadog's. Only a running server does so, not `check`.
 
 use super::config::Config;
 use crate::exporters::datadog::{self, DatadogSettings, Key, Way};
 use crate::exporters::kinds::ExporterKind;
 
-/// Asks whether keys are valid. Where `api.fail_on_invalid_key` is true the start waits for it; else it goes on meanwhile.
+/// Checks that keys are valid. If `api.fail_on_invalid_key` is true, the start waits for the result; otherwise the check
+/// runs in the background.
 ///
 /// # Errors
-/// When a key is refused whose exporter shall fail by it, or cannot be asked for.
+/// Returns an error if a key with that setting is rejected or cannot be checked.
 pub(super) async fn ask(config: &Config) -> anyhow::Result<()> {
     for target in &config.targets {
         let ExporterKind::Datadog(settings) = &target.kind else { continue };
-        // A local Agent has the key.
+        // A local Agent has its own key.
         if settings.way == Way::Agent {
             continue;
         }
@@ -30,7 +31,7 @@ pub(super) async fn ask(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A key that nobody can be asked about is no fault: the log keeps what waits, also for a network that is not there yet.
+/// Validates a key. If it cannot be checked, that is not a fault: the log keeps pending data until the network is available.
 async fn is_valid(id: &str, settings: &DatadogSettings) -> anyhow::Result<()> {
     let asked = &settings.api.endpoint;
     match datadog::validate(id, settings).await? {

@@ -1,4 +1,4 @@
-//! All sockets, bound before anything is opened: a port that is taken is told at once, and nothing is half started.
+//! Binds all sockets before anything is opened: a port in use is reported at once, with nothing half started.
 
 use super::config::{Config, ReceiverConfig};
 use crate::exporters::prometheus::PrometheusSettings;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// A receiver with its sockets for gRPC and HTTP.
 pub(super) type Receiver = (ReceiverConfig, Option<Listener>, Option<Listener>);
 
-/// The listeners.
+/// The bound listeners.
 pub(super) struct Bound {
     pub(super) receivers: Vec<Receiver>,
     pub(super) prometheus: Vec<(Listener, PrometheusSettings)>,
@@ -51,7 +51,7 @@ async fn one(endpoint: Option<&Endpoint>, protocols: Protocols, key: &str) -> an
 }
 
 impl Bound {
-    /// The TLS of each listener that has it.
+    /// Returns the TLS configuration of each listener that has one.
     pub(super) fn tls(&self) -> Vec<Arc<Tls>> {
         let receivers = self.receivers.iter().flat_map(|(_, grpc, http)| [grpc, http]);
         let others = [&self.http, &self.postgres, &self.health];

@@ -1,4 +1,4 @@
-//! The log of the process itself: on standard error, and by the bridge among own telemetry.
+//! The log of the process: written to standard error, and bridged into own telemetry.
 
 use super::config::{LogEncoding, LogLevel, TelemetryConfig};
 use super::show;
@@ -9,17 +9,17 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-/// Variables that name a filter of their own, the first that is set.
+/// Environment variables with a filter; the first one that is set is used.
 const FILTER_VARIABLES: [&str; 2] = ["SPANWISE_LOG", "RUST_LOG"];
 
-/// Begins to log as the configuration says. `SPANWISE_LOG` or `RUST_LOG` override the level, with a filter such as
+/// Starts logging according to the configuration. `SPANWISE_LOG` or `RUST_LOG` override the level, with a filter such as
 /// `info,spanwise::engine=debug`.
 ///
 /// # Errors
-/// When the filter of the environment is none, or something logs already.
+/// Returns an error if the filter in the environment is invalid, or a logger is already installed.
 pub fn init(config: &TelemetryConfig) -> anyhow::Result<()> {
     let said = filter(config)?;
-    // Spans of work are own traces, and none of a line's business.
+    // Work spans become own traces and are not part of log lines.
     let written = filter(config)?.and(filter_fn(|metadata| !is_work(metadata)).with_max_level_hint(LevelFilter::TRACE));
     let bridged = said
         .and(filter_fn(is_said).with_max_level_hint(LevelFilter::TRACE))
@@ -46,7 +46,7 @@ fn filter(config: &TelemetryConfig) -> anyhow::Result<EnvFilter> {
     })
 }
 
-/// Libraries are heard one level later than Spanwise itself.
+/// Returns the filter for a level. Libraries are logged one level less verbosely than Spanwise itself.
 fn directives(level: LogLevel) -> String {
     let others = match level {
         LogLevel::Trace => LogLevel::Debug,

@@ -1,4 +1,4 @@
-//! The table `memory`: what each part of the server holds, and may hold.
+//! The table `memory`: usage and limit of each part of the server.
 
 use super::config::{Config, MemoryConfig};
 use crate::engine::{COUNTERS_SHARE, Engine, StateRows, object, resident_bytes};
@@ -7,12 +7,12 @@ use crate::store::HotStore;
 use serde_json::json;
 use std::sync::{Arc, Weak};
 
-/// Gives the table its rows, taken at each query.
+/// Registers the table; its rows are computed at each query.
 pub(super) fn fill(config: &Config, engine: &Arc<Engine>, store: Arc<HotStore>, admission: Arc<Admission>) {
     let MemoryConfig { total, rows, rollups, inflight, resends } = config.memory;
     let (workers, of) = (config.sql.memory_total_bytes, Arc::downgrade(engine));
     engine.fill("memory", move || {
-        // The engine holds what fills its tables.
+        // A weak reference, because the engine owns the closures that fill its tables.
         let Some(engine) = Weak::upgrade(&of) else { return StateRows::new() };
         let process = resident_bytes(std::process::id()).unwrap_or_default();
         let parts = [

@@ -1,4 +1,4 @@
-//! SIGHUP: the files are read again. What is broken leaves the old rules running.
+//! Reload on SIGHUP. If a file has faults, the old rules stay active.
 
 use super::config::ReloadFn;
 use super::definitions::definitions;
@@ -9,8 +9,8 @@ use crate::net::Tls;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Reads configuration and pipelines again and judges by them; rollups of new tables begin to be filled. Listeners,
-/// exporters and the tables that are there stay until a restart.
+/// Reloads configuration and pipelines and applies their rules; rollups of new tables start to fill. Listeners, exporters
+/// and existing tables stay unchanged until a restart.
 pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
     let definitions = match read_again(read, engine).await {
         Ok(definitions) => definitions,
@@ -32,14 +32,14 @@ pub(super) async fn reload(read: &ReloadFn, engine: &Engine) {
     tracing::info!("reloaded: budgets, alerting and pipelines; listeners and exporters change at the next start");
 }
 
-/// Reads the certificates and keys of all listeners again, whatever the configuration says now.
+/// Reloads the certificates and keys of all listeners, whatever the configuration contains now.
 pub(super) async fn certificates(all: &[Arc<Tls>]) {
     for tls in all.iter().cloned() {
         read_certificate(tls, true).await;
     }
 }
 
-/// The same of one listener at its `reload_interval`, until `cancel`.
+/// Reloads the certificates of one listener at its `reload_interval`, until `cancel`.
 pub(super) async fn certificates_in_time(tls: Arc<Tls>, cancel: CancellationToken) -> anyhow::Result<()> {
     let Some(interval) = tls.settings().reload_interval else { return Ok(()) };
     while cancel.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
@@ -67,8 +67,8 @@ fn refused(faults: &Faults) {
     tracing::error!(faults = faults.0.len(), "not reloaded: the previous rules stay in force");
 }
 
-/// Tables that are declared otherwise than they run. Their rows are in the form of before, and the statement beside the
-/// new declaration gives the new one.
+/// Returns a fault for each table declared differently from the running one. Its rows have the old schema, and the statement
+/// beside the new declaration produces the new one.
 fn redeclared(definitions: &Definitions, running: &[TableDef]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for pipeline in &definitions.rules.pipelines {
@@ -85,10 +85,10 @@ fn redeclared(definitions: &Definitions, running: &[TableDef]) -> Vec<Fault> {
     faults
 }
 
-/// Resolutions, and each column's name, type and way of merging.
+/// Resolutions, and name, type and merge function of each column.
 type Form<'a> = (&'a [i64], Vec<(&'a str, ColumnType, Option<Merge>)>);
 
-/// What the rows of a table depend on: words for people may change.
+/// Returns the properties that the rows of a table depend on; descriptions may change.
 fn form(table: &TableDef) -> Form<'_> {
     let columns = table.columns.iter().map(|column| (column.name.as_str(), column.kind, column.merge));
     (&table.resolutions_s, columns.collect())

@@ -1,5 +1,5 @@
-//! What a start reads back out of the log while requests come in already: the digests of recent requests, so that resends are
-//! known, and rows for the hot tables, newest first, as many as fit in memory.
+//! What a start reads from the log while requests already arrive: the digests of recent requests, to detect resends, and
+//! rows for the hot tables, newest first, as many as fit in memory.
 
 use super::frames::{FrameLog, decode, report_undecodable};
 use crate::ingest::decode::Decoder;
@@ -14,22 +14,23 @@ use tokio_util::sync::CancellationToken;
 
 const _: () = assert!(BEGINNING >= FrameHead::BYTES, "the log keeps what a frame's head is read from");
 
-/// How often it is said how far this is.
+/// Interval of progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// What one start reads back.
+/// State of the replay at one start.
 pub(super) struct Replay {
     log: FrameLog,
     store: Arc<HotStore>,
     admission: Arc<Admission>,
-    /// The newest frame that an earlier process wrote.
+    /// The newest frame written by an earlier process.
     newest: Position,
     frames: AtomicU64,
     damaged: AtomicU64,
 }
 
 impl Replay {
-    /// Of all that the log holds now. The hot tables begin behind it, and requests wait until those before them are known.
+    /// Prepares the replay of everything in the log. The hot tables start after it, and new requests wait until the digests
+    /// before it are loaded.
     pub(super) fn begin(log: &FrameLog, store: &Arc<HotStore>, admission: &Arc<Admission>) -> Arc<Replay> {
         admission.begin_recall();
         store.begin_filling(log.newest(), unix_nano(SystemTime::now()));
@@ -43,7 +44,7 @@ impl Replay {
         })
     }
 
-    /// Makes requests known again as far back as resends are, by the heads of their frames. Blocking.
+    /// Loads the digests of requests within the deduplication window from the heads of their frames. Blocking.
     pub(super) fn recall(&self) {
         let _whatever_happens = Recalled(&self.admission);
         let since = SystemTime::now().checked_sub(self.admission.dedup_window()).unwrap_or(UNIX_EPOCH);
@@ -58,7 +59,7 @@ impl Replay {
                 match FrameHead::read(head.beginning()) {
                     Ok(known) if known.received_unix_nano < unix_nano(since) => {}
                     Ok(known) => self.admission.recall(head.position, &known),
-                    // The reader of the whole frame reports it as an error.
+                    // The reader of the whole frame reports this as an error.
                     Err(error) => {
                         tracing::debug!(position = head.position.0, %error, "the head of a frame cannot be read");
                     }
@@ -68,8 +69,8 @@ impl Replay {
         }
     }
 
-    /// Fills the hot tables with the rows of frames that an earlier process wrote, newest first, as many as fit. Those that
-    /// come in meanwhile are there already, so that neither they nor the engine wait for this. Blocking.
+    /// Fills the hot tables with the rows of frames of an earlier process, newest first, as many as fit. New rows are
+    /// already in the tables, so neither they nor the engine wait for this. Blocking.
     pub(super) fn fill(&self, decoder: &Decoder, cancel: &CancellationToken) {
         let began = Instant::now();
         let mut reported = began;
@@ -97,7 +98,7 @@ impl Replay {
         self.end(began);
     }
 
-    /// Puts the rows of a frame into the hot tables; false where there is no room for them.
+    /// Prepends the rows of a frame to the hot tables; returns false if there is no room for them.
     fn take(&self, decoder: &Decoder, heads: &Heads, head: &Head, older_unix_nano: Option<i64>) -> bool {
         let decoded = match heads.read(head) {
             Ok(Some(body)) => decode(decoder, body),
@@ -123,14 +124,14 @@ impl Replay {
         }
     }
 
-    /// How far this is, for people; `None` where it is done.
+    /// Returns a progress message, or `None` if the replay is complete.
     pub(super) fn progress(&self) -> Option<String> {
         let frames = self.frames.load(Ordering::Relaxed);
         let telling = || format!("reading the log back into the tables of received rows: {frames} frames so far");
         self.store.is_filling().then(telling)
     }
 
-    /// The segment that ends before a position, and its frames; `None` at the beginning of the log.
+    /// Returns the segment that ends before a position, with its frames; `None` at the start of the log.
     fn segment_before(&self, position: Position) -> Option<(SegmentView, Heads)> {
         let last = Position(position.0.checked_sub(1)?);
         let segment = self.log.segment_holding(last).filter(|segment| segment.first() <= last)?;
@@ -138,7 +139,7 @@ impl Replay {
         Some((segment, heads))
     }
 
-    /// Frames of a segment. One that cannot be read is as one that is not there.
+    /// Returns the frames of a segment. An unreadable segment is treated as missing.
     fn heads(&self, segment: &SegmentView) -> Option<Heads> {
         segment.heads().unwrap_or_else(|error| {
             self.damaged.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +149,7 @@ impl Replay {
     }
 }
 
-/// Lets requests in that wait for what was there before, when it is dropped.
+/// On drop, lets the requests proceed that wait for the digests.
 struct Recalled<'a>(&'a Admission);
 
 impl Drop for Recalled<'_> {
@@ -157,7 +158,7 @@ impl Drop for Recalled<'_> {
     }
 }
 
-/// Frames with the time at which the newest of those before them was received; `before` is that of the first.
+/// Pairs each frame with the receive time of the newest frame before it; `before` is that of the first one.
 fn with_older(heads: &[Head], before: Option<i64>) -> Vec<(&Head, Option<i64>)> {
     let older = heads.iter().scan(before, |newest, head| {
         let older = *newest;

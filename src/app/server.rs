@@ -1,4 +1,4 @@
-//! The running server: what is opened in which order, what runs side by side, and how it drains.
+//! The running server: startup order, concurrent tasks and shutdown.
 
 use super::config::{Config, ReloadFn};
 use super::definitions::{definitions, engine_settings};
@@ -24,25 +24,25 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long requests under way, and then exporters, may take when the server stops.
+/// Shutdown timeout for requests in flight, and then for exporters.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often segments of the log that all have read are looked for.
+/// Interval of deleting log segments that all readers have read.
 const CUT_EVERY: Duration = Duration::from_secs(10);
 
-/// A server that is ready: what it listens on, and its engine.
+/// A server that is ready: its addresses and its engine.
 pub struct Ready {
-    /// What listens where, for people: `OTLP/gRPC`, `127.0.0.1:4317`.
+    /// Protocol and address of each listener: `OTLP/gRPC`, `127.0.0.1:4317`.
     pub listening: Vec<(String, String)>,
     /// The engine.
     pub engine: Arc<Engine>,
-    /// How long it took from the beginning of [`run`].
+    /// Time since the start of [`run`].
     pub took: Duration,
 }
 
-/// Runs until SIGTERM or Ctrl-C, with SIGHUP reloading.
+/// Runs until SIGTERM or Ctrl-C; SIGHUP reloads.
 ///
 /// # Errors
-/// As [`run`].
+/// Same as [`run`].
 pub async fn run_server(config: Config, reload: ReloadFn, signals: Signals) -> anyhow::Result<()> {
     run(config, Some(reload), tell_ready, signals).await
 }
@@ -54,11 +54,12 @@ fn tell_ready(ready: &Ready) {
     tracing::info!(milliseconds = ready.took.as_millis(), "ready");
 }
 
-/// Runs a server until it is told to end, then drains: requests under way are answered, what came in is counted, and exporters
-/// send what they can in five seconds; the rest waits in the log.
+/// Runs a server until it is cancelled, then drains it: requests in flight are completed, received data is counted, and
+/// exporters send what they can in five seconds; the rest stays in the log.
 ///
 /// # Errors
-/// [`crate::model::fault::Faults`] of pipelines and schemas; or when something cannot be opened, or a part fails that nothing works without.
+/// Returns [`crate::model::fault::Faults`] of pipelines and schemas, or an error if something cannot be opened or an
+/// essential part fails.
 pub async fn run(
     config: Config,
     reload: Option<ReloadFn>,
@@ -66,7 +67,7 @@ pub async fn run(
     signals: Signals,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    // A second call finds the provider there, which is as good.
+    // It fails only if a provider is already installed, which is fine.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let definitions = definitions(&config.performance).await?;
     let mut bound = listeners::bind(&config).await?;
@@ -85,7 +86,7 @@ pub async fn run(
     running.until_cancelled(reload, signals.hangups).await
 }
 
-/// The parts that the listeners lead to.
+/// The parts behind the listeners.
 struct Parts {
     log: FrameLog,
     state: State,
@@ -119,11 +120,11 @@ impl Parts {
     }
 }
 
-/// What runs side by side.
+/// Tasks that run concurrently.
 struct Running {
     parts: Parts,
     cancel: CancellationToken,
-    /// Listeners and workers; each ends when `cancel` is, and its error is the server's.
+    /// Listeners and workers; each ends on `cancel`, and its error stops the server.
     tasks: JoinSet<anyhow::Result<()>>,
     engine: tokio::task::JoinHandle<()>,
     engine_cancel: CancellationToken,
@@ -133,13 +134,13 @@ struct Running {
 
 impl Running {
     fn new(parts: Parts, tasks: JoinSet<anyhow::Result<()>>, tls: Vec<Arc<Tls>>, cancel: CancellationToken) -> Running {
-        // The engine ends last: what the receivers still take is counted.
+        // The engine ends last, so that requests accepted during shutdown are counted.
         let engine_cancel = CancellationToken::new();
         let engine = tokio::spawn(parts.engine.clone().run(engine_cancel.clone()));
         Running { parts, cancel, tasks, engine, engine_cancel, tls }
     }
 
-    /// Puts all listeners but those of receivers to work, and what works in the background.
+    /// Starts all listeners except those of receivers, and the background tasks.
     fn serve(&mut self, config: &Config, bound: listeners::Bound) -> anyhow::Result<Vec<(String, String)>> {
         let mut listening = Vec::new();
         for tls in self.tls.clone() {
@@ -176,7 +177,7 @@ impl Running {
         Ok(listening)
     }
 
-    /// Waits for the end, reloading when told so.
+    /// Runs until cancelled; reloads on SIGHUP.
     async fn until_cancelled(mut self, reload: Option<ReloadFn>, mut hangups: Signal) -> anyhow::Result<()> {
         let outcome = loop {
             tokio::select! {
@@ -187,7 +188,7 @@ impl Running {
                         super::reload::reload(reload, &self.parts.engine).await;
                     }
                 },
-                // Nothing would change any more, and nobody would be told.
+                // Without the engine nothing is evaluated and no alert is sent.
                 _ = &mut self.engine => break Err(anyhow::anyhow!("the engine ended early")),
                 _ = &mut self.parts.feeding => break Err(anyhow::anyhow!("the hot tables receive no more rows")),
                 ended = self.tasks.join_next() => match ended {
@@ -226,7 +227,7 @@ impl Running {
     }
 }
 
-/// Fills the hot tables with what an earlier process took in.
+/// Fills the hot tables with the data received by an earlier process.
 async fn fill(
     replay: Arc<Replay>,
     decoder: Arc<Decoder>,

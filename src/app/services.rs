@@ -1,4 +1,4 @@
-//! What the endpoints ask, answered by the engine.
+//! Implements the services of the endpoints with the engine.
 
 use super::config::{HealthConfig, SqlConfig};
 use super::frames::FrameLog;
@@ -31,7 +31,7 @@ impl Services {
         Arc::new(Services { engine, log, replay, limits, ready: AtomicBool::new(false), listening: OnceLock::new() })
     }
 
-    /// Everything listens, at these addresses.
+    /// Marks the server as ready, with its addresses.
     pub(super) fn ready(&self, listening: &[(String, String)]) {
         let _set_once = self.listening.set(listening.to_vec());
         self.ready.store(true, Ordering::Release);
@@ -90,11 +90,11 @@ impl ScrapeSource for Services {
     }
 }
 
-/// Settings of SQL over HTTP.
+/// Returns the settings of SQL over HTTP.
 pub(super) fn http_settings(sql: &SqlConfig) -> endpoints::http::HttpSettings {
     endpoints::http::HttpSettings {
         auth_token: sql.auth_token.clone(),
-        // JSON needs up to six bytes for one.
+        // JSON needs up to six bytes per character.
         body_bytes_max: sql.limits.sql_bytes_max.saturating_mul(6) + 1024,
         hosts: sql.hosts.clone(),
         queries_max: sql.workers_max,
@@ -102,12 +102,12 @@ pub(super) fn http_settings(sql: &SqlConfig) -> endpoints::http::HttpSettings {
     }
 }
 
-/// Settings of SQL over the Postgres wire.
+/// Returns the settings of SQL over the PostgreSQL protocol.
 pub(super) fn postgres_settings(sql: &SqlConfig) -> endpoints::pgwire::PgSettings {
     endpoints::pgwire::PgSettings { user: sql.user.clone(), password: sql.password.clone(), connections_max: 64 }
 }
 
-/// Settings of the health endpoint.
+/// Returns the settings of the health endpoint.
 pub(super) fn health_settings(health: &HealthConfig) -> endpoints::health::HealthSettings {
     endpoints::health::HealthSettings { path: health.path.clone() }
 }

@@ -1,26 +1,26 @@
-//! SIGTERM, Ctrl-C and SIGHUP, taken before anything else is done.
+//! SIGTERM, Ctrl-C and SIGHUP, with handlers installed before anything else.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What the process is told from outside, from when this was made on: one that comes before the server is ready waits.
+/// Signals of the process, collected from its creation on: one that arrives before the server is ready is kept.
 pub struct Signals {
-    /// SIGTERM and Ctrl-C cancel it; the second time the process ends at once.
+    /// Cancelled by SIGTERM and Ctrl-C; the second one ends the process at once.
     pub cancel: CancellationToken,
     pub(super) hangups: Signal,
 }
 
 impl Signals {
-    /// The same for a server that is started once more.
+    /// Creates the signals for another server in the same process.
     pub(super) fn again(&self) -> anyhow::Result<Signals> {
         Ok(Signals { cancel: self.cancel.clone(), hangups: signal(SignalKind::hangup())? })
     }
 }
 
-/// Takes the signals; before, each of them would end the process.
+/// Installs the handlers; before that, each signal would end the process.
 ///
 /// # Errors
-/// When the signals cannot be had.
+/// Returns an error if the handlers cannot be installed.
 pub fn on_signal() -> anyhow::Result<Signals> {
     let hangups = signal(SignalKind::hangup())?;
     let cancel = CancellationToken::new();

@@ -1,11 +1,11 @@
-//! What exporters and alert channels remember, in the state database.
+//! The state of exporters and alert channels in the state database.
 
 use crate::delivery::state_store::StateStore;
 use crate::log::Position;
 use crate::store::State;
 use async_trait::async_trait;
 
-/// Their memory.
+/// The state store on top of the state database.
 pub(super) struct SqliteState(pub(super) State);
 
 #[async_trait]

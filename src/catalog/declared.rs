@@ -1,4 +1,4 @@
-//! Tables that a rollup declares in its own front-matter, so that a rollup of a user's is one file.
+//! Tables that a rollup declares in its own front-matter, so that a user's rollup needs only one file.
 
 use crate::catalog::schemas;
 use crate::catalog::yaml::{MapReader, Value};
@@ -11,13 +11,13 @@ use std::collections::HashMap;
 #[cfg(test)]
 mod tests;
 
-/// The columns that every rollup has, and that nobody has to write down.
+/// The columns that every rollup has without declaring them.
 const WINDOW_START: &str = "window_start";
 const RESOLUTION: &str = "resolution";
-/// Seconds: as the built-in rollups have it.
+/// Default resolutions in seconds, the same as those of the built-in rollups.
 const RESOLUTIONS_S: [i64; 3] = [10, 60, 3600];
 
-/// Reads `columns`, `resolutions` and `doc`; `None` where there are no `columns`: the table then is one of `schemas/`.
+/// Reads `columns`, `resolutions` and `doc`. Returns `None` without `columns`: the table is then defined in `schemas/`.
 pub(super) fn read(map: &MapReader<'_>, name: &str, title: &str) -> Option<DeclaredTable> {
     if !map.has("columns") {
         for key in ["resolutions", "doc"] {
@@ -38,7 +38,7 @@ pub(super) fn read(map: &MapReader<'_>, name: &str, title: &str) -> Option<Decla
             map.gather().fault(line, format!("{key}.name"), format!("every rollup has {:?}; remove it", column.name));
             continue;
         }
-        // One that is given twice is told, and must not stand in a table twice.
+        // A repeated column is already reported as a fault, and a table must not contain it twice.
         if columns.iter().any(|known| known.name == column.name) {
             continue;
         }
@@ -77,7 +77,7 @@ fn implied(name: &str, kind: ColumnType, unit: Option<&str>, doc: &str) -> Colum
     }
 }
 
-/// Adds the tables that pipelines declare to those of `schemas/`; what cannot be.
+/// Adds the tables that pipelines declare to those of `schemas/`. Returns a fault for each conflict.
 pub fn lay_over(tables: &mut Vec<TableDef>, pipelines: &[PipelineDef]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut taken: HashMap<String, String> = HashMap::new();
@@ -89,7 +89,7 @@ pub fn lay_over(tables: &mut Vec<TableDef>, pipelines: &[PipelineDef]) -> Vec<Fa
     }
     let mut first: HashMap<&str, (&PipelineDef, &DeclaredTable)> = HashMap::new();
     for pipeline in pipelines {
-        // A name that is none is told of its file already.
+        // An invalid name is already reported as a fault of its file.
         let Some(declared) = pipeline.declares.as_ref().filter(|declared| schemas::is_name(&declared.table.name))
         else {
             continue;
@@ -114,7 +114,7 @@ pub fn lay_over(tables: &mut Vec<TableDef>, pipelines: &[PipelineDef]) -> Vec<Fa
     faults
 }
 
-/// The names under which a table is seen in SQL.
+/// Returns the SQL names of a table.
 fn names_of(table: &TableDef) -> Vec<String> {
     let mut names = vec![table.name.clone()];
     names.extend((table.kind == TableKind::Signal).then(|| format!("new_{}", table.name)));
@@ -122,7 +122,7 @@ fn names_of(table: &TableDef) -> Vec<String> {
     names
 }
 
-/// Where a second declaration of a table is not the first.
+/// Returns the differences between a second declaration of a table and the first.
 fn difference(
     pipeline: &PipelineDef,
     declared: &DeclaredTable,
@@ -153,7 +153,7 @@ fn difference(
     faults
 }
 
-/// What a rollup's statement gives, held against the table that it declares; nothing where it declares none.
+/// Compares the columns of a rollup's statement with the table that it declares. Returns no faults if it declares none.
 #[must_use]
 pub fn held_against(pipeline: &PipelineDef, statement: &[(String, DataType)]) -> Vec<Fault> {
     let Some(declared) = &pipeline.declares else { return Vec::new() };
@@ -193,7 +193,7 @@ pub fn held_against(pipeline: &PipelineDef, statement: &[(String, DataType)]) ->
     faults
 }
 
-/// The message where values of a type cannot stand in a column.
+/// Returns an error message if a column cannot store values of the found type.
 fn unfit(found: &DataType, column: ColumnType, name: &str) -> Option<String> {
     if fits(found, column) {
         return None;
@@ -206,7 +206,7 @@ fn unfit(found: &DataType, column: ColumnType, name: &str) -> Option<String> {
     Some(format!("expected {expected}, found {found} as {name:?} of the statement"))
 }
 
-/// Whether values of a type stand in a column without loss.
+/// Returns whether a column stores values of a type without loss.
 fn fits(found: &DataType, column: ColumnType) -> bool {
     let item = |kind: ColumnType| match found {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {

@@ -1,4 +1,4 @@
-//! Layer 1: the text of `schemas/` and `pipelines/` becomes checked definitions, with faults that name file and line.
+//! Layer 1: parses `schemas/` and `pipelines/` into checked definitions. Faults name file and line.
 
 pub mod declared;
 pub mod pipelines;

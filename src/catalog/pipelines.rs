@@ -1,6 +1,6 @@
-//! `pipelines/**/*.sql`: one file an analysis. Front-matter in YAML, prose, and one statement.
+//! Parses `pipelines/**/*.sql`: each file contains one analysis, as YAML front-matter, prose, and one SQL statement.
 //!
-//! A user's folder may hold files of the same form; one with the name of a built-in pipeline replaces it.
+//! A user's folder can contain files of the same format. A file with the name of a built-in pipeline replaces it.
 
 use crate::catalog::declared;
 use crate::catalog::schemas;
@@ -22,7 +22,7 @@ macro_rules! embedded {
     };
 }
 
-/// The built-in pipelines, in the order in which they run and people read them.
+/// Built-in pipelines, in the order in which they run and are listed.
 const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/queries/requests.sql",
     "pipelines/queries/span_metrics.sql",
@@ -58,7 +58,7 @@ const BUILTIN: &[(&str, &str)] = embedded![
     "pipelines/bottlenecks/pool_pending.sql",
     "pipelines/bottlenecks/pool_timeouts.sql",
     "pipelines/bottlenecks/n_plus_one.sql",
-    // What others explain is judged after them.
+    // After the findings that may explain its requests.
     "pipelines/bottlenecks/slow_request.sql",
     "pipelines/bottlenecks/error_rate.sql",
     "pipelines/bottlenecks/error_rate_rise.sql",
@@ -82,7 +82,7 @@ const OPEN: &str = "/*---";
 const SPLIT: &str = "---";
 const CLOSE: &str = "*/";
 
-/// The built-in pipelines.
+/// Parses the built-in pipelines.
 ///
 /// # Errors
 /// All faults of all files.
@@ -98,19 +98,19 @@ pub fn builtin() -> Result<Vec<PipelineDef>, Faults> {
     if faults.is_empty() { Ok(pipelines) } else { Err(Faults(faults)) }
 }
 
-/// What could be read of a folder.
+/// Result of reading a folder of pipelines.
 #[derive(Debug, Clone, Default)]
 pub struct ReadPipelines {
-    /// The pipelines, those of faulty files as far as they could be read.
+    /// The pipelines; those of invalid files as far as they could be parsed.
     pub pipelines: Vec<PipelineDef>,
-    /// All faults of all files, or of the folder itself.
+    /// All faults of all files, or of the folder.
     pub faults: Vec<Fault>,
-    /// False where a file gave no pipeline at all.
+    /// False if a file yielded no pipeline at all.
     pub complete: bool,
 }
 
-/// The pipelines with a user's folder laid over them: `*.sql`, also in folders below it, in the order of their paths.
-/// What faulty files say of themselves is there, too: further faults are found by it.
+/// Adds the pipelines of a user's folder: `*.sql`, recursively, in the order of their paths. Pipelines of invalid files are
+/// included as far as they could be parsed, so that later checks find further faults.
 #[must_use]
 pub fn read_dir(dir: &Path, pipelines: Vec<PipelineDef>) -> ReadPipelines {
     let mut read = ReadPipelines { pipelines, faults: Vec::new(), complete: true };
@@ -156,10 +156,10 @@ fn find_sql(dir: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads one file.
+/// Parses one file.
 ///
 /// # Errors
-/// All its faults.
+/// All faults of the file.
 pub fn parse(file: &str, text: &str) -> Result<PipelineDef, Faults> {
     match read_text(file, text) {
         (Some(pipeline), faults) if faults.is_empty() => Ok(pipeline),
@@ -167,14 +167,14 @@ pub fn parse(file: &str, text: &str) -> Result<PipelineDef, Faults> {
     }
 }
 
-/// The name of what a file makes.
+/// Returns the pipeline id of a file.
 fn id(file: &str) -> String {
     Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What a text says, as far as it can be understood, and all its faults.
+/// Parses a text as far as possible, and returns all faults.
 fn read_text(file: &str, text: &str) -> (Option<PipelineDef>, Vec<Fault>) {
-    // As some editors write it.
+    // Some editors write a byte order mark and CRLF.
     let text = &text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let parsed = Parts::of(file, text).and_then(|parts| Ok((yaml::parse_at(file, parts.front_matter, 2)?, parts)));
     let (root, parts) = match parsed {
@@ -186,7 +186,7 @@ fn read_text(file: &str, text: &str) -> (Option<PipelineDef>, Vec<Fault>) {
     (pipeline, gather.take())
 }
 
-/// The three parts of a file.
+/// Front-matter, prose and statement of a file.
 struct Parts<'a> {
     front_matter: &'a str,
     prose: &'a str,
@@ -287,14 +287,14 @@ fn finding(map: &MapReader<'_>) -> FindingDef {
     finding
 }
 
-/// What a window may be, for messages.
+/// Expected format of a window, for messages.
 const WINDOW: &str = "a duration such as 5m, at least 1s";
 
 fn window(text: &str) -> Option<i64> {
     duration_whole_ms(text).filter(|ms| *ms >= 1000)
 }
 
-/// A critical limit is past the warning.
+/// Checks that a critical limit is worse than the warning limit.
 fn check_order(map: &MapReader<'_>, finding: &FindingDef) {
     let (Some(warning), Some(critical)) = (finding.warning, finding.critical) else { return };
     let (wrong, word) = match finding.direction {
@@ -355,7 +355,7 @@ fn example(map: MapReader<'_>) -> Option<Example> {
     Some(Example { name, now_ms, given, alerting, expect, line })
 }
 
-/// A list of maps, as JSON.
+/// Reads a list of maps, as JSON.
 fn rows(map: &MapReader<'_>, key: &str, node: &Node) -> Option<ExampleRows> {
     let rows = match node.to_json() {
         serde_json::Value::Array(rows) => rows,

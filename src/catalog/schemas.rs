@@ -1,7 +1,7 @@
-//! `schemas/*.yaml`: one file a table. The decoder, the SQL reference and the docs all follow these files.
+//! Parses `schemas/*.yaml`: each file defines one table. The decoder, the SQL reference and the docs use these definitions.
 //!
-//! A user's folder may hold files of the same form. One that names a built-in signal table adds promoted columns to it,
-//! or changes what a column is promoted from; one with a new name adds a rollup table.
+//! A user's folder can contain files of the same format. A file with the name of a built-in signal table adds promoted columns
+//! to it, or changes the sources of promoted columns; a file with a new name adds a rollup table.
 
 use crate::catalog::yaml::{self, Gather, MapReader};
 use crate::model::fault::{Fault, Faults, hint};
@@ -11,7 +11,7 @@ use std::path::Path;
 #[cfg(test)]
 mod tests;
 
-/// The built-in tables, one line each.
+/// Built-in tables, one per line.
 const BUILTIN: &[(&str, &str)] = &[
     ("schemas/spans.yaml", include_str!("../../schemas/spans.yaml")),
     ("schemas/span_events.yaml", include_str!("../../schemas/span_events.yaml")),
@@ -57,7 +57,7 @@ const MERGES: [(&str, Merge); 9] = [
     ("exemplars", Merge::Exemplars),
 ];
 
-/// The built-in tables, in the order in which people list them.
+/// Parses the built-in tables, in the order in which they are listed.
 ///
 /// # Errors
 /// All faults of all files.
@@ -73,10 +73,10 @@ pub fn builtin() -> Result<Vec<TableDef>, Faults> {
     if faults.is_empty() { Ok(tables) } else { Err(Faults(faults)) }
 }
 
-/// Reads one file.
+/// Parses one file.
 ///
 /// # Errors
-/// All its faults.
+/// All faults of the file.
 pub fn parse(file: &str, text: &str) -> Result<TableDef, Faults> {
     let root = yaml::parse(file, text)?;
     let gather = Gather::new(file);
@@ -85,10 +85,10 @@ pub fn parse(file: &str, text: &str) -> Result<TableDef, Faults> {
     table.ok_or_else(Faults::default)
 }
 
-/// The tables with a user's folder laid over them: `*.yaml` in the order of their names.
+/// Adds the tables of a user's folder: `*.yaml` in the order of their names.
 ///
 /// # Errors
-/// All faults of all files, or of the folder itself.
+/// All faults of all files, or of the folder.
 pub fn load_dir(dir: &Path, mut tables: Vec<TableDef>) -> Result<Vec<TableDef>, Faults> {
     let mut faults = Vec::new();
     let folder_fault = |error: std::io::Error| {
@@ -115,7 +115,7 @@ pub fn load_dir(dir: &Path, mut tables: Vec<TableDef>) -> Result<Vec<TableDef>, 
     if faults.is_empty() { Ok(tables) } else { Err(Faults(faults)) }
 }
 
-/// Lays one table of the user's over the others.
+/// Merges one user table into the others.
 fn lay_over(file: &str, own: TableDef, tables: &mut Vec<TableDef>) -> Result<(), Faults> {
     let gather = Gather::new(file);
     let Some(base) = tables.iter_mut().find(|table| table.name == own.name) else {
@@ -170,7 +170,7 @@ fn table(file: &str, map: MapReader<'_>) -> TableDef {
     TableDef { name, kind, doc, resolutions_s, columns }
 }
 
-/// The columns under `columns`, with their lines: of a file here, and of a rollup that declares its own table.
+/// Reads `columns` with their lines: of a schema file, or of a rollup that declares its own table.
 pub(super) fn columns(map: &MapReader<'_>, kind: TableKind) -> Vec<(ColumnDef, usize)> {
     let mut columns: Vec<(ColumnDef, usize)> = Vec::new();
     for reader in map.maps("columns") {
@@ -195,7 +195,7 @@ pub(super) fn columns(map: &MapReader<'_>, kind: TableKind) -> Vec<(ColumnDef, u
     columns
 }
 
-/// Why a column cannot be filled from the one that it names.
+/// Returns why a column cannot be filled from the column that it names.
 fn fill_fault(column: &ColumnDef, columns: &[(ColumnDef, usize)]) -> Option<String> {
     let from = column.filled_from.as_ref()?;
     let is_number = |kind| matches!(kind, ColumnType::Int64 | ColumnType::Float64);
@@ -215,7 +215,7 @@ fn fill_fault(column: &ColumnDef, columns: &[(ColumnDef, usize)]) -> Option<Stri
     }
 }
 
-/// Seconds under `resolutions`, finest first; 0 for `total`.
+/// Reads `resolutions` in seconds, finest first; 0 for `total`.
 pub(super) fn resolutions(map: &MapReader<'_>, kind: TableKind) -> Vec<i64> {
     let mut seconds: Vec<i64> = Vec::new();
     for word in map.strs("resolutions") {
@@ -233,7 +233,7 @@ pub(super) fn resolutions(map: &MapReader<'_>, kind: TableKind) -> Vec<i64> {
     seconds
 }
 
-/// Seconds of `10s`, `1m`, `1h`; 0 for `total`.
+/// Parses `10s`, `1m` or `1h` to seconds; `total` to 0.
 fn resolution(word: &str) -> Option<i64> {
     if word == "total" {
         return Some(0);
@@ -248,7 +248,7 @@ fn resolution(word: &str) -> Option<i64> {
     number.parse::<i64>().ok().filter(|n| *n > 0)?.checked_mul(unit_s)
 }
 
-/// Whether SQL takes it as a name without quotes.
+/// Returns whether SQL accepts the name without quotes.
 pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     !name.is_empty() && name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -299,7 +299,7 @@ fn column(map: MapReader<'_>, kind: TableKind) -> ColumnDef {
     column
 }
 
-/// Whether partial rows can merge so in a column of that type.
+/// Returns whether a merge function supports a column type.
 fn fits(merge: Merge, kind: ColumnType) -> bool {
     match merge {
         Merge::Key | Merge::Last => true,

@@ -1,5 +1,5 @@
-//! YAML with lines: a text becomes a tree of [`Node`]s, and a [`MapReader`] takes typed values out of it while every
-//! fault is gathered, with file, line, dotted key, the value found and the value expected.
+//! YAML with line numbers. A text is parsed to a tree of [`Node`]s; a [`MapReader`] reads typed values from it and collects all
+//! faults, each with file, line, dotted key, expected and found value.
 //!
 //! ```
 //! use spanwise::catalog::yaml::{Gather, parse};
@@ -9,19 +9,19 @@
 //! if let Some(map) = gather.map(&root, "") {
 //!     let name: Option<String> = map.str("name");                      // absent or null: None. Wrong type: None and a fault
 //!     let limit: i64 = map.int("limit").unwrap_or(50);                 // likewise float, bool, strs, maps, map, list
-//!     let level = map.word("level", &[("info", 0), ("warn", 1)]);      // a word out of a list, with did-you-mean
+//!     let level = map.word("level", &[("info", 0), ("warn", 1)]);      // one of a list of words, with did-you-mean
 //!     let wait = map.parsed("wait", "a duration such as 5s", |text| text.strip_suffix('s')?.parse::<u64>().ok());
-//!     map.finish();                                                    // keys that nobody asked for are faults
+//!     map.finish();                                                    // keys that were never requested are faults
 //! #   assert_eq!((name.as_deref(), limit, level, wait), (Some("spans"), 5, Some(1), None));
 //! }
 //! gather.done()?;                                                      // Err(Faults) if there are any
 //! # Ok::<(), spanwise::model::fault::Faults>(())
 //! ```
 //!
-//! `need_str` and its like (`need(key)`, then the getter) add a fault where the key is missing. `fault` and `expected`
-//! push faults of the caller's own. Maps keep their order. Anchors, aliases and the merge key `<<` work; a key given
-//! twice is a fault. [`Node`] is plain data: a caller may rewrite it (environment variables) before it reads it. Numbers
-//! keep how they are written: where text is meant, `007` is `007`.
+//! `need_str` and the other `need` functions (`need(key)`, then the getter) add a fault if the key is missing. `fault` and
+//! `expected` add faults of the caller. Maps keep their order. Anchors, aliases and the merge key `<<` work; a repeated key is
+//! a fault. [`Node`] is plain data: a caller can rewrite it (environment variables) before reading. Numbers keep their
+//! spelling: read as text, `007` is `007`.
 
 use crate::model::fault::{Fault, Faults, did_you_mean, hint};
 use std::cell::RefCell;
@@ -34,10 +34,10 @@ mod tests;
 pub use load::{parse, parse_at};
 pub use node::{Entry, Node, Value};
 
-/// What is said of a key that must be there.
+/// Message for a missing required key.
 const MISSING: &str = "is missing";
 
-/// Gathers the faults of one file. Shared by any number of readers at once.
+/// Collects the faults of one file. Several readers can share it.
 #[derive(Debug)]
 pub struct Gather {
     file: String,
@@ -45,7 +45,7 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// For a file, under the name that faults shall show.
+    /// Creates a collector for a file; `file` is the name in messages.
     #[must_use]
     pub fn new(file: impl Into<String>) -> Gather {
         Gather { file: file.into(), faults: RefCell::default() }
@@ -56,23 +56,23 @@ impl Gather {
         self.faults.borrow_mut().push(Fault::new(&self.file, line, key, message));
     }
 
-    /// Adds the fault that `node` is not what was `expected`: `expected a duration such as 5s, found number 5`. None
-    /// where the node's own fault is told already.
+    /// Adds the fault that `node` is not what was `expected`: `expected a duration such as 5s, found number 5`. Does nothing if
+    /// a fault of the node was already reported.
     pub fn expected(&self, node: &Node, key: impl Into<String>, expected: &str) {
         if node.value != Value::Faulty {
             self.fault(node.line, key, format!("expected {expected}, found {}", node.describe()));
         }
     }
 
-    /// The same of a place for maps and lists: their values may be secrets, and a text that stands in their place may be
-    /// one as well, so it is not quoted.
+    /// Like `expected`, where a map or list is expected. The found text is not quoted, because it can be a secret.
     fn expected_form(&self, node: &Node, key: impl Into<String>, expected: &str) {
         if node.value != Value::Faulty {
             self.fault(node.line, key, format!("expected {expected}, found {}", node.form()));
         }
     }
 
-    /// A reader of `node`, which must be a map; `path` is its dotted key, empty at the top. A null counts as empty.
+    /// Returns a reader of `node`, which must be a map; `path` is its dotted key, empty at the top. A null is read as an empty
+    /// map.
     pub fn map<'a>(&'a self, node: &'a Node, path: impl Into<String>) -> Option<MapReader<'a>> {
         let path = path.into();
         let entries: &[Entry] = match &node.value {
@@ -86,13 +86,13 @@ impl Gather {
         Some(MapReader { gather: self, entries, line: node.line, path, asked: RefCell::default() })
     }
 
-    /// True while there is no fault.
+    /// Returns whether no fault was found.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.faults.borrow().is_empty()
     }
 
-    /// Takes the faults out, by line; the gatherer is empty afterwards.
+    /// Removes and returns the faults, sorted by line.
     #[must_use]
     pub fn take(&self) -> Vec<Fault> {
         let mut faults = std::mem::take(&mut *self.faults.borrow_mut());
@@ -100,16 +100,16 @@ impl Gather {
         faults
     }
 
-    /// The end of a load.
+    /// Finishes a load.
     ///
     /// # Errors
-    /// All faults, by line, if there are any.
+    /// All faults, sorted by line, if there are any.
     pub fn done(&self) -> Result<(), Faults> {
         if self.is_clean() { Ok(()) } else { Err(Faults(self.take())) }
     }
 }
 
-/// Takes typed values out of one map. What is asked for is known; [`MapReader::finish`] tells the rest.
+/// Reads typed values from one map. [`MapReader::finish`] reports keys that were never requested.
 #[derive(Debug)]
 pub struct MapReader<'a> {
     gather: &'a Gather,
@@ -120,54 +120,54 @@ pub struct MapReader<'a> {
 }
 
 impl<'a> MapReader<'a> {
-    /// The map's line.
+    /// Returns the line of the map.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// The dotted path of a key of this map.
+    /// Returns the dotted path of a key of this map.
     #[must_use]
     pub fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// The dotted path of this map.
+    /// Returns the dotted path of this map.
     #[must_use]
     pub fn whole_path(&self) -> &str {
         &self.path
     }
 
-    /// The gatherer, for faults of the caller's own.
+    /// Returns the fault collector, for faults of the caller.
     #[must_use]
     pub fn gather(&self) -> &'a Gather {
         self.gather
     }
 
-    /// Adds a fault at a key, on its line if it is there and on the map's line if not.
+    /// Adds a fault for a key, on its line if the key exists, else on the line of the map.
     pub fn fault(&self, key: &str, message: impl Into<String>) {
         let line = self.entries.iter().find(|e| e.key == key).map_or(self.line, |e| e.line);
         self.gather.fault(line, self.path(key), message);
     }
 
-    /// The node of a key, null included; the key counts as known from now on.
+    /// Returns the node of a key, including null. Marks the key as known.
     pub fn get(&self, key: &str) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key.to_owned());
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// True if the key is there, null included.
+    /// Returns whether the key exists, including null.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// All entries: for maps whose keys are free. All of them count as known.
+    /// Returns all entries, for maps with arbitrary keys. Marks all keys as known.
     pub fn entries(&self) -> &'a [Entry] {
         self.asked.borrow_mut().extend(self.entries.iter().map(|entry| entry.key.clone()));
         self.entries
     }
 
-    /// A fault if the key is missing or null. True if it is there.
+    /// Adds a fault if the key is missing or null. Returns whether it exists.
     pub fn need(&self, key: &str) -> bool {
         let there = self.get(key).is_some_and(|node| node.value != Value::Null);
         if !there {
@@ -176,7 +176,7 @@ impl<'a> MapReader<'a> {
         there
     }
 
-    /// Text. A number or truth value is a fault that says to quote it.
+    /// Reads a text. A number or boolean is a fault that suggests quotes.
     pub fn str(&self, key: &str) -> Option<String> {
         self.typed(key, "text (a number needs quotes)", |node| match &node.value {
             Value::Text(text) => Some(text.clone()),
@@ -184,12 +184,12 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// Text that must be there: a missing one is a fault, and empty.
+    /// Reads a required text. If it is missing, adds a fault and returns an empty text.
     pub fn need_str(&self, key: &str) -> String {
         if self.need(key) { self.str(key).unwrap_or_default() } else { String::new() }
     }
 
-    /// A whole number.
+    /// Reads an integer.
     pub fn int(&self, key: &str) -> Option<i64> {
         self.typed(key, "a whole number", |node| match node.value {
             Value::Int(value) => Some(value),
@@ -197,7 +197,7 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// A number.
+    /// Reads a number.
     pub fn float(&self, key: &str) -> Option<f64> {
         self.typed(key, "a number", |node| match node.value {
             #[expect(clippy::cast_precision_loss, reason = "a limit that a person wrote")]
@@ -207,7 +207,7 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// True or false.
+    /// Reads a boolean.
     pub fn bool(&self, key: &str) -> Option<bool> {
         self.typed(key, "true or false", |node| match node.value {
             Value::Bool(value) => Some(value),
@@ -215,12 +215,12 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// A scalar of any kind, read from its text: durations, sizes, shares. `parse` gives `None` for what it is not.
+    /// Reads a scalar of any kind from its text: durations, sizes, shares. `parse` returns `None` for invalid values.
     pub fn parsed<T>(&self, key: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.typed(key, expected, |node| parse(&node.scalar()?))
     }
 
-    /// One of the words, in letters of either case, as its value.
+    /// Reads one of the words, ignoring case, and returns its value.
     pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let node = self.get(key).filter(|node| node.holds_something())?;
         let text = node.scalar();
@@ -235,7 +235,7 @@ impl<'a> MapReader<'a> {
         None
     }
 
-    /// A list of nodes.
+    /// Reads a list of nodes.
     pub fn list(&self, key: &str) -> Option<&'a [Node]> {
         let node = self.get(key)?;
         match &node.value {
@@ -248,7 +248,7 @@ impl<'a> MapReader<'a> {
         }
     }
 
-    /// A list of texts; empty where it is absent.
+    /// Reads a list of texts; empty if the key is absent.
     pub fn strs(&self, key: &str) -> Vec<String> {
         let mut texts = Vec::new();
         for (index, node) in self.list(key).unwrap_or_default().iter().enumerate() {
@@ -260,26 +260,26 @@ impl<'a> MapReader<'a> {
         texts
     }
 
-    /// The map of a key. `None` where the key is absent or not a map; a null gives an empty one.
+    /// Reads a map. Returns `None` if the key is absent or not a map; a null is read as an empty map.
     pub fn map(&self, key: &str) -> Option<MapReader<'a>> {
         self.gather.map(self.get(key)?, self.path(key))
     }
 
-    /// A list of maps, as readers; empty where it is absent.
+    /// Reads a list of maps; empty if the key is absent.
     pub fn maps(&self, key: &str) -> Vec<MapReader<'a>> {
         let items = self.list(key).unwrap_or_default().iter().enumerate();
         items.filter_map(|(i, node)| self.gather.map(node, format!("{}[{i}]", self.path(key)))).collect()
     }
 
-    /// True if there is a key that nobody has asked for so far: [`MapReader::finish`] will tell it.
+    /// Returns whether [`MapReader::finish`] would report an unknown key.
     #[must_use]
     pub fn has_unknown(&self) -> bool {
         let asked = self.asked.borrow();
         self.entries.iter().any(|entry| !asked.contains(&entry.key))
     }
 
-    /// Adds a fault for each key that nobody asked for, with the nearest known one. A needed key that was thus only
-    /// misspelt is not told as missing, too.
+    /// Adds a fault for each key that was never requested, with the nearest known key. A required key that is only misspelled
+    /// is not also reported as missing.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         for entry in self.entries.iter().filter(|entry| !asked.contains(&entry.key)) {

@@ -1,4 +1,4 @@
-//! OTLP's attributes as exporters read them: the one way to them, for their layout in memory will change.
+//! OTLP attributes as exporters read them. All access goes through here, because their in-memory layout will change.
 
 use super::go_json::{self, Escapes};
 use base64::Engine as _;
@@ -12,19 +12,19 @@ use std::borrow::Cow;
 pub struct Attributes<'a>(&'a [KeyValue]);
 
 impl<'a> Attributes<'a> {
-    /// Attributes as they were decoded.
+    /// Wraps attributes as they were decoded.
     #[must_use]
     pub const fn of(list: &'a [KeyValue]) -> Attributes<'a> {
         Attributes(list)
     }
 
-    /// The value of a key; of one that stands twice, the first, as `pcommon.Map.Get` has it.
+    /// Returns the value of a key; of a duplicate key, the first, like `pcommon.Map.Get`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a Value> {
         self.0.iter().find(|entry| entry.key == key)?.value.as_ref()?.value.as_ref()
     }
 
-    /// The value of a key, where it is text.
+    /// Returns the value of a key if it is text.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&'a str> {
         match self.get(key)? {
@@ -33,13 +33,13 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The value of a key, of whatever type, as [`as_string`] writes it.
+    /// Returns the value of a key, whatever its type, formatted by [`as_string`].
     #[must_use]
     pub fn string(&self, key: &str) -> Option<Cow<'a, str>> {
         self.get(key).map(as_string)
     }
 
-    /// The value of a key, where it is a whole number.
+    /// Returns the value of a key if it is an integer.
     #[must_use]
     pub fn int(&self, key: &str) -> Option<i64> {
         match self.get(key)? {
@@ -48,7 +48,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The value of a key, where it is a floating-point number.
+    /// Returns the value of a key if it is a floating-point number.
     #[must_use]
     pub fn double(&self, key: &str) -> Option<f64> {
         match self.get(key)? {
@@ -57,7 +57,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The value of a key, where it is a truth value.
+    /// Returns the value of a key if it is a boolean.
     #[must_use]
     pub fn bool(&self, key: &str) -> Option<bool> {
         match self.get(key)? {
@@ -66,26 +66,26 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// All of them, in their order.
+    /// Iterates over all attributes in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
         self.0.iter().map(|entry| (entry.key.as_str(), entry.value.as_ref().and_then(|value| value.value.as_ref())))
     }
 
-    /// How many there are.
+    /// Number of attributes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no attributes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A value as the Collector writes it where it needs text (`pcommon.Value.AsString` of pdata 1.67): text itself; numbers as JSON has
-/// them; lists and maps as JSON, maps by key; bytes in base64.
+/// Formats a value as text like the Collector (`pcommon.Value.AsString` of pdata 1.67): text as is; numbers as in JSON; lists
+/// and maps as JSON, maps sorted by key; bytes in base64.
 #[must_use]
 pub fn as_string(value: &Value) -> Cow<'_, str> {
     match value {
@@ -96,14 +96,14 @@ pub fn as_string(value: &Value) -> Cow<'_, str> {
         Value::BytesValue(bytes) => Cow::Owned(STANDARD.encode(bytes)),
         Value::ArrayValue(_) | Value::KvlistValue(_) => {
             let mut out = String::new();
-            // What JSON cannot say (a number that is none) leaves nothing, as there.
+            // A value that JSON cannot express (NaN, infinity) gives empty text, as in the Collector.
             Cow::Owned(if go_json::value(Some(value), Escapes::Json, &mut out) { out } else { String::new() })
         }
         Value::StringValueStrindex(_) => Cow::Borrowed(""),
     }
 }
 
-/// A value as JSON; numbers that are none, and infinite ones, as text.
+/// Converts a value to JSON; NaN and infinities become text.
 #[must_use]
 pub fn as_json(value: Option<&Value>) -> serde_json::Value {
     match value {
@@ -141,7 +141,7 @@ mod tests {
     fn values_are_written_as_go_writes_them() {
         let numbers = [1.0, 0.5, 1e21, 1.5e-7, -0.0, 123_456_789.0, f64::NAN, f64::INFINITY];
         let written: Vec<_> = numbers.map(|number| as_string(&Value::DoubleValue(number)).into_owned()).to_vec();
-        // What `pcommon.NewValueDouble(x).AsString()` of pdata 1.67 gives.
+        // Output of `pcommon.NewValueDouble(x).AsString()` of pdata 1.67.
         assert_eq!(written, ["1", "0.5", "1e+21", "1.5e-7", "-0", "123456789", "NaN", "Infinity"]);
         let list = Value::ArrayValue(ArrayValue { values: vec![any(Value::IntValue(1)), AnyValue::default()] });
         let map = KeyValueList { values: vec![pair("b", list), pair("a", Value::StringValue("<x> \"y\"\n".into()))] };

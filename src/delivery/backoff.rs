@@ -1,12 +1,12 @@
-//! How long to wait after a failure.
+//! Backoff: how long to wait after a failure.
 
 use crate::delivery::settings::RetrySettings;
 use std::time::{Duration, Instant};
 
-/// What a target may ask for at most: a proxy's mistake must not hold a signal for a year.
+/// Upper limit for the wait that a target asks for: a misconfigured proxy must not stall a signal for a year.
 pub(super) const ASKED_MAX: Duration = Duration::from_hours(1);
 
-/// Waits that grow, shorter or longer at random, so that senders do not march in step.
+/// Exponential backoff with jitter, so that senders do not retry in lockstep.
 #[derive(Debug)]
 pub struct Backoff {
     settings: RetrySettings,
@@ -15,13 +15,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Begins anew.
+    /// Starts a new sequence of waits.
     #[must_use]
     pub fn new(settings: &RetrySettings) -> Backoff {
         Backoff { interval: settings.initial_interval, settings: settings.clone(), began: Instant::now() }
     }
 
-    /// The next wait, never shorter than the target asks for; `None` where it is time to give up.
+    /// Returns the next wait, never shorter than the target asks for, or `None` when it is time to give up.
     pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let settings = &self.settings;
         let too_long = !settings.max_elapsed_time.is_zero() && self.began.elapsed() >= settings.max_elapsed_time;

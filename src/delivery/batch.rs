@@ -1,4 +1,4 @@
-//! Frames put together into one request, and requests cut in two.
+//! Batching frames into one request, and splitting requests in two.
 
 use super::exporter::{Placed, Rejected};
 use super::wire::{count, halves};
@@ -8,17 +8,17 @@ use crate::model::signal::Signal;
 use bytes::Bytes;
 use std::time::Instant;
 
-/// One frame's request.
+/// The request of one frame, or a piece of it.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) position: Position,
-    /// Which piece of the frame it is: 1 is the whole, 2 and 3 its halves, 4 and 5 the halves of 2.
+    /// Which piece of the frame this is: 1 is the whole, 2 and 3 its halves, 4 and 5 the halves of 2.
     pub(super) piece: u64,
-    /// Items of the frame that stand before it.
+    /// Number of items of the frame before this piece.
     pub(super) items_before: u64,
     pub(super) body: Bytes,
     pub(super) items: u64,
-    /// What of the frame is not in it, though it is for the reader, and why.
+    /// Items of the frame that are meant for the reader but not part of the request, and why.
     pub(super) left_out: Vec<Rejected>,
     pub(super) received_unix_nano: i64,
 }
@@ -29,7 +29,7 @@ impl Part {
         Part { position, piece: 1, items_before: 0, body, items, left_out: Vec::new(), received_unix_nano }
     }
 
-    /// The part as two; `None` where a single item is left.
+    /// Splits the part in two; `None` if a single item is left.
     fn halves(&self, signal: Signal) -> Option<(Part, Part)> {
         let (first, rest) = halves(signal, &self.body)?;
         let piece = self.piece.wrapping_mul(2);
@@ -44,13 +44,13 @@ impl Part {
     }
 }
 
-/// What one request is made of.
+/// The parts of one request.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) parts: Vec<Part>,
-    /// The newest frame that was looked at.
+    /// The newest frame that was read.
     pub(super) upto: Position,
-    /// When the first part came.
+    /// When the first part was added.
     pub(super) since: Option<Instant>,
     bytes: usize,
     items: u64,
@@ -61,7 +61,7 @@ impl Batch {
         Batch { parts: Vec::new(), upto: after, since: None, bytes: 0, items: 0 }
     }
 
-    /// Adds a part; false where it would pass a bound. The first part always fits.
+    /// Adds a part; returns false if it would exceed a limit. The first part always fits.
     pub(super) fn take(&mut self, settings: &BatchSettings, part: Part) -> bool {
         let bytes = self.bytes + part.body.len();
         let items = self.items + part.items;
@@ -83,7 +83,7 @@ impl Batch {
     }
 }
 
-/// The parts as two lists that say the same together; `None` where a single item is left.
+/// Splits the parts into two lists with the same items in total; `None` if a single item is left.
 pub(super) fn split(signal: Signal, parts: &[Part]) -> Option<(Vec<Part>, Vec<Part>)> {
     if let [part] = parts {
         return part.halves(signal).map(|(first, rest)| (vec![first], vec![rest]));
@@ -92,19 +92,19 @@ pub(super) fn split(signal: Signal, parts: &[Part]) -> Option<(Vec<Part>, Vec<Pa
     (!first.is_empty()).then(|| (first.to_vec(), rest.to_vec()))
 }
 
-/// Whether the parts as one request keep the bounds.
+/// Returns true if the parts are within the limits as one request.
 pub(super) fn fits(settings: &BatchSettings, parts: &[Part]) -> bool {
     let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
     let items: u64 = parts.iter().map(|part| part.items).sum();
     bytes <= settings.bytes_max && (settings.items_max == 0 || items <= settings.items_max)
 }
 
-/// What of their frames is not in them.
+/// Items left out of the parts.
 pub(super) fn left_out(parts: &[Part]) -> impl Iterator<Item = Rejected> {
     parts.iter().flat_map(|part| &part.left_out).cloned()
 }
 
-/// The parts with their places.
+/// The parts with their positions.
 pub(super) fn placed(parts: &[Part]) -> Vec<Placed> {
     let place =
         |part: &Part| Placed { position: part.position, items_before: part.items_before, request: part.body.clone() };

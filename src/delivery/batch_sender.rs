@@ -1,5 +1,5 @@
-//! Sending one batch to its end: cut to what the target takes, mapped, sent until there is a result, and what is refused
-//! recorded.
+//! Sends one batch to completion: split to fit the target's limits, mapped, retried until there is a result, with rejected
+//! items recorded as dead letters.
 
 use super::backoff::Backoff;
 use super::batch::{self, Part};
@@ -19,44 +19,44 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// How often a waiting batch is held against the reader's bound.
+/// How often a waiting batch is checked against the reader's limit.
 const BOUND_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
-/// However little a target takes, more than this is tried first.
+/// Minimum request size to try, however little the target accepts.
 const BYTES_MAX_LEAST: usize = 64 << 10;
-/// Times that sending a batch may panic before it is cut, and what panics alone is a dead letter: a fault of ours in
-/// mapping or sending comes back each time, one of the moment does not.
+/// How often sending a batch may panic before it is split; a single item that panics is a dead letter. A bug in mapping or
+/// sending panics every time, a transient fault does not.
 const PANICS_MAX: u32 = 3;
 
-/// Sends batches of one signal to one target; several may be under way.
+/// Sends batches of one signal to one target; several may be in flight.
 pub(super) struct BatchSender {
     pub(super) settings: DeliverySettings,
     pub(super) signal: Signal,
     pub(super) context: DeliveryContext,
     pub(super) cancel: CancellationToken,
     breaker: Breaker,
-    /// What the target was seen to take in one request.
+    /// Limit on the size of a request, in bytes; lowered when the target finds one too large.
     bytes_max: AtomicUsize,
     streaks: Streaks,
 }
 
-/// How sending a mapped request ended.
+/// Outcome of sending a mapped request.
 enum Ended {
-    /// All of it has been dealt with.
+    /// All items have been dealt with.
     Done,
-    /// The process ends; nothing more is sent.
+    /// The process is shutting down; nothing more is sent.
     Cancelled,
-    /// Nothing was taken of it; what it was made of is to be sent in two.
+    /// Nothing was accepted; its parts are to be sent in two.
     Cut(Vec<Part>, Vec<Part>),
 }
 
-/// A result on one payload.
+/// Result for one payload.
 enum SendResult {
     Answered(Outcome),
-    /// It is past the reader's bound.
+    /// Past the reader's limit.
     Dropped,
 }
 
-/// What a target says of a request.
+/// The target's message for a request.
 fn said(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Delivered { message, .. } => message,
@@ -80,16 +80,16 @@ impl BatchSender {
         BatchSender { settings, signal, context, cancel, breaker, bytes_max, streaks }
     }
 
-    /// How much is put into one request, by what the target has been seen to take.
+    /// Batch limits, adjusted to what the target is known to accept.
     pub(super) fn bounds(&self) -> BatchSettings {
         BatchSettings { bytes_max: self.bytes_max.load(Ordering::Relaxed), ..self.settings.batch.clone() }
     }
 
-    /// Sends parts until they are taken, refused for good, or past the reader's bound; false if it was cancelled before.
+    /// Sends parts until they are accepted, rejected, or past the reader's limit; returns false if cancelled before that.
     pub(super) async fn deliver(&self, parts: Vec<Part>) -> bool {
         let mut dead_letters = DeadLetterWriter::new(&self.settings.id, self.signal, &self.context);
         let is_dealt_with = self.deliver_parts(&mut dead_letters, parts).await;
-        // What was sent must not be sent again for it; after a restart it is.
+        // Failed dead letter writes must not cause resending; only a restart does.
         while !dead_letters.write().await {
             if self.wait(PATIENCE).await.is_none() {
                 return false;
@@ -99,11 +99,11 @@ impl BatchSender {
     }
 
     async fn deliver_parts(&self, dead_letters: &mut DeadLetterWriter<'_>, parts: Vec<Part>) -> bool {
-        // With each piece, how often it may yet panic.
+        // Each piece with the number of panics it has left.
         let mut waiting = vec![(parts, PANICS_MAX)];
         let mut backoff = Backoff::new(&self.settings.retry);
         while let Some((parts, panics_left)) = waiting.pop() {
-            // A frame is as large as its sender made it; the target has bounds of its own.
+            // Frames are as large as the sender made them; the target has its own limits.
             if !batch::fits(&self.bounds(), &parts)
                 && let Some((first, rest)) = batch::split(self.signal, &parts)
             {
@@ -135,7 +135,7 @@ impl BatchSender {
 
     async fn deliver_piece(&self, dead_letters: &mut DeadLetterWriter<'_>, parts: &[Part]) -> Ended {
         let mapped = match parts.iter().map(|part| part.items).sum() {
-            // There is only what is left out.
+            // Only left-out items.
             0 => Ok(Mapped::default()),
             1.. => self.context.exporter.map_placed(self.signal, &batch::placed(parts)),
         };
@@ -170,7 +170,7 @@ impl BatchSender {
             dead_letters.items(std::mem::take(&mut rejected_items)).await;
             let halves = match &result {
                 SendResult::Answered(Outcome::TooLarge(_)) => self.context.exporter.split(&payload),
-                // One frame of which nothing was taken is at fault as a whole; of others, only a piece may be.
+                // A single frame of which nothing was accepted is at fault as a whole; otherwise only a piece may be.
                 SendResult::Answered(Outcome::Rejected(_)) if parts.len() > 1 || is_taken_in_part => {
                     self.context.exporter.split(&payload)
                 }
@@ -184,7 +184,7 @@ impl BatchSender {
             match result {
                 SendResult::Dropped => self.dropped(payload.items),
                 SendResult::Answered(Outcome::Delivered { rejected, message }) => {
-                    // A target may say any number.
+                    // The target may report any number.
                     let rejected = rejected.min(payload.items);
                     ExporterStats::add(&self.context.stats.sent_items, payload.items - rejected);
                     is_taken_in_part |= rejected < payload.items;
@@ -211,11 +211,11 @@ impl BatchSender {
         Ended::Done
     }
 
-    /// A batch in two, of which nothing has been taken yet, where it is better sent so.
+    /// Splits a batch of which nothing has been accepted yet, if that is the better way to send it.
     fn better_cut(&self, result: &SendResult, parts: &[Part]) -> Option<(Vec<Part>, Vec<Part>)> {
         match result {
             SendResult::Answered(Outcome::TooLarge(_)) => batch::split(self.signal, parts),
-            // One frame that the target will not take must not cost the others that were put beside it.
+            // One rejected frame must not cost the others in the batch.
             SendResult::Answered(Outcome::Rejected(_)) if parts.len() > 1 => {
                 let (first, rest) = parts.split_at(parts.len() / 2);
                 Some((first.to_vec(), rest.to_vec()))
@@ -224,8 +224,8 @@ impl BatchSender {
         }
     }
 
-    /// Sends until there is a result; a retry that comes back was one too many. What the target takes of it meanwhile
-    /// goes out of the payload. `None` where the process ends before.
+    /// Sends until there is a result; `Retry` as the result means that retries are exhausted. Items accepted meanwhile are
+    /// removed from the payload. Returns `None` on shutdown.
     async fn send(
         &self,
         payload: &mut Payload,
@@ -235,7 +235,7 @@ impl BatchSender {
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
             let turn = tokio::select! {
-                // Who is asked first goes on even where the process ends: what can be sent at once, is.
+                // Biased, so that a request that can be sent at once is sent even on shutdown.
                 biased;
                 turn = self.breaker.turn() => turn,
                 () = self.cancel.cancelled() => return None,
@@ -260,7 +260,7 @@ impl BatchSender {
                         takes_nothing,
                         refused.first().map_or(&reason, |rejected_items| &rejected_items.reason),
                     );
-                    // Others may be asked for at once: the target is there for them.
+                    // Let the others send: the target is up.
                     drop(turn);
                     ExporterStats::add(&self.context.stats.sent_items, taken);
                     dead_letters.items(refused).await;
@@ -269,7 +269,7 @@ impl BatchSender {
                         return Some(SendResult::Answered(Outcome::delivered()));
                     };
                     *payload = again;
-                    // With every time there is less of it, so this ends.
+                    // Terminates, because the payload shrinks each time.
                     if taken > 0 && after == Some(std::time::Duration::ZERO) {
                         continue;
                     }
@@ -293,7 +293,7 @@ impl BatchSender {
         }
     }
 
-    /// The target is there. Where it takes nothing at all, it is left alone for a while nevertheless.
+    /// Records that the target answered. A target that accepts nothing is backed off from all the same.
     fn is_answered(&self, takes_nothing: bool, reason: &str) {
         if takes_nothing {
             self.is_failing(reason, Some(self.settings.retry.max_interval));
@@ -302,7 +302,7 @@ impl BatchSender {
         }
     }
 
-    /// Tells of a panic, and slows down where one follows the other.
+    /// Logs a panic, and slows down on repeated panics.
     fn has_panicked(&self, panicked: &Panicked) {
         let (sink, signal, error) = (&self.settings.id, self.signal.as_str(), panicked.to_string());
         tracing::error!(
@@ -317,7 +317,7 @@ impl BatchSender {
         }
     }
 
-    /// Waits until the reader goes on without these parts; for ever where it never does.
+    /// Waits until these parts are past the reader's limit; for ever if the reader never drops.
     async fn until_past_bound(&self, parts: &[Part]) {
         let Some(last) = parts.last().filter(|_| self.settings.queue.drops_oldest) else {
             return std::future::pending().await;
@@ -327,12 +327,12 @@ impl BatchSender {
         }
     }
 
-    /// `None` where the process ends before.
+    /// Sleeps; returns `None` on shutdown.
     async fn wait(&self, wait: std::time::Duration) -> Option<()> {
         self.cancel.run_until_cancelled(tokio::time::sleep(wait)).await
     }
 
-    /// Whether what stands at a place is so far behind that its reader goes on without it.
+    /// Returns true if the part is so far behind that the reader skips it.
     pub(super) fn is_past_bound(&self, part: &Part) -> bool {
         let queue = &self.settings.queue;
         queue.drops_oldest
@@ -378,7 +378,7 @@ impl BatchSender {
         }
     }
 
-    /// Counts what the reader goes on without.
+    /// Counts items that the reader dropped.
     pub(super) fn dropped(&self, items: u64) {
         if self.context.stats.dropped(items) {
             tracing::error!(
@@ -389,7 +389,7 @@ impl BatchSender {
         }
     }
 
-    /// Keeps in mind what was too large, so that not every request is sent twice.
+    /// Lowers the request size after a `TooLarge`, so that not every request is sent twice.
     fn send_less(&self, payload: &Payload) {
         let least = (payload.body.len() / 2).max(BYTES_MAX_LEAST);
         self.bytes_max.fetch_min(least, Ordering::Relaxed);

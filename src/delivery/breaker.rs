@@ -1,4 +1,4 @@
-//! A circuit breaker: a target that does not answer is asked by one sender at a time, and left alone as long as it asks.
+//! A circuit breaker: a target that does not answer is tried by one sender at a time, no earlier than it asks for.
 
 use super::backoff::ASKED_MAX;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
-/// Failures in a row after which the circuit is open.
+/// Consecutive failures that open the circuit.
 pub(super) const OPEN_AFTER: u32 = 3;
 
-/// Shared by all that send one signal to one target.
+/// Shared by everything that sends one signal to one target.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: AtomicU32,
@@ -18,28 +18,29 @@ pub(super) struct Breaker {
     probe: tokio::sync::Mutex<()>,
 }
 
-/// The right to ask. While the circuit is open there is only one. Who has it keeps it over one wait, so that a target that is
-/// down is asked at that pace, and gives it on: a batch that fails by itself must not hold up those that would be taken.
+/// Permission to send. While the circuit is open there is only one. The holder keeps it for one wait, so that a target that is
+/// down is retried at that pace, then passes it on: a batch that fails by itself must not hold up those that would be accepted.
 pub(super) type Turn<'a> = Option<MutexGuard<'a, ()>>;
 
 impl Breaker {
-    /// Waits until the target may be asked.
+    /// Waits until the target may be tried.
     pub(super) async fn turn(&self) -> Turn<'_> {
         let turn = if self.is_open() { Some(self.probe.lock().await) } else { None };
-        // Asked anew after the wait for the turn: who had it before may have been told to wait.
+        // Checked again after acquiring the turn: the previous holder may have been asked to wait.
         while let Some(moment) = self.not_before() {
             tokio::time::sleep_until(moment).await;
         }
-        // Whoever waited while the target came back need not hold up the others.
+        // The target came back meanwhile, so the turn must not hold up the others.
         turn.filter(|_| self.is_open())
     }
 
-    /// The target answered. How many failures came before.
+    /// Closes the circuit after an answer; returns the number of failures before it.
     pub(super) fn answered(&self) -> u32 {
         self.failures.swap(0, Ordering::AcqRel)
     }
 
-    /// An attempt failed; nobody asks before `wait` is over where the target said so. How many have failed in a row.
+    /// Records a failed attempt and, if the target asked for a wait, blocks all senders until it is over. Returns the number of
+    /// consecutive failures.
     pub(super) fn failed(&self, asked: Option<Duration>) -> u32 {
         if let Some(wait) = asked {
             let moment = Instant::now() + wait.min(ASKED_MAX);

@@ -1,4 +1,4 @@
-//! What of a batch the target will not take: counted at once, and kept as dead letters many in a write.
+//! Records the rejected items of a batch: counted at once, and stored as dead letters in batched writes.
 
 use super::batch::Part;
 use super::exporter::{DeliveryContext, Rejected};
@@ -9,17 +9,17 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-/// Letters that are written together.
+/// Dead letters per write.
 const TOGETHER_MAX: usize = 500;
-/// How long the first of them waits for others, while others come.
+/// How long the first dead letter waits for more.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where what is dead came from: the first of its frames, and which piece of what was made of it.
+/// Origin of a dead letter: the first frame of the request, and which piece of it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     position: Position,
     piece: u64,
-    /// Dead letters that came from there before.
+    /// Number of dead letters already recorded for this origin.
     letters: usize,
 }
 
@@ -29,14 +29,15 @@ impl Place {
     }
 }
 
-/// Of one batch. What waits in it when it is dropped is not lost: the cursor has not moved, so it is sent, and refused, again.
+/// Writer for one batch. Dropping it loses nothing: the cursor has not advanced, so the pending items are sent, and rejected,
+/// again.
 pub(super) struct DeadLetterWriter<'a> {
     sink: &'a str,
     signal: Signal,
     context: &'a DeliveryContext,
     place: Place,
     waiting: Vec<DeadLetter>,
-    /// Since when the first of them waits, or when they last could not be written.
+    /// When the first pending dead letter was added, or when the last write failed.
     since: Instant,
     is_held_up: bool,
 }
@@ -47,12 +48,12 @@ impl<'a> DeadLetterWriter<'a> {
         DeadLetterWriter { sink, signal, context, place, waiting, since, is_held_up: false }
     }
 
-    /// What is dead from now on was made of these.
+    /// Sets the origin of the dead letters that follow.
     pub(super) fn at(&mut self, parts: &[Part]) {
         self.place = parts.first().map(Place::of).unwrap_or_default();
     }
 
-    /// Buries parts whole, each at its own place.
+    /// Records whole parts, each with its own origin.
     pub(super) async fn parts(&mut self, parts: &[Part], reason: &str) {
         for (number, part) in parts.iter().enumerate() {
             self.add(Place { letters: number, ..Place::of(part) }, part.items, reason.to_owned());
@@ -60,7 +61,7 @@ impl<'a> DeadLetterWriter<'a> {
         self.write_in_time().await;
     }
 
-    /// Buries items out of what is being sent.
+    /// Records items of the request being sent.
     pub(super) async fn items(&mut self, rejected: Vec<Rejected>) {
         for Rejected { items, reason } in rejected {
             self.add(self.place, items, reason);
@@ -69,7 +70,7 @@ impl<'a> DeadLetterWriter<'a> {
         self.write_in_time().await;
     }
 
-    /// Writes what waits. False where the memory fails (a full disk): it waits on, and is to be written later.
+    /// Writes the pending dead letters. Returns false if the state store fails (a full disk): they stay pending.
     pub(super) async fn write(&mut self) -> bool {
         if self.waiting.is_empty() {
             return true;
@@ -85,7 +86,7 @@ impl<'a> DeadLetterWriter<'a> {
         !self.is_held_up
     }
 
-    /// Writes what waits beside a wait for something else, which may be for hours; never ends.
+    /// Writes pending dead letters during another wait, which may take hours; never returns.
     pub(super) async fn write_meanwhile(&mut self) -> Infallible {
         loop {
             tokio::time::sleep(PATIENCE).await;

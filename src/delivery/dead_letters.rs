@@ -1,32 +1,32 @@
-//! What a target refused for good, kept for the table `dead_letters`.
+//! Dead letters: what a target rejected, kept for the table `dead_letters`.
 
 use super::state_store::StateStore;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-/// Kind of the memory's entries.
+/// Kind of the entries in the state store.
 pub const DEAD_LETTERS: &str = "dead_letter";
-/// Dead letters kept of one exporter and signal; the oldest go first.
+/// Maximum number of dead letters per exporter and signal; the oldest are evicted first.
 const DEAD_LETTERS_MAX: usize = 1000;
 
-/// One of them.
+/// One dead letter.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
-    /// What it is called among those of its exporter and signal; they are dropped in this order.
+    /// Key, unique per exporter and signal; also the eviction order.
     pub(crate) key: String,
-    /// The frame's place in the log, where it is one.
+    /// Position of the frame in the log, if any.
     pub(crate) position: Option<u64>,
-    /// Items in it.
+    /// Number of items.
     pub(crate) items: u64,
-    /// What the target said.
+    /// The target's message.
     pub(crate) reason: String,
 }
 
-/// Keeps them, up to a bound, all at once.
+/// Stores dead letters atomically, and evicts the oldest beyond the limit.
 ///
 /// # Errors
-/// When the memory fails.
+/// When the state store fails.
 pub(crate) async fn record(
     memory: &dyn StateStore,
     (sink, signal): (&str, &str),
@@ -45,7 +45,7 @@ pub(crate) async fn record(
     let kept = memory.entries(DEAD_LETTERS).await?.into_iter();
     let kept = kept.filter(|(key, letter)| is_of((sink, signal), key, letter) && !new.contains_key(key));
     let mut old: Vec<String> = kept.map(|(key, _)| key).collect();
-    // One that lies before all of those that are kept may be among those that go.
+    // A new letter older than all stored ones may itself be evicted.
     let over = (old.len() + new.len()).saturating_sub(DEAD_LETTERS_MAX);
     let mut all: Vec<&String> = old.iter().chain(new.keys()).collect();
     all.sort();
@@ -55,10 +55,10 @@ pub(crate) async fn record(
     memory.change(DEAD_LETTERS, &new.into_iter().collect::<Vec<_>>(), &old).await
 }
 
-/// Forgets one that was taken after all.
+/// Removes a dead letter that was accepted after all.
 ///
 /// # Errors
-/// When the memory fails.
+/// When the state store fails.
 pub(crate) async fn remove(memory: &dyn StateStore, (sink, signal): (&str, &str), key: &str) -> anyhow::Result<()> {
     memory.change(DEAD_LETTERS, &[], &[of(sink, signal, key)]).await
 }
@@ -67,7 +67,8 @@ fn of(sink: &str, signal: &str, key: &str) -> String {
     format!("{sink}/{signal}/{key}")
 }
 
-/// Whether it is one of these. The key alone does not tell: that of an exporter `otlp/logs` begins as those of `otlp` do.
+/// Returns true if the letter belongs to this exporter and signal. The key alone is ambiguous: keys of an exporter `otlp/logs`
+/// begin like those of `otlp`.
 fn is_of((sink, signal): (&str, &str), key: &str, letter: &[u8]) -> bool {
     let says = |letter: &Value, field: &str, text: &str| letter.get(field).and_then(Value::as_str) == Some(text);
     key.starts_with(&of(sink, signal, ""))
@@ -95,7 +96,7 @@ mod tests {
         let memory = InMemory::default();
         record(&memory, ("other", "logs"), &letters(0..3)).await.unwrap();
         record(&memory, ("otlp", "logs"), &letters(0..900)).await.unwrap();
-        // Some come again, as after a restart.
+        // Some are recorded twice, as after a restart.
         record(&memory, ("otlp", "logs"), &letters(800..1100)).await.unwrap();
         assert_eq!(memory.changes(), 3);
         let kept = memory.entries(DEAD_LETTERS).await.unwrap();

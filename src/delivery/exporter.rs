@@ -1,4 +1,4 @@
-//! What a delivery stands between: frames of the log, and an exporter.
+//! Both ends of a delivery: frames of the log, and an exporter.
 
 use super::rate::Rate;
 use super::wire;
@@ -15,62 +15,62 @@ use std::time::{Duration, SystemTime};
 /// Frames of the log, in order.
 #[async_trait]
 pub trait FrameSource: Send + Sync {
-    /// The next frame behind `after`; `None` where there is none yet.
+    /// Returns the next frame after `after`; `None` if there is none yet.
     async fn next(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>>;
 
-    /// Waits until there is one.
+    /// Waits until there is a frame after `after`.
     async fn wait_beyond(&self, after: Position);
 
-    /// A frame's items that were not rejected, as an OTLP request in protobuf.
+    /// Returns the frame's items that were not rejected, as an OTLP request in protobuf.
     ///
     /// # Errors
     /// When the frame cannot be decoded.
     fn protobuf(&self, frame: &Frame) -> anyhow::Result<Bytes>;
 
-    /// A place from which on everything stands that was received at a time or later.
+    /// Returns a position after which all frames received at `time` or later are.
     fn before_time(&self, time: SystemTime) -> Position;
 
-    /// Bytes of the log behind `after`, estimated within a segment.
+    /// Bytes of the log after `after`, estimated within a segment.
     fn bytes_behind(&self, after: Position) -> u64;
 
-    /// Has senders told to come again later, for `reader`'s sake, until it is called with `None`.
+    /// Makes senders back off on behalf of `reader`, until called with `None`.
     fn hold_senders(&self, reader: &str, reason: Option<String>);
 }
 
-/// One request to a target, as the target's mapping made it.
+/// One request to a target, as produced by the exporter's mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// What it was made of.
+    /// The signal of its items.
     pub signal: Signal,
-    /// Which of the target's intakes takes it: a word of the target's own, such as a path.
+    /// Which intake of the target accepts it: defined by the exporter, such as a path.
     pub route: &'static str,
-    /// Received items (spans, data points, log records) that it stands for.
+    /// Number of received items (spans, data points, log records) it represents.
     pub items: u64,
-    /// The body, not compressed.
+    /// The body, uncompressed.
     pub body: Bytes,
 }
 
 impl Payload {
-    /// A request as it was received.
+    /// Wraps a request as it was received.
     #[must_use]
     pub fn of_request(signal: Signal, request: Bytes) -> Payload {
         Payload { signal, route: "", items: wire::count(signal, &request), body: request }
     }
 }
 
-/// One of the requests that are sent together, and its place in the log: what stands at a place is always the same.
+/// A request that is sent together with others, and its position in the log. The contents at a position never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// The frame that it came in.
+    /// The frame it came in.
     pub position: Position,
-    /// Items of the frame that stand before it, where it is a piece of one.
+    /// Number of items of the frame before it, if it is a piece of one.
     pub items_before: u64,
     /// The request.
     pub request: Bytes,
 }
 
 impl Placed {
-    /// All of them as one request: messages one behind the other are one message, whose lists are joined.
+    /// Joins all requests into one: concatenated protobuf messages are one message with their lists joined.
     #[must_use]
     pub fn joined(requests: &[Placed]) -> Bytes {
         if let [only] = requests {
@@ -82,89 +82,89 @@ impl Placed {
     }
 }
 
-/// Items that a target cannot take, and why.
+/// Items that a target cannot accept, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// How many.
+    /// Number of items.
     pub items: u64,
-    /// Why, for people.
+    /// Human-readable reason.
     pub reason: String,
 }
 
-/// What a request of received telemetry becomes for a target.
+/// A request of received telemetry, mapped for a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapped {
-    /// Requests to send, in this order. Each keeps the target's own bounds.
+    /// Requests to send, in this order. Each is within the target's own limits.
     pub payloads: Vec<Payload>,
-    /// What cannot be put into any.
+    /// Items that cannot be mapped.
     pub rejected: Vec<Rejected>,
 }
 
-/// What became of a request.
+/// Outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The target took it, but for these items.
+    /// The target accepted it, except for these items.
     Delivered {
-        /// Items that the target refused out of it.
+        /// Number of items that the target rejected.
         rejected: u64,
-        /// Why.
+        /// Reason.
         message: String,
     },
-    /// The target gave a verdict on each item.
+    /// The target returned a verdict for each item.
     PartialSuccess {
-        /// Items that it took.
+        /// Number of accepted items.
         taken: u64,
-        /// Items that it refused for good.
+        /// Rejected items.
         refused: Vec<Rejected>,
-        /// The others, to be sent again.
+        /// Items to retry.
         again: Option<Payload>,
-        /// How long the target asks to wait before that; where it is nothing, and it took something, they are sent at once.
+        /// How long the target asks to wait before the retry; zero retries at once if some items were accepted.
         after: Option<Duration>,
-        /// Why they are to be sent again.
+        /// Reason for the retry.
         reason: String,
     },
-    /// Send it again, not before the time that the target asks for.
+    /// Retry, no earlier than the target asks for.
     Retry {
         /// How long the target asks to wait.
         after: Option<Duration>,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// It is too large for the target.
+    /// Too large for the target.
     TooLarge(String),
-    /// Something in it is nothing that the target will ever take: what stands beside that is sent without it.
+    /// Part of it will never be accepted; the rest is sent without that part.
     Rejected(String),
-    /// The target will never take it.
+    /// The target will never accept it.
     PermanentError(String),
 }
 
 impl Outcome {
-    /// The target took all of it.
+    /// The target accepted all of it.
     #[must_use]
     pub const fn delivered() -> Outcome {
         Outcome::Delivered { rejected: 0, message: String::new() }
     }
 }
 
-/// Changes requests in the order of the log, before they are put into batches. It may keep state: it sees each request of
-/// its signal once and in order. After a restart it is shown those before the cursor again to learn from.
+/// Transforms requests in log order before they are batched. May be stateful: it sees each request of its signal once and in
+/// order. After a restart it gets requests before the cursor again, to rebuild its state.
 pub trait StatefulStage: Send {
-    /// A request as it is to go on.
+    /// Transforms a request.
     ///
     /// # Errors
     /// When the request cannot be read.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes>;
 
-    /// Since when all that was received is shown to it, in Unix nanoseconds. It is told before anything is shown.
+    /// Sets the time, in Unix nanoseconds, from which it sees everything received. Called before any request is passed.
     fn seen_since(&mut self, _unix_nano: u64) {}
 
-    /// What it has left out of the request that it passed last, and why.
+    /// Items left out of the request passed last, and why.
     fn left_out(&mut self) -> Vec<Rejected> {
         Vec::new()
     }
 
-    /// A request that has been passed and dealt with before a restart. As it is here: passed once more, and what comes of
-    /// it is thrown away.
+    /// Rebuilds state from a request that was dealt with before a restart. By default the request is passed again and the
+    /// result discarded.
     ///
     /// # Errors
     /// When the request cannot be read.
@@ -173,11 +173,11 @@ pub trait StatefulStage: Send {
     }
 }
 
-/// A target: it maps what was received to its own requests, sends them, and says what became of each. Batches, retries,
-/// order and dead letters are not its business.
+/// A target: maps received requests to its own, sends them, and reports the outcome of each. Batching, retries, ordering and
+/// dead letters are handled outside.
 #[async_trait]
 pub trait Exporter: Send + Sync {
-    /// What an OTLP request becomes. The same bytes give the same payloads. As it is here: the request as it came.
+    /// Maps an OTLP request. Deterministic: the same bytes give the same payloads. Returns the request unchanged by default.
     ///
     /// # Errors
     /// When the request cannot be read.
@@ -185,8 +185,8 @@ pub trait Exporter: Send + Sync {
         Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], rejected: Vec::new() })
     }
 
-    /// What requests that are sent together become, for a target whose requests tell where each item came from. As it is here:
-    /// what they become as one request.
+    /// Maps requests that are sent together, for targets that need the origin of each item. By default they are joined and
+    /// mapped as one request.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -194,14 +194,14 @@ pub trait Exporter: Send + Sync {
         self.map(signal, &Placed::joined(requests))
     }
 
-    /// What requests of a signal go through before they are batched, for what `map` cannot know: what came before.
+    /// Stage that requests of a signal pass before they are batched, for state that `map` does not have.
     fn stateful_stage(&self, _signal: Signal) -> Option<Box<dyn StatefulStage>> {
         None
     }
 
-    /// A payload that was too large, or that holds what the target will never take, as two; `None` where it cannot be cut.
-    /// Only asked for where a request became several payloads and there was a verdict on an earlier one: before that, what
-    /// they were made of is cut and mapped anew.
+    /// Splits a payload that was too large or partly unacceptable in two; `None` if it cannot be split. Only called if a
+    /// request became several payloads and an earlier one already has a verdict; before that, its parts are split and mapped
+    /// again.
     fn split(&self, _payload: &Payload) -> Option<(Payload, Payload)> {
         None
     }
@@ -209,22 +209,21 @@ pub trait Exporter: Send + Sync {
     /// Sends one request.
     async fn send(&self, payload: &Payload) -> Outcome;
 
-    /// What a target does beside what it is sent, for as long as it is delivered to: it is dropped then. As it is here:
-    /// nothing.
+    /// Background work of a target. Dropped when delivery ends. Does nothing by default.
     async fn background(&self) {}
 }
 
-/// What the delivery of one signal works with.
+/// Everything the delivery of one signal works with.
 #[derive(Clone)]
 pub struct DeliveryContext {
-    /// Its way through the log.
+    /// Access to the log.
     pub frames: Arc<dyn FrameSource>,
-    /// What it sends to; one for all signals.
+    /// The exporter, shared by all signals.
     pub exporter: Arc<dyn Exporter>,
-    /// What it remembers over restarts.
+    /// State kept across restarts.
     pub state: Arc<dyn StateStore>,
-    /// What is counted of it.
+    /// Its counters.
     pub stats: Arc<ExporterStats>,
-    /// How fast it may send; one for all signals.
+    /// The rate limit, shared by all signals.
     pub rate: Arc<Rate>,
 }

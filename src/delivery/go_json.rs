@@ -1,4 +1,4 @@
-//! JSON as Go's `encoding/json` writes it, byte by byte: what the Collector and Datadog's Agent put into text.
+//! JSON byte for byte as Go's `encoding/json` writes it, as the Collector and Datadog's Agent embed it in text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,21 +7,21 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Which letters are escaped (`SetEscapeHTML`).
+/// Which characters are escaped (`SetEscapeHTML`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escapes {
-    /// Those of JSON, and line separators.
+    /// Those that JSON requires, and line separators.
     Json,
-    /// Besides those, what HTML would read otherwise: Go's default.
+    /// Also those with a meaning in HTML: Go's default.
     Html,
 }
 
-/// What stands in a value that may be missing.
+/// Unwraps a value that may be missing.
 pub(crate) fn inner(value: Option<&AnyValue>) -> Option<&Value> {
     value.and_then(|value| value.value.as_ref())
 }
 
-/// Writes a value, maps by key; false where it holds a number that JSON has not.
+/// Writes a value, maps sorted by key; returns false if it contains a number that JSON cannot express.
 pub(crate) fn value(value: Option<&Value>, escapes: Escapes, out: &mut String) -> bool {
     match value {
         None => out.push_str("null"),
@@ -48,7 +48,7 @@ pub(crate) fn value(value: Option<&Value>, escapes: Escapes, out: &mut String) -
     true
 }
 
-/// Writes some things between brackets, with commas between them, until one cannot be written.
+/// Writes a comma-separated list in brackets, until an entry cannot be written.
 fn all<T>(
     things: impl Iterator<Item = T>,
     (opening, closing): (char, char),
@@ -68,7 +68,7 @@ fn all<T>(
     true
 }
 
-/// Writes text in quotes.
+/// Writes quoted text.
 pub(crate) fn text(letters: &str, escapes: Escapes, out: &mut String) {
     out.push('"');
     for letter in letters.chars() {
@@ -92,7 +92,7 @@ fn escape(letter: char, out: &mut String) {
     let _infallible = write!(out, "\\u{:04x}", u32::from(letter));
 }
 
-/// A number as JavaScript writes it, and Go's `encoding/json` after it: plain between 1e-6 and 1e21, else with an exponent.
+/// Formats a number like JavaScript and Go's `encoding/json`: plain between 1e-6 and 1e21, else with an exponent.
 pub(crate) fn number(number: f64) -> String {
     let size = number.abs();
     match number {

@@ -1,5 +1,5 @@
-//! What a reader takes out of the log: frames of its receivers, through the processors of their pipelines and what the
-//! target has requests go through in order.
+//! What a reader takes from the log: frames of its receivers, passed through the processors of their pipelines and the target's
+//! stateful stage.
 
 use super::exporter::{FrameSource, Rejected, StatefulStage};
 use crate::delivery::settings::Feed;
@@ -11,24 +11,24 @@ use bytes::{Bytes, BytesMut};
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
-/// What was received so long before the cursor is looked at again after a restart, for what is kept in order's sake.
-/// Senders of metrics export at least once a minute.
+/// How far before the cursor frames are read again after a restart, to rebuild the state of a stateful stage. Senders of
+/// metrics export at least once a minute.
 const LEARNS_FROM: Duration = Duration::from_mins(10);
 
-/// Of one signal.
+/// Intake of one signal.
 pub(super) struct Intake<'a> {
     feeds: &'a [Feed],
     frames: &'a dyn FrameSource,
     ordered: Option<Box<dyn StatefulStage>>,
-    /// The last frame that was passed, and what came of it: it may be asked for again, and is passed once.
+    /// The last frame passed and its result: it may be requested again, but is passed only once.
     passed: Option<(Position, Option<Passed>)>,
 }
 
-/// What of a frame is to be sent.
+/// The part of a frame to send.
 #[derive(Debug, Clone)]
 pub(super) struct Passed {
     pub(super) request: Bytes,
-    /// What is not, though it is for the reader, and why.
+    /// Items that are meant for the reader but left out, and why.
     pub(super) left_out: Vec<Rejected>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Intake<'a> {
         Intake { feeds, frames, ordered, passed: None }
     }
 
-    /// What of a frame is to be sent; `None` where nothing is.
+    /// Returns the part of a frame to send; `None` if there is nothing.
     ///
     /// # Errors
     /// When the frame cannot be read.
@@ -62,9 +62,9 @@ impl<'a> Intake<'a> {
         Ok(body)
     }
 
-    /// What of a frame is for the reader.
+    /// Returns the part of a frame that is meant for the reader.
     fn read(&self, frame: &Frame) -> anyhow::Result<Option<Bytes>> {
-        // Own telemetry goes where `service.telemetry` sends it; sent here, too, each sending would cause the next.
+        // Own telemetry goes where `service.telemetry` sends it; sent here too, each request would cause the next.
         if frame.receiver == self_telemetry::RECEIVER || !self.feeds.iter().any(|feed| feed.takes(frame)) {
             return Ok(None);
         }
@@ -72,7 +72,7 @@ impl<'a> Intake<'a> {
         let mut processed =
             self.feeds.iter().filter(|feed| feed.takes(frame)).map(|feed| feed.process(request.clone()));
         let first = processed.next().unwrap_or_default();
-        // Requests one behind the other are one request.
+        // Concatenated requests are one request.
         let all = processed.fold(first, |all, more| {
             let mut both = BytesMut::from(all);
             both.extend_from_slice(&more);
@@ -81,8 +81,8 @@ impl<'a> Intake<'a> {
         Ok(Some(all))
     }
 
-    /// Shows what the target keeps order by the frames before `upto`, of which nothing is sent again. The reader reads all
-    /// that was received since it began.
+    /// Rebuilds the state of the stateful stage from the frames before `upto`, none of which are sent again. The reader reads
+    /// everything received since it began.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -102,7 +102,7 @@ impl<'a> Intake<'a> {
         let from = until.checked_sub(LEARNS_FROM).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut at = self.frames.before_time(from);
         let first = self.frames.next(at).await?.map_or(from, |(_, frame)| received(&frame));
-        // Where the log no longer reaches back so far, it may have had more before its first frame.
+        // If the log no longer reaches back that far, there may have been more before its first frame.
         let seen_since = if at == Position::default() { from } else { from.max(first) };
         ordered.seen_since(began_unix_nano.max(unix_nano(seen_since)));
         while at < upto
@@ -110,7 +110,7 @@ impl<'a> Intake<'a> {
             && let Some((position, frame)) = self.frames.next(at).await?
             && position <= upto
         {
-            // What cannot be read was told of when it was to be sent.
+            // Unreadable frames were already reported when they were due to be sent.
             let learnt = caught_now(|| {
                 if let (Ok(Some(request)), Some(ordered)) = (self.read(&frame), &mut self.ordered) {
                     let _told = ordered.learn(request);

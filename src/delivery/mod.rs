@@ -1,9 +1,9 @@
-//! Delivery, once for all exporters that read the log: frames of a signal are put into batches, each is sent until the
-//! target takes it, and only then the cursor moves on. The log is the queue: a target that is down gets everything when
-//! it returns.
+//! Delivery shared by all exporters that read the log: frames of a signal are batched, each batch is retried until the target
+//! accepts it, and only then does the cursor advance. The log is the queue: a target that was down gets everything when it
+//! returns.
 //!
-//! Each signal is delivered for itself, so that a refused one does not hold up the others. Batches of traces and logs may
-//! be under way side by side; those of metrics follow one another, so that the points of a series keep their order.
+//! Each signal is delivered independently, so a rejected one does not hold up the others. Several batches of traces and logs
+//! may be in flight at once; batches of metrics are sent one at a time, so that the points of a series keep their order.
 
 pub mod attributes;
 pub mod dead_letters;
@@ -57,13 +57,13 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the cursor is made durable while all goes well: after a kill, what was sent since is sent again.
+/// How often the cursor is persisted during normal operation. After a kill, everything sent since the last save is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How long what is left is sent after a cancel; the rest waits in the log.
+/// How long to keep sending after a cancel; unsent data stays in the log.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// Delivers the signals of `feeds` until it is cancelled, each with its context. A signal that cannot go on is reported, and
-/// the others go on: what it has not sent waits in the log.
+/// Delivers the signals of `feeds` until cancelled, each with its own context. A signal that cannot continue is reported and
+/// the others go on; its unsent data stays in the log.
 pub async fn run(
     settings: DeliverySettings,
     feeds: Vec<Feed>,
@@ -99,26 +99,26 @@ fn tell_end(sink: &str, signal: Signal, stats: &ExporterStats, error: &str) {
     tracing::error!(sink, signal = signal.as_str(), error, "delivery of a signal ended early");
 }
 
-/// Delivers the frames of one signal.
+/// Delivery of one signal.
 struct Delivery {
     feeds: Vec<Feed>,
     sender: Arc<BatchSender>,
-    /// Behind what has been dealt with.
+    /// Position up to which all frames have been dealt with.
     at: Position,
     saved: (Position, Instant),
 }
 
-/// Batches that are being sent, in the order of their frames.
+/// Batches in flight, in frame order.
 #[derive(Default)]
 struct UnderWay {
-    /// The newest frame of each, and whether it was dealt with.
+    /// The newest frame of each batch, and whether the batch was dealt with.
     sending: FuturesOrdered<AbortOnDropHandle<(Position, bool)>>,
-    /// When the oldest frame of each was received, ns since the epoch.
+    /// Receive time of the oldest frame of each batch, ns since the epoch.
     received_unix_nano: VecDeque<i64>,
 }
 
 impl Delivery {
-    /// A delivery that reads on from its cursor.
+    /// Opens a delivery that continues from its cursor.
     async fn open(
         settings: DeliverySettings,
         signal: Signal,
@@ -132,8 +132,8 @@ impl Delivery {
         Ok(Delivery { feeds, sender: Arc::new(BatchSender::new(settings, signal, context, cancel)), at: cursor, saved })
     }
 
-    /// Delivers until it is cancelled and has sent what there was, for [`DRAIN`] at most. A log or a memory that fails for
-    /// a while (a full disk) is told and tried again from the cursor.
+    /// Delivers until cancelled, then drains what is left for at most [`DRAIN`]. A temporary failure of the log or the state
+    /// store (a full disk) is logged and retried from the cursor.
     async fn run(mut self) {
         while let Err(error) = self.deliver_all().await {
             self.tell_failure("delivery failed; retrying", &format!("{error:#}"));
@@ -177,7 +177,7 @@ impl Delivery {
                     if !batch.parts.is_empty() {
                         under_way.send(&self.sender, batch);
                     } else if is_idle {
-                        // With nothing to do there is time to save: a kill then repeats nothing.
+                        // Idle, so save now: a kill then repeats nothing.
                         let is_caught_up = upto == self.at;
                         self.moved_to(upto, is_caught_up).await;
                         self.waits_for_nothing();
@@ -198,13 +198,13 @@ impl Delivery {
         self.save(true).await
     }
 
-    /// Frames of the signal behind the batch, as many as make one request; waits for the first. What has been gathered is
-    /// in `batch`, also where this is dropped before its end.
+    /// Gathers frames of the signal for one request, waiting for the first. Cancel safe: frames gathered so far stay in
+    /// `batch`.
     async fn gather(&self, batch: &mut Batch, intake: &mut Intake<'_>, is_idle: bool) -> anyhow::Result<()> {
         let sender = &self.sender;
         let (frames, cancel) = (&sender.context.frames, &sender.cancel);
         let bounds = sender.bounds();
-        // Behind frames of other signals there may be more to come, but not for ever.
+        // Frames of other signals may be followed by more of this one, but do not wait for ever.
         let patience = bounds.flush_timeout.max(SAVE_EVERY);
         loop {
             if let Some((position, frame)) = frames.next(batch.upto).await? {
@@ -231,7 +231,7 @@ impl Delivery {
         }
     }
 
-    /// Puts a frame into the batch; false where it no longer fits.
+    /// Adds a frame to the batch; returns false if it does not fit.
     fn take(
         &self,
         batch: &mut Batch,
@@ -258,7 +258,7 @@ impl Delivery {
             }
             Err(error) => {
                 tracing::error!(sink, position = position.0, %error, "a frame cannot be read for the exporter");
-                // It is a dead letter among what else goes into the batch.
+                // Becomes a dead letter alongside the rest of the batch.
                 let items =
                     caught_now(|| sender.context.frames.protobuf(frame).map(|request| wire::count(signal, &request)));
                 let items = items.ok().and_then(Result::ok).unwrap_or_default();
@@ -274,7 +274,7 @@ impl Delivery {
         batch.take(bounds, part)
     }
 
-    /// Holds senders back, or lets them go on, by how far this reader is behind.
+    /// Applies or releases backpressure on senders, depending on how far this reader is behind.
     fn hold_senders(&self, under_way: &UnderWay) {
         let queue = &self.sender.settings.queue;
         if queue.drops_oldest || (queue.bytes_max.is_none() && queue.age_max.is_none()) {
@@ -289,7 +289,7 @@ impl Delivery {
         self.at = upto;
         self.sender.context.stats.at(upto);
         if let Err(error) = self.save(now).await {
-            // What was sent must not be sent again for it; after a restart it is.
+            // A failed save must not cause resending; only a restart does.
             self.saved.1 = Instant::now();
             self.tell_failure("cannot store the cursor; retrying", &format!("{error:#}"));
             tokio::select! {
@@ -299,8 +299,8 @@ impl Delivery {
         }
     }
 
-    /// Nothing is under way: what failed before was given up, and nobody need wait for the target. Unless the cursor is what
-    /// failed.
+    /// Clears the failing state once nothing is in flight, since earlier failures were given up. Keeps it if saving the cursor
+    /// is what failed.
     fn waits_for_nothing(&self) {
         if self.at == self.saved.0 {
             self.sender.context.stats.went_well();
@@ -329,7 +329,7 @@ impl Delivery {
 }
 
 impl Drop for Delivery {
-    /// Nobody is held back for a reader that is gone, however it went.
+    /// Releases the backpressure of a reader that is gone, for whatever reason.
     fn drop(&mut self) {
         self.sender.context.frames.hold_senders(&self.name(), None);
     }

@@ -1,19 +1,19 @@
-//! A rate limit: requests and bytes a second, smooth over a second.
+//! A rate limit: requests and bytes a second, averaged over a second.
 
 use crate::delivery::settings::RateSettings;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::{Duration, Instant};
 
-/// Shared by all that send to one target.
+/// Shared by everything that sends to one target.
 #[derive(Debug)]
 pub struct Rate {
     settings: RateSettings,
-    /// When what was sent so far will have been paid for.
+    /// When the budget for everything sent so far is replenished.
     paid: Mutex<Instant>,
 }
 
 impl Rate {
-    /// Nothing has been sent.
+    /// Starts with nothing sent.
     #[must_use]
     pub fn new(settings: RateSettings) -> Rate {
         Rate { settings, paid: Mutex::new(Instant::now()) }

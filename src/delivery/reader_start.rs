@@ -1,4 +1,4 @@
-//! When a reader of the log began: all that was received since then is shown to it, over restarts.
+//! Records when a reader of the log began; it gets everything received since then, across restarts.
 
 use super::intake;
 use super::settings::{DeliverySettings, cursor_name};
@@ -7,14 +7,14 @@ use crate::delivery::state_store::StateStore;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-/// Kind of the memory's entries that say it: Unix nanoseconds, by the name of the reader's cursor.
+/// Kind of the entries in the state store: Unix nanoseconds, keyed by the name of the reader's cursor.
 const BEGAN: &str = "reader_began";
 
-/// Keeps when readers began that are new. To be done before anything is received: what comes in after it they will have seen
-/// from its beginning on, also where the process is killed before they have read a thing.
+/// Records the start of new readers. Must be called before anything is received, so that they see everything received
+/// afterwards, even if the process is killed before they have read anything.
 ///
 /// # Errors
-/// When the memory fails.
+/// When the state store fails.
 pub async fn begin<'a>(
     readers: impl Iterator<Item = (&'a DeliverySettings, &'a [Feed])>,
     memory: &dyn StateStore,
@@ -31,8 +31,7 @@ pub async fn begin<'a>(
     memory.change(BEGAN, &new, &[]).await
 }
 
-/// When a reader began to read, in Unix nanoseconds. One that [`begin`] was not told of begins where its settings were
-/// read.
+/// When a reader began to read, in Unix nanoseconds. A reader unknown to [`begin`] began when its settings were read.
 pub(super) async fn of(name: &str, read_at: SystemTime, memory: &dyn StateStore) -> anyhow::Result<u64> {
     let known = memory.entries(BEGAN).await?.into_iter().find(|(reader, _)| reader == name);
     if let Some(began) = known.and_then(|(_, time)| String::from_utf8(time).ok()?.parse().ok()) {
@@ -51,7 +50,7 @@ mod tests {
     use crate::model::signal::Signal;
     use std::time::Duration;
 
-    /// A process that was killed before a reader has read a thing makes it no younger.
+    /// A kill before the reader has read anything does not change its start.
     #[tokio::test]
     async fn a_reader_is_as_old_as_when_it_was_first_told_of() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! Settings that exporters share.
+//! Settings shared by exporters.
 
 use super::processors::Processor;
 use crate::model::frame::Frame;
@@ -10,16 +10,16 @@ use std::time::{Duration, SystemTime};
 pub use super::tls::TlsSettings;
 pub use crate::model::secret::Secret;
 
-/// How requests are made to a target.
+/// Settings of a target's client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// How long one request may take.
+    /// Timeout of one request.
     pub timeout: Duration,
     /// Headers of every request.
     pub headers: Vec<(String, Secret)>,
-    /// Whom it trusts, and how it shows who it is.
+    /// Which certificates it trusts, and how it authenticates itself.
     pub tls: TlsSettings,
-    /// The proxy that it goes through; where `None`, the one that the environment names. A secret, for it may hold one.
+    /// The proxy to use; `None` uses the one from the environment. A secret, because it may contain a password.
     pub proxy_url: Option<Secret>,
     /// How requests are compressed.
     pub compression: Compression,
@@ -28,17 +28,17 @@ pub struct ClientSettings {
 /// `retry_on_failure` of a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySettings {
-    /// Off: what fails once is a dead letter.
+    /// If false, a failed request is a dead letter without a retry.
     pub enabled: bool,
     /// Wait after the first failure.
     pub initial_interval: Duration,
-    /// Longest wait; a wait that the target asks for may be longer.
+    /// Longest wait; the target may ask for a longer one.
     pub max_interval: Duration,
-    /// Give up after this long; zero never gives up.
+    /// Give up after this long; zero means never.
     pub max_elapsed_time: Duration,
-    /// By how much each wait is longer than the one before.
+    /// Factor by which each wait is longer than the one before.
     pub multiplier: f64,
-    /// Share by which a wait is made shorter or longer at random, so that senders do not march in step.
+    /// Fraction by which a wait is randomly shortened or lengthened, so that senders do not retry in lockstep.
     pub randomization_factor: f64,
 }
 
@@ -55,59 +55,59 @@ impl Default for RetrySettings {
     }
 }
 
-/// What a reader of the log takes: one signal, of the receivers whose pipelines lead to it, through their processors.
+/// What a reader takes from the log: one signal, from the receivers that its pipelines name, after their processors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
     /// The signal.
     pub signal: Signal,
     /// Ids of the receivers.
     pub receivers: Vec<String>,
-    /// What the pipelines change, in their order.
+    /// Processors of the pipelines, in order.
     pub processors: Vec<Arc<Processor>>,
 }
 
 impl Feed {
-    /// Whether a frame is for this reader.
+    /// Returns true if a frame is meant for this reader.
     pub(crate) fn takes(&self, frame: &Frame) -> bool {
         frame.signal == self.signal && self.receivers.contains(&frame.receiver)
     }
 
-    /// A request as the processors leave it.
+    /// Applies the processors to a request.
     pub(crate) fn process(&self, request: Bytes) -> Bytes {
         self.processors.iter().fold(request, |request, processor| processor.apply(self.signal, &request))
     }
 }
 
-/// How much is put into one request.
+/// Limits of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSettings {
-    /// A request is sent as soon as it has this many items.
+    /// A request is sent once it has this many items.
     pub items_min: u64,
-    /// A request holds no more items than this, unless one received request alone has more. Zero: no bound.
+    /// Maximum items per request, unless a single received request has more. Zero: no limit.
     pub items_max: u64,
-    /// A request holds no more bytes than this (before compression), unless one received request alone has more.
+    /// Maximum bytes per request (before compression), unless a single received request has more.
     pub bytes_max: usize,
-    /// A request is sent after this long, however little it holds.
+    /// A request is sent after this long, whatever its size.
     pub flush_timeout: Duration,
 }
 
 impl Default for BatchSettings {
     fn default() -> Self {
-        // gRPC receivers take 4 MiB unless they are told otherwise.
+        // gRPC receivers accept 4 MiB by default.
         BatchSettings { items_min: 8192, items_max: 0, bytes_max: 3 << 20, flush_timeout: Duration::from_millis(200) }
     }
 }
 
-/// How a reader of the log keeps up: `sending_queue` of a target. The queue itself is the log.
+/// How a reader of the log keeps up: `sending_queue` of a target. The log itself is the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// Batches that are under way at once. Those of metrics always follow one another.
+    /// Maximum number of batches in flight. Batches of metrics are always sent one at a time.
     pub consumers: usize,
-    /// Bytes of the log that the reader may lie behind; no bound but the log's own where `None`.
+    /// Maximum bytes of the log that the reader may be behind; `None` leaves only the log's own limit.
     pub bytes_max: Option<u64>,
-    /// Age of the oldest frame that it has yet to send; no bound but the log's own where `None`.
+    /// Maximum age of the oldest unsent frame; `None` leaves only the log's own limit.
     pub age_max: Option<Duration>,
-    /// Past a bound the reader goes on without the oldest frames. Else senders are told to come again later.
+    /// Past a limit, true drops the oldest frames; false applies backpressure to senders.
     pub drops_oldest: bool,
 }
 
@@ -118,7 +118,7 @@ impl Default for QueueSettings {
 }
 
 impl QueueSettings {
-    /// Which bound is passed by a reader that lies so many bytes behind, at a frame received at such a time; for people.
+    /// Returns which limit is exceeded, in words, by a reader `bytes_behind` bytes behind at a frame received at this time.
     pub(crate) fn past(&self, bytes_behind: u64, received_unix_nano: i64) -> Option<String> {
         if let Some(limit) = self.bytes_max.filter(|limit| bytes_behind > *limit) {
             return Some(format!("{bytes_behind} bytes wait to be sent, the limit is {limit}"));
@@ -132,43 +132,43 @@ impl QueueSettings {
     }
 }
 
-/// How fast a target is sent to; no limit where `None`.
+/// Rate limit of a target; `None` means unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct RateSettings {
     /// Requests a second.
     pub requests_per_second: Option<f64>,
-    /// Bytes a second, before compression.
+    /// Bytes a second, uncompressed.
     pub bytes_per_second: Option<f64>,
 }
 
 /// How a request is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// gzip, which every OTLP server takes.
+    /// gzip, supported by every OTLP server.
     #[default]
     Gzip,
     /// zstd.
     Zstd,
 }
 
-/// How an exporter delivers.
+/// Delivery settings of an exporter.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
     /// The exporter's id.
     pub id: String,
-    /// What follows a failure.
+    /// Retry policy.
     pub retry: RetrySettings,
-    /// How much is put into one request.
+    /// Limits of one request.
     pub batch: BatchSettings,
-    /// How many batches are under way, and how far the reader may fall behind.
+    /// How many batches are in flight, and how far the reader may be behind.
     pub queue: QueueSettings,
-    /// When they were read: a reader that begins with them sees all that is received from then on.
+    /// When the settings were read: a reader that begins with them sees everything received from then on.
     pub read_at: SystemTime,
 }
 
-/// The name of the cursor of an exporter for a signal.
+/// Returns the cursor name of an exporter for a signal.
 #[must_use]
 pub fn cursor_name(id: &str, signal: Signal) -> String {
     format!("exporter:{id}/{}", signal.as_str())

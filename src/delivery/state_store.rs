@@ -1,18 +1,18 @@
-//! What exporters and alert channels remember over restarts.
+//! State that exporters and alert channels keep across restarts.
 
 use crate::log::Position;
 use async_trait::async_trait;
 
-/// Durable small state: what a call returned from is on disk.
+/// Small durable state: once a call returns, its changes are on disk.
 #[async_trait]
 pub trait StateStore: Send + Sync {
-    /// A reader's place in the log; the beginning where it has none.
+    /// Returns a reader's position in the log; the beginning if it has none.
     async fn cursor(&self, name: &str) -> anyhow::Result<Position>;
 
-    /// Moves a reader's place.
+    /// Sets a reader's position.
     async fn set_cursor(&self, name: &str, position: Position) -> anyhow::Result<()>;
 
-    /// All entries of a kind, by key.
+    /// Returns all entries of a kind, by key.
     async fn entries(&self, kind: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>>;
 
     /// Sets an entry.
@@ -21,11 +21,11 @@ pub trait StateStore: Send + Sync {
     /// Removes an entry.
     async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()>;
 
-    /// Sets some entries of a kind and removes others: all of it or nothing.
+    /// Sets some entries of a kind and removes others, atomically.
     async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()>;
 }
 
-/// A memory for tests.
+/// An in-memory state store for tests.
 #[cfg(test)]
 pub(crate) mod testing {
     use super::{Position, StateStore};
@@ -39,14 +39,14 @@ pub(crate) mod testing {
         cursors: Mutex<BTreeMap<String, Position>>,
         entries: Mutex<BTreeMap<(String, String), Vec<u8>>>,
         changes: AtomicUsize,
-        /// Changes that fail before others go well.
+        /// Number of upcoming changes that fail.
         pub(crate) failing_changes: AtomicUsize,
-        /// The cursor that cannot be read.
+        /// Name of the cursor that cannot be read.
         pub(crate) unreadable: Mutex<String>,
     }
 
     impl InMemory {
-        /// How often several entries were changed at once.
+        /// Number of batched changes so far.
         pub(crate) fn changes(&self) -> usize {
             self.changes.load(Ordering::Relaxed)
         }

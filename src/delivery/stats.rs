@@ -1,4 +1,4 @@
-//! How far an exporter is with a signal, or how a channel stands, for the table `exporters`.
+//! Progress of an exporter for a signal, or status of an alert channel, for the table `exporters`.
 
 use crate::log::Position;
 use std::collections::BTreeMap;
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long dropping goes on before it is told again.
+/// How long ongoing drops are not logged again.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
-/// How long a target refuses for one reason before that is told again: what it lacks it lacks for every batch.
+/// How long rejections for the same reason are not logged again: a misconfigured target rejects every batch.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(10);
-/// Of more reasons all are forgotten, and told again.
+/// With more reasons than this, all are forgotten, and logged again.
 const REASONS_MAX: usize = 100;
 
-/// Counts since the start; shared with whoever shows them.
+/// Counters since the start; shared with their readers.
 #[derive(Debug, Default)]
 pub struct ExporterStats {
-    /// Items that the target took.
+    /// Items that the target accepted.
     pub sent_items: AtomicU64,
-    /// Items that the target refused for good.
+    /// Items that the target rejected.
     pub refused_items: AtomicU64,
-    /// Items that the reader went on without, since it was past its bound.
+    /// Items that the reader dropped because it was past its limit.
     pub dropped_items: AtomicU64,
     changing: Mutex<Changing>,
 }
@@ -33,24 +33,24 @@ struct Changing {
     last_refused: Option<SystemTime>,
     holds_refused: bool,
     last_error: Option<String>,
-    /// When it was last told of each reason for a refusal.
+    /// When each rejection reason was last logged.
     reasons: BTreeMap<String, SystemTime>,
 }
 
-/// How a sink stands.
+/// Status of a sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The newest frame that it has dealt with; `None` where it reads no frames.
+    /// The newest frame it has dealt with; `None` if it reads no frames.
     pub position: Option<Position>,
     /// `ok`, `retrying` or `refused`.
     pub state: &'static str,
-    /// Since when no attempt went well; `None` while all goes well.
+    /// When attempts began to fail; `None` if the last one succeeded.
     pub failing_since: Option<SystemTime>,
-    /// What the target last said.
+    /// Last error message of the target.
     pub last_error: Option<String>,
     /// When items were last dropped.
     pub last_dropped: Option<SystemTime>,
-    /// When items were last refused for good.
+    /// When items were last rejected.
     pub last_refused: Option<SystemTime>,
 }
 
@@ -59,12 +59,12 @@ impl ExporterStats {
         counter.fetch_add(number, Ordering::Relaxed);
     }
 
-    /// The reader is at a place.
+    /// Records the reader's position.
     pub(crate) fn at(&self, position: Position) {
         self.changing().position = Some(position);
     }
 
-    /// An attempt failed; true if the one before did not.
+    /// Records a failed attempt; returns true if the previous one succeeded.
     pub(crate) fn failed(&self, error: &str) -> bool {
         let mut changing = self.changing();
         changing.last_error = Some(error.to_owned());
@@ -73,23 +73,23 @@ impl ExporterStats {
         is_first
     }
 
-    /// It ended, and nothing is sent before the next start.
+    /// Records that delivery ended; nothing is sent until the next start.
     pub fn ended(&self, error: &str) {
         self.failed(&format!("ended: {error}"));
     }
 
-    /// The target refused so many items for good, though it is there.
+    /// Records rejected items; the target itself is up.
     pub(crate) fn refused(&self, items: u64, reason: &str) {
         ExporterStats::add(&self.refused_items, items);
         let mut changing = self.changing();
         changing.last_error = Some(reason.to_owned());
-        // What stands beside items, such as an event, is none.
+        // Payloads without items, such as an event, do not count.
         if items > 0 {
             changing.last_refused = Some(SystemTime::now());
         }
     }
 
-    /// Whether a reason for a refusal is to be told: it was not lately.
+    /// Returns true if a rejection reason has not been logged recently.
     pub(crate) fn is_news(&self, reason: &str) -> bool {
         let mut changing = self.changing();
         let told = changing.reasons.get(reason);
@@ -103,24 +103,24 @@ impl ExporterStats {
         true
     }
 
-    /// An attempt went well; true if the one before did not.
+    /// Records a successful attempt; returns true if the previous one failed.
     pub(crate) fn went_well(&self) -> bool {
         self.changing().failing_since.take().is_some()
     }
 
-    /// Items are dropped; true if none were within the last minute.
+    /// Records dropped items; returns true if none were dropped within the last minute.
     pub(crate) fn dropped(&self, items: u64) -> bool {
         ExporterStats::add(&self.dropped_items, items);
         let before = self.changing().last_dropped.replace(SystemTime::now());
         before.is_none_or(|before| before.elapsed().is_ok_and(|since| since >= TOLD_AGAIN_AFTER))
     }
 
-    /// Whether something waits that the target refused for good, for another reason than its being down.
+    /// Sets whether something is pending that the target rejected while it was up.
     pub(crate) fn holds_refused(&self, refused: bool) {
         self.changing().holds_refused = refused;
     }
 
-    /// How it stands.
+    /// Returns the current status.
     #[must_use]
     pub fn standing(&self) -> Standing {
         let changing = self.changing();

@@ -1,27 +1,27 @@
-//! Targets that refuse everything: each is asked less and less often, until it takes something again.
+//! Detects targets that reject everything; they are tried less and less often until they accept something.
 
 use super::exporter::Outcome;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Requests in a row of which a target took nothing, after which it is asked less often. Cutting a batch down to what is at
-/// fault in it, or to what a target takes at once, needs some twenty.
+/// Consecutive rejected requests after which the target is tried less often. Splitting a batch down to the item at fault, or to
+/// the size the target accepts, takes some twenty requests.
 const IN_A_ROW_MAX: u32 = 64;
 
-/// Requests in a row that were refused, by route: one intake of a target may refuse what another takes.
+/// Consecutive rejected requests, by route: one intake of a target may reject what another accepts.
 ///
-/// What is refused is a dead letter all the same. But where nothing at all is taken, the fault is most likely the target's
-/// or its settings', and people mend those: until then it shall cost a few items, and not thousands a second.
+/// Rejected items are dead letters all the same. But if nothing at all is accepted, the fault is most likely in the target or
+/// its settings, which people fix; until then it should cost a few items, not thousands a second.
 #[derive(Debug, Default)]
 pub(super) struct Streaks(Mutex<HashMap<&'static str, u32>>);
 
 impl Streaks {
-    /// Counts an answer to a request of so many items; true where so many were refused, and nothing was taken in between,
-    /// that the target seems to take nothing at all.
+    /// Counts the outcome of a request with `items` items; returns true if so many were rejected in a row that the target seems
+    /// to accept nothing at all.
     pub(super) fn count(&self, route: &'static str, items: u64, outcome: &Outcome) -> bool {
         let is_refused = match outcome {
             Outcome::TooLarge(_) | Outcome::Rejected(_) | Outcome::PermanentError(_) => true,
-            // What stands for no items (statistics, an event) has none that could be rejected.
+            // A payload without items (statistics, an event) has none that could be rejected.
             Outcome::Delivered { rejected, .. } => items > 0 && *rejected >= items,
             Outcome::PartialSuccess { taken: 0, refused, .. } if !refused.is_empty() => true,
             Outcome::PartialSuccess { taken: 0, .. } | Outcome::Retry { .. } => return false,
@@ -34,7 +34,7 @@ impl Streaks {
         false
     }
 
-    /// Counts a request that was refused.
+    /// Counts a rejected request.
     pub(super) fn refused(&self, route: &'static str) -> bool {
         let mut streaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let streak = streaks.entry(route).or_default();

@@ -23,12 +23,12 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Frames that are given one after the other.
+/// Frames returned in order.
 #[derive(Default)]
 struct Given {
     frames: Mutex<Vec<Frame>>,
     more: Notify,
-    /// What senders were held back for, and let go on, in order.
+    /// Backpressure reasons set and cleared, in order.
     holds: Mutex<Vec<Option<String>>>,
 }
 
@@ -54,7 +54,7 @@ impl FrameSource for Given {
     }
 
     fn bytes_behind(&self, after: Position) -> u64 {
-        // As if each frame had a hundred bytes.
+        // Each frame counts as a hundred bytes.
         (self.frames.lock().unwrap().len() as u64 - after.0) * 100
     }
 
@@ -83,29 +83,29 @@ fn frame_of(signal: Signal, names: &[&str]) -> Frame {
     }
 }
 
-/// Answers as told, and then always takes everything.
+/// Returns the given outcomes, then accepts everything.
 #[derive(Default)]
 struct Sink {
     answers: Mutex<VecDeque<Outcome>>,
     taken: Mutex<Vec<String>>,
     attempts: Mutex<usize>,
-    /// Items that it takes in one request.
+    /// Maximum items that it accepts per request.
     largest: Option<u64>,
-    /// It answers every request with a span of this name that it is to come again.
+    /// Requests with a span of this name are always answered with a retry.
     puts_off: Option<&'static str>,
-    /// It refuses every request with a span of this name.
+    /// Requests with a span of this name are always rejected.
     refuses: Option<&'static str>,
-    /// Requests go through what counts their spans.
+    /// Whether requests pass a stage that counts their spans.
     counts: bool,
-    /// Since when that was told to see all, in each run.
+    /// The `seen_since` time of the stage, in each run.
     seen_since: Arc<Mutex<Vec<u64>>>,
-    /// Spans of each payload that a request becomes, where it becomes several.
+    /// Spans per payload, if a request becomes several.
     several: Option<usize>,
-    /// Spans of each part in which it takes a request, where it does so.
+    /// Spans per part, if it accepts a request in parts.
     in_parts: Option<usize>,
-    /// It panics over requests with a span of this name, so many times.
+    /// Name of a span that makes it panic, and how often.
     panics: Mutex<(&'static str, usize)>,
-    /// How long it takes over a request.
+    /// Duration of a request.
     takes: Duration,
     at_once: Mutex<usize>,
     most_at_once: Mutex<usize>,
@@ -199,7 +199,7 @@ impl Bench {
         }
     }
 
-    /// Runs until everything there is has been dealt with.
+    /// Runs until everything has been dealt with.
     async fn run(&self) {
         let batch = BatchSettings {
             flush_timeout: Duration::from_millis(5),
@@ -218,7 +218,7 @@ impl Bench {
         let cancel = CancellationToken::new();
         let feed = Feed { signal: Signal::Traces, receivers: vec!["otlp".into()], processors: Vec::new() };
         let delivery = Delivery::open(settings, Signal::Traces, vec![feed], context, cancel.clone()).await.unwrap();
-        // Ends with the test's future, as a killed process would.
+        // Dropped with the test's future, like a killed process.
         let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
         let all = self.frames.frames.lock().unwrap().len() as u64;
         let done = async {
@@ -231,10 +231,10 @@ impl Bench {
         running.await.unwrap();
     }
 
-    /// Runs for so long and is killed; true if it had not come to its end.
+    /// Runs for this long and is killed; returns true if it had not finished.
     async fn is_cut_short(&self, after: Duration) -> bool {
         let ended = tokio::time::timeout(after, self.run()).await;
-        // What was aborted is gone only when it would have had its turn.
+        // An aborted task is gone only when it is next scheduled.
         tokio::time::sleep(Duration::from_millis(20)).await;
         ended.is_err()
     }

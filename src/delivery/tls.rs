@@ -1,4 +1,4 @@
-//! `tls` of a target: whom it trusts, and how it shows who it is.
+//! `tls` of a target: which certificates it trusts, and how it authenticates itself.
 
 use crate::net::Pem;
 use anyhow::{Context as _, bail};
@@ -6,20 +6,20 @@ use anyhow::{Context as _, bail};
 /// `tls` of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsSettings {
-    /// Speak plain text where the endpoint names no scheme.
+    /// Use plain text if the endpoint has no scheme.
     pub insecure: bool,
-    /// The authorities to trust, instead of the system's.
+    /// CA certificates to trust, instead of the system's.
     pub authorities: Option<Pem>,
-    /// The certificate and the key that are shown to the target.
+    /// Client certificate and key.
     pub identity: Option<(Pem, Pem)>,
-    /// The name that the target's certificate bears, where it is another than that of its address.
+    /// Name in the target's certificate, if it differs from the address.
     pub server_name: Option<String>,
-    /// Take any certificate.
+    /// Accept any certificate.
     pub insecure_skip_verify: bool,
 }
 
 impl TlsSettings {
-    /// Certificates of the authorities, in PEM form; `None` for the system's.
+    /// Returns the CA certificates in PEM form; `None` for the system's.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -27,7 +27,7 @@ impl TlsSettings {
         self.authorities.as_ref().map(Pem::read).transpose().context("tls.ca_file")
     }
 
-    /// The certificate and the key that are shown, in PEM form.
+    /// Returns the client certificate and key in PEM form.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -36,10 +36,10 @@ impl TlsSettings {
         Ok(Some((certificate.read().context("tls.cert_file")?, key.read().context("tls.key_file")?)))
     }
 
-    /// A client that trusts these authorities, and shows this certificate.
+    /// Configures an HTTP client with these CA certificates and this client certificate.
     ///
     /// # Errors
-    /// When a file cannot be read, or is not what it is to be.
+    /// When a file cannot be read or parsed.
     pub(crate) fn apply(&self, mut builder: reqwest::ClientBuilder) -> anyhow::Result<reqwest::ClientBuilder> {
         if let Some(pem) = self.authorities()? {
             let authorities = reqwest::Certificate::from_pem_bundle(&pem).context("tls.ca_file")?;
@@ -51,7 +51,7 @@ impl TlsSettings {
         Ok(builder.tls_danger_accept_invalid_certs(self.insecure_skip_verify))
     }
 
-    /// Whether everything in it can be used: what is wrong with it is told before anything starts.
+    /// Validates all files, so that errors are reported before anything starts.
     ///
     /// # Errors
     /// The first key that cannot be used, and why.
@@ -69,7 +69,7 @@ impl TlsSettings {
     }
 }
 
-/// The certificate and the key for an HTTP client.
+/// Builds the client identity of an HTTP client.
 fn identity(certificate: &[u8], key: &[u8]) -> anyhow::Result<reqwest::Identity> {
     let both = [key, b"\n", certificate].concat();
     reqwest::Identity::from_pem(&both)

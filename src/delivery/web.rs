@@ -1,5 +1,5 @@
-//! HTTP clients of targets, all of one kind: no redirects, secrets never in an error. And what an answer over HTTP means,
-//! as far as it means the same of every target.
+//! HTTP clients for all targets: no redirects, no secrets in errors. Also interprets HTTP responses as far as their meaning is
+//! the same for every target.
 
 use super::Outcome;
 use super::settings::ClientSettings;
@@ -9,12 +9,12 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// How much of an answer is looked at.
+/// Maximum bytes of a response body that are read.
 const BODY_BYTES_MAX: usize = 256 << 10;
-/// How much of what a target says is told on.
+/// Maximum characters of a target's message that are passed on.
 const TOLD_CHARACTERS_MAX: usize = 1000;
 
-/// A client for one target; `place` is the key of its settings.
+/// Builds a client for one target; `place` is the key of its settings.
 ///
 /// # Errors
 /// When a header, the proxy, or a file of `tls` cannot be used.
@@ -33,19 +33,19 @@ pub(crate) fn client(place: &str, url: &Url, settings: &ClientSettings) -> anyho
         .redirect(redirect::Policy::none())
         .user_agent(concat!("spanwise/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = &settings.proxy_url {
-        // Its text may hold a password, so nothing of it is told.
+        // The error is discarded, because its text may contain a password.
         let proxy = reqwest::Proxy::all(proxy.reveal())
             .map_err(|_| anyhow::anyhow!("{place}.proxy_url: expected a URL such as http://proxy.example:3128"))?;
         builder = builder.proxy(proxy);
     } else if is_loopback(url) {
-        // A proxy of the environment cannot reach this machine's loopback.
+        // A proxy from the environment cannot reach this machine's loopback.
         builder = builder.no_proxy();
     }
     let builder = settings.tls.apply(builder).with_context(|| place.to_owned())?;
     builder.build().with_context(|| place.to_owned())
 }
 
-/// The address of a path below another address.
+/// Appends a path to an address.
 pub(crate) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
@@ -57,7 +57,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Why a request failed, without its URL: that may hold a secret.
+/// Returns why a request failed, without its URL, which may contain a secret.
 pub(crate) fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -69,13 +69,13 @@ pub(crate) fn reason(error: reqwest::Error) -> String {
     text
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// Parses `Retry-After`, in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    // The one form of dates that HTTP still writes: Sun, 06 Nov 1994 08:49:37 GMT.
+    // The only date format still in use in HTTP: Sun, 06 Nov 1994 08:49:37 GMT.
     let when = humantime_of_http_date(text)?;
     Some(when.duration_since(SystemTime::now()).unwrap_or_default())
 }
@@ -87,28 +87,28 @@ fn humantime_of_http_date(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// How long it asks to wait.
     pub(crate) after: Option<Duration>,
-    /// It is a page for people: no target says anything by one, but what stands before it may.
+    /// It is an HTML page: never from the target itself, but maybe from a proxy in front of it.
     pub(crate) is_page: bool,
     pub(crate) body: Vec<u8>,
 }
 
-/// What people are asked where an answer says nothing of what was sent: which keys of the exporter mend it.
+/// Hints for responses that say nothing about the request: which keys of the exporter to check.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hints<'a> {
-    /// Where nobody is let in.
+    /// When access is denied.
     pub(crate) denied: &'a str,
-    /// Where somebody else seems to answer.
+    /// When another server seems to answer.
     pub(crate) elsewhere: &'a str,
 }
 
 impl Answer {
-    /// An answer, with the beginning of its body.
+    /// Reads a response with the beginning of its body.
     pub(crate) async fn of(answer: reqwest::Response) -> Answer {
         let (status, headers) = (answer.status(), answer.headers().clone());
         Answer::read(status, &headers, beginning(answer).await)
@@ -123,22 +123,21 @@ impl Answer {
                 .any(|beginning| text.starts_with(beginning))
         };
         let head = String::from_utf8_lossy(&body[..body.len().min(100)]);
-        // Some servers call an answer HTML that has no body at all.
+        // Some servers declare HTML for an empty body.
         let is_page = is_html(&head) || (is_html(kind) && !head.trim().is_empty());
         Answer { status, after: retry_after(headers), is_page, body }
     }
 
-    /// Whether there is a tag in it.
+    /// Returns true if the body contains a tag.
     pub(crate) fn holds_markup(&self) -> bool {
         self.body.windows(2).any(|pair| pair[0] == b'<' && (pair[1].is_ascii_alphabetic() || b"!/".contains(&pair[1])))
     }
 
-    /// What it means, as every target over HTTP has it; `told` is what it says. `None` for a success, of which each
-    /// protocol says more.
+    /// Returns the meaning of the response, common to all HTTP targets; `told` is its message. `None` on success, which each
+    /// protocol interprets itself.
     ///
-    /// Only what is said of the request is a verdict on it. A key, an address or a bill that is wrong today is mended
-    /// tomorrow, and the log keeps what waits for it. Nor does a page of a proxy's say anything; that something is too large
-    /// it may say for its target.
+    /// Only a statement about the request is a verdict on it. A wrong key, address or unpaid bill can be fixed, and the log
+    /// keeps the data until then. A proxy's page is no verdict either, except that the request is too large.
     pub(crate) fn verdict(&self, told: &str, hints: &Hints<'_>) -> Option<Outcome> {
         let (status, after) = (self.status, self.after);
         let reason = self.reason(told, hints);
@@ -152,7 +151,7 @@ impl Answer {
         })
     }
 
-    /// The status with what is told and what people are asked.
+    /// Combines the status, the message and the hints.
     fn reason(&self, told: &str, hints: &Hints<'_>) -> String {
         let status = self.status;
         let said = if self.is_page {
@@ -173,7 +172,7 @@ impl Answer {
         }
     }
 
-    /// What is told of a page, in its title's words.
+    /// Returns the message of an HTML page: its title.
     pub(crate) fn page(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
@@ -185,7 +184,7 @@ impl Answer {
     }
 }
 
-/// The beginning of an answer's body.
+/// Reads the beginning of a response body.
 pub(crate) async fn beginning(mut answer: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
@@ -197,7 +196,7 @@ pub(crate) async fn beginning(mut answer: reqwest::Response) -> Vec<u8> {
     body
 }
 
-/// As much of a target's words as is told on.
+/// Truncates a target's message for logs and tables.
 pub(crate) fn cut(text: &str) -> &str {
     text.char_indices().nth(TOLD_CHARACTERS_MAX).map_or(text, |(end, _)| &text[..end])
 }

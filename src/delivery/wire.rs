@@ -1,4 +1,4 @@
-//! OTLP requests as bytes: items counted, and requests cut in two, without decoding what lies in them.
+//! OTLP requests as bytes: counts items and splits requests in two without decoding the items.
 
 use crate::model::protobuf::{Field, fields, put_field};
 use crate::model::signal::Signal;
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// Field numbers from the request down to its items: resources, scopes, items.
 const ITEMS: [&[u64]; 3] = [&[1], &[2], &[2]];
-/// And on to the points of a metric: gauge, sum, histogram, exponential histogram or summary, of each the field 1.
+/// And down to the points of a metric: gauge, sum, histogram, exponential histogram or summary, in each the field 1.
 const POINTS: [&[u64]; 5] = [&[1], &[2], &[2], &[5, 7, 9, 10, 11], &[1]];
 
 const fn path(signal: Signal) -> &'static [&'static [u64]] {
@@ -16,7 +16,7 @@ const fn path(signal: Signal) -> &'static [&'static [u64]] {
     }
 }
 
-/// Items of a request.
+/// Number of items in a request.
 #[must_use]
 pub fn count(signal: Signal, body: &[u8]) -> u64 {
     count_below(body, path(signal))
@@ -27,12 +27,12 @@ fn count_below(message: &[u8], path: &[&[u64]]) -> u64 {
     fields(message).filter_map(|field| field.inner_of(wanted)).map(|inner| count_below(inner, deeper)).sum()
 }
 
-/// A request as two that say the same together; `None` where a single item is left, or the bytes are damaged.
+/// Splits a request into two with the same items in total; `None` if a single item is left or the bytes are malformed.
 pub(super) fn halves(signal: Signal, body: &[u8]) -> Option<(Bytes, Bytes)> {
     cut(body, path(signal)).map(|(first, rest)| (first.into(), rest.into()))
 }
 
-/// Cuts the list at the head of `path`, or the one entry that it has; what stands beside it goes into both.
+/// Splits the list at the head of `path`, or its only entry; everything beside it is copied to both.
 fn cut(message: &[u8], path: &[&[u64]]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (wanted, deeper) = path.split_first()?;
     let (list, beside): (Vec<Field<'_>>, Vec<Field<'_>>) =
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(count(Signal::Metrics, &request), 5);
     }
 
-    /// Cuts until nothing more can be cut.
+    /// Splits until nothing more can be split.
     fn pieces(signal: Signal, body: Bytes) -> Vec<Bytes> {
         match halves(signal, &body) {
             Some((first, rest)) => [pieces(signal, first), pieces(signal, rest)].concat(),

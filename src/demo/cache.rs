@@ -1,4 +1,4 @@
-//! A cache in memory whose hits and misses are counted under Micrometer's names, as many Java shops have them.
+//! An in-memory cache with hits and misses counted under Micrometer's names, as in many Java shops.
 
 use super::telemetry::Telemetry;
 use super::web::Failure;
@@ -7,7 +7,7 @@ use opentelemetry::metrics::Counter;
 use std::future::Future;
 use std::time::Duration;
 
-/// Products by their number.
+/// Products by id.
 #[derive(Clone)]
 pub(super) struct Cache {
     entries: moka::future::Cache<i64, serde_json::Value>,
@@ -25,12 +25,12 @@ impl Cache {
         Cache { entries, gets, name }
     }
 
-    /// Puts an entry there that nobody has asked for yet.
+    /// Preloads an entry.
     pub(super) async fn fill(&self, key: i64, value: serde_json::Value) {
         self.entries.insert(key, value).await;
     }
 
-    /// The entry, or what `load` gives, which is then kept.
+    /// Returns the entry, or loads and stores it.
     pub(super) async fn get_or<F>(&self, key: i64, load: F) -> Result<serde_json::Value, Failure>
     where
         F: Future<Output = Result<serde_json::Value, Failure>>,

@@ -1,4 +1,4 @@
-//! The service `catalog`: products, by number out of a cache and by search out of the database.
+//! The service `catalog`: products by id from a cache, and by search from the database.
 
 use super::cache::Cache;
 use super::database::Database;
@@ -11,19 +11,19 @@ use sqlx::{Arguments as _, Row as _, sqlite::SqliteArguments};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long a search without its index is made to take where nothing else runs: well past the 100 ms of a slow statement,
-/// even if the machine was half as fast while the table grew, and on one a quarter as fast still within its own budget.
+/// How long a search without its index should take on an idle machine: well above the 100 ms of a slow statement even if the
+/// machine was half as fast while the table grew, and still within its own budget on a machine a quarter as fast.
 const SCAN: Duration = Duration::from_millis(200);
-/// Scans of which the least counts: whatever else the machine does makes some of them longer, and none shorter.
+/// Number of scans, of which the fastest counts: other load makes some of them slower, and none faster.
 const SCANS: u32 = 5;
-/// Rows to start with, and never more than this.
+/// Initial rows, and the most the table may have.
 const ROWS_AT_FIRST: u64 = 50_000;
 const ROWS_MAX: u64 = 64 * ROWS_AT_FIRST;
 
 const SEARCH: &str = "SELECT id, name, price_cents FROM products WHERE sku = ?";
 const DETAIL: &str = "SELECT name, price_cents FROM products WHERE id = ?";
 
-/// What the customers of `load.rs` look at.
+/// What the customers in `load.rs` look at.
 const POPULAR: &str = "SELECT id, name, price_cents FROM products WHERE id <= 40";
 
 pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyhow::Result<Service> {
@@ -44,7 +44,7 @@ pub(super) async fn open(settings: &Settings, cancel: CancellationToken) -> anyh
     Service::serve(router, telemetry, cancel).await
 }
 
-/// Fills the cache before the shop opens, as shops do: a cold one would miss for a while, which is no fault of it.
+/// Fills the cache before the shop opens: a cold cache would miss for a while, which is not a fault.
 async fn warm(database: &Database, cache: &Cache) -> anyhow::Result<()> {
     for row in database.read(POPULAR).await? {
         cache.fill(row.get(0), product(row.get(0), &row.get::<String, _>(1), row.get(2))).await;
@@ -56,7 +56,7 @@ fn product(id: i64, name: &str, price_cents: i64) -> serde_json::Value {
     serde_json::json!({"id": id, "name": name, "price_cents": price_cents})
 }
 
-/// Fills the table. Without the index the table grows until a search takes [`SCAN`] on this machine.
+/// Fills the table. Without the index it grows until a search takes [`SCAN`] on this machine.
 async fn fill(database: &Database, index: bool) -> anyhow::Result<()> {
     database
         .set_up(&[
@@ -74,7 +74,7 @@ async fn fill(database: &Database, index: bool) -> anyhow::Result<()> {
         if takes >= SCAN || rows >= ROWS_MAX {
             return Ok(());
         }
-        // Near the goal in small steps, so that it is not passed by much.
+        // Small steps near the goal, so as not to overshoot it.
         let (more, grow) = if takes * 2 < SCAN {
             (rows, "INSERT INTO products (sku, name, price_cents) SELECT sku || 'x', name, price_cents FROM products")
         } else {
@@ -89,7 +89,7 @@ async fn fill(database: &Database, index: bool) -> anyhow::Result<()> {
     }
 }
 
-/// The least time of some scans; the first within [`SCAN`] settles that the table is too small.
+/// Fastest of several scans. The first one below [`SCAN`] is enough to know that the table is too small.
 async fn scan_time(database: &Database) -> anyhow::Result<Duration> {
     let mut least = Duration::MAX;
     for _ in 0..SCANS {
@@ -122,7 +122,7 @@ async fn detail(database: Database, cache: Cache, call: Call) -> Answer {
     cache.get_or(id, load).await
 }
 
-/// One bound value.
+/// Binds one value.
 pub(super) fn arguments<'q, T>(value: T) -> Result<SqliteArguments, Failure>
 where
     T: sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + 'q,

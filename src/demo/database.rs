@@ -1,4 +1,4 @@
-//! An embedded `SQLite` behind a pool, with a span a statement and the pool's figures as metrics.
+//! An embedded `SQLite` behind a pool, with a span per statement and pool metrics.
 
 use super::telemetry::Telemetry;
 use super::web::Failure;
@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// `SQLite` answers in microseconds, out of the same process. A shop's database is across a network, and patterns such as
-/// one query for each line are slow just because of that way, so each statement pays for it.
+/// `SQLite` answers in microseconds, in the same process. A real shop's database is across a network, and patterns such as one
+/// query per line are slow only because of the round trips, so each statement is delayed by one.
 const NETWORK_ROUND_TRIP: Duration = Duration::from_millis(6);
 
 /// A pool of connections to one database file.
@@ -27,19 +27,19 @@ pub(super) struct Database {
     times: Times,
 }
 
-/// How often its least time a statement may take.
+/// Maximum duration of a statement, as a multiple of its minimum.
 const TIMES_LEAST: u32 = 8;
 
-/// The least time that each statement took in the database.
+/// Minimum time that each statement took in the database.
 ///
-/// The shop's database stands for one on a machine of its own. Here it shares this one with the shop, the server and whatever
-/// else runs, and a statement that waits for a processor would look like a slow one. Waiting makes some runs longer, and none
-/// shorter: so the least time says what the statement itself costs, and nothing takes more than some times that.
+/// The shop's database simulates one on a dedicated machine. Here it shares the machine with the shop, the server and
+/// everything else, and a statement that waits for a processor would look slow. Waiting makes some runs longer and none
+/// shorter, so the minimum is the statement's own cost, and every duration is capped at a multiple of it.
 #[derive(Clone, Default)]
 struct Times(Arc<Mutex<HashMap<&'static str, Duration>>>);
 
 impl Times {
-    /// What a run that `took` so long on this machine takes on the database's own.
+    /// Converts a run that `took` this long here to its duration on the simulated database machine.
     fn of_database(&self, statement: &'static str, took: Duration) -> Duration {
         let mut least = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let least = least.entry(statement).or_insert(took);
@@ -68,7 +68,7 @@ impl Database {
         let options = SqliteConnectOptions::new()
             .filename(folder.join(format!("{namespace}.sqlite")))
             .create_if_missing(true)
-            // What is gone with the demo need not wait for a disk that others keep busy.
+            // The demo's data is temporary, so it need not wait for a disk that others keep busy.
             .synchronous(SqliteSynchronous::Off);
         let pool = SqlitePoolOptions::new()
             .max_connections(connections_max)
@@ -81,7 +81,7 @@ impl Database {
         Ok(Database { pool, namespace, telemetry: telemetry.clone(), figures, times: Times::default() })
     }
 
-    /// Runs statements that set the shop up: not traced, since no customer waits for them.
+    /// Runs statements that set up the shop; not traced, since no customer waits for them.
     pub(super) async fn set_up(&self, statements: &[&'static str]) -> anyhow::Result<()> {
         for statement in statements {
             sqlx::raw_sql(*statement).execute(&self.pool).await?;
@@ -89,12 +89,12 @@ impl Database {
         Ok(())
     }
 
-    /// Reads rows for the set-up, not traced either.
+    /// Reads rows during the set-up; not traced either.
     pub(super) async fn read(&self, statement: &'static str) -> anyhow::Result<Vec<SqliteRow>> {
         Ok(sqlx::query(statement).fetch_all(&self.pool).await?)
     }
 
-    /// Runs one statement, in a span under `parent`.
+    /// Runs one statement in a span under `parent`.
     pub(super) async fn query(
         &self,
         parent: &Context,
@@ -158,13 +158,13 @@ impl PoolFigures {
         PoolFigures { connections, pending, wait_s, timeouts, pool }
     }
 
-    /// A connection that was free: whoever takes it does not wait, however busy the machine is.
+    /// Records a wait of zero for a connection that was free, however busy the machine is.
     fn at_once<T>(&self, connection: T) -> T {
         self.wait_s.record(0.0, std::slice::from_ref(&self.pool));
         connection
     }
 
-    /// Waits for a connection, and says so meanwhile.
+    /// Waits for a connection, counted as pending meanwhile.
     async fn wait<T>(&self, acquire: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
         let pool = std::slice::from_ref(&self.pool);
         let began = Instant::now();
@@ -210,10 +210,10 @@ mod tests {
     fn a_busy_machine_makes_no_statement_slow() {
         let times = Times::default();
         let ms = Duration::from_millis;
-        // By number: a millisecond, but for runs that waited for a processor.
+        // By id: a millisecond, except for runs that waited for a processor.
         let found = [1, 300, 2, 900, 1, 40].map(|took| times.of_database("SELECT by number", ms(took)));
         assert_eq!(found, [1, 8, 2, 8, 1, 8].map(ms));
-        // A scan takes its time in each run.
+        // A scan is slow in every run.
         let found = [400, 200, 250, 3000].map(|took| times.of_database("SELECT by name", ms(took)));
         assert_eq!(found, [400, 200, 250, 1600].map(ms));
     }

@@ -7,15 +7,15 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Products that customers look at: few, so that a cache that remembers them is of use.
+/// Number of products that customers look at; few, so that the cache is useful.
 const POPULAR: u64 = 40;
 
-/// One kind of request and how often it comes.
+/// A kind of request and its rate.
 struct Visit {
     method: Method,
     every: Duration,
     path: fn(u64) -> String,
-    /// How many come at once: customers do not come one by one.
+    /// Requests per burst: customers do not arrive one by one.
     at_once: u64,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn run(storefront: SocketAddr, cancel: CancellationToken) {
                     number += 1;
                     let url = format!("http://{storefront}{}", (visit.path)(number));
                     let request = client.request(visit.method.clone(), url);
-                    // What a customer gets is seen in the traces; nobody else asks.
+                    // Responses are visible in the traces; nothing else needs them.
                     customers.spawn(async move { drop(request.send().await) });
                 }
             }

@@ -1,10 +1,10 @@
-//! Layer 4: a small shop, instrumented as any application would be, with faults to plant.
+//! Layer 4: a small shop, instrumented like any application, with injectable faults.
 //!
-//! Three services talk HTTP over loopback: `storefront` answers the customers, `catalog` and `orders` stand behind it,
-//! each with a resource, a database pool and a tracer of its own. They know nothing of Spanwise but the OTLP address
-//! that any application is given.
+//! Three services talk HTTP over loopback: `storefront` serves the customers, with `catalog` and `orders` behind it. Each has
+//! its own resource, database pool and tracer. They know nothing of Spanwise except the OTLP address that any application is
+//! configured with.
 //!
-//! **Invariant**: no other layer's code is used here; what the demo shows came in over the socket.
+//! **Invariant**: the demo uses no code of any other layer; everything it shows was received over the socket.
 
 mod cache;
 mod catalog;
@@ -21,11 +21,11 @@ pub use settings::{Fault, Settings};
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-/// Opens the shop, calls `on_open` with the storefront's address, and keeps customers coming until `cancel`; what is
-/// under way is then finished and all telemetry sent.
+/// Opens the shop, calls `on_open` with the storefront's address, and generates load until `cancel`; then finishes requests in
+/// flight and flushes all telemetry.
 ///
 /// # Errors
-/// When a port or the folder cannot be had.
+/// When a port or the folder is not available.
 pub async fn run(
     settings: Settings,
     on_open: impl FnOnce(std::net::SocketAddr),

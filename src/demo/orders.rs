@@ -1,4 +1,4 @@
-//! The service `orders`: an order with its lines and their stock.
+//! The service `orders`: orders with their lines and stock.
 
 use super::catalog::arguments;
 use super::database::Database;

@@ -1,19 +1,19 @@
-//! What the shop is to be, and which faults are planted.
+//! Settings of the demo shop, and the faults to inject.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A fault that can be planted, by its word on the command line.
+/// A fault that can be injected, by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The search runs without its index.
     MissingIndex,
-    /// The order page asks once for each order line.
+    /// The order page runs one query per order line.
     NPlusOne,
-    /// The product cache forgets after a moment.
+    /// The entries of the product cache expire almost at once.
     ShortTtl,
-    /// The order database has one connection.
+    /// The order database has a pool of one connection.
     SmallPool,
     /// The recommendations wait for a slow partner.
     SlowRoute,
@@ -22,7 +22,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, with the word, what is planted and the pipeline that must fire.
+    /// All faults: name, description, and the pipeline that must fire.
     pub const ALL: [(Fault, &'static str, &'static str, &'static str); 6] = [
         (Fault::MissingIndex, "missing_index", "a search without its index", "slow_statement"),
         (Fault::NPlusOne, "n_plus_one", "a query for each order line", "n_plus_one"),
@@ -44,14 +44,14 @@ impl FromStr for Fault {
     }
 }
 
-/// What the shop is to be.
+/// Settings of the demo shop.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Faults to plant.
+    /// Faults to inject.
     pub faults: BTreeSet<Fault>,
-    /// The OTLP gRPC address that it sends to: `http://127.0.0.1:4317`.
+    /// The OTLP gRPC address to send to: `http://127.0.0.1:4317`.
     pub otlp_endpoint: String,
-    /// A folder for its databases, made by the caller and removed by it.
+    /// Folder for the databases, created and removed by the caller.
     pub folder: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! The service `storefront`: what customers call.
+//! The service `storefront`: the public entry point of the shop.
 
 use super::settings::{Fault, Settings};
 use super::telemetry::Telemetry;
@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long the partner takes to recommend something.
+/// Response time of the recommendation partner.
 const PARTNER: Duration = Duration::from_millis(10);
 const SLOW_PARTNER: Duration = Duration::from_millis(450);
-/// The checkout works for so long before it begins to fail, then one in so many fails.
+/// The checkout works for this long before it begins to fail; then one in so many requests fails.
 const GOOD_FOR: Duration = Duration::from_secs(5);
 const ONE_FAILS_IN: u32 = 3;
 
-/// Where the services behind it are.
+/// Addresses of the backend services.
 #[derive(Clone, Copy)]
 pub(super) struct Backends {
     pub(super) catalog: SocketAddr,

@@ -9,7 +9,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
 use std::time::Duration;
 
-/// Short, so that whoever watches the demo sees the first windows soon.
+/// Short, so that the first windows appear soon.
 const SEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Tracer and meter of one service.
@@ -48,7 +48,7 @@ impl Telemetry {
         Ok(Telemetry { tracer: traces.tracer("shop"), meter: metrics.meter("shop"), traces, metrics })
     }
 
-    /// Sends what is left. Blocks, so it runs off the async workers.
+    /// Flushes what is left. Blocks, so it runs off the async workers.
     pub(super) async fn stop(self) {
         let stopped = tokio::task::spawn_blocking(move || (self.traces.shutdown(), self.metrics.shutdown())).await;
         if let Ok((Err(error), _) | (_, Err(error))) = stopped {

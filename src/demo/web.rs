@@ -1,4 +1,4 @@
-//! HTTP with traces: a server that opens a span a request, and a client that passes the trace on.
+//! HTTP with tracing: a server that opens a span per request, and a client that propagates the trace context.
 
 use super::telemetry::Telemetry;
 use axum::Router;
@@ -14,9 +14,9 @@ use std::future::Future;
 use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 
-/// What a handler is told of the request.
+/// The request as a handler sees it.
 pub(super) struct Call {
-    /// Context with the server's span: parent of all that the handler does.
+    /// Context with the server's span: parent of everything the handler does.
     pub(super) context: Context,
     path: String,
     query: String,
@@ -35,7 +35,7 @@ impl Call {
     }
 }
 
-/// An answer that is an error.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
@@ -54,10 +54,10 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// What a handler answers: JSON or a failure.
+/// Response of a handler: JSON or a failure.
 pub(super) type Answer = Result<serde_json::Value, Failure>;
 
-/// A route whose requests are traced under `route`.
+/// Builds a route and traces its requests under `route`.
 pub(super) fn traced<H, F>(telemetry: &Telemetry, method: Method, route: &'static str, handler: H) -> MethodRouter
 where
     H: Fn(Call) -> F + Clone + Send + Sync + 'static,
@@ -102,7 +102,7 @@ fn finish(context: &Context, answer: Answer) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
-/// A client that passes the trace on.
+/// A client that propagates the trace context.
 #[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
@@ -174,8 +174,7 @@ impl Service {
         Ok(Service { address, telemetry, server })
     }
 
-    /// After `cancel`: sends the last telemetry. Idle keep-alive connections may hold the server open, so it is not
-    /// waited for long.
+    /// Flushes the telemetry after `cancel`. Idle keep-alive connections may keep the server open, so the wait is short.
     pub(super) async fn close(self) {
         let _ended = tokio::time::timeout(std::time::Duration::from_millis(500), self.server).await;
         self.telemetry.stop().await;

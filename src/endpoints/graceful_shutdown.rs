@@ -1,4 +1,4 @@
-//! How listeners end: what is under way may end by itself, and nothing holds the server up for long.
+//! Graceful shutdown of listeners: requests in progress can finish, within a limited time.
 
 use crate::net::Listener;
 use axum::Router;
@@ -6,12 +6,12 @@ use std::future::IntoFuture as _;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long a query that is under way may go on after the server has been told to end.
+/// How long queries in progress can continue after the shutdown begins.
 pub(super) const QUERY_GRACE: Duration = Duration::from_secs(3);
-/// How long a connection may, so that an answer can still be sent.
+/// How long connections can continue, so that responses can still be sent.
 const CONNECTION_GRACE: Duration = Duration::from_millis(4500);
 
-/// Serves a router until `cancel`; requests under way are answered, for as long as the graces last.
+/// Serves a router until `cancel`; requests in progress can finish within the grace periods.
 pub(super) async fn serve(listener: Listener, router: Router, cancel: CancellationToken) -> anyhow::Result<()> {
     let serving = axum::serve(listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
     tokio::select! {
@@ -20,7 +20,7 @@ pub(super) async fn serve(listener: Listener, router: Router, cancel: Cancellati
     }
 }
 
-/// Returns some time after the cancellation.
+/// Waits for the cancellation, then for the grace period.
 pub(super) async fn after(cancel: CancellationToken, grace: Duration) {
     cancel.cancelled().await;
     tokio::time::sleep(grace).await;

@@ -1,4 +1,4 @@
-//! Health, as the Collector's `health_check` extension tells it.
+//! Health endpoint, compatible with the Collector's `health_check` extension.
 
 use super::{QueryService, graceful_shutdown};
 use crate::net::Listener;
@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 /// Settings of `extensions.health_check`.
 #[derive(Debug, Clone)]
 pub struct HealthSettings {
-    /// The path.
+    /// URL path.
     pub path: String,
 }
 
-/// Serves until `cancel`: 200 while everything is well, else 503 with what is not.
+/// Serves until `cancel`: 200 if all components are healthy, else 503 with the failed ones.
 ///
 /// # Errors
 /// When the listener fails.
@@ -29,7 +29,7 @@ pub async fn serve(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let (began, since) = (Instant::now(), SystemTime::now());
-    // The path is compared, not routed: what stands in the configuration is text, not a pattern.
+    // Compares the path instead of routing it, because the configured path is text, not a pattern.
     let answer = move |uri: Uri| {
         let answer = if uri.path() == settings.path {
             answer(&*service, began.elapsed(), since)
@@ -59,7 +59,7 @@ fn answer(service: &dyn QueryService, uptime: Duration, since: SystemTime) -> Re
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
-/// A duration as Go writes it, for whoever reads the Collector's: `1h2m3.5s`.
+/// Formats a duration like Go, as the Collector does: `1h2m3.5s`.
 fn as_go(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
@@ -82,7 +82,7 @@ mod tests {
     use serde_json::Value;
     use tokio::net::TcpListener;
 
-    /// Go's `time.Duration.String`, by its documentation.
+    /// Expected values follow the documentation of Go's `time.Duration.String`.
     #[test]
     fn durations_are_written_as_go_does() {
         assert_eq!(as_go(Duration::from_millis(1500)), "1.5s");
@@ -96,7 +96,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (example, cancel) = (Example::new(), CancellationToken::new());
-        // A router would take this path for a pattern of its own, and panic.
+        // As a route this path would be an invalid pattern, and panic.
         let settings = HealthSettings { path: "/:health".to_owned() };
         let serving = tokio::spawn(serve(listener, settings, example.clone(), cancel.clone()));
         let (status, body) = get(&format!("{base}/:health")).await;

@@ -1,4 +1,4 @@
-//! SQL over HTTP as JSON, CSV or Arrow; findings, and the page.
+//! SQL over HTTP with JSON, CSV or Arrow results, findings, and the web page.
 
 mod accept;
 mod csv;
@@ -34,22 +34,23 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Rows of an answer in JSON where the configuration sets no bound.
+/// Default maximum number of rows of a JSON response.
 const JSON_ROWS_MAX: usize = 100_000;
 
 /// Settings of `extensions.sql.http`.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Token that a client must bear.
+    /// Bearer token that clients must send.
     pub auth_token: Option<Secret>,
-    /// Bytes that a request's body may have.
+    /// Maximum size of a request body in bytes.
     pub body_bytes_max: usize,
-    /// Queries that run at once, or whose answers are being read; more are told to come again.
+    /// Maximum number of concurrent queries, including those with a response still being read; further queries are rejected and
+    /// can be retried.
     pub queries_max: usize,
-    /// For a client that does not read its answer.
+    /// Timeout for a client that does not read the response.
     pub stall: Duration,
-    /// Names, without ports, under which clients may ask, besides those of loopback. Where there are none, a listener
-    /// on loopback answers under no other name, and one that is not answers under any.
+    /// Host names, without ports, accepted in addition to loopback names. If empty, a listener on loopback accepts only
+    /// loopback names, and any other listener accepts all names.
     pub hosts: Vec<String>,
 }
 
@@ -66,7 +67,7 @@ struct Shared {
     cancel: CancellationToken,
 }
 
-/// Serves until `cancel`; requests under way are answered, for some seconds.
+/// Serves until `cancel`; requests in progress can finish within some seconds.
 ///
 /// # Errors
 /// When the listener fails.
@@ -146,7 +147,7 @@ async fn answer(
 ) -> Result<Body, Refused> {
     let mut limits = shared.service.limits();
     if format == Format::Json {
-        // Who asks for JSON reads it as a whole.
+        // JSON clients read the response as a whole.
         limits.rows_max = limits.rows_max.or(Some(JSON_ROWS_MAX));
     }
     let request = Request::new(Plain::NAME, statement, limits);
@@ -154,14 +155,14 @@ async fn answer(
     rows::body(running, format, permit, shared.settings.stall).await
 }
 
-/// The answer is another one for other values of `Accept`.
+/// Adds `Vary`, because the response depends on `Accept`.
 fn varying(mut response: Response) -> Response {
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 
-/// The content type is asked for, because a page of another site cannot send JSON unasked; it can send plain text, but
-/// not without its origin.
+/// Reads the statement of a request. The content type is required because pages of other sites cannot send JSON without a
+/// preflight; they can send plain text, but only with their `Origin`.
 fn statement(
     settings: &HttpSettings,
     headers: &HeaderMap,
@@ -217,12 +218,12 @@ fn unanswered(error: &QueryError) -> Response {
     response
 }
 
-/// Whether the server had no room for a query, which it may have in a moment: the class of insufficient resources.
+/// Returns whether the server lacked resources (class 53), so that a retry can succeed.
 fn is_short(fault: &SqlFault) -> bool {
     fault.code.as_deref().is_some_and(|code| code.starts_with("53"))
 }
 
-/// The place that the SQL parser names, which it does in its message alone.
+/// Parses line and column from a message of the SQL parser, which reports them only there.
 fn place(message: &str) -> Option<(u64, u64)> {
     let (line, rest) = message.rsplit_once("at Line: ")?.1.split_once(", Column: ")?;
     let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -245,7 +246,7 @@ fn table(table: &TableDef) -> Value {
     json!({"name": table.name, "doc": table.doc, "columns": columns})
 }
 
-/// What listens where, as it is bound: for the page, which names it.
+/// Returns the listeners with their bound addresses, for the page.
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let listening = shared.service.listening();
     let listening: Vec<Value> =

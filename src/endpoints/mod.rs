@@ -1,4 +1,4 @@
-//! Layer 4: SQL over HTTP and the Postgres wire, findings, health. It does not know how tables are stored.
+//! Layer 4: SQL over HTTP and the Postgres wire, findings, health. Independent of how tables are stored.
 
 pub mod health;
 pub mod http;
@@ -20,41 +20,39 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a client may read nothing of what is sent to it, on any wire.
+/// Timeout for a client that does not read what is sent, on any protocol.
 const STALL: Duration = Duration::from_mins(1);
 
-/// What the endpoints ask.
+/// Services that the endpoints depend on.
 #[async_trait]
 pub trait QueryService: Send + Sync {
-    /// What the statements of a text are. Texts are parsed and planned where queries run, in processes of their own: never
-    /// by an endpoint.
+    /// Parses and plans the statements of a text. Runs in the worker processes of queries, never in an endpoint.
     async fn read(&self, request: &Request) -> Result<Vec<Read>, QueryError>;
 
-    /// The columns that an answer would have.
+    /// Returns the columns of a query's result.
     async fn describe(&self, request: &Request) -> Result<SchemaRef, QueryError>;
 
-    /// Answers a query, bit by bit: the next rows are made when they are asked for, and whoever drops the answer ends the
-    /// query.
+    /// Runs a query. Rows are produced as they are read; dropping the answer cancels the query.
     async fn run(&self, request: &Request) -> Result<Answer, QueryError>;
 
-    /// What one query may take.
+    /// Returns the limits of a query.
     fn limits(&self) -> QueryLimits;
 
-    /// All judged keys, those firing first.
+    /// Returns all evaluated keys, firing ones first.
     fn findings(&self) -> Arc<Vec<Finding>>;
 
-    /// The tables.
+    /// Returns the tables.
     fn tables(&self) -> Vec<TableDef>;
 
-    /// The pipelines.
+    /// Returns the pipelines.
     fn pipelines(&self) -> Vec<PipelineDef>;
 
-    /// What listens where, for people: `OTLP/gRPC (otlp)`, `127.0.0.1:4317`.
+    /// Returns all listeners with protocol and address, for people: `OTLP/gRPC (otlp)`, `127.0.0.1:4317`.
     fn listening(&self) -> Vec<(String, String)>;
 
-    /// Each component and whether it is well.
+    /// Returns the health of each component.
     fn health(&self) -> Vec<(String, Result<(), String>)>;
 
-    /// What is still going on since the start, though all is well.
+    /// Returns which startup work is still in progress, while all components are healthy.
     fn catching_up(&self) -> Option<String>;
 }

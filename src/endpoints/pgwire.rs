@@ -1,5 +1,5 @@
-//! SQL over the Postgres wire, for psql, drivers and Grafana. Statements are read by the [`PgDialect`] in a query worker,
-//! beside `PostgreSQL`'s catalogs, and run by the [`QueryService`], under the same limits as any other query.
+//! SQL over the Postgres wire protocol, for psql, drivers and Grafana. Statements are parsed by the [`PgDialect`] in a query
+//! worker, with `PostgreSQL`'s catalogs, and run by the [`QueryService`] under the same limits as any other query.
 
 mod binary;
 mod copies;
@@ -42,34 +42,34 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The catalog that tables stand in.
+/// The `DataFusion` catalog that contains the tables.
 const CATALOG: &str = "datafusion";
-/// Connections past the limit that are still told so, or that may ask for a query to be cancelled.
+/// Number of connections beyond the limit that still get an error message, or can send a cancel request.
 const SPARE_CONNECTIONS: usize = 16;
 
 /// Settings of `extensions.sql.postgres`.
 #[derive(Debug, Clone)]
 pub struct PgSettings {
-    /// User that a client must name, where there is a password.
+    /// Required user name, if a password is set.
     pub user: String,
-    /// Password that a client must give (SCRAM-SHA-256).
+    /// Required password (SCRAM-SHA-256).
     pub password: Option<Secret>,
-    /// Connections at once; more are told so and closed.
+    /// Maximum number of concurrent connections; further ones get an error message and are closed.
     pub connections_max: usize,
 }
 
-/// Patience and size of one connection.
+/// Timeouts and size limits of a connection.
 #[derive(Debug, Clone)]
 struct Bounds {
-    /// To log in.
+    /// Timeout of the login.
     login: Duration,
-    /// Between two messages.
+    /// Timeout between two messages.
     idle: Duration,
-    /// For a client that does not read what is sent.
+    /// Timeout for a client that does not read what is sent.
     stall: Duration,
-    /// Of a message before the login.
+    /// Maximum size of a message before the login.
     login_bytes_max: usize,
-    /// Of a message after it: a statement, or its parameters.
+    /// Maximum size of a message after the login: a statement, or its parameters.
     message_bytes_max: usize,
 }
 
@@ -85,7 +85,7 @@ impl Default for Bounds {
     }
 }
 
-/// Serves until `cancel`; queries under way are answered, for some seconds, and connections then closed.
+/// Serves until `cancel`; queries in progress can finish within some seconds, then connections are closed.
 ///
 /// # Errors
 /// When the listener fails.
@@ -119,7 +119,7 @@ async fn serve_within(listener: impl Into<Listener>, shared: Arc<Shared>, cancel
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    // Whoever is left is dropped with the set.
+    // Dropping the set closes the remaining connections.
     let _ = tokio::time::timeout(graceful_shutdown::QUERY_GRACE + Duration::from_secs(1), all).await;
 }
 
@@ -137,7 +137,7 @@ async fn connect(stream: TcpStream, tls: Option<Arc<Tls>>, shared: Arc<Shared>, 
     }
 }
 
-/// What connections share.
+/// State shared by all connections.
 struct Shared {
     service: Arc<dyn QueryService>,
     settings: PgSettings,

@@ -1,4 +1,4 @@
-//! Queries from outside as units of own work.
+//! Traces external queries as units of Spanwise's own work.
 
 use super::QueryService;
 use crate::engine::{Answer, QueryError, Request};
@@ -8,8 +8,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-/// Runs a query within a span that says what came of it. The attributes are not those of a database client's spans: own
-/// queries are no slow statements of the user's.
+/// Runs a query in a span that records its outcome. The attributes differ from those of database client spans, so that own
+/// queries are not reported as the user's slow statements.
 pub(super) async fn run(
     wire: &'static str,
     service: &dyn QueryService,
@@ -29,15 +29,15 @@ pub(super) async fn run(
     }
 }
 
-/// A query that is being answered. Dropping it ends it.
+/// A running query. Dropping it cancels the query.
 pub(super) struct Running {
-    /// The answer; its rows are taken by [`Running::next`].
+    /// The answer; read its rows with [`Running::next`].
     pub(super) answer: Answer,
     work: Work,
 }
 
 impl Running {
-    /// The next rows; `None` when all have been given.
+    /// Returns the next rows; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         let next = self.answer.next().await;
         match &next {
@@ -48,7 +48,7 @@ impl Running {
         next
     }
 
-    /// The rows as a stream; at its end `end` may find fault with the whole.
+    /// Returns the rows as a stream; `end` can return an error after the last row.
     pub(super) fn into_stream<E: Send + 'static>(
         self,
         failed: impl Fn(QueryError) -> E + Send + 'static,
@@ -82,7 +82,7 @@ impl Work {
     }
 
     fn failed(&mut self, error: &QueryError) {
-        // The error's text, which the client has, may repeat literals.
+        // The text of the error is omitted, because it can contain literals.
         let outcome = outcome(error);
         self.end(outcome);
         self.span.record("error", outcome);

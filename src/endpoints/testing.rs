@@ -1,4 +1,4 @@
-//! A service over a small table, for the tests of the endpoints.
+//! A query service over a small table, for tests of the endpoints.
 
 use super::QueryService;
 use super::pgwire::PgDialect;
@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the tests may change while it serves.
+/// State that tests can change while it serves.
 pub(super) struct Example {
     queries: Queries,
     limits: QueryLimits,
     ailing: Mutex<Vec<(String, String)>>,
     pub(super) catching_up: Mutex<Option<String>>,
-    /// Queries that have begun and not ended.
+    /// Number of running queries.
     pub(super) running: Arc<AtomicUsize>,
 }
 
@@ -60,7 +60,7 @@ impl Example {
     }
 }
 
-/// Counts a query while it runs, also where it is dropped.
+/// Counts a query as running until it is dropped.
 struct Running(Arc<AtomicUsize>);
 
 impl Running {
@@ -88,7 +88,7 @@ impl QueryService for Example {
 
     async fn run(&self, request: &Request) -> Result<Answer, QueryError> {
         let _running = Running::new(&self.running);
-        // A column of this name stands for a query that takes its time.
+        // A column with this name makes the query slow.
         if request.sql.contains("slow") {
             let slow = tokio::time::sleep(Duration::from_mins(1));
             let limit = request.limits.timeout;
@@ -172,7 +172,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
     }
 }
 
-/// Two rows: one with everything, one with nothing but a name.
+/// Two rows: one with all values, one with only a name.
 fn spans() -> RecordBatch {
     let names = MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
@@ -200,13 +200,13 @@ fn spans() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
-/// Asks for a page; status and body.
+/// Requests a page; returns status and body.
 pub(super) async fn get(url: &str) -> (u16, String) {
     let answer = client().get(url).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// A client that asks no proxy.
+/// Returns a client that uses no proxy.
 pub(super) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()

@@ -1,5 +1,5 @@
-//! Statements of pipelines run on a thread of their own, for a time: a user's can compute for ever between two points at
-//! which it could be stopped, and must not stop the engine with it.
+//! Runs the statements of pipelines on a separate thread with a timeout: a user's statement can compute indefinitely
+//! without yielding, and must not block the engine.
 
 use super::error_text::line;
 use super::query::Workers;
@@ -8,23 +8,23 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a statement that has been told to stop may take to do so.
+/// Time that a cancelled statement has to stop.
 const STOP: Duration = Duration::from_secs(1);
 
-/// The thread, and what has not stopped.
+/// The current thread, and the pipelines that could not be stopped.
 #[derive(Default)]
 pub(crate) struct Apart {
     thread: Mutex<Option<Workers>>,
     stuck: Mutex<HashSet<String>>,
 }
 
-/// Why a statement has given nothing.
+/// Reason why a statement gave no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Late {
-    /// It was stopped.
+    /// It timed out and was stopped.
     #[error("took longer than {0:?}, which is the limit")]
     TimedOut(Duration),
-    /// It could not be.
+    /// It timed out and could not be stopped.
     #[error(
         "took longer than {0:?}, which is the limit, and could not be stopped: it is not run again before the next reload or start"
     )]
@@ -41,7 +41,8 @@ impl From<DataFusionError> for Late {
 }
 
 impl Apart {
-    /// Runs the work of a pipeline within a time. What cannot be stopped keeps its thread, once; others get a new one.
+    /// Runs the work of a pipeline with a timeout. Work that cannot be stopped keeps its thread and is not run again;
+    /// other pipelines get a new thread.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         pipeline: &str,

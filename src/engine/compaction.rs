@@ -1,4 +1,4 @@
-//! Compaction: small parts are joined, what has expired is dropped, silent series are forgotten.
+//! Compaction merges small parts, drops expired rows, and forgets silent series.
 
 use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
 use super::rollups::{NewPart, Retention, RollupTable};
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// A counter that has been silent for this long is forgotten.
+/// Time without points after which a counter is forgotten.
 const SILENT_MS: i64 = 3_600_000;
-/// Kind of the entries that say which rows of a table have expired.
+/// Kind of the state entries with the expiry boundaries of a table.
 const EXPIRED: &str = "expired";
-/// Kind of the entries that say up to which of its finest parts the coarser rows of a table hold them.
+/// Kind of the state entries with the newest finest part that a table's coarser rows include.
 const COARSENED: &str = "coarsened";
 
-/// Puts back the rows of rollups that an earlier process kept, and hides what had expired, or has since.
+/// Restores the stored rows of rollups, and hides those that have expired.
 pub(crate) async fn restore(
     tables: impl Iterator<Item = &Arc<RollupTable>>,
     state: &State,
@@ -32,7 +32,7 @@ pub(crate) async fn restore(
             table.restore(part)?;
         }
         let known = coarsened.get(name).and_then(|bytes| Some(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)));
-        // Earlier versions made coarser rows at each flush.
+        // Earlier versions wrote coarser rows at each flush.
         let upto = known.unwrap_or_else(|| table.newest_part());
         if known.is_none() {
             begun.push((name.as_str(), upto.to_le_bytes()));
@@ -46,7 +46,7 @@ pub(crate) async fn restore(
     Ok(state.change(COARSENED, &begun).await?)
 }
 
-/// Does all of it once.
+/// Runs one compaction.
 pub(crate) async fn compaction(
     tables: &Tables,
     state: &State,
@@ -80,7 +80,7 @@ pub(crate) async fn compaction(
     Ok(())
 }
 
-/// Puts parts in place of those that they were made of. The coarser rows then hold the finest parts up to `coarsened`.
+/// Replaces parts by the merged ones. Afterwards, the coarser rows include the finest parts up to `coarsened`.
 async fn replace(
     table: &Arc<RollupTable>,
     state: &State,
@@ -97,7 +97,7 @@ async fn replace(
         txn.remove_parts(&part.removed).await?;
         let id = txn.add_part(name, part.resolution_s, &part.batch).await?;
         if table.is_finest(part.resolution_s) {
-            // What it was made of is in the coarser rows already.
+            // The coarser rows already include the parts that it replaces.
             coarsened = coarsened.max(id);
         }
         ids.push(id);
@@ -108,14 +108,14 @@ async fn replace(
     Ok(())
 }
 
-/// Drops expired rows, and more of them while they take more memory than they may.
+/// Drops expired rows, and shortens the retention while the rows exceed their memory limit.
 async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_ms: i64) -> anyhow::Result<()> {
     let (limit, mut retention) = (settings.rollup_bytes_max, settings.retention);
     loop {
         drop_expired(tables, state, retention, now_ms).await?;
         let taken = tables.rollup_bytes_by_resolution();
         let bytes: usize = taken.values().sum();
-        // Once it has to be less, it is so much less that the rows until the next compaction fit, too.
+        // Once over the limit, free an eighth more, so that the rows until the next compaction fit as well.
         let target = if retention == settings.retention { limit } else { limit - limit / 8 };
         if bytes <= target {
             break;
@@ -144,7 +144,7 @@ async fn expire(tables: &Tables, state: &State, settings: &EngineSettings, now_m
     Ok(())
 }
 
-/// Drops what is older than the retention.
+/// Drops rows older than the retention.
 async fn drop_expired(tables: &Tables, state: &State, retention: Retention, now_ms: i64) -> anyhow::Result<()> {
     let mut gone = Vec::new();
     for table in tables.rollups.values() {

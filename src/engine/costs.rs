@@ -1,4 +1,4 @@
-//! What each pipeline has cost since the start, for the table `pipelines`.
+//! Cost of each pipeline since the start, for the table `pipelines`.
 
 use super::findings::PipelineRun;
 use super::tables::{StateRows, object};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Notes on a span of work how many pipelines ran, and which of them failed.
+/// Records on a tracing span how many pipelines ran and which of them failed.
 pub(crate) fn note(work: &tracing::Span, ran: &str, runs: &[PipelineRun]) {
     work.record(ran, runs.len());
     let failed: Vec<&str> = runs.iter().filter(|run| run.error.is_some()).map(|run| run.id.as_str()).collect();
@@ -18,11 +18,11 @@ pub(crate) fn note(work: &tracing::Span, ran: &str, runs: &[PipelineRun]) {
     }
 }
 
-/// Sums by pipeline; cheap to clone.
+/// Costs by pipeline; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Costs(Arc<Mutex<BTreeMap<String, Cost>>>);
 
-/// The sums of one pipeline.
+/// Cost of one pipeline.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cost {
     pub(crate) runs: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Cost {
 }
 
 impl Costs {
-    /// Adds a run. A failure is told in the log when it is new.
+    /// Adds a run. Logs an error unless it equals the pipeline's last one.
     pub(crate) fn add(&self, run: PipelineRun) {
         let mut costs = self.costs();
         let cost = costs.entry(run.id.clone()).or_default();
@@ -51,7 +51,7 @@ impl Costs {
         }
     }
 
-    /// Adds a query to each view that it read: what it cost is theirs.
+    /// Adds the cost of a query to each view that it read.
     pub(crate) fn add_views(&self, pipelines: &[PipelineDef], query: &Finished) {
         let is_view =
             |pipeline: &&PipelineDef| pipeline.kind == PipelineKind::View && query.views.contains(&pipeline.id);
@@ -66,12 +66,12 @@ impl Costs {
         }
     }
 
-    /// The sums of every pipeline that ran.
+    /// Returns the costs of every pipeline that ran.
     pub(crate) fn all(&self) -> BTreeMap<String, Cost> {
         self.costs().clone()
     }
 
-    /// Rows of the table `pipelines`.
+    /// Returns the rows of the table `pipelines`.
     pub(crate) fn rows(&self, pipelines: &[PipelineDef]) -> StateRows {
         let costs = self.costs();
         let row = |pipeline: &PipelineDef| {

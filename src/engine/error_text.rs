@@ -1,11 +1,11 @@
-//! Errors for people.
+//! Readable error messages.
 
 use datafusion::common::DataFusionError;
 
-/// What `DataFusion` adds to errors that it did not foresee, most of which a faulty statement causes.
+/// Text that `DataFusion` appends to unexpected errors, most of which are caused by a faulty statement.
 const BUG_REPORT: &str = "This issue was likely caused by a bug in DataFusion's code";
 
-/// An error for people.
+/// Returns the text of an error without backtrace and bug-report hint.
 #[must_use]
 pub fn line(error: &DataFusionError) -> String {
     let mut text = error.strip_backtrace();

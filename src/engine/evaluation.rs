@@ -1,4 +1,4 @@
-//! What judges findings: the evaluator, its session, and states on their way to the disk.
+//! Evaluation of findings: the evaluator, its session, and the states to store.
 
 use super::findings::{Due, Evaluation, Evaluator, EvaluatorSettings, Firings};
 use super::settings::Rules;
@@ -10,19 +10,19 @@ use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Kind of the entries that hold the states of findings.
+/// Kind of the state entries that contain the states of findings.
 const FINDINGS: &str = "finding";
 
-/// What evaluates, one at a time.
+/// Runs evaluations, one at a time.
 pub(super) struct Judge {
     evaluator: Evaluator,
     context: SessionContext,
-    /// States to put (or, where there are none, to delete) that have not become durable yet.
+    /// States to put, or to delete if `None`, that are not stored yet.
     unsaved: BTreeMap<String, Option<Vec<u8>>>,
 }
 
 impl Judge {
-    /// Goes on with the states that were kept.
+    /// Creates a judge that continues with the stored states.
     pub(super) async fn new(rules: &Rules, tables: &Tables, state: &State) -> anyhow::Result<Judge> {
         let settings = EvaluatorSettings {
             lag_ms: i64::try_from(rules.lag.as_millis()).unwrap_or(i64::MAX),
@@ -35,23 +35,24 @@ impl Judge {
         let evaluator = Evaluator::new(&rules.pipelines, settings, &kept);
         let context =
             tables.session(&rules.in_force(), own_config(), Arc::new(RuntimeEnv::default()), Sql::Own).await?;
-        // Keys of a pipeline or a budget that is judged no more must not come back with it.
+        // Delete the states of keys that are no longer evaluated, so that they do not come back with their pipeline or
+        // budget.
         let unsaved = kept.iter().filter(|(id, _)| !evaluator.knows(id)).map(|(id, _)| (id.clone(), None)).collect();
         Ok(Judge { evaluator, context, unsaved })
     }
 
-    /// All keys, those firing first.
+    /// Returns all keys, firing ones first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         self.evaluator.findings()
     }
 
-    /// When each key fired.
+    /// Returns when each key fired.
     pub(super) fn firings(&self) -> Firings {
         self.evaluator.firings()
     }
 
-    /// Runs the findings that are due at a moment, but for those that read one of the tables in `filling`: of what is
-    /// missing there they would judge that it is not.
+    /// Evaluates the findings that are due at `now_ms`, except those that read a table in `filling`: with rows missing
+    /// they would report no problem.
     pub(super) async fn evaluate(&mut self, now_ms: i64, due: Due, filling: Vec<String>) -> Evaluation {
         self.evaluator.wait_for(filling);
         let mut evaluation = self.evaluator.evaluate_due(&self.context, now_ms, due).await;
@@ -61,7 +62,7 @@ impl Judge {
         evaluation
     }
 
-    /// Makes states durable; those that could not be kept are kept with the next.
+    /// Stores the states. If this fails, the next call retries.
     pub(super) async fn save(&mut self, state: &State) -> anyhow::Result<()> {
         let changes: Vec<_> = self.unsaved.iter().map(|(id, bytes)| (id.as_str(), bytes.as_deref())).collect();
         state.change(FINDINGS, &changes).await?;

@@ -1,5 +1,5 @@
-//! A flush: rows behind the cursor become partial rows of the rollups. Cursor, partial rows and keyed state move in one
-//! transaction, or not at all.
+//! A flush merges the rows after the cursor into partial rows of the rollups. It updates the cursor, the partial rows
+//! and the keyed state in one transaction.
 
 use super::apart::{Apart, Late};
 use super::error_text::line;
@@ -33,21 +33,21 @@ use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// The cursor of the engine in the log.
+/// Name of the engine's cursor in the log.
 pub const CURSOR: &str = "engine";
-/// Kind of the entries that hold the last points of counters.
+/// Kind of the state entries that contain the last points of counters.
 pub(crate) const COUNTERS: &str = "counter";
-/// Kind of the entries of the engine itself.
+/// Kind of the state entries of the engine itself.
 pub(crate) const ENGINE: &str = "engine";
 pub(crate) const EPOCH: &str = "epoch_unix_nano";
 
-/// How long a rollup may take over the rows of one flush.
+/// Timeout of a rollup for the rows of one flush.
 const ROLLUP_MAX: Duration = Duration::from_mins(1);
 
-/// Reads rows behind a position out of the log, where they are no longer in memory: as many as fit in memory at once.
+/// Reads the rows after a position from the log if they are no longer in memory, as many as fit in memory at once.
 pub type Refetch = dyn Fn(Position) -> anyhow::Result<NewRows> + Send + Sync;
 
-/// What flushes, one at a time.
+/// Runs flushes, one at a time.
 pub(crate) struct Flusher {
     cursor: Position,
     store: Arc<HotStore>,
@@ -62,13 +62,13 @@ pub(crate) struct Flusher {
     pub(super) logged: Arc<Mutex<LoggedExceptions>>,
 }
 
-/// A table `new_<signal>` that rollups read.
+/// An input table `new_<signal>` of the rollups.
 struct Input {
     slot: SwapTable,
     schema: SchemaRef,
 }
 
-/// A rollup pipeline, planned.
+/// A planned rollup pipeline.
 struct Rollup {
     id: String,
     table: String,
@@ -78,14 +78,14 @@ struct Rollup {
 }
 
 impl Rollup {
-    /// Whether there are new rows that it reads.
+    /// Returns whether `new` contains rows that this rollup reads.
     fn has_input(&self, new: &NewRows) -> bool {
         let rows = self.reads.iter().filter_map(|table| new.tables.get(table.as_str()));
         rows.into_iter().any(|batches| needs::is_met(&self.needs, batches))
     }
 }
 
-/// What rows added to a table.
+/// Rows that a flush adds to a table.
 struct Addition {
     table: String,
     resolution_s: i64,
@@ -93,7 +93,7 @@ struct Addition {
 }
 
 impl Flusher {
-    /// Goes on where an earlier process stopped. Statements are planned in `context`.
+    /// Opens a flusher that continues at the stored cursor. Plans the statements in `context`.
     pub(crate) async fn open(
         tables: &Tables,
         pipelines: &[PipelineDef],
@@ -120,17 +120,17 @@ impl Flusher {
         Ok(flusher)
     }
 
-    /// The newest frame that has been taken in.
+    /// Position of the newest flushed frame.
     pub(crate) fn cursor(&self) -> Position {
         self.cursor
     }
 
-    /// Where statements are planned.
+    /// The session in which statements are planned.
     pub(crate) fn context(&self) -> &SessionContext {
         &self.context
     }
 
-    /// Plans the rollups among `pipelines`, in place of those before.
+    /// Plans the rollups among `pipelines` and replaces the previous ones.
     pub(crate) async fn plan(&mut self, pipelines: &[PipelineDef]) -> anyhow::Result<()> {
         let (mut rollups, mut faults) = (Vec::new(), Vec::new());
         for pipeline in pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::Rollup) {
@@ -151,7 +151,8 @@ impl Flusher {
         Ok(())
     }
 
-    /// Takes rows behind the cursor into the rollups; the cost of each, or `None` where there was nothing new.
+    /// Flushes the rows after the cursor into the rollups. Returns the cost of each rollup, or `None` if there are no
+    /// new rows.
     pub(crate) async fn flush(&mut self, tables: &Tables) -> anyhow::Result<Option<Vec<PipelineRun>>> {
         let new = self.behind_cursor().await?;
         if new.upto <= self.cursor {
@@ -180,7 +181,7 @@ impl Flusher {
 
     fn keep_last_values(&self, new: &NewRows) {
         let of = |table: &str| new.tables.get(table).into_iter().flatten();
-        // For each batch anew: a scrape need not wait for all of them.
+        // Locked per batch, so that a scrape does not wait for all of them.
         let values = || self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = of("metrics").try_for_each(|batch| caught_now(|| values().metrics(batch)));
         let histograms = of("histograms").try_for_each(|batch| caught_now(|| values().histograms(batch)));
@@ -236,7 +237,7 @@ impl Flusher {
         Ok(costs)
     }
 
-    /// Puts the new rows where rollups read them, counters with their increase.
+    /// Fills the input tables with the new rows, and adds the increase of counters.
     fn fill(&mut self, new: &NewRows) -> anyhow::Result<()> {
         for (name, input) in &self.inputs {
             let batches = new.tables.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
@@ -260,7 +261,7 @@ impl Flusher {
         Ok(())
     }
 
-    /// Runs every rollup that reads what is new. One that fails is told and does not hold up the others.
+    /// Runs every rollup that reads the new rows. A rollup that fails is reported and does not stop the others.
     async fn run(&self, new: &NewRows) -> (Vec<PipelineRun>, BTreeMap<String, Vec<RecordBatch>>) {
         let mut costs = Vec::new();
         let mut outputs: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
@@ -285,11 +286,11 @@ impl Flusher {
         (costs, outputs)
     }
 
-    /// Runs a rollup that failed over each request's rows for themselves, so that one bad value costs no more than those
-    /// that came with it.
+    /// Retries a failed rollup separately for the rows of each request, so that a bad value costs only the rows of its
+    /// own request.
     async fn run_by_batch(&self, rollup: &Rollup) -> Vec<Outcome> {
         let mut done = Vec::new();
-        // Of one that joins several tables no part can be told.
+        // A join of several tables cannot be retried for a part of the rows.
         let [table] = rollup.reads.as_slice() else { return done };
         let Some(input) = self.inputs.get(table) else { return done };
         let batches = input.slot.batches();
@@ -327,7 +328,7 @@ impl Flusher {
     }
 }
 
-/// The tables `new_<signal>`, registered in `context`.
+/// Registers the tables `new_<signal>` in `context`.
 fn inputs(tables: &[TableDef], context: &SessionContext) -> anyhow::Result<BTreeMap<String, Input>> {
     let mut inputs = BTreeMap::new();
     for table in tables.iter().filter(|table| table.kind == TableKind::Signal) {
@@ -338,7 +339,7 @@ fn inputs(tables: &[TableDef], context: &SessionContext) -> anyhow::Result<BTree
     Ok(inputs)
 }
 
-/// When counting began here, for good: what a counter that began later shows at first is all new.
+/// Returns the time when counting began on this installation. The first value of a counter that started later counts in full.
 async fn epoch(state: &State) -> anyhow::Result<i64> {
     let kept = state.entries(ENGINE).await?.into_iter().find(|(key, _)| key == EPOCH);
     if let Some(epoch) = kept.and_then(|(_, bytes)| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {

@@ -1,8 +1,8 @@
-//! Exceptions that came as log records, by their trace: today's semantic conventions send them so, and a span and its
-//! exception then come in requests of their own, in any order. They are looked up when a finding that fails names traces.
+//! Exceptions in log records, by trace. Current semantic conventions send exceptions as log records, so that a span and
+//! its exception arrive in separate requests, in any order. They are looked up when a failure finding names traces.
 //!
-//! After a restart they are read again out of the hot tables. What a finding said is kept with its state as long as it fires,
-//! for the hot tables need not go back so far.
+//! After a restart they are read again from the hot tables. What a firing finding reported is stored with its state,
+//! because the hot tables may not go back far enough.
 
 use super::functions;
 use super::keyed::text;
@@ -13,24 +13,24 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Traces whose exceptions are remembered; beyond, the oldest are forgotten. About 500 bytes each.
+/// Maximum number of traces with remembered exceptions; the oldest are evicted. About 500 bytes each.
 const TRACES_MAX: usize = 20_000;
-/// Exceptions of a trace that are remembered.
+/// Maximum number of exceptions per trace.
 const OF_TRACE_MAX: usize = 3;
-/// The column of a finding's evidence.
+/// Name of the column in a finding's evidence.
 pub(super) const LOGGED: &str = "logged_exceptions";
-/// Kind of the entries that hold what firing findings said, by finding id.
+/// Kind of the state entries that contain the exceptions reported by firing findings, by finding id.
 const KIND: &str = "logged";
 
-/// What was logged lately.
+/// Recently logged exceptions.
 #[derive(Debug, Default)]
 pub(super) struct LoggedExceptions {
     by_trace: HashMap<String, Vec<Logged>>,
-    /// Oldest first.
+    /// Trace ids, oldest first.
     order: VecDeque<String>,
-    /// What each firing finding said last, by its id.
+    /// Last reported text of each firing finding, by its id.
     said: HashMap<String, String>,
-    /// Changes of `said` that are not durable yet; `None` where a finding no longer fires.
+    /// Changes of `said` that are not stored yet; `None` if a finding no longer fires.
     unsaved: BTreeMap<String, Option<String>>,
 }
 
@@ -41,7 +41,8 @@ struct Logged {
 }
 
 impl LoggedExceptions {
-    /// What an earlier process said. What it knew is there when the hot tables are: [`LoggedExceptions::take_earlier`].
+    /// Restores the reported texts. The exceptions themselves are read later from the hot tables:
+    /// [`LoggedExceptions::take_earlier`].
     pub(super) async fn restore(state: &State) -> anyhow::Result<LoggedExceptions> {
         let mut logged = LoggedExceptions::default();
         let kept = state.entries(KIND).await?;
@@ -49,14 +50,14 @@ impl LoggedExceptions {
         Ok(logged)
     }
 
-    /// What rows of `logs` say, oldest first.
+    /// Collects the exceptions in rows of `logs`, oldest first.
     pub(super) fn of_rows(batches: &[RecordBatch]) -> LoggedExceptions {
         let mut logged = LoggedExceptions::default();
         batches.iter().for_each(|batch| logged.take(batch));
         logged
     }
 
-    /// Takes what came in before the start, beside what has come in since.
+    /// Inserts exceptions from before the start ahead of those received since.
     pub(super) fn take_earlier(&mut self, mut earlier: LoggedExceptions) {
         for trace_id in std::mem::take(&mut self.order) {
             for logged in self.by_trace.remove(&trace_id).into_iter().flatten() {
@@ -66,19 +67,19 @@ impl LoggedExceptions {
         (self.by_trace, self.order) = (earlier.by_trace, earlier.order);
     }
 
-    /// The changes since they were last taken, to be saved.
+    /// Takes the unsaved changes.
     pub(super) fn take_unsaved(&mut self) -> BTreeMap<String, Option<String>> {
         std::mem::take(&mut self.unsaved)
     }
 
-    /// Changes that could not be saved; newer ones win.
+    /// Puts back changes that could not be saved; newer changes win.
     pub(super) fn not_saved(&mut self, changes: BTreeMap<String, Option<String>>) {
         for (id, text) in changes {
             self.unsaved.entry(id).or_insert(text);
         }
     }
 
-    /// Takes what new rows of `logs` say.
+    /// Adds the exceptions in new rows of `logs`.
     pub(super) fn take(&mut self, batch: &RecordBatch) {
         let (trace_id, service) = (text(batch, "trace_id"), text(batch, "service_name"));
         let Some(maps) = batch.column_by_name("attributes").and_then(|column| column.as_map_opt()) else { return };
@@ -123,7 +124,7 @@ impl LoggedExceptions {
         self.by_trace.insert(trace_id.to_owned(), vec![logged]);
     }
 
-    /// Adds to the evidence of what fails what was logged in its traces.
+    /// Adds the exceptions of a failing finding's traces to its evidence.
     pub(super) fn add_to(&mut self, findings: &mut [Finding]) {
         if self.by_trace.is_empty() && self.said.is_empty() {
             return;
@@ -152,10 +153,10 @@ impl LoggedExceptions {
         }
     }
 
-    /// What the finding's own service logged in its traces, else what others did.
+    /// Returns the exceptions that the finding's own service logged in its traces, or else those of other services.
     fn of(&self, finding: &Finding) -> Option<String> {
         let service = finding.key.iter().find(|(column, _)| column == "service_name").map(|(_, value)| value.as_str());
-        // What its spans say already need not be said again, though logs name the type without its module.
+        // Skips exceptions that the spans report already. Logs name the type without its module, so compare the message.
         let said = finding.evidence.get("exceptions").and_then(Value::as_str).unwrap_or_default();
         let is_said = |text: &str| said.contains(text.split_once(": ").map_or(text, |(_, message)| message));
         let all = || finding.trace_ids.iter().filter_map(|id| self.by_trace.get(id)).flatten();
@@ -174,7 +175,7 @@ impl LoggedExceptions {
     }
 }
 
-/// Makes changes durable.
+/// Stores the changes.
 pub(super) async fn save(state: &State, changes: &BTreeMap<String, Option<String>>) -> anyhow::Result<()> {
     let changes: Vec<_> = changes.iter().map(|(id, text)| (id.as_str(), text.as_deref().map(str::as_bytes))).collect();
     Ok(state.change(KIND, &changes).await?)

@@ -1,4 +1,4 @@
-//! Layer 3: SQL sessions, functions, rollups and findings. It does not know HTTP or vendors.
+//! Layer 3: SQL sessions, functions, rollups and findings. Independent of HTTP and of vendors.
 
 pub mod examples;
 pub mod findings;
@@ -64,10 +64,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
 
-/// Seconds without a flush after which the engine is not well.
+/// Seconds without a completed flush after which the engine is unhealthy.
 const SILENT_S_MAX: i64 = 120;
 
-/// The engine: it takes what is new into the rollups, judges findings over them, and answers SQL.
+/// Flushes new rows into the rollups, evaluates findings over them, and answers SQL.
 pub struct Engine {
     settings: EngineSettings,
     state: State,
@@ -75,25 +75,25 @@ pub struct Engine {
     costs: Costs,
     rules: Arc<RwLock<Arc<Rules>>>,
     flusher: Mutex<Flusher>,
-    /// Those of the flusher: a scrape waits for no flush.
+    /// Shared with the flusher, so that a scrape does not wait for a flush.
     last_values: Arc<std::sync::Mutex<LastValues>>,
-    /// Those of the flusher, for the evidence of findings.
+    /// Shared with the flusher; evidence of findings.
     logged: Arc<std::sync::Mutex<LoggedExceptions>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     queries: Queries,
     own_worker: Workers,
-    /// Counters that are followed, after the last flush.
+    /// Number of counters tracked after the last flush.
     counters: AtomicUsize,
-    /// When a flush last came to its end.
+    /// When the last flush completed.
     worked_ms: AtomicI64,
 }
 
 impl Engine {
-    /// Puts back what an earlier process kept. `refetch` reads rows out of the log that are no longer in memory.
+    /// Starts the engine from the stored state. `refetch` reads rows from the log that are no longer in memory.
     ///
     /// # Errors
-    /// When the state cannot be read, or a pipeline cannot be planned.
+    /// Returns an error if the state cannot be read or a pipeline cannot be planned.
     pub async fn start(
         settings: EngineSettings,
         definitions: Definitions,
@@ -136,10 +136,10 @@ impl Engine {
         }))
     }
 
-    /// Judges every finding at a moment.
+    /// Evaluates all findings at the time `now_ms`.
     ///
     /// # Errors
-    /// When the states cannot be kept.
+    /// Returns an error if the states cannot be stored.
     pub async fn evaluate(&self, now_ms: i64) -> anyhow::Result<()> {
         self.evaluate_due(now_ms, Due::All).await
     }
@@ -159,13 +159,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks for exceptions that were logged before the start, when the hot tables have been filled. Blocking.
+    /// Reads exceptions that were logged before the start from the hot tables, once these are filled. Blocking.
     pub fn look_for_earlier_exceptions(&self) {
         let earlier = LoggedExceptions::of_rows(&self.all_tables().logs());
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).take_earlier(earlier);
     }
 
-    /// Keeps over a restart what firing findings say of logged exceptions.
+    /// Stores the logged exceptions that firing findings report, so that they survive a restart.
     async fn save_logged(&self) -> anyhow::Result<()> {
         let logged = || self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = logged().take_unsaved();
@@ -176,10 +176,10 @@ impl Engine {
         saved
     }
 
-    /// Joins, drops and forgets what may be.
+    /// Merges small parts, drops expired rows, and forgets silent series.
     ///
     /// # Errors
-    /// When the state database fails.
+    /// Returns an error if the state database fails.
     #[tracing::instrument(target = WORK, name = "compaction", skip_all, fields(error))]
     pub async fn compaction(&self, now_ms: i64) -> anyhow::Result<()> {
         let mut flusher = self.flusher.lock().await;
@@ -190,16 +190,16 @@ impl Engine {
         done
     }
 
-    /// Judges by other rules from now on, and fills rollup tables that are new from what comes in next. Tables that are
-    /// there stay as they are. On an error everything does.
+    /// Replaces the rules and adds new rollup tables, which start with the next rows that arrive. Existing tables do
+    /// not change. On an error, nothing changes.
     ///
     /// # Errors
-    /// When a pipeline cannot be planned, or a rollup does not give what it declares.
+    /// Returns an error if a pipeline cannot be planned, or if the columns of a rollup differ from its declaration.
     pub async fn reload(&self, definitions: Definitions) -> anyhow::Result<()> {
         let Definitions { tables, rules } = definitions;
         let mut flusher = self.flusher.lock().await;
         let mut judging = self.judge.lock().await;
-        // What it has not kept yet would be lost with it.
+        // The new judge replaces this one together with its unsaved states.
         judging.save(&self.state).await?;
         let (tables, new) = self.all_tables().grown(tables, self.settings.series_max, flusher.context())?;
         let added = new.iter().filter_map(|name| tables.rollups.get(name));
@@ -215,16 +215,16 @@ impl Engine {
         Ok(())
     }
 
-    /// All judged keys, those firing first, as they change.
+    /// Returns a receiver of all evaluated keys, firing ones first.
     #[must_use]
     pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
         self.findings.subscribe()
     }
 
-    /// Whether new rows are taken in: an engine that has hung would show findings of the past as those of now.
+    /// Checks that new rows are still flushed: an engine that hangs would show outdated findings as current ones.
     ///
     /// # Errors
-    /// Since when not.
+    /// Returns for how long no rows have been flushed.
     pub fn health(&self) -> Result<(), String> {
         let behind_s = (now_ms() - self.worked_ms.load(Ordering::Relaxed)) / 1000;
         if behind_s <= SILENT_S_MAX {
@@ -233,13 +233,13 @@ impl Engine {
         Err(format!("no rows have been taken into the rollups for {behind_s} s"))
     }
 
-    /// The rules in force.
+    /// Returns the rules in force.
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The tables that can be queried.
+    /// Returns the definitions of the tables that can be queried.
     #[must_use]
     pub fn tables(&self) -> Vec<TableDef> {
         self.all_tables().definitions().to_vec()
@@ -249,12 +249,12 @@ impl Engine {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives a state table its rows, taken at each query.
+    /// Registers the source of a state table's rows, which is called by each query.
     pub fn fill(&self, table: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
         self.all_tables().fill(table, rows);
     }
 
-    /// Answers a statement that only reads, with all rows in memory.
+    /// Runs a read-only statement and collects all rows in memory.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -262,19 +262,19 @@ impl Engine {
         self.queries.run(&Request::new(Plain::NAME, sql, limits)).await?.collect().await
     }
 
-    /// Memory of all rollup tables, bytes.
+    /// Memory of all rollup tables in bytes.
     #[must_use]
     pub fn rollup_bytes(&self) -> usize {
         self.all_tables().rollup_bytes_by_resolution().values().sum()
     }
 
-    /// Memory of the last points of counters, bytes, after the last flush.
+    /// Memory of the last points of counters in bytes, after the last flush.
     #[must_use]
     pub fn counter_bytes(&self) -> usize {
         self.counters.load(Ordering::Relaxed) * settings::COUNTER_BYTES
     }
 
-    /// Queries from outside.
+    /// Returns the pool that runs external queries.
     #[must_use]
     pub fn queries(&self) -> &Queries {
         &self.queries
@@ -294,7 +294,7 @@ fn queries(
     })
 }
 
-/// Gives the engine's own state tables their rows.
+/// Registers the row sources of the engine's own state tables.
 fn fill(
     tables: &Tables,
     rules: &Arc<RwLock<Arc<Rules>>>,
@@ -314,7 +314,7 @@ fn fill(
     tables.fill("coverage", move || state_tables::coverage(&store));
 }
 
-/// Shows pipelines and whoever asks when each key fired.
+/// Registers the rows of the table `firings`, which pipelines and SQL clients read.
 fn fill_firings(tables: &Tables, judge: &Judge) {
     let firings = judge.firings();
     tables.fill("firings", move || firings.rows());

@@ -1,11 +1,11 @@
-//! Whether new rows have what a rollup needs: one that reads an attribute which no row has would compute for nothing.
+//! Checks whether new rows have an attribute that a rollup needs, to avoid runs without a result.
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 
-/// The column of attributes that have no column of their own.
+/// Column of the attributes that have no column of their own.
 const ATTRIBUTES: &str = "attributes";
 
-/// Whether a row has one of the attributes. Where there are none to look for, or none to look in, every row will do.
+/// Returns whether a row has one of the attributes; true if there are no attributes to look for or no such column.
 pub(crate) fn is_met(needs: &[String], batches: &[RecordBatch]) -> bool {
     needs.is_empty() || batches.iter().any(|batch| has_any(needs, batch))
 }
@@ -14,7 +14,7 @@ fn has_any(needs: &[String], batch: &RecordBatch) -> bool {
     let attributes = batch.column_by_name(ATTRIBUTES).and_then(|column| column.as_map_opt());
     let Some(attributes) = attributes else { return true };
     let Some(keys) = attributes.keys().as_string_opt::<i32>() else { return true };
-    // A sliced batch keeps the entries of all rows.
+    // A sliced batch contains the entries of all rows.
     let offsets = attributes.value_offsets();
     let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return false };
     let (first, last) = (usize::try_from(*first).unwrap_or(0), usize::try_from(*last).unwrap_or(keys.len()));

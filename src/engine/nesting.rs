@@ -1,21 +1,21 @@
-//! How deep calls nest in a statement, known before it is parsed.
+//! Nesting depth of calls in a statement, computed before the statement is parsed.
 //!
-//! The parser tries several readings of what stands behind a word, a bracket or a `CASE`, each anew: it takes twice as long
-//! for each call within a call, whatever its recursion limit. Eighty bytes would keep it busy for good. Statements of the
-//! user's database clients are parsed in this process, so those that nest deep are not; what people ask is parsed in a
-//! query worker, which needs no such guard. What is counted are the dialect's own tokens, so that no comment and no quote
-//! hides anything.
+//! The parser tries several interpretations of what follows a word, a bracket or a `CASE`, and parses the rest again
+//! for each: its time doubles with each nested call, regardless of its recursion limit. Eighty bytes can keep it busy
+//! indefinitely. Statements of the user's database clients are parsed in this process, so deeply nested ones are not
+//! parsed. SQL queries of clients are parsed in a query worker, which does not need this limit. The depth is counted on
+//! the dialect's own tokens, so that comments and quotes cannot hide calls.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// Words before a parenthesis that begin no call. `EXISTS` and `OVER` are none of them: what plans a statement takes twice
-/// as long for each within another.
+/// Words that do not begin a call before a parenthesis. `EXISTS` and `OVER` are not included: planning time doubles
+/// with each nesting of them.
 const NO_CALLS: [&str; 16] = [
     "and", "or", "in", "where", "on", "as", "by", "when", "then", "else", "having", "union", "all", "like", "between",
     "using",
 ];
-/// What has a grammar of its own is read four times: so, as a type's name, and as any other call.
+/// Functions with their own grammar. The parser reads their arguments four times: as that, as a type name, and as any call.
 const OWN_GRAMMAR: [&str; 15] = [
     "cast",
     "try_cast",
@@ -34,8 +34,8 @@ const OWN_GRAMMAR: [&str; 15] = [
     "values",
 ];
 
-/// The greatest number of calls, subscripts, `CASE` and `INTERVAL` that are open at once. The parser's time doubles with
-/// each; what costs it more counts more.
+/// Returns the maximum number of calls, subscripts, `CASE` and `INTERVAL` that are open at once. The parser's time
+/// doubles with each; constructs that cost more have a higher weight.
 pub(crate) fn depth<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> usize {
     let (mut outer, mut open, mut deepest) = (Vec::new(), Open::default(), 0);
     let mut before = None;
@@ -68,10 +68,10 @@ pub(crate) fn depth<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> usize {
     deepest
 }
 
-/// What is open at a place.
+/// Constructs that are open at a position.
 #[derive(Debug, Clone, Copy, Default)]
 struct Open {
-    /// Outside the innermost bracket, and that bracket.
+    /// Depth outside the innermost bracket, including that bracket.
     outside: usize,
     cases: usize,
     intervals: usize,
@@ -87,7 +87,7 @@ impl Open {
     }
 }
 
-/// What a parenthesis behind this token counts; a closed call may be called in turn.
+/// Returns the weight of a parenthesis after this token; the result of a call can be called in turn.
 fn call_weight(token: &Token) -> usize {
     let Token::Word(word) = token else {
         return usize::from(matches!(token, Token::RParen | Token::RBracket | Token::RBrace));
@@ -98,7 +98,7 @@ fn call_weight(token: &Token) -> usize {
     } else if OWN_GRAMMAR.iter().any(is) {
         2
     } else if is(&"position") {
-        // Once more for its `IN`.
+        // One more for its `IN`.
         3
     } else {
         1

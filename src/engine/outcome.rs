@@ -1,9 +1,9 @@
-//! What a run of a statement gave.
+//! Result of a statement's run.
 
 use arrow::array::RecordBatch;
 use datafusion::common::Result;
 
-/// What a run gave.
+/// Batches of a run, and the number of rows that it read.
 pub(crate) struct Outcome {
     pub(crate) batches: Vec<RecordBatch>,
     pub(crate) rows_read: u64,
@@ -15,7 +15,7 @@ impl Outcome {
     }
 }
 
-/// Rows as JSON objects: timestamps RFC 3339, maps as objects, null columns left out.
+/// Converts rows to JSON objects: timestamps as RFC 3339, maps as objects, null columns omitted.
 pub(crate) fn json_rows(batches: &[RecordBatch]) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
     let mut writer = arrow::json::ArrayWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;

@@ -1,3 +1,3 @@
-//! Work that panics costs what it was at, and not the process.
+//! Catches panics, so that one costs only the work in progress and not the process.
 
 pub(super) use crate::model::panics::{Panicked, caught, caught_now};

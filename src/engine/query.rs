@@ -1,4 +1,4 @@
-//! What queries from outside may take and give, and the threads of work that computes long.
+//! Limits, answers and errors of external queries, and the threads for long computations.
 
 use super::error_text::line;
 use super::functions::fingerprint;
@@ -19,19 +19,19 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// Stack of a thread that plans: enough for the deepest statement of a pipeline.
+/// Stack size of a thread that plans: enough for the deepest statement of a pipeline.
 const STACK_BYTES: usize = 64 << 20;
-/// Bytes of a statement that are looked at for its shape.
+/// Maximum number of bytes of a statement that are parsed for its shape.
 const SHAPED_BYTES_MAX: usize = 16 << 10;
 
-/// What one query may take.
+/// Limits of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// Time.
+    /// Timeout.
     pub timeout: Duration,
-    /// Rows of the answer; the rest is cut off, and the answer says so. `None`: all.
+    /// Maximum number of rows. If there are more, the answer is truncated and marked as such. `None`: no limit.
     pub rows_max: Option<usize>,
-    /// Bytes of the statement.
+    /// Maximum number of bytes of the statement.
     pub sql_bytes_max: usize,
 }
 
@@ -41,58 +41,58 @@ impl Default for QueryLimits {
     }
 }
 
-/// What a query gave.
+/// Answer to a query.
 #[derive(Debug, Clone)]
 pub struct QueryAnswer {
     /// Columns.
     pub schema: SchemaRef,
     /// Rows.
     pub batches: Vec<RecordBatch>,
-    /// True where there were more rows than [`QueryLimits::rows_max`].
+    /// Whether there were more rows than [`QueryLimits::rows_max`].
     pub truncated: bool,
 }
 
-/// Why a query was not answered.
+/// Reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The statement is longer than it may be.
+    /// The statement exceeds its size limit.
     #[error("the statement has {found} bytes, at most {limit} are taken (extensions.sql.statement_size)")]
     TooLong {
-        /// Bytes that may be.
+        /// Limit in bytes.
         limit: usize,
-        /// Bytes that there are.
+        /// Actual number of bytes.
         found: usize,
     },
-    /// It would change something.
+    /// The statement is not read-only.
     #[error("this server is read-only: {0}")]
     ReadOnly(String),
-    /// It cannot be understood.
+    /// The statement cannot be parsed or planned.
     #[error("{0}")]
     Invalid(SqlFault),
-    /// It took too long.
+    /// The query timed out.
     #[error("the query took longer than {0:?}, which is the limit (extensions.sql.timeout)")]
     TimedOut(Duration),
-    /// It needs more memory than there is for queries.
+    /// The query needs more memory than there is for queries.
     #[error("the query needs more memory than extensions.sql.memory gives: {0}")]
     Memory(String),
-    /// It failed while it ran.
+    /// The query failed while it ran.
     #[error("{0}")]
     Failed(SqlFault),
 }
 
 impl QueryError {
-    /// A failure of the server's own.
+    /// Converts an internal error of the server.
     pub(crate) fn failed(error: &DataFusionError) -> QueryError {
         QueryError::Failed(SqlFault::plain(line(error)))
     }
 
-    /// A query that came to an end before its time.
+    /// Returns the error of a query that was ended early.
     pub(crate) fn ended(reason: &str) -> QueryError {
         QueryError::Failed(SqlFault::new("57P01", format!("the query ended early: {reason}")))
     }
 }
 
-/// Memory for queries, and no disk.
+/// Creates a runtime with a memory limit and without spilling to disk.
 pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<RuntimeEnv>> {
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     RuntimeEnvBuilder::new()
@@ -101,7 +101,7 @@ pub(crate) fn runtime(bytes_max: usize) -> datafusion::common::Result<Arc<Runtim
         .build_arc()
 }
 
-/// Refuses a plan that would change something.
+/// Rejects a plan that is not read-only.
 pub(crate) fn read_only(plan: &LogicalPlan) -> Result<(), String> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(plan).map_err(|error| {
@@ -110,22 +110,22 @@ pub(crate) fn read_only(plan: &LogicalPlan) -> Result<(), String> {
     })
 }
 
-/// Threads of their own for work that computes long, so that it holds up neither what comes in nor its own deadline.
+/// Threads for long computations, which must not block receivers or their own timeouts.
 pub(crate) struct Workers(Option<Runtime>);
 
 impl Workers {
-    /// Threads for the server's side of queries: rows of scans and of answers on their way.
+    /// Creates threads for the server's side of queries: rows of scans and answers in transit.
     pub(crate) fn for_queries() -> std::io::Result<Workers> {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         Workers::new("sql", threads)
     }
 
-    /// A thread for the engine's own work.
+    /// Creates a thread for the engine's own work.
     pub(crate) fn for_engine() -> std::io::Result<Workers> {
         Workers::new("engine", 1)
     }
 
-    /// A thread for the statements of pipelines.
+    /// Creates a thread for the statements of pipelines.
     pub(crate) fn for_analyses() -> std::io::Result<Workers> {
         Workers::new("analyses", 1)
     }
@@ -136,7 +136,7 @@ impl Workers {
         Ok(Workers(Some(builder.build()?)))
     }
 
-    /// Sets work going; `None` where the server is stopping.
+    /// Spawns a task; `None` if the server is stopping.
     pub(crate) fn spawn<F>(&self, work: F) -> Option<JoinHandle<F::Output>>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -145,7 +145,7 @@ impl Workers {
     }
 }
 
-/// A statement without its literals.
+/// Returns a statement without its literals.
 #[must_use]
 pub fn shape(sql: &str) -> String {
     fingerprint("postgresql", &sql[..sql.floor_char_boundary(SHAPED_BYTES_MAX)])
@@ -159,8 +159,8 @@ impl Drop for Workers {
     }
 }
 
-/// The plan with joins that give their thread back every now and then. `DataFusion`'s leaves do, but a join can work for
-/// minutes on what one leaf gave it, and could not be stopped meanwhile.
+/// Returns the plan with joins that yield regularly. The leaves of `DataFusion` yield, but a join can compute for
+/// minutes on one batch and could not be cancelled meanwhile.
 pub(crate) fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     let wrapped = plan.transform_up(|node| {
         Ok(if node.name().contains("Join") {

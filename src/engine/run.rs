@@ -1,4 +1,4 @@
-//! Running a pipeline's statement: parameters are bound, never pasted, and what it read is counted.
+//! Runs the statement of a pipeline with bound parameters, and counts the rows that it read.
 
 use super::outcome::Outcome;
 use super::query::yielding;
@@ -17,20 +17,20 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// A moment and the window before it, milliseconds since the epoch.
+/// A time window, in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// Where it begins.
+    /// Start, inclusive.
     pub start_ms: i64,
-    /// Where it ends, exclusive.
+    /// End, exclusive.
     pub end_ms: i64,
 }
 
-/// A statement that was planned once and runs often, each time over what its tables then hold.
+/// A statement that is planned once and runs often, each time over the current rows of its tables.
 pub(crate) struct Statement {
     context: SessionContext,
     plan: LogicalPlan,
-    /// What its first run left for the next ones.
+    /// The physical plan of the first run, if later runs can reuse it.
     repeated: OnceLock<Option<Repeated>>,
 }
 
@@ -41,28 +41,28 @@ impl Statement {
         Ok(Statement { context: context.clone(), plan, repeated: OnceLock::new() })
     }
 
-    /// Plans a pipeline's statement.
+    /// Plans the statement of a pipeline.
     pub(crate) async fn of(context: &SessionContext, pipeline: &PipelineDef) -> Result<Statement> {
         Statement::plan(context, &pipeline.sql).await
     }
 
-    /// The statement with its parameters bound.
+    /// Returns the statement with bound parameters.
     pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
         let plan = self.plan.clone().with_param_values(param_values(params, window))?;
         Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
     }
 
-    /// Whether it was planned in this session, and so reads its tables.
+    /// Returns whether it was planned in this session, and so reads the session's tables.
     pub(crate) fn is_in(&self, context: &SessionContext) -> bool {
         self.context.session_id() == context.session_id()
     }
 
-    /// The names under which it reads, among them views.
+    /// Names of the tables and views that it reads.
     pub(crate) fn names(&self) -> Vec<String> {
         names(&self.plan)
     }
 
-    /// Whether it reads one of these tables, be it through views.
+    /// Returns whether it reads one of these tables, directly or through views.
     pub(crate) fn reads_any(&self, tables: &[String]) -> bool {
         let reads = |node: &LogicalPlan| match node {
             LogicalPlan::TableScan(scan) => tables.iter().any(|table| table == scan.table_name.table()),
@@ -76,13 +76,13 @@ impl Statement {
         found
     }
 
-    /// The columns that it gives.
+    /// Names and types of its columns.
     pub(crate) fn columns(&self) -> Vec<(String, DataType)> {
         let fields = self.plan.schema().fields().iter();
         fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
     }
 
-    /// Runs it.
+    /// Runs the statement.
     pub(crate) async fn run(&self) -> Result<Outcome> {
         if let Some(Some(repeated)) = self.repeated.get() {
             return repeated.run(self.context.task_ctx()).await;
@@ -91,19 +91,19 @@ impl Statement {
         let task = state.task_ctx();
         let plan = state.create_physical_plan(&self.plan).await?;
         if self.repeated.get().is_none() {
-            // Whoever comes second made the same.
+            // If another run was faster, its plan is identical.
             let _kept = self.repeated.set(Repeated::of(&self.plan, &plan)?);
         }
         if let Some(Some(repeated)) = self.repeated.get() {
             return repeated.run(task).await;
         }
-        // So that a timeout can end it.
+        // Yields regularly, so that a timeout can stop it.
         let batches = collect(yielding(plan.clone())?, task).await?;
         Ok(Outcome { batches, rows_read: rows_read(&plan) })
     }
 }
 
-/// The names that a plan gives to what it reads; a view stands in it under its own, and is part of it from there on.
+/// Returns the names of the relations that a plan reads: a view has an alias, and its own plan is inlined below it.
 pub(crate) fn names(plan: &LogicalPlan) -> Vec<String> {
     let mut names = Vec::new();
     let _never_fails = plan.apply_with_subqueries(|node| {
@@ -115,7 +115,7 @@ pub(crate) fn names(plan: &LogicalPlan) -> Vec<String> {
     names
 }
 
-/// Plans and runs a pipeline's statement.
+/// Plans and runs the statement of a pipeline.
 pub(crate) async fn run(
     context: &SessionContext,
     pipeline: &PipelineDef,
@@ -125,7 +125,7 @@ pub(crate) async fn run(
     Statement::of(context, pipeline).await?.bind(params, window)?.run().await
 }
 
-/// Rows that the leaves of a plan hold: every one of them is read.
+/// Number of rows in the leaves of a plan, all of which are read.
 pub(crate) fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
@@ -140,7 +140,7 @@ fn leaf_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     Some(memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum())
 }
 
-/// Parameters and the window as a plan takes them.
+/// Converts parameters and the window to the parameter values of a plan.
 pub(crate) fn param_values(params: &BTreeMap<String, Param>, window: Option<Window>) -> ParamValues {
     ParamValues::from(values(params, window).into_iter().collect::<HashMap<_, _>>())
 }
@@ -167,7 +167,7 @@ fn timestamp(ms: i64) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(ms.saturating_mul(1000)), Some("UTC".into()))
 }
 
-/// The statement as a person would type it, with the parameters written out.
+/// Returns the statement with the parameters replaced by literals, to be read and run by a person.
 pub(crate) fn readable(pipeline: &PipelineDef, params: &BTreeMap<String, Param>, window: Window) -> String {
     let mut sql = pipeline.sql.clone();
     let mut names: Vec<(String, String)> = params
@@ -185,7 +185,7 @@ pub(crate) fn readable(pipeline: &PipelineDef, params: &BTreeMap<String, Param>,
     for (name, ms) in [("$window_start", window.start_ms), ("$window_end", window.end_ms)] {
         names.push((name.to_owned(), format!("to_timestamp_millis({ms})")));
     }
-    // Longest first, so that no name is taken for the beginning of another.
+    // Longest names first, because a name may be the prefix of another.
     names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
     for (name, text) in names {
         sql = sql.replace(&name, &text);

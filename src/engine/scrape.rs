@@ -1,5 +1,5 @@
-//! What a Prometheus scrape shows: span metrics as the Collector's connector gives them, what came in over OTLP, and
-//! Spanwise's own findings, budgets and pipelines.
+//! Contents of a Prometheus scrape: span metrics as the Collector's connector exposes them, metrics received over OTLP,
+//! and Spanwise's own findings, budgets and pipelines.
 
 use super::Engine;
 use super::costs::Cost;
@@ -14,10 +14,10 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-/// Findings shown; those firing come first.
+/// Maximum number of findings in a scrape; firing ones come first.
 const FINDINGS_MAX: usize = 2000;
 
-/// What `job` and `instance` are made of, and the columns that hold it.
+/// Resource attributes that make up `job` and `instance`, and their columns.
 const IDENTITY: [(&str, &str); 3] = [
     ("service.name", "service_name"),
     ("service.namespace", "service_namespace"),
@@ -25,10 +25,10 @@ const IDENTITY: [(&str, &str); 3] = [
 ];
 
 impl Engine {
-    /// What is derived of all that came in: span metrics, budgets, and what findings were judged by.
+    /// Returns the derived metrics: span metrics, budgets, and the values and limits of findings.
     ///
     /// # Errors
-    /// When the span metrics cannot be merged.
+    /// Returns an error if the span metrics cannot be merged.
     pub async fn derived(&self) -> anyhow::Result<Scrape> {
         let mut scrape = Scrape::default();
         scrape.families.extend(findings(&self.findings.borrow()));
@@ -39,10 +39,10 @@ impl Engine {
         Ok(scrape)
     }
 
-    /// Everything that a Prometheus scrape shows.
+    /// Returns all metrics of a Prometheus scrape.
     ///
     /// # Errors
-    /// When the span metrics cannot be merged.
+    /// Returns an error if the span metrics cannot be merged.
     pub async fn scrape(&self) -> anyhow::Result<Scrape> {
         let mut scrape = self.derived().await?;
         scrape.families.extend(pipelines(&self.costs.all()));
@@ -67,7 +67,7 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
             let column = column.filter(|column| column.is_valid(row))?;
             Some((name.to_owned(), column.value(row).to_owned()))
         };
-        // Series beyond the bound are of nobody.
+        // Overflow series have no resource.
         if service.value(row) == OVERFLOW {
             return None;
         }
@@ -80,7 +80,7 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
         Some(resource)
     };
     let float = |name: &str| batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Float64Type>());
-    // Where an upstream sampled, these stand for more spans than were seen, as they do in the connector.
+    // After upstream sampling, these include the spans that were not recorded, as in the connector.
     let (calls, sums) = (float("calls_estimated"), float("duration_sum_ms"));
     let buckets = batch.column_by_name("duration_buckets").and_then(|column| column.as_list_opt::<i32>());
     let (Some(calls), Some(sums), Some(buckets)) = (calls, sums, buckets) else { return };
@@ -113,7 +113,7 @@ fn span_metrics(batch: &RecordBatch, scrape: &mut Scrape) {
     ]);
 }
 
-/// Findings: how many stand in which state, and the value and limit of each key.
+/// Returns the number of findings in each state, and the value and limit of each key.
 fn findings(findings: &[Finding]) -> Vec<Family> {
     let mut counts: BTreeMap<(&str, &str, &str), f64> = BTreeMap::new();
     let (mut values, mut limits) = (Vec::new(), Vec::new());
@@ -127,7 +127,7 @@ fn findings(findings: &[Finding]) -> Vec<Family> {
         labels.insert("pipeline".to_owned(), finding.pipeline.clone());
         labels.insert("unit".to_owned(), finding.unit.clone());
         let sample = |value: Option<f64>| value.map(|value| own(labels.clone(), SampleValue::Number(value)));
-        // A series follows what was judged last, also while the finding still tells why it fires.
+        // The series shows the latest value, even while the finding still reports why it fired.
         values.extend(sample(finding.recovering.map_or(finding.value, |recovering| recovering.value)));
         limits.extend(sample(finding.limit));
     }
@@ -142,7 +142,7 @@ fn findings(findings: &[Finding]) -> Vec<Family> {
     ]
 }
 
-/// The user's budgets.
+/// Returns the limits of the user's budgets.
 fn budgets(budgets: &[Budget]) -> Vec<Family> {
     let sample = |budget: &Budget| {
         let labels = attributes([
@@ -156,7 +156,7 @@ fn budgets(budgets: &[Budget]) -> Vec<Family> {
     vec![gauge("spanwise.budget.limit", "Budgets in force, in the unit of the label.", samples)]
 }
 
-/// What the analyses cost.
+/// Returns the cost of each pipeline.
 fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
     let counter = |name: &str, unit: &str, description: &str, value: &dyn Fn(&Cost) -> f64| {
         let sample = |(id, cost): (&String, &Cost)| {
@@ -174,8 +174,8 @@ fn pipelines(costs: &BTreeMap<String, Cost>) -> Vec<Family> {
     ]
 }
 
-/// What there were too many series for: rows counted under an overflow series, by table; points of cumulative counters
-/// of which no increase is known; and points of series that the scrape does not show.
+/// Returns the overflow counters: rows under overflow series, by table; points of cumulative counters without a known
+/// increase; points of series that the scrape omits.
 fn overflow(tables: &BTreeMap<String, Arc<RollupTable>>, counters: u64, last_values: u64) -> Vec<Family> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let sample = |label: &str, name: &str, count: u64| {

@@ -1,4 +1,4 @@
-//! What the engine may be told.
+//! Settings of the engine.
 
 use super::findings::PipelineOverride;
 use super::rollups::Retention;
@@ -9,34 +9,35 @@ use crate::model::table::TableDef;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How the engine works; [`Rules`] can change while it runs, this cannot.
+/// Settings that are fixed while the engine runs, unlike [`Rules`].
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// How often new rows are taken into the rollups, at least: as often as findings are evaluated where that is more often.
+    /// Maximum time between flushes; a shorter evaluation interval takes precedence.
     pub flush: Duration,
-    /// How often maintenance joins parts and drops what has expired.
+    /// Interval of compaction, which merges parts and drops expired rows.
     pub compaction: Duration,
-    /// Series of a rollup table, and of the metrics whose last values are kept, that are kept apart at a time; the rest is
-    /// counted under overflow series, or not shown by the scrape.
+    /// Maximum number of series of a rollup table, and of metric series with a last value. Beyond it, rows are counted
+    /// under overflow series, or omitted from the scrape.
     pub series_max: usize,
-    /// How long the last value of a metric's series is kept for the scrape after it came in.
+    /// Time after its last point for which the last value of a series stays in the scrape.
     pub values_kept: Duration,
-    /// How long each resolution is kept.
+    /// Retention of each resolution.
     pub retention: Retention,
-    /// Memory of all rollup tables, and an eighth of it besides for the last points of counters; beyond it the finest rows are dropped before their time.
+    /// Memory limit of all rollup tables; the last points of counters get another eighth of it. Beyond the limit, the
+    /// finest rows are dropped early.
     pub rollup_bytes_max: usize,
-    /// Queries from outside, and their workers.
+    /// Settings of external queries and their workers.
     pub queries: PoolSettings,
 }
 
-/// What the last point of a counter takes in memory, with the table's room to grow.
+/// Memory of a counter's last point, including spare capacity of the table.
 pub(crate) const COUNTER_BYTES: usize = 128;
-/// Counters take this part of the rollups' memory besides it, one in so many.
+/// Memory limit of counters: the limit of the rollups divided by this, in addition to it.
 pub(crate) const COUNTERS_SHARE: usize = 8;
 
 impl EngineSettings {
-    /// Cumulative counters whose increase is known. It is no matter of series of a table: counters that no rollup reads
-    /// must not take the place of those that one does.
+    /// Maximum number of tracked cumulative counters. Independent of `series_max`, because counters that no rollup
+    /// reads must not displace those that one reads.
     #[must_use]
     pub(crate) fn counters_max(&self) -> usize {
         (self.rollup_bytes_max / COUNTERS_SHARE / COUNTER_BYTES).max(self.series_max)
@@ -59,27 +60,27 @@ impl Default for EngineSettings {
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What is judged, and how: what a reload changes.
+/// Rules of the evaluation, which a reload replaces.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// All pipelines.
     pub pipelines: Vec<PipelineDef>,
-    /// How often findings are evaluated.
+    /// Interval at which findings are evaluated.
     pub interval: Duration,
-    /// How far a window's end lags behind now, so that late rows are in.
+    /// Lag of a window's end behind the current time, so that late rows are included.
     pub lag: Duration,
-    /// Time that one pipeline may take.
+    /// Timeout of one pipeline.
     pub timeout: Duration,
     /// The user's budgets.
     pub budgets: Vec<Budget>,
-    /// Limits out of `alerting`.
+    /// Limits from `alerting`.
     pub alerting: Vec<AlertLimit>,
-    /// The user's changes by pipeline.
+    /// The user's overrides, by pipeline.
     pub overrides: BTreeMap<String, PipelineOverride>,
 }
 
 impl Rules {
-    /// These pipelines without budgets or changes.
+    /// Creates rules of these pipelines without budgets or overrides.
     #[must_use]
     pub fn of(pipelines: Vec<PipelineDef>) -> Rules {
         Rules {
@@ -93,13 +94,13 @@ impl Rules {
         }
     }
 
-    /// The pipelines that run, with the parameters that the user gave them.
+    /// Returns the enabled pipelines with the user's parameters.
     pub(crate) fn in_force(&self) -> Vec<PipelineDef> {
         in_force(&self.pipelines, &self.overrides)
     }
 }
 
-/// The pipelines that are not disabled, with the user's parameters.
+/// Returns the pipelines that are not disabled, with the user's parameters.
 #[must_use]
 pub fn in_force(pipelines: &[PipelineDef], overrides: &BTreeMap<String, PipelineOverride>) -> Vec<PipelineDef> {
     let changed = |pipeline: &PipelineDef| {
@@ -113,11 +114,11 @@ pub fn in_force(pipelines: &[PipelineDef], overrides: &BTreeMap<String, Pipeline
     pipelines.iter().filter_map(changed).collect()
 }
 
-/// The definitions that stay while the engine runs.
+/// Definitions with which the engine starts or reloads.
 #[derive(Debug, Clone)]
 pub struct Definitions {
     /// All tables.
     pub tables: Vec<TableDef>,
-    /// What is judged at first.
+    /// The rules.
     pub rules: Rules,
 }

@@ -1,4 +1,4 @@
-//! The engine's own state as rows: findings, budgets, coverage.
+//! Rows of the state tables: findings, budgets, coverage.
 
 use super::tables::{StateRows, object};
 use crate::model::budget::Budget;
@@ -6,7 +6,7 @@ use crate::model::finding::Finding;
 use crate::store::HotStore;
 use serde_json::{Value, json};
 
-/// Rows of the table `findings`.
+/// Returns the rows of the table `findings`.
 pub(crate) fn findings(findings: &[Finding]) -> StateRows {
     let row = |finding: &Finding| {
         let key: serde_json::Map<String, Value> =
@@ -29,7 +29,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
     findings.iter().map(row).collect()
 }
 
-/// Rows of the table `budgets`.
+/// Returns the rows of the table `budgets`.
 pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
     let row = |budget: &Budget| {
         object(json!({
@@ -42,7 +42,7 @@ pub(crate) fn budgets(budgets: &[Budget]) -> StateRows {
     budgets.iter().map(row).collect()
 }
 
-/// Rows of the table `coverage`.
+/// Returns the rows of the table `coverage`.
 pub(crate) fn coverage(store: &HotStore) -> StateRows {
     let row = |coverage: crate::store::Coverage| {
         object(json!({

@@ -1,4 +1,4 @@
-//! Tables whose rows are put there by whoever runs a statement over them.
+//! Tables with exchangeable rows, for statements that run repeatedly.
 
 use super::outcome::Outcome;
 use arrow::array::RecordBatch;
@@ -16,22 +16,22 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The rows that a table shows at the moment.
+/// The current rows of a table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SwapTable(Arc<Mutex<Vec<RecordBatch>>>);
 
 impl SwapTable {
-    /// Puts rows in place of those that were there.
+    /// Replaces the rows.
     pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
     }
 
-    /// The table.
+    /// Returns the slot as a table.
     pub(crate) fn table(&self, schema: SchemaRef) -> Arc<dyn TableProvider> {
         Arc::new(SlotTable(Shown { slot: self.clone(), schema }))
     }
 
-    /// The rows.
+    /// Returns the rows.
     pub(crate) fn batches(&self) -> Vec<RecordBatch> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -41,7 +41,7 @@ impl SwapTable {
     }
 }
 
-/// A slot as a table. Its rows are taken when a plan runs, not when it is made, so that one plan serves many runs.
+/// A slot as a table. Reads the rows when a plan runs, not when it is planned, so that one plan serves many runs.
 #[derive(Debug)]
 struct SlotTable(Shown);
 
@@ -85,17 +85,16 @@ impl PartitionStream for Shown {
     }
 }
 
-/// A physical plan that runs again and again over what its slots then hold. Making one costs milliseconds, more than
-/// most runs.
+/// A physical plan that runs repeatedly over the current rows of its slots. Planning takes milliseconds, more than most runs.
 #[derive(Debug)]
 pub(crate) struct Repeated {
     plan: Arc<dyn ExecutionPlan>,
-    /// One for each time that a slot is read.
+    /// One slot for each read of a table.
     slots: Vec<SwapTable>,
 }
 
 impl Repeated {
-    /// The plan made of `logical`; `None` where another moment could want another plan.
+    /// Makes a plan repeatable; `None` if a later run could need a different plan.
     pub(crate) fn of(logical: &LogicalPlan, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Repeated>> {
         let mut slots = Vec::new();
         let mut lasts = true;
@@ -114,7 +113,7 @@ impl Repeated {
             node.apply_expressions(|expression| {
                 expression.apply(|part| {
                     if let Expr::ScalarFunction(call) = part {
-                        // Others stand for the moment of the planning, as now() does.
+                        // Planning replaces functions such as now() by the time of planning.
                         lasts &= call.func.signature().volatility == Volatility::Immutable;
                     }
                     Ok(TreeNodeRecursion::Continue)
@@ -124,7 +123,7 @@ impl Repeated {
         Ok(lasts.then(|| Repeated { plan: plan.clone(), slots }))
     }
 
-    /// Runs it.
+    /// Runs the plan.
     pub(crate) async fn run(&self, task: Arc<TaskContext>) -> Result<Outcome> {
         let rows_read = self.slots.iter().map(SwapTable::rows).sum::<usize>() as u64;
         let batches = collect(reset_plan_states(self.plan.clone())?, task).await?;

@@ -27,7 +27,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub type StateRows = Vec<Map<String, Value>>;
 type StateSource = Arc<dyn Fn() -> StateRows + Send + Sync>;
 
-/// The object that a value is.
+/// Returns the object that a JSON value contains.
 pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
@@ -35,7 +35,7 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// The tables.
+/// All tables.
 pub(crate) struct Tables {
     definitions: Vec<TableDef>,
     store: Arc<HotStore>,
@@ -44,7 +44,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// The tables of `definitions`; rollups plan in `context`.
+    /// Creates the tables of `definitions`; rollups plan their merges in `context`.
     pub(crate) fn new(
         definitions: Vec<TableDef>,
         store: Arc<HotStore>,
@@ -58,8 +58,8 @@ impl Tables {
         Ok(Tables { definitions, store, rollups, state: Arc::default() })
     }
 
-    /// These tables, with those rollups of `definitions` that are new; and the names of those. A table that is here
-    /// stays as it is, also one that `definitions` no longer has: its rows are there until the next start.
+    /// Adds the rollups of `definitions` that are new. Returns all tables and the names of the added ones. Existing
+    /// tables do not change, and a table that `definitions` no longer contains keeps its rows until the next start.
     pub(crate) fn grown(
         &self,
         definitions: Vec<TableDef>,
@@ -84,29 +84,29 @@ impl Tables {
         Ok((tables, new))
     }
 
-    /// Gives a state table its rows, taken at each query.
+    /// Registers the source of a state table's rows, which is called by each query.
     pub(crate) fn fill(&self, name: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.insert(name.to_owned(), Arc::new(rows));
     }
 
-    /// The newest frame whose rows are there.
+    /// Position of the newest frame in the hot tables.
     pub(crate) fn newest(&self) -> Position {
         self.store.newest()
     }
 
-    /// The signal tables, while rows of theirs are still read back from the log.
+    /// Names of the signal tables that are still being filled from the log.
     pub(crate) fn filling(&self) -> Vec<String> {
         let signals = self.definitions.iter().filter(|table| table.kind == TableKind::Signal);
         signals.filter(|_| self.store.is_filling()).map(|table| table.name.clone()).collect()
     }
 
-    /// The rows of log records in memory, oldest first.
+    /// Log records in memory, oldest first.
     pub(crate) fn logs(&self) -> Vec<RecordBatch> {
         self.store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default()
     }
 
-    /// Bytes of memory that all rollup tables take, by resolution in seconds.
+    /// Memory of all rollup tables in bytes, by resolution in seconds.
     pub(crate) fn rollup_bytes_by_resolution(&self) -> BTreeMap<i64, usize> {
         let mut taken = BTreeMap::new();
         for (resolution_s, bytes) in self.rollups.values().flat_map(|table| table.memory_by_resolution()) {
@@ -115,7 +115,7 @@ impl Tables {
         taken
     }
 
-    /// The part of the hot tables' memory that rows behind a frame take.
+    /// Share of the hot tables' memory that the rows after a frame take.
     pub(crate) fn share_since(&self, after: Position) -> f64 {
         self.store.share_since(after)
     }
@@ -124,7 +124,7 @@ impl Tables {
         &self.definitions
     }
 
-    /// A session over all tables and the views among `pipelines`.
+    /// Creates a session over all tables and the views among `pipelines`.
     pub(crate) async fn session(
         &self,
         pipelines: &[PipelineDef],
@@ -141,13 +141,13 @@ impl Tables {
         Ok(context)
     }
 
-    /// Whether the views among `pipelines` can be planned: a worker that finds out would answer nothing at all.
+    /// Checks that the views among `pipelines` can be planned: a worker that fails to plan one would answer no query at all.
     pub(crate) async fn check_views(&self, pipelines: &[PipelineDef]) -> Result<()> {
         let config = SessionConfig::new().with_information_schema(true);
         self.session(pipelines, config, Arc::new(RuntimeEnv::default()), Sql::Outside).await.map(drop)
     }
 
-    /// All tables, and the views among `pipelines`.
+    /// Returns all tables, and the views among `pipelines`.
     pub(crate) fn offered(&self, pipelines: &[PipelineDef]) -> Offered {
         let mut tables = BTreeMap::new();
         for table in &self.definitions {
@@ -161,7 +161,7 @@ impl Tables {
         Offered { tables, views: View::among(pipelines) }
     }
 
-    /// A table's rows, by each name that they have.
+    /// Returns the rows of a table under each of its names.
     fn rows_of(&self, table: &TableDef) -> Vec<(String, SnapshotTable)> {
         let name = table.name.clone();
         match table.kind {
@@ -192,7 +192,7 @@ impl Tables {
     }
 }
 
-/// Rows as a batch.
+/// Converts rows to a batch.
 pub(crate) fn batch(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch> {
     let mut decoder =
         arrow::json::ReaderBuilder::new(schema.clone()).with_batch_size(rows.len().max(1)).build_decoder()?;
@@ -200,7 +200,7 @@ pub(crate) fn batch(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch>
     Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
 }
 
-/// A session without tables.
+/// Creates a session without tables.
 pub(crate) fn session(config: SessionConfig, runtime: Arc<RuntimeEnv>, sql: Sql) -> SessionContext {
     let config = if sql == Sql::Outside { postgres::config(config) } else { config };
     let mut state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
@@ -212,14 +212,14 @@ pub(crate) fn session(config: SessionConfig, runtime: Arc<RuntimeEnv>, sql: Sql)
         postgres::register(&context);
     }
     match sql {
-        // To findings a quantile of too few values is none, also one that a view computes.
+        // Findings get null for a quantile of too few values, also through a view.
         Sql::Own => functions::register_judging(&context),
         Sql::Outside => functions::register(&context),
     }
     context
 }
 
-/// Registers views; one may read another, whichever stands first.
+/// Registers views. A view may read another one in any order, so those that fail are retried.
 pub(crate) async fn views(context: &SessionContext, views: &[View], sql: Sql) -> Result<()> {
     let mut left: Vec<&View> = views.iter().collect();
     loop {
@@ -247,19 +247,19 @@ pub(crate) async fn views(context: &SessionContext, views: &[View], sql: Sql) ->
     }
 }
 
-/// Whose SQL a session reads.
+/// Source of the SQL that a session runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sql {
-    /// That of pipelines.
+    /// Pipelines.
     Own,
-    /// That of people, who also read the views: it is planned as `PostgreSQL` means it.
+    /// Clients, which can also query the views. Planned with the semantics of `PostgreSQL`.
     Outside,
 }
 
-/// A view with its parameters bound.
+/// Plans a view with its parameters bound.
 async fn view_plan(context: &SessionContext, view: &View, sql: Sql) -> Result<LogicalPlan> {
     let (mut state, params) = (context.state(), view.params());
-    // Its numbers are doubles, as in all pipelines.
+    // Number literals are doubles, as in all pipelines.
     state.config_mut().options_mut().sql_parser.parse_float_as_decimal = false;
     let mut statement = state.sql_to_statement(&view.sql, &Dialect::Generic)?;
     if sql == Sql::Outside {
@@ -278,9 +278,9 @@ async fn view_plan(context: &SessionContext, view: &View, sql: Sql) -> Result<Lo
     }
 }
 
-/// A session's settings for work of our own: one partition, for there are other cores' worth of work to do.
+/// Session settings for internal work: one partition, because other work uses the other cores.
 pub(crate) fn own_config() -> SessionConfig {
-    // A filter that a plan made for itself of one run's rows must not meet those of the next.
+    // A plan must not apply the dynamic filter of one run to the rows of the next.
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
     config

@@ -1,4 +1,4 @@
-//! The engine over a store and a state database of its own.
+//! The engine over its own store and state database.
 
 use super::*;
 use crate::catalog::{pipelines, schemas};
@@ -104,7 +104,7 @@ impl Bench {
         self.rows(sql).await[0].values().next().and_then(Value::as_i64).unwrap()
     }
 
-    /// Another process over the same state, with the rows of the log replayed.
+    /// Starts another process over the same state, with the rows of the log replayed.
     async fn restart(&mut self) {
         self.restart_with(settings()).await;
     }
@@ -179,7 +179,7 @@ async fn rows_that_left_memory_are_read_from_the_log() {
     let log = frames.clone();
     let refetch: Arc<Refetch> = Arc::new(move |after| {
         let mut new = NewRows { upto: after, ..NewRows::default() };
-        // Four frames at a time, as a bound of memory would have it.
+        // Four frames at a time, as under a memory limit.
         for (index, frame) in log.iter().enumerate().skip(usize::try_from(after.0)?).take(4) {
             new.add(Position(index as u64 + 1), frame);
         }

@@ -1,4 +1,4 @@
-//! What the engine does by itself: it takes in what is new, judges findings, and keeps up its tables.
+//! The engine's loop: flushes new rows, evaluates findings, and runs compaction.
 
 use super::Engine;
 use super::clock::now_ms;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-/// How often the engine looks whether there is something to do.
+/// Interval at which the engine checks whether work is due.
 const TICK: Duration = Duration::from_secs(1);
-/// Rows that take more of the hot tables' memory than this are taken in at once.
+/// Share of the hot tables' memory above which unflushed rows are flushed at once.
 const BEHIND_SHARE_MAX: f64 = 0.2;
-/// How long new rows are taken in at the end.
+/// Timeout of the last flush at shutdown.
 const LAST_FLUSH_MAX: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Works on a thread of its own until it is cancelled; what is new then is taken in before it ends. A receiver's
-    /// turn would else wait for rollups and findings.
+    /// Runs on a separate thread until cancelled, and then flushes the remaining rows. On the receivers' threads,
+    /// rollups and findings would block receivers.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let engine = self.clone();
         if let Some(working) = self.own_worker.spawn(async move { engine.work(cancel).await })
@@ -38,7 +38,7 @@ impl Engine {
                 () = cancel.cancelled() => break,
                 _ = ticks.tick() => {}
             }
-            // Findings are not evaluated over rows that are not taken in yet.
+            // Findings must not be evaluated over rows that are not flushed yet.
             let every = self.settings.flush.min(self.rules().interval).saturating_sub(TICK / 2);
             if flushed.is_some_and(|at| at.elapsed() < every) && !self.is_filling().await {
                 continue;
@@ -46,7 +46,7 @@ impl Engine {
             flushed = Some(Instant::now());
             let caught_up = self.flush_or_tell(|| cancel.is_cancelled()).await;
             let due = evaluated.is_none_or(|at| at.elapsed() >= self.rules().interval.saturating_sub(TICK / 2));
-            // Behind the log nothing is judged: what is missing is not what is wrong.
+            // Do not evaluate while rows are missing: findings would report no problem.
             if caught_up && due {
                 evaluated = Some(Instant::now());
                 if let Err(error) = settled(caught(self.evaluate_due(now_ms(), Due::Moved)).await) {
@@ -60,18 +60,18 @@ impl Engine {
                 }
             }
         }
-        // What is not taken in by then the next process takes in.
+        // The next process flushes the remaining rows.
         let until = Instant::now() + LAST_FLUSH_MAX;
         self.flush_or_tell(|| Instant::now() > until).await;
     }
 
-    /// Whether rows that are not taken in yet take so much memory that they could be evicted before the next flush.
+    /// Returns whether unflushed rows take so much memory that they could be evicted before the next flush.
     async fn is_filling(&self) -> bool {
         let cursor = self.flusher.lock().await.cursor();
         self.all_tables().share_since(cursor) > BEHIND_SHARE_MAX
     }
 
-    /// Whether all that is new was taken in.
+    /// Flushes and logs an error. Returns whether all new rows were flushed.
     async fn flush_or_tell(&self, stop: impl Fn() -> bool) -> bool {
         match caught(self.flush_until(stop)).await.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(caught_up) => caught_up,
@@ -85,21 +85,22 @@ impl Engine {
         }
     }
 
-    /// Takes all that is new into the rollups.
+    /// Flushes all new rows into the rollups.
     ///
     /// # Errors
-    /// When the log or the state database fails; nothing has changed then.
+    /// Returns an error if the log or the state database fails. Nothing has changed then.
     pub async fn flush(&self) -> anyhow::Result<()> {
         self.flush_until(|| false).await.map(drop)
     }
 
-    /// Takes in what is new until all of it is, or until it is to stop; whether all of it is.
+    /// Flushes until all rows that are new now are flushed, or until `stop`. Returns whether all are flushed.
     async fn flush_until(&self, stop: impl Fn() -> bool) -> anyhow::Result<bool> {
         let upto = self.all_tables().newest();
         loop {
-            // Between two rounds the scrape has its turn. What comes in meanwhile is the next flush's.
+            // Release the lock between rounds, so that others can take it. Rows that arrive meanwhile are left to the
+            // next flush.
             let mut flusher = self.flusher.lock().await;
-            // A reload may have had its turn, too, and what its rollups make has its place in its tables alone.
+            // A reload may have run between rounds, and its new rollups only have a table in its own `Tables`.
             let tables = self.all_tables();
             let costs = flusher.flush(&tables).await?;
             self.worked_ms.store(now_ms(), Ordering::Relaxed);
@@ -113,7 +114,7 @@ impl Engine {
     }
 }
 
-/// A panic is a failure like any other.
+/// Converts a panic to an error.
 fn settled(done: Result<anyhow::Result<()>, Panicked>) -> anyhow::Result<()> {
     done.unwrap_or_else(|panicked| Err(panicked.into()))
 }

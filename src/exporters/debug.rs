@@ -1,4 +1,4 @@
-//! What came in, as lines of the log.
+//! The debug exporter: prints received telemetry to the log.
 
 use crate::delivery::settings::Feed;
 use crate::delivery::{FrameSource, count_items};
@@ -13,30 +13,30 @@ use prost::Message as _;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// How much is printed.
+/// Level of detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verbosity {
-    /// A line a request.
+    /// One line per request.
     #[default]
     Basic,
-    /// A line an item.
+    /// One line per item.
     Normal,
     /// Everything.
     Detailed,
 }
 
-/// A target that prints.
+/// Settings of `exporters.debug`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DebugSettings {
     /// The exporter's id.
     pub id: String,
-    /// How much is printed.
+    /// Level of detail.
     pub verbosity: Verbosity,
-    /// What it gets.
+    /// The data it receives.
     pub feeds: Vec<Feed>,
 }
 
-/// Prints what comes in behind `after` until it is cancelled.
+/// Prints frames after `after` until cancelled.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -50,7 +50,7 @@ pub async fn run(
     loop {
         while let Some((position, frame)) = frames.next(at).await? {
             at = position;
-            // What is printed is said; own logs that are printed would be said again and again.
+            // Printing produces logs; printing own logs would never end.
             for feed in
                 settings.feeds.iter().filter(|feed| feed.takes(&frame) && frame.receiver != self_telemetry::RECEIVER)
             {
@@ -83,7 +83,7 @@ fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame:
     }
 }
 
-/// A line a span.
+/// One line per span.
 fn names(request: Option<ExportTraceServiceRequest>) -> String {
     let scopes = request.into_iter().flat_map(|request| request.resource_spans).flat_map(|spans| spans.scope_spans);
     let line = |span: opentelemetry_proto::tonic::trace::v1::Span| {

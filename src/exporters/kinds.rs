@@ -16,31 +16,31 @@ use tokio_util::sync::CancellationToken;
 /// An exporter that reads the log.
 #[derive(Debug, Clone)]
 pub struct ExporterSettings {
-    /// How it is delivered to; with the exporter's id: `otlp_grpc/backup`.
+    /// Delivery settings, including the exporter's id: `otlp_grpc/backup`.
     pub delivery: DeliverySettings,
-    /// How fast it is sent to.
+    /// Its rate limit.
     pub rate: RateSettings,
-    /// What it gets.
+    /// The data it receives.
     pub feeds: Vec<Feed>,
-    /// What it is.
+    /// Its kind.
     pub kind: ExporterKind,
 }
 
-/// What an exporter sends to.
+/// The target of an exporter.
 #[derive(Debug, Clone)]
 pub enum ExporterKind {
-    /// A backend that takes OTLP.
+    /// A backend that accepts OTLP.
     Otlp(OtlpSettings),
     /// Elasticsearch or OpenSearch.
     Elasticsearch(ElasticsearchSettings),
-    /// A backend that takes Prometheus remote write.
+    /// A backend that accepts Prometheus remote write.
     RemoteWrite(RemoteWriteSettings),
     /// Datadog.
     Datadog(Box<DatadogSettings>),
 }
 
 impl ExporterKind {
-    /// The target, ready to be sent to.
+    /// Opens the target.
     ///
     /// # Errors
     /// When its address, a header or a file of `tls` cannot be used.
@@ -61,20 +61,20 @@ impl ExporterSettings {
         &self.delivery.id
     }
 
-    /// The signals that it gets, each once.
+    /// The signals it receives, without duplicates.
     #[must_use]
     pub fn signals(&self) -> Vec<Signal> {
         let is_fed = |signal: &Signal| self.feeds.iter().any(|feed| feed.signal == *signal);
         Signal::ALL.into_iter().filter(is_fed).collect()
     }
 
-    /// The cursors that it reads by.
+    /// The names of its cursors.
     #[must_use]
     pub fn cursor_names(&self) -> Vec<String> {
         self.signals().into_iter().map(|signal| cursor_name(self.id(), signal)).collect()
     }
 
-    /// Delivers every signal until it is cancelled; `own` gives each its way through the log, and its counters.
+    /// Delivers every signal until cancelled; `own` returns the log access and counters of a signal.
     ///
     /// # Errors
     /// When the target cannot be opened.

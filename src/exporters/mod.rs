@@ -1,5 +1,5 @@
-//! Layer 3: exporters. A folder or file each: configuration, mapping, and what an answer means. Delivery is written once
-//! (`delivery/`), and nothing here knows how findings are made.
+//! Layer 3: exporters. Each is a folder or file with its configuration, its mapping, and the meaning of a target's responses.
+//! Delivery is shared (`delivery/`), and nothing here knows how findings are made.
 
 pub mod datadog;
 pub mod debug;

@@ -1,4 +1,4 @@
-//! Admission: within the bounds, known resends told, decoded once, on disk, then acknowledged.
+//! Admission: checks limits, detects resends, decodes once, writes to disk, then acknowledges.
 
 use super::attached::{Attached, Attachments};
 use super::decode::{DECODER_VERSION, Decoder};
@@ -15,22 +15,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Bodies from this size on are decoded off the async workers' turn, so that small requests do not wait for them.
+/// Bodies of at least this size are decoded with `block_in_place`, so that small requests do not wait for them.
 const BIG_BODY_BYTES: usize = 64 << 10;
 
-/// Bounds of admission.
+/// Limits of admission.
 #[derive(Debug, Clone)]
 pub struct IngestSettings {
-    /// Bytes of all requests that are not answered yet: as they arrive, inflated, and then those of the rows; a quarter of it
-    /// for rows on their way to the hot tables.
+    /// Limit on the bytes of all requests in flight: as received, inflated, and then as rows. A quarter of it is for rows on
+    /// their way to the hot tables.
     pub inflight_bytes_max: usize,
-    /// How long a digest is kept.
+    /// Time that a digest is kept.
     pub dedup_window: Duration,
-    /// How many digests are kept at most.
+    /// Maximum number of digests kept.
     pub dedup_entries_max: usize,
-    /// Memory that digests, with what was answered, may take.
+    /// Limit on the memory of digests with their answers.
     pub dedup_bytes_max: usize,
-    /// Whether equal log requests are resends too: equal logs can be legitimate.
+    /// Whether identical log requests are treated as resends, too: identical logs can be legitimate.
     pub dedup_logs: bool,
 }
 
@@ -46,29 +46,29 @@ impl Default for IngestSettings {
     }
 }
 
-/// How much came in, since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Requests acknowledged, resends included.
+    /// Requests acknowledged, including resends.
     pub requests: AtomicU64,
     /// Items acknowledged and stored.
     pub items: AtomicU64,
-    /// Items refused out of good requests.
+    /// Items rejected from accepted requests.
     pub items_rejected: AtomicU64,
-    /// Requests known as resends.
+    /// Requests detected as resends.
     pub resends: AtomicU64,
-    /// Requests refused whole.
+    /// Requests rejected as a whole.
     pub refused: AtomicU64,
 }
 
-/// What became of a request.
+/// Outcome of an accepted request.
 struct Taken {
     items: u64,
     answer: Arc<Answer>,
     resend: bool,
 }
 
-/// The door that every receiver leads to.
+/// The entry point shared by all receivers.
 pub struct Admission {
     log: Log<Attached>,
     decoder: Arc<Decoder>,
@@ -80,7 +80,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// A door in front of `log`.
+    /// Creates the entry point in front of `log`.
     #[must_use]
     pub fn new(log: Log<Attached>, decoder: Arc<Decoder>, settings: IngestSettings) -> Arc<Admission> {
         let recent = DedupCache::new(settings.dedup_window, settings.dedup_entries_max, settings.dedup_bytes_max);
@@ -96,15 +96,16 @@ impl Admission {
         })
     }
 
-    /// A permit for a request that begins to arrive.
+    /// Returns an empty permit for a request that starts to arrive.
     pub(super) fn room(&self) -> InflightPermit {
         InflightPermit::new(self.inflight_bytes.clone(), self.settings.inflight_bytes_max)
     }
 
-    /// Takes an inflated body, which has its room. When this returns `Ok`, what the answer does not count is on disk.
+    /// Accepts an inflated body that already has its permit. When this returns `Ok`, all items but the rejected ones are on
+    /// disk.
     ///
     /// # Errors
-    /// Why the request as a whole was not taken; nothing of it is stored.
+    /// Returns the reason why the whole request was rejected; nothing of it is stored.
     pub(super) async fn accept(
         self: &Arc<Self>,
         receiver: &str,
@@ -125,10 +126,10 @@ impl Admission {
         outcome.map(|taken| taken.answer)
     }
 
-    /// Takes Spanwise's own telemetry: as any other, but not counted, so that it does not feed on itself.
+    /// Accepts Spanwise's own telemetry like any other, but without counting it, so that it does not feed on itself.
     ///
     /// # Errors
-    /// Why it was not taken; nothing of it is stored.
+    /// Returns the reason why it was rejected; nothing of it is stored.
     pub async fn accept_own(
         self: &Arc<Self>,
         receiver: &str,
@@ -141,10 +142,10 @@ impl Admission {
         self.admit_whole(receiver, (signal, encoding), body, room).await.map(drop)
     }
 
-    /// Puts what was derived of all that came in into the log, for exporters. It becomes no rows: nothing is derived of it.
+    /// Appends derived telemetry to the log for exporters. It produces no rows, so nothing is derived from it.
     ///
     /// # Errors
-    /// Why it was not taken; nothing of it is stored.
+    /// Returns the reason why it was rejected; nothing of it is stored.
     pub async fn accept_derived(&self, signal: Signal, body: Bytes) -> Result<(), Refusal> {
         let received_unix_nano = unix_nano(SystemTime::now());
         let frame = Frame {
@@ -162,12 +163,12 @@ impl Admission {
         self.log.append(frame.header(), frame.payload, attached).await.map(drop).map_err(refusal)
     }
 
-    /// Lets new requests wait until [`Admission::recalled`]: which of them are resends, those that the log holds tell.
+    /// Makes new requests wait until [`Admission::recalled`]: only the log knows which of them are resends.
     pub fn begin_recall(&self) {
         self.recent.set_recalled(false);
     }
 
-    /// Notes a request that the log holds already.
+    /// Records a request that the log already contains.
     pub fn recall(&self, position: Position, head: &FrameHead) {
         if self.knows_resends(head.signal) {
             let stored = match head.rejected {
@@ -178,18 +179,18 @@ impl Admission {
         }
     }
 
-    /// All requests that the log held are noted.
+    /// Ends the wait: all requests in the log are recorded.
     pub fn recalled(&self) {
         self.recent.set_recalled(true);
     }
 
-    /// Bytes of the requests that are under way.
+    /// Returns the bytes of the requests in flight.
     #[must_use]
     pub fn inflight_bytes(&self) -> usize {
         self.inflight_bytes.load(Ordering::Relaxed)
     }
 
-    /// What a request of this digest was answered, where it is known.
+    /// Returns the answer that a request with this digest got, if known.
     #[cfg(test)]
     pub(crate) fn known(&self, digest: u128) -> Option<Arc<Answer>> {
         match self.recent.look(digest, unix_nano(SystemTime::now())) {
@@ -198,26 +199,26 @@ impl Admission {
         }
     }
 
-    /// Bytes of what is remembered of requests to know them again.
+    /// Returns the memory in bytes of the deduplication cache.
     #[must_use]
     pub fn resends_bytes(&self) -> usize {
         self.recent.bytes()
     }
 
-    /// How long requests are known again.
+    /// Returns the time for which resends are detected.
     #[must_use]
     pub fn dedup_window(&self) -> Duration {
         self.settings.dedup_window
     }
 
-    /// What came in.
+    /// Returns the counters of received requests.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Admits a request to its end, also where its sender goes away meanwhile: what is on its way to the disk gets
-    /// there, so that its digest must be kept and its room be taken until then.
+    /// Admits a request to completion, even if its sender disconnects: its frame is written anyway, so its digest must be
+    /// kept and its permit held until then.
     async fn admit_whole(
         self: &Arc<Self>,
         receiver: &str,
@@ -251,12 +252,12 @@ impl Admission {
         } else {
             None
         };
-        // Half of all room at most, or a large request would wait until no other is under way.
+        // At most half of the limit; otherwise a large request would wait until no other is in flight.
         let footprint = Decoder::footprint(signal, encoding, &body).min(self.settings.inflight_bytes_max / 2);
         room.take(footprint)?;
         let decoded = self.decode(signal, encoding, &body, received_unix_nano)?;
         room.give_back(footprint);
-        // A small body can be large in memory, where each row repeats its resource.
+        // A small body can be large in memory, because each row repeats its resource.
         let rows_bytes = decoded.memory_bytes();
         room.grow(rows_bytes);
         let answer = Arc::new(Answer::from(decoded.rejected.clone()));
@@ -286,20 +287,20 @@ impl Admission {
         signal != Signal::Logs || self.settings.dedup_logs
     }
 
-    /// The claim on a new digest, or the answer that its twin got.
+    /// Returns a claim on a new digest, or the answer to the identical request.
     async fn claim(&self, digest: u128, now_unix_nano: i64) -> Result<Claim, Stored> {
         self.recent.all_recalled().await;
         loop {
             match self.recent.look(digest, now_unix_nano) {
                 Seen::New(claim) => return Ok(claim),
                 Seen::Stored(stored) => return Err(stored),
-                // The channel carries no value: it closes when the twin is done, for good or ill.
+                // The channel carries no value: it closes when the identical request ends, whether it succeeded or failed.
                 Seen::Pending(mut done) => while done.changed().await.is_ok() {},
             }
         }
     }
 
-    /// What a stored request was answered, read again where an earlier process answered it.
+    /// Returns the answer to a stored request, rebuilt from the log if an earlier process gave it.
     async fn answer(&self, stored: Stored) -> Arc<Answer> {
         if let Stored::Answer(answer) = stored {
             return answer;
@@ -325,7 +326,7 @@ impl Admission {
     }
 }
 
-/// What a stored request was answered. Blocking.
+/// Returns the answer to a stored request. Blocking.
 fn answer(log: &Log<Attached>, decoder: &Decoder, stored: Stored) -> Arc<Answer> {
     let (position, rejected) = match stored {
         Stored::Answer(answer) => return answer,
@@ -346,7 +347,7 @@ fn refusal(error: AppendError) -> Refusal {
     Refusal::Busy { retry_after: RETRY_AFTER, reason: error.to_string() }
 }
 
-/// Nanoseconds since the Unix epoch.
+/// Returns nanoseconds since the Unix epoch.
 pub(crate) fn unix_nano(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -1,44 +1,44 @@
-//! Decoded rows on their way from the log to the hot tables, and the bound of what waits there.
+//! Decoded rows on their way from the log to the hot tables, with a limit on their memory.
 
 use super::inflight::InflightPermit;
 use crate::model::decoded::Decoded;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-/// What an entry takes beside its rows.
+/// Bytes of an entry besides its rows.
 const ENTRY_BYTES: usize = 256;
-/// Attached rows may take this part of the room of requests under way.
+/// Divisor: attached rows may use this fraction of the in-flight limit.
 const SHARE: usize = 4;
 
-/// What a request became, attached to its frame so that it need not be decoded again.
+/// The decoded rows of a request, attached to its frame to save decoding it again.
 pub struct Attached {
     decoded: Decoded,
-    /// Held until the hot tables count the rows.
+    /// Held until the hot tables account for the rows.
     _permits: [InflightPermit; 2],
 }
 
 impl Attached {
-    /// The rows.
+    /// Returns the rows.
     #[must_use]
     pub fn decoded(&self) -> &Decoded {
         &self.decoded
     }
 }
 
-/// The room of all attached rows.
+/// The memory limit of all attached rows.
 pub(super) struct Attachments {
     bytes: Arc<AtomicUsize>,
     bytes_max: usize,
 }
 
 impl Attachments {
-    /// A part of the `inflight_bytes_max` of requests under way.
+    /// Takes a fraction of the `inflight_bytes_max` of requests in flight.
     pub(super) fn new(inflight_bytes_max: usize) -> Attachments {
         Attachments { bytes: Arc::default(), bytes_max: inflight_bytes_max / SHARE }
     }
 
-    /// The rows with the part of their request's permit that they take; `None` where there is no room. They are then decoded
-    /// again out of the log, when it is their turn.
+    /// Attaches the rows with their part of the request's permit. Returns `None` if there is no room; the rows are then
+    /// decoded from the log later.
     pub(super) fn attach(&self, decoded: Decoded, room: InflightPermit) -> Option<Attached> {
         let mut permit = InflightPermit::new(self.bytes.clone(), self.bytes_max);
         permit.take(ENTRY_BYTES + room.bytes()).ok()?;

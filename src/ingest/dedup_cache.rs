@@ -1,5 +1,5 @@
-//! Digests of recent requests. OTLP has no request id: a sender that got no answer sends again, and the digest of the
-//! same bytes tells that it is not new data.
+//! Digests of recent requests. OTLP has no request id: a sender that got no answer retries, and an equal digest shows that
+//! the bytes are not new data.
 
 use crate::log::Position;
 use crate::model::decoded::Answer;
@@ -8,35 +8,35 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What is known of a digest.
+/// What is known about a digest.
 pub(super) enum Seen {
-    /// Nothing: the caller goes on, and tells the outcome through the claim.
+    /// Nothing: the caller proceeds and reports the outcome through the claim.
     New(Claim),
-    /// It is stored.
+    /// The request is stored.
     Stored(Stored),
-    /// Its twin is on the way: wait, then ask again.
+    /// An identical request is in flight: wait, then look again.
     Pending(watch::Receiver<()>),
 }
 
-/// What a stored request was answered.
+/// The answer to a stored request.
 #[derive(Debug, Clone)]
 pub(super) enum Stored {
-    /// This.
+    /// The answer itself.
     Answer(Arc<Answer>),
-    /// That so many items were refused, by an earlier process; why, a look at its frame tells.
+    /// Number of items rejected by an earlier process; the reasons have to be decoded from the frame.
     InLog(Position, u32),
 }
 
-/// What a digest takes in memory, twice in tables that grow, besides the words of its answer.
+/// Memory of a digest without the message of its answer. It is stored twice, in tables that grow.
 const ENTRY_BYTES: usize = 128;
 
-/// The digests of a window, bounded in number and in memory.
+/// The digests of a time window, limited in number and memory.
 pub(super) struct DedupCache {
     window: Duration,
     entries_max: usize,
     bytes_max: usize,
     state: Mutex<State>,
-    /// Whether the digests of an earlier process are there. Until then nothing is known to be new.
+    /// Whether the digests of an earlier process are loaded. Until then no digest counts as new.
     recalled: watch::Sender<bool>,
 }
 
@@ -74,14 +74,14 @@ impl DedupCache {
         })
     }
 
-    /// Whoever waits for [`DedupCache::all_recalled`] waits until this is called with `true`.
+    /// Sets whether digests are loaded. [`DedupCache::all_recalled`] waits until this is called with `true`.
     pub(super) fn set_recalled(&self, recalled: bool) {
         self.recalled.send_replace(recalled);
     }
 
-    /// Waits until the digests of an earlier process are there.
+    /// Waits until the digests of an earlier process are loaded.
     pub(super) async fn all_recalled(&self) {
-        // It cannot fail: the sender lives as long as this.
+        // It cannot fail: the sender lives as long as `self`.
         let mut recalled = self.recalled.subscribe();
         let _known = recalled.wait_for(|recalled| *recalled).await;
     }
@@ -100,12 +100,12 @@ impl DedupCache {
         }
     }
 
-    /// Bytes of memory that it takes.
+    /// Returns its memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.state().bytes
     }
 
-    /// Notes a stored request.
+    /// Records a stored request.
     pub(super) fn remember(&self, digest: u128, received_unix_nano: i64, stored: Stored) {
         let mut state = self.state();
         let entry = Entry::Stored(stored);
@@ -139,7 +139,8 @@ impl DedupCache {
     }
 }
 
-/// The right to store a digest. Dropped without [`Claim::stored`] it is free again; waiting twins are woken either way.
+/// The right to store a digest. If it is dropped without [`Claim::stored`], the digest is free again; waiting requests are
+/// woken either way.
 pub(super) struct Claim {
     recent: Arc<DedupCache>,
     digest: u128,

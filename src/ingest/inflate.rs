@@ -1,4 +1,4 @@
-//! Decompression within a limit: a bomb costs no more than the limit.
+//! Decompression with a limit: a decompression bomb costs no more than the limit.
 
 use super::inflight::InflightPermit;
 use super::refusal::Refusal;
@@ -8,23 +8,23 @@ use std::io::Read;
 /// A body that could not be inflated.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InflateError {
-    /// More than the limit, after decompression.
+    /// Larger than the limit after decompression.
     TooLarge,
-    /// Not what its header says.
+    /// Not valid in the compression of its header.
     Broken(String),
-    /// A compression that is not known.
+    /// An unsupported compression.
     Unknown,
-    /// There is no room for it.
+    /// The memory limit is reached.
     Refused(Refusal),
 }
 
 /// Compressions by their HTTP and gRPC names.
 pub(super) const KNOWN: [&str; 4] = ["identity", "gzip", "zstd", "deflate"];
 
-/// What is inflated at a time.
+/// Bytes inflated at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Inflates `body`, which has its room, as the header `encoding` says; what it becomes takes room in its place.
+/// Inflates `body`, which has its permit, according to the header `encoding`; the inflated bytes replace it in the permit.
 pub(super) fn inflate(
     encoding: &str,
     body: Bytes,
@@ -94,7 +94,7 @@ mod tests {
         held.take(1).unwrap();
         let mut room = InflightPermit::new(taken.clone(), 1 << 20);
         assert!(matches!(super::inflate("gzip", bomb.clone(), limit, &mut room), Err(InflateError::Refused(_))));
-        // A chunk past the bound at most.
+        // At most one chunk more than the limit.
         assert!(taken.load(Ordering::Relaxed) <= (1 << 20) + CHUNK_BYTES);
         drop((held, room));
         let mut alone = InflightPermit::new(taken.clone(), 1 << 20);

@@ -1,10 +1,10 @@
-//! Permits for memory that requests take from their first byte to their answer, of which there is a bound.
+//! Permits for the memory of requests from their first byte to their answer, with a common limit.
 
 use super::refusal::{RETRY_AFTER, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The memory that one request takes while it lives.
+/// The memory of one request, released on drop.
 pub(super) struct InflightPermit {
     taken: Arc<AtomicUsize>,
     bytes_max: usize,
@@ -12,12 +12,13 @@ pub(super) struct InflightPermit {
 }
 
 impl InflightPermit {
-    /// None yet, of `bytes_max` that all have together; `taken` is what they have taken.
+    /// Creates an empty permit; all permits share the limit `bytes_max` and the counter `taken`.
     pub(super) fn new(taken: Arc<AtomicUsize>, bytes_max: usize) -> InflightPermit {
         InflightPermit { taken, bytes_max, bytes: 0 }
     }
 
-    /// Takes more. A request that is larger than all the room is taken when it is alone, else it never could be.
+    /// Reserves more. A request larger than the whole limit is accepted while no other is in flight; otherwise it never
+    /// could be.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         let before = self.grow(bytes);
         let others = before.saturating_sub(self.bytes - bytes);
@@ -30,25 +31,25 @@ impl InflightPermit {
         Ok(())
     }
 
-    /// Takes more, whether it is there or not: the next request is refused then. What was taken before, by all.
+    /// Reserves more even beyond the limit; later requests are then rejected. Returns the bytes that all permits had before.
     pub(super) fn grow(&mut self, bytes: usize) -> usize {
         self.bytes += bytes;
         self.taken.fetch_add(bytes, Ordering::AcqRel)
     }
 
-    /// Bytes that it holds.
+    /// Returns the reserved bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// A permit of its own for some of what this one holds.
+    /// Splits part of this permit off into a new one.
     pub(super) fn split(&mut self, bytes: usize) -> InflightPermit {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         InflightPermit { taken: self.taken.clone(), bytes_max: self.bytes_max, bytes }
     }
 
-    /// Gives back what is not held any more.
+    /// Releases bytes that are no longer needed.
     pub(super) fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;

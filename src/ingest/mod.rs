@@ -1,4 +1,4 @@
-//! Layer 2: admission and decoding. It does not know who reads after it.
+//! Layer 2: admission and decoding. It does not depend on the readers of the log.
 
 pub mod admission;
 pub mod decode;

@@ -1,25 +1,25 @@
-//! Why a request was not taken.
+//! Reasons why a request was rejected.
 
 use std::time::Duration;
 
-/// What a sender is told to wait when a bound is reached.
+/// Retry delay for senders when a limit is reached.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A request that was not taken.
+/// A rejected request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// It can never be taken: not OTLP.
+    /// It is not OTLP; a retry cannot succeed.
     Invalid(String),
     /// It is larger than the limit.
     TooLarge {
         /// Bytes allowed, after decompression.
         limit: usize,
     },
-    /// A bound is reached: send again.
+    /// A limit is reached: retry.
     Busy {
-        /// When to send again.
+        /// When to retry.
         retry_after: Duration,
-        /// Which bound, for people.
+        /// The limit in words.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The segments as files, for a copy of a log that another process may be writing.
+//! Access to the segment files for copying a log that another process may be writing.
 
 use super::LogError;
 use super::segments::{list, walk};
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The segments of a folder, held open: what is deleted meanwhile can still be read.
+/// The segments of a directory, kept open so that they can be read after they are deleted.
 pub struct SegmentFiles {
     dir: PathBuf,
     held: Vec<Held>,
@@ -19,39 +19,39 @@ struct Held {
     file: File,
 }
 
-/// What stands in the segments at one moment, up to the last whole frame.
+/// Contents of the segments at one moment, up to the last whole frame.
 pub struct Whole {
-    /// Oldest first.
+    /// The segments, oldest first.
     pub files: Vec<WholeSegment>,
     /// Position of the last frame.
     pub newest: u64,
 }
 
-/// One segment.
+/// A segment in a copy.
 pub struct WholeSegment {
     /// The file's name.
     pub name: String,
-    /// The file, from its beginning.
+    /// The file, positioned at its start.
     pub file: File,
-    /// Bytes that hold whole frames.
+    /// Length in bytes of the whole frames.
     pub bytes: u64,
 }
 
 impl SegmentFiles {
-    /// Opens all that are there.
+    /// Opens all segments.
     ///
     /// # Errors
-    /// When the folder or a segment cannot be read.
+    /// Returns an error if the directory or a segment cannot be read.
     pub fn open(dir: &Path) -> Result<SegmentFiles, LogError> {
         let mut files = SegmentFiles { dir: dir.to_owned(), held: Vec::new() };
         files.refresh()?;
         Ok(files)
     }
 
-    /// Opens those that were begun since.
+    /// Opens the segments started since.
     ///
     /// # Errors
-    /// As [`SegmentFiles::open`].
+    /// Same as [`SegmentFiles::open`].
     pub fn refresh(&mut self) -> Result<(), LogError> {
         let last = self.held.last().map(|held| held.first);
         for (first, path) in list(&self.dir).map_err(failed("cannot list the folder", &self.dir))? {
@@ -60,7 +60,7 @@ impl SegmentFiles {
             }
             match File::open(&path) {
                 Ok(file) => self.held.push(Held { first, path, file }),
-                // Deleted since it was listed: every reader has read it.
+                // It was deleted after it was listed: every reader has read it.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => return Err(failed("cannot open the segment", &path)(source)),
             }
@@ -68,10 +68,10 @@ impl SegmentFiles {
         Ok(())
     }
 
-    /// What stands in them now. Blocking.
+    /// Returns the current contents of the segments. Blocking.
     ///
     /// # Errors
-    /// When a segment cannot be read.
+    /// Returns an error if a segment cannot be read.
     pub fn whole(self) -> Result<Whole, LogError> {
         let mut whole = Whole { files: Vec::new(), newest: 0 };
         let last = self.held.len().saturating_sub(1);
@@ -91,7 +91,7 @@ fn length(file: &File) -> std::io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// Where the last whole frame ends. What is being written behind it is not acknowledged yet.
+/// Returns the end of the last whole frame. A frame that is being written after it is not acknowledged yet.
 fn end(file: &mut File, first: u64, newest: &mut u64) -> std::io::Result<u64> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;

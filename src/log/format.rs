@@ -1,36 +1,36 @@
-//! How a frame lies in a segment, little endian: marker `u64`, position `u64`, length `u32`, CRC-32 of position, length
-//! and body `u32`, body. The marker lets a reader find the next frame behind damaged bytes.
+//! Layout of a frame in a segment, little endian: marker `u64`, position `u64`, length `u32`, CRC-32 of position, length and
+//! body `u32`, body. The marker lets a reader find the next frame after damaged bytes.
 
 use bytes::Bytes;
 
-/// Eight bytes that begin each frame, chosen at random.
+/// Eight bytes that start each frame, chosen at random.
 pub(super) const MARKER: [u8; 8] = [0xf3, 0x53, 0x9c, 0x77, 0x61, 0x9e, 0x0a, 0xd5];
 /// Bytes before the body.
 pub(super) const OVERHEAD: usize = 8 + 8 + 4 + 4;
 
-/// What stands at a place of a segment.
+/// What was found at an offset of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A whole frame: its position, and where its body begins and ends.
+    /// A whole frame: its position and the range of its body.
     Frame { position: u64, body: std::ops::Range<usize> },
-    /// Nothing that could be a frame; the next marker, if any, is at this place.
+    /// No valid frame; `next` is the offset of the next marker, if any.
     Damage { next: Option<usize> },
-    /// The end.
+    /// The end of the segment.
     End,
 }
 
-/// What has been seen of a segment: it tells which position the next frame can have. A sender's bytes may look like a
-/// frame, and must not be taken for one where damage has put them at a frame's place.
+/// State of a scan, which limits the positions that the next frame can have. A sender's bytes may look like a frame, and
+/// must not be mistaken for one after damage has moved them to the offset of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     /// Position of the last frame.
     pub(super) last: u64,
-    /// Damaged bytes since.
+    /// Damaged bytes since that frame.
     pub(super) skipped: u64,
 }
 
 impl Seen {
-    /// Nothing yet of a segment whose first frame has this position.
+    /// The start of a segment, before its first frame with this position.
     pub(super) fn before(first: u64) -> Seen {
         Seen { last: first.saturating_sub(1), skipped: 0 }
     }
@@ -43,14 +43,14 @@ impl Seen {
         self.skipped += bytes;
     }
 
-    /// Frames follow one another, but for those that lay in the damaged bytes.
+    /// Returns whether a frame may have this position. Positions are consecutive except for frames lost in damaged bytes.
     pub(super) fn may_follow(self, position: u64) -> bool {
         let lost_max = self.skipped / OVERHEAD as u64;
         position > self.last && position - self.last - 1 <= lost_max
     }
 }
 
-/// The bytes before the body.
+/// Encodes the bytes before the body.
 pub(super) fn head(position: u64, header: &Bytes, payload: &Bytes) -> [u8; OVERHEAD] {
     let length = u32::try_from(header.len() + payload.len()).unwrap_or(u32::MAX);
     let mut head = [0; OVERHEAD];
@@ -65,7 +65,7 @@ pub(super) fn head(position: u64, header: &Bytes, payload: &Bytes) -> [u8; OVERH
     head
 }
 
-/// Reads what stands at `at` in the bytes of a segment, behind what has been seen.
+/// Reads the frame at offset `at` of a segment, given the state of the scan.
 pub(super) fn find(segment: &[u8], at: usize, seen: Seen) -> Found {
     if at >= segment.len() {
         return Found::End;
@@ -73,13 +73,13 @@ pub(super) fn find(segment: &[u8], at: usize, seen: Seen) -> Found {
     whole_frame(segment, at, seen).unwrap_or_else(|| Found::Damage { next: next_marker(segment, at + 1) })
 }
 
-/// The position of a frame that begins at `at` and ends just where the segment does, whether it is damaged or not.
+/// Returns the position of a frame, damaged or not, that starts at `at` and ends exactly at the end of the segment.
 pub(super) fn ends_with(segment: &[u8], at: usize, seen: Seen) -> Option<u64> {
     let (_, position, body) = framed(segment, at, seen)?;
     (body.end == segment.len()).then_some(position)
 }
 
-/// What stands before a frame's body, its position, and where the body should lie.
+/// Returns the bytes before a frame's body, its position, and the expected range of the body.
 fn framed(segment: &[u8], at: usize, seen: Seen) -> Option<(&[u8], u64, std::ops::Range<usize>)> {
     let head = segment.get(at..at + OVERHEAD)?;
     if head[..8] != MARKER {

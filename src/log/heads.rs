@@ -1,5 +1,5 @@
-//! Finding the frames of a segment by what stands before their bodies. Bodies are skipped, so that a segment of any size is
-//! walked in little time; each is checked when it is read.
+//! Finds the frames of a segment by their headers. Bodies are skipped, so a segment of any size is scanned quickly; each
+//! body is checked when it is read.
 
 use super::format::{Found, MARKER, OVERHEAD, Seen, find};
 use super::segments::Segment;
@@ -10,17 +10,17 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-/// Bytes of a body that its [`Head`] keeps, at most.
+/// Maximum number of body bytes that a [`Head`] keeps.
 pub const BEGINNING: usize = 40;
-/// What is read of a frame that is skipped.
+/// Bytes read of a frame whose body is skipped.
 const HEAD_BYTES: usize = OVERHEAD + BEGINNING;
-/// What is read at once where frames are short, so that not each of them costs a system call.
+/// Bytes read at once where frames are short, to save a system call per frame.
 const WINDOW_BYTES: usize = 64 << 10;
 
-/// A frame that was found, and not yet checked.
+/// A frame that was found but not yet checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
-    /// Its position.
+    /// Position of the frame.
     pub position: Position,
     at: u64,
     body_bytes: u32,
@@ -28,7 +28,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// How its body begins, as far as it was kept. The checksum of the body has not been compared.
+    /// Returns the start of the body, as far as it was kept. The checksum of the body has not been verified.
     #[must_use]
     pub fn beginning(&self) -> &[u8] {
         &self.beginning[..BEGINNING.min(self.body_bytes as usize)]
@@ -39,7 +39,7 @@ impl Head {
     }
 }
 
-/// A segment as it is at one moment.
+/// A snapshot of a segment.
 #[derive(Debug, Clone)]
 pub struct SegmentView {
     segment: Segment,
@@ -51,22 +51,22 @@ impl SegmentView {
         SegmentView { segment, last }
     }
 
-    /// Position of the first frame that it may hold.
+    /// Returns the position of the first frame that it may contain.
     #[must_use]
     pub fn first(&self) -> Position {
         Position(self.segment.first)
     }
 
-    /// Position of the last frame that it may hold.
+    /// Returns the position of the last frame that it may contain.
     #[must_use]
     pub fn last(&self) -> Position {
         self.last
     }
 
-    /// Its frames, found without reading them. `None` where it has been deleted meanwhile. Blocking.
+    /// Finds its frames without reading their bodies. Returns `None` if it has been deleted meanwhile. Blocking.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn heads(&self) -> Result<Option<Heads>, LogError> {
         let Segment { path, first, bytes, .. } = &self.segment;
         let failed = |doing| move |source| LogError { path: path.clone(), doing, source };
@@ -82,7 +82,7 @@ impl SegmentView {
 /// The frames of one segment.
 #[derive(Debug)]
 pub struct Heads {
-    /// In their order; those that lie in damaged bytes are left out.
+    /// Frames in order, without those in damaged bytes.
     pub all: Vec<Head>,
     file: File,
     first: u64,
@@ -90,10 +90,10 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// The body of one of these frames; `None` where it is damaged. Blocking.
+    /// Returns the body of one of these frames, or `None` if it is damaged. Blocking.
     ///
     /// # Errors
-    /// When the segment cannot be read.
+    /// Returns an error if the segment cannot be read.
     pub fn read(&self, head: &Head) -> Result<Option<Bytes>, LogError> {
         let mut bytes = vec![0; OVERHEAD + head.body_bytes as usize];
         let read = self.file.read_exact_at(&mut bytes, head.at);
@@ -108,7 +108,7 @@ impl Heads {
     }
 }
 
-/// Goes from frame to frame through the committed bytes of a segment.
+/// Walks the frames in the committed bytes of a segment.
 fn walk(file: &File, first: u64, committed: u64) -> io::Result<Vec<Head>> {
     let mut window = Window { file, committed, bytes: Vec::new(), start: 0 };
     let (mut heads, mut at, mut seen) = (Vec::<Head>::new(), 0, Seen::before(first));
@@ -119,7 +119,8 @@ fn walk(file: &File, first: u64, committed: u64) -> io::Result<Vec<Head>> {
             seen.frame(head.position.0);
             heads.push(head);
         } else {
-            // What stands here is damaged, or the length of the frame before it is. From that one on each is checked.
+            // Either these bytes or the length of the frame before them is damaged, so checksums are verified from that
+            // frame on.
             at = heads.pop().map_or(0, |head| head.at);
             seen = Seen::before(first);
             heads.last().into_iter().for_each(|head| seen.frame(head.position.0));
@@ -130,7 +131,7 @@ fn walk(file: &File, first: u64, committed: u64) -> io::Result<Vec<Head>> {
     Ok(heads)
 }
 
-/// What a frame that begins with `bytes` says of itself; `None` where it cannot be one.
+/// Parses the header of a frame that starts with `bytes`; returns `None` if it cannot be one.
 fn head(bytes: &[u8], at: u64, committed: u64, seen: Seen) -> Option<Head> {
     let (before, body) = bytes.split_at_checked(OVERHEAD)?;
     let position = u64::from_le_bytes(before[8..16].try_into().ok()?);
@@ -142,7 +143,7 @@ fn head(bytes: &[u8], at: u64, committed: u64, seen: Seen) -> Option<Head> {
     (before[..8] == MARKER && seen.may_follow(position) && head.end() <= committed).then_some(head)
 }
 
-/// Walks the rest of a segment with its checksums, past damage.
+/// Walks the rest of a segment with checksums and skips damage.
 fn checked(file: &File, from: u64, committed: u64, mut seen: Seen, heads: &mut Vec<Head>) -> io::Result<()> {
     let mut bytes = vec![0; usize::try_from(committed - from).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut bytes, from)?;
@@ -163,7 +164,7 @@ fn checked(file: &File, from: u64, committed: u64, mut seen: Seen, heads: &mut V
     }
 }
 
-/// Bytes of a segment around the place that is looked at.
+/// Buffered bytes of a segment around the current offset.
 struct Window<'a> {
     file: &'a File,
     committed: u64,
@@ -172,7 +173,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// The bytes from `at` on, at least those of a head where there are as many; of `short` frames, more at once.
+    /// Returns the bytes from `at` on, at least a whole head if the segment has as many; reads ahead for `short` frames.
     fn at(&mut self, at: u64, short: bool) -> io::Result<&[u8]> {
         let left = usize::try_from(self.committed.saturating_sub(at)).unwrap_or(usize::MAX);
         let held = at.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());

@@ -1,8 +1,8 @@
-//! Layer 1: the durable log and its readers. It does not know what the bytes mean.
+//! Layer 1: the durable log and its readers. It does not interpret the bytes that it stores.
 //!
-//! Frames go to segment files, one after another. An append returns when its frame is on disk: the writer thread gathers
-//! what waits, writes it, calls fsync once for all of it, and only then answers. After a failed fsync the kernel may have
-//! dropped the pages, so nothing is retried: the log stops, and says so.
+//! Frames are appended to segment files. An append returns when its frame is on disk: the writer thread collects the queued
+//! frames, writes them, calls fsync once for all of them, and only then replies. After a failed fsync the kernel may have
+//! dropped the pages, so nothing is retried: the log stops and reports the failure.
 
 mod files;
 mod format;
@@ -25,18 +25,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Where the log lies and how much it may hold.
+/// Location and limits of the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// Folder of the segments.
+    /// Directory of the segments.
     pub dir: PathBuf,
-    /// Bytes on disk past which the oldest segments go, and past which senders are held back if readers still need them.
+    /// Limit on the bytes on disk. Above it the oldest segments are deleted; if readers still need them, senders get
+    /// backpressure.
     pub bytes_max: u64,
-    /// Age past which segments go that all readers have read.
+    /// Age after which segments that all readers have read are deleted.
     pub age_max: Duration,
-    /// Bytes after which a new segment begins.
+    /// Size in bytes at which a new segment is started.
     pub segment_bytes: u64,
-    /// Bytes that may wait for the disk.
+    /// Limit on the bytes queued for the disk.
     pub queue_bytes_max: usize,
 }
 
@@ -52,7 +53,7 @@ impl Default for LogSettings {
     }
 }
 
-/// The running number of a frame, from 1; 0 stands before all. Never used twice, also over restarts.
+/// The sequence number of a frame, from 1; 0 is before all frames. Never reused, also across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
@@ -62,25 +63,25 @@ impl fmt::Display for Position {
     }
 }
 
-/// A frame that is on disk, with what rode along in memory.
+/// A frame that is on disk, with its in-memory attachment.
 #[derive(Debug)]
 pub struct Committed<T> {
-    /// Its place.
+    /// Position of the frame.
     pub position: Position,
-    /// What the appender gave.
+    /// Attachment passed to the append.
     pub attachment: T,
 }
 
-/// What was found in the last segment when the log was opened.
+/// Result of checking the last segment when the log was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whole frames.
+    /// Number of whole frames.
     pub frames: u64,
-    /// Their bytes.
+    /// Bytes of these frames.
     pub bytes: u64,
-    /// Bytes of a frame at the end that was never finished, so never acknowledged.
+    /// Bytes of an incomplete frame at the end, which was never acknowledged.
     pub truncated_bytes: u64,
-    /// Places where bytes of whole frames had been damaged, and were passed over. They may have been acknowledged.
+    /// Number of places where damaged bytes of whole frames were skipped. These frames may have been acknowledged.
     pub damaged_frames: u64,
 }
 
@@ -88,39 +89,39 @@ pub struct Recovery {
 #[derive(Debug, thiserror::Error)]
 #[error("log {path}: {doing}: {source}")]
 pub struct LogError {
-    /// The file or folder.
+    /// Path of the file or directory.
     pub path: PathBuf,
-    /// What was tried.
+    /// The operation that failed.
     pub doing: &'static str,
-    /// What the system said.
+    /// The error of the operating system.
     pub source: std::io::Error,
 }
 
-/// A frame was not taken; it is not on disk and must not be acknowledged.
+/// The frame was not appended; it is not on disk and must not be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The queue or the disk budget is full: try again later.
+    /// The queue or the disk budget is full: retry later.
     #[error("the log is full: {found} bytes of {limit} in {what}")]
     Full {
         /// `queue` or `log`.
         what: &'static str,
-        /// The bound.
+        /// The limit in bytes.
         limit: u64,
-        /// What it holds.
+        /// Bytes in use.
         found: u64,
     },
-    /// A reader is further behind than it may be, and asks for senders to be held back.
+    /// A reader is too far behind and asks for backpressure.
     #[error("{reader} is behind: {reason}")]
     Held {
         /// The reader's name.
         reader: String,
-        /// How far behind, for people.
+        /// How far behind it is, in words.
         reason: String,
     },
-    /// The disk is full: try again when there is space.
+    /// The disk is full: retry when there is space.
     #[error("no space left for the log: {0}")]
     NoSpace(String),
-    /// The disk failed. The log has stopped for good.
+    /// The disk failed. The log has stopped permanently.
     #[error("the log has stopped: {0}")]
     Failed(String),
     /// The log is being closed.
@@ -140,10 +141,10 @@ impl<T> Clone for Log<T> {
     }
 }
 
-/// An open log, the attachments of what is committed to it from now on, and what was found.
+/// An open log, the attachments of frames committed from now on, and the result of the recovery.
 pub type Opened<T> = (Log<T>, mpsc::UnboundedReceiver<Committed<T>>, Recovery);
 
-/// A frame on its way to the disk.
+/// A frame queued for the disk.
 struct Append<T> {
     pub(crate) header: Bytes,
     pub(crate) payload: Bytes,
@@ -157,24 +158,24 @@ impl<T> Append<T> {
     }
 }
 
-/// What appenders, readers and the writer share.
+/// State shared by appenders, readers and the writer.
 struct Shared {
     pub(crate) settings: LogSettings,
     segments: std::sync::RwLock<segments::Segments>,
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) queued_bytes: std::sync::atomic::AtomicUsize,
     pub(crate) failure: std::sync::OnceLock<String>,
-    /// Readers for whose sake senders are held back, and why.
+    /// Readers that ask for backpressure, with the reason.
     holds: std::sync::RwLock<BTreeMap<String, String>>,
-    /// What the system said when the disk was full, until there is room again.
+    /// The error of the last write that found the disk full; `None` once there is room again.
     no_space: std::sync::Mutex<Option<String>>,
 }
 
 impl<T: Send + 'static> Log<T> {
-    /// Opens the folder, mends its end, and starts the writer.
+    /// Opens the directory, repairs the end of the last segment, and starts the writer.
     ///
     /// # Errors
-    /// When the folder cannot be made, read or written.
+    /// Returns an error if the directory cannot be created, read or written.
     pub fn open(settings: LogSettings) -> Result<Opened<T>, LogError> {
         let (segments, recovery) = segments::Segments::open(&settings.dir)?;
         let newest = watch::Sender::new(segments.newest());
@@ -194,11 +195,11 @@ impl<T: Send + 'static> Log<T> {
     }
 
     /// Appends a frame and waits until it is on disk. An attachment is sent as [`Committed`] before this returns and before
-    /// [`Log::newest`] shows the frame, in the order of positions. The log bounds the bytes of frames, not those of
-    /// attachments: who has no room for one appends without it, and reads the frame when it is needed.
+    /// [`Log::newest`] includes the frame, in order of position. The log limits the bytes of frames, not those of
+    /// attachments: a caller without room for one appends without it, and the frame is read again when it is needed.
     ///
     /// # Errors
-    /// When a bound is reached or the disk fails; the frame is then not acknowledged.
+    /// Returns an error if a limit is reached or the disk fails; the frame must then not be acknowledged.
     pub async fn append(&self, header: Bytes, payload: Bytes, attachment: Option<T>) -> Result<Position, AppendError> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(AppendError::Failed(failure.clone()));
@@ -212,13 +213,13 @@ impl<T: Send + 'static> Log<T> {
 }
 
 impl<T> Log<T> {
-    /// Reads what is committed behind `after`.
+    /// Returns a reader of the committed frames after `after`.
     #[must_use]
     pub fn read_after(&self, after: Position) -> Reader {
         Reader::new(self.shared.clone(), after)
     }
 
-    /// The segment that holds a position, or the first one behind it.
+    /// Returns the segment that contains a position, or the first one after it.
     #[must_use]
     pub fn segment_holding(&self, position: Position) -> Option<SegmentView> {
         let segments = self.shared.segments();
@@ -227,25 +228,26 @@ impl<T> Log<T> {
         Some(SegmentView::new(segment.clone(), Position(last)))
     }
 
-    /// The oldest frame that can still be read; of an empty log, the next one.
+    /// Returns the oldest readable frame; for an empty log, the next one to be written.
     #[must_use]
     pub fn oldest(&self) -> Position {
         Position(self.shared.segments().oldest())
     }
 
-    /// The newest committed frame.
+    /// Returns the newest committed frame.
     #[must_use]
     pub fn newest(&self) -> Position {
         Position(*self.shared.newest.borrow())
     }
 
-    /// Bytes behind a position. Within its segment they are estimated: as if all frames were of one size.
+    /// Returns the number of bytes after a position. Within its segment this is an estimate that assumes frames of equal
+    /// size.
     #[must_use]
     pub fn bytes_behind(&self, position: Position) -> u64 {
         self.shared.segments().bytes_behind(position.0)
     }
 
-    /// Refuses frames for a reader's sake, until it is called with `None`.
+    /// Makes appends fail with backpressure on behalf of a reader, until it is called with `None`.
     pub fn hold(&self, reader: &str, reason: Option<String>) {
         let mut holds = self.shared.holds.write().unwrap_or_else(PoisonError::into_inner);
         match reason {
@@ -254,52 +256,53 @@ impl<T> Log<T> {
         }
     }
 
-    /// A place behind which everything stands that was appended at or after a time, and what lies in the same segments.
+    /// Returns a position before all frames appended at or after `time`. Other frames of the same segments may follow it,
+    /// too.
     #[must_use]
     pub fn before_time(&self, time: std::time::SystemTime) -> Position {
         Position(self.shared.segments().before_time(time))
     }
 
-    /// Bytes of all segments.
+    /// Returns the size of all segments in bytes.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
         self.shared.segments().bytes()
     }
 
-    /// Waits until a frame behind `position` is committed.
+    /// Waits until a frame after `position` is committed.
     pub fn wait_beyond(&self, position: Position) -> impl Future<Output = ()> + Send + use<T> {
         let mut newest = self.shared.newest.subscribe();
         async move {
-            // An error means that the log is gone: nothing more will come, and nobody should spin.
+            // An error means that the log was dropped: no frame will follow, and returning would make callers spin.
             if newest.wait_for(|newest| *newest > position.0).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that are past the age or
-    /// beyond the bytes of the settings. On a full disk the oldest of them go in any case.
+    /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that exceed the configured
+    /// age or size. On a full disk the oldest of them are deleted in any case.
     pub fn cut(&self, keep_after: Position) {
         let mut segments = match self.shared.segments.write() {
             Ok(segments) => segments,
             Err(poisoned) => poisoned.into_inner(),
         };
         let settings = &self.shared.settings;
-        // Senders are refused at the bound itself, so room is made a little before it.
+        // Appends fail at the limit itself, so room is made a little before it.
         let mut bytes_goal = settings.bytes_max - settings.bytes_max / 8;
         if self.shared.no_space().is_some() {
             bytes_goal = bytes_goal.min(segments.bytes() - segments.bytes() / 8);
         }
         if segments.cut(keep_after.0, bytes_goal, settings.age_max) {
-            // Whether that was enough the next frame shows.
+            // The next append tells whether this freed enough.
             *self.shared.no_space() = None;
         }
     }
 
-    /// Whether frames can be taken.
+    /// Checks that frames can be appended.
     ///
     /// # Errors
-    /// The reason why not.
+    /// Returns the reason why they cannot.
     pub fn health(&self) -> Result<(), String> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(failure.clone());
@@ -334,12 +337,12 @@ impl Shared {
         Some(AppendError::Held { reader: reader.clone(), reason: reason.clone() })
     }
 
-    /// Why the disk took nothing of late, if so.
+    /// Returns the error of the last write that found the disk full, if any.
     fn no_space(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.no_space.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Takes room in the queue for as long as the guard lives.
+    /// Reserves room in the queue for the lifetime of the guard.
     fn take_room(self: &Arc<Self>, bytes: usize) -> Result<Room, AppendError> {
         if let Some(held) = self.held() {
             return Err(held);
@@ -350,7 +353,7 @@ impl Shared {
         }
         let before = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
         let room = Room { shared: self.clone(), bytes };
-        // A frame larger than the whole queue is taken when it is alone, else it never could be.
+        // A frame larger than the whole queue is accepted while the queue is empty; otherwise it never could be.
         if before > 0 && before + bytes > self.settings.queue_bytes_max {
             return Err(AppendError::Full {
                 what: "queue",

@@ -8,17 +8,17 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
-/// How much is read from a segment at a time; a longer frame is read whole.
+/// Bytes read from a segment at a time; a longer frame is read whole.
 const WINDOW_BYTES: u64 = 4 << 20;
 
-/// A place in the log that moves on. Blocking: use it off the async workers.
+/// A position in the log that advances. Blocking: do not use it on the async workers.
 pub struct Reader {
     shared: Arc<Shared>,
     after: u64,
     segment: Option<Open>,
 }
 
-/// The segment being read: a window of its bytes.
+/// The segment being read, with a window of its bytes.
 struct Open {
     first: u64,
     file: File,
@@ -33,10 +33,10 @@ impl Reader {
         Reader { shared, after: after.0, segment: None }
     }
 
-    /// The next frame and its body; `None` at the committed end, where a later call may give more.
+    /// Returns the next frame and its body, or `None` at the committed end; a later call may return more.
     ///
     /// # Errors
-    /// When a segment cannot be read.
+    /// Returns an error if a segment cannot be read.
     pub fn read_next(&mut self) -> Result<Option<(Position, Bytes)>, LogError> {
         loop {
             if self.segment.is_none() && !self.open_next()? {
@@ -46,7 +46,7 @@ impl Reader {
             let Some(open) = &mut self.segment else { return Ok(None) };
             let place = open.window_start + open.at as u64;
             if place >= committed {
-                // Where there is a next segment, this one does not grow any more.
+                // A segment that has a successor does not grow any more.
                 let Some(next) = next else { return Ok(None) };
                 self.open(next.first, &next.path)?;
                 continue;
@@ -69,8 +69,8 @@ impl Reader {
         }
     }
 
-    /// The committed bytes of the segment being read, and the segment behind it: of one moment, or bytes that were
-    /// committed in between would be left out.
+    /// Returns the committed bytes of the segment being read and the segment after it. Both are read at the same moment;
+    /// otherwise bytes committed in between would be skipped.
     fn standing(&self) -> (u64, Option<Segment>) {
         let Some(open) = &self.segment else { return (0, None) };
         let segments = self.shared.segments();
@@ -92,7 +92,7 @@ impl Reader {
                     Some(Open { first, file, window: Bytes::new(), window_start: 0, at: 0, seen: Seen::before(first) });
                 Ok(())
             }
-            // Cut since it was looked up: its frames are gone for every reader.
+            // It was deleted after it was looked up: its frames are gone for every reader.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.segment = None;
                 self.after = self.after.max(self.shared.segments().oldest().saturating_sub(1));
@@ -104,12 +104,12 @@ impl Reader {
 }
 
 impl Open {
-    /// Reads on where the window holds no whole frame; past damage, goes to the next marker.
+    /// Reads more if the window contains no whole frame; at damage, moves to the next marker.
     fn advance(&mut self, found: Found, committed: u64) -> std::io::Result<()> {
         let place = self.window_start + self.at as u64;
         let window_end = self.window_start + self.window.len() as u64;
         if window_end < committed {
-            // The frame may only be longer than the window: read more from its beginning before calling it damaged.
+            // The frame may be longer than the window: read more from its start before treating it as damaged.
             let wanted = if self.at == 0 { (self.window.len() as u64 * 2).max(WINDOW_BYTES) } else { WINDOW_BYTES };
             let length = wanted.min(committed - place);
             let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];

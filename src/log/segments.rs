@@ -1,4 +1,4 @@
-//! The segment files of a log: found, mended, and cut.
+//! The segment files of a log: listing, repair and deletion.
 
 use super::format::{Found, Seen, ends_with, find};
 use super::{LogError, Recovery};
@@ -7,19 +7,19 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// One file. Its name is its first position, so that an ordinary listing is in order.
+/// One file. Its name is its first position, so names sort in order.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
-    /// Position of the first frame that it may hold.
+    /// Position of the first frame that it may contain.
     pub(super) first: u64,
-    /// Bytes that are committed.
+    /// Number of committed bytes.
     pub(super) bytes: u64,
-    /// When its last frame was written.
+    /// When the last frame was written.
     pub(super) touched: SystemTime,
 }
 
-/// All segments, oldest first; the last one is written to.
+/// All segments, oldest first; the last one is the one being written.
 #[derive(Debug)]
 pub(super) struct Segments {
     dir: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// Reads the folder and the last segment: passes over damage, and cuts off an unfinished end.
+    /// Reads the directory and the last segment: skips damage and truncates an incomplete end.
     pub(super) fn open(dir: &Path) -> Result<(Segments, Recovery), LogError> {
         let failed = |doing, path: &Path| {
             let path = path.to_owned();
@@ -42,7 +42,7 @@ impl Segments {
         let mut newest = list.first().map_or(0, |segment| segment.first.saturating_sub(1));
         let last = list.len().saturating_sub(1);
         for (index, segment) in list.iter_mut().enumerate() {
-            // A segment's name is trusted for where its frames begin, also where all of them are damaged.
+            // The name of a segment gives its first position even if all of its frames are damaged.
             newest = newest.max(segment.first.saturating_sub(1));
             let looked_at = if index == last { mend(segment, &mut newest, &mut recovery) } else { seal(segment) };
             looked_at.map_err(failed("cannot read the segment", &segment.path))?;
@@ -75,7 +75,7 @@ impl Segments {
         self.list.last_mut()
     }
 
-    /// Where the file of a segment that begins with `first` lies.
+    /// Returns the path of the segment that starts at `first`.
     pub(super) fn path_of(&self, first: u64) -> PathBuf {
         self.dir.join(format!("{first:020}.log"))
     }
@@ -84,18 +84,18 @@ impl Segments {
         self.list.push(segment);
     }
 
-    /// The segment that holds `position`, or the first one behind it.
+    /// Returns the segment that contains `position`, or the first one after it.
     pub(super) fn holding(&self, position: u64) -> Option<&Segment> {
         let next = self.list.partition_point(|segment| segment.first <= position);
         self.list.get(next.saturating_sub(1))
     }
 
-    /// The segment behind the one that begins with `first`.
+    /// Returns the segment after the one that starts at `first`.
     pub(super) fn behind(&self, first: u64) -> Option<&Segment> {
         self.list.get(self.list.partition_point(|segment| segment.first <= first))
     }
 
-    /// Bytes behind a position; within its segment as if all frames were of one size.
+    /// Returns the bytes after a position; within its segment, assumes frames of equal size.
     pub(super) fn bytes_behind(&self, position: u64) -> u64 {
         let next = self.list.partition_point(|segment| segment.first <= position);
         let whole: u64 = self.list[next..].iter().map(|segment| segment.bytes).sum();
@@ -106,14 +106,14 @@ impl Segments {
         whole + u64::try_from(part).unwrap_or(u64::MAX)
     }
 
-    /// The position before the segments that were written to at or after a time.
+    /// Returns the position before the segments that were written to at or after `time`.
     pub(super) fn before_time(&self, time: SystemTime) -> u64 {
         let older = self.list.partition_point(|segment| segment.touched < time);
         self.list.get(older).map_or(self.newest, |segment| segment.first.saturating_sub(1))
     }
 
-    /// Deletes from the front what all have read and what is too old or too much; whether anything was. The last segment
-    /// stays.
+    /// Deletes the oldest segments that all readers have read and that are too old or exceed the size. Returns whether any
+    /// was deleted. The last segment is always kept.
     pub(super) fn cut(&mut self, keep_after: u64, bytes_goal: u64, age_max: Duration) -> bool {
         let before = self.list.len();
         while self.list.len() > 1 && self.list[1].first <= keep_after.saturating_add(1) {
@@ -130,8 +130,8 @@ impl Segments {
     }
 }
 
-/// Takes a segment behind which another was begun: it was complete then. Readers tell where it has been damaged since,
-/// so that a start need not read the whole log.
+/// Reads size and time of a segment that has a successor and so was complete once. Damage since then is left to readers to
+/// detect, so that a start does not read the whole log.
 fn seal(segment: &mut Segment) -> std::io::Result<()> {
     let found = fs::metadata(&segment.path)?;
     segment.touched = found.modified()?;
@@ -139,7 +139,7 @@ fn seal(segment: &mut Segment) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The segments of a folder with their first positions, oldest first; none where there is no folder.
+/// Lists the segments of a directory with their first positions, oldest first; empty if there is no directory.
 pub(super) fn list(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -159,16 +159,16 @@ pub(super) fn list(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// What a walk through the last segment found.
+/// Result of walking the last segment.
 pub(super) struct Walked {
-    /// Where the last whole frame ends.
+    /// End of the last whole frame.
     pub(super) good_to: u64,
-    /// Its position; 0 where there is none.
+    /// Position of that frame; 0 if there is none.
     pub(super) newest: u64,
     recovery: Recovery,
 }
 
-/// Walks the last segment, past damage, to the end of its last whole frame.
+/// Walks the last segment to the end of its last whole frame, skipping damage.
 pub(super) fn walk(bytes: &Bytes, first: u64) -> Walked {
     let (mut at, mut good_to, mut newest, mut seen) = (0, 0, 0, Seen::before(first));
     let mut recovery = Recovery::default();
@@ -188,7 +188,7 @@ pub(super) fn walk(bytes: &Bytes, first: u64) -> Walked {
                 at = next;
             }
             Found::Damage { next: None } => {
-                // A frame that is all there was written to its end: what differs has been damaged since.
+                // A frame of full length was written completely, so any difference is later damage.
                 if let Some(position) = ends_with(bytes, at, seen) {
                     recovery.damaged_frames += 1;
                     newest = newest.max(position);
@@ -203,7 +203,7 @@ pub(super) fn walk(bytes: &Bytes, first: u64) -> Walked {
     Walked { good_to: good_to as u64, newest, recovery }
 }
 
-/// Mends the last segment. What was begun behind its last whole frame was never acknowledged and is cut off.
+/// Repairs the last segment. An incomplete frame at its end was never acknowledged and is truncated.
 fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std::io::Result<()> {
     seal(segment)?;
     let walked = walk(&Bytes::from(fs::read(&segment.path)?), segment.first);
@@ -214,11 +214,11 @@ fn mend(segment: &mut Segment, newest: &mut u64, recovery: &mut Recovery) -> std
     if recovery.truncated_bytes > 0 {
         file.set_len(segment.bytes)?;
     }
-    // What was written and not synced before a kill is read from memory now, and counts as committed from here on.
+    // Bytes written but not synced before a kill are now read from the page cache, and count as committed from here on.
     file.sync_all()
 }
 
-/// Makes a folder, durably: a name is on disk when the folder that holds it is.
+/// Creates a directory durably: its name is on disk once its parent directory is synced.
 fn make_dir(dir: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(dir)?;
@@ -229,7 +229,7 @@ fn make_dir(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Makes new names in the folder durable.
+/// Makes new names in the directory durable.
 pub(super) fn sync_dir(dir: &Path) -> std::io::Result<()> {
     File::open(dir)?.sync_all()
 }

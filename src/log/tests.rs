@@ -229,7 +229,7 @@ async fn a_copy_has_what_was_deleted_meanwhile_and_ends_with_a_whole_frame() {
     assert_eq!(log.oldest(), Position(3), "two segments are deleted");
     append(&log, "e").await;
     files.refresh().unwrap();
-    // What is being written when the copy is made.
+    // An incomplete frame at the time of the copy.
     let last = dir.path().join(format!("{:020}.log", 5));
     let mut torn = std::fs::read(&last).unwrap();
     torn.extend_from_slice(&format::head(6, &Bytes::new(), &Bytes::from_static(b"f")));

@@ -1,4 +1,4 @@
-//! The writer thread: gathers what waits, writes it, calls fsync once, answers.
+//! The writer thread: collects queued frames, writes them, calls fsync once, and replies.
 
 use super::segments::{Segment, sync_dir};
 use super::{Append, AppendError, Committed, LogError, Position, Shared, format};
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::mpsc;
 
-/// Frames written with one fsync at most, so that the first of them does not wait for ever longer batches.
+/// Maximum number of frames per fsync, so that the first of them does not wait for ever larger batches.
 const BATCH_FRAMES: usize = 1024;
 
-/// Faults that tests plant, out of `SPANWISE_FAILPOINTS="log_fsync=error,log_write=enospc"`.
+/// Failures injected by tests, from `SPANWISE_FAILPOINTS="log_fsync=error,log_write=enospc"`.
 #[derive(Debug, Default, Clone, Copy)]
 struct Failpoints {
     fsync_error: bool,
@@ -26,7 +26,7 @@ impl Failpoints {
     }
 }
 
-/// Starts the thread. It ends when the last [`super::Log`] is dropped, with all that waits written.
+/// Starts the thread. It ends when the last [`super::Log`] is dropped, after writing all queued frames.
 pub(super) fn start<T: Send + 'static>(
     shared: Arc<Shared>,
     mut appends: mpsc::UnboundedReceiver<Append<T>>,
@@ -50,7 +50,7 @@ pub(super) fn start<T: Send + 'static>(
     thread.map(drop).map_err(|source| LogError { path: dir, doing: "cannot start the writer", source })
 }
 
-/// Tells readers first, then the appenders. Rows are in the tables when their reader has taken them, a moment later.
+/// Notifies readers first, then the appenders. The rows are in the tables a moment later, when their reader has taken them.
 fn answer<T>(
     shared: &Shared,
     batch: &mut Vec<Append<T>>,
@@ -63,7 +63,7 @@ fn answer<T>(
             let mut position = first;
             for append in batch.drain(..) {
                 if let Some(attachment) = append.attachment {
-                    // Nobody listens any more only while closing down; the frame is on disk all the same.
+                    // The receiver is dropped only during shutdown; the frame is on disk all the same.
                     let _closing = committed.send(Committed { position: Position(position), attachment });
                 }
                 answers.push((append.answer, position));
@@ -89,7 +89,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes and syncs a batch; the position of its first frame.
+    /// Writes and syncs a batch, and returns the position of its first frame.
     fn commit<T>(&mut self, batch: &[Append<T>]) -> Result<u64, AppendError> {
         if let Some(failure) = self.shared.failure.get() {
             return Err(AppendError::Failed(failure.clone()));
@@ -129,7 +129,7 @@ impl Writer {
         Ok(bytes)
     }
 
-    /// Begins a new segment where there is none or the last one is full. Its name is made durable before its frames.
+    /// Starts a new segment if there is none or the last one is full. Its name is made durable before its frames.
     fn roll(&mut self, first: u64) -> std::io::Result<()> {
         let (path, is_new) = {
             let segments = self.shared.segments();
@@ -162,7 +162,8 @@ impl Writer {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
-    /// Takes back what could not be synced: the system may show it as good, and a restart would believe it.
+    /// Truncates the bytes that could not be synced: the system may return them as good, and a restart would take them as
+    /// committed.
     fn fail_sync(&self, error: &std::io::Error) -> AppendError {
         let committed = self.shared.segments().last().map_or(0, |last| last.bytes);
         let undone = self.file.as_ref().map_or(Ok(()), |file| file.set_len(committed));
@@ -182,8 +183,8 @@ impl Writer {
         });
     }
 
-    /// After a write that failed: cuts off what was written of it. A full disk is passed on and tried again with the
-    /// next frame; anything else stops the log.
+    /// Truncates what a failed write left behind. If the disk is full, the error is returned and the next frame is tried;
+    /// any other error stops the log.
     fn undo(&mut self, error: &std::io::Error) -> AppendError {
         let committed = self.shared.segments().last().map_or(0, |last| last.bytes);
         let undone = self.file.take().map_or(Ok(()), |file| file.set_len(committed));

@@ -1,23 +1,23 @@
-//! Budgets: limits that the user sets, or that hold by default, as rows of the table `budgets`.
+//! Budgets: limits set by the user or by default, stored as rows of the table `budgets`.
 
 use serde::{Deserialize, Serialize};
 
-/// What a budget is measured on.
+/// Metric that a budget applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetKind {
-    /// Duration of API operations at a percentile.
+    /// Percentile of the duration of API operations.
     Api,
-    /// A page-load timing, p75.
+    /// A page-load timing (p75).
     PageLoad,
-    /// Bytes of a kind of asset.
+    /// Size in bytes of a kind of asset.
     Bundle,
     /// `errorRate`, `availability` or `apdex`.
     Metrics,
 }
 
 impl BudgetKind {
-    /// The word in the table.
+    /// Returns the word used in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,38 +32,38 @@ impl BudgetKind {
 /// One budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Its kind.
+    /// Kind of the budget.
     pub kind: BudgetKind,
-    /// Its key in the configuration: `search`, `firstContentfulPaint`, `errorRate`, or a name of the user's.
+    /// Key in the configuration: `search`, `firstContentfulPaint`, `errorRate`, or a user-defined name.
     pub name: String,
-    /// Glob over the operation (`GET /products/*`); `*` where none is given.
+    /// Glob for the operation (`GET /products/*`); `*` if unset.
     pub operation_match: String,
-    /// Glob over the service; `*` where none is given.
+    /// Glob for the service; `*` if unset.
     pub service_match: String,
-    /// Percentile in percent, where the kind has one: 95 for `api`, 75 for `page_load`.
+    /// Percentile in percent, if the kind has one: 95 for `api`, 75 for `page_load`.
     pub percentile: Option<f64>,
-    /// The limit, in `unit`. A share is in percent. Past it a finding is a warning.
+    /// Warning limit in `unit`. Shares are in percent.
     pub limit: f64,
-    /// The limit past which a finding is critical, in `unit`.
+    /// Critical limit in `unit`.
     pub critical: f64,
-    /// True of a budget that holds because the user set none.
+    /// True for a default budget, used when the user set none.
     pub is_default: bool,
     /// `ms`, `By`, `%` or `1` (apdex).
     pub unit: String,
-    /// True where a value under the limit breaks it (`availability`, `apdex`).
+    /// True if values below the limit violate the budget (`availability`, `apdex`).
     pub below: bool,
 }
 
-/// How many times its limit a budget must be missed by to be critical, where the user says nothing of it.
+/// Default multiple of the limit at which a violation is critical.
 pub const CRITICAL_MULTIPLE: f64 = 2.0;
 
-/// The limit past which a budget is critical, `multiple` times as far from perfect as its own.
+/// Returns the critical limit: `multiple` times as far from the best possible value as the warning limit.
 ///
-/// Durations and sizes are perfect at 0, so that is `multiple` times the limit. So is a share that fails, but it cannot
-/// pass 100 %: where the multiple is most of the way there (errors of 60 % twice over), it is where the share that goes
-/// well has fallen by the multiple (to 20 %, at errors of 80 %). What must not fall below a limit is perfect at `100 %`,
-/// or at an apdex of 1: the multiple is that of what is missing (availability of 99.9 % twice over is 99.8 %), or the
-/// limit divided by it where that is nearer (apdex of 0.4: 0.2).
+/// For durations and sizes the best value is 0, so it is `multiple` times the limit. The same applies to an error share, except
+/// that it cannot exceed 100 %: if the multiple is close to that (60 % errors, twice), the success share is divided by the
+/// multiple instead (to 20 %, so 80 % errors). For values that must stay above a limit, the best value is `100 %`, or 1 for
+/// apdex: the multiple applies to the distance from it (99.9 % availability, twice, is 99.8 %), or the limit is divided by it
+/// where that is nearer (apdex of 0.4: 0.2).
 #[must_use]
 pub fn critical_limit(limit: f64, multiple: f64, unit: &str, below: bool) -> f64 {
     let best = if unit == "%" { 100.0 } else { 1.0 };
@@ -74,16 +74,16 @@ pub fn critical_limit(limit: f64, multiple: f64, unit: &str, below: bool) -> f64
     }
 }
 
-/// Limits of one entry of `alerting`; a bare number is in the unit of its key.
+/// Limits of one entry of `alerting`; plain numbers are in the unit of the key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLimit {
     /// Dotted path under `alerting`: `responseTime`, `resources.cpu`, `database.lockWaits`.
     pub key: String,
-    /// Limit for a warning.
+    /// Warning limit.
     pub warning: Option<f64>,
-    /// Limit for a critical alert.
+    /// Critical limit.
     pub critical: Option<f64>,
-    /// Window that is judged, in ms; the pipeline's own where `None`.
+    /// Evaluation window in ms; `None` uses the pipeline's own.
     pub window_ms: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! What one request became: Arrow batches, and what had to be refused of it.
+//! Result of decoding one request: Arrow batches and rejected items.
 
 use super::null_columns::memory_bytes;
 use arrow::record_batch::RecordBatch;
@@ -8,28 +8,28 @@ use arrow::record_batch::RecordBatch;
 pub struct Decoded {
     /// When it was received, nanoseconds since the Unix epoch.
     pub received_unix_nano: i64,
-    /// Table name and its rows, in the column order of `schemas/<table>.yaml`. No empty batches.
+    /// Table names and rows, in the column order of `schemas/<table>.yaml`. Contains no empty batches.
     pub tables: Vec<(&'static str, RecordBatch)>,
-    /// Spans, data points or log records that were kept.
+    /// Number of spans, data points or log records accepted.
     pub items: u64,
-    /// What was refused, though the request as a whole is good.
+    /// Items that were rejected from an otherwise valid request.
     pub rejected: Rejected,
 }
 
 impl Decoded {
-    /// Bytes of memory that the batches hold.
+    /// Returns the memory used by the batches, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.tables.iter().map(|(_, batch)| memory_bytes(batch)).sum()
     }
 }
 
-/// What the sender is told of the items that were refused.
+/// Rejected items as reported to the sender.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// How many they are.
+    /// Number of rejected items.
     pub rejected: u64,
-    /// Why, for people.
+    /// The reason, for people.
     pub message: String,
 }
 
@@ -39,11 +39,11 @@ impl From<Rejected> for Answer {
     }
 }
 
-/// Items refused out of an otherwise good request: OTLP's partial success.
+/// Items rejected from an otherwise valid request: OTLP's partial success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejected {
-    /// Running numbers of the refused items within the request, from 0, ascending.
+    /// Indices of the rejected items within the request, from 0, ascending.
     pub items: Vec<u32>,
-    /// Why, for people: the first few reasons, each with the item's place, the value found and the value expected.
+    /// The first few reasons, for people, each with the item's position, the found and the expected value.
     pub message: String,
 }

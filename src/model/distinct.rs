@@ -1,5 +1,5 @@
-//! A sketch that counts distinct texts: exactly while there are few, then as `HyperLogLog` with 1,024 registers and 3%
-//! standard error.
+//! A sketch that counts distinct texts: exact for small counts, above that `HyperLogLog` with 1,024 registers and 3% standard
+//! error.
 //!
 //! Source: Flajolet and others, 2007, with linear counting for small counts.
 
@@ -7,18 +7,18 @@ use std::collections::BTreeSet;
 
 const REGISTERS: usize = 1024;
 const INDEX_BITS: u32 = 10;
-/// So many are counted exactly.
+/// Maximum number of texts that are counted exactly.
 const EXACT_MAX: usize = 256;
-/// Stands before the hashes of an exact count, so that its length is never that of registers.
+/// First byte of a serialized exact count, so that its length always differs from that of the registers.
 const EXACT_MARK: u8 = 1;
 
-/// A mergeable count of distinct texts. As bytes: registers, one each, as earlier versions wrote them, or a mark and the
-/// hashes, eight each.
+/// A mergeable count of distinct texts. Serialized as registers of one byte each, as in earlier versions, or as a mark followed
+/// by hashes of eight bytes each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distinct {
-    /// The hashes of all texts.
+    /// Hashes of all texts.
     Exact(BTreeSet<u64>),
-    /// The registers of the sketch.
+    /// Registers of the sketch.
     Estimated(Vec<u8>),
 }
 
@@ -48,7 +48,7 @@ impl Distinct {
         }
     }
 
-    /// Unites with another.
+    /// Merges another count into this one.
     pub fn merge(&mut self, other: &Distinct) {
         match (&mut *self, other) {
             (_, Distinct::Exact(hashes)) => hashes.iter().for_each(|hash| self.insert_hash(*hash)),
@@ -64,7 +64,7 @@ impl Distinct {
         }
     }
 
-    /// The count, estimated where there are many.
+    /// Returns the count, estimated if it is large.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
@@ -73,7 +73,7 @@ impl Distinct {
         }
     }
 
-    /// As bytes.
+    /// Serializes the count.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
@@ -84,7 +84,7 @@ impl Distinct {
         }
     }
 
-    /// Back from bytes; `None` where they are none.
+    /// Deserializes a count; `None` if the bytes are invalid.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Distinct> {
         if bytes.len() == REGISTERS {
@@ -98,7 +98,7 @@ impl Distinct {
 
 fn register(registers: &mut [u8], hash: u64) {
     let index = (hash >> (64 - INDEX_BITS)) as usize;
-    // A one behind the hash bounds the rank where all of them are zero.
+    // The set bit after the hash limits the rank if all its bits are zero.
     let rank = ((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))).leading_zeros() + 1;
     let rank = u8::try_from(rank).unwrap_or(u8::MAX);
     registers[index] = registers[index].max(rank);

@@ -1,41 +1,41 @@
-//! Exponential histograms, as OTLP defines them: merged exactly, at the coarser of two scales.
+//! Exponential histograms as defined by OTLP, merged exactly at the coarser of two scales.
 
-/// Scales that OTLP has.
+/// Scales that OTLP allows.
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
-/// Buckets of one side that are kept apart; beyond, two become one.
+/// Maximum number of buckets per sign; above it, pairs of buckets are merged.
 const BUCKETS_MAX: usize = 320;
 
-/// The buckets of one sign: bucket `offset + i` holds what is above `base^(offset + i)`, up to the next bound, where base
-/// is 2^(2^-scale).
+/// The buckets of one sign: bucket `offset + i` counts values above `base^(offset + i)`, up to the next bound, where base is
+/// 2^(2^-scale).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// The index of the first one.
+    /// Index of the first bucket.
     pub offset: i32,
-    /// Counts from there on.
+    /// Counts of consecutive buckets.
     pub counts: Vec<u64>,
 }
 
 /// An exponential histogram.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Exponential {
-    /// How fine the buckets are: -10..=20.
+    /// Resolution of the buckets: -10..=20.
     pub scale: i32,
-    /// Values whose distance from zero is at most this are counted in `zero_count`.
+    /// Values with an absolute value up to this are counted in `zero_count`.
     pub zero_threshold: f64,
-    /// Values that count as zero.
+    /// Number of values counted as zero.
     pub zero_count: u64,
-    /// Values above zero.
+    /// Buckets of positive values.
     pub positive: Buckets,
-    /// Values below zero, by their distance from it.
+    /// Buckets of negative values, by absolute value.
     pub negative: Buckets,
     /// Sum of all values.
     pub sum: f64,
-    /// Count of all values.
+    /// Number of values.
     pub count: u64,
 }
 
 impl Buckets {
-    /// Without empty buckets at either end.
+    /// Removes empty buckets at both ends.
     #[must_use]
     pub fn trimmed(mut self) -> Buckets {
         let first = self.counts.iter().position(|count| *count > 0).unwrap_or(self.counts.len());
@@ -46,12 +46,12 @@ impl Buckets {
         if self.counts.is_empty() { Buckets::default() } else { self }
     }
 
-    /// Each bucket's index and count.
+    /// Iterates over bucket indices and counts.
     pub fn iter(&self) -> impl Iterator<Item = (i64, u64)> + '_ {
         (i64::from(self.offset)..).zip(self.counts.iter().copied())
     }
 
-    /// At a scale that is `steps` lower: each 2^steps buckets become one.
+    /// Converts to a scale lower by `steps`: each 2^steps buckets are merged into one.
     fn coarser(&self, steps: u32) -> Buckets {
         if steps == 0 || self.counts.is_empty() {
             return self.clone();
@@ -69,7 +69,7 @@ impl Buckets {
         Buckets { offset: i32::try_from(offset).unwrap_or_default(), counts }
     }
 
-    /// The indices that two sides span together.
+    /// Returns the range of indices that covers both.
     fn span(&self, other: &Buckets) -> Option<(i64, i64)> {
         let ends = |buckets: &Buckets| {
             let length = i64::try_from(buckets.counts.len()).ok().filter(|length| *length > 0)?;
@@ -92,7 +92,7 @@ impl Buckets {
         Buckets { offset: i32::try_from(first).unwrap_or_default(), counts }
     }
 
-    /// Takes out what lies at or below a distance from zero.
+    /// Removes the buckets at or below `threshold` and returns their count.
     fn take_below(&mut self, threshold: f64, scale: i32) -> u64 {
         let below = self.iter().take_while(|(index, _)| bound(index + 1, scale) <= threshold).count();
         let taken = self.counts.drain(..below).fold(0_u64, u64::saturating_add);
@@ -101,7 +101,7 @@ impl Buckets {
     }
 }
 
-/// The lower bound of a bucket.
+/// Returns the lower bound of a bucket.
 #[must_use]
 pub fn bound(index: i64, scale: i32) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "indices are 32 bits wide")]
@@ -110,13 +110,13 @@ pub fn bound(index: i64, scale: i32) -> f64 {
 }
 
 impl Exponential {
-    /// Whether OTLP knows its scale.
+    /// Returns whether the scale is valid in OTLP.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         SCALES.contains(&self.scale)
     }
 
-    /// At a scale that is at most this.
+    /// Converts to `scale` if the histogram's own is finer.
     #[must_use]
     pub fn at_most(&self, scale: i32) -> Exponential {
         let steps = u32::try_from(self.scale.saturating_sub(scale)).unwrap_or_default();
@@ -127,8 +127,8 @@ impl Exponential {
         Exponential { scale, positive, negative, ..*self }
     }
 
-    /// Adds another one: at the coarser scale, with the greater zero threshold, and coarser still where the buckets would
-    /// be too many.
+    /// Adds another histogram, at the coarser scale and the greater zero threshold. The scale is reduced further while there
+    /// are too many buckets.
     pub fn add(&mut self, other: &Exponential) {
         if !self.is_valid() || !other.is_valid() {
             if other.is_valid() {
@@ -149,7 +149,7 @@ impl Exponential {
             (one, two) = (one.at_most(scale), two.at_most(scale));
         }
         if too_wide(&one, &two) {
-            // No histogram of doubles reaches so far: what came is no more to be believed than what is there.
+            // Valid histograms of doubles never span so much: the new one is no less plausible than the old one.
             *self = other.clone();
             return;
         }

@@ -1,23 +1,22 @@
-//! A fault in a text that a user wrote: configuration, schema or pipeline. Faults are gathered, all at once, never the
-//! first alone.
+//! Faults in user-written texts: configuration, schemas and pipelines. All faults of a load are collected, not only the first.
 
 use std::fmt;
 
-/// One fault, with its place, what was found and what was expected.
+/// One fault, with its location, the found and the expected value.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Fault {
-    /// The file, as the user named it; `(embedded default)` or `(environment)` where there is none.
+    /// File as the user named it; `(embedded default)` or `(environment)` if there is none.
     pub file: String,
-    /// Line in the file, from 1; 0 where none applies.
+    /// Line in the file, from 1; 0 if not applicable.
     pub line: usize,
-    /// The key, dotted: `exporters.otlp_grpc.endpoint`. Empty where none applies.
+    /// Dotted key: `exporters.otlp_grpc.endpoint`. Empty if not applicable.
     pub key: String,
-    /// What is wrong, with the value found and the value expected, and what to write instead.
+    /// Description of the fault: found value, expected value, and how to correct it.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault at a line.
+    /// Creates a fault at a line.
     #[must_use]
     pub fn new(file: impl Into<String>, line: usize, key: impl Into<String>, message: impl Into<String>) -> Fault {
         Fault { file: file.into(), line, key: key.into(), message: message.into() }
@@ -37,7 +36,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Faults of one load, never empty when returned as an error.
+/// Faults of one load; never empty when returned as an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
@@ -55,13 +54,13 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// What an error says at its end of the known word nearest to `found`; nothing where none is near enough.
+/// Returns a suffix for an error message that suggests the known word nearest to `found`; empty if none is near enough.
 #[must_use]
 pub fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     did_you_mean(found, known).map_or(String::new(), |word| format!("; did you mean {word:?}?"))
 }
 
-/// The known word nearest to `found`, if one is near enough to be what was meant.
+/// Returns the known word nearest to `found`, if it is near enough to be a plausible misspelling.
 #[must_use]
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

@@ -1,10 +1,10 @@
-//! Findings: what an analysis says of one key, and the state that it is in.
+//! Findings: the result of an analysis for one key, and its state.
 
 use crate::model::units::human;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How bad a firing key is.
+/// Severity of a firing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -15,7 +15,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word in the table.
+    /// Returns the word used in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -25,22 +25,22 @@ impl Severity {
     }
 }
 
-/// The state of one key of one pipeline.
+/// State of one key of one pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingState {
-    /// Evaluated, inside its limit.
+    /// Evaluated and within its limit.
     Ok,
-    /// Past its limit for less than `for`.
+    /// Past its limit, but for less than `for`.
     Pending,
-    /// Past its limit.
+    /// Past its limit for at least `for`.
     Firing,
-    /// Nothing feeds it, or too little to judge.
+    /// No data, or too few samples to evaluate.
     NoData,
 }
 
 impl FindingState {
-    /// The word in the table.
+    /// Returns the word used in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,41 +52,41 @@ impl FindingState {
     }
 }
 
-/// How well a finding is proven.
+/// Strength of the evidence for a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// Inferred.
     Suspected,
-    /// A planner agrees.
+    /// Confirmed by a planner.
     Planned,
-    /// Seen in the data that came in, or in a trial.
+    /// Measured in received data, or in a trial.
     Measured,
-    /// Seen again in production after the mend.
+    /// Measured again in production after the fix.
     Verified,
 }
 
-/// A firing key that is inside its limit again, and fires on for `keep_firing_for`, lest it comes and goes.
+/// A firing key that is back within its limit and keeps firing for `keep_firing_for`, to avoid flapping.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recovering {
-    /// Since when it is inside its limit, or without traffic, ms since the epoch.
+    /// Time since which it is within its limit or without traffic, ms since the epoch.
     pub since_ms: i64,
-    /// Its value now, in the finding's unit; none where nothing comes in that could be judged.
+    /// Current value in the finding's unit; `None` without data to evaluate.
     pub value: Option<f64>,
 }
 
-/// How the last firing of a key ended.
+/// End of the last firing of a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When, ms since the epoch.
+    /// Time of the end, ms since the epoch.
     pub at_ms: i64,
-    /// Why, where the reason is another one than a value inside the limit.
+    /// Reason, if it is not that the value is back within its limit.
     #[serde(default)]
     pub reason: Option<String>,
 }
 
 impl Recovering {
-    /// For people: `recovering for 20 s, 5 ms now`, where `when` is `for 20 s` or `since 12:00`.
+    /// Formats it for people: `recovering for 20 s, 5 ms now`, where `when` is `for 20 s` or `since 12:00`.
     #[must_use]
     pub fn said(&self, when: &str, unit: &str) -> String {
         match self.value {
@@ -96,68 +96,68 @@ impl Recovering {
     }
 }
 
-/// One key of one finding pipeline. The row contract of the table `findings`, of the JSON and of every alert.
+/// One key of one finding pipeline: the row format of the table `findings`, of the JSON and of every alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Stable over runs and restarts: digest of pipeline and key, hex.
+    /// Stable across runs and restarts: hex digest of pipeline and key.
     pub id: String,
-    /// The pipeline's id, which is its file's name.
+    /// Id of the pipeline, which is its file name.
     pub pipeline: String,
-    /// Worst limit that is passed; of an `ok` or `no_data` key, `None`.
+    /// Severest limit that is exceeded; `None` for an `ok` or `no_data` key.
     pub severity: Option<Severity>,
-    /// Where the key stands.
+    /// State of the key.
     pub state: FindingState,
-    /// One line for people, values filled in.
+    /// One-line summary for people, with values filled in.
     pub title: String,
-    /// The key's columns and their values, in the order of the pipeline's `key`; in JSON an object.
+    /// Key columns and values, in the order of the pipeline's `key`; an object in JSON.
     #[serde(with = "key_object")]
     pub key: Arc<Vec<(String, String)>>,
-    /// The judged value, in `unit`.
+    /// Evaluated value, in `unit`.
     pub value: Option<f64>,
-    /// The limit that is passed, or the nearest one that is not, in `unit`.
+    /// The exceeded limit, or the nearest one that is not exceeded, in `unit`.
     pub limit: Option<f64>,
-    /// How much of the room between the best value and the limit is left, in percent: 100 at the best, 0 at the limit,
-    /// below that past it.
+    /// Remaining room between the best value and the limit, in percent: 100 at the best value, 0 at the limit, negative past
+    /// it.
     #[serde(default)]
     pub headroom: Option<f64>,
     /// Unit of `value` and `limit`: `ms`, `%`, `1`, `By`.
     pub unit: String,
-    /// Rows, calls or lookups that the value rests on.
+    /// Number of rows, calls or lookups behind the value.
     pub samples: u64,
-    /// Time burned, requests hit, share of all: for people.
+    /// Impact for people: time spent, requests affected, share of the total.
     pub impact: String,
-    /// Other columns of the evaluated row, by name, as JSON; one for all copies of the finding.
+    /// Other columns of the evaluated row by name, as JSON; shared by all copies of the finding.
     #[serde(with = "shared")]
     pub evidence: Arc<serde_json::Map<String, serde_json::Value>>,
-    /// Traces that show it.
+    /// Ids of example traces.
     #[serde(with = "shared")]
     pub trace_ids: Arc<Vec<String>>,
-    /// A query that shows it to whoever asks: one text for all keys of an evaluation.
+    /// A query that returns the evidence, shared by all keys of an evaluation.
     #[serde(with = "shared_text")]
     pub evidence_sql: Arc<str>,
-    /// What to do: the first paragraph of the pipeline's prose.
+    /// Recommended action: the first paragraph of the pipeline's prose.
     #[serde(with = "shared_text")]
     pub advice: Arc<str>,
-    /// How well it is proven.
+    /// Strength of the evidence.
     pub proof: Proof,
-    /// When the key was first evaluated, ms since the epoch.
+    /// Time of the first evaluation of the key, ms since the epoch.
     pub first_seen_ms: i64,
-    /// When the key was last evaluated, ms since the epoch.
+    /// Time of the last evaluation of the key, ms since the epoch.
     pub last_seen_ms: i64,
-    /// When the state was entered, ms since the epoch.
+    /// Time at which the state was entered, ms since the epoch.
     pub state_since_ms: i64,
-    /// When the current firing began, ms since the epoch: one firing is one incident, and one alert.
+    /// Start of the current firing, ms since the epoch: one firing is one incident and one alert.
     pub firing_since_ms: Option<i64>,
-    /// Where it is inside its limit again while it still fires. Title, value and evidence are then those of when it was
-    /// last past its limit: they say why it fires.
+    /// Set while the key still fires but is back within its limit. Title, value and evidence are those of the last time it was
+    /// past its limit, because they explain why it fires.
     #[serde(default)]
     pub recovering: Option<Recovering>,
-    /// How its last firing ended; none while it fires, and where it never did. It stays while the key has no data.
+    /// End of the last firing; `None` while it fires, and if it never fired. Kept while the key has no data.
     #[serde(default)]
     pub ended: Option<Ended>,
 }
 
-/// What copies of a finding share.
+/// Serializes values that copies of a finding share.
 mod shared {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::sync::Arc;
@@ -173,7 +173,7 @@ mod shared {
     }
 }
 
-/// A text that many findings share.
+/// Serializes texts that many findings share.
 mod shared_text {
     use serde::{Deserialize as _, Deserializer, Serializer};
     use std::sync::Arc;
@@ -187,9 +187,9 @@ mod shared_text {
     }
 }
 
-/// The key as a JSON object, `{"service_name": "shop", …}`, whose fields keep the order of the columns.
+/// Serializes the key as a JSON object, `{"service_name": "shop", …}`, with fields in the order of the columns.
 ///
-/// States of an earlier version have a list of pairs; those are read, too.
+/// Also reads the list of pairs written by earlier versions.
 mod key_object {
     use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
     use serde::ser::Serializer;

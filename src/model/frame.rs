@@ -1,4 +1,4 @@
-//! A frame: one acknowledged request as it lies in the durable log, with what replay needs to reach the same verdict.
+//! A frame: one acknowledged request as stored in the durable log, with what replay needs to reach the same verdict.
 //!
 //! Layout, little endian: `u8` format, `u8` signal, `u8` encoding, `u16` decoder version, `i64` receive time (ns since
 //! the epoch), `u128` digest, `u16` receiver length, `u32` count of rejected items, receiver, rejected indices (`u32`
@@ -7,33 +7,33 @@
 use crate::model::signal::{Encoding, Signal};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// The format of the frame header that this version writes.
+/// Version of the frame header that this version writes.
 const FORMAT: u8 = 1;
-/// Bytes before the receiver's name.
+/// Number of bytes before the receiver's name.
 const FIXED_BYTES: usize = 1 + 1 + 1 + 2 + 8 + 16 + 2 + 4;
 
 /// One request as received, after decompression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The receiver's id in the configuration, such as `otlp` or `otlp/edge`.
+    /// Receiver id in the configuration, such as `otlp` or `otlp/edge`.
     pub receiver: String,
-    /// Which signal the payload holds.
+    /// Signal of the payload.
     pub signal: Signal,
-    /// How the payload is encoded.
+    /// Encoding of the payload.
     pub encoding: Encoding,
     /// When it was received, nanoseconds since the Unix epoch.
     pub received_unix_nano: i64,
-    /// The decoder that judged it, so that a later decoder can reach the same verdict.
+    /// Version of the decoder that accepted it, so that a later decoder can reach the same verdict.
     pub decoder_version: u16,
-    /// Digest of signal and payload: a resend has the same.
+    /// Digest of signal and payload; the same for a resent request.
     pub digest: u128,
-    /// Running numbers of the items that were refused.
+    /// Indices of the rejected items.
     pub rejected: Vec<u32>,
-    /// The body as it came, inflated.
+    /// The decompressed request body.
     pub payload: Bytes,
 }
 
-/// What the first bytes of a frame say of it.
+/// Header fields of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHead {
     /// As [`Frame::signal`].
@@ -42,11 +42,11 @@ pub struct FrameHead {
     pub received_unix_nano: i64,
     /// As [`Frame::digest`].
     pub digest: u128,
-    /// How many items were refused.
+    /// Number of rejected items.
     pub rejected: u32,
 }
 
-/// The fields of fixed length.
+/// The fixed-length fields.
 struct Fixed {
     head: FrameHead,
     encoding: Encoding,
@@ -55,10 +55,10 @@ struct Fixed {
 }
 
 impl FrameHead {
-    /// Bytes that it is read from.
+    /// Number of bytes needed to read it.
     pub const BYTES: usize = FIXED_BYTES;
 
-    /// Reads what stands at the beginning of a frame.
+    /// Reads the header from the beginning of a frame.
     ///
     /// # Errors
     /// When bytes are missing or a code is unknown.
@@ -67,21 +67,21 @@ impl FrameHead {
     }
 }
 
-/// A frame that cannot be read.
+/// Error of a frame that cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FrameError {
-    /// Fewer bytes than the header says.
+    /// Fewer bytes than the header declares.
     #[error("the frame has {found} bytes, its header needs {expected}")]
     Short {
-        /// Bytes that the header asks for.
+        /// Number of bytes that the header declares.
         expected: usize,
-        /// Bytes there are.
+        /// Number of bytes found.
         found: usize,
     },
-    /// A byte with no meaning: from a newer version, or damage.
+    /// A byte without a meaning: from a newer version, or corrupted.
     #[error("the frame's {field} is {found}, which this version does not know")]
     Unknown {
-        /// Which header field.
+        /// Name of the header field.
         field: &'static str,
         /// Its value.
         found: u8,
@@ -89,7 +89,7 @@ pub enum FrameError {
 }
 
 impl Frame {
-    /// The header as bytes; the payload follows it unchanged, so it is never copied.
+    /// Serializes the header. The payload follows it unchanged, so that it is never copied.
     #[must_use]
     pub fn header(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(FIXED_BYTES + self.receiver.len() + 4 * self.rejected.len());
@@ -112,7 +112,7 @@ impl Frame {
         out.freeze()
     }
 
-    /// Reads a frame back; the payload shares the memory of `bytes`.
+    /// Reads a frame; the payload shares the memory of `bytes`.
     ///
     /// # Errors
     /// When bytes are missing or a code is unknown.
@@ -126,7 +126,7 @@ impl Frame {
     }
 }
 
-/// The digest by which a resend is known: 128 bits of xxh3 over the signal and the inflated body.
+/// Returns the digest that identifies a resent request: 128-bit xxh3 of the signal and the decompressed body.
 #[must_use]
 pub fn digest(signal: Signal, payload: &[u8]) -> u128 {
     xxhash_rust::xxh3::xxh3_128_with_seed(payload, u64::from(signal_code(signal)))

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-/// Two digits for each byte.
+/// Returns two digits for each byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _written = write!(text, "{byte:02x}");
         text
     })

@@ -1,4 +1,4 @@
-//! Layer 0: what everything else speaks of, as plain types. No I/O, no async.
+//! Layer 0: plain types shared by all other layers. No I/O, no async.
 
 pub mod budget;
 pub mod decoded;

@@ -1,4 +1,4 @@
-//! Columns without any value, as most columns of most requests are: those of one type share their memory.
+//! Columns without any value, like most columns of most requests: all of one type share their memory.
 
 use arrow::array::{Array as _, ArrayRef, new_null_array};
 use arrow::compute::concat;
@@ -7,10 +7,10 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::collections::HashMap;
 
-/// Columns of up to this many rows share their memory.
+/// Maximum number of rows of a column with shared memory.
 const ROWS_MAX: usize = 8192;
 
-/// For each column of a schema, nulls alone.
+/// All-null columns for each column of a schema.
 #[derive(Debug)]
 pub struct NullColumns {
     schema: SchemaRef,
@@ -18,7 +18,7 @@ pub struct NullColumns {
 }
 
 impl NullColumns {
-    /// Those of a schema.
+    /// Creates the columns of a schema.
     #[must_use]
     pub fn new(schema: SchemaRef) -> NullColumns {
         let columns = NullColumns::columns(&schema);
@@ -31,7 +31,7 @@ impl NullColumns {
         schema.fields().iter().map(|field| column(field.data_type())).collect()
     }
 
-    /// A column of this many rows.
+    /// Returns an all-null column with this many rows.
     #[must_use]
     pub fn column(&self, index: usize, rows: usize) -> ArrayRef {
         match self.columns.get(index) {
@@ -40,10 +40,10 @@ impl NullColumns {
         }
     }
 
-    /// The rows of all batches, which have the schema. Columns without any value still share their memory.
+    /// Concatenates batches of this schema. Columns without any value still share their memory.
     ///
     /// # Errors
-    /// When a column would take more than Arrow allows.
+    /// When a column would exceed the size that Arrow allows.
     pub fn concat(&self, batches: &[&RecordBatch]) -> Result<RecordBatch, ArrowError> {
         let rows = batches.iter().map(|batch| batch.num_rows()).sum();
         let column = |index: usize| {
@@ -58,7 +58,7 @@ impl NullColumns {
     }
 }
 
-/// Bytes of memory that a batch holds; columns without any value take none that counts.
+/// Returns the memory of a batch in bytes, not counting columns without any value.
 #[must_use]
 pub fn memory_bytes(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter().filter(|column| column.null_count() < column.len());

@@ -1,31 +1,31 @@
-//! Definitions of analyses, as `pipelines/**/*.sql` give them.
+//! Definitions of analyses, parsed from `pipelines/**/*.sql`.
 
 use crate::model::table::{ColumnDef, TableDef};
 use std::collections::BTreeMap;
 
-/// What a pipeline makes.
+/// Kind of a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PipelineKind {
-    /// Partial rows out of new rows; reads each row once, as the table `new_<signal table>`.
+    /// Computes partial rows from new rows; reads each row once, as the table `new_<signal table>`.
     Rollup,
     /// A named query.
     View,
-    /// Judged keys.
+    /// Evaluates keys against limits.
     Finding,
 }
 
-/// Which side of the limit is bad.
+/// Which side of the limit is a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Above the limit; at the limit is inside.
+    /// Values above the limit; the limit itself is within.
     Above,
-    /// Above the limit or at it.
+    /// Values at or above the limit.
     AtLeast,
-    /// Below the limit; at the limit is inside.
+    /// Values below the limit; the limit itself is within.
     Below,
 }
 
-/// What happens to a key that is not evaluated any more.
+/// State of a key that is no longer evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoData {
     /// A firing key stays firing; any other becomes `no_data`.
@@ -34,107 +34,107 @@ pub enum NoData {
     Ok,
     /// It fires as a warning.
     Warning,
-    /// What it judges is traffic, and there is none: a firing key is resolved after `keep_firing_for` and says why; any
+    /// The key depends on traffic, and there is none: a firing key is resolved after `keep_firing_for`, with that reason; any
     /// other becomes `no_data`.
     Resolve,
 }
 
-/// A parameter's value.
+/// Value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
     /// Text.
     Text(String),
-    /// True or false.
+    /// A boolean.
     Bool(bool),
 }
 
-/// A table's rows given in an example: column name to JSON value.
+/// Rows of an example table: column name to JSON value.
 pub type ExampleRows = Vec<serde_json::Map<String, serde_json::Value>>;
 
-/// An example: rows in, states (or rows) out. It is run as the pipeline's test.
+/// An example: input rows and the expected states (or rows). It runs as a test of the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// What it shows.
+    /// What the example demonstrates.
     pub name: String,
-    /// The moment taken as now, ms since the epoch.
+    /// Time used as now, ms since the epoch.
     pub now_ms: i64,
-    /// Input tables: for a rollup the signal tables (`spans`), else any table the SQL reads.
+    /// Input tables: the signal tables (`spans`) for a rollup, else any table that the SQL reads.
     pub given: BTreeMap<String, ExampleRows>,
-    /// For a finding with an `alerting` key: the limits that a user sets there.
+    /// For a finding with an `alerting` key: limits set by the user.
     pub alerting: Option<ExampleLimits>,
-    /// For a finding: a row a key, with the key's columns and `state`, optionally `severity` and `value`. For a rollup
-    /// or view: the rows, of which the named columns are compared; sketches as `quantile(<column>, q)` keys.
+    /// For a finding: one row per key, with the key's columns and `state`, optionally `severity` and `value`. For a rollup or
+    /// view: rows of which only the given columns are compared; sketches as `quantile(<column>, q)` keys.
     pub expect: ExampleRows,
     /// Line in the file.
     pub line: usize,
 }
 
-/// Limits of an `alerting` key, in the unit of the pipeline.
+/// Limits of an `alerting` key, in the pipeline's unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExampleLimits {
-    /// Limit for a warning.
+    /// Warning limit.
     pub warning: Option<f64>,
-    /// Limit for a critical finding.
+    /// Critical limit.
     pub critical: Option<f64>,
 }
 
-/// Parts that findings alone have.
+/// Settings that only findings have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindingDef {
     /// Columns that identify a key.
     pub key: Vec<String>,
-    /// Which side is bad.
+    /// Which side of the limit is a violation.
     pub direction: Direction,
-    /// Limit for a warning; a column `warning` of the row wins, and the user's own limit over both.
+    /// Warning limit; overridden by a column `warning` of the row, and by the user's limit.
     pub warning: Option<f64>,
-    /// Limit for a critical finding; a column `critical` of the row wins, and the user's own limit over both.
+    /// Critical limit; overridden by a column `critical` of the row, and by the user's limit.
     pub critical: Option<f64>,
-    /// Key under `alerting` in the user's configuration whose limits replace the two above.
+    /// Key under `alerting` in the configuration that replaces the two limits above.
     pub alerting: Option<String>,
-    /// True where the pipeline is judged only if the user set its `alerting` key.
+    /// True if the pipeline is evaluated only when the user sets its `alerting` key.
     pub alerting_only: bool,
-    /// What samples are, in the plural: `requests`.
+    /// Name of the samples in the plural: `requests`.
     pub counted: String,
-    /// A row with fewer samples is `no_data`.
+    /// Minimum number of samples; a row with fewer is `no_data`.
     pub samples_min: u64,
-    /// How long a key must stay past its limit before it fires, ms.
+    /// Time in ms for which a key must be past its limit before it fires.
     pub for_ms: i64,
-    /// How long a key keeps firing once it is inside its limit, ms.
+    /// Time in ms for which a key keeps firing once it is within its limit.
     pub keep_firing_for_ms: i64,
-    /// What a missing key means.
+    /// State of a missing key.
     pub no_data: NoData,
     /// Unit of `value`.
     pub unit: String,
-    /// Text with `{column}` places, the finding's title.
+    /// Title of the finding, with `{column}` placeholders.
     pub message: String,
-    /// True where it reads raw rows of a bounded window.
+    /// True if it reads raw rows of a bounded window.
     pub scan: bool,
 }
 
-/// Where a column is declared.
+/// Location of a column declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnPlace {
     /// Line in the file.
     pub line: usize,
-    /// `columns[2]`.
+    /// Key in the file: `columns[2]`.
     pub key: String,
 }
 
 /// A rollup table that a pipeline declares in its own file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredTable {
-    /// The table, the columns that every rollup has in front.
+    /// The table, beginning with the columns that every rollup has.
     pub table: TableDef,
-    /// Where each of the further columns stands.
+    /// Locations of the other columns.
     pub places: Vec<ColumnPlace>,
 }
 
 impl DeclaredTable {
-    /// The columns that are written down, with their places.
+    /// Returns the declared columns with their locations.
     pub fn columns(&self) -> impl Iterator<Item = (&ColumnDef, &ColumnPlace)> {
         let implied = self.table.columns.len() - self.places.len();
         self.table.columns[implied..].iter().zip(&self.places)
@@ -144,42 +144,42 @@ impl DeclaredTable {
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineDef {
-    /// The file's stem, and the name of the table or view that it makes.
+    /// File stem, and name of the table or view that it creates.
     pub id: String,
-    /// Where it was read from: `pipelines/queries/slow_statement.sql`.
+    /// Source file: `pipelines/queries/slow_statement.sql`.
     pub file: String,
     /// Title for people.
     pub title: String,
-    /// What it makes.
+    /// Kind of the pipeline.
     pub kind: PipelineKind,
-    /// Judged window, ms of event time.
+    /// Evaluation window, ms of event time.
     pub window_ms: i64,
-    /// `$name` values bound into the SQL, besides `$window_start` and `$window_end`.
+    /// Values of the `$name` parameters of the SQL, besides `$window_start` and `$window_end`.
     pub params: BTreeMap<String, Param>,
-    /// For a rollup: the table that it fills; several pipelines may fill one.
+    /// For a rollup: the table that it fills; several pipelines can fill one table.
     pub table: Option<String>,
-    /// Line on which that is said.
+    /// Line of `table`.
     pub table_line: usize,
-    /// That table, where no file of `schemas/` has it and this one declares it.
+    /// Declaration of that table, if it is not defined in `schemas/`.
     pub declares: Option<DeclaredTable>,
-    /// For a rollup: the signal tables of which it reads `new_<name>`.
+    /// For a rollup: signal tables that it reads as `new_<name>`.
     pub reads: Vec<String>,
-    /// Line on which that is said.
+    /// Line of `reads`.
     pub reads_line: usize,
-    /// For a rollup: attributes of which a new row must have one, for it has nothing to read otherwise; none where it reads
-    /// any row.
+    /// For a rollup: attributes of which a new row must have at least one; rows without them are skipped. Empty if it reads
+    /// every row.
     pub needs: Vec<String>,
-    /// For a rollup of `metrics`: names of metrics that count, though senders give them as gauges or as sums that may
-    /// fall: they have an increase, too.
+    /// For a rollup of `metrics`: metrics treated as counters, even if senders report them as gauges or non-monotonic sums;
+    /// their increase is computed, too.
     pub counters: Vec<String>,
-    /// For a finding.
+    /// Settings of a finding.
     pub finding: Option<FindingDef>,
-    /// Its tests.
+    /// Examples, which are its tests.
     pub examples: Vec<Example>,
-    /// Prose after the front-matter: why it matters and what to do.
+    /// Prose after the front-matter: why it matters, and the recommended action.
     pub prose: String,
-    /// The statement.
+    /// The SQL statement.
     pub sql: String,
-    /// Line on which the statement begins, from 1.
+    /// Line of the first line of the statement, from 1.
     pub sql_line: usize,
 }

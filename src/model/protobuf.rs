@@ -1,45 +1,45 @@
-//! Protobuf as it stands on the wire: messages walked field by field, and written, without a type for them. What is not
-//! looked at is never decoded, so unknown fields stay as they came.
+//! The Protobuf wire format: reads and writes messages field by field, without generated types. Fields that are not read are
+//! not decoded, so unknown fields are preserved.
 
 /// A field of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// Its number and wire type.
+    /// Field number and wire type.
     key: u64,
-    /// All of its bytes, with number and length.
+    /// All bytes of the field, including its number and length.
     pub whole: &'a [u8],
-    /// What it holds, where it has a length: text, bytes or a message.
+    /// Content of a length-delimited field: text, bytes or a message.
     pub inner: Option<&'a [u8]>,
 }
 
 impl<'a> Field<'a> {
-    /// The field's number.
+    /// Returns the field number.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.key >> 3
     }
 
-    /// What it holds, where it has a length and one of these numbers.
+    /// Returns the content if the field is length-delimited and has one of these numbers.
     #[must_use]
     pub fn inner_of(&self, numbers: &[u64]) -> Option<&'a [u8]> {
         self.inner.filter(|_| numbers.contains(&self.number()))
     }
 }
 
-/// The fields of a message. Where it is damaged, they end; [`Fields::rest`] is what was not read then.
+/// Iterator over the fields of a message. Stops at invalid data; [`Fields::rest`] then returns the unread bytes.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     left: &'a [u8],
 }
 
-/// Walks a message.
+/// Iterates over the fields of a message.
 #[must_use]
 pub const fn fields(message: &[u8]) -> Fields<'_> {
     Fields { left: message }
 }
 
 impl<'a> Fields<'a> {
-    /// What has not been read.
+    /// Returns the unread bytes.
     #[must_use]
     pub const fn rest(&self) -> &'a [u8] {
         self.left
@@ -66,7 +66,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Reads a number of variable length.
+/// Reads a varint.
 #[must_use]
 pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
@@ -81,7 +81,7 @@ pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Writes a number of variable length.
+/// Appends a varint.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits")]
@@ -92,7 +92,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Writes text, bytes or a message as a field of this number.
+/// Appends text, bytes or a message as a field with this number.
 pub fn put_field(out: &mut Vec<u8>, number: u64, inner: &[u8]) {
     put_varint(out, number << 3 | 2);
     put_varint(out, inner.len() as u64);

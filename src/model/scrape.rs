@@ -1,4 +1,4 @@
-//! What a Prometheus scrape shows, before it is named and printed: plain samples with OpenTelemetry names.
+//! Data of a Prometheus scrape before naming and formatting: plain samples with OpenTelemetry names.
 
 use super::exponential::Exponential;
 use std::collections::BTreeMap;
@@ -6,25 +6,25 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// The bounds of span metrics, ms: the connector's defaults, and those of `pipelines/queries/span_metrics.sql`.
+/// Bounds of span metrics in ms: the connector's defaults, same as in `pipelines/queries/span_metrics.sql`.
 pub const SPAN_METRICS_BOUNDS_MS: [f64; 16] =
     [2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0];
 
-/// Attributes by their OpenTelemetry names, as text.
+/// Attributes as text, by OpenTelemetry name.
 pub type Attributes = BTreeMap<String, String>;
 
-/// What kind of metric a family is.
+/// Kind of a metric family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FamilyKind {
-    /// A value of now.
+    /// A current value.
     Gauge,
-    /// A sum that goes up and down: printed as a gauge, but it is never a ratio.
+    /// A non-monotonic sum: exposed as a gauge, but never as a ratio.
     UpDown,
-    /// Only goes up: `_total` is added by the printer.
+    /// A monotonic sum: the printer adds `_total`.
     Counter,
-    /// Explicit or exponential buckets.
+    /// A histogram with explicit or exponential buckets.
     Histogram,
-    /// Quantiles that came in over OTLP.
+    /// Quantiles received over OTLP.
     Summary,
 }
 
@@ -33,7 +33,7 @@ pub enum FamilyKind {
 pub enum SampleValue {
     /// Gauge or counter.
     Number(f64),
-    /// Explicit buckets; `counts` has one more than `bounds`, not cumulated.
+    /// Explicit buckets; `counts` has one more element than `bounds` and is not cumulative.
     Histogram {
         /// Upper bounds, ascending, without +Inf.
         bounds: Arc<[f64]>,
@@ -41,7 +41,7 @@ pub enum SampleValue {
         counts: Vec<u64>,
         /// Sum of all values.
         sum: f64,
-        /// Count of all values.
+        /// Number of values.
         count: u64,
     },
     /// Exponential buckets.
@@ -52,38 +52,38 @@ pub enum SampleValue {
         quantiles: Vec<(f64, f64)>,
         /// Sum of all values.
         sum: f64,
-        /// Count of all values.
+        /// Number of values.
         count: u64,
     },
 }
 
-/// A measured value, and the trace in which it was measured.
+/// A measured value with the trace in which it was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exemplar {
     /// Lower-case hex digits.
     pub trace_id: String,
-    /// Lower-case hex digits; empty where it is not known.
+    /// Lower-case hex digits; empty if unknown.
     pub span_id: String,
-    /// What was measured.
+    /// Measured value.
     pub value: f64,
-    /// When, ns since the epoch; 0 where it is not known.
+    /// Time of the measurement, ns since the epoch; 0 if unknown.
     pub time_unix_nano: i64,
 }
 
-/// The instrumentation scope; texts are empty where there is none.
+/// Instrumentation scope; texts are empty if there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Its name.
+    /// Name of the scope.
     pub name: String,
-    /// Its version.
+    /// Version of the scope.
     pub version: String,
-    /// The schema that its names follow.
+    /// Schema URL of the scope.
     pub schema_url: String,
-    /// Its attributes.
+    /// Attributes of the scope.
     pub attributes: Attributes,
 }
 
-/// What tells a series from the others of its family. It never changes, so that scrapes share it.
+/// Identity of a series within its family. Immutable, so that scrapes share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     attributes: Attributes,
@@ -93,7 +93,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A series of these attributes; `resource` is `None` for Spanwise's own figures.
+    /// Creates the identity of a series; `resource` is `None` for Spanwise's own metrics.
     #[must_use]
     pub fn new(attributes: Attributes, resource: Option<Arc<Attributes>>, scope: Arc<Scope>) -> Identity {
         let mut hasher = Xxh3Default::new();
@@ -102,31 +102,31 @@ impl Identity {
         Identity { attributes, resource, scope, digest }
     }
 
-    /// One of Spanwise's own series.
+    /// Creates the identity of one of Spanwise's own series.
     #[must_use]
     pub fn own(attributes: Attributes) -> Identity {
         Identity::new(attributes, None, Arc::default())
     }
 
-    /// The point's attributes.
+    /// Returns the attributes of the data point.
     #[must_use]
     pub fn attributes(&self) -> &Attributes {
         &self.attributes
     }
 
-    /// The resource's attributes, shared by all of its series.
+    /// Returns the attributes of the resource, shared by all of its series.
     #[must_use]
     pub fn resource(&self) -> Option<&Arc<Attributes>> {
         self.resource.as_ref()
     }
 
-    /// The instrumentation scope.
+    /// Returns the instrumentation scope.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// The same for equal series, also in another scrape.
+    /// Returns a digest that is the same for equal series, also across scrapes.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digest
@@ -136,25 +136,25 @@ impl Identity {
 /// One series of a family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Which series it is.
+    /// Identity of the series.
     pub of: Arc<Identity>,
     /// The value.
     pub value: SampleValue,
-    /// When it was measured, ms since the epoch; `None` prints none.
+    /// Time of the measurement, ms since the epoch; no timestamp is exposed if `None`.
     pub time_ms: Option<i64>,
-    /// When counting began, ms since the epoch, where that is known.
+    /// Start time of the counter, ms since the epoch, if known.
     pub created_ms: Option<i64>,
-    /// Of deltas that are added up here: from when on, by our clock, this sum is shown, ms since the epoch. What was shown
-    /// of the series before that was another sum.
+    /// For a sum accumulated here from deltas: when this sum was first exposed, by our clock, ms since the epoch. Values of the
+    /// series exposed before that belong to a different sum.
     pub begun_ms: Option<i64>,
-    /// When it last came in, by our clock, ms since the epoch; `None` for what never expires.
+    /// Time of the last update, by our clock, ms since the epoch; `None` for series that never expire.
     pub seen_ms: Option<i64>,
-    /// Measured values with their traces, of the last point.
+    /// Exemplars of the last data point.
     pub exemplars: Arc<[Exemplar]>,
 }
 
 impl Sample {
-    /// A sample that knows nothing but its value.
+    /// Creates a sample with only an identity and a value.
     #[must_use]
     pub fn plain(of: impl Into<Arc<Identity>>, value: SampleValue) -> Sample {
         let (time_ms, created_ms, begun_ms, seen_ms) = (None, None, None, None);
@@ -171,15 +171,15 @@ pub struct Family {
     pub unit: String,
     /// Help text.
     pub description: String,
-    /// Whether senders give other ones for the same metric, too.
+    /// True if senders report different descriptions for this metric.
     pub descriptions_differ: bool,
-    /// Kind.
+    /// Kind of the metric.
     pub kind: FamilyKind,
-    /// Series.
+    /// Series of the family.
     pub samples: Vec<Sample>,
 }
 
-/// Everything that one scrape shows.
+/// All metric families of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scrape {
     /// Families, in any order.

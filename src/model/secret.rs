@@ -1,46 +1,46 @@
-//! Secrets, and the bearer token that a listener asks for. Every listener reads `authorization` by the one function here.
+//! Secrets, and the bearer token of a listener. All listeners parse `authorization` with the function defined here.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use std::fmt;
 
-/// Text that is never printed: a token, or a URL that holds one.
+/// Text that is never printed: a token, or a URL that contains one.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// The text itself, for the wire alone.
+    /// Returns the text. Use only for sending.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Compares in a time that does not depend on where the two differ.
+    /// Compares in constant time, independent of where the texts differ.
     pub(crate) fn equals(&self, other: &str) -> bool {
         let differing = self.0.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
         self.0.len() == other.len() && differing == 0
     }
 
-    /// Whether a request carries this secret as its bearer token.
+    /// Returns whether a request has this secret as its bearer token.
     pub(crate) fn is_borne_by(&self, headers: &HeaderMap) -> bool {
         bearer(headers).is_some_and(|token| self.equals(token))
     }
 }
 
-/// The token of `authorization: Bearer <token>`. As RFC 9110 has it, the scheme is of any case; space around the token is
-/// none of it.
+/// Returns the token of `authorization: Bearer <token>`. The scheme is case-insensitive and whitespace around the token is
+/// ignored, as in RFC 9110.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = std::str::from_utf8(headers.get(AUTHORIZATION)?.as_bytes()).ok()?;
     let (scheme, token) = value.trim_matches(SPACE).split_once(SPACE)?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(SPACE))
 }
 
-/// What HTTP takes for space within a header.
+/// Whitespace characters in HTTP headers.
 const SPACE: [char; 2] = [' ', '\t'];
 
 impl fmt::Debug for Secret {
@@ -73,7 +73,7 @@ mod tests {
         Secret::new("to ken-é").is_borne_by(&headers)
     }
 
-    /// RFC 9110, 11.1: the scheme is case-insensitive. 5.5: white space around a value is no part of it.
+    /// RFC 9110, 11.1: the scheme is case-insensitive. 5.5: whitespace around a value is not part of it.
     #[test]
     fn a_token_is_read_in_any_case_and_spacing() {
         for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {

@@ -1,15 +1,15 @@
-//! What Spanwise's own telemetry is known by, on its way in and out.
+//! Identifiers of Spanwise's own telemetry, for ingest and export.
 
-/// The receiver that it comes in by. No receiver of a configuration has this name: they are `otlp` or `otlp/…`.
+/// Receiver of own telemetry. Cannot conflict with configured receivers, which are named `otlp` or `otlp/…`.
 pub const RECEIVER: &str = "spanwise";
 
-/// The receiver of what is derived from the others, on its way to exporters. It becomes no rows.
+/// Receiver of telemetry derived from other telemetry for exporters. It is not stored as rows.
 pub const DERIVED: &str = "performance";
 
-/// The instrumentation scope of own metrics and traces.
+/// Instrumentation scope of own metrics and traces.
 pub const SCOPE: &str = "spanwise";
 
-/// Target of the `tracing` spans around units of work. They become own traces, and stand in no line of the process's log.
+/// Target of the `tracing` spans for units of work. They are exported as own traces and do not appear in the log.
 ///
-/// A field of the name `error` makes the span one that failed.
+/// A field named `error` marks the span as failed.
 pub const WORK: &str = "spanwise::work";

@@ -1,10 +1,10 @@
-//! Which findings are shown where there are many: what a pipeline says of its keys in the column `shown_max`.
+//! Limits the number of findings shown, by the column `shown_max` of a pipeline.
 
 use super::finding::{Finding, FindingState};
 use std::collections::HashMap;
 
-/// The findings that are shown, in their order. A pipeline whose rows have a column `shown_max` shows that many keys of
-/// each state: those with the greatest `total_ms`. Judged, and alerted on, are all.
+/// Returns the findings to show, in their order. If the rows of a pipeline have a column `shown_max`, at most that many keys of
+/// each state are shown: those with the greatest `total_ms`. All keys are still evaluated, and all of them notify.
 #[must_use]
 pub fn shown(findings: &[Finding]) -> Vec<&Finding> {
     let mut groups: HashMap<(&str, FindingState), Vec<usize>> = HashMap::new();
@@ -13,7 +13,7 @@ pub fn shown(findings: &[Finding]) -> Vec<&Finding> {
     }
     let mut shown = vec![true; findings.len()];
     for mut group in groups.into_values() {
-        // The greatest of them where rows of before a change of the limit are among them.
+        // The maximum, because rows from before a change of the limit can be among them.
         let Some(max) = group.iter().filter_map(|index| shown_max(&findings[*index])).max() else { continue };
         group.sort_by(|a, b| total_ms(&findings[*b]).total_cmp(&total_ms(&findings[*a])));
         for index in group.into_iter().skip(max) {

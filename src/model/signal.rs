@@ -1,8 +1,8 @@
-//! The three signals of OTLP and the two encodings that they arrive in.
+//! The three signals of OTLP and the two encodings of its requests.
 
 use std::fmt;
 
-/// A kind of telemetry.
+/// A telemetry signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {
     /// Spans.
@@ -14,10 +14,10 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// All of them, in the order that people list them.
+    /// All signals, in display order.
     pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 
-    /// The Collector's word: `traces`, `metrics` or `logs`.
+    /// Returns the Collector's name: `traces`, `metrics` or `logs`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,11 +34,11 @@ impl fmt::Display for Signal {
     }
 }
 
-/// How the body of a request is encoded, after decompression.
+/// Encoding of a request body, after decompression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
-    /// OTLP's binary form.
+    /// OTLP's binary encoding.
     Protobuf,
-    /// OTLP's JSON form.
+    /// OTLP's JSON encoding.
     Json,
 }

@@ -1,14 +1,14 @@
-//! The sketch of durations: a sparse OpenTelemetry exponential histogram of scale 6.
+//! Sketch of durations: a sparse OpenTelemetry exponential histogram with scale 6.
 //!
-//! Bucket `i` holds values in `(base^i, base^(i+1)]` with `base = 2^(2^-6)`, as the OpenTelemetry metrics data model
-//! says. The value given back is the bucket's geometric middle, at most .54% away. Two sketches merge exactly: counts of
-//! equal buckets add up.
+//! Bucket `i` counts values in `(base^i, base^(i+1)]` with `base = 2^(2^-6)`, as the OpenTelemetry metrics data model defines
+//! it. Quantiles return the bucket's geometric mean, with an error of at most .54%. Two sketches merge exactly: counts of equal
+//! buckets are added.
 //!
-//! Bytes, little endian: `u8` format, `f64` sum, min, max, varint count of values that are zero, then for the positive
-//! and for the negative side a varint count of buckets and for each bucket the zigzag varint step from the bucket before
-//! and the varint count.
+//! Binary format, little endian: `u8` format, `f64` sum, min, max, varint count of zero values, then for the positive and for
+//! the negative side a varint count of buckets and for each bucket the zigzag varint difference from the previous index and the
+//! varint count.
 
-/// Buckets double the value in `2^SCALE` steps.
+/// Values double every `2^SCALE` buckets.
 pub const SCALE: i32 = 6;
 const FORMAT: u8 = 1;
 
@@ -38,16 +38,16 @@ impl Default for Sketch {
     }
 }
 
-/// The buckets that hold values, ascending, and how many: few, one behind another in memory, as they are in bytes.
+/// Non-empty buckets with their counts, in ascending order: few, and contiguous in memory as in the binary format.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Buckets(Vec<(i32, u64)>);
 
 impl Buckets {
-    /// Adds to a bucket at or behind the place `from`, as the one before gave it; gives the place behind the bucket.
+    /// Adds to a bucket at or after position `from`, as returned by the previous call; returns the position after the bucket.
     fn add(&mut self, from: usize, bucket: i32, count: u64) -> usize {
         let behind = self.0.get(from..).unwrap_or_default();
         let place = match behind.first() {
-            // Merged buckets mostly follow one another.
+            // Merged buckets are mostly adjacent.
             Some((known, _)) if *known >= bucket => from,
             _ => from + behind.partition_point(|(known, _)| *known < bucket),
         };
@@ -59,13 +59,13 @@ impl Buckets {
     }
 }
 
-/// Bytes that are no sketch.
+/// Error of bytes that are not a sketch.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a sketch: {0}")]
 pub struct SketchError(&'static str);
 
 impl Sketch {
-    /// Adds a value once. NaN and infinities are no durations and are passed over.
+    /// Adds a value once. Ignores NaN and infinities.
     pub fn insert(&mut self, value: f64) {
         self.insert_n(value, 1);
     }
@@ -89,10 +89,10 @@ impl Sketch {
         self.max = self.max.max(value);
     }
 
-    /// Adds all of a sketch that is given as bytes, exactly. On an error it may have added a part of them.
+    /// Merges a serialized sketch, exactly. On an error, a part of it may have been added.
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes are not a sketch.
     pub fn merge_bytes(&mut self, mut bytes: &[u8]) -> Result<(), SketchError> {
         let bytes = &mut bytes;
         if take(bytes, 1)? != [FORMAT] {
@@ -119,32 +119,32 @@ impl Sketch {
         if bytes.is_empty() { Ok(()) } else { Err(SketchError("bytes are left over")) }
     }
 
-    /// Bytes of memory, about.
+    /// Returns the approximate memory in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         (self.positive.0.capacity() + self.negative.0.capacity()) * size_of::<(i32, u64)>()
     }
 
-    /// How many values it holds.
+    /// Returns the number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The sum of all values.
+    /// Returns the sum of all values.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// The value of nearest rank `ceil(q * count)`, `q` in 0..=1; `None` of an empty sketch.
+    /// Returns the value of nearest rank `ceil(q * count)`, with `q` in 0..=1; `None` if the sketch is empty.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if self.count == 0 || q.is_nan() {
             return None;
         }
         let rank = nearest_rank(q, self.count);
-        // The outermost ranks are known exactly.
+        // The minimum and maximum are known exactly.
         if rank == 1 {
             return Some(self.min);
         }
@@ -164,7 +164,7 @@ impl Sketch {
         Some(self.max)
     }
 
-    /// The sketch as bytes.
+    /// Serializes the sketch.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(32 + 4 * (self.positive.0.len() + self.negative.0.len()));
@@ -186,7 +186,8 @@ impl Sketch {
     }
 }
 
-/// `ceil(q * count)`, from 1, with `q` to nine digits: as a float, 0.55 of 100 would be a little more than 55.
+/// Returns `ceil(q * count)`, at least 1, with `q` rounded to nine digits: in floating point, 0.55 of 100 is slightly more than
+/// 55.
 fn nearest_rank(q: f64, count: u64) -> u64 {
     const ONE: u128 = 1_000_000_000;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 10^9")]
@@ -195,13 +196,14 @@ fn nearest_rank(q: f64, count: u64) -> u64 {
     u64::try_from(rank).unwrap_or(count).max(1)
 }
 
-/// The bucket of a positive value. Exact powers of two are the upper bound of the bucket below, as the data model says.
+/// Returns the bucket of a positive value. Exact powers of two belong to the bucket below, as its upper bound, as in the data
+/// model.
 #[expect(clippy::cast_possible_truncation, reason = "the log of a finite f64 times 64 is within +-70,000")]
 fn bucket(value: f64) -> i32 {
     (value.log2() * f64::from(1 << SCALE)).ceil() as i32 - 1
 }
 
-/// The geometric middle of a bucket.
+/// Returns the geometric mean of a bucket.
 fn middle(bucket: i32) -> f64 {
     ((f64::from(bucket) + 0.5) / f64::from(1 << SCALE)).exp2()
 }
@@ -249,7 +251,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What merging bytes is held against: bucket by bucket.
+    /// Bucket-by-bucket reference for merging bytes.
     impl Sketch {
         fn merge(&mut self, other: &Sketch) {
             for (side, others) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
@@ -277,7 +279,7 @@ mod tests {
         sketch
     }
 
-    /// Nearest rank by sorting, in whole numbers.
+    /// Computes the nearest rank by sorting, with integers.
     fn exact(values: &[f64], per_mille: usize) -> f64 {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn buckets_are_those_of_the_data_model() {
-        // base = 2^(1/64); (1, base] is bucket 0, 1 itself the upper bound of bucket -1, 2 that of bucket 63.
+        // base = 2^(1/64); (1, base] is bucket 0, 1 itself is the upper bound of bucket -1, 2 that of bucket 63.
         assert_eq!((bucket(1.0), bucket(1.000_001), bucket(2.0), bucket(4.0)), (-1, 0, 63, 127));
     }
 

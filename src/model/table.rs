@@ -1,9 +1,9 @@
-//! Definitions of tables, as `schemas/*.yaml` give them.
+//! Definitions of tables, parsed from `schemas/*.yaml`.
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
-/// The type of a column, by its word in `schemas/`.
+/// Type of a column, with its name in `schemas/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     /// `string`: UTF-8 text.
@@ -18,7 +18,7 @@ pub enum ColumnType {
     TimestampUs,
     /// `binary`: a sketch.
     Binary,
-    /// `map`: text to text; a value that is not a string is JSON.
+    /// `map`: text to text; values that are not strings are JSON.
     Map,
     /// `list_string`.
     ListString,
@@ -29,7 +29,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The words of `schemas/` with their types.
+    /// Type names of `schemas/` with their types.
     pub const WORDS: [(&'static str, ColumnType); 10] = [
         ("string", ColumnType::String),
         ("int64", ColumnType::Int64),
@@ -43,13 +43,13 @@ impl ColumnType {
         ("list_int64", ColumnType::ListInt64),
     ];
 
-    /// The word of `schemas/`.
+    /// Returns the type name in `schemas/`.
     #[must_use]
     pub fn word(self) -> &'static str {
         ColumnType::WORDS.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
     }
 
-    /// The Arrow type. Map entries are named `entries {key, value}`, as Arrow's `MapBuilder` names them with
+    /// Returns the Arrow type. Map entries are named `entries {key, value}`, as Arrow's `MapBuilder` names them with
     /// [`map_fields`]; list items are named `item`.
     #[must_use]
     pub fn arrow(self) -> DataType {
@@ -70,7 +70,7 @@ impl ColumnType {
     }
 }
 
-/// The two fields of a map's entries.
+/// Returns the two fields of map entries.
 #[must_use]
 pub fn map_fields() -> Fields {
     Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)])
@@ -80,7 +80,7 @@ fn list_of(item: DataType) -> DataType {
     DataType::List(Arc::new(Field::new("item", item, true)))
 }
 
-/// Where a promoted attribute is looked up.
+/// Source of a promoted attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An attribute of the item: a bare name.
@@ -91,55 +91,55 @@ pub enum Source {
     Scope(String),
 }
 
-/// How partial rows of a rollup merge in this column.
+/// How partial rows of a rollup are merged in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
     /// Part of the key.
     Key,
-    /// Added up.
+    /// Sum.
     Sum,
-    /// The greatest.
+    /// Maximum.
     Max,
-    /// The least.
+    /// Minimum.
     Min,
-    /// The value of the row with the greatest `last_time` column.
+    /// Value of the row with the greatest `last_time`.
     Last,
     /// Exponential histograms, merged exactly.
     Sketch,
-    /// Distinct-count sketches, united.
+    /// Distinct-count sketches, merged.
     Distinct,
     /// Lists of counts, added element by element.
     Buckets,
-    /// Exemplars: the greatest few are kept.
+    /// Exemplars: the greatest few values are kept.
     Exemplars,
 }
 
-/// One column.
+/// Definition of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnDef {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// Its type.
+    /// Type of the column.
     pub kind: ColumnType,
-    /// Unit of its values in UCUM, where it has one.
+    /// UCUM unit of the values, if any.
     pub unit: Option<String>,
-    /// That it has few values: a hint to memory and Parquet. In the key of a rollup it stays as it is in rows beyond the
-    /// bound on series, where the others read `(overflow)`.
+    /// True if the column has few distinct values: a hint for memory and Parquet. In the key of a rollup, rows beyond the
+    /// series limit keep such columns, while other key columns become `(overflow)`.
     pub low_cardinality: bool,
-    /// Attributes that it is promoted from, today's name first. Empty for a column that the decoder or an analysis fills.
+    /// Attributes that it is promoted from, current name first. Empty if the decoder or an analysis fills the column.
     pub from: Vec<Source>,
-    /// In a rollup: how partial rows merge.
+    /// For a rollup: how partial rows are merged.
     pub merge: Option<Merge>,
-    /// In a rollup: the column whose values it has in rows that were kept before there was this one.
+    /// For a rollup: column that provides the values of rows stored before this column existed.
     pub filled_from: Option<String>,
-    /// For people.
+    /// Description.
     pub doc: String,
 }
 
 /// What fills a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
-    /// Decoded telemetry.
+    /// Filled with decoded telemetry.
     Signal,
     /// Partial aggregates, filled by the rollup pipeline of the same name.
     Rollup,
@@ -147,23 +147,23 @@ pub enum TableKind {
     State,
 }
 
-/// One table.
+/// Definition of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableDef {
-    /// Its name, that of its file too.
+    /// Name of the table and of its file.
     pub name: String,
-    /// What fills it.
+    /// What fills the table.
     pub kind: TableKind,
-    /// For people.
+    /// Description.
     pub doc: String,
-    /// Resolutions of a rollup in seconds, finest first; `0` is one row a series for all time.
+    /// Resolutions of a rollup in seconds, finest first; `0` is one row per series for all time.
     pub resolutions_s: Vec<i64>,
     /// Columns, in order.
     pub columns: Vec<ColumnDef>,
 }
 
 impl TableDef {
-    /// The Arrow schema; every column is nullable.
+    /// Returns the Arrow schema; every column is nullable.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(
@@ -171,14 +171,14 @@ impl TableDef {
         ))
     }
 
-    /// Names under which the coarser resolutions of a rollup are seen by themselves: seconds, and `requests_1m`.
+    /// Returns the views of the coarser resolutions of a rollup: seconds and name, such as `requests_1m`.
     #[must_use]
     pub fn coarse_views(&self) -> Vec<(i64, String)> {
         let coarse = [(60, "1m"), (3600, "1h")].into_iter().filter(|(seconds, _)| self.resolutions_s.contains(seconds));
         coarse.map(|(seconds, suffix)| (seconds, format!("{}_{suffix}", self.name))).collect()
     }
 
-    /// The column of that name.
+    /// Returns the column with a name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnDef> {
         self.columns.iter().find(|c| c.name == name)

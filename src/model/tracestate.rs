@@ -1,22 +1,22 @@
-//! What share of traces was kept, where a sampler says so in the W3C trace state: `ot=th:8`, or `ot=p:1` of old.
+//! Sampling probability from the W3C trace state: `ot=th:8`, or the older `ot=p:1`.
 //!
-//! Read as the Collector does (`pkg/sampling`, which its span-metrics connector and Datadog's Agent use, too): a trace state
-//! with any fault in it says nothing.
+//! Parsed like the Collector's `pkg/sampling`, which its span-metrics connector and Datadog's Agent use: a trace state with any
+//! error is ignored.
 
-/// Hexadecimal digits of a threshold, and of a random value.
+/// Number of hexadecimal digits of a threshold and of a random value.
 const DIGITS: usize = 14;
-/// Of so many random values the threshold tells how many are rejected.
+/// Number of random values; the threshold is the number of rejected ones.
 const ALL: u64 = 1 << 56;
-/// Limits of W3C and of OpenTelemetry.
+/// Limits defined by W3C and OpenTelemetry.
 const STATE_BYTES_MAX: usize = 1024;
 const VALUE_BYTES_MAX: usize = 256;
 const MEMBERS_MAX: usize = 31;
 
-/// How many spans one with this trace state stands for, as the span-metrics connector counts them: 1 where there is no
-/// threshold (`th`) or a fault in the trace state. The older `p` does not count.
+/// Returns how many spans a span with this trace state represents, as in the span-metrics connector: 1 without a threshold
+/// (`th`) or if the trace state is invalid. The older `p` is ignored.
 #[must_use]
 pub fn weight(state: &str) -> f64 {
-    // Nearly all are empty.
+    // Fast path: nearly all trace states are empty.
     if state.is_empty() || !state.contains("ot=") {
         return 1.0;
     }
@@ -24,19 +24,19 @@ pub fn weight(state: &str) -> f64 {
     rejected.map_or(1.0, |rejected| float(ALL) / float(ALL - rejected))
 }
 
-/// The probability that a trace was kept with; `None` where the trace state says nothing, or is none.
+/// Returns the probability with which the trace was kept; `None` if the trace state is invalid or does not contain it.
 #[must_use]
 pub fn probability(state: &str) -> Option<f64> {
     let found = OpenTelemetry::of(state)?;
     found.rejected.map(|rejected| float(ALL - rejected) / float(ALL)).or(found.power)
 }
 
-/// A weight as a whole number: rounded up with the probability of its fraction, so that sums of many stay true. `chance` is
-/// what the decision is drawn of; the same gives the same.
+/// Rounds a weight to an integer: up with the probability of its fraction, so that sums are unbiased. `chance` provides the
+/// random bits; the same bits give the same result.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, 1 or more, and at most 2^56")]
 pub fn whole(weight: f64, chance: impl FnOnce() -> u64) -> u64 {
-    // What is no weight weighs 1.
+    // An invalid weight counts as 1.
     if !(1.0..=float(ALL)).contains(&weight) {
         return 1;
     }
@@ -49,7 +49,7 @@ fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// What OpenTelemetry's own member says.
+/// Values of OpenTelemetry's `ot` member.
 #[derive(Debug, Default)]
 struct OpenTelemetry {
     rejected: Option<u64>,
@@ -57,13 +57,13 @@ struct OpenTelemetry {
 }
 
 impl OpenTelemetry {
-    /// Of the last such member of a trace state.
+    /// Parses the last `ot` member of a trace state.
     fn of(state: &str) -> Option<OpenTelemetry> {
         if state.len() > STATE_BYTES_MAX {
             return None;
         }
         let mut found = OpenTelemetry::default();
-        // An end behind the last comma is no member.
+        // A trailing comma does not start another member.
         let members = state.strip_suffix(',').unwrap_or(state);
         for (index, member) in members.split(',').enumerate() {
             if index >= MEMBERS_MAX {
@@ -103,7 +103,7 @@ impl OpenTelemetry {
                 "th" => found.rejected = Some(rejected(value)?),
                 "p" if !powered => {
                     powered = true;
-                    // 63 says that the trace was not kept at all.
+                    // 63 means that the trace was not sampled.
                     found.power =
                         value.parse::<u8>().ok().filter(|power| *power < 63).map(|power| 0.5_f64.powi(power.into()));
                 }
@@ -114,7 +114,7 @@ impl OpenTelemetry {
     }
 }
 
-/// How many random values a threshold rejects: zeros at its end are left out.
+/// Returns how many random values a threshold rejects; trailing zeros are omitted in the text.
 fn rejected(value: &str) -> Option<u64> {
     if value.len() > DIGITS {
         return None;
@@ -152,8 +152,8 @@ fn valid_value(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// By the OTEP of consistent sampling, th:c drops 0xc0…/2^56 = 3/4: each that is left stands for 4. The faults are those
-    /// that the Collector's `pkg/sampling` finds.
+    /// By the OTEP on consistent sampling, th:c drops 0xc0…/2^56 = 3/4, so each kept span represents 4. The invalid cases are
+    /// those that the Collector's `pkg/sampling` rejects.
     #[test]
     fn the_weight_follows_the_threshold() {
         for (state, expected) in [
@@ -167,15 +167,15 @@ mod tests {
             ("a=b,\tot=th:8;x:y ,,", 2.0),
             ("ot=th:4", 4.0 / 3.0),
             ("ot=th:ffffffffffffff", 72_057_594_037_927_936.0),
-            // One percent of all.
+            // One percent.
             ("ot=th:fd70a3d70a3d71", 100.0),
             ("", 1.0),
             ("ot=rv:01234567890123", 1.0),
-            // The older value, and those of others.
+            // The older `p`, and members of other vendors.
             ("ot=p:3;r:5", 1.0),
             ("dd=th:8", 1.0),
             ("ott=th:8", 1.0),
-            // Faults.
+            // Invalid.
             ("ot=th:", 1.0),
             ("ot=th", 1.0),
             ("ot=th:xyz", 1.0),
@@ -205,7 +205,7 @@ mod tests {
         let chances = |index: u64| move || index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let sum = |weight: f64| (0..10_000).map(|index| whole(weight, chances(index))).sum::<u64>();
         assert_eq!([sum(1.0), sum(4.0), sum(0.0), sum(f64::NAN)], [10_000, 40_000, 10_000, 10_000]);
-        // 4/3 each, and the error of so many draws.
+        // 4/3 each, within the standard error of this many draws.
         let third = sum(4.0 / 3.0);
         assert!((13_200..13_470).contains(&third), "{third}");
         assert_eq!(whole(weight("ot=th:ffffffffffffff"), || 0), 1 << 56);

@@ -1,6 +1,6 @@
-//! Numbers with units: read as people write them, shown in human sizes.
+//! Numbers with units: parsed as people write them, and formatted for people.
 
-/// Units of time and what they are in milliseconds, longest words first.
+/// Units of time in milliseconds, longest names first.
 const TIMES_MS: [(&str, f64); 8] = [
     ("ms", 1.0),
     ("us", 0.001),
@@ -12,7 +12,7 @@ const TIMES_MS: [(&str, f64); 8] = [
     ("d", 86_400_000.0),
 ];
 
-/// Units of size and what they are in bytes, longest words first; letters of either case.
+/// Units of size in bytes, longest names first; case-insensitive.
 const SIZES_BYTES: [(&str, f64); 7] = [
     ("kib", 1024.0),
     ("mib", 1_048_576.0),
@@ -23,14 +23,15 @@ const SIZES_BYTES: [(&str, f64); 7] = [
     ("b", 1.0),
 ];
 
-/// What [`duration_ms`] reads, for messages.
+/// Format that [`duration_ms`] accepts, for messages.
 pub const DURATION: &str = "a duration such as 200ms, 5s, 5m, 2h or 30d";
-/// What [`size_bytes`] reads, for messages.
+/// Format that [`size_bytes`] accepts, for messages.
 pub const SIZE: &str = "a size such as 500kb, 2mb or 64MiB";
-/// What [`share_percent`] reads, for messages.
+/// Format that [`share_percent`] accepts, for messages.
 pub const SHARE: &str = "a share such as 0.1% or 0.001";
 
-/// A duration in milliseconds; parts may follow each other, `1m30s`, and spaces may stand between. `None` for anything else, also without a unit.
+/// Parses a duration to milliseconds; several parts (`1m30s`) and spaces between them are allowed. Returns `None` for anything
+/// else, including a number without a unit.
 #[must_use]
 pub fn duration_ms(text: &str) -> Option<f64> {
     let mut rest = text.trim();
@@ -46,7 +47,7 @@ pub fn duration_ms(text: &str) -> Option<f64> {
     sum
 }
 
-/// A duration in whole milliseconds.
+/// Parses a duration to whole milliseconds.
 #[must_use]
 pub fn duration_whole_ms(text: &str) -> Option<i64> {
     let ms = duration_ms(text)?;
@@ -54,13 +55,13 @@ pub fn duration_whole_ms(text: &str) -> Option<i64> {
     (ms.is_finite() && ms < 9e15).then(|| ms.round() as i64)
 }
 
-/// A duration as the standard library has it.
+/// Parses a duration to a [`std::time::Duration`].
 #[must_use]
 pub fn duration(text: &str) -> Option<std::time::Duration> {
     std::time::Duration::try_from_secs_f64(duration_ms(text)? / 1000.0).ok()
 }
 
-/// A size in bytes; a bare number is bytes.
+/// Parses a size to bytes; a plain number is in bytes.
 #[must_use]
 pub fn size_bytes(text: &str) -> Option<f64> {
     let text = text.trim().to_ascii_lowercase();
@@ -72,8 +73,8 @@ pub fn size_bytes(text: &str) -> Option<f64> {
     (number >= 0.0).then_some(number * bytes)
 }
 
-/// A share in percent: `0.1%` and `0.001` are both 0.1. A bare number above 1 is none, since nobody can know whether it
-/// was meant in percent.
+/// Parses a share to percent: `0.1%` and `0.001` are both 0.1. Plain numbers above 1 are invalid, because they could be meant
+/// as percent.
 #[must_use]
 pub fn share_percent(text: &str) -> Option<f64> {
     let text = text.trim();
@@ -85,7 +86,7 @@ pub fn share_percent(text: &str) -> Option<f64> {
     (0.0..=most).contains(&number).then_some(number * scale)
 }
 
-/// A value in its unit for people: `183 ms`, `2.4 s`, `99.92 %`, `1.5 MB`.
+/// Formats a value with its unit for people: `183 ms`, `2.4 s`, `99.92 %`, `1.5 MB`.
 #[must_use]
 pub fn human(value: f64, unit: &str) -> String {
     match unit {
@@ -94,13 +95,13 @@ pub fn human(value: f64, unit: &str) -> String {
         "By" => human_bytes(value),
         "%" => format!("{} %", percent(value)),
         "" | "1" => human_count(value),
-        // What is counted (UCUM's annotation) is said by the sentence around it.
+        // The surrounding sentence names what is counted (UCUM's annotation).
         other if other.starts_with('{') => human_count(value),
         other => format!("{} {other}", human_count(value)),
     }
 }
 
-/// A duration for people.
+/// Formats a duration for people.
 #[must_use]
 pub fn human_ms(ms: f64) -> String {
     let size = ms.abs();
@@ -114,7 +115,7 @@ pub fn human_ms(ms: f64) -> String {
     }
 }
 
-/// A size for people, in powers of ten as disks and networks are sold.
+/// Formats a size for people, in powers of ten as for disks and networks.
 #[must_use]
 pub fn human_bytes(bytes: f64) -> String {
     for (unit, size) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
@@ -125,7 +126,7 @@ pub fn human_bytes(bytes: f64) -> String {
     format!("{} B", short(bytes))
 }
 
-/// A count for people: `950`, `12.4 k`, `3.1 M`.
+/// Formats a count for people: `950`, `12.4 k`, `3.1 M`.
 #[must_use]
 pub fn human_count(count: f64) -> String {
     for (unit, size) in [("G", 1e9), ("M", 1e6), ("k", 1e4)] {
@@ -137,7 +138,7 @@ pub fn human_count(count: f64) -> String {
     short(count)
 }
 
-/// A share; close to all of it what is missing matters, so that only all is `100`.
+/// Formats a share. Near 100 % it keeps the digits of the remainder, so that only exactly 100 % is shown as `100`.
 fn percent(value: f64) -> String {
     if value <= 99.0 || value >= 100.0 {
         return short(value);
@@ -147,7 +148,7 @@ fn percent(value: f64) -> String {
     trimmed(&format!("{value:.digits$}"))
 }
 
-/// Three digits that matter, no zeros behind the point.
+/// Formats three significant digits, without trailing zeros.
 pub(super) fn short(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 => 0,

@@ -1,15 +1,15 @@
-//! Findings in the words of people: one wording for the terminal, the page, alerts and logs.
+//! Phrases that describe findings, shared by the terminal, the page, alerts and logs.
 
 use super::finding::{Ended, Finding, FindingState};
 use super::units::{human, short};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// From this many times the limit on, whole numbers say enough.
+/// From this multiple of the limit on, factors are shown as integers.
 const WHOLE_FROM: f64 = 10.0;
 
 impl Finding {
-    /// The value against its limit: `2.7 s, 27x the limit of 100 ms`. The value alone where there is no limit.
+    /// Compares the value with its limit: `2.7 s, 27x the limit of 100 ms`. Returns only the value if there is no limit.
     #[must_use]
     pub fn compared(&self) -> Option<String> {
         let value = human(self.value?, &self.unit);
@@ -17,7 +17,7 @@ impl Finding {
         Some(format!("{value}, {against} of {}", human(limit, &self.unit)))
     }
 
-    /// How the value stands to its limit: `27x the limit`, `40 % over the limit`, `60 % of the limit`, or, where less is
+    /// Describes the value relative to its limit: `27x the limit`, `40 % over the limit`, `60 % of the limit`, or, if lower is
     /// worse, `12 points below the limit`.
     #[must_use]
     pub fn against_limit(&self) -> Option<String> {
@@ -40,7 +40,7 @@ impl Finding {
         })
     }
 
-    /// What else shows it, a line each, beside traces and statements: exceptions that were thrown.
+    /// Returns further evidence besides traces and statements, one item per line: exceptions that were thrown.
     #[must_use]
     pub fn evidence_lines(&self) -> Vec<String> {
         let text = |column: &str| self.evidence.get(column).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -53,8 +53,8 @@ impl Finding {
         exception.into_iter().chain(counted).chain(logged).collect()
     }
 
-    /// The end of a finding that fired and is judged no more, for its budget or its pipeline is there no longer. What was
-    /// measured when it fired is not how it stands now.
+    /// Returns the resolved state of a firing finding whose budget or pipeline was removed. Clears values measured while it
+    /// fired, because they are no longer current.
     #[must_use]
     pub fn no_longer_judged(&self, now_ms: i64) -> Finding {
         Finding {
@@ -77,7 +77,7 @@ impl Finding {
         }
     }
 
-    /// Its numbers in words, for those who show it and do not speak this language.
+    /// Returns its numbers as phrases, for clients that cannot format them.
     #[must_use]
     pub fn said(&self) -> Value {
         let number = |number: Option<f64>| number.map(|number| human(number, &self.unit));
@@ -92,7 +92,7 @@ impl Finding {
     }
 }
 
-/// Past a limit by this factor; never more is said than it is.
+/// Formats a factor above a limit; multiples are rounded down.
 fn over(times: f64) -> String {
     if times >= WHOLE_FROM {
         return format!("{}x the limit", times.floor());
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_value_is_held_against_its_limit_as_people_do() {
         for (value, limit, headroom, unit, expected) in [
-            // The example of the card: headroom -2,669 %.
+            // The card example: headroom -2,669 %.
             (2769.0, 100.0, Some(-2669.0), "ms", "2.77 s, 27x the limit of 100 ms"),
             (250.0, 100.0, Some(-150.0), "ms", "250 ms, 2.5x the limit of 100 ms"),
             (299.0, 100.0, Some(-199.0), "ms", "299 ms, 2.9x the limit of 100 ms"),
@@ -137,7 +137,7 @@ mod tests {
             (3.0, 0.0, None, "1", "3, over the limit of 0"),
             (60.0, 100.0, Some(40.0), "ms", "60 ms, 60 % of the limit of 100 ms"),
             (5.0, 0.1, Some(-4900.0), "%", "5 %, 50x the limit of 0.1 %"),
-            // Where less is worse.
+            // Lower is worse.
             (42.0, 85.0, Some(-286.0), "%", "42 %, 43 points below the limit of 85 %"),
             (99.95, 99.9, Some(50.0), "%", "99.95 %, 0.05 points above the limit of 99.9 %"),
             (0.6, 0.9, Some(-300.0), "1", "0.6, 0.3 below the limit of 0.9"),

@@ -1,4 +1,4 @@
-//! What is read out of PEM text: chains of certificates, keys, and how long a certificate is valid.
+//! Reads certificate chains, keys and validity periods from PEM text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rustls::pki_types::pem::PemObject as _;
@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::time::SystemTime;
 use x509_certificate::X509Certificate;
 
-/// All certificates of a text, in order.
+/// Returns all certificates of a PEM text, in order.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| format!("expected certificates in PEM form: {error}"))?;
@@ -17,7 +17,7 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     Ok(found)
 }
 
-/// The one private key of a text.
+/// Returns the private key of a PEM text, which must contain exactly one.
 pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
         let text = String::from_utf8_lossy(pem);
@@ -32,7 +32,7 @@ pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> 
     })
 }
 
-/// When a certificate can be used.
+/// Validity period of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Validity {
     not_before: DateTime<Utc>,
@@ -40,13 +40,13 @@ pub(super) struct Validity {
 }
 
 impl Validity {
-    /// `None` where the certificate cannot be parsed: whoever connects will say so.
+    /// Returns `None` if the certificate cannot be parsed: connecting clients report that.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Validity> {
         let parsed = X509Certificate::from_der(certificate).ok()?;
         Some(Validity { not_before: parsed.validity_not_before(), not_after: parsed.validity_not_after() })
     }
 
-    /// What is wrong with it at a time, if anything.
+    /// Returns why the certificate is not valid at `now`, if so.
     pub(super) fn problem(self, now: SystemTime) -> Option<String> {
         let now = DateTime::<Utc>::from(now);
         if now > self.not_after {
@@ -56,7 +56,7 @@ impl Validity {
             .then(|| format!("is valid only from {} on; clients refuse it until then", shown(self.not_before)))
     }
 
-    /// The end, for people.
+    /// Returns the end of the validity period, formatted for people.
     pub(super) fn until(self) -> String {
         shown(self.not_after)
     }

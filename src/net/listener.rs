@@ -1,4 +1,4 @@
-//! A socket that listens, with or without TLS.
+//! Listening sockets, with or without TLS.
 
 use super::stream::Stream;
 use super::tls::{Protocols, ServerTls, Tls};
@@ -9,23 +9,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Where something listens, as the configuration says it.
+/// Address and TLS of a listener, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The address.
     pub address: SocketAddr,
-    /// The TLS that is spoken there; without it plain text.
+    /// TLS settings; `None` means plain text.
     pub tls: Option<ServerTls>,
 }
 
 impl Endpoint {
-    /// One without TLS.
+    /// Creates an endpoint without TLS.
     #[must_use]
     pub const fn plain(address: SocketAddr) -> Endpoint {
         Endpoint { address, tls: None }
     }
 
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
@@ -52,10 +52,10 @@ impl From<TcpListener> for Listener {
 }
 
 impl Listener {
-    /// Listens; `key` is what the configuration calls it.
+    /// Binds the socket; `key` is its key in the configuration.
     ///
     /// # Errors
-    /// When the address is taken, or a certificate or key cannot be used.
+    /// When the address is in use, or a certificate or key cannot be used.
     pub async fn bind(endpoint: &Endpoint, protocols: Protocols, key: &str) -> anyhow::Result<Listener> {
         let tls = match &endpoint.tls {
             Some(settings) => Some(
@@ -69,27 +69,27 @@ impl Listener {
         Ok(Listener { tcp, tls })
     }
 
-    /// Its TLS, to be reloaded.
+    /// Returns the TLS state, for reloading.
     #[must_use]
     pub fn tls(&self) -> Option<Arc<Tls>> {
         self.tls.clone()
     }
 
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// The address.
+    /// Returns the bound address.
     ///
     /// # Errors
-    /// When the system does not tell it.
+    /// When the operating system cannot report it.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         self.tcp.local_addr()
     }
 
-    /// The next connection, before anything is said on it.
+    /// Accepts the next connection, before any byte is read from it.
     pub(crate) async fn accept_tcp(&self) -> Result<(TcpStream, SocketAddr)> {
         self.tcp.accept().await
     }
@@ -99,10 +99,10 @@ impl axum::serve::Listener for Listener {
     type Io = Stream;
     type Addr = SocketAddr;
 
-    /// Does not wait for the handshake: that is the connection's own, and holds up no other.
+    /// Does not wait for the TLS handshake: each connection makes its own, so a slow client blocks no other.
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         let (stream, address) = axum::serve::Listener::accept(&mut self.tcp).await;
-        // An answer goes out in several writes: Nagle's algorithm would hold the last one for a delayed ACK, 40 ms.
+        // A response takes several writes: Nagle's algorithm would delay the last one until a delayed ACK, 40 ms.
         let _as_it_is = stream.set_nodelay(true);
         (Stream::new(stream, self.tls.as_ref()), address)
     }

@@ -1,4 +1,4 @@
-//! Layer 1: sockets that listen, and TLS on them. It does not know what is spoken over them.
+//! Layer 1: listening sockets and their TLS, independent of the protocol on top.
 
 mod certificate;
 mod listener;

@@ -1,20 +1,20 @@
-//! Certificates and keys as the configuration names them.
+//! Certificates and keys as the configuration specifies them.
 
 use crate::model::secret::Secret;
 use anyhow::Context as _;
 use std::path::PathBuf;
 
-/// Something in PEM form, in a file or in the configuration itself.
+/// PEM data, in a file or inline in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pem {
-    /// The file, read when it is used.
+    /// Path of a file, read on each use.
     File(PathBuf),
-    /// The text.
+    /// Inline text.
     Text(Secret),
 }
 
 impl Pem {
-    /// The bytes.
+    /// Returns the PEM bytes.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -25,7 +25,7 @@ impl Pem {
         }
     }
 
-    /// The keys of the configuration that may hold it: `cert` is `cert_file` or `cert_pem`.
+    /// Returns the configuration key that sets it: for `cert`, `cert_file` or `cert_pem`.
     pub(crate) fn key(&self, name: &str) -> String {
         match self {
             Pem::File(_) => format!("{name}_file"),

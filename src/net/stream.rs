@@ -1,4 +1,4 @@
-//! A connection, whose TLS handshake is made as part of its first read or write.
+//! A connection that makes its TLS handshake as part of its first read or write.
 
 use super::tls::Tls;
 use std::future::Future as _;
@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// How long a handshake may take.
+/// Timeout of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// A connection.
+/// An accepted connection, plain or TLS.
 pub struct Stream(State);
 
 enum State {
@@ -46,7 +46,7 @@ impl Stream {
         })))
     }
 
-    /// The connection once it may be read and written.
+    /// Completes the handshake, then returns the open connection.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Io>>> {
         if let State::Handshake(handshake) = &mut self.0 {
             match ready!(handshake.poll(cx)) {
@@ -99,13 +99,13 @@ impl AsyncWrite for Stream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        // Both kinds are: of TLS the parts are encrypted one behind the other.
+        // True of plain TCP and of TLS, which encrypts the slices one after another.
         true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
-            // Nothing can have been written yet.
+            // Before the handshake ends, nothing has been written.
             State::Handshake(_) | State::Closed => Poll::Ready(Ok(())),
             _ => ready!(self.poll_open(cx))?.poll_flush(cx),
         }
@@ -113,7 +113,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
-            // It closes when it is dropped.
+            // Dropping the socket closes it.
             State::Handshake(_) | State::Closed => Poll::Ready(Ok(())),
             _ => ready!(self.poll_open(cx))?.poll_shutdown(cx),
         }

@@ -1,4 +1,4 @@
-//! TLS of a listener: certificate and key are loaded, and loaded again while connections go on with those that they began with.
+//! TLS of listeners. Certificates and keys are reloaded at run time; open connections keep the ones they started with.
 
 use super::certificate::{Validity, certificates, private_key};
 use super::pem::Pem;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 use tokio_rustls::TlsAcceptor;
 
-/// Handshakes that fail are logged as warnings once in this time; the others are logged for debugging.
+/// Failed handshakes are logged as warnings at most once in this interval; the rest are logged at debug level.
 const REFUSAL_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// A version of TLS.
@@ -33,33 +33,33 @@ impl TlsVersion {
     }
 }
 
-/// `tls` of a listener, with the keys of the Collector's `configtls`.
+/// `tls` settings of a listener, with the keys of the Collector's `configtls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTls {
-    /// Its dotted key, for messages: `receivers.otlp.protocols.grpc.tls`.
+    /// Dotted configuration key, for messages: `receivers.otlp.protocols.grpc.tls`.
     pub key: String,
-    /// The certificate, followed by those between it and its authority.
+    /// Server certificate, followed by its intermediate certificates.
     pub certificate: Pem,
-    /// The certificate's key.
+    /// Private key of the certificate.
     pub private_key: Pem,
-    /// Authorities of which clients must show a certificate.
+    /// Certificate authorities for client certificates; clients must present one if set.
     pub client_authorities: Option<Pem>,
-    /// Oldest version that is spoken.
+    /// Oldest version accepted.
     pub version_min: TlsVersion,
-    /// Newest version that is spoken.
+    /// Newest version accepted.
     pub version_max: TlsVersion,
-    /// How often the files are looked at, besides on SIGHUP.
+    /// Interval at which the files are checked for changes, in addition to SIGHUP.
     pub reload_interval: Option<Duration>,
 }
 
-/// What is spoken inside, as ALPN names it.
+/// Application protocols offered by ALPN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocols {
-    /// HTTP/2 alone.
+    /// HTTP/2 only.
     Grpc,
     /// HTTP/2 or HTTP/1.1.
     Http,
-    /// The Postgres wire.
+    /// The `PostgreSQL` wire protocol.
     Postgres,
 }
 
@@ -74,12 +74,12 @@ impl Protocols {
     }
 }
 
-/// A part of `tls` cannot be used.
+/// An error in one setting of `tls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
     /// The key below `tls`, such as `cert_file`.
     pub key: String,
-    /// The file, and what is wrong with it.
+    /// The file and the error.
     pub reason: String,
 }
 
@@ -100,16 +100,16 @@ impl TlsFault {
     }
 }
 
-/// Certificate, key and authorities as they were read at one moment.
+/// Server configuration built from one read of certificate, key and authorities.
 struct Loaded {
     config: ServerConfig,
     validity: Option<Validity>,
-    /// Of all that was read, to know it again.
+    /// Digest of all input, to detect changes.
     digest: u128,
 }
 
 impl ServerTls {
-    /// Whether everything in it can be used; what is no fault, and worth knowing.
+    /// Checks that all settings can be used. Returns a warning if the certificate is not valid now.
     ///
     /// # Errors
     /// The first key that cannot be used, and why.
@@ -172,7 +172,7 @@ impl ServerTls {
     }
 }
 
-/// Takes certificates of these authorities alone.
+/// Creates a verifier that accepts only client certificates of these authorities.
 fn verifier(pem: &[u8], provider: Arc<rustls::crypto::CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
@@ -187,7 +187,7 @@ pub struct Tls {
     settings: ServerTls,
     protocols: Protocols,
     current: RwLock<Arc<ServerConfig>>,
-    /// Of what was loaded last, and what was wrong with what is there now.
+    /// Digest of the configuration in use, and the error of the last reload.
     state: Mutex<(u128, Option<TlsFault>)>,
     refusal_logged: Mutex<Option<Instant>>,
 }
@@ -199,10 +199,10 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Reads certificate and key.
+    /// Loads certificate and key.
     ///
     /// # Errors
-    /// What cannot be used, and why.
+    /// The key that cannot be used, and why.
     pub fn open(settings: ServerTls, protocols: Protocols) -> Result<Arc<Tls>, TlsFault> {
         let loaded = settings.load(protocols)?;
         Ok(Arc::new(Tls {
@@ -214,13 +214,13 @@ impl Tls {
         }))
     }
 
-    /// Its settings.
+    /// Returns the TLS settings.
     pub fn settings(&self) -> &ServerTls {
         &self.settings
     }
 
-    /// Reads the files again: connections from now on get what is in them. Where they cannot be used, what was loaded
-    /// before stays in use. Says so in the log, where anything is new or `always`.
+    /// Reloads the files for new connections. On an error the previous certificate and key stay in use. Logs the result if it
+    /// changed, or if `always` is set.
     pub fn reload(&self, always: bool) {
         let key = &self.settings.key;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,12 +249,12 @@ impl Tls {
         }
     }
 
-    /// For the next connection.
+    /// Returns the acceptor for the next connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone().into()
     }
 
-    /// A handshake failed.
+    /// Logs a failed handshake.
     pub(crate) fn refused(&self, peer: Option<std::net::SocketAddr>, error: &std::io::Error) {
         let peer = peer.map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
         let key = &self.settings.key;

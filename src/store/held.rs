@@ -1,4 +1,4 @@
-//! What the text columns of a part of a table hold. A query that asks for values which no row of a part has does not read it.
+//! Distinct values of the text columns of a table part. A query skips parts in which no row has the values it asks for.
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use datafusion::common::ScalarValue;
@@ -7,18 +7,18 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A column with more different values than this is taken to hold any.
+/// Maximum number of distinct values tracked; a column with more is assumed to contain any value.
 const VALUES_MAX: usize = 64;
 
-/// The different values of a column.
+/// The distinct values of a column.
 type Values = HashSet<Box<str>>;
 
-/// The values of a part's columns, each found when it is first asked for; none where there are too many.
+/// The distinct values of a part's columns, each computed on first use; `None` if there are too many.
 #[derive(Debug, Default)]
 pub(crate) struct Held(Mutex<BTreeMap<usize, Option<Arc<Values>>>>);
 
 impl Held {
-    /// Whether a row may pass all conditions.
+    /// Returns whether a row may meet all conditions.
     pub(crate) fn may_pass(&self, batch: &RecordBatch, conditions: &[Condition]) -> bool {
         conditions.iter().all(|condition| {
             let Some(column) = batch.columns().get(condition.column) else { return true };
@@ -30,7 +30,7 @@ impl Held {
         })
     }
 
-    /// `None` where there are too many, or the column is no text.
+    /// Returns `None` if there are too many values or the column is not text.
     fn values(&self, batch: &RecordBatch, column: usize) -> Option<Arc<Values>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.entry(column).or_insert_with(|| distinct(batch, column).map(Arc::new)).clone()
@@ -41,7 +41,7 @@ fn distinct(batch: &RecordBatch, column: usize) -> Option<Values> {
     let mut values = Values::new();
     let mut last = None;
     for value in batch.column(column).as_string_opt::<i32>()?.iter().flatten() {
-        // Rows of one request have the same values one after another.
+        // Rows of one request often repeat the value of the row before.
         if last == Some(value) || values.contains(value) {
             continue;
         }
@@ -54,17 +54,17 @@ fn distinct(batch: &RecordBatch, column: usize) -> Option<Values> {
     Some(values)
 }
 
-/// What a filter asks of a column.
+/// A condition of a filter on a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// Where the column is in the table.
+    /// Index of the column in the table.
     column: usize,
-    /// One of these; anything but NULL where there are none.
+    /// Any of these values; any value but NULL if empty.
     any_of: Vec<String>,
 }
 
 impl Condition {
-    /// What filters ask, as far as it is `=`, `IN` or `IS NOT NULL` of a column.
+    /// Extracts the conditions from filters of the form `=`, `IN` or `IS NOT NULL` on a column.
     pub(crate) fn among(filters: &[Expr], place: impl Fn(&str) -> Option<usize> + Copy) -> Vec<Condition> {
         filters.iter().flat_map(|filter| Condition::of(filter, place)).collect()
     }

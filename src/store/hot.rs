@@ -1,4 +1,4 @@
-//! The hot tables: decoded rows of the log's newest frames, in memory up to a bound.
+//! The hot tables: decoded rows of the newest frames of the log, in memory up to a limit.
 
 use super::snapshot::{Part, SnapshotTable};
 use crate::log::Position;
@@ -10,23 +10,24 @@ use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Chunks with fewer rows are joined with their neighbours: SDKs send a few rows at a time, and a query pays for each
-/// chunk. Larger ones are left as they are: to copy every row would cost more than it saves.
+/// Chunks with fewer rows are merged with their neighbours: SDKs send a few rows at a time, and a query pays per chunk.
+/// Larger ones stay as they are: copying every row would cost more than it saves.
 const SMALL_ROWS: usize = 256;
-/// As soon as there are this many of them, or enough for a chunk that is not small. So a row is copied once or twice.
+/// Number of small chunks that triggers a merge; enough rows for a chunk that is not small do, too. A row is thus copied
+/// once or twice.
 const JOIN_FROM: usize = 16;
 
-/// Rows behind a cursor.
+/// Rows after a cursor.
 #[derive(Debug, Clone, Default)]
 pub struct NewRows {
-    /// The newest frame that they come from.
+    /// The newest frame of these rows.
     pub upto: Position,
-    /// Rows by table, in the order in which they came in.
+    /// Rows by table, in order of arrival.
     pub tables: BTreeMap<&'static str, Vec<RecordBatch>>,
 }
 
 impl NewRows {
-    /// Adds what a frame became.
+    /// Adds the rows of a frame.
     pub fn add(&mut self, position: Position, decoded: &Decoded) {
         self.upto = position;
         for (table, batch) in &decoded.tables {
@@ -34,34 +35,34 @@ impl NewRows {
         }
     }
 
-    /// Rows of all tables.
+    /// Returns the number of rows of all tables.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.tables.values().flatten().map(RecordBatch::num_rows).sum()
     }
 }
 
-/// Rows behind the cursor are no longer in memory: they are read from the log.
+/// Rows after the cursor were evicted from memory and have to be read from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted {
-    /// The newest frame of which rows are gone.
+    /// The newest frame with evicted rows.
     pub upto: Position,
 }
 
-/// What a table answers for, told by when its rows were received: what a sender says of time may be anything.
+/// The time range that a table covers, by receive time: timestamps set by senders may be arbitrary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// The table.
+    /// Name of the table.
     pub table: String,
-    /// All rows received from here on are there, microseconds; none before the first request.
+    /// All rows received from this time on are present, in microseconds; `None` before the first request.
     pub from_us: Option<i64>,
-    /// When the newest request was received.
+    /// Receive time of the newest request.
     pub to_us: Option<i64>,
-    /// Whether rows that came before are no longer in memory.
+    /// Whether older rows have been evicted from memory.
     pub evicted: bool,
-    /// Rows that it holds.
+    /// Number of rows.
     pub rows: u64,
-    /// Bytes that they take.
+    /// Memory in bytes.
     pub bytes: u64,
 }
 
@@ -86,36 +87,36 @@ struct Rows {
     newest: Position,
     evicted: Position,
     bytes: usize,
-    /// When the first request was received whose rows were put here, and the newest.
+    /// Receive times of the first and the newest request added.
     received_us: Option<(i64, i64)>,
-    /// When the newest request was received of which a table's rows are gone; in the order of the tables.
+    /// Receive time of the newest request with evicted rows, for each table in order.
     gone_us: Vec<Option<i64>>,
     filling: Filling,
 }
 
-/// Whether rows of older frames are still to come.
+/// Whether rows of older frames are still being loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Filling {
-    /// No more.
+    /// Loading is complete.
     #[default]
     Done,
-    /// They come, newest first.
+    /// Frames are being loaded, newest first.
     Expected,
-    /// There is no room for them any more: newer ones had to go already.
+    /// No room is left for older frames: newer rows have been evicted already.
     Full,
 }
 
 struct Chunk {
     first: Position,
     last: Position,
-    /// When the newest of its requests was received.
+    /// Receive time of its newest request.
     received_us: i64,
     part: Arc<Part>,
     bytes: usize,
 }
 
 impl HotStore {
-    /// Empty tables that may hold `memory_bytes_max` together.
+    /// Creates empty tables that share a limit of `memory_bytes_max`.
     #[must_use]
     pub fn new(tables: &[TableDef], memory_bytes_max: usize) -> Arc<HotStore> {
         let tables: Vec<HotTable> = tables
@@ -132,7 +133,7 @@ impl HotStore {
         Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(rows) })
     }
 
-    /// Adds what a frame became. Positions ascend.
+    /// Appends the rows of a frame. Positions ascend.
     pub fn append(&self, position: Position, decoded: &Decoded) {
         let chunks = self.chunks(position, decoded);
         let received_us = decoded.received_unix_nano / 1000;
@@ -149,7 +150,7 @@ impl HotStore {
         while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
     }
 
-    /// What a frame became, with the place of each table.
+    /// Returns the chunks of a frame with the index of each table.
     fn chunks(&self, position: Position, decoded: &Decoded) -> Vec<(usize, Chunk)> {
         let received_us = decoded.received_unix_nano / 1000;
         let chunk = |(name, batch): &(&'static str, RecordBatch)| {
@@ -161,8 +162,8 @@ impl HotStore {
         decoded.tables.iter().filter_map(chunk).collect()
     }
 
-    /// Begins behind a frame, the newest so far, which was received at `received_unix_nano`. Rows of the frames up to it come
-    /// by [`HotStore::prepend`], until [`HotStore::end_filling`].
+    /// Starts after `newest`, a frame received at `received_unix_nano`. Rows of the frames up to it are added by
+    /// [`HotStore::prepend`] until [`HotStore::end_filling`].
     pub fn begin_filling(&self, newest: Position, received_unix_nano: i64) {
         let mut rows = self.rows();
         if newest > Position(0) {
@@ -171,9 +172,9 @@ impl HotStore {
         (rows.evicted, rows.newest, rows.filling) = (newest, newest, Filling::Expected);
     }
 
-    /// Adds what a frame became that is older than all whose rows are here. `older_unix_nano` is when the newest frame before it
-    /// was received, `None` where there never was one. False where there is no room left: then it and all before it stay
-    /// in the log alone.
+    /// Adds the rows of a frame older than all frames present. `older_unix_nano` is the receive time of the newest frame
+    /// before it, `None` if there never was one. Returns false if there is no room left: this frame and all older ones then
+    /// stay in the log only.
     #[must_use]
     pub fn prepend(&self, position: Position, decoded: &Decoded, older_unix_nano: Option<i64>) -> bool {
         let chunks = self.chunks(position, decoded);
@@ -194,33 +195,33 @@ impl HotStore {
         true
     }
 
-    /// No rows of older frames will come.
+    /// Marks the loading of older frames as complete.
     pub fn end_filling(&self) {
         self.rows().filling = Filling::Done;
     }
 
-    /// Whether rows of older frames are still to come.
+    /// Returns whether rows of older frames are still being loaded.
     #[must_use]
     pub fn is_filling(&self) -> bool {
         self.rows().filling != Filling::Done
     }
 
-    /// Notes the newest frame where it holds no rows for any table.
+    /// Advances the newest frame for a frame without rows for any table.
     pub fn advance(&self, position: Position) {
         let mut rows = self.rows();
         rows.newest = rows.newest.max(position);
     }
 
-    /// The newest frame that was added.
+    /// Returns the newest frame that was added.
     #[must_use]
     pub fn newest(&self) -> Position {
         self.rows().newest
     }
 
-    /// The rows of frames behind `after`.
+    /// Returns the rows of frames after `after`.
     ///
     /// # Errors
-    /// When some of them are no longer in memory.
+    /// Returns [`Evicted`] if some of them are no longer in memory.
     pub fn since(&self, after: Position) -> Result<NewRows, Evicted> {
         let rows = self.rows();
         if after < rows.evicted {
@@ -237,7 +238,7 @@ impl HotStore {
         Ok(new)
     }
 
-    /// The part of its memory that rows of frames behind `after` take, from 0 to 1.
+    /// Returns the fraction of the memory limit used by rows of frames after `after`, from 0 to 1.
     #[must_use]
     pub fn share_since(&self, after: Position) -> f64 {
         let rows = self.rows();
@@ -249,7 +250,7 @@ impl HotStore {
         share
     }
 
-    /// Joins small neighbours among the chunks that the engine has read.
+    /// Merges small neighbours among the chunks that the engine has read.
     pub fn join_read(&self, upto: Position) {
         let mut rows = self.rows();
         let mut freed = 0_isize;
@@ -259,7 +260,7 @@ impl HotStore {
         rows.bytes = rows.bytes.saturating_add_signed(-freed);
     }
 
-    /// A table for queries.
+    /// Returns a table for queries.
     #[must_use]
     pub fn provider(self: &Arc<Self>, table: &str) -> Option<SnapshotTable> {
         let index = self.tables.iter().position(|known| known.name == table)?;
@@ -270,13 +271,13 @@ impl HotStore {
         }))
     }
 
-    /// Bytes of memory that the rows of all tables take.
+    /// Returns the memory in bytes of the rows of all tables.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.rows().bytes
     }
 
-    /// What each table answers for.
+    /// Returns the coverage of each table.
     #[must_use]
     pub fn coverage(&self) -> Vec<Coverage> {
         let rows = self.rows();
@@ -297,7 +298,7 @@ impl HotStore {
 }
 
 impl Rows {
-    /// Drops the chunk with the oldest frames; false where there is none.
+    /// Evicts the chunk with the oldest frames; returns false if there is none.
     fn evict_oldest(&mut self) -> bool {
         let tables = self.chunks.iter_mut().zip(&mut self.gone_us).filter(|(chunks, _)| !chunks.is_empty());
         let oldest = tables.min_by_key(|(chunks, _)| chunks.front().map(|chunk| chunk.first));
@@ -314,7 +315,7 @@ impl Rows {
 }
 
 impl HotTable {
-    /// Joins small neighbours; the bytes that it freed.
+    /// Merges small neighbours and returns the number of bytes freed.
     fn join(&self, chunks: &mut VecDeque<Chunk>, upto: Position) -> isize {
         let read = chunks.partition_point(|chunk| chunk.last <= upto);
         let is_small = |chunk: &Chunk| chunk.part.batch.num_rows() < SMALL_ROWS;
@@ -341,7 +342,7 @@ impl HotTable {
         freed
     }
 
-    /// Puts the chunks of `group` behind `kept` as one; the bytes that it freed.
+    /// Appends the chunks of `group` to `kept` as one, and returns the number of bytes freed.
     fn join_group(&self, group: &mut Vec<Chunk>, kept: &mut VecDeque<Chunk>) -> isize {
         let batches: Vec<&RecordBatch> = group.iter().map(|chunk| &chunk.part.batch).collect();
         let whole = if group.len() > 1 { self.nulls.concat(&batches).ok() } else { None };
@@ -359,12 +360,12 @@ impl HotTable {
     }
 }
 
-/// The column by which a table's rows are found in time: its first timestamp.
+/// Returns the column that time filters use: the first timestamp of the table.
 fn time_column(table: &TableDef) -> Option<String> {
     table.columns.iter().find(|column| column.kind == ColumnType::TimestampUs).map(|column| column.name.clone())
 }
 
-/// The names of signal tables are known when the program is built.
+/// Returns the table name as a static string; the signal tables are known at build time.
 fn static_name(table: &str) -> Option<&'static str> {
     ["spans", "span_events", "span_links", "metrics", "histograms", "logs"].into_iter().find(|name| *name == table)
 }

@@ -1,4 +1,4 @@
-//! Batches as bytes, in Arrow's IPC format.
+//! Batches encoded in Arrow's IPC format.
 
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;

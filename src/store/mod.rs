@@ -1,4 +1,4 @@
-//! Layer 2: hot tables in memory and the state database. It does not know analyses or exporters.
+//! Layer 2: hot tables in memory and the state database. It does not depend on analyses or exporters.
 
 mod held;
 mod hot;

@@ -1,4 +1,4 @@
-//! A table whose rows are taken when it is queried: each query sees one moment.
+//! A table that reads its rows at query time, so that each query sees one consistent snapshot.
 
 use super::held::{Condition, Held};
 use arrow::array::AsArray as _;
@@ -13,18 +13,18 @@ use datafusion::physical_plan::ExecutionPlan;
 use std::fmt;
 use std::sync::Arc;
 
-/// Rows and, where the table has a time column, the microseconds that they span.
+/// Rows with the time range in microseconds that they span, if the table has a time column.
 #[derive(Debug)]
 pub struct Part {
     /// The rows.
     pub batch: RecordBatch,
-    /// Least and greatest time, inclusive; `None` where it is not known.
+    /// Least and greatest time, inclusive; `None` if unknown.
     pub span_us: Option<(i64, i64)>,
     held: Held,
 }
 
 impl Part {
-    /// A part of a table whose time stands in `time_column`.
+    /// Creates a part with its time in `time_column`.
     #[must_use]
     pub fn new(batch: RecordBatch, time_column: Option<&str>) -> Arc<Part> {
         let span_us = time_column.and_then(|name| {
@@ -37,7 +37,7 @@ impl Part {
 
 type Take = dyn Fn() -> Vec<Arc<Part>> + Send + Sync;
 
-/// The table. Parts of which no row can pass the query's filters are left out before anything is read.
+/// The table. Parts in which no row can pass the query's filters are skipped.
 pub struct SnapshotTable {
     schema: SchemaRef,
     time_column: Option<String>,
@@ -45,7 +45,7 @@ pub struct SnapshotTable {
 }
 
 impl SnapshotTable {
-    /// A table of what `take` gives at each query.
+    /// Creates a table that calls `take` for its rows at each query.
     pub fn new(
         schema: SchemaRef,
         time_column: Option<&str>,
@@ -56,13 +56,13 @@ impl SnapshotTable {
 }
 
 impl SnapshotTable {
-    /// The column by which its rows are found in time.
+    /// Sets the column that time filters use.
     #[must_use]
     pub fn time_column(&self) -> Option<&str> {
         self.time_column.as_deref()
     }
 
-    /// Its rows at this moment, but for parts that hold none within the bounds.
+    /// Returns its current rows, without the parts that have none within the bounds.
     #[must_use]
     pub fn batches(&self, bounds: TimeBounds) -> Vec<RecordBatch> {
         self.parts(bounds).map(|part| part.batch.clone()).collect()
@@ -108,12 +108,12 @@ impl TableProvider for SnapshotTable {
     }
 }
 
-/// What the filters of a query say of the time, in microseconds, inclusive.
+/// Time bounds of a query's filters, in microseconds, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeBounds {
-    /// No row before it is wanted.
+    /// Least time of the rows.
     pub from: i64,
-    /// No row after it is.
+    /// Greatest time of the rows.
     pub to: i64,
 }
 
@@ -124,7 +124,7 @@ impl Default for TimeBounds {
 }
 
 impl TimeBounds {
-    /// The bounds that filters set on a column.
+    /// Returns the bounds that filters set on a column.
     #[must_use]
     pub fn of(filters: &[Expr], column: &str) -> TimeBounds {
         let mut bounds = TimeBounds::default();

@@ -1,5 +1,5 @@
-//! The state database: cursors, rollup parts and keyed state, in `SQLite` with `synchronous=FULL`, so that what moves
-//! together is on disk together.
+//! The state database: cursors, rollup parts and keyed state, in `SQLite` with `synchronous=FULL`, so that related changes
+//! are committed atomically.
 
 use super::ipc::{from_ipc, to_ipc};
 use crate::log::Position;
@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, Sqlite};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What this version reads and writes.
+/// Schema version of this program.
 const VERSION: i64 = 2;
 
 const TABLES: &str = "
@@ -26,44 +26,44 @@ CREATE TABLE IF NOT EXISTS rollup_parts (
 /// The state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// `SQLite` says no.
+    /// `SQLite` returned an error.
     #[error("state database {path}: {source}")]
     Database {
-        /// The file.
+        /// Path of the database file.
         path: PathBuf,
-        /// What it said.
+        /// The error of `SQLite`.
         source: sqlx::Error,
     },
-    /// Written by a newer version.
+    /// The file was written by a newer version.
     #[error(
         "state database {path} has version {found}, this program supports up to {VERSION}: use a newer program, or another `extensions.store.directory`"
     )]
     Version {
-        /// The file.
+        /// Path of the database file.
         path: PathBuf,
-        /// Its version.
+        /// Version of the file.
         found: i64,
     },
-    /// A value in it is damaged.
+    /// A rollup part is damaged.
     #[error("state database {path}: rollup part {id} is damaged: {source}")]
     Damaged {
-        /// The file.
+        /// Path of the database file.
         path: PathBuf,
-        /// The row.
+        /// Id of the row.
         id: i64,
-        /// What Arrow said.
+        /// The error of Arrow.
         source: arrow::error::ArrowError,
     },
 }
 
-/// Partial rows of a rollup, as one flush made them or as compaction joined them.
+/// Partial rows of a rollup, written by one flush or merged by compaction.
 #[derive(Debug, Clone)]
 pub struct RollupPart {
-    /// Its row in the database.
+    /// Id of its row in the database.
     pub id: i64,
-    /// The rollup table.
+    /// Name of the rollup table.
     pub table: String,
-    /// Resolution in seconds; 0 is all time.
+    /// Resolution in seconds; 0 covers all time.
     pub resolution_s: i64,
     /// The rows.
     pub batch: RecordBatch,
@@ -77,10 +77,10 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the file, or makes it.
+    /// Opens the database file, or creates it.
     ///
     /// # Errors
-    /// When it cannot be opened, is no database, or comes from a newer version.
+    /// Returns an error if it cannot be opened, is not a database, or comes from a newer version.
     pub async fn open(path: &Path) -> Result<State, StateError> {
         let failed = |source| StateError::Database { path: path.to_owned(), source };
         let options = SqliteConnectOptions::new()
@@ -96,7 +96,7 @@ impl State {
             return Err(StateError::Version { path: path.to_owned(), found });
         }
         sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
-        // Not where it stands there: a start must not need room on the disk.
+        // Skipped if the version is current: a start must not need free disk space.
         if found < VERSION {
             let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}"));
             sqlx::raw_sql(version).execute(&pool).await.map_err(failed)?;
@@ -104,10 +104,10 @@ impl State {
         Ok(State { pool, path: path.to_owned() })
     }
 
-    /// Copies the database to a new file, as of one moment; another process may be writing it.
+    /// Copies a snapshot of the database to a new file; another process may be writing the database.
     ///
     /// # Errors
-    /// When it cannot be read, comes from a newer version, or the file cannot be written.
+    /// Returns an error if it cannot be read, comes from a newer version, or the file cannot be written.
     pub async fn snapshot(path: &Path, into: &Path) -> Result<(), StateError> {
         let mut connection = existing(path).await?;
         let copy = sqlx::query("VACUUM INTO ?").bind(into.to_string_lossy().into_owned());
@@ -115,10 +115,10 @@ impl State {
         connection.close().await.map_err(failed(path))
     }
 
-    /// Whether a file that nobody has open is a database that this version reads.
+    /// Checks that a file that is not open elsewhere is a database of a supported version.
     ///
     /// # Errors
-    /// When it is not.
+    /// Returns an error if it is not.
     pub async fn check(path: &Path) -> Result<(), StateError> {
         let mut connection = existing(path).await?;
         let found: String =
@@ -127,10 +127,10 @@ impl State {
         if found == "ok" { Ok(()) } else { Err(failed(path)(sqlx::Error::Protocol(found))) }
     }
 
-    /// Begins a transaction. Dropped without a commit it changes nothing.
+    /// Begins a transaction. It is rolled back if it is dropped without a commit.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn begin(&self) -> Result<StateTransaction, StateError> {
         let connection = self.pool.acquire().await.map_err(|source| self.failed(source))?;
         let mut txn = StateTransaction { connection, committed: false, path: self.path.clone() };
@@ -138,20 +138,20 @@ impl State {
         Ok(txn)
     }
 
-    /// A reader's place in the log; the beginning where it has none.
+    /// Returns the cursor of a reader; the beginning of the log if it has none.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn cursor(&self, name: &str) -> Result<Position, StateError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT position FROM cursors WHERE name = ?").bind(name);
         let found = query.fetch_optional(&self.pool).await.map_err(|source| self.failed(source))?;
         Ok(Position(found.unwrap_or_default().cast_unsigned()))
     }
 
-    /// The least of all cursors among `names`: what is at or before it, all of them have read.
+    /// Returns the least cursor among `names`: all of them have read everything up to it.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn least_cursor(&self, names: &[String]) -> Result<Position, StateError> {
         let mut least = Position(u64::MAX);
         for name in names {
@@ -160,20 +160,20 @@ impl State {
         Ok(least)
     }
 
-    /// All entries of a kind.
+    /// Returns all entries of a kind.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn entries(&self, kind: &str) -> Result<Vec<(String, Vec<u8>)>, StateError> {
         let query = sqlx::query("SELECT key, value FROM entries WHERE kind = ? ORDER BY key").bind(kind);
         let rows = query.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// Sets some entries of a kind and removes those that have no value: all of it or nothing.
+    /// Sets some entries of a kind and removes those without a value, atomically.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn change(&self, kind: &str, changes: &[(&str, Option<&[u8]>)]) -> Result<(), StateError> {
         if changes.is_empty() {
             return Ok(());
@@ -188,15 +188,15 @@ impl State {
         txn.commit().await
     }
 
-    /// The parts of a rollup, oldest first.
+    /// Returns the parts of a rollup, oldest first.
     ///
     /// # Errors
-    /// When the database cannot be read or a part is damaged.
+    /// Returns an error if the database cannot be read or a part is damaged.
     pub async fn parts_of(&self, rollup: &str) -> Result<Vec<RollupPart>, StateError> {
         let sql = "SELECT id, rollup, resolution_s, batch FROM rollup_parts WHERE rollup = ? ORDER BY id";
         let mut rows = sqlx::query(sql).bind(rollup.to_owned()).fetch(&self.pool);
         let mut parts = Vec::new();
-        // One after another, so that no second copy of all of them is in memory.
+        // Rows are streamed, so that memory does not hold a second copy of all of them.
         while let Some(row) = rows.try_next().await.map_err(|source| self.failed(source))? {
             let id = row.get(0);
             let batch =
@@ -206,7 +206,7 @@ impl State {
         Ok(parts)
     }
 
-    /// Closes the file, with the write-ahead log folded in.
+    /// Closes the file and checkpoints the write-ahead log.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-/// A connection to a database that is there, of a version that is known.
+/// Connects to an existing database of a supported version.
 async fn existing(path: &Path) -> Result<SqliteConnection, StateError> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(10));
     let mut connection = options.connect().await.map_err(failed(path))?;
@@ -233,8 +233,8 @@ fn failed(path: &Path) -> impl FnOnce(sqlx::Error) -> StateError + use<> {
     move |source| StateError::Database { path, source }
 }
 
-/// Changes that become durable together. `SQLite` ends a transaction by itself where the disk is full or fails, so a
-/// connection whose transaction was not committed is closed and never used again: nobody could say how it stands.
+/// Changes that are committed atomically. `SQLite` ends a transaction by itself if the disk is full or fails, so a
+/// connection with an uncommitted transaction is closed and never reused: its state is unknown.
 pub struct StateTransaction {
     connection: PoolConnection<Sqlite>,
     committed: bool,
@@ -242,10 +242,10 @@ pub struct StateTransaction {
 }
 
 impl StateTransaction {
-    /// Moves a reader's place.
+    /// Sets the cursor of a reader.
     ///
     /// # Errors
-    /// When the database cannot be written; so for all below.
+    /// Returns an error if the database cannot be written. The same applies to all methods below.
     pub async fn set_cursor(&mut self, name: &str, position: Position) -> Result<(), StateError> {
         let query = sqlx::query("INSERT OR REPLACE INTO cursors (name, position) VALUES (?, ?)");
         self.run(query.bind(name.to_owned()).bind(position.0.cast_signed())).await
@@ -254,7 +254,7 @@ impl StateTransaction {
     /// Sets an entry.
     ///
     /// # Errors
-    /// As above.
+    /// Returns an error if the database cannot be written.
     pub async fn put(&mut self, kind: &str, key: &str, value: &[u8]) -> Result<(), StateError> {
         let query = sqlx::query("INSERT OR REPLACE INTO entries (kind, key, value) VALUES (?, ?, ?)");
         self.run(query.bind(kind.to_owned()).bind(key.to_owned()).bind(value.to_vec())).await
@@ -263,16 +263,16 @@ impl StateTransaction {
     /// Removes an entry.
     ///
     /// # Errors
-    /// As above.
+    /// Returns an error if the database cannot be written.
     pub async fn delete(&mut self, kind: &str, key: &str) -> Result<(), StateError> {
         let query = sqlx::query("DELETE FROM entries WHERE kind = ? AND key = ?");
         self.run(query.bind(kind.to_owned()).bind(key.to_owned())).await
     }
 
-    /// Adds rows to a rollup; the part's id.
+    /// Adds rows to a rollup and returns the id of the new part.
     ///
     /// # Errors
-    /// As above.
+    /// Returns an error if the database cannot be written.
     pub async fn add_part(&mut self, table: &str, resolution_s: i64, batch: &RecordBatch) -> Result<i64, StateError> {
         let bytes = to_ipc(batch).map_err(|source| StateError::Damaged { path: self.path.clone(), id: 0, source })?;
         let query = sqlx::query("INSERT INTO rollup_parts (rollup, resolution_s, batch) VALUES (?, ?, ?)")
@@ -284,10 +284,10 @@ impl StateTransaction {
         Ok(done.last_insert_rowid())
     }
 
-    /// Removes parts that others stand in for, or that are too old.
+    /// Removes parts that were compacted into others or have expired.
     ///
     /// # Errors
-    /// As above.
+    /// Returns an error if the database cannot be written.
     pub async fn remove_parts(&mut self, ids: &[i64]) -> Result<(), StateError> {
         for id in ids {
             self.run(sqlx::query("DELETE FROM rollup_parts WHERE id = ?").bind(*id)).await?;
@@ -295,10 +295,10 @@ impl StateTransaction {
         Ok(())
     }
 
-    /// Makes it all durable.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When it is not; then nothing has changed.
+    /// Returns an error if the commit fails; nothing has changed then.
     pub async fn commit(mut self) -> Result<(), StateError> {
         self.run(sqlx::query("COMMIT")).await?;
         self.committed = true;
@@ -360,7 +360,7 @@ mod tests {
     async fn a_disk_that_was_full_is_written_again_when_it_has_room() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::open(&dir.path().join("state.sqlite")).await.unwrap();
-        // As a full disk, until the connection is closed.
+        // Acts like a full disk until the connection is closed.
         sqlx::raw_sql("PRAGMA max_page_count = 10").execute(&state.pool).await.unwrap();
         let mut txn = state.begin().await.unwrap();
         let error = txn.put("kind", "key", &vec![7; 1 << 20]).await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What a message says, and what it must not.
+//! What a message contains, and what it must not contain.
 
 use super::*;
 

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct Receiver {
     seen: Mutex<Vec<(String, Value)>>,
     answers: Mutex<VecDeque<u16>>,
-    /// Content type and body of the next answers that are good; then it is Slack's.
+    /// Content type and body of the next success responses; after those, Slack's.
     bodies: Mutex<VecDeque<(&'static str, &'static str)>>,
 }
 
@@ -37,7 +37,7 @@ impl Receiver {
 
 async fn receiver() -> (String, Arc<Receiver>) {
     let receiver = Arc::new(Receiver::default());
-    // As a web framework's error page does it, the path is repeated.
+    // Like a web framework's error page, which repeats the path.
     let handler =
         async |State(receiver): State<Arc<Receiver>>, uri: Uri, headers: HeaderMap, Json(body): Json<Value>| {
             let key = headers["idempotency-key"].to_str().unwrap().to_owned();
@@ -91,7 +91,7 @@ fn firing(id: &str) -> Finding {
     finding(id, FindingState::Firing, Some(Severity::Warning))
 }
 
-/// A memory whose disk may fail.
+/// A state store with a disk that can fail.
 #[derive(Default)]
 struct Disk {
     inner: InMemory,
@@ -191,7 +191,7 @@ impl Bench {
         self.start();
     }
 
-    /// As `kill -9` does it: nothing is written any more.
+    /// Like `kill -9`: nothing more is written.
     fn kill(&mut self) {
         if let Some((running, _)) = self.running.take() {
             running.abort();
@@ -202,7 +202,7 @@ impl Bench {
         self.findings.send_replace(Arc::new(findings));
     }
 
-    /// Waits until so many messages came, and a little longer for one too many.
+    /// Waits for this many messages, and a little longer to detect an extra one.
     async fn messages(&self, number: usize) -> Vec<Value> {
         let came = async {
             while self.receiver.seen.lock().unwrap().len() < number {

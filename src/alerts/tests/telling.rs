@@ -1,4 +1,4 @@
-//! What is told, and when.
+//! What is sent, and when.
 
 use super::*;
 use crate::delivery::dead_letters::DEAD_LETTERS;
@@ -77,7 +77,7 @@ async fn what_is_refused_is_told_again_only_when_there_is_news() {
 
 const LOGIN: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>…</body></html>";
 
-/// A proxy in front, a link that has expired: what answers so has told nobody.
+/// A proxy in front, or an expired link: with such responses nobody was notified.
 #[tokio::test]
 async fn a_page_or_a_redirection_has_delivered_nothing() {
     for kind in [ChannelKind::Webhook, ChannelKind::Slack] {
@@ -125,7 +125,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
         assert_eq!((bench.memory.told().await.len(), bench.stats.standing().state), (0, "refused"), "{body:?}");
         assert!(bench.stats.standing().last_error.unwrap().contains("where Slack answers \"ok\""));
     }
-    // A receiver of one's own says what it likes.
+    // A custom receiver may respond with anything.
     let bench = Bench::new(ChannelKind::Webhook).await;
     bench.receiver.bodies.lock().unwrap().push_back(("text/html; charset=utf-8", "Thank you"));
     bench.now(vec![firing("a")]);
@@ -148,7 +148,7 @@ async fn what_is_refused_is_tried_again_while_it_fires_and_a_dead_letter_until_i
     assert_eq!(letters.len(), 1);
     let letter: Value = serde_json::from_slice(&letters[0].1).unwrap();
     assert_eq!((&letter["sink"], &letter["signal"], &letter["items"]), (&"slack".into(), &"alerts".into(), &1.into()));
-    // Without any news: again after 0.3 s, and after 0.45 s more.
+    // Nothing changed: retried after 0.3 s, and after 0.45 s more.
     let began = Instant::now();
     bench.messages(3).await;
     assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
@@ -172,7 +172,7 @@ async fn what_was_refused_and_is_over_is_not_told() {
     assert_eq!(bench.stats.standing().state, "ok");
 }
 
-/// The wait of a refusal that is no longer due would end for nothing, and again at once, for as long as the finding fires.
+/// Otherwise the wait of a rejection that is no longer due would end without effect, over and over while the finding fires.
 #[tokio::test]
 async fn what_was_refused_and_is_told_already_waits_for_nothing() {
     let bench = Bench::new(ChannelKind::Webhook).await;
@@ -210,7 +210,7 @@ async fn a_finding_that_is_gone_is_over_but_not_before_anything_was_judged() {
     let messages = bench.messages(2).await;
     assert_eq!(messages[1]["alerts"].as_array().unwrap().len(), 1);
     assert_eq!((&messages[1]["status"], &messages[1]["alerts"][0]["fingerprint"]), (&"resolved".into(), &"a".into()));
-    // How it stood when it fired is not how it stands now.
+    // The state when it fired is not the current one.
     let told = &messages[1]["alerts"][0];
     assert_eq!((&told["finding"]["state"], &told["annotations"]["value"]), (&"ok".into(), &Value::Null));
     assert_eq!(told["annotations"]["summary"], firing("a").title);

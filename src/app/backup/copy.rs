@@ -1,4 +1,4 @@
-//! Copies of files with their checksums, on disk before they count.
+//! Durable copies of files with checksums.
 
 use super::progress::Progress;
 use crate::model::hex::hex;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The first `bytes` of a file, passed to `write` and to the checksum.
+/// Passes the first `bytes` of a file to `write` and to the checksum.
 fn pass(
     from: &mut File,
     bytes: u64,
@@ -32,7 +32,7 @@ fn pass(
     Ok(hex(digest.finish().as_ref()))
 }
 
-/// Copies the first `bytes` of a file to a new one, durably; the checksum.
+/// Copies the first `bytes` of a file durably to a new one and returns the checksum.
 pub(super) fn copy(from: &mut File, to: &Path, bytes: u64, progress: &mut Progress) -> std::io::Result<String> {
     let mut target = File::create_new(to)?;
     let checksum = pass(from, bytes, progress, |chunk| target.write_all(chunk))?;
@@ -40,12 +40,12 @@ pub(super) fn copy(from: &mut File, to: &Path, bytes: u64, progress: &mut Progre
     Ok(checksum)
 }
 
-/// The checksum of the first `bytes` of a file.
+/// Returns the checksum of the first `bytes` of a file.
 pub(super) fn checksum(from: &mut File, bytes: u64, progress: &mut Progress) -> std::io::Result<String> {
     pass(from, bytes, progress, |_| Ok(()))
 }
 
-/// Makes the names in a folder durable.
+/// Makes the names in a directory durable.
 pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,4 +1,4 @@
-//! What a backup says of itself.
+//! The manifest of a backup.
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -6,38 +6,38 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-/// The form of backups that this program writes, and the newest that it reads.
+/// Format version of backups written by this program, and the newest one that it reads.
 const FORMAT: u64 = 1;
-/// The state database, in the folder of the store and in a backup.
+/// File name of the state database, in the data directory and in a backup.
 pub(super) const STATE: &str = "state.sqlite";
-/// The folder of the log's segments.
+/// Directory of the log segments.
 pub(super) const LOG: &str = "log";
-/// Its file.
+/// File name of the manifest.
 pub(super) const FILE: &str = "backup.json";
 
-/// The files of a backup. It is written last: without it a backup is not whole.
+/// The files of a backup. The manifest is written last: a backup without it is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// The form.
+    /// Format version.
     format: u64,
-    /// The version that made it.
+    /// Version of Spanwise that created it.
     spanwise: String,
-    /// When.
+    /// Creation time.
     pub(super) made: String,
-    /// The newest frame of the log in it.
+    /// The newest frame of its log.
     pub(crate) position: u64,
-    /// Every file.
+    /// All files.
     pub(super) files: Vec<Listed>,
 }
 
 /// A file of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Listed {
-    /// Below the backup's folder, with `/`.
+    /// Path relative to the backup directory, with `/`.
     pub(super) path: String,
-    /// Its size.
+    /// Size in bytes.
     pub(super) bytes: u64,
-    /// Its checksum.
+    /// SHA-256 checksum.
     pub(super) sha256: String,
 }
 
@@ -47,17 +47,17 @@ impl Manifest {
         Manifest { format: FORMAT, spanwise: env!("CARGO_PKG_VERSION").to_owned(), made, position, files }
     }
 
-    /// Bytes of all files.
+    /// Returns the size of all files in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     pub(crate) fn count(&self) -> usize {
         self.files.len()
     }
 
-    /// Writes it into the folder, durably.
+    /// Writes the manifest durably into the directory.
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(FILE);
         let mut file = File::create_new(&path).with_context(|| path.display().to_string())?;
@@ -65,7 +65,7 @@ impl Manifest {
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(|| path.display().to_string())
     }
 
-    /// Reads it, and checks that this program can use it.
+    /// Reads the manifest and checks that this program supports it.
     pub(super) fn read(folder: &Path) -> anyhow::Result<Manifest> {
         let path = folder.join(FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -95,7 +95,7 @@ impl Manifest {
     }
 }
 
-/// Whether a path is one that [`super::backup`] writes: nothing outside of the folder may be read or written for it.
+/// Returns whether a path is one that [`super::backup`] writes: nothing outside the directory may be read or written.
 fn is_ours(path: &str) -> bool {
     let segment = |name: &str| {
         let stem = name.strip_suffix(".log").unwrap_or_default();

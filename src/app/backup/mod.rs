@@ -1,8 +1,8 @@
 //! `spanwise backup` and `spanwise restore`: the state and the log of a server that may be running.
 //!
-//! The state is copied first, by `SQLite` in one transaction, then the log up to its last whole frame: so no cursor in the copy
-//! lies behind the end of the log, and a server that starts on it reads on from there. Segments are held open from before the
-//! state is copied, so that one that the server deletes meanwhile is still in the backup.
+//! The state is copied first, by `SQLite` in one transaction, then the log up to its last whole frame. So no cursor in the
+//! copy is after the end of the log, and a server continues from there. Segments are opened before the state is copied, so
+//! one that the server deletes meanwhile is still in the backup.
 
 mod copy;
 mod manifest;

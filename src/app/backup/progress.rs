@@ -1,13 +1,13 @@
-//! How far a backup is, on standard error.
+//! Progress of a backup on standard error.
 
 use crate::model::units::human_bytes;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// How often it is shown.
+/// Interval of the output.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Counts bytes, and shows them now and then.
+/// Counts bytes and prints them periodically.
 pub(crate) struct Progress {
     what: &'static str,
     json: bool,
@@ -17,17 +17,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of `what` is done: `copying`.
+    /// Creates a progress for the activity `what`, such as `copying`.
     pub(crate) fn new(what: &'static str, json: bool) -> Progress {
         Progress { what, json, done: 0, total: 0, shown: Instant::now() }
     }
 
-    /// There is so much more to do.
+    /// Adds to the expected bytes.
     pub(super) fn expect(&mut self, bytes: u64) {
         self.total += bytes;
     }
 
-    /// So much more is done.
+    /// Adds to the completed bytes.
     pub(super) fn add(&mut self, bytes: u64) {
         self.done += bytes;
         if self.shown.elapsed() >= EVERY {

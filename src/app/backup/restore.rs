@@ -10,11 +10,12 @@ use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
-/// Puts the backup in `from` into the folder `store`, in which no server may be running.
+/// Restores the backup in `from` to the data directory `store`, which no server may be using.
 ///
 /// # Errors
-/// When the backup is damaged, not whole or too new, when `store` holds something and `force` is not set, or when anything
-/// cannot be read or written. What was in `store` is untouched until the whole backup has been copied and checked.
+/// Returns an error if the backup is damaged, incomplete or too new, if `store` is not empty and `force` is not set, or if
+/// anything cannot be read or written. The contents of `store` stay untouched until the whole backup has been copied and
+/// verified.
 pub(crate) async fn restore(from: &Path, store: &Path, force: bool, progress: Progress) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(from)?;
     let shown = store.display().to_string();
@@ -47,7 +48,7 @@ pub(crate) async fn restore(from: &Path, store: &Path, force: bool, progress: Pr
     Ok(manifest)
 }
 
-/// What a Spanwise keeps in a folder.
+/// Returns the files that Spanwise keeps in a directory.
 fn held(store: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut held = Vec::new();
     for name in [STATE, "state.sqlite-wal", "state.sqlite-shm"] {
@@ -65,7 +66,7 @@ fn held(store: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn copy_all(manifest: &Manifest, from: &Path, staging: &Path, mut progress: Progress) -> anyhow::Result<()> {
     progress.expect(2 * manifest.bytes());
-    // All that is damaged is named at once.
+    // All damaged files are reported at once.
     let faults: Vec<String> =
         manifest.files.iter().filter_map(|file| fault(file, &from.join(&file.path), &mut progress)).collect();
     if !faults.is_empty() {
@@ -82,7 +83,7 @@ fn copy_all(manifest: &Manifest, from: &Path, staging: &Path, mut progress: Prog
     sync_folder(&staging.join(LOG)).and_then(|()| sync_folder(staging)).with_context(|| staging.display().to_string())
 }
 
-/// What is wrong with a file of the backup.
+/// Returns the fault of a file of the backup, if any.
 fn fault(listed: &Listed, path: &Path, progress: &mut Progress) -> Option<String> {
     let shown = path.display();
     let found = File::open(path).and_then(|mut file| {
@@ -100,8 +101,8 @@ fn fault(listed: &Listed, path: &Path, progress: &mut Progress) -> Option<String
     }
 }
 
-/// Takes away what was there, and moves what was copied into its place. Where this is interrupted the folder of what was
-/// copied is still there, and a server says so instead of starting on half of it.
+/// Deletes the old contents and moves the copied files into place. If this is interrupted, the staging directory still
+/// exists, and a server reports it instead of starting with incomplete data.
 fn put_in_place(store: &Path, staging: &Path) -> anyhow::Result<()> {
     for path in held(store)? {
         if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }
@@ -111,7 +112,7 @@ fn put_in_place(store: &Path, staging: &Path) -> anyhow::Result<()> {
     if log.is_dir() {
         std::fs::remove_dir(&log).with_context(|| log.display().to_string())?;
     }
-    // Whoever runs the server owns the folder; root, who may restore, is somebody else.
+    // The directory belongs to the user of the server, but root may run the restore.
     let owner = std::fs::metadata(store)?;
     own(&staging.join(STATE), &owner)?;
     own(&staging.join(LOG), &owner)?;

@@ -10,11 +10,11 @@ use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-/// Copies the store in `store` to the new or empty folder `to`. A server may be running on it.
+/// Copies the data directory `store` to the new or empty directory `to`. A server may be using it.
 ///
 /// # Errors
-/// When there is nothing to copy, `to` is not empty, or anything cannot be read or written. What was copied by then is left
-/// there, without the file that would make it a backup.
+/// Returns an error if there is nothing to copy, `to` is not empty, or anything cannot be read or written. Files copied
+/// until then stay there, without the manifest that would make them a backup.
 pub(crate) async fn backup(store: &Path, to: &Path, progress: Progress) -> anyhow::Result<Manifest> {
     let database = store.join(STATE);
     if !database.is_file() {
@@ -28,7 +28,7 @@ pub(crate) async fn backup(store: &Path, to: &Path, progress: Progress) -> anyho
     tokio::task::spawn_blocking(move || copy_all(log, &target, progress)).await?
 }
 
-/// Makes a folder that only its owner reads: telemetry is nobody else's.
+/// Creates a directory that only its owner can read, because telemetry is confidential.
 fn make_empty(to: &Path) -> anyhow::Result<()> {
     let shown = to.display();
     if to.exists() {
@@ -49,7 +49,7 @@ fn copy_all(log: SegmentFiles, to: &Path, mut progress: Progress) -> anyhow::Res
     let bytes = file.metadata().with_context(|| failed(&state))?.len();
     let segments = log.whole()?;
     progress.expect(bytes + segments.files.iter().map(|segment| segment.bytes).sum::<u64>());
-    // SQLite leaves it to whoever asked for the copy to have it on the disk.
+    // SQLite leaves syncing the copy to the caller.
     file.sync_all().with_context(|| failed(&state))?;
     let sha256 = checksum(&mut file, bytes, &mut progress).with_context(|| failed(&state))?;
     let mut files = vec![Listed { path: STATE.to_owned(), bytes, sha256 }];

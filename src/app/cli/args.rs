@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Arguments of the command line.
 
 use crate::app::client::DEFAULT_ENDPOINT;
 use crate::delivery::settings::TlsSettings;
@@ -122,7 +122,7 @@ pub(super) struct Cli {
 }
 
 impl Cli {
-    /// Whether the answer, and what goes wrong, is to be JSON.
+    /// Returns whether results and errors are printed as JSON.
     pub(super) fn wants_json(&self) -> bool {
         match &self.command {
             None => self.run.json,
@@ -141,19 +141,19 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the server; this is what happens without any command, too
+    /// Run the server; this is the default command
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Run the server with a small shop whose faults are found
+    /// Run the server with a small shop and show the faults found in it
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Report all errors in the configuration, the schemas and the pipelines
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show what a running Spanwise has found
+    /// Show the findings of a running Spanwise
     #[command(after_help = FINDINGS_EXAMPLES)]
     Findings(FindingsArgs),
-    /// Ask a running Spanwise in SQL
+    /// Run a SQL query on a running Spanwise
     #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
     /// Check a running server's health
@@ -171,21 +171,21 @@ pub(super) enum Command {
     /// Print configuration for other programs
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(Export),
-    /// Answer queries for a server, which starts this itself
+    /// Run queries for a server; started by the server itself
     #[command(name = COMMAND, hide = true)]
     QueryWorker(QueryWorkerArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct QueryWorkerArgs {
-    /// Bytes that the operators of a query may take
+    /// Memory limit in bytes for the operators of a query
     #[arg(long, value_name = "BYTES")]
     pub(super) memory: usize,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// Where health is told: `extensions.health_check.endpoint`
+    /// URL of the health endpoint: `extensions.health_check.endpoint`
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:13133/")]
     pub(super) endpoint: String,
     #[command(flatten)]
@@ -194,14 +194,13 @@ pub(super) struct HealthArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// The folder of the backup
+    /// The directory of the backup
     #[arg(value_name = "DIR")]
     pub(super) dir: PathBuf,
-    /// The configuration, for its extensions.store.directory; without it ./otel-config.yaml, and without that the built-in
-    /// default
+    /// The configuration with extensions.store.directory; default: ./otel-config.yaml if it exists, else built-in
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Answer in JSON, and show progress as JSON on standard error
+    /// Print JSON, and show progress as JSON on standard error
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -210,20 +209,20 @@ pub(super) struct BackupArgs {
 pub(super) struct RestoreArgs {
     #[command(flatten)]
     pub(super) backup: BackupArgs,
-    /// Delete what is in extensions.store.directory
+    /// Delete the contents of extensions.store.directory
     #[arg(long)]
     pub(super) force: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Export {
-    /// The budgets as recording and alerting rules of Prometheus, over what the scrape serves
+    /// The budgets as Prometheus recording and alerting rules on the scraped metrics
     #[command(after_help = RULES_EXAMPLES)]
     PrometheusRules(ConfigArgs),
-    /// The index template of the exporter elasticsearch, for OpenSearch and for indexes of your own
+    /// The index template of the exporter elasticsearch, for OpenSearch and for your own indexes
     #[command(after_help = TEMPLATE_EXAMPLES)]
     IndexTemplate(ConfigArgs),
-    /// A Containerfile (Dockerfile) that builds Spanwise out of its source
+    /// A Containerfile (Dockerfile) that builds Spanwise from source
     Containerfile,
     /// The systemd unit of the Debian package
     SystemdUnit,
@@ -231,54 +230,54 @@ pub(super) enum Export {
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The configuration that it is made of; without it ./otel-config.yaml, and without that the built-in default
+    /// The configuration to export from; default: ./otel-config.yaml if it exists, else built-in
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The configuration; without it ./otel-config.yaml, and without that the built-in default
+    /// The configuration; default: ./otel-config.yaml if it exists, else built-in
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Log as JSON, whatever the configuration says
+    /// Log as JSON, regardless of the configuration
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// What to plant: `all`, `none`, or some of the faults below, with commas between
+    /// Faults to inject: `all`, `none`, or some of the faults below, separated by commas
     #[arg(long, value_name = "FAULTS", default_value = "all", value_parser = fault_words)]
     pub(super) faults: Vec<Words>,
-    /// End after this long, such as 90s; without it, at Ctrl-C
+    /// End after this time, such as 90s; default: at Ctrl-C
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) duration: Option<Duration>,
-    /// End with {"findings": […]} on standard output
+    /// Print {"findings": […]} to standard output at the end
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Faults out of one argument.
+/// Faults parsed from one argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words(pub(super) Vec<String>);
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The configuration; without it ./otel-config.yaml, and without that the built-in default
+    /// The configuration; default: ./otel-config.yaml if it exists, else built-in
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct FindingsArgs {
-    /// Show them again as they change
+    /// Show the findings continuously as they change
     #[arg(long)]
     pub(super) watch: bool,
-    /// Also what is well, and what has no data
+    /// Show findings that are ok or without data, too
     #[arg(long)]
     pub(super) all: bool,
     #[command(flatten)]
@@ -287,7 +286,7 @@ pub(super) struct FindingsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArgs {
-    /// One statement
+    /// One SQL statement
     #[arg(value_name = "QUERY")]
     pub(super) query: String,
     #[command(flatten)]
@@ -296,26 +295,26 @@ pub(super) struct SqlArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Where Spanwise is asked; the variable `SPANWISE_TOKEN` holds the token that it may ask for
+    /// The URL of Spanwise; the variable `SPANWISE_TOKEN` contains the token, if it requires one
     #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT)]
     pub(super) endpoint: String,
     #[command(flatten)]
     pub(super) tls: TlsArgs,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// TLS of a client.
+/// TLS settings of a client.
 #[derive(Debug, Args)]
 pub(super) struct TlsArgs {
-    /// The authorities to trust where the server has TLS, in PEM form, instead of the system's
+    /// The CA certificates to trust instead of the system's, as a PEM file
     #[arg(long = "ca-file", value_name = "FILE")]
     authorities: Option<PathBuf>,
-    /// The certificate to show, in PEM form
+    /// The client certificate, as a PEM file
     #[arg(long = "cert-file", value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
-    /// Its key
+    /// The key of the client certificate
     #[arg(long = "key-file", value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
 }
@@ -333,13 +332,13 @@ impl TlsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DocsArgs {
-    /// A table or an analysis; without it, all in short
+    /// A table or an analysis; default: an overview
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// The configuration whose folders are read, too
+    /// The configuration whose directories are read, too
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }

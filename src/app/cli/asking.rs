@@ -1,4 +1,4 @@
-//! Commands that ask a running Spanwise.
+//! Commands that query a running Spanwise.
 
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How often `--watch` looks.
+/// Polling interval of `--watch`.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
@@ -44,7 +44,7 @@ pub(super) async fn findings(args: FindingsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Until Ctrl-C or SIGTERM.
+/// Waits for Ctrl-C or SIGTERM.
 async fn ended() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -53,11 +53,11 @@ async fn ended() -> std::io::Result<()> {
     }
 }
 
-/// In place on a terminal; else a line a change.
+/// Shows findings as they change: in place on a terminal, otherwise one line per change.
 async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
     let in_place = std::io::stdout().is_terminal() && !args.server.json;
     let (mut screen, mut changes) = (Screen::default(), Changes::default());
-    // The first look tells whether there is anybody; later ones wait for a server that restarts.
+    // A failure of the first request is an error; later ones wait for a server that restarts.
     let mut seen = Some(client.findings().await?);
     let mut lost: Option<String> = None;
     loop {

@@ -1,4 +1,4 @@
-//! `spanwise health`: what a container or a probe asks.
+//! `spanwise health`: the check for containers and probes.
 
 use super::args::HealthArgs;
 use crate::app::client::{unproxied, untrusted};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Exits 0 where the server is well.
+/// Exits with 0 if the server is healthy.
 pub(super) async fn health(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let endpoint = &args.endpoint;
     let client = unproxied(endpoint, &args.tls.settings())?;

@@ -1,4 +1,4 @@
-//! Commands that copy what a server keeps, and put it back.
+//! Commands that back up and restore the data of a server.
 
 use super::args::{BackupArgs, RestoreArgs};
 use super::config_path;

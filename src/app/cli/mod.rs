@@ -21,21 +21,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Something failed.
+/// Exit code of a failure.
 const FAILED: u8 = 1;
-/// A text of the user's has faults.
+/// Exit code if a file or text of the user has faults.
 const FAULTY: u8 = 2;
 
-/// Runs the command that the process was started with.
+/// Runs the command of the process.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(Command::QueryWorker(args)) = &cli.command {
-        // It confines itself, so nothing may run before it that it does not need.
+        // The worker sandboxes itself, so only what it needs may run before it.
         return query_worker::run(args.memory);
     }
     let json = cli.wants_json();
-    // Every TLS client of the process uses it; that it is there already is no fault.
+    // Every TLS client of the process uses it; an already installed provider is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Faults one a line, anything else in one line; as JSON `{"faults": […]}` or `{"error": "…"}`.
+/// Formats an error: faults one per line, anything else in one line; as JSON `{"faults": […]}` or `{"error": "…"}`.
 fn told(error: &anyhow::Error, json: bool) -> String {
     match error.downcast_ref::<Faults>() {
         Some(faults) if json => json!({"faults": faults.0}).to_string(),
@@ -106,7 +106,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `check` says of a file that has these faults: those of the folders that it names, too.
+/// Returns the faults that `check` reports for a file with these faults, including those of its directories.
 async fn all_faults(path: Option<&Path>, faults: Faults) -> Faults {
     let all = check::check(path, &config::process_environment).await.faults;
     if all.is_empty() { faults } else { Faults(all) }
@@ -124,7 +124,7 @@ async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         show::print(&format!("{}\n", checked.to_json()))?;
     } else {
-        // A file with faults has notes, too: who mends the one reads the other.
+        // Notes are useful to a user who fixes the faults.
         for note in &checked.notes {
             show::print(&format!("note: {note}\n"))?;
         }
@@ -140,8 +140,8 @@ async fn check(path: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if checked.is_good() { ExitCode::SUCCESS } else { ExitCode::from(FAULTY) })
 }
 
-/// The docs are for whoever writes the file, too: where it has faults, what it leads to is still described, and the faults
-/// are told besides.
+/// Prints the docs. They help to write the file, too: if it has faults, they are reported, and what it refers to is still
+/// described.
 fn documents(path: Option<&Path>, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let path = config_path(path.map(Path::to_owned));
     let mut faults = config::load(path.as_deref(), &config::process_environment).err().unwrap_or_default();
@@ -178,7 +178,7 @@ fn export(what: Export) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file that was named, else the one in the working directory, else none: the embedded default.
+/// Returns the named file, otherwise the one in the working directory, otherwise `None` for the embedded default.
 fn config_path(named: Option<PathBuf>) -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from(config::DEFAULT_FILE)).filter(|path| path.is_file()))
 }

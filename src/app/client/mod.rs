@@ -1,4 +1,4 @@
-//! A client of a running Spanwise, over HTTP.
+//! An HTTP client for a running Spanwise.
 
 use crate::delivery::settings::{Secret, TlsSettings};
 use crate::model::finding::Finding;
@@ -7,19 +7,19 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Where one is looked for.
+/// Default URL of the server.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4380";
-/// The variable whose token is shown.
+/// Environment variable with the token.
 pub const TOKEN_VARIABLE: &str = "SPANWISE_TOKEN";
 
-/// Longer than the server lets any query run by default, so that its own answer comes first.
+/// Longer than the server's default query timeout, so that its own error arrives first.
 const SQL_TIMEOUT: Duration = Duration::from_mins(10);
 const FINDINGS_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer that is not understood is shown.
+/// Maximum number of characters shown of an unknown response.
 const SHOWN_CHARS: usize = 500;
 
-/// Asks one Spanwise.
+/// A client for one Spanwise.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -27,22 +27,22 @@ pub struct Client {
     token: Option<Secret>,
 }
 
-/// Rows of a query.
+/// Result of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SqlAnswer {
     /// The rows.
     pub rows: Vec<Map<String, Value>>,
-    /// True where there are more.
+    /// True if there are more rows.
     pub truncated: bool,
-    /// The answer as it came.
+    /// The response as received.
     pub body: Value,
 }
 
 impl Client {
-    /// A client of `endpoint`, such as `http://127.0.0.1:4380`.
+    /// Creates a client for `endpoint`, such as `http://127.0.0.1:4380`.
     ///
     /// # Errors
-    /// When the endpoint is no URL, or a file of `tls` cannot be used.
+    /// Returns an error if the endpoint is not a URL, or a file of `tls` cannot be used.
     pub fn new(endpoint: &str, token: Option<Secret>, tls: &TlsSettings) -> anyhow::Result<Client> {
         let http = unproxied(endpoint, tls)?;
         Ok(Client { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
@@ -51,7 +51,7 @@ impl Client {
     /// Runs a query.
     ///
     /// # Errors
-    /// When nobody answers, or what the server says of the query.
+    /// Returns an error if the server does not respond or reports an error.
     pub async fn sql(&self, query: &str) -> anyhow::Result<SqlAnswer> {
         let request = self.http.post(format!("{}/v1/sql", self.endpoint)).json(&json!({"query": query}));
         let body = self.send(request.timeout(SQL_TIMEOUT)).await?;
@@ -61,10 +61,10 @@ impl Client {
         Ok(SqlAnswer { rows, truncated, body })
     }
 
-    /// All findings, those that fire first.
+    /// Returns all findings, firing ones first.
     ///
     /// # Errors
-    /// When nobody answers, or not as Spanwise does.
+    /// Returns an error if the server does not respond, or not as Spanwise does.
     pub async fn findings(&self) -> anyhow::Result<Vec<Finding>> {
         let request = self.http.get(format!("{}/v1/findings?all=true", self.endpoint));
         let body = self.send(request.timeout(FINDINGS_TIMEOUT)).await?;
@@ -112,7 +112,7 @@ impl Client {
         } else if error.is_timeout() {
             anyhow::anyhow!("{endpoint} does not respond in time")
         } else {
-            // The error names the URL, which holds no secret, and its causes say what happened.
+            // The error names the URL, which contains no secret; its causes describe the failure.
             let causes: Vec<String> = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)
                 .collect();
@@ -121,10 +121,10 @@ impl Client {
     }
 }
 
-/// An HTTP client of `endpoint`, without a proxy where that is this machine's loopback, which no proxy reaches.
+/// Creates an HTTP client for `endpoint`, without a proxy for loopback addresses, which no proxy can reach.
 ///
 /// # Errors
-/// When the endpoint is no URL, or a file of `tls` cannot be used.
+/// Returns an error if the endpoint is not a URL, or a file of `tls` cannot be used.
 pub(super) fn unproxied(endpoint: &str, tls: &TlsSettings) -> anyhow::Result<reqwest::Client> {
     let url = reqwest::Url::parse(endpoint)
         .ok()
@@ -137,7 +137,7 @@ pub(super) fn unproxied(endpoint: &str, tls: &TlsSettings) -> anyhow::Result<req
     tls.apply(builder)?.build().context("cannot set up the HTTP client")
 }
 
-/// What an error body says: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.
+/// Returns the message of an error body: `{"error": "…"}`, `{"error": {"message": "…"}}` or `{"message": "…"}`.
 fn said(body: &Value) -> Option<String> {
     let error = body.get("error");
     let nested = error.and_then(|error| error.get("message"));
@@ -153,7 +153,7 @@ fn cut(text: &str) -> String {
     if shown.is_empty() { "nothing".to_owned() } else { shown }
 }
 
-/// Why a connection with TLS was not made, in the words of what to do.
+/// Returns the reason why a TLS connection failed, with advice.
 pub(super) fn untrusted(error: &reqwest::Error) -> Option<String> {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let text =

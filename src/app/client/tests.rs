@@ -3,7 +3,7 @@ use axum::Json;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 
-/// A server that answers as the table says; its address.
+/// Starts a server with these responses and returns its address.
 async fn server() -> String {
     let router = axum::Router::new()
         .route(

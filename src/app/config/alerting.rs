@@ -1,6 +1,6 @@
-//! `connectors.performance.alerting`: limits of whole services, hosts and databases.
+//! `connectors.performance.alerting`: limits for whole services, hosts and databases.
 //!
-//! The keys are those that the pipelines name in their front-matter, each in the unit of its pipeline.
+//! The keys are those in the front matter of the pipelines, each in the unit of its pipeline.
 
 use super::components::Reading;
 use super::values::Values as _;
@@ -12,11 +12,11 @@ use crate::model::units::{duration_ms, duration_whole_ms, human_ms, size_bytes};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What limits and windows are read against.
+/// Context for validating limits and windows.
 #[derive(Clone, Copy)]
 pub(super) struct Judging<'a> {
     pub(super) reading: &'a Reading<'a>,
-    /// How long rows are kept: a longer window would judge less than it says.
+    /// Retention of rows: a longer window would evaluate less than it says.
     pub(super) kept: Duration,
 }
 
@@ -26,7 +26,7 @@ struct Known<'a> {
     direction: Direction,
 }
 
-/// What `alerting.slowRequest` says: how long a slow request takes, and the share of all that may.
+/// Settings of `alerting.slowRequest`: the duration of a slow request, and the allowed share of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SlowRequest {
     threshold_ms: Option<f64>,
@@ -34,7 +34,7 @@ pub(super) struct SlowRequest {
     window_ms: Option<i64>,
 }
 
-/// Its key under `alerting`.
+/// Key of these settings under `alerting`.
 const SLOW_REQUEST: &str = "slowRequest";
 
 impl SlowRequest {
@@ -52,14 +52,14 @@ impl SlowRequest {
         slow
     }
 
-    /// Gives the rollup that counts slow requests and the finding that judges them what they need. What `findings` says
-    /// of them stays.
+    /// Applies the settings to the rollup that counts slow requests and to the finding that evaluates them. Settings under
+    /// `findings` take precedence.
     pub(super) fn settle(self, overrides: &mut BTreeMap<String, PipelineOverride>) {
         if let Some(threshold_ms) = self.threshold_ms {
             let counting = overrides.entry("requests".to_owned()).or_default();
             counting.params.entry("slow_ms".to_owned()).or_insert(Param::Float(threshold_ms));
         }
-        // The finding says in its title what the rollup counts by.
+        // The title of the finding contains the threshold of the rollup.
         let threshold = overrides.get("requests").and_then(|counting| counting.params.get("slow_ms").cloned());
         if threshold.is_none() && self.share_percent.is_none() && self.window_ms.is_none() {
             return;
@@ -73,7 +73,7 @@ impl SlowRequest {
         };
         set("threshold_ms", threshold);
         set("share_percent", self.share_percent.map(Param::Float));
-        // No share at all may be slow: then a single request is enough.
+        // With a share of zero, a single slow request is enough.
         set("slow_min", self.share_percent.filter(|share| *share == 0.0).map(|_| Param::Int(1)));
     }
 }
@@ -120,7 +120,7 @@ fn limit(judging: Judging<'_>, map: MapReader<'_>, known: &Known<'_>) -> Option<
     let window_ms = judging.window(&map, "window");
     check_order(&map, warning, critical, known.direction);
     let neither = !map.given("warning") && !map.given("critical");
-    // A key that nobody knows is what was meant for one of them.
+    // An unknown key is probably a misspelling of one of them and is reported already.
     if neither && !map.has_unknown() {
         map.fault("warning", "expected warning, critical or both, found neither");
     }
@@ -128,7 +128,7 @@ fn limit(judging: Judging<'_>, map: MapReader<'_>, known: &Known<'_>) -> Option<
     (!neither).then(|| AlertLimit { key: known.key.to_owned(), warning, critical, window_ms })
 }
 
-/// A critical limit is past the warning.
+/// Checks that the critical limit is not less severe than the warning limit.
 pub(super) fn check_order(map: &MapReader<'_>, warning: Option<f64>, critical: Option<f64>, direction: Direction) {
     let (Some(warning), Some(critical)) = (warning, critical) else { return };
     let (wrong, word) = match direction {
@@ -141,7 +141,7 @@ pub(super) fn check_order(map: &MapReader<'_>, warning: Option<f64>, critical: O
 }
 
 impl Judging<'_> {
-    /// A window, in whole milliseconds: at least a second, and no longer than rows are kept.
+    /// Reads a window in whole milliseconds: at least a second, and at most the retention of rows.
     pub(super) fn window(self, map: &MapReader<'_>, key: &str) -> Option<i64> {
         let kept_ms = i64::try_from(self.kept.as_millis()).unwrap_or(i64::MAX);
         #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
@@ -151,7 +151,7 @@ impl Judging<'_> {
         map.parsed(key, &expected, |text| duration_whole_ms(text).filter(|ms| (1000..=kept_ms).contains(ms)))
     }
 
-    /// A limit: a bare number is in the unit of its key; text may say the unit.
+    /// Reads a limit: a bare number is in the unit of its key; text may have a unit.
     pub(super) fn limit(self, map: &MapReader<'_>, key: &str, unit: &str) -> Option<f64> {
         let node = map.get(key).filter(|node| node.holds_something())?;
         let most = if unit == "%" { 100.0 } else { f64::MAX };
@@ -172,11 +172,11 @@ impl Judging<'_> {
         value
     }
 
-    /// A bare number of percent below one may have been meant as a share.
+    /// Adds a note if a bare percentage below one may have been meant as a share.
     fn note_share(self, map: &MapReader<'_>, key: &str, node: &Node, percent: Option<f64>) {
         let Some(percent) = percent.filter(|percent| *percent > 0.0 && *percent < 1.0) else { return };
         let written = node.scalar().unwrap_or_default();
-        // Sixteen digits of a product are no more than what people write.
+        // Rounds off floating-point noise of the product.
         let meant = (percent * 1e8).round() / 1e6;
         let message = format!("{written} is {written} %; write {meant}, or {written}% if that is meant");
         self.reading.note(node.line, map.path(key), message);

@@ -1,4 +1,4 @@
-//! `connectors.performance.budgets`: what the user promises.
+//! `connectors.performance.budgets`: the user's service level targets.
 
 use super::alerting::check_order;
 use super::values::Values as _;
@@ -8,11 +8,11 @@ use crate::model::pipeline::Direction;
 use crate::model::units::{DURATION, SHARE, SIZE, duration_ms, share_percent, size_bytes};
 use globset::GlobBuilder;
 
-/// The three names of `api` that need no pattern of their own.
+/// The three names of `api` with a default pattern.
 pub const API_PATTERNS: [(&str, &str); 3] = [
     ("search", "GET *[sS][eE][aA][rR][cC][hH]*"),
-    // Routes that end in an id, as frameworks write it: /products/{id}, /products/:id, /products/<int:id>, /products/[id],
-    // /products/$id, with or without a slash behind it.
+    // Routes that end in an id, in the notations of frameworks: /products/{id}, /products/:id, /products/<int:id>,
+    // /products/[id], /products/$id, with or without a trailing slash.
     ("detail", "GET {*/[{]*[}],*/[{]*[}]/,*/:*,*/<*>,*/<*>/,*/[[]*[]],*/[[]*[]]/,*/$*}"),
     ("mutation", "{POST,PUT,PATCH,DELETE} *"),
 ];
@@ -20,12 +20,12 @@ pub const API_PATTERNS: [(&str, &str); 3] = [
 const API_PERCENTILE: f64 = 95.0;
 const PAGE_PERCENTILE: f64 = 75.0;
 const EVERYTHING: &str = "*";
-/// What `criticalMultiple` may be, for messages.
+/// Expected form of `criticalMultiple`, for messages.
 const MULTIPLE: &str = "a number of times the limit, at least 1, such as 2";
-/// Longer patterns are no work of people, and cost each operation.
+/// Limit on the length of a pattern: longer ones are not written by hand, and cost time for each operation.
 const PATTERN_BYTES_MAX: usize = 1000;
 
-/// The budgets of a file; `is_default` says that it is the one that is built in.
+/// Reads the budgets of a file; `is_default` is true for the embedded file.
 pub(super) fn read(map: MapReader<'_>, is_default: bool) -> Vec<Budget> {
     let mut budgets = Vec::new();
     let multiple = map.parsed("criticalMultiple", MULTIPLE, |text| {
@@ -71,11 +71,11 @@ pub(super) fn read(map: MapReader<'_>, is_default: bool) -> Vec<Budget> {
     budgets
 }
 
-/// A share in percent. A bare number of 1 or more can be read in two ways, and nobody can know which was meant.
+/// Reads a share in percent. A bare number of 1 or more is ambiguous.
 fn share(map: &MapReader<'_>, key: &str) -> Option<f64> {
     let bare = map.get(key).and_then(Node::scalar).and_then(|text| text.trim().parse::<f64>().ok());
     if let Some(number) = bare.filter(|number| *number >= 1.0 && number.is_finite()) {
-        // What floating point adds to a product is not what people wrote.
+        // Rounds off floating-point noise of the product.
         let share = (number * 1e8).round() / 1e6;
         let write = if number > 1.0 { format!("write {number}%") } else { "write one of them".to_owned() };
         map.fault(key, format!("expected {SHARE}, found {number}, which could be {share}% or {number}%; {write}"));
@@ -98,7 +98,7 @@ fn metrics(map: &MapReader<'_>, budgets: &mut Vec<Budget>) {
     }
 }
 
-/// One entry of `api`: a duration, or a map with pattern and limit.
+/// Reads an entry of `api`: a duration, or a map with pattern and limit.
 fn api(map: &MapReader<'_>, entry: &Entry) -> Option<Budget> {
     let name = entry.key.as_str();
     let own_pattern = API_PATTERNS.iter().find(|(known, _)| *known == name).map(|(_, pattern)| *pattern);
@@ -162,7 +162,7 @@ fn of_everything(kind: BudgetKind, name: &str, limit: f64, unit: &str) -> Budget
         service_match: EVERYTHING.to_owned(),
         percentile: None,
         limit,
-        // By the multiple, which is known once the whole map is read.
+        // Computed from the multiple once the whole map is read.
         critical: f64::NAN,
         is_default: false,
         unit: unit.to_owned(),
@@ -183,7 +183,7 @@ fn glob(map: &MapReader<'_>, key: &str) -> Option<String> {
         return None;
     }
     let pattern = with_placeholders(&text);
-    // As the SQL function builds it: what it refuses would stop every budget.
+    // Built as in the SQL function: a pattern that it rejects would fail every budget.
     match GlobBuilder::new(&pattern).build() {
         Ok(_) if !text.is_empty() => Some(pattern),
         Ok(_) => {
@@ -197,8 +197,8 @@ fn glob(map: &MapReader<'_>, key: &str) -> Option<String> {
     }
 }
 
-/// The pattern with every `{name}` that has no comma standing for itself: it is the placeholder of a route
-/// (`GET /products/{id}`), while `{a,b}` is a or b.
+/// Escapes every `{name}` without a comma in a pattern: it is the placeholder of a route (`GET /products/{id}`), while
+/// `{a,b}` means a or b.
 fn with_placeholders(text: &str) -> String {
     let Some(open) = text.find('{') else { return text.to_owned() };
     let (before, inner) = (&text[..open], &text[open + 1..]);

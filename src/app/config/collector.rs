@@ -1,11 +1,11 @@
-//! Keys of a Collector's listeners that are followed nowhere here: each is told, either that nothing comes of it, or what
-//! to write in its place. The lists are those of its `confignet`, `configgrpc` and `confighttp`.
+//! Keys of a Collector's listeners that are not supported here: each is reported, either as ignored, or with the
+//! alternative. The lists are those of the Collector's `confignet`, `configgrpc` and `confighttp`.
 
 use super::components::Reading;
 use super::values::Values as _;
 use crate::catalog::yaml::MapReader;
 
-/// Of every listener.
+/// Checks the keys of every listener.
 pub(super) fn listener(reading: &Reading<'_>, map: &MapReader<'_>) {
     if map.text("transport").is_some_and(|transport| transport != "tcp") {
         map.fault("transport", "expected tcp, the only supported transport");
@@ -20,13 +20,13 @@ pub(super) fn listener(reading: &Reading<'_>, map: &MapReader<'_>) {
     );
 }
 
-/// Of a listener over gRPC.
+/// Checks the keys of a gRPC listener.
 pub(super) fn grpc(reading: &Reading<'_>, map: &MapReader<'_>) {
     listener(reading, map);
     reading.without_effect(map, &["max_concurrent_streams", "read_buffer_size", "write_buffer_size", "keepalive"]);
 }
 
-/// Of a listener over HTTP.
+/// Checks the keys of an HTTP listener.
 pub(super) fn http(reading: &Reading<'_>, map: &MapReader<'_>) {
     listener(reading, map);
     reading.note_key(map, "response_headers", "is ignored: no such headers are sent; a proxy in front can add them");

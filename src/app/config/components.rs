@@ -1,4 +1,4 @@
-//! What every section of the file has in common: components by id, what was noted, and where is listened.
+//! Parts common to all sections of the file: components by id, notes, and listener addresses.
 
 use super::embedded::EMBEDDED_NAME;
 use super::values::Values as _;
@@ -7,13 +7,13 @@ use crate::model::fault::{Fault, did_you_mean};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
-/// What is gathered while a file is read, besides its faults.
+/// Collected state of reading a file, besides its faults.
 pub(super) struct Reading<'a> {
     file: &'a str,
     pub(super) gather: &'a Gather,
     notes: RefCell<Vec<Fault>>,
     listeners: RefCell<Vec<Listener>>,
-    /// What is read is not used: nothing of it listens, and what is to be said of it is said by its faults.
+    /// Whether the components are unused: they do not listen, and are only checked for faults.
     is_aside: bool,
 }
 
@@ -23,7 +23,7 @@ struct Listener {
     line: usize,
 }
 
-/// One entry of a section: `otlp/name` is of the kind `otlp`.
+/// An entry of a section: `otlp/name` is of the kind `otlp`.
 #[derive(Clone)]
 pub(super) struct Component<'a> {
     pub(super) id: &'a str,
@@ -33,14 +33,14 @@ pub(super) struct Component<'a> {
     node: &'a Node,
 }
 
-/// Whether something that listens asks who is there.
+/// Authentication of a listener.
 #[derive(Clone, Copy)]
 pub(super) enum Guard {
-    /// It has a secret.
+    /// The listener requires a secret.
     Secret,
-    /// The user said that anyone may come.
+    /// The user allows unauthenticated clients.
     Anyone,
-    /// Neither: it must stay on loopback.
+    /// Neither: the listener must stay on loopback.
     None,
 }
 
@@ -55,7 +55,7 @@ impl Guard {
 }
 
 impl<'a> Component<'a> {
-    /// Its settings; `None` and a fault where they are no map.
+    /// Returns the settings; `None` and a fault if they are not a map.
     pub(super) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
         reading.gather.map(self.node, &self.path)
     }
@@ -70,17 +70,17 @@ impl<'a> Reading<'a> {
         Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default(), is_aside: false }
     }
 
-    /// For components that are not used: their faults are found, and nothing else comes of them.
+    /// Creates the state for unused components, which are only checked for faults.
     pub(super) fn aside(file: &'a str, gather: &'a Gather) -> Reading<'a> {
         Reading { is_aside: true, ..Reading::new(file, gather) }
     }
 
-    /// Whether this is the file that is built in, so that nothing of it was set by the user.
+    /// Returns whether this is the embedded file, in which nothing was set by the user.
     pub(super) fn is_embedded(&self) -> bool {
         self.file == EMBEDDED_NAME
     }
 
-    /// The components of a section, in the order of the file.
+    /// Returns the components of a section, in the order of the file.
     pub(super) fn section(&self, top: &MapReader<'a>, section: &str) -> Vec<Component<'a>> {
         let Some(map) = top.map(section) else { return Vec::new() };
         let component = |entry: &'a crate::catalog::yaml::Entry| {
@@ -95,10 +95,10 @@ impl<'a> Reading<'a> {
         map.entries().iter().filter_map(component).collect()
     }
 
-    /// The fault of a kind that is not known: what is said of it, else the nearest that is known, else what to do with
-    /// `others`.
+    /// Reports a component of unknown kind: with the message in `told` if there is one, otherwise the nearest known kind,
+    /// otherwise the advice `others`.
     pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], told: &[(&str, &str)], others: &str) {
-        // Newer Collectors write some kinds in another way: `k8s_attributes` was `k8sattributes`.
+        // Newer Collectors spell some kinds differently: `k8s_attributes` was `k8sattributes`.
         let plain = |word: &str| word.replace('_', "");
         let kind = component.kind;
         if let Some((_, message)) = told.iter().find(|(word, _)| plain(word) == plain(kind)) {
@@ -111,26 +111,26 @@ impl<'a> Reading<'a> {
         component.fault(self, format!("there is no component of the type `{kind}` here; {hint}"));
     }
 
-    /// Notes what is no fault, but not quite what the file says either.
+    /// Adds a note for something that is not a fault, but differs from the file.
     pub(super) fn note(&self, line: usize, path: impl Into<String>, message: impl Into<String>) {
         self.notes.borrow_mut().push(Fault::new(self.file, line, path, message));
     }
 
-    /// Notes at a key of a map, where it is there.
+    /// Adds a note at a key of a map, if it is present.
     pub(super) fn note_key(&self, map: &MapReader<'_>, key: &str, message: &str) {
         if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
             self.note(node.line, map.path(key), message);
         }
     }
 
-    /// Keys of a Collector that are taken and change nothing.
+    /// Adds notes for keys of a Collector that are accepted and ignored.
     pub(super) fn without_effect(&self, map: &MapReader<'_>, keys: &[&str]) {
         for key in keys {
             self.note_key(map, key, "has no effect here; remove it");
         }
     }
 
-    /// Keys of a Collector that would change something, and cannot be followed.
+    /// Reports keys of a Collector that would have an effect and are not supported.
     pub(super) fn not_yet(&self, map: &MapReader<'_>, keys: &[(&str, &str)]) {
         for (key, instead) in keys {
             if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
@@ -139,7 +139,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The address under `endpoint`, and that nobody else listens there; off loopback only behind the guard.
+    /// Reads the address under `endpoint` and checks that it is free; an address off loopback needs the guard.
     pub(super) fn listen(&self, map: &MapReader<'_>, default: SocketAddr, guard: Guard) -> SocketAddr {
         let key = "endpoint";
         let address = match map.text(key).map(|text| resolve(&text)) {
@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
         address
     }
 
-    /// Takes an address; two that take the same one are a fault.
+    /// Claims an address; a second claim is a fault.
     pub(super) fn claim(&self, address: SocketAddr, path: String, line: usize) {
         if self.is_aside {
             return;
@@ -184,7 +184,7 @@ impl<'a> Reading<'a> {
         listeners.push(Listener { address, path, line });
     }
 
-    /// The component that listens where a sender would send to.
+    /// Returns the component that listens at the address of a sender.
     pub(super) fn listens_at(&self, host: &str, port: u16) -> Option<String> {
         let ip = if host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { host.parse::<IpAddr>().ok() }?;
         let reached = |listener: &&Listener| {
@@ -194,7 +194,7 @@ impl<'a> Reading<'a> {
         self.listeners.borrow().iter().find(reached).map(|listener| listener.path.clone())
     }
 
-    /// All notes, by line.
+    /// Takes all notes, by line.
     pub(super) fn take_notes(&self) -> Vec<Fault> {
         let mut notes = std::mem::take(&mut *self.notes.borrow_mut());
         notes.sort_by_key(|note| note.line);
@@ -202,12 +202,12 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// An address on loopback.
+/// Returns an address on loopback.
 pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// The address of `host:port`; `:port` is every interface.
+/// Resolves `host:port`; `:port` means all interfaces.
 pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
     let expected = |found: &str| format!("expected an address such as 127.0.0.1:4317, found {found:?}");
     if let Ok(address) = text.parse() {

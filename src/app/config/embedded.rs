@@ -1,8 +1,8 @@
-//! The configuration that is built in, and names of files.
+//! The embedded configuration, and names of files.
 
-/// The configuration that is used where there is no file.
+/// The configuration used if there is no file.
 pub const EMBEDDED: &str = include_str!("../../../otel-config.yaml");
-/// What faults call it.
+/// Its name in faults.
 pub const EMBEDDED_NAME: &str = "(embedded default)";
-/// The file that is looked for in the working directory.
+/// The file looked up in the working directory.
 pub const DEFAULT_FILE: &str = "otel-config.yaml";

@@ -1,38 +1,39 @@
-//! `${env:NAME}` and `${file:PATH}` in the values of a file, and the secrets that no message may show.
+//! Expansion of `${env:NAME}` and `${file:PATH}` in the values of a file, and masking of secrets in messages.
 
 use crate::catalog::yaml::{Gather, Node, Value};
 use crate::model::fault::Fault;
 use std::io::Read as _;
 
-/// Keys below which every value is a secret.
+/// Keys under which every value is a secret.
 const SECRET_KEYS: [&str; 9] =
     ["auth_token", "password", "token", "api_key", "headers", "url", "authorization", "proxy_url", "key_pem"];
-/// Parts of a variable's name that tell a secret, wherever it is used.
+/// Parts of variable names that mark a secret, wherever it is used.
 const SECRET_NAMES: [&str; 9] = ["TOKEN", "SECRET", "PASS", "KEY", "AUTH", "CREDENTIAL", "HOOK", "URL", "DSN"];
-/// Sections whose components are maps: a text directly in a component's place is what belongs below it, so a secret.
+/// Sections with maps as components: text directly in place of a component is probably meant for a key below it, so it is
+/// treated as a secret.
 const SECTIONS: [&str; 5] = ["receivers", "processors", "exporters", "connectors", "extensions"];
-/// Shorter secrets are masked only where a message quotes them whole, since they are parts of common words.
+/// Shorter secrets are masked only where a message quotes them as a whole, because they are parts of common words.
 const SUBSTRING_MIN: usize = 6;
-/// How many characters a message quotes of a long text, as [`Node::describe`] does.
+/// Maximum number of characters that a message quotes of a text, as in [`Node::describe`].
 const QUOTED_CHARS: usize = 60;
-/// A file behind `${file:…}` holds a value; one that is longer was not meant.
+/// Limit on the size of a file in `${file:…}`; a longer one was not meant as a value.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const MASKED: &str = "[masked]";
 
-/// Replaces the variables in all values; gives the secrets of the file back.
+/// Expands the variables in all values and returns the secrets of the file.
 pub(super) fn expand(gather: &Gather, root: &mut Node, environment: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let mut expander = Expander { gather, environment, secrets: Vec::new() };
     expander.node(root, &[], "", false);
-    // The longest first: of two that begin alike, the rest of the longer one would stay.
+    // Longest first: if one secret is a prefix of another, the rest of the longer one would remain.
     expander.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     expander.secrets.dedup();
     expander.secrets
 }
 
-/// The fault without any of the secrets.
+/// Masks all secrets in a fault.
 pub(super) fn mask(mut fault: Fault, secrets: &[String]) -> Fault {
     fault.message = mask_text(fault.message, secrets);
-    // A key that holds a secret has the colon in it that was meant to end it.
+    // A key with a secret contains the colon that was meant to end the key.
     if fault.key.contains(':') {
         fault.key = mask_text(fault.key, secrets);
     }
@@ -59,12 +60,12 @@ struct Expander<'a> {
     secrets: Vec<String>,
 }
 
-/// Where a text stands.
+/// Location of a text.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     line: usize,
     path: &'a str,
-    /// Nothing of the text may be shown, not even what looks like the name of a variable.
+    /// Whether the text must not be shown at all, not even what looks like a variable name.
     secret: bool,
 }
 
@@ -95,7 +96,7 @@ impl Expander<'_> {
                     let key = entry.key.as_str();
                     let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
                     let secret_key = |key: &str| secret || SECRET_KEYS.contains(&key);
-                    // `{url:https://…}` without a space is one key, and no value.
+                    // `{url:https://…}` without a space is a single key without a value.
                     if let Some((_, rest)) = key.split_once(':').filter(|(key, _)| secret_key(key)) {
                         self.keep(rest.trim());
                     }
@@ -120,7 +121,7 @@ impl Expander<'_> {
     fn text(&mut self, text: &str, place: Place<'_>) -> Node {
         let mut expanded = String::new();
         let mut rest = text;
-        // A value that is one variable and nothing else may be a number or a truth value.
+        // A value that consists of one variable only may be a number or a boolean.
         let mut whole = false;
         while let Some(at) = rest.find('$') {
             expanded.push_str(&rest[..at]);
@@ -151,10 +152,10 @@ impl Expander<'_> {
         if whole { word(place.line, expanded) } else { Node::new(place.line, Value::Text(expanded)) }
     }
 
-    /// The value of what stands within `${…}`; else what is wrong with it.
+    /// Returns the value of the contents of `${…}`, or the fault in it.
     fn variable(&mut self, inner: &str, secret: bool) -> Result<String, String> {
         if inner.contains("${") {
-            // Else the text of the inner one would be the value, which whoever reads the file knows.
+            // Otherwise the text of the inner one would become the value, which every reader of the file knows.
             return Err("expected plain text after `:-`, found another `${`: nesting is not supported".into());
         }
         if let Some(path) = inner.strip_prefix("file:") {
@@ -181,7 +182,7 @@ impl Expander<'_> {
             return Err(format!("{NO_NAME}, found {name:?}; {PLAIN}"));
         }
         let Some(value) = (self.environment)(name).or_else(|| default.map(str::to_owned)) else {
-            // A secret may hold `${` itself, and then this is a part of it.
+            // A secret may contain `${` itself, and this may be part of it.
             return Err(if secret && !said {
                 format!("expected the name of a variable that is set, found another (it is not shown); {PLAIN}")
             } else {
@@ -199,12 +200,12 @@ const NEITHER: &str = "expected `${env:NAME}` or `${file:PATH}`";
 const NO_NAME: &str = "expected the name of a variable in `${env:NAME}`";
 const PLAIN: &str = "write `$$` for a plain `$`";
 
-/// An address that carries a user, a password or a query, which may be a key.
+/// Returns whether a text is an address with a user, a password or a query, which may be a key.
 fn is_address_with_secret(keys: &[&str], text: &str) -> bool {
     keys.last().is_some_and(|key| key.ends_with("endpoint")) && text.contains(['?', '@'])
 }
 
-/// What a file holds, without the line break at its end.
+/// Returns the contents of a file without the line break at its end.
 fn content(path: &str) -> Result<String, String> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
@@ -220,12 +221,12 @@ fn content(path: &str) -> Result<String, String> {
     }
 }
 
-/// What a variable's value is where it is all there is.
+/// Returns the value of a variable that is the whole value.
 fn word(line: usize, text: String) -> Node {
     if text.is_empty() {
         return Node::new(line, Value::Null);
     }
     let node = Node::of_word(line, &text);
-    // `~` and `null` are nothing in a file that a person writes; out of a variable they are text.
+    // `~` and `null` mean nothing if written in a file, but are text in a variable.
     if node.value == Value::Null { Node::new(line, Value::Text(text)) } else { node }
 }

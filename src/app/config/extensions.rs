@@ -12,44 +12,44 @@ use crate::log::LogSettings;
 use crate::net::Endpoint;
 use std::path::PathBuf;
 
-/// Where tables are kept.
+/// The data directory.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Folder of everything that is kept: the log, the state.
+    /// Directory of all stored data: the log and the state.
     pub directory: PathBuf,
 }
 
-/// How SQL is asked.
+/// Settings of SQL.
 #[derive(Debug, Clone)]
 pub struct SqlConfig {
-    /// Where the Postgres wire is spoken.
+    /// Endpoint of the PostgreSQL protocol.
     pub postgres: Option<Endpoint>,
-    /// Where HTTP is spoken.
+    /// Endpoint of HTTP.
     pub http: Option<Endpoint>,
-    /// Names, without ports, under which HTTP clients may ask besides those of loopback.
+    /// Host names, without ports, that HTTP clients may use besides those of loopback.
     pub hosts: Vec<String>,
-    /// Bounds of a query.
+    /// Limits of a query.
     pub limits: QueryLimits,
-    /// Memory that the operators of one query may take.
+    /// Memory limit for the operators of one query.
     pub memory_bytes_max: usize,
-    /// Memory that all workers of queries may take together.
+    /// Memory limit for all query workers together.
     pub memory_total_bytes: usize,
-    /// Queries that run at once, each in a process of its own.
+    /// Maximum number of concurrent queries, each in a process of its own.
     pub workers_max: usize,
-    /// Token that a client must bear over HTTP.
+    /// Token required from clients over HTTP.
     pub auth_token: Option<Secret>,
-    /// User that a client must name over the Postgres wire, where there is a password.
+    /// User required from clients over the PostgreSQL protocol, if there is a password.
     pub user: String,
-    /// Password that a client must give over the Postgres wire.
+    /// Password required from clients over the PostgreSQL protocol.
     pub password: Option<Secret>,
 }
 
-/// Where health is told.
+/// The health endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthConfig {
-    /// Where it is served.
+    /// Its address.
     pub endpoint: Endpoint,
-    /// The path.
+    /// Its path.
     pub path: String,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Extensions {
     pub(super) health: Option<HealthConfig>,
 }
 
-/// Where everything is kept, where a file does not say it.
+/// Default data directory.
 pub(super) const DIRECTORY: &str = "spanwise-data";
 const KNOWN: [&str; 3] = ["store", "sql", "health_check"];
 const NO_PAGES: &str = "is not supported here; remove it: own telemetry is in the tables that SQL reads";
@@ -190,7 +190,7 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
         sql.user = user;
     }
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
-    // What is named listens; where neither is named, both do.
+    // Listeners that are named are started; if neither is named, both are.
     if map.has("postgres") || map.has("http") {
         let listen = |key: &str, port: u16, secret: &str| {
             let map_of = map.map(key)?;
@@ -216,7 +216,7 @@ fn sql(reading: &Reading<'_>, map: MapReader<'_>, sql: &mut SqlConfig) {
     map.finish();
 }
 
-/// What all queries may take together, which is enough for one of them at least.
+/// Reads the memory limit of all queries, which must be enough for at least one of them.
 fn memory_total(map: &MapReader<'_>, query_bytes: usize) -> usize {
     let Some(total) = map.size("memory_total") else { return total_by_default(query_bytes) };
     let least = least_total(query_bytes);
@@ -238,7 +238,7 @@ fn claim_defaults(reading: &Reading<'_>, sql: &SqlConfig) {
 }
 
 fn health(reading: &Reading<'_>, map: MapReader<'_>) -> HealthConfig {
-    // Whether a process is well is no secret, and those who ask seldom have one.
+    // The health of a process is not a secret, and probes seldom have a token.
     let endpoint = listening::endpoint(reading, &map, loopback(13133), false, true);
     let path = map.text("path").unwrap_or_else(|| "/".to_owned());
     if !path.starts_with('/') {

@@ -1,4 +1,4 @@
-//! Where something listens, by which TLS, and who may come: `endpoint`, `tls` and `allow_unauthenticated` of a listener.
+//! Address, TLS and authentication of a listener: `endpoint`, `tls` and `allow_unauthenticated`.
 
 use super::components::{Guard, Reading};
 use super::values::Values as _;
@@ -13,16 +13,16 @@ const VERSIONS: [(&str, Version); 4] = [
     ("1.3", Version::Is(TlsVersion::Tls13)),
 ];
 
-/// A version as the Collector writes it.
+/// A TLS version as the Collector writes it.
 #[derive(Clone, Copy)]
 enum Version {
-    /// Not offered.
+    /// A version that is not supported.
     Older,
     Is(TlsVersion),
 }
 
-/// The endpoint of a listener. Off loopback it needs a secret (`has_secret`), certificates of its clients, or the user's word
-/// that anyone may come.
+/// Reads the endpoint of a listener. Off loopback it needs a secret (`has_secret`), client certificates, or the user's
+/// permission for unauthenticated clients.
 pub(super) fn endpoint(
     reading: &Reading<'_>,
     map: &MapReader<'_>,
@@ -36,7 +36,7 @@ pub(super) fn endpoint(
     Endpoint { address, tls: tls.and_then(|tls| server(reading, tls)) }
 }
 
-/// `tls` of a listener: the keys of the Collector's `configtls.ServerConfig`.
+/// Reads `tls` of a listener: the keys of the Collector's `configtls.ServerConfig`.
 fn server(reading: &Reading<'_>, map: MapReader<'_>) -> Option<ServerTls> {
     let (certificate, private_key) = (map.pem("cert"), map.pem("key"));
     let given = |name: &str| map.given(&format!("{name}_file")) || map.given(&format!("{name}_pem"));

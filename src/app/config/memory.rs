@@ -1,34 +1,34 @@
-//! The memory limits of the server: one limit for all of it, and one for each part.
+//! The memory limits of the server: one for the whole server, and one for each part.
 
 use super::components::Reading;
 use crate::engine::COUNTERS_SHARE;
 
-/// The memory limit of the server, where the file sets none.
+/// Default memory limit of the server.
 const DEFAULT_BYTES: usize = 512 << 20;
-/// The program itself, and what it works on at the moment, get this part of the limit, one in so many,
+/// Divisor: the program itself and its working memory get this fraction of the limit.
 const PROGRAM: usize = 8;
-/// and at least this.
+/// Minimum memory in bytes of the program itself.
 const PROGRAM_LEAST: usize = 96 << 20;
 
-/// Bounds of memory in bytes, of the server process. Query workers are processes of their own and have their own.
+/// Memory limits in bytes of the server process. Query workers are separate processes with limits of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryConfig {
-    /// All of it.
+    /// The whole server.
     pub total: usize,
     /// Tables of received rows.
     pub rows: usize,
-    /// Rollup tables; their counters take an eighth of it besides.
+    /// Rollup tables; their counters take another eighth of it.
     pub rollups: usize,
-    /// Requests that are not answered yet.
+    /// Requests in flight.
     pub inflight: usize,
-    /// What is remembered of requests to know them again.
+    /// Digests for detecting resends.
     pub resends: usize,
 }
 
-/// The limits that the file sets. A part without a limit gets its share of what the others leave.
+/// The limits set in the file. A part without a limit gets its share of the remaining memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Given {
-    /// With the line of the key.
+    /// In bytes, with the line of the key.
     pub(super) total: Option<(usize, usize)>,
     pub(super) rows: Option<usize>,
     pub(super) rollups: Option<usize>,
@@ -36,17 +36,17 @@ pub(super) struct Given {
     pub(super) resends: Option<usize>,
 }
 
-/// Shares in hundredths, in the order of [`Given::parts`].
+/// Shares in percent, in the order of [`Given::parts`].
 const SHARES: [usize; 4] = [48, 24, 20, 8];
 
 impl Given {
-    /// Rows, rollups with their counters, requests in flight, resends.
+    /// Returns the limits of rows, rollups with their counters, requests in flight, and resends.
     fn parts(self) -> [Option<usize>; 4] {
         let rollups = self.rollups.map(|bytes| bytes.saturating_add(bytes / COUNTERS_SHARE));
         [self.rows, rollups, self.inflight, self.resends]
     }
 
-    /// Shares the memory out.
+    /// Divides the memory among the parts.
     pub(super) fn share(self, reading: &Reading<'_>) -> MemoryConfig {
         let parts = self.parts();
         let given = parts.iter().flatten().fold(0, |sum: usize, bytes| sum.saturating_add(*bytes));
@@ -61,7 +61,7 @@ impl Given {
                 }
                 to_share.saturating_sub(given)
             }
-            // Where nobody says what the whole is, a part that is large does not make the others smaller.
+            // Without a configured total, a large part does not reduce the others.
             None => hundredths(to_share, shares, 100).max(to_share.saturating_sub(given)),
         };
         let part = |index: usize| parts[index].unwrap_or_else(|| hundredths(left, SHARES[index], shares));
@@ -73,15 +73,15 @@ impl Given {
     }
 }
 
-/// What all parts need together, at least.
+/// Minimum memory for all parts together.
 const LEFT_LEAST: usize = 48 << 20;
 
-/// Parts and the program.
+/// Adds the memory of the program to that of the parts.
 fn with_program(parts: usize) -> usize {
     parts.saturating_add((parts / (PROGRAM - 1)).max(PROGRAM_LEAST))
 }
 
-/// `share` of `shares` parts.
+/// Returns `share` of `shares` parts.
 fn hundredths(bytes: usize, share: usize, shares: usize) -> usize {
     bytes.saturating_mul(share) / shares.max(1)
 }
@@ -110,7 +110,7 @@ mod tests {
         (memory, gather.take().iter().map(ToString::to_string).collect())
     }
 
-    /// What all parts may take together.
+    /// Returns the sum of the limits of all parts.
     fn sum(memory: MemoryConfig) -> usize {
         memory.rows + memory.rollups + memory.rollups / COUNTERS_SHARE + memory.inflight + memory.resends
     }

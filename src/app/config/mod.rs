@@ -1,7 +1,7 @@
-//! `otel-config.yaml`: the Collector's form, read whole, with every fault at once.
+//! `otel-config.yaml`: a configuration in the Collector's form, read completely, with all faults reported at once.
 //!
-//! What comes out is checked: nothing in it can fail later but the machine. Each section of the file has its module
-//! here, which knows its keys, their defaults, and what to write in place of a component that is not there.
+//! The result is validated: later errors can only come from the environment. Each section of the file has a module here with
+//! its keys, their defaults, and the alternatives to unsupported components.
 
 mod alerting;
 mod budgets;
@@ -53,47 +53,47 @@ use std::sync::Arc;
 /// Reads the configuration again.
 pub type ReloadFn = Arc<dyn Fn() -> Result<Config, Faults> + Send + Sync>;
 
-/// Everything that a file says, checked.
+/// The validated contents of a file.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file that it was read from.
+    /// Name of the file.
     pub file: String,
-    /// Where telemetry comes in.
+    /// Receivers of telemetry.
     pub receivers: Vec<ReceiverConfig>,
-    /// Bounds of what comes in.
+    /// Limits of ingestion.
     pub ingest: IngestSettings,
     /// The durable log.
     pub log: LogSettings,
-    /// Where tables are kept.
+    /// The data directory.
     pub store: StoreConfig,
-    /// What the server may hold in memory.
+    /// Memory limits of the server.
     pub memory: MemoryConfig,
-    /// What is analysed, and how.
+    /// Settings of the analyses.
     pub performance: PerformanceConfig,
-    /// Targets that read the log.
+    /// Exporters that read the log.
     pub targets: Vec<ExporterSettings>,
-    /// Targets that print.
+    /// Exporters that print.
     pub debug: Vec<DebugSettings>,
     /// Addresses that Prometheus scrapes.
     pub prometheus: Vec<(Endpoint, PrometheusSettings)>,
     /// Alert channels.
     pub channels: Vec<ChannelSettings>,
-    /// How SQL is asked.
+    /// Settings of SQL.
     pub sql: SqlConfig,
-    /// Where health is told.
+    /// The health endpoint.
     pub health: Option<HealthConfig>,
     /// Own telemetry.
     pub telemetry: TelemetryConfig,
-    /// What is no fault, and worth knowing.
+    /// Notes: not faults, but worth knowing.
     pub notes: Vec<String>,
 }
 
-/// What a file says: its configuration or its faults, and its notes in either case.
+/// The result of reading a file: its configuration or its faults, and its notes in either case.
 #[derive(Debug)]
 pub struct Read {
     /// The configuration, or all faults, by line.
     pub config: Result<Config, Faults>,
-    /// What is no fault, and worth knowing.
+    /// Notes: not faults, but worth knowing.
     pub notes: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ impl From<Faults> for Read {
     }
 }
 
-/// Reads a file, or the embedded default. `environment` gives the values of variables.
+/// Reads a file, or the embedded default. `environment` returns the values of variables.
 pub fn read(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Read {
     let Some(path) = path else { return read_text(EMBEDDED_NAME, EMBEDDED, environment) };
     let file = path.display().to_string();
@@ -113,24 +113,24 @@ pub fn read(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -
     }
 }
 
-/// As [`read`], for those whom notes do not concern.
+/// Same as [`read`], without the notes.
 ///
 /// # Errors
-/// All faults of the file, by line.
+/// Returns all faults of the file, by line.
 pub fn load(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
     read(path, environment).config
 }
 
-/// The variables of this process.
+/// Looks up a variable of this process.
 #[must_use]
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads a text in the form of `otel-config.yaml`; `file` is what its faults are to call it.
+/// Parses text in the form of `otel-config.yaml`; `file` is its name in faults.
 ///
 /// # Errors
-/// All faults, by line.
+/// Returns all faults, by line.
 pub fn parse(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
     read_text(file, text, environment).config
 }
@@ -164,16 +164,16 @@ fn read_text(file: &str, text: &str, environment: &dyn Fn(&str) -> Option<String
     }
 }
 
-/// Whether a key is a component's, or below it.
+/// Returns whether a key is that of a component or below it.
 fn is_within(key: &str, component: &str) -> bool {
     key.strip_prefix(component).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// The sections of a file, before what is in them is read.
+/// The sections of a file before their contents are read.
 struct Parts<'a> {
     all: Sections<'a>,
     used: Sections<'a>,
-    /// Components that nothing names. As in a Collector they are no fault, and nothing comes of them.
+    /// Components that nothing refers to. As in a Collector they are allowed and have no effect.
     aside: Sections<'a>,
     service: Option<service::Service>,
 }
@@ -195,20 +195,21 @@ impl<'a> Parts<'a> {
         Parts { all, used, aside, service }
     }
 
-    /// The paths of what is not used.
+    /// Returns the paths of the unused components.
     fn unused(&self) -> Vec<String> {
         self.aside.all().into_iter().flat_map(|(_, components)| components.iter().map(|one| one.path.clone())).collect()
     }
 }
 
-/// Reads what is not used for its faults alone, and notes that it is not.
+/// Reads the unused components only for their faults, and adds a note for each.
 fn read_aside(file: &str, reading: &Reading<'_>, parts: &Parts<'_>) {
     let aside = Reading::aside(file, reading.gather);
     let Sections { receivers, processors, exporters, connectors, extensions } = &parts.aside;
     receivers::read(&aside, receivers);
     processors::read(&aside, processors);
     exporters::read(&aside, None, exporters, &processors::Processors::default());
-    // Without any, their readers would take their defaults out of the embedded file, which has nothing aside either.
+    // Skipped if there are none: the reader would load the embedded file for the defaults, which has no unused connectors
+    // either, and so on.
     if !connectors.is_empty() {
         performance::read(&aside, connectors, defaults);
     }
@@ -224,7 +225,7 @@ fn read_aside(file: &str, reading: &Reading<'_>, parts: &Parts<'_>) {
 
 fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Parts<'_>) -> Option<Config> {
     let Parts { all, used, service, .. } = parts;
-    // Receivers come first: what sends must not send to them.
+    // Receivers are read first, so that exporters that send to them are detected.
     let receivers = receivers::read(reading, &used.receivers);
     let processors = processors::read(reading, &used.processors);
     let exporters = exporters::read(reading, service.as_ref(), &used.exporters, &processors);
@@ -264,18 +265,18 @@ fn configure(file: &str, reading: &Reading<'_>, top: &MapReader<'_>, parts: Part
     })
 }
 
-/// The budgets and alerts of the embedded default, for files that speak of none.
+/// Returns the budgets and alerts of the embedded default, for files without any.
 fn defaults() -> (Vec<Budget>, Vec<AlertLimit>) {
-    // The embedded file speaks of both, so this does not come back here; a test reads it without a fault.
+    // The embedded file sets both, so there is no recursion; a test checks that it has no faults.
     let read = parse(EMBEDDED_NAME, EMBEDDED, &|_| None);
     read.map(|config| (config.performance.budgets, config.performance.alerting)).unwrap_or_default()
 }
 
-/// The folder of everything that is kept, as a file names it, also where the file has faults elsewhere: who makes a backup
-/// has not the secrets of the server.
+/// Returns the data directory of a file, even if the file has other faults: whoever makes a backup may not have the secrets
+/// of the server.
 ///
 /// # Errors
-/// When the file cannot be read, or is no YAML.
+/// Returns an error if the file cannot be read or is not YAML.
 pub fn store_directory(path: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, Faults> {
     let file = path.map_or_else(|| EMBEDDED_NAME.to_owned(), |path| path.display().to_string());
     let text = path.map_or_else(|| Ok(EMBEDDED.to_owned()), std::fs::read_to_string);
@@ -295,7 +296,7 @@ pub fn store_directory(path: Option<&Path>, environment: &dyn Fn(&str) -> Option
         .map_or_else(|| PathBuf::from(extensions::DIRECTORY), PathBuf::from))
 }
 
-/// The folders of schemas and of pipelines that a file names, also where it has faults elsewhere; those that are there.
+/// Returns the existing directories of schemas and of pipelines that a file names, even if it has other faults.
 #[must_use]
 pub fn folders(
     path: Option<&Path>,

@@ -1,4 +1,4 @@
-//! `connectors.performance.findings`: what the user changes of single pipelines.
+//! `connectors.performance.findings`: the user's changes to individual pipelines.
 
 use super::alerting::{Judging, check_order};
 use super::known_pipelines::KnownPipelines;
@@ -62,7 +62,7 @@ fn changes(judging: Judging<'_>, map: MapReader<'_>, pipeline: &PipelineDef) -> 
     changes
 }
 
-/// A duration in ms; a bare 0 is no time, whatever its unit.
+/// Reads a duration in ms; a bare 0 is zero in any unit.
 fn duration_or_none(map: &MapReader<'_>, key: &str) -> Option<i64> {
     map.parsed(key, DURATION, |text| if text == "0" { Some(0) } else { duration_whole_ms(text) })
 }

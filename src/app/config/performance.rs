@@ -1,4 +1,4 @@
-//! `connectors`: `performance`, and what is said of the others.
+//! `connectors`: `performance`, and messages about the others.
 
 use super::alerting::{Judging, SlowRequest};
 use super::components::{Component, Reading};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the rows of each resolution are kept.
+/// Retention of the rows of each resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionConfig {
     /// Rows of ten seconds.
@@ -31,29 +31,29 @@ pub struct RetentionConfig {
 pub struct PerformanceConfig {
     /// Its id: `performance` or `performance/name`.
     pub id: String,
-    /// A folder with pipelines of the user's.
+    /// Directory of the user's pipelines.
     pub pipelines_dir: Option<PathBuf>,
-    /// A folder with schemas of the user's.
+    /// Directory of the user's schemas.
     pub schemas_dir: Option<PathBuf>,
-    /// How often findings are evaluated.
+    /// Evaluation interval of findings.
     pub interval: Duration,
-    /// How far a window's end lags behind now, so that late rows are in.
+    /// Delay of the end of a window behind now, so that late rows are included.
     pub lag: Duration,
-    /// Time that one pipeline may take.
+    /// Timeout of one pipeline.
     pub timeout: Duration,
-    /// How often derived metrics are given to the exporters that take them.
+    /// Interval of passing derived metrics to exporters.
     pub metrics_flush_interval: Duration,
-    /// Series of a rollup table that are kept apart; the rest is counted under one overflow series.
+    /// Cardinality limit of a rollup table; further series are counted in one overflow series.
     pub series_max: usize,
-    /// Memory of all rollup tables, where the file says it; else they take their share.
+    /// Memory limit of all rollup tables if configured; otherwise they get their share.
     pub memory_bytes: Option<usize>,
-    /// How long rollups are kept.
+    /// Retention of rollups.
     pub retention: RetentionConfig,
     /// The budgets.
     pub budgets: Vec<Budget>,
-    /// Limits out of `alerting`.
+    /// Limits from `alerting`.
     pub alerting: Vec<AlertLimit>,
-    /// Changes by pipeline.
+    /// Changes by pipeline id.
     pub overrides: BTreeMap<String, PipelineOverride>,
 }
 
@@ -78,7 +78,7 @@ impl Default for PerformanceConfig {
     }
 }
 
-/// The finding with the longest window, and the budget without which it judges nothing.
+/// The finding with the longest window, and the budget that it needs.
 const AVAILABILITY: (&str, &str) = ("availability_budget", "availability");
 
 const KNOWN: [&str; 3] = ["performance", "span_metrics", "spanmetrics"];
@@ -101,10 +101,10 @@ const INSTEAD: [(&str, &str); 12] = [
     ("exceptions", ROLLUP),
 ];
 
-/// The budgets and alerts of a file that speaks of none.
+/// Returns the budgets and alerts for a file without any.
 type Defaults = fn() -> (Vec<Budget>, Vec<AlertLimit>);
 
-/// Reads all connectors; without `performance`, its defaults.
+/// Reads all connectors; without `performance`, returns its defaults.
 pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>], defaults: Defaults) -> PerformanceConfig {
     let mut config: Option<PerformanceConfig> = None;
     for component in components {
@@ -144,7 +144,7 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>, limits: Defa
     let pipelines_dir = map.existing("pipelines", "a folder of SQL files", Path::is_dir);
     let schemas_dir = map.existing("schemas", "a folder of YAML files", Path::is_dir);
     let known = known_pipelines::read(pipelines_dir.as_deref());
-    // What the file does not speak of stands in the default file; what it does is the user's alone.
+    // A section missing in the file is taken from the default file; a section that is present replaces it completely.
     let given = |key| map.has(key);
     let default_limits = if given("budgets") && given("alerting") { (Vec::new(), Vec::new()) } else { limits() };
     let retention = map.map("retention").map_or(defaults.retention, |map| retention(map, defaults.retention));
@@ -182,7 +182,7 @@ fn performance(reading: &Reading<'_>, id: &str, map: MapReader<'_>, limits: Defa
     config
 }
 
-/// Says which of the judged windows reach further back than rows are kept.
+/// Adds a note for each evaluated window that is longer than the retention of rows.
 fn note_short_retention(judging: Judging<'_>, map: &MapReader<'_>, config: &PerformanceConfig, known: &KnownPipelines) {
     let kept_ms = i64::try_from(judging.kept.as_millis()).unwrap_or(i64::MAX);
     let judged = |pipeline: &&PipelineDef| {
@@ -222,7 +222,7 @@ fn retention(map: MapReader<'_>, defaults: RetentionConfig) -> RetentionConfig {
     retention
 }
 
-/// Says where `performance` reads more than the file says.
+/// Adds notes where `performance` reads more data than the pipelines specify.
 pub(super) fn check_attached(reading: &Reading<'_>, service: &Service, id: &str) {
     let takes = |pipeline: &&super::service::Pipeline| stands_in(&pipeline.exporters, id);
     if !service.pipelines.iter().any(|pipeline| takes(&pipeline)) {

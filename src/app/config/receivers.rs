@@ -17,9 +17,9 @@ use std::fmt;
 pub struct ReceiverConfig {
     /// Its id: `otlp` or `otlp/name`.
     pub id: String,
-    /// Where it speaks gRPC, and how.
+    /// Endpoint and settings of gRPC.
     pub grpc: Option<(Endpoint, GrpcSettings)>,
-    /// Where it speaks HTTP, and how.
+    /// Endpoint and settings of HTTP.
     pub http: Option<(Endpoint, HttpSettings)>,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for ReceiverConfig {
 }
 
 const KNOWN: [&str; 1] = ["otlp"];
-/// Says of a Collector's receiver how its data comes here.
+/// Message for other receivers of a Collector.
 const INSTEAD: &str = "only OTLP is received here; keep this receiver in a Collector, and have it export with \
                        `otlp_grpc: {endpoint: 127.0.0.1:4317, tls: {insecure: true}}`";
 
@@ -91,7 +91,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, HttpSettings) {
     let path = |key: &str, default: String| match map.text(key) {
         None => default,
         Some(path) if path.starts_with('/') => path,
-        // The Collector puts the slash in front, too.
+        // The Collector adds the leading slash, too.
         Some(path) => format!("/{path}"),
     };
     let cors = map.map("cors").map(|map| cors(reading, map, auth_token.is_some())).unwrap_or_default();
@@ -122,7 +122,7 @@ fn http(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, HttpSettings) {
     (endpoint, settings)
 }
 
-/// What is let in. A Collector's `read_timeout: 0` is none; here there is always one.
+/// Reads the limits of a listener. In a Collector `read_timeout: 0` means no timeout; here there is always one.
 fn bounds(map: &MapReader<'_>) -> DoorSettings {
     let defaults = DoorSettings::default();
     let read_timeout = map.duration("read_timeout").filter(|timeout| !timeout.is_zero());
@@ -132,14 +132,14 @@ fn bounds(map: &MapReader<'_>) -> DoorSettings {
     }
 }
 
-/// Where is listened, and the token that is asked for.
+/// Reads the endpoint and the required token.
 fn door(reading: &Reading<'_>, map: &MapReader<'_>, port: u16) -> (Endpoint, Option<Secret>) {
     let token = map.secret("auth_token");
     let anyone = map.bool("allow_unauthenticated").unwrap_or(false);
     (listening::endpoint(reading, map, loopback(port), map.given("auth_token"), anyone), token)
 }
 
-/// As the Collector's: without an origin there is no CORS at all.
+/// Reads `cors` as the Collector does: without an origin there is no CORS at all.
 fn cors(reading: &Reading<'_>, map: MapReader<'_>, has_token: bool) -> CorsSettings {
     let settings = CorsSettings {
         allowed_origins: map.strs("allowed_origins"),

@@ -1,17 +1,17 @@
-//! `service`: which components stand in which pipelines.
+//! `service`: the pipelines and their components.
 
 use super::components::{Component, Reading};
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::{did_you_mean, hint};
 use crate::model::signal::Signal;
 
-/// A name in a list, with its line.
+/// A component id in a list, with its line.
 pub(super) struct Named {
     pub(super) id: String,
     pub(super) line: usize,
 }
 
-/// One entry of `service.pipelines`.
+/// An entry of `service.pipelines`.
 pub(super) struct Pipeline {
     pub(super) path: String,
     pub(super) line: usize,
@@ -21,17 +21,17 @@ pub(super) struct Pipeline {
     pub(super) exporters: Vec<Named>,
 }
 
-/// `service`.
+/// The section `service`.
 pub(super) struct Service {
     pub(super) extensions: Vec<Named>,
     pub(super) pipelines: Vec<Pipeline>,
-    /// Pipelines whose signal is not known: what they name is not unused.
+    /// Pipelines of an unknown signal: the components that they name count as used.
     strange: Vec<Pipeline>,
-    /// A list that names components could not be read: what stands in none may stand there.
+    /// Whether a list of components could not be read: components in no other list may be in it.
     unread: bool,
 }
 
-/// The sections that pipelines name.
+/// The sections with components.
 pub(super) struct Sections<'a> {
     pub(super) receivers: Vec<Component<'a>>,
     pub(super) processors: Vec<Component<'a>>,
@@ -41,7 +41,7 @@ pub(super) struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    /// The sections by their names.
+    /// Returns the sections with their names.
     pub(super) fn all(&self) -> [(&'static str, &[Component<'a>]); 5] {
         [
             ("receivers", &self.receivers),
@@ -52,7 +52,7 @@ impl<'a> Sections<'a> {
         ]
     }
 
-    /// The components that are used, and those that are not.
+    /// Splits the components into used and unused ones.
     pub(super) fn split(&self, is_used: impl Fn(&Component<'a>, &str) -> bool) -> (Sections<'a>, Sections<'a>) {
         let some = |wanted: bool| {
             let [receivers, processors, exporters, connectors, extensions] = self.all().map(|(section, components)| {
@@ -64,14 +64,14 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// Reads `service`, which must be there.
+/// Reads the required section `service`.
 pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service> {
     if !top.need("service") {
         return None;
     }
     let map = top.map("service")?;
     let extensions = names(&map, "extensions");
-    // Read by `telemetry::read`, when it is known what listens where.
+    // `telemetry::read` reads it later, when all listeners are known.
     let _read_later = map.get("telemetry");
     let mut service = Service {
         unread: !extensions.complete,
@@ -94,10 +94,10 @@ pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> Option<Service
     Some(service)
 }
 
-/// The ids in a list.
+/// The component ids of a list.
 struct Names {
     named: Vec<Named>,
-    /// False where a part of it could not be read.
+    /// False if a part of it could not be read.
     complete: bool,
 }
 
@@ -105,7 +105,7 @@ fn names(map: &MapReader<'_>, key: &str) -> Names {
     let mut names = Names { named: Vec::new(), complete: true };
     let Some(node) = map.get(key).filter(|node| node.value != Value::Null) else { return names };
     if let Value::Text(id) = &node.value {
-        // It is clear what was meant, so nothing else becomes a fault by it.
+        // The intended id is clear, so it is used to avoid further faults.
         map.fault(key, format!("expected a list such as [{id}], found text {id:?}"));
         names.named.push(Named { id: id.clone(), line: node.line });
         return names;
@@ -157,13 +157,13 @@ impl Service {
         let exporters = some("exporters", Some("exporter"));
         let processors = some("processors", None);
         map.finish();
-        // What a pipeline of no known signal names is not unused; nothing else comes of it.
+        // Components named in a pipeline of an unknown signal count as used, but have no effect.
         let list = if signal.is_some() { &mut self.pipelines } else { &mut self.strange };
         let signal = signal.unwrap_or(Signal::Traces);
         list.push(Pipeline { path, line: entry.line, signal, receivers, processors, exporters });
     }
 
-    /// Every name leads to a component.
+    /// Checks that every name refers to a component.
     pub(super) fn check_names(&self, reading: &Reading<'_>, sections: &Sections<'_>) {
         let connectors = ids(&sections.connectors);
         for pipeline in &self.pipelines {
@@ -184,8 +184,8 @@ impl Service {
         }
     }
 
-    /// Which components are used, by section: those that are named, and any that may be meant by a name that is wrong. None
-    /// is known to be unused where a list could not be read.
+    /// Returns whether a component is used: it is named, or a wrong name may refer to it. All count as used if a list could
+    /// not be read.
     pub(super) fn uses<'a>(&self, sections: &Sections<'a>, component: &Component<'a>, section: &str) -> bool {
         if self.unread {
             return true;
@@ -198,7 +198,7 @@ impl Service {
             "processors" => pipelines().flat_map(|pipeline| &pipeline.processors).collect(),
             "exporters" => exporters().collect(),
             "extensions" => self.extensions.iter().collect(),
-            // `performance` is attached by itself where nobody names it.
+            // `performance` is attached automatically if no pipeline names it.
             _ if component.kind == "performance" => return true,
             _ => receivers().chain(exporters()).collect(),
         };
@@ -233,7 +233,7 @@ pub(super) fn stands_in(named: &[Named], id: &str) -> bool {
     named.iter().any(|named| named.id == id)
 }
 
-/// Whether an id is a connector's, which takes what one pipeline gives and gives to another.
+/// Returns whether an id is that of a connector, which links the output of one pipeline to the input of another.
 pub(super) fn is_connector(id: &str) -> bool {
     matches!(id.split('/').next(), Some("performance" | "span_metrics" | "spanmetrics"))
 }

@@ -1,4 +1,4 @@
-//! `connectors.span_metrics`: what the built-in metrics are like, and what is said of a file that asks for others.
+//! `connectors.span_metrics`: describes the built-in metrics, and reports settings that ask for others.
 
 use super::components::Reading;
 use super::values::Values as _;
@@ -10,7 +10,7 @@ const BUCKETS_MS: [f64; 16] =
 const SQL: &str = "write a rollup in SQL for it, in the folder that `connectors.performance.pipelines` names";
 const NO_DIMENSIONS: &str = "expected none, since the built-in metrics have the default dimensions";
 
-/// Whatever changes the metrics is a fault, whatever else is not followed a note.
+/// Reports settings that change the metrics as faults, and other unsupported ones as notes.
 pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>) {
     for key in ["dimensions", "calls_dimensions", "exclude_dimensions", "include_instrumentation_scope"] {
         if !map.list(key).unwrap_or_default().is_empty() {

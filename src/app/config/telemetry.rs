@@ -1,4 +1,4 @@
-//! `service.telemetry`: what Spanwise tells of itself.
+//! `service.telemetry`: Spanwise's own telemetry.
 
 use super::components::Reading;
 use super::exporters::outward_endpoint;
@@ -8,24 +8,24 @@ use crate::delivery::settings::Secret;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How much is logged.
+/// Level of logging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
-    /// All there is, for a developer of Spanwise.
+    /// Everything, for developers of Spanwise.
     Trace,
-    /// Steps, for whoever looks for a fault.
+    /// Details for troubleshooting.
     Debug,
-    /// What an operator wants to know.
+    /// Information for operators.
     #[default]
     Info,
-    /// What may become a fault.
+    /// Potential problems.
     Warn,
-    /// What failed.
+    /// Failures.
     Error,
 }
 
 impl LogLevel {
-    /// The word of the filter.
+    /// Returns the name of the level in a filter.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,59 +38,59 @@ impl LogLevel {
     }
 }
 
-/// How a line of the log is written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogEncoding {
-    /// For people.
+    /// Text for people.
     #[default]
     Console,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How much Spanwise measures of itself.
+/// Level of own metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum MetricsLevel {
-    /// Nothing.
+    /// No metrics.
     None,
-    /// The essential.
+    /// The essential metrics.
     Basic,
-    /// The usual.
+    /// The usual metrics.
     #[default]
     Normal,
-    /// All.
+    /// All metrics.
     Detailed,
 }
 
-/// Where own telemetry goes besides the own tables.
+/// Target of own telemetry besides the own tables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutwardTelemetry {
-    /// Where to.
+    /// Address of the target.
     pub endpoint: String,
     /// Headers of every request.
     pub headers: Vec<(String, Secret)>,
-    /// How often it is sent; `None` where the file does not say.
+    /// Interval of exports; `None` if not configured.
     pub interval: Option<Duration>,
 }
 
-/// `service.telemetry`.
+/// The section `service.telemetry`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TelemetryConfig {
-    /// How much is logged.
+    /// Level of logging.
     pub level: LogLevel,
-    /// How it is written.
+    /// Format of log lines.
     pub encoding: LogEncoding,
-    /// Whether own logs go into the own tables, too.
+    /// Whether own logs are stored in the own tables.
     pub logs_stored: bool,
-    /// Where own logs go besides standard error and the own tables.
+    /// Target of own logs besides standard error and the own tables.
     pub logs_to: Option<OutwardTelemetry>,
-    /// How much is measured.
+    /// Level of own metrics.
     pub metrics: MetricsLevel,
-    /// Where own metrics go besides the own tables.
+    /// Target of own metrics besides the own tables.
     pub metrics_to: Option<OutwardTelemetry>,
     /// Whether own work is traced.
     pub traces: bool,
-    /// Where own traces go besides the own tables.
+    /// Target of own traces besides the own tables.
     pub traces_to: Option<OutwardTelemetry>,
     /// Attributes of the own resource.
     pub resource: BTreeMap<String, String>,
@@ -119,7 +119,7 @@ const LEVELS: [(&str, MetricsLevel); 4] = [
     ("detailed", MetricsLevel::Detailed),
 ];
 
-/// Reads `service.telemetry` of a service that has been read.
+/// Reads `service.telemetry`, after the rest of the service.
 pub(super) fn read(reading: &Reading<'_>, top: &MapReader<'_>) -> TelemetryConfig {
     let map = top.map("service").and_then(|map| map.map("telemetry"));
     map.map_or_else(TelemetryConfig::default, |map| section(reading, map))
@@ -143,7 +143,7 @@ fn section(reading: &Reading<'_>, map: MapReader<'_>) -> TelemetryConfig {
     config
 }
 
-/// Attributes by name, or in the form of OpenTelemetry's own configuration files: `attributes: [{name, value}]`.
+/// Reads attributes by name, or in the form of OpenTelemetry's declarative configuration: `attributes: [{name, value}]`.
 fn resource(reading: &Reading<'_>, map: &MapReader<'_>, resource: &mut BTreeMap<String, String>) {
     let declared = map.get("attributes").is_some_and(|node| matches!(node.value, Value::List(_)));
     if declared {
@@ -160,7 +160,7 @@ fn resource(reading: &Reading<'_>, map: &MapReader<'_>, resource: &mut BTreeMap<
     }
     let of_the_form = ["attributes", "schema_url", "detectors", "detection/development", "attributes_list"];
     for entry in map.entries().iter().filter(|entry| !declared || !of_the_form.contains(&entry.key.as_str())) {
-        // The Collector removes an attribute by giving it nothing.
+        // As in the Collector, an empty value removes an attribute.
         if let Some(value) = map.text(&entry.key) {
             resource.insert(entry.key.clone(), value);
         }
@@ -208,17 +208,17 @@ fn traces(reading: &Reading<'_>, map: MapReader<'_>, config: &mut TelemetryConfi
     map.finish();
 }
 
-/// How the Collector's file says where a signal goes, in the form of OpenTelemetry's own configuration files.
+/// Keys of a signal's exporters in the Collector's file, in the form of OpenTelemetry's declarative configuration.
 struct Way {
-    /// The list of exporters with what drives them.
+    /// Key of the list of readers or processors.
     key: &'static str,
-    /// What may drive an exporter.
+    /// Supported readers or processors.
     drivers: &'static [&'static str],
-    /// What says how often the driver sends.
+    /// Key of the export interval.
     interval: &'static str,
-    /// Keys of the driver that are taken and change nothing.
+    /// Keys that are accepted and ignored.
     idle: &'static [&'static str],
-    /// Exporters that are taken and change nothing, and why.
+    /// Exporters that are accepted and ignored, with the reason.
     unneeded: &'static [(&'static str, &'static str)],
 }
 
@@ -242,7 +242,7 @@ const LOGS: Way = Way {
 };
 const TRACES: Way = Way { unneeded: &[("console", "has no effect: own traces are in the table spans")], ..LOGS };
 
-/// The OTLP exporter among readers or processors: the first; a second one is a fault.
+/// Returns the first OTLP exporter of the readers or processors; a second one is a fault.
 fn outward(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<OutwardTelemetry> {
     let mut found: Option<OutwardTelemetry> = None;
     for item in map.maps(way.key) {
@@ -264,7 +264,7 @@ fn outward(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<Outw
 }
 
 fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<OutwardTelemetry> {
-    // Here the Collector counts milliseconds without a unit, as OpenTelemetry's own configuration files do.
+    // A bare number is in milliseconds here, as in OpenTelemetry's declarative configuration.
     let millis = "a number of milliseconds, or a duration such as 60s";
     let interval = map.parsed(way.interval, millis, |text| match text.parse::<u64>() {
         Ok(ms) => Some(Duration::from_millis(ms)).filter(|interval| !interval.is_zero()),
@@ -298,7 +298,8 @@ fn pushed(reading: &Reading<'_>, map: &MapReader<'_>, way: &Way) -> Option<Outwa
     Some(OutwardTelemetry { endpoint: url(&endpoint?, insecure), headers, interval })
 }
 
-/// Whether plain text is meant where the endpoint names no scheme: the older form says it beside, the newer under `tls`.
+/// Returns whether an endpoint without a scheme uses plain text: the older form has the key beside it, the newer one under
+/// `tls`.
 fn insecure(reading: &Reading<'_>, otlp: &MapReader<'_>) -> bool {
     let trusted = "name the server by an https:// URL whose certificate the system trusts";
     reading.not_yet(otlp, &[("certificate", trusted), ("client_certificate", trusted), ("client_key", trusted)]);
@@ -310,7 +311,7 @@ fn insecure(reading: &Reading<'_>, otlp: &MapReader<'_>) -> bool {
     beside || below
 }
 
-/// A scheme says whether there is TLS; without one, `insecure` does.
+/// Returns the URL of an endpoint. A scheme selects TLS or plain text; without one, `insecure` does.
 fn url(endpoint: &str, insecure: bool) -> String {
     if endpoint.contains("://") {
         return endpoint.to_owned();

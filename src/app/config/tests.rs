@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const FILE: &str = "c.yaml";
 
-/// The least that is a configuration, with `more` before its service.
+/// Returns a minimal configuration with `more` before its service.
 fn with(more: &str) -> String {
     format!(
         "{more}\nreceivers: {{otlp: {{protocols: {{grpc: }}}}}}\nservice:\n  pipelines:\n    \
@@ -20,7 +20,7 @@ fn with(more: &str) -> String {
     )
 }
 
-/// The same with `performance` holding `inner`, from line 3 on.
+/// Returns it with `inner` in `performance`, from line 3 on.
 fn performance(inner: &str) -> String {
     with(&format!("connectors:\n  performance:\n    {}", inner.replace('\n', "\n    ")))
 }
@@ -336,7 +336,7 @@ proptest::proptest! {
     #[test]
     fn no_change_of_the_file_brings_the_reader_down(line in 0..EMBEDDED.lines().count(), with in "[ a-z0-9:{}\\[\\]\"$%*.,/#-]{0,40}") {
         let changed: Vec<&str> = EMBEDDED.lines().enumerate().map(|(at, text)| if at == line { &with } else { text }).collect();
-        // Good or faulty: either is an answer.
+        // It must not panic; valid or faulty are both fine.
         let _ = parse(FILE, &changed.join("\n"), &|_| None);
     }
 }

@@ -1,4 +1,4 @@
-//! Values as people write them in a configuration, on top of the YAML reader.
+//! Reading configuration values in the notations of users, on top of the YAML reader.
 
 use crate::catalog::yaml::{MapReader, Value};
 use crate::delivery::settings::Secret;
@@ -7,31 +7,31 @@ use crate::net::Pem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Typed values that only a configuration has.
+/// Typed values specific to a configuration.
 pub(super) trait Values {
-    /// A duration; `0` needs no unit.
+    /// Reads a duration; `0` needs no unit.
     fn duration(&self, key: &str) -> Option<Duration>;
-    /// A duration that is not nought.
+    /// Reads a duration greater than zero.
     fn duration_above_zero(&self, key: &str) -> Option<Duration>;
-    /// A size in bytes that is not nought.
+    /// Reads a size in bytes greater than zero.
     fn size(&self, key: &str) -> Option<usize>;
-    /// The size of a store or a bound of memory: less than 1 MB was not meant.
+    /// Reads the size of a store or a memory limit; less than 1 MB is a fault.
     fn space(&self, key: &str) -> Option<usize>;
-    /// A whole number of at least `least`.
+    /// Reads an integer of at least `least`.
     fn count(&self, key: &str, least: usize) -> Option<usize>;
-    /// Text, or a number or truth value taken as text.
+    /// Reads text; a number or boolean is taken as text.
     fn text(&self, key: &str) -> Option<String>;
-    /// A secret of one line: its value is never told.
+    /// Reads a secret of one line; its value is never shown.
     fn secret(&self, key: &str) -> Option<Secret>;
-    /// A secret of any number of lines.
+    /// Reads a secret of any number of lines.
     fn secret_text(&self, key: &str) -> Option<Secret>;
-    /// Name and value pairs, as a map or as a list of `{name, value}`.
+    /// Reads name and value pairs, as a map or as a list of `{name, value}`.
     fn headers(&self, key: &str) -> Vec<(String, Secret)>;
-    /// A path of something that is there: `what` names it, `fits` says whether it is the right thing.
+    /// Reads a path that must exist: `what` describes it, `fits` checks its type.
     fn existing(&self, key: &str, what: &str, fits: fn(&Path) -> bool) -> Option<PathBuf>;
-    /// What stands in `<name>_file` or in `<name>_pem`.
+    /// Reads `<name>_file` or `<name>_pem`.
     fn pem(&self, name: &str) -> Option<Pem>;
-    /// True where the key is there and holds something.
+    /// Returns true if the key is present and not empty.
     fn given(&self, key: &str) -> bool;
 }
 
@@ -75,7 +75,7 @@ impl Values for MapReader<'_> {
     fn secret_text(&self, key: &str) -> Option<Secret> {
         let node = self.get(key).filter(|node| node.value != Value::Faulty)?;
         let Some(text) = node.scalar() else {
-            // Nothing is a fault, too: an empty variable must not switch a check of tokens off.
+            // An empty value is a fault, too: an empty variable must not disable authentication.
             let found = if node.value == Value::Null { "nothing" } else { "a list or a map" };
             self.fault(key, format!("expected a secret, found {found}"));
             return None;
@@ -147,13 +147,13 @@ impl Values for MapReader<'_> {
     }
 }
 
-/// A whole count of bytes.
+/// Converts to a whole number of bytes.
 fn whole(bytes: f64) -> Option<usize> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie within usize")]
     ((0.0..9e15).contains(&bytes)).then(|| bytes.round() as usize)
 }
 
-/// A path that stands for itself: no pattern, no query.
+/// Returns whether a path is literal, without pattern or query.
 pub(super) fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains([':', '*', '{', '}', '?', '#', ' '])
 }

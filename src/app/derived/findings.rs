@@ -1,4 +1,4 @@
-//! Findings as OTLP log records: one when a key begins to fire or fires at another severity, and one when it is over.
+//! Findings as OTLP log records: one when a key starts to fire or changes its severity, and one when it is resolved.
 
 use super::otlp::{attribute, scope, text};
 use crate::delivery::state_store::StateStore;
@@ -10,36 +10,37 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
-/// Kind of the entries that say what of a finding has been told.
+/// Kind of the state entries with the last record of each finding.
 const TOLD: &str = "derived_findings";
-/// The name of the event.
+/// Name of the event.
 const EVENT: &str = "spanwise.finding";
 
-/// What each key is known to fire as, by finding id.
+/// The reported state of each firing key, by finding id.
 #[derive(Debug, Default)]
 pub(super) struct Told(BTreeMap<String, Fires>);
 
-/// A finding that was told to fire.
+/// A finding reported as firing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Fires {
     severity: String,
-    /// As it was told, to say later what is over; none in states of an earlier version.
+    /// The finding as reported, for the record of its resolution; `None` in the state of an earlier version.
     finding: Option<Finding>,
 }
 
-/// What is new of a key: that it fires, or, with `None`, no longer.
+/// Changes by finding id: firing, or `None` if it is resolved.
 pub(super) type News = Vec<(String, Option<Fires>)>;
 
 impl Told {
     /// # Errors
-    /// When the memory cannot be read.
+    /// Returns an error if the stored state cannot be read.
     pub(super) async fn read(memory: &dyn StateStore) -> anyhow::Result<Told> {
         let kept = memory.entries(TOLD).await?.into_iter();
         Ok(Told(kept.map(|(id, bytes)| (id, Fires::read(&bytes))).collect()))
     }
 
-    /// What of these findings is yet to be told; `own` is the resource of those that name no service. They are all that are
-    /// judged: what was told to fire and is not among them is over, for its budget or its pipeline is there no more.
+    /// Returns the changes in `findings` since the last report; `own` is the resource of findings without a service. The
+    /// list is complete: a reported finding that is missing in it is resolved, because its budget or its pipeline no longer
+    /// exists.
     pub(super) fn changes(
         &self,
         findings: &[Finding],
@@ -64,7 +65,7 @@ impl Told {
         (ExportLogsServiceRequest { resource_logs: records }, news)
     }
 
-    /// Keeps what was told. What cannot be kept is told again after a restart.
+    /// Stores the reported changes. A change that cannot be stored is reported again after a restart.
     pub(super) async fn keep(&mut self, news: News, memory: &dyn StateStore) {
         for (id, fires) in news {
             let kept = match &fires {
@@ -83,19 +84,19 @@ impl Told {
 }
 
 impl Fires {
-    /// Earlier versions kept the severity alone, as text.
+    /// Earlier versions stored only the severity, as text.
     fn read(bytes: &[u8]) -> Fires {
         let severity = || String::from_utf8_lossy(bytes).into_owned();
         serde_json::from_slice(bytes).unwrap_or_else(|_| Fires { severity: severity(), finding: None })
     }
 }
 
-/// The severity at which a key fires.
+/// Returns the severity at which a key fires.
 fn fires(finding: &Finding) -> Option<&'static str> {
     (finding.state == FindingState::Firing).then(|| finding.severity.map_or("warning", Severity::as_str))
 }
 
-/// Only an evaluated key is over, or one that has ended: without data nothing is known of it.
+/// Returns whether a key has been evaluated or has ended: without data its state is unknown.
 fn is_judged(finding: &Finding) -> bool {
     finding.state != FindingState::NoData || finding.ended.is_some()
 }

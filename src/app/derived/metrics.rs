@@ -1,4 +1,4 @@
-//! Derived metrics as an OTLP request, a resource each for what belongs to it.
+//! Derived metrics as an OTLP request, with one resource per owner.
 
 use super::otlp::{scope, text};
 use crate::model::scrape::{Attributes, Family, FamilyKind, Sample, SampleValue, Scrape};
@@ -13,14 +13,14 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// When the counters began, and when they were read, ns since the epoch.
+/// Start time of the counters and time of the sample, ns since the epoch.
 #[derive(Clone, Copy)]
 struct Times {
     began: u64,
     now: u64,
 }
 
-/// What is derived as one request; `own` is the resource of what belongs to none.
+/// Builds the request; `own` is the resource of samples without an owner.
 pub(super) fn request(scrape: &Scrape, own: &Resource, began: u64, now: u64) -> ExportMetricsServiceRequest {
     let times = Times { began, now };
     let mut by_resource: BTreeMap<Option<Cow<'_, Attributes>>, Vec<Metric>> = BTreeMap::new();
@@ -42,7 +42,7 @@ pub(super) fn request(scrape: &Scrape, own: &Resource, began: u64, now: u64) -> 
     ExportMetricsServiceRequest { resource_metrics: by_resource.into_iter().map(of_resource).collect() }
 }
 
-/// What a sample belongs to: what it was counted of, or the service that its labels name, as those of a finding do.
+/// Returns the owner of a sample: the resource that it was counted for, or the service in its labels, as for findings.
 fn resource(sample: &Sample) -> Option<Cow<'_, Attributes>> {
     if let Some(resource) = sample.of.resource() {
         return Some(Cow::Borrowed(resource));

@@ -1,7 +1,7 @@
-//! What is derived (span metrics, budgets, findings) as OTLP requests in the log, for the exporters whose pipelines have
-//! `performance` as a receiver. There they are requests like any other: delivered once, in order, over restarts.
+//! Writes derived data (span metrics, budgets, findings) as OTLP requests to the log, for exporters with `performance` as a
+//! receiver in their pipelines. It is delivered there like any other request: once, in order, across restarts.
 //!
-//! They become no rows of the tables, which have the same already.
+//! Derived data produces no table rows, because the tables already contain it.
 
 mod findings;
 mod metrics;
@@ -25,12 +25,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
-/// Kind of the entries that say since when is counted.
+/// Kind of the state entry with the start time of the counters.
 const BEGAN: &str = "derived_began";
-/// How long a full log or a state database that fails is left alone.
+/// Retry delay after a full log or a failure of the state database.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Which of it exporters take.
+/// The derived data that exporters take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     metrics: bool,
@@ -50,10 +50,10 @@ impl Wanted {
     }
 }
 
-/// Writes what is derived into the log until it is cancelled, as far as an exporter takes it.
+/// Writes derived data that an exporter takes to the log until it is cancelled.
 ///
 /// # Errors
-/// When what was told before cannot be read.
+/// Returns an error if the stored state of findings cannot be read.
 pub(super) async fn run(
     config: Config,
     engine: Arc<Engine>,
@@ -73,7 +73,7 @@ pub(super) async fn run(
             _ = ticks.tick(), if wanted.metrics => match engine.derived().await {
                 Ok(scrape) => {
                     let request = metrics::request(&scrape, &into.service, began_unix_nano, unix_nano());
-                    // The next one says what this one would have.
+                    // Counters are cumulative, so the next request replaces a lost one.
                     let _said_by_the_next = into.put(Signal::Metrics, request.encode_to_vec()).await;
                 }
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot compute derived metrics"),
@@ -88,7 +88,7 @@ pub(super) async fn run(
                 if news.is_empty() {
                     continue;
                 }
-                // What could not be told is found again when findings change next.
+                // Changes that could not be written are computed again at the next change of findings.
                 if into.put(Signal::Logs, request.encode_to_vec()).await {
                     told.keep(news, &*memory).await;
                 } else {
@@ -100,14 +100,14 @@ pub(super) async fn run(
     }
 }
 
-/// The way into the log.
+/// Writes to the log.
 struct Into {
     admission: Arc<Admission>,
     service: Resource,
 }
 
 impl Into {
-    /// Whether it is on disk.
+    /// Returns whether the request is on disk.
     async fn put(&self, signal: Signal, body: Vec<u8>) -> bool {
         let put = self.admission.accept_derived(signal, body.into()).await;
         if let Err(refusal) = &put {
@@ -117,7 +117,7 @@ impl Into {
     }
 }
 
-/// Since when the counters count, ns since the epoch: kept, since they go on over restarts.
+/// Returns the start time of the counters, ns since the epoch. It is stored, because the counters continue across restarts.
 async fn began(memory: &dyn StateStore) -> anyhow::Result<u64> {
     let kept = memory.entries(BEGAN).await?;
     if let Some(began) = kept.first().and_then(|(_, bytes)| std::str::from_utf8(bytes).ok()?.parse().ok()) {
@@ -133,7 +133,7 @@ fn unix_nano() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What belongs to no service of the user's: budgets, and findings over several.
+/// Returns the resource for data of no single service: budgets, and findings over several services.
 fn own_resource(config: &Config) -> Resource {
     let own = [("service.name", "spanwise"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let named = |name: &str| config.telemetry.resource.iter().any(|(given, _)| given == name);

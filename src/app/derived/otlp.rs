@@ -1,4 +1,4 @@
-//! Parts that all requests have.
+//! Parts common to all requests.
 
 use crate::model::self_telemetry;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};

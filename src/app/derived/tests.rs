@@ -110,7 +110,7 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
         (FindingState::Ok, None, None),
     ];
     for (number, (state, severity, expected)) in steps.into_iter().enumerate() {
-        // Each step is a process of its own.
+        // Each step starts from the stored state, as after a restart.
         let mut told = Told::read(&memory).await.unwrap();
         let (request, news) = told.changes(&[finding(state, severity)], &own(), 9);
         let record = request.resource_logs.first().map(|logs| &logs.scope_logs[0].log_records[0]);
@@ -131,7 +131,7 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
     assert_eq!(request.resource_logs[0].resource.as_ref().unwrap().attributes, [text("service.name", "shop")]);
 }
 
-/// A reload may take a budget away, or a restart with another configuration: nothing would ever judge it again.
+/// A reload or another configuration may remove a budget: it would never be evaluated again.
 #[tokio::test]
 async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();

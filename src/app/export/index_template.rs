@@ -3,7 +3,7 @@
 use crate::exporters::elasticsearch::{Mode, index_template};
 use crate::exporters::kinds::{ExporterKind, ExporterSettings};
 
-/// The template for the data streams, and for the indexes that exporters in mode `ecs` name, as JSON.
+/// Returns the template, as JSON, for the data streams and for the indexes of exporters in mode `ecs`.
 pub(in crate::app) fn text(targets: &[ExporterSettings]) -> String {
     let indexes: Vec<_> = targets
         .iter()

@@ -1,4 +1,4 @@
-//! What other programs are set up with, printed.
+//! `spanwise export`: files for configuring other programs.
 
 pub(super) mod index_template;
 pub(super) mod package;

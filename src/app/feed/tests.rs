@@ -28,7 +28,7 @@ impl Bench {
         Bench { _folder: folder, log, admission, feed }
     }
 
-    /// Sends requests of one span each, which bears its request's number.
+    /// Sends requests of one span each, named by the number of the request.
     async fn send(&self, numbers: std::ops::Range<usize>) {
         for number in numbers {
             let span = serde_json::json!({"traceId": "01".repeat(16), "spanId": "01".repeat(8), "startTimeUnixNano": "1",
@@ -39,7 +39,7 @@ impl Bench {
         }
     }
 
-    /// The numbers in the hot tables.
+    /// Returns the numbers in the hot tables.
     fn fed(&self) -> Vec<usize> {
         let new = self.feed.store.since(Position(0)).unwrap();
         let names = |batch: &arrow::record_batch::RecordBatch| {
@@ -50,7 +50,7 @@ impl Bench {
     }
 }
 
-/// Rows of one request, with what an entry takes beside them.
+/// Returns the bytes of the rows of one request, with the overhead of an entry.
 async fn bytes_of_one() -> usize {
     let mut bench = Bench::new(64 << 20);
     bench.send(0..1).await;
@@ -60,14 +60,14 @@ async fn bytes_of_one() -> usize {
 #[tokio::test]
 async fn rows_that_wait_for_the_hot_tables_are_bounded_and_requests_are_taken_all_the_same() {
     let one = bytes_of_one().await;
-    // A quarter is for rows that wait: three requests of them.
+    // A quarter of the limit is for attached rows: three requests.
     let mut bench = Bench::new(4 * 3 * one);
     bench.send(0..20).await;
     assert_eq!(bench.log.newest(), Position(20));
     let attached = std::iter::from_fn(|| bench.feed.committed.try_recv().ok());
     let bytes: usize = attached.map(|frame| frame.attachment.decoded().memory_bytes()).sum();
     assert!(bytes > 0 && bytes <= 3 * one, "{bytes} bytes wait, of a request {one}");
-    // What was taken out gives its room back.
+    // Consumed rows release their memory.
     bench.send(20..21).await;
     assert_eq!(bench.feed.committed.try_recv().unwrap().position, Position(21));
 }

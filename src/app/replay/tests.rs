@@ -20,7 +20,7 @@ fn span(name: &str, id: &str) -> serde_json::Value {
                        "endTimeUnixNano": "2"})
 }
 
-/// A request with one good span and one that is refused.
+/// Returns a request with one valid span and one that is rejected.
 fn body(name: &str) -> Bytes {
     let spans = [span(name, "0102030405060708"), span(name, "01")];
     serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string().into()
@@ -35,7 +35,7 @@ fn decoder() -> Arc<Decoder> {
     Arc::new(Decoder::new(&schemas::builtin().unwrap_or_else(|faults| panic!("{faults}"))))
 }
 
-/// A log with a request of each name, received a second after one another.
+/// Writes a log with a request per name, received one second apart.
 async fn written(dir: &Path, names: &[&str], segment_bytes: u64, first_unix_nano: i64) {
     let settings = LogSettings { dir: dir.to_owned(), segment_bytes, ..LogSettings::default() };
     let (log, _committed, _): (FrameLog, _, _) = Log::open(settings).unwrap();
@@ -56,7 +56,7 @@ async fn written(dir: &Path, names: &[&str], segment_bytes: u64, first_unix_nano
     }
 }
 
-/// A start over a log.
+/// A start with an existing log.
 struct Start {
     log: FrameLog,
     decoder: Arc<Decoder>,
@@ -85,7 +85,7 @@ impl Start {
         self.store.coverage().into_iter().find(|coverage| coverage.table == "spans").unwrap()
     }
 
-    /// The names of spans of frames behind a position, in their order.
+    /// Returns the span names of the frames after a position, in order.
     fn names(&self, after: u64) -> Vec<String> {
         let names = |batch: &RecordBatch| {
             let names = batch.column_by_name("name").unwrap().as_string::<i32>();
@@ -129,7 +129,7 @@ async fn a_request_waits_until_it_is_known_whether_it_is_a_resend() {
     let start = Start::new(dir.path(), 64 << 20);
     let accept = |name| start.admission.accept_own("otlp", Signal::Traces, Encoding::Json, body(name));
     let recalled_later = async {
-        // Long enough for a request that would not wait.
+        // Long enough for a request that does not wait.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

@@ -1,7 +1,7 @@
-//! `spanwise export prometheus-rules`: the user's budgets as rules of Prometheus, over the metrics that the scrape serves.
+//! `spanwise export prometheus-rules`: the user's budgets as Prometheus rules over the scraped metrics.
 //!
-//! What span metrics can say is said with them, so that Prometheus judges by itself; the others lean on what Spanwise has
-//! judged, which the scrape serves, too.
+//! Budgets that span metrics can express use them, so that Prometheus evaluates these itself; the others use the values that
+//! Spanwise has evaluated and that are scraped, too.
 
 mod promql;
 mod yaml;
@@ -17,7 +17,7 @@ use crate::model::scrape::{FamilyKind, SPAN_METRICS_BOUNDS_MS};
 use promql::{Matcher, by, number, regex, selector};
 use yaml::{Group, Rule};
 
-/// Windows whose error ratios are recorded.
+/// Windows of the recorded error ratios.
 const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
 /// Burn rates over thirty days, by the multi-window method: factor, long window, short window, severity. A page is
 /// critical, a ticket is a warning.
@@ -27,13 +27,13 @@ const BURNS: [(f64, &str, &str, &str); 4] = [
     (3.0, "1d", "2h", "warning"),
     (1.0, "3d", "6h", "warning"),
 ];
-/// Calls within the window below which a service is not judged, as the analyses have it.
+/// Minimum number of calls within the window to evaluate a service, as in the analyses.
 const SERVICE_SAMPLES_MIN: u64 = 20;
-/// What a budget's finding is judged over, and for how long it stays.
+/// Evaluation window of a budget's finding, and how long an alert keeps firing.
 const WINDOW: &str = "5m";
 const KEEPS_FIRING_FOR: &str = "1m";
 
-/// All rules, as a file of Prometheus.
+/// Returns all rules as a Prometheus rule file.
 #[must_use]
 pub fn prometheus_rules(config: &Config) -> String {
     let scrape = config.prometheus.first().map(|(_, settings)| (settings.translation, settings.namespace.as_str()));
@@ -76,7 +76,7 @@ pub fn prometheus_rules(config: &Config) -> String {
     yaml::print(&head, &groups)
 }
 
-/// Names of metrics and labels in the scrape.
+/// Names of scraped metrics and labels.
 struct Names {
     calls: String,
     bucket: String,
@@ -117,7 +117,7 @@ impl Names {
         let mut failed = self.servers();
         failed.push(Matcher::is(&self.status, "STATUS_CODE_ERROR"));
         let failed = selector(&self.calls, &failed);
-        // A service without a failure has no series of failures, and a ratio of nought.
+        // A service without failures has no series of failures, and an error ratio of zero.
         let (all, failed) =
             (format!("sum {by} (rate({all}[{window}]))"), format!("sum {by} (rate({failed}[{window}]))"));
         Rule::record(ratio(window), format!("({failed} or 0 * {all}) / {all}"))
@@ -204,7 +204,7 @@ impl Names {
         let enough = enough_calls(&each, &count, samples_min(percentile / 100.0));
         let is_bound = SPAN_METRICS_BOUNDS_MS.iter().any(|bound| bound.to_bits() == limit_ms.to_bits());
         let (over, what) = if is_bound {
-            // Prometheus 3 writes bounds as 200.0, older ones as they were scraped.
+            // Prometheus 3 formats bucket bounds as 200.0; older versions keep the scraped form.
             matchers.push(Matcher::fits("le", &format!("{limit}(\\.0)?")));
             let within = selector(&self.bucket, &matchers);
             let within = format!("sum {each} (rate({within}[{WINDOW}])) / sum {each} (rate({count}[{WINDOW}]))");
@@ -230,7 +230,7 @@ impl Names {
         rule.label("severity", severity).label("budget", &budget.name)
     }
 
-    /// The rules of a budget that Spanwise judges by more than span metrics hold; none for the others.
+    /// Returns the rules of a budget that span metrics cannot express; empty for the others.
     fn judged(&self, budget: &Budget) -> Vec<Rule> {
         let pipeline = match budget.kind {
             BudgetKind::PageLoad => "page_load_budget",
@@ -257,7 +257,7 @@ impl Names {
     }
 }
 
-/// A label's value in a template.
+/// Returns a template expression for the value of a label.
 fn shown(label: &str) -> String {
     if promql::is_plain(label) {
         format!("{{{{ $labels.{label} }}}}")
@@ -266,7 +266,7 @@ fn shown(label: &str) -> String {
     }
 }
 
-/// The severities of a budget, each with the limit past which it is so bad.
+/// Returns the severities of a budget with their limits.
 fn severities(budget: &Budget) -> [(&'static str, f64); 2] {
     [("warning", budget.limit), ("critical", budget.critical)]
 }
@@ -275,7 +275,7 @@ fn word(budget: &Budget) -> &'static str {
     if budget.is_default { "default budget" } else { "budget" }
 }
 
-/// The name of a recorded error ratio.
+/// Returns the name of a recorded error ratio.
 fn ratio(window: &str) -> String {
     format!("spanwise:errors:ratio_rate{window}")
 }

@@ -1,9 +1,9 @@
-//! Pieces of PromQL.
+//! Building blocks of PromQL.
 
 use globset::GlobBuilder;
 use std::fmt::Write as _;
 
-/// A label held against a value.
+/// A label matcher.
 pub(super) struct Matcher {
     label: String,
     operator: &'static str,
@@ -15,13 +15,13 @@ impl Matcher {
         Matcher { label: label.to_owned(), operator: "=", value: value.to_owned() }
     }
 
-    /// By a regular expression, which Prometheus holds against the whole value.
+    /// Matches a regular expression, which Prometheus anchors at both ends.
     pub(super) fn fits(label: &str, regex: &str) -> Matcher {
         Matcher { label: label.to_owned(), operator: "=~", value: regex.to_owned() }
     }
 }
 
-/// Series of a metric. A name that needs quotes stands within the braces, as Prometheus 3 has it.
+/// Returns a series selector. A name that needs quotes is written within the braces, as in Prometheus 3.
 pub(super) fn selector(metric: &str, matchers: &[Matcher]) -> String {
     let one = |matcher: &Matcher| format!("{}{}{}", name(&matcher.label), matcher.operator, text(&matcher.value));
     let matchers = matchers.iter().map(one);
@@ -31,12 +31,12 @@ pub(super) fn selector(metric: &str, matchers: &[Matcher]) -> String {
     format!("{{{}}}", std::iter::once(text(metric)).chain(matchers).collect::<Vec<_>>().join(", "))
 }
 
-/// `by (…)`.
+/// Returns `by (…)`.
 pub(super) fn by(labels: &[&str]) -> String {
     format!("by ({})", labels.iter().map(|label| name(label)).collect::<Vec<_>>().join(", "))
 }
 
-/// Whether a name needs no quotes.
+/// Returns whether a name needs no quotes.
 pub(super) fn is_plain(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
 }
@@ -45,13 +45,13 @@ fn name(label: &str) -> String {
     if is_plain(label) { label.to_owned() } else { text(label) }
 }
 
-/// Text in quotes, as PromQL and Go's templates read it.
+/// Quotes text for PromQL and Go templates.
 pub(super) fn text(plain: &str) -> String {
     let mut out = String::from("\"");
     for c in plain.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            // Nothing that YAML would not take as it stands.
+            // Characters that YAML does not allow unescaped.
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
                 let _written = write!(out, "\\u{:04x}", u32::from(c));
             }
@@ -62,18 +62,18 @@ pub(super) fn text(plain: &str) -> String {
     out
 }
 
-/// A number without what floating point adds to it.
+/// Formats a number without floating-point noise.
 pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.10}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A glob as the regular expression that says the same; `None` where it fits anything.
+/// Converts a glob to an equivalent regular expression; returns `None` if it matches anything.
 pub(super) fn regex(glob: &str) -> Option<String> {
     if glob == "*" {
         return None;
     }
-    // A pattern was checked when the configuration was read.
+    // Patterns were validated with the configuration.
     let built = GlobBuilder::new(glob).build().ok()?;
     let regex = built.regex();
     let regex = regex.strip_prefix("(?-u)").unwrap_or(regex);
@@ -81,7 +81,7 @@ pub(super) fn regex(glob: &str) -> Option<String> {
     Some(readable(regex.strip_suffix('$').unwrap_or(regex)))
 }
 
-/// With letters in place of their bytes, which Go's expressions do not have.
+/// Replaces byte escapes by characters, because Go's regular expressions have no byte escapes.
 fn readable(regex: &str) -> String {
     let mut out: Vec<u8> = Vec::with_capacity(regex.len());
     let mut rest = regex.as_bytes();

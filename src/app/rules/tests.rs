@@ -1,4 +1,4 @@
-//! What promtool makes of the rules stands in `tests/integration/rules.rs`.
+//! The check of the rules with promtool is in `tests/integration/rules.rs`.
 
 use super::promql::{Matcher, number, regex, selector, text};
 use super::*;
@@ -39,7 +39,7 @@ fn the_file_is_yaml_and_names_what_the_scrape_serves() {
 
 #[test]
 fn a_budget_that_allows_much_has_fewer_burn_rates() {
-    // 14.4 and 6 times a fifth are more than all requests.
+    // 14.4 and 6 times a fifth exceed 100 % of the requests.
     let rules = of("metrics: {availability: 80%}");
     assert_eq!(rules.matches("alert: SpanwiseAvailabilityBudget").count(), 2, "{rules}");
     assert_eq!(rules.matches("is more than all requests").count(), 2, "{rules}");

@@ -1,16 +1,16 @@
-//! Rules as Prometheus reads them from a file.
+//! Rule files of Prometheus.
 
 use super::promql::text;
 use std::fmt::Write as _;
 
-/// Rules that are evaluated together.
+/// A group of rules that are evaluated together.
 pub(super) struct Group {
     pub(super) name: &'static str,
     pub(super) comments: Vec<String>,
     pub(super) rules: Vec<Rule>,
 }
 
-/// A recorded expression, or an alert.
+/// A recording rule or an alerting rule.
 pub(super) struct Rule {
     kind: &'static str,
     name: String,
@@ -30,20 +30,20 @@ impl Rule {
         Rule { kind: "alert", name: name.to_owned(), expression, keeps_firing_for: None, labels: Vec::new(), summary }
     }
 
-    /// Fires on for so long after it is over.
+    /// Keeps firing for this long after the condition ends.
     pub(super) fn keeps(self, time: &'static str) -> Rule {
         Rule { keeps_firing_for: Some(time), ..self }
     }
 
     pub(super) fn label(mut self, name: &'static str, value: &str) -> Rule {
-        // What the user wrote is no template.
+        // The user's text is not a template.
         self.labels.push((name, value.replace("{{", "{ {")));
         self
     }
 
     fn print(&self, out: &mut String) {
         line(out, 6, &format!("- {}: {}", self.kind, self.name));
-        // A literal block takes an expression as it is: there is no line break in it, and it begins with no blank.
+        // A literal block needs no escapes: the expression has no line break and does not start with a space.
         line(out, 8, "expr: |-");
         line(out, 10, &self.expression);
         if let Some(time) = self.keeps_firing_for {
@@ -62,7 +62,7 @@ impl Rule {
     }
 }
 
-/// A file of these groups, with comments at its head.
+/// Returns a rule file with these groups and comments at the top.
 pub(super) fn print(head: &[String], groups: &[Group]) -> String {
     let mut out = String::new();
     head.iter().for_each(|comment| comment_line(&mut out, 0, comment));
@@ -81,7 +81,7 @@ pub(super) fn print(head: &[String], groups: &[Group]) -> String {
 }
 
 fn comment_line(out: &mut String, indent: usize, comment: &str) {
-    // A line break in a name of the user's would end the comment.
+    // A line break in a user-defined name would end the comment.
     let comment: String = comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line(out, indent, &format!("# {comment}"));
 }

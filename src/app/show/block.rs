@@ -1,25 +1,25 @@
-//! One finding on a terminal: a line that names it, and lines that say more, as many as there is room for.
+//! A finding on a terminal: a title line, and lines of details as far as there is room.
 
 use super::terminal::{Tone, toned};
 use super::text::{squeeze, wrap, wrap_parts};
 
-/// Columns before everything but the first line.
+/// Indentation of all lines after the first.
 const INDENT: usize = 12;
-/// Lines of a title, and of what to do.
+/// Maximum number of lines of a title, of evidence and of advice.
 const LINES_MAX: usize = 2;
 
-/// How much of a finding is shown.
+/// Level of detail of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
-    /// What it is.
+    /// The title only.
     Title,
-    /// And how bad it is.
+    /// The title and the facts.
     Facts,
-    /// And what to do.
+    /// The title, the facts, the evidence and the advice.
     All,
 }
 
-/// A finding, its texts without colours yet.
+/// A finding with its texts, not yet coloured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     pub(super) mark: &'static str,
@@ -27,23 +27,23 @@ pub struct Block {
     pub(super) tone: Tone,
     pub(super) title: String,
     pub(super) recovering: Option<String>,
-    /// Value and limit first, then what may stand in a line of its own.
+    /// Value and limit first, then facts that may be on a separate line.
     pub(super) facts: Vec<String>,
-    /// What shows it, a line each.
+    /// Evidence, one line each.
     pub(super) evidence: Vec<String>,
     pub(super) advice: Option<String>,
     pub(super) colour: bool,
 }
 
 impl Block {
-    /// All of it, in lines as long as they are.
+    /// Returns all lines at full length.
     #[must_use]
     pub fn whole(&self) -> String {
         let lines = self.lines(usize::MAX, Detail::All);
         format!("{}\n", lines.join("\n"))
     }
 
-    /// As much as is asked for in so many columns. Nothing of the facts is cut: they hold the limit.
+    /// Returns the lines for a detail level and a number of columns. Facts are never cut, because they contain the limit.
     pub(super) fn lines(&self, columns: usize, detail: Detail) -> Vec<String> {
         let room = columns.saturating_sub(INDENT);
         let recovering = self.recovering.as_deref().map(|text| format!("({text})"));
@@ -77,7 +77,7 @@ impl Block {
         lines
     }
 
-    /// A line of the title; what is good news in it, where that is whole, in its own colour.
+    /// Colours a title line; a recovery note in it gets a colour of its own if it is not cut.
     fn title_toned(&self, text: &str, recovering: Option<&str>) -> String {
         match recovering.and_then(|recovering| Some((text.strip_suffix(recovering)?, recovering))) {
             Some((title, recovering)) => {
@@ -93,7 +93,7 @@ impl Block {
     }
 }
 
-/// A title in as many lines as it may have; one that is longer loses of its middle.
+/// Wraps a title to the maximum number of lines; a longer one is cut in the middle.
 fn wrapped_title(title: &str, columns: usize) -> Vec<String> {
     let whole = wrap(title, columns, usize::MAX);
     if whole.is_empty() {
@@ -102,7 +102,7 @@ fn wrapped_title(title: &str, columns: usize) -> Vec<String> {
     if whole.len() <= LINES_MAX {
         return whole;
     }
-    // How much is lost between words at the ends of lines shows only when it is wrapped.
+    // The space lost at line breaks is only known after wrapping, so lengths are tried in turn.
     let shorter = (columns..columns * LINES_MAX).rev().map(|shown| wrap(&squeeze(title, shown), columns, usize::MAX));
     shorter.into_iter().find(|lines| lines.len() <= LINES_MAX).unwrap_or_else(|| vec![squeeze(title, columns)])
 }

@@ -1,27 +1,28 @@
-//! What changed from one look at the findings to the next: for logs and pipes.
+//! Changes between two lists of findings, for logs and pipes.
 
 use super::terminal::plain;
 use crate::model::finding::{Finding, FindingState, Severity};
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-/// A finding that is not what it was.
+/// A finding that has changed.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The finding as it is now.
+    /// The current finding.
     pub finding: Finding,
-    /// One line for people.
+    /// Description in one line.
     pub line: String,
 }
 
-/// Remembers what was seen.
+/// Remembers the last findings.
 #[derive(Debug, Default)]
 pub struct Changes {
     seen: HashMap<String, (FindingState, Option<Severity>)>,
 }
 
 impl Changes {
-    /// What is new since the last call. At first that is what fires or is about to; with `all`, every key.
+    /// Returns the changes since the last call. The first call returns the firing and pending findings; with `all`, every
+    /// key.
     pub fn of(&mut self, findings: &[Finding], all: bool, now_ms: i64) -> Vec<Change> {
         let mut changes = Vec::new();
         for finding in findings {

@@ -1,4 +1,4 @@
-//! Findings for people.
+//! Findings as text.
 
 use super::block::Block;
 use super::screen::Frame;
@@ -7,7 +7,7 @@ use crate::model::finding::{Finding, FindingState, Severity};
 use crate::model::shown::shown;
 use crate::model::units::human_ms;
 
-/// The findings, one below the other, and a line that counts them. Times are told against `now_ms`.
+/// Returns the findings one below the other, and a summary line. Times are relative to `now_ms`.
 #[must_use]
 pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
     let mut text = String::new();
@@ -19,7 +19,8 @@ pub fn findings(findings: &[Finding], colour: bool, now_ms: i64) -> String {
     text
 }
 
-/// What `findings` shows: what fires and what is about to, or with `all` every key, and a line that counts all of them.
+/// Returns the output of `findings`: the firing and pending findings, or with `all` every key, and a summary line of all of
+/// them.
 #[must_use]
 pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> Frame {
     let shown = chosen(all_findings, all);
@@ -28,13 +29,13 @@ pub fn page(all_findings: &[Finding], all: bool, colour: bool, now_ms: i64) -> F
     Frame { findings: blocks(&shown, colour, now_ms), foot, ..Frame::default() }
 }
 
-/// Each finding for itself.
+/// Returns one block per finding.
 #[must_use]
 pub fn blocks(findings: &[Finding], colour: bool, now_ms: i64) -> Vec<Block> {
     findings.iter().map(|finding| one(finding, colour, now_ms)).collect()
 }
 
-/// The findings that fire or are about to, as many of a pipeline as it shows; with `all`, every one.
+/// Returns the firing and pending findings, limited per pipeline; with `all`, every one.
 #[must_use]
 pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
     if all {
@@ -44,7 +45,7 @@ pub fn chosen(findings: &[Finding], all: bool) -> Vec<Finding> {
     shown(findings).into_iter().filter(telling).cloned().collect()
 }
 
-/// How many keys are in which state: `2 firing (1 critical), 1 pending, 40 ok, 3 without data`.
+/// Returns the number of keys in each state: `2 firing (1 critical), 1 pending, 40 ok, 3 without data`.
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
@@ -98,7 +99,7 @@ fn mark(finding: &Finding) -> (&'static str, &'static str, Tone) {
     }
 }
 
-/// Since when it is in its state.
+/// Returns the time at which a finding entered its state.
 fn entered_ms(finding: &Finding) -> i64 {
     match finding.state {
         FindingState::Firing => finding.firing_since_ms.unwrap_or(finding.state_since_ms),
@@ -107,7 +108,7 @@ fn entered_ms(finding: &Finding) -> i64 {
 }
 
 fn since(from_ms: i64, now_ms: i64) -> String {
-    // Whole seconds: what changes at every look is not worth reading.
+    // Whole seconds, because fractions would change at every update.
     let seconds = now_ms.saturating_sub(from_ms).max(0) / 1000;
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
     if seconds == 0 { "0 s".to_owned() } else { human_ms(seconds as f64 * 1000.0) }

@@ -1,4 +1,4 @@
-//! What people see on a terminal: findings, rows, and a screen that is drawn again in place.
+//! Terminal output: findings, rows, and a screen that is redrawn in place.
 
 mod block;
 mod changes;
@@ -17,19 +17,19 @@ pub use terminal::print;
 
 use std::io::{self, IsTerminal as _};
 
-/// Whether standard output is a terminal that may be coloured.
+/// Returns whether standard output is a terminal and colours are allowed.
 #[must_use]
 pub fn colour_on_stdout() -> bool {
     io::stdout().is_terminal() && colour_wanted()
 }
 
-/// Whether standard error is a terminal that may be coloured.
+/// Returns whether standard error is a terminal and colours are allowed.
 #[must_use]
 pub fn colour_on_stderr() -> bool {
     io::stderr().is_terminal() && colour_wanted()
 }
 
-/// As <https://no-color.org> has it.
+/// Follows <https://no-color.org>.
 fn colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

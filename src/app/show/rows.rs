@@ -1,4 +1,4 @@
-//! Rows of an answer as a table.
+//! Query results as a table.
 
 use super::terminal::plain;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The rows as a table, with their count and the time they took; `wrapped` fits it to the terminal.
+/// Returns the rows as a table, with their count and the duration; `wrapped` fits it to the terminal.
 #[must_use]
 pub fn rows(rows: &[Map<String, Value>], truncated: bool, took: Duration, wrapped: bool) -> String {
     let mut columns: Vec<&str> = Vec::new();

@@ -1,37 +1,37 @@
-//! A part of the terminal that is drawn again in place.
+//! A part of the terminal that is redrawn in place.
 
 use super::block::{Block, Detail};
 use super::terminal::print;
 use super::text::cut;
 use std::io;
 
-/// Findings that keep their details before there is a line for each of the others.
+/// Number of findings that keep their details before every other one has a line.
 const DETAILED_LEAST: usize = 3;
 
-/// What stands on the screen, from top to bottom.
+/// Contents of the screen, from top to bottom.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Lines that come first.
+    /// Lines at the top.
     pub head: String,
-    /// The same where there is little room.
+    /// Lines at the top if there is little room.
     pub head_short: String,
     /// Findings.
     pub findings: Vec<Block>,
-    /// Lines that come last.
+    /// Lines at the bottom.
     pub foot: String,
 }
 
 impl Frame {
-    /// All of it.
+    /// Returns the full contents.
     #[must_use]
     pub fn whole(&self) -> String {
         let findings: String = self.findings.iter().map(Block::whole).collect();
         format!("{}{findings}{}", self.head, self.foot)
     }
 
-    /// As much as fits into so many columns and lines. First the head becomes short, then the findings lose their details
-    /// from the last to the first, then the last of them are only counted: the first ones keep what they say, for they are
-    /// the worst. What is wider than the terminal would be wrapped by it, and what is higher would scroll the head away.
+    /// Returns what fits into the given columns and lines. First the head is shortened, then the findings lose their details
+    /// from the last to the first, then the last ones are only counted: the first ones are the worst and keep their details.
+    /// Wider lines would be wrapped by the terminal, and more lines would scroll the head away.
     fn fit(&self, columns: usize, lines: usize) -> String {
         let foot: Vec<String> = self.foot.lines().map(|line| cut(line, columns)).collect();
         let head = |text: &str| text.lines().map(|line| cut(line, columns)).collect::<Vec<_>>();
@@ -50,11 +50,11 @@ impl Frame {
         shown.join("\n")
     }
 
-    /// The findings in so many lines.
+    /// Returns the findings within `room` lines.
     fn findings_in(&self, columns: usize, room: usize) -> Vec<String> {
         let mut shown: Vec<Vec<String>> = Vec::new();
         let mut used = 0;
-        // A line is kept for the count of those that are not shown.
+        // One line is reserved for the count of hidden findings.
         let is_last = |number: usize| number + 1 == self.findings.len();
         for (number, block) in self.findings.iter().enumerate() {
             let left = room.saturating_sub(used + usize::from(!is_last(number)));
@@ -71,7 +71,7 @@ impl Frame {
         if hidden > 0 && room > 0 {
             used += 1;
         }
-        // What is left goes to those that have none of it: first how bad each is, then what to do, from the first to the last.
+        // The remaining room goes to findings without details: first the facts, then the advice, from the first to the last.
         for detail in [Detail::Facts, Detail::All] {
             for (lines, block) in shown.iter_mut().zip(&self.findings) {
                 let more = block.lines(columns, detail);
@@ -89,17 +89,17 @@ impl Frame {
     }
 }
 
-/// Draws over what it drew before.
+/// Redraws over the previous contents.
 #[derive(Debug, Default)]
 pub struct Screen {
     last: Option<(Frame, Option<(usize, usize)>)>,
 }
 
 impl Screen {
-    /// Draws what fits, from the top of the terminal; nothing where it is what stands there already.
+    /// Draws what fits, from the top of the terminal; does nothing if it is unchanged.
     ///
     /// # Errors
-    /// When the terminal cannot be written.
+    /// Returns an error if writing to the terminal fails.
     pub fn draw(&mut self, frame: Frame) -> io::Result<()> {
         let size = terminal_size::terminal_size()
             .map(|(columns, lines)| (usize::from(columns.0), usize::from(lines.0)))
@@ -108,12 +108,12 @@ impl Screen {
         if self.last == now {
             return Ok(());
         }
-        // At first, and where the terminal has another size, everything is cleared. Later each line is overwritten and
-        // its rest cleared, then what is below: that does not flicker.
+        // The first draw and a resize clear everything. Otherwise each line is overwritten and its rest cleared, then
+        // everything below, which does not flicker.
         let is_same = matches!(&self.last, Some((_, before)) if *before == size);
         let begin = if is_same { "\u{1b}[H" } else { "\u{1b}[2J\u{1b}[H" };
         let text = match &now {
-            // The cursor stands in the line below.
+            // The last line is for the cursor.
             Some((frame, Some((columns, lines)))) => frame.fit(*columns, lines.saturating_sub(1)),
             Some((frame, None)) => frame.whole(),
             None => String::new(),
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn the_first_findings_keep_their_details() {
         assert_eq!(in_short(&frame(2), 10), "a b c 1 f a 2 f a counted");
-        // The head is the first that becomes short, then the last findings.
+        // The head is shortened first, then the last findings.
         assert_eq!(in_short(&frame(2), 9), "a 1 f a 2 f a counted");
         assert_eq!(in_short(&frame(2), 7), "a 1 f a 2 f counted");
         assert_eq!(in_short(&frame(2), 6), "a 1 f a 2 counted");
@@ -200,7 +200,7 @@ mod tests {
             let title = frame.findings[0].lines(columns, Detail::All).into_iter().take(2).collect::<String>();
             assert!(title.contains("of 100 ms"), "{columns}: {title}");
         }
-        // Also of a title in one line the end is kept.
+        // The end of a title is kept in a single line, too.
         assert!(frame.findings[0].lines(60, Detail::Title)[0].ends_with("of 100 ms"));
     }
 }

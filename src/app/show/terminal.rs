@@ -1,11 +1,11 @@
-//! What is written to a terminal: plain text, and colours by what they mean.
+//! Terminal output: plain text, and colours by meaning.
 
 use std::io::{self, Write as _};
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no fault.
+/// Writes to standard output. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
-/// When it cannot be written for another reason.
+/// Returns an error if writing fails for another reason.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -14,12 +14,12 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Text that came from outside, without what a terminal would obey.
+/// Replaces control characters in external text by spaces, because a terminal would interpret them.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// Colours, by what they mean.
+/// Colours by meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Bad,

@@ -1,14 +1,14 @@
-//! Text in the columns of a terminal: measured, cut and wrapped by what is seen, not by bytes.
+//! Text in terminal columns: measured, cut and wrapped by displayed width, not by bytes.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Columns that a text takes.
+/// Returns the number of columns of a text.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A text in so many columns, with `…` where its end is cut.
+/// Cuts a text at the end to the given columns, with `…`.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -17,7 +17,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     format!("{}…", head(text, room).trim_end())
 }
 
-/// A text in so many columns, with `…` where its middle is cut: what a title is about stands first, and its limit last.
+/// Cuts a text in the middle to the given columns, with `…`: a title starts with its subject and ends with its limit.
 pub(super) fn squeeze(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -35,7 +35,7 @@ pub(super) fn squeeze(text: &str, columns: usize) -> String {
     format!("{begin}…{}", &text[end..])
 }
 
-/// Lines of so many columns, broken between words where that is possible. What does not fit into `lines` is cut.
+/// Wraps a text between words where possible, in lines of the given columns. Text beyond `lines` is cut.
 pub(super) fn wrap(text: &str, columns: usize, lines: usize) -> Vec<String> {
     let (mut wrapped, mut line) = (Vec::new(), String::new());
     for word in words(text) {
@@ -48,7 +48,7 @@ pub(super) fn wrap(text: &str, columns: usize, lines: usize) -> Vec<String> {
         if !line.is_empty() {
             wrapped.push(std::mem::take(&mut line));
         }
-        // A word that is longer than a line is broken anywhere.
+        // A word longer than a line is broken anywhere.
         while width(word) > columns {
             let begin = head(word, columns.max(2));
             if begin.is_empty() {
@@ -65,13 +65,13 @@ pub(super) fn wrap(text: &str, columns: usize, lines: usize) -> Vec<String> {
     bounded(wrapped, columns, lines)
 }
 
-/// Words, a number with its unit being one.
+/// Splits into words; a number with its unit is one word.
 fn words(text: &str) -> Vec<&str> {
     let mut words: Vec<(usize, usize)> = Vec::new();
     let mut end = 0;
     for word in text.split(' ') {
         let begin = end;
-        // Behind each word is a space.
+        // Each word is followed by a space.
         end += word.len() + 1;
         if word.is_empty() {
             continue;
@@ -91,10 +91,10 @@ fn words(text: &str) -> Vec<&str> {
     words.into_iter().map(|(begin, end)| &text[begin..end]).collect()
 }
 
-/// Units that stand behind a number.
+/// Units that follow a number.
 const UNITS: [&str; 14] = ["%", "µs", "ms", "s", "min", "h", "d", "B", "kB", "MB", "GB", "k", "M", "G"];
 
-/// Lines of so many columns that hold the parts with dots between them, broken between parts where that is possible.
+/// Joins the parts with dots in lines of the given columns, broken between parts where possible.
 pub(super) fn wrap_parts(parts: &[String], columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
@@ -106,7 +106,7 @@ pub(super) fn wrap_parts(parts: &[String], columns: usize) -> Vec<String> {
     lines
 }
 
-/// Between the parts of a line.
+/// Separator of the parts of a line.
 pub(super) const DOT: &str = " · ";
 
 fn push(line: &mut String, text: &str, between: &str) {
@@ -125,7 +125,7 @@ fn bounded(mut wrapped: Vec<String>, columns: usize, lines: usize) -> Vec<String
     wrapped
 }
 
-/// As much of the beginning as so many columns hold.
+/// Returns the longest prefix that fits into the given columns.
 fn head(text: &str, columns: usize) -> &str {
     let mut end = 0;
     for (at, cluster) in text.grapheme_indices(true) {
@@ -146,7 +146,7 @@ mod tests {
     fn texts_are_cut_by_what_is_seen() {
         assert_eq!([cut("abcdef", 6), cut("abcdef", 5), cut("abc", 0)], ["abcdef", "abcd…", ""]);
         assert_eq!(cut("日本語日本語", 7), "日本語…");
-        // A letter with its accent, and a family that is one picture, stay whole.
+        // A letter with a combining accent and an emoji of several code points are not split.
         assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!(cut("👨‍👩‍👧👨‍👩‍👧", 3), "👨‍👩‍👧…");
         assert_eq!(squeeze("shop GET /products: p95 is 312 ms", 20), "shop GET /…is 312 ms");

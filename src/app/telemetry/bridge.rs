@@ -1,6 +1,6 @@
-//! From `tracing` to OpenTelemetry: events become log records, spans around units of work become spans.
+//! Bridges `tracing` to OpenTelemetry: events become log records, spans around units of work become spans.
 //!
-//! The layers below know `tracing` alone. What they say before the server has opened its tables waits here, within a bound.
+//! Lower layers only depend on `tracing`. Events before the server has opened its tables are buffered here, up to a limit.
 
 use crate::model::self_telemetry::WORK;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
@@ -17,33 +17,33 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context as Within;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Events that are kept until the tables are open.
+/// Maximum number of events buffered until the tables are open.
 const EARLY_MAX: usize = 256;
-/// The field whose presence makes a span one that failed.
+/// Field that marks a span as failed.
 const ERROR: &str = "error";
-/// What the debug exporter prints is what came in, own logs among it: as own logs it would come in again, and grow.
+/// Log target of the debug exporter. Its output includes own logs; as own logs it would be received again, and grow.
 const PRINTED: &str = "spanwise::exporters::debug";
 
-/// Whether an event is Spanwise's own. Libraries are heard on standard error only: those that own telemetry itself runs
-/// through would tell of its way.
+/// Returns whether an event is from Spanwise itself. Events of libraries only go to standard error: the libraries that
+/// transport own telemetry would log about it.
 pub(in crate::app) fn is_said(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let ours = target.strip_prefix("spanwise").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     metadata.is_event() && ours && target != PRINTED
 }
 
-/// Whether a span is one around a unit of work.
+/// Returns whether a span is around a unit of work.
 pub(in crate::app) fn is_work(metadata: &Metadata<'_>) -> bool {
     metadata.target() == WORK
 }
 
-/// Where the bridge leads to: there is one log of the process, so there is one outlet.
+/// Returns the outlet of the bridge: the process has one log, so there is one outlet.
 pub(super) fn outlet() -> &'static Arc<Outlet> {
     static OUTLET: LazyLock<Arc<Outlet>> = LazyLock::new(Arc::default);
     &OUTLET
 }
 
-/// What takes records and spans, from when it is opened until it is closed.
+/// Receives records and spans from [`Outlet::open`] to [`Outlet::close`].
 #[derive(Default)]
 pub(super) struct Outlet {
     voice: Mutex<Voice>,
@@ -63,7 +63,7 @@ impl Default for Voice {
 }
 
 impl Outlet {
-    /// Leads to these from now on; what was said before goes to the first logger.
+    /// Sends to these from now on; buffered events go to the first logger.
     pub(super) fn open(&self, logger: Option<SdkLogger>, tracer: Option<SdkTracer>) {
         let voice = logger.map_or(Voice::Closed, Voice::Open);
         let before = std::mem::replace(&mut *self.voice(), voice);
@@ -75,7 +75,7 @@ impl Outlet {
         *self.tracer.write().unwrap_or_else(PoisonError::into_inner) = tracer;
     }
 
-    /// Leads nowhere any more.
+    /// Drops everything from now on.
     pub(super) fn close(&self) {
         self.open(None, None);
     }
@@ -93,7 +93,7 @@ impl Outlet {
     }
 }
 
-/// An event, as it waits for the tables to open.
+/// An event, buffered until the tables are open.
 struct Said {
     time: SystemTime,
     metadata: &'static Metadata<'static>,
@@ -137,7 +137,7 @@ fn any(value: Value) -> AnyValue {
         Value::I64(value) => value.into(),
         Value::F64(value) => value.into(),
         Value::String(value) => value.into(),
-        // A field of tracing is none of the others.
+        // Fields of `tracing` have no other types.
         other => other.to_string().into(),
     }
 }
@@ -145,16 +145,16 @@ fn any(value: Value) -> AnyValue {
 /// A span of work, in the extensions of its tracing span.
 struct Working(Span);
 
-/// The layer that bridges. It takes what its filter lets through: see [`is_said`] and [`is_work`].
+/// The layer of the bridge. Its filters are [`is_said`] and [`is_work`].
 pub(in crate::app) struct Bridge(Arc<Outlet>);
 
 impl Bridge {
-    /// To the outlet of the process.
+    /// Creates a bridge to the outlet of the process.
     pub(in crate::app) fn new() -> Bridge {
         Bridge(outlet().clone())
     }
 
-    /// To an outlet of one's own.
+    /// Creates a bridge to another outlet.
     #[cfg(test)]
     pub(super) fn to(outlet: Arc<Outlet>) -> Bridge {
         Bridge(outlet)
@@ -163,7 +163,7 @@ impl Bridge {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, within: Within<'_, S>) {
-        // What is done for own telemetry is no work that it tells of.
+        // The processing of own telemetry is not traced.
         if Context::is_current_telemetry_suppressed() {
             return;
         }
@@ -203,7 +203,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
 
     fn on_close(&self, id: Id, within: Within<'_, S>) {
         let Some(span) = within.span(&id) else { return };
-        // The lock on the extensions is given back before the span goes to its processors.
+        // The lock on the extensions is released before the span is passed to its processors.
         let working = span.extensions_mut().remove::<Working>();
         if let Some(mut working) = working {
             working.0.end();
@@ -211,7 +211,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
     }
 }
 
-/// What an event or a span carries.
+/// The fields of an event or a span.
 #[derive(Default)]
 struct Fields {
     message: Option<String>,
@@ -219,7 +219,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// Makes attributes of them; an error becomes the span's status.
+    /// Sets the fields as attributes; an error sets the span's status.
     fn onto(self, span: &mut Span) {
         for (name, value) in self.others {
             match name {
@@ -271,7 +271,7 @@ impl Visit for Fields {
         }
     }
 
-    // OpenTelemetry has no integers of this width; milliseconds come in it, and fit.
+    // OpenTelemetry has no integers of this width; milliseconds have it, and fit.
     fn record_i128(&mut self, field: &Field, value: i128) {
         match i64::try_from(value) {
             Ok(value) => self.put(field, value),

@@ -1,4 +1,4 @@
-//! The way into the own tables: where requests of others go, without the socket.
+//! Export of own telemetry into the own tables: through admission like other requests, without a socket.
 
 use crate::ingest::Admission;
 use crate::model::self_telemetry::RECEIVER;
@@ -22,7 +22,7 @@ use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Puts own telemetry of all signals into the own tables.
+/// Exports own telemetry of all signals into the own tables.
 pub(super) struct Inward {
     admission: Arc<Admission>,
     runtime: tokio::runtime::Handle,
@@ -30,7 +30,7 @@ pub(super) struct Inward {
 }
 
 impl Inward {
-    /// A way through `admission`; to be made within the runtime.
+    /// Creates an exporter through `admission`; must be called within the runtime.
     pub(super) fn new(admission: Arc<Admission>) -> Inward {
         let (runtime, resource) = (tokio::runtime::Handle::current(), ResourceAttributesWithSchema::default());
         Inward { admission, runtime, resource }
@@ -39,7 +39,7 @@ impl Inward {
     async fn put(&self, signal: Signal, body: Vec<u8>) -> OTelSdkResult {
         let admission = self.admission.clone();
         let accept = async move { admission.accept_own(RECEIVER, signal, Encoding::Protobuf, body.into()).await };
-        // The SDK's threads are none of the runtime's. That nothing on the way is to be told goes along.
+        // The SDK's threads are not part of the runtime. The suppression of telemetry is passed on.
         let accepted = self.runtime.spawn(accept.with_context(Context::new().with_telemetry_suppressed()));
         match accepted.await {
             Ok(Ok(())) => Ok(()),

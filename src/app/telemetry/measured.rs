@@ -1,4 +1,4 @@
-//! What own telemetry is about.
+//! Sources and destination of own telemetry.
 
 use crate::app::exporters::Exporters;
 use crate::app::frames::FrameLog;
@@ -6,7 +6,7 @@ use crate::ingest::Admission;
 use crate::store::HotStore;
 use std::sync::Arc;
 
-/// What is measured, and where own telemetry comes in.
+/// The measured parts, and the admission of own telemetry.
 pub(in crate::app) struct Measured {
     pub(in crate::app) admission: Arc<Admission>,
     pub(in crate::app) log: FrameLog,

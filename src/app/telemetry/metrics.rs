@@ -1,4 +1,4 @@
-//! What Spanwise measures of itself. Counters are read when they are sent, and cost nothing in between.
+//! Spanwise's own metrics. Counters are only read at export, and cost nothing in between.
 
 use super::inward::Inward;
 use super::measured::Measured;
@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often own metrics are sent into the own tables.
+/// Export interval of own metrics into the own tables.
 const EVERY: Duration = Duration::from_secs(15);
-/// How often they are sent outward where the file does not say.
+/// Default export interval to an external target.
 const OUTWARD_EVERY: Duration = Duration::from_mins(1);
 
-/// Starts measuring; `None` where the user wants nothing measured.
+/// Starts the metrics; returns `None` if they are disabled.
 pub(super) fn start(
     config: &TelemetryConfig,
     resource: Resource,
@@ -90,7 +90,7 @@ fn instruments(meter: &Meter, measured: &Arc<Measured>) {
         .build();
 }
 
-/// What the table `exporters` says, over time: each by `exporter` and `signal`.
+/// Registers the values of the table `exporters` as metrics, by `exporter` and `signal`.
 fn of_exporters(meter: &Meter, measured: &Arc<Measured>) {
     type Read = fn(&Progress) -> Option<u64>;
     let observe = |read: Read| {
@@ -139,7 +139,7 @@ fn count(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// The process's resident memory, as Linux tells it; `None` elsewhere.
+/// Returns the resident memory of the process on Linux; `None` elsewhere.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,8 +1,8 @@
-//! Spanwise's own metrics, logs and traces, through the OpenTelemetry SDK: into its own tables, and outward where the user
-//! says so.
+//! Spanwise's own metrics, logs and traces, through the OpenTelemetry SDK: into its own tables, and to an external target if
+//! configured.
 //!
-//! So that Spanwise does not feed on itself, what comes in by this way is not counted as received and no exporter of a
-//! pipeline passes it on; what is done or said while it is under way is neither traced nor told by it.
+//! To avoid feedback, own telemetry is not counted as received and not forwarded by exporters of pipelines; work and logs
+//! while it is processed are neither traced nor exported.
 
 mod bridge;
 mod inward;
@@ -32,12 +32,12 @@ use sampler::Sparing;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often own logs and traces are sent, where the file does not say. Each time costs a flush of the log to disk.
+/// Default export interval of own logs and traces. Each export costs a flush of the log to disk.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long the last of it may take when the server stops: a target that is down must not hold up the end.
+/// Timeout of the last export at shutdown: an unavailable target must not delay the end.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Own telemetry at work.
+/// Running own telemetry.
 pub(super) struct Own {
     metrics: Option<SdkMeterProvider>,
     logs: Option<SdkLoggerProvider>,
@@ -45,10 +45,10 @@ pub(super) struct Own {
     outlet: Arc<Outlet>,
 }
 
-/// Starts all that the user wants; what was logged before goes along. To be called within the runtime.
+/// Starts all configured own telemetry, including the earlier log events. Must be called within the runtime.
 ///
 /// # Errors
-/// When a target outward cannot be used.
+/// Returns an error if an external target cannot be used.
 pub(super) fn start(config: &TelemetryConfig, measured: &Arc<Measured>) -> anyhow::Result<Own> {
     let resource = resource(config);
     let metrics = metrics::start(config, resource.clone(), measured)?;
@@ -63,10 +63,10 @@ pub(super) fn start(config: &TelemetryConfig, measured: &Arc<Measured>) -> anyho
 }
 
 impl Own {
-    /// Sends what is left. Blocks, so it runs off the async workers.
+    /// Exports the remaining data. Blocking: do not call it on the async workers.
     pub(super) fn shutdown(self) {
         self.outlet.close();
-        // Side by side: one target that is down must not take the time of the others.
+        // In parallel: an unavailable target must not use up the time of the others.
         std::thread::scope(|scope| {
             scope.spawn(|| self.metrics.map(|provider| provider.shutdown_with_timeout(LAST)));
             scope.spawn(|| self.logs.map(|provider| provider.shutdown_with_timeout(LAST)));

@@ -1,4 +1,4 @@
-//! The way out: OTLP over gRPC to where the user says.
+//! Export of own telemetry over OTLP/gRPC to an external target.
 
 use crate::app::config::OutwardTelemetry;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
@@ -14,17 +14,17 @@ use opentelemetry_sdk::trace::{self, SpanData};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Own metrics to a target.
+/// Creates an exporter of own metrics.
 pub(super) fn metrics(to: &OutwardTelemetry) -> anyhow::Result<Telling<MetricExporter>> {
     Ok(Telling::of("metrics", aimed(MetricExporter::builder().with_tonic(), to)?.build()?))
 }
 
-/// Own logs to a target.
+/// Creates an exporter of own logs.
 pub(super) fn logs(to: &OutwardTelemetry) -> anyhow::Result<Telling<LogExporter>> {
     Ok(Telling::of("logs", aimed(LogExporter::builder().with_tonic(), to)?.build()?))
 }
 
-/// Own traces to a target.
+/// Creates an exporter of own traces.
 pub(super) fn traces(to: &OutwardTelemetry) -> anyhow::Result<Telling<SpanExporter>> {
     Ok(Telling::of("traces", aimed(SpanExporter::builder().with_tonic(), to)?.build()?))
 }
@@ -40,8 +40,8 @@ fn aimed<B: WithExportConfig + WithTonicConfig>(builder: B, to: &OutwardTelemetr
     Ok(if is_tls { builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots()) } else { builder })
 }
 
-/// Tells once when a target fails and once when it is back: the SDK itself says nothing, and a line for each attempt
-/// would be a flood. The line stands on standard error alone, for own logs do not tell of their own way.
+/// Logs once when a target fails and once when it recovers: the SDK itself logs nothing, and a line per attempt would be too
+/// many. The lines only go to standard error, because own logs do not report their own export.
 #[derive(Debug)]
 pub(super) struct Telling<E> {
     exporter: E,

@@ -1,4 +1,4 @@
-//! How much of the own work is traced.
+//! Sampling of own traces.
 
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Spans of one name that are kept in a second: all of them on a quiet server, and so few on a busy one that they cost
-/// nothing. By name, so that many queries do not crowd out the few evaluations.
+/// Maximum number of spans per name and second: all of them on a quiet server, and few enough on a busy one to cost nothing.
+/// It is per name, so that many queries do not displace the few evaluations.
 const A_SECOND: u32 = 20;
 
-/// Keeps the first spans of each name in each second; what lies within a kept span is kept, too.
+/// Samples the first spans of each name in each second; children of a sampled span are sampled, too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sparing(Arc<Mutex<HashMap<String, (Instant, u32)>>>);
 

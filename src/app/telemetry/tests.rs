@@ -1,4 +1,4 @@
-//! The bridge, into exporters that keep what they get.
+//! Tests of the bridge with in-memory exporters.
 
 use super::bridge::{Bridge, Outlet, is_said, is_work};
 use crate::app::config::OutwardTelemetry;
@@ -18,13 +18,13 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Everything that came, in its order.
+/// Everything exported, in order.
 #[derive(Debug, Clone, Default)]
 struct Kept {
     records: Arc<Mutex<Vec<SdkLogRecord>>>,
     spans: Arc<Mutex<Vec<SpanData>>>,
     providers: Arc<Mutex<Option<(SdkLoggerProvider, SdkTracerProvider)>>>,
-    /// Where the act of keeping says something, too.
+    /// Subscriber for the events that the exporter itself emits, if any.
     heard_by: Arc<Mutex<Option<Dispatch>>>,
 }
 
@@ -52,12 +52,12 @@ impl Kept {
         *self.providers.lock().expect("not poisoned") = Some((logs, traces));
     }
 
-    /// Without the providers, which hold it.
+    /// Returns an exporter without the providers, which own it.
     fn exporter(&self) -> Kept {
         Kept { providers: Arc::default(), ..self.clone() }
     }
 
-    /// Says and does something on the exporter's thread.
+    /// Emits an event and a span on the exporter's thread.
     fn aloud(&self) {
         let heard_by = self.heard_by.lock().expect("not poisoned").clone().unwrap_or_else(Dispatch::none);
         with_default(&heard_by, || {
@@ -208,7 +208,7 @@ fn a_span_of_work_becomes_a_span_and_what_is_said_within_names_it() {
     assert_eq!((within.trace_id, within.span_id), (outer.span_context.trace_id(), outer.span_context.span_id()));
 }
 
-/// A URL that asks for TLS is none that fails at the start for want of it.
+/// A URL with TLS must not fail at startup for lack of TLS support.
 #[tokio::test]
 async fn a_target_behind_tls_can_be_named() {
     let headers = vec![("api-key".to_owned(), Secret::new("abc"))];

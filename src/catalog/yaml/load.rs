@@ -1,27 +1,27 @@
-//! From text to [`Node`]s: what saphyr reads, with merge keys resolved and keys given twice told one by one.
+//! Parses text to [`Node`]s with saphyr, resolves merge keys, and reports each repeated key.
 
 use super::{Entry, Node, Value};
 use crate::model::fault::{Fault, Faults};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, YamlData};
 use std::collections::HashMap;
 
-/// Set before a key that stands in its map a second time, so that reading goes on and finds further faults.
-/// A character for private use: no key of a person's begins with it.
+/// Prefix that marks a repeated key in the text, so that parsing continues and finds further faults. A private-use character:
+/// no real key begins with it.
 const REPEATED: char = '\u{F8F0}';
-/// Keys given twice that are told; more are told at the next load.
+/// Maximum number of repeated keys reported in one load.
 const REPEATED_MAX: usize = 50;
-/// Lists and maps within one another.
+/// Maximum nesting depth of lists and maps.
 const DEPTH_MAX: usize = 100;
 
-/// Reads one YAML document.
+/// Parses one YAML document.
 ///
 /// # Errors
-/// Where it is no YAML, holds more than one document, or a key is given twice in one map.
+/// When the text is not YAML, contains more than one document, or repeats a key in one map.
 pub fn parse(file: &str, text: &str) -> Result<Node, Faults> {
     parse_at(file, text, 1)
 }
 
-/// Reads one YAML document that begins on line `first_line` of its file: front-matter.
+/// Parses one YAML document that begins on line `first_line` of its file, such as front-matter.
 ///
 /// # Errors
 /// As [`parse`].
@@ -45,8 +45,8 @@ fn not_yaml(file: &str, error: &ScanError, before: usize) -> Faults {
     Faults(vec![Fault::new(file, line, "", format!("this is not YAML: {}", error.info()))])
 }
 
-/// The text with a mark in the key that the error says is given twice; `None` if that is not the error, or if the key
-/// cannot be marked (an alias as a key).
+/// Marks the key that the error reports as repeated. Returns `None` if it is a different error, or if the key cannot be marked
+/// (an alias as a key).
 fn mark_repeated(text: &str, error: &ScanError) -> Option<String> {
     if !error.info().contains("duplicated key") {
         return None;
@@ -83,10 +83,10 @@ struct Convert<'a> {
     faults: Vec<Fault>,
 }
 
-/// How scalars are written: saphyr gives a number without its zeros, and only says where in the text it stands.
+/// Original spelling of scalars: saphyr parses numbers without their zeros, but gives their position in the text.
 struct Written {
     text: Vec<char>,
-    /// What scalars with an anchor are, by its name: an alias stands where it is used.
+    /// Spelling of anchored scalars by anchor name, for aliases.
     anchors: HashMap<String, String>,
 }
 
@@ -99,7 +99,7 @@ impl Written {
             Scalar::FloatingPoint(value) => value.to_string(),
             Scalar::Null | Scalar::String(_) => return Node::of_scalar(line, "", scalar.clone()),
         };
-        // An anchor and a tag stand before the scalar, within its span.
+        // The span includes an anchor and a tag before the scalar.
         let (start, end) = (yaml.span.start.index(), yaml.span.end.index());
         let source: String = self.text.get(start..end).unwrap_or_default().iter().collect();
         let last = source.split_whitespace().next_back().unwrap_or_default();
@@ -139,7 +139,7 @@ impl Convert<'_> {
             YamlData::Mapping(map) => Value::Map(self.map(map.iter(), path, depth)),
             YamlData::Tagged(_, inner) => return self.node(inner, path, depth + 1),
             YamlData::BadValue | YamlData::Alias(_) | YamlData::Representation(..) => {
-                // An empty document is a bad value, too.
+                // saphyr returns a bad value for an empty document, which is valid.
                 if depth > 0 {
                     self.fault(yaml, path, "the value does not fit its tag, or names an anchor that is not there");
                 }
@@ -174,7 +174,7 @@ impl Convert<'_> {
                 entries.push(Entry { key: text, line, node });
             }
         }
-        // What the map itself says wins over what is merged into it; the first merged map over later ones.
+        // Own keys take precedence over merged ones, and earlier merged maps over later ones.
         for entry in merged {
             if !entries.iter().any(|known| known.key == entry.key) {
                 entries.push(entry);

@@ -1,26 +1,26 @@
-//! The tree: values with their lines.
+//! The YAML tree, with line numbers.
 
-/// A value and the line it stands on.
+/// A value and its line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Line in the file, from 1.
     pub line: usize,
     /// The value.
     pub value: Value,
-    /// How a number or a truth value is written: `007`, `1.10`, `0x1F`, `True`. Empty for anything else.
+    /// Original spelling of a number or boolean: `007`, `1.10`, `0x1F`, `True`. Empty for other values.
     pub(super) written: String,
 }
 
-/// What a node holds.
+/// Value of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Nothing: `key:` or `null`.
+    /// Null: `key:` or `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
     /// Text.
     Text(String),
@@ -28,7 +28,7 @@ pub enum Value {
     List(Vec<Node>),
     /// A map, in the order of the file.
     Map(Vec<Entry>),
-    /// Something whose fault is told already: readers take nothing out of it, and tell no second fault.
+    /// A value with a fault that was already reported: readers skip it and report no second fault.
     Faulty,
 }
 
@@ -39,18 +39,18 @@ pub struct Entry {
     pub key: String,
     /// The key's line, from 1.
     pub line: usize,
-    /// Its value.
+    /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// A value that is no number and no truth value.
+    /// Creates a node for a value that is not a number or boolean.
     #[must_use]
     pub fn new(line: usize, value: Value) -> Node {
         Node { line, value, written: String::new() }
     }
 
-    /// What a plain word of YAML stands for: a number, a truth value, nothing, or the text itself.
+    /// Parses a plain YAML word as a number, boolean, null or text.
     #[must_use]
     pub fn of_word(line: usize, word: &str) -> Node {
         Node::of_scalar(line, word, saphyr::Scalar::parse_from_cow(word.into()))
@@ -69,7 +69,7 @@ impl Node {
         Node { line, value, written: if keeps { written.to_owned() } else { String::new() } }
     }
 
-    /// The entry of that key, if this is a map that has it.
+    /// Returns the entry of a key; `None` if the node is not a map or lacks the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Map(entries) = &self.value else {
@@ -78,13 +78,13 @@ impl Node {
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// True unless it is null, or faulty already.
+    /// Returns whether the value is neither null nor faulty.
     #[must_use]
     pub fn holds_something(&self) -> bool {
         !matches!(self.value, Value::Null | Value::Faulty)
     }
 
-    /// The text of a scalar: of text itself, of a number or a truth value as it is written.
+    /// Returns the text of a scalar; numbers and booleans in their original spelling.
     #[must_use]
     pub fn scalar(&self) -> Option<String> {
         match &self.value {
@@ -94,7 +94,7 @@ impl Node {
         }
     }
 
-    /// The value for people: `text "abc"`, `number 5`, `a list of 3`.
+    /// Describes the value for messages: `text "abc"`, `number 5`, `a list of 3`.
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.value {
@@ -107,7 +107,7 @@ impl Node {
         }
     }
 
-    /// The same without what a text or a number holds.
+    /// Like [`Node::describe`], without the text or number itself.
     #[must_use]
     pub fn form(&self) -> String {
         match &self.value {
@@ -120,7 +120,7 @@ impl Node {
         }
     }
 
-    /// The node as JSON: for values that are free in form.
+    /// Converts the node to JSON, for values without a fixed form.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {

@@ -1,4 +1,4 @@
-//! The actions of the Collector's `attributes` and `resource` processors, with its meaning of each:
+//! The actions of the Collector's `attributes` and `resource` processors, with the same semantics:
 //! <https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/attributesprocessor>.
 
 use super::attributes::{Attributes, decoded, encoded};
@@ -11,7 +11,7 @@ use ring::digest;
 /// One action.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// The keys that it is about.
+    /// The keys it applies to.
     pub keys: Keys,
     /// What it does with them.
     pub kind: ActionKind,
@@ -22,26 +22,26 @@ pub struct Action {
 pub struct Keys {
     /// The name.
     pub key: String,
-    /// Every key that matches, for the actions that take more than one.
+    /// Pattern for the keys, for actions that accept more than one.
     pub pattern: Option<Regex>,
 }
 
 /// What an action does.
 #[derive(Debug, Clone)]
 pub enum ActionKind {
-    /// Sets a key that is not there.
+    /// Sets a key if it is absent.
     Insert(Source),
-    /// Sets a key that is there.
+    /// Sets a key if it is present.
     Update(Source),
     /// Sets a key.
     Upsert(Source),
     /// Removes keys.
     Delete,
-    /// Replaces values by their SHA-256, in hex.
+    /// Replaces values with their SHA-256, in hex.
     Hash,
     /// Sets a key for each named group of a pattern that matches the value.
     Extract(regex::Regex),
-    /// Turns a value into another type, where it can be read as one.
+    /// Converts a value to another type, if it can be parsed as one.
     Convert(ConvertTo),
 }
 
@@ -50,23 +50,23 @@ pub enum ActionKind {
 pub enum Source {
     /// The configuration.
     Value(Value),
-    /// Another attribute; where it is not there, nothing is done.
+    /// Another attribute; does nothing if it is absent.
     Attribute(String),
 }
 
-/// Types that a value can be turned into.
+/// Target types of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConvertTo {
-    /// A whole number.
+    /// An integer.
     Int,
-    /// A number.
+    /// A floating-point number.
     Double,
     /// Text.
     Text,
 }
 
 impl Action {
-    /// Applies it; whether it changed anything.
+    /// Applies the action; returns true if anything changed.
     pub(super) fn apply(&self, attributes: &mut Attributes<'_>) -> bool {
         let key = self.keys.key.as_bytes();
         match &self.kind {
@@ -105,7 +105,7 @@ fn set(attributes: &mut Attributes<'_>, key: &[u8], source: &Source) -> bool {
     true
 }
 
-/// The Collector hashes text as it is, a truth value as a byte, and numbers as eight bytes, little endian.
+/// Hashes like the Collector: text as is, a boolean as one byte, and numbers as eight bytes, little endian.
 fn hash(attributes: &mut Attributes<'_>, key: &[u8]) {
     let bytes = match attributes.value(key) {
         Some(Value::StringValue(text)) => text.into_bytes(),
@@ -114,7 +114,7 @@ fn hash(attributes: &mut Attributes<'_>, key: &[u8]) {
         Some(Value::DoubleValue(number)) => number.to_bits().to_le_bytes().to_vec(),
         _ => Vec::new(),
     };
-    // Of what is none of these nothing is told on.
+    // Other types give empty text.
     let text = match bytes.as_slice() {
         [] => String::new(),
         bytes => hex(digest::digest(&digest::SHA256, bytes).as_ref()),

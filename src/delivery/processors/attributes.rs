@@ -1,4 +1,4 @@
-//! A list of attributes as it stands on the wire, to be read and changed.
+//! Reads and edits a list of attributes in its wire format.
 
 use crate::model::protobuf::{fields, put_field};
 use opentelemetry_proto::tonic::common::v1::AnyValue;
@@ -16,14 +16,14 @@ pub(super) struct Attributes<'a> {
 
 struct Attribute<'a> {
     key: Cow<'a, [u8]>,
-    /// An `AnyValue`.
+    /// An encoded `AnyValue`.
     value: Cow<'a, [u8]>,
-    /// The attribute as it came; `None` where it was changed.
+    /// The attribute as received; `None` if it was changed.
     whole: Option<&'a [u8]>,
 }
 
 impl<'a> Attributes<'a> {
-    /// The attributes in a message's fields of this number.
+    /// The attributes in the fields `number` of a message.
     pub(super) fn of(message: &'a [u8], number: u64) -> Attributes<'a> {
         let attribute = |whole: &'a [u8]| {
             let (mut key, mut value) = (&[][..], &[][..]);
@@ -44,17 +44,17 @@ impl<'a> Attributes<'a> {
         self.list.iter().map(|attribute| &*attribute.key)
     }
 
-    /// The value of a key, as it stands on the wire.
+    /// Returns the encoded value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
         self.list.iter().find(|attribute| *attribute.key == *key).map(|attribute| &*attribute.value)
     }
 
-    /// The value of a key.
+    /// Returns the decoded value of a key.
     pub(super) fn value(&self, key: &[u8]) -> Option<Value> {
         decoded(self.get(key)?)
     }
 
-    /// Sets a key, which is put at the end where it is new.
+    /// Sets a key; appends it if it is new.
     pub(super) fn set(&mut self, key: &[u8], value: Vec<u8>) {
         let value = Cow::Owned(value);
         match self.list.iter_mut().find(|attribute| *attribute.key == *key) {
@@ -63,14 +63,14 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Removes keys; whether there were any.
+    /// Removes keys; returns true if there were any.
     pub(super) fn remove(&mut self, is_removed: impl Fn(&[u8]) -> bool) -> bool {
         let before = self.list.len();
         self.list.retain(|attribute| !is_removed(&attribute.key));
         self.list.len() < before
     }
 
-    /// Writes them as fields of this number.
+    /// Writes the attributes as fields `number`.
     pub(super) fn write(&self, number: u64, out: &mut Vec<u8>) {
         let mut written = Vec::new();
         for attribute in &self.list {
@@ -86,12 +86,12 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// An `AnyValue` as it is read.
+/// Decodes an `AnyValue`.
 pub(super) fn decoded(value: &[u8]) -> Option<Value> {
     AnyValue::decode(value).ok()?.value
 }
 
-/// A value as an `AnyValue` on the wire.
+/// Encodes a value as an `AnyValue`.
 pub(super) fn encoded(value: Value) -> Vec<u8> {
     AnyValue { value: Some(value) }.encode_to_vec()
 }

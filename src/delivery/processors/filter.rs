@@ -1,4 +1,4 @@
-//! `include` and `exclude` of the Collector's `attributes` processor: which items it is about.
+//! `include` and `exclude` of the Collector's `attributes` processor: which items it applies to.
 
 use super::attributes::{Attributes, decoded};
 use super::number;
@@ -7,17 +7,17 @@ use crate::model::protobuf::fields;
 use crate::model::signal::Signal;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// The items that a processor changes: those that `include` takes, but for those that `exclude` takes.
+/// The items that a processor changes: those that match `include`, except those that match `exclude`.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// All where absent.
+    /// Matches all items if absent.
     pub include: Option<Properties>,
-    /// None where absent.
+    /// Matches no items if absent.
     pub exclude: Option<Properties>,
 }
 
-/// What an item must be: each list that is not empty must have an entry that fits; of attributes and resources all
-/// entries must fit.
+/// Required properties of an item: each non-empty list must have a matching entry; for attributes and resources, all entries
+/// must match.
 #[derive(Debug, Clone, Default)]
 pub struct Properties {
     /// `service.name` of the resource.
@@ -26,30 +26,30 @@ pub struct Properties {
     pub span_names: Vec<Matcher>,
     /// Kinds of spans: `SPAN_KIND_SERVER`.
     pub span_kinds: Vec<Matcher>,
-    /// Bodies of log records, where they are text.
+    /// Bodies of log records that are text.
     pub log_bodies: Vec<Matcher>,
     /// Severities of log records, as text.
     pub log_severity_texts: Vec<Matcher>,
     /// Names of metrics.
     pub metric_names: Vec<Matcher>,
-    /// Names and, where wanted, versions of scopes.
+    /// Names and, optionally, versions of scopes.
     pub libraries: Vec<(Matcher, Option<Matcher>)>,
-    /// Attributes of the item, with or without a value.
+    /// Attributes of the item, optionally with a value.
     pub attributes: Vec<(String, Option<Matcher>)>,
-    /// Attributes of the resource, with or without a value.
+    /// Attributes of the resource, optionally with a value.
     pub resources: Vec<(String, Option<Matcher>)>,
 }
 
-/// What a text or a value must be.
+/// Condition on a text or a value.
 #[derive(Debug, Clone)]
 pub enum Matcher {
-    /// The same.
+    /// Equal to this value.
     Value(Value),
-    /// Text in which the pattern is found.
+    /// Text that contains a match of the pattern.
     Pattern(regex::Regex),
 }
 
-/// An item with what stands around it.
+/// An item with its context.
 struct Item<'a> {
     signal: Signal,
     resource: &'a [u8],
@@ -60,7 +60,7 @@ struct Item<'a> {
 }
 
 impl Filter {
-    /// Whether a span or a log record, with its attributes in the fields of a number, is to be changed.
+    /// Returns true if a span or a log record, with its attributes in the fields `of_item`, is to be changed.
     pub(super) fn takes(&self, signal: Signal, resource: &[u8], scope: &[u8], message: &[u8], of_item: u64) -> bool {
         if self.include.is_none() && self.exclude.is_none() {
             return true;
@@ -69,7 +69,7 @@ impl Filter {
         self.takes_item(&Item { signal, resource, scope, message, attributes })
     }
 
-    /// Whether a point of a metric is to be changed.
+    /// Returns true if a point of a metric is to be changed.
     pub(super) fn takes_point(
         &self,
         resource: &[u8],
@@ -87,7 +87,7 @@ impl Filter {
 }
 
 impl Filter {
-    /// Lists in it that say nothing of a signal's items: a fault where it stands in a pipeline of that signal.
+    /// Lists that do not apply to the items of a signal: a configuration error in a pipeline of that signal.
     #[must_use]
     pub fn unfit_for(&self, signal: Signal) -> Vec<&'static str> {
         let given = [&self.include, &self.exclude].into_iter().flatten();
@@ -98,7 +98,7 @@ impl Filter {
 }
 
 impl Properties {
-    /// As the Collector has it: of spans, of records and of points other things can be asked.
+    /// As in the Collector: spans, log records and data points have different properties.
     fn unfit_for(&self, signal: Signal) -> Vec<&'static str> {
         use Signal::{Logs, Metrics, Traces};
         let lists: [(&str, bool, &[Signal]); 8] = [
@@ -175,7 +175,7 @@ fn service(resource: &Attributes<'_>) -> Option<String> {
     resource.value(b"service.name").map(|value| as_string(&value).into_owned())
 }
 
-/// The body of a log record, where it is text.
+/// The body of a log record, if it is text.
 fn body(record: &[u8]) -> Option<String> {
     match decoded(fields(record).find_map(|field| field.inner_of(&[5]))?)? {
         Value::StringValue(text) => Some(text),
@@ -193,7 +193,7 @@ fn kind(span: &[u8]) -> &'static str {
         "SPAN_KIND_PRODUCER",
         "SPAN_KIND_CONSUMER",
     ];
-    // A number below 128 is its own last byte.
+    // A varint below 128 is a single byte.
     let number = fields(span).find(|field| field.number() == 6).and_then(|field| field.whole.last().copied());
     names.get(usize::from(number.unwrap_or_default())).copied().unwrap_or(names[0])
 }

@@ -1,7 +1,7 @@
-//! Processors of an exporter's pipelines, on the bytes as they were received: what is not changed is passed on as it came,
-//! unknown fields included, and nothing is decoded but the attributes that an action speaks of.
+//! Processors of an exporter's pipelines, applied to the received bytes: unchanged parts are copied as is, including unknown
+//! fields, and only the attributes that an action refers to are decoded.
 //!
-//! They apply to the exporter alone; the tables have what was received.
+//! They apply to the exporter only; the tables contain what was received.
 
 mod actions;
 mod attributes;
@@ -30,7 +30,7 @@ pub struct Processor {
     pub change: Change,
 }
 
-/// Processors of one configuration are told apart by their ids.
+/// Ids are unique within one configuration.
 impl PartialEq for Processor {
     fn eq(&self, other: &Processor) -> bool {
         self.id == other.id
@@ -42,14 +42,14 @@ impl PartialEq for Processor {
 pub enum Change {
     /// Changes the attributes of resources.
     Resource(Vec<Action>),
-    /// Changes the attributes of spans, data points and log records, where its filter says so.
+    /// Changes the attributes of spans, data points and log records that match its filter.
     Attributes(Vec<Action>, Box<Filter>),
-    /// Leaves what goes to one target among several.
+    /// Keeps only the items for one of several targets.
     Share(Share),
 }
 
 impl Processor {
-    /// A request as it is to go on.
+    /// Applies the processor to a request.
     #[must_use]
     pub fn apply(&self, signal: Signal, request: &Bytes) -> Bytes {
         if let Change::Share(share) = &self.change {
@@ -65,8 +65,8 @@ impl Processor {
     }
 }
 
-/// Copies a message, with each of its fields of one number as `change` writes it; whether any was changed. A field that
-/// `change` leaves is copied.
+/// Copies a message and rewrites its fields `number` with `change`; returns true if any was changed. Fields that `change`
+/// leaves alone are copied.
 fn each(message: &[u8], number: u64, out: &mut Vec<u8>, mut change: impl FnMut(&[u8], &mut Vec<u8>) -> bool) -> bool {
     let mut changed = false;
     let mut walk = fields(message);
@@ -87,7 +87,7 @@ fn each(message: &[u8], number: u64, out: &mut Vec<u8>, mut change: impl FnMut(&
     changed
 }
 
-/// The resource of its message; one that is not there has no attributes, and some may be added.
+/// Changes the resource of a message; a missing resource has no attributes, but attributes may be added.
 fn of_resource(message: &[u8], actions: &[Action], out: &mut Vec<u8>) -> bool {
     let edited = |resource: &[u8], out: &mut Vec<u8>| edit(resource, number::RESOURCE_ATTRIBUTES, actions, out);
     if fields(message).any(|field| field.inner_of(&[number::RESOURCE]).is_some()) {
@@ -102,7 +102,7 @@ fn of_resource(message: &[u8], actions: &[Action], out: &mut Vec<u8>) -> bool {
     is_added
 }
 
-/// The items of a resource's message.
+/// Changes the items of a resource's message.
 fn items(signal: Signal, message: &[u8], actions: &[Action], filter: &Filter, out: &mut Vec<u8>) -> bool {
     let resource = fields(message).find_map(|field| field.inner_of(&[number::RESOURCE])).unwrap_or_default();
     each(message, number::SCOPES, out, |scope_message, out| {
@@ -117,7 +117,7 @@ fn items(signal: Signal, message: &[u8], actions: &[Action], filter: &Filter, ou
     })
 }
 
-/// The points of a metric.
+/// Changes the points of a metric.
 fn points(metric: &[u8], actions: &[Action], takes: impl Fn(&Attributes<'_>) -> bool, out: &mut Vec<u8>) -> bool {
     let held = fields(metric)
         .find_map(|field| number::POINT_ATTRIBUTES.into_iter().find(|(data, _)| field.inner_of(&[*data]).is_some()));
@@ -129,8 +129,8 @@ fn points(metric: &[u8], actions: &[Action], takes: impl Fn(&Attributes<'_>) -> 
     })
 }
 
-/// Writes a message with its attributes, which stand in the fields of one number, as the actions leave them; false and
-/// nothing of worth where they leave all as it is.
+/// Writes a message after applying the actions to its attributes in the fields `number`. If they change nothing, returns false
+/// and `out` has no useful contents.
 fn edit(message: &[u8], number: u64, actions: &[Action], out: &mut Vec<u8>) -> bool {
     let mut attributes = Attributes::of(message, number);
     let mut changed = false;

@@ -1,4 +1,4 @@
-//! The share of one of several targets: which items it gets, told by what they belong to.
+//! Sharding over several targets: selects the items for one of them by a routing key.
 
 use super::attributes::Attributes;
 use super::number;
@@ -7,20 +7,20 @@ use crate::model::signal::Signal;
 use bytes::Bytes;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// The field of a span's trace id, and of a log record's.
+/// Field number of a span's trace id, and of a log record's.
 const SPAN_TRACE_ID: u64 = 1;
 const RECORD_TRACE_ID: u64 = 9;
 
-/// What items must have in common to go to one target.
+/// What items must have in common to go to the same target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoutingKey {
-    /// Their trace; a log record without one goes by itself. Points of metrics have none: they go by their service.
+    /// Their trace; a log record without one is routed by itself. Metric points have no trace and are routed by service.
     TraceId,
     /// The service of their resource.
     Service,
 }
 
-/// One target among several.
+/// The items for one of several targets.
 #[derive(Debug, Clone)]
 pub struct Share {
     seeds: Vec<u64>,
@@ -29,21 +29,21 @@ pub struct Share {
 }
 
 impl Share {
-    /// The share of the `own`th of the targets, which are known by their addresses.
+    /// The share of target number `own`; targets are identified by their addresses.
     #[must_use]
     pub fn new(targets: &[String], own: usize, by: RoutingKey) -> Share {
         Share { seeds: targets.iter().map(|target| xxh3_64(target.as_bytes())).collect(), own, by }
     }
 
-    /// Whether what has this key goes to the target: to the one that draws the highest number for it. So a target that is
-    /// added or removed moves no more than its own share.
+    /// Returns true if items with this key go to the target: the one with the highest hash for the key (rendezvous hashing).
+    /// Adding or removing a target therefore moves only its own share.
     fn takes(&self, key: &[u8]) -> bool {
         let draw = |seed: &u64| xxh3_64_with_seed(key, *seed);
         let highest = self.seeds.iter().enumerate().max_by_key(|(index, seed)| (draw(seed), *index));
         highest.is_none_or(|(index, _)| index == self.own)
     }
 
-    /// What of a request goes to the target; nothing where none does.
+    /// Returns the part of a request for the target; empty if there is none.
     pub(super) fn apply(&self, signal: Signal, request: &Bytes) -> Bytes {
         let mut out = Vec::with_capacity(request.len());
         let mut has_items = false;
@@ -61,7 +61,7 @@ impl Share {
         out.into()
     }
 
-    /// Writes what of a resource goes to the target; whether anything does.
+    /// Writes the part of a resource for the target; returns true if there is any.
     fn resource(&self, signal: Signal, message: &[u8], whole: &[u8], out: &mut Vec<u8>) -> bool {
         if signal == Signal::Metrics || self.by == RoutingKey::Service {
             let resource = fields(message).find_map(|field| field.inner_of(&[number::RESOURCE])).unwrap_or_default();
@@ -86,8 +86,8 @@ impl Share {
     }
 }
 
-/// Writes a message as a field `number`, with those of its fields `list` that `keep` writes; whether it kept any. One that
-/// keeps none is not written.
+/// Writes a message as a field `number`, with those of its fields `list` that `keep` writes; returns true if it kept any. A
+/// message of which nothing is kept is not written.
 fn kept(
     message: &[u8],
     list: u64,

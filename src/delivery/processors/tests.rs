@@ -1,4 +1,4 @@
-//! Held against the same change made to the decoded request.
+//! Compares with the same change made to the decoded request.
 
 use super::*;
 use crate::model::protobuf::put_varint;
@@ -50,7 +50,7 @@ fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     }
 }
 
-/// The attributes of the one span after the actions.
+/// Returns the attributes of the only span after the actions.
 fn after(actions: Vec<Action>, attributes: Vec<KeyValue>) -> Vec<(String, Value)> {
     let request: Bytes = traces("shop", vec![span("GET", 2, attributes)]).encode_to_vec().into();
     let changed = changing(Change::Attributes(actions, Box::default())).apply(Signal::Traces, &request);
@@ -79,7 +79,7 @@ fn targets_share_traces_without_a_rest_and_little_moves_when_one_goes() {
     let counts: Vec<usize> = three.iter().map(|spans| ids(spans).len()).collect();
     assert_eq!(counts.iter().sum::<usize>(), 256, "no trace is torn or left out: {counts:?}");
     assert_eq!(three.iter().map(Vec::len).sum::<usize>(), 512);
-    // Each of 256 goes to one of three: 85 on average, with a deviation of 7.5.
+    // Each of 256 goes to one of three: 85 on average, with a standard deviation of 7.5.
     assert!(counts.iter().all(|count| (55..=116).contains(count)), "{counts:?}");
     let two = shares(&["a", "b"]);
     for target in [0, 1] {
@@ -154,7 +154,7 @@ fn actions_do_what_the_collectors_do() {
 fn a_resource_is_changed_and_all_else_stays_as_it_came() {
     let mut request =
         traces("shop", vec![span("GET", 2, vec![attribute("service.name", text("own"))])]).encode_to_vec();
-    // Fields of a later version of OTLP: of the request a number, of the resource a text.
+    // Fields of a later version of OTLP: a number in the request, a text in the resource.
     put_varint(&mut request, 99 << 3);
     put_varint(&mut request, 5);
     let mut resource =
@@ -184,7 +184,7 @@ fn a_resource_is_changed_and_all_else_stays_as_it_came() {
     assert_eq!(ExportTraceServiceRequest::decode(changed).unwrap(), expected);
 }
 
-/// As the Collector does, to whom a resource that is not there is an empty one.
+/// As in the Collector, which treats a missing resource as an empty one.
 #[test]
 fn a_resource_that_is_not_there_gets_what_is_inserted() {
     let mut request = traces("shop", vec![span("GET", 2, Vec::new())]);

@@ -1,4 +1,4 @@
-//! A reader that falls behind further than it may.
+//! A reader that falls behind its limit.
 
 use super::*;
 

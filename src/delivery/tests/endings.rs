@@ -1,4 +1,4 @@
-//! What the table `exporters` says of what has ended or was given up.
+//! The table `exporters` after a delivery has ended or items were given up.
 
 use super::*;
 
@@ -13,7 +13,7 @@ async fn a_batch_that_was_given_up_leaves_nothing_failing() {
     assert_eq!(standing.last_error.as_deref(), Some("503"), "what was last said stays");
 }
 
-/// Takes logs, and panics over a request of metrics.
+/// Accepts logs, and panics on metrics.
 struct Panicking(Arc<Sink>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Dead letters: when they are written, and what follows where they cannot be.
+//! Dead letters: when they are written, and what happens if that fails.
 
 use super::*;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,8 +1,8 @@
-//! What a target has requests go through in order.
+//! Stateful stages.
 
 use super::*;
 
-/// Writes behind the name of each span the how-manieth it is, and leaves out those that are called `old`.
+/// Appends a running number to the name of each span, and leaves out spans named `old`.
 struct Counting {
     spans: usize,
     left_out: u64,
@@ -41,7 +41,7 @@ pub(super) fn counting(seen_since: &Arc<Mutex<Vec<u64>>>) -> Box<dyn StatefulSta
 #[tokio::test]
 async fn requests_pass_what_keeps_their_order_once_each_also_where_they_do_not_fit_and_over_a_restart() {
     let mut bench = Bench::new(Sink { counts: true, ..Sink::default() }, &["a", "b", "c"]);
-    // Each frame but the first is looked at twice: it has no room in the batch before it.
+    // Each frame except the first is read twice: it does not fit into the batch before it.
     bench.items_max = 1;
     bench.run().await;
     assert_eq!(bench.taken(), ["a1", "b2", "c3"]);
@@ -83,7 +83,7 @@ async fn what_keeps_order_is_told_since_when_it_sees_all_also_over_a_restart() {
     assert!((before..=now()).contains(&first), "at first, since it began");
     bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
     bench.run().await;
-    // What is received in an hour is seen from ten minutes before it on.
+    // With an hour of data, it sees everything from ten minutes before the cursor.
     let hour = 3_600_000_000_000;
     let received_unix_nano = i64::try_from(first + hour).unwrap();
     bench.frames.frames.lock().unwrap().push(Frame { received_unix_nano, ..frame(Signal::Traces, "c") });

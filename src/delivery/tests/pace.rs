@@ -1,4 +1,4 @@
-//! How fast a target is asked that takes nothing, and who else gets through meanwhile.
+//! Request rate to a target that accepts nothing, and what others can send meanwhile.
 
 use super::*;
 
@@ -8,7 +8,7 @@ async fn a_batch_that_is_put_off_for_ever_holds_up_no_batch_beside_it() {
     let mut bench = Bench::new(sink, &["stuck", "a", "b"]);
     bench.queue.consumers = 4;
     bench.items_max = 1;
-    // So few may try at first that the circuit is open before the others come.
+    // Start with only a few, so that the circuit is open before the others come.
     let more = async {
         while *bench.target.attempts.lock().unwrap() < 20 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -24,7 +24,7 @@ async fn a_batch_that_is_put_off_for_ever_holds_up_no_batch_beside_it() {
     assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0), "and is not passed over");
 }
 
-/// While what a target puts back waits, others that it would take do not wait for that.
+/// Items waiting for a retry do not delay others that the target would accept.
 #[tokio::test]
 async fn items_that_are_put_back_wait_without_the_turn_of_the_others() {
     let again = Payload::of_request(Signal::Traces, frame(Signal::Traces, "busy").payload);
@@ -54,17 +54,17 @@ async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often
     let attempts = *nothing.target.attempts.lock().unwrap();
     assert!((65..90).contains(&attempts), "64 at once, and then 10 a second: {attempts}");
     assert_eq!(nothing.stats.standing().state, "retrying");
-    // One that takes a little is asked as often as it takes that.
+    // A target that accepts a little is tried as often as it does.
     let little = bench(1);
     little.run().await;
     assert_eq!((little.taken().len(), little.stats.standing().state), (400, "ok"));
 }
 
-/// Requests that a target which takes nothing may get in a second, at 100 ms between them: 64 at once, one more before it is
-/// slowed down, and ten; a busy machine may make the second longer.
+/// Maximum requests in a second to a target that accepts nothing, with 100 ms between them: 64 at once, one more before the
+/// slowdown, and ten; a busy machine may make the second longer.
 pub(super) const ALLOWED: usize = 64 + 1 + 2 * 10;
 
-/// Whether there was more to send after so long, and how many requests were sent.
+/// Returns whether anything was left to send after this long, and how many requests were sent.
 pub(super) async fn attempts_in(bench: &Bench, time: Duration) -> (bool, usize) {
     let is_cut_short = bench.is_cut_short(time).await;
     (is_cut_short, *bench.target.attempts.lock().unwrap())

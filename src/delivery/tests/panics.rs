@@ -1,8 +1,8 @@
-//! What a panic costs: the item that causes it, after a few tries.
+//! Cost of a panic: the item that causes it, after a few attempts.
 
 use super::*;
 
-/// Panics where the sink is to, over these spans.
+/// Panics if the sink should, for these spans.
 pub(super) fn over(sink: &Sink, names: &[String]) {
     let mut panics = sink.panics.lock().unwrap();
     if panics.1 == 0 || !names.iter().any(|name| name == panics.0) {

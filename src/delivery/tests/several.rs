@@ -1,9 +1,9 @@
-//! Targets for which a request becomes several payloads.
+//! Targets with several payloads per request.
 
 use super::*;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A request as payloads of so many spans, and behind them one that stands for no item. A span named `rejected` fits none.
+/// Maps a request to payloads with this many spans, plus one without items. A span named `rejected` cannot be mapped.
 pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
     let request = ExportTraceServiceRequest::decode(request.clone())?;
     let all = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
@@ -17,7 +17,7 @@ pub(super) fn mapped(request: &Bytes, spans: usize) -> anyhow::Result<Mapped> {
     Ok(Mapped { payloads, rejected: rejected.into_iter().collect() })
 }
 
-/// As of a target that is sent a request in parts of so many spans side by side: a part with a span that it refuses is left.
+/// Outcome of a target that receives a request in concurrent parts with this many spans: a part with a rejected span is left.
 pub(super) fn sent_in_parts(sink: &Sink, names: &[String], spans: usize) -> Outcome {
     let is_taken = |part: &&[String]| !part.iter().any(|name| Some(name.as_str()) == sink.refuses);
     let (taken, left): (Vec<&[String]>, Vec<&[String]>) = names.chunks(spans).partition(is_taken);
@@ -83,7 +83,7 @@ async fn several_dead_letters_of_one_place_are_all_kept() {
     assert_eq!(letters(&bench).await, [(1, "it fits none".to_owned()), refused(), refused()]);
 }
 
-/// More than a column of the table `exporters` holds, twice.
+/// Twice more than fits into a column of the table `exporters`.
 #[tokio::test]
 async fn no_more_is_refused_than_was_sent_whatever_the_target_says() {
     let all = || Outcome::Delivered { rejected: u64::MAX / 2, message: "all of it".into() };

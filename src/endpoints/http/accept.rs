@@ -1,25 +1,25 @@
-//! In which format a client wants its rows: `Accept`, as RFC 9110 has it.
+//! Response formats and their negotiation by `Accept`, as in RFC 9110.
 
 use axum::http::{HeaderMap, header};
 
-/// How rows are written.
+/// Format of the rows in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One object with all rows.
+    /// One object that contains all rows.
     Json,
-    /// An object a line.
+    /// One object per line.
     Ndjson,
-    /// RFC 4180, with or without a line of names.
+    /// RFC 4180, with or without a header line.
     Csv { header: bool },
     /// Arrow's IPC stream.
     Arrow,
 }
 
 impl Format {
-    /// In the order in which they are preferred where a client does not mind.
+    /// Formats in order of preference, for clients that accept several equally.
     const ALL: [Format; 4] = [Format::Json, Format::Ndjson, Format::Csv { header: true }, Format::Arrow];
 
-    /// The media types that mean it, the first of which is answered.
+    /// Media types of the format; the first is used in responses.
     fn media_types(self) -> &'static [&'static str] {
         match self {
             Format::Json => &["application/json"],
@@ -29,7 +29,7 @@ impl Format {
         }
     }
 
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Format::Csv { header: true } => "text/csv; charset=utf-8; header=present",
@@ -38,12 +38,12 @@ impl Format {
         }
     }
 
-    /// The format that a request prefers; the refusal's words where it takes none of those that there are.
+    /// Returns the format that a request prefers, or an error message if none is acceptable.
     pub(super) fn wanted(headers: &HeaderMap) -> Result<Format, String> {
         let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let found = lines.join(", ");
         let ranges: Vec<Range<'_>> = split(&found, ',').filter_map(Range::read).collect();
-        // No header, or one that says nothing, is a client that takes anything.
+        // A missing or empty header accepts any format.
         if ranges.is_empty() {
             return Ok(Format::Json);
         }
@@ -61,7 +61,8 @@ impl Format {
         })
     }
 
-    /// The quality that the most specific range gives it, in thousandths; of two that are as specific the better counts.
+    /// Returns the quality from the most specific matching range, in thousandths; among equally specific ranges, the highest
+    /// quality.
     fn quality(self, ranges: &[Range<'_>]) -> Option<(u16, Format)> {
         let fitting = ranges.iter().filter_map(|range| Some((range.specificity(self)?, range)));
         let (_, range) = fitting.max_by_key(|(specificity, range)| (*specificity, range.quality))?;
@@ -73,17 +74,17 @@ impl Format {
     }
 }
 
-/// One range of the header.
+/// One media range of the header.
 #[derive(Debug)]
 struct Range<'a> {
     kind: &'a str,
     parameters: Vec<(&'a str, String)>,
-    /// In thousandths.
+    /// Quality in thousandths.
     quality: u16,
 }
 
 impl<'a> Range<'a> {
-    /// A range; `None` where it is none.
+    /// Parses a range; `None` if it is invalid.
     fn read(text: &'a str) -> Option<Range<'a>> {
         let mut parts = split(text, ';');
         let kind = parts.next()?.trim();
@@ -97,7 +98,7 @@ impl<'a> Range<'a> {
             let (name, value) = (name.trim(), value.trim().trim_matches('"').to_ascii_lowercase());
             if name.eq_ignore_ascii_case("q") {
                 quality = thousandths(&value)?;
-                // What follows is no part of the range.
+                // Parameters after `q` do not belong to the range.
                 break;
             }
             parameters.push((name, value));
@@ -105,7 +106,7 @@ impl<'a> Range<'a> {
         Some(Range { kind, parameters, quality })
     }
 
-    /// How closely it means a format; `None` where it does not.
+    /// Returns how specifically the range matches a format; `None` if it does not match.
     fn specificity(&self, format: Format) -> Option<usize> {
         if self.kind == "*/*" {
             return Some(0);
@@ -133,7 +134,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0.25` as 250; at most three digits stand behind the point.
+/// Parses `0.25` as 250; at most three decimals are allowed.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     if rest.len() > 3 || !rest.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -147,7 +148,7 @@ fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// Parts between separators that stand in no quotes.
+/// Splits at separators outside quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c: char| {
@@ -169,7 +170,7 @@ mod tests {
         Format::wanted(&headers)
     }
 
-    /// By the rules of RFC 9110, 12.5.1.
+    /// Expected values follow RFC 9110, 12.5.1.
     #[test]
     fn the_most_specific_range_decides_and_the_best_quality_wins() {
         let csv = Format::Csv { header: true };

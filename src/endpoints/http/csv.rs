@@ -1,5 +1,5 @@
-//! Rows as CSV by RFC 4180: lines end in CRLF, and what holds a comma, a quote or a line's end is quoted. Null is nothing,
-//! an empty text is `""`. Times are RFC 3339, binary is hex; lists, maps and structs are JSON.
+//! Rows as CSV according to RFC 4180: lines end in CRLF, and values that contain a comma, a quote or a line break are quoted.
+//! Null is empty, an empty text is `""`. Times are RFC 3339, binary is hex; lists, maps and structs are JSON.
 
 use crate::engine::postgres::shown;
 use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch};
@@ -9,7 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// The line of names.
+/// Formats the header line.
 pub(super) fn names(schema: &Schema) -> String {
     let mut line = String::new();
     for (place, field) in schema.fields().iter().enumerate() {
@@ -20,7 +20,7 @@ pub(super) fn names(schema: &Schema) -> String {
     line
 }
 
-/// Rows, a line each.
+/// Formats rows, one per line.
 pub(super) fn lines(batch: &RecordBatch) -> Result<String, ArrowError> {
     let columns: Vec<ArrayRef> = batch.columns().iter().map(flat).collect::<Result<_, _>>()?;
     let options = FormatOptions::new().with_display_error(false);
@@ -54,7 +54,7 @@ fn separate(line: &mut String, place: usize) {
 
 fn quote(line: &mut String, value: &str) {
     let plain = !value.is_empty() && !value.contains([',', '"', '\r', '\n']);
-    // Readers that trim would change these.
+    // Quoted, because some readers trim spaces.
     if plain && !value.starts_with(' ') && !value.ends_with(' ') {
         line.push_str(value);
         return;
@@ -64,7 +64,7 @@ fn quote(line: &mut String, value: &str) {
     line.push('"');
 }
 
-/// Infinity as other programs spell it.
+/// Spells infinity as other programs do.
 fn infinite<'a>(column: &ArrayRef, value: &'a str) -> &'a str {
     match value {
         "inf" if column.data_type().is_floating() => "Infinity",
@@ -73,7 +73,7 @@ fn infinite<'a>(column: &ArrayRef, value: &'a str) -> &'a str {
     }
 }
 
-/// A column of values that have no parts: what has is JSON.
+/// Converts nested columns to JSON texts; other columns are unchanged.
 fn flat(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
         DataType::Null => Ok(Arc::new(BooleanArray::new_null(column.len()))),
@@ -88,7 +88,7 @@ fn json(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let mut text = Vec::new();
     arrow::json::LineDelimitedWriter::new(&mut text).write(&batch)?;
     let text = String::from_utf8(text).map_err(|error| ArrowError::CsvError(error.to_string()))?;
-    // A line a row: {"v":…}, or {} for null.
+    // One line per row: {"v":…}, or {} for null.
     let value = |(row, line): (usize, &str)| {
         let value = line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
         value.filter(|_| column.is_valid(row)).map(str::to_owned)

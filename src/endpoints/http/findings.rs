@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Wanted {
     state: Option<String>,
     pipeline: Option<String>,
-    /// Also what is beyond the `limit` of its pipeline.
+    /// Includes findings beyond the `limit` of their pipeline.
     #[serde(default)]
     all: bool,
 }
@@ -42,14 +42,14 @@ pub(super) async fn findings(
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "findings": found, "not_shown": beyond }))).into_response()
 }
 
-/// A finding, and its numbers in words, so that a page need not know how people read units and limits.
+/// Adds the numbers as phrases, so that a page need not format units and limits.
 fn with_words(finding: &Finding) -> Value {
     let mut value = json!(finding);
     value["said"] = finding.said();
     value
 }
 
-/// A word that nothing can match is told, not answered with nothing.
+/// Rejects a state or pipeline that does not exist, instead of returning an empty result.
 fn known(shared: &Shared, wanted: &Wanted) -> Result<(), String> {
     const STATES: [FindingState; 4] =
         [FindingState::Firing, FindingState::Pending, FindingState::Ok, FindingState::NoData];

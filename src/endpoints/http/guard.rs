@@ -1,4 +1,4 @@
-//! Who may ask: whoever bears the token, and no page of another site in the user's browser.
+//! Access control: checks the bearer token, and rejects requests from pages of other sites in the user's browser.
 
 use super::HttpSettings;
 use axum::extract::Request;
@@ -8,14 +8,14 @@ use axum::response::Response;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What is asked for.
+/// Access control of a listener.
 pub(super) struct Guard {
     pub(super) settings: HttpSettings,
-    /// The listener is on loopback, where no other machine can ask: only names can be made to point here.
+    /// The listener is on loopback, which other machines reach only through DNS rebinding.
     pub(super) loopback: bool,
 }
 
-/// Paths that hold no data, and that a browser cannot ask for with a token.
+/// Paths without data; browsers cannot send a token for them.
 const OPEN: [&str; 3] = ["/", "/page.css", "/page.js"];
 
 pub(super) async fn check(guard: Arc<Guard>, request: Request, next: Next) -> Response {
@@ -39,7 +39,7 @@ impl Guard {
         }
         for origin in headers.get_all(header::ORIGIN) {
             let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-            // A proxy may ask under a name of its own for a page that it shows under another.
+            // A proxy can forward requests under a different host name than the page's.
             let is_known = |from: &str| self.settings.hosts.iter().any(|known| known.eq_ignore_ascii_case(name(from)));
             if !from.is_some_and(|from| from.eq_ignore_ascii_case(&host) || is_known(from)) {
                 return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask here".to_owned()));
@@ -53,8 +53,7 @@ impl Guard {
         Some((StatusCode::UNAUTHORIZED, message.to_owned()))
     }
 
-    /// Whether a request for this host may be meant for us. A name that somebody else has made to point to this machine
-    /// is not.
+    /// Returns whether requests for this host are accepted. Rejects foreign names that resolve to this machine (DNS rebinding).
     fn is_ours(&self, host: &str) -> bool {
         let name = name(host);
         let is_loopback =
@@ -64,7 +63,7 @@ impl Guard {
     }
 }
 
-/// The host and port that are asked: HTTP/2 has them in the target, HTTP/1 in a header.
+/// Returns the requested host and port: from the target in HTTP/2, from a header in HTTP/1.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -74,7 +73,7 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
     }
 }
 
-/// The name without its port.
+/// Returns the host name without its port.
 fn name(host: &str) -> &str {
     match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The page: findings with their limits, and a place to ask SQL. It holds no data; its script asks for them.
+//! The web page: findings with their limits, and an SQL prompt. It contains no data; its script requests it.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Nothing from elsewhere, nothing that data could put into the page, and no page around this one.
+/// Content security policy: no foreign resources, no inline scripts, no framing.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 

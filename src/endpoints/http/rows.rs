@@ -1,8 +1,8 @@
-//! An answer's rows as they are sent: made, written and read bit by bit, so that no answer is held as a whole.
+//! Streams the rows of a response, so that no response is kept in memory as a whole.
 //!
-//! What goes wrong before the first bytes has a status of its own. What goes wrong afterwards breaks the transfer off, so
-//! that no client takes a part for the whole; where the format has a place for it, the error stands there, too. The same
-//! goes for more rows than `rows_max`, except in JSON, which has a word for that.
+//! An error before the first bytes gets its own status. A later error aborts the transfer, so that no client takes a partial
+//! response for a complete one; where the format allows, the error is also written. The same applies to more rows than
+//! `rows_max`, except in JSON, which can mark a response as truncated.
 
 use super::accept::Format;
 use super::csv;
@@ -25,19 +25,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-/// Rows that are written at once: a small part of a second's work, and of the answer's memory.
+/// Rows written at once; limits the time and memory of one step.
 const PART_ROWS: usize = 1024;
-/// Bytes of rows that are gathered before the first are sent, and how long: an error in them still gets its status.
+/// Bytes buffered before the first are sent, and for how long: an error until then still gets its own status.
 const HELD_BYTES: usize = 64 << 10;
 const HELD: Duration = Duration::from_millis(200);
 
-/// Why an answer cannot begin.
+/// Why a response cannot start.
 pub(super) enum Refused {
     /// The query failed.
     Query(QueryError),
-    /// There are more rows than may be, and the format has no word for it.
+    /// The query has too many rows, and the format cannot mark a response as truncated.
     TooMany,
-    /// A column cannot be written.
+    /// A column cannot be written in the format.
     Column(ArrowError),
 }
 
@@ -53,14 +53,14 @@ impl From<ArrowError> for Refused {
     }
 }
 
-/// What a client is told of too many rows.
+/// Message for too many rows.
 pub(super) const TOO_MANY: &str = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
 
-/// The answer's body. The permit is held until all is written, so that slow readers do not gather answers. Who reads nothing
-/// for `stall` gets no more: the answer breaks off, and its permit is another's.
+/// Returns the response body. The permit is held until all is written, so that slow readers do not accumulate responses. If the
+/// client reads nothing for `stall`, the transfer is aborted and the permit released.
 ///
 /// # Errors
-/// When the query fails, or the answer cannot be written, before the first bytes are sent.
+/// When the query fails, or the response cannot be written, before the first bytes are sent.
 pub(super) async fn body(
     running: Running,
     format: Format,
@@ -69,9 +69,9 @@ pub(super) async fn body(
 ) -> Result<Body, Refused> {
     let mut parts = Parts::new(running, format)?;
     let (held, ended) = parts.held().await?;
-    // None is the end, which is told apart from a sender that is dropped on its way.
+    // None marks the end, to distinguish it from a sender that is dropped early.
     let (send, receive) = mpsc::channel::<Option<io::Result<Bytes>>>(1);
-    // A reader that stalls asks for nothing, so that somebody else must look at the time.
+    // A stalled client never polls the body, so the timeout runs in its own task.
     tokio::spawn(async move {
         let _permit = permit;
         let sent = async |part: Bytes| {
@@ -83,7 +83,7 @@ pub(super) async fn body(
         let mut ended = ended;
         while !ended {
             let part = tokio::select! {
-                // Who leaves takes the query with it.
+                // A disconnected client cancels its query.
                 () = send.closed() => return,
                 part = parts.next() => part,
             };
@@ -130,7 +130,7 @@ impl Refused {
 struct Parts {
     running: Running,
     writer: Writer,
-    /// Rows that are there and not yet written.
+    /// Rows that are not yet written.
     batch: Option<RecordBatch>,
 }
 
@@ -140,9 +140,9 @@ impl Parts {
         Ok(Parts { running, writer, batch: None })
     }
 
-    /// The first bytes, and whether they are all.
+    /// Returns the first bytes, and whether they are the complete response.
     async fn held(&mut self) -> Result<(Bytes, bool), Refused> {
-        // Until there are rows there is nothing to send: a query that fails before has its own status, however long it took.
+        // Nothing is sent before the first rows: a query that fails earlier gets its own status, however long it took.
         let (mut held, mut since) = (self.writer.begin(), None::<Instant>);
         loop {
             let (part, is_last) = match since {
@@ -160,7 +160,7 @@ impl Parts {
         }
     }
 
-    /// The next bytes, and whether they are the last.
+    /// Returns the next bytes, and whether they are the last.
     async fn next(&mut self) -> Result<(Bytes, bool), Refused> {
         let batch = match self.batch.take() {
             Some(batch) => batch,
@@ -177,7 +177,7 @@ impl Parts {
     }
 }
 
-/// Rows in one format.
+/// Writes rows in one format.
 enum Writer {
     Json { schema: SchemaRef, is_first: bool },
     Ndjson { schema: SchemaRef },
@@ -193,7 +193,7 @@ impl Writer {
             Format::Csv { header } => Writer::Csv { schema: schema.clone(), header },
             Format::Arrow => Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
         };
-        // What cannot be written shows itself without rows, while the status can still be told.
+        // Finds unsupported columns without rows, while the status can still be set.
         if !matches!(writer, Writer::Arrow(_)) {
             writer.rows(&RecordBatch::new_empty(schema.clone()))?;
         }
@@ -248,7 +248,7 @@ impl Writer {
         }
     }
 
-    /// What is said of an error where rows have been sent already. In CSV and in Arrow there is no place for it.
+    /// Returns the text that reports an error after rows were sent; empty for CSV and Arrow, which have no place for it.
     fn broken(&self, message: &str) -> Bytes {
         match self {
             Writer::Json { .. } => format!("],\"error\":{}}}", json!(message)).into(),
@@ -258,7 +258,8 @@ impl Writer {
     }
 }
 
-/// The columns that Arrow writes otherwise than `PostgreSQL`: intervals, times of day, and in texts the digits of numbers.
+/// Converts columns that Arrow formats differently from `PostgreSQL`: intervals, times of day and, in text formats, digits of
+/// numbers.
 fn written(batch: &RecordBatch, is_text: bool) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -280,7 +281,7 @@ fn written(batch: &RecordBatch, is_text: bool) -> Result<RecordBatch, ArrowError
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
 
-/// Rows as objects, with commas between.
+/// Writes rows as objects, separated by commas.
 fn objects(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
     writer.write(batch)?;
@@ -293,7 +294,7 @@ fn objects(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     Ok(text)
 }
 
-/// The schema with each name once, for an object has a name once: `id`, `id_2`.
+/// Makes the column names unique, as keys of JSON objects: `id`, `id_2`.
 fn distinct(schema: &SchemaRef) -> SchemaRef {
     let mut seen: HashSet<String> = HashSet::new();
     let fields = schema.fields().iter().map(|field| {

@@ -175,7 +175,7 @@ async fn too_many_at_once_are_told_and_one_that_leaves_makes_room() {
     served.until(1).await;
     let (status, body) = served.sql("SELECT 1").await;
     assert_eq!(status, 429, "{body}");
-    // Whoever leaves takes its query with it.
+    // A disconnected client cancels its query.
     drop(socket);
     served.until(0).await;
     assert_eq!(served.sql("SELECT 1").await.0, 200);
@@ -187,7 +187,7 @@ async fn slow_readers_do_not_keep_others_from_asking() {
     let settings = HttpSettings { queries_max: 1, stall: Duration::from_millis(300), ..HttpSettings::default() };
     let served = served(settings, Example::limited(limits)).await;
     let mut slow = TcpStream::connect(served.address).await.unwrap();
-    // 20 MB: more than a socket's buffers hold.
+    // 20 MB: more than the socket buffers.
     let statement = "SELECT 'a hundred bytes of text, a hundred bytes of text, a hundred bytes of text, a hundred bytes of text' AS x FROM generate_series(1, 200000)";
     let length = statement.len();
     let request = format!(
@@ -200,7 +200,7 @@ async fn slow_readers_do_not_keep_others_from_asking() {
     assert_eq!(served.sql("SELECT 1").await.0, 429, "the answer is being read");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(served.sql("SELECT 1").await.0, 200);
-    // What was begun is not ended as if it were whole.
+    // An aborted response does not end like a complete one.
     let mut rest = Vec::new();
     let _broken = slow.read_to_end(&mut rest).await;
     assert!(!rest.ends_with(b"0\r\n\r\n"), "{} bytes", rest.len());
@@ -224,7 +224,7 @@ async fn the_end_waits_for_nobody_long() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
-/// Status, type and body of an answer in a format, or `None` for the body where the transfer broke off.
+/// Returns status, content type and body; the body is `None` if the transfer was aborted.
 async fn asked(served: &Served, accept: &str, sql: &str) -> (u16, String, Option<Vec<u8>>) {
     let request = client().post(format!("{}/v1/sql", served.base)).header("accept", accept);
     let answer = request.header("content-type", "text/plain").body(sql.to_owned()).send().await.unwrap();
@@ -237,7 +237,7 @@ fn text(body: Option<Vec<u8>>) -> String {
     String::from_utf8(body.expect("a whole body")).unwrap()
 }
 
-/// By RFC 4180: CRLF, quotes doubled, and quotes around what holds a comma, a quote or a line's end.
+/// RFC 4180: CRLF, doubled quotes, and quotes around values with a comma, a quote or a line break.
 #[tokio::test]
 async fn rows_as_csv() {
     let served = plain().await;
@@ -295,7 +295,7 @@ async fn what_no_format_fits_is_406_and_nothing_is_run() {
     assert!(text(body).contains("nothing"));
 }
 
-/// A cut answer, or one that fails on the way, does not look like a whole one in any format.
+/// In no format does a truncated or failed response look complete.
 #[tokio::test]
 async fn what_goes_wrong_on_the_way_is_told_or_breaks_off() {
     let limits = QueryLimits { rows_max: Some(50_000), ..QueryLimits::default() };
@@ -313,7 +313,7 @@ async fn what_goes_wrong_on_the_way_is_told_or_breaks_off() {
     assert_eq!((status, body), (200, None));
     let (status, _, body) = asked(&served, "application/json", many).await;
     assert_eq!((status, text(body).ends_with("],\"truncated\":true}")), (200, true));
-    // What shows itself at once has a status of its own.
+    // Errors found at once get their own status.
     for accept in ["text/csv", "application/json"] {
         let (status, _, body) =
             asked(&served, accept, "SELECT 1 / (2 - value) AS v FROM generate_series(1, 3) value").await;

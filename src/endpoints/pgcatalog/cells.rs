@@ -1,6 +1,6 @@
-//! Rows of the catalogs on their way to the wire. Their types are `PostgreSQL`'s (`oid`, `name`, `"char"`, `regclass`, …),
-//! for which Arrow has none: a cell is bytes that hold a value's text and its binary form, for only the wire knows which
-//! of them a client wants. A column's name and type are in its metadata, since its names may be repeated.
+//! Rows of the catalogs as Arrow batches. Arrow has no equivalent of their `PostgreSQL` types (`oid`, `name`, `"char"`,
+//! `regclass`, …), so a cell contains both the text and the binary form of a value; only the wire knows which of them a client
+//! wants. The name and type of a column are in its metadata, because names can be repeated.
 
 use super::bind::SetConfig;
 use super::client::Client;
@@ -17,10 +17,10 @@ const NAME: &str = "spanwise.pg_name";
 const KIND: &str = "spanwise.pg_type";
 const SETS: &str = "spanwise.pg_sets";
 const PARAMETERS: &str = "spanwise.pg_parameters";
-/// Set in the length of a text whose binary form is the same.
+/// Flag in the length of a text that equals its binary form.
 const SAME: u32 = 1 << 31;
 
-/// The schema of a query's rows.
+/// Returns the schema of a query's rows.
 pub(super) fn schema(planned: &Planned) -> SchemaRef {
     let field = |(at, (name, kind)): (usize, (&str, u32))| {
         let metadata = [(NAME.to_owned(), name.to_owned()), (KIND.to_owned(), kind.to_string())];
@@ -38,19 +38,19 @@ pub(super) fn schema(planned: &Planned) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, metadata))
 }
 
-/// What a query sets for the session.
+/// Returns the session settings that a query changes.
 pub(in crate::endpoints) fn sets(schema: &Schema) -> Vec<SetConfig> {
     let sets = schema.metadata().get(SETS).map(|sets| serde_json::from_str(sets));
     sets.and_then(std::result::Result::ok).unwrap_or_default()
 }
 
-/// The oids of the types of a query's parameters; none where it is no query over the catalogs.
+/// Returns the type oids of a query's parameters; empty if it is not a query over the catalogs.
 pub(in crate::endpoints) fn parameters(schema: &Schema) -> Vec<u32> {
     let kinds = schema.metadata().get(PARAMETERS).map(|kinds| serde_json::from_str(kinds));
     kinds.and_then(std::result::Result::ok).unwrap_or_default()
 }
 
-/// Rows as cells.
+/// Encodes rows as cells.
 pub(super) fn batch(planned: &Planned, client: &Client, rows: &[Row]) -> Result<RecordBatch> {
     let schema = schema(planned);
     let mut columns: Vec<ArrayRef> = Vec::new();
@@ -76,13 +76,13 @@ fn cell(text: &[u8], binary: &[u8]) -> Vec<u8> {
     [&length.to_le_bytes(), text, binary].concat()
 }
 
-/// The name and the type's oid of a column of cells; `None` where it is another.
+/// Returns name and type oid of a column of cells; `None` for other columns.
 pub(in crate::endpoints) fn described(field: &Field) -> Option<(&str, u32)> {
     let kind = field.metadata().get(KIND)?.parse().ok()?;
     Some((field.metadata().get(NAME)?, kind))
 }
 
-/// A cell in the form that is wanted.
+/// Returns the text or binary form of a cell.
 pub(in crate::endpoints) fn read(cell: &[u8], binary: bool) -> Option<&[u8]> {
     let (length, forms) = cell.split_first_chunk()?;
     let length = u32::from_le_bytes(*length);

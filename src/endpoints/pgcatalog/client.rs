@@ -1,10 +1,10 @@
-//! Whose statement it is.
+//! The client of a statement.
 
 use crate::engine::postgres::Zone;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who asks.
+/// Client and session of a statement.
 #[derive(Debug, Clone, Default)]
 pub(in crate::endpoints) struct Client {
     pub(in crate::endpoints) user: String,
@@ -12,10 +12,10 @@ pub(in crate::endpoints) struct Client {
     pub(in crate::endpoints) settings: Vec<Setting>,
     pub(in crate::endpoints) pid: i64,
     pub(in crate::endpoints) address: Option<SocketAddr>,
-    /// When the server began, and now, in microseconds since the epoch.
+    /// Start time of the server, and the current time, in microseconds since the epoch.
     pub(in crate::endpoints) since_us: i64,
     pub(in crate::endpoints) now_us: i64,
-    /// The statement.
+    /// Text of the statement.
     pub(in crate::endpoints) query: String,
 }
 
@@ -28,13 +28,13 @@ pub(in crate::endpoints) struct Setting {
 }
 
 impl Client {
-    /// The same, at this moment.
+    /// Returns a copy with the current time.
     pub(super) fn now(&self) -> Client {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Client { now_us: i64::try_from(now.as_micros()).unwrap_or_default(), ..self.clone() }
     }
 
-    /// The time zone of the session.
+    /// Returns the session's time zone.
     pub(super) fn zone(&self) -> Zone {
         self.setting("timezone").and_then(Zone::set).unwrap_or_else(Zone::utc)
     }

@@ -1,12 +1,12 @@
-//! The relations of `pg_catalog` and `information_schema`, as `PostgreSQL` defines them.
+//! Definitions of the relations in `pg_catalog` and `information_schema`, as in `PostgreSQL`.
 
 use super::types::{Column, Oid, Types};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The definitions, a line each.
+/// The definitions, one per line.
 const RELATIONS: &str = include_str!("relations.txt");
-/// Views that are queries over other relations: `-- schema.name`, then its text.
+/// Views over other relations: `-- schema.name`, followed by the query.
 const VIEWS: &str = include_str!("views.sql");
 
 /// A relation.
@@ -15,16 +15,16 @@ pub(super) struct Definition {
     pub(super) schema: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) oid: Oid,
-    /// `r` or `v`.
+    /// Kind: `r` or `v`.
     pub(super) kind: char,
     pub(super) row_type: Oid,
     pub(super) columns: Arc<[Column]>,
     pub(super) not_null: Vec<bool>,
-    /// The query of a view.
+    /// Query of a view.
     pub(super) view: Option<&'static str>,
 }
 
-/// All definitions; the oids of types are taken out of `types`.
+/// Returns all definitions, with type oids from `types`.
 pub(super) fn all(types: &Types) -> Vec<Definition> {
     let views = views();
     RELATIONS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| definition(line, types, &views)).collect()
@@ -62,7 +62,7 @@ fn definition(line: &str, types: &Types, views: &HashMap<&str, &'static str>) ->
     })
 }
 
-/// `char` is here the type that `PostgreSQL` writes as `"char"`.
+/// Looks up a type; `char` here means `PostgreSQL`'s `"char"`.
 fn column_type(name: &str, types: &Types) -> Option<Oid> {
     match name.strip_suffix("[]") {
         Some(item) => types.array_of(column_type(item, types)?),

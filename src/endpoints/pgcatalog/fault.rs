@@ -1,13 +1,13 @@
-//! Why a statement over the catalogs was not answered, with `PostgreSQL`'s code for it.
+//! Errors of statements over the catalogs, with their SQLSTATE.
 
 use crate::engine::line;
 use datafusion::common::DataFusionError;
 
-/// A fault.
+/// An error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(in crate::endpoints) struct Fault {
-    /// The SQLSTATE.
+    /// SQLSTATE.
     pub(in crate::endpoints) code: &'static str,
     pub(in crate::endpoints) message: String,
 }
@@ -19,7 +19,7 @@ impl Fault {
         Fault { code, message: message.into() }
     }
 
-    /// What a function of the engine's says.
+    /// Converts an error of an engine function.
     pub(super) fn of(code: &'static str, error: &DataFusionError) -> Fault {
         match error {
             DataFusionError::Execution(message) => Fault::new(code, message.clone()),

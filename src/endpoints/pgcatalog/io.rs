@@ -1,4 +1,4 @@
-//! Values as text, and back, as `PostgreSQL` writes and reads them.
+//! Parses and formats values as text, as in `PostgreSQL`.
 
 use super::fault::{Fault, Result};
 use super::names::Names;
@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// A value in its type's text form; `None` for NULL.
+/// Formats a value in the text form of its type; `None` for NULL.
 pub(super) fn format(names: &Names<'_>, value: &Value, kind: Oid) -> Option<String> {
     Some(match value {
         Value::Null => return None,
@@ -44,7 +44,7 @@ pub(super) fn format(names: &Names<'_>, value: &Value, kind: Oid) -> Option<Stri
     })
 }
 
-/// The type in which a value is written where nothing says more of it.
+/// Returns the default type in which a value is formatted.
 pub(super) fn type_of(value: &Value) -> Oid {
     match value {
         Value::Bool(_) => types::BOOL,
@@ -84,7 +84,7 @@ fn span(us: i64) -> String {
     text
 }
 
-/// Reads a value of a type out of its text.
+/// Parses a text as a value of a type.
 pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
     let trimmed = text.trim();
     let fault = || Fault::invalid_text(&names.type_name(kind), text);
@@ -113,13 +113,13 @@ pub(super) fn parse(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
     })
 }
 
-/// A whole number in a type that may be too small for it.
+/// Checks that an integer is in the range of a type.
 pub(super) fn in_range(number: i64, kind: Oid) -> Result<Value> {
     let (range, name) = match kind {
         types::INT2 => (i64::from(i16::MIN)..=i64::from(i16::MAX), "smallint"),
         types::INT4 => (i64::from(i32::MIN)..=i64::from(i32::MAX), "integer"),
         types::INT8 => (i64::MIN..=i64::MAX, "bigint"),
-        // -1 is the greatest oid, as in PostgreSQL.
+        // -1 becomes the greatest oid, as in PostgreSQL.
         _ if (i64::from(i32::MIN)..0).contains(&number) => return Ok(Value::Int(number + (1 << 32))),
         _ => (0..=i64::from(u32::MAX), "oid"),
     };
@@ -130,7 +130,7 @@ pub(super) fn in_range(number: i64, kind: Oid) -> Result<Value> {
     }
 }
 
-/// A time, in microseconds since the epoch.
+/// Parses a time to microseconds since the epoch.
 fn instant(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
     let zone = names.client.zone();
     let read = match kind {
@@ -144,7 +144,7 @@ fn instant(names: &Names<'_>, text: &str, kind: Oid) -> Result<Value> {
     })
 }
 
-/// The value of one type as another.
+/// Casts a value from one type to another.
 pub(super) fn cast(names: &Names<'_>, value: &Value, from: Oid, to: Oid) -> Result<Value> {
     if from == to || value.is_null() {
         return Ok(value.clone());
@@ -159,7 +159,7 @@ pub(super) fn cast(names: &Names<'_>, value: &Value, from: Oid, to: Oid) -> Resu
             let items = array.items.iter().map(|value| cast(names, value, of, item)).collect::<Result<_>>()?;
             Value::Array(std::sync::Arc::new(Array { lower: array.lower, items }))
         }
-        // `"char"` and integers go by the code.
+        // Casts between `"char"` and integers use the character code.
         Value::Int(number) if to == types::CHAR => {
             Value::text(u8::try_from(*number).map(char::from).unwrap_or_default().to_string())
         }

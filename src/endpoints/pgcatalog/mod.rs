@@ -1,10 +1,9 @@
-//! `PostgreSQL`'s system catalogs, and the engine that answers queries over them.
+//! `PostgreSQL`'s system catalogs, and an engine for queries over them.
 //!
-//! What clients ask the catalogs needs `PostgreSQL`'s own semantics: subqueries that read the row around them wherever they
-//! stand, `LATERAL`, arrays with bounds, functions in a list that give rows, rows as values, names that are oids. So a query
-//! that reads catalogs alone is planned and run here, over rows that are there already; whatever reads a table goes to
-//! `DataFusion`, which sees the catalogs as tables, too. Which of the two answers is decided by the relations and functions
-//! that a query names ([`reads`]), never by its text.
+//! Catalog queries of clients need `PostgreSQL`'s semantics: correlated subqueries anywhere, `LATERAL`, arrays with bounds,
+//! set-returning functions in the list, rows as values, names as oids. A query that reads only catalogs is planned and run
+//! here, over rows in memory. Any query that reads a table goes to `DataFusion`, which also sees the catalogs as tables. The
+//! engine is selected by the relations and functions in the query ([`reads`]), never by its text.
 //!
 //! *Must not know*: the wire, and how tables are stored.
 

@@ -1,4 +1,4 @@
-//! Names of objects, and the types that are written as names: `regclass`, `regtype` and their like.
+//! Object names, and types written as names: `regclass`, `regtype` and similar.
 
 use super::client::Client;
 use super::fault::{Fault, Result};
@@ -9,14 +9,14 @@ use super::value::Value;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Where names are looked up.
+/// Context of a name lookup.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) client: &'a Client,
 }
 
-/// Quotes a name where that is needed.
+/// Quotes a name if necessary.
 pub(super) fn quote(name: &str) -> String {
     static RESERVED: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let reserved = system().keywords.iter().filter(|row| row[1].as_text() != Some("U"));
@@ -28,7 +28,7 @@ pub(super) fn quote(name: &str) -> String {
     if plain && !RESERVED.contains(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
-/// What stands before the closing quote, and what comes after it.
+/// Returns the text before the closing quote, and the rest after it.
 fn quoted_part(mut quoted: &str) -> Option<(String, &str)> {
     let mut part = String::new();
     loop {
@@ -41,7 +41,7 @@ fn quoted_part(mut quoted: &str) -> Option<(String, &str)> {
     }
 }
 
-/// The parts of a name, folded to lower case where they are not quoted.
+/// Splits a name into its parts; unquoted parts are folded to lower case.
 pub(super) fn parts(text: &str) -> Option<Vec<String>> {
     let (mut parts, mut rest) = (Vec::new(), text.trim());
     loop {
@@ -64,7 +64,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<String>> {
 }
 
 impl Names<'_> {
-    /// The type of an array's items.
+    /// Returns the element type of an array type.
     pub(super) fn elem(&self, kind: Oid) -> Oid {
         match kind {
             types::INT2VECTOR => types::INT2,
@@ -80,7 +80,7 @@ impl Names<'_> {
         kind == types::ANYARRAY || self.snapshot.type_info(kind).is_some_and(|info| info.category == 'A')
     }
 
-    /// A type as `format_type` writes it.
+    /// Formats a type like `format_type`.
     pub(super) fn type_name(&self, kind: Oid) -> String {
         self.type_name_with(kind, -1)
     }
@@ -114,14 +114,14 @@ impl Names<'_> {
             "numeric" if modifier >= 4 => {
                 format!("numeric({},{})", ((modifier - 4) >> 16) & 0xffff, (modifier - 4) & 0x7ff)
             }
-            // Keywords, which PostgreSQL does not quote here.
+            // Keywords that PostgreSQL does not quote here.
             name @ ("numeric" | "json" | "bit" | "interval") => name.to_owned(),
             name if info.kind == 'd' => format!("information_schema.{}", quote(name)),
             name => quote(name),
         }
     }
 
-    /// A relation's name, with its schema where that is not on the search path.
+    /// Returns the name of a relation, with its schema if that is not on the search path.
     pub(super) fn class_name(&self, oid: Oid) -> Option<String> {
         let (schema, name) = self.snapshot.class(oid)?;
         Some(if matches!(schema, "pg_catalog" | "public") {
@@ -156,7 +156,7 @@ impl Names<'_> {
         Some(kinds.iter().map(name).collect::<Vec<_>>().join(","))
     }
 
-    /// The text of an oid that is written as a name; the number where nothing has it.
+    /// Formats an oid as a name, or as a number if no object has it.
     pub(super) fn written(&self, oid: Oid, kind: Oid) -> String {
         if oid == 0 {
             return "-".to_owned();
@@ -176,7 +176,7 @@ impl Names<'_> {
         name.unwrap_or_else(|| oid.to_string())
     }
 
-    /// The oid of a name.
+    /// Looks up the oid of a name.
     pub(super) fn read(&self, text: &str, kind: Oid) -> Result<Value> {
         let trimmed = text.trim();
         if trimmed == "-" {

@@ -1,5 +1,5 @@
-//! A query over the catalogs as a plan of `DataFusion`'s, so that it is described, bound and run as any other. It is
-//! run when it becomes a physical plan: its rows are in memory already.
+//! A catalog query as a `DataFusion` plan, so that it is described, bound and run like any other query. It runs when the
+//! physical plan is created, because its rows are already in memory.
 
 use super::cells;
 use super::client::Client;
@@ -26,7 +26,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The query, and what its parameters are.
+/// A catalog query with its parameters.
 #[derive(Debug, Clone)]
 struct CatalogQuery {
     planned: Arc<Planned>,
@@ -35,7 +35,7 @@ struct CatalogQuery {
     schema: DFSchemaRef,
 }
 
-/// The plan of a query, with placeholders for its parameters; and their types.
+/// Returns the plan of a query, with placeholders for its parameters, and the types of those parameters.
 pub(in crate::endpoints) fn plan(
     planned: Planned,
     client: Arc<Client>,
@@ -52,7 +52,7 @@ pub(in crate::endpoints) fn plan(
     Ok((plan, kinds.into_iter().map(Some).collect()))
 }
 
-/// The type in which a parameter is read; what is written as a name is text.
+/// Returns the Arrow type of a parameter; types written as names are text.
 fn parameter_type(planned: &Planned, kind: Oid) -> DataType {
     match kind {
         types::BOOL => DataType::Boolean,
@@ -77,7 +77,7 @@ impl CatalogQuery {
         let names = Names { snapshot: &self.planned.snapshot, client: &client };
         let mut values = Vec::new();
         for (parameter, kind) in self.parameters.iter().zip(self.planned.parameters()) {
-            // A bound value keeps the placeholder's name.
+            // A bound value keeps an alias with the placeholder's name.
             let parameter = if let Expr::Alias(alias) = parameter { &*alias.expr } else { parameter };
             values.push(match parameter {
                 Expr::Literal(scalar, _) => value(&names, scalar, *kind).map_err(external)?,
@@ -93,7 +93,7 @@ fn external(fault: Fault) -> DataFusionError {
     DataFusionError::External(Box::new(fault))
 }
 
-/// A parameter's value in the type that the query wants.
+/// Converts a parameter to the type that the query expects.
 fn value(names: &Names<'_>, scalar: &ScalarValue, kind: Oid) -> std::result::Result<Value, Fault> {
     if scalar.is_null() {
         return Ok(Value::Null);
@@ -120,7 +120,7 @@ fn value(names: &Names<'_>, scalar: &ScalarValue, kind: Oid) -> std::result::Res
         ScalarValue::TimestampMillisecond(Some(number), _) => us(*number, 1000),
         ScalarValue::TimestampSecond(Some(number), _) => us(*number, 1_000_000),
         ScalarValue::Date32(Some(days)) => us((*days).into(), 86_400_000_000),
-        // What is left is whole numbers and text, which is read as its type's.
+        // The other types are integers and text, parsed as the expected type.
         other => match other.cast_to(&DataType::Utf8) {
             Ok(ScalarValue::Utf8(Some(text))) => io::parse(names, &text, kind),
             _ => Err(Fault::new("22P02", format!("parameter: expected {}, found {other}", names.type_name(kind)))),
@@ -175,7 +175,7 @@ impl Hash for CatalogQuery {
     }
 }
 
-/// Plans queries over the catalogs beside all others.
+/// Creates physical plans of catalog queries, in addition to the other planners.
 #[derive(Debug)]
 pub(in crate::endpoints) struct Planner;
 

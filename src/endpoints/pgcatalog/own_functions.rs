@@ -1,17 +1,17 @@
-//! The functions that Spanwise adds to SQL, as rows of `pg_proc` in the schema `public`.
+//! Functions that Spanwise adds to SQL, as rows of `pg_proc` in the schema `public`.
 
 use super::types::{Column, Oid, Types};
 use super::value::{Row, Value};
 use crate::engine::functions::about::{ALL, About};
 
-/// Behind the oids of tables.
+/// First oid, above those of tables.
 const FIRST: Oid = 400_000_000;
-/// `pg_proc` itself, as `pg_description` names it.
+/// Oid of `pg_proc` itself, for `pg_description`.
 const CLASS_OF_PROCEDURES: Oid = 1255;
-/// The language `internal`.
+/// Oid of the language `internal`.
 const INTERNAL: Oid = 12;
 
-/// The functions with the oids of their types.
+/// Functions with the oids of their types.
 pub(super) struct OwnFunctions {
     all: Vec<(&'static About, Oid, Vec<Oid>)>,
     schema: Oid,
@@ -28,7 +28,7 @@ impl OwnFunctions {
         OwnFunctions { all: ALL.iter().map(own).collect(), schema, owner }
     }
 
-    /// What there is of them in a relation.
+    /// Returns their rows in a relation.
     pub(super) fn rows(&self, relation: &str, columns: &[Column]) -> Vec<Row> {
         let value: fn(&Self, usize, &str) -> Value = match relation {
             "pg_proc" => OwnFunctions::procedure,

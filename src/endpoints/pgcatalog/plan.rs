@@ -1,4 +1,4 @@
-//! What a statement becomes: a tree whose names are resolved and whose types are known.
+//! Plan of a statement: a tree with resolved names and types.
 
 use super::functions::{Builtin, SetFunction};
 use super::snapshot::Relation;
@@ -11,13 +11,13 @@ use std::sync::Arc;
 pub(super) enum Expr {
     Const(Value),
     Param(usize),
-    /// A column of an item of `FROM`, in the query that is `up` levels further out.
+    /// A column of an item of `FROM`, `up` query levels further out.
     Column {
         up: usize,
         item: usize,
         column: usize,
     },
-    /// All of an item's row.
+    /// The whole row of an item.
     Row {
         up: usize,
         item: usize,
@@ -36,9 +36,9 @@ pub(super) enum Expr {
     IsNull(Box<Expr>),
     /// Whether all columns of a row are NULL, or none is.
     EachNull(Box<Expr>, bool),
-    /// A row, or an array of rows, as JSON: its type has the names of the columns.
+    /// A row, or an array of rows, as JSON; the type has the column names.
     Json(Box<Expr>, Ty),
-    /// `IS [NOT] TRUE|FALSE|UNKNOWN`, not negated.
+    /// `IS TRUE|FALSE|UNKNOWN`; `IS NOT` is a separate negation.
     Is(Box<Expr>, Option<bool>),
     Distinct(Box<Expr>, Box<Expr>),
     In(Box<Expr>, Vec<Expr>),
@@ -71,7 +71,7 @@ pub(super) enum Expr {
     },
 }
 
-/// An operator of two values.
+/// A binary operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Eq,
@@ -83,9 +83,9 @@ pub(super) enum Op {
     Plus,
     Minus,
     Times,
-    /// Of integers.
+    /// Division of integers.
     Divide,
-    /// Of anything else.
+    /// Division of other numbers.
     Quotient,
     Modulo,
     BitAnd,
@@ -110,13 +110,13 @@ pub(super) enum Op {
     Overlaps,
 }
 
-/// A query within an expression.
+/// A subquery in an expression.
 #[derive(Debug, Clone)]
 pub(super) struct Subquery {
-    /// Where its rows are kept while the statement runs.
+    /// Key of its cached rows while the statement runs.
     pub(super) id: usize,
     pub(super) query: Query,
-    /// Whether its rows depend on the row of the query around it.
+    /// Whether its rows depend on a row of the outer query.
     pub(super) correlated: bool,
 }
 
@@ -125,11 +125,11 @@ pub(super) struct Subquery {
 pub(super) struct Query {
     pub(super) ctes: Vec<Cte>,
     pub(super) body: Body,
-    /// Over the body's columns, those that are hidden among them.
+    /// Sort keys: columns of the body, including hidden ones.
     pub(super) order: Vec<Sort>,
     pub(super) limit: Option<Expr>,
     pub(super) offset: Option<Expr>,
-    /// What is shown; the body may have more columns, to sort by.
+    /// Visible columns; the body can have more, for sorting.
     pub(super) columns: Vec<Column>,
 }
 
@@ -139,11 +139,11 @@ pub(super) struct Cte {
     pub(super) id: usize,
     pub(super) query: Query,
     pub(super) correlated: bool,
-    /// The part that reads its own rows, and whether rows that are there already are dropped.
+    /// The recursive part, and whether duplicate rows are dropped.
     pub(super) recursive: Option<(Box<Query>, bool)>,
 }
 
-/// What gives a query's rows.
+/// Source of a query's rows.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     Select(Box<Select>),
@@ -151,7 +151,7 @@ pub(super) enum Body {
     Set { kind: SetKind, all: bool, left: Box<Query>, right: Box<Query> },
 }
 
-/// How two queries are joined.
+/// A set operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SetKind {
     Union,
@@ -163,31 +163,31 @@ pub(super) enum SetKind {
 #[derive(Debug, Clone)]
 pub(super) struct Select {
     pub(super) steps: Vec<Placed>,
-    /// Items of `FROM`.
+    /// Number of items in `FROM`.
     pub(super) items: usize,
     pub(super) group: Option<Group>,
     pub(super) windows: Vec<Window>,
-    /// Functions in the list that give several rows.
+    /// Set-returning functions in the list.
     pub(super) sets: Vec<(&'static SetFunction, Vec<Expr>)>,
     pub(super) output: Vec<Expr>,
     pub(super) distinct: Distinct,
 }
 
-/// Where the values of aggregates, of window functions and of set functions stand: behind the items of `FROM`.
+/// Slots for the values of aggregates, window functions and set-returning functions, after the items of `FROM`.
 pub(super) const AGGREGATES: usize = 0;
 pub(super) const WINDOWS: usize = 1;
 pub(super) const SETS: usize = 2;
 
-/// Which rows are left out because they are there already.
+/// Which duplicate rows are dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Distinct {
     None,
     All,
-    /// The first of each value of these columns.
+    /// Keeps the first row for each combination of these columns.
     On(Vec<usize>),
 }
 
-/// `GROUP BY`, also without keys.
+/// `GROUP BY`; the keys can be empty.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) keys: Vec<Expr>,
@@ -252,50 +252,50 @@ pub(super) struct Sort {
     pub(super) direction: Direction,
 }
 
-/// Which way, and where NULL goes.
+/// Sort direction and position of NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Direction {
     pub(super) descending: bool,
     pub(super) nulls_first: bool,
 }
 
-/// A step of `FROM`, with the conditions that can be judged once it has a row.
+/// A step of `FROM` with the conditions evaluated after it.
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     pub(super) step: Step,
     pub(super) filters: Vec<Expr>,
-    /// A column that equals something that is known before.
+    /// A column that must equal a value known before the step.
     pub(super) lookup: Option<(usize, Expr)>,
 }
 
 /// A step of `FROM`.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Each row of a source in turn.
+    /// Each row of a source.
     Scan { item: usize, source: Source },
-    /// Each match, or once without.
+    /// Left join: each match, or one row of NULLs.
     Left { inner: Vec<Placed>, items: Vec<usize> },
-    /// Matches of both sides, and what has none of either.
+    /// Full join: matches, and the rows of both sides without a match.
     Full { left: Vec<Placed>, left_items: Vec<usize>, right: Vec<Placed>, right_items: Vec<usize>, on: Vec<Expr> },
 }
 
-/// Where rows come from.
+/// Source of rows.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     Relation(Arc<Relation>),
     Cte(usize),
     Query(Box<Subquery>),
-    /// Functions side by side, and whether their rows are numbered.
+    /// Functions with their rows side by side, and whether the rows are numbered.
     Functions {
         calls: Vec<RowsOf>,
         numbered: bool,
     },
 }
 
-/// What gives rows in `FROM`.
+/// A row source in `FROM`.
 #[derive(Debug, Clone)]
 pub(super) enum RowsOf {
     Set(&'static SetFunction, Vec<Expr>),
-    /// One value is one row.
+    /// A value that is one row.
     Value(Expr, bool),
 }

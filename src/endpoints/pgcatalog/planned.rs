@@ -1,4 +1,4 @@
-//! A query over the catalogs, from its tree to its rows.
+//! A planned query over the catalogs.
 
 use super::bind;
 use super::client::Client;
@@ -21,7 +21,7 @@ pub(in crate::endpoints) struct Planned {
 }
 
 impl Planned {
-    /// Plans a query; `declared` are the types that the client names for its parameters, 0 where it names none.
+    /// Plans a query. `declared` contains the parameter types that the client specifies, 0 if unspecified.
     pub(in crate::endpoints) fn new(
         snapshot: Arc<Snapshot>,
         client: &Client,
@@ -32,27 +32,27 @@ impl Planned {
         Ok(Planned { snapshot, bound })
     }
 
-    /// The oids of its parameters' types.
+    /// Returns the type oids of its parameters.
     pub(super) fn parameters(&self) -> &[u32] {
         &self.bound.parameters
     }
 
-    /// The type of an array's items.
+    /// Returns the element type of an array type.
     pub(super) fn elem(&self, kind: u32) -> Option<u32> {
         self.snapshot.system.types.elem(kind)
     }
 
-    /// The names of its columns and the oids of their types.
+    /// Returns the column names and type oids.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, u32)> {
         self.bound.query.columns.iter().map(|column| (&*column.name, wire::reported(column.ty.oid)))
     }
 
-    /// Runs it.
+    /// Runs the query.
     pub(super) fn run(&self, client: &Client, parameters: Vec<Value>) -> Result<Vec<Row>, Fault> {
         run::Run::new(Names { snapshot: &self.snapshot, client }, parameters).answer(&self.bound.query)
     }
 
-    /// Writes one value as the wire has it; `None` is NULL.
+    /// Formats one value for the wire; `None` is NULL.
     pub(super) fn write(&self, client: &Client, row: &Row, column: usize, binary: bool) -> Option<Vec<u8>> {
         let names = Names { snapshot: &self.snapshot, client };
         let kind = self.bound.query.columns.get(column).map_or(types::TEXT, |column| column.ty.oid);
@@ -60,7 +60,7 @@ impl Planned {
     }
 }
 
-/// The catalogs over some tables.
+/// Creates the catalogs for a list of tables.
 pub(in crate::endpoints) fn snapshot(tables: Vec<UserTable>) -> Snapshot {
     Snapshot::new(tables, relations::rows)
 }

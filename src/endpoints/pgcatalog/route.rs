@@ -1,4 +1,4 @@
-//! Which engine answers a query: told by the relations and functions that it names.
+//! Selects the engine for a query, by the relations and functions that it names.
 
 use super::functions;
 use super::snapshot::Snapshot;
@@ -10,15 +10,15 @@ use std::ops::ControlFlow;
 /// What a query reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::endpoints) enum Reads {
-    /// Catalogs, and nothing else.
+    /// Only catalogs.
     Catalogs,
     /// No relation, but functions or types of the catalogs.
     Functions,
-    /// Tables, or nothing.
+    /// Tables, or no relation.
     Tables,
 }
 
-/// Tells what a query reads.
+/// Returns what a query reads.
 pub(in crate::endpoints) fn reads(query: &Query, snapshot: &Snapshot) -> Reads {
     let mut found = Found { snapshot, named: HashSet::new(), catalogs: 0, tables: 0, functions: 0 };
     let _never = query.visit(&mut found);
@@ -31,14 +31,14 @@ pub(in crate::endpoints) fn reads(query: &Query, snapshot: &Snapshot) -> Reads {
 
 struct Found<'a> {
     snapshot: &'a Snapshot,
-    /// Names of `WITH`.
+    /// Names defined by `WITH`.
     named: HashSet<String>,
     catalogs: usize,
     tables: usize,
     functions: usize,
 }
 
-/// Schema and name.
+/// Returns schema and name.
 fn parts(name: &ObjectName) -> (Option<String>, String) {
     let mut parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident().map(fold)).collect();
     let last = parts.pop().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Visitor for Found<'_> {
                 } else if !matches!(schema.as_deref(), Some("pg_catalog" | "information_schema")) {
                     self.tables += 1;
                 } else {
-                    // One that is not there: the catalogs say so.
+                    // An unknown relation of a catalog schema: the catalog engine reports the error.
                     self.catalogs += 1;
                 }
             }

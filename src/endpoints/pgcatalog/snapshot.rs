@@ -1,4 +1,4 @@
-//! The catalogs of one moment: `PostgreSQL`'s own relations, and the tables that there are.
+//! A snapshot of the catalogs: `PostgreSQL`'s own relations, and the current tables.
 
 use super::definitions::Definition;
 use super::system::{self, System, system};
@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A table or view of the user's.
+/// A user table or view.
 #[derive(Debug, Clone)]
 pub(in crate::endpoints) struct UserTable {
     pub(in crate::endpoints) name: String,
     pub(in crate::endpoints) is_view: bool,
-    /// The query of a view, where it is known.
+    /// Query of a view, if known.
     pub(in crate::endpoints) definition: Option<String>,
     pub(in crate::endpoints) doc: Option<String>,
     pub(in crate::endpoints) columns: Vec<UserColumn>,
@@ -23,13 +23,13 @@ pub(in crate::endpoints) struct UserTable {
 #[derive(Debug, Clone)]
 pub(in crate::endpoints) struct UserColumn {
     pub(in crate::endpoints) name: String,
-    /// The oid of its type on the wire.
+    /// Oid of its type on the wire.
     pub(in crate::endpoints) kind: u32,
     pub(in crate::endpoints) nullable: bool,
     pub(in crate::endpoints) doc: Option<String>,
 }
 
-/// A table with its oids.
+/// A table with its assigned oids.
 #[derive(Debug)]
 pub(super) struct Numbered {
     pub(super) table: UserTable,
@@ -38,10 +38,10 @@ pub(super) struct Numbered {
     pub(super) array_type: Oid,
 }
 
-/// Places of rows by the value of one column.
+/// Row positions by the value of one column.
 pub(super) type Index = HashMap<Value, Vec<usize>>;
 
-/// One of `PostgreSQL`'s relations.
+/// A relation of `PostgreSQL`'s catalogs.
 pub(super) struct Relation {
     pub(super) definition: Definition,
     rows: OnceLock<Arc<Vec<Row>>>,
@@ -54,7 +54,7 @@ impl fmt::Debug for Relation {
     }
 }
 
-/// The catalogs.
+/// The catalogs at one moment.
 #[derive(Debug)]
 pub(in crate::endpoints) struct Snapshot {
     pub(super) system: &'static System,
@@ -65,7 +65,7 @@ pub(in crate::endpoints) struct Snapshot {
     fill: Fill,
 }
 
-/// Makes the rows of a relation.
+/// Function that creates the rows of a relation.
 type Fill = fn(&Snapshot, &Definition) -> Vec<Row>;
 
 impl fmt::Debug for System {
@@ -103,12 +103,12 @@ impl Snapshot {
         Snapshot { system, types, tables, relations, by_oid, fill }
     }
 
-    /// A relation of `PostgreSQL`'s own; without a schema it is one of `pg_catalog`.
+    /// Finds a relation of `PostgreSQL`'s catalogs; without a schema it is searched in `pg_catalog`.
     pub(super) fn relation(&self, schema: Option<&str>, name: &str) -> Option<&Arc<Relation>> {
         self.relations.get(&(schema.unwrap_or("pg_catalog").into(), name.into()))
     }
 
-    /// Whether a name without a schema means one of `PostgreSQL`'s relations.
+    /// Returns whether an unqualified name refers to a relation of `PostgreSQL`'s catalogs.
     pub(in crate::endpoints) fn is_catalog(&self, name: &str) -> bool {
         self.relation(None, name).is_some() && self.table(name).is_none()
     }
@@ -125,7 +125,7 @@ impl Snapshot {
         self.tables.iter().find(|table| table.oid == oid)
     }
 
-    /// The schema, name and oid of a relation, whoever's it is.
+    /// Returns schema and name of a relation or table by oid.
     pub(super) fn class(&self, oid: Oid) -> Option<(&str, &str)> {
         match self.table_of(oid) {
             Some(table) => Some(("public", &table.table.name)),
@@ -143,7 +143,7 @@ impl Snapshot {
         }
     }
 
-    /// What is known of a type, `PostgreSQL`'s or of a row.
+    /// Returns a type of `PostgreSQL`, or a row type.
     pub(super) fn type_info(&self, oid: Oid) -> Option<&TypeInfo> {
         self.system.types.get(oid).or_else(|| self.types.get(oid))
     }
@@ -171,7 +171,7 @@ impl Snapshot {
     }
 }
 
-/// Places of rows by a column's value, without NULL, which equals nothing.
+/// Indexes rows by a column, without NULL, which equals nothing.
 pub(super) fn index(rows: &[Row], column: usize) -> Index {
     let mut index = Index::new();
     for (place, row) in rows.iter().enumerate() {
@@ -186,9 +186,9 @@ fn row_type(oid: Oid, name: &str, array: Oid) -> TypeInfo {
     TypeInfo { oid, name: name.into(), len: -1, elem: 0, array, category: 'C', kind: 'c', collation: 0 }
 }
 
-/// Gives each table oids that depend on its name, so that a restart, a reload or another table changes none.
+/// Assigns oids derived from table names, so that a restart, a reload or another table does not change them.
 fn numbered(mut tables: Vec<UserTable>) -> Vec<Numbered> {
-    /// Behind those of `PostgreSQL`'s own objects.
+    /// First oid, above those of `PostgreSQL`'s own objects.
     const FIRST: u32 = 16_384;
     const SLOTS: u32 = 100_000_000;
     tables.sort_by(|a, b| a.name.cmp(&b.name));

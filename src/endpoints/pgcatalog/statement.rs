@@ -1,4 +1,4 @@
-//! The statement under way, as far as functions know of it.
+//! State of the running statement that functions can access.
 
 use super::client::Client;
 use super::names::Names;
@@ -7,10 +7,10 @@ use regex::Regex;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Patterns that are kept compiled.
+/// Maximum number of compiled patterns that are cached.
 const PATTERNS_MAX: usize = 64;
 
-/// Who asks, over which catalogs, and what the statement has set so far.
+/// The client, the catalogs, and settings changed by the statement so far.
 pub(super) struct Statement<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) client: &'a Client,
@@ -39,7 +39,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// A setting, as this statement may have changed it.
+    /// Returns a setting, including changes by this statement.
     pub(super) fn setting(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         if let Some((_, value)) = self.set.borrow().iter().rev().find(|(set, _)| *set == name) {
@@ -52,7 +52,7 @@ impl<'a> Statement<'a> {
         self.set.borrow_mut().push((name.to_lowercase(), value.map(str::to_owned)));
     }
 
-    /// The schemas of the search path that there are.
+    /// Returns the existing schemas of the search path.
     pub(super) fn search_path(&self) -> Vec<String> {
         let path = self.setting("search_path").unwrap_or_default();
         let known = |name: &str| matches!(name, "public" | "pg_catalog" | "information_schema");

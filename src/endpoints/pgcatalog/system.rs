@@ -1,4 +1,4 @@
-//! What is the same in every `PostgreSQL`: its types, functions, operators and definitions of catalogs.
+//! `PostgreSQL`'s static catalog content: types, functions, operators and definitions.
 
 use super::definitions::{self, Definition};
 use super::own_functions::OwnFunctions;
@@ -8,16 +8,16 @@ use crate::engine::postgres::array_items;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-/// Whoever logged in owns everything.
+/// Oid of the user, who owns everything.
 pub(super) const OWNER: Oid = 10;
-/// Namespace of the catalogs.
+/// Oid of the namespace `pg_catalog`.
 pub(super) const PG_CATALOG: Oid = 11;
-/// Namespace of the tables.
+/// Oid of the namespace `public`, which contains the tables.
 pub(super) const PUBLIC: Oid = 2200;
-/// Namespace of the standard's views.
+/// Oid of the namespace `information_schema`.
 pub(super) const INFORMATION_SCHEMA: Oid = 13_254;
 
-/// All of it.
+/// The static catalog content.
 pub(super) struct System {
     pub(super) types: Types,
     pub(super) definitions: Vec<Definition>,
@@ -29,7 +29,7 @@ pub(super) struct System {
     collations: HashMap<Oid, Arc<str>>,
 }
 
-/// Read once, when the first client asks.
+/// Returns the content, which is parsed when the first client needs it.
 pub(super) fn system() -> &'static System {
     static SYSTEM: LazyLock<System> = LazyLock::new(System::read);
     &SYSTEM
@@ -71,7 +71,7 @@ impl System {
         })
     }
 
-    /// The rows of a table that is the same everywhere; `None` where it is not one. Columns that it leaves out are NULL.
+    /// Returns the rows of a static table; `None` for other tables. Columns missing from it are NULL.
     pub(super) fn rows(&self, table: &str, columns: &[Column]) -> Option<Vec<Row>> {
         let own = self.own.rows(table, columns);
         let table = Table::named(table)?;
@@ -114,7 +114,7 @@ impl System {
         }
     }
 
-    /// The functions of a name, which may be qualified.
+    /// Returns the functions with a name, which can be qualified.
     pub(super) fn procedures(&self, name: &str) -> &[Oid] {
         let name = name.strip_prefix("pg_catalog.").unwrap_or(name).trim_matches('"');
         self.procedures_named.get(name).map_or(&[], Vec::as_slice)
@@ -145,10 +145,10 @@ impl System {
     }
 }
 
-/// NULL, as `COPY` writes it.
+/// NULL in `COPY` format.
 const NULL: &str = r"\N";
 
-/// A table as `COPY … (HEADER)` writes it: a line of column names, then a line for each row, with tabs between.
+/// A table in `COPY … (HEADER)` format: a line of column names, then one line per row, separated by tabs.
 #[derive(Clone, Copy)]
 struct Table(&'static str);
 
@@ -161,13 +161,13 @@ impl Table {
         self.0.lines().next()?.split('\t').position(|name| name == column)
     }
 
-    /// The cells of each row.
+    /// Returns the cells of each row.
     fn rows(self) -> impl Iterator<Item = Vec<&'static str>> {
         self.0.lines().skip(1).map(|line| line.split('\t').collect())
     }
 }
 
-/// Types are read first: all other tables are read by them.
+/// Reads the types first, because all other tables refer to them.
 fn read_types() -> Types {
     let mut all = Types::default();
     let Some(table) = Table::named("pg_type") else { return all };
@@ -188,7 +188,7 @@ macro_rules! tables {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("system/", $name, ".tsv")))),*] };
 }
 
-/// What `PostgreSQL` 16 has in its tables (no rows of its own relations, no trees of expressions).
+/// Static tables of `PostgreSQL` 16 (without rows of its own relations, and without expression trees).
 const TABLES: [(&str, &str); 22] = tables![
     "pg_aggregate",
     "pg_am",

@@ -1,4 +1,4 @@
-//! The catalogs as tables of `DataFusion`'s, for statements that read tables of the user's beside them.
+//! The catalogs as `DataFusion` tables, for statements that also read user tables.
 
 use super::client::Client;
 use super::io;
@@ -49,7 +49,7 @@ fn batch(snapshot: &Snapshot, relation: &Relation) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// One column; what has no type of its own is text.
+/// Converts one column; types without an Arrow equivalent become text.
 fn array(names: &Names<'_>, rows: &[Row], column: usize, kind: types::Oid) -> ArrayRef {
     let values = rows.iter().map(|row| &row[column]);
     match kind {

@@ -42,7 +42,7 @@ fn planned(sql: &str) -> Result<Planned, Fault> {
     Planned::new(snapshot(), &client(), &query, &[])
 }
 
-/// Rows as psql prints them without alignment.
+/// Returns rows as psql prints them without alignment.
 fn asked(sql: &str) -> String {
     let told = planned(sql).and_then(|planned| {
         let rows = planned.run(&client(), Vec::new())?;
@@ -75,7 +75,7 @@ fn tables_have_rows_in_the_catalogs() {
     );
 }
 
-/// Every view is a query that can be run, and has the columns that its definition says.
+/// Every view can be run, and returns the columns of its definition.
 #[test]
 fn every_relation_can_be_read() {
     for definition in &system::system().definitions {
@@ -84,7 +84,7 @@ fn every_relation_can_be_read() {
     }
 }
 
-/// Statements and what `PostgreSQL` 15 answers to them.
+/// Statements and the results of `PostgreSQL` 15.
 const ANSWERS: &[(&str, &str)] = &[
     ("SELECT array_agg(typname ORDER BY typname DESC) FROM pg_type WHERE oid IN (16, 25, 23)", "{text,int4,bool}"),
     ("SELECT x, n FROM (SELECT (information_schema._pg_expandarray(ARRAY['b', 'a'])).*) AS t", "b|1\na|2"),
@@ -285,7 +285,7 @@ fn it_answers_as_postgresql_does() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ANSWERS.len(), wrong.join("\n"));
 }
 
-/// Whether a query is answered here is told by what it names, also where it says it in another way.
+/// The engine is selected by the objects that a query reads, however it refers to them.
 #[test]
 fn queries_are_told_apart_by_what_they_read() {
     let reads = |sql: &str| {
@@ -313,7 +313,7 @@ fn queries_are_told_apart_by_what_they_read() {
     }
 }
 
-/// The oids of a table depend on its name alone.
+/// The oids of a table depend only on its name.
 #[test]
 fn oids_are_stable() {
     let oids = |snapshot: &Snapshot| {

@@ -1,4 +1,4 @@
-//! Types by their oids, as `pg_type` has them.
+//! Types by oid, as in `pg_type`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,11 +55,11 @@ pub(super) const ACLITEM_ARRAY: Oid = 1034;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ty {
     pub(super) oid: Oid,
-    /// The columns of a row, where it is one whose columns are known.
+    /// Columns of a row type, if they are known.
     pub(super) fields: Option<Arc<[Column]>>,
 }
 
-/// A column: its name and type.
+/// Name and type of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: Arc<str>,
@@ -88,7 +88,7 @@ impl Ty {
     }
 }
 
-/// What `pg_type` says of a type.
+/// Attributes of a type in `pg_type`.
 #[derive(Debug, Clone)]
 pub(super) struct TypeInfo {
     pub(super) oid: Oid,
@@ -118,7 +118,7 @@ impl Types {
         self.by_oid.get(&oid)
     }
 
-    /// The type of a name in SQL, which may be an alias (`integer`) and end in `[]`.
+    /// Finds a type by its SQL name, which can be an alias (`integer`) and end in `[]`.
     pub(super) fn named(&self, name: &str) -> Option<Oid> {
         let name = name.trim();
         if let Some(item) = name.strip_suffix("[]") {
@@ -128,7 +128,7 @@ impl Types {
         if let Some(quoted) = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             return self.by_name.get(quoted).copied();
         }
-        // A length or a scale changes no value that the catalogs hold.
+        // Length and scale do not affect any value in the catalogs.
         let lower = match (bare.find('('), bare.rfind(')')) {
             (Some(from), Some(to)) if from < to => format!("{}{}", &bare[..from].trim_end(), &bare[to + 1..]),
             _ => bare.to_owned(),
@@ -196,7 +196,7 @@ pub(super) fn is_text(oid: Oid) -> bool {
     matches!(oid, TEXT | NAME | VARCHAR | BPCHAR | CHAR | UNKNOWN | JSON | JSONB | BYTEA | PG_NODE_TREE)
 }
 
-/// Types whose values are held as text because nothing computes with them.
+/// Returns whether values of a type are stored as text because they are never computed with.
 pub(super) fn is_opaque(oid: Oid) -> bool {
     !is_number(oid) && !matches!(oid, BOOL | DATE | TIMESTAMP | TIMESTAMPTZ | INTERVAL | RECORD)
 }

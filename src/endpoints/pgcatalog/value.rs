@@ -1,4 +1,4 @@
-//! Values of the catalogs, as rows hold them. What a value means (an `oid`, a `regclass`) its type says, beside it.
+//! Values of catalog rows. Their meaning (an `oid`, a `regclass`) is given by the type, which is kept separately.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -14,9 +14,9 @@ pub(super) enum Value {
     #[default]
     Null,
     Bool(bool),
-    /// Integers, and oids of all kinds.
+    /// Integers, and all kinds of oids.
     Int(i64),
-    /// Floating point numbers, and `numeric`.
+    /// Floating-point numbers, and `numeric`.
     Float(f64),
     /// Text of any type.
     Text(Arc<str>),
@@ -28,7 +28,7 @@ pub(super) enum Value {
     Record(Row),
 }
 
-/// An array of one dimension; `PostgreSQL`'s `int2vector` and `oidvector` begin at 0.
+/// A one-dimensional array; `PostgreSQL`'s `int2vector` and `oidvector` begin at 0.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Array {
     pub(super) lower: i64,
@@ -83,7 +83,7 @@ impl Value {
         if let Value::Array(array) = self { Some(array) } else { None }
     }
 
-    /// About how many bytes it holds.
+    /// Returns the approximate size in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Value::Text(text) => text.len() + 24,
@@ -144,7 +144,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 }
 
 impl Ord for Value {
-    /// NULL is after everything else, as in `ORDER BY`.
+    /// Orders NULL after all other values, as in `ORDER BY`.
     fn cmp(&self, other: &Value) -> Ordering {
         match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
@@ -189,7 +189,7 @@ impl Hash for Value {
         match self {
             Value::Null => {}
             Value::Bool(yes) => yes.hash(state),
-            // An integer and a floating point number may be equal.
+            // An integer and a floating-point number can be equal, so they need the same hash.
             Value::Int(_) | Value::Float(_) => self.as_number().map(f64::to_bits).hash(state),
             Value::Text(text) => text.hash(state),
             Value::Time(number) | Value::Span(number) => number.hash(state),

@@ -1,4 +1,4 @@
-//! Values as bytes of the wire.
+//! Wire encoding of values.
 
 use super::io;
 use super::names::Names;
@@ -6,11 +6,11 @@ use super::types::{self, Oid};
 use super::value::Value;
 use crate::engine::postgres::read_number;
 
-/// 2000-01-01, from which `PostgreSQL` counts, in microseconds since 1970.
+/// 2000-01-01, `PostgreSQL`'s epoch, in microseconds since 1970.
 const EPOCH_US: i64 = 946_684_800_000_000;
 const DAY_US: i64 = 86_400_000_000;
 
-/// The type that a client is told: pseudo-types have no values on the wire.
+/// Returns the type reported to clients: pseudo-types cannot be sent.
 pub(super) fn reported(kind: Oid) -> Oid {
     match kind {
         types::UNKNOWN | types::ANY | types::ANYARRAY => types::TEXT,
@@ -18,7 +18,7 @@ pub(super) fn reported(kind: Oid) -> Oid {
     }
 }
 
-/// A cell in text or binary; `None` is NULL.
+/// Encodes a value as text or binary; `None` is NULL.
 pub(super) fn write(names: &Names<'_>, value: &Value, kind: Oid, binary: bool) -> Option<Vec<u8>> {
     if value.is_null() {
         return None;
@@ -92,7 +92,7 @@ fn part(names: &Names<'_>, value: &Value, kind: Oid, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The text of a number in its binary form; NaN where it is no other.
+/// Encodes the text of a number in binary form; NaN if it is not a finite number.
 fn numeric_of(text: &str) -> Vec<u8> {
     match read_number(text) {
         Some((value, scale)) => numeric(value, scale),
@@ -100,10 +100,10 @@ fn numeric_of(text: &str) -> Vec<u8> {
     }
 }
 
-/// A number in groups of four digits, as `numeric_send` of `PostgreSQL` gives it.
+/// Encodes a number in groups of four digits, like `PostgreSQL`'s `numeric_send`.
 pub(in crate::endpoints) fn numeric(value: i128, scale: i8) -> Vec<u8> {
     let scale = usize::try_from(scale).unwrap_or(0);
-    // Groups begin at the point.
+    // Groups are aligned at the decimal point.
     let padded = scale.next_multiple_of(4);
     let digits = format!("{}{}", value.unsigned_abs(), "0".repeat(padded - scale));
     let digits = format!("{digits:0>width$}", width = digits.len().next_multiple_of(4).max(padded));
@@ -131,7 +131,7 @@ pub(in crate::endpoints) fn numeric(value: i128, scale: i8) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Groups by hand: 12345.678 is 1 | 2345 . 6780, and -0.05 is 0500 of weight -1.
+    /// Groups calculated by hand: 12345.678 is 1 | 2345 . 6780, and -0.05 is 0500 with weight -1.
     #[test]
     fn numbers_go_in_groups() {
         let parts = |value, scale| -> Vec<i16> {

@@ -1,15 +1,15 @@
-//! Values of parameters in their binary form, as Postgres's `*_recv` functions take them.
+//! Parses parameters in binary form, like `PostgreSQL`'s `*_recv` functions.
 
 use super::literals::{arrow_type, from_text, item_kind, item_type};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 
-/// Days from 1970-01-01 to 2000-01-01, where Postgres begins to count.
+/// Days from 1970-01-01 to 2000-01-01, `PostgreSQL`'s epoch.
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_US: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
-/// Reads a value; `None` where the bytes are none of its type.
+/// Parses a value; `None` if the bytes are invalid for the type.
 pub(super) fn binary(wire: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(item) = item_type(wire) {
         return array(item, bytes);
@@ -37,7 +37,7 @@ pub(super) fn binary(wire: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     })
 }
 
-/// Whether a type's binary form is that of an oid; names of objects are written as texts otherwise.
+/// Returns whether a type's binary form is an oid. Object names are then written as text.
 fn is_oid(wire: &Type) -> bool {
     matches!(
         *wire,
@@ -56,7 +56,7 @@ fn is_oid(wire: &Type) -> bool {
     )
 }
 
-/// The text of a value that is one; `jsonb` has its version before it.
+/// Returns the text of a text type; `jsonb` has a version byte before it.
 fn text_of<'a>(wire: &Type, bytes: &'a [u8]) -> Option<&'a [u8]> {
     if *wire == Type::JSONB { bytes.strip_prefix(&[1]) } else { Some(bytes) }
 }
@@ -74,14 +74,14 @@ fn interval(bytes: &[u8]) -> Option<ScalarValue> {
     Some(ScalarValue::IntervalMonthDayNano(Some(value)))
 }
 
-/// Takes a big-endian number off the front.
+/// Removes a big-endian number from the front.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(*head)
 }
 
-/// A number as text: groups of four digits, the first of which stands for 10,000 to the power of `weight`.
+/// Formats a number as text: groups of four digits, the first multiplied by 10,000 to the power of `weight`.
 fn numeric_text(mut bytes: &[u8]) -> Option<String> {
     let count = i16::from_be_bytes(take(&mut bytes)?);
     let weight = i16::from_be_bytes(take(&mut bytes)?);
@@ -105,7 +105,7 @@ fn numeric_text(mut bytes: &[u8]) -> Option<String> {
     Some(format!("{minus}{whole}{point}{}", &fraction[..scale]))
 }
 
-/// An array of one dimension.
+/// Parses a one-dimensional array.
 fn array(item: &Type, mut bytes: &[u8]) -> Option<ScalarValue> {
     let kind = item_kind(item);
     let dimensions = i32::from_be_bytes(take(&mut bytes)?);
@@ -145,7 +145,7 @@ mod tests {
         bytes
     }
 
-    /// Groups by hand: 12345.678 is 1 | 2345 | 6780.
+    /// Groups calculated by hand: 12345.678 is 1 | 2345 | 6780.
     #[test]
     fn numbers_of_groups() {
         assert_eq!(numeric_text(&numeric(3, 1, 0, 3, &[1, 2345, 6780])).as_deref(), Some("12345.678"));
@@ -179,7 +179,7 @@ mod tests {
         let expected = ScalarValue::List(ScalarValue::new_list_nullable(&expected, &DataType::Int64));
         assert_eq!(binary(&Type::INT8_ARRAY, &bytes), Some(expected));
         assert_eq!(binary(&Type::INT8_ARRAY, &bytes[..bytes.len() - 6]), None);
-        // A count that no message can hold takes no memory.
+        // A count larger than any message allocates no memory.
         bytes[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
         assert_eq!(binary(&Type::INT8_ARRAY, &bytes), None);
     }

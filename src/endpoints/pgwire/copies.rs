@@ -1,4 +1,4 @@
-//! `COPY … TO STDOUT`: rows as text, CSV or in `PostgreSQL`'s binary format.
+//! `COPY … TO STDOUT`: rows as text, CSV or `PostgreSQL`'s binary format.
 
 use super::errors;
 use super::session_command::Said;
@@ -16,10 +16,10 @@ use pgwire::messages::data::DataRow;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// The first bytes of the binary format: a signature, no flags, no extension.
+/// Header of the binary format: signature, no flags, no extension.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// How rows are written.
+/// Format of the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CopyForm {
     kind: CopyKind,
@@ -28,11 +28,11 @@ pub(super) struct CopyForm {
     header: bool,
     quote: char,
     escape: char,
-    /// Columns that are always quoted; `*` is all.
+    /// Columns that are always quoted; `*` means all.
     force_quote: Vec<String>,
 }
 
-/// The formats.
+/// Formats of `COPY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum CopyKind {
     Text,
@@ -40,7 +40,7 @@ enum CopyKind {
     Binary,
 }
 
-/// What a `COPY … TO` says.
+/// Parses a `COPY … TO` statement.
 pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
     let Statement::Copy { source, target, options, legacy_options, .. } = statement else {
         return Err(errors::user("42601", "expected COPY"));
@@ -121,8 +121,8 @@ fn form(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> PgWireResult<Cop
     })
 }
 
-/// Sends rows, which are given in the form's own format. As `PostgreSQL` does, the binary signature goes out with the first
-/// row, or with the end where there is none; a header is a message of its own.
+/// Sends rows, which are already encoded in the format of `form`. As in `PostgreSQL`, the binary signature is sent with the
+/// first row, or with the trailer if there are no rows; a header line is a separate message.
 pub(super) async fn send<C>(client: &mut C, form: &CopyForm, mut rows: QueryResponse) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin + Send,
@@ -158,7 +158,7 @@ where
 }
 
 impl CopyForm {
-    /// The form in which it takes cells.
+    /// Returns the wire format of the cells.
     pub(super) fn format(&self) -> Format {
         if self.kind == CopyKind::Binary { Format::UnifiedBinary } else { Format::UnifiedText }
     }
@@ -238,7 +238,7 @@ fn push(line: &mut Vec<u8>, character: char) {
     line.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
-/// The cells of a row on the wire: each has its length before it, -1 for NULL.
+/// Returns the cells of a row in wire format: each is prefixed by its length, -1 for NULL.
 fn cells(mut bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     std::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk()?;

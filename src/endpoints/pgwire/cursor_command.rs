@@ -1,4 +1,4 @@
-//! Statements of the session itself: its cursors, its savepoints and its settings.
+//! Runs session statements: cursors, savepoints and settings.
 
 use super::cursors::{Cursor, Declared, Fetched, KEPT_BYTES_MAX, Lasts};
 use super::session::{PORTALS_MAX, Session, failed, held, whole};
@@ -17,7 +17,7 @@ use pgwire::messages::response::TransactionStatus;
 use std::sync::Arc;
 
 impl Session {
-    /// Answers a statement of the session.
+    /// Runs a session statement.
     pub(super) async fn said<C: ClientInfo>(
         &self,
         client: &mut C,
@@ -59,7 +59,7 @@ impl Session {
                 let last = held(&self.savepoints).back_to(name)?;
                 let mut cursors = self.cursors.lock().await;
                 cursors.retain(|_, cursor| cursor.lasts == Lasts::Connection || cursor.number <= last);
-                // Also where it had failed.
+                // Even if the transaction had failed.
                 client.set_transaction_status(TransactionStatus::Transaction);
             }
             Said::Forget(tag) if tag.starts_with("DISCARD") => self.cursors.lock().await.clear(),
@@ -97,7 +97,7 @@ impl Session {
         Ok(Response::Execution(Tag::new("DECLARE CURSOR")))
     }
 
-    /// Rows of a cursor, or of a portal that is half read.
+    /// Fetches rows of a cursor, or of a partially read portal.
     async fn fetch<C: ClientInfo>(&self, client: &C, fetched: &Fetched, format: &Format) -> PgWireResult<Response> {
         let (rows, fields, count) = if let Some(cursor) = self.cursors.lock().await.get_mut(&fetched.name) {
             let options = session_command::options(client);
@@ -131,7 +131,7 @@ impl Session {
         Ok(Response::Query(response))
     }
 
-    /// The columns of a statement of the session.
+    /// Returns the result columns of a session statement.
     pub(super) async fn said_fields<C: ClientInfo>(
         &self,
         client: &C,
@@ -161,7 +161,7 @@ fn no_cursor(name: &str) -> PgWireError {
     errors::user("34000", format!("cursor \"{name}\" does not exist"))
 }
 
-/// Sets what a query sets by `set_config`; `bound` are its parameters.
+/// Applies the settings that a query changes by `set_config`; `bound` contains its parameters.
 pub(super) fn configure<C: ClientInfo>(client: &mut C, query: &Query, bound: &[Option<Bytes>]) -> PgWireResult<()> {
     for set in pgcatalog::sets(query.schema()) {
         let of =

@@ -1,5 +1,5 @@
-//! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. A cursor's rows are made when they are fetched; one that scrolls keeps
-//! those that it has passed.
+//! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. Rows are produced when they are fetched; a scrollable cursor keeps the rows
+//! that it has passed.
 
 use super::session_command::Said;
 use super::syntax::NOWHERE;
@@ -15,41 +15,41 @@ use pgwire::messages::data::DataRow;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Bytes of rows that a cursor may keep.
+/// Maximum size of the rows that a cursor keeps, in bytes.
 pub(super) const KEPT_BYTES_MAX: usize = 64 << 20;
 
-/// What a `DECLARE` says of its cursor.
+/// A parsed `DECLARE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Declared {
     pub(super) name: String,
-    /// Whether it outlives its transaction.
+    /// True for `WITH HOLD`.
     pub(super) hold: bool,
     scroll: bool,
 }
 
-/// A `FETCH` or a `MOVE`.
+/// A parsed `FETCH` or `MOVE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fetched {
     pub(super) name: String,
     step: Step,
-    /// Rows are passed and not given.
+    /// True for `MOVE`: rows are skipped instead of returned.
     pub(super) is_move: bool,
 }
 
-/// Where a cursor goes.
+/// Movement of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
-    /// So many rows on, or back where it is negative; `None` is all.
+    /// Forward by a number of rows, or backward if negative; `None` means all.
     By(Option<i64>),
-    /// All rows back.
+    /// Backward over all rows.
     Back,
-    /// To a row counted from the first, or from the last where it is negative, which is given.
+    /// To an absolute row, counted from the end if negative; returns it.
     To(i64),
-    /// To the row so far away, which is given.
+    /// To a row relative to the current one; returns it.
     Relative(i64),
 }
 
-/// What a statement of cursors says.
+/// Parses a cursor statement.
 pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
     match statement {
         Statement::Declare { stmts } => {
@@ -95,7 +95,7 @@ fn number(value: &ValueWithSpan) -> PgWireResult<i64> {
 }
 
 impl Fetched {
-    /// How many rows on, where it goes forward: a portal goes no other way. 0 is all.
+    /// Returns the number of rows to move forward, 0 for all. An error for other directions, which portals do not support.
     pub(super) fn forward(&self) -> PgWireResult<usize> {
         match self.step {
             Step::By(None) => Ok(0),
@@ -105,31 +105,31 @@ impl Fetched {
     }
 }
 
-/// How long a cursor lasts.
+/// Lifetime of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lasts {
-    /// As long as its transaction.
+    /// Until the end of its transaction.
     Transaction,
-    /// `WITH HOLD`, in a transaction that has not ended.
+    /// `WITH HOLD`, before its transaction is committed.
     IfCommitted,
-    /// `WITH HOLD`.
+    /// `WITH HOLD`, after its transaction: until the connection ends.
     Connection,
 }
 
-/// A cursor that is open.
+/// An open cursor.
 pub(super) struct Cursor {
     pub(super) lasts: Lasts,
-    /// Which of the connection's cursors it is, in the order in which they were opened.
+    /// Sequence number within the connection.
     pub(super) number: u64,
     scroll: bool,
     pub(super) schema: SchemaRef,
     batches: BoxStream<'static, PgWireResult<RecordBatch>>,
-    /// Rows that are there: for one that scrolls all that there were.
+    /// Buffered rows; for a scrollable cursor all rows so far.
     ready: Vec<RecordBatch>,
     ready_bytes: usize,
-    /// Rows before the first of those.
+    /// Number of rows before the buffered ones.
     dropped: i64,
-    /// The row on which it stands, from 1; 0 is before the first.
+    /// Current row, from 1; 0 is before the first.
     at: i64,
     ended: bool,
 }
@@ -159,7 +159,7 @@ impl Cursor {
         }
     }
 
-    /// Takes a step; the rows that it passes, and how many they are.
+    /// Moves the cursor. Returns the rows, and how many it passed.
     pub(super) async fn fetch(
         &mut self,
         fetched: &Fetched,
@@ -189,12 +189,12 @@ impl Cursor {
         Ok((rows, count))
     }
 
-    /// Rows that are there or have been.
+    /// Returns how many rows were read so far.
     fn known(&self) -> i64 {
         self.dropped + self.ready.iter().map(rows_of).sum::<i64>()
     }
 
-    /// Has the rows up to a place, where there are so many.
+    /// Reads rows up to a position, or to the end.
     async fn read_to(&mut self, place: i64) -> PgWireResult<()> {
         while !self.ended && self.known() < place {
             match self.batches.next().await {
@@ -217,7 +217,7 @@ impl Cursor {
         Ok(())
     }
 
-    /// Goes on by so many rows without keeping any; how many they were.
+    /// Skips rows without keeping them. Returns how many were skipped.
     async fn pass(&mut self, count: Option<i64>) -> PgWireResult<usize> {
         let (from, wanted) = (self.at, count.map_or(i64::MAX, |count| self.at.saturating_add(count)));
         while !self.ended && self.known() < wanted {
@@ -235,7 +235,7 @@ impl Cursor {
         self.read_to(wanted).await?;
         let last = wanted.min(self.known());
         let places = (self.at + 1..=last).collect();
-        // Behind the last row it stands on none.
+        // Past the last row there is no current row.
         self.at = if last < wanted { self.known() + 1 } else { last };
         Ok(places)
     }
@@ -251,7 +251,7 @@ impl Cursor {
         Ok(places)
     }
 
-    /// Goes to a row, which is given where it is there.
+    /// Moves to a row, and returns it if it exists.
     async fn place(&mut self, place: i64) -> PgWireResult<Vec<i64>> {
         let place = place.max(0);
         if place < self.at && !self.scroll && place > 0 {
@@ -262,11 +262,11 @@ impl Cursor {
         Ok(if (1..=self.known()).contains(&place) { vec![place] } else { Vec::new() })
     }
 
-    /// Drops batches that lie wholly behind it.
+    /// Drops batches that are entirely before the current row.
     fn forget(&mut self) {
         while let Some(first) = self.ready.first() {
             let rows = rows_of(first);
-            // The one that it stands in stays: `FETCH RELATIVE 0` gives its row again.
+            // Keeps the current batch, because `FETCH RELATIVE 0` returns its row again.
             if self.dropped + rows >= self.at {
                 return;
             }
@@ -289,7 +289,7 @@ impl Cursor {
                 inside
             });
             let Some(batch) = batch else { return Err(errors::user("XX000", "a row of a cursor is gone")) };
-            // Rows that follow one another in one batch are written together.
+            // Encodes adjacent rows of a batch together.
             let run = places[at..]
                 .iter()
                 .zip(place..)

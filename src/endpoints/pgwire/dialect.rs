@@ -1,5 +1,5 @@
-//! How the Postgres wire reads statements: in a query worker, as `PostgreSQL`'s clients write them. Queries over catalogs
-//! alone are answered by [`pgcatalog`]; whatever reads a table is `DataFusion`'s, which has the catalogs as tables, too.
+//! Parses statements of `PostgreSQL` clients, in a query worker. Queries over only catalogs are planned by [`pgcatalog`]; those
+//! that read a table by `DataFusion`, which also has the catalogs as tables.
 
 use super::copies;
 use super::cursors;
@@ -21,12 +21,12 @@ use pgwire::api::Type;
 use pgwire::error::{PgWireError, PgWireResult};
 use std::sync::Arc;
 
-/// Statements of `PostgreSQL`'s clients.
+/// Dialect of `PostgreSQL` clients.
 #[derive(Default)]
 pub struct PgDialect {}
 
 impl PgDialect {
-    /// Its name in a request.
+    /// Name of the dialect in a request.
     pub const NAME: &'static str = "postgres";
 }
 
@@ -73,7 +73,7 @@ impl Dialect for PgDialect {
     }
 }
 
-/// The tables as the catalogs tell of them.
+/// Describes the tables for the catalogs.
 fn described(context: &SessionContext, about: &[TableAbout]) -> Vec<UserTable> {
     let Some(schema) = context.catalog(CATALOG).and_then(|catalog| catalog.schema("public")) else { return Vec::new() };
     let table = |name: String| {
@@ -94,7 +94,7 @@ fn described(context: &SessionContext, about: &[TableAbout]) -> Vec<UserTable> {
     schema.table_names().into_iter().filter_map(table).collect()
 }
 
-/// The oid of the type that a column has on the wire.
+/// Returns the type oid of a column on the wire.
 fn kind(field: &Arc<Field>) -> u32 {
     let kind = if foreign(field.data_type()) { None } else { rows::kind(field).ok() };
     kind.unwrap_or(Type::JSON).oid()
@@ -133,7 +133,7 @@ async fn plan(state: &SessionState, statement: Planned) -> PgWireResult<Meaning>
     Ok(Meaning::Query { plan, parameters })
 }
 
-/// A query that reads catalogs and no tables.
+/// Plans a query that reads catalogs and no tables.
 fn cataloged(snapshot: &Arc<Snapshot>, client: &Arc<Client>, statement: &Statement) -> PgWireResult<Option<Meaning>> {
     let Statement::Query(query) = statement else { return Ok(None) };
     let reads = pgcatalog::reads(query, snapshot);
@@ -146,7 +146,7 @@ fn cataloged(snapshot: &Arc<Snapshot>, client: &Arc<Client>, statement: &Stateme
                 pgcatalog::plan(planned, client.clone()).map_err(|error| errors::datafusion(&error))?;
             Ok(Some(Meaning::Query { plan, parameters }))
         }
-        // Without relations it may still be one that the other engine knows all functions of.
+        // Without relations, `DataFusion` may still know all functions of the query.
         Err(fault) if reads == Reads::Functions && matches!(fault.code, "42883" | "0A000" | "42703") => Ok(None),
         Err(fault) => Err(errors::user(fault.code, fault.message)),
     }

@@ -1,24 +1,24 @@
-//! Faults with the SQLSTATE that clients look at.
+//! Errors with the SQLSTATE that clients expect.
 
 use crate::endpoints::pgcatalog::Fault;
 use crate::engine::{QueryError, SqlFault};
 use datafusion::common::{DataFusionError, SchemaError};
 use pgwire::error::{ErrorInfo, PgWireError};
 
-/// Longest message: what a planner lists (all columns that there are) can be long.
+/// Maximum length of a message, because planner errors that list all columns can be long.
 const MESSAGE_CHARS: usize = 4000;
 
-/// An error under an SQLSTATE.
+/// Creates an error with an SQLSTATE.
 pub(super) fn user(code: &str, message: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(info("ERROR", code, message)))
 }
 
-/// An error after which the connection ends.
+/// Creates an error that closes the connection.
 pub(super) fn fatal(code: &str, message: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(info("FATAL", code, message)))
 }
 
-/// Severity, SQLSTATE and message.
+/// Creates the error fields severity, SQLSTATE and message.
 pub(super) fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
     let mut message: String = message.into();
     if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS) {
@@ -30,7 +30,7 @@ pub(super) fn info(severity: &str, code: &str, message: impl Into<String>) -> Er
     info
 }
 
-/// A query's error.
+/// Converts a query error.
 pub(super) fn query(error: &QueryError) -> PgWireError {
     let code = match error {
         QueryError::TooLong { .. } => "54000",
@@ -49,7 +49,7 @@ impl From<QueryError> for PgWireError {
     }
 }
 
-/// An error for the way from a query worker.
+/// Converts an error for its transfer from a query worker.
 pub(super) fn fault(error: PgWireError) -> SqlFault {
     let info = refine(error);
     let position = info.position.and_then(|position| position.parse().ok());
@@ -62,7 +62,7 @@ fn of_fault(fault: &SqlFault, otherwise: &str) -> PgWireError {
     PgWireError::UserError(Box::new(info))
 }
 
-/// A planner's or executor's error.
+/// Converts an error of the planner or executor.
 pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
     if let DataFusionError::External(inner) = error.find_root()
         && let Some(fault) = inner.downcast_ref::<Fault>()
@@ -73,7 +73,7 @@ pub(super) fn datafusion(error: &DataFusionError) -> PgWireError {
     user(code, worded(error, code))
 }
 
-/// The message, as `PostgreSQL` words the commonest ones.
+/// Returns the message, with `PostgreSQL`'s wording for common errors.
 fn worded(error: &DataFusionError, code: &str) -> String {
     let line = crate::engine::line(error);
     match error.find_root() {
@@ -102,12 +102,12 @@ fn worded(error: &DataFusionError, code: &str) -> String {
     }
 }
 
-/// What stands in single quotes.
+/// Returns the text in single quotes.
 fn quoted(message: &str) -> Option<&str> {
     message.split('\'').nth(1)
 }
 
-/// The name that may have been meant.
+/// Returns a suffix that suggests the nearest name.
 fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let mut near: Vec<(usize, &str)> = names.map(|known| (strsim::levenshtein(name, known), known)).collect();
     near.sort_unstable();
@@ -127,7 +127,7 @@ fn code(error: &DataFusionError) -> &'static str {
             SchemaError::AmbiguousReference { .. } => "42702",
             _ => "42000",
         },
-        // The planner's messages are all that it tells.
+        // Planner errors have no code, only a message.
         DataFusionError::Plan(message) => planned(message),
         DataFusionError::NotImplemented(_) => "0A000",
         DataFusionError::ResourcesExhausted(_) => "53200",
@@ -138,7 +138,7 @@ fn code(error: &DataFusionError) -> &'static str {
     }
 }
 
-/// What a function says of its arguments.
+/// Returns the SQLSTATE of an execution error.
 fn executed(message: &str) -> &'static str {
     let holds = |part: &str| message.contains(part);
     if holds("division by zero") {
@@ -176,7 +176,7 @@ fn planned(message: &str) -> &'static str {
     }
 }
 
-/// A text that does not parse; the parser's message ends with the place.
+/// Creates a syntax error; the parser's message ends with the position.
 pub(super) fn syntax(sql: &str, message: &str) -> PgWireError {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     let mut info = info("ERROR", "42601", format!("syntax error: {message}"));
@@ -184,7 +184,7 @@ pub(super) fn syntax(sql: &str, message: &str) -> PgWireError {
     PgWireError::UserError(Box::new(info))
 }
 
-/// The place in characters, from 1, out of line and column.
+/// Returns the position in characters, from 1, computed from line and column.
 fn position(sql: &str, message: &str) -> Option<usize> {
     let (line, rest) = message.rsplit_once("at Line: ")?.1.split_once(", Column: ")?;
     let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -193,7 +193,7 @@ fn position(sql: &str, message: &str) -> Option<usize> {
     Some(before + column).filter(|position| (1..=sql.chars().count() + 1).contains(position))
 }
 
-/// Gives an error that the library made the SQLSTATE of what is in it.
+/// Adds the SQLSTATE of the inner error to an error created by the pgwire library.
 pub(super) fn refine(error: PgWireError) -> ErrorInfo {
     match error {
         PgWireError::ApiError(inner) => match inner.downcast_ref::<DataFusionError>() {
@@ -213,7 +213,7 @@ mod tests {
         let sql = "SELECT 1\nFROM )";
         let error = crate::endpoints::pgwire::syntax::parse(sql).unwrap_err();
         let ErrorInfo { code, position, .. } = ErrorInfo::from(syntax(sql, &error.to_string()));
-        // The second line begins with the tenth character, and the bracket is its sixth.
+        // The second line starts at character 10, and the bracket is its sixth character.
         assert_eq!((code.as_str(), position.as_deref()), ("42601", Some("15")));
     }
 

@@ -1,4 +1,4 @@
-//! The extended protocol: statements that are prepared, bound and run as portals.
+//! The extended query protocol: prepare, bind, and execute as portals.
 
 use super::cursor_command::configure;
 use super::session::{STATEMENTS_MAX, Session, held, hold, in_order, tell_zone, unless_cancelled};
@@ -78,7 +78,7 @@ impl ExtendedQueryHandler for Session {
         Ok(())
     }
 
-    /// A cursor is described as a portal of its name.
+    /// A cursor can be described as a portal with its name.
     async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -126,7 +126,7 @@ impl ExtendedQueryHandler for Session {
         Ok(())
     }
 
-    /// Portals last as long as their transaction, which without `BEGIN` ends here.
+    /// Ends portals: they last as long as their transaction, which ends here if there was no `BEGIN`.
     async fn on_sync<C>(&self, client: &mut C, _message: PgSync) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -161,7 +161,7 @@ impl ExtendedQueryHandler for Session {
             Prepared::Said(said) => {
                 DescribeStatementResponse::new(Vec::new(), self.said_fields(client, said, &format).await?)
             }
-            // They have parameters, and no columns.
+            // These have parameters, but no columns.
             Prepared::Copy(query, _) | Prepared::Declare(_, query) => {
                 DescribeStatementResponse::new(statements::parameter_types(query, &target.parameter_types), Vec::new())
             }
@@ -213,7 +213,7 @@ impl ExtendedQueryHandler for Session {
                 tell_zone(client, said).await?;
                 Ok(answer)
             }
-            // It is sent as it comes, without a response of its own.
+            // `COPY` data is streamed, not sent as a response.
             Prepared::Copy(..) => Err(errors::user("XX000", "COPY is no portal of rows")),
             Prepared::Declare(declared, query) => {
                 let in_transaction = client.transaction_status() != TransactionStatus::Idle;

@@ -1,4 +1,4 @@
-//! Functions of `PostgreSQL`'s server that clients ask for beside tables.
+//! Functions of the `PostgreSQL` server that clients use in queries over tables.
 
 use super::session_command::KNOWN;
 use crate::endpoints::pgcatalog::VERSION;
@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// Registers them for planning.
+/// Registers the functions for planning.
 pub(super) fn register(context: &SessionContext) {
     let version = |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::from(VERSION)));
     context.register_udf(create_udf("version", Vec::new(), DataType::Utf8, Volatility::Stable, Arc::new(version)));
@@ -21,7 +21,7 @@ pub(super) fn register(context: &SessionContext) {
     context.register_udf(ScalarUDF::new_from_impl(CurrentSetting { signature }));
 }
 
-/// `current_setting(name [, missing_ok])`: what the server has; what a client has set, `SHOW` shows.
+/// `current_setting(name [, missing_ok])`: returns the server's value; `SHOW` returns the session's.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CurrentSetting {
     signature: Signature,

@@ -1,4 +1,4 @@
-//! Values of parameters in their text form.
+//! Parses parameters in text form.
 
 use crate::engine::postgres::{Zone, array_items, read};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
@@ -6,7 +6,7 @@ use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 use postgres_types::Kind;
 
-/// Reads a value; `None` where the text is none of its type.
+/// Parses a value; `None` if the text is invalid for the type.
 pub(super) fn from_text(text: &str, kind: &DataType) -> Option<ScalarValue> {
     match kind {
         DataType::Utf8 => Some(ScalarValue::from(text)),
@@ -42,7 +42,7 @@ fn from_hex(hex: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
 }
 
-/// A number with as many digits after the point as it has.
+/// Parses a number with the scale of its text.
 fn decimal(text: &str) -> Option<ScalarValue> {
     let text = text.trim();
     let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
@@ -54,7 +54,7 @@ fn decimal(text: &str) -> Option<ScalarValue> {
     text.parse().ok().map(|number: f64| ScalarValue::Float64(Some(number)))
 }
 
-/// The type in which a value of the wire is read.
+/// Returns the Arrow type in which a value of a wire type is parsed.
 pub(super) fn arrow_type(wire: &Type) -> DataType {
     match *wire {
         Type::BOOL => DataType::Boolean,
@@ -77,12 +77,12 @@ pub(super) fn arrow_type(wire: &Type) -> DataType {
     }
 }
 
-/// The type of an array's items.
+/// Returns the element type of an array type.
 pub(super) fn item_type(wire: &Type) -> Option<&Type> {
     if let Kind::Array(item) = wire.kind() { Some(item) } else { None }
 }
 
-/// The type in which an array's items are read: numbers of one array may have different scales.
+/// Returns the Arrow type of array elements: numbers of one array can have different scales.
 pub(super) fn item_kind(item: &Type) -> DataType {
     if *item == Type::NUMERIC { DataType::Float64 } else { arrow_type(item) }
 }

@@ -1,4 +1,4 @@
-//! Who may connect: anyone on loopback, or whoever knows the password.
+//! Authentication: none on loopback, otherwise by password.
 
 use super::errors;
 use super::{PgSettings, Shared};
@@ -21,13 +21,13 @@ use std::sync::Arc;
 
 const ITERATIONS: usize = 4096;
 
-/// How a connection begins.
+/// How a connection is authenticated.
 pub(super) enum Login {
-    /// Without a password.
+    /// No password.
     Open { manager: Arc<ConnectionManager>, keys: Arc<RandomPidSecretKeyGenerator> },
-    /// With SCRAM-SHA-256.
+    /// SCRAM-SHA-256.
     Scram(Box<SASLAuthStartupHandler<DefaultServerParameterProvider>>),
-    /// Not at all: there are as many as there may be.
+    /// Rejected: the connection limit is reached.
     Full { connections_max: usize },
 }
 
@@ -48,7 +48,7 @@ impl Login {
     }
 }
 
-/// What a client is told of the server when it connects.
+/// Server parameters reported to a client when it connects.
 fn parameters() -> DefaultServerParameterProvider {
     let mut parameters = DefaultServerParameterProvider::default();
     parameters.is_superuser = false;
@@ -84,7 +84,7 @@ impl StartupHandler for Login {
     }
 }
 
-/// The one user.
+/// The configured user.
 #[derive(Debug)]
 struct Known {
     user: String,
@@ -101,7 +101,7 @@ impl Known {
 impl AuthSource for Known {
     async fn get_password(&self, login: &LoginInfo) -> PgWireResult<Password> {
         let salt: [u8; 16] = rand::random();
-        // Another user gets a password that nobody knows, so that names cannot be tried.
+        // Unknown users get a random password, so that valid user names cannot be discovered.
         let own = login.user() == Some(self.user.as_str());
         let password = if own { self.password.reveal().to_owned() } else { format!("{:x}", rand::random::<u128>()) };
         let salted = gen_salted_password(&password, &salt, ITERATIONS);

@@ -1,4 +1,4 @@
-//! Parameters: their types, as far as the plan tells them, and the values that a client binds.
+//! Parameters: types inferred from the plan, and values bound by the client.
 
 use super::binary::binary;
 use super::errors;
@@ -12,11 +12,11 @@ use pgwire::api::Type;
 use pgwire::error::{PgWireError, PgWireResult};
 use std::collections::BTreeMap;
 
-/// As many as the protocol can count.
+/// Maximum number of parameters in the protocol.
 const PARAMETERS_MAX: usize = 65_535;
 
-/// The types that the plan gives its parameters, in their order. Where a parameter stands in several places, the first
-/// that tells a type counts.
+/// Infers the types of parameters from the plan, in order. If a parameter is used several times, the first use with a known
+/// type determines it.
 pub(super) fn inferred(plan: &LogicalPlan) -> PgWireResult<Vec<Option<DataType>>> {
     let mut found: BTreeMap<String, Option<DataType>> = BTreeMap::new();
     gather(plan, &mut found).map_err(|error| errors::datafusion(&error))?;
@@ -42,7 +42,7 @@ fn gather(plan: &LogicalPlan, found: &mut BTreeMap<String, Option<DataType>>) ->
         }
     };
     plan.apply_with_subqueries(|node| {
-        // LIMIT and OFFSET count rows.
+        // LIMIT and OFFSET are integers.
         if let LogicalPlan::Limit(limit) = node {
             for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
                 if let Expr::Placeholder(placeholder) = &**expr {
@@ -59,7 +59,7 @@ fn gather(plan: &LogicalPlan, found: &mut BTreeMap<String, Option<DataType>>) ->
                             note(&placeholder.id, own.or(Some(field.data_type())));
                         }
                     }
-                    // `column = ANY($1)`: a list of what the column holds.
+                    // `column = ANY($1)`: a list of the column's type.
                     Expr::ScalarFunction(function) if function.name() == "array_has" => {
                         if let [Expr::Placeholder(list), item] = function.args.as_slice() {
                             let schema = node.inputs().first().map(|input| input.schema());
@@ -79,7 +79,7 @@ fn gather(plan: &LogicalPlan, found: &mut BTreeMap<String, Option<DataType>>) ->
     Ok(())
 }
 
-/// The type on the wire: what the client said it sends, else what the plan wants, else text.
+/// Returns the wire type: the one specified by the client, else the inferred one, else text.
 pub(super) fn wire_type(said: Option<&Type>, inferred: Option<&DataType>) -> Type {
     match said {
         Some(said) if *said != Type::UNKNOWN => said.clone(),
@@ -87,15 +87,15 @@ pub(super) fn wire_type(said: Option<&Type>, inferred: Option<&DataType>) -> Typ
     }
 }
 
-/// A NULL in the type that the parameter will have.
+/// Returns a NULL of the parameter's type.
 pub(super) fn null(said: Option<&Type>, inferred: Option<&DataType>) -> ScalarValue {
     let kind = inferred.cloned().unwrap_or_else(|| arrow_type(&wire_type(said, None)));
     ScalarValue::try_from(&kind).unwrap_or(ScalarValue::Utf8(None))
 }
 
-/// One value as it came.
+/// A parameter value as received.
 pub(super) struct Sent<'a> {
-    /// Which one it is, from 1.
+    /// Number of the parameter, from 1.
     pub(super) number: usize,
     pub(super) bytes: &'a [u8],
     pub(super) binary: bool,
@@ -104,8 +104,7 @@ pub(super) struct Sent<'a> {
 }
 
 impl Sent<'_> {
-    /// The value: in the type that the plan wants where that loses nothing, else in the client's, for the planner to
-    /// reconcile.
+    /// Parses the value: as the inferred type if that is lossless, else as the client's type, which the planner coerces.
     pub(super) fn read(&self) -> PgWireResult<ScalarValue> {
         let wire = wire_type(self.said, self.inferred);
         let value = if self.binary { binary(&wire, self.bytes) } else { self.text(&wire) };
@@ -116,7 +115,7 @@ impl Sent<'_> {
 
     fn text(&self, wire: &Type) -> Option<ScalarValue> {
         let text = std::str::from_utf8(self.bytes).ok()?;
-        // A client that names no type leaves it to the plan how the text is read.
+        // If the client specifies no type, the text is parsed as the inferred type.
         let kind = match (self.said.filter(|said| **said != Type::UNKNOWN), self.inferred) {
             (None, Some(inferred)) => inferred.clone(),
             _ => arrow_type(wire),
@@ -135,7 +134,7 @@ impl Sent<'_> {
     }
 }
 
-/// Whether a cast would change the value without telling.
+/// Returns whether a cast would silently change the value.
 fn loses(from: &DataType, to: &DataType) -> bool {
     let fraction = from.is_floating() || from.is_decimal();
     let finer = matches!(from, DataType::Timestamp(..)) && matches!(to, DataType::Date32 | DataType::Date64);

@@ -1,5 +1,5 @@
-//! Portals: answers that a client takes part by part. Rows go out as they come and none is kept, however many a client
-//! asks for at once.
+//! Portals: results that a client fetches in parts. Rows are streamed and never collected, however many a client requests at
+//! once.
 
 use super::copies;
 use super::session::{Session, cancels, in_order, unless, unless_cancelled};
@@ -16,7 +16,7 @@ use pgwire::messages::extendedquery::Execute;
 use pgwire::messages::response::EmptyQueryResponse;
 use std::fmt::Debug;
 
-/// Runs a portal, or goes on with it.
+/// Runs a portal, or continues it.
 pub(super) async fn execute<C>(session: &Session, client: &mut C, message: &Execute) -> PgWireResult<()>
 where
     C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -29,7 +29,7 @@ where
     }
     client.set_state(PgWireConnectionState::QueryInProgress);
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
-    // Nothing and less than nothing are all rows.
+    // Zero and negative numbers mean all rows.
     let most = usize::try_from(message.max_rows).unwrap_or(0);
     let portal = match client.portal_store().get_portal(name) {
         Some(Entry::Value(portal)) => portal,
@@ -54,7 +54,7 @@ where
     let mut status = client.transaction_status();
     if matches!(*state, PortalExecutionState::Initial) {
         let response = unless(cancels(client), session.do_query(client, &portal, most)).await??;
-        // A way back to a savepoint has changed it.
+        // `ROLLBACK TO SAVEPOINT` changes the status.
         status = client.transaction_status();
         *state = PortalExecutionState::Finished;
         match response {
@@ -72,7 +72,7 @@ where
             Response::EmptyQuery => {
                 client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
             }
-            // None of our statements gives these.
+            // No statement returns these.
             Response::Error(_) | Response::CopyIn(_) | Response::CopyOut(_) | Response::CopyBoth(_) => {}
         }
         if !matches!(*state, PortalExecutionState::Suspended(_)) {

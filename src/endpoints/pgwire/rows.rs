@@ -1,4 +1,4 @@
-//! Rows on the wire.
+//! Encodes rows for the wire.
 
 use super::{errors, text, values};
 use crate::endpoints::pgcatalog;
@@ -17,7 +17,7 @@ use pgwire::messages::data::DataRow;
 use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
-/// The columns of an answer as a client is told of them.
+/// Returns the column descriptions of a result.
 pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptions>) -> PgWireResult<Vec<FieldInfo>> {
     if let Format::Individual(codes) = format
         && codes.len() != schema.fields().len()
@@ -27,7 +27,7 @@ pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptio
     }
     let field = |(index, field): (usize, &Arc<Field>)| {
         let (name, kind) = match pgcatalog::described(field) {
-            // Rows of tables have types that only the catalogs know.
+            // Row types of tables exist only in the catalogs.
             Some((name, oid)) => (name, Type::from_oid(oid).unwrap_or(Type::RECORD)),
             None => (shown(field.name()), kind(field)?),
         };
@@ -37,7 +37,7 @@ pub(super) fn fields(schema: &Schema, format: &Format, options: &Arc<FormatOptio
     schema.fields().iter().enumerate().map(field).collect()
 }
 
-/// Rows, written as they come, until the client asks for the query to be cancelled.
+/// Streams rows until the client cancels the query.
 pub(super) fn response(
     fields: Vec<FieldInfo>,
     batches: BoxStream<'static, PgWireResult<RecordBatch>>,
@@ -56,17 +56,17 @@ pub(super) fn response(
     QueryResponse::new(fields, rows)
 }
 
-/// The type of a column on the wire.
+/// Returns the wire type of a column.
 pub(super) fn kind(field: &Arc<Field>) -> PgWireResult<Type> {
     match field.data_type() {
         _ if text::is_json(field) => Ok(Type::JSON),
-        // NULL alone has no type; clients take it for a text.
+        // A plain NULL has no type; clients expect text.
         DataType::Null => Ok(Type::TEXT),
         _ => field_into_pg_type(field),
     }
 }
 
-/// The rows of a batch.
+/// Encodes the rows of a batch.
 pub(super) fn encoded(
     fields: Arc<Vec<FieldInfo>>,
     batch: RecordBatch,
@@ -78,7 +78,7 @@ pub(super) fn encoded(
     Ok(Box::new((0..batch.num_rows()).map(move |row| cells(&fields, &batch, row))))
 }
 
-/// A row of the catalogs, whose cells are written already.
+/// Encodes a catalog row, whose cells are already encoded.
 fn cells(fields: &[FieldInfo], batch: &RecordBatch, row: usize) -> PgWireResult<DataRow> {
     let mut bytes = BytesMut::new();
     for (field, column) in fields.iter().zip(batch.columns()) {
@@ -96,7 +96,7 @@ fn cells(fields: &[FieldInfo], batch: &RecordBatch, row: usize) -> PgWireResult<
     Ok(DataRow::new(bytes, count))
 }
 
-/// The library looks after a cancellation until there is a response; its rows are made afterwards.
+/// Makes rows cancellable: the library handles cancellation only until there is a response, but its rows are produced later.
 fn cancellable(
     batches: BoxStream<'static, PgWireResult<RecordBatch>>,
     cancels: Option<Arc<ConnectionHandle>>,
@@ -109,7 +109,7 @@ fn cancellable(
             tokio::select! {
                 batch = batches.next() => return batch.map(|batch| (batch, Some((batches, cancels)))),
                 cancelled = cancelled => {
-                    // Else another query of the connection took its place, as with two portals.
+                    // Otherwise another query of the connection replaced it, as with two portals.
                     if cancelled.is_ok() {
                         return Some((Err(PgWireError::QueryCanceled), None));
                     }

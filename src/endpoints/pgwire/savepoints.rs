@@ -1,38 +1,38 @@
-//! Savepoints. There is nothing to undo but cursors; what clients rely on is that a failed transaction goes on from one.
+//! Savepoints. Only cursors are rolled back; clients also rely on continuing a failed transaction from a savepoint.
 
 use super::errors;
 use pgwire::error::PgWireResult;
 
-/// Savepoints of one transaction.
+/// Maximum number of savepoints in a transaction.
 const SAVEPOINTS_MAX: usize = 1000;
 
-/// The savepoints of a connection's transaction, the newest last.
+/// Savepoints of the current transaction, the newest last.
 #[derive(Default)]
 pub(super) struct Savepoints {
     all: Vec<Savepoint>,
-    /// Cursors that the connection has opened.
+    /// Number of cursors that the connection has opened.
     opened: u64,
 }
 
 struct Savepoint {
     name: String,
-    /// Cursors that had been opened before it.
+    /// Number of cursors opened before it.
     opened: u64,
 }
 
 impl Savepoints {
-    /// The transaction has ended.
+    /// Removes all savepoints at the end of a transaction.
     pub(super) fn clear(&mut self) {
         self.all.clear();
     }
 
-    /// A cursor is opened; its number.
+    /// Counts a new cursor and returns its number.
     pub(super) fn cursor(&mut self) -> u64 {
         self.opened += 1;
         self.opened
     }
 
-    /// `SAVEPOINT name`. An older one of the same name stays, hidden.
+    /// `SAVEPOINT name`. Hides an older savepoint with the same name.
     pub(super) fn set(&mut self, name: &str) -> PgWireResult<()> {
         if self.all.len() >= SAVEPOINTS_MAX {
             return Err(errors::user("53400", format!("a transaction has at most {SAVEPOINTS_MAX} savepoints")));
@@ -41,14 +41,14 @@ impl Savepoints {
         Ok(())
     }
 
-    /// `RELEASE name`: those after it go, too.
+    /// `RELEASE name`: removes it and all later savepoints.
     pub(super) fn release(&mut self, name: &str) -> PgWireResult<()> {
         let place = self.place(name)?;
         self.all.truncate(place);
         Ok(())
     }
 
-    /// `ROLLBACK TO name`: it stays, and those after it go. Gives the number of the last cursor that stays.
+    /// `ROLLBACK TO name`: keeps it and removes all later ones. Returns the number of the last cursor that remains.
     pub(super) fn back_to(&mut self, name: &str) -> PgWireResult<u64> {
         let place = self.place(name)?;
         self.all.truncate(place + 1);

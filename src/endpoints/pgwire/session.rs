@@ -1,4 +1,4 @@
-//! One connection's session: what its statements have in common, whichever protocol brings them.
+//! State of a connection, shared by the simple and the extended protocol.
 
 use super::cursors::Cursor;
 use super::savepoints::Savepoints;
@@ -22,11 +22,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Statements that a client may keep prepared, and answers that it may keep half read.
+/// Maximum number of prepared statements, and of partially read results, per connection.
 pub(super) const STATEMENTS_MAX: usize = 1000;
 pub(super) const PORTALS_MAX: usize = 16;
 
-/// One connection's session.
+/// Session of one connection.
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) preparer: Arc<Preparer>,
@@ -43,7 +43,7 @@ impl Session {
         Session { shared, preparer, statements, portals, cursors, savepoints: Mutex::default() }
     }
 
-    /// Forgets the prepared statements that a statement of the session drops.
+    /// Removes the prepared statements that a session statement drops.
     pub(super) fn forget_statements<C>(&self, client: &mut C, said: &Said)
     where
         C: ClientInfo + ClientPortalStore,
@@ -62,7 +62,7 @@ impl Session {
         }
     }
 
-    /// The answer of a query whose parameters are bound.
+    /// Runs a query with bound parameters.
     pub(super) async fn answer<C: ClientInfo>(
         &self,
         client: &C,
@@ -93,12 +93,12 @@ impl Session {
     }
 }
 
-/// Waits for work that the library does not watch over, until the client asks for it to be cancelled.
+/// Runs work that the library does not cancel, until the client cancels it.
 pub(super) async fn unless_cancelled<T>(client: &impl ClientInfo, work: impl Future<Output = T>) -> PgWireResult<T> {
     unless(cancels(client), work).await
 }
 
-/// The same for work that needs the client for itself; `cancels` is where its wish is heard.
+/// Like [`unless_cancelled`], for work that borrows the client; `cancels` receives the cancel request.
 pub(super) async fn unless<T>(
     cancels: Option<Arc<ConnectionHandle>>,
     work: impl Future<Output = T>,
@@ -111,7 +111,7 @@ pub(super) async fn unless<T>(
     }
 }
 
-/// A client could not tell a cut answer from a whole one.
+/// Rejects truncated results, because clients could not distinguish them from complete ones.
 pub(super) fn whole(answer: &Answer) -> PgWireResult<()> {
     if answer.truncated() {
         let message = "the answer has more rows than extensions.sql.rows_max gives: add a LIMIT";
@@ -124,12 +124,12 @@ pub(super) fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireErro
     errors::query(&session_command::limited(timeout, error))
 }
 
-/// Where a client's wish to cancel is heard.
+/// Returns the handle that receives cancel requests.
 pub(super) fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
     client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
 }
 
-/// Drivers follow the time zone in which they are told times.
+/// Reports a changed time zone to the client: drivers use it to interpret times.
 pub(super) async fn tell_zone<C>(client: &mut C, said: &session_command::Said) -> PgWireResult<()>
 where
     C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
@@ -148,7 +148,7 @@ where
     Ok(())
 }
 
-/// After an error nothing but the transaction's end, or the way back to a savepoint, is taken.
+/// In a failed transaction, rejects all statements except its end and a rollback to a savepoint.
 pub(super) fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWireResult<()> {
     let recovers = matches!(statement, Prepared::Said(said) if said.recovers());
     if client.transaction_status() == TransactionStatus::Error && !recovers {
@@ -157,7 +157,7 @@ pub(super) fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWir
     Ok(())
 }
 
-/// The error of a statement that is not taken any more.
+/// Returns the error for a statement in a failed transaction.
 pub(super) fn aborted() -> PgWireError {
     errors::user("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
@@ -166,7 +166,7 @@ pub(super) fn held<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts a name in, up to a bound.
+/// Adds a name, up to a limit.
 pub(super) fn hold(names: &Mutex<HashSet<String>>, name: Option<&String>, most: usize, what: &str) -> PgWireResult<()> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
     let mut names = held(names);
@@ -178,7 +178,7 @@ pub(super) fn hold(names: &Mutex<HashSet<String>>, name: Option<&String>, most: 
 }
 
 impl Session {
-    /// Keeps a portal under its name, up to a bound.
+    /// Stores a portal under its name, up to a limit.
     pub(super) fn keep(&self, portal: &Arc<Portal<Prepared>>) -> PgWireResult<()> {
         let mut portals = held(&self.portals);
         if portal.name != DEFAULT_NAME && portals.len() >= PORTALS_MAX && !portals.contains_key(&portal.name) {

@@ -1,5 +1,5 @@
-//! What clients say of their session and of transactions. It is answered as they expect; little of it changes anything
-//! here, for there is nothing but reading.
+//! Session and transaction statements. They are answered as clients expect; few of them have an effect, because the server is
+//! read-only.
 
 use super::copies::CopyForm;
 use super::cursors::{Declared, Fetched};
@@ -19,16 +19,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A statement that is no query.
+/// A statement that is not a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Said {
     /// `BEGIN`.
     Begin,
-    /// `COMMIT`, also as `END`.
+    /// `COMMIT`, or `END`.
     Commit,
     /// `ROLLBACK`.
     Rollback,
-    /// `SET name = value`; no value is `DEFAULT`.
+    /// `SET name = value`; `None` is `DEFAULT`.
     Set(String, Option<String>),
     /// `RESET ALL`, `DISCARD ALL`.
     Forget(Cow<'static, str>),
@@ -50,11 +50,11 @@ pub(super) enum Said {
     Release(String),
     /// `ROLLBACK TO SAVEPOINT name`.
     RollbackTo(String),
-    /// Accepted, with this tag.
+    /// A statement without effect, answered with this tag.
     Fine(Cow<'static, str>),
 }
 
-/// The settings that can be shown, and their values where the client has set none.
+/// Settings that `SHOW` supports, with their default values.
 pub(super) const KNOWN: [(&str, &str); 27] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -85,17 +85,17 @@ pub(super) const KNOWN: [(&str, &str); 27] = [
     ("transaction_read_only", "on"),
 ];
 
-/// The tag of what forgets all that the session has.
+/// Tag of the statement that resets the session.
 pub(super) const DISCARD_ALL: &str = "DISCARD ALL";
 
-/// Names in a request's settings that no setting has.
+/// Keys in a request's settings that cannot conflict with setting names.
 const USER: &str = "session user";
 const DATABASE: &str = "session database";
 const ADDRESS: &str = "session address";
 const PID: &str = "session pid";
 
-/// Where the client's settings stand among what is known of it. The prefix keeps what it said at its start apart,
-/// except for those that the library itself looks up.
+/// Returns the key of a setting in the client's metadata. The prefix separates it from startup parameters, except for settings
+/// that the library itself looks up.
 fn place(name: &str) -> String {
     match name {
         "bytea_output" | "datestyle" | "extra_float_digits" | "intervalstyle" | "application_name" => name.to_owned(),
@@ -104,7 +104,7 @@ fn place(name: &str) -> String {
 }
 
 impl Said {
-    /// The statement, if it is one of these.
+    /// Parses a statement; `None` if it is not one of these.
     pub(super) fn of(statement: &Statement) -> Option<Said> {
         Some(match statement {
             Statement::StartTransaction { .. } => Said::Begin,
@@ -141,17 +141,17 @@ impl Said {
         })
     }
 
-    /// Whether it ends a transaction.
+    /// Returns whether it ends a transaction.
     pub(super) fn ends(&self) -> bool {
         matches!(self, Said::Commit | Said::Rollback)
     }
 
-    /// Whether it is taken after an error, before the transaction has ended.
+    /// Returns whether it is allowed in a failed transaction.
     pub(super) fn recovers(&self) -> bool {
         self.ends() || matches!(self, Said::RollbackTo(_))
     }
 
-    /// The columns of its answer.
+    /// Returns the result columns.
     pub(super) fn fields(&self, format: FieldFormat) -> Vec<FieldInfo> {
         match self {
             Said::Show(name) => vec![FieldInfo::new(name.clone(), None, None, Type::TEXT, format)],
@@ -159,7 +159,7 @@ impl Said {
         }
     }
 
-    /// Does it.
+    /// Runs the statement.
     pub(super) fn answer<C: ClientInfo>(&self, client: &mut C, format: FieldFormat) -> PgWireResult<Response> {
         Ok(match self {
             Said::Begin => Response::TransactionStart(Tag::new("BEGIN")),
@@ -191,7 +191,7 @@ impl Said {
             Said::Savepoint(_) => Response::Execution(Tag::new("SAVEPOINT")),
             Said::Release(_) => Response::Execution(Tag::new("RELEASE")),
             Said::RollbackTo(_) => Response::Execution(Tag::new("ROLLBACK")),
-            // The session knows the cursors.
+            // Cursor statements are handled by the session.
             Said::Copy(..) | Said::Declare(..) | Said::Fetch(_) | Said::Close(_) => {
                 return Err(errors::user("XX000", "a statement of the session's own"));
             }
@@ -224,7 +224,7 @@ fn word(value: &Expr) -> String {
     }
 }
 
-/// Sets a setting; no value is the default.
+/// Changes a setting; `None` resets it.
 pub(super) fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>) -> PgWireResult<()> {
     let place = place(name);
     let Some(value) = value else {
@@ -248,9 +248,9 @@ pub(super) fn set<C: ClientInfo>(client: &mut C, name: &str, value: Option<&str>
         }
         "timezone" if Zone::set(value).is_none() => "the name of a time zone, or hours east of UTC",
         _ => {
-            // Some settings are ours to tell, whatever a client says: it reads only.
+            // Some settings are fixed by the server, because it is read-only.
             let ours = name.ends_with("read_only") || name.starts_with("server_");
-            // Names that nobody knows are not kept: they could be many.
+            // Unknown names are ignored, to limit memory.
             if !ours && KNOWN.iter().any(|(known, _)| *known == name) {
                 client.metadata_mut().insert(place, value.to_owned());
             }
@@ -271,12 +271,12 @@ fn shown<C: ClientInfo>(client: &C, name: &str) -> PgWireResult<String> {
     Ok(client.metadata().get(&place(name)).cloned().unwrap_or_else(|| (*default).to_owned()))
 }
 
-/// The time that the client gives its statements; `None` is all that the server gives.
+/// Returns the client's statement timeout; `None` if only the server's applies.
 pub(super) fn timeout<C: ClientInfo>(client: &C) -> Option<Duration> {
     client.metadata().get(&place("statement_timeout")).and_then(|value| duration(value)).filter(|time| !time.is_zero())
 }
 
-/// Who asks, and what a client has set: what matters where its statements are read.
+/// Returns user, database and settings of the client, for parsing its statements in a worker.
 pub(super) fn settings<C: ClientInfo>(client: &C) -> Settings {
     let set = |(name, _): &(&str, &str)| Some(((*name).to_owned(), client.metadata().get(&place(name))?.clone()));
     let mut settings: Settings = KNOWN.iter().filter_map(set).collect();
@@ -290,7 +290,7 @@ pub(super) fn settings<C: ClientInfo>(client: &C) -> Settings {
     settings
 }
 
-/// The client that a request's settings tell of.
+/// Restores the client from a request's settings.
 pub(super) fn told(settings: &Settings) -> pgcatalog::Client {
     let value = |name: &str| settings.get(name).cloned();
     let setting = |&(name, default): &(&'static str, &'static str)| pgcatalog::Setting {
@@ -308,14 +308,14 @@ pub(super) fn told(settings: &Settings) -> pgcatalog::Client {
     }
 }
 
-/// How values are written for a client.
+/// Returns the client's output format options.
 pub(super) fn options<C: ClientInfo>(client: &C) -> Arc<FormatOptions> {
     let mut options = FormatOptions::from_client_metadata(client.metadata());
     timezone(client).unwrap_or("UTC").clone_into(&mut options.time_zone);
     Arc::new(options)
 }
 
-/// The time zone that a client has set, or named when it connected, if it is one.
+/// Returns the time zone that the client set, or specified when it connected, if it is valid.
 pub(super) fn timezone<C: ClientInfo>(client: &C) -> Option<&str> {
     let metadata = client.metadata();
     let named = || metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case("timezone")).map(|(_, value)| value);
@@ -324,7 +324,7 @@ pub(super) fn timezone<C: ClientInfo>(client: &C) -> Option<&str> {
         .filter(|value| Zone::set(value).is_some())
 }
 
-/// The time zone of `-c timezone=…`.
+/// Returns the time zone of `-c timezone=…`.
 fn option(options: &str) -> Option<&str> {
     options.split_whitespace().find_map(|word| {
         let (name, value) = word.trim_start_matches('-').split_once('=')?;
@@ -333,7 +333,7 @@ fn option(options: &str) -> Option<&str> {
     })
 }
 
-/// An error of a query whose time the client has set, in those words.
+/// Rewords the error of a query that exceeded the client's own timeout.
 pub(super) fn limited(timeout: Option<Duration>, error: QueryError) -> QueryError {
     match error {
         QueryError::TimedOut(limit) if timeout == Some(limit) => {

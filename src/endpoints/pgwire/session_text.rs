@@ -1,19 +1,19 @@
-//! Texts that hold statements of the session alone: `BEGIN`, `COMMIT`, `SET`, `SHOW`, `FETCH`, … They need no query worker,
-//! so that a client can end its transaction, or read on from its cursor, while all workers are busy.
+//! Parses texts that contain only session statements: `BEGIN`, `COMMIT`, `SET`, `SHOW`, `FETCH`, … They need no query worker,
+//! so that a client can end its transaction, or read from its cursor, while all workers are busy.
 //!
-//! Everything else is parsed in a worker, for what is long or nested can take the parser any time. So only short
-//! statements of few words are parsed here.
+//! All other texts are parsed in a worker, because a long or nested text can take the parser arbitrary time. For the same
+//! reason only short statements of few words are parsed here.
 
 use super::cursors;
 use super::session_command::Said;
 use super::syntax;
 use datafusion::sql::sqlparser::ast::Statement;
 
-/// Bytes of a text.
+/// Maximum length of a text in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
-/// Words of a statement: what the parser takes for each of them bounds what it takes for all.
+/// Maximum number of words of a statement, which limits the parser's work.
 const WORDS_MAX: usize = 16;
-/// How such statements begin.
+/// First words of such statements.
 const FIRST_WORDS: [&str; 17] = [
     "ABORT",
     "BEGIN",
@@ -34,7 +34,7 @@ const FIRST_WORDS: [&str; 17] = [
     "UNLISTEN",
 ];
 
-/// The statements of a text; `None` where a worker has to read it.
+/// Parses the statements of a text; `None` if a worker has to parse it.
 pub(super) fn read(sql: &str) -> Option<Vec<Said>> {
     if sql.len() > TEXT_BYTES_MAX {
         return None;
@@ -73,7 +73,7 @@ mod tests {
         for sql in ["SELECT 1", "BEGIN; SELECT 1", "SHOW TABLES", "SET x =", "EXPLAIN SELECT 1", "COPY t TO STDOUT"] {
             assert_eq!(read(sql), None, "{sql}");
         }
-        // Each CASE doubles what the parser does.
+        // Each CASE doubles the work of the parser.
         assert_eq!(read(&format!("SET x = {}1", "CASE WHEN 1 THEN ".repeat(20))), None);
         assert_eq!(read(&format!("SET x = {}1{}", "(".repeat(20), ")".repeat(20))), None);
         assert_eq!(read(&format!("SET x = '{}'", "y".repeat(TEXT_BYTES_MAX))), None);

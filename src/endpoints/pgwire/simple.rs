@@ -1,4 +1,4 @@
-//! The simple protocol: the statements of a text, one after the other.
+//! The simple query protocol: runs the statements of a text in sequence.
 
 use super::cursor_command::configure;
 use super::session::{Session, aborted, cancels, in_order, tell_zone, unless, unless_cancelled};
@@ -17,12 +17,12 @@ use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query as Text;
 use std::fmt::Debug;
 
-/// Queries of one text.
+/// Maximum number of queries in one text.
 const QUERIES_MAX: usize = 16;
 
 #[async_trait]
 impl SimpleQueryHandler for Session {
-    /// Each statement is answered before the next begins, so that an error behind `BEGIN` fails that transaction.
+    /// Answers each statement before the next one runs, so that an error after `BEGIN` fails that transaction.
     async fn on_query<C>(&self, client: &mut C, text: Text) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -41,7 +41,7 @@ impl SimpleQueryHandler for Session {
         send_ready_for_query(client, client.transaction_status()).await
     }
 
-    /// Answers the statements of a text; what is given is left to be sent.
+    /// Runs the statements of a text and sends their responses. Returns responses that are not sent yet.
     async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -79,7 +79,7 @@ impl Session {
         match statement {
             Prepared::Said(said) => {
                 self.forget_statements(client, &said);
-                // It may wait for the rows of a cursor.
+                // Fetching from a cursor can wait for rows.
                 let response = unless(cancels(client), self.said(client, &said, &format)).await??;
                 tell_zone(client, &said).await?;
                 if said.ends() {
@@ -109,7 +109,7 @@ impl Session {
     }
 }
 
-/// Sends an answer, and takes over what it says of the transaction.
+/// Sends a response, and applies its transaction status.
 async fn send<C>(client: &mut C, response: Response) -> PgWireResult<()>
 where
     C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -130,14 +130,14 @@ where
             client.set_transaction_status(client.transaction_status().to_idle_state());
             send_execution_response(client, tag).await?;
         }
-        // None of our statements gives these.
+        // No statement returns these.
         Response::Error(_) | Response::CopyIn(_) | Response::CopyOut(_) | Response::CopyBoth(_) => {}
     }
     Ok(())
 }
 
 impl Query {
-    /// Whether it can run as it is.
+    /// Returns an error if the query has parameters.
     fn unbound(&self) -> PgWireResult<()> {
         if self.has_parameters() {
             return Err(errors::user("42P02", "there is no parameter $1: the simple protocol has none"));

@@ -1,4 +1,4 @@
-//! One connection's bytes: bounded in size and in patience, and watched while a query runs.
+//! Connection handling: limits message sizes and waiting times, and detects disconnects while a query runs.
 
 use super::login::Login;
 use super::session::Session;
@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 type Socket = Framed<Wire, PgWireMessageServerCodec<Prepared>>;
 
-/// How often a client that has sent more, ahead of its answer, is looked after.
+/// Interval of disconnect checks while unread input is pending.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Talks with one client until it leaves, or is told to.
+/// Serves one client until it disconnects or the connection is ended.
 pub(super) async fn talk(
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
@@ -66,12 +66,12 @@ pub(super) async fn talk(
     }
 }
 
-/// Says why, and closes.
+/// Sends the error and closes the connection.
 async fn end(socket: &mut Socket, last: ErrorInfo) -> io::Result<()> {
     socket.send(PgWireBackendMessage::ErrorResponse(last.into())).await
 }
 
-/// The next message; `None` where the client has left.
+/// Reads the next message; `None` if the client has disconnected.
 async fn next(
     socket: &mut Socket,
     tls: Option<&Tls>,
@@ -98,7 +98,7 @@ async fn next(
                     return Ok(None);
                 }
             }
-            // Nothing has been said of who it is yet.
+            // Rejected before the client has sent credentials.
             Ok(Some(Ok(PgWireFrontendMessage::Startup(_)))) if tls.is_some() && !socket.is_secure() => {
                 let message =
                     "only encrypted connections are taken here: connect with sslmode=require, verify-ca or verify-full";
@@ -114,7 +114,7 @@ async fn next(
     }
 }
 
-/// TLS is offered where the listener has it. Clients that do not insist on what is refused go on without.
+/// Negotiates TLS if the listener has it. After a refusal, clients that do not require encryption continue without.
 async fn negotiate(
     socket: &mut Socket,
     asked: &SslNegotiationMetaMessage,
@@ -124,7 +124,7 @@ async fn negotiate(
     match (asked, tls) {
         (SslNegotiationMetaMessage::PostgresSsl(_), Some(tls)) if !socket.is_secure() => {
             socket.send(PgWireBackendMessage::SslResponse(SslResponse::Accept)).await?;
-            // What came before the handshake was not encrypted, and must not pass for something that was.
+            // Bytes before the handshake are unencrypted, and must not be processed as encrypted ones.
             if !socket.read_buffer().is_empty() {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes before the TLS handshake"));
             }
@@ -152,11 +152,11 @@ struct Handlers {
     cancel: Arc<DefaultCancelHandler>,
 }
 
-/// What became of a message.
+/// Result of handling a message.
 enum Handled {
     Done,
     Fault(PgWireError),
-    /// Nobody waits for the answer.
+    /// The client has disconnected.
     Gone,
 }
 
@@ -187,7 +187,7 @@ impl Handlers {
     }
 }
 
-/// Returns when the client has closed its side: drivers do so when they are ended, and nobody reads the answer.
+/// Returns when the client has closed its side. Terminated drivers do that, and nobody reads the response.
 async fn left(stream: &TcpStream) {
     loop {
         match stream.ready(Interest::READABLE).await {

@@ -1,4 +1,4 @@
-//! Statements: read in a query worker, described, and their parameters put in.
+//! Statements: parsed in a query worker, described, and bound to parameters.
 
 use super::copies::CopyForm;
 use super::cursors::Declared;
@@ -22,12 +22,12 @@ use pgwire::messages::response::TransactionStatus;
 use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
-/// A statement, ready to be answered.
+/// A prepared statement.
 #[derive(Debug, Clone)]
 pub(super) enum Prepared {
-    /// Of the session.
+    /// A session statement.
     Said(Said),
-    /// A query; what of it is not one, the service refuses.
+    /// A query; the service rejects statements that are not queries.
     Query(Arc<Query>),
     /// `COPY (query) TO STDOUT`.
     Copy(Arc<Query>, CopyForm),
@@ -35,23 +35,23 @@ pub(super) enum Prepared {
     Declare(Declared, Arc<Query>),
 }
 
-/// A query that has been read.
+/// A parsed query.
 #[derive(Debug)]
 pub(super) struct Query {
-    /// The text that it stands in, and its place among the text's statements.
+    /// The text, and the index of the query among its statements.
     sql: Arc<str>,
     place: usize,
-    /// Its columns; where it has parameters, before their types are known.
+    /// Result columns; with parameters, before their types are known.
     schema: SchemaRef,
-    /// Types of its parameters, where the plan tells them.
+    /// Parameter types, as far as the plan determines them.
     inferred: Vec<Option<DataType>>,
-    /// The same on the wire, where they are known: those of the catalogs are types that Arrow has none for.
+    /// Wire types of parameters of catalog queries, which have no Arrow equivalents.
     wire: Vec<Type>,
 }
 
-/// The statements of a text, up to the first that cannot be understood, which is the last then.
+/// Parses the statements of a text, up to and including the first invalid one.
 ///
-/// Statements of the session and of transactions alone are read here: they are answered also where all workers are busy.
+/// Texts with only session and transaction statements are parsed here, so that they are answered even if all workers are busy.
 pub(super) async fn prepare(
     shared: &Shared,
     client: &impl ClientInfo,
@@ -101,7 +101,7 @@ async fn statement(
     })
 }
 
-/// The query within a statement, which is read as a text of its own.
+/// Parses the query inside a statement as a separate text.
 async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireResult<Arc<Query>> {
     let sql: Arc<str> = sql.into();
     let first = reads(shared, client, &sql).await?.into_iter().next();
@@ -111,7 +111,7 @@ async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireRe
     }
 }
 
-/// A request of this connection, under its settings and within its own time.
+/// Creates a request with the settings and the timeout of this connection.
 fn request(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> Request {
     let mut limits = shared.service.limits();
     limits.timeout = session_command::timeout(client).map_or(limits.timeout, |timeout| timeout.min(limits.timeout));
@@ -137,7 +137,7 @@ impl Query {
         }
     }
 
-    /// The request that runs it, or describes it.
+    /// Returns the request that runs or describes the query.
     pub(super) fn request(
         &self,
         shared: &Shared,
@@ -147,22 +147,22 @@ impl Query {
         Request { place: self.place, parameters, ..request(shared, client, &self.sql) }
     }
 
-    /// Whether it has parameters.
+    /// Returns whether the query has parameters.
     pub(super) fn has_parameters(&self) -> bool {
         !self.inferred.is_empty()
     }
 
-    /// Its columns, where it has no parameters.
+    /// Returns the result columns, if the query has no parameters.
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The types of the parameters on the wire.
+    /// Returns the wire types of the parameters.
     fn wire_types(&self, said: &[Option<Type>]) -> Vec<Type> {
         (0..self.inferred.len()).map(|at| parameters::wire_type(self.known(said, at), self.inferred(at))).collect()
     }
 
-    /// The type that the client named for a parameter, else the catalogs'.
+    /// Returns the type that the client specified for a parameter, else the catalog's.
     fn known<'a>(&'a self, said: &'a [Option<Type>], at: usize) -> Option<&'a Type> {
         of(said, at).filter(|said| **said != Type::UNKNOWN).or_else(|| self.wire.get(at))
     }
@@ -171,15 +171,15 @@ impl Query {
         self.inferred.get(at).and_then(Option::as_ref)
     }
 
-    /// NULL for each parameter: the answer has the same columns as any other.
+    /// Returns NULL for each parameter, to describe the result columns.
     pub(super) fn nulls(&self, said: &[Option<Type>]) -> PgWireResult<Option<RecordBatch>> {
         row((0..self.inferred.len()).map(|at| parameters::null(of(said, at), self.inferred(at))).collect())
     }
 
-    /// What a client has bound.
+    /// Returns the values that a client has bound.
     pub(super) fn bound(&self, portal: &Portal<Prepared>) -> PgWireResult<Option<RecordBatch>> {
         let (expected, found) = (self.inferred.len(), portal.parameters.len());
-        // A client may name the type of a parameter that is not there, and then sends it.
+        // A client can specify the type of a parameter that does not exist, and then sends its value.
         if found < expected {
             return Err(errors::user("08P01", format!("expected {expected} parameters, found {found}")));
         }
@@ -195,7 +195,7 @@ impl Query {
     }
 }
 
-/// One row of values, where there are any.
+/// Returns one row of values; `None` if there are none.
 fn row(values: Vec<ScalarValue>) -> PgWireResult<Option<RecordBatch>> {
     if values.is_empty() {
         return Ok(None);
@@ -221,7 +221,7 @@ fn is_binary(format: &Format, at: usize) -> bool {
     }
 }
 
-/// Prepares what comes over the extended protocol.
+/// Prepares statements of the extended protocol.
 pub(super) struct Preparer(pub(super) Arc<Shared>);
 
 #[async_trait]
@@ -256,12 +256,12 @@ impl QueryParser for Preparer {
     }
 }
 
-/// The format of the only column.
+/// Returns the format of a single column.
 pub(super) fn first(format: &Format) -> FieldFormat {
     if is_binary(format, 0) { FieldFormat::Binary } else { FieldFormat::Text }
 }
 
-/// What a description says of a statement's parameters.
+/// Returns the parameter types for a description.
 pub(super) fn parameter_types(query: &Query, said: &[Option<Type>]) -> Vec<Type> {
     query.wire_types(said)
 }

@@ -1,5 +1,5 @@
-//! What `PostgreSQL`'s clients write and `DataFusion` does not read, in statements over tables: schemas of functions and
-//! operators, the database before a table, collations.
+//! Rewrites syntax that `PostgreSQL` clients use and `DataFusion` does not support, in statements over tables: schemas of
+//! functions and operators, the database before a table, collations.
 
 use crate::endpoints::pgcatalog::{self, Client, Snapshot};
 use crate::engine::postgres::fold;
@@ -13,16 +13,16 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
 
-/// Where `MOVE` fetches rows into.
+/// Target that marks a `FETCH` as a `MOVE`.
 pub(super) const NOWHERE: &str = "nowhere";
 
-/// The statements of a text. `MOVE` has the grammar of `FETCH`, and both may do without a count and a `FROM`.
-/// A `MOVE` is a `FETCH` into [`NOWHERE`].
+/// Parses the statements of a text. `MOVE` has the grammar of `FETCH`, and both can omit the count and `FROM`. A `MOVE` becomes
+/// a `FETCH` into [`NOWHERE`].
 pub(super) fn parse(sql: &str) -> Result<Vec<Statement>, ParserError> {
     parse_if(sql, |_| true).map(Option::unwrap_or_default)
 }
 
-/// The statements of a text, if the words (and signs) of each are what they may be.
+/// Parses the statements of a text, if the words (and signs) of each satisfy `may_be`.
 pub(super) fn parse_if(sql: &str, may_be: impl Fn(&[String]) -> bool) -> Result<Option<Vec<Statement>>, ParserError> {
     let dialect = PostgreSqlDialect {};
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location()?;
@@ -58,7 +58,7 @@ fn words(tokens: &[TokenWithSpan]) -> Vec<String> {
     tokens.iter().filter(is_word).map(|token| token.token.to_string()).collect()
 }
 
-/// The tokens of each statement.
+/// Splits tokens into statements.
 fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
     let mut all = vec![Vec::new()];
     for token in tokens {
@@ -86,7 +86,7 @@ fn replace_first(tokens: &mut [TokenWithSpan], keyword: &str) {
     }
 }
 
-/// `FETCH` and `MOVE` with all of their words: the count, and the `FROM` before the name.
+/// Adds the optional words of `FETCH` and `MOVE`: the count, and `FROM` before the name.
 fn complete(tokens: &mut Vec<TokenWithSpan>) {
     let span = tokens.first().map_or_else(Span::empty, |token| token.span);
     let at = |token: Token| TokenWithSpan { token, span };
@@ -102,7 +102,7 @@ fn complete(tokens: &mut Vec<TokenWithSpan>) {
     if !has_from && tokens.len() > 1 {
         tokens.insert(tokens.len() - 1, at(Token::make_keyword("FROM")));
     }
-    // `FETCH FROM c`, `FETCH FORWARD FROM c`: one row.
+    // `FETCH FROM c`, `FETCH FORWARD FROM c`: the default is one row.
     let direction = keyword(tokens.get(1));
     let wants_number = |place: usize| matches!(keyword(tokens.get(place)), Keyword::FROM | Keyword::IN);
     let one = Token::Number("1".to_owned(), false);
@@ -111,7 +111,7 @@ fn complete(tokens: &mut Vec<TokenWithSpan>) {
     } else if matches!(direction, Keyword::FORWARD | Keyword::BACKWARD) && wants_number(2) {
         tokens.insert(2, at(one));
     }
-    // A sign belongs to its number.
+    // Merges a sign with its number.
     if let Some(place) = tokens.iter().position(|token| token.token == Token::Minus)
         && let Some(Token::Number(digits, _)) = tokens.get(place + 1).map(|token| token.token.clone())
     {
@@ -134,9 +134,9 @@ impl Rewriter<'_> {
     fn relation(&self, name: &mut ObjectName) {
         let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident().map(fold)).collect();
         match parts.as_slice() {
-            // PostgreSQL has one database at a time, whose name may stand before a schema's.
+            // PostgreSQL allows the name of the current database before a schema.
             [database, _, _] if *database == self.client.database => drop(name.0.remove(0)),
-            // Catalogs need no schema.
+            // Catalogs are on the search path.
             [table] if self.snapshot.is_catalog(table) => {
                 name.0.insert(0, ObjectNamePart::Identifier(Ident::new("pg_catalog")));
             }
@@ -144,7 +144,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// A function that tells who asks, by its name, and what it gives.
+    /// Evaluates a function that returns a property of the session, such as the user.
     fn of_session(&self, expr: &Expr) -> Option<(&'static str, Expr)> {
         let mut name = match expr {
             Expr::Function(function) if is_empty(&function.args) => function.name.clone(),
@@ -179,7 +179,7 @@ fn is_empty(args: &FunctionArguments) -> bool {
     }
 }
 
-/// Functions stand in no schema.
+/// Removes the schema of a function.
 fn bare(name: &mut ObjectName) {
     let is_catalog = |part: &ObjectNamePart| part.as_ident().is_some_and(|ident| fold(ident) == "pg_catalog");
     if name.0.len() == 2 && is_catalog(&name.0[0]) {
@@ -235,7 +235,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 }
 
-/// The operator of `OPERATOR(pg_catalog.~)`.
+/// Returns the operator of `OPERATOR(pg_catalog.~)`.
 fn operator(sign: &str) -> Option<BinaryOperator> {
     Some(match sign {
         "=" => BinaryOperator::Eq,

@@ -1,4 +1,4 @@
-//! With psql, as people use it. Where it is not installed these tests say so and prove nothing: `tests/run` installs it.
+//! Tests with psql, as users run it. Without psql they print a message and check nothing: `tests/run` installs it.
 
 use super::*;
 use crate::endpoints::testing::Example;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 const PSQL: &str = "/usr/bin/psql";
 
-/// Waits for a process, beside the server that it asks.
+/// Waits for a process while the server runs.
 async fn ended(child: Child) -> Output {
     tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap()
 }
@@ -54,13 +54,13 @@ impl Served {
         command
     }
 
-    /// What psql prints on both its outputs.
+    /// Returns both outputs of psql.
     async fn told(&self, statements: &[&str]) -> String {
         let output = ended(self.psql(statements).spawn().unwrap()).await;
         String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     }
 
-    /// The message and SQLSTATE that psql gives of a statement.
+    /// Returns message and SQLSTATE that psql prints for a statement.
     async fn fault(&self, statement: &str) -> String {
         self.told(&["\\set VERBOSITY verbose", statement]).await
     }
@@ -133,7 +133,7 @@ async fn what_clients_say_is_accepted() {
     assert!(fault.contains("42704"), "{fault}");
 }
 
-/// What Grafana asks when a source is added, and what its macros become.
+/// Queries that Grafana sends when a data source is added, and expansions of its macros.
 #[tokio::test]
 async fn grafana_is_answered() {
     let served = plain().await;
@@ -147,7 +147,7 @@ async fn grafana_is_answered() {
         "SELECT current_setting('nothing', true), starts_with(version(), 'PostgreSQL 16')",
     ];
     let told = served.told(&asked).await;
-    // 2026-01-02T03:00:00Z, the five minutes in which the span began.
+    // 2026-01-02T03:00:00Z, the five-minute window in which the span began.
     assert_eq!(told, "1600\nspans\n1767322800|1\n|t\n");
 }
 
@@ -226,7 +226,7 @@ async fn one_too_many_is_told() {
     let told = served.told(&["SELECT 1"]).await;
     assert!(told.contains("too many clients already"), "{told}");
     first.kill().unwrap();
-    // Whoever leaves takes its query with it.
+    // A disconnected client cancels its query.
     served.until(0).await;
     first.wait().unwrap();
     let began = Instant::now();
@@ -266,7 +266,7 @@ async fn the_end_waits_for_nobody_long() {
     assert!(told.contains("the server ends"), "{told}");
 }
 
-/// A start-up message of protocol 3.0: length, version, name and value, and a zero.
+/// A startup message of protocol 3.0: length, version, name and value, and a zero byte.
 const START: &[u8] = b"\0\0\0\x17\0\x03\0\0user\0spanwise\0\0";
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn the_idle_and_the_huge_are_closed() {
 
     let mut huge = TcpStream::connect(served.address).await.unwrap();
     huge.write_all(START).await.unwrap();
-    // A query of a gigabyte, of which only a little more than may be is ever sent.
+    // Declares a query of a gigabyte, but sends only slightly more than the limit.
     huge.write_all(b"Q\x3f\xff\0\0").await.unwrap();
     let _ = huge.write_all(&vec![b'x'; 60_000]).await;
     let mut told = vec![0; 4096];

@@ -1,4 +1,4 @@
-//! Columns that the Postgres wire has no type for, as JSON text: maps, above all.
+//! Converts columns without a wire type to JSON text, mainly maps.
 
 use arrow::array::{Array as _, ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
@@ -11,10 +11,10 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// Arrow's own name for text that is JSON, and where it stands.
+/// Arrow's metadata key and value for JSON text.
 const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
-/// The plan with such columns turned into text.
+/// Returns the plan with such columns converted to text.
 pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !is_query(&plan) || !plan.schema().fields().iter().any(|field| foreign(field.data_type())) {
         return Ok(plan);
@@ -31,17 +31,17 @@ pub(super) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
-/// Whether a plan only asks.
+/// Returns whether a plan is read-only.
 pub(super) fn is_query(plan: &LogicalPlan) -> bool {
     !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_))
 }
 
-/// Whether a column holds JSON text of ours.
+/// Returns whether a column contains JSON text created here.
 pub(super) fn is_json(field: &Field) -> bool {
     field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
 }
 
-/// Whether the wire has no type for it.
+/// Returns whether the wire has no type for it.
 pub(super) fn foreign(kind: &DataType) -> bool {
     match kind {
         DataType::Map(..) | DataType::Struct(_) => true,
@@ -97,7 +97,7 @@ fn texts(values: &ArrayRef) -> Result<StringArray> {
     let mut lines = Vec::new();
     arrow::json::LineDelimitedWriter::new(&mut lines).write(&batch)?;
     let text = String::from_utf8(lines).map_err(|error| DataFusionError::Execution(error.to_string()))?;
-    // A line a row: {"v":…}, or {} for null.
+    // One line per row: {"v":…}, or {} for null.
     let value = |(row, line): (usize, &str)| {
         let value = line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
         value.filter(|_| values.is_valid(row)).map(str::to_owned)

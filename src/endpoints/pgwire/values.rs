@@ -1,4 +1,4 @@
-//! Values on the wire, as `PostgreSQL` writes them: texts for clients that ask for texts, and numbers of any length.
+//! Encodes values like `PostgreSQL`: texts for clients that request text, and binary numbers of any length.
 
 use super::errors;
 use crate::endpoints::pgcatalog::numeric;
@@ -14,16 +14,16 @@ use pgwire::messages::data::DataRow;
 use pgwire::types::format::FormatOptions;
 use std::sync::Arc;
 
-/// A column, ready to be written.
+/// A column prepared for encoding.
 enum Column {
     Texts(StringArray),
     /// Numbers in binary, with their scale.
     Numbers(ArrayRef, i8),
-    /// What the library writes.
+    /// Values encoded by the library.
     Other(ArrayRef, FieldRef),
 }
 
-/// The rows of a batch.
+/// Encodes the rows of a batch.
 pub(super) fn rows(
     fields: Arc<Vec<FieldInfo>>,
     batch: &RecordBatch,
@@ -55,7 +55,7 @@ fn column(array: &ArrayRef, field: &FieldRef, info: &FieldInfo) -> PgWireResult<
     }
 }
 
-/// Whether the texts are ours: styles that a client has set are the library's to follow.
+/// Returns whether texts are formatted here; the library formats values that depend on styles set by the client.
 fn is_ours(field: &Field, options: &FormatOptions) -> bool {
     match field.data_type() {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => false,

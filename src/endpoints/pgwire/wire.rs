@@ -1,4 +1,5 @@
-//! The bytes of a connection, with or without TLS: so many for a message, and so much time for a client that does not read.
+//! Byte stream of a connection, with or without TLS. Limits the size of a message, and the time to wait for a client that does
+//! not read.
 
 use crate::net::Tls;
 use std::future::Future as _;
@@ -12,11 +13,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
-/// A connection that takes so many bytes for a message.
+/// A byte stream that limits the size of a message.
 pub(super) struct Wire {
     conn: Conn,
     stream: Arc<TcpStream>,
-    /// Bytes that may still come.
+    /// Number of bytes that can still be received.
     pub(super) left: usize,
 }
 
@@ -33,12 +34,12 @@ impl Wire {
         Wire { conn: Conn::Plain(Tcp { stream: stream.clone(), stalled: None, patience }), stream, left: 0 }
     }
 
-    /// The socket below, to see whether the client is there.
+    /// Returns the underlying socket, to detect disconnects.
     pub(super) fn tcp(&self) -> Arc<TcpStream> {
         self.stream.clone()
     }
 
-    /// Makes the handshake: from here on everything is encrypted.
+    /// Makes the TLS handshake; all later bytes are encrypted.
     pub(super) async fn encrypt(&mut self, tls: &Tls, patience: Duration) -> io::Result<()> {
         let Conn::Plain(tcp) = std::mem::replace(&mut self.conn, Conn::Closed) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the connection is encrypted already"));
@@ -90,7 +91,7 @@ impl AsyncWrite for Wire {
         }
     }
 
-    /// The stream closes when it is dropped; TLS says so before.
+    /// Dropping the stream closes it; TLS sends a close notification first.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.conn {
             Conn::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
@@ -99,7 +100,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// The socket, which waits so long for a client that does not read.
+/// A socket with a timeout for writes to a client that does not read.
 struct Tcp {
     stream: Arc<TcpStream>,
     stalled: Option<Pin<Box<Sleep>>>,

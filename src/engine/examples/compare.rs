@@ -1,12 +1,12 @@
-//! Rows found against rows expected: in any order, by the columns that the expectation names.
+//! Compares rows with expected rows: in any order, by the columns that the expectation names.
 
 use crate::model::pipeline::ExampleRows;
 use serde_json::{Map, Value};
 
-/// Sketches are within .54%; everything else is exact far below this.
+/// Sketches are within .54%; all other values are exact far below this.
 const TOLERANCE: f64 = 0.01;
 
-/// Each expected row fits one row found, and none is left over.
+/// Checks that each expected row matches one row, and that no row is left over.
 pub(super) fn compare(expected: &ExampleRows, found: &ExampleRows) -> Result<(), String> {
     let mut left: Vec<&Map<String, Value>> = found.iter().collect();
     for row in expected {

@@ -1,4 +1,4 @@
-//! The rows of an example as tables.
+//! Tables with the rows of an example.
 
 use crate::engine::error_text::line;
 use crate::engine::keyed::new_rows_schema;
@@ -11,8 +11,8 @@ use arrow::json::ReaderBuilder;
 use datafusion::prelude::SessionContext;
 use serde_json::Value;
 
-/// The names under which a table is seen, with what they hold: a signal table is seen by rollups as `new_<name>`, a
-/// rollup by its coarser resolutions, too.
+/// Returns the names and schemas under which a table is visible: for a signal table also `new_<name>`, which rollups
+/// read, and for a rollup also its coarser resolutions.
 pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
     let mut views = vec![(table.name.clone(), table.schema())];
     if table.kind == TableKind::Signal {
@@ -22,7 +22,7 @@ pub(super) fn views_of(table: &TableDef) -> Vec<(String, SchemaRef)> {
     views
 }
 
-/// Puts rows in place of the empty table.
+/// Replaces the empty table by one with rows.
 pub(super) fn register(
     context: &SessionContext,
     tables: &[TableDef],
@@ -39,7 +39,7 @@ pub(super) fn register(
     let table = tables.iter().find(|table| views_of(table).iter().any(|(view, _)| view == wanted));
     let mut rows = rows.clone();
     for row in &mut rows {
-        // As the table itself fills what a row does not have.
+        // Fill missing columns as the table does.
         for column in table.map(|table| table.columns.as_slice()).unwrap_or_default() {
             let from = column.filled_from.as_ref().filter(|_| !row.contains_key(&column.name));
             if let Some(value) = from.and_then(|from| row.get(from)).cloned() {
@@ -58,7 +58,7 @@ pub(super) fn register(
     registered.map(drop).map_err(|error| line(&error))
 }
 
-/// A list of numbers stands for a sketch of them, which JSON has no form for.
+/// Replaces a list of numbers by their sketch, which has no form in JSON.
 fn fit(kind: &DataType, value: &mut Value) {
     if let (DataType::Binary, Value::Array(numbers)) = (kind, &value) {
         let mut sketch = Sketch::default();

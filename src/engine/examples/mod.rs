@@ -1,4 +1,4 @@
-//! A pipeline's example, run as its test: rows in, rows or states out.
+//! Runs the examples of a pipeline as tests: input rows, and expected rows or states.
 
 mod compare;
 mod given;
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Runs all examples of a pipeline; what did not come out as expected.
+/// Runs all examples of a pipeline. Returns a fault for each unexpected result.
 pub async fn run_examples(pipeline: &PipelineDef, tables: &[TableDef]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for example in &pipeline.examples {
@@ -54,7 +54,7 @@ async fn run_example(pipeline: &PipelineDef, example: &Example, tables: &[TableD
     compare::compare(&example.expect, &found)
 }
 
-/// Whether a rollup would be run over the given rows.
+/// Returns whether a flush of the given rows would run the rollup.
 async fn has_input(pipeline: &PipelineDef, context: &SessionContext) -> Result<bool, String> {
     for table in &pipeline.reads {
         let rows = context.table(format!("new_{table}")).await.map_err(|error| line(&error))?;
@@ -65,7 +65,7 @@ async fn has_input(pipeline: &PipelineDef, context: &SessionContext) -> Result<b
     Ok(pipeline.reads.is_empty())
 }
 
-/// A context with every table, empty, as a pipeline sees them.
+/// Creates a session with every table, empty, as pipelines see them.
 pub(crate) fn context(tables: &[TableDef]) -> Result<SessionContext, String> {
     let context = SessionContext::new();
     functions::register(&context);
@@ -91,7 +91,7 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
     if let Some(error) = evaluation.runs.into_iter().find_map(|run| run.error) {
         return Err(error);
     }
-    // An expectation may name any column of the evidence, too.
+    // An expectation may also name any column of the evidence.
     let row = |finding: crate::model::finding::Finding| {
         let mut row = Map::clone(&finding.evidence);
         row.extend(finding.key.iter().map(|(column, value)| (column.clone(), Value::from(value.as_str()))));
@@ -108,7 +108,7 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
     Ok(evaluation.findings.into_iter().map(row).collect())
 }
 
-/// The limits that an example sets as a user would.
+/// Returns the limits that an example sets as a user would.
 fn alerting(pipeline: &PipelineDef, example: &Example) -> Result<Vec<AlertLimit>, String> {
     let Some(limits) = example.alerting else { return Ok(Vec::new()) };
     let Some(key) = pipeline.finding.as_ref().and_then(|finding| finding.alerting.clone()) else {

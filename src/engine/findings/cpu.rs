@@ -1,10 +1,10 @@
-//! What work has cost, as opposed to how long it took.
+//! CPU time of an evaluation, as opposed to elapsed time.
 
 use std::time::Duration;
 
-/// CPU time that this thread has used; `None` where the system does not say. What is evaluated runs on one thread.
+/// CPU time of this thread; `None` if the system does not report it. An evaluation runs on one thread.
 pub(super) fn used() -> Option<Duration> {
-    // Time on the CPU in nanoseconds, time waiting for it, and how often it had it.
+    // Time on the CPU in nanoseconds, time waiting for it, and number of time slices.
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
@@ -23,7 +23,7 @@ mod tests {
         while began.elapsed() < Duration::from_millis(300) {
             std::hint::black_box(began.elapsed());
         }
-        // However many others want the machine, some of it was this thread's.
+        // Regardless of the load, this thread got some CPU time.
         assert!(used().unwrap() > slept);
     }
 }

@@ -1,4 +1,4 @@
-//! Tables that are being read back after a start hold a part of their rows only: what is missing there is not what is wrong.
+//! Findings over tables that are still being filled after a start: with rows missing they would report no problem.
 
 use super::Evaluator;
 use super::prepared::Prepared;
@@ -7,12 +7,12 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
 impl Evaluator {
-    /// What reads one of these tables is not judged, until they are others.
+    /// Pauses pipelines that read one of these tables; replaces the previous list.
     pub(crate) fn wait_for(&mut self, filling: Vec<String>) {
         self.filling = filling;
     }
 
-    /// Whether a pipeline reads a table that holds a part of its rows only. One that cannot be planned says so when it is run.
+    /// Returns whether a pipeline reads a table that is still being filled. Planning errors are reported when it runs.
     pub(super) async fn reads_filling(&mut self, index: usize, context: &SessionContext) -> bool {
         let Prepared { definition, statement, .. } = &mut self.pipelines[index];
         if statement.as_ref().is_none_or(|planned| !planned.is_in(context)) {

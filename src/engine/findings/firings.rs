@@ -1,7 +1,7 @@
-//! When each key fired, as the table `firings` shows it to pipelines.
+//! The table `firings`: when each key fired, for pipelines.
 //!
-//! So a finding that compares with the past can leave out the time in which it was firing itself, and one that another
-//! finding explains can see that the other fires. Both are matters of SQL; nothing here knows a pipeline.
+//! A finding that compares with the past can exclude the time in which it fired, and a finding can see that another one
+//! fires that explains it. Both are written in SQL; this module knows no pipeline.
 
 use super::history::Fired;
 use super::state::Kept;
@@ -10,20 +10,20 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Rows of one pipeline, the newest.
+/// Maximum number of rows per pipeline; the newest are kept.
 const OF_PIPELINE_MAX: usize = 2000;
 
-/// The table `firings`: what the evaluator has found, as of the pipeline that it judged last. Cheap to clone.
+/// The table `firings`, as of the pipeline evaluated last. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Firings(Arc<RwLock<BTreeMap<String, StateRows>>>);
 
 impl Firings {
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn rows(&self) -> StateRows {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
     }
 
-    /// Puts the firings of a pipeline's keys in place of those before.
+    /// Replaces the firings of a pipeline's keys.
     pub(super) fn publish<'a>(&self, pipeline: &str, keys: impl Iterator<Item = &'a Kept>) {
         let mut found: Vec<(i64, Map<String, Value>)> = keys.flat_map(rows).collect();
         if found.len() > OF_PIPELINE_MAX {
@@ -39,7 +39,7 @@ impl Firings {
     }
 }
 
-/// The firings of a key as rows, each with the time that says how new it is.
+/// Returns the firings of a key as rows, each with the time by which rows are sorted.
 fn rows(kept: &Kept) -> Vec<(i64, Map<String, Value>)> {
     let finding = &kept.finding;
     if kept.fired.all().is_empty() {

@@ -1,30 +1,30 @@
-//! When one key fired: kept with the key's state, over restarts.
+//! Firings of one key, stored with the key's state.
 
 use crate::model::pipeline::Direction;
 use serde::{Deserialize, Serialize};
 
-/// How long a firing is remembered after its end.
+/// How long a firing is kept after its end.
 const REMEMBERED_MS: i64 = 24 * 3_600_000;
-/// Firings of one key that are remembered, the newest: a key that comes and goes must not grow without bound.
+/// Maximum number of firings per key, so that a flapping key does not grow without limit; the newest are kept.
 const OF_KEY_MAX: usize = 20;
 /// A time in which a key fired, ms since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Fired {
-    /// Where the window began that was the first past the limit: rows from then on are those of the fault.
+    /// Start of the first window beyond the limit: rows from then on belong to the fault.
     pub(super) from_ms: i64,
     pub(super) since_ms: i64,
     pub(super) ended_ms: Option<i64>,
-    /// The value furthest past the limit.
+    /// The value furthest beyond the limit.
     pub(super) worst: Option<f64>,
 }
 
-/// The firings of one key, oldest first; the last one may go on.
+/// Firings of one key, oldest first; the last one may still be open.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct History(Vec<Fired>);
 
 impl History {
-    /// The key fires since `since_ms`.
+    /// Opens a firing that began at `since_ms`.
     pub(super) fn begin(&mut self, from_ms: i64, since_ms: i64) {
         if self.open().is_some() {
             return;
@@ -36,7 +36,7 @@ impl History {
         self.0.push(Fired { from_ms, since_ms, ended_ms: None, worst: None });
     }
 
-    /// A value past the limit.
+    /// Records a value beyond the limit.
     pub(super) fn past(&mut self, value: Option<f64>, direction: Direction) {
         let Some(fired) = self.0.last_mut().filter(|fired| fired.ended_ms.is_none()) else { return };
         let further = |value: f64, worst: f64| match direction {
@@ -48,14 +48,14 @@ impl History {
         }
     }
 
-    /// It fires no more.
+    /// Ends the open firing.
     pub(super) fn end(&mut self, now_ms: i64) {
         if let Some(fired) = self.0.last_mut() {
             fired.ended_ms = fired.ended_ms.or(Some(now_ms));
         }
     }
 
-    /// Where the window began that was the first past the limit, of a firing that goes on.
+    /// Returns the start of the first window beyond the limit of the open firing.
     pub(super) fn open_from_ms(&self) -> Option<i64> {
         self.open().map(|fired| fired.from_ms)
     }

@@ -1,14 +1,14 @@
-//! What people read of a finding.
+//! Titles and texts of findings.
 
 use crate::model::finding::{Finding, FindingState};
 use crate::model::units::{human, human_count, human_ms};
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 
-/// A column's text in a title is cut here: statements can be long.
+/// Maximum length of a column's text in a title, because statements can be long.
 const TEXT_MAX: usize = 160;
 
-/// Fills the `{column}` places of a template.
+/// Fills the `{column}` placeholders of a template.
 pub(super) fn fill(
     template: &str,
     row: &Map<String, Value>,
@@ -30,7 +30,7 @@ pub(super) fn fill(
         match name {
             "value" => out.push_str(&number(value)),
             "limit" => out.push_str(&number(limit)),
-            // What was promised, also where more than the critical limit is passed.
+            // The promised limit, even if the critical limit is exceeded.
             "warning" => out.push_str(&number(row.get("warning").and_then(Value::as_f64).or(limit))),
             "samples" => out.push_str(&samples.to_string()),
             name => out.push_str(&column(name, row.get(name))),
@@ -41,7 +41,7 @@ pub(super) fn fill(
     out
 }
 
-/// What a key says of itself that is inside its limits.
+/// Returns the title of a key within its limits.
 pub(super) fn inside(
     title: &str,
     key: &[(String, String)],
@@ -54,7 +54,7 @@ pub(super) fn inside(
     format!("{}: {value}{limit}", of_key(title, key))
 }
 
-/// What a key says of itself of which nothing is known.
+/// Returns the title of a key without data.
 pub(super) fn without_data(title: &str, key: &[(String, String)], samples: u64, counted: &str) -> String {
     let why = match samples {
         0 => "no data".to_owned(),
@@ -63,23 +63,23 @@ pub(super) fn without_data(title: &str, key: &[(String, String)], samples: u64, 
     format!("{}: {why}", of_key(title, key))
 }
 
-/// What a key says of itself that would fire if another finding did not say the same.
+/// Returns the title of a key that does not fire because another finding explains it.
 pub(super) fn explained(title: &str, key: &[(String, String)], value: Option<f64>, by: &str, unit: &str) -> String {
     let value = value.map_or_else(String::new, |value| format!("{}, ", human(value, unit)));
     format!("{}: {value}explained by {by}", of_key(title, key))
 }
 
-/// What a key says of itself whose firing has ended for another reason than its value.
+/// Returns the title of a key that stopped firing for a reason other than its value.
 pub(super) fn ended(title: &str, key: &[(String, String)], reason: &str) -> String {
     format!("{}: {reason}", of_key(title, key))
 }
 
-/// Why a finding over traffic has ended that has none to judge any more.
+/// Returns the reason why a finding over traffic ended without traffic.
 pub(super) fn no_traffic(within_ms: i64) -> String {
     format!("no traffic any more, for {}", span(within_ms))
 }
 
-/// Why a finding over traffic has ended that has had too little of it to judge for long.
+/// Returns the reason why a finding over traffic ended after too little traffic for a long time.
 pub(super) fn little_traffic(within_ms: i64) -> String {
     format!("too little traffic to judge any more, for {}", span(within_ms))
 }
@@ -89,7 +89,7 @@ fn span(ms: i64) -> String {
     human_ms(ms as f64)
 }
 
-/// `130 requests`, `1 request`, `12.4 k lookups`.
+/// Formats a count: `130 requests`, `1 request`, `12.4 k lookups`.
 fn count(number: u64, counted: &str) -> String {
     let one = match counted.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
@@ -100,7 +100,7 @@ fn count(number: u64, counted: &str) -> String {
     format!("{shown} {}", if number == 1 { &one } else { counted })
 }
 
-/// The title of a pipeline, and what tells a key from the others.
+/// Returns the title of a pipeline followed by the key.
 fn of_key(title: &str, key: &[(String, String)]) -> String {
     let mut text = title.to_owned();
     let mut between = ": ";
@@ -132,7 +132,7 @@ fn column(name: &str, value: Option<&Value>) -> String {
     }
 }
 
-/// Time burned and requests hit, where the row says so: `58.6 s over 130 requests, 12 failed`.
+/// Returns total time, requests and failures, as far as the row has them: `58.6 s over 130 requests, 12 failed`.
 pub(super) fn impact(row: &Map<String, Value>, samples: u64, counted: &str) -> String {
     let number = |column: &str| row.get(column).and_then(Value::as_f64);
     let failed = number("errors").filter(|errors| *errors > 0.0).map(|errors| (human_count(errors), "failed"));
@@ -145,14 +145,14 @@ pub(super) fn impact(row: &Map<String, Value>, samples: u64, counted: &str) -> S
     }
     let bad: Vec<String> = bad.map(|(number, what)| format!("{number} of {judged} {what}")).collect();
     match bad[..] {
-        // Of a single one that is nothing to tell.
+        // A single request needs no count.
         [] if samples <= 1 => String::new(),
         [] => format!("over {judged}"),
         _ => bad.join(", "),
     }
 }
 
-/// The order in which people want to see findings: what fires and is worst, first.
+/// Orders findings for display: firing and most severe first.
 pub(super) fn for_people(a: &Finding, b: &Finding) -> Ordering {
     let rank = |finding: &Finding| match finding.state {
         FindingState::Firing => 0,

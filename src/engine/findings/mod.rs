@@ -1,16 +1,15 @@
-//! Findings: the rows that a pipeline evaluated become judged keys, each with a state of its own.
+//! Findings: each row of a pipeline is evaluated as a key with its own state.
 //!
-//! Only an evaluated row inside its limit resolves a finding. A key that is missing, a run that failed or timed out,
-//! changes nothing but `no_data`. One thing is excepted: a finding over traffic says `no_data: resolve`, and a key of it
-//! that is missing because its traffic has ended ends as if it were inside its limit, with the reason in `ended`. A run
-//! that failed, or that lags behind, ends nothing there either, for then no key is missing. A key that fires and has too
-//! few samples in its window is judged by all since then, an hour at most; where that has too few, too, it ends like one
-//! without traffic.
+//! Only a row within its limit resolves a finding. A missing key or a run that failed or timed out changes nothing but
+//! `no_data`, with one exception: for a finding over traffic with `no_data: resolve`, a key that is missing because its
+//! traffic has ended ends like one within its limit, with the reason in `ended`. A run that failed or lags behind ends
+//! nothing there either, because it has no missing keys. A firing key with too few samples in its window is judged by
+//! all samples since it began, for up to an hour; if these are too few as well, it ends like one without traffic.
 //!
-//! A row may say more of itself than its value: `warning`, `critical` and `samples_min` win over the front-matter (and
-//! the user's own over both), and a row with `explained_by` does not fire beside the finding that it names. One that fires
-//! already ends like one inside its limit, or at once where the row says `explained_at_once`. Pipelines are judged in their
-//! order; one that begins to fire together with a later one is judged again, for that one may explain it.
+//! A row can have more than its value: `warning`, `critical` and `samples_min` override the front-matter (and the user's
+//! settings override both). A row with `explained_by` does not fire beside the finding that it names; if it already fires, it
+//! ends like one within its limit, or at once if the row has `explained_at_once`. Pipelines are evaluated in their order; one
+//! that begins to fire together with a later one is evaluated again, because the later one may explain it.
 
 mod cpu;
 mod filling;
@@ -41,81 +40,81 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use threshold::{Judged, Verdict};
 
-/// What a pipeline's run cost.
+/// Cost of a pipeline's run.
 #[derive(Debug, Clone)]
 pub struct PipelineRun {
-    /// The pipeline.
+    /// Id of the pipeline.
     pub id: String,
-    /// Rows that it read.
+    /// Number of rows read.
     pub rows_read: u64,
-    /// Rows that it gave.
+    /// Number of rows returned.
     pub rows_written: u64,
-    /// Time that it took.
+    /// Elapsed time.
     pub milliseconds: f64,
-    /// Why it failed.
+    /// Error, if it failed.
     pub error: Option<String>,
 }
 
-/// What an evaluation gave.
+/// Result of an evaluation.
 #[derive(Debug, Default)]
 pub struct Evaluation {
-    /// All keys, those firing first.
+    /// All keys, firing ones first.
     pub findings: Vec<Finding>,
-    /// States to keep over a restart, by finding id.
+    /// States to store, by finding id.
     pub puts: Vec<(String, Vec<u8>)>,
-    /// States that are no longer kept.
+    /// Ids of states to delete.
     pub deletes: Vec<String>,
-    /// What each pipeline's run cost.
+    /// Cost of each pipeline's run.
     pub runs: Vec<PipelineRun>,
 }
 
 /// Evaluates finding pipelines and keeps the state of each key.
 pub struct Evaluator {
     pipelines: Vec<Prepared>,
-    /// Views, by name: a finding that reads one costs it.
+    /// Names of views, to which the cost of findings that read them is added.
     views: HashSet<String>,
     settings: EvaluatorSettings,
     firings: Firings,
     apart: Apart,
-    /// Tables that hold a part of their rows only. What reads one is not judged.
+    /// Tables that are still being filled. Pipelines that read one are not evaluated.
     filling: Vec<String>,
 }
 
-/// What a pipeline's run gave.
+/// Result of a pipeline's run.
 struct Run {
     judged: Vec<Judged>,
     rows_read: u64,
-    /// The names under which it read.
+    /// Names of the tables and views that it read.
     names: Vec<String>,
-    /// What it computed, where the system tells.
+    /// CPU time, if the system reports it.
     computed: Option<Duration>,
 }
 
-/// Which pipelines an evaluation runs.
+/// Selects the pipelines that an evaluation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// All but scans that rest.
+    /// All except resting scans.
     All,
-    /// Those whose window has moved since their last run; of the others the last result is judged again, for time goes on.
+    /// Those with a new window since their last run. The last result of the others is judged again, because time passes.
     Moved,
 }
 
-/// What reads raw rows (`scan: true`) costs more the more there are: it rests this many times as long as it computed, so
-/// that it never takes more than two hundredths of a core.
+/// A pipeline that reads raw rows (`scan: true`) rests for this many times its CPU time, which limits it to two percent
+/// of a core.
 const SCAN_REST: u32 = 50;
-/// The longest window of a key that fires and has too few samples in its own, ms.
+/// Longest window for a firing key with too few samples in its own window, ms.
 const SPARSE_WINDOW_MS: i64 = 3_600_000;
-/// Such windows begin at multiples of this, ms.
+/// Alignment of the start of such windows, ms.
 const SPARSE_GRID_MS: i64 = 300_000;
-/// Windows of the finest rollups, ms: only whole ones are judged.
+/// Window of the finest rollups, ms: only complete ones are judged.
 const FINE_MS: i64 = 10_000;
-/// And so long at least.
+/// Minimum rest.
 const SCAN_REST_MIN: Duration = Duration::from_secs(30);
-/// A scan that took less need not rest.
+/// Scans that take less do not rest.
 const SCAN_SHORT: Duration = Duration::from_millis(100);
 
 impl Evaluator {
-    /// Takes the finding pipelines out of `pipelines`; `restored` are the states that an earlier process put.
+    /// Creates an evaluator of the finding pipelines in `pipelines`, with the states `restored` from an earlier process.
     #[must_use]
     pub fn new(pipelines: &[PipelineDef], settings: EvaluatorSettings, restored: &[(String, Vec<u8>)]) -> Evaluator {
         let views = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View);
@@ -145,7 +144,7 @@ impl Evaluator {
         evaluator
     }
 
-    /// When each key fired, for the table that pipelines read.
+    /// Returns when each key fired, for the table that pipelines read.
     #[must_use]
     pub fn firings(&self) -> Firings {
         self.firings.clone()
@@ -155,13 +154,13 @@ impl Evaluator {
         self.pipelines.iter().flat_map(|prepared| prepared.keys.values())
     }
 
-    /// Whether there is such a key.
+    /// Returns whether a key exists.
     #[must_use]
     pub fn knows(&self, id: &str) -> bool {
         self.pipelines.iter().any(|prepared| prepared.keys.contains_key(id))
     }
 
-    /// All keys, those firing first.
+    /// Returns all keys, firing ones first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.keys().map(|kept| kept.finding.clone()).collect();
@@ -169,12 +168,12 @@ impl Evaluator {
         findings
     }
 
-    /// Runs every pipeline at the moment `now_ms` and moves the state of each key.
+    /// Runs every pipeline at the time `now_ms` and updates the state of each key.
     pub async fn evaluate(&mut self, context: &SessionContext, now_ms: i64) -> Evaluation {
         self.evaluate_due(context, now_ms, Due::All).await
     }
 
-    /// The same for the pipelines that are due.
+    /// Like `evaluate`, for the pipelines that are due.
     pub async fn evaluate_due(&mut self, context: &SessionContext, now_ms: i64, due: Due) -> Evaluation {
         let mut evaluation = Evaluation::default();
         let any_quantile = self.pipelines.iter().any(|prepared| prepared.any_quantile);
@@ -194,19 +193,19 @@ impl Evaluator {
         evaluation
     }
 
-    /// Judges the last result of a pipeline again if its window has not moved since, or it rests; false where it is to run.
+    /// Judges the last result of a pipeline again if its window is the same or it rests. Returns false if it has to run.
     fn judge_again(&mut self, index: usize, now_ms: i64, evaluation: &mut Evaluation) -> bool {
         let window = self.window(index, now_ms);
         let prepared = &self.pipelines[index];
         let rests = prepared.rests_until.is_some_and(|until| Instant::now() < until);
-        // What reads when keys fire may see that a window late; `overtaken` runs again what must not.
+        // A pipeline that reads `firings` may thus see them a window late; `overtaken` runs it again where that matters.
         let last = prepared.last.as_ref().filter(|(last, _)| rests || *last == window);
         let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
         self.apply(index, (&judged, false), now_ms, evaluation);
         true
     }
 
-    /// Runs a pipeline and moves the state of its keys. `contexts` are the session, and the one for quantiles of any count.
+    /// Runs a pipeline and updates its keys. `contexts` are the session, and one that allows quantiles of any count.
     async fn evaluate_one(
         &mut self,
         index: usize,
@@ -226,7 +225,7 @@ impl Evaluator {
         }
         let outcome = self.judge_all(index, context, window).await;
         let took = began.elapsed();
-        // On a busy machine waiting is most of it, and costs nobody anything.
+        // On a busy machine most of the elapsed time is waiting, which costs nothing.
         let computed = outcome.as_ref().ok().and_then(|run| run.computed).unwrap_or(took);
         let milliseconds = took.as_secs_f64() * 1000.0;
         let prepared = &mut self.pipelines[index];
@@ -250,9 +249,9 @@ impl Evaluator {
         evaluation.runs.push(cost);
     }
 
-    /// Pipelines that read what fires, and have begun to fire in this evaluation without seeing all of it: one that is judged
-    /// after them has begun, too, or their rows are those of an earlier evaluation (`again`). Another finding may explain
-    /// them, so they are run again, so that no alert is sent for both.
+    /// Returns the pipelines that read `firings` and began to fire in this evaluation without seeing all firings: a later
+    /// pipeline began to fire, too, or their rows are from an earlier evaluation (`again`). Another finding may explain them,
+    /// so they run again to avoid alerts for both.
     fn overtaken(&self, now_ms: i64, again: &HashSet<usize>) -> Vec<usize> {
         let begins =
             |prepared: &Prepared| prepared.keys.values().any(|kept| kept.finding.firing_since_ms == Some(now_ms));
@@ -262,19 +261,20 @@ impl Evaluator {
         begun.into_iter().filter(is_blind).filter(|index| self.pipelines[*index].reads_firings()).collect()
     }
 
-    /// The window that a pipeline judges at a moment.
+    /// Returns the window that a pipeline judges at `now_ms`.
     fn window(&self, index: usize, now_ms: i64) -> Window {
-        // A row of the finest rollup that has just begun would be judged by half of what it will hold.
+        // A finest window that has just begun misses half of its rows.
         let end_ms = (now_ms - self.settings.lag_ms).div_euclid(FINE_MS) * FINE_MS;
-        // Of a window that is no multiple of theirs, all rows that reach into it.
+        // If the window is not a multiple of theirs, include all rows that overlap it.
         let start_ms = (end_ms - self.pipelines[index].definition.window_ms).div_euclid(FINE_MS) * FINE_MS;
         Window { start_ms, end_ms }
     }
 
     /// Runs a pipeline over a window.
     ///
-    /// A key that fires and has too few samples in its window is judged by all since it went past its limit, an hour at
-    /// most: with traffic that has become sparse it would fire for ever. What came in before must not speak for it.
+    /// A firing key with too few samples in its window is judged by all samples since it exceeded its limit, for up to
+    /// an hour, because it would fire forever if traffic became sparse. Earlier samples are excluded, because they
+    /// could hide the fault.
     async fn judge_all(&mut self, index: usize, context: &SessionContext, window: Window) -> Result<Run, String> {
         let end_ms = window.end_ms;
         let mut run = self.judge(index, context, window).await?;
@@ -288,7 +288,7 @@ impl Evaluator {
             let longer: HashMap<String, Judged> = more.judged.into_iter().map(|row| (row.id.clone(), row)).collect();
             for judged in run.judged.iter_mut().filter(|judged| sparse.get(&judged.id) == Some(&start_ms)) {
                 match longer.get(&judged.id) {
-                    // What recovers was inside its limit just now: this window holds the fault itself.
+                    // The key was within its limit just now, and the longer window includes the fault.
                     Some(row) if matches!(row.verdict, Verdict::Past(_)) && self.is_recovering(index, &row.id) => {}
                     Some(row) if row.verdict != Verdict::NoData => *judged = row.clone(),
                     _ if end_ms - start_ms >= SPARSE_WINDOW_MS => judged.too_few_in_ms = Some(SPARSE_WINDOW_MS),
@@ -299,8 +299,8 @@ impl Evaluator {
         Ok(run)
     }
 
-    /// Where the longer window begins by which a row is to be judged: that of a key that fires and has samples, but too
-    /// few. `None` for any other, and where its own window is the longer one. On a grid, so that few windows serve all.
+    /// Returns the start of the longer window by which to judge a row, if its key fires and has too few, but some
+    /// samples; `None` if its own window is longer. Aligned, so that few windows serve all keys.
     fn since_past(&self, index: usize, judged: &Judged, window: Window) -> Option<i64> {
         let kept = self.pipelines[index].keys.get(&judged.id);
         let kept = kept.filter(|_| judged.verdict == Verdict::NoData && judged.samples > 0)?;
@@ -309,7 +309,7 @@ impl Evaluator {
         (start_ms < window.start_ms).then_some(start_ms)
     }
 
-    /// Whether a key that fires was inside its limit when it was last judged.
+    /// Returns whether a firing key was within its limit at its last evaluation.
     fn is_recovering(&self, index: usize, id: &str) -> bool {
         let recovering = self.pipelines[index].keys.get(id).and_then(|kept| kept.finding.recovering);
         recovering.is_some_and(|recovering| recovering.value.is_some())
@@ -339,8 +339,8 @@ impl Evaluator {
         Ok(Run { judged, rows_read: outcome.rows_read, names, computed })
     }
 
-    /// Moves the keys that were judged, then those of the pipeline that were not. `is_new` where they were not judged by the
-    /// same rows before.
+    /// Updates the keys that were judged, then the missing keys of the pipeline. `is_new` is false if the same rows
+    /// were judged before.
     fn apply(&mut self, index: usize, (judged, is_new): (&[Judged], bool), now_ms: i64, evaluation: &mut Evaluation) {
         let mut moved_any = is_new;
         let Prepared { definition, limits, promised, advice, keys, .. } = &mut self.pipelines[index];
@@ -387,7 +387,7 @@ impl Evaluator {
                 }
             }
         }
-        // What is judged next sees what was judged before it.
+        // Later pipelines see the firings of earlier ones.
         if moved_any {
             self.firings.publish(&self.pipelines[index].definition.id, self.pipelines[index].keys.values());
         }

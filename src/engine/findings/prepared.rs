@@ -1,4 +1,4 @@
-//! A finding pipeline with what the user changes of it.
+//! A finding pipeline with the user's overrides.
 
 use super::state::Kept;
 use super::threshold::{Judged, Limits};
@@ -11,16 +11,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What the user changes of a pipeline.
+/// The user's overrides of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PipelineOverride {
-    /// It is not run.
+    /// Whether the pipeline is disabled.
     pub disabled: bool,
-    /// Limit for a warning.
+    /// Warning limit.
     pub warning: Option<f64>,
-    /// Limit for a critical finding.
+    /// Critical limit.
     pub critical: Option<f64>,
-    /// Samples below which nothing is judged.
+    /// Minimum number of samples; with fewer, a key has no data.
     pub samples_min: Option<u64>,
     /// Window, ms.
     pub window_ms: Option<i64>,
@@ -32,59 +32,59 @@ pub struct PipelineOverride {
     pub params: BTreeMap<String, Param>,
 }
 
-/// How findings are evaluated.
+/// Settings of an evaluator.
 #[derive(Debug, Clone)]
 pub struct EvaluatorSettings {
-    /// How far the window's end lags behind now, so that late rows are in.
+    /// Lag of the window's end behind the current time, so that late rows are included.
     pub lag_ms: i64,
-    /// Time that one pipeline may take.
+    /// Timeout of one pipeline.
     pub timeout: Duration,
-    /// Limits out of `alerting`.
+    /// Limits from `alerting`.
     pub alerting: Vec<AlertLimit>,
-    /// Changes by pipeline.
+    /// Overrides, by pipeline.
     pub overrides: BTreeMap<String, PipelineOverride>,
-    /// The budgets: a key of one that is there no more is not judged, and over.
+    /// Budgets; keys of removed budgets are not evaluated and end.
     pub budgets: Vec<Budget>,
 }
 
-/// The parameter of every finding's statement that holds its `samples_min`.
+/// Name of the parameter with the `samples_min` of a finding's statement.
 pub const SAMPLES_MIN: &str = "samples_min";
 
-/// A pipeline with the user's changes applied.
+/// A pipeline with the user's overrides applied.
 pub(super) struct Prepared {
     pub(super) definition: PipelineDef,
     pub(super) params: BTreeMap<String, Param>,
-    /// Limits out of `alerting` or of the user's changes, which win over those of the rows.
+    /// Limits from `alerting` or from overrides, which take precedence over those of rows.
     pub(super) limits: Limits,
-    /// It is judged by limits out of `alerting`: without any row it has no data, and must not pass in silence.
+    /// Whether `alerting` sets its limits: without any row it reports no data instead of nothing.
     pub(super) promised: bool,
-    /// The user said how many samples are enough: quantiles of fewer than they take are judged, too.
+    /// Whether the user set `samples_min`, so that quantiles of fewer values are judged as well.
     pub(super) any_quantile: bool,
-    /// A scan that took long is not run again before.
+    /// End of the rest after a long scan.
     pub(super) rests_until: Option<Instant>,
-    /// What to do, for people.
+    /// Advice in the finding.
     pub(super) advice: Arc<str>,
-    /// Its plan, from its first run on. Making one costs as much as most runs.
+    /// Plan, kept from the first run on because planning costs as much as most runs.
     pub(super) statement: Option<Arc<Statement>>,
-    /// The window of its last run, and what that gave.
+    /// Window and result of the last run.
     pub(super) last: Option<(Window, Arc<Vec<Judged>>)>,
-    /// Its keys, by the ids of their findings.
+    /// Keys, by finding id.
     pub(super) keys: HashMap<String, Kept>,
 }
 
 impl Prepared {
-    /// Whether it reads when keys fire.
+    /// Returns whether it reads `firings`.
     pub(super) fn reads_firings(&self) -> bool {
         self.definition.sql.contains("firings")
     }
 
-    /// Whether it reads raw rows.
+    /// Returns whether it reads raw rows.
     pub(super) fn scans(&self) -> bool {
         self.definition.finding.as_ref().is_some_and(|finding| finding.scan)
     }
 }
 
-/// A finding pipeline with its limits; `None` for one that is not to be judged.
+/// Prepares a finding pipeline; `None` if it is not evaluated.
 pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) -> Option<Prepared> {
     let mut definition = definition.clone();
     let mut params = definition.params.clone();
@@ -92,7 +92,7 @@ pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) ->
     let mut of_user = Limits::default();
     let limits = settings.alerting.iter().find(|limits| Some(&limits.key) == finding.alerting.as_ref());
     if let Some(limits) = limits {
-        // A warning that the user left out is none; how bad something can get is not left out with the critical limit.
+        // Without the user's warning limit there is no warning, but the default critical limit remains.
         let default = finding.critical.filter(|critical| limits.warning.is_none_or(|warning| warning <= *critical));
         let default = default.filter(|_| finding.direction != Direction::Below);
         (finding.warning, finding.critical) = (limits.warning, limits.critical.or(default));
@@ -114,7 +114,7 @@ pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) ->
         definition.window_ms = changes.window_ms.unwrap_or(definition.window_ms);
         params.extend(changes.params.clone());
     }
-    // Statements that judge by more than the window need to know when that holds too little.
+    // Statements that judge by more than the window need to know when the window has too few samples.
     params.insert(SAMPLES_MIN.to_owned(), Param::Int(i64::try_from(finding.samples_min).unwrap_or(i64::MAX)));
     definition.finding = Some(finding);
     let any_quantile = of_user.samples_min.is_some();
@@ -132,14 +132,14 @@ pub(super) fn prepare(definition: &PipelineDef, settings: &EvaluatorSettings) ->
     })
 }
 
-/// The first paragraph of the prose, on one line.
+/// Returns the first paragraph of the prose on one line.
 fn advice(prose: &str) -> String {
     let paragraph = prose.split("\n\n").next().unwrap_or_default();
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the budget that a key is of is there, and the key within its patterns; true of a key that is of none. What
-/// nobody judges any more would else fire for ever.
+/// Returns whether a key's budget exists and its patterns match the key; true for a key without a budget. Otherwise a
+/// key that is not evaluated any more would fire forever.
 pub(super) fn is_budgeted(definition: &PipelineDef, finding: &Finding, budgets: &[Budget]) -> bool {
     let column = |name: &str| finding.key.iter().find(|(column, _)| column == name).map(|(_, value)| value.as_str());
     let Some(name) = column("budget").filter(|_| definition.sql.contains("budgets")) else { return true };

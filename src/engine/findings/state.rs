@@ -1,4 +1,4 @@
-//! The state machine of a key.
+//! State machine of a key.
 
 use super::history::History;
 use super::message;
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// A key without data is forgotten after this long.
+/// Time without data after which a key is forgotten.
 const FORGET_AFTER_MS: i64 = 3_600_000;
 
-/// A key's finding and the times that its state hangs on, ms since the epoch.
+/// Finding of a key and the times of its state, ms since the epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) finding: Finding,
-    /// Since when it is past its limit.
+    /// Since when the value is beyond its limit.
     past_since_ms: Option<i64>,
-    /// Where the window began that was the first past its limit.
+    /// Start of the first window beyond the limit.
     #[serde(default)]
     past_from_ms: Option<i64>,
     /// When it fired.
@@ -26,17 +26,17 @@ pub(super) struct Kept {
     pub(super) fired: History,
 }
 
-/// What of a key is kept over a restart.
+/// The part of a key's state that is stored.
 pub(super) struct Durable {
     state: (FindingState, Option<Severity>),
-    /// When it fired, went past its limit, and came back.
+    /// When it fired, exceeded its limit, and began to recover.
     since_ms: [Option<i64>; 3],
     evidence: Arc<Map<String, Value>>,
 }
 
 impl PartialEq for Durable {
     fn eq(&self, other: &Durable) -> bool {
-        // What a firing key stands for decides which others it explains.
+        // The operations of a firing key decide which other keys it explains.
         let operations = |durable: &Durable| durable.evidence.get("operations").cloned();
         let same_evidence = Arc::ptr_eq(&self.evidence, &other.evidence) || operations(self) == operations(other);
         self.state == other.state && self.since_ms == other.since_ms && same_evidence
@@ -48,7 +48,7 @@ impl Kept {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What must survive a restart. The value may be an evaluation old: the next one renews it.
+    /// Returns the state to store. The value may be outdated; the next evaluation replaces it.
     pub(super) fn durable(&self) -> Durable {
         let finding = &self.finding;
         Durable {
@@ -66,7 +66,7 @@ impl Kept {
         (self.past_since_ms, self.past_from_ms) = (None, None);
     }
 
-    /// Moves into a state; of a firing that ends by it, `reason` says why where its value does not.
+    /// Enters a state. `reason` explains the end of a firing if its value does not.
     fn enter(&mut self, state: FindingState, severity: Option<Severity>, now_ms: i64, reason: Option<String>) {
         let finding = &mut self.finding;
         let fired = finding.state == FindingState::Firing;
@@ -90,7 +90,7 @@ impl Kept {
     }
 }
 
-/// The key after it was judged.
+/// Returns the key after an evaluation with a row.
 pub(super) fn advance(pipeline: &PipelineDef, before: Option<Kept>, judged: &Judged, now_ms: i64) -> Kept {
     let Some(definition) = &pipeline.finding else { return first(pipeline, judged, now_ms) };
     let verdict = match judged.verdict {
@@ -111,7 +111,7 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<Kept>, judged: &Jud
         let since_ms = kept.recovering_since_ms().unwrap_or(now_ms);
         let is_taken_over = judged.explained_by.is_some() && judged.explained_at_once;
         if fired && !is_taken_over && now_ms - since_ms < definition.keep_firing_for_ms {
-            // What it says stays what it said when it was past its limit: "5 ms, over 100 ms" would be false.
+            // Keep the text of the last value beyond the limit: "5 ms, over 100 ms" would be wrong.
             kept.finding.recovering = Some(Recovering { since_ms, value: judged.value });
             kept.finding.last_seen_ms = now_ms;
             return kept;
@@ -127,7 +127,7 @@ pub(super) fn advance(pipeline: &PipelineDef, before: Option<Kept>, judged: &Jud
     kept
 }
 
-/// The key after an evaluation in which it was missing; `None` where it is forgotten.
+/// Returns the key after an evaluation without a row; `None` if it is forgotten.
 pub(super) fn miss(pipeline: &PipelineDef, mut kept: Kept, now_ms: i64) -> Option<Kept> {
     let definition = pipeline.finding.as_ref()?;
     let silent = kept.finding.state != FindingState::Firing || definition.no_data == NoData::Ok;
@@ -148,12 +148,12 @@ pub(super) fn miss(pipeline: &PipelineDef, mut kept: Kept, now_ms: i64) -> Optio
     Some(kept)
 }
 
-/// Whether a key fires that is over when there is no traffic any more.
+/// Returns whether a key fires and ends without traffic.
 fn ends_with_traffic(definition: &FindingDef, kept: &Kept) -> bool {
     kept.finding.state == FindingState::Firing && definition.no_data == NoData::Resolve
 }
 
-/// A firing key whose traffic has ended: it ends like one that is inside its limit, and says why.
+/// Ends a firing key without traffic like one within its limit, and sets the reason.
 fn without_traffic(
     pipeline: &PipelineDef,
     definition: &FindingDef,
@@ -172,7 +172,7 @@ fn without_traffic(
     kept
 }
 
-/// A row with too little to judge.
+/// Updates a key with too few samples.
 fn without_data(
     pipeline: &PipelineDef,
     definition: &FindingDef,
@@ -190,7 +190,7 @@ fn without_data(
         return without_traffic(pipeline, definition, kept, reason, now_ms);
     }
     let (state, severity) = state_without_data(definition, &kept.finding);
-    // What a firing key says of itself stays what it said when it was judged.
+    // A firing key keeps the text of its last judgement.
     if state != FindingState::Firing || is_first {
         renew(&mut kept.finding, judged, now_ms);
         kept.not_past();
@@ -212,7 +212,7 @@ fn state_without_data(definition: &FindingDef, before: &Finding) -> (FindingStat
 
 fn renew(finding: &mut Finding, judged: &Judged, now_ms: i64) {
     finding.last_seen_ms = now_ms;
-    // A row that is judged again has been taken over already.
+    // The row was judged and copied before.
     if Arc::ptr_eq(&finding.evidence, &judged.evidence) && finding.title == judged.title {
         return;
     }

@@ -38,12 +38,12 @@ fn changed(changes: PipelineOverride, restored: &[(String, Vec<u8>)]) -> Evaluat
     Evaluator::new(&[parse("p.sql", PIPELINE).unwrap()], settings, restored)
 }
 
-/// Firing and over as soon as it is so.
+/// Fires and ends without delay.
 fn at_once() -> PipelineOverride {
     PipelineOverride { for_ms: Some(0), keep_firing_for_ms: Some(0), ..PipelineOverride::default() }
 }
 
-/// Evaluates with rows `(key, value, samples)`; `None` drops the table, so that the run fails.
+/// Evaluates rows `(key, value, samples)`; `None` drops the table, so that the run fails.
 async fn step(evaluator: &mut Evaluator, now_s: i64, rows: Option<&[(&str, f64, i64)]>) -> Evaluation {
     let context = SessionContext::new();
     if let Some(rows) = rows {
@@ -145,7 +145,7 @@ async fn while_it_keeps_firing_it_says_what_it_fired_for_and_since_when_it_recov
     assert_eq!(inside.findings[0], Finding { last_seen_ms: 10_000, ..recovers(5.0) });
     assert_eq!(over.title, "a takes 50 ms, over 10 ms");
 
-    // Neither a restart nor a gap in the data makes it begin anew.
+    // Neither a restart nor missing data restarts the recovery.
     let mut e = changed(PipelineOverride::default(), &inside.puts);
     step(&mut e, 15, Some(&[])).await;
     let later = step(&mut e, 20, Some(&[("a", 6.0, 3)])).await;
@@ -160,7 +160,7 @@ async fn while_it_keeps_firing_it_says_what_it_fired_for_and_since_when_it_recov
     assert_eq!((well.state, well.value, well.recovering), (FindingState::Ok, Some(4.0), None));
 }
 
-/// The row of 10 s that the end falls into holds half of its calls yet, and is left out, whatever the lag.
+/// The row of 10 s that contains the end still misses half of its calls, and is excluded regardless of the lag.
 #[tokio::test]
 async fn only_whole_windows_are_judged() {
     let pipeline =
@@ -174,7 +174,7 @@ async fn only_whole_windows_are_judged() {
     ]);
     let context = SessionContext::new();
     context.register_batch("t", batch.unwrap()).unwrap();
-    // The last one: of a window shorter than a row's, the row that reaches into it.
+    // Last case: a window shorter than a row includes the row that overlaps it.
     let all = None;
     for (now_ms, lag_ms, window_ms, judged) in [
         (59_999, 0, all, 1),

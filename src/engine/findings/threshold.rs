@@ -1,4 +1,4 @@
-//! One evaluated row, held against its limits.
+//! Compares a row with its limits.
 
 use super::message;
 use crate::model::finding::Severity;
@@ -6,16 +6,16 @@ use crate::model::pipeline::{Direction, PipelineDef};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// What a row says of its key.
+/// Judgement of a row's key.
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     pub(super) id: String,
     pub(super) key: Arc<Vec<(String, String)>>,
     pub(super) value: Option<f64>,
     pub(super) samples: u64,
-    /// The limit that is passed, or the nearest that is not.
+    /// The exceeded limit, or the nearest one that is not exceeded.
     pub(super) limit: Option<f64>,
-    /// How much of the room up to the limit is left, in percent.
+    /// Remaining headroom up to the limit, in percent.
     pub(super) headroom: Option<f64>,
     pub(super) verdict: Verdict,
     pub(super) title: String,
@@ -23,28 +23,28 @@ pub(super) struct Judged {
     pub(super) trace_ids: Arc<Vec<String>>,
     pub(super) evidence: Arc<Map<String, Value>>,
     pub(super) evidence_sql: Arc<str>,
-    /// Where the judged window begins, ms since the epoch.
+    /// Start of the judged window, ms since the epoch.
     pub(super) from_ms: i64,
-    /// The finding that fires and says the same, where there is one: this one then does not fire beside it.
+    /// The firing finding that explains this one, which then does not fire as well.
     pub(super) explained_by: Option<String>,
-    /// A key that is explained does not go on to fire for a while, for the finding that explains it is exactly the same.
+    /// Whether an explained key ends without `keep_firing_for`, because the other finding reports exactly the same.
     pub(super) explained_at_once: bool,
-    /// A longer time than the window, ms, which has too few samples, too.
+    /// A window longer than the pipeline's that also has too few samples, ms.
     pub(super) too_few_in_ms: Option<i64>,
 }
 
-/// Where a row stands.
+/// Verdict on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Too little to judge.
+    /// Too few samples.
     NoData,
     /// Within its limits.
     Inside,
-    /// Past one.
+    /// Beyond a limit.
     Past(Severity),
 }
 
-/// Limits that win over those of the rows and of the front-matter.
+/// Limits that override those of rows and of the front-matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Limits {
     pub(super) warning: Option<f64>,
@@ -53,12 +53,12 @@ pub(super) struct Limits {
 }
 
 impl Judged {
-    /// What a pipeline says that gave no row at all: there is nothing that its limits could be held against.
+    /// Returns the judgement of a pipeline without any row, which has nothing to compare with its limits.
     pub(super) fn nothing(pipeline: &PipelineDef, limits: Limits) -> Judged {
         Judged::of(pipeline, Map::new(), (&Arc::from(""), 0), limits)
     }
 
-    /// A row, of a statement over the window that begins at `from_ms`.
+    /// Judges a row of a statement over the window that begins at `from_ms`.
     pub(super) fn of(
         pipeline: &PipelineDef,
         mut row: Map<String, Value>,
@@ -116,8 +116,8 @@ impl Judged {
     }
 }
 
-/// What explains a row that is past its limit: its column `explained_by`. A finding that is not as bad as the row (its
-/// column `explained_severity`) explains nothing: people would not hear how bad it is.
+/// Returns the explanation of a row beyond its limit: its column `explained_by`. A finding less severe than the row
+/// (its column `explained_severity`) explains nothing, because it would hide the severity.
 fn explanation(row: &mut Map<String, Value>, verdict: Verdict) -> Option<String> {
     let severity = row.remove("explained_severity");
     let by = row.get("explained_by").map(text).filter(|by| !by.is_empty())?;
@@ -148,9 +148,9 @@ fn judge(
     }
 }
 
-/// How much of the room between the best value and the limit is left, in percent: 100 at the best, 0 at the limit, below
-/// that past it. The best is 0 where more is worse; where less is worse, 100 of `%` and 1 of a share. A value without a
-/// best is held against the limit alone.
+/// Returns the remaining headroom between the best value and the limit, in percent: 100 at the best value, 0 at the
+/// limit, negative beyond it. The best value is 0 if more is worse; if less is worse, it is 100 for `%` and 1 for a
+/// share. Without a best value, the headroom is relative to the limit.
 fn headroom(value: f64, limit: f64, direction: Direction, unit: &str) -> Option<f64> {
     let (left, room) = match direction {
         Direction::Above | Direction::AtLeast => (limit - value, limit),
@@ -162,7 +162,7 @@ fn headroom(value: f64, limit: f64, direction: Direction, unit: &str) -> Option<
     Some(100.0 * left / room).filter(|headroom| headroom.is_finite())
 }
 
-/// The same for the same key of the same pipeline, in every process.
+/// Returns an id that is equal for equal keys of a pipeline, in every process.
 fn id(pipeline: &str, key: &[(String, String)]) -> String {
     let mut bytes = pipeline.as_bytes().to_vec();
     for (_, value) in key {
@@ -201,11 +201,11 @@ mod tests {
         close(headroom(150.0, 200.0, Direction::Above, "ms"), 25.0);
         close(headroom(450.0, 250.0, Direction::Above, "ms"), -80.0);
         close(headroom(3.0, 5.0, Direction::AtLeast, "{query}"), 40.0);
-        // Of the thousandth that may fail, half has.
+        // Half of the thousandth that may fail has failed.
         close(headroom(99.95, 99.9, Direction::Below, "%"), 50.0);
         close(headroom(0.85, 0.9, Direction::Below, "1"), -50.0);
         close(headroom(15.0, 10.0, Direction::Below, "{call}"), 50.0);
-        // One of counts, not of a share.
+        // A count, not a share.
         close(headroom(15.0, 10.0, Direction::Below, "1"), 50.0);
         assert_eq!(headroom(0.0, 0.0, Direction::Above, "1"), None, "no room at all");
     }

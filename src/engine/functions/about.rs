@@ -1,17 +1,17 @@
-//! What each function takes and gives, for people and for clients that list functions.
+//! Documentation of each function, for users and for clients that list functions.
 
-/// A function, by one list of arguments.
+/// A function with one list of arguments.
 #[derive(Debug)]
 pub struct About {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// The names of its arguments, and their types as `PostgreSQL` calls them.
+    /// Names of its arguments, and their types as `PostgreSQL` names them.
     pub arguments: &'static [(&'static str, &'static str)],
-    /// The type of its result.
+    /// Type of its result.
     pub result: &'static str,
     /// Whether it is an aggregate.
     pub is_aggregate: bool,
-    /// What it is for.
+    /// Description.
     pub doc: &'static str,
 }
 
@@ -35,7 +35,7 @@ const fn aggregate(
 
 const FLOAT: &str = "double precision";
 
-/// All of them.
+/// All functions.
 pub const ALL: &[About] = &[
     scalar(
         "attr_bool",
@@ -109,7 +109,7 @@ mod tests {
     use datafusion::prelude::SessionContext;
     use std::collections::BTreeSet;
 
-    /// How many arguments a signature takes.
+    /// Returns the numbers of arguments that a signature accepts.
     fn counts(signature: &Signature) -> BTreeSet<usize> {
         let count = |signature: &TypeSignature| match signature {
             TypeSignature::Exact(kinds) => kinds.len(),

@@ -1,5 +1,5 @@
-//! `attr_int`, `attr_double` and `attr_bool`: the value of an attribute as a number or truth value; null where it is
-//! missing or no such value. Text is had by `attributes['key']`.
+//! `attr_int`, `attr_double` and `attr_bool`: the value of an attribute as a number or boolean; null if it is missing
+//! or not of that type. For text, use `attributes['key']`.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array};
 use arrow::datatypes::DataType;
@@ -9,21 +9,21 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// `attr_int(map, key)`.
+/// Creates `attr_int(map, key)`.
 pub(super) fn attr_int() -> ScalarUDF {
     ScalarUDF::from(Attribute::new("attr_int", DataType::Int64, |texts| {
         Arc::new(texts.map(|text| text?.parse::<i64>().ok()).collect::<Int64Array>())
     }))
 }
 
-/// `attr_double(map, key)`.
+/// Creates `attr_double(map, key)`.
 pub(super) fn attr_double() -> ScalarUDF {
     ScalarUDF::from(Attribute::new("attr_double", DataType::Float64, |texts| {
         Arc::new(texts.map(|text| text?.parse::<f64>().ok()).collect::<Float64Array>())
     }))
 }
 
-/// `attr_bool(map, key)`.
+/// Creates `attr_bool(map, key)`.
 pub(super) fn attr_bool() -> ScalarUDF {
     ScalarUDF::from(Attribute::new("attr_bool", DataType::Boolean, |texts| {
         Arc::new(texts.map(|text| text?.parse::<bool>().ok()).collect::<BooleanArray>())
@@ -47,7 +47,7 @@ impl Attribute {
     }
 }
 
-// The name says it all: two attributes of one name are one function.
+// The name identifies the function.
 impl PartialEq for Attribute {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -1,5 +1,5 @@
-//! `buckets(x, '2,4,…')`: how many values fall between explicit bounds, upper bounds inclusive as OpenTelemetry has them,
-//! one count more than bounds; `buckets(x, '2,4,…', n)`, each value `n` times. `buckets_merge(counts)`: counts added up.
+//! `buckets(x, '2,4,…')` counts the values between explicit bounds. Upper bounds are inclusive as in OpenTelemetry, and there
+//! is one count more than bounds. `buckets(x, '2,4,…', n)` counts each value `n` times. `buckets_merge(counts)` sums counts.
 
 use super::folding::{Fold, aggregate, float, overloaded, text, times};
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
@@ -9,14 +9,14 @@ use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 use std::sync::Arc;
 
-/// `buckets(x, bounds)` and `buckets(x, bounds, n)`.
+/// Creates `buckets(x, bounds)` and `buckets(x, bounds, n)`.
 pub(super) fn buckets() -> AggregateUDF {
     let plain = vec![DataType::Float64, DataType::Utf8];
     let weighed = vec![DataType::Float64, DataType::Utf8, DataType::Int64];
     overloaded::<OfValues>("buckets", vec![plain, weighed], counts_type(), counts_type())
 }
 
-/// `buckets_merge(counts)`.
+/// Creates `buckets_merge(counts)`.
 pub(super) fn buckets_merge() -> AggregateUDF {
     aggregate::<Merged>("buckets_merge", vec![counts_type()], counts_type(), counts_type())
 }

@@ -1,7 +1,7 @@
-//! `cache_status(header)`: what a `Cache-Status` header (RFC 9211) says of the lookup: `hit`, `miss`, or `none` where the cache
-//! was not asked; null where it says neither. The header is given as text or as a JSON array of its lines.
+//! `cache_status(header)`: the result of the lookup in a `Cache-Status` header (RFC 9211): `hit`, `miss`, or `none` if
+//! the cache was not consulted; null if the header has neither. The header is text or a JSON array of its lines.
 //!
-//! Each cache adds its member at the end, so the last one is that of the cache nearest to the client, and decides.
+//! Each cache appends its member, so the last one belongs to the cache nearest to the client and decides.
 
 use arrow::array::{AsArray as _, StringArray};
 use arrow::datatypes::DataType;
@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use std::sync::Arc;
 
-/// `cache_status(header)`.
+/// Creates `cache_status(header)`.
 pub(super) fn cache_status() -> ScalarUDF {
     create_udf("cache_status", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
 }
@@ -24,7 +24,7 @@ fn of(header: &str) -> Option<&'static str> {
     if header.trim_start().starts_with('[')
         && let Ok(lines) = serde_json::from_str::<Vec<String>>(header)
     {
-        // Lines of one header are one list.
+        // Several lines of one header are one list.
         return of_list(&lines.join(","));
     }
     of_list(header)
@@ -45,7 +45,7 @@ fn of_list(list: &str) -> Option<&'static str> {
     said
 }
 
-/// The parts between separators that stand in no quotes.
+/// Splits at separators outside quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -68,7 +68,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 mod tests {
     use super::of;
 
-    /// The examples of RFC 9211, section 3, and its rules.
+    /// The examples and rules of RFC 9211, section 3.
     #[test]
     fn the_last_member_decides() {
         for (header, expected) in [

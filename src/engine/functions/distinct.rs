@@ -1,5 +1,5 @@
-//! `distinct_sketch(text)`: a sketch that counts distinct texts. `distinct_merge(sketch)`: many united.
-//! `distinct_count(sketch)`: the count.
+//! `distinct_sketch(text)` is a sketch that counts distinct texts, `distinct_merge(sketch)` merges sketches, and
+//! `distinct_count(sketch)` returns the count.
 
 use super::folding::{Fold, aggregate, binary, text};
 use crate::model::distinct::Distinct;
@@ -9,22 +9,22 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 
-/// `distinct_sketch(text)`.
+/// Creates `distinct_sketch(text)`.
 pub(super) fn distinct_sketch() -> AggregateUDF {
     aggregate::<OfTexts>("distinct_sketch", vec![DataType::Utf8], DataType::Binary, DataType::Binary)
 }
 
-/// `distinct_merge(sketch)`.
+/// Creates `distinct_merge(sketch)`.
 pub(super) fn distinct_merge() -> AggregateUDF {
     aggregate::<United>("distinct_merge", vec![DataType::Binary], DataType::Binary, DataType::Binary)
 }
 
-/// `distinct_count(sketch)`.
+/// Creates `distinct_count(sketch)`.
 pub(super) fn distinct_count() -> AggregateUDF {
     aggregate::<Count>("distinct_count", vec![DataType::Binary], DataType::Int64, DataType::Binary)
 }
 
-/// `None` until a text was seen: most groups have no user at all, and should cost nothing.
+/// `None` until the first text: most groups have no user, and should take no memory.
 #[derive(Debug, Default)]
 struct United(Option<Distinct>);
 

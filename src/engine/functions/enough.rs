@@ -1,4 +1,4 @@
-//! How many values a quantile takes, and `DataFusion`'s own quantiles held to it where findings are judged.
+//! Minimum number of values for a quantile, which findings also apply to the quantiles of `DataFusion`.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, UInt64Type};
@@ -10,15 +10,15 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// A median of two or three values is none.
+/// Minimum for any quantile: a median of two or three values is meaningless.
 const SAMPLES_MIN: u64 = 5;
 
-/// `DataFusion`'s quantiles of plain values. Those that are not there are passed over.
+/// Quantile functions of `DataFusion` over plain values. Missing ones are skipped.
 const OF_VALUES: [&str; 6] =
     ["percentile_cont", "percentile_disc", "median", "approx_percentile_cont", "approx_median", "quantile_cont"];
 
-/// The values that a quantile takes before it says more than its highest, or lowest, value does: 1 / (1 - q), so that
-/// there is one beyond it (p95 from 20, p99 from 100), and five at least. The highest and the lowest value of all are no
+/// Returns the number of values from which a quantile differs from the highest or lowest value: 1 / (1 - q), so that
+/// one value lies beyond it (p95 from 20, p99 from 100), and at least five. The maximum and the minimum are no
 /// quantiles; one value is enough for them.
 #[must_use]
 pub fn samples_min(q: f64) -> u64 {
@@ -26,7 +26,7 @@ pub fn samples_min(q: f64) -> u64 {
     if beyond <= 0.0 {
         return 1;
     }
-    // What floating point adds to 1 / (1 - 0.95) is no sample.
+    // Subtract the floating-point error of 1 / (1 - 0.95), so that it does not add a sample.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -36,8 +36,8 @@ pub fn samples_min(q: f64) -> u64 {
     least.max(SAMPLES_MIN)
 }
 
-/// `samples_for(q)`: the same for a pipeline that has the percentile from a budget and says `samples_min` of a row. What a
-/// sketch holds is no count of samples where an upstream sampled: it has each as often as its weight says.
+/// Creates `samples_for(q)`: the same for a pipeline that takes the percentile from a budget and returns `samples_min` per
+/// row. After upstream sampling, the count of a sketch is no number of samples, because it counts each sample by its weight.
 pub(super) fn samples_for() -> ScalarUDF {
     let evaluate = |arguments: &[ColumnarValue]| {
         let columns = ColumnarValue::values_to_arrays(arguments)?;
@@ -49,7 +49,7 @@ pub(super) fn samples_for() -> ScalarUDF {
     create_udf("samples_for", arguments, DataType::Int64, Volatility::Immutable, Arc::new(evaluate))
 }
 
-/// Lets `DataFusion`'s quantiles of too few values be null in this session.
+/// Makes the quantile functions of `DataFusion` return null for too few values in this session.
 pub(super) fn hold(context: &SessionContext) {
     for name in OF_VALUES {
         let known = context.state().aggregate_functions().get(name).cloned();
@@ -59,7 +59,7 @@ pub(super) fn hold(context: &SessionContext) {
     }
 }
 
-/// Takes that back.
+/// Reverts `hold`.
 pub(super) fn release(context: &SessionContext) {
     for name in OF_VALUES {
         let known = context.state().aggregate_functions().get(name).cloned();
@@ -111,7 +111,7 @@ impl AggregateUDFImpl for OfEnough {
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        // A median says no quantile.
+        // A median has no argument for the quantile.
         let q = match arguments.exprs.get(1).map(|q| q.evaluate(&nothing)).transpose()? {
             Some(ColumnarValue::Scalar(q)) => q.cast_to(&DataType::Float64)?,
             _ => ScalarValue::Float64(Some(0.5)),

@@ -1,6 +1,6 @@
-//! `error_summary(error_type, errors, exemplars)`: the most frequent kinds of errors with how often they came and a message
-//! of one of them, as one line for people: `12x ConnectionError: connection refused; 3x TimeoutError`. Where an upstream
-//! sampled, `errors` are estimates, which are rounded when they are shown.
+//! `error_summary(error_type, errors, exemplars)`: the most frequent error types with their count and a message of one
+//! error each, on one line: `12x ConnectionError: connection refused; 3x TimeoutError`. After upstream sampling,
+//! `errors` are estimates, which are rounded for display.
 
 use super::exemplars::weightiest_text;
 use super::folding::{Fold, aggregate, float, text};
@@ -12,12 +12,12 @@ use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Kinds that a summary names.
+/// Number of types in a summary.
 const NAMED: usize = 3;
-/// Kinds that are counted apart; beyond, the rarest are counted together.
+/// Maximum number of types that are counted separately; beyond it, the rarest are counted together.
 const KINDS_MAX: usize = 50;
 
-/// `error_summary(error_type, errors, exemplars)`.
+/// Creates `error_summary(error_type, errors, exemplars)`.
 pub(super) fn error_summary() -> AggregateUDF {
     let arguments = vec![DataType::Utf8, DataType::Float64, DataType::Utf8];
     aggregate::<Kinds>("error_summary", arguments, DataType::Utf8, DataType::Utf8)
@@ -26,14 +26,14 @@ pub(super) fn error_summary() -> AggregateUDF {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kinds {
     kinds: BTreeMap<String, Kind>,
-    /// Errors of kinds that are not counted apart.
+    /// Errors of types that are not counted separately.
     others: f64,
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Kind {
     errors: f64,
-    /// Weight and text of the message that is shown.
+    /// Weight and text of the displayed message.
     message: Option<(f64, String)>,
 }
 
@@ -55,7 +55,7 @@ impl Kinds {
 
     fn line(&self) -> String {
         let mut kinds: Vec<(&String, &Kind)> = self.kinds.iter().collect();
-        // The sort is stable, so that what is as frequent stands in the order of its name.
+        // The sort is stable, so that equally frequent types are ordered by name.
         kinds.sort_by(|(_, a), (_, b)| b.errors.total_cmp(&a.errors));
         let named = kinds.iter().take(NAMED).map(|(name, kind)| match &kind.message {
             Some((_, message)) => format!("{:.0}x {name}: {message}", kind.errors),

@@ -1,6 +1,6 @@
-//! `exemplars(trace_id, weight)`: the three weightiest traces, as JSON text. `exemplars_with(trace_id, weight, text)`: the
-//! same, with what there is to say of each. `exemplars_merge(text)`: the weightiest of many. `exemplar_trace_ids(text)`:
-//! their ids, joined by commas.
+//! `exemplars(trace_id, weight)`: the three traces with the highest weight, as JSON text.
+//! `exemplars_with(trace_id, weight, text)` adds a text to each. `exemplars_merge(text)` merges exemplars.
+//! `exemplar_trace_ids(text)` returns their ids, joined by commas.
 
 use super::folding::{Fold, aggregate, float, text};
 use arrow::array::{ArrayRef, AsArray as _, StringArray};
@@ -13,23 +13,23 @@ use std::sync::Arc;
 
 const KEPT: usize = 3;
 
-/// `exemplars(trace_id, weight)`.
+/// Creates `exemplars(trace_id, weight)`.
 pub(super) fn exemplars() -> AggregateUDF {
     aggregate::<OfTraces>("exemplars", vec![DataType::Utf8, DataType::Float64], DataType::Utf8, DataType::Utf8)
 }
 
-/// `exemplars_with(trace_id, weight, text)`.
+/// Creates `exemplars_with(trace_id, weight, text)`.
 pub(super) fn exemplars_with() -> AggregateUDF {
     let arguments = vec![DataType::Utf8, DataType::Float64, DataType::Utf8];
     aggregate::<OfTraces>("exemplars_with", arguments, DataType::Utf8, DataType::Utf8)
 }
 
-/// `exemplars_merge(text)`.
+/// Creates `exemplars_merge(text)`.
 pub(super) fn exemplars_merge() -> AggregateUDF {
     aggregate::<Weightiest>("exemplars_merge", vec![DataType::Utf8], DataType::Utf8, DataType::Utf8)
 }
 
-/// `exemplar_trace_ids(text)`.
+/// Creates `exemplar_trace_ids(text)`.
 pub(super) fn exemplar_trace_ids() -> ScalarUDF {
     let ids = |arguments: &[ColumnarValue]| {
         let texts = ColumnarValue::values_to_arrays(arguments)?;
@@ -46,7 +46,7 @@ pub(super) fn exemplar_trace_ids() -> ScalarUDF {
     create_udf("exemplar_trace_ids", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(ids))
 }
 
-/// The text of the weightiest exemplar that has one, and its weight.
+/// Returns the text with the highest weight, and its weight.
 pub(super) fn weightiest_text(exemplars: &str) -> Option<(f64, String)> {
     let kept: Vec<Exemplar> = serde_json::from_str(exemplars).ok()?;
     kept.into_iter().find_map(|exemplar| Some((exemplar.value, exemplar.text?)))
@@ -72,7 +72,7 @@ impl Weightiest {
         if full && self.0.last().is_some_and(|least| least.value >= value) {
             return;
         }
-        // One trace is one exemplar, with the weight of its weightiest part.
+        // A trace is one exemplar with the highest weight of its parts.
         if let Some(known) = self.0.iter_mut().find(|exemplar| exemplar.trace_id == trace_id) {
             known.value = known.value.max(value);
             known.text = known.text.take().or(text.map(str::to_owned));

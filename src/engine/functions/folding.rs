@@ -1,4 +1,4 @@
-//! What the aggregates have in common: a value that rows are folded into, and one state column that is merged.
+//! Common base of the aggregates: a value into which rows are folded, and one state column that is merged.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, new_empty_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
@@ -13,21 +13,21 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// A value that rows are folded into.
+/// A value into which rows are folded.
 pub(super) trait Fold: Default + Debug + Send + Sync + 'static {
-    /// Folds a row of the argument columns in.
+    /// Folds a row of the argument columns into the value.
     fn update(&mut self, columns: &[ArrayRef], row: usize) -> Result<()>;
-    /// Folds the state of another fold in, which a row of `states` holds.
+    /// Folds the state in a row of `states` into the value.
     fn merge(&mut self, states: &ArrayRef, row: usize) -> Result<()>;
-    /// The state, in the type that was declared for it.
+    /// Returns the state, in its declared type.
     fn state(&self) -> Result<ScalarValue>;
-    /// The answer.
+    /// Returns the result.
     fn answer(&self) -> Result<ScalarValue>;
-    /// Bytes of memory, about. It is asked for at every batch.
+    /// Approximate memory in bytes. Called for every batch.
     fn memory_bytes(&self) -> usize;
 }
 
-/// An aggregate function over a fold.
+/// Creates an aggregate function over a fold.
 pub(super) fn aggregate<F: Fold>(
     name: &'static str,
     arguments: Vec<DataType>,
@@ -37,7 +37,7 @@ pub(super) fn aggregate<F: Fold>(
     overloaded::<F>(name, vec![arguments], answer, state)
 }
 
-/// An aggregate function over a fold, by each list of arguments that it takes.
+/// Creates an aggregate function over a fold with several lists of arguments.
 pub(super) fn overloaded<F: Fold>(
     name: &'static str,
     arguments: Vec<Vec<DataType>>,
@@ -53,7 +53,7 @@ pub(super) fn overloaded<F: Fold>(
     AggregateUDF::new_from_impl(Function::<F> { name, signature, answer, state, fold: PhantomData })
 }
 
-/// A function over a fold.
+/// An aggregate function over a fold.
 struct Function<F> {
     name: &'static str,
     signature: Signature,
@@ -68,7 +68,7 @@ impl<F> Debug for Function<F> {
     }
 }
 
-// Functions of one name over different folds are different types, and so never compared here.
+// Functions over different folds have different types and are never compared here, so the name identifies the function.
 impl<F> PartialEq for Function<F> {
     fn eq(&self, other: &Self) -> bool {
         (self.name, &self.signature) == (other.name, &other.signature)
@@ -142,7 +142,7 @@ impl<F: Fold> Accumulator for Folding<F> {
     }
 }
 
-/// A fold for each group.
+/// One fold for each group.
 struct Groups<F> {
     folds: Vec<F>,
     answer: DataType,
@@ -208,7 +208,7 @@ fn array(values: impl Iterator<Item = Result<ScalarValue>>, kind: &DataType) -> 
     if values.is_empty() { Ok(new_empty_array(kind)) } else { ScalarValue::iter_to_array(values) }
 }
 
-/// How often a row counts: by the column at `place` of the arguments, which may be left out, as may its values.
+/// Returns how often a row counts, from the argument column `place`; once if the column or its value is missing.
 pub(super) fn times(columns: &[ArrayRef], place: usize, row: usize) -> u64 {
     match columns.get(place).and_then(|column| column.as_primitive_opt::<Int64Type>()) {
         Some(column) if column.is_valid(row) => u64::try_from(column.value(row)).unwrap_or_default(),
@@ -216,19 +216,19 @@ pub(super) fn times(columns: &[ArrayRef], place: usize, row: usize) -> u64 {
     }
 }
 
-/// A row's bytes, if there are any.
+/// Returns a row's bytes; `None` for null.
 pub(super) fn binary(column: &ArrayRef, row: usize) -> Option<&[u8]> {
     let column = column.as_binary::<i32>();
     column.is_valid(row).then(|| column.value(row))
 }
 
-/// A row's text, if there is any.
+/// Returns a row's text; `None` for null.
 pub(super) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
     let column = column.as_string::<i32>();
     column.is_valid(row).then(|| column.value(row))
 }
 
-/// A row's number, if there is any.
+/// Returns a row's number; `None` for null.
 pub(super) fn float(column: &ArrayRef, row: usize) -> Option<f64> {
     let column = column.as_primitive::<arrow::datatypes::Float64Type>();
     column.is_valid(row).then(|| column.value(row))
@@ -243,8 +243,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    /// Groups in several partitions, whose states are merged, a filter, and an input without rows: each as a plain loop
-    /// over the rows has it.
+    /// Groups in several partitions with merged states, a filter, and an input without rows: each has the result of a
+    /// plain loop over the rows.
     #[tokio::test]
     async fn groups_are_folded_as_by_a_loop_over_the_rows() {
         let (groups, values): (Vec<i64>, Vec<f64>) =

@@ -1,4 +1,4 @@
-//! `glob(pattern, text)`: whether the text fits the pattern; `*` stands for anything, `?` for one character.
+//! `glob(pattern, text)`: whether a text matches a pattern, in which `*` matches anything and `?` one character.
 
 use arrow::array::{AsArray as _, BooleanArray};
 use arrow::datatypes::DataType;
@@ -8,7 +8,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// `glob(pattern, text)`.
+/// Creates `glob(pattern, text)`.
 pub(super) fn glob() -> ScalarUDF {
     let arguments = vec![DataType::Utf8, DataType::Utf8];
     create_udf("glob", arguments, DataType::Boolean, Volatility::Immutable, Arc::new(evaluate))
@@ -31,7 +31,7 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(fits))))
 }
 
-/// Whether a text fits a pattern; what is no pattern, nothing fits.
+/// Returns whether a text matches a pattern; nothing matches an invalid pattern.
 #[must_use]
 pub fn fits(pattern: &str, text: &str) -> bool {
     compile(pattern).is_ok_and(|matcher| matcher.is_match(text))

@@ -1,5 +1,5 @@
-//! `json_text(text, key)`: a field of a JSON object as text, JSON where it is not text; null where the text is no object
-//! or has no such field. Bodies of log records that are no text are such objects.
+//! `json_text(text, key)`: a field of a JSON object as text, or as JSON if it is no string; null if the text is no
+//! object or has no such field. Structured bodies of log records are such objects.
 
 use arrow::array::{Array as _, AsArray as _, StringArray};
 use arrow::datatypes::DataType;
@@ -8,7 +8,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use serde_json::Value;
 use std::sync::Arc;
 
-/// `json_text(text, key)`.
+/// Creates `json_text(text, key)`.
 pub(super) fn json_text() -> ScalarUDF {
     let text = vec![DataType::Utf8, DataType::Utf8];
     create_udf("json_text", text, DataType::Utf8, Volatility::Immutable, Arc::new(fields))

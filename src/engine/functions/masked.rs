@@ -1,10 +1,9 @@
-//! `masked(message)`: the first line of a message of an exception, without the literals in it. `error_type(text)`: the
-//! class of an error as a sender names it, or a masked text where it is none.
+//! `masked(message)`: the first line of an exception's message without its literals. `error_type(text)`: the class of
+//! an error as its sender names it, or the masked text if it is no class name.
 //!
-//! Messages are text from outside: they hold values of users (`Key (email)=(anna@example.com) already exists`), and they
-//! go into findings and alerts. So what may be a value becomes `?`: quoted text, tokens with digits, addresses, paths,
-//! and what follows `=` or a word such as `password`. The names of tables and columns stay where a message says that
-//! they are such.
+//! Messages are external text. They contain values of users (`Key (email)=(anna@example.com) already exists`), and appear in
+//! findings and alerts. So anything that may be a value becomes `?`: quoted text, tokens with digits, addresses, paths, and
+//! what follows `=` or a word such as `password`. Names of tables and columns remain if the message identifies them as such.
 
 use arrow::array::{AsArray as _, StringArray};
 use arrow::datatypes::DataType;
@@ -12,19 +11,19 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use std::sync::Arc;
 
-/// Characters of a masked message at most.
+/// Maximum number of characters of a masked message.
 const MESSAGE_MAX: usize = 200;
-/// Characters of an error's type at most.
+/// Maximum number of characters of an error's type.
 const TYPE_MAX: usize = 120;
-/// Characters of a message that are read at all.
+/// Maximum number of characters of a message that are read.
 const READ_MAX: usize = 2000;
-/// Words longer than this are keys and tokens, not words.
+/// Longer words are treated as keys and tokens.
 const WORD_MAX: usize = 40;
 
-/// A quoted name behind one of these is a part of the schema, no value.
+/// After these words, a quoted name is part of the schema and no value.
 const NAMES: [&str; 10] =
     ["column", "constraint", "database", "function", "index", "relation", "role", "schema", "table", "trigger"];
-/// What follows one of these is a secret.
+/// What follows these words is a secret.
 const SECRETS: [&str; 12] = [
     "apikey",
     "api_key",
@@ -40,12 +39,12 @@ const SECRETS: [&str; 12] = [
     "token",
 ];
 
-/// `masked(message)`.
+/// Creates `masked(message)`.
 pub(super) fn masked() -> ScalarUDF {
     scalar("masked", message)
 }
 
-/// `error_type(text)`.
+/// Creates `error_type(text)`.
 pub(super) fn error_type() -> ScalarUDF {
     scalar("error_type", class)
 }
@@ -59,7 +58,7 @@ fn scalar(name: &str, change: fn(&str) -> Option<String>) -> ScalarUDF {
     create_udf(name, vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
 }
 
-/// The first line that says anything, without literals; `None` where there is none.
+/// Returns the first line with content, without literals; `None` if there is none.
 pub(in crate::engine) fn message(text: &str) -> Option<String> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     let mut read: String = line.chars().take(READ_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -68,7 +67,7 @@ pub(in crate::engine) fn message(text: &str) -> Option<String> {
     Some(cut(&masked.split_whitespace().collect::<Vec<_>>().join(" "), MESSAGE_MAX))
 }
 
-/// The name of a class as it is; of any other text what a message would be.
+/// Returns a class name unchanged, and any other text as a masked message.
 pub(in crate::engine) fn class(text: &str) -> Option<String> {
     let text = text.trim();
     let is_name = |c: char| c.is_ascii_alphanumeric() || "._:$/<>`-+*[],".contains(c);
@@ -114,7 +113,7 @@ impl Masking<'_> {
         taken
     }
 
-    /// A quoted text, up to its closing quote or the end.
+    /// Masks a quoted text, up to its closing quote or the end.
     fn quoted(&mut self, open: char) {
         let close = match open {
             '“' => '”',
@@ -135,7 +134,7 @@ impl Masking<'_> {
         self.word.clear();
     }
 
-    /// What follows `=` is a value: `(…)`, or all up to the next space or separator.
+    /// Masks the value after `=`: `(…)`, or everything up to the next space or separator.
     fn assigned(&mut self) {
         self.take(1);
         self.out.push('=');
@@ -143,7 +142,7 @@ impl Masking<'_> {
         let Some(first) = self.rest.chars().next() else { return };
         let length = match first {
             '(' => self.rest.find(')').map_or(self.rest.len(), |end| end + 1),
-            // A quoted value is masked as such; `==`, `=>` and a lone `=` assign nothing.
+            // A quoted value is masked by `quoted`; `==`, `=>` and a lone `=` assign nothing.
             '\'' | '"' | '`' | '“' | '‘' | '«' | '=' | '>' | ' ' => return,
             _ => self.rest.find(|c: char| c.is_whitespace() || ",;&)]}".contains(c)).unwrap_or(self.rest.len()),
         };
@@ -153,12 +152,12 @@ impl Masking<'_> {
         }
     }
 
-    /// A run of characters between separators.
+    /// Masks a run of characters between separators.
     fn token(&mut self) {
         let mut end = self.rest.len();
         let mut before = ' ';
         for (at, c) in self.rest.char_indices() {
-            // An apostrophe within a word is none that quotes.
+            // An apostrophe within a word opens no quote.
             let apostrophe = c == '\''
                 && before.is_alphanumeric()
                 && self.rest[at + 1..].chars().next().is_some_and(char::is_alphanumeric);
@@ -169,7 +168,7 @@ impl Masking<'_> {
             before = c;
         }
         if self.rest[..end].contains("://") {
-            // A URL ends where no character of one stands: its query has `=`, `;` and `,`.
+            // A URL ends at the first character that cannot be part of one: its query contains `=`, `;` and `,`.
             let ends = |c: char| c.is_whitespace() || "'\"`“‘«”’»<>)]}|".contains(c);
             end = self.rest.find(ends).unwrap_or(self.rest.len());
         }
@@ -187,7 +186,7 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || ",;()[]{}<>|”’»".contains(c)
 }
 
-/// A token as it may be shown.
+/// Returns a token, or `?` if it may be a value.
 fn shown(token: &str) -> String {
     if let Some((scheme, rest)) = token.split_once("://") {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! `metric_key(name)`: the name of a metric in one spelling, however it came: `cache.gets` and `cache_gets_total` are both
-//! `cache_gets`, `db.sql.connection.wait_duration` and `db_sql_connection_wait_duration_milliseconds_total` are both
-//! `db_sql_connection_wait_duration`. Prometheus turns dots into underscores and adds unit and `_total`.
+//! `metric_key(name)`: one spelling for a metric's name from OTLP and Prometheus: `cache.gets` and `cache_gets_total` are
+//! both `cache_gets`, `db.sql.connection.wait_duration` and `db_sql_connection_wait_duration_milliseconds_total` are both
+//! `db_sql_connection_wait_duration`. Prometheus replaces dots by underscores and appends the unit and `_total`.
 
 use arrow::array::{AsArray as _, StringArray};
 use arrow::datatypes::DataType;
@@ -9,10 +9,10 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Units that Prometheus' names end in.
+/// Units that names in Prometheus end with.
 const UNITS: [&str; 6] = ["_seconds", "_milliseconds", "_nanoseconds", "_connections", "_objects", "_threads"];
 
-/// `metric_key(name)`.
+/// Creates `metric_key(name)`.
 pub(super) fn metric_key() -> ScalarUDF {
     create_udf("metric_key", vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
 }
@@ -23,19 +23,19 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(keys)))
 }
 
-/// The name without dots, unit and `_total`.
+/// Returns the name without dots, unit and `_total`.
 fn key(name: &str) -> Cow<'_, str> {
     let separated = name.contains(['.', '/']);
     let mut key = if separated { Cow::Owned(name.replace(['.', '/'], "_")) } else { Cow::Borrowed(name) };
     cut(&mut key, "_total");
-    // What is a unit of one name is all of another, such as `hikaricp_connections`.
+    // The unit of one name can be the whole of another, such as `hikaricp_connections`.
     if let Some(unit) = UNITS.iter().find(|unit| key.strip_suffix(**unit).is_some_and(|stem| stem.contains('_'))) {
         cut(&mut key, unit);
     }
     key
 }
 
-/// A metric's name as it is, in Prometheus' spelling, and that as a counter's.
+/// Returns the name unchanged, in Prometheus' spelling, and as a counter in Prometheus' spelling.
 pub(in crate::engine) fn spellings(name: &str) -> [String; 3] {
     let spelled = name.replace(['.', '/'], "_");
     let counter = format!("{}_total", spelled.strip_suffix("_total").unwrap_or(&spelled));

@@ -1,4 +1,4 @@
-//! SQL functions, one a file. What stands in the list of [`register`] can be used in pipelines and by whoever asks.
+//! SQL functions, one per file. Those listed in [`register`] are available in pipelines and queries.
 
 pub mod about;
 mod attributes;
@@ -67,14 +67,14 @@ pub fn register(context: &SessionContext) {
     }
 }
 
-/// Registers every function as findings use them: a quantile of too few values is null.
+/// Registers every function as findings use it: a quantile of too few values is null.
 pub fn register_judging(context: &SessionContext) {
     register(context);
     context.register_udaf(quantile::of_enough());
     enough::hold(context);
 }
 
-/// The session with quantiles of any number of values, whatever it has.
+/// Returns the session with quantiles that accept any number of values.
 pub(crate) fn with_any_quantile(context: &SessionContext) -> SessionContext {
     let state = SessionStateBuilder::new_from_existing(context.state()).build();
     let context = SessionContext::new_with_state(state);

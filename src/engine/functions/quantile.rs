@@ -1,4 +1,4 @@
-//! `quantile(sketch, q)`: merges sketches and gives the value of nearest rank, within .54% of the exact one.
+//! `quantile(sketch, q)`: merges sketches and returns the value of the nearest rank, within .54% of the exact one.
 
 use super::enough::samples_min;
 use super::folding::{Fold, aggregate, binary, float};
@@ -9,13 +9,13 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 
-/// `quantile(sketch, q)`, `q` in 0..=1 and the same in all rows.
+/// Creates `quantile(sketch, q)`, with a constant `q` in 0..=1.
 pub(super) fn quantile() -> AggregateUDF {
     let arguments = vec![DataType::Binary, DataType::Float64];
     aggregate::<Quantile>("quantile", arguments, DataType::Float64, DataType::Binary)
 }
 
-/// `quantile(sketch, q)` for whoever judges by it: null where there are too few values for it ([`samples_min`]).
+/// Creates `quantile(sketch, q)` for findings: null if there are too few values ([`samples_min`]).
 pub(super) fn of_enough() -> AggregateUDF {
     let arguments = vec![DataType::Binary, DataType::Float64];
     aggregate::<OfEnough>("quantile", arguments, DataType::Float64, DataType::Binary)
@@ -47,7 +47,7 @@ impl Fold for OfEnough {
     }
 }
 
-/// The state is `q` in eight bytes, or none of them, and the sketch.
+/// The state is `q` in eight bytes, or none if unset, followed by the sketch.
 #[derive(Debug, Default)]
 struct Quantile {
     q: Option<f64>,

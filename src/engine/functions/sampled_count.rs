@@ -1,5 +1,5 @@
-//! `sampled_count(weight, trace_id, span_id)`: a span's weight as a whole number, for counters and histograms that know no
-//! other. A fraction is rounded up for as many spans as it says, told by their ids, so that sums stay true.
+//! `sampled_count(weight, trace_id, span_id)`: the weight of a span as a whole number, for counters and histograms that only
+//! take those. A fraction is rounded up for that share of the spans, chosen by their ids, so that sums remain correct.
 
 use crate::model::tracestate::whole;
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, StringArray};
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// `sampled_count(weight, trace_id, span_id)`.
+/// Creates `sampled_count(weight, trace_id, span_id)`.
 pub(super) fn sampled_count() -> ScalarUDF {
     let arguments = vec![DataType::Float64, DataType::Utf8, DataType::Utf8];
     create_udf("sampled_count", arguments, DataType::Int64, Volatility::Immutable, Arc::new(evaluate))
@@ -20,7 +20,7 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     let weights = columns[0].as_primitive::<Float64Type>();
     let (traces, spans) = (columns[1].as_string::<i32>(), columns[2].as_string::<i32>());
     let count = |(row, weight): (usize, Option<f64>)| {
-        // A row that names no weight stands for itself.
+        // A row without a weight counts once.
         let whole = whole(weight.unwrap_or(1.0), || chance(traces, spans, row));
         i64::try_from(whole).unwrap_or(i64::MAX)
     };
@@ -28,7 +28,7 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(counts) as ArrayRef))
 }
 
-/// What a span is rounded by.
+/// Returns the value by which a span is rounded.
 fn chance(traces: &StringArray, spans: &StringArray, row: usize) -> u64 {
     xxh3_64_with_seed(spans.value(row).as_bytes(), xxh3_64(traces.value(row).as_bytes()))
 }

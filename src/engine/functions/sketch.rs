@@ -1,4 +1,4 @@
-//! `sketch(x)`: an exponential histogram of values; `sketch(x, n)`, of each `n` times. `sketch_merge(sketch)`: many made one.
+//! `sketch(x)`: an exponential histogram of values; `sketch(x, n)` counts each `n` times. `sketch_merge(sketch)` merges them.
 
 use super::folding::{Fold, aggregate, binary, float, overloaded, times};
 use crate::model::sketch::Sketch;
@@ -8,13 +8,13 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::scalar::ScalarValue;
 
-/// `sketch(x)` and `sketch(x, n)`.
+/// Creates `sketch(x)` and `sketch(x, n)`.
 pub(super) fn sketch() -> AggregateUDF {
     let arguments = vec![vec![DataType::Float64], vec![DataType::Float64, DataType::Int64]];
     overloaded::<OfValues>("sketch", arguments, DataType::Binary, DataType::Binary)
 }
 
-/// `sketch_merge(sketch)`.
+/// Creates `sketch_merge(sketch)`.
 pub(super) fn sketch_merge() -> AggregateUDF {
     aggregate::<Merged>("sketch_merge", vec![DataType::Binary], DataType::Binary, DataType::Binary)
 }
@@ -22,7 +22,7 @@ pub(super) fn sketch_merge() -> AggregateUDF {
 #[derive(Debug, Default)]
 struct OfValues(Merged);
 
-/// Sketches united; also the base of `quantile`.
+/// Merged sketches; also the base of `quantile`.
 #[derive(Debug, Default)]
 pub(super) struct Merged(pub(super) Sketch);
 

@@ -57,7 +57,7 @@ async fn buckets_have_inclusive_upper_bounds() {
 async fn values_count_as_often_as_they_stand_for_others() {
     let weighed = "(VALUES (1.0, 1), (2.0, 3), (300.0, 4), (4.0, NULL), (9.0, 0)) AS v(x, n)";
     assert_eq!(rows(&format!("SELECT buckets(x, '2,4,8', n) FROM {weighed}")).await, "|[4,1,0,4]|");
-    // Of nine values in all: 1, 2, 2, 2, 4, 300, 300, 300, 300.
+    // Quantiles of nine values: 1, 2, 2, 2, 4, 300, 300, 300, 300.
     let quantiles = "round(quantile(s, 0.5)), round(quantile(s, 0.44)), quantile(s, 0.6) > 290";
     let sql = format!("SELECT {quantiles} FROM (SELECT sketch(x, n) s FROM {weighed})");
     assert_eq!(rows(&sql).await, "|4.0|2.0|true|");
@@ -67,7 +67,7 @@ async fn values_count_as_often_as_they_stand_for_others() {
 async fn fractions_of_weights_are_rounded_so_that_sums_stay_true() {
     let counts = "SELECT sum(sampled_count(w, '0af7', i::text)) s, count(DISTINCT sampled_count(w, '0af7', i::text)) d \
                   FROM (SELECT value i, 1.25 w FROM generate_series(1, 10000))";
-    // 12,500 and three times the error of so many draws, 43.
+    // 12,500 plus or minus three times 43, the error of that many draws.
     let near = format!("SELECT s BETWEEN 12370 AND 12630, d FROM ({counts})");
     assert_eq!(rows(&near).await, "|true|2|");
     let whole = "SELECT sampled_count(4.0, 't', 's'), sampled_count(NULL, 't', 's'), sampled_count(0.5, 't', NULL)";

@@ -1,12 +1,12 @@
-//! Counters by their increase: what senders count since their start becomes what was counted since the last point.
+//! Increases of cumulative counters: the difference of each point to the one before.
 //!
-//! A sequence of points is told by its series and the start of its counting, as OTLP's data model has it: two processes
-//! that send one series each count for themselves, and a process that began anew begins a sequence of its own.
+//! As in OTLP's data model, a sequence of points is identified by its series and its start time: two processes that
+//! send the same series are counted separately, and a process that restarts begins a new sequence.
 //!
-//! A point without a start, or whose start is its own time, says that the start is not known ("Cumulative streams: handling
-//! unknown start time" in the data model). Its value is a baseline: what it has counted may have been counted long ago.
-//! All such points of a series are one sequence, so that a sender whose start moves with each point still counts by the
-//! difference. Points that follow with the start of the last one go on from it.
+//! A point without a start, or with a start equal to its own time, has an unknown start ("Cumulative streams: handling
+//! unknown start time" in the data model). Its value is a baseline that may have been counted long ago. All such points
+//! of a series are one sequence, so that a sender whose start moves with each point is counted by the difference. Later
+//! points with the start of the last one continue it.
 
 use super::{number, text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
@@ -21,28 +21,28 @@ mod point;
 /// How far a sender's clock may be ahead, ms.
 const AHEAD_MS_MAX: i64 = 3_600_000;
 
-/// A series, and when its counting began: ns since the epoch, 0 where that is not known.
+/// A series and its start time in ns since the epoch; 0 if unknown.
 type Sequence = (i64, i64);
 
-/// The last points of all counters.
+/// Last points of all counters.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     points: HashMap<Sequence, Point>,
-    /// Sequences that moved since the last [`Counters::commit`], with the point before.
+    /// Sequences changed since the last [`Counters::commit`], with their previous point.
     moved: HashMap<Sequence, Option<Point>>,
-    /// How many sequences are followed.
+    /// Maximum number of sequences.
     bound: usize,
-    /// Names of metrics that count, whatever their senders call them.
+    /// Names of metrics that are counters regardless of their type.
     names: HashSet<String>,
-    /// When counting began here: what a counter that began later shows at first is all new.
+    /// When counting began on this installation. The first value of a counter that started later counts in full.
     epoch_unix_nano: i64,
-    /// Points of counters beyond the bound, of which no increase is known.
+    /// Number of points of counters beyond the limit, which have no known increase.
     pub(crate) overflowed: u64,
-    /// How many of them people have been told of.
+    /// Value of `overflowed` at the last warning.
     told: u64,
-    /// When each sequence last came in, by our clock: a sender's may be wrong.
+    /// When the last point of each sequence arrived, by our clock, because a sender's clock may be wrong.
     seen_ms: HashMap<Sequence, i64>,
-    /// Our clock, when rows were last taken.
+    /// Our clock when rows were last added.
     now_ms: i64,
 }
 
@@ -51,7 +51,7 @@ impl Counters {
         Counters { bound, epoch_unix_nano, ..Counters::default() }
     }
 
-    /// Says in the log that counters overflow, if they have since the last time.
+    /// Logs a warning if counters have overflowed since the last one.
     pub(crate) fn tell_overflow(&mut self) {
         if self.overflowed > self.told {
             let (points, limit) = (self.overflowed - self.told, self.bound);
@@ -65,14 +65,14 @@ impl Counters {
         }
     }
 
-    /// Takes metrics of these names for counters where they are gauges, or sums that may fall.
+    /// Treats gauges and non-monotonic sums with these names as counters.
     pub(crate) fn count(&mut self, names: HashSet<String>) {
         self.names = names;
     }
 
-    /// Puts back a point that [`Counters::moved`] gave.
+    /// Restores a point written by [`Counters::moved`].
     pub(crate) fn restore(&mut self, key: &str, bytes: &[u8]) {
-        // An earlier version kept one sequence a series, by the series alone.
+        // An earlier version stored one sequence per series, with the series as the key.
         let (series, start) = key.split_once('@').map_or((key, None), |(series, start)| (series, Some(start)));
         let (Ok(series), Some(point)) = (series.parse(), Point::from_bytes(bytes)) else { return };
         let sequence = (series, start.and_then(|start| start.parse().ok()).unwrap_or(point.start_unix_nano));
@@ -83,22 +83,22 @@ impl Counters {
         }
     }
 
-    /// How many sequences are followed.
+    /// Number of tracked sequences.
     pub(crate) fn len(&self) -> usize {
         self.points.len()
     }
 
-    /// The points that moved since the last commit, as keys and bytes.
+    /// Returns the points changed since the last commit, as keys and bytes.
     pub(crate) fn moved(&self) -> Vec<(String, Vec<u8>)> {
         self.moved.keys().filter_map(|sequence| Some((key(*sequence), self.points.get(sequence)?.bytes()))).collect()
     }
 
-    /// What moved is durable.
+    /// Confirms that the changes are stored.
     pub(crate) fn commit(&mut self) {
         self.moved.clear();
     }
 
-    /// What moved is not durable: the same rows will come again.
+    /// Reverts the changes, because the same rows will be flushed again.
     pub(crate) fn rollback(&mut self) {
         for (sequence, before) in std::mem::take(&mut self.moved) {
             match before {
@@ -108,19 +108,19 @@ impl Counters {
         }
     }
 
-    /// Sequences that have been silent since `before_ms` of our clock, by their keys.
+    /// Returns the keys of sequences silent since `before_ms` of our clock.
     pub(crate) fn silent(&self, before_ms: i64) -> Vec<String> {
         let seen_ms = |sequence| self.seen_ms.get(sequence).copied().unwrap_or_default();
         self.points.keys().filter(|sequence| seen_ms(sequence) < before_ms).map(|sequence| key(*sequence)).collect()
     }
 
-    /// What a counter that began later shows at first is all new.
+    /// The first value of a counter that started after this time counts in full.
     pub(crate) fn epoch_unix_nano(&self) -> i64 {
         self.epoch_unix_nano
     }
 
-    /// Forgets sequences by their keys, which have been silent since `before_unix_nano`. One that comes back had been counted
-    /// before: only what began since then is all new.
+    /// Forgets sequences silent since `before_unix_nano`, by their keys. Moves the epoch to that time, because the
+    /// values of a sequence that comes back were counted before.
     pub(crate) fn forget(&mut self, keys: &[String], before_unix_nano: i64) {
         self.epoch_unix_nano = self.epoch_unix_nano.max(before_unix_nano);
         let sequence = |key: &String| {
@@ -133,7 +133,7 @@ impl Counters {
         }
     }
 
-    /// Rows of `metrics` with the column `delta`.
+    /// Returns rows of `metrics` with the column `delta`.
     pub(crate) fn metrics(&mut self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
         let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
@@ -157,10 +157,10 @@ impl Counters {
             }
             let value = value(row).filter(|value| value.is_finite())?;
             if temporality(row) == Some("delta") {
-                // What only grows has no increase below 0.
+                // A monotonic sum has no negative increase.
                 return (value >= 0.0).then_some(value);
             }
-            // The start of a gauge is that of nothing counted.
+            // The start of a gauge is not the start of a count.
             let start = if kind(row) == Some("sum") { start(row).unwrap_or(0) } else { 0 };
             let point = Point::new((start, time(row)?), latest, value, 0.0);
             counters.advance(series(row)?, point).map(|increase| increase.value)
@@ -173,7 +173,7 @@ impl Counters {
         with_columns(batch, schema, vec![Arc::new(deltas)])
     }
 
-    /// Rows of `histograms` with the columns `delta_count` and `delta_sum`.
+    /// Returns rows of `histograms` with the columns `delta_count` and `delta_sum`.
     pub(crate) fn histograms(&mut self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
         let (series, time) = (number::<Int64Type>(batch, "series_id"), number::<Int64Type>(batch, "time_unix_nano"));
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
@@ -200,7 +200,7 @@ impl Counters {
         with_columns(batch, schema, vec![Arc::new(counts), Arc::new(sums)])
     }
 
-    /// Moves a series to a point; the increase since the last one of its sequence, `None` where that is not known.
+    /// Adds a point. Returns the increase since the last point of its sequence, or `None` if unknown.
     fn advance(&mut self, series: i64, mut point: Point) -> Option<Increase> {
         let sequence = (series, if point.begins_unknown { 0 } else { point.start_unix_nano });
         if let Some(seen_ms) = self.seen_ms.get_mut(&sequence) {
@@ -215,7 +215,7 @@ impl Counters {
             }
             point.follows_unknown = last.begins_unknown || last.follows_unknown;
             self.put(sequence, point);
-            // A counter that goes down began anew, though its sender does not say so.
+            // A lower value means that the counter was reset, though its start is the same.
             return point.since(&last).or(point.whole());
         }
         if self.points.len() >= self.bound {
@@ -232,25 +232,26 @@ impl Counters {
             self.put(sequence, point);
             return point.since(&first).or(point.whole());
         }
-        // It may go on from a point of an unknown start that another has replaced since.
+        // It may continue a point of unknown start that a later one has replaced.
         point.follows_unknown = unknown.is_some_and(|last| point.start_unix_nano < last.start_unix_nano);
         self.put(sequence, point);
-        // What was counted before anybody looked here belongs to windows that are over.
+        // The value of a counter that started before the epoch belongs to past windows.
         point.whole().filter(|_| !point.follows_unknown && point.start_unix_nano >= self.epoch_unix_nano)
     }
 
-    /// Moves the sequence of unknown starts on from its last point.
+    /// Continues the sequence of unknown starts.
     fn resume(&mut self, series: i64, last: Point, point: Point) -> Option<Increase> {
         self.put((series, 0), point);
-        // Others went on from the last one, so this begins a sequence of its own.
+        // Other points continued the last one, so this one begins a new sequence.
         if last.start_unix_nano > 0 && self.points.contains_key(&(series, last.start_unix_nano)) {
             return None;
         }
-        // Without any start a lower value is all that tells a reset. A start of its own tells one, too: nobody knows when.
+        // Without a start, a lower value is the only sign of a reset. A new start is one as well, but the time of the
+        // reset is unknown.
         point.since(&last).or_else(|| point.whole().filter(|_| point.start_unix_nano == 0))
     }
 
-    /// Series whose newest points go on from one whose start is not known, with the start that they give.
+    /// Returns series with an unknown start whose points repeat a start time, and that time.
     pub(crate) fn unknown_starts(&self) -> impl Iterator<Item = (i64, i64)> {
         let begins = |(sequence, point): (&Sequence, &Point)| match point {
             point if point.follows_unknown => Some(*sequence),
@@ -266,13 +267,13 @@ impl Counters {
         self.moved.entry(sequence).or_insert(before);
     }
 
-    /// A point of a later time is taken for one of this: else its series would stand still until then.
+    /// Limit for times of points: with a later one, the series would ignore all points until then.
     fn latest_unix_nano(&self) -> i64 {
         (self.now_ms + AHEAD_MS_MAX).saturating_mul(1_000_000)
     }
 }
 
-/// Rows in the order of their times: of points that come in together a later one may stand first.
+/// Returns the rows in the order of their times, because points in one batch may be out of order.
 fn by_time(rows: usize, time: impl Fn(usize) -> Option<i64>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rows).collect();
     if !order.is_sorted_by_key(|row| time(*row)) {
@@ -281,7 +282,7 @@ fn by_time(rows: usize, time: impl Fn(usize) -> Option<i64>) -> Vec<usize> {
     order
 }
 
-/// A sequence as the state database names it.
+/// Returns the key of a sequence in the state database.
 fn key((series, start_unix_nano): Sequence) -> String {
     format!("{series}@{start_unix_nano}")
 }

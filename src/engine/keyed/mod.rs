@@ -1,4 +1,4 @@
-//! State by series, which SQL cannot keep: the last point of each counter, and the last value of each series.
+//! State by series that SQL cannot keep: the last point of each counter, and the last value of each series.
 
 pub(crate) mod counters;
 pub(crate) mod series;
@@ -10,13 +10,13 @@ use arrow::array::{Array as _, AsArray as _, PrimitiveArray, RecordBatch, String
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 
-/// A column of text; a column that is not there reads as null everywhere.
+/// Returns an accessor for a text column; null in all rows if the column is missing.
 pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> {
     let column: Option<&StringArray> = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
 }
 
-/// A column of numbers.
+/// Returns an accessor for a numeric column.
 fn number<'a, T: ArrowPrimitiveType>(
     batch: &'a RecordBatch,
     name: &str,
@@ -26,7 +26,7 @@ fn number<'a, T: ArrowPrimitiveType>(
     move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
 }
 
-/// What rollups see of a signal table: counters with their increase beside them.
+/// Returns the schema of a signal table as rollups see it, with additional columns for the increase of counters.
 pub(crate) fn new_rows_schema(table: &TableDef) -> SchemaRef {
     let added: &[(&str, DataType)] = match table.name.as_str() {
         "metrics" => &[("delta", DataType::Float64)],

@@ -1,4 +1,4 @@
-//! Rows of `metrics` and `histograms` as points of series.
+//! Converts rows of `metrics` and `histograms` to points of series.
 
 use super::{number, text};
 use crate::model::exponential::{Buckets, Exponential};
@@ -6,7 +6,7 @@ use crate::model::scrape::{Attributes, Exemplar, FamilyKind, SampleValue};
 use arrow::array::{Array as _, AsArray as _, ListArray, MapArray, RecordBatch};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
 
-/// OTLP's flag of a point without a value.
+/// OTLP's flag for a point without a value.
 const NO_RECORDED_VALUE: i64 = 1;
 
 type OfRow<'a, T> = Box<dyn Fn(usize) -> Option<T> + 'a>;
@@ -15,23 +15,23 @@ type OfRow<'a, T> = Box<dyn Fn(usize) -> Option<T> + 'a>;
 pub(super) struct Point {
     pub(super) kind: FamilyKind,
     pub(super) value: SampleValue,
-    /// Whether it tells the change since the point before.
+    /// Whether the value is the change since the previous point.
     pub(super) is_delta: bool,
-    /// When counting began, where the sender says so.
+    /// When counting began, if the sender gives it.
     pub(super) start_unix_nano: Option<i64>,
 }
 
-/// The columns of a batch, looked up once.
+/// Accessors for the columns of a batch.
 pub(super) struct Points<'a> {
     pub(super) series_id: OfRow<'a, i64>,
     pub(super) time: OfRow<'a, i64>,
     flags: OfRow<'a, i64>,
-    /// The point of a row; `None` for one that shows nothing.
+    /// Returns the point of a row; `None` if it has no value to show.
     pub(super) point: OfRow<'a, Point>,
     exemplars: Option<Exemplars<'a>>,
 }
 
-/// The lists of exemplars, of which each has one entry for each.
+/// Parallel lists of exemplars, with one entry per exemplar.
 struct Exemplars<'a> {
     trace_ids: &'a ListArray,
     span_ids: &'a ListArray,
@@ -40,12 +40,12 @@ struct Exemplars<'a> {
 }
 
 impl Points<'_> {
-    /// Whether the sender says that nothing was recorded.
+    /// Returns whether the row is a staleness marker.
     pub(super) fn is_stale(&self, row: usize) -> bool {
         (self.flags)(row).unwrap_or_default() & NO_RECORDED_VALUE != 0
     }
 
-    /// The measured values that lead to traces.
+    /// Returns the exemplars that have a trace.
     pub(super) fn exemplars(&self, row: usize) -> Vec<Exemplar> {
         let Some(of) = &self.exemplars else { return Vec::new() };
         if of.trace_ids.is_null(row) || of.trace_ids.value_length(row) == 0 {
@@ -86,7 +86,7 @@ fn points<'a>(batch: &'a RecordBatch, point: OfRow<'a, Point>) -> Points<'a> {
     }
 }
 
-/// Rows of `metrics`.
+/// Returns the points in rows of `metrics`.
 pub(super) fn numbers(batch: &RecordBatch) -> Points<'_> {
     let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
     let (value, start) = (number::<Float64Type>(batch, "value"), number::<Int64Type>(batch, "start_time_unix_nano"));
@@ -100,7 +100,7 @@ pub(super) fn numbers(batch: &RecordBatch) -> Points<'_> {
             (true, false) => FamilyKind::UpDown,
             (false, _) => FamilyKind::Gauge,
         };
-        // What only grows never is, nor grows by, less than nothing.
+        // A monotonic sum is never negative, nor is its increase.
         if kind == FamilyKind::Counter && (value < 0.0 || value.is_nan()) {
             return None;
         }
@@ -111,7 +111,7 @@ pub(super) fn numbers(batch: &RecordBatch) -> Points<'_> {
     points(batch, Box::new(point))
 }
 
-/// Rows of `histograms`.
+/// Returns the points in rows of `histograms`.
 pub(super) fn histograms(batch: &RecordBatch) -> Points<'_> {
     let (kind, temporality) = (text(batch, "kind"), text(batch, "temporality"));
     let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
@@ -156,8 +156,8 @@ fn exponential(batch: &RecordBatch, row: usize, sum: f64, count: u64) -> SampleV
     })
 }
 
-/// Adds a delta to what was added up so far. False where it cannot be added, as with bounds that changed: it then stands
-/// in its place.
+/// Adds a delta to a sum. Returns false if it cannot be added, for example because the bounds changed; it then replaces
+/// the sum.
 pub(super) fn add(total: &mut SampleValue, delta: SampleValue) -> bool {
     match (&mut *total, &delta) {
         (SampleValue::Number(total), SampleValue::Number(delta)) => *total += delta,
@@ -192,7 +192,7 @@ fn entries<T: ArrowPrimitiveType>(lists: &ListArray, row: usize) -> Vec<T::Nativ
     lists.value(row).as_primitive_opt::<T>().map(|values| values.values().to_vec()).unwrap_or_default()
 }
 
-/// A row's entry of a column of maps.
+/// Returns a row's value in a map column.
 pub(super) fn map(batch: &RecordBatch, name: &str, row: usize) -> Attributes {
     let Some(maps) = batch.column_by_name(name).and_then(|column| column.as_map_opt()) else {
         return Attributes::new();

@@ -1,5 +1,4 @@
-//! The last value of each series that came in over OTLP, for the Prometheus scrape. What senders give as deltas is added
-//! up, however many of them there are.
+//! Last value of each series received over OTLP, for the Prometheus scrape. Deltas are summed across senders.
 
 use super::points::{self, Point, Points};
 use super::text;
@@ -12,33 +11,32 @@ use std::sync::Arc;
 
 mod promoted;
 
-/// Exemplars that are kept of a series.
+/// Maximum number of exemplars per series.
 const EXEMPLARS_MAX: usize = 32;
 
-/// Where a series stands.
+/// State of a series.
 #[derive(Debug)]
 struct Series {
     of: Arc<Identity>,
-    /// Its place among the families.
+    /// Index of its family.
     family: usize,
     value: SampleValue,
     time_unix_nano: i64,
-    /// When its counting began, where that is known.
+    /// When counting began, if known.
     created_unix_nano: Option<i64>,
-    /// The start that its points give though nothing is known to have begun then: a point said so by a time of its own
-    /// that is the same.
+    /// Start time that its points repeat although it is unknown when counting began: one of them had it as its own time.
     unknown_start: Option<i64>,
-    /// Of a sum of deltas: what was shown before this, by our clock, was another sum.
+    /// For a sum of deltas: when it began, by our clock. Earlier scrapes showed another sum or none.
     begun_ms: Option<i64>,
-    /// When it last came in, by our clock.
+    /// When its last point arrived, by our clock.
     seen_ms: i64,
     exemplars: Arc<[Exemplar]>,
 }
 
-/// What tells a family.
+/// Identity of a family: name, unit and kind.
 type FamilyKey = (String, String, FamilyKind);
 
-/// What is known of a family besides.
+/// A family and its description.
 #[derive(Debug)]
 struct FamilyOf {
     key: FamilyKey,
@@ -46,7 +44,7 @@ struct FamilyOf {
     descriptions_differ: bool,
 }
 
-/// The last values of all series.
+/// Last values of all series.
 #[derive(Debug, Default)]
 pub(crate) struct LastValues {
     series: HashMap<i64, Series>,
@@ -56,11 +54,11 @@ pub(crate) struct LastValues {
     resources: HashSet<Arc<Attributes>>,
     scopes: HashSet<Arc<Scope>>,
     promoted: Vec<Promoted>,
-    /// Starts that are none, of series that are not shown now.
+    /// Start times that mean "unknown", of series that are not shown at the moment.
     unknown_starts: HashMap<i64, i64>,
-    /// Points of series beyond the bound, which the scrape does not show.
+    /// Number of points of series beyond the limit, which the scrape omits.
     pub(crate) overflowed: u64,
-    /// Points of cumulative counters of which no increase is known.
+    /// Number of points of cumulative counters without a known increase.
     pub(crate) counters_overflowed: u64,
 }
 
@@ -70,7 +68,7 @@ impl LastValues {
         LastValues { series_max, promoted, ..LastValues::default() }
     }
 
-    /// Tells of series whose sender gives a start that is none, as [`super::counters::Counters::unknown_starts`] has them.
+    /// Registers start times that mean "unknown", from [`super::counters::Counters::unknown_starts`].
     pub(crate) fn with_unknown_starts(mut self, starts: impl Iterator<Item = (i64, i64)>) -> LastValues {
         for (id, start) in starts {
             let newest = self.unknown_starts.entry(id).or_insert(start);
@@ -79,12 +77,12 @@ impl LastValues {
         self
     }
 
-    /// Takes rows of `metrics`.
+    /// Adds rows of `metrics`.
     pub(crate) fn metrics(&mut self, batch: &RecordBatch) {
         self.take(batch, &points::numbers(batch));
     }
 
-    /// Takes rows of `histograms`.
+    /// Adds rows of `histograms`.
     pub(crate) fn histograms(&mut self, batch: &RecordBatch) {
         self.take(batch, &points::histograms(batch));
     }
@@ -95,7 +93,7 @@ impl LastValues {
             let id = (points.series_id)(row).unwrap_or_default();
             let time_unix_nano = (points.time)(row).unwrap_or_default();
             if points.is_stale(row) {
-                // The sender says that there is nothing any more: it is not shown from now on.
+                // A staleness marker ends the series.
                 if self.series.get(&id).is_some_and(|known| known.time_unix_nano <= time_unix_nano) {
                     let ended = self.series.remove(&id);
                     let unknown_start = ended.and_then(|ended| ended.unknown_start);
@@ -127,7 +125,7 @@ impl LastValues {
         let family = self.family(batch, row, point.kind);
         let of = Arc::new(self.identity(batch, row));
         let unknown_start = self.unknown_starts.remove(&id);
-        // Scrapes before this have not shown it: a Prometheus that knew it from an earlier process has ended it there.
+        // Earlier scrapes did not contain it, so a Prometheus that knows it from an earlier process has marked it stale.
         let begun_ms = point.is_delta.then(crate::engine::clock::now_ms);
         let mut series = Series {
             of,
@@ -145,7 +143,7 @@ impl LastValues {
         self.series.insert(id, series);
     }
 
-    /// The place of a row's family, made if there is none.
+    /// Returns the index of a row's family, which is created if needed.
     fn family(&mut self, batch: &RecordBatch, row: usize, kind: FamilyKind) -> usize {
         let word = |name: &str| text(batch, name)(row).unwrap_or_default().to_owned();
         let (key, description) = ((word("name"), word("unit"), kind), word("description"));
@@ -177,10 +175,10 @@ impl LastValues {
         Identity::new(attributes, Some(shared(&mut self.resources, resource)), shared(&mut self.scopes, scope))
     }
 
-    /// Forgets series that have been silent since `before_ms` of our clock: a sender's may be wrong.
+    /// Forgets series silent since `before_ms` of our clock, because a sender's clock may be wrong.
     pub(crate) fn expire(&mut self, before_ms: i64) {
         for (id, series) in self.series.extract_if(|_, series| series.seen_ms < before_ms) {
-            // It may come back, and its start is none then either.
+            // If the series returns, this start still means "unknown".
             if let Some(start) = series.unknown_start.filter(|_| self.unknown_starts.len() < self.series_max) {
                 self.unknown_starts.insert(id, start);
             }
@@ -190,7 +188,7 @@ impl LastValues {
         self.forget_families();
     }
 
-    /// Forgets families without series; the others move up.
+    /// Removes families without series and moves the others up.
     fn forget_families(&mut self) {
         let mut used = vec![false; self.families.len()];
         for series in self.series.values() {
@@ -233,11 +231,11 @@ impl LastValues {
 }
 
 impl Series {
-    /// Takes a further point.
+    /// Adds a point.
     fn take(&mut self, point: Point, time_unix_nano: i64, now_ms: i64) {
         if point.is_delta {
             if !points::add(&mut self.value, point.value) {
-                // It could not be added, and so all begins with it.
+                // It cannot be added, so the sum begins again with it.
                 self.create(point.start_unix_nano, true, time_unix_nano);
                 self.begun_ms = Some(crate::engine::clock::now_ms());
             }
@@ -245,15 +243,15 @@ impl Series {
             self.value = point.value;
             self.create(point.start_unix_nano, false, time_unix_nano);
         } else if point.start_unix_nano >= Some(time_unix_nano) && point.start_unix_nano == self.created_unix_nano {
-            // The first point came in late: nobody knows when counting began.
+            // The series' first point arrived late and shows that the start is unknown.
             self.unknown_start = self.created_unix_nano.take();
         }
         self.time_unix_nano = self.time_unix_nano.max(time_unix_nano);
         self.seen_ms = now_ms;
     }
 
-    /// When its counting began: what is added up here, with its first delta; a running total, when its sender says. A
-    /// start that is the time of its own point says that it is not known, and those that follow repeat it.
+    /// Sets when counting began: at the first delta of a sum, or at the start that the sender of a running total gives.
+    /// A start equal to its point's time means "unknown", and later points repeat it.
     fn create(&mut self, start: Option<i64>, is_delta: bool, time_unix_nano: i64) {
         if !is_delta && start >= Some(time_unix_nano) {
             self.unknown_start = start;
@@ -265,7 +263,7 @@ impl Series {
         };
     }
 
-    /// Exemplars stay until newer ones come: not every point has some.
+    /// Replaces the exemplars if there are new ones: not every point has some.
     fn take_exemplars(&mut self, mut exemplars: Vec<Exemplar>) {
         if !exemplars.is_empty() {
             exemplars.truncate(EXEMPLARS_MAX);
@@ -287,7 +285,7 @@ impl Series {
 }
 
 impl FamilyOf {
-    /// Of several descriptions the longest is shown, and of those of one length the first in order.
+    /// Shows the longest description; among those of equal length, the first in alphabetical order.
     fn describe(&mut self, description: String) {
         if description == self.description || description.is_empty() {
             return;
@@ -300,7 +298,7 @@ impl FamilyOf {
     }
 }
 
-/// One of each, shared by all series that have it.
+/// Returns a shared copy of a value.
 fn shared<T: Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, one: T) -> Arc<T> {
     if let Some(known) = known.get(&one) {
         return known.clone();

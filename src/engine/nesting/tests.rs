@@ -44,7 +44,7 @@ fn nothing_hides_in_comments_and_quotes() {
     assert_eq!(depth_in(&MySqlDialect {}, &format!("SELECT 1 # '\n, '\\'', {calls}")), 30);
 }
 
-/// What can stand within itself, as many times as anybody likes.
+/// Constructs that can be nested any number of times.
 const WITHIN: [&str; 92] = [
     "NOT ",
     "(",
@@ -142,7 +142,7 @@ const WITHIN: [&str; 92] = [
 
 const DIALECTS: [&str; 8] = ["generic", "postgresql", "mysql", "sqlite", "mssql", "oracle", "clickhouse", "ansi"];
 
-/// Statements that are as deep as they may be, of one kind of nesting and of several in turn.
+/// Returns statements of the maximum depth, with one kind of nesting and with several in turn.
 fn deepest(calls_max: usize) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let mut turn = 0_usize;
@@ -195,7 +195,7 @@ fn what_is_let_through_is_parsed_in_no_time_whatever_stands_within_itself() {
     });
     let mut last = None;
     loop {
-        // Milliseconds are what it takes; a machine may be busy with other things.
+        // Parsing takes milliseconds; the timeout allows for a busy machine.
         match told.recv_timeout(Duration::from_secs(20)) {
             Ok(None) => break,
             Ok(next) => last = next,

@@ -1,4 +1,4 @@
-//! `ARRAY(SELECT …)`: the items of a query as an array, in the query's order.
+//! `ARRAY(SELECT …)`: collects the values of a query into an array, in the query's order.
 
 use super::functions::lists::OR_EMPTY;
 use super::made::{call, query_over, word};
@@ -8,11 +8,11 @@ use datafusion::sql::sqlparser::ast::{
     SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 
-/// The only column of the query, and those that it is sorted by besides.
+/// Names of the query's value column, and of additional sort columns.
 const ITEM: &str = "item";
 const KEY: &str = "key";
 
-/// The call as a subquery; `None` where it is none of these.
+/// Rewrites the call as a subquery; `None` if it is another function, or not supported.
 pub(super) fn of_query(function: &Function) -> Option<Expr> {
     let FunctionArguments::Subquery(query) = &function.args else { return None };
     if word(&function.name) != "array" {
@@ -43,7 +43,7 @@ fn column(name: &str) -> Expr {
     Expr::Identifier(Ident::new(name))
 }
 
-/// How the items are sorted, by columns that the query gets for it.
+/// Returns the sort keys; appends a column to the query for each key that is not its value.
 fn order(query: &mut Query) -> Option<Vec<OrderByExpr>> {
     let Some(order) = query.order_by.clone() else { return Some(Vec::new()) };
     let OrderByKind::Expressions(keys) = order.kind else { return None };
@@ -67,7 +67,7 @@ fn order(query: &mut Query) -> Option<Vec<OrderByExpr>> {
         .collect()
 }
 
-/// Whether a key is the query's column.
+/// Returns whether a sort key is the query's value column.
 fn is_item(select: &Select, key: &Expr) -> Option<bool> {
     let (item, alias) = match select.projection.first()? {
         SelectItem::UnnamedExpr(expr) => (expr, None),

@@ -1,4 +1,4 @@
-//! One call of a function: its arguments, and ways to make an answer of them.
+//! A function call: typed access to its arguments, and builders for its result.
 
 use super::kinds::DIGITS;
 use super::zones::Zone;
@@ -10,31 +10,31 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, IntervalMonthDayNano};
 use datafusion::common::{DataFusionError, Result};
 use std::sync::Arc;
 
-/// One call: arguments in the types of the form, one row each.
+/// A function call with arguments cast to the types of the form, one row each.
 pub(crate) struct Call<'a> {
     pub(crate) args: &'a [ArrayRef],
     pub(crate) rows: usize,
-    /// The session's time zone.
+    /// Time zone of the session.
     pub(crate) zone: &'a Zone,
-    /// The type that is expected. Where the arguments are constants, a number may have another scale.
+    /// Expected result type. If the arguments are constants, a numeric can have another scale.
     pub(crate) gives: DataType,
-    /// The arguments are constants, and the answer's scale is for the function to tell.
+    /// True if the arguments are constants, and the function chooses the scale of the result.
     pub(crate) exact: bool,
 }
 
-/// Says that an argument is not what the form takes.
+/// Returns the error for an argument with an unexpected type.
 fn other(expected: &str) -> DataFusionError {
     DataFusionError::Internal(format!("an argument is not of the type of its form: expected {expected}"))
 }
 
 macro_rules! typed {
     ($name:ident, $array:ty, $get:ident, $item:ty) => {
-        /// An argument's array.
+        /// Returns the array of an argument.
         pub(crate) fn $name(&self, at: usize) -> Result<&'a $array> {
             self.args.get(at).and_then(|array| array.as_any().downcast_ref()).ok_or_else(|| other(stringify!($array)))
         }
 
-        /// An argument's value, which is not null.
+        /// Returns the value of an argument, which must not be null.
         pub(crate) fn $get(&self, at: usize, row: usize) -> Result<$item> {
             Ok(self.$name(at)?.value(row))
         }
@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
     typed!(stamps, TimestampMicrosecondArray, stamp, i64);
     typed!(intervals, IntervalMonthDayNanoArray, interval, IntervalMonthDayNano);
 
-    /// An integer of any width.
+    /// Returns an integer of any width.
     pub(crate) fn int(&self, at: usize, row: usize) -> Result<i64> {
         use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
         let array = self.args.get(at).ok_or_else(|| other("an integer"))?;
@@ -61,14 +61,14 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Microseconds of a time of day.
+    /// Returns the microseconds of a time of day.
     pub(crate) fn time(&self, at: usize, row: usize) -> Result<i64> {
         let array =
             self.args.get(at).and_then(|array| array.as_any().downcast_ref::<arrow::array::Time64MicrosecondArray>());
         Ok(array.ok_or_else(|| other("a time"))?.value(row))
     }
 
-    /// The scale of a number.
+    /// Returns the scale of a numeric argument.
     pub(crate) fn scale(&self, at: usize) -> i8 {
         match self.args.get(at).map(arrow::array::Array::data_type) {
             Some(DataType::Decimal128(_, scale)) => *scale,
@@ -76,7 +76,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether an argument was given.
+    /// Returns whether an argument was passed.
     pub(crate) fn has(&self, at: usize) -> bool {
         at < self.args.len()
     }
@@ -85,7 +85,7 @@ impl<'a> Call<'a> {
         self.args.get(at).is_none_or(|array| array.is_null(row))
     }
 
-    /// Rows of which some argument is null are null; the others are worked out.
+    /// Evaluates rows without null arguments; the other rows are null.
     pub(crate) fn strict<T>(&self, mut of_row: impl FnMut(usize) -> Result<Option<T>>) -> Result<Vec<Option<T>>> {
         let value = |row: usize| if self.args.iter().any(|array| array.is_null(row)) { Ok(None) } else { of_row(row) };
         (0..self.rows).map(value).collect()
@@ -121,7 +121,7 @@ impl<'a> Call<'a> {
         self.to::<arrow::datatypes::IntervalMonthDayNanoType>(of_row)
     }
 
-    /// Microseconds, of the type that is expected.
+    /// Builds timestamps of the expected type from microseconds.
     pub(crate) fn to_stamps(&self, of_row: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ArrayRef> {
         let array: TimestampMicrosecondArray = self.strict(of_row)?.into_iter().collect();
         Ok(match &self.gives {
@@ -134,7 +134,7 @@ impl<'a> Call<'a> {
         self.to::<arrow::datatypes::Time64MicrosecondType>(of_row)
     }
 
-    /// Numbers of a scale.
+    /// Builds numerics with a scale.
     pub(crate) fn to_numbers(&self, scale: i8, of_row: impl FnMut(usize) -> Result<Option<i128>>) -> Result<ArrayRef> {
         let array: Decimal128Array = self.strict(of_row)?.into_iter().collect();
         Ok(Arc::new(array.with_precision_and_scale(DIGITS, scale)?))

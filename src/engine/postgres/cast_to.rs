@@ -1,4 +1,4 @@
-//! `CAST` as a function, so that a plan holds `PostgreSQL`'s conversions and not Arrow's.
+//! `CAST` as a function, so that plans use `PostgreSQL`'s conversions instead of Arrow's.
 
 use super::field_metadata::{EXTENSION, SCALE, TRIMMED};
 use super::kinds::{Kind, numeric};
@@ -14,21 +14,21 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// A cast to one type.
+/// A cast to a type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CastTo {
     to: DataType,
-    /// A text is cut after so many characters.
+    /// Length to which a text is truncated.
     length: Option<usize>,
     is_json: bool,
-    /// A number of any scale.
+    /// True for a numeric of any scale.
     is_numeric: bool,
     zone: Zone,
     signature: Signature,
 }
 
 impl CastTo {
-    /// The cast, if it is ours to make.
+    /// Creates the cast; `None` if Arrow's cast is used.
     pub(super) fn new(from: &DataType, field: &Field, zone: &Zone) -> Option<CastTo> {
         let word = field.metadata().get(TYPE).map(String::as_str);
         let length = word.and_then(|word| word.strip_prefix(SHORT)).and_then(|length| length.parse().ok());
@@ -66,7 +66,7 @@ impl CastTo {
         if texts.data_type() == &self.to { Ok(texts) } else { Ok(arrow::compute::cast(&texts, &self.to)?) }
     }
 
-    /// Its value for a constant: there a number keeps the scale that its text has.
+    /// Evaluates it for a constant: a numeric then keeps the scale of its text.
     pub(super) fn folded(&self, value: &ScalarValue) -> Result<ScalarValue> {
         let array = value.to_array()?;
         let exact = if self.is_numeric { casts::exact_number(&array) } else { None };
@@ -77,7 +77,7 @@ impl CastTo {
         ScalarValue::try_from_array(&array, 0)
     }
 
-    /// Whether a constant says all that it gives.
+    /// Returns whether a constant can replace the cast without losing field metadata.
     pub(super) fn is_plain(&self) -> bool {
         !self.is_json
     }

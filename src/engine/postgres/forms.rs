@@ -1,4 +1,4 @@
-//! The forms of a function: the types that each takes, the type that it gives, and what it does with rows.
+//! Forms (overloads) of a function: argument types, result type and implementation.
 
 use super::call::Call;
 use super::field_metadata::{EXTENSION, QUOTIENT, SCALE, TRIMMED};
@@ -7,13 +7,13 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, ScalarValue};
 
-/// What a form of a function does with its rows.
+/// Implementation of a form.
 pub(crate) type Run = fn(&Call<'_>) -> Result<ArrayRef>;
 
 /// One form of a function.
 pub(crate) struct Form {
     pub(crate) takes: &'static [Kind],
-    /// The kind of further arguments, where there may be any number.
+    /// Kind of any number of additional arguments, if allowed.
     pub(crate) rest: Option<Kind>,
     pub(crate) gives: Gives,
     pub(crate) run: Run,
@@ -33,35 +33,35 @@ impl Form {
     }
 }
 
-/// The type of a form's answer.
+/// Result type of a form.
 #[derive(Clone, Copy)]
 pub(crate) enum Gives {
     Kind(Kind),
     /// A list of texts.
     Texts,
-    /// The type of this argument.
+    /// The type of an argument, by index.
     Like(usize),
-    /// Told by the arguments' types, and by those that are constants.
+    /// Computed from the types of the arguments and from constant arguments.
     By(fn(&Given<'_>) -> DataType),
     /// JSON text.
     Json,
-    /// A number whose digits after the point are those that `PostgreSQL`'s division gives.
+    /// A numeric displayed with the scale of `PostgreSQL`'s division.
     Quotient,
-    /// A number without zeros at its end.
+    /// A numeric displayed without trailing zeros.
     Trimmed,
 }
 
-/// Digits after the point of a quotient.
+/// Scale of a quotient.
 pub(crate) const QUOTIENT_SCALE: i8 = 20;
 
-/// What is known of arguments before there are rows.
+/// Information about arguments that is known when planning.
 pub(crate) struct Given<'a> {
     pub(crate) types: &'a [DataType],
     pub(super) constants: &'a [Option<&'a ScalarValue>],
 }
 
 impl Given<'_> {
-    /// The scale of a number.
+    /// Returns the scale of a numeric argument.
     pub(crate) fn scale(&self, at: usize) -> i8 {
         match self.types.get(at) {
             Some(DataType::Decimal128(_, scale)) => *scale,

@@ -1,4 +1,4 @@
-//! A function with several forms, of which the types of its arguments choose one, as in `PostgreSQL`.
+//! A function with several forms, selected by the types of its arguments as in `PostgreSQL`.
 
 use super::call::Call;
 use super::field_metadata::SCALE;
@@ -16,7 +16,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A function.
+/// A function with its forms.
 #[derive(Clone)]
 pub(crate) struct Function {
     name: &'static str,
@@ -24,7 +24,7 @@ pub(crate) struct Function {
     volatility: Volatility,
     signature: Signature,
     zone: Zone,
-    /// Digits that are not shown of an argument are not shown of the answer.
+    /// True if the result has the displayed scale of the arguments.
     carries_scale: bool,
 }
 
@@ -45,17 +45,17 @@ impl Function {
         }
     }
 
-    /// The same, in a session's time zone.
+    /// Returns the function with a session's time zone.
     pub(crate) fn within(&self, zone: &Zone) -> Function {
         Function { zone: zone.clone(), ..self.clone() }
     }
 
-    /// The same, where digits that are not shown of an argument are not shown of the answer.
+    /// Returns the function with the displayed scale of its arguments kept in the result.
     pub(crate) fn carrying_scale(self) -> Function {
         Function { carries_scale: true, ..self }
     }
 
-    /// The form that is meant.
+    /// Selects the form with the cheapest conversions.
     fn form(&self, types: &[DataType]) -> Result<&'static Form> {
         let kinds: Vec<Kind> = types.iter().map(Kind::of).collect();
         let fits = |form: &'static Form| {
@@ -75,7 +75,7 @@ impl Function {
         }
     }
 
-    /// The arguments in the types of a form.
+    /// Casts the arguments to the types of a form.
     fn taken(&self, form: &Form, args: &[ColumnarValue], rows: usize) -> Result<Vec<ArrayRef>> {
         let takes = form.takes.iter().copied().chain(form.rest.into_iter().cycle());
         let taken = args.iter().zip(takes).map(|(value, takes)| {
@@ -92,7 +92,7 @@ impl Function {
         taken.collect()
     }
 
-    /// Its value for constants, where the type may depend on them, as of numbers.
+    /// Evaluates constant arguments. The type, such as a numeric's scale, can depend on their values.
     pub(crate) fn folded(&self, values: &[ScalarValue]) -> Result<ScalarValue> {
         if self.volatility == Volatility::Volatile {
             return exec_err!("{} has no constant value", self.name);
@@ -109,7 +109,7 @@ impl Function {
         ScalarValue::try_from_array(&(form.run)(&call)?, 0)
     }
 
-    /// The metadata that its answer has.
+    /// Returns whether the result has no field metadata, so that a constant can replace it.
     pub(crate) fn is_plain(&self, types: &[DataType]) -> bool {
         self.form(types).is_ok_and(|form| !matches!(form.gives, Gives::Json))
     }
@@ -159,7 +159,7 @@ impl ScalarUDFImpl for Function {
         let taken: Vec<DataType> = types.iter().zip(takes).map(|(given, takes)| takes.arrow(given)).collect();
         let given = Given { types: &taken, constants: arguments.scalar_arguments };
         let field = form.gives.field(self.name, &given);
-        // What is worked out of such a number is one, too.
+        // The result keeps the displayed scale of its arguments.
         let shown = arguments.arg_fields.iter().find_map(|field| field.metadata().get(SCALE));
         Ok(Arc::new(match shown {
             Some(word)

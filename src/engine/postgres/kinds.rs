@@ -1,12 +1,12 @@
-//! Types as `PostgreSQL` tells them apart, and which of them it converts unasked.
+//! `PostgreSQL`'s types, and its implicit conversions between them.
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use std::sync::Arc;
 
-/// A type of `PostgreSQL`'s.
+/// A `PostgreSQL` type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// The type of NULL.
+    /// Type of NULL.
     Unknown,
     Bool,
     Int2,
@@ -24,28 +24,28 @@ pub(crate) enum Kind {
     Interval,
     List,
     Map,
-    /// As a parameter: takes everything as it is.
+    /// As a parameter type: accepts every type unchanged.
     Any,
 }
 
-/// The most digits of a number.
+/// Maximum number of digits of a numeric.
 pub(crate) const DIGITS: u8 = 38;
-/// Digits after the point of a number that was made from a float: what a double can tell.
+/// Scale of a numeric converted from a float: the digits that a double represents.
 pub(crate) const FLOAT_SCALE: i8 = 15;
 
-/// `timestamp`.
+/// Type `timestamp`.
 pub(crate) const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
-/// `time`.
+/// Type `time`.
 pub(crate) const TIME: DataType = DataType::Time64(TimeUnit::Microsecond);
-/// `interval`.
+/// Type `interval`.
 pub(crate) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
-/// `timestamptz`.
+/// Type `timestamptz`.
 pub(crate) fn timestamptz() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A list of items.
+/// Returns the type of a list.
 pub(crate) fn list_of(item: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(item, true)))
 }
@@ -87,7 +87,7 @@ impl Kind {
         self.is_integer() || matches!(self, Kind::Float4 | Kind::Float8 | Kind::Numeric)
     }
 
-    /// The Arrow type in which a value of this kind is held that was given in another.
+    /// Returns the Arrow type of this kind for a value of another type.
     pub(crate) fn arrow(self, given: &DataType) -> DataType {
         match self {
             Kind::Unknown | Kind::Any | Kind::List | Kind::Map => given.clone(),
@@ -109,7 +109,7 @@ impl Kind {
     }
 }
 
-/// The number that holds what another type gives.
+/// Returns the numeric type that can represent another type.
 pub(crate) fn numeric(given: &DataType) -> DataType {
     match given {
         DataType::Decimal128(..) => given.clone(),
@@ -122,8 +122,8 @@ pub(crate) fn numeric(given: &DataType) -> DataType {
     }
 }
 
-/// What a conversion that nobody asked for costs; `None` where there is none. Of several functions of a name the one with
-/// the least cost is meant, as `PostgreSQL` prefers exact types, then float8 and timestamptz.
+/// Returns the cost of an implicit conversion; `None` if there is none. Among overloaded functions, the one with the least cost
+/// is selected; costs follow `PostgreSQL`'s preference of exact types, then float8 and timestamptz.
 pub(crate) fn cost(from: Kind, to: Kind) -> Option<u32> {
     use Kind::{
         Any, Date, Float4, Float8, Int2, Int4, Int8, Interval, List, Map, Numeric, Text, Time, Timestamp, TimestampTz,

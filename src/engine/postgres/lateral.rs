@@ -1,5 +1,5 @@
-//! `LATERAL` where the other side reads no table: `FROM t, LATERAL (SELECT t.a * 10)`, `FROM t, generate_series(1, t.a)`.
-//! Such a join is the first side with more columns, or with rows unnested.
+//! `LATERAL` joins with a side that reads no table: `FROM t, LATERAL (SELECT t.a * 10)`, `FROM t, generate_series(1, t.a)`.
+//! They become the other side with additional columns, or with unnested rows.
 
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{Column, Result, TableReference};
@@ -7,7 +7,7 @@ use datafusion::logical_expr::{
     EmptyRelation, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, Unnest,
 };
 
-/// The plan with such joins replaced.
+/// Replaces such joins in a plan.
 pub(super) fn flattened(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|plan| {
         let LogicalPlan::Join(join) = &plan else { return Ok(Transformed::no(plan)) };
@@ -25,7 +25,7 @@ pub(super) fn flattened(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|plan| plan.data)
 }
 
-/// What is done to one row without columns, the first step first; `None` where a table is read.
+/// Returns the steps applied to one row without columns, first step first; `None` if a table is read.
 fn steps(plan: &LogicalPlan) -> Option<Vec<&LogicalPlan>> {
     let (mut found, mut at) = (Vec::new(), plan);
     loop {
@@ -45,11 +45,11 @@ fn steps(plan: &LogicalPlan) -> Option<Vec<&LogicalPlan>> {
     Some(found)
 }
 
-/// The steps, done to each row of a plan, whose columns are kept.
+/// Applies the steps to each row of a plan, and keeps its columns.
 fn applied(left: LogicalPlan, steps: &[&LogicalPlan]) -> Result<LogicalPlan> {
     let kept: Vec<Expr> = left.schema().iter().map(Expr::from).collect();
     let mut plan = left;
-    // The columns of the steps so far: as they are called now, and as the next step calls them.
+    // Columns of the steps so far: their current names, and the names that the next step uses.
     let mut names: Vec<(Column, Column)> = Vec::new();
     for step in steps {
         match step {
@@ -89,7 +89,7 @@ fn applied(left: LogicalPlan, steps: &[&LogicalPlan]) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan).project(kept.into_iter().chain(last))?.build()
 }
 
-/// Qualifies columns that the steps made.
+/// Qualifier of columns created by the steps.
 const OWN: &str = "spanwise_lateral";
 
 fn own(column: &Column, names: &[(Column, Column)]) -> Column {
@@ -97,7 +97,7 @@ fn own(column: &Column, names: &[(Column, Column)]) -> Column {
     known.map_or_else(|| column.clone(), |(own, _)| own.clone())
 }
 
-/// An expression over the plan itself, where columns of the other side are its own.
+/// Replaces outer columns of an expression by the plan's own.
 fn inward(expression: Expr, names: &[(Column, Column)]) -> Result<Expr> {
     let changed = expression.transform_up(|expression| {
         Ok(match expression {

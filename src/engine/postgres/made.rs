@@ -1,4 +1,4 @@
-//! Parts of a statement that are made and not written.
+//! Builders for parts of syntax trees.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
@@ -42,12 +42,12 @@ pub(super) fn function(name: &str, args: Vec<FunctionArg>) -> Expr {
     })
 }
 
-/// `(left op right)`.
+/// Builds `(left op right)`.
 pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
 }
 
-/// A query that is written out.
+/// Parses a query.
 pub(super) fn query(sql: &str) -> Option<Box<Query>> {
     match Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?.into_iter().next()? {
         Statement::Query(query) => Some(query),
@@ -55,7 +55,7 @@ pub(super) fn query(sql: &str) -> Option<Box<Query>> {
     }
 }
 
-/// A query that is written out, over another table than the one that it names.
+/// Parses a query, and replaces the table that it names.
 pub(super) fn query_over(sql: &str, table: TableFactor) -> Option<Box<Query>> {
     let mut query = query(sql)?;
     let SetExpr::Select(select) = query.body.as_mut() else { return None };

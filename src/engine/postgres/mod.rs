@@ -1,5 +1,5 @@
-//! SQL from outside as `PostgreSQL` answers it: its names, types, operators, conversions and functions. Pipelines keep
-//! `DataFusion`'s own, which cost less on the way of every row; a view is read from outside, and so is planned here.
+//! External SQL with `PostgreSQL` semantics: names, types, operators, conversions and functions. Pipelines use `DataFusion`'s
+//! own, which cost less per row; views are read by external SQL, so they are planned here.
 
 mod array_of;
 mod call;
@@ -49,7 +49,7 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use values::write::Booleans;
 
-/// The configuration of a session for statements from outside.
+/// Returns the session configuration for external statements.
 pub(crate) fn config(config: SessionConfig) -> SessionConfig {
     let mut config = config;
     let options = config.options_mut();
@@ -59,7 +59,7 @@ pub(crate) fn config(config: SessionConfig) -> SessionConfig {
     config
 }
 
-/// Has a session plan as `PostgreSQL` does.
+/// Configures a session to plan like `PostgreSQL`.
 pub(crate) fn plans(builder: &mut SessionStateBuilder) {
     let planners = builder.expr_planners().get_or_insert_with(Vec::new);
     planners.insert(0, Arc::new(planner::Expressions));
@@ -67,8 +67,7 @@ pub(crate) fn plans(builder: &mut SessionStateBuilder) {
     *builder.type_planner() = Some(Arc::new(types::Types(other)));
 }
 
-/// Has a session that a catalog was added to plan as `PostgreSQL` does again: a catalog brings a planner of types and
-/// functions of its own.
+/// Configures a session again after a catalog was added, because a catalog replaces the type planner and functions.
 pub(crate) fn plans_again(context: SessionContext) -> SessionContext {
     let mut state = SessionStateBuilder::new_from_existing(context.state());
     let other = state.type_planner().take();
@@ -81,12 +80,12 @@ pub(crate) fn plans_again(context: SessionContext) -> SessionContext {
 pub(crate) use functions::register;
 pub(crate) use functions::regular::{compiled as pattern, like as like_pattern};
 
-/// The time zone of a session's configuration.
+/// Returns the time zone of a session configuration.
 pub(crate) fn zone_of(options: &ConfigOptions) -> Zone {
     options.execution.time_zone.as_deref().and_then(Zone::set).unwrap_or_else(Zone::utc)
 }
 
-/// A value out of its text, as `PostgreSQL` reads it; `None` where the text is none of the type.
+/// Parses a text as a value, like `PostgreSQL`; `None` if it is invalid for the type.
 #[must_use]
 pub fn read(text: &str, kind: &DataType, zone: &Zone) -> Option<ScalarValue> {
     let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
@@ -94,13 +93,13 @@ pub fn read(text: &str, kind: &DataType, zone: &Zone) -> Option<ScalarValue> {
     ScalarValue::try_from_array(&value, 0).ok().filter(|value| !value.is_null())
 }
 
-/// The items of an array's text, `{a,"b c",NULL}`; `None` where it is none of one dimension.
+/// Splits the text of a one-dimensional array, `{a,"b c",NULL}`; `None` if it is invalid.
 #[must_use]
 pub fn array_items(text: &str) -> Option<Vec<Option<String>>> {
     values::literals::read_list(text)
 }
 
-/// A column's values as the texts in which the Postgres wire gives them.
+/// Formats the values of a column as texts for the Postgres wire.
 ///
 /// # Errors
 /// When a value has no text.

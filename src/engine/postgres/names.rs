@@ -1,32 +1,32 @@
-//! What a column is called that a statement gives no name: `FigureColname` of `PostgreSQL`.
+//! Default column names, as in `PostgreSQL`'s `FigureColname`.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, FunctionArguments, ObjectName, Query, SelectItem, SetExpr, TrimWhereField,
     TypedString,
 };
 
-/// Stands between a name and a number where a `SELECT` gives a name twice: within a query columns differ in name.
+/// Separates a repeated name from a number, because column names within a query must be unique.
 const TWICE: char = '\u{1f}';
 
-/// A name that no other column of its `SELECT` has.
+/// Makes a name unique within its `SELECT`.
 pub(super) fn apart(name: &str, number: usize) -> String {
     format!("{name}{TWICE}{number}")
 }
 
-/// A column's name as people are shown it.
+/// Returns a column's name as displayed.
 #[must_use]
 pub fn shown(name: &str) -> &str {
     name.split_once(TWICE).map_or(name, |(name, _)| name)
 }
 
-/// How sure a name is: what a better one replaces, and what stays.
+/// Strength of a name: an outer expression replaces a weak name and keeps a strong one.
 enum Name {
     None,
     Weak(String),
     Strong(String),
 }
 
-/// The name of a column that holds this expression.
+/// Returns the default column name of an expression.
 pub(super) fn of(expression: &Expr) -> String {
     match figure(expression) {
         Name::Strong(name) | Name::Weak(name) => name,
@@ -52,7 +52,7 @@ fn figure(expression: &Expr) -> Name {
             FunctionArguments::Subquery(_) if function.name.to_string().eq_ignore_ascii_case("array") => {
                 strong("array")
             }
-            // What a rule for Postgres's clients makes of ANY.
+            // A rewrite for Postgres clients converts ANY to this function.
             _ if function.name.to_string() == "array_contains" => Name::None,
             _ => last(&function.name),
         },
@@ -81,7 +81,7 @@ fn figure(expression: &Expr) -> Name {
     }
 }
 
-/// A name as `PostgreSQL` folds it.
+/// Folds an unquoted name to lower case, as `PostgreSQL` does.
 pub(crate) fn fold(name: &datafusion::sql::sqlparser::ast::Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
@@ -103,7 +103,7 @@ fn of_query(query: &Query) -> Name {
     }
 }
 
-/// The name under which `PostgreSQL` keeps a type.
+/// Returns the internal name of a type in `PostgreSQL`.
 fn of_type(kind: &DataType) -> String {
     let name = match kind {
         DataType::Boolean | DataType::Bool => "bool",

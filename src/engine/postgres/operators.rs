@@ -1,4 +1,4 @@
-//! Arithmetic as `PostgreSQL` does it: integers do not wrap, numbers are exact, times know months and zones.
+//! Arithmetic as in `PostgreSQL`: integers do not wrap, numerics are exact, times respect months and zones.
 
 use super::call::Call;
 use super::forms::{Form, Given, Gives, QUOTIENT_SCALE};
@@ -17,10 +17,10 @@ use datafusion::logical_expr::Operator;
 
 use Kind::{Date, Float4, Float8, Int2, Int4, Int8, Interval, Numeric, Time, Timestamp, TimestampTz};
 
-/// Digits after the point that a product keeps.
+/// Maximum scale of a product.
 const PRODUCT_SCALE_MAX: i8 = 28;
 
-/// The function that an operator is.
+/// Returns the function of an operator.
 pub(crate) fn of_operator(operator: Operator) -> Option<Function> {
     Some(match operator {
         Operator::Plus => Function::new("+", &PLUS).carrying_scale(),
@@ -32,17 +32,17 @@ pub(crate) fn of_operator(operator: Operator) -> Option<Function> {
     })
 }
 
-/// `%` and `mod`.
+/// The operator `%` and the function `mod`.
 pub(crate) fn modulo(name: &'static str) -> Function {
     Function::new(name, &MODULO).carrying_scale()
 }
 
-/// `-x`.
+/// The operator `-x`.
 pub(crate) fn negated() -> Function {
     Function::new("negative", &NEGATIVE).carrying_scale()
 }
 
-/// A number by which intervals are put in order.
+/// Returns a number that orders intervals.
 pub(crate) fn interval_order() -> Function {
     Function::new("interval_order", &INTERVAL_ORDER)
 }
@@ -184,7 +184,7 @@ fn stamp_range() -> DataFusionError {
     exec_datafusion_err!("timestamp out of range")
 }
 
-/// The scale of both.
+/// Returns the greater scale of both.
 fn widest(given: &Given<'_>) -> DataType {
     DataType::Decimal128(DIGITS, given.scale(0).max(given.scale(1)))
 }
@@ -228,7 +228,7 @@ fn of_kernel(error: ArrowError, kind: &DataType) -> DataFusionError {
     }
 }
 
-/// Doubles, where what is finite does not become infinite.
+/// Applies a kernel to doubles; an infinite result of finite operands is an error.
 fn of_floats(call: &Call<'_>, kernel: Kernel) -> Result<ArrayRef> {
     let answer = kernel(&call.args[0], &call.args[1])?;
     let Some(values) = answer.as_primitive_opt::<Float64Type>() else { return Ok(answer) };
@@ -252,7 +252,7 @@ fn no_zero_floats(divisors: &Float64Array) -> Result<()> {
     if divisors.iter().flatten().any(is_zero) { exec_err!("division by zero") } else { Ok(()) }
 }
 
-/// Numbers, brought to the same scale.
+/// Applies a function to numerics rescaled to a common scale.
 fn of_numbers(call: &Call<'_>, of: impl Fn(i128, i128) -> Option<i128>) -> Result<ArrayRef> {
     let (left, right) = (call.scale(0), call.scale(1));
     let scale = left.max(right);
@@ -288,7 +288,7 @@ fn scaled(span: Span, factor: f64) -> Result<Option<arrow::datatypes::IntervalMo
     span.times(factor).ok_or_else(interval_range)?.value().map(Some)
 }
 
-/// What lies between two moments, in days and time.
+/// Returns the difference between two times, in days and time.
 fn between(call: &Call<'_>) -> Result<ArrayRef> {
     call.to_intervals(|row| {
         let us = call.stamp(0, row)?.checked_sub(call.stamp(1, row)?).ok_or_else(interval_range)?;
@@ -296,7 +296,7 @@ fn between(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// A local time, moved by an interval: months first, then days, then time.
+/// Adds an interval to a local time: months first, then days, then time.
 pub(crate) fn moved(us: i64, span: Span) -> Result<i64> {
     let mut us = us;
     if span.months != 0 {
@@ -311,7 +311,7 @@ pub(crate) fn moved(us: i64, span: Span) -> Result<i64> {
     days.and_then(|days| us.checked_add(days)?.checked_add(span.us)).ok_or_else(stamp_range)
 }
 
-/// A moment, moved by an interval: months and days by the clocks of the zone, time by the moment itself.
+/// Adds an interval to an instant: months and days in local time, time in absolute time.
 pub(crate) fn moved_moment(us: i64, span: Span, zone: &Zone) -> Result<i64> {
     let us = if span.months != 0 || span.days != 0 {
         zone.moment(moved(zone.local(us), Span { us: 0, ..span })?)

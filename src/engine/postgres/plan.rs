@@ -1,4 +1,4 @@
-//! A plan with `PostgreSQL`'s types, operators and conversions.
+//! Rewrites a plan to `PostgreSQL`'s types, operators and conversions.
 
 use super::cast_to::CastTo;
 use super::correlated;
@@ -24,11 +24,11 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use std::any::Any;
 use std::sync::Arc;
 
-/// Functions whose arguments become one type.
+/// Functions with arguments of one common type.
 const COMMON_TYPE: [&str; 4] = ["coalesce", "greatest", "least", "nullif"];
 
-/// What a statement says once it is planned: its integers are of four bytes where they fit, as `PostgreSQL` reads them.
-/// Done before parameters are bound, whose types are what the client says.
+/// Rewrites a newly planned statement: integer literals become four-byte integers if they fit, as in `PostgreSQL`. Runs before
+/// parameters are bound, because their types are specified by the client.
 pub(crate) fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewritten(plan, &mut |expression, _| {
         Ok(match expression {
@@ -36,7 +36,7 @@ pub(crate) fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
                 Ok(value) => Transformed::yes(Expr::Literal(ScalarValue::Int32(Some(value)), metadata)),
                 Err(_) => Transformed::no(Expr::Literal(ScalarValue::Int64(Some(value)), metadata)),
             },
-            // Longer than a bigint.
+            // Larger than a bigint.
             Expr::Literal(ScalarValue::UInt64(Some(value)), metadata) => {
                 Transformed::yes(Expr::Literal(ScalarValue::Decimal128(Some(value.into()), DIGITS, 0), metadata))
             }
@@ -45,24 +45,24 @@ pub(crate) fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
     })
 }
 
-/// The plan as it is run, with its parameters bound: its schema is that of the answer.
+/// Rewrites a plan with bound parameters for execution. Its schema is that of the result.
 pub(crate) fn finished(plan: LogicalPlan, zone: &Zone, config: &ConfigOptions) -> Result<LogicalPlan> {
     if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)) {
         return Ok(plan);
     }
     let plan = correlated::decorrelated(lateral::flattened(plan)?)?;
     let plan = rewritten(plan, &mut |expression, schema| resolved(expression, schema, zone))?;
-    // The coercion trusts the types that subqueries say of the rows around them.
+    // Type coercion relies on the types of outer columns in subqueries.
     let plan = correlated::typed(plan)?;
     let plan = TypeCoercion::new().analyze(plan, config)?;
-    // What the coercion cast.
+    // Replaces the casts that coercion added.
     let plan = rewritten(plan, &mut |expression, schema| Ok(converted(expression, schema, zone)))?;
     signed(plan)
 }
 
 type Change<'a> = &'a mut dyn FnMut(Expr, &DFSchema) -> Result<Transformed<Expr>>;
 
-/// The plan with all expressions changed, from the inside out.
+/// Rewrites all expressions of a plan, innermost first.
 fn rewritten(plan: LogicalPlan, change: Change<'_>) -> Result<LogicalPlan> {
     let plan = plan.map_subqueries(|plan| rewritten(plan, change).map(Transformed::yes))?.data;
     let before = match &plan {
@@ -71,14 +71,14 @@ fn rewritten(plan: LogicalPlan, change: Change<'_>) -> Result<LogicalPlan> {
     };
     let plan = plan.map_children(|plan| rewritten(plan, change).map(Transformed::yes))?.data;
     match (plan, before) {
-        // The table that the recursion reads has the types that the query was planned with.
+        // The working table of the recursion keeps the types with which the query was planned.
         (LogicalPlan::RecursiveQuery(query), Some(schema)) => {
             let term = |plan: Arc<LogicalPlan>| coerce_plan_expr_for_schema(Arc::unwrap_or_clone(plan), &schema);
             let RecursiveQuery { name, static_term, recursive_term, is_distinct, .. } = query;
             let (static_term, recursive_term) = (Arc::new(term(static_term)?), Arc::new(term(recursive_term)?));
             Ok(LogicalPlan::RecursiveQuery(RecursiveQuery::try_new(name, static_term, recursive_term, is_distinct)?))
         }
-        // Numbers of rows stay as they are.
+        // Row counts stay unchanged.
         (plan @ LogicalPlan::Limit(_), _) => Ok(plan),
         (plan, _) => node(plan, change),
     }
@@ -101,16 +101,15 @@ fn node(plan: LogicalPlan, change: Change<'_>) -> Result<LogicalPlan> {
         LogicalPlan::Values(Values { values, .. }) => {
             LogicalPlanBuilder::values(alike(values, &schema)).and_then(LogicalPlanBuilder::build)
         }
-        // Its own schema would stay that of the types before.
+        // Recomputing the schema would keep the old types.
         LogicalPlan::Union(Union { inputs, .. }) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)),
         plan => plan.recompute_schema(),
     }
 }
 
-/// Rows of constants whose columns have the type that `PostgreSQL` would give them: NULL has none, and of numbers and
-/// doubles all are doubles.
+/// Gives columns of `VALUES` the types of `PostgreSQL`: NULL has no type, and numerics mixed with doubles become doubles.
 fn alike(mut rows: Vec<Vec<Expr>>, schema: &DFSchema) -> Vec<Vec<Expr>> {
-    // What the planner cast to one type before the types were known.
+    // Undoes casts that the planner added before the types were known.
     for value in rows.iter_mut().flatten() {
         *value = value.clone().unalias();
         if let Expr::Cast(Cast { expr, .. }) = value
@@ -142,7 +141,7 @@ fn alike(mut rows: Vec<Vec<Expr>>, schema: &DFSchema) -> Vec<Vec<Expr>> {
     rows
 }
 
-/// Of numbers and doubles that become one column, all are doubles.
+/// Casts numerics to doubles if they are mixed with doubles in one column.
 fn doubles(values: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     let kinds: Vec<Kind> = values.iter().map(|value| kind(value, schema)).collect();
     if !kinds.iter().any(|kind| matches!(kind, Kind::Float8 | Kind::Float4)) || !kinds.contains(&Kind::Numeric) {
@@ -155,7 +154,7 @@ fn doubles(values: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     values.into_iter().zip(kinds).map(double).collect()
 }
 
-/// An expression with `PostgreSQL`'s operators, and with what is constant worked out.
+/// Replaces operators by `PostgreSQL`'s, and evaluates constants.
 fn resolved(expression: Expr, schema: &DFSchema, zone: &Zone) -> Result<Transformed<Expr>> {
     match expression {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => binary(*left, op, *right, schema, zone),
@@ -216,14 +215,14 @@ fn resolved(expression: Expr, schema: &DFSchema, zone: &Zone) -> Result<Transfor
     }
 }
 
-/// The sum of integers is a bigint, that of bigints a number.
+/// The sum of integers is a bigint, that of bigints a numeric.
 fn narrow_sum(function: &AggregateUDF, args: &[Expr], schema: &DFSchema) -> Option<Arc<AggregateUDF>> {
     let [argument] = args else { return None };
     let is_narrow = matches!(kind(argument, schema), Kind::Int2 | Kind::Int4);
     (aggregates::is_sum(function) && is_narrow).then(aggregates::sum_of_ints)
 }
 
-/// A cast as `PostgreSQL` makes it.
+/// Replaces a cast by `PostgreSQL`'s.
 fn converted(expression: Expr, schema: &DFSchema, zone: &Zone) -> Transformed<Expr> {
     let Expr::Cast(Cast { expr, field }) = expression else { return Transformed::no(expression) };
     let cast = expr.get_type(schema).ok().and_then(|from| CastTo::new(&from, &field, zone));
@@ -244,7 +243,7 @@ fn cast_call(cast: CastTo, of: Expr) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), vec![of]))
 }
 
-/// A call of a function, worked out where all its arguments are constants. What fails then fails when it is run.
+/// Calls a function; evaluated here if all arguments are constants. An error is left to the execution.
 pub(super) fn call(function: Function, args: Vec<Expr>) -> Expr {
     let values: Option<Vec<ScalarValue>> = args
         .iter()
@@ -264,7 +263,7 @@ pub(super) fn call(function: Function, args: Vec<Expr>) -> Expr {
     uncalled(function, args)
 }
 
-/// A call that is not worked out yet: constants have no type of `PostgreSQL`'s before [`planned`].
+/// Calls a function without evaluating it: constants do not have `PostgreSQL` types before [`planned`].
 pub(super) fn uncalled(function: Function, args: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function.into(), args))
 }
@@ -309,7 +308,7 @@ fn again(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
 }
 
-/// An expression in the type in which it is compared with another.
+/// Casts an operand to the type in which it is compared.
 fn read(expression: Expr, with: Kind, other: &Expr, schema: &DFSchema, zone: &Zone) -> Result<Expr> {
     let is = kind(&expression, schema);
     let is_text_constant = matches!(&expression, Expr::Literal(value, _) if value.try_as_str().is_some());
@@ -319,7 +318,7 @@ fn read(expression: Expr, with: Kind, other: &Expr, schema: &DFSchema, zone: &Zo
         {
             match (other.get_type(schema)?, with) {
                 (kind, Kind::List) => kind,
-                // A number's constant keeps its scale.
+                // A numeric constant keeps its scale.
                 (_, Kind::Numeric) => {
                     let field = Field::new("", DataType::Decimal128(38, 15), true);
                     let field =
@@ -344,7 +343,7 @@ fn read(expression: Expr, with: Kind, other: &Expr, schema: &DFSchema, zone: &Zo
     })
 }
 
-/// No column of an answer is unsigned: `PostgreSQL` has no such numbers.
+/// Casts unsigned result columns, because `PostgreSQL` has no unsigned types.
 fn signed(plan: LogicalPlan) -> Result<LogicalPlan> {
     let is_unsigned = |field: &Arc<Field>| field.data_type().is_unsigned_integer();
     if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_))

@@ -1,4 +1,4 @@
-//! Operators and clauses of a statement, planned as `PostgreSQL` means them.
+//! Plans operators and clauses with `PostgreSQL` semantics.
 
 use super::functions::{json, strings, time_parts};
 use super::kinds::Kind;
@@ -13,7 +13,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawAggregate
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, Operator, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-/// Window functions that count; `DataFusion` gives them an unsigned type.
+/// Counting window functions, which are unsigned in `DataFusion`.
 const COUNTING: [(&str, DataType); 4] = [
     ("row_number", DataType::Int64),
     ("rank", DataType::Int64),
@@ -21,7 +21,7 @@ const COUNTING: [(&str, DataType); 4] = [
     ("ntile", DataType::Int32),
 ];
 
-/// Plans expressions.
+/// Planner of expressions.
 #[derive(Debug)]
 pub(super) struct Expressions;
 
@@ -54,7 +54,7 @@ impl ExprPlanner for Expressions {
             }
         }
         let Some(function) = function else { return Ok(PlannerResult::Original(compared(op, left, right, schema))) };
-        // Of a parameter the type is not known before it is bound.
+        // The type of a parameter is unknown until it is bound.
         let is_known = |side: &Expr| !holds_parameter(side) && side.get_type(schema).is_ok();
         let is_plain = |side: &Expr| !matches!(kind(side, schema), Kind::Any | Kind::List);
         let is_arithmetic = operators_of_arithmetic(&op);
@@ -94,7 +94,7 @@ impl ExprPlanner for Expressions {
     }
 }
 
-/// A text that is compared with something else is read as that.
+/// Casts a text literal to the type that it is compared with.
 fn compared(op: BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> RawBinaryExpr {
     let compares = matches!(
         op,
@@ -122,7 +122,7 @@ fn compared(op: BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> R
     RawBinaryExpr { op, left, right }
 }
 
-/// Items in order, each once: the aggregate itself gives them in any order where it is to tell them apart.
+/// Sorts the values of a `DISTINCT` aggregate, because the aggregate itself returns them in any order.
 fn sorted_distinct(expr: RawAggregateExpr) -> PlannerResult<RawAggregateExpr> {
     let is_list = expr.func.name() == "array_agg";
     let is_text = expr.func.name() == "string_agg";
@@ -130,7 +130,7 @@ fn sorted_distinct(expr: RawAggregateExpr) -> PlannerResult<RawAggregateExpr> {
         return PlannerResult::Original(expr);
     }
     let (direction, nulls) = match expr.order_by.as_slice() {
-        // PostgreSQL sorts to tell them apart.
+        // PostgreSQL sorts to find duplicates.
         [] => ("ASC", "NULLS LAST"),
         [order] if expr.args.first() == Some(&order.expr) => {
             (if order.asc { "ASC" } else { "DESC" }, if order.nulls_first { "NULLS FIRST" } else { "NULLS LAST" })

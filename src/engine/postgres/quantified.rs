@@ -1,10 +1,10 @@
-//! `value op ANY|ALL ('{…}')`: an array that is written as a text, and so has the type of the value's arrays.
+//! `value op ANY|ALL ('{…}')`: an array literal, which has the array type of the value.
 
 use super::made::string;
 use super::values::literals::read_list;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
 
-/// The comparisons that it stands for; `None` where the array is no text of one.
+/// Expands it to comparisons; `None` if the operand is not an array literal.
 pub(super) fn of_text(left: &Expr, op: &BinaryOperator, array: &Expr, all: bool) -> Option<Expr> {
     let Expr::Value(value) = bare(array) else { return None };
     let Value::SingleQuotedString(text) = &value.value else { return None };

@@ -1,4 +1,5 @@
-//! Rows as JSON: `row_to_json(t)`, `to_json(t)`, `json_agg(t)`, where `t` is a query in `FROM` whose columns its text tells.
+//! Rows as JSON: `row_to_json(t)`, `to_json(t)`, `json_agg(t)`, where `t` is a subquery in `FROM` with columns known from its
+//! text.
 
 use super::made::{binary, call, cast, string, word};
 use super::names::{self, fold};
@@ -8,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
-/// Rewrites such calls among the columns of a `SELECT`.
+/// Rewrites such calls in the columns of a `SELECT`.
 pub(super) fn rewrite(select: &mut Select) {
     let factors = select
         .from
@@ -25,7 +26,7 @@ pub(super) fn rewrite(select: &mut Select) {
     }
 }
 
-/// The name of a query in `FROM`, and its columns.
+/// Returns the name of a subquery in `FROM`, and its columns.
 fn columns(factor: &TableFactor) -> Option<(Ident, Vec<Ident>)> {
     let TableFactor::Derived { subquery, alias: Some(alias), .. } = factor else { return None };
     let mut body = subquery.body.as_ref();
@@ -93,7 +94,7 @@ impl Rewriter<'_> {
     }
 }
 
-/// NULL where one is.
+/// Concatenates texts; NULL if one is NULL.
 fn joined(left: Expr, right: Expr) -> Expr {
     binary(left, BinaryOperator::StringConcat, right)
 }

@@ -1,11 +1,11 @@
-//! Functions of rows that stand as tables: `generate_series`, `unnest`, `json_each` and their like.
+//! Set-returning functions in `FROM`: `generate_series`, `unnest`, `json_each` and similar.
 
 use super::made::{function, query, query_over, word};
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, Query, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 
-/// Functions that give several rows, and those that give the same as a list.
+/// Set-returning functions, with the functions that return the same rows as a list.
 pub(super) const OF_ROWS: [(&str, &str); 10] = [
     ("regexp_matches", "regexp_all"),
     ("generate_series", "series"),
@@ -19,7 +19,7 @@ pub(super) const OF_ROWS: [(&str, &str); 10] = [
     ("jsonb_object_keys", "json_keys"),
 ];
 
-/// Functions that give a row for each member of an object, and those that give its keys and its values.
+/// Functions that return a row per member of an object, with the functions that return its keys and values.
 const PAIRS: [(&str, &str, &str); 4] = [
     ("json_each", "json_keys", "json_values"),
     ("jsonb_each", "json_keys", "json_values"),
@@ -27,10 +27,10 @@ const PAIRS: [(&str, &str, &str); 4] = [
     ("jsonb_each_text", "json_keys", "json_values_text"),
 ];
 
-/// The name of what has been rewritten already.
+/// Name that marks calls already rewritten.
 pub(super) const PLACEHOLDER: &str = "spanwise_series";
 
-/// A function of rows that stands as a table. Its only column is called as the table is.
+/// Rewrites a set-returning function in `FROM`. A single column is named like the table.
 pub(super) fn table(factor: &mut TableFactor) {
     if let Some(numbered) = ordinality(factor) {
         *factor = numbered;
@@ -80,7 +80,7 @@ pub(super) fn table(factor: &mut TableFactor) {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => is_integer(expression),
         _ => false,
     };
-    // These it gives batch by batch, and not as one list.
+    // `DataFusion` produces these in batches instead of one list.
     if word == "generate_series" && given.iter().all(constant) {
         let integers = given.iter().map(ToString::to_string).collect::<Vec<_>>();
         let fits = integers.iter().all(|text| text.replace(['(', ')', ' '], "").parse::<i32>().is_ok());
@@ -93,7 +93,7 @@ pub(super) fn table(factor: &mut TableFactor) {
     *factor = unnest(alias, vec![list]);
 }
 
-/// `WITH ORDINALITY`: the rows with their numbers. What comes of columns beside it has no order that is kept.
+/// Rewrites `WITH ORDINALITY` to numbered rows. With an outer reference the order would not be guaranteed.
 fn ordinality(factor: &mut TableFactor) -> Option<TableFactor> {
     let alias = match factor {
         TableFactor::Table { with_ordinality, args: Some(_), alias, .. }
@@ -121,7 +121,7 @@ fn unnest(alias: TableAlias, array_exprs: Vec<Expr>) -> TableFactor {
     }
 }
 
-/// `generate_series` of constants as a query, whose column has the type of the constants.
+/// Rewrites `generate_series` of constants as a query with a column of their type.
 fn numbers(constants: &str, kind: &str) -> Option<Box<Query>> {
     query(&format!(
         "SELECT CAST({PLACEHOLDER} AS {kind}) AS n FROM generate_series({constants}) {PLACEHOLDER}({PLACEHOLDER})"

@@ -1,5 +1,4 @@
-//! Statements rewritten before they are planned: what `PostgreSQL` writes and `DataFusion` does not read, and the names of
-//! columns.
+//! Rewrites statements before planning: `PostgreSQL` syntax that `DataFusion` does not support, and column names.
 
 use super::array_of;
 use super::made::{self, call, cast, number, string, word};
@@ -17,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-/// Parameters of `make_interval`, in their order.
+/// Parameters of `make_interval`, in order.
 const INTERVAL_PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
 
 /// Rewrites a statement, in place.
@@ -60,7 +59,7 @@ impl VisitorMut for Rewriter {
     }
 }
 
-/// `FETCH FIRST n ROWS ONLY` is a `LIMIT`.
+/// Rewrites `FETCH FIRST n ROWS ONLY` to `LIMIT`.
 fn fetch(query: &mut Query) {
     let Some(fetch) = query.fetch.take_if(|fetch| !fetch.with_ties && !fetch.percent) else { return };
     let limit = fetch.quantity.unwrap_or_else(|| number("1"));
@@ -73,7 +72,7 @@ fn fetch(query: &mut Query) {
     }
 }
 
-/// `LIMIT '5'`: a text without a type is the number that it is meant to be.
+/// Rewrites `LIMIT '5'`: an untyped literal is read as a number.
 fn count(query: &mut Query) {
     let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause else { return };
     for value in limit.iter_mut().chain(offset.as_mut().map(|offset| &mut offset.value)) {
@@ -87,7 +86,7 @@ fn count(query: &mut Query) {
     }
 }
 
-/// Gives each column the name that it has in `PostgreSQL`, and those that would share one names of their own.
+/// Sets column names as in `PostgreSQL`, and makes repeated names unique.
 fn name(select: &mut Select) {
     let has_star = select
         .projection
@@ -99,7 +98,7 @@ fn name(select: &mut Select) {
             SelectItem::ExprWithAlias { expr, alias } => {
                 let plain = alias.quote_style.is_none();
                 let name = if plain { alias.value.to_lowercase() } else { alias.value.clone() };
-                // A rule for Postgres's clients names what it finds beside a star.
+                // A rewrite for Postgres clients adds such aliases to columns besides a star.
                 match name.strip_prefix("__alias_") {
                     Some(name) => (expr, name.to_owned(), false),
                     None => (expr, name, true),
@@ -123,7 +122,7 @@ fn name(select: &mut Select) {
     }
 }
 
-/// `EXISTS` among the columns is a count: the planner knows it among conditions alone.
+/// Rewrites `EXISTS` in a column to a count, because the planner supports it only in conditions.
 fn exists(expression: &mut Expr) {
     let Expr::Exists { subquery, negated } = expression else { return };
     let sql = format!(
@@ -145,7 +144,7 @@ fn rewritten(expression: Expr) -> Expr {
         Expr::AtTimeZone { timestamp, time_zone } => call("timezone", vec![*time_zone, *timestamp]),
         Expr::Interval(interval) => of_interval(interval),
         Expr::Cast { kind, expr, data_type, array, format } if is_worked_out(&expr) => {
-            // The planner's own names, by which it tells expressions apart, do not show casts.
+            // The planner identifies expressions by names that omit casts.
             let named = call(super::functions::lists::OF_CAST, vec![*expr, string(&data_type.to_string())]);
             Expr::Cast { kind, expr: Box::new(named), data_type, array, format }
         }
@@ -187,7 +186,7 @@ fn rewritten(expression: Expr) -> Expr {
     }
 }
 
-/// Whether an expression is no constant, and no parameter, whose type its cast tells.
+/// Returns whether an expression is not a constant or parameter, whose type the cast determines.
 fn is_worked_out(expression: &Expr) -> bool {
     match expression {
         Expr::Nested(inner) => is_worked_out(inner),
@@ -200,7 +199,7 @@ fn not(expression: Expr) -> Expr {
     Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expression))) }
 }
 
-/// `INTERVAL '…' HOUR` is the cast of a text.
+/// Rewrites `INTERVAL '…' HOUR` to a cast of a text.
 fn of_interval(interval: Interval) -> Expr {
     let text = match interval.value.as_ref() {
         Expr::Value(value) => value.value.clone().into_string(),
@@ -244,7 +243,7 @@ fn of_function(mut function: Function) -> Expr {
         function.name = ObjectName::from(vec![Ident::new("var_samp")]);
         return Expr::Function(function);
     }
-    // Of all items that are equal, not of the first.
+    // PostgreSQL removes or replaces all equal items, not only the first.
     if matches!(name.as_str(), "array_remove" | "array_replace") {
         function.name = ObjectName::from(vec![Ident::new(format!("{name}_all"))]);
         return Expr::Function(function);
@@ -285,7 +284,7 @@ fn arguments(function: &Function) -> Option<&Vec<FunctionArg>> {
     }
 }
 
-/// Named parts in the places that they have.
+/// Moves named arguments to their positions.
 fn make_interval(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     let mut parts: Vec<Option<FunctionArg>> = vec![None; INTERVAL_PARTS.len()];
@@ -304,7 +303,7 @@ fn make_interval(function: &mut Function) {
         };
         match place.and_then(|place| parts.get_mut(place)) {
             Some(part) => *part = Some(argument),
-            // What is no part is refused with the number of arguments.
+            // An unknown name leads to an error about the number of arguments.
             None => parts.push(Some(argument)),
         }
     }
@@ -312,7 +311,7 @@ fn make_interval(function: &mut Function) {
     list.args = parts.into_iter().map(|part| part.unwrap_or_else(none)).collect();
 }
 
-/// A window's frame takes intervals as they are written.
+/// Restores interval literals in window frames, which do not accept casts.
 fn keep_frame(function: &mut Function) {
     let Some(WindowType::WindowSpec(window)) = &mut function.over else { return };
     let Some(frame) = &mut window.window_frame else { return };

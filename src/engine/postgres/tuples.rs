@@ -1,10 +1,10 @@
-//! Comparisons of rows that are written out: `(a, b) < (1, 2)`, `(a, b) IN ((1, 2), (3, 4))`. They are compared column by
-//! column, so that one that is NULL leaves open what the others do not decide.
+//! Comparisons of row constructors: `(a, b) < (1, 2)`, `(a, b) IN ((1, 2), (3, 4))`. Compared column by column: a NULL makes
+//! the result NULL unless other columns decide.
 
 use super::made::binary;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
-/// Two rows; `None` where they have not as many columns, or the operator compares none.
+/// Compares two rows; `None` if their lengths differ, or the operator is not a comparison.
 pub(super) fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<Expr> {
     let (Expr::Tuple(left), Expr::Tuple(right)) = (left, right) else { return None };
     if left.len() != right.len() || left.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option
     }
 }
 
-/// A row in a list of rows.
+/// Compares a row with a list of rows.
 pub(super) fn listed(row: &Expr, list: &[Expr], negated: bool) -> Option<Expr> {
     let equal: Option<Vec<Expr>> = list.iter().map(|other| compared(row, &BinaryOperator::Eq, other)).collect();
     let any = joined(equal?, &BinaryOperator::Or)?;

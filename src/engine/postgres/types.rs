@@ -1,4 +1,4 @@
-//! Names of types in a statement, as `PostgreSQL` means them.
+//! Type names of statements, with `PostgreSQL`'s meaning.
 
 use super::field_metadata::EXTENSION;
 use super::kinds::{DIGITS, FLOAT_SCALE, TIME, TIMESTAMP, timestamptz};
@@ -10,14 +10,14 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::sync::Arc;
 
-/// Where a cast's field tells more of its type than Arrow's type does.
+/// Metadata key for details of a cast's type that Arrow's type does not express.
 pub(super) const TYPE: &str = "spanwise.type";
-/// A number of any scale.
+/// Value for a numeric of any scale.
 pub(super) const NUMERIC: &str = "numeric";
-/// A text of at most so many characters: this, and the number.
+/// Value for a text with a maximum length: this prefix, followed by the length.
 pub(super) const SHORT: &str = "short ";
 
-/// Reads names of types; those that it does not know, another planner reads.
+/// Plans type names; unknown ones are passed to another planner.
 #[derive(Debug)]
 pub(super) struct Types(pub(super) Option<Arc<dyn TypePlanner>>);
 
@@ -88,7 +88,7 @@ fn text(length: Option<&CharacterLength>, otherwise: Option<u64>) -> FieldRef {
     }
 }
 
-/// Types that the parser has no words for.
+/// Plans types without keywords in the parser.
 fn custom(name: &ObjectName, modifiers: &[String]) -> Result<Option<FieldRef>> {
     let name = name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.to_lowercase()).unwrap_or_default();
     let plain = |kind: DataType| Ok(Some(Arc::new(Field::new("", kind, true)) as FieldRef));

@@ -1,4 +1,4 @@
-//! Time zones as `PostgreSQL` names them, and how its clocks run where they are changed.
+//! Time zones by `PostgreSQL`'s names, and their changes of offset.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Abbreviations that `PostgreSQL` takes, with their offsets in hours.
+/// Abbreviations that `PostgreSQL` accepts, with offsets in hours.
 const SHORT: [(&str, i32); 14] = [
     ("utc", 0),
     ("gmt", 0),
@@ -24,7 +24,7 @@ const SHORT: [(&str, i32); 14] = [
     ("pdt", -7),
     ("cest", 2),
 ];
-/// The longest name of a zone.
+/// Maximum length of a zone name in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
 /// A time zone.
@@ -42,13 +42,13 @@ enum Clock {
 }
 
 impl Zone {
-    /// UTC.
+    /// Returns UTC.
     #[must_use]
     pub fn utc() -> Zone {
         Zone::fixed(0)
     }
 
-    /// An offset in seconds east of Greenwich.
+    /// Creates a zone with a fixed offset in seconds east of Greenwich.
     pub(crate) fn fixed(seconds: i32) -> Zone {
         let (sign, abs) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
         let name = match (abs / 3600, abs / 60 % 60, abs % 60) {
@@ -60,7 +60,7 @@ impl Zone {
         Zone { name: name.into(), clock: Clock::Fixed(seconds) }
     }
 
-    /// A zone by its name, its abbreviation or, as POSIX has it, hours to the west.
+    /// Finds a zone by name, by abbreviation, or by POSIX offset, which counts hours west.
     pub(crate) fn named(name: &str) -> Option<Zone> {
         let name = name.trim();
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
@@ -77,7 +77,7 @@ impl Zone {
         Some(Zone { name: zone.name().into(), clock: Clock::Of(zone) })
     }
 
-    /// A zone as `SET timezone` takes it: there a bare number is hours to the east. `None` where nobody knows it.
+    /// Parses a zone like `SET timezone`, where a plain number is hours east. Returns `None` for unknown zones.
     #[must_use]
     pub fn set(value: &str) -> Option<Zone> {
         let value = value.trim();
@@ -92,7 +92,7 @@ impl Zone {
         }
     }
 
-    /// Seconds east of Greenwich at a moment.
+    /// Returns the offset at an instant, in seconds east of Greenwich.
     pub(crate) fn offset_at(&self, us: i64) -> i32 {
         match self.clock {
             Clock::Fixed(seconds) => seconds,
@@ -100,7 +100,7 @@ impl Zone {
         }
     }
 
-    /// The abbreviation at a moment, as `to_char` shows it.
+    /// Returns the abbreviation at an instant, as `to_char` shows it.
     pub(crate) fn short_at(&self, us: i64) -> String {
         match self.clock {
             Clock::Fixed(_) => (*self.name).to_owned(),
@@ -108,13 +108,13 @@ impl Zone {
         }
     }
 
-    /// What the clocks show at a moment.
+    /// Converts an instant to local time.
     pub(crate) fn local(&self, us: i64) -> i64 {
         us.saturating_add(i64::from(self.offset_at(us)) * 1_000_000)
     }
 
-    /// The moment at which the clocks show this. What they show twice is taken in standard time, and what they skip as if
-    /// they had not been changed.
+    /// Converts a local time to an instant. Repeated local times are read as standard time; skipped ones use the offset before
+    /// the change.
     pub(crate) fn moment(&self, local_us: i64) -> i64 {
         let seconds = match self.clock {
             Clock::Fixed(seconds) => seconds,
@@ -130,21 +130,21 @@ fn of_local(zone: Tz, local: NaiveDateTime) -> i32 {
         MappedLocalTime::Ambiguous(one, other) => Some(one.fix().local_minus_utc().min(other.fix().local_minus_utc())),
         MappedLocalTime::None => None,
     };
-    // Clocks that are put forward skip an hour, and some less or a day.
+    // Clock changes skip up to three hours, or a day at the date line.
     of(&local).or_else(|| of(&(local - TimeDelta::hours(3)))).or_else(|| of(&(local - TimeDelta::days(1)))).unwrap_or(0)
 }
 
-/// Microseconds since the epoch, as date and time.
+/// Converts microseconds since the epoch to date and time.
 pub(crate) fn utc(us: i64) -> NaiveDateTime {
     DateTime::from_timestamp_micros(us).unwrap_or_default().naive_utc()
 }
 
-/// A zone, or the error that there is none.
+/// Finds a zone by name, or returns an error.
 pub(crate) fn zone(name: &str) -> Result<Zone> {
     Zone::named(name).ok_or_else(|| exec_datafusion_err!("time zone {name:?} not recognized"))
 }
 
-/// `+02`, `-05:30`, `+0530`, in seconds.
+/// Parses `+02`, `-05:30`, `+0530` to seconds.
 pub(crate) fn offset(text: &str) -> Option<i32> {
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", rest) => (1, rest),

@@ -1,7 +1,7 @@
-//! The bound on series: beyond it, rows are counted under an overflow series instead of their own.
+//! Limit on the number of series: beyond it, rows are counted under an overflow series.
 //!
-//! What makes series many, such as operations and statements, then reads `(overflow)`. The keys that are
-//! `low_cardinality`, such as the service and its kind, stay: whoever filters or groups by them still sees every row.
+//! High-cardinality keys such as operation and statement become `(overflow)`. `low_cardinality` keys such as service
+//! and kind keep their value, so that filters and groups by them still cover every row.
 
 use crate::model::table::{ColumnDef, ColumnType, Merge, TableDef};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, StringArray};
@@ -11,16 +11,16 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use std::collections::{BTreeMap, HashSet};
 
-/// What stands in a column of the key whose own value is not kept.
+/// Value of a key column in overflow series.
 pub(crate) const OVERFLOW: &str = "(overflow)";
-/// Values of one `low_cardinality` column that the overflow series keep apart; the others read `(overflow)` there, too.
+/// Number of values of a `low_cardinality` column that overflow series keep; other values become `(overflow)` as well.
 const VALUES_MAX: usize = 100;
 
-/// The series that a table has.
+/// The series of a table.
 #[derive(Debug, Default)]
 pub(super) struct Cap {
     seen: HashSet<u64>,
-    /// Values that the overflow series keep apart, by column.
+    /// Values that overflow series keep, by column.
     kept: BTreeMap<String, HashSet<String>>,
     series_max: usize,
 }
@@ -35,7 +35,7 @@ impl Cap {
         self.kept.clear();
     }
 
-    /// Notes the series of rows that are kept already. Overflow series take no other's place.
+    /// Registers the series of stored rows. Overflow series do not count toward the limit.
     pub(super) fn note(&mut self, table: &TableDef, batch: &RecordBatch) -> Result<(), ArrowError> {
         let over = overflowed(table, batch);
         for (digest, over) in digests(table, batch)?.into_iter().zip(&over) {
@@ -52,7 +52,8 @@ impl Cap {
         Ok(())
     }
 
-    /// The rows, those of series beyond the bound under an overflow series; and how many rows those are.
+    /// Replaces the keys of series beyond the limit by those of an overflow series. Returns the rows and the number of
+    /// replaced ones.
     pub(super) fn apply(&mut self, table: &TableDef, batch: RecordBatch) -> Result<(RecordBatch, u64), ArrowError> {
         let mut over = Vec::with_capacity(batch.num_rows());
         for digest in digests(table, &batch)? {
@@ -74,7 +75,7 @@ impl Cap {
         Ok((RecordBatch::try_new(table.schema(), columns)?, count))
     }
 
-    /// A column of the key, as the overflow series have it where a row is `over`.
+    /// Returns a key column in which the values of the rows in `over` are replaced.
     fn replaced(&mut self, column: &ColumnDef, values: &ArrayRef, over: &[bool]) -> Result<ArrayRef, ArrowError> {
         let mut replaced = over.to_vec();
         if let Some(texts) = values.as_string_opt::<i32>().filter(|_| column.low_cardinality) {
@@ -85,14 +86,14 @@ impl Cap {
         zip(&BooleanArray::from(replaced), &StringArray::new_scalar(OVERFLOW), values)
     }
 
-    /// Whether overflow series keep a value apart; the first ones that come are kept.
+    /// Returns whether overflow series keep a value; the first values are kept.
     fn keeps(&mut self, column: &str, value: &str) -> bool {
         let kept = self.kept.entry(column.to_owned()).or_default();
         kept.contains(value) || kept.len() < VALUES_MAX && kept.insert(value.to_owned())
     }
 }
 
-/// The columns that tell one series from another.
+/// Returns the key columns, which identify a series.
 fn keys(table: &TableDef) -> impl Iterator<Item = &ColumnDef> {
     table.columns.iter().filter(|column| is_key(column))
 }
@@ -105,14 +106,14 @@ fn texts<'a>(batch: &'a RecordBatch, column: &ColumnDef) -> Option<&'a StringArr
     batch.column_by_name(&column.name)?.as_string_opt::<i32>()
 }
 
-/// Which rows are of an overflow series.
+/// Returns for each row whether it belongs to an overflow series.
 fn overflowed(table: &TableDef, batch: &RecordBatch) -> Vec<bool> {
     let columns: Vec<&StringArray> = keys(table).filter_map(|column| texts(batch, column)).collect();
     let is_over = |values: &&StringArray, row| values.is_valid(row) && values.value(row) == OVERFLOW;
     (0..batch.num_rows()).map(|row| columns.iter().any(|values| is_over(values, row))).collect()
 }
 
-/// A digest of each row's key without its window.
+/// Returns a digest of each row's key without its window.
 fn digests(table: &TableDef, batch: &RecordBatch) -> Result<Vec<u64>, ArrowError> {
     let keys: Vec<ArrayRef> = keys(table).filter_map(|column| batch.column_by_name(&column.name).cloned()).collect();
     let converter = RowConverter::new(keys.iter().map(|_| SortField::new(DataType::Utf8)).collect())?;

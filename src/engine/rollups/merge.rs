@@ -1,4 +1,4 @@
-//! Merging partial rows: one row a window and key, each column as its schema says.
+//! Merges partial rows into one row per window and key. The schema defines how each column is merged.
 
 use crate::engine::run::Statement;
 use crate::engine::swap_table::SwapTable;
@@ -9,7 +9,7 @@ use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
 
-/// The columns that every rollup begins with.
+/// First columns of every rollup.
 pub(super) const WINDOW_START: &str = "window_start";
 pub(super) const RESOLUTION: &str = "resolution";
 
@@ -23,15 +23,15 @@ pub(crate) struct Merger {
     bench: Mutex<Bench>,
 }
 
-/// What one merge at a time works on.
+/// State of a merge; locked by one at a time.
 struct Bench {
     slot: SwapTable,
-    /// Planned once, by resolution.
+    /// Planned statements, by resolution.
     statements: BTreeMap<i64, Statement>,
 }
 
 impl Merger {
-    /// A merger that plans in `context`, for a purpose: two of one table for different purposes do not wait for one another.
+    /// Creates a merger that plans in `context`. Mergers of one table with different purposes do not block each other.
     pub(crate) fn new(table: &TableDef, purpose: &str, context: &SessionContext) -> Result<Merger> {
         let mut columns = Vec::new();
         let mut keys = Vec::new();
@@ -55,7 +55,7 @@ impl Merger {
         }
         let source = format!("{purpose}_{}", table.name);
         let slot = SwapTable::default();
-        // One of an attempt that came to nothing may be there still.
+        // Remove the table of an earlier attempt that failed.
         context.deregister_table(&source)?;
         context.register_table(&source, slot.table(table.schema()))?;
         Ok(Merger {
@@ -68,7 +68,7 @@ impl Merger {
         })
     }
 
-    /// The rows of `batches` in windows of `resolution_s` seconds, one a window and key; 0 is all time.
+    /// Merges `batches` into windows of `resolution_s` seconds, one row per window and key; 0 means all time.
     pub(crate) async fn merge(&self, batches: Vec<RecordBatch>, resolution_s: i64) -> Result<RecordBatch> {
         let mut bench = self.bench.lock().await;
         bench.slot.fill(batches);
@@ -89,7 +89,7 @@ impl Merger {
             0 => "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')".to_owned(),
             seconds => format!("date_bin(INTERVAL '{seconds} seconds', {WINDOW_START})"),
         };
-        // The keys stand behind the window and the resolution, which is one value.
+        // The keys follow the window and the resolution, which is constant.
         format!(
             "SELECT {window} AS {WINDOW_START}, CAST({resolution_s} AS BIGINT) AS {RESOLUTION}, {} FROM {} GROUP BY 1{}",
             self.columns, self.source, self.keys
@@ -97,8 +97,8 @@ impl Merger {
     }
 }
 
-/// Rows in the columns and types of a table. A column that is not there is filled from the one that its definition names, or
-/// null: rows may have been kept before there was such a column.
+/// Converts rows to the columns and types of a table. A missing column is filled from the column that its definition
+/// names, or with null: rows may have been stored before the column existed.
 pub(crate) fn fit(batches: &[RecordBatch], table: &TableDef) -> Result<RecordBatch> {
     let schema = table.schema();
     let mut fitted = Vec::with_capacity(batches.len());

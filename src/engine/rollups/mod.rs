@@ -1,5 +1,5 @@
-//! Rollups: partial rows of windows, added to, never closed. What a flush makes of new rows is added to the
-//! finest resolution of its table, and compaction makes coarser rows of it.
+//! Rollups: partial rows of windows, which are never closed. A flush adds rows to a table's finest resolution, and
+//! compaction merges them into coarser rows.
 
 mod cap;
 mod merge;

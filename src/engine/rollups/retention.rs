@@ -1,8 +1,8 @@
-//! How long rows of rollups are kept, and how much shorter where their memory does not suffice.
+//! Retention of rollup rows, and how it is shortened to meet the memory limit.
 
 use std::collections::BTreeMap;
 
-/// How long each resolution is kept, ms: 10 s, 1 m, 1 h rows.
+/// Retention of each resolution in ms: rows of 10 s, 1 m and 1 h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Rows of ten seconds.
@@ -15,7 +15,7 @@ pub struct Retention {
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
-/// What findings read, and people look at: it goes only after the rest.
+/// Retention that findings and dashboards need; shortened only if that of all older rows is not enough.
 const WANTED: Retention = Retention { fine_ms: 10 * MINUTE_MS, minute_ms: 2 * HOUR_MS, hour_ms: 24 * HOUR_MS };
 
 impl Retention {
@@ -23,13 +23,13 @@ impl Retention {
         [self.fine_ms, self.minute_ms, self.hour_ms]
     }
 
-    /// Of rows of a resolution in seconds.
+    /// Returns the retention of a resolution in seconds.
     pub(super) fn of(self, resolution_s: i64) -> i64 {
         class(resolution_s).map_or(i64::MAX / 2, |class| self.kept_ms()[class])
     }
 
-    /// Half as long for the rows that take the most memory; `None` where all that can expire has. `bytes` are those of each
-    /// resolution.
+    /// Halves the retention of the resolution class that takes the most memory; `None` if nothing is left to expire.
+    /// `bytes` is the memory of each resolution.
     pub(crate) fn shorter(self, bytes: &BTreeMap<i64, usize>) -> Option<Retention> {
         let mut taken = [0; 3];
         for (resolution_s, bytes) in bytes {
@@ -49,7 +49,7 @@ impl Retention {
     }
 }
 
-/// Which of the three retentions rows of a resolution have; those of all time, which is 0, have none.
+/// Returns the index of a resolution's retention; `None` for all time, which is 0.
 fn class(resolution_s: i64) -> Option<usize> {
     match resolution_s {
         0 => None,

@@ -1,7 +1,7 @@
-//! A rollup table in memory: parts by resolution, what has expired, and the bound on series.
+//! A rollup table in memory: parts by resolution, expiry boundaries, and the limit on series.
 //!
-//! A flush adds to the finest rows alone. Compaction makes coarser rows of those that are new since the last one; until then
-//! they are seen as they are.
+//! A flush adds only to the finest rows. Compaction merges those that are new since the last compaction into coarser
+//! rows; until then, readers see the finest rows.
 
 use super::cap::Cap;
 use super::merge::{Merger, RESOLUTION, WINDOW_START, fit};
@@ -17,26 +17,26 @@ use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Parts of up to this many rows are joined.
+/// Parts of fewer rows are merged.
 const SMALL_ROWS: usize = 20_000;
-/// As soon as there are this many of one resolution.
+/// Minimum number of such parts of one resolution.
 const JOIN_FROM: usize = 30;
 
 /// One rollup table.
 pub(crate) struct RollupTable {
     pub(crate) definition: TableDef,
-    /// Of flushes and compaction.
+    /// For flushes and compaction.
     merger: Merger,
-    /// Of those who look at all rows: a scrape waits for no flush.
+    /// For readers of all rows, so that a scrape does not wait for a flush.
     shown: Merger,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     parts: Vec<KeptPart>,
-    /// The newest of the finest parts whose rows the coarser rows hold.
+    /// Id of the newest finest part that the coarser rows include.
     coarsened: i64,
-    /// Rows of a resolution before these times (µs) are stood in for by the next coarser one, finest first.
+    /// Boundaries (µs), finest first: before them, the next coarser resolution replaces the rows of a resolution.
     expired_us: Vec<i64>,
     cap: Cap,
     overflowed: u64,
@@ -49,22 +49,22 @@ struct KeptPart {
 }
 
 impl KeptPart {
-    /// Rows of all time are one part however many they are: a part of them is never complete.
+    /// All-time rows are always merged into one part, because none of their parts is complete.
     fn is_small(&self) -> bool {
         self.resolution_s == 0 || self.part.batch.num_rows() < SMALL_ROWS
     }
 }
 
-/// A part that is to be kept, in place of others.
+/// A part to be stored, which replaces others.
 pub(crate) struct NewPart {
     pub(crate) resolution_s: i64,
-    /// The parts that it replaces.
+    /// Ids of the parts that it replaces.
     pub(crate) removed: Vec<i64>,
     pub(crate) batch: RecordBatch,
 }
 
 impl RollupTable {
-    /// An empty table that plans its merges in `context`.
+    /// Creates an empty table that plans its merges in `context`.
     pub(crate) fn new(definition: TableDef, series_max: usize, context: &SessionContext) -> Result<Arc<RollupTable>> {
         let (merger, shown) =
             (Merger::new(&definition, "parts_of", context)?, Merger::new(&definition, "shown_of", context)?);
@@ -73,14 +73,14 @@ impl RollupTable {
         Ok(Arc::new(RollupTable { definition, merger, shown, inner: Mutex::new(inner) }))
     }
 
-    /// Puts back a part that an earlier process kept. Once all are there, [`RollupTable::hide`] counts their series.
+    /// Restores a stored part. After the last one, [`RollupTable::hide`] counts the series.
     pub(crate) fn restore(&self, part: RollupPart) -> Result<()> {
         let batch = fit(&[part.batch], &self.definition)?;
         self.add(part.id, part.resolution_s, batch);
         Ok(())
     }
 
-    /// What a flush's rows add to the finest resolution, in seconds.
+    /// Merges the rows of a flush. Returns the finest resolution in seconds, and the rows to add to it.
     pub(crate) async fn addition(&self, outputs: &[RecordBatch]) -> Result<(i64, RecordBatch)> {
         let rows = fit(outputs, &self.definition)?;
         let rows = {
@@ -93,7 +93,7 @@ impl RollupTable {
         Ok((finest_s, self.merger.merge(vec![rows], finest_s).await?))
     }
 
-    /// Makes coarser rows of the finest parts that are new; the newest of these, and the rows.
+    /// Merges new finest parts into coarser rows. Returns the id of the newest such part, and the coarser rows.
     pub(crate) async fn coarsen(&self) -> Result<Option<(i64, Vec<NewPart>)>> {
         let (upto, mut finer) = {
             let inner = self.inner();
@@ -104,7 +104,7 @@ impl RollupTable {
         let Some(upto) = upto else { return Ok(None) };
         let mut parts = Vec::new();
         for resolution_s in self.definition.resolutions_s.iter().skip(1).copied() {
-            // Each resolution merges the rows of the finer one before it, which are fewer.
+            // Merge from the next finer resolution, which has fewer rows.
             let batch = self.merger.merge(finer, resolution_s).await?;
             finer = vec![batch.clone()];
             parts.push(NewPart { resolution_s, removed: Vec::new(), batch });
@@ -112,40 +112,40 @@ impl RollupTable {
         Ok(Some((upto, parts)))
     }
 
-    /// The newest of the finest parts whose rows the coarser rows hold.
+    /// Id of the newest finest part that the coarser rows include.
     pub(crate) fn coarsened(&self) -> i64 {
         self.inner().coarsened
     }
 
-    /// The coarser rows hold the rows of the finest parts up to `id`.
+    /// Sets the id of the newest finest part that the coarser rows include.
     pub(crate) fn set_coarsened(&self, id: i64) {
         self.inner().coarsened = id;
     }
 
-    /// The newest part.
+    /// Id of the newest part.
     pub(crate) fn newest_part(&self) -> i64 {
         self.inner().parts.iter().map(|kept| kept.id).max().unwrap_or_default()
     }
 
-    /// Whether coarser rows are yet to be made of a part.
+    /// Returns whether the coarser rows do not include a part yet.
     fn is_unheld(&self, inner: &Inner, kept: &KeptPart) -> bool {
         let has_coarser = self.definition.resolutions_s.len() > 1;
         has_coarser && self.is_finest(kept.resolution_s) && kept.id > inner.coarsened
     }
 
-    /// What takes a place among the series is what has rows of the finest resolution: one that stands in coarser rows
-    /// alone has been silent for as long as those are kept, and counts no more.
+    /// Returns whether a resolution is the finest. Only series with finest rows count toward the limit: all others have
+    /// been silent for at least the retention of those rows.
     pub(crate) fn is_finest(&self, resolution_s: i64) -> bool {
         self.definition.resolutions_s.first() == Some(&resolution_s)
     }
 
-    /// Adds a part that is durable.
+    /// Adds a stored part.
     pub(crate) fn add(&self, id: i64, resolution_s: i64, batch: RecordBatch) {
         let part = Part::new(batch, Some(WINDOW_START));
         self.inner().parts.push(KeptPart { id, resolution_s, part });
     }
 
-    /// Joins small parts of a resolution where there are many.
+    /// Merges the small parts of each resolution that has many.
     pub(crate) async fn join(&self) -> Result<Vec<NewPart>> {
         let mut joined = Vec::new();
         for resolution_s in &self.definition.resolutions_s {
@@ -164,8 +164,8 @@ impl RollupTable {
         Ok(joined)
     }
 
-    /// Puts parts that are durable, with their ids, in place of those that they replace. The coarser rows then hold those of
-    /// the finest parts up to `coarsened`. Whoever reads meanwhile sees all of it or nothing, so that each row is there once.
+    /// Replaces parts by stored ones, given with their ids. Afterwards, the coarser rows include the finest parts up to
+    /// `coarsened`. Atomic for readers, so that they see each row once.
     pub(crate) fn replace(&self, parts: Vec<(i64, NewPart)>, coarsened: i64) {
         let kept = |(id, NewPart { resolution_s, removed, batch }): (i64, NewPart)| {
             (removed, KeptPart { id, resolution_s, part: Part::new(batch, Some(WINDOW_START)) })
@@ -179,12 +179,12 @@ impl RollupTable {
         inner.coarsened = coarsened;
     }
 
-    /// Before which times (µs) the rows of each resolution have expired, finest first.
+    /// Expiry boundary (µs) of each resolution, finest first.
     pub(crate) fn expired_us(&self) -> Vec<i64> {
         self.inner().expired_us.clone()
     }
 
-    /// Puts back what [`RollupTable::expired_us`] gave, and hides what has expired by now.
+    /// Restores the boundaries of [`RollupTable::expired_us`], and hides rows that have expired by now.
     pub(crate) fn hide(&self, kept_us: &[i64], now_ms: i64, retention: Retention) -> Result<()> {
         let mut inner = self.inner();
         let boundaries = self.boundaries(now_ms, retention);
@@ -196,7 +196,7 @@ impl RollupTable {
     fn boundaries(&self, now_ms: i64, retention: Retention) -> Vec<i64> {
         let resolutions_s = &self.definition.resolutions_s;
         let boundary = |(index, resolution_s): (usize, &i64)| {
-            // On whole windows of the next coarser rows, so that one of them stands for all of its finer rows or none.
+            // Align to windows of the next coarser resolution, so that a coarser row replaces all of its finer rows or none.
             let coarser_s = resolutions_s.get(index + 1).unwrap_or(resolution_s).max(&1);
             let before_s = now_ms.saturating_sub(retention.of(*resolution_s)).div_euclid(1000);
             (before_s.div_euclid(*coarser_s) * coarser_s).saturating_mul(1_000_000)
@@ -204,10 +204,10 @@ impl RollupTable {
         resolutions_s.iter().enumerate().map(boundary).collect()
     }
 
-    /// Lets the coarser rows stand in for what is older than the retention; ids of parts that nobody sees any more.
+    /// Expires rows older than the retention, which coarser rows replace. Returns the ids of the parts without visible rows.
     pub(crate) fn expire(&self, now_ms: i64, retention: Retention) -> Result<Vec<i64>> {
         let mut inner = self.inner();
-        // Never back: where finer rows went early for want of memory, they are gone.
+        // Boundaries never move back: rows that were dropped early to free memory are gone.
         let boundaries = self.boundaries(now_ms, retention);
         let finest_us = inner.expired_us.first().copied();
         inner.expired_us = inner.expired_us.iter().zip(boundaries).map(|(before, now)| now.max(*before)).collect();
@@ -225,13 +225,13 @@ impl RollupTable {
         Ok(gone)
     }
 
-    /// Before which time (µs) the rows of a part have expired.
+    /// Returns the expiry boundary (µs) of a part.
     fn expired_before_us(&self, inner: &Inner, kept: &KeptPart) -> Option<i64> {
         let index = self.definition.resolutions_s.iter().position(|known| *known == kept.resolution_s)?;
         inner.expired_us.get(index).copied()
     }
 
-    /// The live rows of parts of which at least half has expired. Their memory is freed only when these replace them.
+    /// Returns the live rows of parts that have expired by at least half. Their memory is only freed when these replace them.
     pub(crate) fn trimmed(&self) -> Vec<NewPart> {
         let inner = self.inner();
         let trimmed = |kept: &KeptPart| {
@@ -245,7 +245,7 @@ impl RollupTable {
         inner.parts.iter().filter_map(trimmed).collect()
     }
 
-    /// Counts the series anew, by the finest rows that have not expired. A part may hold both.
+    /// Counts the series again from the finest rows that have not expired. A part may contain both.
     fn note_again(&self, inner: &mut Inner) -> Result<()> {
         let from_us = inner.expired_us.first().copied().unwrap_or(i64::MIN);
         let finest = inner.parts.iter().filter(|kept| self.is_finest(kept.resolution_s));
@@ -254,7 +254,7 @@ impl RollupTable {
         live.iter().try_for_each(|part| Ok(inner.cap.note(&self.definition, &part.batch)?))
     }
 
-    /// All rows of one resolution as one batch, a row a window and key.
+    /// Returns all rows of a resolution as one batch, one row per window and key.
     pub(crate) async fn merged(&self, resolution_s: i64) -> Result<RecordBatch> {
         let of = |kept: &&KeptPart| kept.resolution_s == resolution_s;
         let batches: Vec<RecordBatch> =
@@ -262,7 +262,7 @@ impl RollupTable {
         self.shown.merge(batches, resolution_s).await
     }
 
-    /// Bytes of memory that the parts take, by resolution in seconds.
+    /// Memory of the parts in bytes, by resolution in seconds.
     pub(crate) fn memory_by_resolution(&self) -> BTreeMap<i64, usize> {
         let mut bytes = BTreeMap::new();
         for kept in &self.inner().parts {
@@ -271,18 +271,18 @@ impl RollupTable {
         bytes
     }
 
-    /// Rows that were counted under the overflow series.
+    /// Number of rows that were counted under overflow series.
     pub(crate) fn overflowed(&self) -> u64 {
         self.inner().overflowed
     }
 
-    /// The table as people query it: the finest rows, and the coarser ones where those have expired.
+    /// Returns the table for queries: the finest rows, and coarser rows where those have expired.
     pub(crate) fn provider(self: &Arc<Self>) -> SnapshotTable {
         let table = self.clone();
         SnapshotTable::new(self.definition.schema(), Some(WINDOW_START), move || table.seamless())
     }
 
-    /// The rows of one resolution alone. What is too new for it is seen in its windows all the same.
+    /// Returns a table with the rows of one resolution. Rows that are not merged into it yet are shown in its windows.
     pub(crate) fn provider_of(self: &Arc<Self>, resolution_s: i64) -> SnapshotTable {
         let table = self.clone();
         SnapshotTable::new(self.definition.schema(), Some(WINDOW_START), move || {
@@ -298,12 +298,12 @@ impl RollupTable {
 
     fn seamless(&self) -> Vec<Arc<Part>> {
         let inner = self.inner();
-        // Rows that came late may stand where the finest have expired: nothing else holds them yet.
+        // Late rows may lie before the expiry boundary: no coarser row includes them yet.
         let is_new = |kept: &&KeptPart| self.is_unheld(&inner, kept);
         let mut parts: Vec<Arc<Part>> = inner.parts.iter().filter(is_new).map(|kept| kept.part.clone()).collect();
         for (index, resolution_s) in self.definition.resolutions_s.iter().enumerate() {
             let from_us = inner.expired_us[index];
-            // A coarser resolution is seen where the finer one has expired, and no later.
+            // A coarser resolution is visible only up to the expiry boundary of the finer one.
             let to_us = if index == 0 { i64::MAX } else { inner.expired_us[index - 1] };
             let seen = inner.parts.iter().filter(|kept| kept.resolution_s == *resolution_s && !is_new(kept));
             parts.extend(seen.filter_map(|kept| between(&kept.part, from_us, to_us)));
@@ -316,7 +316,7 @@ impl RollupTable {
     }
 }
 
-/// The rows of a part whose windows begin in `from_us..to_us`.
+/// Returns the rows of a part with a window start in `from_us..to_us`.
 fn between(part: &Arc<Part>, from_us: i64, to_us: i64) -> Option<Arc<Part>> {
     let (least, greatest) = part.span_us?;
     if least >= from_us && greatest < to_us {
@@ -332,7 +332,7 @@ fn between(part: &Arc<Part>, from_us: i64, to_us: i64) -> Option<Arc<Part>> {
     Some(Part::new(batch, Some(WINDOW_START)))
 }
 
-/// Rows in the windows of a coarser resolution. There may be several of a window and key, as there are of any.
+/// Moves rows to the windows of a coarser resolution, possibly several per window and key, as in any part.
 fn in_windows_of(batch: &RecordBatch, resolution_s: i64) -> Option<Arc<Part>> {
     let starts = batch.column_by_name(WINDOW_START)?.as_primitive_opt::<TimestampMicrosecondType>()?;
     let window_us = resolution_s.max(1) * 1_000_000;
@@ -345,7 +345,7 @@ fn in_windows_of(batch: &RecordBatch, resolution_s: i64) -> Option<Arc<Part>> {
     Some(Part::new(RecordBatch::try_new(schema, columns).ok()?, Some(WINDOW_START)))
 }
 
-/// A scalar in the type of windows.
+/// Creates scalars of the type of `window_start`.
 trait UtcScalar {
     fn new_scalar_utc(us: i64) -> arrow::array::Scalar<TimestampMicrosecondArray>;
 }

@@ -1,4 +1,4 @@
-//! What is counted where there are more series than are kept apart.
+//! Counts beyond the limits on series and memory.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn a_cumulative_counter_counts_by_its_increase_over_a_restart() {
     bench.restart().await;
     bench.send("metrics", vec![counter(now_s + 20, now_s + 5, 18.0), counter(now_s + 30, now_s + 25, 4.0)]);
     bench.engine.flush().await.unwrap();
-    // 10 at first, for it began after us; then 5, 3, and 4 after the counter was reset.
+    // First 10, because counting began after the epoch; then 5, 3, and 4 after the counter was reset.
     assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 22);
 }
 
@@ -29,14 +29,14 @@ fn of_service(service: &str, operation: &str, error: bool) -> Value {
 async fn series_beyond_the_bound_are_counted_under_one_of_their_service_and_kind() {
     let mut bench = Bench::with(few()).await;
     let over = "FROM requests WHERE kind = 'SERVER' AND service_name = 'shop' AND operation = '(overflow)'";
-    // 10 operations have a row of their own; of the other 90 every third fails: 30.
+    // 10 operations have their own row; every third of the other 90 fails: 30.
     bench.send("spans", (0..100).map(|n| of_service("shop", &format!("GET /{n:02}"), n % 3 == 0 && n >= 10)).collect());
     bench.engine.flush().await.unwrap();
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 100);
     assert_eq!(bench.number("SELECT count(DISTINCT operation) FROM requests").await, 11);
     assert_eq!(bench.number(&format!("SELECT sum(calls) {over}")).await, 90);
     assert_eq!(bench.number(&format!("SELECT sum(errors) {over}")).await, 30);
-    // The overflow series takes no other's place after a restart.
+    // After a restart, the overflow series does not count toward the limit.
     bench.restart_with(few()).await;
     bench.send("spans", vec![of_service("shop", "GET /00", false), of_service("other", "GET /00", false)]);
     bench.engine.flush().await.unwrap();
@@ -50,7 +50,7 @@ async fn services_beyond_their_own_bound_are_counted_under_one_and_keep_their_ki
     let mut bench = Bench::with(few()).await;
     bench.send("spans", (0..200).map(|n| of_service(&format!("s{n:03}"), "GET /", false)).collect());
     bench.engine.flush().await.unwrap();
-    // 10 by themselves, 100 in an overflow series of their service, 90 in that of no service.
+    // 10 by themselves, 100 in an overflow series of their service, 90 in the one without a service.
     let count = "SELECT sum(calls) FROM requests WHERE kind = 'SERVER' AND";
     assert_eq!(bench.number(&format!("{count} operation = 'GET /'")).await, 10);
     assert_eq!(bench.number(&format!("{count} service_name <> '(overflow)' AND operation = '(overflow)'")).await, 100);
@@ -72,7 +72,7 @@ async fn series_that_are_silent_leave_their_place_to_others() {
     bench.engine.flush().await.unwrap();
     let apart = "SELECT count(DISTINCT operation) FROM requests WHERE operation LIKE 'GET /new/%'";
     assert_eq!(bench.number(apart).await, 9);
-    // Those that are not silent keep theirs, also over a restart: one more has room, and a second has not.
+    // Active series remain, also over a restart: there is room for one more, but not for a second.
     bench.restart_with(settings()).await;
     bench.send("spans", (8..11).map(|n| at(0, format!("GET /new/{n}"))).collect());
     bench.engine.flush().await.unwrap();
@@ -93,7 +93,7 @@ async fn counters_that_no_rollup_reads_take_no_place_of_those_that_one_does() {
     bench.send("metrics", vec![counter(now_s, now_s - 100, 100.0), counter(now_s + 10, now_s - 100, 200.0)]);
     bench.engine.flush().await.unwrap();
     assert_eq!(bench.number("SELECT CAST(sum(hits) AS BIGINT) FROM caches").await, 100);
-    // The scrape shows ten of the 31 series, and says how many points it left out.
+    // The scrape contains ten of the 31 series, and the number of points that it omits.
     let scrape = bench.engine.scrape().await.unwrap();
     let family = scrape.families.iter().find(|family| family.name == "spanwise.points.overflow").unwrap();
     let of =
@@ -102,7 +102,7 @@ async fn counters_that_no_rollup_reads_take_no_place_of_those_that_one_does() {
     assert!(matches!(of("scrape"), crate::model::scrape::SampleValue::Number(points) if points >= 21.0));
 }
 
-/// Hours of 200 operations, in each minute, would take several megabytes in each resolution.
+/// Hours of 200 operations in each minute would take several megabytes in each resolution.
 #[tokio::test]
 async fn rollups_keep_to_their_memory_whatever_resolution_takes_it() {
     let hours = |hours: i64| hours * 3_600_000;

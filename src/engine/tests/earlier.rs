@@ -1,11 +1,11 @@
-//! What an earlier version kept, which knew nothing of sampling.
+//! State of an earlier version without sampling.
 
 use super::*;
 use crate::engine::tables::object;
 use crate::model::scrape::SampleValue;
 use arrow::datatypes::Schema;
 
-/// Keeps rows of a rollup as that version did: without the columns that are filled from others.
+/// Stores rows of a rollup as that version did: without the columns that are filled from others.
 async fn keep(folder: &TempDir, table: &str, row: Value) {
     let definition = tables().into_iter().find(|definition| definition.name == table).unwrap();
     let old = |name: &String| definition.column(name).is_some_and(|column| column.filled_from.is_none());
@@ -18,12 +18,12 @@ async fn keep(folder: &TempDir, table: &str, row: Value) {
     for resolution_s in &definition.resolutions_s {
         txn.add_part(table, *resolution_s, &batch).await.unwrap();
     }
-    // That version made coarser rows at each flush and kept no entry of this kind.
+    // That version wrote coarser rows at each flush and stored no such entry.
     txn.delete("coarsened", table).await.unwrap();
     txn.commit().await.unwrap();
 }
 
-/// Rows that it kept stand for themselves, and are added to those that come in now.
+/// Its rows count with weight one, and are added to new ones.
 #[tokio::test]
 async fn what_an_earlier_version_counted_stands_for_itself() {
     let mut bench = Bench::new().await;
@@ -70,7 +70,7 @@ async fn what_an_earlier_version_counted_stands_for_itself() {
     let scrape = bench.engine.scrape().await.unwrap();
     let of = |name: &str| scrape.families.iter().find(|family| family.name == name).unwrap();
     let calls: Vec<_> = of("traces.span.metrics.calls").samples.iter().map(|sample| sample.value.clone()).collect();
-    // That of the kind that was kept, and the statement's.
+    // Calls of the stored span kind, and of the statement.
     assert!(calls.contains(&SampleValue::Number(14.0)) && calls.contains(&SampleValue::Number(4.0)), "{calls:?}");
     let durations: Vec<_> = of("traces.span.metrics.duration").samples.iter().map(|sample| &sample.value).collect();
     let kept = durations.iter().any(|value| {

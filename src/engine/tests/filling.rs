@@ -39,7 +39,7 @@ async fn state(engine: &Engine, now_s: i64) -> Option<FindingState> {
     findings.iter().find(|finding| finding.pipeline == "slowest").map(|finding| finding.state)
 }
 
-/// A slow span makes a finding fire; after a restart only a fast one of the same operation is in memory at first.
+/// A slow span makes a finding fire; after a restart, at first only a fast one of the same operation is in memory.
 async fn after_a_restart(is_read_back: bool) -> [Option<FindingState>; 3] {
     let folder = TempDir::new().unwrap();
     let first = HotStore::new(&tables(), 64 << 20);
@@ -64,7 +64,7 @@ async fn after_a_restart(is_read_back: bool) -> [Option<FindingState>; 3] {
 async fn a_finding_over_raw_rows_is_not_judged_by_those_that_are_there_already() {
     let firing = Some(FindingState::Firing);
     assert_eq!(after_a_restart(true).await, [firing, firing, firing]);
-    // The same rows without one that is still to come: its end is believed.
+    // With the same rows but none missing, the end is accepted.
     assert_eq!(after_a_restart(false).await, [firing, firing, Some(FindingState::Ok)]);
 }
 
@@ -78,7 +78,7 @@ async fn a_finding_over_rollups_goes_on() {
         span["error"] = json!(true);
         span
     };
-    // What an earlier process wrote and did not take in is read from the log.
+    // Rows that an earlier process wrote but did not flush are read from the log.
     let earlier = decoded("spans", (0..20).map(|n| failing(100 + n)).collect());
     let refetch: Arc<Refetch> = Arc::new(move |after| {
         let mut new = NewRows { upto: after, ..NewRows::default() };

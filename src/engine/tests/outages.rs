@@ -1,7 +1,7 @@
-//! Outages of all lengths on a simulated clock, through the real rollup, the real pipelines and the real state machine.
+//! Outages of all lengths on a simulated clock, through the real rollup, pipelines and state machine.
 //!
-//! Held against each: told of while it lasts, never resolved before it ends, and resolved within the window, the lag,
-//! `keep_firing_for` and two evaluations afterwards. The engine is restarted on the way, as a release would.
+//! Each must be reported while it lasts, not be resolved before it ends, and be resolved within the window, the lag,
+//! `keep_firing_for` and two evaluations afterwards. The engine is restarted meanwhile, as for a release.
 
 use super::*;
 use crate::model::pipeline::PipelineDef;
@@ -9,36 +9,36 @@ use arrow::array::{Array as _, new_null_array};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::collections::BTreeMap;
 
-/// Simulated time of one step: requests come in, then everything is judged.
+/// Simulated time of one step: requests arrive, then all findings are evaluated.
 const STEP_MS: i64 = 30_000;
-/// Requests of each route come this often in a step, but where a case says otherwise.
+/// Default number of requests of each route per step.
 const A_STEP: u32 = 6;
 const MINUTE_MS: i64 = 60_000;
 const WINDOW_MS: i64 = 300_000;
 const LAG_MS: i64 = 10_000;
 const KEEP_FIRING_FOR_MS: i64 = 60_000;
-/// Old routes are known for so long before anything is planted.
+/// Time with traffic on existing routes before the first outage.
 const WARM_UP_MS: i64 = 75 * MINUTE_MS;
-/// Plantings lie within so long after it.
+/// Outages begin within this time afterwards.
 const SPREAD_MS: i64 = 40 * MINUTE_MS;
 const LENGTHS_MIN: [i64; 10] = [2, 3, 5, 8, 12, 20, 35, 60, 110, 180];
-/// How long a second outage lasts.
+/// Duration of a second outage.
 const AGAIN_MS: i64 = 5 * MINUTE_MS;
-/// Steps between two restarts.
+/// Number of steps between two restarts.
 const RESTART_EVERY: usize = 97;
 
-/// What comes after an outage.
+/// Traffic after an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum After {
-    /// Requests go well.
+    /// Successful requests.
     Well,
-    /// Nobody asks any more.
+    /// No requests.
     Silence,
-    /// One request a minute, which goes well.
+    /// One successful request per minute.
     Few,
 }
 
-/// How many of an outage's requests fail.
+/// Share of an outage's requests that fail.
 #[derive(Debug, Clone, Copy)]
 enum Failing {
     Share(f64),
@@ -46,15 +46,15 @@ enum Failing {
     Growing,
 }
 
-/// A route with an outage, or two.
+/// A route with one or two outages.
 struct Route {
     operation: String,
     kind: String,
-    /// It has no requests before its outage.
+    /// Whether it has no requests before its outage.
     is_new: bool,
     from_ms: i64,
     to_ms: i64,
-    /// It fails once more, for five minutes, so long after its end.
+    /// Time from the end of the first outage to a second one of five minutes.
     again_after_ms: Option<i64>,
     failing: Failing,
     after: After,
@@ -64,7 +64,7 @@ struct Route {
 }
 
 impl Route {
-    /// The share of requests that fail at a time.
+    /// Returns the share of requests that fail at a time.
     fn share(&self, at_ms: i64) -> f64 {
         let again_ms = self.again_after_ms.map(|after_ms| self.to_ms + after_ms);
         if again_ms.is_some_and(|from_ms| (from_ms..from_ms + AGAIN_MS).contains(&at_ms)) {
@@ -82,12 +82,12 @@ impl Route {
         self.share(at_ms) > 0.0
     }
 
-    /// When all that was planted is over.
+    /// Returns when all outages of the route are over.
     fn end_ms(&self) -> i64 {
         self.to_ms + self.again_after_ms.map_or(0, |after_ms| after_ms + AGAIN_MS)
     }
 
-    /// The requests of the step that ends at `now_ms`: when each came, and whether it failed.
+    /// Returns the requests of the step that ends at `now_ms`: time, and whether it failed.
     fn step(&mut self, now_ms: i64) -> Vec<(i64, bool)> {
         let mut requests = Vec::new();
         for n in 0..self.a_step {
@@ -97,12 +97,12 @@ impl Route {
             self.requests += 1;
             let comes = match self.after {
                 After::Silence if is_over => false,
-                // The first of every second step.
+                // The first one of every second step.
                 After::Few if is_over => n == 0 && now_ms.div_euclid(STEP_MS) % 2 == 0,
                 _ => !(self.is_new && at_ms < self.from_ms),
             };
             if comes {
-                // Spread evenly, as far as the share goes.
+                // Spread evenly according to the share.
                 self.failed += share;
                 let failed = share > 0.0 && self.failed >= 1.0;
                 self.failed -= if failed { 1.0 } else { 0.0 };
@@ -113,21 +113,21 @@ impl Route {
     }
 }
 
-/// What was seen of a route by one pipeline.
+/// Observations of one route by one pipeline.
 #[derive(Debug, Default, Clone)]
 struct Seen {
     told_ms: Option<i64>,
     resolved_ms: Option<i64>,
     reason: Option<String>,
-    /// Times that it began to fire.
+    /// Number of times that it began to fire.
     fired: u32,
-    /// Times that it did not fire any more while the outage went on.
+    /// Number of times that it stopped firing during the outage.
     too_early: u32,
-    /// Evaluations in which both pipelines fired.
+    /// Number of evaluations in which both pipelines fired.
     beside: u32,
 }
 
-/// A number that looks random, the same in each run.
+/// Returns a pseudo-random number, the same in each run.
 fn scattered(seed: u64, below: i64) -> i64 {
     let mixed = xxhash_rust::xxh3::xxh3_64_with_seed(b"outages", seed);
     i64::try_from(mixed % u64::try_from(below).unwrap()).unwrap()
@@ -137,7 +137,7 @@ fn routes(began_ms: i64) -> Vec<Route> {
     let mut routes = Vec::new();
     let mut plant = |kind: &str, is_new, minutes: i64, failing, after, a_step| {
         let seed = routes.len() as u64;
-        // Any second, not only where a window or a step begins.
+        // At any second, not only at the start of a window or step.
         let from_ms = began_ms + WARM_UP_MS + scattered(seed, SPREAD_MS / 1000) * 1000;
         routes.push(Route {
             operation: format!("{seed} {kind} {minutes} min"),
@@ -170,7 +170,7 @@ fn routes(began_ms: i64) -> Vec<Route> {
     routes
 }
 
-/// The row that a span becomes, of what the rollup reads.
+/// Returns spans as rows with the columns that the rollup reads.
 fn spans(definition: &TableDef, rows: &[(i64, &str, bool)]) -> RecordBatch {
     let text = |of: &dyn Fn(&(i64, &str, bool)) -> String| {
         Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef
@@ -200,7 +200,7 @@ fn spans(definition: &TableDef, rows: &[(i64, &str, bool)]) -> RecordBatch {
     RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()
 }
 
-/// The rules with what judges requests that fail, and nothing else.
+/// Returns the rules with only the pipelines for failing requests.
 fn failing_rules() -> Rules {
     let wanted = ["requests", "error_rate", "error_rate_rise"];
     let of = |pipeline: &PipelineDef| wanted.contains(&pipeline.id.as_str());
@@ -212,7 +212,7 @@ fn failing_rules() -> Rules {
 
 #[tokio::test]
 async fn outages_are_told_of_as_long_as_they_last_and_no_longer() {
-    // Rows of the future: those of the past would expire at each restart.
+    // In the future, because past rows would expire at each restart.
     let began_ms = now_ms().div_euclid(3_600_000) * 3_600_000;
     let mut routes = routes(began_ms);
     let end_ms = routes.iter().map(Route::end_ms).max().unwrap() + 80 * MINUTE_MS;
@@ -249,7 +249,7 @@ async fn outages_are_told_of_as_long_as_they_last_and_no_longer() {
     report(&routes, &seen);
 }
 
-/// Notes what fires of each route, and what no longer does.
+/// Records which findings of each route fire, and which no longer do.
 fn note(routes: &[Route], findings: &[Finding], now_ms: i64, seen: &mut BTreeMap<(String, &'static str), Seen>) {
     let by_operation = |pipeline: &str| -> BTreeMap<&str, &Finding> {
         findings
@@ -272,7 +272,7 @@ fn note(routes: &[Route], findings: &[Finding], now_ms: i64, seen: &mut BTreeMap
                 seen.beside += u32::from(other_fires);
             } else if seen.told_ms.is_some() && seen.resolved_ms.is_none() {
                 seen.resolved_ms = Some(now_ms);
-                // What the other one tells of from now on has not been resolved.
+                // If the other finding fires from now on, this one was not resolved.
                 seen.too_early += u32::from(route.fails(now_ms) && !other_fires);
                 let ended = finding.and_then(|finding| finding.ended.as_ref());
                 seen.reason = ended.and_then(|ended| ended.reason.clone());
@@ -281,17 +281,17 @@ fn note(routes: &[Route], findings: &[Finding], now_ms: i64, seen: &mut BTreeMap
     }
 }
 
-/// Prints the table, and fails where an outage was not told of, or resolved too early or too late.
+/// Prints the table, and fails if an outage was not reported, or was resolved too early or too late.
 fn report(routes: &[Route], seen: &BTreeMap<(String, &'static str), Seen>) {
     let bound_ms = WINDOW_MS + LAG_MS + KEEP_FIRING_FOR_MS + 2 * STEP_MS;
-    // Of a request a minute it may take more than a window to tell that it goes well: up to an hour.
+    // With one request per minute, up to an hour may pass until enough of them have succeeded.
     let sparse_ms = 60 * MINUTE_MS;
     let mut wrong = Vec::new();
     let mut lines: BTreeMap<&str, (u32, u32, u32, i64, i64)> = BTreeMap::new();
     for route in routes {
         let of = |pipeline| &seen[&(route.operation.clone(), pipeline)];
         let (absolute, rise) = (of("error_rate"), of("error_rate_rise"));
-        // What fails little is told of by the other one, and what begins to fail little by both.
+        // Outages with a low share are reported by the other finding, and those that begin with a low share by both.
         let is_little = matches!(route.failing, Failing::Share(share) if share < 0.05);
         let (told, other) = if is_little { (rise, absolute) } else { (absolute, rise) };
         let may_both = matches!(route.failing, Failing::Growing);

@@ -1,4 +1,4 @@
-//! A rollup of a user's own: one file that declares its table, also one that comes while the engine runs.
+//! A user's rollup: one file that declares its table, also added while the engine runs.
 
 use super::*;
 use crate::catalog::declared;
@@ -19,7 +19,7 @@ SELECT date_bin(INTERVAL '10 seconds', start_time) AS window_start, operation, c
   max(duration_ms) AS slowest_ms
 FROM new_spans GROUP BY 1, 2
 ";
-/// Without a key: one row a window.
+/// Without a key: one row per window.
 const ALL: &str = "/*---
 title: All spans
 kind: rollup
@@ -88,7 +88,7 @@ async fn one_that_comes_while_the_engine_runs_counts_what_comes_next() {
     assert_eq!(bench.number("SELECT sum(calls) FROM visits").await, 2);
     assert_eq!(bench.number("SELECT sum(calls) FROM requests").await, 3, "those from before go on");
 
-    // Without its file nothing is added, and its rows are there until the next start; with it, it goes on.
+    // Without its file no rows are added, and existing ones remain until the next start; with the file, it continues.
     bench.engine.reload(definitions(&[])).await.unwrap();
     bench.send("spans", vec![at(8, "GET /a")]);
     bench.engine.flush().await.unwrap();
@@ -114,7 +114,7 @@ async fn one_that_does_not_give_what_it_declares_is_refused_and_can_be_mended() 
     assert_eq!(bench.number("SELECT sum(calls) FROM visits_1m").await, 1);
 }
 
-/// Text as it is, but for one that ends the work.
+/// Returns text unchanged, except for one that panics.
 fn fails_on_panic() -> datafusion::logical_expr::ScalarUDF {
     use arrow::array::AsArray as _;
     use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};

@@ -1,4 +1,4 @@
-//! Quantiles take samples, whoever judges by them: budgets, statements, and pipelines of the user's.
+//! Minimum number of samples for quantiles in budgets, statements, and the user's pipelines.
 
 use super::*;
 use crate::engine::findings::PipelineOverride;
@@ -20,7 +20,7 @@ fn budget(name: &str, percentile: f64) -> Budget {
     }
 }
 
-/// A user's pipeline that judges a column of SQL.
+/// A user's pipeline that judges a column of a query.
 fn own(id: &str, select: &str) -> PipelineDef {
     let front = "title: T\nkind: finding\nkey: [operation]\nwarning: 100\nunit: ms\nmessage: m";
     let text = format!("/*---\n{front}\n---\nx */\nSELECT operation, {select} GROUP BY 1\n");
@@ -30,7 +30,7 @@ fn own(id: &str, select: &str) -> PipelineDef {
 async fn bench(change: impl Fn(&mut Rules)) -> Bench {
     Bench::judging(settings(), |rules| {
         rules.budgets = vec![budget("half", 50.0), budget("most", 95.0), budget("nearly all", 99.0)];
-        // Of a view, of the rows themselves, and what is no quantile.
+        // Of a view, of raw rows, and a value that is no quantile.
         rules.pipelines.push(own("of_view", "max(p95_ms) AS value, sum(calls) AS samples FROM requests_summary"));
         let of_rows = "approx_percentile_cont(duration_ms, 0.95) AS value, count(*) AS samples FROM spans";
         rules.pipelines.push(own("of_rows", of_rows));
@@ -40,8 +40,8 @@ async fn bench(change: impl Fn(&mut Rules)) -> Bench {
     .await
 }
 
-/// What fires of so many slow requests and as many statements, by pipeline and budget. Of each number anew: what scans
-/// rows may rest after it has been evaluated.
+/// Returns which findings fire for that many slow requests and statements, by pipeline and budget. Uses a new engine
+/// for each number, because scans may rest after an evaluation.
 async fn firing(requests: i64, change: impl Fn(&mut Rules)) -> Vec<String> {
     let mut bench = bench(change).await;
     let at = |n: i64| 300 * SECOND_US + n * 1000;

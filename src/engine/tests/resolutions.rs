@@ -1,10 +1,10 @@
-//! Rows of ten seconds, a minute and an hour: each row is in each of them once, whenever it is asked for.
+//! Rows of ten seconds, a minute and an hour: each row is in each of them once, at any time.
 
 use super::*;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What each resolution counts, and how many of its windows do not begin where windows of that length do.
+/// Returns the count in each resolution, and how many of its windows are not aligned.
 async fn counted(bench: &Bench) -> [(i64, i64); 3] {
     let mut counted = [(0, 0); 3];
     for (at, (table, seconds)) in [("requests", 10), ("requests_1m", 60), ("requests_1h", 3600)].into_iter().enumerate()
@@ -23,7 +23,7 @@ async fn each_row_is_in_each_resolution_once_before_and_after_compaction_and_ove
     let mut bench = Bench::with(settings()).await;
     let (now_ms, mut sent) = (now_ms(), 0);
     for round in 0..4 {
-        // Some come hours late, where the finest rows have expired.
+        // Some arrive hours late, after the finest rows have expired.
         for hours_ago in [0, 1, 3, 30] {
             let at_us = (now_ms - hours_ago * HOUR_MS) * 1000;
             bench.send("spans", (0..5).map(|n| span(at_us, &format!("GET /{round}/{n}"), 1.0)).collect());
@@ -39,7 +39,7 @@ async fn each_row_is_in_each_resolution_once_before_and_after_compaction_and_ove
         bench.restart_with(settings()).await;
         assert_eq!(counted(&bench).await, all, "round {round}, started again");
     }
-    // Enough small parts for compaction to join them.
+    // Enough small parts for compaction to merge them.
     for n in 0..40 {
         bench.send("spans", vec![span(now_ms * 1000, &format!("GET /joined/{n}"), 1.0)]);
         bench.engine.flush().await.unwrap();

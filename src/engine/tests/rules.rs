@@ -1,4 +1,4 @@
-//! What the user changes of analyses, and what analyses cost.
+//! The user's changes of pipelines, and the cost of pipelines.
 
 use super::*;
 use crate::engine::findings::PipelineOverride;
@@ -14,7 +14,7 @@ async fn a_parameter_of_a_rollup_is_the_users() {
     let params = [("apdex_t_ms".to_owned(), Param::Float(100.0))].into();
     let changes = PipelineOverride { params, ..PipelineOverride::default() };
     let mut bench = Bench::judging(settings(), changed("requests", changes)).await;
-    // T is 100 ms in place of 500: 50 ms satisfy, 300 are within 4 T, 450 are not.
+    // T is 100 ms instead of 500: 50 ms is satisfied, 300 is within 4 T, 450 is not.
     bench.send("spans", [50.0, 300.0, 450.0].map(|ms| span(SECOND_US, "GET /a", ms)).to_vec());
     bench.engine.flush().await.unwrap();
     assert_eq!(bench.number("SELECT sum(apdex_satisfied) FROM requests").await, 1);

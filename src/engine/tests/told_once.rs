@@ -1,13 +1,13 @@
-//! One failure is one alert, and the first alert says which exception it was: through the real rollups, pipelines and state
+//! One failure is one alert, and the first alert contains its exception: through the real rollups, pipelines and state
 //! machine, on a simulated clock.
 
 use super::*;
 use crate::model::budget::{Budget, BudgetKind};
 use std::collections::BTreeSet;
 
-/// Evaluations follow each other at this distance.
+/// Interval of evaluations.
 const STEP_S: i64 = 10;
-/// When everything begins: in the middle of a window of the finest rollup.
+/// Start time: in the middle of a window of the finest rollup.
 const BEGIN_S: i64 = 7_200 + 3;
 
 fn error_budget(limit: f64, critical: f64) -> Budget {
@@ -45,8 +45,8 @@ fn with(mut span: Value, columns: &[(&str, &str)]) -> Value {
     span
 }
 
-/// What fires, as `pipeline key`, at each evaluation over `seconds` in which each step sends the spans of `sent`. Whatever
-/// begins to fail has its exception in the first evaluation in which it fires.
+/// Returns what fires, as `pipeline key`, at each evaluation over `seconds`, where each step sends the spans of `sent`.
+/// Each new failure must have its exception in the first evaluation in which it fires.
 async fn fired(bench: &mut Bench, seconds: i64, sent: impl Fn(i64) -> Vec<Value>) -> Vec<BTreeSet<String>> {
     let mut fired = Vec::new();
     for step in 1..=seconds / STEP_S {
@@ -73,7 +73,7 @@ async fn fired(bench: &mut Bench, seconds: i64, sent: impl Fn(i64) -> Vec<Value>
     fired
 }
 
-/// What fired at the end, and how many at most at once.
+/// Returns what fired at the end, and the maximum that fired at once.
 fn end_and_most(fired: &[BTreeSet<String>]) -> (Vec<&str>, usize) {
     let end = fired.last().map(|names| names.iter().map(String::as_str).collect()).unwrap_or_default();
     (end, fired.iter().map(BTreeSet::len).max().unwrap_or(0))
@@ -82,7 +82,7 @@ fn end_and_most(fired: &[BTreeSet<String>]) -> (Vec<&str>, usize) {
 async fn bench(budgets: Vec<Budget>) -> Bench {
     Bench::judging(settings(), move |rules| {
         rules.budgets.clone_from(&budgets);
-        // The durations of these spans are none of this test's.
+        // This test does not cover durations.
         let disabled = crate::engine::findings::PipelineOverride { disabled: true, ..Default::default() };
         let slow = ["slow_request", "slow_statement", "n_plus_one", "api_budget"];
         rules.overrides = slow.map(|id| (id.to_owned(), disabled.clone())).into();
@@ -135,7 +135,7 @@ async fn what_begins_to_fail_later_is_told_of_beside_a_budget_that_fires() {
 #[tokio::test]
 async fn a_rise_ends_where_the_absolute_limit_begins_to_tell_of_it() {
     let mut bench = bench(Vec::new()).await;
-    // None fail for ten minutes, then 3 %, and all from twenty minutes on.
+    // None fail for ten minutes, then 3 %, and all after twenty minutes.
     let mix = |second: i64| {
         let failing = match second - BEGIN_S {
             ..600 => 0,
@@ -182,7 +182,7 @@ async fn each_kind_of_work_that_fails_fires_one_finding_and_no_other() {
 
 #[tokio::test]
 async fn a_job_that_failed_a_moment_ago_has_its_exception_in_the_first_alert() {
-    // It took longer than a window, and ended within the time that findings lag behind.
+    // It took longer than a window, and ended within the lag of findings.
     for kind in ["INTERNAL", "CONSUMER"] {
         let mut bench = bench(Vec::new()).await;
         let once = |second: i64| {
@@ -196,7 +196,7 @@ async fn a_job_that_failed_a_moment_ago_has_its_exception_in_the_first_alert() {
     }
 }
 
-/// A log record with an exception, of a trace.
+/// A log record with an exception and a trace.
 fn logged(trace: &str, at_s: i64) -> Value {
     json!({"time": at_s * SECOND_US, "time_unix_nano": at_s * 1_000_000_000, "service_name": "shop", "trace_id": trace,
            "attributes": {"exception.type": "Planted", "exception.message": "in a log"}})
@@ -217,7 +217,7 @@ async fn an_exception_that_was_logged_is_known_after_a_restart() {
     };
     let expected = (FindingState::Firing, Some(json!("Planted: in a log")));
     assert_eq!(said(&bench, BEGIN_S + 60).await, expected);
-    // With the rows of the log in memory, and without: they need not go back as far as a firing does.
+    // With the log rows in memory, and without: they may not go back to the start of a firing.
     bench.restart().await;
     assert_eq!(said(&bench, BEGIN_S + 70).await, expected);
     bench.store = HotStore::new(&tables(), 64 << 20);

@@ -1,11 +1,11 @@
-//! A sort with a limit does not have the whole table sent to the worker.
+//! A sort with a limit does not transfer the whole table to the worker.
 
 use super::*;
 
 const FRAMES: i64 = 40;
 const OF_FRAME: i64 = 5000;
 
-/// Spans in the order of their time, of which neither the fastest nor the slowest come first.
+/// Spans ordered by time, with neither the fastest nor the slowest first.
 async fn bench() -> Bench {
     let mut bench = Bench::new().await;
     for frame in 0..FRAMES {
@@ -21,7 +21,7 @@ async fn bench() -> Bench {
     bench
 }
 
-/// Rows that came out of the scan of `spans`, as the plan counts them.
+/// Number of rows from the scan of `spans`, as counted by the plan.
 async fn sent(bench: &Bench, sql: &str) -> i64 {
     let rows = bench.rows(&format!("EXPLAIN ANALYZE {sql}")).await;
     let plan = rows.iter().map(|row| Value::Object(row.clone()).to_string()).collect::<String>();
@@ -51,11 +51,11 @@ async fn the_top_of_a_table_is_sent_and_little_more() {
         println!("{sql}: {sent} of {all} rows sent");
         assert!(sent < all / 5, "{sql}: {sent} of {all} rows sent");
     }
-    // By hand: what a filter takes is not changed by what the server holds back.
+    // Computed by hand: the server's sieve does not change the result of a filter.
     let sql = "SELECT count(*) FROM spans WHERE duration_ms >= 100000 OR service_name IS NULL";
     let expected = (0..all).filter(|n| n * 7919 % 100_003 >= 100_000).count();
     assert_eq!(bench.number(sql).await, i64::try_from(expected).unwrap());
-    // What compares in another way than with a value, and what is long.
+    // Comparisons other than with a value, and long ones.
     let sql = "SELECT count(*) FROM spans WHERE service_name IS DISTINCT FROM NULL";
     assert_eq!(bench.number(sql).await, all);
     for count in [30, 80, 500] {

@@ -1,4 +1,4 @@
-//! The answer to a call, as it comes bit by bit. Whoever drops it ends the call.
+//! The answer to a call, streamed. Dropping it ends the call.
 
 use super::message::Read;
 use crate::engine::query::{QueryAnswer, QueryError};
@@ -11,23 +11,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
-/// What a query has cost, once it has been answered.
+/// Cost of an answered query.
 #[derive(Debug)]
 pub struct Finished {
-    /// The names under which it read, among them views.
+    /// Names of the tables and views that it read.
     pub views: Vec<String>,
-    /// Rows that it read.
+    /// Number of rows read.
     pub rows_read: u64,
-    /// Rows of its answer.
+    /// Number of rows in the answer.
     pub rows: u64,
-    /// How long it took.
+    /// Elapsed time.
     pub took: Duration,
 }
 
-/// What comes out of a call.
+/// Event of a call.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A worker has the call: its time begins.
+    /// A worker has received the call, which starts the timeout.
     Begun,
     Read(Vec<Read>),
     Head {
@@ -44,15 +44,15 @@ pub(super) enum Event {
     Failed(QueryError),
 }
 
-/// Frames that the reader of an answer has taken and that the worker may send again.
+/// Number of frames that the reader has consumed and the worker may send again.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) frames: AtomicUsize,
     pub(super) more: Notify,
 }
 
-/// The events of a call, waited for within its time. Only waiting counts: a client that takes its time to read costs a
-/// query none of its own.
+/// Receives the events of a call with a timeout. Only waiting counts, so that a client that reads slowly does not use
+/// up the query's time.
 pub(super) struct Events {
     pub(super) receiver: mpsc::Receiver<Event>,
     pub(super) taken: Arc<Taken>,
@@ -92,13 +92,13 @@ impl Events {
     }
 }
 
-/// An answer as it comes. Dropping it ends the query.
+/// A streamed answer. Dropping it ends the query.
 pub struct Answer {
     /// Its columns.
     pub schema: SchemaRef,
-    /// Its columns as the plan has them: the same names and types, and what the plan says besides.
+    /// Its columns as in the plan: the same names and types, with the plan's metadata.
     pub described: SchemaRef,
-    /// The statement without its literals, where own telemetry wants it.
+    /// The statement without its literals, if self-telemetry needs it.
     pub shape: Option<String>,
     events: Events,
     ready: VecDeque<RecordBatch>,
@@ -116,10 +116,10 @@ impl Answer {
         Ok(Answer { schema, described, shape, events, ready: batches.into(), truncated: None })
     }
 
-    /// The next rows; `None` when all have been given.
+    /// Returns the next rows; `None` after the last ones.
     ///
     /// # Errors
-    /// When the query fails on the way, or takes too long; nothing comes after that.
+    /// Returns an error if the query fails or times out. Nothing follows it.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         loop {
             while let Some(batch) = self.ready.pop_front() {
@@ -138,14 +138,14 @@ impl Answer {
         }
     }
 
-    /// Whether there were more rows than [`crate::engine::QueryLimits`] allows; known when [`Answer::next`] has given
-    /// `None`.
+    /// Returns whether there were more rows than [`crate::engine::QueryLimits`] allows; known once [`Answer::next`] has
+    /// returned `None`.
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.truncated == Some(true)
     }
 
-    /// The rows as a stream; it ends after an error.
+    /// Converts the answer to a stream, which ends after an error.
     #[must_use]
     pub fn into_stream(self) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
         let next = |answer: Option<Answer>| async move {
@@ -159,10 +159,10 @@ impl Answer {
         stream::unfold(Some(self), next).boxed()
     }
 
-    /// All of it, in memory.
+    /// Collects all rows in memory.
     ///
     /// # Errors
-    /// When the query fails on the way, or takes too long.
+    /// Returns an error if the query fails or times out.
     pub async fn collect(mut self) -> Result<QueryAnswer, QueryError> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await? {

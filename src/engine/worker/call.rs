@@ -1,4 +1,4 @@
-//! The server's side of a call: a worker is given it, its scans are served, and its answer is passed on.
+//! The server's side of a call: sends it to a worker, serves the worker's scans, and forwards the answer.
 
 use super::answer::{Event, Finished, Taken};
 use super::catalog::Offered;
@@ -18,21 +18,21 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Time after which a query counts as long: its worker then comes behind all others.
+/// Time after which a query is long: its worker then gets the lowest priority.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How long an answer may be left unread where other queries wait for its worker, and how often that is looked at.
+/// How long an answer may stay unread while other queries wait for its worker, and how often this is checked.
 const UNREAD: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How a call came to its end for the worker.
+/// State of the worker at the end of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It runs nothing any more, and can be used again.
+    /// Idle; it can be reused.
     Idle,
-    /// Nobody waits for the answer, or its time is over; it may still compute.
+    /// The client has left or the query has timed out; the worker may still compute.
     Left,
-    /// It has died.
+    /// Dead.
     Died,
 }
 
@@ -42,17 +42,17 @@ pub(super) struct Driven<'a> {
     pub(super) offered: Arc<Offered>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) taken: Arc<Taken>,
-    /// How long the worker may compute at a stretch, also where nobody waits.
+    /// Maximum time that the worker may compute between two reads, even if nobody waits.
     pub(super) timeout: Duration,
     busy_until: tokio::time::Instant,
     pool: &'a Pool,
     scans: Vec<Scanning>,
-    /// Frames that the worker may still send.
+    /// Number of frames that the worker may still send.
     credit: usize,
     rows_read: u64,
     rows: u64,
     began: Instant,
-    /// The last word of the answer has been passed on.
+    /// Whether the final event of the answer has been forwarded.
     said: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Driven<'a> {
         }
     }
 
-    /// Serves the worker until the call has ended, one way or another.
+    /// Serves the worker until the call ends.
     pub(super) async fn drive(mut self) -> End {
         let long = tokio::time::sleep(LONG);
         tokio::pin!(long);
@@ -142,7 +142,7 @@ impl<'a> Driven<'a> {
         }
     }
 
-    /// The next frame of the first scan that is waited for.
+    /// Returns the next frame of the first scan that the worker waits for.
     fn scanned(&mut self) -> datafusion::common::Result<Option<Frame>> {
         let Some(place) = self.scans.iter().position(|scan| scan.owed > 0) else { return Ok(None) };
         let scan = &mut self.scans[place];
@@ -153,7 +153,7 @@ impl<'a> Driven<'a> {
         if is_end {
             self.scans.swap_remove(place);
         } else {
-            // The others have their turn.
+            // Round-robin between scans.
             self.scans.rotate_left(1);
         }
         Ok(Some(frame))
@@ -161,11 +161,11 @@ impl<'a> Driven<'a> {
 
     fn tell(&mut self, event: Event) {
         self.said |= matches!(event, Event::Done { .. } | Event::Failed(_) | Event::Read(_));
-        // There is room for all that the worker may send; whoever is gone is noticed where the loop waits.
+        // The channel has room for all that the worker may send, and the caller's loop notices a closed one.
         let _gone = self.events.try_send(event);
     }
 
-    /// Takes what the worker says; how the call ends, where it does.
+    /// Handles a message of the worker. Returns how the call ends, if it does.
     fn take(&mut self, message: FromWorker, body: Bytes) -> Option<End> {
         match self.event(message, body) {
             Ok(Step::Idle) => Some(End::Idle),
@@ -219,7 +219,7 @@ impl<'a> Driven<'a> {
     }
 }
 
-/// What comes of a message.
+/// Effect of a message.
 enum Step {
     On,
     Idle,
@@ -256,7 +256,7 @@ fn failed(failure: Failure) -> QueryError {
     }
 }
 
-/// The error of a query whose worker died.
+/// Returns the error of a query after its worker died.
 pub(super) fn died(death: &Death) -> QueryError {
     let fault = |code| QueryError::Failed(SqlFault::new(code, format!("the query's worker ended: {death}")));
     match death {

@@ -1,4 +1,4 @@
-//! The tables that a worker's sessions have, and how it is told of them.
+//! Catalog of the tables in a worker's sessions, and its transfer to workers.
 
 use super::codec;
 use crate::model::pipeline::{Param, PipelineDef, PipelineKind};
@@ -10,45 +10,45 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A table whose rows the server holds.
+/// A table with rows in the server.
 #[derive(Clone)]
 pub struct OfferedTable {
     /// Its rows.
     pub rows: Arc<SnapshotTable>,
-    /// What it holds, for people.
+    /// Description.
     pub doc: String,
-    /// What its columns hold, in their order.
+    /// Descriptions of the columns, in their order.
     pub column_docs: Vec<String>,
 }
 
-/// A query under a name.
+/// A named query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct View {
     /// Its name.
     pub id: String,
-    /// Where it was read from.
+    /// File from which it was read.
     pub file: String,
     /// The statement.
     pub sql: String,
-    /// What its `$parameters` stand for.
+    /// Values of its `$parameters`.
     pub params: BTreeMap<String, ParamText>,
 }
 
-/// [`Param`], for the way.
+/// Serializable form of [`Param`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ParamText {
     /// A whole number.
     Int(i64),
-    /// A number, by its bits: JSON has no word for all of them.
+    /// A number as its bits, because JSON cannot represent all of them.
     Float(u64),
     /// Text.
     Text(String),
-    /// True or false.
+    /// A boolean.
     Bool(bool),
 }
 
 impl View {
-    /// The views among pipelines.
+    /// Returns the views among pipelines.
     #[must_use]
     pub fn among(pipelines: &[PipelineDef]) -> Vec<View> {
         let views = pipelines.iter().filter(|pipeline| pipeline.kind == PipelineKind::View);
@@ -68,7 +68,7 @@ impl View {
             .collect()
     }
 
-    /// Its parameters.
+    /// Returns its parameters.
     #[must_use]
     pub fn params(&self) -> BTreeMap<String, Param> {
         let param = |text: &ParamText| match text {
@@ -81,12 +81,12 @@ impl View {
     }
 }
 
-/// What queries may read.
+/// Tables and views that queries may read.
 #[derive(Clone, Default)]
 pub struct Offered {
-    /// Tables by name.
+    /// Tables, by name.
     pub tables: BTreeMap<String, OfferedTable>,
-    /// Views over them.
+    /// Views over the tables.
     pub views: Vec<View>,
 }
 
@@ -105,7 +105,7 @@ impl Offered {
     }
 }
 
-/// [`Offered`], for the way.
+/// Serializable form of [`Offered`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct CatalogText {
     pub(super) tables: Vec<TableText>,
@@ -128,7 +128,7 @@ impl TableText {
     }
 }
 
-/// What is offered, and how workers are told.
+/// The offered tables, with the form that is sent to workers.
 pub(super) struct Catalog {
     pub(super) generation: u64,
     pub(super) offered: Arc<Offered>,

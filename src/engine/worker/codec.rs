@@ -1,5 +1,5 @@
-//! Frames on the socket between the server and a worker: lengths, a message as JSON, and Arrow's IPC format for what is
-//! large.
+//! Frames on the socket between the server and a worker: two lengths, a message as JSON, and a body, in which rows are
+//! in Arrow's IPC format.
 
 use arrow::array::{Array as _, ArrayRef, RecordBatch};
 use arrow::buffer::Buffer;
@@ -15,12 +15,12 @@ use serde::de::DeserializeOwned;
 use std::io::{self, Read, Write};
 use tokio_util::codec::Decoder;
 
-/// Lengths of the message and of what follows it, four bytes each.
+/// Lengths of the message and of the body, four bytes each.
 const LENGTHS: usize = 8;
-/// The most that either may have: a row that is larger than this is not sent.
+/// Maximum length of either: a row that is larger cannot be sent.
 pub(super) const PART_BYTES_MAX: usize = 256 << 20;
 
-/// One message, and the bytes that belong to it.
+/// One message and its body.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) message: Vec<u8>,
@@ -36,7 +36,7 @@ impl Frame {
         self.body.iter().map(Buffer::len).sum()
     }
 
-    /// Lengths and message.
+    /// Returns lengths and message.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
         let length = |bytes: usize| match u32::try_from(bytes) {
             Ok(length) if bytes <= PART_BYTES_MAX => Ok(length.to_le_bytes()),
@@ -46,10 +46,10 @@ impl Frame {
         Ok([lengths, self.message.clone()].concat())
     }
 
-    /// Writes it whole.
+    /// Writes the whole frame.
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let mut bytes = self.head()?;
-        // One call for a short frame, and no copy of a long one.
+        // Write a short frame in one call, and a long one without a copy.
         if self.body_bytes() <= 64 << 10 {
             self.body.iter().for_each(|part| bytes.extend_from_slice(part));
             return to.write_all(&bytes);
@@ -84,7 +84,7 @@ fn sizes(lengths: &[u8]) -> io::Result<(usize, usize)> {
     Ok((size(0)?, size(4)?))
 }
 
-/// The same for `tokio`'s streams.
+/// Decoder of frames for the streams of `tokio`.
 pub(super) struct Frames<M>(std::marker::PhantomData<M>);
 
 impl<M> Default for Frames<M> {
@@ -114,22 +114,22 @@ impl<M: DeserializeOwned> Decoder for Frames<M> {
     }
 }
 
-/// A schema as text.
+/// Encodes a schema as text.
 pub(super) fn schema_text(schema: &Schema) -> Result<String> {
     let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
     writer.finish()?;
     Ok(STANDARD.encode(writer.into_inner()?))
 }
 
-/// The schema out of its text.
+/// Decodes a schema from text.
 pub(super) fn schema(text: &str) -> Result<SchemaRef> {
     let bytes = STANDARD.decode(text).map_err(|error| exec_datafusion_err!("a schema: {error}"))?;
     let reader = arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None)?;
     Ok(reader.schema())
 }
 
-/// Rows on their way into a frame. Each frame is a whole stream: a reader takes a batch whose columns take no bytes (NULL,
-/// or no column at all) only when something follows.
+/// Encodes rows into a frame. Each frame is a complete stream, because a reader only accepts a batch without bytes in
+/// its columns (NULL, or no column at all) if something follows.
 pub(super) struct FrameOut {
     encoder: StreamEncoder,
     body: Vec<Buffer>,
@@ -154,7 +154,7 @@ impl FrameOut {
     }
 }
 
-/// The schema and the batches of a frame.
+/// Decodes the schema and the batches of a frame.
 pub(super) fn rows_in(bytes: impl Into<Buffer>) -> Result<(Option<SchemaRef>, Vec<RecordBatch>)> {
     let (mut bytes, mut batches, mut decoder) = (bytes.into(), Vec::new(), StreamDecoder::new());
     while !bytes.is_empty() {
@@ -163,7 +163,7 @@ pub(super) fn rows_in(bytes: impl Into<Buffer>) -> Result<(Option<SchemaRef>, Ve
     Ok((decoder.schema(), batches))
 }
 
-/// One row of values as bytes, and back.
+/// Encodes one row of values.
 pub(super) fn row_out(row: &RecordBatch) -> Result<Vec<Buffer>> {
     let mut frame = FrameOut::new(&row.schema())?;
     frame.add(row)?;
@@ -175,12 +175,12 @@ pub(super) fn row_in(bytes: Vec<u8>) -> Result<RecordBatch> {
     rows.pop().ok_or_else(|| DataFusionError::Execution("parameters without a row".to_owned()))
 }
 
-/// Buffers of `bytes` that came over a socket.
+/// Converts bytes from a socket to a buffer.
 pub(super) fn buffer(bytes: Bytes) -> Buffer {
     Buffer::from(bytes)
 }
 
-/// Rows that make about `bytes_max` bytes of a batch.
+/// Returns the number of rows of a batch that take about `bytes_max` bytes.
 pub(super) fn rows_of(batch: &RecordBatch, bytes_max: usize) -> usize {
     let of = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default();
     let (rows, bytes) = (batch.num_rows(), batch.columns().iter().map(of).sum::<usize>().max(1));

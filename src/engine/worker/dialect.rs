@@ -1,4 +1,4 @@
-//! How a wire reads statements. This is the place where a session gets what one wire has and the tables do not.
+//! Dialects: how a wire protocol parses and plans statements, and what it adds to a session beyond the tables.
 
 use crate::engine::postgres;
 use arrow::datatypes::DataType;
@@ -11,27 +11,27 @@ use datafusion::sql::parser::Statement;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a connection has set (`SET timezone = …`), by name.
+/// Settings of a connection (`SET timezone = …`), by name.
 pub type Settings = BTreeMap<String, String>;
 
-/// A fault of a statement, for people and for clients.
+/// An error in a statement, for users and clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlFault {
-    /// The SQLSTATE, where the dialect has one.
+    /// SQLSTATE, if the dialect has one.
     pub code: Option<String>,
-    /// What is wrong.
+    /// Error message.
     pub message: String,
-    /// Where in the text, in characters from 1.
+    /// Position in the text, in characters from 1.
     pub position: Option<usize>,
 }
 
 impl SqlFault {
-    /// A fault without a place.
+    /// Creates an error without a position.
     pub fn new(code: &str, message: impl Into<String>) -> SqlFault {
         SqlFault { code: Some(code.to_owned()), message: message.into(), position: None }
     }
 
-    /// A fault that has no SQLSTATE.
+    /// Creates an error without an SQLSTATE.
     pub fn plain(message: impl Into<String>) -> SqlFault {
         SqlFault { code: None, message: message.into(), position: None }
     }
@@ -43,50 +43,50 @@ impl std::fmt::Display for SqlFault {
     }
 }
 
-/// What a session knows of a table besides its columns.
+/// Description of a table in a session.
 #[derive(Debug, Clone)]
 pub struct TableAbout {
     /// Its name.
     pub name: String,
-    /// What it holds, for people.
+    /// Description.
     pub doc: String,
-    /// What its columns hold, in their order.
+    /// Descriptions of the columns, in their order.
     pub column_docs: Vec<String>,
 }
 
-/// What a statement is.
+/// A planned statement.
 #[derive(Debug, Clone)]
 pub enum Meaning {
     /// A query.
     Query {
         /// Its plan, with placeholders for its parameters.
         plan: LogicalPlan,
-        /// The types of `$1`, `$2`, …, where the plan tells them.
+        /// Types of `$1`, `$2`, …, as far as the plan determines them.
         parameters: Vec<Option<DataType>>,
     },
-    /// A statement that the wire itself answers (`SET`, `BEGIN`, …).
+    /// A statement that the wire protocol itself answers (`SET`, `BEGIN`, …).
     Said(serde_json::Value),
-    /// What cannot be understood. Those before it in its text may be carried out.
+    /// An invalid statement. Those before it in the text may be run.
     Failed(SqlFault),
 }
 
-/// How a wire reads statements; used in the worker alone. Nothing here needs to be bounded in time or memory.
+/// Dialect of a wire protocol; used only in workers. Implementations need no limits on time or memory.
 #[async_trait]
 pub trait Dialect: Send + Sync + 'static {
     /// Its name in a request.
     fn name(&self) -> &'static str;
 
-    /// Adds catalogs and functions to a session that has the engine's functions, the tables, and the views over them.
-    /// Once for each catalog.
+    /// Adds catalogs and functions to a session with the engine's functions, the tables, and the views over them.
+    /// Called once per catalog.
     ///
     /// # Errors
-    /// When something cannot be registered.
+    /// Returns an error if something cannot be registered.
     fn extend(&self, context: &SessionContext, tables: &[TableAbout]) -> Result<()>;
 
-    /// Applies what a connection has set.
+    /// Applies the settings of a connection.
     ///
     /// # Errors
-    /// When a value cannot be used.
+    /// Returns an error if a value is invalid.
     fn apply(&self, _settings: &Settings, _config: &mut SessionConfig) -> Result<(), SqlFault> {
         Ok(())
     }
@@ -94,20 +94,20 @@ pub trait Dialect: Send + Sync + 'static {
     /// Parses a text.
     ///
     /// # Errors
-    /// When it does not parse.
+    /// Returns an error if it does not parse.
     fn parse(&self, state: &SessionState, sql: &str) -> Result<Vec<Statement>, SqlFault>;
 
     /// Plans a statement.
     ///
     /// # Errors
-    /// When it cannot be understood, or is not offered.
+    /// Returns an error if the statement is invalid or not supported.
     async fn plan(&self, state: &SessionState, statement: Statement) -> Result<Meaning, SqlFault>;
 
-    /// An error in the dialect's words.
+    /// Converts an error to one of the dialect.
     fn fault(&self, error: &DataFusionError) -> SqlFault;
 }
 
-/// Statements as `DataFusion` itself reads them, without parameters.
+/// SQL as `DataFusion` itself parses it, without parameters.
 pub struct Plain;
 
 impl Plain {

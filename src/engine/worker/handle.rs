@@ -1,4 +1,4 @@
-//! One worker, from the server's side.
+//! The server's handle of one worker.
 
 use super::catalog::Catalog;
 use super::codec::{Frame, Frames};
@@ -18,39 +18,39 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio_util::codec::FramedRead;
 
-/// How long a worker may take to start and to plan the views.
+/// Maximum time for a worker to start and plan the views.
 pub(super) const START: Duration = Duration::from_secs(30);
-/// How long the tasks of a plan may go on after the answer has ended, before their worker is.
+/// How long the tasks of a plan may continue after the end of the answer before their worker is killed.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
-/// Why a worker could not be given a query.
+/// Reason why a worker could not accept a query.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotReady {
-    /// It died before it knew the tables: another one may do better.
+    /// It died before it received the catalog; another worker may succeed.
     #[error("{0}")]
     Died(Death),
     /// Its process could not be started.
     #[error("its process could not be started: {0}")]
     NotStarted(#[from] io::Error),
-    /// There is no memory for one more.
+    /// There is no memory for another worker.
     #[error("there is no memory for it")]
     NoMemory,
-    /// It lives, and is of no use.
+    /// It is alive but unusable.
     #[error("{0}")]
     Refuses(String),
 }
 
-/// A worker, from the server's side. It ends when this is dropped.
+/// The server's handle of a worker, which ends when this is dropped.
 pub(super) struct Worker {
     started: Option<Started>,
-    /// Frames for it; one that is taken out is written.
+    /// Frames to send; a task writes them to the socket.
     pub(super) out: mpsc::Sender<Frame>,
-    /// What it says.
+    /// Messages of the worker.
     pub(super) frames: FramedRead<OwnedReadHalf, Frames<FromWorker>>,
     generation: Option<u64>,
     /// Its memory.
     pub(super) held: Arc<Held>,
-    /// It comes behind all others, and has to end after this query.
+    /// Whether it has the lowest priority, and so must end after this query.
     pub(super) is_last: bool,
 }
 
@@ -64,12 +64,12 @@ impl Worker {
         Ok(Worker { started: Some(started), out, frames, generation: None, held, is_last: false })
     }
 
-    /// Whether it is still there, and has nothing to say.
+    /// Returns whether it is alive and has sent nothing unexpected.
     pub(super) fn lives(&mut self) -> bool {
         self.frames.next().now_or_never().is_none()
     }
 
-    /// Tells it of the tables, where it knows others.
+    /// Sends the catalog if the worker has another one.
     pub(super) async fn learn(&mut self, catalog: &Catalog, likely: &str) -> Result<(), NotReady> {
         if self.generation == Some(catalog.generation) {
             return Ok(());
@@ -77,7 +77,7 @@ impl Worker {
         let (catalog_text, likely) = (catalog.text.clone(), likely.to_owned());
         let frame = Frame::new(&ToWorker::Catalog { catalog: catalog_text, likely }, Vec::new());
         let frame = frame.map_err(|error| NotReady::Refuses(format!("the tables cannot be sent: {error}")))?;
-        // Where it does not take them it has died, which the socket says next.
+        // If this fails, the worker has died, and the read below reports it.
         let _gone = self.out.send(frame).await;
         match tokio::time::timeout(START, self.frames.next()).await {
             Ok(Some(Ok((FromWorker::Ready, _)))) => {
@@ -88,7 +88,7 @@ impl Worker {
                 Err(NotReady::Refuses(format!("the tables are refused: {message}")))
             }
             Ok(Some(Ok(_))) => Err(NotReady::Refuses("it speaks out of turn".to_owned())),
-            // A socket whose other end was closed with something unread is reset.
+            // A socket is reset if its peer closes it with unread data.
             Ok(Some(Err(_)) | None) => Err(NotReady::Died(self.death().await)),
             Err(_) => Err(NotReady::Refuses(format!("it was not ready within {START:?}"))),
         }
@@ -106,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// Asks it to leave what it is at, and waits for a moment; whether it has.
+    /// Cancels the worker's call and waits briefly. Returns whether the worker is idle.
     pub(super) async fn settle(&mut self) -> bool {
         if self.is_last {
             return false;
@@ -126,7 +126,7 @@ impl Worker {
         matches!(tokio::time::timeout(SETTLE, settled).await, Ok(Ok(())))
     }
 
-    /// What it died of; it has, or is about to.
+    /// Returns why the worker died; waits for its end.
     pub(super) async fn death(&mut self) -> Death {
         let gone = || Death::Unknown("it is not known why".to_owned());
         let Some(started) = self.started.take() else { return gone() };
@@ -146,7 +146,7 @@ impl Drop for Worker {
         if let Some(started) = self.started.take() {
             self.held.is_gone();
             started.kill();
-            // Until it has been waited for it stays in the system's table, and its memory counts. A killed process is gone
+            // Until it is waited for, it remains in the process table and its memory counts. A killed process ends
             // within milliseconds.
             let held = self.held.clone();
             let wait = move || {
@@ -173,7 +173,7 @@ async fn write(mut frames: mpsc::Receiver<Frame>, writer: OwnedWriteHalf) {
         };
         let outcome: io::Result<()> = written.await;
         if let Err(error) = outcome {
-            // Whoever reads finds the worker gone.
+            // The reader notices that the worker is gone.
             tracing::debug!(error = line(&error.into()), "a worker does not take what it is told");
             return;
         }

@@ -1,4 +1,4 @@
-//! Starting a worker, ending it, and what it died of.
+//! Starts and ends workers, and determines why they died.
 
 #[cfg(test)]
 use super::dialect::Dialect;
@@ -13,17 +13,17 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The hidden command of this program that is a worker.
+/// Hidden command of this program that runs a worker.
 pub const COMMAND: &str = "query-worker";
-/// Priority of a worker whose query runs long: others get ten times as much of the machine, where they want it.
+/// Nice value of a worker with a long query: others get ten times as much CPU under contention.
 const LONG_NICE: i32 = 10;
-/// The signal of `abort`: out of memory, or of stack.
+/// Signal of `abort`: out of memory or stack overflow.
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
-/// How long a worker that has closed its socket may take to end by itself, and how often that is looked at.
+/// How long a worker that has closed its socket may take to exit, and how often this is checked.
 const LAST_STEPS: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(1);
-/// Bytes of what a worker said last that are read.
+/// Maximum number of bytes read from a worker's stderr.
 const SAID_BYTES_MAX: u64 = 4096;
 
 /// How workers are started.
@@ -31,7 +31,7 @@ const SAID_BYTES_MAX: u64 = 4096;
 pub enum Launch {
     /// As processes of this program.
     Process,
-    /// As threads of this process, for tests: they cannot be ended for sure.
+    /// As threads of this process, for tests: they cannot be killed.
     #[cfg(test)]
     Thread(Arc<dyn Fn() -> Vec<Arc<dyn Dialect>> + Send + Sync>),
 }
@@ -54,35 +54,35 @@ impl Default for Launch {
     }
 }
 
-/// How a worker ended.
+/// Cause of a worker's end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Death {
-    /// It took more memory than it may.
+    /// Out of memory.
     #[error("it ran out of memory")]
     Memory,
-    /// What it was at nests too deep.
+    /// Stack overflow: the statement nests too deep.
     #[error("its stack overflowed")]
     Stack,
-    /// The system, or somebody, killed it.
+    /// Killed by the system or a user.
     #[error("it was killed by signal 9 (SIGKILL), as the system does where memory runs out")]
     Killed,
-    /// It went wrong in another way.
+    /// Ended by another signal.
     #[error("it was ended by signal {signal}{}", quoted(.said))]
     Signal {
-        /// The signal's number.
+        /// Number of the signal.
         signal: i32,
-        /// What it wrote last.
+        /// Its last output.
         said: String,
     },
-    /// It ended itself.
+    /// Exited by itself.
     #[error("it ended with exit status {code}{}", quoted(.said))]
     Exit {
-        /// The exit status.
+        /// Exit status.
         code: i32,
-        /// What it wrote last.
+        /// Its last output.
         said: String,
     },
-    /// Its process could not be waited for, or does not end though it does not talk any more.
+    /// Could not be waited for, or does not exit although it has closed its socket.
     #[error("{0}")]
     Unknown(String),
 }
@@ -91,7 +91,7 @@ fn quoted(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
-/// A worker that was started.
+/// A started worker.
 pub(super) enum Started {
     Process(Mutex<Child>),
     #[cfg(test)]
@@ -99,16 +99,16 @@ pub(super) enum Started {
 }
 
 impl Launch {
-    /// Starts a worker whose plans may take `memory_bytes`; it takes about a millisecond until it runs.
+    /// Starts a worker with a limit of `memory_bytes` for its plans; it takes about a millisecond until it runs.
     pub(super) fn start(&self, memory_bytes: usize) -> io::Result<(Started, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         match self {
             Launch::Process => {
                 let mut command = Command::new(program());
                 command.arg0("spanwise").arg(COMMAND).arg("--memory").arg(memory_bytes.to_string());
-                // The allocator reserves more than it uses: what is only reserved must not count as used.
+                // The allocator reserves more than it uses: reserved memory must not count as used.
                 command.env_clear().env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
-                // Of its own group, so that Ctrl-C in a terminal is the server's alone.
+                // In a separate process group, so that Ctrl-C in a terminal only reaches the server.
                 command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
                 Ok((Started::Process(Mutex::new(command.spawn()?)), ours))
             }
@@ -123,18 +123,18 @@ impl Launch {
     }
 }
 
-/// This program, also where its file has been replaced since it was started.
+/// Returns the path of this program, even if its file was replaced after the start.
 fn program() -> std::path::PathBuf {
     let linux = std::path::Path::new("/proc/self/exe");
     if linux.exists() { linux.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "spanwise".into()) }
 }
 
 impl Started {
-    /// Kills it; it is gone shortly afterwards.
+    /// Kills the worker, which ends shortly afterwards.
     pub(super) fn kill(&self) {
         match self {
             Started::Process(child) => {
-                // One that has ended is as good.
+                // It may have ended already.
                 let _ended = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
             }
             #[cfg(test)]
@@ -142,7 +142,7 @@ impl Started {
         }
     }
 
-    /// Its process.
+    /// Returns the id of its process.
     #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "a worker of a unit test is a thread"))]
     pub(super) fn id(&self) -> Option<u32> {
         match self {
@@ -152,26 +152,26 @@ impl Started {
         }
     }
 
-    /// Puts all of its threads behind those of others. There is no way back.
+    /// Gives all of its threads the lowest priority. This cannot be undone.
     pub(super) fn put_last(&self) {
         let Some(id) = self.id() else { return };
         let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { return };
         for thread in threads.filter_map(Result::ok) {
             let thread = thread.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
             if let Some(thread) = thread {
-                // A thread that has ended needs none.
+                // Ignore a thread that has ended.
                 let _ended = setpriority_process(Some(thread), LONG_NICE);
             }
         }
     }
 
-    /// Waits for its end, and ends it where that does not come by itself; what it died of.
+    /// Waits for its end, and kills it if it does not end by itself. Returns the cause.
     pub(super) fn death(&self) -> Death {
         match self {
             Started::Process(child) => {
                 let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
                 let began = Instant::now();
-                // Its socket closes a moment before its process is gone: a signal of ours would hide the reason.
+                // Its socket closes shortly before the process ends; a kill in between would hide the cause.
                 while matches!(child.try_wait(), Ok(None)) && began.elapsed() < LAST_STEPS {
                     std::thread::sleep(LOOK);
                 }
@@ -180,7 +180,7 @@ impl Started {
                 let status = child.wait();
                 let mut said = String::new();
                 if let Some(stderr) = child.stderr.take() {
-                    // Nobody writes any more.
+                    // The process has ended, so this does not block.
                     let _cut = stderr.take(SAID_BYTES_MAX).read_to_string(&mut said);
                 }
                 match status {

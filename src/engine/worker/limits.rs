@@ -1,18 +1,18 @@
-//! What a worker may not do: take more memory than it was given, write files, dump core, or come before the server.
+//! Limits of a worker: memory, no files, no core dumps, and a higher OOM score than the server.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// Memory of a worker besides that which the plan's operators account for: texts, plans, rows on their way.
+/// Memory of a worker in addition to that of the plan's operators: texts, plans, rows in transit.
 const BESIDES_BYTES: u64 = 256 << 20;
 
-/// Confines the process that calls it. To be called when everything is loaded and threads are there: what is in use by
-/// then comes on top of `memory_bytes`.
+/// Confines the calling process. Call it once everything is loaded and all threads exist: `memory_bytes` is in addition
+/// to the memory in use at that time.
 ///
 /// # Errors
-/// When the system refuses a limit.
+/// Returns an error if the system rejects a limit.
 pub fn confine(memory_bytes: u64) -> io::Result<()> {
-    // What the system does not offer here (not Linux, a container that forbids it) is left out: the limits below are enough.
+    // Ignore what the system does not support (not Linux, a restricted container): the limits below are sufficient.
     let _not_offered = std::fs::write("/proc/self/oom_score_adj", "1000");
     let _not_offered = rustix::thread::set_no_new_privs(true);
     let _not_offered = std::env::set_current_dir("/");
@@ -30,7 +30,7 @@ fn lower(resource: Resource, to: u64) -> io::Result<()> {
         .map_err(|error| io::Error::from_raw_os_error(error.raw_os_error()))
 }
 
-/// Bytes of private writable memory that the process has mapped, as the limit counts them.
+/// Private writable memory of the process in bytes, as the limit counts it.
 fn data_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:"))?;

@@ -1,4 +1,4 @@
-//! The worker's end of the socket: messages to the server, and the rows that come for each scan.
+//! The worker's end of the socket: sends messages to the server, and passes received rows to their scans.
 
 use super::codec::Frame;
 use super::message::FromWorker;
@@ -15,10 +15,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 #[derive(Debug)]
 pub(super) struct Link {
     writer: Mutex<UnixStream>,
-    /// Where the rows of each scan go; what is under way is bounded by what was asked for.
+    /// Receivers of each scan's rows; requests limit what is in transit.
     scans: Mutex<HashMap<u32, UnboundedSender<Vec<u8>>>>,
     next: AtomicU32,
-    /// Frames of the answer that may be sent.
+    /// Number of frames of the answer that may be sent.
     pub(super) credit: Semaphore,
 }
 
@@ -28,13 +28,13 @@ impl Link {
         Arc::new(Link { writer, scans: Mutex::default(), next: AtomicU32::new(0), credit: Semaphore::new(0) })
     }
 
-    /// Sends a message; where the server is gone there is nobody to tell.
+    /// Sends a message.
     pub(super) fn send(&self, message: &FromWorker, body: Vec<Buffer>) -> io::Result<()> {
         let frame = Frame::new(message, body)?;
         frame.write(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Hands over rows that came for a scan; one that has ended does not want them.
+    /// Passes rows to their scan, unless it has ended.
     pub(super) fn rows(&self, scan: u32, bytes: Vec<u8>) {
         let scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scan) = scans.get(&scan) {
@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    /// A scan has no more rows.
+    /// Ends a scan.
     pub(super) fn end(&self, scan: u32) {
         self.scans.lock().unwrap_or_else(PoisonError::into_inner).remove(&scan);
     }

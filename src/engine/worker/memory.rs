@@ -1,8 +1,8 @@
-//! The memory of all workers together.
+//! Memory of all workers together.
 //!
-//! Each worker has a limit of its own (`limits.rs`), which many of them would multiply. So the server looks at what they take:
-//! a query waits while there is no room for one more, and where those that run are about to reach the bound, the ones that
-//! take most are ended. Idle workers go first.
+//! The limit of each worker (`limits.rs`) does not limit their sum. So the server monitors their memory: a query waits
+//! while there is no room for another worker, and when the running ones approach the limit, those that take the most
+//! are killed. Idle workers are killed first.
 
 use super::dialect::SqlFault;
 use crate::engine::query::QueryError;
@@ -11,44 +11,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-/// How long a query waits for memory at most.
+/// Maximum time that a query waits for memory.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
-/// Room that has to be left for one more worker to start.
+/// Memory that must be free to start a worker.
 const START_BYTES: u64 = 64 << 20;
-/// What a worker that starts or has a query counts as at least.
+/// Minimum that a starting or busy worker counts.
 const BUSY_BYTES: u64 = 32 << 20;
-/// What a worker that has nothing to do may keep beyond what it took at first.
+/// Memory that an idle worker may keep in addition to its initial memory.
 const KEPT_BYTES: u64 = 32 << 20;
-/// How often the server looks at their memory: while none has a query, while queries run, and while they take much.
+/// Intervals at which the server checks the memory: while no query runs, while queries run, and while they take much.
 const LOOK_IDLY: Duration = Duration::from_millis(100);
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 const LOOK_OFTEN: Duration = Duration::from_millis(4);
-/// What a query's memory grows by between two such looks at most, about.
+/// Approximate maximum growth of a query's memory between two such checks.
 const GROWTH_MAX: u64 = 16 << 20;
-/// The share of the bound that is left for what queries take between two looks.
+/// Reserve for growth between two checks: the limit divided by this.
 const RESERVE: u64 = 6;
-/// Where nothing tells how much memory the machine has.
+/// Assumed memory of the machine if it is unknown.
 const UNKNOWN_BYTES: u64 = 8 << 30;
 
-/// What one worker holds.
+/// Memory of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Its process; none before it has started, and where it is a thread of tests.
+    /// Id of its process; unset before it has started, and for threads in tests.
     id: OnceLock<u32>,
     bytes: AtomicU64,
-    /// What it took when its growth was last looked at.
+    /// Memory at the last check of its growth.
     watched_bytes: AtomicU64,
-    /// What it took when it had started.
+    /// Memory after its start.
     first_bytes: AtomicU64,
     busy: AtomicBool,
-    /// It was ended for memory.
+    /// Whether it was killed to free memory.
     ends: AtomicBool,
-    /// Its process is about to be waited for: from then on its id may be another's.
+    /// Whether its process is being waited for: its id may then be reused.
     waited_for: Mutex<bool>,
 }
 
 impl Held {
-    /// Its process.
+    /// Sets its process.
     pub(super) fn is_process(&self, id: Option<u32>) {
         if let Some(id) = id {
             let _first = self.id.set(id);
@@ -61,20 +61,20 @@ impl Held {
         bytes
     }
 
-    /// What it will take at the next look if it goes on as it did since the last.
+    /// Estimates its memory at the next check from its growth since the last one.
     fn look_ahead(&self) -> u64 {
         let bytes = self.look();
         let grown = bytes.saturating_sub(self.watched_bytes.swap(bytes, Ordering::Relaxed));
         bytes + grown.min(GROWTH_MAX)
     }
 
-    /// What it took when it was last looked at, and has been promised.
+    /// Returns its memory at the last look, at least the amount reserved for a busy worker.
     fn reserved(&self) -> u64 {
         let is_idle = self.first_bytes.load(Ordering::Relaxed) > 0 && !self.busy.load(Ordering::Relaxed);
         if is_idle { self.bytes() } else { self.bytes().max(BUSY_BYTES) }
     }
 
-    /// It has started, and is idle.
+    /// Marks it as started and idle.
     pub(super) fn is_ready(&self) {
         self.first_bytes.store(self.look().max(1), Ordering::Relaxed);
     }
@@ -83,7 +83,7 @@ impl Held {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
-    /// Whether it keeps much of what its last query took.
+    /// Returns whether it still has much memory from its last query.
     pub(super) fn keeps_much(&self) -> bool {
         self.look() > self.first_bytes.load(Ordering::Relaxed) + KEPT_BYTES
     }
@@ -92,33 +92,33 @@ impl Held {
         let waited_for = self.waited_for.lock().unwrap_or_else(PoisonError::into_inner);
         if let (false, Some(id)) = (*waited_for, self.id.get().and_then(|id| Pid::from_raw(id.cast_signed()))) {
             self.ends.store(true, Ordering::Relaxed);
-            // One that has ended meanwhile is as good.
+            // It may have ended already.
             let _ended = kill_process(id, Signal::Kill);
         }
     }
 
-    /// Its process is about to be waited for.
+    /// Marks its process as being waited for.
     pub(super) fn is_gone(&self) {
         *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// Whether its process was killed, or has ended: it gives its memory back in a moment.
+    /// Returns whether its process was killed or has ended: it frees its memory in a moment.
     fn is_ending(&self) -> bool {
         self.ends() || *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it was ended for memory.
+    /// Returns whether it was killed to free memory.
     pub(super) fn ends(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
 
-    /// What it took when it was last looked at.
+    /// Memory at the last check.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 }
 
-/// What all of them hold.
+/// Memory of all workers.
 #[derive(Debug)]
 pub(super) struct Memory {
     bytes_max: u64,
@@ -130,7 +130,7 @@ impl Memory {
         Memory { bytes_max: bytes_max as u64, workers: Mutex::default() }
     }
 
-    /// Room for one more worker; none where there is too little. It is taken until what is returned is dropped.
+    /// Reserves room for another worker until the result is dropped; `None` if there is too little.
     pub(super) fn reserve(&self) -> Option<Arc<Held>> {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let reserved: u64 = workers.iter().filter_map(Weak::upgrade).map(|held| held.reserved()).sum();
@@ -147,18 +147,18 @@ impl Memory {
         workers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// What all take now.
+    /// Current memory of all workers.
     pub(super) fn look(&self) -> u64 {
         self.workers().iter().map(|held| held.look()).sum()
     }
 
-    /// Bytes from which on something has to end.
+    /// Memory in bytes above which workers are killed.
     fn full_bytes(&self) -> u64 {
         self.bytes_max - self.bytes_max / RESERVE
     }
 
-    /// Ends the queries that take most, where all together take too much or are about to. `end_idle` ends an idle worker,
-    /// where there is one.
+    /// Kills the workers that take the most if all together exceed the limit or are about to. `end_idle` ends an idle
+    /// worker, if there is one.
     pub(super) fn relieve(&self, end_idle: impl FnOnce() -> bool) {
         let workers = self.workers().into_iter().filter(|held| !held.is_ending());
         let mut workers: Vec<_> = workers.map(|held| (held.look_ahead(), held)).collect();
@@ -176,7 +176,7 @@ impl Memory {
         }
     }
 
-    /// How long until what they take has to be looked at again: soon, where they take much already.
+    /// Time until the next check; shorter if much memory is in use.
     pub(super) fn pause(&self) -> Duration {
         let workers = self.workers();
         if !workers.iter().any(|held| held.busy.load(Ordering::Relaxed)) {
@@ -187,7 +187,7 @@ impl Memory {
     }
 }
 
-/// The error of a query for which there was no room.
+/// Returns the error of a query for which there is no memory.
 pub(super) fn none_left() -> QueryError {
     let message = format!(
         "there is no memory left for one more query (extensions.sql.memory_total), and none came free within {WAIT:?}: try again"
@@ -195,20 +195,20 @@ pub(super) fn none_left() -> QueryError {
     QueryError::Failed(SqlFault::new("53300", message))
 }
 
-/// The error of a query that was ended.
+/// Returns the error of a query that was killed.
 pub(super) fn took_most() -> QueryError {
     let message = "the queries that run take all the memory that extensions.sql.memory_total gives them together, and this \
         one takes most: it was ended; try again";
     QueryError::Failed(SqlFault::new("53200", message))
 }
 
-/// What all workers may take together where nobody says it: a quarter of the machine's memory, or of the container's.
+/// Default memory limit of all workers: a quarter of the memory of the machine or container.
 pub(crate) fn total_by_default(query_bytes: usize) -> usize {
     let quarter = machine_bytes().unwrap_or(UNKNOWN_BYTES) / 4;
     usize::try_from(quarter).unwrap_or(usize::MAX).max(least_total(query_bytes))
 }
 
-/// The least that lets one query have the memory that it may.
+/// Minimum that allows one query to use its full memory.
 pub(crate) fn least_total(query_bytes: usize) -> usize {
     query_bytes.saturating_add(query_bytes / 2).saturating_add(usize::try_from(START_BYTES).unwrap_or(0))
 }
@@ -220,7 +220,7 @@ fn machine_bytes() -> Option<u64> {
     Some(container.map_or(machine, |container| container.min(machine)))
 }
 
-/// Memory that a process has for itself, in use or swapped out.
+/// Private memory of a process, resident or swapped out.
 fn private_bytes(id: u32) -> Option<u64> {
     let status = status(id)?;
     Some(kilobytes(&status, "RssAnon:")? + kilobytes(&status, "VmSwap:").unwrap_or(0))

@@ -1,4 +1,4 @@
-//! What the server and a worker say to one another.
+//! Messages between the server and a worker.
 
 use super::catalog::CatalogText;
 use super::dialect::{Settings, SqlFault};
@@ -7,108 +7,108 @@ use crate::engine::query::QueryError;
 use arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-/// Frames of an answer that a worker may send before it is asked for more.
+/// Number of frames of an answer that a worker may send without further credit.
 pub(super) const CREDITS: usize = 4;
-/// Frames of a scan that are on their way to the worker at a time.
+/// Number of frames of a scan in transit to the worker at a time.
 pub(super) const SCAN_FRAMES: usize = 2;
-/// Bytes of a frame of rows, about.
+/// Approximate size of a frame of rows in bytes.
 pub(super) const FRAME_BYTES: usize = 512 << 10;
 
-/// From the server to a worker.
+/// Message from the server to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// The tables from now on, and the dialect that is likely to be asked for.
+    /// A new catalog, and the dialect that is likely to be requested.
     Catalog { catalog: CatalogText, likely: String },
-    /// A call; its parameters follow, where it has any.
+    /// A call, followed by its parameters if it has any.
     Call(Call),
-    /// Rows of a scan follow.
+    /// Followed by rows of a scan.
     Rows { scan: u32 },
-    /// A scan has no more.
+    /// A scan has no more rows.
     End { scan: u32 },
-    /// More of the answer may be sent.
+    /// More frames of the answer may be sent.
     Credit { frames: usize },
-    /// Nobody waits for the answer any more.
+    /// The client has left.
     Cancel,
 }
 
-/// From a worker to the server.
+/// Message from a worker to the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromWorker {
-    /// The catalog is taken.
+    /// The catalog was accepted.
     Ready,
-    /// It cannot be.
+    /// The catalog was rejected.
     Refused(String),
-    /// What the statements of a text are.
+    /// Descriptions of the statements in a text.
     Read(Vec<ReadText>),
-    /// The columns of the answer: of the plan, and a statement without its literals where that was asked for.
+    /// Columns of the answer, and the statement without its literals if requested.
     Head { schema: String, shape: Option<String> },
-    /// Rows of the answer follow.
+    /// Followed by rows of the answer.
     Rows,
-    /// The answer is whole, or cut off.
+    /// The answer is complete or truncated.
     Done { truncated: bool, views: Vec<String> },
-    /// There is none.
+    /// The call failed.
     Failed(Failure),
-    /// Nothing of the last call runs any more.
+    /// All tasks of the last call have ended.
     Idle,
-    /// Rows of a table are wanted.
+    /// Requests rows of a table.
     Scan(Scan),
-    /// Another frame of them, of rows that pass a new sieve from now on, if there is one.
+    /// Requests another frame of a scan, with a new sieve from now on if there is one.
     Next { scan: u32, sieve: Option<Sieve> },
-    /// No more of them.
+    /// Ends a scan.
     Drop { scan: u32 },
 }
 
-/// What to do with which statement.
+/// A task and its statement.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Call {
     pub(super) task: Task,
     pub(super) dialect: String,
     pub(super) sql: String,
-    /// Which statement of the text, from 0.
+    /// Index of the statement in the text, from 0.
     pub(super) place: usize,
     pub(super) settings: Settings,
     pub(super) rows_max: Option<usize>,
-    /// Whether the statement's shape is wanted.
+    /// Whether to return the statement's shape.
     pub(super) shape: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Task {
-    /// Say what the statements are.
+    /// Describe the statements.
     Read,
-    /// Say which columns the answer would have.
+    /// Describe the columns of the answer.
     Describe,
-    /// Answer.
+    /// Run the statement.
     Run,
 }
 
-/// Rows of a table that a worker wants.
+/// Request for rows of a table.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Scan {
     pub(super) id: u32,
     pub(super) table: String,
     pub(super) columns: Option<Vec<usize>>,
-    /// Times outside are not wanted, µs.
+    /// Rows with earlier or later times are skipped, µs.
     pub(super) from_us: i64,
     pub(super) to_us: i64,
     pub(super) limit: Option<usize>,
-    /// Rows that do not pass are not wanted.
+    /// Rows that do not pass are skipped.
     pub(super) sieve: Option<Sieve>,
 }
 
-/// What one statement of a text is.
+/// Description of one statement of a text.
 #[derive(Debug)]
 pub enum Read {
     /// A query.
     Query {
-        /// The types of its parameters, where the plan tells them.
+        /// Types of its parameters, as far as the plan determines them.
         parameters: Vec<Option<DataType>>,
-        /// Its columns; where there are parameters their types may depend on those.
+        /// Its columns; with parameters, their types may depend on those.
         schema: SchemaRef,
     },
-    /// Anything else, as the dialect says it.
+    /// Any other statement, as described by the dialect.
     Said(serde_json::Value),
-    /// What cannot be understood; nothing behind it is read.
+    /// An invalid statement; later ones are not read.
     Failed(QueryError),
 }
 
@@ -119,7 +119,7 @@ pub(super) enum ReadText {
     Failed(Failure),
 }
 
-/// Why there is no answer.
+/// Reason why a call failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Failure {
     pub(super) kind: FailureKind,

@@ -1,14 +1,14 @@
-//! Queries from outside run in processes of their own: *query workers*. A statement can make any part of the parser, the
-//! planner or an operator compute for hours or take any memory, and nothing inside a process can stop that for sure. The
-//! system can: a worker is killed at its deadline or when its client leaves, and it has a limit on memory of its own.
+//! External queries run in separate processes, the *query workers*. A statement can make any part of the parser, the planner
+//! or an operator compute for hours or take any amount of memory, and nothing inside a process can reliably stop that. The
+//! system can: a worker is killed at its timeout or when its client disconnects, and has its own memory limit.
 //!
 //! ```text
 //! endpoints ──> Queries, pool ──> call ───socket───> serve ──> session: tables, views, a dialect
 //!                                   └─ scan <──rows asked for── remote tables
 //! ```
 //!
-//! The server sends a text and its parameters. The worker parses, plans and runs it, asks the server for the rows of the
-//! tables that it reads, and sends the answer back as it comes. Neither side sends more than the other has asked for.
+//! The server sends a text and its parameters. The worker parses, plans and runs it, requests the rows of the tables that it
+//! reads from the server, and streams the answer back. Neither side sends more than the other has requested (backpressure).
 
 mod answer;
 mod call;

@@ -1,4 +1,4 @@
-//! One call in a worker: the text is parsed and planned, and the plan described or run.
+//! One call in a worker: parses and plans the text, and describes or runs the plan.
 
 use super::codec::{self, FrameOut};
 use super::dialect::{Dialect, Meaning, Settings, SqlFault};
@@ -17,9 +17,9 @@ use futures::StreamExt as _;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Statements of one text.
+/// Maximum number of statements in a text.
 const STATEMENTS_MAX: usize = 100;
-/// Texts whose plans are kept: a driver prepares a statement, has it described, and runs it.
+/// Number of texts with cached plans: a driver prepares a statement, describes it, and runs it.
 const KEPT: usize = 16;
 
 type Meanings = Arc<Vec<Meaning>>;
@@ -45,16 +45,16 @@ impl Kept {
         kept.push_back((call.dialect.clone(), call.sql.clone(), call.settings.clone(), meanings.clone()));
     }
 
-    /// Forgets all: there is another catalog.
+    /// Clears the cache when the catalog changes.
     pub(super) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// What became of a call that has an answer.
+/// Result of a call.
 pub(super) type Outcome = Result<FromWorker, Failure>;
 
-/// Carries out one call; what it gives is the last message of it.
+/// Runs one call and returns its last message.
 pub(super) async fn carry_out(link: &Link, sessions: &Sessions, kept: &Kept, call: Call, body: Vec<u8>) -> Outcome {
     let (dialect, state) = sessions.state(&call.dialect, &call.settings).await.map_err(invalid)?;
     let meanings = if let Some(meanings) = kept.get(&call) {
@@ -117,7 +117,7 @@ async fn meanings(dialect: &dyn Dialect, state: &SessionState, sql: &str) -> Res
     Ok(meanings)
 }
 
-/// A plan whose parameters are bound, as it is run.
+/// Finishes a plan with bound parameters, so that it can be run.
 fn finished(plan: LogicalPlan, state: &SessionState) -> datafusion::common::Result<LogicalPlan> {
     postgres::finished(plan, &postgres::zone_of(state.config_options()), state.config_options())
 }
@@ -130,7 +130,7 @@ fn text(meaning: &Meaning, state: &SessionState) -> datafusion::common::Result<R
             let field = |(place, kind): (usize, &Option<DataType>)| {
                 Field::new(place.to_string(), kind.clone().unwrap_or(DataType::Null), true)
             };
-            // Of parameters the types are not known yet, and so not those of the columns.
+            // Before parameters are bound, their types and those of the columns are not final.
             let plan = if parameters.is_empty() { finished(plan.clone(), state)? } else { plan.clone() };
             let fields: Vec<Field> = parameters.iter().enumerate().map(field).collect();
             ReadText::Query {
@@ -142,7 +142,7 @@ fn text(meaning: &Meaning, state: &SessionState) -> datafusion::common::Result<R
     })
 }
 
-/// The plan with its parameters put in.
+/// Binds the parameters of a plan.
 fn bound(plan: &LogicalPlan, body: Vec<u8>) -> datafusion::common::Result<LogicalPlan> {
     if body.is_empty() {
         return Ok(plan.clone());
@@ -166,7 +166,7 @@ async fn answer(
     let mut rows = execute_stream(plan, task)?;
     link.send(&head, Vec::new())?;
     let mut left = rows_max.unwrap_or(usize::MAX);
-    // So that there is a schema also where there are no rows.
+    // Send the schema even if there are no rows.
     send(link, &RecordBatch::new_empty(rows.schema())).await?;
     while let Some(batch) = rows.next().await {
         let mut batch = batch?;
@@ -183,7 +183,7 @@ async fn answer(
     Ok(FromWorker::Done { truncated: false, views })
 }
 
-/// Sends a batch in frames of a bounded size, as they are asked for.
+/// Sends a batch in frames of limited size, as credit permits.
 async fn send(link: &Link, batch: &RecordBatch) -> datafusion::common::Result<()> {
     let (rows, at_once, mut from) = (batch.num_rows(), codec::rows_of(batch, FRAME_BYTES), 0);
     loop {

@@ -1,4 +1,4 @@
-//! The workers: started when they are needed, kept warm while there is traffic, and ended when there is none.
+//! Pool of workers: started on demand, kept warm while there is traffic, and ended when idle.
 
 use super::answer::Finished;
 use super::catalog::{Catalog, Offered};
@@ -10,22 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a worker stays that has nothing to do, and how long the last of them.
+/// How long an idle worker is kept, and how long the last one.
 const IDLE: Duration = Duration::from_secs(30);
 const LAST_IDLE: Duration = Duration::from_mins(5);
-/// Workers that are started for one query where each dies before it is ready.
+/// Maximum number of workers started for one query if each dies before it is ready.
 const STARTS_MAX: usize = 3;
-/// How often the pool looks for workers that have been idle for long.
+/// Interval at which the pool ends idle workers.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What the pool may take.
+/// Limits of the pool.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// Workers at a time, each with one query; more queries wait for one.
+    /// Maximum number of workers, each with one query; more queries wait.
     pub workers_max: usize,
-    /// Memory that the operators of one query may take together.
+    /// Memory limit of the operators of one query together.
     pub memory_bytes: usize,
-    /// Memory that all workers may take together.
+    /// Memory limit of all workers together.
     pub memory_total_bytes: usize,
     /// How workers are started.
     pub launch: Launch,
@@ -47,16 +47,16 @@ pub(super) struct Pool {
     settings: PoolSettings,
     memory: Memory,
     offered: RwLock<Arc<Catalog>>,
-    /// Those that have nothing to do, and since when; the last one is used first.
+    /// Idle workers and since when; the last one is used first.
     idle: Mutex<Vec<(Instant, Worker)>>,
     slots: Semaphore,
-    /// Queries that wait for a slot.
+    /// Number of queries that wait for a slot.
     wanted: AtomicUsize,
     starting: AtomicBool,
     finished: Box<dyn Fn(Finished) + Send + Sync>,
 }
 
-/// A query that waits, counted as long as it does.
+/// A waiting query, counted until this is dropped.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl Waits<'_> {
@@ -73,7 +73,7 @@ impl Drop for Waits<'_> {
 }
 
 impl Pool {
-    /// No workers yet.
+    /// Creates a pool without workers.
     pub(super) fn new(
         settings: PoolSettings,
         offered: Offered,
@@ -91,7 +91,7 @@ impl Pool {
         })
     }
 
-    /// Offers other tables from the next query on.
+    /// Replaces the catalog for later queries.
     pub(super) fn offer(&self, offered: Offered) -> anyhow::Result<()> {
         let mut current = self.offered.write().unwrap_or_else(PoisonError::into_inner);
         let catalog = Catalog::new(current.generation + 1, offered)?;
@@ -99,7 +99,7 @@ impl Pool {
         Ok(())
     }
 
-    /// A place for one query; none where its client leaves or its time is over before there is one.
+    /// Acquires a slot for one query; `None` if its client leaves or it times out before.
     pub(super) async fn slot(&self, timeout: Duration, gone: impl Future<Output = ()>) -> Option<SemaphorePermit<'_>> {
         let _waits = Waits::begin(&self.wanted);
         let slot = tokio::select! {
@@ -113,8 +113,8 @@ impl Pool {
         self.offered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A worker that knows the catalog: an idle one, or a new one, for whose memory it waits a while. One that dies before it
-    /// knows it has been given no query yet, so another is started.
+    /// Returns a worker with the catalog: an idle one or a new one, after waiting for memory if needed. If one dies
+    /// before it is ready, no query was sent to it yet, so another is started.
     pub(super) async fn worker(
         &self,
         catalog: &Catalog,
@@ -130,7 +130,7 @@ impl Pool {
                 if began.elapsed() >= WAIT.min(timeout) {
                     return Err(NotReady::NoMemory);
                 }
-                // What others have not read for long makes room.
+                // Count as waiting, so that answers left unread for long are dropped and free their worker.
                 waits.get_or_insert_with(|| Waits::begin(&self.wanted));
                 tokio::time::sleep(memory::LOOK).await;
                 continue;
@@ -166,7 +166,7 @@ impl Pool {
         Ok(worker)
     }
 
-    /// Starts one more where none is left, so that the next query need not wait for it.
+    /// Starts another worker if none is idle, so that the next query does not wait for it.
     pub(super) fn reserve(self: Arc<Self>, likely: &'static str) {
         if !self.idle().is_empty() || self.starting.swap(true, Ordering::AcqRel) {
             return;
@@ -177,7 +177,7 @@ impl Pool {
         };
         tokio::spawn(async move {
             match self.start(held, &self.catalog(), likely).await {
-                // At the other end: those that have worked are warmer.
+                // Insert at the front, because workers that have run queries are warmer.
                 Ok(worker) => self.idle().insert(0, (Instant::now(), worker)),
                 Err(error) => tracing::warn!(%error, "no worker could be started ahead of the next query"),
             }
@@ -185,17 +185,17 @@ impl Pool {
         });
     }
 
-    /// A query has been answered.
+    /// Reports an answered query.
     pub(super) fn finished(&self, query: Finished) {
         (self.finished)(query);
     }
 
-    /// Whether a query waits for a worker and has none.
+    /// Returns whether a query waits for a worker.
     pub(super) fn is_short(&self) -> bool {
         self.wanted.load(Ordering::Acquire) > 0
     }
 
-    /// Ends a worker that has nothing to do; false where there is none.
+    /// Ends the idle worker with the most memory. Returns false if none is idle.
     fn end_idle(&self) -> bool {
         let mut idle = self.idle();
         let most = (0..idle.len()).max_by_key(|place| idle[*place].1.held.bytes());
@@ -211,7 +211,7 @@ impl Pool {
         }
     }
 
-    /// Memory that all workers have for themselves, bytes.
+    /// Private memory of all workers in bytes.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.memory.look()
     }
@@ -220,7 +220,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends those that have had nothing to do for long, or keep much memory.
+    /// Ends workers that have been idle for long or keep much memory.
     fn thin(&self) {
         let mut gone = Vec::new();
         let mut idle = self.idle();
@@ -239,7 +239,7 @@ impl Pool {
     }
 }
 
-/// Ends workers that have had nothing to do for long, as long as the pool is there.
+/// Ends idle workers regularly until the pool is dropped.
 pub(super) async fn end_unused(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(LOOK).await;
@@ -248,7 +248,7 @@ pub(super) async fn end_unused(pool: Weak<Pool>) {
     }
 }
 
-/// Looks after the memory of workers as long as the pool is there, on a thread of its own: it must not wait for the queries.
+/// Monitors the memory of workers until the pool is dropped, on a separate thread that queries cannot block.
 pub(super) fn mind_memory(pool: Weak<Pool>) -> std::io::Result<()> {
     let minding = move || {
         loop {

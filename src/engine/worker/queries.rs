@@ -1,4 +1,4 @@
-//! Queries from outside: each finds a worker, which is seen through its call.
+//! External queries: assigns a worker to each and drives its call.
 
 use super::answer::{Answer, Event, Events, Finished, Taken};
 use super::call::{Driven, End, died};
@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Queries from outside, and the workers that answer them.
+/// External queries and the workers that answer them.
 pub struct Queries {
     pool: Arc<Pool>,
     threads: Workers,
 }
 
 impl Queries {
-    /// No workers yet. `finished` is told of each query that was answered.
+    /// Creates the queries without workers. Calls `finished` for each answered query.
     ///
     /// # Errors
-    /// When no threads can be started.
+    /// Returns an error if no threads can be started.
     pub fn new(
         settings: PoolSettings,
         offered: Offered,
@@ -39,21 +39,21 @@ impl Queries {
         Ok(Queries { pool, threads })
     }
 
-    /// Memory that the processes of queries have for themselves, bytes.
+    /// Private memory of the query workers in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         self.pool.memory_bytes()
     }
 
-    /// Offers other tables from the next query on.
+    /// Replaces the tables for later queries.
     ///
     /// # Errors
-    /// When they cannot be told to workers.
+    /// Returns an error if the tables cannot be encoded for workers.
     pub fn offer(&self, offered: Offered) -> anyhow::Result<()> {
         self.pool.offer(offered)
     }
 
-    /// What the statements of a text are.
+    /// Describes the statements of a text.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -64,7 +64,7 @@ impl Queries {
         }
     }
 
-    /// The columns that an answer would have.
+    /// Returns the columns of the answer.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -90,22 +90,22 @@ impl Queries {
         }
         let shape = tracing::enabled!(target: WORK, tracing::Level::INFO);
         let call = request.call(task, shape)?;
-        // Room for all that a worker may send unasked, so that nobody waits with a frame in hand.
+        // Room for all that a worker may send without credit, so that sending never blocks.
         let (sender, receiver) = mpsc::channel(CREDITS + 5);
         let (taken, timeout) = (Arc::<Taken>::default(), request.limits.timeout);
         let carried = carry(self.pool.clone(), (request.dialect, call), sender, taken.clone(), timeout);
         self.threads.spawn(carried).ok_or_else(|| QueryError::ended("the server is stopping"))?;
-        // Until a worker has it: a start takes no time of the query's.
+        // The time until a worker has the call does not count toward the query's timeout.
         Ok(Events { receiver, taken, timeout, left: timeout + START })
     }
 }
 
-/// The error of a query that no worker could be started for.
+/// Returns the error of a query for which no worker could be started.
 fn not_ready(error: &NotReady) -> QueryError {
     QueryError::ended(&format!("no query worker could be started: {error}"))
 }
 
-/// Finds a worker for a call and sees it through.
+/// Finds a worker for a call and drives it.
 async fn carry(
     pool: Arc<Pool>,
     (dialect, call): (&'static str, Frame),
@@ -146,7 +146,7 @@ async fn carry(
     match driven.drive().await {
         End::Idle => pool.put_back(worker),
         End::Left => {
-            // Its client has its answer already.
+            // The client has its answer already.
             drop(events);
             if worker.settle().await {
                 pool.put_back(worker);

@@ -1,4 +1,4 @@
-//! The server's tables as a worker sees them: rows are asked for while a plan runs, as many as it takes.
+//! The server's tables as a worker sees them: a running plan requests rows as it consumes them.
 
 use super::link::Link;
 use super::remote_scan::{RemoteRows, RemoteScan};
@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
-/// A table of the server's.
+/// A table of the server.
 #[derive(Debug)]
 pub(super) struct RemoteTable {
     pub(super) name: String,
@@ -49,7 +49,7 @@ impl TableProvider for RemoteTable {
             schema,
             link: self.link.clone(),
             filters: Vec::new(),
-            // A filter is applied here, to what came: so many rows need not be enough then.
+            // Filters are applied in the worker, so `limit` rows may not be enough.
             limit: if filters.is_empty() { limit } else { None },
         };
         Ok(Arc::new(RemoteScan::new(rows)))

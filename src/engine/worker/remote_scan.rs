@@ -1,4 +1,4 @@
-//! A scan of a server's table, as a plan of the worker has it.
+//! Scan of a server's table in a worker's plan.
 
 use super::codec::rows_in;
 use super::link::Link;
@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Which rows of a table.
+/// Rows of a table to request.
 #[derive(Debug, Clone)]
 pub(super) struct RemoteRows {
     pub(super) table: String,
@@ -37,9 +37,9 @@ pub(super) struct RemoteRows {
     pub(super) bounds: TimeBounds,
     pub(super) schema: SchemaRef,
     pub(super) link: Arc<Link>,
-    /// What operators above filter by. The server holds back what it can tell; the operators filter by it nonetheless.
+    /// Filters of operators above. The server skips rows as far as it can evaluate them; the operators still apply them.
     pub(super) filters: Vec<Arc<dyn PhysicalExpr>>,
-    /// So many rows are enough.
+    /// Number of rows that are enough.
     pub(super) limit: Option<usize>,
 }
 
@@ -118,7 +118,7 @@ impl ExecutionPlan for RemoteScan {
         pushed: ChildPushdownResult,
         _config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        // None is applied for sure, so that whoever has them keeps them.
+        // Reports no filter as applied, so that the operators above keep them.
         let kept = vec![PushedDown::No; pushed.parent_filters.len()];
         let mut rows = self.rows.clone();
         rows.filters.extend(pushed.parent_filters.into_iter().map(|pushed| pushed.filter));
@@ -153,7 +153,7 @@ enum Reading {
     Open(Open),
 }
 
-/// A scan under way.
+/// A running scan.
 struct Open {
     scan: u32,
     link: Arc<Link>,
@@ -161,7 +161,7 @@ struct Open {
     batches: VecDeque<RecordBatch>,
     schema: SchemaRef,
     filters: Vec<Arc<dyn PhysicalExpr>>,
-    /// What the server was told of the filters.
+    /// The sieve last sent to the server.
     sieve: Option<Sieve>,
 }
 
@@ -190,7 +190,7 @@ impl Open {
         self.link.send(message, Vec::new()).map_err(DataFusionError::IoError)
     }
 
-    /// What is known of the rows that are wanted, where that is more than the server was told.
+    /// Returns the current sieve if it differs from the one last sent.
     fn news(&mut self) -> Result<Option<Sieve>> {
         if self.filters.is_empty() {
             return Ok(None);
@@ -207,7 +207,7 @@ impl Open {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.batches.pop_front() {
-                // The declared schema: what IPC says of it is the same but for details.
+                // Use the declared schema, which differs from that of IPC only in details.
                 let columns = batch.columns().to_vec();
                 let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                 return Ok(Some(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?));
@@ -224,7 +224,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.link.end(self.scan);
-        // Where the server is gone there is nobody to tell.
+        // Ignore errors, because the server may be gone.
         let _gone = self.say(&FromWorker::Drop { scan: self.scan });
     }
 }

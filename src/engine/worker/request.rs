@@ -1,4 +1,4 @@
-//! A statement that a worker is to answer.
+//! A request to a worker.
 
 use super::codec::{Frame, row_out};
 use super::dialect::Settings;
@@ -7,25 +7,25 @@ use crate::engine::query::{QueryError, QueryLimits};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 
-/// A statement of a text, and what it may take.
+/// A statement of a text, and its limits.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The [`super::Dialect`] that reads it.
+    /// The [`super::Dialect`] that parses it.
     pub dialect: &'static str,
     /// The text.
     pub sql: Arc<str>,
-    /// Which of its statements is meant, from 0.
+    /// Index of the statement in the text, from 0.
     pub place: usize,
-    /// The values of its parameters: one row, a column each.
+    /// Values of its parameters: one row with one column each.
     pub parameters: Option<RecordBatch>,
-    /// What the connection has set.
+    /// Settings of the connection.
     pub settings: Settings,
-    /// Bounds.
+    /// Limits.
     pub limits: QueryLimits,
 }
 
 impl Request {
-    /// A text of one statement without parameters.
+    /// Creates a request of a text with one statement without parameters.
     #[must_use]
     pub fn new(dialect: &'static str, sql: &str, limits: QueryLimits) -> Request {
         Request { dialect, sql: sql.into(), place: 0, parameters: None, settings: Settings::new(), limits }

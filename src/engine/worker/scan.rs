@@ -1,4 +1,4 @@
-//! The server's side of a scan: the rows that a worker wants of a table, a frame at a time.
+//! The server's side of a scan: sends the rows that a worker requests, one frame at a time.
 
 use super::catalog::Offered;
 use super::codec::{Frame, FrameOut, rows_of};
@@ -11,28 +11,28 @@ use datafusion::catalog::TableProvider as _;
 use datafusion::common::{Result, exec_datafusion_err};
 use std::collections::VecDeque;
 
-/// Rows of a batch that are handed over at once: as many as the plan's operators like.
+/// Maximum number of rows per batch, which suits the plan's operators.
 const BATCH_ROWS: usize = 8192;
-/// Rows that are looked at for one frame: what passes is sent then, however little it is, for the worker may know more of
-/// what it wants by now.
+/// Maximum number of rows that are filtered for one frame. Then the rows that passed are sent, however few, because the
+/// worker may have a narrower sieve by now.
 const LOOKED_AT: usize = 32 * BATCH_ROWS;
 
-/// A scan under way. It sees the table at the moment when it began.
+/// A running scan over a snapshot of the table.
 pub(super) struct Scanning {
     pub(super) id: u32,
-    /// What has not been looked at.
+    /// Rows that are not filtered yet.
     parts: VecDeque<RecordBatch>,
-    /// What passed of the rows that were looked at last, and has not been sent.
+    /// Rows that passed and are not sent yet.
     passed: Option<RecordBatch>,
     columns: Option<Vec<usize>>,
     schema: Schema,
     sieve: Option<Sieve>,
-    /// The newest rows come first from now on.
+    /// Whether the newest remaining rows come first.
     backwards: bool,
     left: usize,
-    /// Frames that the worker waits for.
+    /// Number of frames that the worker waits for.
     pub(super) owed: usize,
-    /// Rows that were looked at.
+    /// Number of filtered rows.
     pub(super) rows: u64,
 }
 
@@ -60,8 +60,8 @@ impl Scanning {
         })
     }
 
-    /// Takes what the worker knows by now of the rows that it wants. Where those are the ones with the greater values, the
-    /// newest rows come first: times ascend with the order in which rows come in, and so does what follows them.
+    /// Sets a new sieve. If it wants greater values, the newest rows come first: times ascend in the order in which
+    /// rows arrive, and so do columns that correlate with them.
     pub(super) fn narrow(&mut self, sieve: Option<Sieve>) {
         if let Some(sieve) = sieve {
             self.backwards |= sieve.wants_greater();
@@ -69,7 +69,7 @@ impl Scanning {
         }
     }
 
-    /// The next frame; after the last one that of the end.
+    /// Returns the next frame and whether it is the end of the scan.
     pub(super) fn next(&mut self) -> Result<(Frame, bool)> {
         let (mut frame, looked_at, mut ended) = (FrameOut::new(&self.schema)?, self.rows + LOOKED_AT as u64, false);
         let mut is_empty = true;
@@ -94,7 +94,7 @@ impl Scanning {
         Ok((Frame::new(&ToWorker::Rows { scan: self.id }, frame.finish()?)?, false))
     }
 
-    /// What is left of the rows that passed last, or what passes of the next ones.
+    /// Returns the rest of the rows that passed last, or filters the next ones.
     fn passed(&mut self) -> Result<Option<RecordBatch>> {
         if self.left == 0 {
             return Ok(None);
@@ -114,7 +114,7 @@ impl Scanning {
         }))
     }
 
-    /// The next rows that have not been looked at.
+    /// Returns the next rows to filter.
     fn rows(&mut self) -> Option<RecordBatch> {
         let pop = if self.backwards { VecDeque::pop_back } else { VecDeque::pop_front };
         let part = std::iter::from_fn(|| pop(&mut self.parts)).find(|part| part.num_rows() > 0)?;

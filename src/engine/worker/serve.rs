@@ -1,5 +1,5 @@
-//! A worker's own loop. One thread reads from the server and never waits for anything else, so that a worker ends with its
-//! server, whatever its other threads are at.
+//! Main loop of a worker. One thread reads from the server and never blocks on anything else, so that a worker ends
+//! with its server even while its other threads compute.
 
 use super::catalog::CatalogText;
 use super::codec;
@@ -17,14 +17,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Stack of a thread that parses and plans. What needs more ends the worker.
+/// Stack size of a thread that parses and plans. A stack overflow ends the worker.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Carries out calls until the server closes the socket. Its plans share `memory_bytes`; `confine` is called once before
-/// anything is taken, when the threads are there.
+/// Runs calls until the server closes the socket. The plans share `memory_bytes`; `confine` is called once after the
+/// threads exist and before the first message is handled.
 ///
 /// # Errors
-/// When the socket fails, what comes over it is no message, or `confine` fails.
+/// Returns an error if the socket fails, if an invalid message is received, or if `confine` fails.
 pub fn serve(
     socket: UnixStream,
     dialects: Vec<Arc<dyn Dialect>>,
@@ -56,8 +56,8 @@ pub fn serve(
     Ok(())
 }
 
-/// Tells the server of each call when nothing of it runs any more, also where it was aborted: a plan's own tasks may go on
-/// for as long as one of their steps takes.
+/// Tells the server when all tasks of a call have ended, also after an abort: the tasks of a plan continue until their
+/// current step ends.
 fn close(ends: &Receiver<JoinHandle<()>>, handle: &Handle, link: &Link) {
     while let Ok(call) = ends.recv() {
         let _aborted = handle.block_on(call);
@@ -81,7 +81,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Takes a message; a call that it began.
+    /// Handles a message. Returns the call that it started, if any.
     fn take(&mut self, message: ToWorker, body: Vec<u8>) -> Option<JoinHandle<()>> {
         match message {
             ToWorker::Catalog { catalog, likely } => self.catalog(catalog, likely),
@@ -94,10 +94,10 @@ impl Worker {
                 }
             }
             ToWorker::Call(call) => {
-                // What the last answer left is none of this one's.
+                // Discard credit left over from the last answer.
                 self.link.credit.forget_permits(self.link.credit.available_permits());
                 self.link.credit.add_permits(CREDITS);
-                // The server tells of the tables first.
+                // The server sends the catalog first.
                 let sessions = self.sessions.clone()?;
                 let (link, kept) = (self.link.clone(), self.kept.clone());
                 let call = self.runtime.spawn(async move {
@@ -110,7 +110,7 @@ impl Worker {
                             fault: SqlFault::new("XX000", panicked.to_string()),
                         }),
                     };
-                    // Where the server is gone there is nobody to tell.
+                    // Ignore errors, because the server may be gone.
                     let _gone = link.send(&last, Vec::new());
                 });
                 self.running = Some(call.abort_handle());
@@ -120,7 +120,7 @@ impl Worker {
         None
     }
 
-    /// Begins again over other tables. Nothing runs meanwhile.
+    /// Creates sessions over a new catalog. No call runs meanwhile.
     fn catalog(&mut self, catalog: CatalogText, likely: String) {
         let sessions = Arc::new(Sessions::over(catalog, &self.dialects, &self.link, self.memory_bytes));
         let made = {
@@ -140,7 +140,7 @@ impl Worker {
             Ok(Err(message)) => FromWorker::Refused(message),
             Err(error) => FromWorker::Refused(error.to_string()),
         };
-        // Where the server is gone the next read says so.
+        // If the server is gone, the next read fails.
         let _gone = self.link.send(&said, Vec::new());
     }
 }

@@ -1,5 +1,4 @@
-//! How a worker's session is built: settings, the engine's functions, the server's tables, views, and what a dialect adds.
-//! This is the one place for it.
+//! Builds the sessions of a worker: settings, the engine's functions, the server's tables, views, and additions of a dialect.
 
 use super::catalog::{CatalogText, TableText};
 use super::dialect::{Dialect, Settings, SqlFault, TableAbout};
@@ -15,12 +14,12 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Threads that compute one query: half of the machine, for the other half is not the query's.
+/// Number of threads for one query: half of the cores, so that the rest is left to the server.
 pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
-/// A session for each dialect, over one catalog; made when it is first asked for.
+/// Sessions over one catalog, one per dialect, created on first use.
 pub(super) struct Sessions {
     catalog: CatalogText,
     of: Vec<(Arc<dyn Dialect>, OnceCell<SessionContext>)>,
@@ -29,7 +28,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions over a catalog; the queries of each share `memory_bytes`.
+    /// Creates sessions over a catalog; the queries of each share `memory_bytes`.
     pub(super) fn over(
         catalog: CatalogText,
         dialects: &[Arc<dyn Dialect>],
@@ -40,7 +39,7 @@ impl Sessions {
         Sessions { catalog, of, link: link.clone(), memory_bytes }
     }
 
-    /// The dialect of that name, and a session's state for one call.
+    /// Returns the dialect with that name, and a session state for one call.
     pub(super) async fn state(
         &self,
         name: &str,

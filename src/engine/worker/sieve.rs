@@ -1,8 +1,9 @@
-//! What rows of a scan must pass before they are sent, as far as the server can tell: comparisons of columns with values.
+//! Sieves: comparisons of columns with values that the server applies to the rows of a scan before it sends them.
 //!
-//! A worker applies its own filters to whatever comes, so a sieve may let too much through, but never hold back a row that a
-//! filter takes. That holds also for filters that come to be while a plan runs: a sort with a limit says what its worst row
-//! is, and all that is worse need not be sent. `SELECT * … ORDER BY x LIMIT 20` would else send the whole table.
+//! A worker applies its own filters to the rows it receives, so a sieve may pass too many rows, but must never remove a
+//! row that a filter accepts. That includes dynamic filters, which change while a plan runs: a sort with a limit
+//! publishes its worst row, and the server need not send worse ones. Otherwise `SELECT * … ORDER BY x LIMIT 20` would
+//! transfer the whole table.
 
 use arrow::array::{
     Array as _, ArrayRef, BooleanArray, Datum, Float64Array, Int64Array, RecordBatch, Scalar, StringArray,
@@ -18,29 +19,30 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNotNullExpr, 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Comparisons that are sent; more are left to the worker, for each costs the server a pass over the rows.
+/// Maximum number of comparisons in a sieve; others are left to the worker, because each costs the server a pass over
+/// the rows.
 const PARTS_MAX: usize = 100;
-/// How deep conditions nest that are sent: what reads them stops at 128, and each takes two.
+/// Maximum depth of a condition: the JSON parser stops at 128 levels, and each condition takes two.
 const DEPTH_MAX: usize = 40;
 
-/// A condition; columns are those of the scan.
+/// A condition on the columns of a scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Sieve {
-    /// A column and a value.
+    /// Compares a column with a value.
     Compare { column: usize, is: Is, value: Value },
-    /// It has no value.
+    /// The column is null.
     Null { column: usize },
-    /// It has one.
+    /// The column is not null.
     NotNull { column: usize },
     /// No row passes.
     Nothing,
-    /// All of these.
+    /// All conditions hold.
     All(Vec<Sieve>),
-    /// One of these.
+    /// At least one condition holds.
     Any(Vec<Sieve>),
 }
 
-/// How they compare.
+/// Comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Is {
     Equal,
@@ -55,21 +57,21 @@ pub(super) enum Is {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Value {
     Whole(i64),
-    /// In bits: as a text it could come back as its neighbour.
+    /// As bits, because text could round to a neighbouring number.
     Number(u64),
     Text(String),
     Truth(bool),
 }
 
 impl Sieve {
-    /// What can be told of filters that all hold; none where that is nothing.
+    /// Creates a sieve from filters that must all hold; `None` if none of them can be translated.
     pub(super) fn of(filters: &[Arc<dyn PhysicalExpr>], schema: &Schema) -> Option<Sieve> {
         let mut parts: Vec<Sieve> = filters.iter().filter_map(|filter| sieve(filter, schema, 0)).collect();
         let whole = if parts.len() > 1 { Some(Sieve::All(parts)) } else { parts.pop() };
         whole.filter(|whole| whole.parts() <= PARTS_MAX)
     }
 
-    /// Comparisons in it.
+    /// Number of comparisons.
     fn parts(&self) -> usize {
         match self {
             Sieve::All(parts) | Sieve::Any(parts) => parts.iter().map(Sieve::parts).sum(),
@@ -77,7 +79,7 @@ impl Sieve {
         }
     }
 
-    /// Whether rows with greater values are wanted. The newest rows tend to have the greatest.
+    /// Returns whether rows with greater values are wanted, which tend to be the newest.
     pub(super) fn wants_greater(&self) -> bool {
         match self {
             Sieve::Compare { is, .. } => matches!(is, Is::Greater | Is::GreaterOrEqual),
@@ -86,13 +88,13 @@ impl Sieve {
         }
     }
 
-    /// The rows that pass.
+    /// Returns the rows that pass.
     pub(super) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let passes = self.passes(batch)?;
         if passes.true_count() == batch.num_rows() { Ok(batch.clone()) } else { filter_record_batch(batch, &passes) }
     }
 
-    /// For each row whether it passes, without nulls.
+    /// Returns for each row whether it passes, without nulls.
     fn passes(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let all = |passes: bool| BooleanArray::from(vec![passes; batch.num_rows()]);
         match self {
@@ -113,7 +115,8 @@ impl Sieve {
     }
 }
 
-/// What can be told of one filter. A part of a conjunction that cannot be told is left out; an alternative cannot be.
+/// Translates one filter. In a conjunction, parts that cannot be translated are omitted; in a disjunction, each part
+/// must be translated.
 fn sieve(filter: &Arc<dyn PhysicalExpr>, schema: &Schema, depth: usize) -> Option<Sieve> {
     if depth > DEPTH_MAX {
         return None;
@@ -154,7 +157,7 @@ fn column(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 
 fn compare(column: usize, op: Operator, value: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<Sieve> {
     let value = value.downcast_ref::<Literal>()?.value();
-    // Of another type it may compare in another way.
+    // A value of another type may compare differently.
     if value.data_type() != *schema.fields().get(column)?.data_type() {
         return None;
     }
@@ -210,7 +213,7 @@ impl Value {
         })
     }
 
-    /// One value of a type; none where it has none of that type.
+    /// Returns the value in a type; `None` if the type has no such value.
     fn like(&self, kind: &DataType) -> Option<ArrayRef> {
         let value: ArrayRef = match self {
             Value::Whole(whole) => Arc::new(Int64Array::from(vec![*whole])),

@@ -1,5 +1,5 @@
-//! A Datadog Agent, mostly on the same machine: it takes traces and the statistics of their spans as tracers send them, and
-//! passes them on with its own key. Statistics are made here, so its samplers change none of them.
+//! A Datadog Agent, usually on the same machine: it accepts traces and span statistics as tracers send them, and forwards them
+//! with its own key. Statistics are computed here, so its samplers do not affect them.
 
 use super::spans::{self, Taker};
 use super::target::{address, judged};
@@ -22,7 +22,7 @@ pub(super) const STATS: &str = "/v0.6/stats";
 const TAKER: Taker =
     Taker { traces: TRACES, stats: STATS, trace_bodies: traces::agent_bodies, stats_bodies: stats::agent_bodies };
 
-/// Headers by the names that bodies have for the same. The Agent reads the container of statistics out of the header alone.
+/// Headers, by the names of the same fields in bodies. The Agent reads the container of statistics only from the header.
 const REPEATED: [(&str, &str); 5] = [
     ("container_id", "datadog-container-id"),
     ("ContainerID", "datadog-container-id"),
@@ -80,7 +80,7 @@ impl Exporter for Agent {
         } else {
             (request, payload.body.clone())
         };
-        // An Agent takes nothing compressed.
+        // The Agent accepts no compression.
         match request.headers(repeated(&body)).body(body).send().await {
             Ok(answer) => judged(answer, &HINTS).await,
             Err(error) => Outcome::Retry { after: None, reason: web::reason(error) },
@@ -88,8 +88,8 @@ impl Exporter for Agent {
     }
 }
 
-/// What is said of traces: how many they are, what has been done already, and that a refusal is to be told as one. An Agent
-/// with too much to do would answer 200 else, and lose them.
+/// Headers of traces: their number, what has already been computed, and a request for real status codes. An overloaded Agent
+/// would otherwise answer 200 and lose the traces.
 fn of_traces(traces: usize) -> HeaderMap {
     HeaderMap::from_iter([
         (HeaderName::from_static("x-datadog-trace-count"), HeaderValue::from(traces)),
@@ -99,7 +99,7 @@ fn of_traces(traces: usize) -> HeaderMap {
     ])
 }
 
-/// What a body begins with, as headers; what is no header's value stays in the body alone.
+/// Returns the leading fields of a body as headers; what is not a valid header value stays only in the body.
 fn repeated(body: &[u8]) -> HeaderMap {
     let header = |(name, text): (&str, &str)| {
         let (_, header) = REPEATED.iter().find(|(known, _)| *known == name)?;

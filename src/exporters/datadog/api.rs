@@ -1,4 +1,4 @@
-//! Datadog's public API, as far as it is asked beside the intakes: whether a key is one.
+//! Datadog's public API, used only to validate keys.
 
 use super::DatadogSettings;
 use super::target::{address, with_key};
@@ -7,23 +7,23 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Path that says whether a key is one.
+/// Path for validating a key.
 const VALIDATE: &str = "/api/v1/validate";
-/// How long it is waited for: a start must not hang on it.
+/// Timeout: a start must not hang on it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the API says of a key.
+/// Result of validating a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
-    /// It is one.
+    /// The key is valid.
     Valid,
-    /// It is none, in the API's words.
+    /// The key is invalid; the API's message.
     Invalid(String),
-    /// Nobody knows, and why.
+    /// Validity could not be determined, and why.
     Unknown(String),
 }
 
-/// Asks the API whether an exporter's key is one.
+/// Validates an exporter's key with the API.
 ///
 /// # Errors
 /// When an address, a header, the proxy or a file of `tls` cannot be used.

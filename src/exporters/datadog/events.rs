@@ -1,7 +1,7 @@
-//! Findings as events, beside the logs that they are.
+//! Sends findings as events, in addition to their logs.
 //!
-//! Events go to `POST /api/v1/events`, which is what Datadog documents. It takes one a request, so that one that is refused
-//! costs no other; findings are few. The Agent's `/intake/` is documented nowhere, and v2 takes changes and alerts alone.
+//! Events go to `POST /api/v1/events`, the documented endpoint. It accepts one per request, so that a rejected one does not
+//! affect others; findings are few. The Agent's `/intake/` is undocumented, and v2 accepts only changes and alerts.
 
 use super::resource;
 use crate::delivery::attributes::{Attributes, as_string};
@@ -18,18 +18,18 @@ use std::time::{Duration, SystemTime};
 /// Path of the API.
 pub(super) const EVENTS: &str = "/api/v1/events";
 
-/// The name of a record that is a finding, and what its attributes begin with.
+/// Event name of log records that are findings, and prefix of their attributes.
 const FINDING: &str = "spanwise.finding";
 const KEY: &str = "spanwise.finding.key.";
-/// What Datadog takes of a text, in characters.
+/// Maximum characters of a text in Datadog.
 const TEXT_MAX: usize = 4000;
-/// And of a tag.
+/// Maximum characters of a tag.
 const TAG_MAX: usize = 200;
 
-/// For so long an event is tried: it holds up the logs behind it, and they say the same.
+/// How long an event is retried: it holds up the logs behind it, which contain the same information.
 const PATIENCE: Duration = Duration::from_mins(15);
 
-/// What becomes of an event that was tried: one that its intake takes for a while not to be reached is given up.
+/// Returns the outcome of an event: it is given up if its intake cannot be reached for a while.
 pub(super) fn in_time(outcome: Outcome, event: &[u8], now: SystemTime) -> Outcome {
     let Outcome::Retry { after, reason } = outcome else { return outcome };
     let told: Option<serde_json::Value> = serde_json::from_slice(event).ok();
@@ -45,19 +45,19 @@ pub(super) fn in_time(outcome: Outcome, event: &[u8], now: SystemTime) -> Outcom
     ))
 }
 
-/// The events of a request that is not decoded otherwise.
+/// Returns the events of an encoded request.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(super) fn payloads(hostname: &str, request: &Bytes) -> anyhow::Result<Vec<Payload>> {
-    // Most requests have none, and shall not be decoded for it.
+    // Most requests have none, and decoding them would be wasted.
     if !request.windows(FINDING.len()).any(|bytes| bytes == FINDING.as_bytes()) {
         return Ok(Vec::new());
     }
     Ok(of(hostname, &ExportLogsServiceRequest::decode(request.clone())?))
 }
 
-/// An event for each finding among the records of a request. They stand for no items: those are the logs'.
+/// Returns an event for each finding among the records of a request. Events have no items; those belong to the logs.
 pub(super) fn of(hostname: &str, request: &ExportLogsServiceRequest) -> Vec<Payload> {
     let mut payloads = Vec::new();
     for logs in &request.resource_logs {
@@ -102,7 +102,7 @@ fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_jso
         "priority": if fires { "normal" } else { "low" },
         "tags": tags,
         "alert_type": alert_type,
-        // What begins, worsens and ends is one story.
+        // Groups the start, escalation and end of an incident.
         "aggregation_key": text("id"),
         "source_type_name": "spanwise",
     });
@@ -112,11 +112,11 @@ fn event(hostname: &str, mut tags: Vec<String>, record: &LogRecord) -> serde_jso
     event
 }
 
-/// What there is to say of a finding, for people: a paragraph each.
+/// Describes a finding, one paragraph per aspect.
 fn body(attributes: &Attributes<'_>, keys: &[(&str, String)]) -> String {
     let text = |name: &str| attributes.text(&format!("{FINDING}.{name}")).filter(|text| !text.is_empty());
     let compared = text("compared").map(|compared| format!("It is {compared}."));
-    // What it was last, where nothing came in any more, is not what it is now.
+    // Without new data, the last value is not the current one.
     let compared = text("resolution").map_or(compared, |reason| Some(format!("It has ended: {reason}.")));
     let of = keys.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
     let traces = text("trace_ids").map(|ids| format!("Traces: {}", ids.replace(',', ", ")));

@@ -1,5 +1,5 @@
-//! What came in goes on to Datadog, mapped as Datadog's own code maps OTLP: traces with the statistics of their spans,
-//! metrics as series and sketches, logs as items; findings also as events. Beside it, what is known of hosts.
+//! The Datadog exporter, with the mapping of Datadog's own OTLP code: traces with span statistics, metrics as series and
+//! sketches, logs as items; findings also as events. It also reports host metadata.
 
 mod agent;
 mod api;
@@ -28,7 +28,7 @@ use crate::delivery::Exporter;
 use settings::now_unix_nano;
 use std::sync::Arc;
 
-/// The target of an exporter.
+/// Opens the target of an exporter.
 ///
 /// # Errors
 /// When an address, a header, the proxy or a file of `tls` cannot be used.

@@ -1,4 +1,4 @@
-//! `MessagePack`, as Datadog's Agent and intake read it: maps whose keys are names.
+//! `MessagePack` as read by Datadog's Agent and intake: maps with names as keys.
 
 use bytes::Bytes;
 use rmp::decode::{read_map_len, read_str_from_slice};
@@ -7,7 +7,7 @@ use rmp::encode::{
 };
 use std::collections::BTreeMap;
 
-/// The texts that a map begins with, by their names.
+/// Returns the texts at the beginning of a map, by name.
 pub(super) fn head(body: &[u8]) -> Vec<(&str, &str)> {
     let (mut rest, mut found) = (body, Vec::new());
     if read_map_len(&mut rest).is_err() {
@@ -22,23 +22,23 @@ pub(super) fn head(body: &[u8]) -> Vec<(&str, &str)> {
     found
 }
 
-/// Writes into memory, where nothing can fail.
+/// Writes to memory, which cannot fail.
 #[derive(Default)]
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    /// What was written.
+    /// Returns the output.
     pub(super) fn done(self) -> Bytes {
         self.0.into()
     }
 
-    /// A whole number below zero, too.
+    /// Writes a signed integer.
     pub(super) fn signed(&mut self, key: &str, number: i64) {
         self.value(key);
         let _infallible = write_sint(&mut self.0, number);
     }
 
-    /// Entries by their key.
+    /// Writes entries by key.
     pub(super) fn entries<T>(&mut self, key: &str, of: &BTreeMap<String, T>, mut write: impl FnMut(&T, &mut Writer)) {
         self.value(key);
         self.map(of.len());
@@ -48,47 +48,47 @@ impl Writer {
         }
     }
 
-    /// A floating-point number, without a key.
+    /// Writes a floating-point number without a key.
     pub(super) fn double(&mut self, number: f64) {
         let _infallible = write_f64(&mut self.0, number);
     }
 
-    /// The head of a map with so many fields.
+    /// Writes the head of a map with this many fields.
     #[allow(clippy::cast_possible_truncation, reason = "nothing in memory has four billion entries")]
     pub(super) fn map(&mut self, fields: usize) {
         let _infallible = write_map_len(&mut self.0, fields as u32);
     }
 
-    /// Text, without a key.
+    /// Writes text without a key.
     pub(super) fn value(&mut self, text: &str) {
         let _infallible = write_str(&mut self.0, text);
     }
 
-    /// Text.
+    /// Writes text.
     pub(super) fn text(&mut self, key: &str, text: &str) {
         self.value(key);
         self.value(text);
     }
 
-    /// A whole number.
+    /// Writes an unsigned integer.
     pub(super) fn number(&mut self, key: &str, number: u64) {
         self.value(key);
         let _infallible = write_uint(&mut self.0, number);
     }
 
-    /// A truth value.
+    /// Writes a boolean.
     pub(super) fn truth(&mut self, key: &str, truth: bool) {
         self.value(key);
         let _infallible = write_bool(&mut self.0, truth);
     }
 
-    /// Bytes.
+    /// Writes bytes.
     pub(super) fn bytes(&mut self, key: &str, bytes: &[u8]) {
         self.value(key);
         let _infallible = write_bin(&mut self.0, bytes);
     }
 
-    /// A list.
+    /// Writes a list.
     #[allow(clippy::cast_possible_truncation, reason = "nothing in memory has four billion entries")]
     pub(super) fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&T, &mut Writer)) {
         self.value(key);

@@ -1,6 +1,6 @@
-//! Numbers as Go writes them.
+//! Formats numbers like Go.
 
-/// As `%g`: with an exponent below 1e-4 and from 1e6 on.
+/// Like `%g`: with an exponent below 1e-4 and from 1e6 on.
 pub(super) fn shortest(number: f64) -> String {
     if !number.is_finite() {
         return if number.is_nan() {

@@ -1,4 +1,4 @@
-//! Datadog's intake of OTLP. It takes metrics delta alone; else requests go out as they came.
+//! Datadog's OTLP intake. It accepts only delta metrics; otherwise requests are sent unchanged.
 
 use super::DatadogSettings;
 use super::events::{self, EVENTS};
@@ -17,7 +17,7 @@ pub(super) struct OtlpIntake {
     settings: DatadogSettings,
     traces: Arc<dyn Exporter>,
     others: Arc<dyn Exporter>,
-    /// What takes events and metadata of hosts, which OTLP has no word for.
+    /// Receives events and host metadata, which OTLP cannot express.
     intake: Intake,
 }
 
@@ -35,7 +35,7 @@ impl OtlpIntake {
             client: with_key(settings),
             denied: KEY_DENIED,
         };
-        // Nobody else has made statistics of the spans.
+        // Nothing else has computed span statistics.
         let mut traces = others.clone();
         traces.client.headers.push(("compute_stats".to_owned(), Secret::new("true")));
         Ok(OtlpIntake {

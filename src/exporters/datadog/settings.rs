@@ -7,7 +7,7 @@ use crate::delivery::settings::{ClientSettings, Secret};
 use crate::exporters::temporality::{Initial, Rules};
 use std::time::{Duration, SystemTime};
 
-/// Sites of Datadog, by their domain.
+/// Datadog's sites, by domain.
 pub const SITES: [&str; 8] = [
     "datadoghq.com",
     "us3.datadoghq.com",
@@ -19,24 +19,24 @@ pub const SITES: [&str; 8] = [
     "us2.ddog-gov.com",
 ];
 
-/// Series of running totals that are followed unless the user says otherwise: some 60 MB.
+/// Default limit of tracked cumulative series: some 60 MB.
 const SERIES_MAX: usize = 1_000_000;
-/// How long a series without points is followed, as in the Collector's exporter.
+/// How long a series without points is tracked, as in the Collector's exporter.
 const IDLE_MAX: Duration = Duration::from_hours(1);
 
-/// By which of its doors Datadog is sent to.
+/// Which Datadog endpoint to send to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Way {
-    /// The intakes that the Agent sends to.
+    /// The intakes used by the Agent.
     #[default]
     Intake,
-    /// The intake that takes OTLP, of metrics delta alone.
+    /// The OTLP intake, which accepts only delta metrics.
     Otlp,
-    /// An Agent, which has a key, a site and a host of its own; traces and their statistics alone.
+    /// An Agent with its own key, site and host; only traces and their statistics.
     Agent,
 }
 
-/// Where an Agent listens for traces unless it is told otherwise.
+/// Default address of an Agent for traces.
 const AGENT: &str = "http://127.0.0.1:8126";
 
 /// Addresses of the intakes, without a path.
@@ -51,7 +51,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Those of a site, or of an Agent on this machine.
+    /// Returns the endpoints of a site, or of an Agent on this machine.
     #[must_use]
     pub fn of(way: Way, site: &str) -> Endpoints {
         match way {
@@ -69,23 +69,23 @@ impl Endpoints {
     }
 }
 
-/// Datadog's public API, which takes events and knows keys.
+/// Datadog's public API, for events and key validation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ApiSettings {
     /// Its address, without a path.
     pub endpoint: String,
-    /// Whether a key that it does not know ends the start.
+    /// Whether an invalid key aborts the start.
     pub fail_on_invalid_key: bool,
 }
 
-/// How running totals are made delta.
+/// How cumulative values are made delta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaSettings {
-    /// What becomes of a counter's first value.
+    /// How a counter's first value is treated.
     pub initial: Initial,
-    /// Series that are followed at most.
+    /// Maximum number of tracked series.
     pub series_max: usize,
-    /// A series without points for so long is forgotten.
+    /// A series without points for this long is forgotten.
     pub idle_max: Duration,
 }
 
@@ -95,40 +95,40 @@ impl Default for DeltaSettings {
     }
 }
 
-/// A way to Datadog.
+/// A Datadog target.
 #[derive(Debug, Clone)]
 pub struct DatadogSettings {
-    /// By which of its doors.
+    /// Which Datadog endpoint to send to.
     pub way: Way,
-    /// The key of `api.key`; empty for an Agent.
+    /// The key from `api.key`; empty for an Agent.
     pub api_key: Secret,
-    /// Where it is.
+    /// Its addresses.
     pub endpoints: Endpoints,
     /// Its API.
     pub api: ApiSettings,
-    /// How it is spoken to.
+    /// Client settings.
     pub client: ClientSettings,
     /// How traces are mapped.
     pub traces: TraceSettings,
-    /// How metrics are mapped; with the host of what names none, which goes for logs, too.
+    /// How metrics are mapped; includes the default host, which also applies to logs.
     pub metrics: MetricsSettings,
-    /// How running totals are made delta.
+    /// How cumulative values are made delta.
     pub delta: DeltaSettings,
-    /// How Datadog is told of hosts; of an Agent's it is told by the Agent.
+    /// How host metadata is reported; an Agent reports its own.
     pub host_metadata: HostMetadataSettings,
 }
 
-/// The time, in Unix nanoseconds.
+/// Returns the current time, in Unix nanoseconds.
 pub(super) fn now_unix_nano() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl DatadogSettings {
-    /// What is made delta. `marks` says whether our own mapping reads what comes of it.
+    /// Returns the delta rules. `marks` tells whether our own mapping reads the result.
     pub(super) fn rules(&self, marks: bool) -> Rules {
         Rules {
-            // Datadog's intake of OTLP takes no running totals at all.
+            // Datadog's OTLP intake accepts no cumulative values at all.
             sums: self.metrics.sums_to_delta || !marks,
             initial: self.delta.initial,
             since_unix_nano: now_unix_nano(),

@@ -1,4 +1,4 @@
-//! A request of traces as payloads: the traces, and the statistics of their spans.
+//! Maps a traces request to payloads: the traces, and the statistics of their spans.
 
 use super::now_unix_nano;
 use super::stats::{self, ENTRIES_MAX, StatsBody, StatsPayload};
@@ -9,22 +9,22 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
-/// Path of the intake of traces.
+/// Path of the traces intake.
 pub(super) const TRACES: &str = "/api/v0.2/traces";
-/// Path of the intake of their statistics.
+/// Path of the statistics intake.
 pub(super) const STATS: &str = "/api/v0.2/stats";
 
-/// Traces as bodies, and the number of spans that are too large for any.
+/// Packs traces into bodies, with the number of spans that are too large for any.
 type TraceBodies = fn(Vec<TracerPayload>, &TraceSettings, usize) -> (Vec<TraceBody>, u64);
 
-/// What is not the same for all that take traces.
+/// Differences between the targets that accept traces.
 pub(super) struct Taker {
     /// Path of traces.
     pub(super) traces: &'static str,
     /// Path of statistics.
     pub(super) stats: &'static str,
     pub(super) trace_bodies: TraceBodies,
-    /// Statistics as bodies.
+    /// Packs statistics into bodies.
     pub(super) stats_bodies: fn(&StatsPayload, usize) -> Vec<StatsBody>,
 }
 
@@ -32,8 +32,8 @@ pub(super) struct Taker {
 pub(super) const INTAKE: Taker =
     Taker { traces: TRACES, stats: STATS, trace_bodies: traces::bodies, stats_bodies: stats::bodies };
 
-/// Maps a request. A span is counted with the traces that it is sent in; one that is left out on purpose, with whatever is
-/// sent, for the statistics know it.
+/// Maps a request. A span counts as an item of the payload that contains its trace; intentionally dropped spans count in the
+/// first payload, because statistics include them.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -60,7 +60,7 @@ pub(super) fn map(taker: &Taker, settings: &TraceSettings, request: &Bytes) -> a
     Ok(Mapped { payloads, rejected: rejected.collect() })
 }
 
-/// Traces in two; `None` where they cannot be cut.
+/// Splits traces in two; `None` if they cannot be split.
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     let mut all = AgentPayload::decode(payload.body.clone()).ok()?;
     let (first, rest) = traces::halves(std::mem::take(&mut all.tracer_payloads))?;
@@ -69,7 +69,7 @@ pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     Some(parts(payload, spans, body(first), traces::count(&rest), body(rest)))
 }
 
-/// A payload as two of so many spans; the first stands for what is not sent, too.
+/// Builds two payloads with these numbers of spans; the first also counts what is not sent.
 pub(super) fn parts(payload: &Payload, first: u64, body: Bytes, rest: u64, other: Bytes) -> (Payload, Payload) {
     let part = |items, body| Payload { items, body, ..payload.clone() };
     (part(payload.items.saturating_sub(rest).max(first), body), part(rest, other))

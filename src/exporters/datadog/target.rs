@@ -1,4 +1,4 @@
-//! Datadog's intakes, as the Agent sends to them.
+//! Datadog's intakes, used like the Agent does.
 
 use super::events::{self, EVENTS};
 use super::host_metadata::{METADATA, Reporter};
@@ -19,12 +19,12 @@ use reqwest::{Client, Url};
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-/// zstd's own default.
+/// The default of zstd.
 const ZSTD_LEVEL: i32 = 3;
-/// What the intake of series takes compressed.
+/// Compressed limit of the series intake.
 const SERIES_COMPRESSED_BYTES_MAX: usize = 512_000;
 
-/// What is asked where the key opens nothing.
+/// Hint for a rejected key.
 pub(super) const KEY_DENIED: &str = "are `api.key` and `api.site` right?";
 
 /// The intakes.
@@ -38,13 +38,13 @@ pub(super) struct Intake {
     hosts: Reporter,
 }
 
-/// The address of an intake, which the section `of` names.
+/// Parses the address of an intake, configured in the section `of`.
 pub(super) fn address(id: &str, of: &str, text: &str) -> anyhow::Result<Url> {
     Url::parse(text)
         .with_context(|| format!("exporters.{id}.{of}.endpoint: expected a URL such as https://host, found {text:?}"))
 }
 
-/// A client that shows the key with each request.
+/// Returns client settings that send the key with each request.
 pub(super) fn with_key(settings: &DatadogSettings) -> ClientSettings {
     let mut client = settings.client.clone();
     client.headers.push(("dd-api-key".to_owned(), settings.api_key.clone()));
@@ -64,12 +64,12 @@ impl Intake {
         Ok(Intake { settings: settings.clone(), client, metrics, api, logs, traces, hosts })
     }
 
-    /// Learns what a request tells of hosts.
+    /// Learns hosts from a request.
     pub(super) fn see_hosts(&self, signal: Signal, request: &Bytes) {
         self.hosts.see(signal, request);
     }
 
-    /// The address, type and key of the address of an intake.
+    /// Returns the URL of an intake, its content type and the settings key of its address.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
             logs::LOGS => (&self.logs, "application/json", "logs.endpoint"),
@@ -134,7 +134,7 @@ impl Exporter for Intake {
     }
 }
 
-/// What an answer means.
+/// Returns the meaning of a response.
 pub(super) async fn judged(answer: reqwest::Response, hints: &web::Hints<'_>) -> Outcome {
     let reset = reset(answer.headers());
     let mut answer = web::Answer::of(answer).await;
@@ -143,31 +143,31 @@ pub(super) async fn judged(answer: reqwest::Response, hints: &web::Hints<'_>) ->
         return outcome;
     }
     if let Some(errors) = errors(&answer.body) {
-        // The intake has taken the request; which of it has a fault it does not say.
+        // The intake accepted the request, but does not say which part is faulty.
         tracing::warn!(errors, "Datadog accepted a request but reports errors in it");
     }
     Outcome::delivered()
 }
 
-/// When Datadog's API takes requests again, by the header that it documents for its rate limits: in so many seconds.
+/// When Datadog's API accepts requests again, in seconds, from the header that it documents for its rate limits.
 fn reset(headers: &HeaderMap) -> Option<Duration> {
     headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// What an answer says: text, as far as it can be shown.
+/// Returns the message of a response, if it is printable text.
 fn told(body: &[u8]) -> String {
     String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What an intake says is wrong though it has taken the request.
+/// Returns the errors that an intake reports for an accepted request.
 fn errors(body: &[u8]) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     let errors = answer.get("errors")?.as_array().filter(|errors| !errors.is_empty())?;
     Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// Compresses by what each intake takes: that of sketches knows deflate and zstd, for the Agent sends no gzip there;
-/// statistics it sends in gzip alone, and so does the Collector's exporter metadata. Of events nothing is documented.
+/// Compresses as each intake accepts: sketches only in deflate and zstd, because the Agent sends no gzip there; statistics are
+/// sent only in gzip, and so does the Collector's exporter with metadata. For events nothing is documented.
 fn compress(body: Bytes, route: &str, compression: Compression) -> (Bytes, Option<&'static str>) {
     let encoding = match (compression, route) {
         (Compression::None, _) | (_, EVENTS) => return (body, None),

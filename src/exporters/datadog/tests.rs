@@ -19,7 +19,7 @@ use prost::Message as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Not a key of anybody.
+/// Not a real key.
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ fn crypto() {
     let _already_there = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// An intake on loopback, and what it is to answer.
+/// An intake on loopback, with its responses.
 async fn intake() -> (Seen, String) {
     let seen = Seen::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

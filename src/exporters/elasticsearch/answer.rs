@@ -1,4 +1,4 @@
-//! What a cluster says of a `_bulk` request: as a whole, and of each document.
+//! The response of a cluster to a `_bulk` request: as a whole, and for each document.
 
 use super::bulk::{Documents, Reasons};
 use super::taking::Taking;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What is asked of each document; the rest of a verdict is not sent back.
+/// Fields requested for each document; the rest of a verdict is not returned.
 pub(super) const FILTER: &str =
     "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
 
@@ -26,28 +26,28 @@ struct Verdict {
     error: Option<serde_json::Value>,
 }
 
-/// An answer as a whole.
+/// A complete response.
 pub(super) struct Whole<'a> {
     pub(super) web: web::Answer,
-    /// Which key holds what we are known by.
+    /// The settings key that contains our credentials.
     pub(super) login: &'a str,
-    /// What it took before, and takes now.
+    /// What it accepted before, and accepts now.
     pub(super) taking: &'a Taking,
 }
 
 impl Whole<'_> {
-    /// What became of a payload.
+    /// Returns the outcome of a payload.
     pub(super) fn judge(mut self, payload: &Payload) -> Outcome {
-        // A cluster speaks JSON alone.
+        // A cluster responds in JSON only.
         self.web.is_page |= self.web.body.trim_ascii_start().starts_with(b"<");
         let denied = format!("is its {} right?", self.login);
         let hints = web::Hints { denied: &denied, elsewhere: "is its `endpoint` that of Elasticsearch or OpenSearch?" };
-        // What it says of the documents that it took is long, and read below.
+        // On success the body has a verdict per document; it is long, and read below.
         let told = if self.web.status.is_success() { String::new() } else { self.told() };
         self.web.verdict(&told, &hints).unwrap_or_else(|| self.by_document(payload))
     }
 
-    /// What the body of a refusal says, in short.
+    /// Returns the message of an error body, in short.
     fn told(&self) -> String {
         let said = serde_json::from_slice::<serde_json::Value>(&self.web.body).ok();
         let said = said.as_ref().and_then(|said| said.get("error")).map(reason);
@@ -80,12 +80,12 @@ impl Whole<'_> {
 
 impl Verdict {
     fn is_taken(&self) -> bool {
-        // 409: it was created before, and the answer to that was lost.
+        // 409: it was created before, and the response to that was lost.
         matches!(self.status, 200..300 | 409)
     }
 }
 
-/// Verdicts put together.
+/// Combined verdicts.
 #[derive(Default)]
 struct Verdicts {
     taken: u64,
@@ -95,7 +95,7 @@ struct Verdicts {
 }
 
 impl Verdicts {
-    /// Verdicts on each of them, by a cluster that otherwise takes what is like them, or does not.
+    /// Combines the verdicts on all documents; `takes_others` if the cluster otherwise accepts this signal.
     fn of(answer: &Answer, documents: &Documents, login: &str, takes_others: bool) -> Verdicts {
         let mut verdicts = Verdicts::default();
         for (at, (item, label)) in answer.items.iter().zip(&documents.labels).enumerate() {
@@ -109,14 +109,14 @@ impl Verdicts {
                 _ if verdict.is_some_and(Verdict::is_taken) => verdicts.taken += label.items,
                 _ if says(is_of_cluster) => verdicts.again(at, said),
                 400 if says(lacks_pipeline) && !label.named.pipeline => verdicts.again(at, said),
-                // What its sender named, people here may not be able to mend, and all else would wait for it. But where nothing
-                // else is taken, all of them may lack the same right, or a processor named it.
+                // An index named by the sender may not be fixable here, and everything else would wait for it. But if nothing
+                // else is accepted, all documents may lack the same permission, or a processor set the index.
                 _ if is_of_index && label.named.has_index() && takes_others => {
                     let named = "(its own attributes set its destination)";
                     verdicts.refused.add(label.items, format!("{} {named}", said()));
                 }
                 401 | 403 => verdicts.again(at, || format!("{} (is its {login} right?)", said())),
-                // Busy, full, or an index that is not there yet, or not open.
+                // Busy, full, or an index that does not exist yet or is closed.
                 0 | 404 | 408 | 429 | 500.. => verdicts.again(at, said),
                 _ if is_of_index => verdicts.again(at, said),
                 _ => verdicts.refused.add(label.items, said()),
@@ -136,7 +136,7 @@ impl Verdicts {
         if refused.is_empty() && self.again.is_empty() {
             return Outcome::delivered();
         }
-        // Nothing was taken and nothing refused: the cluster as a whole takes nothing now.
+        // Nothing accepted and nothing rejected: the cluster as a whole accepts nothing now.
         if self.again.len() == documents.labels.len() {
             return Outcome::Retry { after, reason };
         }
@@ -144,23 +144,24 @@ impl Verdicts {
     }
 }
 
-/// Whether the ingest pipeline is missing: where it is configured, that is not the document's fault, though it is said of it.
+/// Returns true if the ingest pipeline is missing: if it is configured, the document is not at fault, even though the error is
+/// the document's.
 fn lacks_pipeline(error: &serde_json::Value) -> bool {
     let reason = part(error, "reason");
     reason.starts_with("pipeline with id [") && reason.ends_with("does not exist")
 }
 
-/// Whether the cluster as a whole takes nothing new now, though it is said of a document, as its fault even: it has all the
-/// shards that it may have, or is blocked. Reasons are told by how they begin, for others have a document's own words in them.
+/// Returns true if the cluster as a whole accepts no new data, although the error is reported for a document: it has reached
+/// its shard limit, or is blocked. Reasons are matched by prefix, because others quote the document.
 fn is_of_cluster(error: &serde_json::Value) -> bool {
     let reason = part(error, "reason");
     let reason = reason.strip_prefix("Validation Failed: 1: ").unwrap_or(reason);
     let is_full = reason.starts_with("this action would add [") && reason.contains("shards open");
-    // Block 8 is one that people put on an index by itself: no other waits for it.
+    // Block 8 is set by people on a single index: other documents do not wait for it.
     is_full || part(error, "type") == "cluster_block_exception" && !reason.contains("/8/index write")
 }
 
-/// Whether the index cannot be written to, whatever the document.
+/// Returns true if the index cannot be written to, whatever the document.
 fn is_of_index(error: &serde_json::Value) -> bool {
     part(error, "type") == "index_closed_exception" || part(error, "reason").starts_with("no write index is defined")
 }
@@ -169,8 +170,8 @@ fn part<'a>(error: &'a serde_json::Value, key: &str) -> &'a str {
     error.get(key).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
-/// An error of Elasticsearch's for people: its type, its reason and what lies behind it. A document's id goes out of it, for
-/// it would tell a thousand errors of one kind apart.
+/// Formats an Elasticsearch error: its type, its reason and its causes. The document's id is removed, because it would make a
+/// thousand errors of the same kind distinct.
 fn reason(error: &serde_json::Value) -> String {
     let text = |of: &serde_json::Value, key: &str| of.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
     if let Some(text) = error.as_str() {
@@ -218,7 +219,7 @@ mod tests {
         judged_by(&Taking::default(), status, body, payload)
     }
 
-    /// What is said of a single document.
+    /// Response with an error for a single document.
     fn said_of_one(status: u16, error: &str) -> String {
         format!(r#"{{"errors":true,"items":[{{"create":{{"status":{status},"error":{error}}}}}]}}"#)
     }
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn each_document_has_a_verdict_of_its_own() {
-        // As OpenSearch 2.19.1 said them.
+        // As returned by OpenSearch 2.19.1.
         let mapper = r#"{"type":"mapper_parsing_exception","reason":"failed to parse field [n] of type [long] in document with id 'b'. Preview of field's value: 'xx'","caused_by":{"reason":"For input string: \"xx\""}}"#;
         let conflict = r#"{"type":"version_conflict_engine_exception","reason":"[a]: version conflict, document already exists (current version [1])"}"#;
         let busy = r#"{"type":"rejected_execution_exception","reason":"queue full"}"#;
@@ -276,13 +277,13 @@ mod tests {
         again(&judged(503, "", &[1]));
     }
 
-    /// What a sender names (an index that nobody makes, or may write to) must not hold up what others send.
+    /// A destination set by a sender (an index that does not exist, or without permission) must not hold up what others send.
     #[test]
     fn a_document_that_its_sender_addressed_holds_up_no_others() {
         let index = Named { index: true, ..Named::default() };
         let stream = Named { stream: true, ..Named::default() };
         let by_pipeline = Named { pipeline: true, ..Named::default() };
-        // As OpenSearch 2.19.1 says it where indexes are not made of themselves, and its security plugin where it may not.
+        // As returned by OpenSearch 2.19.1 without automatic index creation, and by its security plugin without permission.
         let missing = r#"{"type":"index_not_found_exception","reason":"no such index [x]"}"#;
         let denied = r#"{"type":"security_exception","reason":"no permissions for [indices:data/write/bulk[s]]"}"#;
         let pipeline = r#"{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist"}"#;
@@ -299,18 +300,18 @@ mod tests {
             Outcome::PartialSuccess { refused, again: None, .. } => refused[0].reason.clone(),
             other => panic!("expected it to be refused, found {other:?}"),
         };
-        // As Elasticsearch says it of an index that is closed, and of an alias that none of its indexes is written by.
+        // As returned by Elasticsearch for a closed index, and for an alias without a write index.
         let closed = r#"{"type":"index_closed_exception","reason":"closed"}"#;
         let alias = r#"{"type":"illegal_argument_exception","reason":"no write index is defined for alias [x]. The write index may be explicitly disabled"}"#;
         let blocked =
             r#"{"type":"cluster_block_exception","reason":"index [x] blocked by: [FORBIDDEN/8/index write (api)];"}"#;
         for (status, error) in [(404, missing), (403, denied), (403, blocked), (400, closed), (400, alias)] {
             for named in [index, stream] {
-                // A processor may have named it, and all of them may lack the same right, which people mend.
+                // A processor may have set it, or all documents may lack the same permission, which people can fix.
                 again(&lone(named, status, error));
                 let reason = refused(beside(named, status, error));
                 assert!(reason.ends_with("(its own attributes set its destination)"), "{reason}");
-                // What it took before says the same, and what it took of another signal does not.
+                // Earlier success of the same signal counts too, of another signal it does not.
                 let (taking, alone) = (Taking::default(), payload([Label { items: 1, named }]));
                 taking.note(Signal::Traces, Instant::now());
                 again(&judged_by(&taking, 200, &said_of_one(status, error), &alone));
@@ -322,7 +323,7 @@ mod tests {
                 );
                 refused(judged_by(&taking, 200, &said_of_one(status, error), &alone));
             }
-            // Configured: it waits, whatever else is taken.
+            // Configured: it is retried, whatever else is accepted.
             again(&lone(Named::default(), status, error));
             assert!(matches!(beside(Named::default(), status, error), Outcome::PartialSuccess { again: Some(_), .. }));
         }
@@ -330,7 +331,7 @@ mod tests {
         again(&lone(index, 400, pipeline));
     }
 
-    /// A cluster that is full says so of each document, as of a fault of its own.
+    /// A full cluster reports that for each document, as if the document were at fault.
     #[test]
     fn what_befalls_the_whole_cluster_waits_whoever_named_the_index() {
         let full = "this action would add [24] total shards, but this cluster currently has [2999]/[3000] maximum shards open;";
@@ -352,7 +353,7 @@ mod tests {
                 assert!(again(&outcome).contains(kind), "{outcome:?}");
             }
         }
-        // A document's own words are not the cluster's.
+        // Text quoted from a document is not the cluster's own.
         let value = "failed to parse field [n] of type [long]. Preview of field's value: 'maximum shards open'";
         let error = serde_json::json!({"type": "mapper_parsing_exception", "reason": value}).to_string();
         let outcome = judged_by(&taking, 200, &said_of_one(400, &error), &payload([label(1)]));

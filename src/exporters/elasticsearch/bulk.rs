@@ -1,21 +1,21 @@
-//! Bodies of `_bulk`: an action and a document a line each, put together up to a bound, and taken apart again by document.
+//! Bodies of `_bulk`: an action line and a document line each, packed up to a limit, and split again by document.
 //!
-//! A payload's first line is ours and is not sent: how many received items each document stands for, and what of its address
-//! its sender named; `1` of each, of which nothing was named, where it is empty. What a target says of a document is then said
-//! of its items.
+//! The first line of a payload is internal and not sent: for each document, how many received items it represents and which
+//! parts of its destination were set by its sender; an empty line means `1` each, with nothing set. A target's verdict on a
+//! document then applies to its items.
 
 use crate::delivery::{Mapped, Payload, Rejected};
 use crate::model::signal::Signal;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// The one intake.
+/// The only intake.
 pub(super) const ROUTE: &str = "_bulk";
 
-/// Reasons that are kept apart; more are told together.
+/// Maximum distinct reasons; further ones are combined.
 const REASONS_MAX: usize = 20;
 
-/// Adds up items by the reason why they are not taken.
+/// Sums up rejected items by reason.
 #[derive(Default)]
 pub(super) struct Reasons(BTreeMap<String, u64>);
 
@@ -30,28 +30,28 @@ impl Reasons {
     }
 }
 
-/// What of a document's address its own sender named; the rest stands in the configuration.
+/// Which parts of a document's destination were set by its sender; the rest is configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Named {
     /// The index: `elasticsearch.index`.
     pub(super) index: bool,
-    /// A part of the data stream's name: `data_stream.dataset`, say.
+    /// A part of the data stream's name, such as `data_stream.dataset`.
     pub(super) stream: bool,
     /// The ingest pipeline: `elasticsearch.ingest_pipeline`.
     pub(super) pipeline: bool,
 }
 
 impl Named {
-    /// Whether it named where the document goes, in whole or in part.
+    /// Returns true if the sender set the destination, in whole or in part.
     pub(super) fn has_index(self) -> bool {
         self.index || self.stream
     }
 }
 
-/// What a document is besides its lines.
+/// Internal data of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label {
-    /// Items that it stands for.
+    /// Number of items it represents.
     pub(super) items: u64,
     pub(super) named: Named,
 }
@@ -73,7 +73,7 @@ impl Label {
     }
 }
 
-/// Puts documents into payloads.
+/// Packs documents into payloads.
 pub(super) struct Bulk {
     signal: Signal,
     bytes_max: usize,
@@ -111,7 +111,7 @@ impl Bulk {
         Bulk { signal, bytes_max, mapped: Mapped::default(), filling: Filling::default(), rejected: Reasons::default() }
     }
 
-    /// Adds a document, which is one line, and its action.
+    /// Adds a document, which is a single line, and its action.
     pub(super) fn put(&mut self, action: &[u8], document: &[u8], label: Label) {
         let bytes = action.len() + document.len() + 2;
         if self.filling.text.len() + bytes > self.bytes_max {
@@ -125,7 +125,7 @@ impl Bulk {
         }
     }
 
-    /// Notes items that no document can say.
+    /// Records items that cannot be mapped to a document.
     pub(super) fn rejected(&mut self, items: u64, reason: impl Into<String>) {
         self.rejected.add(items, reason.into());
     }
@@ -137,11 +137,11 @@ impl Bulk {
     }
 }
 
-/// A payload, taken apart.
+/// A parsed payload.
 pub(super) struct Documents {
     signal: Signal,
     pub(super) labels: Vec<Label>,
-    /// Each with its action and the ends of both lines.
+    /// Each document with its action, including both line ends.
     lines: Vec<Bytes>,
 }
 
@@ -160,7 +160,7 @@ impl Documents {
         Documents { signal: payload.signal, labels, lines }
     }
 
-    /// A payload of some of them, in their order; `None` of none.
+    /// Builds a payload from some of the documents, in order; `None` without any.
     pub(super) fn only(&self, chosen: impl IntoIterator<Item = usize>) -> Option<Payload> {
         let mut filling = Filling::default();
         for at in chosen {
@@ -170,7 +170,7 @@ impl Documents {
         filling.end(self.signal)
     }
 
-    /// Two payloads of about the same size; `None` where there is a single document.
+    /// Splits into two payloads of about the same size; `None` for a single document.
     pub(super) fn halves(&self) -> Option<(Payload, Payload)> {
         let half = self.lines.iter().map(Bytes::len).sum::<usize>() / 2;
         let mut bytes = 0;
@@ -183,7 +183,7 @@ impl Documents {
     }
 }
 
-/// What of a payload goes over the wire.
+/// Returns the part of a payload that is sent.
 pub(super) fn sent(payload: &Payload) -> Bytes {
     let own = payload.body.iter().position(|byte| *byte == b'\n').map_or(payload.body.len(), |at| at + 1);
     payload.body.slice(own..)

@@ -1,4 +1,5 @@
-//! A document whose keys have dots: the fields of many sources are put together, settled, and written as nested objects.
+//! A document with dotted keys: fields from many sources are collected, conflicts resolved, and the result written as nested
+//! objects.
 
 use super::json::{Json, id};
 use crate::delivery::attributes::{Attributes, as_string};
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};
 
-/// What stands under a key.
+/// Value of a key.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Bool(bool),
@@ -20,11 +21,11 @@ pub(super) enum Value<'a> {
     Null,
 }
 
-/// How often a value gives way to what stands below it; one that would have to more often is left out. Each costs a pass over
-/// all fields, and keys such as `a`, `a.value`, `a.value.value` … push each other on without end.
+/// How often a value may be moved to make way for nested fields; beyond that it is left out. Each move costs a pass over all
+/// fields, and keys such as `a`, `a.value`, `a.value.value` … would displace each other endlessly.
 const MOVES_MAX: usize = 8;
 
-/// Fields under dotted keys.
+/// Fields with dotted keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Document<'a> {
     fields: Vec<(Cow<'a, str>, Value<'a>)>,
@@ -35,7 +36,7 @@ impl<'a> Document<'a> {
         self.fields.push((whole_key(key.into()), value));
     }
 
-    /// Text, where there is any.
+    /// Adds a text unless it is empty.
     pub(super) fn text(&mut self, key: &'a str, text: impl Into<Cow<'a, str>>) {
         let text = text.into();
         if !text.is_empty() {
@@ -43,25 +44,25 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The id of a trace or a span, where there is one.
+    /// Adds the id of a trace or a span, if there is one.
     pub(super) fn id(&mut self, key: &'a str, bytes: &[u8]) {
         if let Some(id) = id(bytes) {
             self.add(key, Value::Text(id.into()));
         }
     }
 
-    /// A time in ns since the epoch.
+    /// Adds a time in ns since the epoch.
     pub(super) fn time(&mut self, key: &'a str, unix_nano: u64) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nano);
         self.add(key, Value::Text(humantime::format_rfc3339_nanos(time).to_string().into()));
     }
 
-    /// Attributes under their own keys.
+    /// Adds attributes under their own keys.
     pub(super) fn attributes(&mut self, attributes: Attributes<'a>) {
         attributes.iter().for_each(|(key, value)| self.attribute(key, value));
     }
 
-    /// An attribute; the entries of a map go under keys of their own, and what holds nothing is left out.
+    /// Adds an attribute; the entries of a map get keys of their own, and empty values are left out.
     pub(super) fn attribute(&mut self, key: impl Into<Cow<'a, str>>, value: Option<&'a Any>) {
         match value {
             None | Some(Any::StringValueStrindex(_)) => {}
@@ -76,8 +77,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Writes it as nested objects. Of fields under one key the last counts. Where a key is both a value and an object, the
-    /// value goes under `key.value`; a `protected` one keeps its place, and what stands below it is left out.
+    /// Writes it as nested objects. Of a duplicate key, the last field counts. If a key is both a value and an object, the
+    /// value moves to `key.value`; a `protected` one keeps its place, and the fields below it are left out.
     pub(super) fn write(mut self, out: &mut Vec<u8>, protected: fn(&str) -> bool) {
         self.settle(protected);
         self.nested(&mut Json::new(out));
@@ -189,7 +190,7 @@ fn entries(list: &[KeyValue]) -> impl Iterator<Item = (&str, Option<&Any>)> {
     Attributes::of(list).iter()
 }
 
-/// The key without an empty name in its path, which no index takes.
+/// Removes empty names from the path of a key; no index accepts them.
 fn whole_key(key: Cow<'_, str>) -> Cow<'_, str> {
     if key.split('.').all(|segment| !segment.is_empty()) {
         return key;
@@ -198,12 +199,12 @@ fn whole_key(key: Cow<'_, str>) -> Cow<'_, str> {
     segments.collect::<Vec<_>>().join(".").into()
 }
 
-/// Whether a key names something within another.
+/// Returns true if a key names a field below another one.
 fn lies_below(key: &str, above: &str) -> bool {
     key.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// By one name of the path after the other, so that what lies below a key follows it at once.
+/// Compares by path segment, so that fields below a key follow it directly.
 fn by_segment(a: &str, b: &str) -> Ordering {
     let rank = |byte: u8| if byte == b'.' { 0 } else { u16::from(byte) + 1 };
     a.bytes().map(rank).cmp(b.bytes().map(rank))
@@ -230,16 +231,16 @@ mod tests {
 
     #[test]
     fn a_value_that_is_an_object_too_makes_room() {
-        // `-` sorts before `.`: the two that are at odds do not stand side by side in the order of bytes.
+        // `-` sorts before `.`: the two conflicting keys are not adjacent in byte order.
         assert_eq!(written(&[("a", 1), ("a-b", 2), ("a.b", 3)], |_| false), r#"{"a":{"b":3,"value":1},"a-b":2}"#);
-        // What is called `value` already stays.
+        // An existing `value` is kept.
         assert_eq!(written(&[("a", 1), ("a.value", 2)], |_| false), r#"{"a":{"value":2}}"#);
         assert_eq!(written(&[("a", 1), ("a.value.x", 2)], |_| false), r#"{"a":{"value":{"value":1,"x":2}}}"#);
         let protected = |key: &str| key == "a";
         assert_eq!(written(&[("a", 1), ("a.b", 2), ("a.b.c", 3), ("d", 4)], protected), r#"{"a":1,"d":4}"#);
     }
 
-    /// Keys that give way to each other without end: they are settled in a few moves, with some left out.
+    /// Keys that would displace each other endlessly are resolved in a few moves, with some left out.
     #[test]
     fn a_chain_of_values_is_settled_soon() {
         let key = |depth: usize| format!("a{}", ".value".repeat(depth));

@@ -1,7 +1,7 @@
 //! Mapping mode `ecs`: names of the Elastic Common Schema, as the Collector's exporter maps them.
 //!
-//! Said beyond it, for it would be lost: a span's duration (`event.duration`, ns), a log's own event name (`event.action`), a body that
-//! is no text (`message`, as JSON), and bytes (in base64).
+//! Additional fields, for data that would be lost: a span's duration (`event.duration`, ns), a log's own event name
+//! (`event.action`), a body that is not text (`message`, as JSON), and bytes (in base64).
 
 use super::document::{Document, Value};
 use super::points::{Group, PointValue};
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-/// What a resource's attributes are called in ECS; nothing where they are left out.
+/// ECS names of resource attributes; empty if left out.
 const OF_RESOURCES: [(&str, &str); 38] = [
     ("service.instance.id", "service.node.name"),
     ("deployment.environment", "service.environment"),
@@ -54,10 +54,10 @@ const OF_RESOURCES: [(&str, &str); 38] = [
     ("faas.trigger", "faas.trigger.type"),
 ];
 
-/// Fields that are made of more than attributes.
+/// Fields built from more than attributes.
 const OWN: [&str; 5] = ["@timestamp", "trace.id", "span.id", "message", "log.level"];
 
-/// What a log record's attributes are called.
+/// ECS names of log record attributes.
 const OF_LOGS: [(&str, &str); 6] = [
     ("event.name", "event.action"),
     ("exception.message", "error.message"),
@@ -67,7 +67,7 @@ const OF_LOGS: [(&str, &str); 6] = [
     ("http.response.body.size", "http.response.encoded_body_size"),
 ];
 
-/// What a span's attributes are called.
+/// ECS names of span attributes.
 const OF_SPANS: [(&str, &str); 6] = [
     ("messaging.operation.name", "span.action"),
     ("db.system", "span.db.type"),
@@ -77,7 +77,7 @@ const OF_SPANS: [(&str, &str); 6] = [
     ("http.response.body.size", "http.response.encoded_body_size"),
 ];
 
-/// A log record as a document.
+/// Writes a log record as a document.
 pub(super) fn log(record: &LogRecord, origin: Origin<'_>, index: &Index<'_>, out: &mut Vec<u8>) {
     let mut document = Document::default();
     renamed(&mut document, origin.resource, &OF_RESOURCES);
@@ -103,7 +103,7 @@ pub(super) fn log(record: &LogRecord, origin: Origin<'_>, index: &Index<'_>, out
     document.write(out, |key| is_protected(key, &OF_LOGS));
 }
 
-/// A span as a document.
+/// Writes a span as a document.
 pub(super) fn span(span: &Span, origin: Origin<'_>, index: &Index<'_>, out: &mut Vec<u8>) {
     let mut document = Document::default();
     renamed(&mut document, origin.resource, &OF_RESOURCES);
@@ -134,7 +134,7 @@ pub(super) fn span(span: &Span, origin: Origin<'_>, index: &Index<'_>, out: &mut
     document.write(out, |key| is_protected(key, &OF_SPANS));
 }
 
-/// The data points of one time and one set of attributes as a document.
+/// Writes the data points with the same time and attributes as a document.
 pub(super) fn metrics(group: &Group<'_>, resource: Attributes<'_>, out: &mut Vec<u8>) {
     let mut document = Document::default();
     renamed(&mut document, resource, &OF_RESOURCES);
@@ -165,7 +165,7 @@ fn renamed<'a>(document: &mut Document<'a>, attributes: Attributes<'a>, names: &
         match names.iter().find(|(from, _)| *from == key) {
             None => document.attribute(key, value),
             Some((_, "")) => {}
-            // The one that keeps its own name, too; an attribute that is called so in ECS already goes before it.
+            // Also kept under its own name; an attribute that already has the ECS name takes precedence.
             Some(("host.name", to)) => {
                 if attributes.get(to).is_none() {
                     document.attribute(*to, value);
@@ -177,7 +177,7 @@ fn renamed<'a>(document: &mut Document<'a>, attributes: Attributes<'a>, names: &
     }
 }
 
-/// Fields of the schema stay what they are, though an attribute names something below them.
+/// Fields of the schema keep their value, even if an attribute names a field below them.
 fn is_protected(key: &str, names: &[(&str, &str)]) -> bool {
     OWN.contains(&key) || OF_RESOURCES.iter().chain(names).any(|(_, to)| *to == key)
 }
@@ -190,7 +190,7 @@ fn data_stream(document: &mut Document<'_>, index: &Index<'_>) {
     }
 }
 
-/// Who recorded a log, where it does not say so itself: `agent.name` is `sdk/language/distribution`, as much of it as is known.
+/// The recorder of a log, unless the log sets it: `agent.name` is `sdk/language/distribution`, as far as known.
 fn agent<'a>(document: &mut Document<'a>, resource: Attributes<'a>) {
     let text = |key| resource.text(key).filter(|text| !text.is_empty());
     if text("agent.name").is_none() {
@@ -208,7 +208,7 @@ fn agent<'a>(document: &mut Document<'a>, resource: Attributes<'a>) {
     }
 }
 
-/// <https://www.elastic.co/guide/en/ecs/current/ecs-os.html#field-os-type> knows these and no others.
+/// <https://www.elastic.co/guide/en/ecs/current/ecs-os.html#field-os-type> allows only these values.
 fn host_os_type(document: &mut Document<'_>, resource: Attributes<'_>) {
     let by_type = match resource.text("os.type") {
         Some("windows") => "windows",

@@ -1,13 +1,13 @@
-//! JSON written as it is said, without a tree in between.
+//! Writes JSON directly, without building a tree.
 
 use crate::model::hex::hex;
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// Appends JSON; sets the commas.
+/// Appends JSON, including the commas.
 pub(super) struct Json<'a> {
     out: &'a mut Vec<u8>,
-    /// Whether something stands before what comes next, in the same list or map.
+    /// Whether the current list or map already has an entry.
     follows: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Json<'a> {
         self.close(b']');
     }
 
-    /// The key of what comes next.
+    /// Writes the key of the next value.
     pub(super) fn key(&mut self, key: &str) {
         self.text(key);
         self.out.push(b':');
@@ -81,8 +81,8 @@ impl<'a> Json<'a> {
         let _infallible = serde_json::to_writer(&mut *self.out, &number);
     }
 
-    /// A number with a point or an exponent, so that the field's type does not hang on its first value; JSON has no NaN and
-    /// nothing infinite, which are `null`.
+    /// Writes a number with a point or an exponent, so that the field's type does not depend on its first value; NaN and
+    /// infinities, which JSON does not have, become `null`.
     pub(super) fn double(&mut self, number: f64) {
         self.next();
         let _infallible = serde_json::to_writer(&mut *self.out, &number);
@@ -93,7 +93,7 @@ impl<'a> Json<'a> {
         self.out.extend_from_slice(word.as_bytes());
     }
 
-    /// A value as it is; bytes in hexadecimal. Keys stay as they are, and of a key that stands twice the last counts.
+    /// Writes a value as is; bytes in hexadecimal. Keys stay unchanged, and of a duplicate key the last counts.
     pub(super) fn value(&mut self, value: Option<&Value>) {
         match value {
             None | Some(Value::StringValueStrindex(_)) => self.null(),
@@ -121,7 +121,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// The id of a trace or a span; `None` where it is none.
+/// Formats the id of a trace or a span; `None` if it is invalid.
 pub(super) fn id(bytes: &[u8]) -> Option<String> {
     bytes.iter().any(|byte| *byte != 0).then(|| hex(bytes))
 }

@@ -1,4 +1,4 @@
-//! Requests of received telemetry as documents.
+//! Maps received requests to documents.
 
 use super::bulk::{Bulk, Label, Named};
 use super::json::Json;
@@ -23,7 +23,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use prost::Message as _;
 use xxhash_rust::xxh3::Xxh3;
 
-/// What requests become. One that cannot be read costs only itself.
+/// Maps requests. An unreadable one does not affect the others.
 pub(super) fn map(settings: &ElasticsearchSettings, signal: Signal, requests: &[Placed]) -> Mapped {
     let mut bulk = Bulk::new(signal, settings.bytes_max);
     for placed in requests {
@@ -44,22 +44,22 @@ pub(super) fn map(settings: &ElasticsearchSettings, signal: Signal, requests: &[
     bulk.finish()
 }
 
-/// One request under way.
+/// A request being mapped.
 struct Mapping<'a> {
     settings: &'a ElasticsearchSettings,
     placed: &'a Placed,
     bulk: &'a mut Bulk,
-    /// Which item of its frame comes next.
+    /// Number of the next item of its frame.
     item: u64,
 }
 
-/// What an action says besides where the document goes.
+/// Parts of an action besides the destination.
 #[derive(Default)]
 struct Own<'a> {
     id: Option<&'a str>,
     pipeline: Option<&'a str>,
     templates: &'a [(&'a str, &'static str)],
-    /// The index makes ids of what the document measures, and takes no others.
+    /// The index generates ids from the document's contents, and accepts no others.
     has_ids_made: bool,
 }
 
@@ -139,7 +139,7 @@ impl Mapping<'_> {
         if mode == Mode::Ecs {
             return;
         }
-        // The span is the item; its events are documents beside it.
+        // The span is the item; its events are additional documents.
         for (event, number) in span.events.iter().zip(1..) {
             let origin = origin(around, &event.attributes);
             let index = route(mode, "logs", self.settings.indexes.logs.as_deref(), origin);
@@ -153,7 +153,7 @@ impl Mapping<'_> {
 
     fn metrics(&mut self, metrics: &ResourceMetrics) {
         let resource = metrics.resource.as_ref();
-        // In ECS scopes do not show; in OTLP's own structure they are part of a document.
+        // In ECS scopes are not visible; in OTLP's own structure they are part of a document.
         let mut of_all_scopes = Groups::default();
         let mut silent = 0;
         for scope_metrics in &metrics.scope_metrics {
@@ -200,13 +200,13 @@ impl Mapping<'_> {
         for group in of_all_scopes.list {
             let mut document = Vec::new();
             ecs::metrics(&group, attributes, &mut document);
-            // Points that say that there is no value need no document; they are dealt with as soon as one beside them is.
+            // Points without a value need no document; they are dealt with together with the next one that has a value.
             let items = group.values.len() as u64 + std::mem::take(&mut silent);
             self.put(&group.index, &Own::default(), &document, group.first, 0, items);
         }
     }
 
-    /// Adds a document: the `part`th that is made of an item.
+    /// Adds a document: number `part` of those made from an item.
     fn put(&mut self, index: &Index<'_>, own: &Own<'_>, document: &[u8], item: u64, part: u64, items: u64) {
         let made = || {
             let is_made = self.settings.deduplicates && !own.has_ids_made;
@@ -241,7 +241,7 @@ impl Mapping<'_> {
         self.bulk.put(&action, document, Label { items, named });
     }
 
-    /// An id that the same document at the same place of the log always has, and no other.
+    /// Returns an id that is unique to this document at this position in the log.
     fn id(&self, document: &[u8], item: u64, part: u64) -> String {
         let mut hash = Xxh3::new();
         for number in [self.placed.position.0, item, part] {

@@ -1,4 +1,4 @@
-//! Elasticsearch and OpenSearch, by `_bulk`: telemetry becomes documents of data streams.
+//! The exporter for Elasticsearch and OpenSearch, through `_bulk`: telemetry becomes documents of data streams.
 
 mod answer;
 mod bulk;
@@ -23,7 +23,7 @@ pub use template::index_template;
 use crate::delivery::Exporter;
 use std::sync::Arc;
 
-/// The target of an exporter.
+/// Opens the target of an exporter.
 ///
 /// # Errors
 /// When an address, a header, the proxy or a file of `tls` cannot be used.

@@ -1,4 +1,4 @@
-//! Mapping mode `otel`: OTLP's own structure, as Elasticsearch's templates `*-*.otel-*` take it.
+//! Mapping mode `otel`: OTLP's own structure, as accepted by Elasticsearch's templates `*-*.otel-*`.
 
 use super::json::{Json, id};
 use super::points::{Group, PointValue};
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::collections::BTreeMap;
 
-/// Attributes that say where a document goes, and are no part of it.
+/// Routing attributes, which are not part of the document.
 const OF_THE_WAY: [&str; 7] = [
     "data_stream.type",
     "data_stream.dataset",
@@ -25,7 +25,7 @@ const OF_THE_WAY: [&str; 7] = [
     "elasticsearch.mapping.hints",
 ];
 
-/// What stands around an item.
+/// Context of an item.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) resource: Option<&'a Resource>,
@@ -34,7 +34,7 @@ pub(super) struct Around<'a> {
     pub(super) scope_schema: &'a str,
 }
 
-/// A log record as a document.
+/// Writes a log record as a document.
 pub(super) fn log(record: &LogRecord, around: Around<'_>, index: &Index<'_>, out: &mut Vec<u8>) {
     let mut json = Json::new(out);
     json.begin_map();
@@ -61,7 +61,7 @@ pub(super) fn log(record: &LogRecord, around: Around<'_>, index: &Index<'_>, out
     json.end_map();
 }
 
-/// A list must be one of objects, for an index knows no other; else it is put into one.
+/// A list must contain objects only, because an index supports no other lists here; otherwise it is wrapped in one.
 fn body(json: &mut Json<'_>, value: &Value) {
     let is_map = |inner: &AnyValue| matches!(inner.value, Some(Value::KvlistValue(_)));
     match value {
@@ -83,7 +83,7 @@ fn body(json: &mut Json<'_>, value: &Value) {
     }
 }
 
-/// A span as a document; its events are documents of their own.
+/// Writes a span as a document; its events are separate documents.
 pub(super) fn span(span: &Span, around: Around<'_>, index: &Index<'_>, out: &mut Vec<u8>) {
     let mut json = Json::new(out);
     json.begin_map();
@@ -130,7 +130,7 @@ fn link_of(json: &mut Json<'_>, link: &Link) {
     json.end_map();
 }
 
-/// A span's event as a document.
+/// Writes a span's event as a document.
 pub(super) fn event(event: &Event, span: &Span, around: Around<'_>, index: &Index<'_>, out: &mut Vec<u8>) {
     let mut json = Json::new(out);
     json.begin_map();
@@ -146,8 +146,8 @@ pub(super) fn event(event: &Event, span: &Span, around: Around<'_>, index: &Inde
     json.end_map();
 }
 
-/// The data points of one time and one set of attributes as a document; also by which of the index's dynamic templates each is to
-/// be mapped.
+/// Writes the data points with the same time and attributes as a document, with the dynamic template of the index that maps
+/// each of them.
 pub(super) fn metrics(group: &Group<'_>, around: Around<'_>, out: &mut Vec<u8>) {
     let mut json = Json::new(out);
     json.begin_map();
@@ -197,7 +197,7 @@ fn point(json: &mut Json<'_>, value: &PointValue) {
     }
 }
 
-/// FNV-1a of the metrics' names in order: tells documents apart whose time and attributes are the same, for
+/// FNV-1a of the metrics' names in order: distinguishes documents with the same time and attributes, for
 /// <https://github.com/elastic/elasticsearch/issues/99123>.
 fn names_hash(group: &Group<'_>) -> u32 {
     let mut names: Vec<&str> = group.values.iter().map(|(name, _)| *name).collect();
@@ -229,7 +229,8 @@ impl Around<'_> {
     }
 }
 
-/// Attributes under their own keys, of a key that stands twice the last; a place (`geo.location.lat` and `.lon`) as one point.
+/// Writes attributes under their own keys; of a duplicate key, the last. A location (`geo.location.lat` and `.lon`) becomes one
+/// point.
 fn attributes(json: &mut Json<'_>, attributes: Attributes<'_>, event_name: Option<&str>, stringifies_maps: bool) {
     let of_the_document = attributes.iter().filter(|(key, _)| !OF_THE_WAY.contains(key));
     let mut last: BTreeMap<&str, Option<&Value>> = of_the_document.collect();
@@ -267,7 +268,7 @@ fn attributes(json: &mut Json<'_>, attributes: Attributes<'_>, event_name: Optio
     json.end_map();
 }
 
-/// Places whose longitude and latitude are both there, by what stands before `geo.location`.
+/// Returns the locations with both longitude and latitude, by the prefix before `geo.location`.
 fn places(attributes: &BTreeMap<&str, Option<&Value>>) -> Vec<(String, [f64; 2])> {
     let double = |key: &str| match attributes.get(key) {
         Some(Some(Value::DoubleValue(number))) => Some(*number),

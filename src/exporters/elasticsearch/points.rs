@@ -1,4 +1,4 @@
-//! Data points put together: those of one time and one set of attributes are one document.
+//! Groups data points: those with the same time and attributes are one document.
 
 use super::route::Index;
 use super::settings::Mode;
@@ -15,12 +15,12 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// What a data point says.
+/// Value of a data point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PointValue {
     Int(i64),
     Double(f64),
-    /// Values, each with how often it was seen.
+    /// Values with their counts.
     Histogram {
         counts: Vec<i64>,
         values: Vec<f64>,
@@ -31,29 +31,29 @@ pub(super) enum PointValue {
     },
 }
 
-/// A data point, of whatever kind.
+/// A data point of any kind.
 pub(super) struct Point<'a> {
     pub(super) attributes: &'a [KeyValue],
     pub(super) time_unix_nano: u64,
     pub(super) start_unix_nano: u64,
     pub(super) value: Read,
-    /// By which of Elasticsearch's dynamic templates the field is mapped.
+    /// The Elasticsearch dynamic template that maps the field.
     pub(super) template: &'static str,
 }
 
-/// What was read of a data point.
+/// Result of reading a data point.
 #[derive(Debug, PartialEq)]
 pub(super) enum Read {
     Value(PointValue),
-    /// It says that there is no value.
+    /// It has no value.
     Nothing,
-    /// It cannot be said in JSON, or not as a histogram.
+    /// It cannot be expressed in JSON, or not as a histogram.
     Rejected(String),
 }
 
 /// Data points that become one document.
 pub(super) struct Group<'a> {
-    /// Which item of the request the first of them is.
+    /// Number of its first item in the request.
     pub(super) first: u64,
     pub(super) time_unix_nano: u64,
     pub(super) start_unix_nano: u64,
@@ -64,17 +64,17 @@ pub(super) struct Group<'a> {
     pub(super) templates: Vec<(&'a str, &'static str)>,
 }
 
-/// Groups by what tells documents apart.
+/// Groups by the identity of their document.
 #[derive(Default)]
 pub(super) struct Groups<'a> {
     pub(super) list: Vec<Group<'a>>,
     known: HashMap<u128, usize>,
-    /// Of each name how many points there were that would share one document.
+    /// For each name, the number of points that would share a document.
     alike: HashMap<(u128, &'a str), u128>,
 }
 
 impl<'a> Groups<'a> {
-    /// Puts a data point beside those that it shares its document with. Two of one name do not share any.
+    /// Adds a data point to the group of its document. Two points with the same name never share a document.
     pub(super) fn put(
         &mut self,
         item: u64,
@@ -129,7 +129,7 @@ fn identity(point: &Point<'_>, start: u64, unit: &str, index: &str) -> u128 {
     xxh3_128(&text)
 }
 
-/// The data points of a metric.
+/// Returns the data points of a metric.
 pub(super) fn of_metric(metric: &Metric) -> Vec<Point<'_>> {
     match &metric.data {
         None => Vec::new(),
@@ -180,7 +180,7 @@ fn number(point: &NumberDataPoint, is_counter: bool) -> Point<'_> {
 
 fn explicit(point: &HistogramDataPoint) -> Point<'_> {
     let (counts, bounds) = (&point.bucket_counts, &point.explicit_bounds);
-    // With one bucket or none, sum and count are all that it says.
+    // With at most one bucket, only sum and count matter.
     let is_bare = counts.is_empty() || (bounds.is_empty() && counts.len() == 1);
     let value = || {
         if is_bare {
@@ -201,7 +201,7 @@ fn explicit(point: &HistogramDataPoint) -> Point<'_> {
     }
 }
 
-/// The value that stands for a bucket, as Elastic's own servers choose it: the middle; of the first half its bound, and of
+/// The representative value of a bucket, chosen as Elastic's own servers do: the middle; for the first half its bound, and for
 /// the last the bound below it.
 fn middle(bounds: &[f64], at: usize) -> f64 {
     let bound = |at: usize| bounds.get(at).copied().unwrap_or(f64::NAN);
@@ -235,7 +235,7 @@ fn exponential(point: &ExponentialHistogramDataPoint) -> Point<'_> {
     }
 }
 
-/// Counts, each with the middle of its bucket.
+/// Returns counts, each with the middle of its bucket.
 fn buckets(buckets: Option<&Buckets>, scale: i32) -> Vec<(u64, f64)> {
     let Some(buckets) = buckets else { return Vec::new() };
     let width = f64::exp2(-f64::from(scale));

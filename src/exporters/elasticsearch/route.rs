@@ -1,23 +1,23 @@
-//! Which index or data stream a document goes to.
+//! Routing: the index or data stream of a document.
 
 use super::bulk::Named;
 use super::settings::Mode;
 use crate::delivery::attributes::Attributes;
 use std::borrow::Cow;
 
-/// Bytes of a part of a data stream's name.
+/// Maximum bytes of a part of a data stream's name.
 const PART_BYTES_MAX: usize = 100;
-/// What no part of the name may hold.
+/// Characters that a part must not contain.
 const FORBIDDEN: &str = "\\/*?\"<>| ,#:";
 
-/// Where a document goes.
+/// Destination of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Index<'a> {
     /// The index or data stream.
     pub(super) name: Cow<'a, str>,
-    /// Its parts, where it is a data stream.
+    /// Its parts, if it is a data stream.
     pub(super) stream: Option<Stream>,
-    /// What of it the document's sender named.
+    /// Which parts of it were set by the document's sender.
     pub(super) named: Named,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Stream {
     pub(super) namespace: String,
 }
 
-/// What a document's way is chosen by.
+/// Input for routing a document.
 #[derive(Clone, Copy)]
 pub(super) struct Origin<'a> {
     pub(super) item: Attributes<'a>,
@@ -39,14 +39,14 @@ pub(super) struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// An attribute, by whoever is nearest to the item.
+    /// Returns an attribute of the item, its scope or its resource, in this order.
     fn text(&self, key: &str) -> Option<Cow<'_, str>> {
         let found = [self.item, self.scope, self.resource].into_iter().find_map(|attributes| attributes.string(key));
         found.filter(|text| !text.is_empty())
     }
 }
 
-/// The index that was configured; else the one that an attribute names; else the data stream `kind-dataset-namespace`.
+/// Returns the configured index; otherwise the one set by an attribute; otherwise the data stream `kind-dataset-namespace`.
 pub(super) fn route<'a>(mode: Mode, kind: &'static str, configured: Option<&'a str>, origin: Origin<'_>) -> Index<'a> {
     if let Some(name) = configured {
         return Index { name: name.into(), stream: None, named: Named::default() };
@@ -68,7 +68,7 @@ pub(super) fn route<'a>(mode: Mode, kind: &'static str, configured: Option<&'a s
     Index { name, stream: Some(Stream { kind, dataset, namespace }), named }
 }
 
-/// The Collector's receiver out of the name of its scope: `…/receiver/hostmetricsreceiver/internal/…`.
+/// Extracts the Collector receiver from the name of its scope: `…/receiver/hostmetricsreceiver/internal/…`.
 fn receiver(scope_name: &str) -> Option<&str> {
     let (_, name) = scope_name.split_once("/receiver/")?;
     let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());

@@ -2,7 +2,7 @@
 
 use crate::delivery::settings::{ClientSettings, Secret};
 
-/// How telemetry becomes documents: `mapping.mode`.
+/// Mapping of telemetry to documents: `mapping.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Names of the Elastic Common Schema, as nested objects.
@@ -12,10 +12,10 @@ pub enum Mode {
     Otel,
 }
 
-/// How a cluster knows us.
+/// How we authenticate to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Login {
-    /// Not at all, or by a header of the user's.
+    /// Not at all, or with a header set by the user.
     #[default]
     None,
     /// A user and a password.
@@ -24,47 +24,47 @@ pub enum Login {
     ApiKey(Secret),
 }
 
-/// Index or data stream of each signal; where there is none, each document goes the way that its attributes name.
+/// Index or data stream of each signal; if `None`, each document is routed by its attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Indexes {
-    /// Of logs, and of spans' events in mode `otel`.
+    /// For logs, and for span events in mode `otel`.
     pub logs: Option<String>,
-    /// Of data points.
+    /// For data points.
     pub metrics: Option<String>,
-    /// Of spans.
+    /// For spans.
     pub traces: Option<String>,
 }
 
-/// What an item's attributes may name.
+/// What an item's attributes may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Named {
-    /// Of logs, the document's id: `elasticsearch.document_id`.
+    /// For logs, the document's id: `elasticsearch.document_id`.
     pub logs_id: bool,
-    /// Of spans, the same.
+    /// For spans, the same.
     pub traces_id: bool,
-    /// Of logs, the ingest pipeline: `elasticsearch.ingest_pipeline`.
+    /// For logs, the ingest pipeline: `elasticsearch.ingest_pipeline`.
     pub logs_pipeline: bool,
 }
 
-/// An Elasticsearch or OpenSearch.
+/// An Elasticsearch or OpenSearch cluster.
 #[derive(Debug, Clone)]
 pub struct ElasticsearchSettings {
-    /// Its nodes, asked in turn.
+    /// Its nodes, used in turn.
     pub endpoints: Vec<String>,
-    /// How it knows us.
+    /// How we authenticate.
     pub login: Login,
-    /// How requests are made.
+    /// Client settings.
     pub client: ClientSettings,
-    /// How documents are made.
+    /// Mapping mode.
     pub mode: Mode,
-    /// Where they go.
+    /// Destinations.
     pub indexes: Indexes,
-    /// The ingest pipeline that all of them pass.
+    /// The ingest pipeline for all documents.
     pub pipeline: Option<String>,
-    /// What attributes may name.
+    /// What attributes may set.
     pub named: Named,
-    /// Documents get ids of their own, so that one that is sent again is not stored again.
+    /// Gives documents ids, so that a document sent twice is stored once.
     pub deduplicates: bool,
-    /// A request holds no more bytes than this (before compression), unless one document alone has more.
+    /// Maximum bytes per request (before compression), unless a single document is larger.
     pub bytes_max: usize,
 }

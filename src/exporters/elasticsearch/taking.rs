@@ -1,14 +1,14 @@
-//! When a cluster last took something of a signal. It tells what a document has of its own address from what all of them
-//! have: a key that lacks a right, say, which people mend.
+//! When a cluster last accepted anything of a signal. Distinguishes faults in a document's own destination from faults that
+//! affect all documents, such as a missing permission of the key, which people can fix.
 
 use crate::model::signal::Signal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long it is known that a cluster takes a signal.
+/// How long a signal counts as accepted.
 const LATELY: Duration = Duration::from_mins(10);
 
-/// By signal: its indexes and the rights to them are its own.
+/// By signal, because each has its own indexes and permissions.
 #[derive(Debug, Default)]
 pub(super) struct Taking(Mutex<[Option<Instant>; Signal::ALL.len()]>);
 

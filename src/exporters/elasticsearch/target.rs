@@ -1,4 +1,4 @@
-//! The target: nodes asked in turn.
+//! The target: cluster nodes used in turn.
 
 use super::answer::{FILTER, Whole};
 use super::bulk::{Documents, sent};
@@ -20,14 +20,14 @@ use reqwest::{Client, Url};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much of an answer is read: of each document it says at least its status, in about 30 bytes.
+/// Maximum bytes of a response that are read: it has at least a status per document, in about 30 bytes.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// A cluster.
 pub(super) struct Elasticsearch {
     settings: ElasticsearchSettings,
     nodes: Vec<(Client, Url)>,
-    /// Which node is asked next.
+    /// The next node to use.
     turn: AtomicUsize,
     taking: Taking,
 }
@@ -56,7 +56,7 @@ impl Elasticsearch {
         Ok(Elasticsearch { settings: settings.clone(), nodes, turn: AtomicUsize::new(0), taking: Taking::default() })
     }
 
-    /// Asks one node after the other until one can be reached.
+    /// Tries the nodes in turn until one can be reached.
     async fn post(&self, body: Bytes) -> Result<reqwest::Response, reqwest::Error> {
         let (body, encoding) = match self.settings.client.compression {
             Compression::None => (body, None),
@@ -105,7 +105,7 @@ impl Exporter for Elasticsearch {
                     let reason = format!("{status}: a response of more than {ANSWER_BYTES_MAX} bytes");
                     return Outcome::Retry { after, reason };
                 }
-                // What it would have said is not known; documents that were taken are told by their ids.
+                // The response is unknown; documents that were accepted are recognized by their ids.
                 Err(error) => {
                     let reason = format!("{status}: the response ended early: {}", web::reason(error));
                     return Outcome::Retry { after, reason };

@@ -1,15 +1,15 @@
-//! The index template of mode `ecs`, for clusters that have none of their own, such as OpenSearch.
+//! The index template of mode `ecs`, for clusters without one, such as OpenSearch.
 
 use super::settings::Indexes;
 use serde_json::{Value, json};
 
-/// More than Elasticsearch's own templates for `logs-*-*` (100), less than those of its integrations (200).
+/// Higher than Elasticsearch's own templates for `logs-*-*` (100), lower than those of its integrations (200).
 const PRIORITY: u32 = 150;
 
-/// Characters of a text that are indexed as one word; what is longer is kept, and not searched by.
+/// Maximum characters of a text indexed as a keyword; longer texts are stored but not searchable.
 const IGNORE_ABOVE: u32 = 1024;
 
-/// The template of the data streams and of the configured indexes, for `PUT _index_template/spanwise`.
+/// Returns the template of the data streams and configured indexes, for `PUT _index_template/spanwise`.
 #[must_use]
 pub fn index_template(indexes: &[Indexes]) -> Value {
     let streams = ["logs-*-*", "metrics-*-*", "traces-*-*"].map(str::to_owned);

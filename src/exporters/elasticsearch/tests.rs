@@ -1,4 +1,4 @@
-//! What telemetry becomes: fields as the Collector's exporter has them, ids, and what JSON cannot say.
+//! Documents: fields as in the Collector's exporter, ids, and values that JSON cannot express.
 
 use super::bulk::{Documents, sent};
 use super::map::map;
@@ -73,7 +73,7 @@ fn resource(attributes: Vec<KeyValue>) -> Option<Resource> {
     Some(Resource { attributes, ..Resource::default() })
 }
 
-/// Items that each document stands for.
+/// Number of items that each document represents.
 fn weights(payload: &Payload) -> Vec<u64> {
     Documents::of(payload).labels.iter().map(|label| label.items).collect()
 }
@@ -316,7 +316,7 @@ fn points_of_one_time_and_place_are_one_document() {
     let expected = [
         common(json!({"host": "a", "free": 1.0, "reads": {"total": 5}})),
         common(json!({"host": "b", "free": 2.5})),
-        // The second of its name at its time: a document of its own, for a document has one value of it.
+        // A second point with the same name and time gets a separate document, since a document has one value per name.
         common(json!({"host": "a", "free": 9.0})),
     ];
     assert_eq!(found, expected);
@@ -344,7 +344,7 @@ fn ids_tell_documents_apart_by_their_place_and_know_them_again() {
     let half = logs(Vec::new(), vec![record.clone(), record]);
     let whole = ids(&[placed(1, 0, &twins)]);
     assert_eq!(whole.iter().collect::<HashSet<_>>().len(), 4, "equal records are records of their own");
-    // However a frame is cut, and whatever it is sent with, its records keep their ids.
+    // However a frame is split or batched, its records keep their ids.
     assert_eq!(ids(&[placed(1, 0, &half), placed(1, 2, &half)]), whole);
     assert_eq!(ids(&[placed(1, 2, &half)]), whole[2..]);
     assert!(ids(&[placed(2, 0, &twins)]).iter().all(|id| !whole.contains(id)));

@@ -1,4 +1,4 @@
-//! OTLP over gRPC. Requests go out as the bytes that came in; nothing is decoded on the way.
+//! OTLP over gRPC. Requests are sent as the bytes that were received; nothing is decoded on the way.
 
 use super::{OtlpSettings, wire};
 use crate::delivery::settings::{Compression, Secret, TlsSettings};
@@ -18,7 +18,7 @@ use tonic::{Code, Request, Status};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A target over gRPC.
+/// A gRPC target.
 pub(super) struct Grpc {
     endpoint: Endpoint,
     channel: Mutex<Channel>,
@@ -61,7 +61,7 @@ impl Grpc {
     }
 
     async fn call(&self, signal: Signal, body: Bytes) -> Result<Bytes, Status> {
-        // Servers answer in the compression that they were asked in.
+        // Servers respond with the compression of the request.
         let mut client = client::Grpc::new(self.channel().clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
@@ -84,7 +84,7 @@ impl Exporter for Grpc {
             Ok(Ok(answer)) => wire::delivered(payload.signal, &answer),
             Ok(Err(status)) => judge(&status, self.denied),
             Err(_) => {
-                // A connection whose other end is gone without a word may never break by itself.
+                // A half-open connection may never break by itself.
                 *self.channel() = self.endpoint.connect_lazy();
                 Outcome::Retry { after: None, reason: format!("no response within {:?}", self.timeout) }
             }
@@ -92,7 +92,7 @@ impl Exporter for Grpc {
     }
 }
 
-/// What a status means: <https://opentelemetry.io/docs/specs/otlp/#failures>.
+/// Returns the meaning of a status: <https://opentelemetry.io/docs/specs/otlp/#failures>.
 fn judge(status: &Status, denied: &str) -> Outcome {
     let after = wire::retry_info(status.details());
     let source = std::error::Error::source(status);
@@ -100,7 +100,7 @@ fn judge(status: &Status, denied: &str) -> Outcome {
         Some(error) => format!("{:?}: {}: {}", status.code(), status.message(), chain(error)),
         None => format!("{:?}: {}", status.code(), status.message()),
     };
-    // A proxy's page, say: whoever answered does not speak gRPC, and so has no verdict.
+    // For example a proxy's page: the responder does not speak gRPC, so this is no verdict.
     let kind = status.metadata().get("content-type").and_then(|kind| kind.to_str().ok());
     let is_foreign = kind.is_some_and(|kind| !kind.starts_with("application/grpc"));
     if is_foreign || status.message().starts_with("grpc-status header missing") {
@@ -109,14 +109,14 @@ fn judge(status: &Status, denied: &str) -> Outcome {
         let reason = format!("{reason} (the response is {what}: is `endpoint` right?)");
         return Outcome::Retry { after, reason };
     }
-    // What has a source was not said by the target but by the connection to it, which broke.
+    // A status with a source did not come from the target: the connection broke.
     if source.is_some() {
         return Outcome::Retry { after, reason };
     }
     match status.code() {
-        // What tonic's own servers say of such a message.
+        // The message of tonic's own servers.
         Code::OutOfRange if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
-        // A key that is wrong today is mended tomorrow, and the log keeps what waits for it.
+        // A wrong key can be fixed, and the log keeps the data until then.
         Code::Unauthenticated | Code::PermissionDenied => {
             Outcome::Retry { after, reason: format!("{reason} ({denied})") }
         }
@@ -127,7 +127,7 @@ fn judge(status: &Status, denied: &str) -> Outcome {
         | Code::Unavailable
         | Code::DataLoss => Outcome::Retry { after, reason },
         Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason },
-        // Without a time to come again it mostly says that the message is larger than it takes.
+        // Without a retry time it mostly means that the message is too large.
         Code::ResourceExhausted if speaks_of_size(status.message()) => Outcome::TooLarge(reason),
         Code::InvalidArgument => Outcome::Rejected(reason),
         _ => Outcome::PermanentError(reason),
@@ -139,7 +139,7 @@ fn speaks_of_size(message: &str) -> bool {
     ["larger than", "too large", "exceeds"].iter().any(|words| message.contains(words))
 }
 
-/// The address with its scheme, and whether TLS is spoken: as in the Collector, it is unless `insecure` says otherwise.
+/// Returns the address with its scheme, and whether to use TLS: as in the Collector, the default unless `insecure` is set.
 fn url(endpoint: &str, insecure: bool) -> (String, bool) {
     match endpoint.split_once("://") {
         Some(("http", _)) => (endpoint.to_owned(), false),
@@ -179,7 +179,7 @@ fn headers(id: &str, given: &[(String, Secret)]) -> anyhow::Result<MetadataMap> 
     Ok(headers)
 }
 
-/// An error with what lies behind it: transport errors say little by themselves.
+/// Formats an error with its sources: transport errors say little by themselves.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -190,7 +190,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Messages as bytes.
+/// Codec for messages as raw bytes.
 struct Raw;
 
 impl Codec for Raw {

@@ -14,10 +14,10 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Client, StatusCode, Url};
 use std::io::Write as _;
 
-/// zstd's own default.
+/// The default of zstd.
 const ZSTD_LEVEL: i32 = 3;
 
-/// A target over HTTP.
+/// An HTTP target.
 pub(super) struct Http {
     client: Client,
     traces: Url,
@@ -83,13 +83,13 @@ impl Exporter for Http {
     }
 }
 
-/// Of a target's own faults, the standard has only these three tried again: <https://opentelemetry.io/docs/specs/otlp/#failures-1>.
+/// Of the server errors, the specification retries only these three: <https://opentelemetry.io/docs/specs/otlp/#failures-1>.
 fn is_final(answer: &web::Answer) -> bool {
     let again = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
     answer.status.is_server_error() && !answer.is_page && !again.contains(&answer.status)
 }
 
-/// What an error's body says: a `google.rpc.Status`, or text.
+/// Returns the message in an error's body: a `google.rpc.Status`, or text.
 fn told(body: &[u8]) -> String {
     match std::str::from_utf8(body) {
         Ok(text) if !text.trim().contains(char::is_control) => text.trim().to_owned(),

@@ -1,4 +1,4 @@
-//! What came in goes on over OTLP, as it was received.
+//! The OTLP exporters: forward telemetry as it was received.
 
 mod grpc;
 mod http;
@@ -13,7 +13,7 @@ pub use settings::{DENIED, OtlpSettings, Protocol};
 use crate::delivery::Exporter;
 use std::sync::Arc;
 
-/// The target of an exporter.
+/// Opens the target of an exporter.
 ///
 /// # Errors
 /// When its address, a header or a file of `tls` cannot be used.

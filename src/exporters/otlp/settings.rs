@@ -2,7 +2,7 @@
 
 use crate::delivery::settings::ClientSettings;
 
-/// How OTLP is spoken to a target.
+/// Transport of an OTLP target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// gRPC.
@@ -14,21 +14,21 @@ pub enum Protocol {
 /// An OTLP target.
 #[derive(Debug, Clone)]
 pub struct OtlpSettings {
-    /// How it is spoken to.
+    /// Its transport.
     pub protocol: Protocol,
     /// Its address: `host:port` or a URL.
     pub endpoint: String,
-    /// URL of the traces alone, over HTTP.
+    /// URL for traces only, over HTTP.
     pub traces_endpoint: Option<String>,
-    /// URL of the metrics alone, over HTTP.
+    /// URL for metrics only, over HTTP.
     pub metrics_endpoint: Option<String>,
-    /// URL of the logs alone, over HTTP.
+    /// URL for logs only, over HTTP.
     pub logs_endpoint: Option<String>,
-    /// How requests are made.
+    /// Client settings.
     pub client: ClientSettings,
-    /// What people are asked where the target lets nobody in: by the keys that hold what it knows us by.
+    /// Hint for a target that denies access: names the keys that contain the credentials.
     pub denied: &'static str,
 }
 
-/// What they are asked where it is headers that hold it.
+/// Hint if the credentials are in headers.
 pub const DENIED: &str = "are its `headers` right?";

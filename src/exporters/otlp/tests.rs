@@ -14,7 +14,7 @@ use std::io::Read as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// What a request was.
+/// A received request.
 #[derive(Debug, Clone)]
 struct Seen {
     path: String,
@@ -66,7 +66,7 @@ fn http_answer(status: u16, headers: &[(&'static str, &'static str)], body: Vec<
     response
 }
 
-/// A gRPC answer whose status stands in the headers, as it may where there is no message.
+/// A gRPC response with its status in the headers, which is allowed without a message.
 fn grpc_answer(status: &'static str, details: &str) -> Response<Body> {
     let mut response = http_answer(200, &[("content-type", "application/grpc")], Vec::new());
     response.headers_mut().insert("grpc-status", HeaderValue::from_static(status));
@@ -143,7 +143,7 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
         assert_eq!(matches!(outcome, Outcome::Retry { .. }), retried, "{status}: {outcome:?}");
         let refused = matches!(outcome, Outcome::PermanentError(_) | Outcome::Rejected(_));
         assert_eq!(refused, !retried, "{status}: {outcome:?}");
-        // What may be one item's fault is looked for; a target's own fault is not.
+        // A fault of a single item is searched for; a fault of the target is not.
         assert_eq!(matches!(outcome, Outcome::Rejected(_)), status == 400, "{status}: {outcome:?}");
     }
     for answer in [(|| http_answer(401, &[], Vec::new())) as Answer, || http_answer(403, &[], Vec::new())] {
@@ -152,7 +152,7 @@ async fn statuses_over_http_are_retried_split_or_refused_as_the_standard_says() 
         assert!(waits, "a key can be mended: {outcome:?}");
     }
     assert!(matches!(over_http(|| http_answer(413, &[], Vec::new())).await, Outcome::TooLarge(_)));
-    // A proxy's page says nothing of what was sent.
+    // A proxy's page is no verdict on the request.
     let page = over_http(|| http_answer(400, &[("content-type", "text/html")], b"<html>".to_vec())).await;
     assert!(matches!(&page, Outcome::Retry { .. }), "{page:?}");
 }

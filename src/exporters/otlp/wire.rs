@@ -1,4 +1,4 @@
-//! What targets answer: partial success and when to come again.
+//! Responses of OTLP targets: partial success and retry times.
 
 use crate::delivery::Outcome;
 use crate::model::signal::Signal;
@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use std::time::Duration;
 
-/// The path of the service's one method.
+/// The path of the service's only method.
 pub(super) const fn method(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -17,7 +17,7 @@ pub(super) const fn method(signal: Signal) -> &'static str {
     }
 }
 
-/// A good answer. One that cannot be read is good, too: the target said that it took the request.
+/// Reads a success response. An unreadable one counts as success too: the target accepted the request.
 pub(super) fn delivered(signal: Signal, answer: &[u8]) -> Outcome {
     let partial = match signal {
         Signal::Traces => ExportTraceServiceResponse::decode(answer)
@@ -37,7 +37,7 @@ pub(super) fn delivered(signal: Signal, answer: &[u8]) -> Outcome {
     Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or_default(), message }
 }
 
-/// `google.rpc.Status`, as far as it is of interest.
+/// The fields of `google.rpc.Status` that are needed.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {
     #[prost(string, tag = "2")]
@@ -68,7 +68,7 @@ struct Delay {
     nanos: i32,
 }
 
-/// The time of a `RetryInfo` among a status's details; `None` where there is none.
+/// Returns the delay of a `RetryInfo` in a status's details; `None` if there is none.
 pub(super) fn retry_info(status: &[u8]) -> Option<Duration> {
     let status = Status::decode(status).ok()?;
     let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;

@@ -1,21 +1,21 @@
-//! Content negotiation of a scrape, as `Accept` and `Accept-Encoding` ask for it.
+//! Content negotiation of a scrape through `Accept` and `Accept-Encoding`.
 
 use super::escape::Escaping;
 
-/// A format of the exposition.
+/// An exposition format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// `text/plain; version=0.0.4`.
     Text004,
-    /// `text/plain; version=1.0.0`: the same text, where names may stand in quotes.
+    /// `text/plain; version=1.0.0`: the same text, in which names may be quoted.
     Text100,
     /// `application/openmetrics-text; version=1.0.0`.
     OpenMetrics,
-    /// `application/vnd.google.protobuf`, each family behind its length.
+    /// `application/vnd.google.protobuf`, length-delimited families.
     Protobuf,
 }
 
-/// What a scrape is answered with.
+/// The negotiated format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wish {
     pub(super) format: Format,
@@ -23,7 +23,7 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    /// The response's `Content-Type`.
+    /// Returns the response's `Content-Type`.
     pub(super) fn content_type(self) -> String {
         let format = match self.format {
             Format::Text004 => "text/plain; version=0.0.4; charset=utf-8",
@@ -37,7 +37,7 @@ impl Wish {
     }
 }
 
-/// What the client likes best; of equals the first named; text 0.0.4 where nothing fits.
+/// Returns the client's preferred format; the first of equals; text 0.0.4 if nothing matches.
 pub(super) fn wish(accept: &str, with_open_metrics: bool) -> Wish {
     let chosen = best(accept, |range, parameters| {
         let of = |wanted: &str| parameter(parameters, wanted);
@@ -55,10 +55,10 @@ pub(super) fn wish(accept: &str, with_open_metrics: bool) -> Wish {
         Some((format, escaping(parameters)))
     });
     let (format, named) = chosen.unwrap_or((Format::Text004, None));
-    // Prometheus says how it wants names beside its texts alone, and reads those of the protobuf format likewise.
+    // Prometheus states its escaping only for the text formats, but applies it to protobuf as well.
     let elsewhere = || ranges(accept).find_map(|(_, parameters, _)| escaping(&parameters));
     let named = if format == Format::Protobuf { named.or_else(elsewhere) } else { named }.unwrap_or_default();
-    // The older text has no quotes around names.
+    // The older text format has no quoted names.
     let cannot = format == Format::Text004 && named == Escaping::AllowUtf8;
     Wish { format, escaping: if cannot { Escaping::default() } else { named } }
 }
@@ -67,13 +67,13 @@ fn parameter<'a>(parameters: &[(&str, &'a str)], wanted: &str) -> Option<&'a str
     parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
 }
 
-/// The scheme that a range names, if it is a known one.
+/// Returns the escaping scheme of a range, if it is a known one.
 fn escaping(parameters: &[(&str, &str)]) -> Option<Escaping> {
     let word = parameter(parameters, "escaping")?;
     Escaping::ALL.into_iter().find(|scheme| scheme.word() == word)
 }
 
-/// True if the client takes gzip.
+/// Returns true if the client accepts gzip.
 pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
     let named = |wanted: &str| {
         ranges(accept_encoding).find(|(coding, _, _)| coding.eq_ignore_ascii_case(wanted)).map(|(_, _, q)| q > 0.0)
@@ -92,7 +92,7 @@ fn best<T>(header: &str, choose: impl Fn(&str, &[(&str, &str)]) -> Option<T>) ->
     best.map(|(_, choice)| choice)
 }
 
-/// Each range with its parameters and its quality.
+/// Iterates over the ranges with their parameters and quality.
 fn ranges(header: &str) -> impl Iterator<Item = (&str, Vec<(&str, &str)>, f32)> {
     header.split(',').map(|entry| {
         let mut parts = entry.split(';').map(str::trim);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    /// What Prometheus 3.15 sends, and what it sends where native histograms are scraped.
+    /// Sent by Prometheus 3.15, without and with native histograms enabled.
     const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,\
         application/openmetrics-text;version=0.0.1;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,\
         text/plain;version=0.0.4;q=0.4,*/*;q=0.3";
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(wish(PROMETHEUS_3, false), Wish { format: Format::Text100, escaping: Escaping::AllowUtf8 });
         let native = Wish { format: Format::Protobuf, escaping: Escaping::AllowUtf8 };
         assert_eq!(wish(PROMETHEUS_3_NATIVE, false), native);
-        // Whoever says nothing of names anywhere is shown none that he might not read.
+        // A client that states no escaping gets only names that it can read.
         assert_eq!(wish(PROTOBUF, false).escaping, Escaping::Underscores);
     }
 

@@ -1,14 +1,14 @@
-//! The body of an answer: as it is, or compressed piece by piece, so that the text is never held whole.
+//! Response body, plain or compressed piece by piece, so that the whole text is never in memory.
 
 use flate2::write::GzEncoder;
 use std::io::{self, Write as _};
 
-/// How much is compressed at a time.
+/// Bytes per compression step.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What has been printed so far.
+/// The output so far.
 pub(super) struct Body {
-    /// What is printed next is added here.
+    /// Buffer that new output is appended to.
     pub(super) out: Vec<u8>,
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
@@ -19,7 +19,7 @@ impl Body {
         Body { out: Vec::with_capacity(PIECE_BYTES), encoder }
     }
 
-    /// A whole series or family has been printed: compresses what there is, if it is enough.
+    /// Compresses the buffer if it is large enough. Called after each complete series or family.
     ///
     /// # Errors
     /// Those of the encoder.
@@ -31,7 +31,7 @@ impl Body {
         Ok(())
     }
 
-    /// All of it.
+    /// Returns the complete body.
     ///
     /// # Errors
     /// Those of the encoder.

@@ -1,4 +1,4 @@
-//! How names that older readers do not know are shown to them: the escaping schemes of Prometheus' content negotiation.
+//! Escaping schemes of Prometheus' content negotiation, for clients that do not support UTF-8 names.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 /// A value of `escaping=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Escaping {
-    /// `allow-utf-8`: none; names that need it stand in quotes.
+    /// `allow-utf-8`: no escaping; names that need it are quoted.
     AllowUtf8,
-    /// `underscores`: each sign that is not allowed becomes one.
+    /// `underscores`: each invalid character becomes an underscore.
     #[default]
     Underscores,
-    /// `dots`: a dot is `_dot_`, an underscore two.
+    /// `dots`: a dot becomes `_dot_`, an underscore two.
     Dots,
-    /// `values`: signs by their numbers, behind `U__`.
+    /// `values`: characters become their code points, with the prefix `U__`.
     Values,
 }
 
@@ -21,7 +21,7 @@ impl Escaping {
     pub(super) const ALL: [Escaping; 4] =
         [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Dots, Escaping::Values];
 
-    /// The word of the negotiation.
+    /// Its name in the negotiation.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Escaping::AllowUtf8 => "allow-utf-8",
@@ -31,12 +31,12 @@ impl Escaping {
         }
     }
 
-    /// The name of a metric in this scheme.
+    /// Escapes the name of a metric.
     pub(super) fn metric(self, name: &str) -> Cow<'_, str> {
         if is_plain_metric(name) { Cow::Borrowed(name) } else { self.escaped(name, true) }
     }
 
-    /// The name of a label in this scheme.
+    /// Escapes the name of a label.
     pub(super) fn label(self, name: Cow<'_, str>) -> Cow<'_, str> {
         if is_plain_label(&name) { name } else { Cow::Owned(self.escaped(&name, false).into_owned()) }
     }
@@ -66,12 +66,12 @@ impl Escaping {
     }
 }
 
-/// Whether a metric's name needs no quotes: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+/// Returns true if a metric's name needs no quotes: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 pub(super) fn is_plain_metric(name: &str) -> bool {
     is_plain(name, |c| c == b':')
 }
 
-/// Whether a label's name needs no quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
+/// Returns true if a label's name needs no quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
 pub(super) fn is_plain_label(name: &str) -> bool {
     is_plain(name, |_| false)
 }

@@ -1,19 +1,19 @@
-//! Exemplars: where they stand, and by which labels they lead to their trace.
+//! Exemplars: where they are printed, and the labels that link to their trace.
 
 use crate::model::scrape::Exemplar;
 
-/// The labels of an exemplar. Both together are far below the 128 signs that `OpenMetrics` allows.
+/// Labels of an exemplar. Both together are far below the 128 characters that `OpenMetrics` allows.
 pub(super) fn labels(exemplar: &Exemplar) -> impl Iterator<Item = (&'static str, &str)> {
     let labels = [("span_id", exemplar.span_id.as_str()), ("trace_id", exemplar.trace_id.as_str())];
     labels.into_iter().filter(|(_, text)| !text.is_empty())
 }
 
-/// The newest one that leads to a trace.
+/// Returns the newest exemplar with a trace.
 pub(super) fn newest(exemplars: &[Exemplar]) -> Option<&Exemplar> {
     exemplars.iter().max_by_key(|exemplar| exemplar.time_unix_nano)
 }
 
-/// The newest one of each bucket; that above the last bound comes last. Empty where there are none.
+/// Returns the newest exemplar of each bucket, that of the overflow bucket last. Empty if there are none.
 pub(super) fn by_bucket<'a>(exemplars: &'a [Exemplar], bounds: &[f64]) -> Vec<Option<&'a Exemplar>> {
     if exemplars.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! One scrape, from plain samples to the body of the answer.
+//! Prints one scrape, from plain samples to the response body.
 
 use super::accept::{Format, Wish};
 use super::body::Body;
@@ -11,17 +11,17 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 
-/// How everything is printed, whoever asks.
+/// Output options that do not depend on the client.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Style {
     pub(super) with_times: bool,
-    /// Whether `OpenMetrics` tells when counting began.
+    /// Whether `OpenMetrics` includes created timestamps.
     pub(super) with_created: bool,
-    /// Whether the protobuf format gives exponential histograms classic buckets, too.
+    /// Whether exponential histograms have classic buckets too in the protobuf format.
     pub(super) with_classic: bool,
 }
 
-/// Prints a scrape. What came in last before `live_from_ms` has expired. Returns the body and what is to be told.
+/// Prints a scrape. Samples last received before `live_from_ms` have expired. Returns the body and the remarks to log.
 ///
 /// # Errors
 /// Those of compression.
@@ -84,11 +84,11 @@ impl Printer<'_> {
     }
 }
 
-/// A summary with each quantile once, where one stood twice: Prometheus refuses a scrape for that.
+/// Removes duplicate quantiles from a summary; `None` if it has none: Prometheus rejects a scrape with duplicates.
 fn distinct(value: &SampleValue) -> Option<SampleValue> {
     let SampleValue::Summary { quantiles, sum, count } = value else { return None };
     let mut seen = BTreeSet::new();
-    // Zero has two signs and one text.
+    // 0.0 and -0.0 have the same text.
     let once = quantiles.iter().filter(|(quantile, _)| seen.insert((quantile + 0.0).to_bits())).copied();
     let once: Vec<(f64, f64)> = once.collect();
     (once.len() < quantiles.len()).then_some(SampleValue::Summary { quantiles: once, sum: *sum, count: *count })

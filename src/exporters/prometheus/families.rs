@@ -1,5 +1,4 @@
-//! The families of a scrape by their Prometheus names: those of one name become one, and what cannot stand beside
-//! another is dropped.
+//! Groups a scrape into families by Prometheus name: families with the same name are merged, and conflicting ones are dropped.
 
 use super::names::FamilyName;
 use super::naming::{Labels, Naming};
@@ -8,30 +7,30 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// One family, as it is printed.
+/// One family, ready to print.
 #[derive(Debug)]
 pub(super) struct Placed<'a> {
     pub(super) name: FamilyName,
     pub(super) kind: FamilyKind,
     pub(super) help: &'a str,
-    /// Samples that have not expired, each with the kind of its own family.
+    /// Samples that have not expired, each with the kind of its original family.
     pub(super) samples: Vec<(&'a Sample, FamilyKind)>,
 }
 
-/// Something to tell people of, once.
+/// An event to log once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Remark {
-    /// A family of this name and kind that another one of the same name and a different kind or unit kept out.
+    /// A family of this name and kind was dropped, because another one has its name but a different kind or unit.
     Collision(String, FamilyKind),
-    /// A family of which senders give different descriptions.
+    /// Senders give different descriptions of this family.
     Descriptions(String),
-    /// A metric of which nothing would be left as a name.
+    /// Nothing of the name of this metric is left.
     Nameless(String),
-    /// A summary that gives a quantile twice.
+    /// A summary has a duplicate quantile.
     Repeated(String),
 }
 
-/// A scrape, named.
+/// A scrape with Prometheus names.
 #[derive(Debug, Default)]
 pub(super) struct Named<'a> {
     pub(super) families: Vec<Placed<'a>>,
@@ -42,14 +41,14 @@ pub(super) struct Named<'a> {
     pub(super) remarks: Vec<Remark>,
 }
 
-/// Names a scrape. The order in which families come makes no difference to what is kept. What came in last before
-/// `live_from_ms` has expired.
+/// Names a scrape. Which families are kept does not depend on their order. Samples last received before `live_from_ms` have
+/// expired.
 pub(super) fn name_scrape<'a>(scrape: &'a Scrape, naming: &Naming, live_from_ms: i64) -> Named<'a> {
     let mut sorted: Vec<&Family> = scrape.families.iter().collect();
     sorted.sort_by(|a, b| (&a.name, &a.unit, a.kind as u8).cmp(&(&b.name, &b.unit, b.kind as u8)));
     let target_info = naming.target_info();
     let mut named = Named { targets: targets(scrape, naming, live_from_ms), target_info, ..Named::default() };
-    // Every name that a sample line can bear, and the family (by its place) that bears it.
+    // Every name that a sample line can have, and the index of the family that has it.
     let mut claims = BTreeMap::from([(named.target_info.clone(), usize::MAX)]);
     for family in sorted {
         let is_live = |sample: &&Sample| sample.seen_ms.is_none_or(|seen_ms| seen_ms >= live_from_ms);
@@ -68,7 +67,7 @@ pub(super) fn name_scrape<'a>(scrape: &'a Scrape, naming: &Naming, live_from_ms:
     named
 }
 
-/// The place of the family of that name, kind and unit, made if there is none; `None` if another one has its name.
+/// Returns the index of the family with this name, kind and unit, creating it if needed; `None` if the name is taken.
 fn claim<'a>(
     claims: &mut BTreeMap<String, usize>,
     named: &mut Named<'a>,
@@ -82,7 +81,7 @@ fn claim<'a>(
         && let Some(held) = named.families.get_mut(place)
         && printed(held.kind) == printed(family.kind)
         && held.name.full == name.full
-        // A name may say the unit that another one gives apart: `x_bytes` and `x` in By are one.
+        // The unit may be in the name or separate: `x_bytes` and `x` in By are the same.
         && (held.name.words == name.words || held.name.words.is_empty() || name.words.is_empty())
     {
         if held.name.words.is_empty() {
@@ -106,7 +105,7 @@ fn claim<'a>(
     Some(place)
 }
 
-/// The kind that Prometheus sees.
+/// Returns the kind that Prometheus sees.
 pub(super) fn printed(kind: FamilyKind) -> FamilyKind {
     if kind == FamilyKind::UpDown { FamilyKind::Gauge } else { kind }
 }
@@ -120,13 +119,13 @@ fn line_names(full: &str, kind: FamilyKind) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{full}{suffix}")).collect()
 }
 
-/// One `target_info` for each pair: where several resources share it, the one that tells most gives the attributes.
+/// Returns one `target_info` for each pair; if several resources share a pair, the one with the most attributes is used.
 fn targets(scrape: &Scrape, naming: &Naming, live_from_ms: i64) -> Vec<Labels> {
     let mut resources: Vec<&Arc<Attributes>> = Vec::new();
     let mut met = HashSet::new();
     for sample in scrape.families.iter().flat_map(|family| &family.samples) {
         let Some(resource) = sample.of.resource() else { continue };
-        // Most series of a sender follow one another, and all of them share its resource.
+        // Most series of a sender are consecutive and share its resource.
         let is_known = resources.last().is_some_and(|last| Arc::ptr_eq(last, resource));
         let is_live = sample.seen_ms.is_none_or(|seen_ms| seen_ms >= live_from_ms);
         if is_live && !is_known && met.insert(Arc::as_ptr(resource)) {

@@ -1,5 +1,5 @@
-//! The order of a family's series and their labels as they are printed, kept from scrape to scrape: as long as the same
-//! series come, nothing is named, escaped or sorted again.
+//! The print order of a family's series and their rendered labels, cached between scrapes: as long as the series stay the same,
+//! nothing is named, escaped or sorted again.
 
 use super::families::Placed;
 use super::merge::merged;
@@ -8,43 +8,43 @@ use crate::model::scrape::{FamilyKind, Identity, Sample};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// What is kept of all families, by their names.
+/// Cached layouts of all families, by name.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     families: HashMap<String, FamilyLayout>,
-    /// Counts scrapes, so that families that are gone can be told.
+    /// Number of scrapes, used to detect families that are gone.
     scrapes: u64,
-    /// Whether samples are printed with their own times.
+    /// Whether samples are printed with their own timestamps.
     with_times: bool,
 }
 
-/// What is kept of one family.
+/// Cached layout of one family.
 #[derive(Debug, Default)]
 pub(super) struct FamilyLayout {
-    /// Digests of its samples, in the order in which they come.
+    /// Digests of its samples, in input order.
     digests: Vec<u64>,
-    /// For each of them, the place among `labels`.
+    /// Index into `labels` for each of them.
     places: Vec<u32>,
-    /// Samples in the order in which they are printed.
+    /// Samples in print order.
     order: Vec<u32>,
-    /// The labels of each series as they are printed, sorted.
+    /// Rendered labels of each series, sorted.
     labels: Vec<Box<[u8]>>,
     used: u64,
 }
 
 impl Layout {
-    /// A scrape begins, with the times of its samples or with Prometheus' own.
+    /// Begins a scrape, with sample timestamps or with those of Prometheus.
     pub(super) fn begin(&mut self, with_times: bool) {
         self.scrapes += 1;
         self.with_times = with_times;
     }
 
-    /// A scrape ends: families that it had not are forgotten.
+    /// Ends a scrape: families that were not part of it are removed.
     pub(super) fn end(&mut self) {
         self.families.retain(|_, family| family.used == self.scrapes);
     }
 
-    /// The family's series in order; those whose labels are the same are one.
+    /// Returns the family's series in order; series with the same labels are merged.
     pub(super) fn points<'a>(
         &'a mut self,
         family: &'a Placed<'_>,
@@ -61,7 +61,7 @@ impl Layout {
 }
 
 impl FamilyLayout {
-    /// Whether the samples are those of the scrape before, in the same order.
+    /// Returns true if the samples are those of the previous scrape, in the same order.
     fn fits(&self, samples: &[(&Sample, FamilyKind)]) -> bool {
         samples.len() == self.digests.len()
             && samples.iter().zip(&self.digests).all(|((sample, _), digest)| sample.of.digest() == *digest)
@@ -102,7 +102,7 @@ impl FamilyLayout {
                 labels: self.labels.get(*place as usize).map_or(&[], AsRef::as_ref),
                 value: Cow::Borrowed(&sample.value),
                 time_ms: sample.time_ms,
-                // A zero that Prometheus puts there must lie behind what it scraped of the sum before, by its own clock.
+                // The zero that Prometheus inserts must be later, by its own clock, than its last scrape of the sum before.
                 created_ms: if with_times { sample.created_ms } else { sample.created_ms.max(sample.begun_ms) },
                 exemplars: Cow::Borrowed(&sample.exemplars),
             };

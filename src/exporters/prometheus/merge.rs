@@ -1,4 +1,4 @@
-//! Series that bear the same labels: sums and histograms are added up, of the rest the newest is kept.
+//! Merges series with the same labels: sums and histograms are added up; for other kinds the newest is kept.
 
 use super::point::Point;
 use crate::model::scrape::{FamilyKind, SampleValue};
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Adds what has the same labels.
+/// Merges a point into another one with the same labels.
 pub(super) fn merged<'a>(held: &mut Point<'a>, other: Point<'a>, kind: FamilyKind) {
     let is_newer = other.time_ms >= held.time_ms;
     let sum = match (kind, held.value.as_ref(), other.value.as_ref()) {
@@ -27,7 +27,7 @@ pub(super) fn merged<'a>(held: &mut Point<'a>, other: Point<'a>, kind: FamilyKin
     } else if is_newer {
         held.value = other.value;
     }
-    // A sum has counted since the first of both began; where that is not known of one, it is not of the sum.
+    // A sum has counted since the earlier of both starts; if one of them is unknown, so is the result.
     held.created_ms = match (is_sum, held.created_ms, other.created_ms) {
         (true, Some(one), Some(two)) => Some(one.min(two)),
         (true, ..) => None,
@@ -47,7 +47,7 @@ pub(super) fn merged<'a>(held: &mut Point<'a>, other: Point<'a>, kind: FamilyKin
     }
 }
 
-/// The sum of two histograms, at the bounds that both have: there it is exact.
+/// Adds two histograms at the bounds they share, where the result is exact.
 fn added(one: &SampleValue, other: &SampleValue) -> SampleValue {
     let (
         SampleValue::Histogram { bounds, counts, sum, count },

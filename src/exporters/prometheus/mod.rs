@@ -1,8 +1,7 @@
-//! Prometheus scrape: what the engine measures and what came in over OTLP, in Prometheus' own formats.
+//! The Prometheus scrape endpoint: engine metrics and received OTLP metrics in Prometheus' own formats.
 //!
-//! It prints what a [`ScrapeSource`] gives and knows nothing of where that comes from. A scrape is named
-//! (`families`, `naming`), put in order with the labels of the scrape before (`layout`), and printed (`text`,
-//! `proto`).
+//! It prints the samples of a [`ScrapeSource`] and knows nothing of their origin. A scrape is named (`families`, `naming`),
+//! ordered with the cached labels of the previous scrape (`layout`), and printed (`text`, `proto`).
 
 pub(super) mod names;
 
@@ -29,8 +28,7 @@ pub use serve::{PrometheusSettings, ScrapeSource, serve};
 
 use crate::model::scrape::FamilyKind;
 
-/// The name under which the scrape shows a metric, without the suffixes of a histogram; `None` where nothing of it would
-/// be left.
+/// Returns the scraped name of a metric, without the suffixes of a histogram; `None` if nothing of the name is left.
 #[must_use]
 pub fn metric_name(
     translation: Translation,
@@ -42,7 +40,7 @@ pub fn metric_name(
     Some(translation.family(&translation.namespace(namespace), name, unit, kind)?.full)
 }
 
-/// The name under which the scrape shows an attribute; `None` where nothing of it would be left.
+/// Returns the scraped name of an attribute; `None` if nothing of the name is left.
 #[must_use]
 pub fn label_name(translation: Translation, name: &str) -> Option<String> {
     Some(translation.label(name)?.into_owned())

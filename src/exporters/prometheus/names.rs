@@ -1,5 +1,5 @@
-//! OpenTelemetry names as Prometheus writes them, in each of the four translation strategies of the OpenTelemetry
-//! compatibility specification. The oracle is the Go module `prometheus/otlptranslator`.
+//! Translates OpenTelemetry names to Prometheus, in the four translation strategies of the OpenTelemetry compatibility
+//! specification. The reference is the Go module `prometheus/otlptranslator`.
 
 use crate::model::scrape::FamilyKind;
 use std::borrow::Cow;
@@ -7,19 +7,19 @@ use std::borrow::Cow;
 /// How names are translated: `translation_strategy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Translation {
-    /// `UnderscoreEscapingWithSuffixes`: letters, digits, `_` and `:`; unit and type stand in the name.
+    /// `UnderscoreEscapingWithSuffixes`: letters, digits, `_` and `:`; with unit and type suffixes.
     #[default]
     UnderscoreEscapingWithSuffixes,
-    /// `UnderscoreEscapingWithoutSuffixes`: escaped likewise, nothing added.
+    /// `UnderscoreEscapingWithoutSuffixes`: escaped likewise, without suffixes.
     UnderscoreEscapingWithoutSuffixes,
-    /// `NoUTF8EscapingWithSuffixes`: any sign stays; unit and type stand in the name.
+    /// `NoUTF8EscapingWithSuffixes`: any character; with unit and type suffixes.
     NoUtf8EscapingWithSuffixes,
-    /// `NoTranslation`: names as they came.
+    /// `NoTranslation`: names unchanged.
     NoTranslation,
 }
 
 impl Translation {
-    /// The words of the configuration.
+    /// Names of the strategies in the configuration.
     pub const WORDS: [(&'static str, Translation); 4] = [
         ("UnderscoreEscapingWithSuffixes", Translation::UnderscoreEscapingWithSuffixes),
         ("UnderscoreEscapingWithoutSuffixes", Translation::UnderscoreEscapingWithoutSuffixes),
@@ -27,17 +27,17 @@ impl Translation {
         ("NoTranslation", Translation::NoTranslation),
     ];
 
-    /// Whether names are reduced to letters, digits, underscores and colons.
+    /// Returns true if names are reduced to letters, digits, underscores and colons.
     pub(super) const fn escapes(self) -> bool {
         matches!(self, Translation::UnderscoreEscapingWithSuffixes | Translation::UnderscoreEscapingWithoutSuffixes)
     }
 
-    /// The settings' namespace as it may stand in a name.
+    /// Returns the configured namespace as a valid name prefix.
     pub(in crate::exporters) fn namespace(self, text: &str) -> String {
         if self.escapes() { namespace(text) } else { text.to_owned() }
     }
 
-    /// The name of a family; `None` where nothing of it would be left. `namespace` is what [`Translation::namespace`] gave.
+    /// Returns the name of a family; `None` if nothing of it is left. `namespace` is the result of [`Translation::namespace`].
     pub(in crate::exporters) fn family(
         self,
         namespace: &str,
@@ -54,7 +54,7 @@ impl Translation {
         (!full.is_empty()).then(|| FamilyName::of(full, unit_of(unit, self.escapes()), kind))
     }
 
-    /// A label's name; `None` where nothing but underscores would be left.
+    /// Returns the name of a label; `None` if only underscores are left.
     pub(in crate::exporters) fn label(self, name: &str) -> Option<Cow<'_, str>> {
         if self.escapes() {
             return label_name(name).map(Cow::Owned);
@@ -63,7 +63,7 @@ impl Translation {
     }
 }
 
-/// Units that have a word of their own. Any other unit stands as it is, its signs escaped.
+/// Units with a word of their own. Any other unit is used as it is, escaped.
 const UNIT_WORDS: [(&str, &str); 25] = [
     ("d", "days"),
     ("h", "hours"),
@@ -92,18 +92,18 @@ const UNIT_WORDS: [(&str, &str); 25] = [
     ("%", "percent"),
 ];
 
-/// Units after a slash, in the singular.
+/// Units after a slash, in singular form.
 const PER_WORDS: [(&str, &str); 7] =
     [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
 
 /// A family's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::exporters) struct FamilyName {
-    /// With every suffix: what a number is printed under.
+    /// With all suffixes, as printed for a single number.
     pub(in crate::exporters) full: String,
-    /// The unit's words, where the name ends in them (before `_total`): what `OpenMetrics` prints as `# UNIT`.
+    /// Unit words, if the name ends in them (before `_total`): printed by `OpenMetrics` as `# UNIT`.
     pub(super) unit: Option<String>,
-    /// The unit's words, wherever they stand in the name; empty where it has none.
+    /// Unit words, wherever they are in the name; empty if it has none.
     pub(in crate::exporters) words: String,
 }
 
@@ -115,13 +115,13 @@ impl FamilyName {
     }
 }
 
-/// The settings' namespace as it may stand in a name.
+/// Returns the configured namespace as a valid name prefix.
 pub(super) fn namespace(text: &str) -> String {
     tokens(text).collect::<Vec<_>>().join("_")
 }
 
-/// The name of a family by the default strategy, [`Translation::UnderscoreEscapingWithSuffixes`]; `None` where nothing
-/// of it would be left.
+/// Returns the name of a family in the default strategy, [`Translation::UnderscoreEscapingWithSuffixes`]; `None` if nothing of
+/// it is left.
 pub(super) fn family_name(namespace: &str, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
     let mut tokens: Vec<Cow<'_, str>> = tokens(name).map(Cow::Borrowed).collect();
     add_unit(&mut tokens, unit);
@@ -137,12 +137,12 @@ pub(super) fn family_name(namespace: &str, name: &str, unit: &str, kind: FamilyK
     full.contains(|c| c != '_').then(|| FamilyName::of(full, unit_of(unit, true), kind))
 }
 
-/// The name of the family in `OpenMetrics`, which leaves the `_total` of a counter to its samples.
+/// Returns the family's `OpenMetrics` name: only the samples of a counter have the `_total` suffix.
 pub(super) fn base_name(full: &str, kind: FamilyKind) -> &str {
     if kind == FamilyKind::Counter { full.strip_suffix("_total").unwrap_or(full) } else { full }
 }
 
-/// A label's name; `None` where nothing but underscores would be left.
+/// Returns the name of a label; `None` if only underscores are left.
 pub(super) fn label_name(name: &str) -> Option<String> {
     let reserved = name.len() >= 4 && name.starts_with("__") && name.ends_with("__");
     let inner = if reserved { &name[2..name.len() - 2] } else { name };
@@ -156,7 +156,7 @@ pub(super) fn label_name(name: &str) -> Option<String> {
     out.contains(|c| c != '_').then_some(out)
 }
 
-/// A name by [`Translation::UnderscoreEscapingWithoutSuffixes`]: what was one underscore or several stays so.
+/// Returns a name in [`Translation::UnderscoreEscapingWithoutSuffixes`]: runs of underscores are kept.
 fn escaped_name(namespace: &str, name: &str) -> Option<String> {
     let kept = |c: char| is_name_char(c) || c == '_';
     let parts: Vec<&str> = name.split(|c| !kept(c)).filter(|part| !part.is_empty()).collect();
@@ -170,7 +170,7 @@ fn after(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}_{name}") }
 }
 
-/// A name by [`Translation::NoUtf8EscapingWithSuffixes`]: a suffix that is there already is moved to its place.
+/// Returns a name in [`Translation::NoUtf8EscapingWithSuffixes`]: an existing suffix is moved to its place.
 fn with_suffixes(mut name: String, unit: &str, kind: FamilyKind) -> String {
     let last = match kind {
         FamilyKind::Counter => "total",
@@ -195,7 +195,7 @@ fn with_suffixes(mut name: String, unit: &str, kind: FamilyKind) -> String {
     name
 }
 
-/// Cuts a suffix off with the one sign before it, whatever that is, if more than that is there.
+/// Removes a suffix and the character before it, unless nothing else would be left.
 fn cut(name: &mut String, suffix: &str) {
     if suffix.is_empty() || !name.ends_with(suffix) {
         return;
@@ -214,7 +214,7 @@ fn not_a_digit_first(mut name: String) -> String {
     name
 }
 
-/// Adds the words of a unit that the name does not have yet.
+/// Adds the words of a unit that the name does not contain yet.
 fn add_unit(tokens: &mut Vec<Cow<'_, str>>, unit: &str) {
     let (main, per) = unit_words(unit);
     let has = |tokens: &[Cow<'_, str>], word: &str| tokens.iter().any(|token| token == word);
@@ -233,7 +233,7 @@ fn add_unit(tokens: &mut Vec<Cow<'_, str>>, unit: &str) {
     tokens.extend([main, per].into_iter().filter(|word| !word.is_empty()).map(Cow::Owned));
 }
 
-/// All words of a unit, `meters_per_second`; empty where it has none.
+/// Returns all words of a unit, `meters_per_second`; empty if it has none.
 fn unit_of(unit: &str, is_escaped: bool) -> String {
     let (main, per) = unit_words(unit);
     let per = if per.is_empty() { String::new() } else { format!("per_{per}") };
@@ -245,7 +245,7 @@ fn unit_of(unit: &str, is_escaped: bool) -> String {
     words.strip_suffix('_').unwrap_or(words).to_owned()
 }
 
-/// Words of a unit and of what follows its slash, either of them empty where there is none.
+/// Returns the words of a unit and of the part after its slash; either may be empty.
 fn unit_words(unit: &str) -> (&str, &str) {
     let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
     let main = match main.trim() {
@@ -262,7 +262,7 @@ fn unit_word<'a>(unit: &'a str, words: &[(&str, &'static str)]) -> &'a str {
     words.iter().find(|(code, _)| *code == unit).map_or(unit, |(_, word)| word)
 }
 
-/// A word of a unit as it may stand in an escaped name.
+/// Cleans a word of a unit for use in an escaped name.
 fn clean(word: &str) -> String {
     let mut word = escaped(word, is_name_char);
     if word.starts_with('_') {
@@ -279,7 +279,7 @@ const fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == ':'
 }
 
-/// Every run of other characters becomes one underscore.
+/// Replaces every run of other characters with one underscore.
 fn escaped(text: &str, is_good: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Labels of a series, and how one scrape wants its names: translated as the settings say, escaped as the client asks.
+//! Labels of a series, and the names of one scrape: translated as configured, escaped as the client asks.
 
 use super::escape::Escaping;
 use super::names::{FamilyName, Translation, base_name};
@@ -7,39 +7,39 @@ use crate::model::scrape::{Attributes, FamilyKind, Identity};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Labels that Spanwise sets itself; an attribute of that name is printed as `exported_<name>`, as Prometheus does.
+/// Labels that Spanwise sets itself; an attribute with such a name is printed as `exported_<name>`, like in Prometheus.
 const OWN_LABELS: [&str; 8] =
     ["job", "instance", "le", "quantile", "otel_scope_name", "otel_scope_version", "otel_scope_schema_url", "__name__"];
 
-/// Resource attributes that `job` and `instance` are made of.
+/// Resource attributes that form `job` and `instance`.
 pub(super) const IDENTITY: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
-/// What a scope's attribute must not be called, since the scope itself is.
+/// Scope attributes with these names would clash with the scope's own fields.
 const SCOPE_WORDS: [&str; 3] = ["name", "version", "schema_url"];
 
 /// Sorted labels of a series.
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// How names are made.
+/// How names are built.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Naming {
     pub(super) translation: Translation,
     pub(super) escaping: Escaping,
-    /// As [`Translation::namespace`] gives it.
+    /// Result of [`Translation::namespace`].
     pub(super) namespace: String,
     pub(super) const_labels: Labels,
     /// Resource attributes that become labels of each series.
     pub(super) resource_labels: Selection,
-    /// Whether series tell their instrumentation scope.
+    /// Whether series omit the labels of their instrumentation scope.
     pub(super) without_scope: bool,
 }
 
 impl Naming {
-    /// The name of a family as this scrape shows it.
+    /// Returns the name of a family in this scrape.
     pub(super) fn family(&self, name: &str, unit: &str, kind: FamilyKind) -> Option<FamilyName> {
         let mut named = self.translation.family(&self.namespace, name, unit, kind)?;
         if let Cow::Owned(escaped) = self.escaping.metric(&named.full) {
-            // Escaped, the name may end in the unit no more.
+            // After escaping, the name may no longer end in the unit.
             let base = base_name(&escaped, kind);
             named.unit =
                 named.unit.filter(|unit| base.strip_suffix(unit.as_str()).is_some_and(|rest| rest.ends_with('_')));
@@ -48,7 +48,7 @@ impl Naming {
         Some(named)
     }
 
-    /// The name of the metric that describes resources.
+    /// Returns the name of the metric that describes resources.
     pub(super) fn target_info(&self) -> String {
         let name = if self.namespace.is_empty() {
             "target_info".to_owned()
@@ -58,7 +58,7 @@ impl Naming {
         self.escaping.metric(&name).into_owned()
     }
 
-    /// The labels of a series.
+    /// Returns the labels of a series.
     pub(super) fn labels(&self, of: &Identity) -> Labels {
         let resource = of.resource().filter(|_| !self.resource_labels.is_empty());
         let chosen = resource.into_iter().flat_map(|resource| resource.iter());
@@ -78,7 +78,7 @@ impl Naming {
         labels
     }
 
-    /// The labels of `target_info`; `None` for a resource that has neither job nor instance.
+    /// Returns the labels of `target_info`; `None` for a resource with neither job nor instance.
     pub(super) fn target(&self, resource: &Attributes) -> Option<(Labels, Labels)> {
         let pair = job_and_instance(resource);
         if pair.is_empty() {
@@ -92,8 +92,8 @@ impl Naming {
         Some((pair, labels))
     }
 
-    /// Attributes as labels. Names that become one are joined with `;`, in the order of the original names; an empty value
-    /// is no label at all.
+    /// Converts attributes to labels. The values of attributes with the same label name are joined with `;`, in the order of
+    /// the original names; an empty value is the same as no label.
     fn merged(&self, attributes: &Attributes) -> Labels {
         let mut labels = Labels::new();
         for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
@@ -108,7 +108,7 @@ impl Naming {
         labels
     }
 
-    /// Adds labels that are ours: an attribute of the same name makes room.
+    /// Adds labels of Spanwise; an attribute of the same name is renamed.
     fn add_own(&self, labels: &mut Labels, own: Labels) {
         for (name, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
             let name = self.escaping.label(Cow::Owned(name)).into_owned();
@@ -136,7 +136,7 @@ impl Naming {
     }
 }
 
-/// `job` and `instance` of a resource, where it has what they are made of.
+/// Returns `job` and `instance` of a resource, if it has the attributes for them.
 fn job_and_instance(resource: &Attributes) -> Labels {
     let value = |name: &str| resource.get(name).filter(|value| !value.is_empty());
     let mut labels = Labels::new();
@@ -214,7 +214,7 @@ mod tests {
             ("job", "eu/shop"),
         ]);
         assert_eq!(utf8.labels(&identity()), expected);
-        // Escaped, they meet again.
+        // After escaping, the names are equal again.
         assert_eq!(naming.labels(&identity())["a_b"], "0;1;2");
         let name = |naming: &Naming| naming.family("disk.free", "By", FamilyKind::Gauge).unwrap().full;
         assert_eq!((name(&utf8).as_str(), name(&naming).as_str()), ("disk.free", "disk_free"));

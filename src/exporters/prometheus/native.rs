@@ -1,30 +1,30 @@
-//! Exponential histograms as Prometheus knows them: native, and in the classic form of its texts.
+//! Exponential histograms in Prometheus' forms: native, and classic for the text formats.
 
 use crate::model::exponential::{Buckets, Exponential};
 use crate::model::scrape::SampleValue;
 use std::collections::BTreeMap;
 
-/// Scales that Prometheus has: what is finer is made coarser, what is coarser has no native form.
+/// Scales supported by Prometheus: finer histograms are merged down, coarser ones have no native form.
 const SCALE_MAX: i32 = 8;
 const SCALE_MIN: i32 = -4;
-/// What counts as zero where the sender does not say, as the Collector has it.
+/// Zero threshold if the sender sets none, as in the Collector.
 const ZERO_THRESHOLD: f64 = 1e-128;
-/// Empty buckets that are rather written out than skipped.
+/// Longest gap of empty buckets that is written out instead of starting a new span.
 const GAP_MAX: i64 = 2;
-/// Classic bounds of one series; beyond, every other one is left out.
+/// Maximum classic bounds per series; with more, every other one is dropped.
 const BOUNDS_MAX: usize = 160;
-/// Scales that OTLP has.
+/// Scales supported by OTLP.
 const OTLP_SCALE_MIN: i32 = -10;
 
-/// A run of buckets.
+/// A run of consecutive buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BucketSpan {
-    /// From the end of the run before, or from zero.
+    /// Distance from the end of the previous span, or from zero.
     pub(super) offset: i32,
     pub(super) length: u32,
 }
 
-/// A native histogram. Each side has its runs, and the change from each bucket to the next.
+/// A native histogram. Each side has its spans, and the deltas between consecutive buckets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NativeHistogram {
     pub(super) count: u64,
@@ -36,7 +36,7 @@ pub(super) struct NativeHistogram {
     pub(super) negative: (Vec<BucketSpan>, Vec<i64>),
 }
 
-/// The native form; `None` where Prometheus has no such scale.
+/// Returns the native form; `None` if Prometheus does not support the scale.
 pub(super) fn native(of: &Exponential) -> Option<NativeHistogram> {
     if of.scale < SCALE_MIN || !of.is_valid() {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn native(of: &Exponential) -> Option<NativeHistogram> {
     let (positive, negative) = (spans(&of.positive), spans(&of.negative));
     let held = [of.zero_count, total(&of.positive), total(&of.negative)].into_iter().fold(0, u64::saturating_add);
     Some(NativeHistogram {
-        // Prometheus refuses a count that is not that of the buckets, but for NaN, which is in none.
+        // Prometheus rejects a count that differs from the sum of the buckets, except for NaN, which is in no bucket.
         count: if of.sum.is_nan() { of.count.max(held) } else { held },
         sum: of.sum,
         scale: of.scale,
@@ -60,7 +60,7 @@ fn total(buckets: &Buckets) -> u64 {
     buckets.counts.iter().copied().fold(0, u64::saturating_add)
 }
 
-/// Runs of buckets with the change from each to the next. Prometheus tells a bucket by its upper bound, OTLP by its lower.
+/// Returns spans, and deltas between consecutive buckets. Prometheus indexes a bucket by its upper bound, OTLP by its lower.
 fn spans(buckets: &Buckets) -> (Vec<BucketSpan>, Vec<i64>) {
     let (mut spans, mut deltas) = (Vec::<BucketSpan>::new(), Vec::new());
     let (mut end, mut last) = (0_i64, 0_i64);
@@ -84,14 +84,14 @@ fn spans(buckets: &Buckets) -> (Vec<BucketSpan>, Vec<i64>) {
     (spans, deltas)
 }
 
-/// The classic form: buckets between powers of two, which are bounds of every scale from 0 up, so that nothing is
-/// guessed, and whichever scale a sender goes to, the bounds stay. Negative values lie below every bound.
+/// Returns the classic form, with powers of two as bounds. Those are bounds of every scale from 0 up, so no count is estimated
+/// and the bounds stay the same if a sender changes its scale. Negative values are below every bound.
 pub(super) fn classic(of: &Exponential) -> SampleValue {
     let mut below: BTreeMap<i32, u64> = BTreeMap::new();
     let mut all = of.zero_count.saturating_add(total(&of.negative));
     for (index, count) in of.positive.iter().filter(|(_, count)| *count > 0) {
         let Some(power) = power_above(index, of.scale) else { continue };
-        // The bound under the lowest bucket says what is not above it.
+        // The bound under the lowest bucket counts everything below that bucket.
         below.entry(power - 1).or_insert(all);
         all = all.saturating_add(count);
         below.insert(power, all);
@@ -113,10 +113,10 @@ pub(super) fn classic(of: &Exponential) -> SampleValue {
     SampleValue::Histogram { bounds, counts, sum: of.sum, count }
 }
 
-/// The exponent of the power of two that bounds a bucket from above.
+/// Returns the exponent of the smallest power of two that is not below a bucket's upper bound.
 fn power_above(index: i64, scale: i32) -> Option<i32> {
     let power = match scale {
-        // A shift towards minus infinity: buckets of a finer scale fall into one.
+        // Arithmetic shift: several buckets of a finer scale merge into one.
         0.. => (index >> scale.min(62)).checked_add(1)?,
         OTLP_SCALE_MIN..0 => index.checked_add(1)?.checked_mul(1 << -scale)?,
         _ => return None,

@@ -1,8 +1,8 @@
-//! Numbers as Prometheus' own exposition prints them, so that `le` labels equal those of the Collector.
+//! Formats numbers like Prometheus' own exposition, so that `le` labels equal those of the Collector.
 
 use std::io::Write as _;
 
-/// A whole number.
+/// Appends an integer.
 pub(super) fn push_count(out: &mut Vec<u8>, mut count: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
@@ -17,7 +17,7 @@ pub(super) fn push_count(out: &mut Vec<u8>, mut count: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// As Go's shortest `%g`: an exponent below 1e-4 and from 1e6 on; `+Inf`, `-Inf`, `NaN`.
+/// Appends a number like Go's shortest `%g`: with an exponent below 1e-4 and from 1e6 on; `+Inf`, `-Inf`, `NaN`.
 pub(super) fn push_number(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
@@ -38,7 +38,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// `1e6` as `1e+06`.
+/// Turns `1e6` into `1e+06`.
 fn exponent_of_two_digits(out: &mut Vec<u8>, began: usize) {
     let Some(sign) = out[began..].iter().position(|byte| *byte == b'e').map(|at| began + at + 1) else { return };
     if out.get(sign) != Some(&b'-') {
@@ -49,7 +49,7 @@ fn exponent_of_two_digits(out: &mut Vec<u8>, began: usize) {
     }
 }
 
-/// As `OpenMetrics` wants a float: never without a point or an exponent.
+/// Appends an `OpenMetrics` float, which always has a point or an exponent.
 pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
     let began = out.len();
     push_number(out, value);
@@ -58,7 +58,7 @@ pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// A time in seconds, as `OpenMetrics` wants it, of one in ms.
+/// Appends a time in ms as `OpenMetrics` seconds.
 pub(super) fn push_seconds(out: &mut Vec<u8>, ms: i64) {
     let sign = if ms < 0 { "-" } else { "" };
     let ms = ms.unsigned_abs();
@@ -75,7 +75,7 @@ mod tests {
         String::from_utf8(out.split_off(1)).unwrap()
     }
 
-    /// Expected values: what Go's `strconv.FormatFloat(f, 'g', -1, 64)` prints.
+    /// Expected values: the output of Go's `strconv.FormatFloat(f, 'g', -1, 64)`.
     #[test]
     fn numbers_are_written_as_go_writes_them() {
         for (value, expected) in [

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// One series, ready to print.
 #[derive(Debug)]
 pub(super) struct Point<'a> {
-    /// Its labels in the form of the format.
+    /// Its labels, rendered in the output format.
     pub(super) labels: &'a [u8],
     pub(super) value: Cow<'a, SampleValue>,
     pub(super) time_ms: Option<i64>,

@@ -1,6 +1,6 @@
-//! Prints families in Prometheus' protobuf format: messages `io.prometheus.client.MetricFamily`, each behind its length.
+//! Prints families in Prometheus' protobuf format: length-delimited `io.prometheus.client.MetricFamily` messages.
 //!
-//! They are written field by field, so that a series' labels are copied as they were encoded once.
+//! Fields are written one by one, so that a series' labels are copied as they were encoded once.
 
 use super::body::Body;
 use super::exemplars::{self, newest};
@@ -18,7 +18,7 @@ use std::io;
 pub(super) struct Printer<'a> {
     body: &'a mut Body,
     with_times: bool,
-    /// Whether exponential histograms have classic buckets, too.
+    /// Whether exponential histograms have classic buckets too.
     with_classic: bool,
     family: Vec<u8>,
     metric: Vec<u8>,
@@ -41,7 +41,7 @@ impl<'a> Printer<'a> {
         Printer { body, with_times, with_classic, family, metric, value }
     }
 
-    /// Describes the resources.
+    /// Prints the resources.
     ///
     /// # Errors
     /// Those of the body.
@@ -149,18 +149,18 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// What a metric has besides labels and value.
+/// Everything in a metric except labels and value.
 struct Rest<'a> {
     time_ms: Option<i64>,
     created_ms: Option<i64>,
     exemplars: &'a [Exemplar],
 }
 
-/// The fields of a classic histogram; its totals, too, where no native one brings them.
+/// Writes the fields of a classic histogram, with the totals if no native one provides them.
 fn buckets(out: &mut Vec<u8>, value: &SampleValue, rest: &Rest<'_>, with_totals: bool) {
     let SampleValue::Histogram { bounds, counts, sum, count } = value else { return };
     if with_totals {
-        // A sender's count may be less than its buckets hold.
+        // A sender's count may be less than the sum of its buckets.
         whole(out, 1, counts.iter().fold(0u64, |all, count| all.saturating_add(*count)).max(*count));
         double(out, 2, *sum);
     }
@@ -175,7 +175,7 @@ fn buckets(out: &mut Vec<u8>, value: &SampleValue, rest: &Rest<'_>, with_totals:
         }
         bytes(out, 3, &bucket);
     }
-    // The bucket of all is known by the count: it stands there only for its exemplar.
+    // The count already covers the `+Inf` bucket: it is written only for its exemplar.
     if let Some(exemplar) = exemplars.last().copied().flatten() {
         bucket.clear();
         whole(&mut bucket, 1, counts.iter().fold(0u64, |all, count| all.saturating_add(*count)).max(*count));
@@ -203,7 +203,7 @@ fn native_fields(out: &mut Vec<u8>, of: &NativeHistogram, exemplars: &[Exemplar]
             whole(out, first + 1, zigzag(*delta));
         }
     }
-    // Of a native histogram only exemplars with a time are read.
+    // For native histograms, only exemplars with a timestamp are read.
     for exemplar in exemplars.iter().filter(|exemplar| exemplar.time_unix_nano > 0) {
         bytes(out, 16, &encoded_exemplar(exemplar));
     }
@@ -227,7 +227,7 @@ fn created(out: &mut Vec<u8>, field: u32, ms: Option<i64>) {
     }
 }
 
-/// `google.protobuf.Timestamp`.
+/// Encodes a `google.protobuf.Timestamp`.
 fn timestamp(unix_nano: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(12);
     whole(&mut out, 1, unix_nano.div_euclid(1_000_000_000).cast_unsigned());
@@ -235,7 +235,7 @@ fn timestamp(unix_nano: i64) -> Vec<u8> {
     out
 }
 
-/// Labels as fields of a metric.
+/// Encodes labels as fields of a metric.
 pub(super) fn render(labels: &Labels) -> Vec<u8> {
     let mut out = Vec::with_capacity(labels.iter().map(|(name, text)| name.len() + text.len() + 8).sum());
     for (name, text) in labels {
@@ -244,7 +244,7 @@ pub(super) fn render(labels: &Labels) -> Vec<u8> {
     out
 }
 
-/// A `LabelPair` as field 1.
+/// Writes a `LabelPair` as field 1.
 fn label(out: &mut Vec<u8>, name: &str, text: &str) {
     let length = |text: &str| 1 + encoded_len_varint(text.len() as u64) + text.len();
     key(out, 1, 2);
@@ -270,7 +270,7 @@ fn whole(out: &mut Vec<u8>, field: u32, value: u64) {
 
 fn double(out: &mut Vec<u8>, field: u32, value: f64) {
     key(out, field, 1);
-    // One NaN of all says that a series has ended: a sender's must not.
+    // One particular NaN marks a series as ended: a sender's NaN must not.
     let value = if value.is_nan() { f64::NAN } else { value };
     out.extend_from_slice(&value.to_le_bytes());
 }

@@ -1,6 +1,6 @@
-//! Which resource attributes become labels of each series: `resource_constant_labels`.
+//! Selects the resource attributes that become labels of each series: `resource_constant_labels`.
 
-/// Names by patterns, in which `*` stands for any text and `?` for one sign.
+/// Name patterns, in which `*` matches any text and `?` one character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     included: Vec<String>,
@@ -8,7 +8,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What fits one of `included`, or anything where that is empty and `excluded` is not, and none of `excluded`.
+    /// Selects names that match `included` and not `excluded`. An empty `included` matches any name, unless `excluded` is empty
+    /// too.
     #[must_use]
     pub fn new(included: &[impl AsRef<str>], excluded: &[impl AsRef<str>]) -> Selection {
         let owned = |pattern: &dyn AsRef<str>| pattern.as_ref().to_owned();
@@ -28,7 +29,7 @@ impl Selection {
     }
 }
 
-/// Whether a name fits a pattern. Where a `*` stood last is all that is ever gone back to.
+/// Returns true if a name matches a pattern. Backtracks to the last `*` only.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -41,7 +42,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
             Some(b'?') => {
                 p += 1;
                 n += 1;
-                // One sign, however many bytes it has.
+                // One character, however many bytes it has.
                 while name.get(n).is_some_and(|byte| byte & 0xC0 == 0x80) {
                     n += 1;
                 }

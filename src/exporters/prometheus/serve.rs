@@ -23,15 +23,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Layouts that are kept: one for each form that somebody asks for.
+/// Maximum cached layouts: one for each negotiated format in use.
 const LAYOUTS_MAX: usize = 3;
-/// Names of which a fault has been told that are remembered; of more nothing is told.
+/// Maximum remarks that are remembered; once reached, no more are logged.
 const TOLD_MAX: usize = 10_000;
 
-/// Where a scrape comes from.
+/// Source of the scraped samples.
 #[async_trait]
 pub trait ScrapeSource: Send + Sync {
-    /// Everything to show, now.
+    /// Returns all current samples.
     ///
     /// # Errors
     /// When it cannot be read; the scrape is answered 503, and Prometheus marks the target down.
@@ -42,34 +42,34 @@ pub trait ScrapeSource: Send + Sync {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct PrometheusSettings {
-    /// Put before every name, with an underscore.
+    /// Prefix of every name, followed by an underscore.
     pub namespace: String,
     /// Labels of every series.
     pub const_labels: BTreeMap<String, String>,
-    /// Print when a value was measured. Off, as in the Collector: a series with times is never marked stale.
+    /// Whether samples have timestamps. Off, as in the Collector: a series with timestamps is never marked stale.
     pub send_timestamps: bool,
-    /// Give `OpenMetrics` to whoever asks for it. Off, as in the Collector: it writes bounds as `50.0`, where dashboards
-    /// expect `50`.
+    /// Whether `OpenMetrics` is served to clients that accept it. Off, as in the Collector: it prints bounds as `50.0`, where
+    /// dashboards expect `50`.
     pub enable_open_metrics: bool,
     /// How names are translated.
     pub translation: Translation,
-    /// A series is shown for this long after it last came in.
+    /// How long a series is shown after it was last received.
     pub metric_expiration: Duration,
     /// Resource attributes that become labels of each series, besides `target_info`.
     pub resource_labels: Selection,
-    /// Leave out the labels of the instrumentation scope.
+    /// Omits the labels of the instrumentation scope.
     pub without_scope_info: bool,
-    /// Tell in `OpenMetrics`, too, when counting began.
+    /// Includes created timestamps in `OpenMetrics` too.
     pub created_timestamps: bool,
-    /// Give exponential histograms classic buckets in the protobuf format, too, where they are native.
+    /// Includes classic buckets for exponential histograms in the protobuf format too, where they are native.
     pub classic_histograms: bool,
-    /// Where it is served.
+    /// URL path.
     pub path: String,
-    /// Scrapes answered at once; more are answered 503.
+    /// Maximum concurrent scrapes; more are answered 503.
     pub scrapes_max: usize,
-    /// How long one scrape may take.
+    /// Timeout of one scrape.
     pub timeout: Duration,
-    /// Token that a scraper must bear.
+    /// Token that a scraper must send.
     pub auth_token: Option<Secret>,
 }
 
@@ -94,7 +94,7 @@ impl Default for PrometheusSettings {
     }
 }
 
-/// Serves scrapes until it is cancelled; those under way are answered first.
+/// Serves scrapes until cancelled; scrapes in flight are answered first.
 ///
 /// # Errors
 /// When the listener fails.
@@ -121,12 +121,12 @@ pub async fn serve(
 struct Endpoint {
     source: Arc<dyn ScrapeSource>,
     settings: PrometheusSettings,
-    /// As it is for whoever wants no name escaped.
+    /// Naming without escaping.
     naming: Naming,
-    /// What was in order at the last scrape, by what was asked for; the one used last stands last.
+    /// Layouts of previous scrapes, by negotiated format; the most recently used comes last.
     layouts: Mutex<Vec<(Wish, Layout)>>,
     scrapes: Semaphore,
-    /// What has been logged, so that each is logged once.
+    /// Remarks that have been logged, so that each is logged once.
     told: Mutex<HashSet<Remark>>,
 }
 
@@ -168,7 +168,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Re
     let wish = accept::wish(text_of(header::ACCEPT), endpoint.settings.enable_open_metrics);
     let with_gzip = accept::takes_gzip(text_of(header::ACCEPT_ENCODING));
     let shared = Arc::clone(&endpoint);
-    // Printing takes a while where there are many series, and would hold up a worker.
+    // Printing many series takes a while and would block a worker.
     let printed = tokio::task::spawn_blocking(move || shared.print(&scrape, wish, with_gzip)).await;
     let Ok(Ok(body)) = printed else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be encoded\n").into_response();
@@ -205,7 +205,7 @@ impl Endpoint {
         Ok(body)
     }
 
-    /// The layout of a form. It is taken out, so that scrapes do not wait for one another.
+    /// Returns the cached layout of a format. It is removed from the cache, so that scrapes do not wait for one another.
     fn take_layout(&self, wish: Wish) -> Layout {
         let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = layouts.iter().position(|(of, _)| same_labels(*of, wish));
@@ -221,7 +221,7 @@ impl Endpoint {
         layouts.push((wish, layout));
     }
 
-    /// Says it in the log, once.
+    /// Logs a remark once.
     fn tell(&self, remark: Remark) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= TOLD_MAX || !told.insert(remark.clone()) {
@@ -245,12 +245,12 @@ impl Endpoint {
     }
 }
 
-/// Whether labels are printed alike: all texts print them in one way.
+/// Returns true if both render labels the same way: all text formats do.
 fn same_labels(one: Wish, other: Wish) -> bool {
     one.escaping == other.escaping && (one.format == Format::Protobuf) == (other.format == Format::Protobuf)
 }
 
-/// What came in before this time of our clock has expired.
+/// Returns the time of our clock before which samples have expired.
 fn live_from_ms(expiration: Duration) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.saturating_sub(expiration).as_millis()).unwrap_or(i64::MAX)

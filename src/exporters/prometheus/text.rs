@@ -14,28 +14,28 @@ use crate::model::scrape::{Exemplar, FamilyKind, SampleValue};
 use std::collections::BTreeSet;
 use std::io;
 
-/// Help of `target_info`.
+/// Help text of `target_info`.
 pub(super) const TARGET_HELP: &str = "Attributes of the resource that the series of this job and instance come from.";
 
 /// Prints one scrape.
 pub(super) struct Printer<'a> {
     body: &'a mut Body,
     open_metrics: bool,
-    /// Times are printed only where asked for: a sample with a time is never marked stale.
+    /// Timestamps are printed only if configured: a sample with a timestamp is never marked stale.
     with_times: bool,
-    /// Names of metrics that are no counters: a counter gets its name without `_total` only where that is free.
+    /// Names of metrics that are not counters: a counter drops `_total` only if the shorter name is free.
     taken: BTreeSet<String>,
     les: Les,
 }
 
-/// The `le` labels of the bounds that were printed last: the series of a family mostly have the same.
+/// The `le` labels of the bounds printed last: the series of a family mostly share them.
 #[derive(Default)]
 struct Les {
     bounds: Vec<f64>,
     texts: Vec<Vec<u8>>,
 }
 
-/// A name as lines begin with it: `open` where labels follow, `bare` where none do.
+/// A name as lines begin with it: `open` if labels follow, `bare` otherwise.
 struct LineName {
     open: Vec<u8>,
     bare: Vec<u8>,
@@ -52,7 +52,7 @@ impl LineName {
 }
 
 impl<'a> Printer<'a> {
-    /// `names` are those of all families.
+    /// `names` contains the names of all families.
     pub(super) fn new<'n>(
         body: &'a mut Body,
         open_metrics: bool,
@@ -64,7 +64,7 @@ impl<'a> Printer<'a> {
         Printer { body, open_metrics, with_times, taken, les: Les::default() }
     }
 
-    /// Describes the resources.
+    /// Prints the resources.
     ///
     /// # Errors
     /// Those of the body.
@@ -94,7 +94,7 @@ impl<'a> Printer<'a> {
     /// Those of the body.
     pub(super) fn family(&mut self, family: &Placed<'_>, points: &[Point<'_>]) -> io::Result<()> {
         let full = family.name.full.as_str();
-        // In OpenMetrics a counter drops its `_total`; where it has none, or that name is taken, it is of unknown type.
+        // In OpenMetrics a counter drops its `_total`; if it has none, or the shorter name is taken, its type is unknown.
         let base = base_name(full, family.kind);
         let is_counter = family.kind == FamilyKind::Counter;
         let is_typed = !self.open_metrics || !is_counter || base != full && self.taken.insert(base.to_owned());
@@ -128,7 +128,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// The end of the text.
+    /// Prints the end marker.
     pub(super) fn finish(self) {
         if self.open_metrics {
             self.body.out.extend_from_slice(b"# EOF\n");
@@ -186,7 +186,7 @@ impl<'a> Printer<'a> {
 
     fn histogram(&mut self, lines: &Lines, point: &Point<'_>, of: (&[f64], &[u64], f64, u64)) {
         let (bounds, counts, sum, count) = of;
-        // A sender's count may be less than its buckets hold: the last bucket must not be below the one before.
+        // A sender's count may be less than the sum of its buckets: the last bucket must not be below the one before.
         let count = counts.iter().fold(0u64, |all, count| all.saturating_add(*count)).max(count);
         let open_metrics = self.open_metrics;
         let exemplars = if open_metrics { exemplars::by_bucket(&point.exemplars, bounds) } else { Vec::new() };
@@ -223,7 +223,7 @@ impl<'a> Printer<'a> {
         self.end(point.time_ms, None);
     }
 
-    /// A line up to its value; `extra` is the label that comes last.
+    /// Writes a line up to its value; `extra` is the last label.
     fn begin(&mut self, name: &LineName, labels: &[u8], extra: &[u8]) {
         let out = &mut self.body.out;
         if labels.is_empty() && extra.is_empty() {
@@ -244,12 +244,12 @@ impl<'a> Printer<'a> {
         push(&mut self.body.out, value, self.open_metrics);
     }
 
-    /// What follows a value.
+    /// Writes what follows a value.
     fn end(&mut self, time_ms: Option<i64>, exemplar: Option<&Exemplar>) {
         let out = &mut self.body.out;
         if let Some(ms) = time_ms.filter(|_| self.with_times) {
             out.push(b' ');
-            // OpenMetrics counts seconds, the older text milliseconds.
+            // OpenMetrics uses seconds, the older text format milliseconds.
             if self.open_metrics {
                 push_seconds(out, ms);
             } else {
@@ -266,13 +266,13 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// The names that the lines of a family begin with.
+/// The names that start the lines of a family.
 struct Lines {
     number: LineName,
     bucket: LineName,
     sum: LineName,
     count: LineName,
-    /// When counting began, where that is printed.
+    /// Name of the created line, if printed.
     created: Option<LineName>,
     has_exemplars: bool,
 }
@@ -316,7 +316,7 @@ fn push_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
     }
 }
 
-/// Labels as they stand between the braces.
+/// Formats labels as they appear between the braces.
 pub(super) fn render(labels: &Labels) -> Vec<u8> {
     let mut out = Vec::with_capacity(labels.iter().map(|(name, text)| name.len() + text.len() + 4).sum());
     for (name, text) in labels {
@@ -342,7 +342,7 @@ fn quoted(name: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Backslash and line feed; the quote too in labels, and in help where it is `OpenMetrics`.
+/// Escapes backslash and line feed, and quotes in labels and in `OpenMetrics` help.
 fn escape(out: &mut Vec<u8>, text: &str, with_quotes: bool) {
     for byte in text.bytes() {
         match byte {

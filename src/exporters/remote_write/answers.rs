@@ -1,4 +1,4 @@
-//! What a target answered, and what that means.
+//! Responses of a target, and their meaning.
 
 use super::requests::Samples;
 use super::settings::MessageChoice;
@@ -10,10 +10,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-/// A target that did not know 2.0 may have been renewed after this long.
+/// How long a target without 2.0 counts as supporting only 1.0; it may have been upgraded since.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_mins(10);
 
-/// Which of the two messages.
+/// The protocol version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
     New,
@@ -25,13 +25,13 @@ const HINTS: web::Hints<'_> = web::Hints {
     elsewhere: "is `endpoint` the full URL of the remote write receiver?",
 };
 
-/// What came back.
+/// A target's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) web: web::Answer,
-    /// What it says it wrote; `None` where it does not say.
+    /// The number of samples that the target reports as written; `None` if it does not report it.
     pub(super) written: Option<Samples>,
-    /// Native histograms that it was not sent, since it has them disabled.
+    /// Native histograms that were not sent, because the target has them disabled.
     pub(super) left_out: u64,
 }
 
@@ -41,13 +41,13 @@ impl Answer {
         Answer { web: web::Answer::of(answer).await, written, left_out: 0 }
     }
 
-    /// As if a request without any series had been taken.
+    /// A success response to a request without any series.
     pub(super) fn nothing() -> Answer {
         let web = web::Answer::read(StatusCode::NO_CONTENT, &HeaderMap::new(), Vec::new());
         Answer { web, written: None, left_out: 0 }
     }
 
-    /// Whether it is a success that the target itself tells of.
+    /// Returns true for a success reported by the target itself.
     pub(super) fn is_success(&self) -> bool {
         self.web.status.is_success() && !self.web.is_page
     }
@@ -56,13 +56,13 @@ impl Answer {
         String::from_utf8_lossy(&self.web.body).trim().to_owned()
     }
 
-    /// Whether it is the answer of an old Prometheus that has native histograms disabled: a status that asks to be tried
-    /// again, for ever.
+    /// Returns true for the response of an old Prometheus with native histograms disabled: a status that would be retried for
+    /// ever.
     pub(super) fn refuses_native(&self) -> bool {
         self.web.status.is_server_error() && self.text().contains("native histograms are disabled")
     }
 
-    /// Whether a target that got 2.0 does not know it, as the standard says; `is_known` where it was seen to know it.
+    /// Returns true if the target does not support 2.0, by the specification; `is_known` if it is known to support it.
     pub(super) fn knows_only_old(&self, is_known: bool) -> bool {
         let is_silent = self.written.is_none() && !self.web.is_page;
         match self.web.status {
@@ -72,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// What became of a request of so many samples, which stand for so many received points.
+    /// Returns the outcome of a request with `samples`, which represent `items` received points.
     pub(super) fn outcome(&self, message: Message, samples: Samples, items: u64) -> Outcome {
         match (self.web.verdict(&self.text(), &HINTS), self.missing(samples, items)) {
             (None, missing) => {
@@ -83,7 +83,7 @@ impl Answer {
             (Some(Outcome::Rejected(_) | Outcome::PermanentError(_)), Some(0)) if message == Message::New => {
                 Outcome::delivered()
             }
-            // Of 2.0 a target takes what it can, and tells how much that was; what it refused it will always refuse.
+            // In 2.0 a target accepts what it can and reports how much that was; what it rejected it will always reject.
             (Some(Outcome::Rejected(reason) | Outcome::PermanentError(reason)), Some(rejected))
                 if message == Message::New =>
             {
@@ -95,8 +95,8 @@ impl Answer {
         }
     }
 
-    /// Points that it did not write; `None` where it does not say what it wrote. A native histogram is one point; of the
-    /// others, which may be several numbers each, it is known by their share.
+    /// Number of points not written; `None` if the target does not report what it wrote. A native histogram is one point; for
+    /// the others, which may be several numbers each, it is prorated.
     fn missing(&self, sent: Samples, items: u64) -> Option<u64> {
         let written = self.written?;
         let histograms = sent.histograms.saturating_sub(written.histograms);
@@ -111,13 +111,13 @@ impl Answer {
         let told = if text.is_empty() { status.to_string() } else { format!("{status}: {}", web::cut(&text)) };
         match self.written {
             Some(written) => format!("{told} (it wrote {} of {} samples)", written.total(), sent.total()),
-            // What it was not sent is known; of one reason, with one text, is told once.
+            // Only unsent histograms are missing then; with a constant text the reason is logged only once.
             None => told,
         }
     }
 }
 
-/// What the headers say was written; `None` where none of them is there.
+/// Returns the written counts from the headers; `None` without any of them.
 fn written(headers: &HeaderMap) -> Option<Samples> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let numbers = number("x-prometheus-remote-write-samples-written");
@@ -126,22 +126,22 @@ fn written(headers: &HeaderMap) -> Option<Samples> {
     is_told.then(|| Samples { numbers: numbers.unwrap_or(0), histograms: histograms.unwrap_or(0) })
 }
 
-/// Which message a target takes, as far as that is known.
+/// Which version a target supports, as far as known.
 #[derive(Default)]
 pub(super) struct Negotiation(Mutex<Known>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    /// It answered as 2.0 says.
+    /// It has responded as 2.0 requires.
     knows_new: bool,
-    /// When it was last seen to know 1.0 alone.
+    /// When it was last found to support only 1.0.
     only_old_since: Option<Instant>,
     is_told: bool,
     refuses_native: bool,
 }
 
 impl Negotiation {
-    /// What to send now, and whether the target was seen to know 2.0.
+    /// Returns the version to send now, and whether the target is known to support 2.0.
     pub(super) fn message(&self, choice: MessageChoice) -> (Message, bool) {
         let known = self.known();
         let is_old = known.only_old_since.is_some_and(|since| since.elapsed() < ASKED_AGAIN_AFTER);
@@ -149,14 +149,14 @@ impl Negotiation {
         (message, known.knows_new)
     }
 
-    /// It answered as 2.0 says. True where it was thought to know 1.0 alone.
+    /// Records a 2.0 response. Returns true if the target was thought to support only 1.0.
     pub(super) fn knows_new(&self) -> bool {
         let mut known = self.known();
         known.knows_new = true;
         known.only_old_since.take().is_some()
     }
 
-    /// It takes 1.0 and not 2.0. True for the first time.
+    /// Records that the target supports 1.0 and not 2.0. Returns true the first time.
     pub(super) fn knows_only_old(&self) -> bool {
         let mut known = self.known();
         known.knows_new = false;
@@ -164,12 +164,12 @@ impl Negotiation {
         !std::mem::replace(&mut known.is_told, true)
     }
 
-    /// Whether it was seen to refuse native histograms in 1.0.
+    /// Returns true if it has rejected native histograms in 1.0.
     pub(super) fn refuses_native(&self) -> bool {
         self.known().refuses_native
     }
 
-    /// It refuses native histograms in 1.0.
+    /// Records that it rejects native histograms in 1.0.
     pub(super) fn native_refused(&self) {
         self.known().refuses_native = true;
     }

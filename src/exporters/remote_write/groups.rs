@@ -1,4 +1,4 @@
-//! Points by the series that they become: what is one series is put together, in the order of time.
+//! Groups points by the series they become; the points of a series are ordered by time.
 
 use super::labels::Labels;
 use super::native;
@@ -6,12 +6,12 @@ use super::proto::{Histogram, MetricType, Sample};
 use crate::exporters::temporality::exponential::Exponential;
 use std::collections::BTreeMap;
 
-/// The number that tells Prometheus that a series has ended.
+/// The NaN that marks the end of a series in Prometheus.
 pub(super) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
-/// The one way in which a number that is none is sent.
+/// The NaN sent for any other NaN.
 const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
 
-/// What kind of points a family's name stands for. Points of two shapes share no series.
+/// The shape of a family's points. Points of different shapes share no series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Shape {
     Number,
@@ -20,7 +20,7 @@ pub(super) enum Shape {
     Summary,
 }
 
-/// Which points belong together: name, labels without it, shape.
+/// Identity of a group: name, labels without the name, shape.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) family: String,
@@ -28,7 +28,7 @@ pub(super) struct Key {
     pub(super) shape: Shape,
 }
 
-/// What is told of a metric.
+/// Metadata of a metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meta {
     pub(super) kind: MetricType,
@@ -36,7 +36,7 @@ pub(super) struct Meta {
     pub(super) unit: String,
 }
 
-/// A measured value, and where it was measured.
+/// A measured value, and its trace.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exemplar {
     pub(super) labels: Labels,
@@ -47,7 +47,7 @@ pub(super) struct Exemplar {
 /// Explicit buckets, or a summary's quantiles: series that differ in one label.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Parted {
-    /// Bound and count at or below it, or quantile and value.
+    /// Bound and cumulative count, or quantile and value.
     pub(super) parts: Vec<(f64, f64)>,
     pub(super) sum: Option<f64>,
     pub(super) count: f64,
@@ -71,7 +71,7 @@ impl Value {
 /// One point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    /// When counting began; 0 where that is not told.
+    /// Start of the count; 0 if unknown.
     pub(super) start_ms: i64,
     pub(super) value: Value,
     pub(super) exemplars: Vec<Exemplar>,
@@ -81,7 +81,7 @@ pub(super) struct Point {
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) meta: Meta,
-    /// Received points that it stands for.
+    /// Number of received points it represents.
     pub(super) items: u64,
     /// By time, ms since the epoch.
     points: BTreeMap<i64, Point>,
@@ -101,8 +101,8 @@ impl Group {
         Group { meta, items: 0, points: BTreeMap::new() }
     }
 
-    /// Adds a point. Of two with one time the later one stands: what counts was added up before it came here. False where
-    /// it says something else than the one in whose place it stands.
+    /// Adds a point. Of two with the same time the later one is kept: counters were summed before. Returns false if it differs
+    /// from the point it replaces.
     pub(super) fn put(&mut self, time_ms: i64, point: Point) -> bool {
         let value = point.value.clone();
         let before = self.points.insert(time_ms, point);
@@ -111,7 +111,7 @@ impl Group {
         is_first
     }
 
-    /// The series in the order of their labels.
+    /// Returns the series, ordered by labels.
     pub(super) fn series(&self, key: &Key) -> Vec<Series> {
         let mut all: BTreeMap<Labels, Series> = BTreeMap::new();
         for (time_ms, point) in &self.points {
@@ -131,7 +131,7 @@ impl Group {
     }
 }
 
-/// One point on its way into its series.
+/// A point being written to its series.
 struct Writing<'a> {
     key: &'a Key,
     all: &'a mut BTreeMap<Labels, Series>,
@@ -148,7 +148,7 @@ impl Writing<'_> {
     fn native(&mut self, point: &Point) {
         let (timestamp, start_timestamp) = (self.time_ms, self.start());
         let histogram = match &point.value {
-            // What is none was told before it came here.
+            // Unconvertible histograms were reported before.
             Value::Native(exponential) => native::histogram(exponential).ok(),
             _ => Some(Histogram {
                 count: Some(STALE.to_bits()),
@@ -163,7 +163,7 @@ impl Writing<'_> {
         series.exemplars.extend(point.exemplars.iter().cloned());
     }
 
-    /// `_sum`, `_count`, and a series for each part; of buckets the last is that of all.
+    /// Writes `_sum`, `_count`, and a series for each part; the last bucket is `+Inf`.
     fn parted(&mut self, point: &Point, suffix: &str, label: &str) {
         let ends = Parted { parts: Vec::new(), sum: Some(STALE), count: STALE };
         let parted = if let Value::Parted(parted) = &point.value { parted } else { &ends };
@@ -191,7 +191,7 @@ impl Writing<'_> {
     }
 
     fn start(&self) -> i64 {
-        // A start that is not before its point says that it is not known.
+        // A start that is not before its point means unknown.
         if self.start_ms < self.time_ms { self.start_ms } else { 0 }
     }
 

@@ -1,5 +1,5 @@
-//! When resources were last told of: senders that share job and instance give the same series, at times that need not
-//! ascend, and a target refuses what is older than what it has.
+//! When resources were last described: senders that share job and instance write the same series, with times that may go back,
+//! and a target rejects samples older than its newest.
 
 use super::proto::{Request, TimeSeries};
 use super::requests::{name_of, symbol};
@@ -7,22 +7,22 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
-/// Beyond this many resources all are forgotten; what is then told twice costs no more than a refusal.
+/// With more resources than this, all are forgotten; a duplicate then costs no more than a rejection.
 const RESOURCES_MAX: usize = 100_000;
 
-/// Newest time of each, ms since the epoch.
+/// Newest time of each resource, ms since the epoch.
 pub(super) struct Infos {
     name: String,
     newest: Mutex<HashMap<u128, i64>>,
 }
 
 impl Infos {
-    /// Of series of this name.
+    /// Tracks the series of this name.
     pub(super) fn new(name: String) -> Infos {
         Infos { name, newest: Mutex::default() }
     }
 
-    /// Takes out of a request what is no newer than what was sent before.
+    /// Removes samples from a request that are no newer than what was sent before.
     pub(super) fn drop_late(&self, request: &mut Request) {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let mut series = std::mem::take(&mut request.timeseries);
@@ -35,7 +35,7 @@ impl Infos {
         request.timeseries = series;
     }
 
-    /// Keeps in mind what was sent.
+    /// Records what was sent.
     pub(super) fn sent(&self, request: &Request) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if newest.len() > RESOURCES_MAX {
@@ -53,7 +53,7 @@ fn digest(request: &Request, series: &TimeSeries) -> u128 {
     let mut hasher = Xxh3::new();
     for place in &series.labels_refs {
         hasher.update(symbol(request, *place).as_bytes());
-        // No text of UTF-8 has this byte.
+        // This byte never occurs in UTF-8.
         hasher.update(&[0xff]);
     }
     hasher.digest128()

@@ -1,4 +1,4 @@
-//! Names and labels of series: what resource, scope and point become.
+//! Names and labels of series, from resource, scope and point.
 
 use super::settings::RemoteWriteSettings;
 use crate::delivery::attributes::{Attributes, as_string};
@@ -11,15 +11,15 @@ use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use std::collections::BTreeMap;
 
-/// Labels of a series, in order.
+/// Labels of a series, sorted.
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// Attributes that are `job` and `instance` already.
+/// Attributes already covered by `job` and `instance`.
 const IDENTITY: [&str; 3] = ["service.namespace", "service.name", "service.instance.id"];
-/// Attributes of a scope that would be taken for its own fields.
+/// Scope attributes that would clash with the scope's own fields.
 const SCOPE_FIELDS: [&str; 3] = ["name", "version", "schema_url"];
 
-/// How names are made.
+/// How names are built.
 pub(super) struct Naming {
     translation: Translation,
     namespace: String,
@@ -28,10 +28,10 @@ pub(super) struct Naming {
     with_scope: bool,
 }
 
-/// What the points of a resource have in common.
+/// What all points of a resource share.
 pub(super) struct OfResource {
     identity: Labels,
-    /// Attributes that each of its points gets, by their own names.
+    /// Attributes that each of its points gets, by their original names.
     promoted: BTreeMap<String, String>,
 }
 
@@ -48,12 +48,12 @@ impl Naming {
         }
     }
 
-    /// The name of a metric's family; `None` where nothing of it would be left.
+    /// Returns the name of a metric's family; `None` if nothing of it is left.
     pub(super) fn family(&self, metric: &Metric, kind: FamilyKind) -> Option<FamilyName> {
         self.translation.family(&self.namespace, &metric.name, &metric.unit, kind)
     }
 
-    /// The name of the series that describes a resource.
+    /// Returns the name of the series that describes a resource.
     pub(super) fn info_name(&self) -> String {
         if self.namespace.is_empty() { "target_info".to_owned() } else { format!("{}_target_info", self.namespace) }
     }
@@ -76,7 +76,7 @@ impl Naming {
         OfResource { identity, promoted }
     }
 
-    /// Labels of the series that describes a resource; `None` where there is nothing to say, or nothing to say it of.
+    /// Returns the labels of the series that describes a resource; `None` without attributes, or without `job` and `instance`.
     pub(super) fn info(&self, attributes: Attributes<'_>, resource: &OfResource) -> Option<Labels> {
         let mut rest = plain(attributes);
         rest.retain(|name, _| !IDENTITY.contains(&name.as_str()));
@@ -89,7 +89,7 @@ impl Naming {
         Some(labels)
     }
 
-    /// Labels that tell of a scope.
+    /// Returns the labels of a scope.
     pub(super) fn of_scope(&self, scope: Option<&InstrumentationScope>) -> Labels {
         let mut labels = Labels::new();
         let Some(scope) = scope.filter(|_| self.with_scope) else { return labels };
@@ -109,7 +109,7 @@ impl Naming {
         labels
     }
 
-    /// Labels of a point's series, without its name.
+    /// Returns the labels of a point's series, without its name.
     pub(super) fn of_point(&self, attributes: Attributes<'_>, resource: &OfResource, scope: &Labels) -> Labels {
         let mut all = plain(attributes);
         all.extend(resource.promoted.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -118,12 +118,12 @@ impl Naming {
         labels
     }
 
-    /// Attributes under their label names; of several that become one name, the values in the order of the original names.
+    /// Translates attributes to labels; attributes with the same label name are joined in the order of the original names.
     fn translated(&self, attributes: BTreeMap<String, String>) -> Labels {
         let mut labels = Labels::new();
         for (name, value) in attributes {
             let Some(label) = self.translation.label(&name) else { continue };
-            // A name that is the series' own would be another metric.
+            // A label with the series' own name would be another metric.
             if label == "__name__" {
                 continue;
             }
@@ -159,7 +159,7 @@ impl SeriesKeys for Naming {
     }
 }
 
-/// Attributes as text; what is empty is no label.
+/// Formats attributes as text; an empty value is the same as no label.
 fn plain(attributes: Attributes<'_>) -> BTreeMap<String, String> {
     let mut plain = BTreeMap::new();
     for (name, value) in attributes.iter() {

@@ -1,4 +1,4 @@
-//! A request of OTLP metrics as groups of series.
+//! Maps an OTLP metrics request to groups of series.
 
 use super::groups::{Group, Key, Meta, Series, Shape};
 use super::labels::{Labels, Naming, OfResource};
@@ -15,11 +15,11 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A resource is told of at least so often in the time that a request spans: half of what Prometheus looks back.
+/// Maximum interval between two descriptions of a resource within a request: half of Prometheus' lookback.
 const INFO_EVERY_MS: i64 = 150_000;
-/// A request that spans more than this many of them is of old data, and told of less often.
+/// A request that spans more intervals than this contains old data, and is described less often.
 const INFOS_MAX: i64 = 10_000;
-/// Different reasons that are told apart in one request.
+/// Maximum distinct reasons per request.
 const REASONS_MAX: usize = 20;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
@@ -29,23 +29,23 @@ pub(super) struct Mapping {
     with_target_info: bool,
 }
 
-/// What a request holds.
+/// Contents of a request.
 #[derive(Default)]
 pub(super) struct Collected {
     groups: BTreeMap<Key, Group>,
-    /// Times at which a resource is told of, by its labels.
+    /// Times at which a resource is described, by its labels.
     infos: BTreeMap<Labels, BTreeSet<i64>>,
     rejected: BTreeMap<String, u64>,
 }
 
-/// Series that stay together, with the received points that they stand for.
+/// Series that stay together, with the number of received points they represent.
 pub(super) struct Written {
     pub(super) meta: Meta,
     pub(super) items: u64,
     pub(super) series: Vec<Series>,
 }
 
-/// The metric at hand.
+/// The current metric.
 struct OfMetric<'a> {
     naming: &'a Naming,
     resource: &'a OfResource,
@@ -61,7 +61,7 @@ impl Mapping {
         Mapping { naming: Naming::new(settings), with_target_info: settings.with_target_info }
     }
 
-    /// The name of the series that describes a resource.
+    /// Returns the name of the series that describes a resource.
     pub(super) fn info_name(&self) -> String {
         self.naming.info_name()
     }
@@ -146,7 +146,7 @@ impl Mapping {
     }
 }
 
-/// What was collected, ready to be written, in the order of names and labels; and what could not be.
+/// Returns the collected series, ready to be written and ordered by name and labels, and what could not be mapped.
 pub(super) fn write(collected: &Collected) -> (Vec<Written>, Vec<Rejected>) {
     let mut written: Vec<Written> = Vec::with_capacity(collected.groups.len() + collected.infos.len());
     for (key, group) in &collected.groups {
@@ -208,7 +208,7 @@ fn kinds(data: &Data) -> (FamilyKind, MetricType) {
     }
 }
 
-/// Why points cannot be sent for how they count. Deltas were made cumulative before they came here.
+/// Returns why points cannot be sent because of their temporality. Deltas were made cumulative before.
 fn temporality_fault(data: &Data) -> Option<&'static str> {
     let found = match data {
         Data::Gauge(_) | Data::Summary(_) => return None,
@@ -223,7 +223,7 @@ fn temporality_fault(data: &Data) -> Option<&'static str> {
     }
 }
 
-/// Back from the last time, so that one that comes soon after the other adds one sample and no more.
+/// Counts back from the last time, so that a request soon after another one adds only one sample.
 fn info_times(first: i64, last: i64) -> impl Iterator<Item = i64> {
     let steps = ((last - first) / INFO_EVERY_MS).min(INFOS_MAX);
     (0..=steps).map(move |step| last - step * INFO_EVERY_MS)

@@ -1,7 +1,7 @@
-//! Prometheus remote write: 2.0, and 1.0 where the target does not know it.
+//! Prometheus remote write: 2.0, and 1.0 for targets that do not support it.
 //!
-//! Batches are mapped to requests of 2.0; one for an old target is made out of that when it is sent, for which of the
-//! two it is turns out only then.
+//! Batches are mapped to 2.0 requests; a 1.0 request is derived from that when it is sent, because only then is the target's
+//! version known.
 
 mod answers;
 mod groups;
@@ -40,13 +40,13 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, Hea
 use reqwest::{Client, Url};
 use std::sync::Arc;
 
-/// What is kept in mind of series and their senders may take so much memory: about 150,000 series of one sender each.
+/// Memory limit for the state of series and their senders: about 150,000 series with one sender each.
 const SUMS_BYTES_MAX: usize = 64 << 20;
-/// No request is cut into parts smaller than this, before compression, only to send them side by side.
+/// Minimum size of a part, before compression, when a request is split only to send parts concurrently.
 const PART_BYTES_LEAST: usize = 128 << 10;
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 
-/// The target of an exporter.
+/// Opens the target of an exporter.
 ///
 /// # Errors
 /// When its address, a header or a file of `tls` cannot be used.
@@ -101,7 +101,7 @@ impl RemoteWrite {
         }
     }
 
-    /// Sends 1.0, to a target that has native histograms disabled without them: for one of them it refuses a request whole.
+    /// Sends 1.0, without native histograms if the target has them disabled: it rejects the whole request for a single one.
     async fn post_old(&self, request: &Request) -> Result<Answer, Outcome> {
         if !self.negotiation.refuses_native() {
             let answer = self.post(Message::Old, request).await?;
@@ -136,7 +136,7 @@ impl RemoteWrite {
         outcome
     }
 
-    /// Sends in the message that the target is known to take. One that turns out to know 1.0 alone gets that at once.
+    /// Sends the version that the target is known to support. A target that turns out to support only 1.0 gets that at once.
     async fn negotiated(&self, request: &Request) -> Result<(Message, Answer), Outcome> {
         let (message, is_known) = self.negotiation.message(self.settings.message);
         if message == Message::Old {
@@ -199,7 +199,7 @@ impl Exporter for RemoteWrite {
         if request.timeseries.is_empty() {
             return Outcome::delivered();
         }
-        // Each of them has other series, and all of them end before the next batch: the points of a series keep their order.
+        // Parts contain disjoint series, and all of them finish before the next batch: the points of a series keep their order.
         let number_of = (payload.body.len() / PART_BYTES_LEAST).clamp(1, self.settings.at_once.max(1));
         let all = if number_of == 1 { vec![request] } else { requests::parts(&request, number_of) };
         let sending = parts::of(payload, all).into_iter().map(async |part| {

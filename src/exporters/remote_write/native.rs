@@ -4,17 +4,17 @@ use super::proto::{BucketSpan, Histogram};
 use crate::exporters::temporality::exponential::{Buckets, Exponential};
 use crate::exporters::temporality::faults;
 
-/// Schemas that Prometheus has: an exponential histogram's scale is its schema.
+/// Schemas supported by Prometheus: the schema is the scale of an exponential histogram.
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
-/// Width of the zero bucket where the sender gives none, as Prometheus' own translation has it.
+/// Width of the zero bucket if the sender sets none, as in Prometheus' own translation.
 const ZERO_THRESHOLD: f64 = 1e-128;
 /// Longer gaps between counts are cheaper as the start of a new span.
 const GAP_MAX: i64 = 2;
 
-/// A native histogram without its times.
+/// Converts to a native histogram without times.
 ///
 /// # Errors
-/// Why it can be none, for people.
+/// Why it cannot be converted, in words.
 pub(super) fn histogram(exponential: &Exponential) -> Result<Histogram, String> {
     let mut fitted = exponential.clone();
     fitted.at_most(*SCHEMAS.end());
@@ -42,8 +42,8 @@ pub(super) fn histogram(exponential: &Exponential) -> Result<Histogram, String> 
     })
 }
 
-/// Counts as spans of neighbours, each count as its difference from the one before. Bucket `i` of OTLP ends where bucket
-/// `i + 1` of Prometheus ends.
+/// Returns spans of adjacent buckets, and each count as the difference from the one before. Bucket `i` of OTLP has the upper
+/// bound of bucket `i + 1` of Prometheus.
 fn spans(buckets: &Buckets) -> Result<(Vec<BucketSpan>, Vec<i64>), String> {
     let (mut spans, mut deltas): (Vec<BucketSpan>, Vec<i64>) = (Vec::new(), Vec::new());
     let (mut next, mut before) = (0_i64, 0_i64);

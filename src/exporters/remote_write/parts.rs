@@ -1,4 +1,4 @@
-//! One request sent as several side by side, and what became of all of them together.
+//! Sends one request as several concurrent parts, and combines their outcomes.
 
 use super::proto::Request;
 use super::requests;
@@ -6,13 +6,13 @@ use crate::delivery::{Outcome, Payload, Rejected};
 use prost::Message as _;
 use std::time::Duration;
 
-/// A part of a request, and the payload that it would be alone.
+/// A part of a request, and its payload if sent alone.
 pub(super) struct Part {
     pub(super) request: Request,
     pub(super) payload: Payload,
 }
 
-/// Parts of a payload with their shares of its items, by how many series they have.
+/// Builds the parts of a payload, dividing its items by the number of series.
 pub(super) fn of(payload: &Payload, requests: Vec<Request>) -> Vec<Part> {
     let all = requests.iter().map(|request| request.timeseries.len() as u64).sum::<u64>().max(1);
     let (mut series, mut before) = (0, 0);
@@ -27,7 +27,7 @@ pub(super) fn of(payload: &Payload, requests: Vec<Request>) -> Vec<Part> {
     requests.into_iter().map(part).collect()
 }
 
-/// What became of a payload whose parts ended like this. What they have in common is said of the whole.
+/// Combines the outcomes of all parts. If all outcomes are alike, so is the result.
 pub(super) fn together(payload: &Payload, mut ended: Vec<(Part, Outcome)>) -> Outcome {
     if ended.len() == 1 {
         return ended.pop().map_or(Outcome::delivered(), |(_, outcome)| outcome);
@@ -45,13 +45,13 @@ pub(super) fn together(payload: &Payload, mut ended: Vec<(Part, Outcome)>) -> Ou
     in_part(payload, ended)
 }
 
-/// Whether nothing was taken of a part, and it is not dealt with: it is to be sent again, or in smaller parts.
+/// Returns true if nothing of a part was accepted and it is to be sent again, whole or in smaller parts.
 fn is_left(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Retry { .. } | Outcome::TooLarge(_) | Outcome::Rejected(_))
 }
 
-/// Where all parts are left: a target that asks for one of them later is asked for all of them later. Otherwise all of it is
-/// cut, first by what was too large.
+/// Combines the outcomes if all parts are left: if one of them is to be retried, all are. Otherwise everything is split, with
+/// precedence for what was too large.
 fn nothing_taken(mut ended: Vec<(Part, Outcome)>) -> Outcome {
     let place = |kind: fn(&Outcome) -> bool| ended.iter().position(|(_, outcome)| kind(outcome));
     if place(|outcome| matches!(outcome, Outcome::Retry { .. })).is_some() {
@@ -85,8 +85,8 @@ fn all_delivered(ended: &[(Part, Outcome)]) -> Option<Outcome> {
     Some(Outcome::Delivered { rejected: sum, message: told })
 }
 
-/// What is malformed is left with what is to be sent again: alone, it is cut down to what is at fault in it. Only a target
-/// that asks to be asked later is left alone before that.
+/// Rejected parts are retried together with the others: alone, they are split down to the item at fault. There is no wait
+/// before that, unless the target asks for a retry.
 fn in_part(payload: &Payload, ended: Vec<(Part, Outcome)>) -> Outcome {
     let (mut taken, mut refused, mut again, mut told) = (0, Vec::new(), Vec::new(), String::new());
     let is_later = ended.iter().any(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));

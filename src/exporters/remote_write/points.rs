@@ -1,4 +1,4 @@
-//! OTLP's points as points of series, or why they can be none.
+//! Converts OTLP points to points of series, or returns why they cannot be converted.
 
 use super::groups::{Exemplar, Parted, Point, Value};
 use super::labels::Labels;
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use std::collections::HashSet;
 
-/// Characters that the labels of an exemplar may have in all, by OpenMetrics.
+/// Maximum characters of an exemplar's labels in total, by OpenMetrics.
 const EXEMPLAR_CHARACTERS_MAX: usize = 128;
 
 /// A point with its time, ms since the epoch.
@@ -75,7 +75,7 @@ pub(super) fn summary(point: &SummaryDataPoint) -> Result<Timed, String> {
     let mut parts: Vec<(f64, f64)> = Vec::new();
     let mut known = HashSet::new();
     for quantile in &point.quantile_values {
-        // A quantile that stands twice would be one series with two values at one time. Zero has two signs and one text.
+        // A duplicate quantile would give one series two values at one time. 0.0 and -0.0 have the same text.
         let at = quantile.quantile + 0.0;
         if known.insert(at.to_bits()) {
             parts.push((at, quantile.value));

@@ -1,11 +1,11 @@
-//! The messages of remote write 2.0 (`io.prometheus.write.v2`) and 1.0 (`prometheus`), as far as they are sent here.
+//! The messages of remote write 2.0 (`io.prometheus.write.v2`) and 1.0 (`prometheus`), limited to the fields sent here.
 
 use prost::Message;
 
 /// `io.prometheus.write.v2.Request`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Request {
-    /// Every text that stands in it, once; the first is empty.
+    /// Each text used in the request, once; the first is empty.
     #[prost(string, repeated, tag = "4")]
     pub(super) symbols: Vec<String>,
     #[prost(message, repeated, tag = "5")]
@@ -14,7 +14,7 @@ pub(super) struct Request {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TimeSeries {
-    /// Places of names and values in turn.
+    /// Symbol indexes of names and values, alternating.
     #[prost(uint32, repeated, tag = "1")]
     pub(super) labels_refs: Vec<u32>,
     #[prost(message, repeated, tag = "2")]
@@ -27,7 +27,7 @@ pub(super) struct TimeSeries {
     pub(super) metadata: Option<Metadata>,
 }
 
-/// Times are in ms since the epoch. In 1.0 it has no start.
+/// Times are in ms since the epoch. 1.0 has no start.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Sample {
     #[prost(double, tag = "1")]
@@ -58,7 +58,7 @@ pub(super) struct Metadata {
     pub(super) unit_ref: u32,
 }
 
-/// The same numbers in both versions.
+/// The same values in both versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum MetricType {
@@ -70,7 +70,7 @@ pub(super) enum MetricType {
     Info = 6,
 }
 
-/// A native histogram of whole numbers. The same fields in both versions, but for the start, which 1.0 does not have.
+/// A native histogram of integer counts. The same fields in both versions, except the start, which 1.0 does not have.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Histogram {
     #[prost(uint64, optional, tag = "1")]
@@ -85,7 +85,7 @@ pub(super) struct Histogram {
     pub(super) zero_count: Option<u64>,
     #[prost(message, repeated, tag = "8")]
     pub(super) negative_spans: Vec<BucketSpan>,
-    /// Each count less the one before.
+    /// Each count minus the previous one.
     #[prost(sint64, repeated, tag = "9")]
     pub(super) negative_deltas: Vec<i64>,
     #[prost(message, repeated, tag = "11")]
@@ -100,7 +100,7 @@ pub(super) struct Histogram {
 
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct BucketSpan {
-    /// Empty buckets before it; of the first one, where it begins.
+    /// Number of empty buckets before it; for the first span, its start index.
     #[prost(sint32, tag = "1")]
     pub(super) offset: i32,
     #[prost(uint32, tag = "2")]

@@ -1,4 +1,4 @@
-//! Series as requests: texts once, bounded in bytes; and requests of 2.0 as those of 1.0.
+//! Packs series into requests, with deduplicated texts and a byte limit, and converts 2.0 requests to 1.0.
 
 use super::groups::{Exemplar, Series};
 use super::labels::Labels;
@@ -9,17 +9,17 @@ use super::proto::{
 use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
-/// Bytes of a sample, and of a reference to a text, at most.
+/// Maximum bytes of a sample, and of a symbol reference.
 const SAMPLE_BYTES: usize = 29;
 const REFERENCE_BYTES: usize = 4;
 
-/// A request with the received points that it stands for.
+/// A request with the number of received points it represents.
 pub(super) struct Packed {
     pub(super) request: Request,
     pub(super) items: u64,
 }
 
-/// All series as requests of at most `bytes_max`, unless one group alone has more. Each series stands in one.
+/// Packs all series into requests of at most `bytes_max`, unless a single group is larger. A series is never divided.
 pub(super) fn pack(written: Vec<Written>, bytes_max: usize) -> Vec<Packed> {
     let mut packed = Vec::new();
     let mut builder = Builder::default();
@@ -45,7 +45,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// What a group would add to the request in bytes, rather more than less.
+    /// Upper estimate of the bytes that a group would add to the request.
     fn cost(&self, written: &Written) -> usize {
         let mut fresh: BTreeMap<&str, usize> = BTreeMap::new();
         let mut bytes = 0;
@@ -106,7 +106,7 @@ impl Builder {
         labels.iter().flat_map(|(name, value)| [self.place(name), self.place(value)]).collect()
     }
 
-    /// The place of a text. The first is that of the empty one.
+    /// Returns the index of a text. The first symbol is the empty text.
     fn place(&mut self, text: &str) -> u32 {
         if self.request.symbols.is_empty() {
             self.request.symbols.push(String::new());
@@ -121,7 +121,7 @@ impl Builder {
         place
     }
 
-    /// Series of another request with their texts at the places that they have here.
+    /// Copies series of another request, with their texts mapped to the symbols of this one.
     fn moved(&mut self, request: &Request, timeseries: &[TimeSeries]) -> Vec<TimeSeries> {
         let one = |series: &TimeSeries| {
             let mut series = series.clone();
@@ -142,13 +142,13 @@ impl Builder {
     }
 }
 
-/// A request as so many of about the same size, or as many as it has series.
+/// Splits a request into `number_of` parts of about the same size, or as many as it has series.
 pub(super) fn parts(request: &Request, number_of: usize) -> Vec<Request> {
     let each = request.timeseries.len().div_ceil(number_of.max(1)).max(1);
     request.timeseries.chunks(each).map(|series| part(request, series)).collect()
 }
 
-/// Requests as one.
+/// Joins requests into one.
 pub(super) fn joined(requests: &[Request]) -> Request {
     let mut builder = Builder::default();
     for request in requests {
@@ -158,14 +158,14 @@ pub(super) fn joined(requests: &[Request]) -> Request {
     builder.request
 }
 
-/// Some series of a request with the texts that they need.
+/// Builds a request from some series of another one, with only the symbols they need.
 fn part(request: &Request, timeseries: &[TimeSeries]) -> Request {
     let mut builder = Builder::default();
     let timeseries = builder.moved(request, timeseries);
     Request { timeseries, ..builder.request }
 }
 
-/// Numbers and native histograms in a request, as the target counts them.
+/// Number of float samples and native histograms in a request, as the target counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Samples {
     pub(super) numbers: u64,
@@ -189,14 +189,14 @@ pub(super) fn symbol(request: &Request, place: u32) -> &str {
     usize::try_from(place).ok().and_then(|place| request.symbols.get(place)).map_or("", String::as_str)
 }
 
-/// The name of a series.
+/// Returns the name of a series.
 pub(super) fn name_of<'a>(request: &'a Request, series: &TimeSeries) -> &'a str {
     let pairs = series.labels_refs.chunks_exact(2);
     let name = pairs.filter(|pair| symbol(request, pair[0]) == "__name__").map(|pair| symbol(request, pair[1])).next();
     name.unwrap_or_default()
 }
 
-/// The same in 1.0.
+/// Converts a request to 1.0.
 pub(super) fn as_old(request: &Request, with_metadata: bool) -> WriteRequest {
     let labels = |references: &[u32]| {
         let pairs = references.chunks_exact(2).map(|pair| Label {
@@ -225,7 +225,7 @@ pub(super) fn as_old(request: &Request, with_metadata: bool) -> WriteRequest {
     WriteRequest { timeseries, metadata: if with_metadata { metadata(request) } else { Vec::new() } }
 }
 
-/// What is told of each family, once.
+/// Returns the metadata of each family, once.
 fn metadata(request: &Request) -> Vec<OldMetadata> {
     let mut families: BTreeMap<String, OldMetadata> = BTreeMap::new();
     for series in &request.timeseries {

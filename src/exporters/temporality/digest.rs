@@ -1,4 +1,4 @@
-//! Which series a point belongs to, as 128 bits of its resource, scope, metric and attributes.
+//! Identifies the series of a point by 128 bits of its resource, scope, metric and attributes.
 
 use crate::delivery::attributes::{Attributes, as_string};
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -35,12 +35,12 @@ impl Digest {
 }
 
 fn add(hash: &mut Xxh3, text: &str) {
-    // With its length, so that no two lists of texts are the same bytes.
+    // Includes the length, so that different lists of texts never give the same bytes.
     hash.update(&(text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());
 }
 
-/// In the order of their keys: SDKs write the same attributes in any.
+/// Ordered by key: SDKs write the same attributes in any order.
 fn add_attributes(hash: &mut Xxh3, attributes: &[KeyValue]) {
     let mut sorted: Vec<_> = Attributes::of(attributes).iter().collect();
     sorted.sort_by_key(|(key, _)| *key);

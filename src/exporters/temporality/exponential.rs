@@ -1,33 +1,32 @@
-//! Exponential histograms that are merged and made coarser, exactly.
+//! Merges and downscales exponential histograms exactly.
 
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point;
 
-/// Buckets of one sign: a merge that would span more becomes coarser instead, so that no two points can take memory
-/// without bound.
+/// Maximum buckets of one sign: a merge that would span more is downscaled, so that no two points can use unlimited memory.
 const BUCKETS_MAX: i64 = 1024;
-/// Below this scale nothing is added: from -11 on one bucket holds every number that there is, and a scale that cannot go
-/// down any more would leave the bound above without effect.
+/// Below this scale nothing is added: from -11 on a single bucket contains every number, and without a minimum scale the limit
+/// above would have no effect.
 const SCALE_MIN: i32 = -64;
 
 /// Buckets of one sign, without empty ones at either end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::exporters) struct Buckets {
-    /// Index of the first.
+    /// Index of the first bucket.
     pub(in crate::exporters) first: i64,
     /// Counts from there on.
     pub(in crate::exporters) counts: Vec<u64>,
 }
 
-/// An exponential histogram as of OTLP: bucket `i` holds what is above `base^i`, up to `base^(i+1)`, with
-/// `base = 2^(2^-scale)`.
+/// An exponential histogram as in OTLP: with `base = 2^(2^-scale)`, bucket `i` counts values above `base^i`, up to
+/// `base^(i+1)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::exporters) struct Exponential {
     pub(in crate::exporters) scale: i32,
     pub(in crate::exporters) zero_threshold: f64,
     pub(in crate::exporters) zero_count: u64,
     pub(in crate::exporters) count: u64,
-    /// `None` where a point did not say it.
+    /// `None` if a point did not report it.
     pub(in crate::exporters) sum: Option<f64>,
     pub(in crate::exporters) positive: Buckets,
     pub(in crate::exporters) negative: Buckets,
@@ -45,18 +44,18 @@ impl Buckets {
         Buckets { first, counts: counts[from..=to].to_vec() }
     }
 
-    /// As OTLP writes them; `None` where the first does not fit into its field.
+    /// Converts to OTLP; `None` if the first index does not fit into its field.
     fn as_otlp(&self) -> Option<exponential_histogram_data_point::Buckets> {
         let offset = i32::try_from(self.first).ok()?;
         Some(exponential_histogram_data_point::Buckets { offset, bucket_counts: self.counts.clone() })
     }
 
-    /// Index of the last one; below the first where there is none.
+    /// Index of the last bucket; below the first if there are none.
     fn last(&self) -> i64 {
         self.first + i64::try_from(self.counts.len()).unwrap_or(i64::MAX / 2) - 1
     }
 
-    /// Puts `2^by` buckets into one each.
+    /// Merges each `2^by` buckets into one.
     fn coarser(&mut self, by: u32) {
         if by == 0 || self.counts.is_empty() {
             return;
@@ -94,7 +93,7 @@ impl Buckets {
         *self = Buckets { first, counts };
     }
 
-    /// What was added to them; `None` where one holds less than before.
+    /// Returns the increase of each bucket; `None` if one has decreased.
     fn since(&self, before: &Buckets) -> Option<Buckets> {
         let mut counts = self.counts.clone();
         for (index, count) in (before.first..).zip(&before.counts).filter(|(_, count)| **count > 0) {
@@ -109,7 +108,7 @@ impl Buckets {
     }
 }
 
-/// By how many steps both together must become coarser so that they span no more than the bound.
+/// Number of scale steps by which both must be downscaled to fit the limit together.
 fn steps_to_fit(one: &Buckets, other: &Buckets) -> u32 {
     let spans = || [one, other].into_iter().filter(|buckets| !buckets.counts.is_empty());
     let (Some(first), Some(last)) = (spans().map(|b| b.first).min(), spans().map(Buckets::last).max()) else {
@@ -131,7 +130,7 @@ impl Exponential {
         }
     }
 
-    /// Puts its counts into a point; false, and nothing is changed, where they do not fit into its fields.
+    /// Writes its counts to a point; returns false and changes nothing if they do not fit into its fields.
     pub(in crate::exporters) fn write_to(&self, point: &mut ExponentialHistogramDataPoint) -> bool {
         let (Some(positive), Some(negative)) = (self.positive.as_otlp(), self.negative.as_otlp()) else { return false };
         point.scale = self.scale;
@@ -144,7 +143,7 @@ impl Exponential {
         true
     }
 
-    /// Makes it coarser where its scale is above `scale`.
+    /// Downscales it if its scale is above `scale`.
     pub(in crate::exporters) fn at_most(&mut self, scale: i32) {
         let by = u32::try_from(i64::from(self.scale) - i64::from(scale)).unwrap_or(0);
         if by > 0 {
@@ -154,8 +153,7 @@ impl Exponential {
         }
     }
 
-    /// Adds another one; false, and nothing is changed, where their zero buckets differ in width, or
-    /// a scale is none that a histogram can have.
+    /// Adds another histogram; returns false and changes nothing if their zero buckets differ in width, or a scale is invalid.
     pub(in crate::exporters) fn add(&mut self, other: &Exponential) -> bool {
         let scale = self.scale.min(other.scale);
         if self.zero_threshold.to_bits() != other.zero_threshold.to_bits() || scale < SCALE_MIN {
@@ -176,7 +174,7 @@ impl Exponential {
         true
     }
 
-    /// What was added to it since `before`; `None` where something went down, or the two cannot be held against each other.
+    /// Returns the increase since `before`; `None` if a count has decreased, or the two are not comparable.
     pub(in crate::exporters) fn since(&self, before: &Exponential) -> Option<Exponential> {
         let scale = self.scale.min(before.scale);
         if self.zero_threshold.to_bits() != before.zero_threshold.to_bits() || scale < SCALE_MIN {
@@ -196,18 +194,18 @@ impl Exponential {
         })
     }
 
-    /// The same without counts.
+    /// Returns the same histogram without counts.
     pub(in crate::exporters) fn nothing(&self) -> Exponential {
         let (positive, negative) = (Buckets::default(), Buckets::default());
         Exponential { zero_count: 0, count: 0, sum: self.sum.map(|_| 0.0), positive, negative, ..*self }
     }
 
-    /// What its buckets hold in all.
+    /// Total count of its buckets.
     pub(in crate::exporters) fn counted(&self) -> u64 {
         self.zero_count.saturating_add(self.positive.total()).saturating_add(self.negative.total())
     }
 
-    /// Numbers that it holds in memory.
+    /// Number of values it keeps in memory.
     pub(in crate::exporters) fn weight(&self) -> usize {
         self.positive.counts.len() + self.negative.counts.len()
     }
@@ -223,7 +221,7 @@ mod tests {
         ExponentialHistogramDataPoint { scale, count, sum: Some(1.0), positive: Some(buckets), ..Default::default() }
     }
 
-    /// By hand: at one scale less, buckets 2i and 2i+1 become bucket i.
+    /// By hand: one scale lower, buckets 2i and 2i+1 become bucket i.
     #[test]
     fn a_coarser_histogram_has_the_sums_of_pairs() {
         let mut histogram = Exponential::of(&point(3, -3, &[1, 2, 3, 4, 5]));

@@ -1,8 +1,8 @@
-//! What is wrong with a point that counts, for people: nothing can be added to it, and no target could read it.
+//! Human-readable faults of points that count: such a point cannot be added to others, and no target could read it.
 
 use super::exponential::Exponential;
 
-/// Of a histogram with explicit bounds.
+/// Fault of a histogram with explicit bounds.
 pub(in crate::exporters) fn of_buckets(bounds: &[f64], counts: &[u64], count: u64) -> Option<String> {
     if !counts.is_empty() && counts.len() != bounds.len() + 1 {
         return Some(format!("it has {} bounds and {} buckets", bounds.len(), counts.len()));
@@ -15,15 +15,15 @@ pub(in crate::exporters) fn of_buckets(bounds: &[f64], counts: &[u64], count: u6
     (!counts.is_empty() && held != count).then(|| miscounted(count, held))
 }
 
-/// Of an exponential histogram.
+/// Fault of an exponential histogram.
 pub(in crate::exporters) fn of_exponential(histogram: &Exponential) -> Option<String> {
     let held = histogram.counted();
-    // What is no number is in the sum, and in no bucket.
+    // NaN is part of the sum, but in no bucket.
     let is_told = held == histogram.count || (held < histogram.count && histogram.sum.is_some_and(f64::is_nan));
     (!is_told).then(|| miscounted(histogram.count, held))
 }
 
-/// Of a counter's value.
+/// Fault of a counter's value.
 pub(in crate::exporters) fn of_counter(value: f64) -> Option<String> {
     (value < 0.0).then(|| format!("it is a counter, and its value is {value}"))
 }

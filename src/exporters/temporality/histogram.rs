@@ -1,4 +1,4 @@
-//! From one point of a histogram to the next.
+//! The difference between two points of a histogram.
 
 use super::point_flags;
 use super::steps::{Last, diff, goes_on, is_new, whole};
@@ -18,7 +18,7 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    /// Since when it counts.
+    /// When its count began.
     pub(super) const fn start(&self) -> u64 {
         if self.count.start < self.count.time { self.count.start } else { self.count.time }
     }
@@ -35,7 +35,7 @@ impl Histogram {
     }
 }
 
-/// What came to a histogram since its last point.
+/// Change of a histogram since its last point.
 pub(super) struct Change {
     /// The point is older than the last one.
     pub(super) is_old: bool,
@@ -68,7 +68,7 @@ impl Change {
         }
     }
 
-    /// As a mapping of ours reads it; nothing where nothing is known.
+    /// The change as our own mapping reads it; `None` if nothing is known.
     pub(super) fn marked(self, mut point: HistogramDataPoint) -> Option<HistogramDataPoint> {
         let exact = self.count.zip(self.sum);
         if exact.is_none() && self.buckets.is_none() {
@@ -92,7 +92,7 @@ impl Change {
         Some(point)
     }
 
-    /// As OTLP; nothing where it would not be whole.
+    /// The change as plain OTLP; `None` if it would be incomplete.
     pub(super) fn plain(self, mut point: HistogramDataPoint) -> Option<HistogramDataPoint> {
         let (count, sum) = self.count.zip(self.sum)?;
         let buckets = self.buckets?.into_iter().map(u64::try_from).collect::<Result<Vec<_>, _>>().ok()?;
@@ -106,7 +106,7 @@ impl Change {
 }
 
 impl Histogram {
-    /// What was added to each bucket; `None` where the bounds are others than before.
+    /// Returns the increase of each bucket; `None` if the bounds have changed.
     fn buckets(&mut self, point: &HistogramDataPoint) -> Option<Vec<i64>> {
         let bounds = bounds_of(point);
         let before = std::mem::replace(&mut self.buckets, point.bucket_counts.as_slice().into());

@@ -1,21 +1,21 @@
-//! What tells one stream of points from another: a digest over resource, scope, metric and attributes.
+//! Identity of a stream of points: a digest over resource, scope, metric and attributes.
 
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use xxhash_rust::xxh3::Xxh3;
 
-/// A digest of 128 bits: two streams share one so seldom that nobody will see it.
+/// A digest of 128 bits: collisions are too rare to matter.
 pub(in crate::exporters) type Digest = u128;
 
-/// Of a resource.
+/// Digest of a resource.
 pub(in crate::exporters) fn of_resource(resource: Option<&Resource>) -> Digest {
     let mut hasher = Xxh3::new();
     attributes(&mut hasher, resource.map_or(&[], |resource| &resource.attributes));
     hasher.digest128()
 }
 
-/// Of a scope within what `outer` stands for.
+/// Digest of a scope within `outer`.
 pub(in crate::exporters) fn of_scope(outer: Digest, scope: Option<&InstrumentationScope>) -> Digest {
     let mut hasher = within(outer);
     if let Some(scope) = scope {
@@ -26,7 +26,7 @@ pub(in crate::exporters) fn of_scope(outer: Digest, scope: Option<&Instrumentati
     hasher.digest128()
 }
 
-/// Of a metric within what `outer` stands for; `kind` is a word for its type.
+/// Digest of a metric within `outer`; `kind` names its type.
 pub(in crate::exporters) fn of_metric(outer: Digest, metric: &Metric, kind: &str) -> Digest {
     let mut hasher = within(outer);
     text(&mut hasher, &metric.name);
@@ -35,21 +35,21 @@ pub(in crate::exporters) fn of_metric(outer: Digest, metric: &Metric, kind: &str
     hasher.digest128()
 }
 
-/// Of what `outer` stands for, as far as it is of one type; `kind` is a word for that.
+/// Digest of one type within `outer`; `kind` names the type.
 pub(in crate::exporters) fn of_kind(outer: Digest, kind: &str) -> Digest {
     let mut hasher = within(outer);
     text(&mut hasher, kind);
     hasher.digest128()
 }
 
-/// Of texts in their order.
+/// Digest of texts in order.
 pub(in crate::exporters) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Digest {
     let mut hasher = Xxh3::new();
     texts.into_iter().for_each(|one| text(&mut hasher, one));
     hasher.digest128()
 }
 
-/// Of a stream within what `outer` stands for.
+/// Digest of a stream within `outer`.
 pub(in crate::exporters) fn of_point(outer: Digest, own: &[KeyValue]) -> Digest {
     let mut hasher = within(outer);
     attributes(&mut hasher, own);
@@ -62,13 +62,13 @@ fn within(outer: Digest) -> Xxh3 {
     hasher
 }
 
-/// With its length before it, so that no two texts read as one other.
+/// Prefixed with its length, so that different texts never give the same bytes.
 fn text(hasher: &mut Xxh3, text: &str) {
     hasher.update(&(text.len() as u64).to_le_bytes());
     hasher.update(text.as_bytes());
 }
 
-/// In the order of their keys: the order in which a sender gives them means nothing.
+/// Ordered by key: the sender's order has no meaning.
 fn attributes(hasher: &mut Xxh3, attributes: &[KeyValue]) {
     let mut sorted: Vec<&KeyValue> = attributes.iter().collect();
     sorted.sort_by(|a, b| a.key.cmp(&b.key));

@@ -2,29 +2,29 @@
 
 use crate::delivery::Rejected;
 
-/// Reasons that are told of one request; what there is beyond is told as others.
+/// Maximum reasons reported per request; further ones are combined.
 const REASONS_MAX: usize = 20;
 
-/// What was left out since it was last asked for.
+/// What was left out since the last call of `take`.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    /// The metric at hand.
+    /// The current metric.
     metric: String,
     points: Vec<Rejected>,
 }
 
 impl LeftOut {
-    /// What follows is of this metric.
+    /// Sets the current metric.
     pub(super) fn of_metric(&mut self, name: &str) {
         name.clone_into(&mut self.metric);
     }
 
-    /// Points of the metric at hand.
+    /// Adds points of the current metric.
     pub(super) fn add(&mut self, items: u64, reason: &str) {
         self.add_told(items, format!("metric {:?}: {reason}", self.metric));
     }
 
-    /// Points of whichever metric.
+    /// Adds points without naming a metric.
     pub(super) fn add_of_any(&mut self, items: u64, reason: &str) {
         self.add_told(items, reason.to_owned());
     }
@@ -41,7 +41,7 @@ impl LeftOut {
         }
     }
 
-    /// All of it, which is told with that.
+    /// Returns everything left out, and clears it.
     pub(super) fn take(&mut self) -> Vec<Rejected> {
         std::mem::take(&mut self.points)
     }

@@ -1,5 +1,5 @@
-//! Sums and histograms from one temporality to the other, for targets that take only one of them: deltas summed up, and
-//! running totals as what was added since the last point.
+//! Converts sums and histograms from one temporality to the other, for targets that accept only one of them: deltas are summed
+//! up, and cumulative values become the difference from the last point.
 
 mod digest;
 pub(super) mod exponential;

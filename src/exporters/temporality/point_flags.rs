@@ -1,20 +1,20 @@
-//! What a point that was made delta says about itself beyond OTLP: bits of its `flags` that OTLP has not given a meaning.
+//! Marks of a point that was made delta, for what OTLP cannot express: bits of its `flags` to which OTLP assigns no meaning.
 //!
-//! Only a mapping of ours reads them; a request that goes out as OTLP bears none.
+//! Only our own mapping reads them; a request that is sent as OTLP has none.
 
-/// The point was a running total.
+/// The point was cumulative.
 pub const CONVERTED: u32 = 1 << 16;
-/// Count and sum of a histogram are not known for the time since the last point; of a summary, the count is not.
+/// Count and sum of a histogram are unknown for the time since the last point; for a summary, the count is.
 pub const INEXACT: u32 = 1 << 17;
-/// `min` is the least value ever, and not known to be one since the last point.
+/// `min` is the overall minimum, not known to date from after the last point.
 pub const MIN_IS_OLD: u32 = 1 << 18;
-/// `max` is the greatest value ever, and not known to be one since the last point.
+/// `max` is the overall maximum, not known to date from after the last point.
 pub const MAX_IS_OLD: u32 = 1 << 19;
-/// All of them.
+/// All marks.
 pub const ALL: u32 = CONVERTED | INEXACT | MIN_IS_OLD | MAX_IS_OLD;
 
-/// A bucket of a converted histogram, as a number that may be below zero (after a reset that nothing else told);
-/// `None` where it is not known.
+/// Decodes a bucket of a converted histogram, which may be negative (after a reset that nothing else indicated); `None` if
+/// unknown.
 #[must_use]
 pub const fn bucket(written: u64) -> Option<i64> {
     match written.cast_signed() {
@@ -23,7 +23,7 @@ pub const fn bucket(written: u64) -> Option<i64> {
     }
 }
 
-/// The same, to be written.
+/// Encodes such a bucket.
 #[must_use]
 pub const fn written(bucket: Option<i64>) -> u64 {
     match bucket {
@@ -32,7 +32,7 @@ pub const fn written(bucket: Option<i64>) -> u64 {
     }
 }
 
-/// Whether a point bears a mark.
+/// Returns true if a point has a mark.
 #[must_use]
 pub const fn has(flags: u32, mark: u32) -> bool {
     flags & mark != 0

@@ -1,4 +1,4 @@
-//! Points of metrics, as far as they are alike.
+//! Common access to the points of all metric types.
 
 use super::point_flags;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
 };
 
-/// Points as far as they are alike.
+/// A point of any metric type.
 pub(super) trait Point {
     fn flags(&self) -> u32;
     fn attributes(&self) -> &[KeyValue];
@@ -36,7 +36,7 @@ macro_rules! point {
 
 point!(NumberDataPoint, HistogramDataPoint, SummaryDataPoint, ExponentialHistogramDataPoint);
 
-/// A sender's own bits must not be taken for marks.
+/// Clears the marks: a sender's own bits must not be mistaken for them.
 pub(super) fn clear_marks(data: &mut Data) -> bool {
     fn all<P: Point>(points: &mut [P]) -> bool {
         points.iter_mut().fold(false, |changed, point| point.clear_marks() | changed)
@@ -50,7 +50,7 @@ pub(super) fn clear_marks(data: &mut Data) -> bool {
     }
 }
 
-/// How many points a metric has.
+/// Returns the number of points of a metric.
 pub(in crate::exporters) fn count_points(data: &Data) -> u64 {
     let points = match data {
         Data::Gauge(gauge) => gauge.data_points.len(),

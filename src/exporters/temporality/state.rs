@@ -1,4 +1,4 @@
-//! The last point of each series, within a bound.
+//! The last point of each series, with a limit.
 
 use super::histogram::Histogram;
 use super::steps::Last;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
-/// What a series was last seen with.
+/// The last point of a series.
 #[derive(Debug)]
 pub(super) enum Seen {
     Sum(Last),
@@ -15,7 +15,7 @@ pub(super) enum Seen {
 }
 
 impl Seen {
-    /// Since when it counts; a start ahead of its own time is none.
+    /// When its count began; a start later than its own time is invalid.
     fn start(&self) -> u64 {
         match self {
             Seen::Sum(last) => last.start.min(last.time),
@@ -32,10 +32,10 @@ pub(super) struct Summary {
     pub(super) sum: Option<Last>,
 }
 
-/// Seconds that pass between two exports of a sender, at most, by default.
+/// Maximum seconds between two exports of a sender, by default.
 const BETWEEN_REQUESTS_MAX: u32 = 60;
 
-/// Keys are digests already.
+/// A no-op hasher: keys are digests already.
 #[derive(Default)]
 pub(super) struct AsItIs(u64);
 
@@ -55,7 +55,7 @@ struct Kept {
     seen: Seen,
 }
 
-/// All series. How long one is kept goes by the clock of this process: a sender's may run ahead.
+/// All series. Eviction goes by the clock of this process: a sender's clock may be ahead.
 pub(super) struct Series {
     kept: HashMap<u128, Kept, BuildHasherDefault<AsItIs>>,
     count_max: usize,
@@ -63,7 +63,7 @@ pub(super) struct Series {
     now: u32,
     looked_at: u32,
     swept: u32,
-    /// When the youngest began of all series that were forgotten, in Unix nanoseconds.
+    /// Latest start of all forgotten series, in Unix nanoseconds.
     pub(super) forgotten_start: u64,
 }
 
@@ -81,8 +81,8 @@ impl Series {
         }
     }
 
-    /// Tells the time since the stage began; what is too old goes. While a target is down nothing is passed, and no series
-    /// is idle for that: of a long time between two requests only as much counts as senders leave between theirs.
+    /// Sets the time since the stage began, and evicts idle series. While a target is down no requests are passed, which must
+    /// not make series idle: a long pause between two requests counts only as one export interval.
     pub(super) fn at(&mut self, since_start: Duration) {
         let seconds = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
         let since = seconds.saturating_sub(self.looked_at);
@@ -98,7 +98,7 @@ impl Series {
         }
     }
 
-    /// What a series was last seen with.
+    /// Returns the last point of a series.
     pub(super) fn get(&mut self, key: u128) -> Option<&mut Seen> {
         let (now, idle_max) = (self.now, self.idle_max);
         let kept = self.kept.get_mut(&key).filter(|kept| now.saturating_sub(kept.touched) <= idle_max)?;
@@ -106,7 +106,7 @@ impl Series {
         Some(&mut kept.seen)
     }
 
-    /// Keeps a series that was not there, if there is room; says whether there was.
+    /// Adds a new series; returns false if there is no room.
     pub(super) fn put(&mut self, key: u128, seen: Seen) -> bool {
         if self.kept.len() >= self.count_max && !self.kept.contains_key(&key) {
             return false;
@@ -130,12 +130,12 @@ mod tests {
         // The target is down for a day.
         series.at(Duration::from_hours(24));
         assert!(series.get(1).is_some());
-        // Others go on for longer than an hour, each minute.
+        // Other series go on for longer than an hour, once a minute.
         for minute in 1..=61 {
             series.at(Duration::from_hours(24) + Duration::from_mins(minute));
         }
         assert!(series.get(1).is_none());
-        // It may come again, and what it has counted is not to be counted twice.
+        // It may come back, and what it has counted must not be counted twice.
         assert!(series.put(1, sum()));
         assert_eq!(series.forgotten_start, 1);
     }

@@ -1,6 +1,6 @@
-//! From one value of a running total to the next.
+//! The difference between two values of a cumulative total.
 
-/// A value, the time it is of and since when it counts, in Unix nanoseconds.
+/// A value, its time, and the start of its count, in Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Last {
     pub(super) start: u64,
@@ -8,15 +8,15 @@ pub(super) struct Last {
     pub(super) value: f64,
 }
 
-/// Whether a point goes on with the sequence that one with this start began. An unknown start says nothing of a reset;
-/// a point whose start is its own time begins a sequence after a reset at an unknown time.
+/// Returns true if a point continues the sequence with this start. An unknown start does not indicate a reset; a point with a
+/// start equal to its own time begins a sequence after a reset at an unknown time.
 pub(super) const fn goes_on(start: u64, time: u64, start_before: u64) -> bool {
     start == 0 || start != time && start == start_before
 }
 
-/// From one value of a running total to the next.
+/// The step from one value of a cumulative total to the next.
 pub(super) enum Step {
-    /// There was none before it, or a reset.
+    /// There was no value before it, or a reset.
     First,
     /// It is not newer than the last one.
     Old,
@@ -38,7 +38,7 @@ pub(super) fn step(last: &mut Last, now: Last) -> Step {
     Step::Added { value, since: before.time }
 }
 
-/// What was added to a value that may go down; `None` where that is not known.
+/// Returns the change of a value that may decrease; `None` if unknown.
 pub(super) fn diff(last: &mut Option<Last>, now: Last) -> Option<f64> {
     match last {
         Some(last) if last.time > now.time => None,
@@ -49,7 +49,7 @@ pub(super) fn diff(last: &mut Option<Last>, now: Last) -> Option<f64> {
     }
 }
 
-/// Whether the least (or greatest) value ever is of the time since the last point: it has moved, or a reset put it back.
+/// Returns true if the overall minimum (or maximum) dates from after the last point: it has moved, or a reset restarted it.
 pub(super) fn is_new(last: &mut Option<Last>, now: Last, beyond: fn(&f64, &f64) -> bool) -> bool {
     match last {
         Some(last) if last.time > now.time => false,

@@ -40,7 +40,7 @@ fn total(points: &[(u64, u64, f64)]) -> Data {
     Data::Sum(Sum { data_points: data_points.collect(), aggregation_temporality: 2, is_monotonic: true })
 }
 
-/// What comes of points that come in one a request: (start, time, value) each.
+/// Output for points that arrive one per request: (start, time, value) each.
 fn steps(stage: &mut ToDelta, points: &[(u64, u64, f64)]) -> Vec<Vec<(u64, u64, f64)>> {
     let step = |point: &(u64, u64, f64)| {
         let mut request = request("m", total(&[*point]));
@@ -70,13 +70,13 @@ fn a_counters_first_value_counts_where_its_start_is_known_to_be_new() {
     assert_eq!(first(Initial::Auto, STARTED + 1, 2000), [(STARTED + 1, 2000, 7.0)]);
     assert_eq!(first(Initial::Auto, STARTED, 2000), []);
     assert_eq!(first(Initial::Auto, 0, 2000), []);
-    // A start that is the time of the point says that the true start is not known.
+    // A start equal to the time of the point means that the true start is unknown.
     assert_eq!(first(Initial::Auto, 2000, 2000), []);
     assert_eq!(first(Initial::Keep, 0, 2000), [(0, 2000, 7.0)]);
     assert_eq!(first(Initial::Drop, STARTED + 1, 2000), []);
 }
 
-/// Datadog's own code counts the first of them alone.
+/// Datadog's own code counts only the first of them.
 #[test]
 fn first_values_count_of_every_series_of_a_metric() {
     let start = STARTED + 1;
@@ -138,7 +138,7 @@ fn running_totals_of_exponential_histograms_are_told_where_the_target_takes_none
     assert_eq!(stage.left_out(), []);
 }
 
-/// The total of a series that is not followed is no first value, each time anew.
+/// The total of an untracked series must not count as a first value each time.
 #[test]
 fn what_finds_no_room_is_left_out_and_told() {
     let start = STARTED + 1;
@@ -160,9 +160,9 @@ fn resets_and_points_out_of_order_take_nothing_from_a_counter() {
         // Older, and of the same time.
         vec![],
         vec![],
-        // A reset that the start tells.
+        // A reset indicated by the start.
         vec![(2500, 3000, 4.0)],
-        // One that only the value tells: what it has counted before is not known.
+        // A reset indicated only by the value: what was counted before is unknown.
         vec![],
         vec![(4000, 5000, 5.0)],
     ];
@@ -212,9 +212,9 @@ fn a_histogram_gives_what_was_added_to_each_bucket() {
     let [point] = points.as_slice() else { panic!("not one point: {points:?}") };
     assert_eq!((point.count, point.sum, point.bucket_counts.as_slice()), (3, Some(20.0), &[0, 3][..]));
     assert_eq!((point.start_time_unix_nano, point.time_unix_nano, point.flags), (1000, 2000, 0));
-    // The greatest has moved, so it is of this time; the least has not.
+    // The maximum has moved, so it is recent; the minimum has not.
     assert_eq!((point.min, point.max), (None, Some(9.0)));
-    // Other bounds, and so no telling what was added to any bucket.
+    // Different bounds: the increase of each bucket is unknown.
     assert_eq!(changed(&mut stage, histogram(3000, &[1, 5, 6], 60.0, (1.0, 9.0))), []);
     assert_eq!(changed(&mut stage, histogram(2500, &[1, 5, 6], 60.0, (1.0, 9.0))), []);
 }

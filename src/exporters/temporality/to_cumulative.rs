@@ -1,7 +1,7 @@
-//! One running total a series: delta points become the sum of what was said since the series was first seen, whoever said
-//! it; and where several senders count for one series, it is the sum of what each of them adds to it.
+//! One cumulative total per series: delta points become the sum of everything reported since the series was first seen, by any
+//! sender; if several senders write to one series, it is the sum of their increases.
 //!
-//! Which senders those are the target says: what tells them apart may be no part of what it names a series by.
+//! The target defines the sender of a point: senders may differ in attributes that the target's series names do not contain.
 
 mod sender;
 mod series;
@@ -28,10 +28,10 @@ use unknown_starts::UnknownStarts;
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 const LATE: &str = "it is not newer than its sender's last point, so a sum would count it twice";
-/// No clock is believed that runs ahead of ours by more: as much as Prometheus takes.
+/// Maximum clock skew of a sender that is accepted; the same as in Prometheus.
 const AHEAD_MAX: Duration = Duration::from_mins(10);
 
-/// Where points come from.
+/// Origin of a point.
 #[derive(Clone, Copy)]
 pub(in crate::exporters) struct Origin<'a> {
     pub(in crate::exporters) resource: Option<&'a Resource>,
@@ -41,33 +41,33 @@ pub(in crate::exporters) struct Origin<'a> {
     pub(in crate::exporters) kind: FamilyKind,
 }
 
-/// Which points become one series of a target.
+/// Maps points to the series of a target.
 pub(in crate::exporters) trait SeriesKeys: Send {
-    /// A digest of the name and the labels of a point's series; `None` where it can have none.
+    /// Returns a digest of the name and labels of a point's series; `None` if it cannot have a series.
     fn key(&self, of: Origin<'_>, attributes: &[KeyValue]) -> Option<Digest>;
 }
 
-/// Running totals, bounded in memory. Series of one sender's own totals are forgotten first: those go on as they come. A sum
-/// that is forgotten begins anew, with a new start time: to Prometheus that is a counter that was reset.
+/// Cumulative totals within a memory limit. Series with a single cumulative sender are evicted first, because they continue
+/// unchanged. An evicted sum restarts with a new start time, which Prometheus sees as a counter reset.
 pub(in crate::exporters) struct ToCumulative {
     keys: Box<dyn SeriesKeys>,
     series: HashMap<Digest, Series>,
-    /// The series that each sender's points go to.
+    /// The series of each sender's points.
     senders: HashMap<Digest, Digest>,
-    /// Sums by when they were last seen.
+    /// Sums by last use.
     sums: BTreeMap<u64, Digest>,
-    /// The same of series that are one sender's own.
+    /// Series with a single cumulative sender, by last use.
     alone: BTreeMap<u64, Digest>,
-    /// Sums that were forgotten for want of room.
+    /// Number of sums evicted for lack of room.
     forgotten: u64,
     clock: u64,
     bytes: usize,
     bytes_max: usize,
     left_out: LeftOut,
-    /// Summaries are added to nothing; of them this is all that is kept.
+    /// Summaries cannot be added; this is all that is kept of them.
     summaries: UnknownStarts,
     learning: bool,
-    /// What began before this may have been told before all that was shown, or forgotten since.
+    /// Counts that began before this may have been sent before the first visible point, or been evicted.
     told_before: u64,
     latest: u64,
 }
@@ -75,13 +75,13 @@ pub(in crate::exporters) struct ToCumulative {
 /// A metric of a sender.
 struct OfMetric<'a> {
     origin: Origin<'a>,
-    /// A word for what its points are: two kinds share no series.
+    /// Name of the kind of its points: two kinds share no series.
     word: &'static str,
     digest: Digest,
 }
 
 impl ToCumulative {
-    /// Keeps about so many bytes.
+    /// Creates a stage that uses about `bytes_max` bytes.
     pub(in crate::exporters) fn new(bytes_max: usize, keys: Box<dyn SeriesKeys>) -> ToCumulative {
         ToCumulative {
             keys,
@@ -101,7 +101,7 @@ impl ToCumulative {
         }
     }
 
-    /// Takes all points that count; whether that changed any.
+    /// Processes all points that count; returns true if any was changed.
     fn request(&mut self, request: &mut ExportMetricsServiceRequest) -> bool {
         let latest = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + AHEAD_MAX;
         self.latest = u64::try_from(latest.as_nanos()).unwrap_or(u64::MAX);
@@ -194,7 +194,7 @@ impl ToCumulative {
     }
 
     fn put_back(&mut self, key: Digest, mut series: Series) {
-        // One that many senders count for must not push all others out.
+        // A series with many senders must not evict all others.
         series.keep_within(self.bytes_max / 4);
         self.clock += 1;
         series.seen = self.clock;
@@ -209,7 +209,7 @@ impl ToCumulative {
             let oldest =
                 self.alone.first_key_value().or_else(|| self.sums.first_key_value()).map(|(_, oldest)| *oldest);
             let Some(mut series) = oldest.and_then(|oldest| self.take_out(oldest)) else { return };
-            // What it counted would be told again if it came back.
+            // Otherwise its count would be sent again if it came back.
             self.told_before = self.told_before.max(series.forget_all());
             for sender in &series.forgotten {
                 self.senders.remove(sender);
@@ -222,7 +222,7 @@ impl ToCumulative {
 }
 
 impl StatefulStage for ToCumulative {
-    /// Points that are no newer than the last one of their sender are left out, where they are to be added to others.
+    /// Leaves out points that are no newer than the last one of their sender, if they would be added to others.
     fn pass(&mut self, request: Bytes) -> anyhow::Result<Bytes> {
         let mut decoded = ExportMetricsServiceRequest::decode(request.clone())?;
         self.learning = false;
@@ -246,7 +246,7 @@ impl StatefulStage for ToCumulative {
         self.left_out.take()
     }
 
-    /// What is sent again is then known, and what each sender had counted. Sums are in the target already and begin anew.
+    /// Rebuilds which series exist and what each sender has counted. The target already has the sums, so they restart.
     fn learn(&mut self, request: Bytes) -> anyhow::Result<()> {
         let mut decoded = ExportMetricsServiceRequest::decode(request)?;
         self.learning = true;

@@ -1,13 +1,13 @@
 //! The stage that makes monotonic sums, histograms and summaries delta, by the rules of Datadog's OTLP mapping:
 //!
-//! - a value is what was added since the last point of its series;
-//! - of a counter's first point, or one after a reset, the value counts where it is known to have begun since all of its
-//!   points are seen (else what came before may have been counted already);
-//! - a histogram's first point, and one after a reset, is left out, for what it holds of others is not known;
-//! - a point that is not newer than the last one is left out, and told.
+//! - a value is the increase since the last point of its series;
+//! - the value of a counter's first point, or of one after a reset, counts if the counter is known to have begun while all of
+//!   its points are seen (else it may have been counted already);
+//! - a histogram's first point, and one after a reset, is left out, because the share counted before is unknown;
+//! - a point that is not newer than the last one is left out and reported.
 //!
-//! Datadog's own code counts such a value only of the first point that a metric has in a request (its authors ask why); here
-//! every series of it counts.
+//! Datadog's own code counts such a value only for the first point of a metric in a request (its authors ask why); here every
+//! series of the metric counts.
 
 use super::digest::Digest;
 use super::histogram::{Change, Histogram};
@@ -27,47 +27,47 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prost::Message as _;
 use std::time::{Duration, Instant};
 
-/// OTLP's mark of a point without a value.
+/// OTLP's flag for a point without a value.
 const NO_VALUE: u32 = 1;
 
 const TOO_OLD: &str =
     "it is not newer than the last point of its series, so its increase is already counted or unknown";
 const NO_ROOM: &str = "there are more cumulative series than `metrics.series_max`, so its increase is unknown";
 
-/// Why running totals of exponential histograms are not sent.
+/// Why cumulative exponential histograms are not sent.
 pub const EXPONENTIAL_TOTAL: &str = "it is a cumulative exponential histogram, which the target does not accept; \
      expected delta: set the sender's temporality preference to delta";
 
-/// What becomes of a counter's first value.
+/// How a counter's first value is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Initial {
-    /// It counts where it is known to have begun since all of its points are seen.
+    /// Counts it if the counter is known to have begun while all of its points are seen.
     #[default]
     Auto,
-    /// It counts.
+    /// Counts it.
     Keep,
-    /// It does not.
+    /// Drops it.
     Drop,
 }
 
 /// What is made delta, and how.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Monotonic sums are, too; else they stay running totals.
+    /// Whether monotonic sums are converted too; otherwise they stay cumulative.
     pub sums: bool,
-    /// What becomes of a counter's first value.
+    /// How a counter's first value is treated.
     pub initial: Initial,
-    /// Since when all points are seen, in Unix nanoseconds, unless that is told: a counter that began later has been
-    /// counted by nobody before.
+    /// Time from which all points are seen, in Unix nanoseconds, unless set later: a counter that began after it has not been
+    /// counted before.
     pub since_unix_nano: u64,
-    /// Counters that become gauges of their rate a second.
+    /// Counters that become gauges of their rate per second.
     pub rates: &'static [&'static str],
-    /// Points say by [`point_flags`] what OTLP has no word for, and a histogram whose count is not known stays. Else what goes on
-    /// is OTLP and nothing more.
+    /// Whether points carry [`point_flags`] for what OTLP cannot express, and a histogram with an unknown count stays.
+    /// Otherwise the output is plain OTLP.
     pub marks: bool,
-    /// Series that are followed at most; what comes in of others is left out.
+    /// Maximum number of tracked series; points of others are left out.
     pub series_max: usize,
-    /// A series without points for so long is forgotten.
+    /// A series without points for this long is forgotten.
     pub idle_max: Duration,
 }
 
@@ -80,14 +80,14 @@ pub struct ToDelta {
 }
 
 impl ToDelta {
-    /// A stage that has seen nothing yet.
+    /// Creates a stage that has seen nothing yet.
     #[must_use]
     pub fn new(rules: Rules) -> ToDelta {
         let series = Series::new(rules.series_max, rules.idle_max);
         ToDelta { rules, began: Instant::now(), series, left_out: LeftOut::default() }
     }
 
-    /// Makes a request delta. Says whether anything in it was changed.
+    /// Makes a request delta. Returns true if anything in it was changed.
     pub fn rewrite(&mut self, request: &mut ExportMetricsServiceRequest) -> bool {
         self.series.at(self.began.elapsed());
         let mut changed = false;
@@ -132,7 +132,7 @@ impl ToDelta {
                 summary.data_points = self.points(&digest, std::mem::take(&mut summary.data_points), converted);
                 true
             }
-            // Our own mapping says so itself.
+            // Our own mapping rejects it itself.
             Data::ExponentialHistogram(histogram)
                 if !self.rules.marks && is_total(histogram.aggregation_temporality) =>
             {
@@ -144,7 +144,7 @@ impl ToDelta {
         }
     }
 
-    /// Points that are left, each as `rewrite` leaves it.
+    /// Returns the remaining points, each rewritten by `rewrite`.
     fn points<P: Point>(
         &mut self,
         digest: &Digest,
@@ -162,7 +162,7 @@ impl ToDelta {
     fn number(&mut self, key: u128, mut point: NumberDataPoint) -> Option<NumberDataPoint> {
         let value = value_of(&point);
         if !value.is_finite() {
-            // The mapping says that it takes no such value.
+            // The mapping rejects such a value.
             return Some(point);
         }
         let (start, time) = (point.start_time_unix_nano, point.time_unix_nano);
@@ -202,8 +202,8 @@ impl ToDelta {
         Some(point)
     }
 
-    /// The step of a value that only a reset lets go down; `None` where its series is not followed: its next total would be
-    /// counted as the first once more.
+    /// Returns the step of a value that only decreases on a reset; `None` if its series is not tracked: its next total would
+    /// count as the first again.
     fn monotonic(&mut self, key: u128, now: Last) -> Option<Step> {
         match self.series.get(key) {
             Some(Seen::Sum(last)) => Some(step(last, now)),
@@ -211,7 +211,7 @@ impl ToDelta {
         }
     }
 
-    /// Follows a series from here on; where there is no room for it, its point is left out.
+    /// Starts tracking a series; without room for it, its point is left out.
     fn follows(&mut self, key: u128, seen: Seen) -> bool {
         let has_room = self.series.put(key, seen);
         if !has_room {
@@ -222,7 +222,7 @@ impl ToDelta {
 
     fn counts_first(&self, start: u64, time: u64) -> bool {
         match self.rules.initial {
-            // What is forgotten may have been counted.
+            // Forgotten series may have been counted.
             Initial::Auto => self.rules.since_unix_nano.max(self.series.forgotten_start) < start && start != time,
             Initial::Keep => true,
             Initial::Drop => false,
@@ -238,7 +238,7 @@ impl ToDelta {
             (step(&mut last.count, count_now), sum_now.and_then(|now| diff(&mut last.sum, now)))
         } else {
             let summary = Seen::Summary(Box::new(Summary { count: count_now, sum: sum_now }));
-            // Its quantiles go on all the same.
+            // Its quantiles are passed on all the same.
             (if self.series.put(key, summary) { Step::First } else { Step::Old }, None)
         };
         let count = match counted {

@@ -1,4 +1,4 @@
-//! One column under construction, by the type that `schemas/` gives it.
+//! A column builder for each type in `schemas/`.
 
 use crate::model::table::{ColumnType, map_fields};
 use arrow::array::{
@@ -11,10 +11,10 @@ use arrow::error::ArrowError;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Room for the text of a row: as much as a span's id has.
+/// Text bytes reserved per row: the length of a span id.
 const TEXT_BYTES: usize = 16;
 
-/// A builder for each type.
+/// A builder for each column type.
 pub(super) enum Column {
     Text(StringBuilder),
     Int(Int64Builder),
@@ -29,7 +29,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// A column with room for this many rows.
+    /// Creates a column with capacity for `rows` rows.
     pub(super) fn new(kind: ColumnType, rows: usize) -> Column {
         match kind {
             ColumnType::String => Column::Text(StringBuilder::with_capacity(rows, rows * TEXT_BYTES)),
@@ -84,10 +84,10 @@ impl Column {
         }
     }
 
-    /// The column of `rows` rows.
+    /// Finishes the column with `rows` rows.
     pub(super) fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
         self.pad(rows);
-        // Numbers have been given the room that they need.
+        // Numbers are allocated at their exact size.
         let has_slack = !matches!(self, Column::Int(_) | Column::Float(_) | Column::Bool(_) | Column::Time(_));
         let mut array: ArrayRef = match self {
             Column::Text(mut builder) => Arc::new(builder.finish()),
@@ -102,7 +102,7 @@ impl Column {
             Column::Ints(mut builder) => Arc::new(builder.finish()),
         };
         if has_slack {
-            // It stays in memory for long.
+            // The array stays in memory for long.
             array.shrink_to_fit();
         }
         Ok(array)
@@ -113,7 +113,7 @@ fn text() -> StringBuilder {
     StringBuilder::with_capacity(0, 0)
 }
 
-/// Text to text. Arrow's own builder checks at every entry; attributes are the bulk of what is decoded.
+/// A map from text to text. Arrow's own builder checks every entry; attributes are most of the decoded data.
 pub(super) struct MapColumn {
     offsets: Vec<i32>,
     keys: StringBuilder,
@@ -132,11 +132,11 @@ impl MapColumn {
         self.offsets.len() - 1
     }
 
-    /// Appends one map; gives the bytes that it takes.
+    /// Appends one map and returns its size in bytes.
     pub(super) fn append<'v>(&mut self, entries: impl Iterator<Item = (&'v str, Option<Cow<'v, str>>)>) -> usize {
         let mut bytes = 0;
         for (key, value) in entries {
-            // The offset that each entry takes counts, too: thousands of empty keys are not free.
+            // The offsets of each entry count, too: thousands of empty keys are not free.
             bytes += key.len() + value.as_ref().map_or(0, |value| value.len()) + 8;
             self.keys.append_value(key);
             self.values.append_option(value);

@@ -1,6 +1,6 @@
-//! Why a request was not decoded.
+//! Error of a request that was not decoded.
 
-/// A request that cannot be read at all: nothing of it is kept. HTTP 400, `INVALID_ARGUMENT`.
+/// A request that cannot be read at all; nothing of it is kept. HTTP 400, `INVALID_ARGUMENT`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DecodeError {

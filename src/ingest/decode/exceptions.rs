@@ -1,14 +1,14 @@
-//! The exception that a span ended with: of its events, else of its own attributes.
+//! The exception of a span: from its events, otherwise from its own attributes.
 
 use super::value;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::borrow::Cow;
 
-/// Characters of a message that are kept in the column; the event keeps all of it.
+/// Maximum number of characters of a message in the column; the event keeps all of it.
 const MESSAGE_MAX: usize = 1000;
 
-/// An exception's type and message, each where it is given.
+/// Type and message of an exception, if given.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Exception<'a> {
     pub(super) kind: Option<Cow<'a, str>>,
@@ -16,7 +16,7 @@ pub(super) struct Exception<'a> {
 }
 
 impl<'a> Exception<'a> {
-    /// The last one that the span recorded: those before it may have been handled.
+    /// Returns the last exception that the span recorded: earlier ones may have been handled.
     pub(super) fn of(span: &'a Span) -> Exception<'a> {
         let of_events = span.events.iter().rev().map(|event| Exception::among(&event.attributes));
         let found = of_events.chain([Exception::among(&span.attributes)]).find(Exception::is_some);

@@ -1,18 +1,18 @@
-//! How much memory prost would take for a message, before it takes it.
+//! Estimates the memory that prost would allocate for a message, before decoding it.
 //!
-//! An empty span is two bytes on the wire and some 250 in memory, so a body of 20 MiB could ask for gigabytes. One walk
-//! over the tags, which allocates nothing, adds up what the repeated messages would need.
+//! An empty span is two bytes on the wire and some 250 in memory, so a body of 20 MiB could need gigabytes. One walk over
+//! the tags, without allocation, sums the memory of the repeated messages.
 
 use crate::model::signal::{Encoding, Signal};
 use opentelemetry_proto::tonic::{common, logs, metrics, trace};
 
-/// What a request may take as prost's types, besides its text.
+/// Limit on the memory of a request in prost's types, without its text.
 const BYTES_MAX: usize = 512 << 20;
 
-/// Smaller bodies cannot reach the bound, and are not walked.
+/// Smaller bodies cannot reach the limit and are not walked.
 const BODY_BYTES_WALKED: usize = 1 << 20;
 
-/// A repeated message: the field it is in, what it takes in memory, and the repeated messages within it.
+/// A repeated message: its field number, its size in memory, and the repeated messages within it.
 struct Kind {
     field: u64,
     bytes: usize,
@@ -83,13 +83,12 @@ static LOGS: [Kind; 1] = [kind::<logs::v1::ResourceLogs>(
     &[kind::<logs::v1::ScopeLogs>(2, &[kind::<logs::v1::LogRecord>(2, &[kind::<Attribute>(6, &[])])])],
 )];
 
-/// Refuses a body that would take too much memory.
+/// Rejects a body that would take too much memory.
 pub(super) fn check(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<(), String> {
     if bytes(signal, encoding, body) > BYTES_MAX { Err(refusal(body.len())) } else { Ok(()) }
 }
 
-/// What a body takes in memory while it is decoded; of small ones nothing, and of those that are refused no more than that
-/// it is too much.
+/// Returns the memory in bytes for decoding a body; 0 for small bodies, and just over the limit for rejected ones.
 pub(super) fn bytes(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
     if body.len() < BODY_BYTES_WALKED {
         return 0;
@@ -103,11 +102,11 @@ pub(super) fn bytes(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
         Signal::Logs => &LOGS,
     };
     let mut left = BYTES_MAX;
-    // A body that ends too early is prost's to refuse.
+    // A truncated body is left for prost to reject.
     if walk(body, kinds, &mut left) == Some(false) { BYTES_MAX + 1 } else { BYTES_MAX - left }
 }
 
-/// Each object may become an item, each comma parts two numbers or texts of a list.
+/// Each object may become an item; each comma separates two numbers or texts of a list.
 fn json_bytes(body: &[u8]) -> usize {
     let bytes = body.iter().map(|byte| match byte {
         b'{' => size_of::<trace::v1::Span>(),
@@ -122,7 +121,7 @@ fn refusal(found: usize) -> String {
     format!("expected {expected}, found {found} bytes of mostly empty messages: send smaller batches")
 }
 
-/// False if the messages take more than is `left`; none if the bytes are no messages.
+/// Returns false if the messages need more than `left`, and `None` if the bytes are not valid messages.
 fn walk(mut bytes: &[u8], kinds: &[Kind], left: &mut usize) -> Option<bool> {
     while !bytes.is_empty() {
         let tag = varint(&mut bytes)?;

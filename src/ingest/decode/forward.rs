@@ -1,4 +1,4 @@
-//! A frame as others may have it: in protobuf, without the items that were rejected.
+//! Frames as exporters get them: in protobuf, without the rejected items.
 
 use super::rejects::Faults;
 use super::repair::{self, State};
@@ -13,15 +13,15 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message as _;
 
-/// The bytes as they came, where they are protobuf that anyone can read, no attribute is there twice and nothing was
-/// rejected; else they are written again.
+/// Returns the original bytes if they are valid protobuf without repeated attributes or rejected items; otherwise encodes
+/// the request again.
 ///
 /// # Errors
-/// When the frame cannot be decoded.
+/// Returns an error if the frame cannot be decoded.
 pub fn as_protobuf(frame: &Frame) -> Result<Bytes, DecodeError> {
     let (encoding, payload) = (frame.encoding, &frame.payload);
     if encoding == Encoding::Protobuf && frame.rejected.is_empty() {
-        // A target would refuse all of it for one text that is not Unicode.
+        // A target would reject the whole request for one text that is not UTF-8.
         match repair::state(frame.signal, payload) {
             State::Clean => return Ok(payload.clone()),
             State::Unreadable => {
@@ -40,10 +40,10 @@ pub fn as_protobuf(frame: &Frame) -> Result<Bytes, DecodeError> {
     Ok(written.into())
 }
 
-/// Numbers items as the decoder did.
+/// Numbers items in the same way as the decoder.
 struct Keep<'a> {
     next: u32,
-    /// Ascending.
+    /// Item numbers, ascending.
     rejected: &'a [u32],
 }
 
@@ -79,7 +79,7 @@ fn metrics(mut request: ExportMetricsServiceRequest, keep: &mut Keep<'_>) -> Exp
     request
 }
 
-/// False where nothing of the metric is left.
+/// Returns false if nothing of the metric is left.
 fn points(metric: &mut Metric, keep: &mut Keep<'_>) -> bool {
     // A metric without data counts as one item.
     let Some(data) = &mut metric.data else { return keep.this() };

@@ -1,4 +1,4 @@
-//! Logs: rows of `logs`.
+//! Logs: builds rows of `logs`.
 
 use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
@@ -12,14 +12,14 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
 columns! {
-    /// The columns of `logs` that are no plain promotions; `event_name` is one where the record has no name itself.
+    /// The columns of `logs` that are not plain promotions; `event_name` is promoted only if the record has no event name.
     struct LogColumns {
         time, time_unix_nano, observed_time_unix_nano, severity_number, severity_text, body, event_name, trace_id,
         span_id, scope_name, scope_version, attributes, resource_attributes,
     }
 }
 
-/// The table.
+/// The decoding plan of the table.
 #[derive(Debug)]
 pub(super) struct LogsPlan {
     logs: TablePlan,
@@ -86,7 +86,7 @@ impl LogsPlan {
         if let Some(body) = record.body.as_ref().and_then(value::text) {
             rows.text(to.body, &body);
         }
-        // Older senders name an event in an attribute, which has filled the column then.
+        // Older senders name an event in an attribute, which has then filled the column.
         if !rows.is_filled(self.event_slot) {
             rows.text_or_null(to.event_name, &record.event_name);
         }
@@ -101,13 +101,13 @@ impl LogsPlan {
     }
 }
 
-/// A record may do without a trace, and without a time.
+/// Checks a record. It may lack trace ids and timestamps.
 fn check(record: &LogRecord) -> Result<(), String> {
     check_fits("timeUnixNano", record.time_unix_nano)?;
     check_fits("observedTimeUnixNano", record.observed_time_unix_nano)
 }
 
-/// How many log records a request holds.
+/// Returns the number of log records of a request.
 fn records(request: &ExportLogsServiceRequest) -> usize {
     let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
     scopes.map(|scope| scope.log_records.len()).sum()

@@ -1,4 +1,4 @@
-//! Metrics: rows of `metrics` (gauges and sums) and `histograms` (histograms, exponential ones and summaries).
+//! Metrics: builds rows of `metrics` (gauges and sums) and `histograms` (histograms, exponential histograms and summaries).
 
 use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
@@ -19,7 +19,7 @@ mod points;
 use points::{check_exponential, check_histogram, check_number, check_summary, is_recorded};
 
 columns! {
-    /// The columns that `metrics` and `histograms` have in common.
+    /// The columns common to `metrics` and `histograms`.
     struct HeadColumns {
         name, unit, description, kind, temporality, is_monotonic, time, time_unix_nano, start_time_unix_nano,
         scope_name, scope_version, scope_schema_url, scope_attributes, attributes, resource_attributes, series_id, flags,
@@ -28,19 +28,19 @@ columns! {
 }
 
 columns! {
-    /// The columns that `metrics` has besides.
+    /// The columns only in `metrics`.
     struct NumberColumns { value, value_int }
 }
 
 columns! {
-    /// The columns that `histograms` has besides.
+    /// The columns only in `histograms`.
     struct HistogramColumns {
         count, sum, min, max, bounds, bucket_counts, scale, zero_count, zero_threshold, positive_offset,
         positive_counts, negative_offset, negative_counts, quantiles, quantile_values,
     }
 }
 
-/// The two tables.
+/// The decoding plans of the two tables.
 #[derive(Debug)]
 pub(super) struct MetricsPlan {
     numbers: TablePlan,
@@ -110,7 +110,7 @@ impl MetricsPlan {
     }
 }
 
-/// What all metrics of a scope share.
+/// Data shared by all metrics of a scope.
 struct OfScope<'a> {
     scope: Option<&'a InstrumentationScope>,
     schema_url: &'a str,
@@ -119,7 +119,7 @@ struct OfScope<'a> {
     digest: u64,
 }
 
-/// What all points of a metric share.
+/// Data shared by all points of a metric.
 struct OfMetric<'a, 'b> {
     metric: &'a Metric,
     scope: &'b OfScope<'a>,
@@ -129,7 +129,7 @@ struct OfMetric<'a, 'b> {
     digest: u64,
 }
 
-/// What points of every kind have.
+/// Data that points of every kind have.
 struct Point<'a> {
     attributes: &'a [KeyValue],
     time: u64,
@@ -155,7 +155,7 @@ impl<'a> Tables<'a> {
         place: &dyn Fn() -> String,
     ) -> Result<(), DecodeError> {
         let Some(data) = &metric.data else {
-            // How many points it has is unknown, too: it counts as one.
+            // Its number of points is unknown, too, so it counts as one.
             let kinds = "gauge, sum, histogram, exponentialHistogram or summary";
             self.rejects
                 .keeps(Err(format!("data: expected {kinds}, found none of them in {}", quoted(&metric.name))), place);
@@ -185,7 +185,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// Checks each point and appends the good ones.
+    /// Checks each point and appends the valid ones.
     fn points<P>(
         &mut self,
         of: &OfMetric<'a, '_>,
@@ -321,7 +321,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Writes the columns that both tables have.
+/// Writes the columns common to both tables.
 fn write_head<'a>(
     rows: &mut Rows<'a>,
     to: &HeadColumns,
@@ -358,7 +358,7 @@ fn write_head<'a>(
     write_exemplars(rows, to, point.exemplars);
 }
 
-/// Writes the exemplars that lead to a trace.
+/// Writes the exemplars that reference a trace.
 fn write_exemplars(rows: &mut Rows<'_>, to: &HeadColumns, exemplars: &[Exemplar]) {
     let traced = || exemplars.iter().filter(|exemplar| exemplar.trace_id.len() == 16);
     let value = |exemplar: &Exemplar| match exemplar.value {

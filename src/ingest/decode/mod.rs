@@ -1,9 +1,9 @@
-//! The one narrow place where wire bytes become Arrow: bytes in, batches out.
+//! The only place where wire bytes become Arrow batches.
 //!
-//! Both encodings go through prost's types: protobuf by prost, JSON by a reader of our own. A value that does not fit its field
-//! costs that attribute or item, never the request. Then a builder for each signal checks every item, keeps the good ones
-//! and tells which were refused and why (OTLP's partial success).
-//! Everything is a function of the bytes and the receive time alone, so that a replay reaches the same verdict.
+//! Both encodings go through prost's types: protobuf by prost, JSON by our own reader. A value that does not fit its field
+//! costs that attribute or item, never the request. A builder per signal then checks every item, keeps the valid ones and
+//! reports which were rejected and why (OTLP's partial success). The result depends only on the bytes and the receive time,
+//! so that a replay gives the same verdict.
 
 use crate::model::decoded::Decoded;
 use crate::model::signal::{Encoding, Signal};
@@ -39,10 +39,10 @@ mod tests;
 pub use error::DecodeError;
 pub use forward::as_protobuf;
 
-/// The verdicts of this decoder; a frame carries it. Raised when the same bytes would give other rows.
+/// Version of the decoder's verdicts, stored in each frame. Increased when the same bytes would give different rows.
 pub const DECODER_VERSION: u16 = 4;
 
-/// Decodes requests into the tables of `schemas/`. One serves all receivers at once.
+/// Decodes requests into the tables of `schemas/`. One instance serves all receivers concurrently.
 #[derive(Debug)]
 pub struct Decoder {
     spans: spans::SpansPlan,
@@ -51,7 +51,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Promoted columns are those whose definition has `from`; further ones than the built-in are welcome.
+    /// Creates a decoder. Columns with `from` in their definition are promoted; columns beyond the built-in ones are
+    /// allowed.
     #[must_use]
     pub fn new(tables: &[TableDef]) -> Decoder {
         Decoder {
@@ -61,16 +62,16 @@ impl Decoder {
         }
     }
 
-    /// What a request takes in memory while it is decoded, besides itself and its rows, bytes; 0 of small ones.
+    /// Returns the memory in bytes for decoding a request, without its body and rows; 0 for small requests.
     #[must_use]
     pub fn footprint(signal: Signal, encoding: Encoding, body: &[u8]) -> usize {
         footprint::bytes(signal, encoding, body)
     }
 
-    /// Decodes one request, already inflated.
+    /// Decodes one inflated request.
     ///
     /// # Errors
-    /// When the body is not a request of that signal in that encoding, or would grow past all measure in memory.
+    /// Returns an error if the body is not a request of that signal in that encoding, or would exceed the memory limits.
     pub fn decode(
         &self,
         signal: Signal,
@@ -95,7 +96,7 @@ impl Decoder {
     }
 }
 
-/// A request as prost's types, with what was wrong with it.
+/// A request in prost's types, with its faults.
 type Request<T> = Result<(T, Faults), DecodeError>;
 
 fn traces(encoding: Encoding, body: &Bytes) -> Request<ExportTraceServiceRequest> {
@@ -125,7 +126,7 @@ fn logs(encoding: Encoding, body: &Bytes) -> Request<ExportLogsServiceRequest> {
     Ok((request, faults))
 }
 
-/// Reads a protobuf message. Prost bounds the nesting at 100.
+/// Reads a protobuf message. Prost limits the nesting to 100.
 fn protobuf<M: Message + Default>(signal: Signal, body: &Bytes) -> Request<M> {
     footprint::check(signal, Encoding::Protobuf, body).map_err(DecodeError::new)?;
     let error = match M::decode(body.clone()) {

@@ -1,5 +1,4 @@
-//! What a request asked for, in words of which there are few: never a raw path, never the name of a queue that was made for
-//! one reply.
+//! The operation of a span, with low cardinality: never a raw path, never the name of a queue created for one reply.
 
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use percent::decoded;
@@ -10,14 +9,14 @@ mod percent;
 
 /// Methods that every server knows.
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
-/// Attributes that hold the path, as it is or within a URL.
+/// Attributes that contain the path, on its own or within a URL.
 const PATHS: [&str; 4] = ["url.path", "http.target", "http.url", "url.full"];
-/// What a method is called of which nothing is known, as in names of spans.
+/// Name of an unknown method, as in span names.
 const UNKNOWN_METHOD: &str = "HTTP";
-/// A name that is cut off is at least so long.
+/// Minimum length of a truncated name.
 const CUT_BYTES_MIN: usize = 20;
 
-/// What is known of a span.
+/// The span data that an operation is derived from.
 pub(super) struct Asked<'a> {
     pub(super) name: &'a str,
     pub(super) method: Option<Cow<'a, str>>,
@@ -28,7 +27,7 @@ pub(super) struct Asked<'a> {
     pub(super) attributes: &'a [KeyValue],
 }
 
-/// Method and route, else service and method of an RPC, else the destination of a message, else the span's name.
+/// Returns method and route, else service and method of an RPC, else the destination of a message, else the span's name.
 pub(super) fn operation<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
     if let Some(route) = &asked.route {
         let (own, path) = pattern(route);
@@ -39,13 +38,13 @@ pub(super) fn operation<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
     rpc(asked).or_else(|| destination(asked)).unwrap_or_else(|| name(asked))
 }
 
-/// The method as servers know it, in whatever case it is written.
+/// Returns the method in its standard form; case is ignored.
 fn known(method: &str) -> Option<&'static str> {
     METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(method))
 }
 
-/// The method in a route, and its path without method and host: Go's `ServeMux` has patterns such as
-/// `GET example.com/parts/{id}`, which older instrumentations give as the route.
+/// Splits a route into its method and its path without method and host: Go's `ServeMux` has patterns such as `GET
+/// example.com/parts/{id}`, which older instrumentations report as the route.
 fn pattern(route: &str) -> (Option<&str>, &str) {
     let is_method = |word: &str| {
         known(word).is_some() || (!word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'))
@@ -62,7 +61,7 @@ fn pattern(route: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Whether it can be nothing but a host, such as `example.com:8080`: some routes begin without a slash.
+/// Returns whether a text can only be a host, such as `example.com:8080`: some routes do not start with a slash.
 fn is_host(text: &str) -> bool {
     let (name, port) = text.split_once(':').unwrap_or((text, ""));
     let domain = name.rsplit_once('.').map_or("", |(_, domain)| domain);
@@ -75,7 +74,7 @@ fn rpc<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
     let method = asked.rpc_method.as_ref()?;
     let bare = method.trim_start_matches('/');
     let service = asked.rpc_service.as_deref().map(|service| service.trim_matches('/'));
-    // Today's convention has the whole name in the method.
+    // Current conventions put the full name in the method.
     let is_whole = |service: &str| bare.strip_prefix(service).is_some_and(|rest| rest.starts_with('/'));
     match service.filter(|service| !is_whole(service)) {
         Some(service) => Some(format!("{service}/{bare}").into()),
@@ -105,7 +104,7 @@ fn destination<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
         return Some("(temporary)".into());
     }
     let name = asked.destination.as_ref()?;
-    // RabbitMQ's own names for queues without one, and for replies.
+    // RabbitMQ's own names for unnamed queues and for replies.
     if name.starts_with("amq.gen-") {
         return Some("(anonymous)".into());
     }
@@ -115,7 +114,7 @@ fn destination<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
     Some(ids::folded(name).map_or_else(|| name.clone(), Cow::Owned))
 }
 
-/// The span's name, where that is no path of one request.
+/// Returns the span's name unless it is the path of one request.
 fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
     let name = asked.name;
     if is_messaging(asked) {
@@ -148,14 +147,14 @@ fn name<'a>(asked: &Asked<'a>) -> Cow<'a, str> {
         let folded = said.split('/').map(|part| if ids::is_id(part) { "{id}" } else { part }).collect::<Vec<_>>();
         return format!("{}{}", &name[..at], folded.join("/")).into();
     }
-    // The query says which request it was, and not what was asked for.
+    // The query identifies the request, not the operation.
     match place.find('?').filter(|query| place[*query..].contains('=')) {
         Some(query) => name[..at + query].into(),
         None => name.into(),
     }
 }
 
-/// Where a path or a URL stands in a name: alone, or behind a method or other words.
+/// Finds a path or URL in a name: alone, or after a method or other words.
 fn place(name: &str) -> Option<(usize, &str)> {
     let mut behind_method = false;
     let mut at = 0;
@@ -172,7 +171,7 @@ fn place(name: &str) -> Option<(usize, &str)> {
     None
 }
 
-/// The path of a URL or a target, as it was before it was encoded; empty for the root.
+/// Returns the decoded path of a URL or a target; empty for the root.
 fn path(place: &str) -> Cow<'_, str> {
     let place = place.split_once("://").map_or(place, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
     let place = &place[place.find('/').filter(|at| is_host(&place[..*at])).unwrap_or(0)..];
@@ -181,7 +180,7 @@ fn path(place: &str) -> Cow<'_, str> {
     if path.is_empty() || path.starts_with('/') { decoded(path) } else { format!("/{}", decoded(path)).into() }
 }
 
-/// Whether a name has the path of the request in it, as a whole.
+/// Returns whether a name contains the whole path of the request.
 fn holds_path_of_request(name: &str, attributes: &[KeyValue]) -> bool {
     let goes_on = |character: char| character.is_alphanumeric() || "-_.~%/:@{*<+$&=,".contains(character);
     let name = decoded(name);
@@ -193,14 +192,14 @@ fn holds_path_of_request(name: &str, attributes: &[KeyValue]) -> bool {
     })
 }
 
-/// Whether what a name says is the path of the request in another form, or a part of it: a router below another sees the end alone, a proxy
-/// puts something before it, and long names are cut off.
+/// Returns whether the path in a name is the path of the request in another form, or part of it: a nested router sees only
+/// the end, a proxy adds a prefix, and long names are truncated.
 fn is_path_of_request(said: &str, place: &str, attributes: &[KeyValue]) -> bool {
     let cut = said.trim_end_matches("...").trim_end_matches('…');
     PATHS.iter().filter_map(|key| text(attributes, key)).any(|of_request| {
         let asked = path(of_request);
         if asked.is_empty() || said.is_empty() {
-            // The root is one path; what stands behind it is not.
+            // The root is a single path; a path below it is not.
             return false;
         }
         let is_cut =

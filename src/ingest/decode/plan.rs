@@ -1,4 +1,4 @@
-//! What the decoder knows of a table before it sees a request: its columns, and which attribute goes to which.
+//! What the decoder knows about a table before a request: its columns, and the mapping of attributes to columns.
 
 use crate::model::null_columns::NullColumns;
 use crate::model::table::{ColumnType, Source, TableDef};
@@ -6,14 +6,14 @@ use arrow::datatypes::{Schema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One way from an attribute to a column.
+/// A mapping from an attribute to a column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Promotion {
-    /// Running number of the promoted column.
+    /// Index of the promoted column.
     pub(super) slot: usize,
-    /// Place in `from`: the lowest that is there wins.
+    /// Index in `from`: the lowest one present wins.
     pub(super) rank: usize,
-    /// The value is a path with a query, of which the path is wanted.
+    /// The value is a path with a query, and the column gets only the path.
     pub(super) cuts_query: bool,
 }
 
@@ -25,9 +25,9 @@ pub(super) struct TablePlan {
     pub(super) name: &'static str,
     pub(super) schema: SchemaRef,
     pub(super) kinds: Vec<ColumnType>,
-    /// The columns of a request that has no value for them.
+    /// Null columns, for those without a value in a request.
     pub(super) nulls: NullColumns,
-    /// The column of each promoted slot.
+    /// The column index of each promoted slot.
     pub(super) slots: Vec<usize>,
     /// The slot of `service_name`, which has a default.
     pub(super) service_slot: Option<usize>,
@@ -36,11 +36,11 @@ pub(super) struct TablePlan {
     pub(super) scope: Promotions,
 }
 
-/// A column that the table does not have: writing to it does nothing.
+/// Index of a column that the table does not have: writes to it are ignored.
 pub(super) const NO_COLUMN: usize = usize::MAX;
 
 impl TablePlan {
-    /// The plan of one table; without columns, and so without rows, if the catalog has no such table.
+    /// Creates the plan of one table; without columns, and so without rows, if the catalog does not define it.
     pub(super) fn new(name: &'static str, tables: &[TableDef]) -> TablePlan {
         let mut plan = TablePlan {
             name,
@@ -69,7 +69,7 @@ impl TablePlan {
                     Source::Resource(attribute) => (&mut plan.resource, attribute),
                     Source::Scope(attribute) => (&mut plan.scope, attribute),
                 };
-                // The old `http.target` is path and query in one.
+                // The old `http.target` combines path and query.
                 let cuts_query = attribute == "http.target" && column.name == "url_path";
                 promotions.entry(attribute.clone()).or_default().push(Promotion { slot, rank, cuts_query });
             }
@@ -77,19 +77,19 @@ impl TablePlan {
         plan
     }
 
-    /// Index of a column.
+    /// Returns the index of a column.
     pub(super) fn column(&self, name: &str) -> usize {
         self.schema.index_of(name).unwrap_or(NO_COLUMN)
     }
 
-    /// The slot of a promoted column.
+    /// Returns the slot of a promoted column.
     pub(super) fn slot(&self, name: &str) -> Option<usize> {
         let column = self.schema.index_of(name).ok()?;
         self.slots.iter().position(|known| *known == column)
     }
 }
 
-/// Declares a struct of column indices, each field named as its column.
+/// Declares a struct of column indices, with one field per column name.
 macro_rules! columns {
     ($(#[$doc:meta])* struct $name:ident { $($field:ident),* $(,)? }) => {
         $(#[$doc])*

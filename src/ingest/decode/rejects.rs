@@ -1,43 +1,43 @@
-//! What is refused out of a good request, counted, with the first few reasons in words.
+//! Counts the items rejected from a request, with the first few reasons in words.
 
 use crate::model::decoded::Rejected;
 
-/// Reasons that are told.
+/// Maximum number of reasons in the message.
 const REASONS_MAX: usize = 5;
-/// Letters of a sender's own text that a reason repeats.
+/// Maximum number of characters of a sender's text in a reason.
 const TEXT_CHARS_MAX: usize = 100;
-/// Bytes of the whole message.
+/// Maximum size in bytes of the whole message.
 const MESSAGE_BYTES_MAX: usize = 2 << 10;
 
-/// What a reader found wrong before the items themselves could be judged.
+/// Faults that a reader found before the items themselves were checked.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// Items by their running number, ascending, and why; in words only as many as are told.
+    /// Rejected items by number, ascending, with the reason; only the first few have a text.
     refused: Vec<(u32, String)>,
-    /// Attributes and fields that were left out of what was kept: the first few.
+    /// The first few attributes and fields dropped from accepted items.
     dropped: Vec<String>,
     dropped_count: u64,
-    /// Spans, by their running number, ascending, whose end stands for the start that they do not say.
+    /// Numbers of spans without a start time, ascending; their end time is used instead.
     startless: Vec<u32>,
 }
 
 impl Faults {
-    /// A span does not say when it started, and can be kept nonetheless.
+    /// Records a span without a start time, which is kept.
     pub(super) fn startless(&mut self, item: u32) {
         self.startless.push(item);
     }
 
-    /// Whether the words of a further fault could be told.
+    /// Returns whether the text of a further fault would be kept.
     pub(super) fn wants_words(&self) -> bool {
         self.refused.len() < REASONS_MAX || self.dropped.len() < REASONS_MAX
     }
 
-    /// An item cannot be taken.
+    /// Records a rejected item.
     pub(super) fn refused(&mut self, item: u32, fault: String) {
         self.refused.push((item, if self.refused.len() < REASONS_MAX { fault } else { String::new() }));
     }
 
-    /// Something was left out of what is taken.
+    /// Records something dropped from an accepted item.
     pub(super) fn dropped(&mut self, fault: String) {
         self.dropped_count += 1;
         if self.dropped.len() < REASONS_MAX && !fault.is_empty() {
@@ -45,7 +45,7 @@ impl Faults {
         }
     }
 
-    /// The same, where the words are still to be found.
+    /// Like [`Faults::dropped`], but builds the text only if it is kept.
     pub(super) fn dropped_as(&mut self, words: impl FnOnce() -> String) {
         let words = if self.dropped.len() < REASONS_MAX { words() } else { String::new() };
         self.dropped(words);
@@ -59,7 +59,7 @@ impl Faults {
         self.refused.len()
     }
 
-    /// Takes back all refusals but the first `count`.
+    /// Keeps only the first `count` rejections.
     pub(super) fn forget_refused(&mut self, count: usize) {
         self.refused.truncate(count);
     }
@@ -78,8 +78,8 @@ pub(super) struct Rejects {
 }
 
 impl Rejects {
-    /// `noun` is what the items are called, many of them: `spans`. `faults` are those of the reader, which numbered the items
-    /// in the same way.
+    /// Creates a counter. `noun` is the plural of the items, such as `spans`. `faults` come from the reader, which numbers
+    /// items in the same way.
     pub(super) fn new(noun: &'static str, faults: Faults) -> Rejects {
         Rejects {
             noun,
@@ -93,7 +93,7 @@ impl Rejects {
         }
     }
 
-    /// Counts one item; true if it is kept. `place` is only asked where the reason is told.
+    /// Counts one item; returns true if it is kept. `place` is only called if the reason is reported.
     pub(super) fn keeps(&mut self, verdict: Result<(), String>, place: impl FnOnce() -> String) -> bool {
         let index = self.seen;
         self.seen = self.seen.saturating_add(1);
@@ -111,7 +111,7 @@ impl Rejects {
         false
     }
 
-    /// How many were kept, and the verdict on the rest.
+    /// Returns the number of items kept, and the verdict on the rest.
     pub(super) fn finish(self) -> (u64, Rejected) {
         let rejected = self.items.len();
         let kept = u64::from(self.seen).saturating_sub(rejected as u64);
@@ -144,7 +144,7 @@ impl Rejects {
     }
 }
 
-/// The reasons that are told, and how many are not.
+/// Joins the reasons and adds the number of those left out.
 fn listed(reasons: &[String], count: u64) -> String {
     let told = reasons.join("; ");
     match count.saturating_sub(reasons.len() as u64) {
@@ -153,7 +153,7 @@ fn listed(reasons: &[String], count: u64) -> String {
     }
 }
 
-/// A sender's text as a reason repeats it: quoted, and not at length.
+/// Quotes a sender's text, truncated to a limit.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
@@ -161,7 +161,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// An id of `bytes` bytes that are not all zero.
+/// Checks that an id has `bytes` bytes that are not all zero.
 pub(super) fn check_id(field: &str, id: &[u8], bytes: usize) -> Result<(), String> {
     if id.len() != bytes {
         return Err(format!("{field}: expected {bytes} bytes, found {}", id.len()));
@@ -172,7 +172,7 @@ pub(super) fn check_id(field: &str, id: &[u8], bytes: usize) -> Result<(), Strin
     Ok(())
 }
 
-/// A number that the tables, whose numbers are signed, can hold.
+/// Checks that a number fits the signed integers of the tables.
 pub(super) fn check_fits(field: &str, number: u64) -> Result<(), String> {
     if i64::try_from(number).is_ok() {
         return Ok(());
@@ -180,7 +180,7 @@ pub(super) fn check_fits(field: &str, number: u64) -> Result<(), String> {
     Err(format!("{field}: expected at most {}, found {number}", i64::MAX))
 }
 
-/// A number that [`check_fits`] let through.
+/// Converts a number that passed [`check_fits`].
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

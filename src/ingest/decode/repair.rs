@@ -1,31 +1,31 @@
-//! Requests in protobuf that one bad field would make unreadable, or that say a thing twice.
+//! Repairs protobuf requests that one bad field would make unreadable, and finds those with repeated keys.
 //!
-//! Text that is not Unicode becomes U+FFFD where it cannot be read: OTLP's strings are UTF-8, but senders cut texts by bytes. A
-//! field of another wire type than its own is one that nobody knows, as protobuf's own readers take it. A message within that
-//! is none costs itself. What is left can be read by anyone.
+//! Invalid UTF-8 is replaced by U+FFFD: OTLP's strings are UTF-8, but senders truncate texts by bytes. A field with an
+//! unexpected wire type counts as unknown, as in protobuf's own readers. A nested message that is invalid is dropped alone.
+//! Any reader can decode the result.
 
 use super::rejects::Faults;
 use super::tidy::{Keys, NESTING_MAX, SERVICE_NAME, SPAN_ID_BYTES, TRACE_ID_BYTES};
 use crate::model::signal::Signal;
 use std::borrow::Cow;
 
-/// What a field holds.
+/// The contents of a field.
 enum Kind {
     Unknown,
     Varint,
     Fixed32,
     Fixed64,
     Bytes,
-    /// An id of so many bytes, or none.
+    /// An id of this many bytes, or an empty one.
     Id(usize),
     Text,
-    /// Repeated numbers, packed or one by one.
+    /// Repeated numbers, packed or not.
     Varints,
     Fixed64s,
     Of(&'static Message),
 }
 
-/// A message, with its fields by number.
+/// A message with its fields by number.
 struct Message {
     name: &'static str,
     fields: &'static [Kind],
@@ -98,13 +98,13 @@ message!(RESOURCE_LOGS, "ResourceLogs", [Of(&RESOURCE), Of(&SCOPE_LOGS), T]);
 message!(SCOPE_LOGS, "ScopeLogs", [Of(&SCOPE), Of(&LOG_RECORD), T]);
 message!(LOG_RECORD, "LogRecord", [F8, V, T, U, Of(&ANY_VALUE), Of(&KEY_VALUE), V, F4, TRACE_ID, SPAN_ID, F8, T]);
 
-/// Messages within messages that are followed, for readers refuse more than a hundred. What is cut off here is deeper than values
-/// may nest in any case.
+/// Maximum depth of nested messages, as readers reject more than a hundred. Anything deeper is below the nesting limit of
+/// values anyway.
 const DEPTH_MAX: usize = 90;
-/// Where values may nest too deep: the attribute that they stand in is some messages deep itself.
+/// Depth from which values may exceed the nesting limit: their attribute is itself nested some messages deep.
 const DEEP: usize = NESTING_MAX;
 
-/// The field of a span that says when it started.
+/// Field number of the start time of a span.
 const SPAN_START: u64 = 7;
 
 const VARINT: u64 = 0;
@@ -122,18 +122,19 @@ const fn request(signal: Signal) -> &'static Message {
     }
 }
 
-/// How a request can be passed on.
+/// How a request can be forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// As it is.
+    /// Unchanged.
     Clean,
-    /// [`repaired`].
+    /// After [`repaired`].
     Unreadable,
-    /// Decoded: an attribute is there twice, or is as good as absent, an id has the wrong length, or a span no start.
+    /// After decoding: an attribute is repeated or effectively absent, an id has the wrong length, or a span has no start
+    /// time.
     Untidy,
 }
 
-/// Looks for what others would stumble over.
+/// Checks a request for anything that other readers would reject.
 pub(super) fn state(signal: Signal, body: &[u8]) -> State {
     let mut state = State::Clean;
     match look(body, request(signal), 0, &mut state) {
@@ -142,7 +143,7 @@ pub(super) fn state(signal: Signal, body: &[u8]) -> State {
     }
 }
 
-/// The body with what is bad replaced or left out; none where it is no such message at all.
+/// Returns the body with bad parts replaced or dropped, or `None` if it is not such a message at all.
 pub(super) fn repaired(signal: Signal, body: &[u8], faults: &mut Faults) -> Option<Vec<u8>> {
     rewritten(body, request(signal), 0, faults)
 }
@@ -168,7 +169,7 @@ impl Kind {
         }
     }
 
-    /// Whether a field's bytes are of this kind.
+    /// Returns whether the bytes of a field match this kind.
     fn fits(&self, field: &Field<'_>) -> bool {
         if field.wire == LENGTH {
             match self {
@@ -177,7 +178,7 @@ impl Kind {
                 _ => {}
             }
         }
-        // Ten bytes hold six bits more than 64.
+        // Ten bytes of seven bits are six bits more than 64.
         let is_number = field.wire != VARINT || field.value.get(9).is_none_or(|last| *last <= 1);
         is_number && self.wire().is_none_or(|wire| wire == field.wire)
     }
@@ -191,7 +192,7 @@ struct Field<'a> {
     value: &'a [u8],
 }
 
-/// Takes a field off the front; none where there is none.
+/// Takes the first field; returns `None` if there is none.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let all = *rest;
     let tag = varint(rest)?;
@@ -221,7 +222,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     Some(Field { number: tag >> 3, wire, whole: &all[..all.len() - rest.len()], value })
 }
 
-/// Passes over what stands in a group, and its end.
+/// Skips the contents of a group and its end.
 fn pass_group(rest: &mut &[u8]) -> Option<()> {
     let mut open = 1_usize;
     while open > 0 {
@@ -287,7 +288,7 @@ fn look(mut bytes: &[u8], message: &Message, depth: usize, state: &mut State) ->
     Some(())
 }
 
-/// The key of an attribute.
+/// Returns the key of an attribute.
 fn key(mut attribute: &[u8]) -> &[u8] {
     while let Some(field) = field(&mut attribute) {
         if field.number == 1 && field.wire == LENGTH {
@@ -297,7 +298,7 @@ fn key(mut attribute: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Whether an attribute's value is an empty text.
+/// Returns whether the value of an attribute is an empty text.
 fn is_nameless(mut attribute: &[u8]) -> bool {
     while let Some(outer) = field(&mut attribute) {
         if outer.number == 2 && outer.wire == LENGTH {
@@ -333,7 +334,7 @@ fn rewritten(mut bytes: &[u8], message: &Message, depth: usize, faults: &mut Fau
             Kind::Of(_) if depth >= DEPTH_MAX => continue,
             Kind::Of(within) => match rewritten(field.value, within, depth + 1, faults) {
                 Some(value) => Cow::Owned(value),
-                // An attribute without its value is no attribute.
+                // An attribute without its value is dropped.
                 None if message.is(&KEY_VALUE) => return None,
                 None => {
                     let (number, name, wanted) = (field.number, message.name, within.name);

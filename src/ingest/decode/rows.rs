@@ -1,4 +1,4 @@
-//! Rows of one table under construction: a builder a column, and the promotion of attributes.
+//! Rows of one table under construction: a builder per column, and the promotion of attributes.
 
 use super::column::Column;
 use super::error::DecodeError;
@@ -10,30 +10,30 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// Bytes that the rows of one table of one request may take. Each row repeats its resource, and an empty item is two
-/// bytes on the wire, so that a small request can grow without bound; Arrow's own limit is 2 GiB a column.
+/// Limit on the bytes of the rows of one table of one request. Each row repeats its resource, and an empty item is two bytes
+/// on the wire, so a small request could grow without limit; Arrow's own limit is 2 GiB per column.
 const BYTES_MAX: usize = 256 << 20;
 
-/// Room is made for as many rows at once; a sender says how many there are before anything of them is read.
+/// Maximum number of rows allocated ahead: the count comes from the sender and is not verified yet.
 const EXPECTED_MAX: usize = 65_536;
 
-/// What each row takes in each column besides its text.
+/// Bytes of each row in each column besides its text.
 const CELL_BYTES: usize = 8;
 
-/// What is sent where no resource names its service.
+/// Service name used if no resource names its service.
 const UNKNOWN_SERVICE: &str = "unknown_service";
 
-/// An attribute on its way to a column.
+/// An attribute selected for a column.
 #[derive(Debug, Clone, Copy)]
 struct Promoted<'a> {
     by: Promotion,
     value: &'a AnyValue,
-    /// Place among the item's attributes; `None` for one of the resource or scope.
+    /// Index among the attributes of the item; `None` for an attribute of the resource or scope.
     attribute: Option<usize>,
 }
 
 impl<'a> Promoted<'a> {
-    /// The value as text, as the column shows it.
+    /// Returns the value as text, as stored in the column.
     fn text(&self) -> Option<Cow<'a, str>> {
         let text = value::text(self.value)?;
         let query = if self.by.cuts_query { text.find('?') } else { None };
@@ -44,19 +44,19 @@ impl<'a> Promoted<'a> {
     }
 }
 
-/// An attribute as it stands in a map column.
+/// An attribute as stored in a map column.
 type TextEntry<'a> = (&'a str, Option<Cow<'a, str>>);
 
-/// What all items of a resource and scope share, resolved once.
+/// Data shared by all items of a resource and scope, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Block<'a> {
     promoted: Vec<Option<Promoted<'a>>>,
-    /// Attributes of the resource without a column of their own, as text.
+    /// Resource attributes without a column of their own, as text.
     resource: Rc<Vec<TextEntry<'a>>>,
 }
 
 impl<'a> Block<'a> {
-    /// The resource's part.
+    /// Creates a block with the attributes of the resource.
     pub(super) fn of_resource(plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut promoted = vec![None; plan.slots.len()];
         choose(plan, &plan.resource, attributes, &mut promoted);
@@ -67,7 +67,7 @@ impl<'a> Block<'a> {
         Block { promoted, resource: Rc::new(resource) }
     }
 
-    /// With the scope's part added.
+    /// Returns a copy with the attributes of the scope added.
     pub(super) fn in_scope(&self, plan: &TablePlan, attributes: &'a [KeyValue]) -> Block<'a> {
         let mut block = self.clone();
         choose(plan, &plan.scope, attributes, &mut block.promoted);
@@ -76,7 +76,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Of the attributes that may go to a column and fit its type, the one whose name stands first in its `from`.
+/// Chooses for each column, among the attributes that fit its type, the one listed first in its `from`.
 fn choose<'a>(
     plan: &TablePlan,
     promotions: &Promotions,
@@ -101,32 +101,32 @@ fn choose<'a>(
 /// The rows of one table.
 pub(super) struct Rows<'a> {
     plan: &'a TablePlan,
-    /// Those that have a value; each is padded with nulls before it is written to, and at the end.
+    /// Columns with at least one value; each is padded with nulls before a write and at the end.
     columns: Vec<Option<Column>>,
     count: usize,
-    /// How many rows there may be.
+    /// Estimated number of rows.
     expected: usize,
     bytes: usize,
-    /// Of the current row: what goes to each promoted column.
+    /// Promoted attributes of the current row, by slot.
     promoted: Vec<Option<Promoted<'a>>>,
-    /// Of the current row: which attributes have a column of their own.
+    /// Whether each attribute of the current row has a column of its own.
     taken: Vec<bool>,
 }
 
 impl<'a> Rows<'a> {
-    /// No rows yet, of about as many as are `expected`.
+    /// Creates an empty table for about `expected` rows.
     pub(super) fn new(plan: &'a TablePlan, expected: usize) -> Rows<'a> {
         let columns = plan.kinds.iter().map(|_| None).collect();
         let expected = expected.min(EXPECTED_MAX);
         Rows { plan, columns, count: 0, expected, bytes: 0, promoted: Vec::new(), taken: Vec::new() }
     }
 
-    /// A column, ready to take the value of the current row.
+    /// Returns a column, ready for the value of the current row.
     fn column(&mut self, index: usize) -> Option<&mut Column> {
         column(&mut self.columns, index, self.plan, (self.count, self.expected))
     }
 
-    /// Fills the promoted columns of the current row and the map `attributes_column` with what is left.
+    /// Fills the promoted columns of the current row, and the map `attributes_column` with the remaining attributes.
     pub(super) fn promote(&mut self, attributes: &'a [KeyValue], block: &Block<'a>, attributes_column: usize) {
         self.promoted.clone_from(&block.promoted);
         self.taken.clear();
@@ -149,7 +149,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Writes a promoted value, of which it is known that it fits.
+    /// Writes a promoted value that is known to fit.
     fn fill(&mut self, slot: usize, promoted: Promoted<'a>) {
         let rows = (self.count, self.expected);
         let Some(column) = column(&mut self.columns, self.plan.slots[slot], self.plan, rows) else { return };
@@ -167,24 +167,24 @@ impl<'a> Rows<'a> {
             self.promoted[slot] = None;
             return;
         }
-        // A value that was cut stays whole among the attributes.
+        // The full value of a truncated column stays among the attributes.
         let is_cut = promoted.by.cuts_query && value::text(promoted.value).is_some_and(|text| text.contains('?'));
         if let Some(attribute) = promoted.attribute.filter(|_| !is_cut) {
             self.taken[attribute] = true;
         }
     }
 
-    /// Whether the current row has something in a promoted column.
+    /// Returns whether the current row has a value in a promoted column.
     pub(super) fn is_filled(&self, slot: Option<usize>) -> bool {
         slot.and_then(|slot| self.promoted.get(slot)).is_some_and(Option::is_some)
     }
 
-    /// The text that the current row has in a promoted column.
+    /// Returns the text of the current row in a promoted column.
     pub(super) fn promoted_text(&self, slot: Option<usize>) -> Option<Cow<'a, str>> {
         self.promoted.get(slot?)?.as_ref()?.text().filter(|text| !text.is_empty())
     }
 
-    /// The number that the current row has in a promoted column.
+    /// Returns the number of the current row in a promoted column.
     pub(super) fn promoted_int(&self, slot: Option<usize>) -> Option<i64> {
         value::int(self.promoted.get(slot?)?.as_ref()?.value)
     }
@@ -197,7 +197,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Attributes as they are.
+    /// Writes attributes to a map column.
     pub(super) fn map(&mut self, column: usize, attributes: &[KeyValue]) {
         if let Some(Column::Map(map)) = self.column(column) {
             let bytes =
@@ -213,14 +213,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Text, of which an empty one is none.
+    /// Writes text; an empty text becomes null.
     pub(super) fn text_or_null(&mut self, column: usize, value: &str) {
         if !value.is_empty() {
             self.text(column, value);
         }
     }
 
-    /// An id as lower-case hex digits.
+    /// Writes an id as lower-case hex digits.
     pub(super) fn hex(&mut self, column: usize, id: &[u8]) {
         let mut digits = [0_u8; 32];
         if id.len() <= 16 {
@@ -248,7 +248,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A time, given in nanoseconds.
+    /// Writes a time given in nanoseconds.
     pub(super) fn time(&mut self, column: usize, unix_nano: i64) {
         if let Some(Column::Time(builder)) = self.column(column) {
             builder.append_value(unix_nano.div_euclid(1000));
@@ -276,7 +276,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Ends a row: what was not written stays null.
+    /// Ends a row: columns without a value stay null.
     pub(super) fn end_row(&mut self) -> Result<(), DecodeError> {
         self.count += 1;
         self.bytes += CELL_BYTES * self.columns.len();
@@ -307,7 +307,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A column with nulls for all rows before the current one; `rows` are those that have ended, and those that are expected.
+/// Returns a column with nulls for all rows before the current one; `rows` are the completed and the expected rows.
 fn column<'c>(
     columns: &'c mut [Option<Column>],
     index: usize,
@@ -319,7 +319,7 @@ fn column<'c>(
     Some(column)
 }
 
-/// Appends a list; gives how many items it has.
+/// Appends a list and returns its length.
 fn append_list<T: ArrowPrimitiveType>(
     builder: &mut ListBuilder<PrimitiveBuilder<T>>,
     items: impl Iterator<Item = T::Native>,
@@ -340,7 +340,7 @@ fn hex_into<'b>(bytes: &[u8], digits: &'b mut [u8; 32]) -> &'b str {
     std::str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default()
 }
 
-/// Lower-case hex digits.
+/// Formats bytes as lower-case hex digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]).map(char::from).collect()
 }

@@ -1,16 +1,16 @@
-//! The identity of a series: a digest of everything that OpenTelemetry's data model counts to it.
+//! The identity of a series: a digest of everything that is part of it in OpenTelemetry's data model.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Makes digests; keeps its buffer.
+/// Computes digests; reuses its buffer.
 #[derive(Default)]
 pub(super) struct Digest {
     bytes: Vec<u8>,
 }
 
 impl Digest {
-    /// The digest of some words, on top of `seed`.
+    /// Returns the digest of some words, starting from `seed`.
     pub(super) fn words(&mut self, seed: u64, words: &[&str]) -> u64 {
         self.bytes.clear();
         for word in words {
@@ -19,7 +19,7 @@ impl Digest {
         xxh3_64_with_seed(&self.bytes, seed)
     }
 
-    /// The digest of attributes in any order, on top of `seed`.
+    /// Returns the digest of attributes in any order, starting from `seed`.
     pub(super) fn attributes(&mut self, seed: u64, attributes: &[KeyValue]) -> u64 {
         self.bytes.clear();
         put_map(&mut self.bytes, attributes);
@@ -27,7 +27,7 @@ impl Digest {
     }
 }
 
-/// Bytes with their length before them, so that no two lists of them look the same.
+/// Appends bytes with a length prefix, so that different lists never have the same encoding.
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     out.extend_from_slice(bytes);

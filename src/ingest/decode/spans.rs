@@ -1,4 +1,4 @@
-//! Traces: rows of `spans`, `span_events` and `span_links`.
+//! Traces: builds rows of `spans`, `span_events` and `span_links`.
 
 use super::error::DecodeError;
 use super::exceptions::Exception;
@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 columns! {
-    /// The columns of `spans` that are no plain promotions.
+    /// The columns of `spans` that are not plain promotions.
     struct SpanColumns {
         trace_id, span_id, parent_span_id, name, kind, status_code, status_message, scope_name, scope_version,
         start_time, start_time_unix_nano, end_time_unix_nano, duration_ms, operation, error, server_error,
@@ -34,7 +34,7 @@ columns! {
     struct LinkColumns { trace_id, span_id, linked_trace_id, linked_span_id, trace_state, attributes }
 }
 
-/// The promoted columns that an operation and an error are made of.
+/// The promoted columns that operation and error are derived from.
 #[derive(Debug)]
 struct Slots {
     method: Option<usize>,
@@ -46,7 +46,7 @@ struct Slots {
     destination: Option<usize>,
 }
 
-/// The three tables.
+/// The decoding plans of the three tables.
 #[derive(Debug)]
 pub(super) struct SpansPlan {
     spans: TablePlan,
@@ -117,7 +117,7 @@ impl SpansPlan {
     }
 }
 
-/// How many spans a request holds.
+/// Returns the number of spans of a request.
 fn spans(request: &ExportTraceServiceRequest) -> usize {
     let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
     scopes.map(|scope| scope.spans.len()).sum()
@@ -136,7 +136,7 @@ fn check(span: &Span) -> Result<(), String> {
     check_fits("endTimeUnixNano", span.end_time_unix_nano)
 }
 
-/// What the three tables share of a resource and scope.
+/// The blocks of the three tables for a resource and scope.
 struct Blocks<'a> {
     span: Block<'a>,
     event: Block<'a>,
@@ -228,8 +228,8 @@ impl<'a> Tables<'a> {
         rows.time(to.start_time, start);
         rows.int(to.start_time_unix_nano, start);
         rows.int(to.end_time_unix_nano, end);
-        // A clock that jumps back must not lose requests: they took no time that anyone could measure. Where no start is
-        // said, it is that of the end by now.
+        // A clock that jumps back must not lose requests: their duration counts as zero. A missing start time has been set
+        // to the end time by now.
         #[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
         rows.float(to.duration_ms, (end - start).max(0) as f64 / 1e6);
         let asked = Asked {
@@ -256,8 +256,8 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Whether a span failed. Its status says so; where that says nothing, what a server answered does. OK is final: whoever sets
-/// it has judged the answer.
+/// Returns whether a span failed. An unset status is decided by the server's response. OK is final: an application that sets
+/// it has judged the response.
 fn is_error(code: StatusCode, answered_failure: bool) -> bool {
     match code {
         StatusCode::Ok => false,
@@ -266,7 +266,7 @@ fn is_error(code: StatusCode, answered_failure: bool) -> bool {
     }
 }
 
-/// The codes of gRPC that a server is to blame for, by the conventions of its spans.
+/// The gRPC codes that are server errors, by the semantic conventions for spans.
 const GRPC_FAILURES: [(&str, &str); 6] = [
     ("2", "UNKNOWN"),
     ("4", "DEADLINE_EXCEEDED"),
@@ -276,7 +276,7 @@ const GRPC_FAILURES: [(&str, &str); 6] = [
     ("15", "DATA_LOSS"),
 ];
 
-/// Whether an answer is one that the server is to blame for: 5xx, or its like of gRPC, whose HTTP status is 200 in any case.
+/// Returns whether a response is a server error: 5xx, or the equivalent in gRPC, where the HTTP status is always 200.
 fn is_server_s_failure(rows: &Rows<'_>, slots: &Slots) -> bool {
     rows.promoted_int(slots.status).is_some_and(|status| (500..600).contains(&status))
         || rows.promoted_text(slots.rpc_status).is_some_and(|code| {
@@ -290,7 +290,7 @@ fn kind_word(kind: i32) -> &'static str {
         Ok(SpanKind::Client) => "CLIENT",
         Ok(SpanKind::Producer) => "PRODUCER",
         Ok(SpanKind::Consumer) => "CONSUMER",
-        // OTLP lets a receiver take an unspecified kind so.
+        // OTLP allows receivers to treat an unspecified kind as internal.
         Ok(SpanKind::Internal | SpanKind::Unspecified) | Err(_) => "INTERNAL",
     }
 }

@@ -1,10 +1,9 @@
-//! What all who read attributes may rely on, in whatever encoding they came: each key has one value, the first that was given;
-//! values nest to a bound; a service without a name has no `service.name`. And what costs no item: an id of the wrong length
-//! that a log record, a link or an exemplar can do without is dropped, for no reader takes it; a span that does not say when
-//! it started did so when it ended.
+//! Normalizes attributes in every encoding: each key has one value, the first that was given; the nesting of values is
+//! limited; a service without a name has no `service.name`. Some faults cost no item: an id of the wrong length in a log
+//! record, a link or an exemplar is dropped, because no reader accepts it; a span without a start time gets its end time.
 //!
-//! OTLP wants keys to be unique and says nothing of those that are not. `pcommon.Map.Get`, by which Collectors read them, takes
-//! the first. It is settled here, once, so that SQL, rollups and exporters cannot differ.
+//! OTLP requires keys to be unique and does not define the meaning of repeated ones. `pcommon.Map.Get`, by which Collectors
+//! read them, returns the first. It is settled here, once, so that SQL, rollups and exporters cannot differ.
 
 use super::rejects::{Faults, quoted};
 use opentelemetry_proto::tonic::collector::{
@@ -15,27 +14,27 @@ use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric, metric::Data};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use std::collections::HashSet;
 
-/// How deep values may nest within an attribute: messages of protobuf, of which its readers take a hundred in all.
+/// Maximum nesting of values within an attribute, in protobuf messages; readers accept a hundred in total.
 pub(super) const NESTING_MAX: usize = 64;
-/// What a list and a map take of it.
+/// Nesting levels of a list and of a map.
 pub(super) const LIST_COST: usize = 2;
 pub(super) const MAP_COST: usize = 3;
-/// The bound in words.
+/// The limit in words.
 pub(super) const NESTING_EXPECTED: &str = "at most 32 lists or 21 maps within one another";
 
 /// The attribute by which a resource names its service.
 pub(super) const SERVICE_NAME: &str = "service.name";
 
-/// The length of ids.
+/// Length of ids in bytes.
 pub(super) const TRACE_ID_BYTES: usize = 16;
 pub(super) const SPAN_ID_BYTES: usize = 8;
 
-/// Keys that are compared one by one; more go into a set.
+/// Number of keys compared one by one; more are put into a set.
 const FEW: usize = 32;
 
 /// The keys of one list.
 pub(super) struct Keys<'a> {
-    /// A bit for each key there is: most lists have no key twice, and are through after this.
+    /// A bit per key hash: most lists have no repeated key and need no further check.
     bits: [u64; 4],
     few: [&'a [u8]; FEW],
     count: usize,
@@ -47,7 +46,7 @@ impl<'a> Keys<'a> {
         Keys { bits: [0; 4], few: [&[]; FEW], count: 0, many: HashSet::new() }
     }
 
-    /// Adds a key; false where it is there already.
+    /// Adds a key; returns false if it is already present.
     pub(super) fn add(&mut self, key: &'a [u8]) -> bool {
         let at = |index: usize| u64::from(key.get(index).copied().unwrap_or_default());
         let mixed = (at(key.len() / 2) << 24 | at(key.len().wrapping_sub(1)) << 16 | at(key.len() / 3) << 8)
@@ -145,7 +144,8 @@ fn metric(metric: &mut Metric, faults: &mut Faults) {
     }
 }
 
-/// A point without one of its attributes is of another series, so one that nests too deep stays, and rejects the point.
+/// Normalizes a point. Without one of its attributes it would be of another series, so an attribute that is nested too deep
+/// stays and rejects the point.
 fn point(own: &mut Vec<KeyValue>, exemplars: &mut [Exemplar], faults: &mut Faults) {
     once(own);
     for exemplar in exemplars {
@@ -181,7 +181,7 @@ fn scope(scope: Option<&mut InstrumentationScope>, faults: &mut Faults) {
     }
 }
 
-/// Each key once, and nothing that nests too deep.
+/// Removes repeated keys and values that are nested too deep.
 fn attributes(list: &mut Vec<KeyValue>, faults: &mut Faults) {
     once(list);
     let is_deep = |entry: &mut KeyValue| entry.value.as_mut().is_some_and(|of| !value(of, NESTING_MAX));
@@ -198,7 +198,7 @@ fn too_deep(what: &str) -> String {
     format!("{what}: expected {NESTING_EXPECTED}, found more")
 }
 
-/// Whether a value nests no deeper than it may.
+/// Returns whether a value is within the nesting limit.
 pub(super) fn nests_well(of: Option<&AnyValue>, room: usize) -> bool {
     match of.and_then(|of| of.value.as_ref()) {
         Some(Value::ArrayValue(list)) => room
@@ -211,7 +211,7 @@ pub(super) fn nests_well(of: Option<&AnyValue>, room: usize) -> bool {
     }
 }
 
-/// Leaves each key of the maps in a value once; false where it nests too deep.
+/// Removes repeated keys from the maps in a value; returns false if it is nested too deep.
 fn value(of: &mut AnyValue, room: usize) -> bool {
     match &mut of.value {
         Some(Value::ArrayValue(list)) => {
@@ -227,7 +227,7 @@ fn value(of: &mut AnyValue, room: usize) -> bool {
     }
 }
 
-/// Leaves the first of each key.
+/// Keeps the first entry of each key.
 fn once(list: &mut Vec<KeyValue>) {
     if list.len() < 2 {
         return;

@@ -1,11 +1,11 @@
-//! Attribute values as text, numbers and truth values.
+//! Attribute values as text, numbers and booleans.
 
 use crate::model::table::ColumnType;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use serde_json::Value as Json;
 use std::borrow::Cow;
 
-/// Text as it is, bytes in base64, anything else as JSON. `None` for an empty value.
+/// Returns text as it is, bytes in base64, anything else as JSON. `None` for an empty value.
 pub(super) fn text(value: &AnyValue) -> Option<Cow<'_, str>> {
     Some(match value.value.as_ref()? {
         Value::StringValue(text) => Cow::Borrowed(text),
@@ -20,7 +20,7 @@ pub(super) fn text(value: &AnyValue) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Whether a column of that type can show the value.
+/// Returns whether a column of that type can store the value.
 pub(super) fn fits(value: &AnyValue, kind: ColumnType) -> bool {
     match kind {
         ColumnType::String => !matches!(value.value, None | Some(Value::StringValueStrindex(_))),
@@ -31,7 +31,7 @@ pub(super) fn fits(value: &AnyValue, kind: ColumnType) -> bool {
     }
 }
 
-/// A whole number: also one sent as a double or as text.
+/// Returns an integer; accepts doubles and text, too.
 pub(super) fn int(value: &AnyValue) -> Option<i64> {
     match value.value.as_ref()? {
         Value::IntValue(number) => Some(*number),
@@ -41,7 +41,7 @@ pub(super) fn int(value: &AnyValue) -> Option<i64> {
     }
 }
 
-/// A number: also one sent as text.
+/// Returns a number; accepts text, too.
 pub(super) fn float(value: &AnyValue) -> Option<f64> {
     match value.value.as_ref()? {
         #[expect(clippy::cast_precision_loss, reason = "the column holds doubles")]
@@ -52,7 +52,7 @@ pub(super) fn float(value: &AnyValue) -> Option<f64> {
     }
 }
 
-/// A truth value: also one sent as text.
+/// Returns a boolean; accepts text, too.
 pub(super) fn boolean(value: &AnyValue) -> Option<bool> {
     match value.value.as_ref()? {
         Value::BoolValue(value) => Some(*value),
@@ -61,7 +61,7 @@ pub(super) fn boolean(value: &AnyValue) -> Option<bool> {
     }
 }
 
-/// The whole number that a double is, if it is one that doubles hold exactly.
+/// Returns the integer value of a double if doubles represent it exactly.
 pub(super) fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "bounded and whole")]
@@ -72,7 +72,7 @@ fn double_text(number: f64) -> String {
     serde_json::Number::from_f64(number).map_or_else(|| not_finite(number).into(), |number| number.to_string())
 }
 
-/// JSON has no word for these: protobuf's are used.
+/// JSON has no literals for these: protobuf's names are used.
 fn not_finite(number: f64) -> &'static str {
     if number.is_nan() {
         "NaN"
@@ -83,7 +83,7 @@ fn not_finite(number: f64) -> &'static str {
     }
 }
 
-/// As plain JSON: lists and maps as such. The nesting is bounded by the readers.
+/// Converts to plain JSON with native lists and maps. The readers limit the nesting.
 fn json(value: &AnyValue) -> Json {
     match &value.value {
         None | Some(Value::StringValueStrindex(_)) => Json::Null,
@@ -116,7 +116,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Bytes out of base64, the common or the URL alphabet, with or without padding, in one line or several.
+/// Decodes base64 in the standard or the URL alphabet, with or without padding, in one line or several.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     if text.contains(['\r', '\n']) {
         return from_base64(&text.replace(['\r', '\n'], ""));

@@ -1,4 +1,4 @@
-//! What a listener lets in: so many connections, and bodies that arrive in time and find room.
+//! Limits of a listener: number of connections, time for a body to arrive, and memory.
 
 use crate::ingest::inflight::InflightPermit;
 use crate::ingest::refusal::{RETRY_AFTER, Refusal};
@@ -16,12 +16,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bounds of a listener.
+/// Limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoorSettings {
-    /// Connections at once; more wait until one ends.
+    /// Maximum number of concurrent connections; more wait until one ends.
     pub connections_max: usize,
-    /// How long a body may take to arrive.
+    /// Timeout for a body to arrive.
     pub read_timeout: Duration,
 }
 
@@ -34,15 +34,15 @@ impl Default for DoorSettings {
 /// A body that was not read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// More than the limit.
+    /// Larger than the limit.
     TooLarge,
-    /// There is no room, or it took too long: send again.
+    /// The memory limit or the timeout was reached: retry.
     Refused(Refusal),
-    /// The sender went away.
+    /// The sender disconnected.
     Broken(String),
 }
 
-/// Reads a body, which takes room chunk by chunk.
+/// Reads a body; reserves memory chunk by chunk.
 pub(super) async fn read(
     body: Body,
     limit: usize,
@@ -65,7 +65,7 @@ async fn read_to_end(mut body: Body, limit: usize, room: &mut InflightPermit) ->
         }
         room.take(chunk.len()).map_err(Unread::Refused)?;
         if first.is_empty() && whole.is_empty() {
-            // Most bodies are one chunk, which need not be copied.
+            // Most bodies are a single chunk, which need not be copied.
             first = chunk;
             continue;
         }
@@ -75,7 +75,7 @@ async fn read_to_end(mut body: Body, limit: usize, room: &mut InflightPermit) ->
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-/// A listener that takes no more connections than it may.
+/// A listener with a limit on its connections.
 pub(super) struct Bounded {
     listener: net::Listener,
     places: Arc<Semaphore>,
@@ -102,7 +102,7 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection that gives its place back when it ends.
+/// A connection that frees its slot when it ends.
 pub(super) struct Held {
     stream: net::Stream,
     _place: Option<OwnedSemaphorePermit>,

@@ -1,5 +1,6 @@
-//! CORS as the Collector has it: rs/cors with credentials allowed, around every answer of the listener, also a refusal: a
-//! page is else shown "CORS error" in place of 401 or 503. `tests/integration/doors.rs` holds it against a real Collector.
+//! CORS as in the Collector: rs/cors with credentials allowed. It applies to every response of the listener, including
+//! rejections; otherwise a page would see "CORS error" instead of 401 or 503. `tests/integration/doors.rs` compares it with
+//! a real Collector.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -12,21 +13,22 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use std::sync::Arc;
 
-/// `cors` of a listener. Without origins there is none.
+/// Settings of `cors` of a listener. Without origins there is no CORS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CorsSettings {
-    /// Origins of pages that may send. `*` is any; one `*` within an origin stands for any text.
+    /// Origins of pages that may send. `*` allows any; one `*` within an origin matches any text.
     pub allowed_origins: Vec<String>,
-    /// Headers that they may send; `*` is any. Where it is empty, those of `HEADERS`.
+    /// Headers that they may send; `*` allows any. If empty, those of `HEADERS`.
     pub allowed_headers: Vec<String>,
-    /// Headers of an answer that they may read.
+    /// Response headers that they may read.
     pub exposed_headers: Vec<String>,
-    /// How long a browser may keep the answer to a preflight, seconds. Zero: as long as it likes; below: not at all.
+    /// Time in seconds that a browser may cache the response to a preflight. Zero: the browser's default; negative: not at
+    /// all.
     pub max_age_s: i64,
 }
 
 impl CorsSettings {
-    /// Whether a page may send a header, named in lower case.
+    /// Returns whether a page may send a header, given in lower case.
     #[must_use]
     pub fn allows_header(&self, name: &str) -> bool {
         let configured = self.allowed_headers.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(name));
@@ -34,36 +36,36 @@ impl CorsSettings {
     }
 }
 
-/// Headers that are allowed where none are named.
+/// Headers that are allowed if none are configured.
 const HEADERS: [&str; 3] = ["accept", "content-type", "x-requested-with"];
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS];
-/// What the answer to a preflight depends on.
+/// `Vary` of the response to a preflight.
 const VARY_PREFLIGHT: HeaderValue =
     HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
-/// What any other answer depends on.
+/// `Vary` of any other response.
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
-/// Empty elements that a list of headers may have (RFC 9110, 5.6.1: "a reasonable number").
+/// Maximum number of empty elements in a list of headers (RFC 9110, 5.6.1: "a reasonable number").
 const EMPTY_ELEMENTS_MAX: usize = 16;
 
-/// The settings, ready to judge requests by.
+/// The settings, prepared for matching requests.
 pub(super) struct Cors {
-    /// Where `None`, any.
+    /// Allowed origins; `None` allows any.
     origins: Option<Vec<Pattern>>,
-    /// In order; where `None`, any.
+    /// Allowed headers, sorted; `None` allows any.
     headers: Option<Vec<String>>,
     exposed: Option<HeaderValue>,
     max_age: Option<HeaderValue>,
 }
 
-/// An origin in lower case, up to its `*` and behind it.
+/// An origin in lower case, before its `*` and after it.
 struct Pattern {
     prefix: String,
     suffix: Option<String>,
 }
 
-/// Answers preflights, and adds to all other answers what a page needs to read them.
+/// Answers preflights, and adds the CORS headers to all other responses.
 pub(super) async fn answer(cors: Arc<Cors>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let asks = headers.get(ACCESS_CONTROL_REQUEST_METHOD).is_some_and(|method| !method.is_empty());
@@ -77,7 +79,7 @@ pub(super) async fn answer(cors: Arc<Cors>, request: Request, next: Next) -> Res
 }
 
 impl Cors {
-    /// `None` where there is no CORS.
+    /// Returns `None` if CORS is off.
     pub(super) fn new(settings: &CorsSettings) -> Option<Cors> {
         let CorsSettings { allowed_origins, allowed_headers, exposed_headers, max_age_s } = settings;
         if allowed_origins.is_empty() {
@@ -99,7 +101,7 @@ impl Cors {
         })
     }
 
-    /// Headers of the answer to a preflight: of one that asks for too much only what caches need to know.
+    /// Returns the headers of the response to a preflight; if it asks for too much, only those that caches need.
     fn preflight(&self, headers: &HeaderMap) -> HeaderMap {
         let mut answer = HeaderMap::from_iter([(VARY, VARY_PREFLIGHT)]);
         let Some(origin) = self.allowed_origin(headers) else { return answer };
@@ -121,7 +123,7 @@ impl Cors {
         answer
     }
 
-    /// Headers that an answer to any other request gets.
+    /// Returns the headers added to the response to any other request.
     fn added(&self, method: &Method, headers: &HeaderMap) -> HeaderMap {
         let mut added = HeaderMap::from_iter([(VARY, VARY_ORIGIN)]);
         if let Some(origin) = self.allowed_origin(headers).filter(|_| METHODS.contains(method)) {
@@ -132,7 +134,7 @@ impl Cors {
         added
     }
 
-    /// What a page of an allowed origin is told that it may be.
+    /// Returns the value of the allow-origin header for a page of an allowed origin.
     fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let origin = headers.get(ORIGIN).filter(|origin| !origin.is_empty())?;
         let Some(patterns) = &self.origins else { return Some(ANY) };
@@ -161,8 +163,9 @@ fn is_allowed(method: &[u8]) -> bool {
     METHODS.iter().any(|known| known.as_str().as_bytes() == method)
 }
 
-/// Whether all headers that a browser asks for are known. It names each once, in lower case and in order (Fetch, "CORS-unsafe
-/// request-header names"); what is asked otherwise was not asked by a browser. A gateway may have cut the list in several.
+/// Returns whether all headers that a browser asks for are known. A browser lists each once, in lower case and sorted
+/// (Fetch, "CORS-unsafe request-header names"); any other list is not from a browser. A gateway may have split the list into
+/// several.
 fn accepts(known: &[String], wanted: &[&HeaderValue]) -> bool {
     let (mut last, mut empty) = (None, 0);
     for name in wanted.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
@@ -183,7 +186,7 @@ fn accepts(known: &[String], wanted: &[&HeaderValue]) -> bool {
     true
 }
 
-/// An element without the space before and behind it; `None` where that is more than one.
+/// Trims one space before and after an element; returns `None` if there is more.
 fn trimmed(name: &[u8]) -> Option<&[u8]> {
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let name = if is_space(name.last()) { &name[..name.len() - 1] } else { name };
@@ -191,7 +194,7 @@ fn trimmed(name: &[u8]) -> Option<&[u8]> {
     (!is_space(name.last()) && !is_space(name.first())).then_some(name)
 }
 
-/// A header's name as Go writes it: `x-request-id` as `X-Request-Id`; what is none stays as it is.
+/// Returns a header name as Go writes it: `x-request-id` as `X-Request-Id`; an invalid name stays as it is.
 fn canonical(name: &str) -> String {
     let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
     if name.is_empty() || !name.chars().all(is_token) {
@@ -237,7 +240,7 @@ mod tests {
         ] {
             assert_eq!(from(&some, origin), None, "{origin}");
         }
-        // Prefix and suffix may not share letters.
+        // Prefix and suffix must not overlap.
         assert_eq!(from(&cors(&["https://a*a.example"]), "https://a.example"), None);
         assert_eq!(from(&cors(&["x", "*"]), "null").unwrap(), "*");
         assert!(Cors::new(&CorsSettings::default()).is_none());

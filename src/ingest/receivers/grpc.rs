@@ -1,5 +1,5 @@
-//! OTLP over gRPC. The message is taken as bytes, unframed here: they are what the log keeps, and a message that is too
-//! large gets the code that OTLP asks for.
+//! OTLP over gRPC. Messages are unframed here as bytes: the log stores them, and a message that is too large gets the status
+//! code that OTLP requires.
 
 use super::body_limits::{Bounded, DoorSettings, Unread, read};
 use super::status::{RpcStatus, export_response};
@@ -19,14 +19,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-/// A gRPC listener.
+/// Settings of a gRPC listener.
 #[derive(Debug, Clone)]
 pub struct GrpcSettings {
-    /// Largest message, after decompression.
+    /// Maximum message size, after decompression.
     pub max_recv_msg_size_bytes: usize,
-    /// A bearer token that senders must show.
+    /// Bearer token that senders must present.
     pub auth_token: Option<Secret>,
-    /// What is let in.
+    /// Limits of the listener.
     pub door: DoorSettings,
 }
 
@@ -36,7 +36,7 @@ impl Default for GrpcSettings {
     }
 }
 
-/// Bytes before a message: one that says whether it is compressed, four with its length.
+/// Bytes before a message: one for the compression flag, four for its length.
 const PREFIX_BYTES: usize = 5;
 
 struct Receiver {
@@ -45,10 +45,10 @@ struct Receiver {
     admission: Arc<Admission>,
 }
 
-/// Serves until `cancel`; requests under way are answered.
+/// Serves until `cancel`, then completes the requests in flight.
 ///
 /// # Errors
-/// When the listener fails.
+/// Returns an error if the listener fails.
 pub async fn serve(
     listener: impl Into<Listener>,
     receiver_id: String,
@@ -125,7 +125,7 @@ fn too_large(limit: usize) -> Status {
     Status::resource_exhausted(format!("the message is larger than {limit} bytes, which is the limit"))
 }
 
-/// The one message of a unary call, inflated.
+/// Returns the single message of a unary call, inflated.
 fn unframe(mut body: Bytes, compression: &str, limit: usize, room: &mut InflightPermit) -> Result<Bytes, Status> {
     if body.len() < PREFIX_BYTES {
         return Err(Status::invalid_argument(format!("{} bytes: expected a message of at least 5", body.len())));
@@ -153,7 +153,7 @@ fn unframe(mut body: Bytes, compression: &str, limit: usize, room: &mut Inflight
     }
 }
 
-/// A message and the trailers that say OK.
+/// Builds a response with a message and the trailers of status OK.
 fn reply(message: Bytes) -> Response<axum::body::Body> {
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
     framed.put_u8(0);

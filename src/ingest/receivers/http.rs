@@ -21,22 +21,22 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-/// An HTTP listener.
+/// Settings of an HTTP listener.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Largest body, after decompression.
+    /// Maximum body size, after decompression.
     pub max_request_body_size_bytes: usize,
-    /// Path of the traces.
+    /// Path for traces.
     pub traces_url_path: String,
-    /// Path of the metrics.
+    /// Path for metrics.
     pub metrics_url_path: String,
-    /// Path of the logs.
+    /// Path for logs.
     pub logs_url_path: String,
-    /// A bearer token that senders must show.
+    /// Bearer token that senders must present.
     pub auth_token: Option<Secret>,
-    /// What is let in.
+    /// Limits of the listener.
     pub door: DoorSettings,
-    /// Which web pages may send.
+    /// Web pages that may send.
     pub cors: CorsSettings,
 }
 
@@ -60,10 +60,10 @@ struct Receiver {
     admission: Arc<Admission>,
 }
 
-/// Serves until `cancel`; requests under way are answered.
+/// Serves until `cancel`, then completes the requests in flight.
 ///
 /// # Errors
-/// When the listener fails.
+/// Returns an error if the listener fails.
 pub async fn serve(
     listener: impl Into<Listener>,
     receiver_id: String,
@@ -94,7 +94,7 @@ pub async fn serve(
         let receiver = receiver.clone();
         async move { receiver.answer_elsewhere(&request) }
     });
-    // Around everything else, so that a page is told of refusals, too.
+    // The outermost layer, so that pages can read rejections, too.
     if let Some(cors) = cors {
         router = router.layer(middleware::from_fn(move |request, next| cors::answer(cors.clone(), request, next)));
     }
@@ -102,7 +102,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// A refusal with its HTTP status.
+/// A rejection with its HTTP status.
 struct HttpRefusal {
     status: StatusCode,
     body: RpcStatus,

@@ -1,4 +1,4 @@
-//! OTLP over gRPC and HTTP: two wrappings of the same bytes, led to the same door.
+//! OTLP over gRPC and HTTP: two encodings of the same requests, with the same admission.
 
 pub mod grpc;
 pub mod http;
@@ -15,7 +15,7 @@ use crate::model::secret::Secret;
 #[cfg(test)]
 mod tests;
 
-/// Whether the request carries the token that the listener asks for, where it asks for one.
+/// Returns whether the request carries the token that the listener requires, if it requires one.
 fn allowed(token: Option<&Secret>, headers: &::http::HeaderMap) -> bool {
     token.is_none_or(|token| token.is_borne_by(headers))
 }

@@ -1,4 +1,4 @@
-//! `google.rpc.Status` and OTLP's answers, in protobuf and JSON.
+//! `google.rpc.Status` and OTLP's responses, in protobuf and JSON.
 
 use crate::model::decoded::Answer;
 use crate::model::signal::{Encoding, Signal};
@@ -9,13 +9,13 @@ use std::time::Duration;
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RpcStatus {
-    /// A gRPC code.
+    /// The gRPC code.
     #[prost(int32, tag = "1")]
     pub(super) code: i32,
-    /// For people.
+    /// The message for users.
     #[prost(string, tag = "2")]
     pub(super) message: String,
-    /// More for programs.
+    /// Details for programs.
     #[prost(message, repeated, tag = "3")]
     pub(super) details: Vec<Any>,
 }
@@ -45,7 +45,7 @@ struct ProtoDuration {
     nanos: i32,
 }
 
-/// `Export{Trace,Metrics,Logs}ServiceResponse`: the three have the same fields.
+/// `Export{Trace,Metrics,Logs}ServiceResponse`: all three have the same fields.
 #[derive(Clone, PartialEq, Message)]
 struct ExportResponse {
     #[prost(message, optional, tag = "1")]
@@ -65,7 +65,7 @@ impl RpcStatus {
         RpcStatus { code: code as i32, message: message.into(), details: Vec::new() }
     }
 
-    /// Says when to send again, which makes a refusal retryable.
+    /// Adds the retry delay, which makes a rejection retryable.
     pub(super) fn with_retry(mut self, after: Duration) -> RpcStatus {
         let retry_delay = ProtoDuration {
             seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
@@ -86,8 +86,8 @@ impl RpcStatus {
     }
 }
 
-/// The answer to a request that was taken; the partial success stays unset where nothing is to be said. With nothing rejected
-/// it is a warning.
+/// Builds the response to an accepted request; partial success stays unset if there is nothing to report. A message without
+/// rejected items is a warning.
 pub(super) fn export_response(signal: Signal, encoding: Encoding, answer: &Answer) -> Bytes {
     if answer.rejected == 0 && answer.message.is_empty() {
         return match encoding {
@@ -107,7 +107,7 @@ pub(super) fn export_response(signal: Signal, encoding: Encoding, answer: &Answe
                 Signal::Metrics => "rejectedDataPoints",
                 Signal::Logs => "rejectedLogRecords",
             };
-            // int64 is a string in protobuf's JSON.
+            // Protobuf's JSON form encodes int64 as a string.
             let body =
                 serde_json::json!({"partialSuccess": {field: count.to_string(), "errorMessage": answer.message}});
             body.to_string().into()

@@ -1,4 +1,4 @@
-//! The doors, by plain sockets that send what no client would.
+//! Tests of the receivers over plain sockets, with data that no client would send.
 
 use super::{DoorSettings, http};
 use crate::catalog::schemas;
@@ -35,7 +35,7 @@ impl Bench {
         Bench { address, admission, _folder: folder, _until: cancel.drop_guard() }
     }
 
-    /// A connection on which the head of a request and the beginning of its body have been sent.
+    /// Opens a connection and sends the head of a request and the start of its body.
     async fn begun(&self, first_line: &str, length: usize, body: &[u8]) -> TcpStream {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
@@ -56,7 +56,7 @@ impl Bench {
     }
 }
 
-/// What is answered first, in lower case.
+/// Reads the start of the response, in lower case.
 async fn answer(socket: &mut TcpStream) -> String {
     let mut bytes = vec![0; 4096];
     let read = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut bytes)).await.unwrap().unwrap();

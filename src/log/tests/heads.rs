@@ -1,8 +1,8 @@
-//! Frames found by their heads, against what a reader of all bytes finds.
+//! Compares the frames found by their heads with those of a reader of all bytes.
 
 use super::*;
 
-/// Positions and bodies of all frames, found segment by segment.
+/// Returns positions and bodies of all frames, found segment by segment.
 fn found(log: &Log<()>) -> Vec<(u64, String)> {
     let (mut found, mut next) = (Vec::new(), Position(1));
     while next <= log.newest() {
@@ -19,7 +19,7 @@ fn found(log: &Log<()>) -> Vec<(u64, String)> {
     found
 }
 
-/// Shorter and longer than what a head keeps, and longer than what is read of short frames at once.
+/// Returns texts shorter and longer than what a head keeps, and longer than the read-ahead for short frames.
 fn texts() -> Vec<String> {
     [5, 39, 100, 3, 20_000, 70_000, 10, 0, 38, 200_000].map(|length| "x".repeat(length)).into()
 }

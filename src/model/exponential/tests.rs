@@ -1,4 +1,4 @@
-//! Expected values by hand, from OTLP's definition: index i at scale s is (2^(i/2^s), 2^((i+1)/2^s)].
+//! Expected values are calculated by hand from OTLP's definition: index i at scale s is (2^(i/2^s), 2^((i+1)/2^s)].
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn sums_are_made_at_the_coarser_scale() {
 #[test]
 fn a_greater_zero_threshold_takes_in_what_lies_below_it() {
     let mut sum = of(0, 0, &[1, 2, 4]);
-    // Up to 2 is zero: (1, 2] is, (2, 4] is not.
+    // The zero threshold is 2: (1, 2] counts as zero, (2, 4] does not.
     sum.add(&Exponential { zero_threshold: 2.0, zero_count: 10, count: 10, ..of(0, 0, &[]) });
     assert_eq!((sum.zero_count, sum.zero_threshold, sum.count), (11, 2.0, 17));
     assert_eq!(sum.positive.clone().trimmed(), Buckets { offset: 1, counts: vec![2, 4] });
@@ -46,7 +46,7 @@ fn a_greater_zero_threshold_takes_in_what_lies_below_it() {
 fn far_apart_is_coarser_and_no_index_breaks_anything() {
     let mut sum = of(3, -4000, &[1]);
     sum.add(&of(3, 4000, &[1]));
-    // 8001 buckets of scale 3; 320 hold them when 32 become one, at scale -2.
+    // 8001 buckets at scale 3; they fit into 320 when 32 are merged into one, at scale -2.
     assert_eq!((sum.scale, sum.count), (-2, 2));
     assert_eq!(sum.positive.iter().map(|(_, count)| count).sum::<u64>(), 2);
     for (scale, offset) in [(20, i32::MAX), (-10, i32::MIN), (0, i32::MIN), (i32::MIN, 5), (i32::MAX, i32::MAX)] {

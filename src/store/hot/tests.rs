@@ -65,7 +65,7 @@ fn a_cursor_gets_each_row_once_also_after_joining() {
         store.append(Position(position), &decoded(0..1));
     }
     store.join_read(Position(30));
-    // 100 and 100 and fourteen of one row are sixteen; what is left waits for more.
+    // 100 and 100 rows and fourteen chunks of one row are sixteen chunks; the rest waits for more.
     assert_eq!(lengths(), [&[300, 214][..], &[1; 11]].concat());
 }
 
@@ -90,7 +90,7 @@ fn coverage_says_since_when_all_rows_are_there() {
         (found.from_us, found.to_us, found.evicted)
     };
     assert_eq!(covered(), (None, None, false));
-    // Clocks go back now and then: the second request was received before the first.
+    // Clocks can go back: the second request was received before the first.
     for (position, received_us) in [(1, 1000), (2, 900), (3, 1100)] {
         let received_unix_nano = received_us * 1000;
         store.append(Position(position), &Decoded { received_unix_nano, ..decoded(0..100) });

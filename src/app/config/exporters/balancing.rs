@@ -1,5 +1,5 @@
-//! `load_balancing`: OTLP to several targets, each of which gets its share of the traces. Each is a reader of its own, so one
-//! that is down holds up its share alone.
+//! `load_balancing`: OTLP to several targets, each with its share of the traces. Each target is a separate reader, so an
+//! unavailable one only delays its share.
 
 use super::common;
 use super::otlp;
@@ -24,7 +24,7 @@ pub(super) fn read(
         None => (Protocol::Grpc, None),
     };
     let addresses = addresses(reading, &map, protocol);
-    // The Collector has them here or at the protocol.
+    // The Collector accepts these here or under the protocol.
     let of_protocol = spoken.as_ref().filter(|map| map.has("sending_queue") || map.has("retry_on_failure"));
     let delivery = common::delivery(reading, component.id, of_protocol.unwrap_or(&map));
     let rate = common::rate(&map);
@@ -46,7 +46,7 @@ pub(super) fn read(
     addresses.iter().enumerate().map(target).collect()
 }
 
-/// The protocol that is spoken, with its settings.
+/// Returns the protocol with its settings.
 fn protocol<'a>(map: &MapReader<'a>) -> Option<(Protocol, MapReader<'a>)> {
     if !map.need("protocol") {
         return None;
@@ -66,7 +66,7 @@ fn protocol<'a>(map: &MapReader<'a>) -> Option<(Protocol, MapReader<'a>)> {
     first
 }
 
-/// `resolver.static.hostnames`.
+/// Reads `resolver.static.hostnames`.
 fn addresses(reading: &Reading<'_>, map: &MapReader<'_>, protocol: Protocol) -> Vec<String> {
     let Some(resolver) = map.need("resolver").then(|| map.map("resolver")).flatten() else { return Vec::new() };
     let instead = "list the addresses under `static: {hostnames: […]}`";
@@ -85,7 +85,7 @@ fn addresses(reading: &Reading<'_>, map: &MapReader<'_>, protocol: Protocol) -> 
             reading.gather.expected(node, path, "an address such as otel-1.example:4317");
             continue;
         };
-        // As in the Collector: where no port is named, OTLP's own.
+        // As in the Collector, the default port is that of OTLP.
         let has_port = protocol == Protocol::Http || text.rsplit_once(':').is_some();
         let text = if has_port { text.clone() } else { format!("{text}:4317") };
         match common::address(reading, &text, protocol == Protocol::Http) {

@@ -1,4 +1,4 @@
-//! `slack` and `webhook`: where findings are told to people.
+//! `slack` and `webhook`: notifications of findings.
 
 use super::common;
 use crate::alerts::{ChannelKind, ChannelSettings};
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(super) fn read(reading: &Reading<'_>, component: &Component<'_>, map: MapReader<'_>) -> Option<ChannelSettings> {
     let kind = if component.kind == "slack" { ChannelKind::Slack } else { ChannelKind::Webhook };
     let url = if map.need("url") { map.secret("url") } else { None };
-    // The URL lets anyone write to the channel, so it is never told, not even where it is wrong.
+    // The URL allows anyone to post to the channel, so it is never shown, not even in a fault.
     let url = url.filter(|url| {
         let fits = url.reveal().parse::<Uri>().is_ok_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())

@@ -1,4 +1,4 @@
-//! What targets share: how requests are made, retries, queues, and addresses to send to.
+//! Settings common to all targets: requests, retries, queues and addresses.
 
 use super::tls;
 use crate::app::config::components::Reading;
@@ -11,11 +11,11 @@ use crate::delivery::settings::{
 use http::Uri;
 use std::time::{Duration, SystemTime};
 
-/// What stands in place of `auth`.
+/// Alternative to `auth`, for messages.
 pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` instead, or \
                                         `\"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"` for a name with a password";
 
-/// How requests are made: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
+/// Reads the client settings: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
 pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
     let words = [
         ("gzip", Compression::Gzip),
@@ -27,14 +27,14 @@ pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Durati
     client_of(reading, map, timeout, compression)
 }
 
-/// The same for a target that is spoken to over HTTP.
+/// Reads the client settings of an HTTP target.
 pub(super) fn http_client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
     let client = client(reading, map, timeout);
     known_by_address(map, &client);
     client
 }
 
-/// Refuses what HTTP has no place for.
+/// Rejects settings that HTTP does not support.
 pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
     if client.tls.server_name.is_some() {
         map.fault(
@@ -44,7 +44,7 @@ pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
     }
 }
 
-/// Keys by which a Collector tunes its HTTP client; this one needs none of them.
+/// Keys of a Collector's HTTP client that are ignored here.
 pub(super) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.without_effect(
         map,
@@ -65,7 +65,7 @@ pub(super) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
     );
 }
 
-/// The same as [`client`] where the protocol says how requests are compressed.
+/// Same as [`client`], for protocols that define the compression.
 pub(super) fn client_of(
     reading: &Reading<'_>,
     map: &MapReader<'_>,
@@ -81,7 +81,7 @@ pub(super) fn client_of(
     }
 }
 
-/// `proxy_url`; it may hold a password, so it is never told.
+/// Reads `proxy_url`; it may contain a password, so it is never shown.
 fn proxy(map: &MapReader<'_>) -> Option<Secret> {
     let url = if map.given("proxy_url") { map.secret("proxy_url")? } else { return None };
     let fits = url.reveal().parse::<Uri>().is_ok_and(|uri| {
@@ -119,13 +119,14 @@ pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {
     settings
 }
 
-/// How a target is delivered to: `retry_on_failure` and `sending_queue`.
+/// Reads the delivery settings: `retry_on_failure` and `sending_queue`.
 pub(super) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
     let (batch, queue) = queue(reading, map);
     DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue, read_at: SystemTime::now() }
 }
 
-/// `sending_queue`: the log is the queue, on disk and always on. What it says bounds how far this target may lie behind.
+/// Reads `sending_queue`: the log is the queue, on disk and always on. The settings limit how far this target may lag
+/// behind.
 fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSettings) {
     let mut settings = QueueSettings::default();
     let Some(queue) = map.map("sending_queue") else { return (BatchSettings::default(), settings) };
@@ -162,7 +163,7 @@ fn queue(reading: &Reading<'_>, map: &MapReader<'_>) -> (BatchSettings, QueueSet
     (batch, settings)
 }
 
-/// `queue_size`, where it is counted in bytes: the log knows no other measure.
+/// Reads `queue_size` if it is in bytes, the only unit that the log supports.
 fn queue_bytes(reading: &Reading<'_>, queue: &MapReader<'_>) -> Option<u64> {
     let in_bytes = queue.word("sizer", &[("requests", false), ("items", false), ("bytes", true)]).unwrap_or(false);
     if in_bytes {
@@ -177,7 +178,7 @@ fn queue_bytes(reading: &Reading<'_>, queue: &MapReader<'_>) -> Option<u64> {
     None
 }
 
-/// `rate_limit` of a target.
+/// Reads `rate_limit` of a target.
 pub(super) fn rate(map: &MapReader<'_>) -> RateSettings {
     let Some(limit) = map.map("rate_limit") else { return RateSettings::default() };
     let requests_per_second = limit.float("requests_per_second").filter(|limit_of| {
@@ -215,7 +216,7 @@ fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
     } else {
         batch.items_min = least.map_or(batch.items_min, |least| least as u64);
         batch.items_max = most.map_or(batch.items_max, |most| most as u64);
-        // A maximum below the default minimum would hold every request back until it is past its maximum.
+        // A maximum below the default minimum would delay every request until it exceeds its maximum.
         if batch.items_max > 0 {
             batch.items_min = batch.items_min.min(batch.items_max);
         }
@@ -225,7 +226,8 @@ fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
     batch
 }
 
-/// The address of a target: `host:port`, or a URL where `url` asks for one. A loop back into an own receiver is a fault.
+/// Reads the address of a target: `host:port`, or a URL if `url` is set. An address of an own receiver would be a loop and
+/// is a fault.
 pub(in crate::app::config) fn outward_endpoint(
     reading: &Reading<'_>,
     map: &MapReader<'_>,
@@ -236,7 +238,7 @@ pub(in crate::app::config) fn outward_endpoint(
     address.map_err(|message| map.fault(key, message)).ok()
 }
 
-/// The same of a text; what is wrong with it, in place of an address.
+/// Parses an address from text; the error is the message of the fault.
 pub(super) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<String, String> {
     let expected = if url { "a URL such as https://otel.example:4318" } else { "an address such as otel.example:4317" };
     if text.contains('@') {

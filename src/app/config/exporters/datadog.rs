@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Of a key of the API; an application key has 40.
+/// Number of digits of an API key; an application key has 40.
 const KEY_DIGITS: usize = 32;
-/// More often the Collector's exporter tells nobody of hosts.
+/// Minimum interval of host metadata in the Collector's exporter.
 const PERIOD_MIN: Duration = Duration::from_mins(5);
-/// The name that Linux knows the machine by.
+/// File with the host name on Linux.
 const OWN_NAME: &str = "/proc/sys/kernel/hostname";
 
 pub(super) fn read(
@@ -34,7 +34,7 @@ pub(super) fn read(
     let is_local = way == Way::Agent;
     let hostname = hostname(&map, is_local);
     let [metrics, logs, traces] = ["metrics", "logs", "traces"].map(|section| endpoint(reading, &map, section));
-    // Where metrics go, the Collector's exporter finds the API, too.
+    // The Collector's exporter uses the endpoint of metrics for the API, too.
     let api_elsewhere = metrics.clone();
     let is_anywhere = metrics.is_some() && logs.is_some() && traces.is_some();
     let (api_key, site, fail_on_invalid_key) = if is_local {
@@ -53,7 +53,7 @@ pub(super) fn read(
     };
     let mut traces = read_traces(reading, &map, &hostname);
     if is_local {
-        // The Agent has one of its own for what names none, and gives it to traces and statistics alike.
+        // The Agent has a default of its own, and applies it to traces and statistics alike.
         traces.env.clear();
     }
     let (metrics, delta) = read_metrics(reading, &map, hostname);
@@ -68,7 +68,7 @@ pub(super) fn read(
     Some(DatadogSettings { way, api_key: api_key?, endpoints, api, client, traces, metrics, delta, host_metadata })
 }
 
-/// The section's `endpoint`, while the section is read for itself later.
+/// Reads the `endpoint` of a section, which is read separately later.
 fn endpoint(reading: &Reading<'_>, map: &MapReader<'_>, section: &str) -> Option<String> {
     let section = map.map(section)?;
     common::outward_endpoint(reading, &section, "endpoint", true)
@@ -87,7 +87,7 @@ fn api(
         }
         return (None, default, false);
     };
-    // A key out of a file ends with a line break.
+    // A key from a file ends with a line break.
     let key = if api.need("key") { api.secret_text("key") } else { None };
     let key = key.map(|key| Secret::new(key.reveal().trim())).filter(|key| {
         let fits = !key.reveal().is_empty() && key.reveal().bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -114,7 +114,7 @@ fn api(
     (key, site, fail_on_invalid_key)
 }
 
-/// What an Agent has of its own, and what it does not take.
+/// Adds notes for keys that an Agent sets itself or does not support.
 fn of_agent(reading: &Reading<'_>, map: &MapReader<'_>) {
     let all = [
         ("api", "is not used with `send_to: agent`: the Agent has its own key and site"),
@@ -128,7 +128,7 @@ fn of_agent(reading: &Reading<'_>, map: &MapReader<'_>) {
     }
 }
 
-/// The host of what names none: this machine, unless it is told; an Agent knows its own best.
+/// Returns the default host name: this machine, unless configured; an Agent knows its own best.
 fn hostname(map: &MapReader<'_>, is_local: bool) -> String {
     let own = || if is_local { String::new() } else { std::fs::read_to_string(OWN_NAME).unwrap_or_default() };
     map.text("hostname").unwrap_or_else(own).trim().to_owned()
@@ -204,7 +204,7 @@ fn read_logs(reading: &Reading<'_>, map: &MapReader<'_>) {
     map.finish();
 }
 
-/// Keys of traces: they say how spans become Datadog's, which Datadog's intake of OTLP does by itself.
+/// Reads the keys of traces, which define the conversion of spans to Datadog's form; Datadog's OTLP intake does it itself.
 fn read_traces(reading: &Reading<'_>, map: &MapReader<'_>, hostname: &str) -> TraceSettings {
     let mut settings = TraceSettings { hostname: hostname.to_owned(), ..TraceSettings::default() };
     let Some(map) = map.map("traces") else { return settings };

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
 
-/// The Collector's own bounds.
+/// The Collector's default timeout.
 const TIMEOUT: Duration = Duration::from_secs(90);
 const BYTES_MAX: usize = 5_000_000;
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
@@ -65,7 +65,7 @@ pub(super) fn read(
     endpoints.map(|_| settings)
 }
 
-/// The nodes: `endpoint`, `endpoints` or `cloudid`.
+/// Reads the nodes: `endpoint`, `endpoints` or `cloudid`.
 fn endpoints(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Vec<String>> {
     let keys = ["endpoint", "endpoints", "cloudid"];
     let given: Vec<&str> = keys.into_iter().filter(|key| map.given(key)).collect();
@@ -102,7 +102,7 @@ fn endpoints(reading: &Reading<'_>, map: &MapReader<'_>) -> Option<Vec<String>> 
     }
 }
 
-/// `name:` and, in base64, `host$elasticsearch$kibana`.
+/// Reads the cloud id: `name:` and, in base64, `host$elasticsearch$kibana`.
 fn cloud(map: &MapReader<'_>) -> Option<Vec<String>> {
     let text = map.text("cloudid")?;
     let url = text.rsplit_once(':').and_then(|(_, encoded)| {
@@ -173,7 +173,7 @@ fn enabled(map: &MapReader<'_>, key: &str) -> bool {
     enabled
 }
 
-/// `flush`, the older way to say how requests are filled; bytes are counted as they are sent, before compression.
+/// Reads `flush`, the older form of the batch settings; bytes are counted before compression.
 fn flush(reading: &Reading<'_>, map: &MapReader<'_>, delivery: &mut DeliverySettings) -> usize {
     let Some(flush) = map.map("flush") else { return BYTES_MAX };
     let bytes = flush.size("bytes").unwrap_or(BYTES_MAX);
@@ -192,7 +192,7 @@ fn flush(reading: &Reading<'_>, map: &MapReader<'_>, delivery: &mut DeliverySett
     bytes
 }
 
-/// `retry`, the exporter's own way to say `retry_on_failure`.
+/// Reads `retry`, the exporter's own form of `retry_on_failure`.
 fn retry(reading: &Reading<'_>, map: &MapReader<'_>) -> RetrySettings {
     let defaults =
         RetrySettings { initial_interval: RETRY_INITIAL, max_interval: RETRY_MAX, ..RetrySettings::default() };

@@ -1,4 +1,4 @@
-//! `exporters`: which there are, and in which pipelines each may stand.
+//! `exporters`: the supported kinds, and the pipelines that each may be in.
 
 mod balancing;
 mod channels;
@@ -26,7 +26,7 @@ use crate::net::Endpoint;
 
 pub(super) use common::outward_endpoint;
 
-/// All targets.
+/// All exporters.
 #[derive(Default)]
 pub(super) struct Exporters {
     pub(super) targets: Vec<ExporterSettings>,
@@ -112,7 +112,7 @@ pub(super) fn read(
                 exporters.targets.extend(balancing::read(reading, component, map, &feeds));
             }
             _ => {
-                // What all of them have is read here; what is their own, by their readers, which end the map.
+                // Common keys are read here; the reader of each kind reads the others and finishes the map.
                 let mut delivery = common::delivery(reading, component.id, &map);
                 let rate = common::rate(&map);
                 let kind = match component.kind {
@@ -146,7 +146,7 @@ fn debug(reading: &Reading<'_>, id: &str, map: crate::catalog::yaml::MapReader<'
     DebugSettings { id: id.to_owned(), verbosity, feeds }
 }
 
-/// Each exporter gets what it can send.
+/// Checks that each exporter supports the signals of its pipelines.
 pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: &Exporters) {
     let agents: Vec<&str> = exporters.targets.iter().filter_map(agent).collect();
     for pipeline in &service.pipelines {
@@ -162,7 +162,7 @@ pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: 
     }
 }
 
-/// The id of an exporter that sends to a Datadog Agent.
+/// Returns the id of an exporter that sends to a Datadog Agent.
 fn agent(target: &ExporterSettings) -> Option<&str> {
     let is_agent = matches!(&target.kind, ExporterKind::Datadog(settings) if settings.way == Way::Agent);
     is_agent.then_some(target.delivery.id.as_str())
@@ -176,7 +176,7 @@ fn to_agent(pipeline: &Pipeline, id: &str) -> String {
     )
 }
 
-/// The scrape shows what stands in the tables, and those know no pipelines.
+/// Adds a note if pipelines select less than a scrape shows: it shows the tables, which are independent of pipelines.
 pub(super) fn note_scrape(reading: &Reading<'_>, service: &Service, components: &[Component<'_>]) {
     let of_metrics = service.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
     let mut all: Vec<&str> =
@@ -197,7 +197,7 @@ pub(super) fn note_scrape(reading: &Reading<'_>, service: &Service, components: 
 fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     let kind = id.split('/').next().unwrap_or_default();
     let signal = pipeline.signal;
-    // What comes out of a connector: findings as logs, derived metrics as metrics.
+    // The output of a connector: findings as logs, derived metrics as metrics.
     let derived = pipeline.receivers.iter().find(|named| is_connector(&named.id));
     let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
     match kind {
@@ -212,7 +212,7 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     }
 }
 
-/// Connectors stand where they have something to take or give.
+/// Checks that connectors are only in pipelines of signals that they receive or emit.
 pub(super) fn check_connectors(reading: &Reading<'_>, service: &Service) {
     for pipeline in &service.pipelines {
         let path = |list: &str| format!("{}.{list}", pipeline.path);

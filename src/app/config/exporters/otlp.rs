@@ -30,7 +30,7 @@ pub(super) fn read(
         of_signals[at].is_none()
     });
     let of_preset = preset.as_ref().and_then(|preset| preset.endpoint.clone());
-    // Where a preset gives none, that was told.
+    // A preset without an endpoint has already reported that.
     let is_told = preset.is_some() && !map.given("endpoint");
     let endpoint = if of_preset.is_some() || is_told {
         of_preset
@@ -47,7 +47,7 @@ pub(super) fn read(
     endpoint.map(|_| settings)
 }
 
-/// How OTLP is spoken, whatever the addresses are; ends the map.
+/// Reads the OTLP settings besides the address, and finishes the map.
 pub(super) fn spoken(
     reading: &Reading<'_>,
     map: MapReader<'_>,

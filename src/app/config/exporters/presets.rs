@@ -1,4 +1,4 @@
-//! `preset` of `otlp_http`: backends that take OTLP, each with its addresses, the header of its key, and its bounds.
+//! `preset` of `otlp_http`: backends that accept OTLP, each with its addresses, the header for its key, and its limits.
 
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
@@ -9,7 +9,7 @@ use crate::model::fault::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What people are asked where a backend lets nobody in.
+/// Hint shown when a backend denies access.
 pub(super) const DENIED: &str = "is its key right, and valid for this region?";
 
 /// A backend.
@@ -17,29 +17,29 @@ struct Preset {
     name: &'static str,
     address: Address,
     login: Login,
-    /// Further headers: the key that gives one, and its name.
+    /// Further headers: the configuration key of the value, and the header name.
     headers: &'static [(&'static str, &'static str)],
-    /// Bytes that it takes in one request.
+    /// Limit on the bytes of a request.
     bytes_max: Option<usize>,
-    /// What else there is to know.
+    /// Other notes.
     note: Option<&'static str>,
 }
 
-/// Where a backend is.
+/// Address of a backend.
 enum Address {
-    /// One address a region; the first where none is named.
+    /// One address per region; the first one is the default.
     Regions(&'static [(&'static str, &'static str)]),
-    /// `before`, the region, `after`; there are more regions every year, so they are not listed.
+    /// `before`, the region, `after`; regions are added every year, so they are not listed.
     Zone { before: &'static str, after: &'static str, example: &'static str },
-    /// Each customer has an address of its own.
+    /// Each customer has a separate address.
     Own { found: &'static str },
 }
 
-/// How a backend knows us.
+/// Authentication at a backend.
 enum Login {
-    /// The key is a header's value.
+    /// The key is the value of this header.
     Header(&'static str),
-    /// `Authorization: Basic`, of the instance's number and the key.
+    /// `Authorization: Basic` with the number of the instance and the key.
     Basic,
     /// `Authorization: ApiKey`.
     ApiKey,
@@ -97,19 +97,19 @@ const PRESETS: [Preset; 4] = [
     },
 ];
 
-/// What a preset stands for.
+/// The settings of a preset.
 pub(super) struct Applied {
-    /// The address; `None` where `endpoint` names it, or a fault was told.
+    /// The address; `None` if `endpoint` is set, or a fault was reported.
     pub(super) endpoint: Option<String>,
     /// Headers of every request.
     pub(super) headers: Vec<(String, Secret)>,
 }
 
-/// The preset that the exporter names; sets the bounds of `delivery` that the file does not.
+/// Reads the preset of an exporter; sets the limits of `delivery` that are not configured.
 pub(super) fn read(reading: &Reading<'_>, map: &MapReader<'_>, delivery: &mut DeliverySettings) -> Option<Applied> {
     let words: Vec<(&str, usize)> = PRESETS.iter().enumerate().map(|(at, preset)| (preset.name, at)).collect();
     let Some(at) = map.word("preset", &words) else {
-        // What belongs to a preset is no fault of its own where that is the wrong word.
+        // With an unknown preset, the keys of presets are not faults of their own.
         return map.given("preset").then(|| {
             ["region", "api_key", "license_key", "instance_id", "dataset"].iter().for_each(|key| _ = map.get(key));
             Applied { endpoint: None, headers: Vec::new() }
@@ -190,7 +190,7 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
     if by_hand {
         map.fault(key, format!("has the same meaning as the header {header:?}; expected one of the two"));
     }
-    // Read before the key may be missing: it is known in any case.
+    // Read before a missing key returns early, so that `instance_id` counts as a known key in any case.
     let instance =
         (matches!(preset.login, Login::Basic) && map.need("instance_id")).then(|| map.text("instance_id")).flatten();
     let secret = map.secret(key)?;
@@ -208,7 +208,7 @@ fn login(map: &MapReader<'_>, preset: &Preset) -> Option<(String, Secret)> {
     Some((header.to_owned(), Secret::new(value)))
 }
 
-/// Whether `headers`, in either of its forms, names a header.
+/// Returns whether `headers`, in either of its forms, contains a header.
 fn names_header(map: &MapReader<'_>, header: &str) -> bool {
     let is_it = |name: &str| name.eq_ignore_ascii_case(header);
     let named = |entry: &Entry| entry.key == "name" && entry.node.scalar().is_some_and(|name| is_it(&name));

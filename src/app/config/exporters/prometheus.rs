@@ -1,4 +1,4 @@
-//! `prometheus`: an address that Prometheus scrapes.
+//! `prometheus`: an endpoint that Prometheus scrapes.
 
 use crate::app::config::components::{Reading, loopback};
 use crate::app::config::values::{Values as _, is_plain_path};
@@ -39,14 +39,14 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, Prom
     (endpoint, settings)
 }
 
-/// `translation_strategy`, and the older `add_metric_suffixes` where that is not set.
+/// Reads `translation_strategy`, or the older `add_metric_suffixes` if that is not set.
 fn translation(map: &MapReader<'_>) -> Translation {
     let suffixes = map.bool("add_metric_suffixes").unwrap_or(true);
     let older = if suffixes { Translation::default() } else { Translation::UnderscoreEscapingWithoutSuffixes };
     map.word("translation_strategy", &Translation::WORDS).unwrap_or(older)
 }
 
-/// `resource_constant_labels`, or the older `resource_to_telemetry_conversion`.
+/// Reads `resource_constant_labels`, or the older `resource_to_telemetry_conversion`.
 pub(super) fn resource_labels(map: &MapReader<'_>) -> Selection {
     let constant = map.map("resource_constant_labels").map(|of| {
         for key in ["enabled", "exclude_service_attributes"] {

@@ -10,10 +10,10 @@ use crate::exporters::remote_write::{MessageChoice, RemoteWriteSettings};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the Collector's exporter has.
+/// Default timeout of the Collector's exporter.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const BYTES_MAX: usize = 3_000_000;
-/// The protocol's own headers.
+/// Headers set by the protocol.
 const RESERVED: [&str; 4] = ["content-encoding", "content-type", "user-agent", "x-prometheus-remote-write-version"];
 
 pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWriteSettings> {
@@ -68,7 +68,7 @@ fn tuning(reading: &Reading<'_>, map: &MapReader<'_>) {
     common::http_without_effect(reading, map);
 }
 
-/// Without a word of the file it is the newest that the target knows.
+/// Reads the message version; by default, the newest one that the target supports.
 fn message(map: &MapReader<'_>) -> MessageChoice {
     let words = [
         ("prometheus.WriteRequest", MessageChoice::Old),
@@ -117,7 +117,7 @@ fn enabled(map: &MapReader<'_>, key: &str) -> Option<bool> {
     is_enabled
 }
 
-/// How many requests of a batch may be under way: the older key, and the newer one, which wins.
+/// Reads the maximum number of concurrent requests of a batch: the older key, and the newer one, which takes precedence.
 fn at_once(reading: &Reading<'_>, map: &MapReader<'_>) -> usize {
     let of_queue = map.map("remote_write_queue").and_then(|queue| {
         let consumers = queue.count("num_consumers", 1);

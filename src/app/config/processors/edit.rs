@@ -1,4 +1,4 @@
-//! `resource` and `attributes`, with the Collector's keys and its rules of what may stand beside what.
+//! `resource` and `attributes`, with the Collector's keys and its rules for combining them.
 
 use crate::app::config::components::Reading;
 use crate::app::config::values::Values as _;
@@ -7,7 +7,7 @@ use crate::delivery::processors::{Action, ActionKind, Change, ConvertTo, Filter,
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
 
-/// The words of `action`.
+/// Values of `action`.
 #[derive(Clone, Copy, PartialEq)]
 enum Word {
     Insert,
@@ -29,14 +29,14 @@ const WORDS: [(&str, Word); 7] = [
     ("convert", Word::Convert),
 ];
 
-/// The processor `resource`.
+/// Reads the processor `resource`.
 pub(super) fn resource(reading: &Reading<'_>, map: MapReader<'_>) -> Change {
     let actions = actions(reading, &map, "attributes");
     map.finish();
     Change::Resource(actions)
 }
 
-/// The processor `attributes`.
+/// Reads the processor `attributes`.
 pub(super) fn attributes(reading: &Reading<'_>, map: MapReader<'_>) -> Change {
     let actions = actions(reading, &map, "actions");
     let filter =
@@ -89,7 +89,7 @@ fn action(reading: &Reading<'_>, map: MapReader<'_>) -> Option<Action> {
     Some(Action { keys: Keys { key, pattern: of_keys }, kind })
 }
 
-/// What may not stand beside an action: it would change nothing, and so was not meant.
+/// Rejects keys that have no effect with an action and so are a mistake.
 fn refuse(map: &MapReader<'_>, word: Word, sets: bool) {
     let uses = |key: &str| match key {
         "value" | "from_attribute" => sets,
@@ -104,7 +104,7 @@ fn refuse(map: &MapReader<'_>, word: Word, sets: bool) {
     }
 }
 
-/// The pattern of `extract` names what it finds.
+/// Checks that the pattern of `extract` has named groups.
 fn extracting(map: &MapReader<'_>, pattern: Option<regex::Regex>) -> Option<regex::Regex> {
     if !map.given("pattern") {
         map.fault("pattern", "expected a pattern with named groups such as (?P<id>[0-9]+), found nothing");
@@ -164,7 +164,7 @@ fn compiled(map: &MapReader<'_>, key: &str, text: &str) -> Option<regex::Regex> 
     }
 }
 
-/// `include` or `exclude`.
+/// Reads `include` or `exclude`.
 fn properties(reading: &Reading<'_>, map: &MapReader<'_>, key: &str) -> Option<Properties> {
     if !map.given(key) {
         return None;

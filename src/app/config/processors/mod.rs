@@ -1,4 +1,4 @@
-//! `processors`: those that change what exporters pass on, what is built in, and what to write in place of the rest.
+//! `processors`: those that change the data of exporters, those that are built in, and the alternatives to the others.
 
 mod edit;
 
@@ -8,15 +8,15 @@ use crate::delivery::processors::{Change, Processor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Those that change something, by id.
+/// Processors that have an effect, by id.
 pub(super) type Processors = BTreeMap<String, Arc<Processor>>;
 
 const KNOWN: [&str; 4] = ["attributes", "batch", "memory_limiter", "resource"];
 
-/// Processors that change what an exporter passes on.
+/// Processors that change the data of an exporter.
 const EDITORS: [&str; 2] = ["attributes", "resource"];
 
-/// Processors that leave a part of the data out.
+/// Processors that drop a part of the data.
 const SAMPLERS: [&str; 2] = ["tail_sampling", "probabilistic_sampler"];
 
 const BEHIND: &str = "is not supported yet; run it in a Collector behind, to which an `otlp_grpc` exporter here sends";
@@ -104,7 +104,7 @@ pub(super) fn read(reading: &Reading<'_>, components: &[Component<'_>]) -> Proce
     processors
 }
 
-/// What a filter asks must be something that the pipeline's items have.
+/// Checks that the conditions of a filter apply to the pipeline's signal.
 pub(super) fn check_filters(reading: &Reading<'_>, service: &Service, processors: &Processors) {
     for pipeline in &service.pipelines {
         for named in &pipeline.processors {
@@ -126,7 +126,7 @@ pub(super) fn check_filters(reading: &Reading<'_>, service: &Service, processors
     }
 }
 
-/// Processors are of exporters alone: what is analysed and asked for is what was received.
+/// Adds notes that processors only affect exporters: analyses and queries use the data as received.
 pub(super) fn note_editors(reading: &Reading<'_>, service: &Service) {
     for pipeline in &service.pipelines {
         let of_tables =
@@ -142,7 +142,7 @@ pub(super) fn note_editors(reading: &Reading<'_>, service: &Service) {
     }
 }
 
-/// Statistics must see every span: a sampler in a pipeline that leads to `performance` would make them wrong.
+/// Rejects samplers in pipelines that lead to `performance`: its statistics need every span.
 pub(super) fn check_samplers(reading: &Reading<'_>, service: &Service) {
     for pipeline in &service.pipelines {
         let measured = pipeline.exporters.iter().any(|named| kind(&named.id) == "performance");

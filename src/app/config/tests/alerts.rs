@@ -1,4 +1,4 @@
-//! What budgets and alerts mean: severities, defaults, shares, and what is slow.
+//! Budgets and alerts: severities, defaults, shares, and slow requests.
 
 #![expect(clippy::float_cmp, reason = "limits are rounded to nine digits")]
 
@@ -12,7 +12,7 @@ fn budgets(settings: &str) -> Vec<Budget> {
 
 fn limits(budgets: &[Budget], name: &str) -> (f64, f64) {
     let budget = budgets.iter().find(|budget| budget.name == name).unwrap_or_else(|| panic!("{name}"));
-    // What floating point adds to 100 - 99.9 is no limit.
+    // Ignores the floating-point noise of 100 - 99.9.
     let short = |number: f64| (number * 1e9).round() / 1e9;
     (short(budget.limit), short(budget.critical))
 }
@@ -56,7 +56,7 @@ fn a_budget_that_the_user_did_not_set_is_a_default() {
     assert!(budgets("api: {search: 200ms}").iter().all(|budget| !budget.is_default));
     let embedded = parse(EMBEDDED_NAME, EMBEDDED, &|_| None).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(embedded.performance.budgets.iter().all(|budget| budget.is_default));
-    // The same text as a file of the user's is the user's word.
+    // A user's file with the same text is not the default.
     let copied = parse(FILE, EMBEDDED, &|_| None).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(copied.performance.budgets.iter().all(|budget| !budget.is_default));
 }
@@ -86,7 +86,7 @@ fn a_bare_share_of_one_or_more_is_a_fault_that_names_both_readings() {
             "{written}"
         );
     }
-    // In `alerting` a bare number is in the unit of its key.
+    // A bare number in `alerting` is in the unit of its key.
     let config = good(&performance("alerting: {errorRate: {warning: 1}}"));
     assert_eq!(config.performance.alerting[0].warning, Some(1.0));
 }
@@ -107,7 +107,7 @@ fn what_is_slow_and_how_much_of_it_may_be_is_the_users() {
     assert_eq!(some["slow_request"].params, [("share_percent".to_owned(), Param::Float(5.0))].into());
     assert_eq!(some["slow_request"].window_ms, Some(600_000));
     assert!(!some.contains_key("requests"));
-    // The title says what is counted, whoever set it; and what stands under `findings` wins.
+    // The title contains the threshold, wherever it is set; settings under `findings` take precedence.
     let by_rollup = of("findings: {requests: {params: {slow_ms: 300}}, slow_request: {params: {slow_min: 2}}}\n\
                         alerting: {slowRequest: {threshold: 2s, share: 0}}");
     assert_eq!(by_rollup["slow_request"].params["threshold_ms"], Param::Float(300.0));

@@ -1,4 +1,4 @@
-//! Keys of Collector files: each followed, noted, or a fault that says what to write.
+//! Keys of Collector files: each is supported, noted, or a fault with an alternative.
 
 use super::*;
 use crate::exporters::prometheus::{Selection, Translation};

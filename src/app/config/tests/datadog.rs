@@ -5,7 +5,7 @@ use crate::exporters::datadog::metrics::HistogramMode;
 use crate::exporters::datadog::{ApiSettings, DatadogSettings, Endpoints, Way};
 use crate::exporters::temporality::Initial;
 
-/// Not a key of anybody.
+/// Not a real key.
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 fn file(signal: &str, settings: &str) -> String {
@@ -184,7 +184,7 @@ fn an_agent_needs_no_key_and_is_on_this_machine_unless_it_is_told() {
     assert!(!config.notes.iter().any(|note| note.contains("datadog")), "{:#?}", config.notes);
     let settings = datadog_of(&config);
     assert_eq!((settings.way, settings.endpoints.traces.as_str()), (Way::Agent, "http://127.0.0.1:8126"));
-    // What names none has the Agent's own host and environment.
+    // Spans without a host or environment get those of the Agent.
     assert_eq!((settings.traces.hostname.as_str(), settings.traces.env.as_str()), ("", ""));
     let config = good(&file(
         "traces",

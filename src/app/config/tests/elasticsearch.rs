@@ -46,7 +46,7 @@ fn the_collectors_keys_mean_the_same_here() {
     assert!(noted("discover: has no effect") && noted("allowed_modes: has no effect"), "{notes:?}");
     assert!(noted("logs_dynamic_index.enabled: has no effect"), "{notes:?}");
 
-    // `host$elasticsearch$kibana`, in base64 by another implementation.
+    // `host$elasticsearch$kibana`, in base64 from another implementation.
     let (settings, ..) =
         read("cloudid: \"foo:YmFyLmNsb3VkLmVzLmlvJGFiYzEyMyRkZWY0NTY=\", api_key: abc, deduplicate: false");
     assert_eq!(settings.endpoints, ["https://abc123.bar.cloud.es.io"]);

@@ -1,11 +1,11 @@
-//! What the embedded file shows in comments is good, and what it calls a default is one.
+//! Checks that the commented examples of the embedded file are valid, and that its stated defaults are correct.
 
 use super::*;
 use regex::Regex;
 
 const MARK: &str = "(default)";
 
-/// A line of the embedded file, with the key that it shows in a comment; prose stays away.
+/// Uncomments a line of the embedded file with a key; prose stays a comment.
 fn uncommented(line: &str) -> String {
     let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
     let Some(shown) = rest.strip_prefix("# ") else { return format!("{line}\n") };
@@ -16,8 +16,8 @@ fn uncommented(line: &str) -> String {
     if is_key || is_value { format!("{indent}{shown}\n") } else { "\n".to_owned() }
 }
 
-/// The file's lines with what they show in comments, but for what is not there: folders, and the certificate of a listener,
-/// which `tests/integration/tls.rs` makes.
+/// Returns the file with its commented keys, except for files that do not exist: directories, and the certificate of a
+/// listener, which `tests/integration/tls.rs` covers.
 fn shown() -> Vec<String> {
     let mut is_certificate = false;
     let line = |line: &str| {
@@ -33,7 +33,7 @@ fn shown() -> Vec<String> {
     EMBEDDED.lines().map(line).collect()
 }
 
-/// The variables that the file names.
+/// Looks up the variables of the file.
 #[expect(clippy::unnecessary_wraps, reason = "other variables may not be set")]
 fn environment(name: &str) -> Option<String> {
     Some(
@@ -52,14 +52,13 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     let Read { config, notes } = read_text(FILE, &shown, &environment);
     let config = config.unwrap_or_else(|faults| panic!("{faults}\n{shown}"));
     assert_eq!((&config.notes, config.targets.len()), (&notes, 0));
-    // The samples of exporters and processors that no pipeline of the file names.
+    // The samples of exporters and processors that are in no pipeline of the file.
     let of_no_pipeline = notes.iter().filter(|note| note.ends_with("is in no pipeline, so it is not used"));
     assert_eq!(of_no_pipeline.count(), 13, "{notes:#?}");
     assert!(!notes.iter().any(|note| note.contains("so it is not an error")), "{notes:#?}");
 }
 
-/// The file's lines with everything said that it shows in comments, and with its exporters in pipelines, so that all of it is
-/// read for good.
+/// Returns the file with all commented keys, and with its exporters in pipelines, so that all of it is used.
 fn everything() -> Vec<String> {
     let everywhere = "otlp_grpc, otlp_http, datadog, elasticsearch, load_balancing, debug";
     let pipelines = [
@@ -74,10 +73,10 @@ fn everything() -> Vec<String> {
     shown().into_iter().map(said).collect()
 }
 
-/// Everything that is read, as text.
+/// Returns the whole configuration as text.
 fn read_lines(lines: &[String]) -> Result<String, Faults> {
     let config = read_text(FILE, &lines.join("\n"), &environment).config?;
-    // The moment of reading is another one each time.
+    // The time of reading differs each time.
     let moment = Regex::new(r"read_at: SystemTime \{[^}]*\}").expect("a pattern");
     Ok(moment.replace_all(&format!("{config:?}"), "").into_owned())
 }
@@ -97,7 +96,7 @@ fn what_the_file_calls_a_default_is_one() {
     assert_eq!(prose.len(), 1, "only the introduction speaks of the mark without a key: {prose:?}");
     assert!(said.len() > 50, "{said:?}");
     let mut wrong = Vec::new();
-    // All at once, for each reading takes its time; line by line where that finds something.
+    // All at once, because each reading is slow; line by line only if that finds something.
     let mut without = lines.clone();
     said.iter().for_each(|(at, _)| without[*at].clear());
     if read_lines(&without).ok().as_ref() != Some(&whole) {
@@ -110,7 +109,7 @@ fn what_the_file_calls_a_default_is_one() {
         }
         assert!(!wrong.is_empty(), "each line is a default, but not all of them together");
     }
-    // No key takes this, so whoever reads it says so.
+    // No key accepts this value, so every key that is read reports it.
     let mut odd = lines.clone();
     said.iter().for_each(|(at, _)| odd[*at] = with_odd_value(&lines[*at]));
     let faults = read_lines(&odd).expect_err("the values are odd");
@@ -123,7 +122,7 @@ fn what_the_file_calls_a_default_is_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A line with another value of its key, or another map where it holds one alone.
+/// Replaces the value of a key, or a flow map that is alone in a line, by a map with an unknown key.
 fn with_odd_value(line: &str) -> String {
     let indent = " ".repeat(line.len() - line.trim_start().len());
     match line.split_once(':') {

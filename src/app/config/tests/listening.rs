@@ -131,7 +131,7 @@ fn what_a_listener_lets_in_has_bounds_that_can_be_set() {
     let config = good(&receiver("{read_timeout: 5s, connections_max: 7}"));
     let door = config.receivers[0].grpc.as_ref().expect("grpc").1.door;
     assert_eq!((door.read_timeout, door.connections_max), (Duration::from_secs(5), 7));
-    // A Collector's way to say none.
+    // Disables the timeout in a Collector.
     let config = good(&receiver("{read_timeout: 0s}"));
     assert_eq!(config.receivers[0].grpc.as_ref().expect("grpc").1.door.read_timeout, Duration::from_secs(30));
     let told = faults(&receiver("{connections_max: 0}"));

@@ -1,4 +1,4 @@
-//! All faults at once, and each mistake told once.
+//! All faults are reported at once, and each mistake only once.
 
 use super::*;
 
@@ -180,7 +180,7 @@ retention: {fine: 1h, minute: 2h, hour: 3h}",
          meant",
         "c.yaml:6: connectors.performance.retention.hour: availability_budget judges 30 d, of which only 3 h are kept",
     ];
-    // Without a line: what the file leaves out.
+    // Notes without a line are about omissions of the file.
     let of_lines: Vec<&String> = config.notes.iter().filter(|note| !note.starts_with("c.yaml: ")).collect();
     assert_eq!(of_lines, expected);
     let config = good(&performance("budgets: {metrics: {errorRate: 1%}}\nretention: {fine: 1h, minute: 2h, hour: 3h}"));

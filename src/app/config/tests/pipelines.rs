@@ -1,8 +1,8 @@
-//! What may stand in which pipeline.
+//! The components allowed in each pipeline.
 
 use super::*;
 
-/// A file with these lists of a pipeline, all components defined.
+/// Returns a file with these lists in a pipeline, and all components defined.
 fn standing(pipelines: &str, more: &str) -> String {
     format!(
         "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nconnectors: {{performance: }}\nservice:\n  pipelines:\n    \

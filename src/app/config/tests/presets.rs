@@ -1,8 +1,8 @@
-//! Backends that take OTLP, by their names.
+//! Presets of backends that accept OTLP.
 
 use super::*;
 
-/// An exporter of that id; it stands in a pipeline.
+/// Returns a file with an exporter of that id in a pipeline.
 fn exporter(id: &str, settings: &str) -> String {
     with(&format!("connectors: {{performance: }}\nexporters: {{{id}: {{{settings}}}}}"))
         .replace("exporters: [performance]", &format!("exporters: [performance, {id}]"))
@@ -40,7 +40,7 @@ fn a_preset_gives_address_key_and_bounds() {
         seen(&format!("preset: newrelic, region: eu, api_key: abc, headers: {{x: y}}, {less}")),
         expect("https://otlp.eu01.nr-data.net", &["x: y", "api-key: abc"], 500_000)
     );
-    // Base64 of `123:glc_x`, by another implementation.
+    // Base64 of `123:glc_x`, from another implementation.
     assert_eq!(
         seen("preset: grafana_cloud, region: prod-eu-west-2, instance_id: 123, api_key: glc_x"),
         expect("https://otlp-gateway-prod-eu-west-2.grafana.net/otlp", &["authorization: Basic MTIzOmdsY194"], default)

@@ -1,4 +1,4 @@
-//! `prometheusremotewrite`: every key of the Collector's, 0.161.
+//! `prometheusremotewrite`: every key of the Collector's exporter, version 0.161.
 
 use super::*;
 use crate::exporters::prometheus::{Selection, Translation};

@@ -1,10 +1,10 @@
-//! What is secret stands in no message; and it is taken as it is written.
+//! Secrets are in no message, and are used exactly as written.
 
 use super::*;
 
 const SECRET: &str = "s3cret_value_of_the_user";
 
-/// A file with `more` in its first line.
+/// Returns a file with `more` in its first line.
 fn file(more: &str) -> String {
     format!(
         "{more}\nconnectors: {{performance: }}\nservice: {{extensions: [sql], pipelines: {{logs: {{receivers: [otlp], \
@@ -14,7 +14,7 @@ fn file(more: &str) -> String {
 
 #[test]
 fn secrets_are_in_no_message_wherever_they_stand() {
-    // The secret stands in one place at a time, so that none is masked only because it is known from another.
+    // The secret is in one place at a time, so that it is not masked only because another place made it known.
     let grpc = |inner: &str| format!("receivers: {{otlp: {{protocols: {{grpc: {inner}}}}}}}");
     let places = [
         "exporters: {slack: SECRET}".to_owned(),
@@ -126,7 +126,7 @@ fn secrets_may_stand_in_files() {
     let begins =
         format!("c.yaml:2: receivers.otlp.protocols.grpc.auth_token: the file \"{}/absent\"", folder.path().display());
     assert!(told[0].starts_with(&begins) && told[0].contains("cannot be read: No such file"), "{told:?}");
-    // What a file holds is secret wherever it is used.
+    // The contents of a file are secret wherever they are used.
     std::fs::write(&path, "s3cret-of-a-file").expect("written");
     let told = faults(&text(&path).replace("auth_token", "endpoint"));
     assert!(told.len() == 1 && !told[0].contains("s3cret"), "{told:?}");

@@ -1,4 +1,4 @@
-//! Calls: functions, aggregates, window functions.
+//! Binds calls of functions, aggregates and window functions.
 
 use super::query::direction;
 use super::{At, Binder, SetConfig, Typed, qualified};
@@ -39,7 +39,7 @@ impl Binder<'_> {
         self.special(&name, args, at)
     }
 
-    /// Functions whose arguments are no plain values.
+    /// Binds functions with arguments that are not plain values.
     fn special(&self, name: &str, args: &[ast::FunctionArg], at: At<'_>) -> Result<Typed> {
         match name {
             "row" => {
@@ -87,7 +87,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Notes what a call of `set_config` sets, unless it is for the transaction alone.
+    /// Records a setting made by `set_config`, unless it applies only to the transaction.
     fn set_config(&self, arguments: &[Typed]) -> Result<()> {
         let [name, value, local] = arguments else { return Ok(()) };
         let (Expr::Const(Value::Text(name)), Expr::Const(Value::Bool(local))) = (&name.expr, &local.expr) else {
@@ -108,13 +108,13 @@ impl Binder<'_> {
         args.iter().map(|arg| self.expr(plain(arg)?, at)).collect()
     }
 
-    /// A call of a function of values.
+    /// Binds a call of a scalar function.
     pub(super) fn call_of(&self, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
         let kinds: Vec<Ty> = arguments.iter().map(|argument| argument.ty.clone()).collect();
         if functions::find(name, &kinds).is_some() {
             return self.function(name, arguments);
         }
-        // A type's name casts.
+        // A call of a type name is a cast.
         let cast = if arguments.len() == 1 { self.names.snapshot.type_named(name) } else { None };
         if let (Some(to), Some(argument)) = (cast, arguments.into_iter().next()) {
             return Ok(Typed::new(self.coerce(argument, to)?, to));
@@ -136,7 +136,7 @@ impl Binder<'_> {
         Ok(Typed { expr: Expr::Call(function, arguments), ty })
     }
 
-    /// Arguments in the types that a function takes; the last of which may be repeated.
+    /// Coerces arguments to the types of a function, of which the last can be repeated.
     pub(super) fn coerced(&self, arguments: Vec<Typed>, expected: &[Oid]) -> Result<Vec<Expr>> {
         let expected = |at: usize| expected.get(at).or(expected.last()).copied().unwrap_or(types::ANY);
         arguments.into_iter().enumerate().map(|(at, argument)| self.coerce(argument, expected(at))).collect()
@@ -152,7 +152,7 @@ impl Binder<'_> {
         Ok(Typed { expr: Expr::ArrayOf(Box::new(subquery)), ty })
     }
 
-    /// A function that gives rows, in the list of a `SELECT`.
+    /// Binds a set-returning function in the list of a `SELECT`.
     fn set_in_list(
         &self,
         set: &'static functions::SetFunction,
@@ -183,7 +183,7 @@ impl Binder<'_> {
         at: At<'_>,
     ) -> Result<Typed> {
         let scope = at.scope.ok_or_else(|| misplaced("aggregate functions"))?;
-        // Its arguments must have none themselves.
+        // Arguments of aggregates must not contain such calls.
         let calls = scope.calls.borrow_mut().take();
         let Some(mut calls) = calls else { return Err(misplaced("aggregate functions")) };
         let bound = self.aggregate_parts(kind, function, args, at);
@@ -226,7 +226,7 @@ impl Binder<'_> {
         Ok((Aggregate { kind, arguments, distinct, filter, order }, ty))
     }
 
-    /// The arguments and the type of an aggregate.
+    /// Binds the arguments of an aggregate and returns its type.
     fn aggregated(&self, kind: AggregateKind, arguments: Vec<Typed>) -> Result<(Vec<Expr>, Ty)> {
         let first = arguments.first().cloned();
         let of = first.as_ref().and_then(|first| self.known(first)).unwrap_or(types::TEXT);
@@ -304,7 +304,7 @@ impl Binder<'_> {
     }
 }
 
-/// A row as JSON, for which the names of its columns are known here alone.
+/// Converts a row to JSON here, because only its type has the column names.
 fn row_as_json(argument: Typed) -> Typed {
     if argument.ty.fields.is_none() {
         return argument;
@@ -316,7 +316,7 @@ fn misplaced(what: &str) -> Fault {
     Fault::new("42803", format!("{what} are not allowed here"))
 }
 
-/// Where a value stands that is found when all rows of its query are there.
+/// Refers to a value that is computed after all rows of the query are known.
 fn slot(items: usize, which: usize, column: usize) -> Expr {
     Expr::Column { up: 0, item: items + which, column }
 }

@@ -1,4 +1,4 @@
-//! Expressions.
+//! Binds expressions.
 
 use super::{At, Binder, PARAMETERS_MAX, Typed, fold};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -78,7 +78,7 @@ impl Binder<'_> {
         }
     }
 
-    /// What is a call, written in words.
+    /// Binds calls with their own syntax.
     fn worded(&self, expr: &ast::Expr, at: At<'_>) -> Result<Typed> {
         use ast::Expr as E;
         match expr {
@@ -166,7 +166,7 @@ impl Binder<'_> {
             return Ok(column);
         }
         if let Some(qualifier) = qualifier {
-            // The field of a column that is a row.
+            // A field of a composite column.
             if let Some(record) = Self::column(at.scope, None, qualifier)?.filter(|record| record.ty.fields.is_some()) {
                 return field(record, &name);
             }
@@ -175,7 +175,7 @@ impl Binder<'_> {
         if let Some(row) = Binder::whole_row(at.scope, &name) {
             return Ok(row);
         }
-        // Words that are functions without parentheses.
+        // Functions that are called without parentheses.
         match name.as_str() {
             "current_user" | "session_user" | "user" | "current_role" | "current_catalog" | "current_schema"
             | "current_timestamp"
@@ -198,7 +198,7 @@ impl Binder<'_> {
     /// `root[1]`, `root[1:2]`, `(root).field`.
     fn access(&self, root: &ast::Expr, chain: &[ast::AccessExpr], at: At<'_>) -> Result<Typed> {
         let mut chain = chain;
-        // `a.b[1]` is given as the root `a` with an access of `b`, where `a` is a table.
+        // The parser returns `a.b[1]` as the root `a` with an access of `b`, even if `a` is a table.
         let mut parts: Vec<ast::Ident> = match root {
             ast::Expr::Identifier(ident) => vec![ident.clone()],
             ast::Expr::CompoundIdentifier(parts) => parts.clone(),
@@ -233,7 +233,7 @@ impl Binder<'_> {
                         }
                     };
                     let (low, high) = (bound(lower_bound)?, bound(upper_bound)?);
-                    // A part of a vector is an array.
+                    // A slice of a vector is an array.
                     let oid = match value.ty.oid {
                         types::INT2VECTOR => types::INT2_ARRAY,
                         types::OIDVECTOR => types::OID_ARRAY,
@@ -247,7 +247,7 @@ impl Binder<'_> {
         Ok(value)
     }
 
-    /// `IS NULL` and `IS NOT NULL`: of a row, whether that holds for each of its columns.
+    /// Binds `IS NULL` and `IS NOT NULL`; a row is checked column by column.
     fn is_null(&self, inner: &ast::Expr, is: bool, at: At<'_>) -> Result<Typed> {
         let typed = self.expr(inner, at)?;
         if typed.ty.is(types::RECORD) || typed.ty.fields.is_some() && !self.names.is_array(typed.ty.oid) {
@@ -276,7 +276,7 @@ impl Binder<'_> {
         let to = self.type_of(kind)?;
         let value = self.expr(expr, at)?;
         let expr = match (&value.expr, self.known(&value)) {
-            // Text that is cast to a type of names is looked up, not read as a literal of the planner's.
+            // Text cast to an object name type is looked up, not parsed as a literal when planning.
             (_, Some(from)) if from == to => value.expr,
             _ => self.coerce(value, to)?,
         };
@@ -294,7 +294,7 @@ impl Binder<'_> {
                 | ast::ArrayElemTypeDef::AngleBracket(item)
                 | ast::ArrayElemTypeDef::Parenthesis(item),
             ) => array(item),
-            // Quoted, it is PostgreSQL's own type of one letter.
+            // Quoted, it is `PostgreSQL`'s one-byte type.
             ast::DataType::Custom(name, _)
                 if name.0.last().and_then(ast::ObjectNamePart::as_ident).is_some_and(|ident| ident.value == "char") =>
             {

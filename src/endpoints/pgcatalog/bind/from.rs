@@ -1,4 +1,4 @@
-//! `FROM`: relations, functions, queries and their joins.
+//! Binds `FROM`: relations, functions, subqueries and joins.
 
 use super::place::{Condition, Pieces};
 use super::query::renamed;
@@ -47,7 +47,7 @@ impl Binder<'_> {
         Ok(pieces)
     }
 
-    /// The conditions of a join, between items that begin at these places of the scope.
+    /// Binds the conditions of a join between items that start at these positions of the scope.
     fn constraint(
         &self,
         constraint: &JoinConstraint,
@@ -97,7 +97,7 @@ impl Binder<'_> {
         Ok(conditions)
     }
 
-    /// Splits a condition at its `AND`s.
+    /// Splits a condition at `AND`.
     pub(super) fn conditions(
         &self,
         expr: &ast::Expr,
@@ -224,7 +224,7 @@ impl Binder<'_> {
         self.add_calls(vec![call], numbered, alias, &name, needs, scope)
     }
 
-    /// What a call in `FROM` gives.
+    /// Binds a function call in `FROM`, with its columns.
     fn rows_of(&self, name: &str, arguments: Vec<Typed>) -> Result<(RowsOf, Vec<Column>)> {
         let kinds: Vec<types::Ty> = arguments.iter().map(|argument| argument.ty.clone()).collect();
         if let Some(function) = functions::find_set(name, &kinds) {
@@ -250,7 +250,7 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Pieces> {
         let mut columns: Vec<Column> = calls.iter().flat_map(|(_, columns)| columns.clone()).collect();
-        // The only column of a function is called as the function is.
+        // The single column of a function is named like the function.
         if let ([column], Some(alias)) = (columns.as_mut_slice(), alias) {
             column.name = fold(&alias.name).into();
         }
@@ -309,7 +309,7 @@ fn kind(operator: &JoinOperator) -> Result<(Kind, &JoinConstraint)> {
     }
 }
 
-/// A column of one of some items, and the item's place.
+/// Finds a column in a range of items, with the item's position.
 fn of_items(scope: &Scope<'_>, range: std::ops::Range<usize>, name: &str) -> Option<(Typed, usize)> {
     let items = scope.items.borrow();
     let end = range.end.min(items.len());

@@ -1,4 +1,4 @@
-//! From a statement's tree to a plan: names are resolved, types are found.
+//! Binds a syntax tree: resolves names, infers types, and returns a plan.
 
 mod calls;
 mod expr;
@@ -24,11 +24,11 @@ use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-/// Items of one `FROM`: what is known of them is kept in the bits of one word.
+/// Maximum number of items in one `FROM`, because sets of items are bits of a 64-bit word.
 const ITEMS_MAX: usize = 60;
-/// Queries within one another, views included.
+/// Maximum nesting depth of queries, including views.
 const DEPTH_MAX: usize = 24;
-/// Parameters that the protocol can count.
+/// Maximum number of parameters in the protocol.
 const PARAMETERS_MAX: usize = 65_535;
 
 /// A planned statement.
@@ -36,7 +36,7 @@ const PARAMETERS_MAX: usize = 65_535;
 pub(super) struct Bound {
     pub(super) query: Query,
     pub(super) parameters: Vec<Oid>,
-    /// What `set_config` sets for the session.
+    /// Settings that `set_config` changes for the session.
     pub(super) sets: Vec<SetConfig>,
 }
 
@@ -44,13 +44,13 @@ pub(super) struct Bound {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::endpoints) struct SetConfig {
     pub(in crate::endpoints) name: String,
-    /// The value; none is the default.
+    /// The value; `None` resets to the default.
     pub(in crate::endpoints) value: Option<String>,
-    /// The parameter that gives it instead, from 0.
+    /// Index of the parameter that provides the value instead, from 0.
     pub(in crate::endpoints) parameter: Option<usize>,
 }
 
-/// Plans a query whose parameters have these types, as far as the client names them (0 where not).
+/// Plans a query. `declared` contains the parameter types that the client specifies, 0 if unspecified.
 pub(super) fn bind(names: Names<'_>, query: &ast::Query, declared: &[Oid]) -> Result<Bound> {
     let binder = Binder {
         names,
@@ -67,7 +67,7 @@ pub(super) fn bind(names: Names<'_>, query: &ast::Query, declared: &[Oid]) -> Re
 
 struct Binder<'a> {
     names: Names<'a>,
-    /// Types of parameters; 0 where none is known yet.
+    /// Types of parameters; 0 if still unknown.
     parameters: RefCell<Vec<Oid>>,
     sets: RefCell<Vec<SetConfig>>,
     next: Cell<usize>,
@@ -87,14 +87,14 @@ impl Typed {
     }
 }
 
-/// Where a name stands: what it may mean.
+/// The scope in which names are resolved.
 #[derive(Clone, Copy)]
 struct At<'s> {
     scope: Option<&'s Scope<'s>>,
     ctes: Option<&'s Ctes<'s>>,
 }
 
-/// Names of `WITH`.
+/// Names defined by `WITH`.
 struct Ctes<'s> {
     outer: Option<&'s Ctes<'s>>,
     list: Vec<(String, usize, Arc<[Column]>)>,
@@ -107,32 +107,32 @@ impl Ctes<'_> {
     }
 }
 
-/// The names of one `SELECT`.
+/// Names visible in one `SELECT`.
 struct Scope<'s> {
     outer: Option<&'s Scope<'s>>,
     items: RefCell<Vec<Item>>,
-    /// Items that were named since it was last cleared.
+    /// Items referenced since it was last cleared.
     touched: Cell<u64>,
     uses_outer: Cell<bool>,
-    /// Whether its items can be named: not by a query beside them in `FROM`.
+    /// Whether its items can be referenced; false for sibling subqueries in `FROM`.
     visible: Cell<bool>,
-    /// Where calls that need more than one row go; `None` where they must not be.
+    /// Collects calls that need more than one row; `None` where they are not allowed.
     calls: RefCell<Option<Calls>>,
 }
 
-/// One name in `FROM`.
+/// One item of `FROM`.
 #[derive(Clone)]
 struct Item {
-    /// Where its row stands.
+    /// Position of its row.
     place: usize,
     alias: String,
     columns: Arc<[Column]>,
-    /// Columns that stand in another item's, because of `USING`.
+    /// Columns merged into another item's by `USING`.
     merged: Vec<bool>,
     relation: Option<Oid>,
 }
 
-/// Calls of one `SELECT` that need more than one row.
+/// Calls in one `SELECT` that need more than one row.
 #[derive(Default)]
 struct Calls {
     aggregates: Vec<Aggregate>,
@@ -152,7 +152,7 @@ impl<'s> Scope<'s> {
         }
     }
 
-    /// Notes that the item of a scope further out was named.
+    /// Records a reference to an item `up` scopes further out.
     fn touch(&self, up: usize, place: usize) {
         let mut scope = self;
         for _ in 0..up {
@@ -163,7 +163,7 @@ impl<'s> Scope<'s> {
         scope.touched.set(scope.touched.get() | 1 << place);
     }
 
-    /// What was named while something was bound.
+    /// Returns which items were referenced while binding.
     fn touched_by<T>(&self, bind: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
         let before = self.touched.replace(0);
         let bound = bind()?;
@@ -179,7 +179,7 @@ impl Binder<'_> {
         id
     }
 
-    /// Goes one query deeper.
+    /// Binds a nested query, within the depth limit.
     fn deeper<T>(&self, bind: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.depth.get() >= DEPTH_MAX {
             return Err(Fault::new("54001", format!("queries stand more than {DEPTH_MAX} deep within one another")));
@@ -190,7 +190,7 @@ impl Binder<'_> {
         bound
     }
 
-    /// A column of a name, in the nearest query that has it.
+    /// Resolves a column name in the innermost query that has it.
     fn column(scope: Option<&Scope<'_>>, qualifier: Option<&str>, name: &str) -> Result<Option<Typed>> {
         let (mut at, mut up) = (scope, 0);
         while let Some(here) = at {
@@ -208,7 +208,7 @@ impl Binder<'_> {
         Ok(None)
     }
 
-    /// A whole row, by the name of an item.
+    /// Resolves the name of an item to its whole row.
     fn whole_row(scope: Option<&Scope<'_>>, name: &str) -> Option<Typed> {
         let (mut at, mut up) = (scope, 0);
         while let Some(here) = at {
@@ -224,7 +224,7 @@ impl Binder<'_> {
     }
 }
 
-/// A column of one query's own items.
+/// Resolves a column of the query's own items.
 fn column_here(
     scope: &Scope<'_>,
     up: usize,
@@ -255,7 +255,7 @@ fn column_here(
     Ok(of_relation.map(|column| (column, None)))
 }
 
-/// Columns that every table has, and `*` does not show.
+/// Resolves the columns that every table has and `*` does not include.
 fn system_column(relation: Oid, name: &str) -> Option<Typed> {
     let constant = |value: Value, kind: Oid| Some(Typed::new(Expr::Const(value), kind));
     match name {
@@ -266,13 +266,13 @@ fn system_column(relation: Oid, name: &str) -> Option<Typed> {
     }
 }
 
-/// The parts of a name.
+/// Returns the parts of a name.
 fn folded(name: &ast::ObjectName) -> Result<Vec<String>> {
     let part = |part: &ast::ObjectNamePart| part.as_ident().map(fold);
     name.0.iter().map(part).collect::<Option<_>>().ok_or_else(|| Fault::unsupported(name))
 }
 
-/// Schema and name of a relation or function; a database before them must not differ from ours, and is not looked at.
+/// Returns schema and name of a relation or function. A database name before them is ignored.
 fn qualified(name: &ast::ObjectName) -> Result<(Option<String>, String)> {
     let mut parts = folded(name)?;
     let last = parts.pop().ok_or_else(|| Fault::unsupported(name))?;

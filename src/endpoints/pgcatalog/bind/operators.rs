@@ -1,4 +1,4 @@
-//! Operators of expressions.
+//! Binds operators.
 
 use super::expr::{not, truth};
 use super::{At, Binder, Typed};
@@ -23,7 +23,7 @@ impl Binder<'_> {
         Ok(truth(if negated { not(found) } else { found }))
     }
 
-    /// `left op ANY|ALL (array or query)`.
+    /// Binds `left op ANY|ALL (array or query)`.
     pub(super) fn quantified(
         &self,
         left: &ast::Expr,
@@ -41,7 +41,7 @@ impl Binder<'_> {
             return self.quantified_query(left, op, query, all, at);
         }
         let (left, right) = (self.expr(left, at)?, self.expr(right, at)?);
-        // A literal or a parameter is an array of what is compared with it.
+        // A literal or a parameter is read as an array of the left operand's type.
         let array = if self.known(&right).is_some() {
             right
         } else {
@@ -188,7 +188,7 @@ impl Binder<'_> {
         Ok(Typed::new(if op == Op::Power { value } else { in_range(value, ty) }, ty))
     }
 
-    /// The parts of `a AND b AND c`, which nest to the left.
+    /// Flattens `a AND b AND c`, which the parser nests to the left.
     pub(super) fn chain(&self, expr: &ast::Expr, of: &Binary, at: At<'_>, parts: &mut Vec<Expr>) -> Result<()> {
         let mut rest = vec![expr];
         while let Some(expr) = rest.pop() {
@@ -207,7 +207,7 @@ impl Binder<'_> {
     }
 }
 
-/// Integers are computed as those of eight bytes: what a smaller type cannot hold is an error.
+/// Integers are computed with 64 bits; a result outside the range of a smaller type is an error.
 fn in_range(value: Expr, kind: Oid) -> Expr {
     match kind {
         types::INT2 | types::INT4 => Expr::Cast { expr: Box::new(value), from: types::INT8, to: kind },
@@ -215,7 +215,7 @@ fn in_range(value: Expr, kind: Oid) -> Expr {
     }
 }
 
-/// An operator, and how it is written.
+/// Returns an operator and its spelling.
 fn operator(op: &Binary) -> Result<(Op, &'static str)> {
     let matches = |ignore_case, negated| Op::Match { ignore_case, negated };
     let like = |ignore_case, negated| Op::Like { ignore_case, negated };

@@ -1,31 +1,31 @@
-//! The order in which `FROM` is gone through, and where each of its conditions is judged.
+//! Orders the steps of `FROM`, and assigns each condition to the earliest step that can evaluate it.
 //!
-//! Joins that keep all their rows stay where they are relative to what they need; of the others the one with the fewest
-//! rows comes next, so that an empty relation ends the search at once and an equality becomes a look-up.
+//! Outer joins are placed after the items that they read. Of the other steps the one with the fewest estimated rows comes next,
+//! so that an empty relation ends the search at once and an equality becomes a lookup.
 
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
 use crate::endpoints::pgcatalog::plan::{Expr, Placed, Source, Step};
 
-/// One part of a `WHERE` or an `ON`, between `AND`s.
+/// One operand of an `AND` in `WHERE` or `ON`.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) expr: Expr,
-    /// The items that it reads.
+    /// Items that it reads.
     pub(super) needs: u64,
-    /// Both sides of an equality, with what each reads.
+    /// Both sides of an equality, each with the items that it reads.
     pub(super) equal: Option<((Expr, u64), (Expr, u64))>,
 }
 
-/// A step that has no place yet.
+/// A step that is not placed yet.
 #[derive(Debug)]
 struct Piece {
     step: Step,
-    /// The items that it gives.
+    /// Items that it provides.
     gives: u64,
-    /// The items that it reads.
+    /// Items that it reads.
     needs: u64,
     rows: usize,
-    /// Conditions of an outer join, with the steps that it joins.
+    /// Steps and conditions of an outer join.
     inner: Option<(Vec<Piece>, Vec<Condition>)>,
 }
 
@@ -41,7 +41,7 @@ impl Pieces {
         Pieces { pieces: vec![Piece { step, gives: 1 << item, needs, rows, inner: None }], conditions: Vec::new() }
     }
 
-    /// Joins all of another's.
+    /// Adds all steps and conditions of another.
     pub(super) fn join(&mut self, other: Pieces) {
         self.pieces.extend(other.pieces);
         self.conditions.extend(other.conditions);
@@ -56,17 +56,17 @@ impl Pieces {
         self.conditions.iter().fold(of_pieces, |all, condition| all | condition.needs)
     }
 
-    /// Joins another that need have no match.
+    /// Adds an outer join with `other`, so that rows without a match are kept.
     pub(super) fn left(&mut self, mut other: Pieces, conditions: Vec<Condition>) {
         let gives = other.gives();
         other.conditions.extend(conditions);
-        // Also where the conditions name none: the other side has all its rows once for each of these.
+        // Needed even if no condition refers to them: all rows of the other side are repeated for each of these.
         let needs = (other.needs() | self.gives()) & !gives;
         let step = Step::Left { inner: Vec::new(), items: items(gives) };
         self.pieces.push(Piece { step, gives, needs, rows: 1, inner: Some((other.pieces, other.conditions)) });
     }
 
-    /// Both, each also without a match.
+    /// Creates a full join.
     pub(super) fn full(left: Pieces, right: Pieces, conditions: Vec<Condition>) -> Result<Pieces> {
         let (left_gives, right_gives) = (left.gives(), right.gives());
         let on = conditions.into_iter().map(|condition| condition.expr).collect();
@@ -81,7 +81,7 @@ impl Pieces {
         Ok(Pieces { pieces: vec![piece], conditions: Vec::new() })
     }
 
-    /// All steps in their order.
+    /// Returns all steps in order.
     pub(super) fn placed(self, _items: usize) -> Result<Vec<Placed>> {
         place(self.pieces, self.conditions, 0)
     }
@@ -91,10 +91,10 @@ fn items(bits: u64) -> Vec<usize> {
     (0..64).filter(|item| bits & (1 << item) != 0).collect()
 }
 
-/// Puts steps in order where some items are known already. A condition that needs none of them is judged before the first.
+/// Orders steps, given that some items are known already. Conditions that need none of these steps are evaluated first.
 fn place(mut pieces: Vec<Piece>, mut conditions: Vec<Condition>, mut known: u64) -> Result<Vec<Placed>> {
     let own = pieces.iter().fold(0, |all, piece| all | piece.gives);
-    // Items of queries around an outer join are known when it is gone through.
+    // Items outside an outer join are known when it is evaluated.
     known |= !own;
     let mut placed = Vec::new();
     if conditions.iter().any(|condition| condition.needs & !known == 0) || pieces.is_empty() {
@@ -127,12 +127,12 @@ fn place(mut pieces: Vec<Piece>, mut conditions: Vec<Condition>, mut known: u64)
     Ok(placed)
 }
 
-/// One row without columns.
+/// A step that returns one row without columns.
 fn nothing() -> Step {
     Step::Left { inner: vec![], items: vec![] }
 }
 
-/// Takes out the conditions that can be judged.
+/// Removes and returns the conditions that can be evaluated.
 fn take(conditions: &mut Vec<Condition>, known: u64) -> Vec<Expr> {
     let (now, later): (Vec<_>, Vec<_>) =
         std::mem::take(conditions).into_iter().partition(|condition| condition.needs & !known == 0);
@@ -140,7 +140,7 @@ fn take(conditions: &mut Vec<Condition>, known: u64) -> Vec<Expr> {
     now.into_iter().map(|condition| condition.expr).collect()
 }
 
-/// A column of the step that must equal something that is known.
+/// Finds a column of the step that must equal a known value.
 fn lookup(piece: &Piece, conditions: &[Condition], known: u64) -> Option<(usize, Expr)> {
     let Step::Scan { item, source: Source::Relation(_) | Source::Query(_) | Source::Cte(_) } = &piece.step else {
         return None;
@@ -160,10 +160,10 @@ fn lookup(piece: &Piece, conditions: &[Condition], known: u64) -> Option<(usize,
     })
 }
 
-/// How many rows a step may give, about.
+/// Estimates the number of rows of a step.
 fn estimate(piece: &Piece, conditions: &[Condition], known: u64) -> usize {
     if piece.inner.is_some() {
-        // Joins that need have no match make no rows fewer.
+        // Outer joins never reduce the number of rows.
         return usize::MAX / 2;
     }
     let rows = piece.rows;

@@ -1,4 +1,4 @@
-//! Queries: `WITH`, set operations, `ORDER BY`, `LIMIT`.
+//! Binds queries: `WITH`, set operations, `ORDER BY`, `LIMIT`.
 
 use super::{At, Binder, Ctes, Scope, Typed, fold};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -8,17 +8,17 @@ use crate::endpoints::pgcatalog::value::Value;
 use datafusion::sql::sqlparser::ast;
 use std::sync::Arc;
 
-/// A body, its columns, and whether it reads the row of a query around it.
+/// A bound body with its columns, and whether it reads a row of an outer query.
 pub(super) struct BoundBody {
     pub(super) body: Body,
     pub(super) columns: Vec<Column>,
     pub(super) correlated: bool,
-    /// Where `ORDER BY` was bound with the body.
+    /// Set if `ORDER BY` was bound together with the body.
     pub(super) order: Option<Vec<Sort>>,
 }
 
 impl Binder<'_> {
-    /// A query, and whether it reads the row of a query around it.
+    /// Binds a query. Also returns whether it reads a row of an outer query.
     pub(super) fn query(&self, query: &ast::Query, at: At<'_>) -> Result<(Query, bool)> {
         self.deeper(|| self.query_here(query, at))
     }
@@ -89,7 +89,7 @@ impl Binder<'_> {
             ast::SetExpr::Select(select) => self.select(select, order, at),
             ast::SetExpr::Query(query) => {
                 let (query, correlated) = self.query(query, at)?;
-                // A query in parentheses that has an order or a limit of its own keeps them.
+                // A parenthesized query keeps its own order and limit.
                 let columns = query.columns.clone();
                 let nothing = Query { body: Body::Values(Vec::new()), columns: columns.clone(), ..empty() };
                 let body =
@@ -125,7 +125,7 @@ impl Binder<'_> {
         }
     }
 
-    /// One side of a set operation.
+    /// Binds one side of a set operation.
     fn arm(&self, arm: &ast::SetExpr, at: At<'_>) -> Result<(Query, bool)> {
         self.deeper(|| {
             let bound = self.body(arm, &[], at)?;
@@ -167,7 +167,7 @@ impl Binder<'_> {
     }
 }
 
-/// `ORDER BY` of a set operation: names and numbers of its columns.
+/// Binds `ORDER BY` of a set operation: names or numbers of its columns.
 fn order_of_columns(order: &[ast::OrderByExpr], columns: &[Column]) -> Result<Vec<Sort>> {
     let sort = |order: &ast::OrderByExpr| {
         let column = match &order.expr {
@@ -193,7 +193,7 @@ fn unequal() -> Fault {
     Fault::new("42601", "each UNION, INTERSECT or EXCEPT query must have the same number of columns")
 }
 
-/// Columns under the names of an alias.
+/// Renames columns by an alias.
 pub(super) fn renamed(columns: &[Column], names: &[ast::TableAliasColumnDef]) -> Vec<Column> {
     let name = |at: usize, column: &Column| match names.get(at) {
         Some(alias) => Column { name: fold(&alias.name).into(), ty: column.ty.clone() },
@@ -202,7 +202,7 @@ pub(super) fn renamed(columns: &[Column], names: &[ast::TableAliasColumnDef]) ->
     columns.iter().enumerate().map(|(at, column)| name(at, column)).collect()
 }
 
-/// The column that a whole number in `ORDER BY` or `GROUP BY` means.
+/// Returns the column that an integer in `ORDER BY` or `GROUP BY` refers to.
 pub(super) fn number(expr: &ast::Expr, columns: usize) -> Result<Option<usize>> {
     let ast::Expr::Value(value) = expr else { return Ok(None) };
     let ast::Value::Number(number, _) = &value.value else { return Ok(None) };
@@ -238,7 +238,7 @@ fn limits(query: &ast::Query) -> Result<(Option<&ast::Expr>, Option<&ast::Expr>)
     }
 }
 
-/// Whether a query reads a name of `WITH`.
+/// Returns whether a query reads a name of `WITH`.
 fn reads(body: &ast::SetExpr, name: &str) -> bool {
     let flow = ast::visit_relations(body, |relation| match relation.0.as_slice() {
         [part] if part.as_ident().is_some_and(|ident| fold(ident) == name) => std::ops::ControlFlow::Break(()),

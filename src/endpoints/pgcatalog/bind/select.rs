@@ -1,4 +1,4 @@
-//! `SELECT`.
+//! Binds `SELECT`.
 
 use super::query::{BoundBody, direction, number};
 use super::{At, Binder, Calls, Scope, Typed, fold, folded, titles};
@@ -8,12 +8,12 @@ use crate::endpoints::pgcatalog::types::{self, Column};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-/// What is shown, and what it is called; sort keys may be added behind it.
+/// Output expressions and column names; hidden sort keys are appended.
 #[derive(Default)]
 struct Output {
     exprs: Vec<Typed>,
     columns: Vec<Column>,
-    /// The written form of each, to find it again in `ORDER BY`.
+    /// Syntax trees of the expressions, for matching `ORDER BY`.
     written: Vec<Option<ast::Expr>>,
 }
 
@@ -111,7 +111,7 @@ impl Binder<'_> {
         Ok(output)
     }
 
-    /// `*`, or all columns of an item.
+    /// Expands `*`, or all columns of an item.
     fn every(of: Option<&str>, at: At<'_>, output: &mut Output) -> Result<()> {
         let Some(scope) = at.scope else { return Err(Fault::unsupported("*")) };
         let items = scope.items.borrow().clone();
@@ -134,7 +134,7 @@ impl Binder<'_> {
         }
     }
 
-    /// `(record).*`.
+    /// Expands `(record).*`.
     fn fields(&self, record: &ast::Expr, at: At<'_>, output: &mut Output) -> Result<()> {
         let record = self.expr(record, at)?;
         let Some(fields) = record.ty.fields.clone() else {
@@ -160,7 +160,7 @@ impl Binder<'_> {
                 keys.push(output.exprs[place].expr.clone());
                 continue;
             }
-            // Columns of tables come before names of the list.
+            // In `GROUP BY`, columns of tables take precedence over output names.
             let alias = match expr {
                 ast::Expr::Identifier(ident) => {
                     let name = fold(ident);
@@ -184,7 +184,7 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    /// The column of the output that is meant, added behind what is shown where it is another.
+    /// Returns the output column that `ORDER BY` refers to. Appends a hidden column if the output does not contain it.
     fn sort_column(&self, expr: &ast::Expr, shown: usize, output: &mut Output, at: At<'_>) -> Result<usize> {
         let mut expr = expr;
         while let ast::Expr::Collate { expr: inner, .. } | ast::Expr::Nested(inner) = expr {
@@ -193,7 +193,7 @@ impl Binder<'_> {
         if let Some(place) = number(expr, shown)? {
             return Ok(place);
         }
-        // Names of the list come before columns of tables.
+        // In `ORDER BY`, output names take precedence over columns of tables.
         if let ast::Expr::Identifier(ident) = expr {
             let name = fold(ident);
             if let Some(place) = output.columns[..shown].iter().position(|column| *column.name == *name) {
@@ -217,10 +217,10 @@ impl Output {
     }
 }
 
-/// What stands for the star of `(record).*`, which the parser does not read.
+/// Placeholder for the star of `(record).*`, which the parser does not support.
 const EVERY: &str = "(every field)";
 
-/// Writes `(record).*` so that the parser reads it.
+/// Rewrites `(record).*` to a form that the parser supports.
 pub(in crate::endpoints) fn every_field(tokens: &mut [TokenWithSpan]) {
     for at in 2..tokens.len() {
         let is_star = tokens[at].token == Token::Mul && tokens[at - 1].token == Token::Period;
@@ -230,7 +230,7 @@ pub(in crate::endpoints) fn every_field(tokens: &mut [TokenWithSpan]) {
     }
 }
 
-/// The record of `(record).*`.
+/// Returns the record of `(record).*`.
 fn record_of(expr: &ast::Expr) -> Option<&ast::Expr> {
     let ast::Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
     match access_chain.as_slice() {

@@ -1,9 +1,9 @@
-//! The names that `PostgreSQL` gives to columns that have none.
+//! Default column names of expressions, as in `PostgreSQL`.
 
 use super::{fold, folded};
 use datafusion::sql::sqlparser::ast::{self, Expr};
 
-/// The name of a column.
+/// Returns the default name of a column.
 pub(super) fn title(expr: &Expr) -> String {
     strong(expr).unwrap_or_else(|| weak(expr).to_owned())
 }
@@ -53,7 +53,7 @@ fn weak(expr: &Expr) -> &'static str {
     }
 }
 
-/// Types by how they are written, and the names of columns that are cast to them.
+/// Spellings of types, and the column names of casts to them.
 const TYPES: [(&str, &str); 18] = [
     ("regclass", "regclass"),
     ("regtype", "regtype"),

@@ -1,4 +1,4 @@
-//! Types that are made to fit one another, as `PostgreSQL` does it for operators, `CASE` and set operations.
+//! Finds common types for operators, `CASE` and set operations, as in `PostgreSQL`.
 
 use super::{Binder, Typed};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -8,7 +8,7 @@ use crate::endpoints::pgcatalog::types::{self, Oid, Ty};
 use crate::endpoints::pgcatalog::value::Value;
 
 impl Binder<'_> {
-    /// The expression in a type; a literal is read as one.
+    /// Casts an expression to a type; a literal is parsed as one.
     pub(super) fn coerce(&self, typed: Typed, to: Oid) -> Result<Expr> {
         let Typed { expr, ty } = typed;
         if let Expr::Param(at) = expr
@@ -44,7 +44,7 @@ impl Binder<'_> {
         Ok(Expr::Cast { expr: Box::new(expr), from: ty.oid, to })
     }
 
-    /// Both sides of a comparison.
+    /// Casts both sides of a comparison to a common type.
     pub(super) fn comparable(&self, left: Typed, right: Typed, operator: &str) -> Result<(Expr, Expr)> {
         let (a, b) = (self.known(&left), self.known(&right));
         match (a, b) {
@@ -52,7 +52,7 @@ impl Binder<'_> {
             (Some(_), None) => Ok((left.expr.clone(), self.coerce(right, literal_type(left.ty.oid))?)),
             (None, Some(_)) => Ok((self.coerce(left, literal_type(right.ty.oid))?, right.expr)),
             (Some(a), Some(b)) if self.alike(a, b) => Ok((left.expr, right.expr)),
-            // The text of an object's name is compared with names.
+            // Object names compared with text are compared as text.
             (Some(a), Some(b)) if types::is_reg(a) && types::is_text(b) => {
                 Ok((self.coerce(left, types::TEXT)?, right.expr))
             }
@@ -78,7 +78,7 @@ impl Binder<'_> {
             || other(a) && other(b)
     }
 
-    /// The type, where there is one.
+    /// Returns the type, if it is known.
     pub(super) fn known(&self, typed: &Typed) -> Option<Oid> {
         match typed.expr {
             Expr::Param(at) => self.parameters.borrow().get(at).copied().filter(|oid| *oid != 0),
@@ -87,7 +87,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The type that all branches have in common.
+    /// Returns the common type of all branches.
     pub(super) fn common(&self, branches: &[&Typed]) -> Ty {
         let mut common: Option<Ty> = None;
         for branch in branches {
@@ -100,7 +100,7 @@ impl Binder<'_> {
         common.unwrap_or_else(|| types::TEXT.into())
     }
 
-    /// Branches in their common type.
+    /// Casts branches to their common type.
     pub(super) fn unified(&self, branches: Vec<Typed>) -> Result<(Vec<Expr>, Ty)> {
         let ty = self.common(&branches.iter().collect::<Vec<_>>());
         let exprs = branches.into_iter().map(|branch| self.coerce(branch, ty.oid)).collect::<Result<_>>()?;
@@ -119,12 +119,12 @@ impl Binder<'_> {
     }
 }
 
-/// Types of which too little is known to tell them apart.
+/// Returns whether a type is not modeled in enough detail for type checks.
 fn other(oid: Oid) -> bool {
     types::is_opaque(oid) && !types::is_text(oid) || oid == types::RECORD || oid == types::INTERVAL
 }
 
-/// The type in which a literal beside a value of a type is read: not cut off as a name would be.
+/// Returns the type for a literal compared with this type; as text, so that it is not truncated like a name.
 fn literal_type(oid: Oid) -> Oid {
     if matches!(oid, types::NAME | types::CHAR | types::BPCHAR) { types::TEXT } else { oid }
 }
@@ -147,7 +147,7 @@ fn wider(known: Ty, oid: Oid) -> Ty {
     } else if types::is_text(known.oid) && types::is_text(oid) {
         types::TEXT.into()
     } else if types::is_text(oid) {
-        // Reported as it is; what differs is cast.
+        // Reports the text type as is; other branches are cast.
         oid.into()
     } else {
         known

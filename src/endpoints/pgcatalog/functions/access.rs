@@ -1,4 +1,4 @@
-//! Rights: whoever is logged in may read everything, and write nothing.
+//! Privilege functions: every session can read everything and write nothing.
 
 use super::signature::{Builtin, strict, text};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     strict("pg_get_acl", &[OID, OID, NAME], TEXT, |_, _| Ok(Value::Null)),
 ];
 
-/// The last argument names the rights; one of them is enough.
+/// The last argument lists the privileges; one of them is sufficient.
 fn may(_: &Statement<'_>, a: &[Value]) -> Result<Value> {
     let rights = text(a, a.len() - 1)?;
     let mut may = false;

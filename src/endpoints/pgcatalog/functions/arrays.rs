@@ -1,4 +1,4 @@
-//! Arrays.
+//! Array functions.
 
 use super::signature::{Builtin, int, lax, strict};
 use crate::endpoints::pgcatalog::fault::Result;
@@ -48,7 +48,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     .same(0),
 ];
 
-/// The array, where it has items and its first dimension is asked for.
+/// Returns the array, if it is not empty and its first dimension is requested.
 fn first(a: &[Value]) -> Result<Option<&Array>> {
     let dimension = int(a, 1)?;
     Ok(a[0].as_array().filter(|array| dimension == 1 && !array.items.is_empty()))

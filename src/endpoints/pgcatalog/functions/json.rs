@@ -1,4 +1,4 @@
-//! JSON, as text.
+//! JSON functions; JSON values are text.
 
 use super::signature::{Builtin, lax};
 use crate::endpoints::pgcatalog::io;
@@ -17,7 +17,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     lax("jsonb_build_object", &[ANY], JSONB, |run, a| Ok(object(&run.names(), a).into())).variadic().optional(1),
 ];
 
-/// A value as JSON.
+/// Formats a value as JSON.
 pub(in crate::endpoints::pgcatalog) fn written(names: &Names<'_>, value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -29,7 +29,7 @@ pub(in crate::endpoints::pgcatalog) fn written(names: &Names<'_>, value: &Value)
             let pairs = (1..).zip(row.iter()).map(|(at, value)| format!("\"f{at}\":{}", written(names, value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
         }
-        // JSON within JSON stays what it is.
+        // JSON within JSON is not quoted again.
         Value::Text(text) if looks_like_json(text) => text.to_string(),
         value => {
             let text = io::format(names, value, io::type_of(value)).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(in crate::endpoints::pgcatalog) fn written(names: &Names<'_>, value: &Value)
     }
 }
 
-/// A value of a type as JSON: a row's fields have their names.
+/// Formats a value of a type as JSON, with the field names of rows.
 pub(in crate::endpoints::pgcatalog) fn of_type(names: &Names<'_>, value: &Value, ty: &Ty) -> String {
     match (value, &ty.fields) {
         (Value::Record(row), Some(fields)) => {
@@ -54,7 +54,7 @@ pub(in crate::endpoints::pgcatalog) fn of_type(names: &Names<'_>, value: &Value,
         }
         (Value::Text(text), _) if matches!(ty.oid, JSON | JSONB) => text.to_string(),
         (Value::Text(text), _) => serde_json::Value::from(&**text).to_string(),
-        // An oid is no number there.
+        // PostgreSQL writes oids as JSON strings.
         (Value::Int(_), _) if !matches!(ty.oid, types::INT2 | types::INT4 | types::INT8) => {
             serde_json::Value::from(io::format(names, value, ty.oid).unwrap_or_default()).to_string()
         }
@@ -62,7 +62,7 @@ pub(in crate::endpoints::pgcatalog) fn of_type(names: &Names<'_>, value: &Value,
     }
 }
 
-/// Whether a function makes JSON of its arguments.
+/// Returns whether a function converts its arguments to JSON.
 pub(in crate::endpoints::pgcatalog) fn takes(function: &Builtin) -> bool {
     FUNCTIONS.iter().any(|own| own.name == function.name)
 }

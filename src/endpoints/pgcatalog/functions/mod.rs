@@ -1,4 +1,4 @@
-//! Functions of `PostgreSQL` that statements over the catalogs call, in lists that [`find`] goes through.
+//! `PostgreSQL` functions for statements over the catalogs, in lists searched by [`find`].
 
 mod access;
 mod arrays;
@@ -17,7 +17,7 @@ pub(super) use text::{like, regex};
 
 use super::types::{self, Oid, Ty};
 
-/// Lists of functions, one for each subject.
+/// Lists of functions, by subject.
 const LISTS: [&[Builtin]; 7] = [
     text::FUNCTIONS,
     arrays::FUNCTIONS,
@@ -42,11 +42,11 @@ fn fits(expected: Oid, found: Oid) -> bool {
     match expected {
         types::ANY => true,
         _ if found == types::UNKNOWN || expected == found => true,
-        // What is no array is refused when it is run.
+        // A value that is not an array is rejected at run time.
         types::ANYARRAY => !types::is_number(found) && !types::is_text(found) && found != types::BOOL,
         types::TEXT | types::NAME => types::is_text(found) || types::is_reg(found),
         types::FLOAT8 | types::NUMERIC => types::is_number(found),
-        // The text of a name is looked up.
+        // Text is looked up as a name.
         types::REGCLASS => is_whole(found) || types::is_text(found),
         expected if is_whole(expected) => is_whole(found),
         types::TIMESTAMPTZ => matches!(found, types::TIMESTAMP | types::DATE),
@@ -54,19 +54,19 @@ fn fits(expected: Oid, found: Oid) -> bool {
     }
 }
 
-/// The function that a call means.
+/// Finds the scalar function of a call.
 pub(super) fn find(name: &str, arguments: &[Ty]) -> Option<&'static Builtin> {
     let named = LISTS.iter().flat_map(|list| list.iter()).filter(|function| function.name == name);
     named.into_iter().find(|function| takes(function.arguments, function.optional, function.variadic, arguments))
 }
 
-/// The function that a call that gives rows means.
+/// Finds the set-returning function of a call.
 pub(super) fn find_set(name: &str, arguments: &[Ty]) -> Option<&'static SetFunction> {
     let named = sets::FUNCTIONS.iter().filter(|function| function.name == name);
     named.into_iter().find(|function| takes(function.arguments, function.optional, function.variadic, arguments))
 }
 
-/// Whether a function belongs to `PostgreSQL`'s catalogs and server alone, so that no query over tables has a use for it.
+/// Returns whether a function only concerns the catalogs or the server, so that queries over tables have no use for it.
 pub(super) fn is_of_catalogs(name: &str) -> bool {
     if server::OF_TIME.contains(&name) {
         return false;

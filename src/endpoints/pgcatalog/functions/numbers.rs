@@ -1,4 +1,4 @@
-//! Numbers and times.
+//! Functions of numbers and times.
 
 use super::signature::{Builtin, int, lax, strict, text};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -45,7 +45,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
         })
     })
     .optional(1),
-    // Transactions have no ids here.
+    // There are no transaction ids.
     strict("age", &[XID], INT8, |_, _| Ok(Value::Int(0))),
     strict("mxid_age", &[XID], INT8, |_, _| Ok(Value::Int(0))),
 ];
@@ -59,7 +59,7 @@ fn float(values: &[Value], at: usize) -> Result<f64> {
     value.ok_or_else(|| Fault::new("42804", format!("argument {} is no number", at + 1)))
 }
 
-/// `EXTRACT`: of a time or an interval what can be told in seconds.
+/// `EXTRACT` of a time or interval, for fields computed from seconds.
 fn part(field: &str, value: &Value) -> Result<Value> {
     let (Value::Time(us) | Value::Span(us)) = value else { return Ok(Value::Null) };
     #[expect(clippy::cast_precision_loss, reason = "seconds with microseconds fit")]

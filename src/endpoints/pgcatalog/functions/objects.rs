@@ -1,4 +1,4 @@
-//! Objects of the catalogs: their names, definitions, descriptions and sizes.
+//! Functions of catalog objects: names, definitions, descriptions and sizes.
 
 use super::signature::{Builtin, int, lax, oid, strict, text};
 use crate::endpoints::pgcatalog::fault::Result;
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
         let modifier = a.get(1).and_then(Value::as_int).unwrap_or(-1);
         Ok(run.names().type_name_with(oid(a, 0)?, modifier).into())
     }),
-    // No column has a default, and nothing a constraint or an index.
+    // There are no column defaults, constraints or indexes.
     strict("pg_get_expr", &[ANY, OID, BOOL], TEXT, |_, a| Ok(a[0].clone())).optional(1),
     strict("pg_get_constraintdef", &[OID, BOOL], TEXT, null).optional(1),
     strict("pg_get_indexdef", &[OID, INT4, BOOL], TEXT, null).optional(2),
@@ -96,7 +96,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     strict("to_regrole", &[TEXT], REGROLE, |run, a| look(run, a, REGROLE)),
     strict("to_regoper", &[TEXT], REGOPER, |run, a| look(run, a, REGOPER)),
     strict("to_regcollation", &[TEXT], REGCOLLATION, |run, a| look(run, a, REGCOLLATION)),
-    // How much a table takes on disk is not known: rows are kept in memory and in a common log.
+    // The disk usage of a table is unknown: rows are in memory and in a shared log.
     strict("pg_relation_size", &[REGCLASS, TEXT], INT8, zero).optional(1),
     strict("pg_total_relation_size", &[REGCLASS], INT8, zero),
     strict("pg_table_size", &[REGCLASS], INT8, zero),
@@ -150,7 +150,7 @@ fn zero(_: &Statement<'_>, _: &[Value]) -> Result<Value> {
 
 fn look(run: &Statement<'_>, a: &[Value], kind: Oid) -> Result<Value> {
     let name = text(a, 0)?;
-    // A number is the oid itself; a name that nothing has is NULL.
+    // A number is an oid; an unknown name is NULL.
     Ok(match name.trim().parse::<u32>() {
         Ok(number) => number.into(),
         Err(_) => run.names().lookup(name.trim(), kind).into(),
@@ -216,7 +216,7 @@ fn arguments(run: &Statement<'_>, a: &[Value]) -> Result<Value> {
     let mut parts = Vec::new();
     for (at, kind) in kinds.iter().enumerate() {
         let mode = match modes.get(at).and_then(Value::as_text) {
-            // Columns of a result are no arguments.
+            // Skips the columns of a result, which are not arguments.
             Some("t") => continue,
             Some("o") => "OUT ",
             Some("b") => "INOUT ",

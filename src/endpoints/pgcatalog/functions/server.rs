@@ -1,4 +1,4 @@
-//! The server and the session.
+//! Functions of the server and the session.
 
 use super::signature::{Builtin, lax, strict, text};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -8,10 +8,10 @@ use crate::endpoints::pgcatalog::types::{
 };
 use crate::endpoints::pgcatalog::value::Value;
 
-/// Drivers read `PostgreSQL`'s version out of the first number.
+/// Version string; drivers parse `PostgreSQL`'s version from its first number.
 pub(in crate::endpoints) const VERSION: &str = concat!("PostgreSQL 16.6 (Spanwise ", env!("CARGO_PKG_VERSION"), ")");
 
-/// Functions that queries over tables have, too.
+/// Functions that also exist for queries over tables.
 pub(super) const OF_TIME: &[&str] =
     &["now", "current_timestamp", "clock_timestamp", "statement_timestamp", "transaction_timestamp"];
 

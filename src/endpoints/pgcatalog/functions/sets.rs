@@ -1,4 +1,4 @@
-//! Functions that give rows.
+//! Set-returning functions.
 
 use super::signature::{SetFunction, Types, int, text};
 use super::text::regex;
@@ -111,7 +111,7 @@ pub(super) const FUNCTIONS: &[SetFunction] = &[
     set("pg_get_publication_tables", &[TEXT], |_| vec![Column::new("relid", OID)], none),
 ];
 
-/// Those that no query over tables has a use for.
+/// Functions that queries over tables have no use for.
 pub(super) const OF_CATALOGS: &[&str] = &[
     "_pg_expandarray",
     "pg_options_to_table",

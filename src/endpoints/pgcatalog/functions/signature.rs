@@ -1,4 +1,4 @@
-//! What a function of the catalogs is: its name, its arguments, and what it gives.
+//! Signatures of catalog functions: name, arguments and result.
 
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
 use crate::endpoints::pgcatalog::statement::Statement;
@@ -6,32 +6,32 @@ use crate::endpoints::pgcatalog::types::{Column, Oid, Ty};
 use crate::endpoints::pgcatalog::value::{Row, Value};
 use std::fmt;
 
-/// A function of values.
+/// A scalar function.
 pub(in crate::endpoints::pgcatalog) struct Builtin {
     pub(in crate::endpoints::pgcatalog) name: &'static str,
-    /// Types of the arguments; [`types::ANY`] takes all, [`types::ANYARRAY`] arrays.
+    /// Types of the arguments; [`types::ANY`] accepts all types, [`types::ANYARRAY`] arrays.
     pub(in crate::endpoints::pgcatalog) arguments: &'static [Oid],
-    /// How many of the last arguments may be left out.
+    /// Number of trailing arguments that can be omitted.
     pub(super) optional: usize,
-    /// Whether the last one may be repeated.
+    /// Whether the last argument can be repeated.
     pub(in crate::endpoints::pgcatalog) variadic: bool,
     pub(in crate::endpoints::pgcatalog) returns: Returns,
-    /// Whether NULL gives NULL.
+    /// Whether it returns NULL if an argument is NULL.
     pub(in crate::endpoints::pgcatalog) strict: bool,
     pub(in crate::endpoints::pgcatalog) call: Call,
 }
 
 type Call = fn(&Statement<'_>, &[Value]) -> Result<Value>;
 
-/// The type of a function's value.
+/// Result type of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::endpoints::pgcatalog) enum Returns {
     Type(Oid),
-    /// That of an argument.
+    /// The type of an argument, by index.
     Same(usize),
 }
 
-/// A function that gives rows.
+/// A set-returning function.
 pub(in crate::endpoints::pgcatalog) struct SetFunction {
     pub(in crate::endpoints::pgcatalog) name: &'static str,
     pub(in crate::endpoints::pgcatalog) arguments: &'static [Oid],
@@ -41,10 +41,10 @@ pub(in crate::endpoints::pgcatalog) struct SetFunction {
     pub(in crate::endpoints::pgcatalog) call: fn(&Statement<'_>, &[Value]) -> Result<Vec<Row>>,
 }
 
-/// The types of a call's arguments.
+/// Types of the arguments of a call.
 pub(in crate::endpoints::pgcatalog) struct Types<'a> {
     pub(in crate::endpoints::pgcatalog) arguments: &'a [Ty],
-    /// The type of the items of an array.
+    /// Returns the element type of an array type.
     pub(in crate::endpoints::pgcatalog) elem: &'a dyn Fn(Oid) -> Oid,
 }
 
@@ -60,13 +60,13 @@ impl fmt::Debug for SetFunction {
     }
 }
 
-/// A function that gives NULL for NULL.
+/// Creates a function that returns NULL if an argument is NULL.
 pub(super) const fn strict(name: &'static str, arguments: &'static [Oid], returns: Oid, call: Call) -> Builtin {
     let returns = Returns::Type(returns);
     Builtin { name, arguments, optional: 0, variadic: false, returns, strict: true, call }
 }
 
-/// A function that is called with NULL, too.
+/// Creates a function that is also called for NULL.
 pub(super) const fn lax(name: &'static str, arguments: &'static [Oid], returns: Oid, call: Call) -> Builtin {
     Builtin { strict: false, ..strict(name, arguments, returns, call) }
 }
@@ -85,7 +85,7 @@ impl Builtin {
     }
 }
 
-/// An argument that was checked when the call was planned.
+/// Returns a text argument, whose type was checked by the planner.
 pub(super) fn text(values: &[Value], at: usize) -> Result<&str> {
     values
         .get(at)

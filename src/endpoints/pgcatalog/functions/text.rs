@@ -1,4 +1,4 @@
-//! Text.
+//! Text functions.
 
 use super::signature::{Builtin, int, lax, strict, text};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -145,7 +145,7 @@ fn number(count: usize) -> Value {
     Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// A value as text, in the type that it has of itself.
+/// Formats a value as text, by its own type.
 fn plain(run: &Statement<'_>, value: &Value) -> String {
     io::format(&run.names(), value, io::type_of(value)).unwrap_or_default()
 }
@@ -258,7 +258,7 @@ fn encode(bytes: &[u8], form: &str) -> Result<Value> {
     }
 }
 
-/// A pattern, compiled once for the statement.
+/// Compiles a pattern once per statement.
 pub(in crate::endpoints::pgcatalog) fn regex(run: &Statement<'_>, pattern: &str, flags: &str) -> Result<Regex> {
     if let Some(known) = run.pattern(pattern, flags) {
         return Ok(known);
@@ -268,7 +268,7 @@ pub(in crate::endpoints::pgcatalog) fn regex(run: &Statement<'_>, pattern: &str,
     Ok(built)
 }
 
-/// Whether a text is like a pattern with `%` and `_`.
+/// Returns whether a text matches a `LIKE` pattern with `%` and `_`.
 pub(in crate::endpoints::pgcatalog) fn like(
     run: &Statement<'_>,
     text: &str,

@@ -1,10 +1,10 @@
-//! Rows of which some columns are known.
+//! Builds catalog rows from the columns that are known.
 
 use crate::endpoints::pgcatalog::definitions::Definition;
 use crate::endpoints::pgcatalog::types;
 use crate::endpoints::pgcatalog::value::{Row, Value};
 
-/// Makes rows of some columns; the others have what `PostgreSQL` has where there is nothing to say.
+/// Builds rows from some columns; the others get `PostgreSQL`'s neutral values.
 pub(super) struct Filler<'a> {
     definition: &'a Definition,
     places: Vec<usize>,

@@ -1,4 +1,4 @@
-//! `pg_type`: `PostgreSQL`'s own types, and the rows of each relation.
+//! `pg_type`: `PostgreSQL`'s own types, and the row types of relations.
 
 use super::filler::Filler;
 use crate::endpoints::pgcatalog::definitions::Definition;

@@ -1,4 +1,4 @@
-//! The rows of relations: what `PostgreSQL` has everywhere, and what the tables give.
+//! Rows of catalog relations: `PostgreSQL`'s static rows, and rows derived from the tables.
 
 mod columns;
 mod filler;
@@ -15,11 +15,11 @@ use super::system::{INFORMATION_SCHEMA, OWNER, PG_CATALOG, PUBLIC};
 use super::types::Oid;
 use super::value::{Row, Value};
 
-/// `pg_class` itself, as `pg_description` names it.
+/// Oid of `pg_class` itself, for `pg_description`.
 const CLASS_OF_CLASSES: u32 = 1259;
 const CLASS_OF_NAMESPACES: u32 = 2615;
 
-/// The rows that do not depend on who asks.
+/// Returns the rows that do not depend on the session.
 pub(super) fn rows(snapshot: &Snapshot, definition: &Definition) -> Vec<Row> {
     if &*definition.schema != "pg_catalog" {
         return Vec::new();
@@ -61,10 +61,10 @@ fn classes(snapshot: &Snapshot, definition: &Definition) -> Vec<Row> {
             namespace.into(),
             row_type.into(),
             OWNER.into(),
-            // The access method `heap`.
+            // Access method `heap`.
             Value::Int(if is_table { 2 } else { 0 }),
             Value::Int(if is_table { oid.into() } else { 0 }),
-            // Never vacuumed: PostgreSQL says that it does not know.
+            // -1 means never vacuumed: the number of rows is unknown.
             Value::Float(if is_table { -1.0 } else { 0.0 }),
             "p".into(),
             kind.to_string().into(),
@@ -109,7 +109,7 @@ fn descriptions(snapshot: &Snapshot, definition: &Definition) -> Vec<Row> {
         add(0, &table.table.doc);
         (1..).zip(&table.table.columns).for_each(|(number, column)| add(number, &column.doc));
     }
-    // PostgreSQL describes its own namespace; ours of `public` replaces what the static rows say of it.
+    // Replaces the static description of the schema `public`.
     rows.retain(|row| row[0] != Value::Int(PUBLIC.into()));
     rows.extend(filler.rows());
     rows

@@ -1,4 +1,4 @@
-//! Relations whose rows depend on who asks.
+//! Relations with rows that depend on the session.
 
 use super::filler::Filler;
 use crate::endpoints::pgcatalog::client::Client;
@@ -6,12 +6,12 @@ use crate::endpoints::pgcatalog::definitions::Definition;
 use crate::endpoints::pgcatalog::system::OWNER;
 use crate::endpoints::pgcatalog::value::{Row, Value};
 
-/// The oid of the only database.
+/// Oid of the only database.
 pub(in crate::endpoints::pgcatalog) const DATABASE: u32 = 5;
-/// The tablespace `pg_default`.
+/// Oid of the tablespace `pg_default`.
 const TABLESPACE: u32 = 1663;
 
-/// The rows, where the relation is one of these.
+/// Returns the rows of a session-dependent relation; `None` for other relations.
 pub(in crate::endpoints::pgcatalog) fn of_session(client: &Client, definition: &Definition) -> Option<Vec<Row>> {
     if &*definition.schema != "pg_catalog" {
         return None;

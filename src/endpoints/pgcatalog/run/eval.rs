@@ -1,4 +1,4 @@
-//! Expressions, for one row.
+//! Evaluates expressions for one row.
 
 use super::{Frame, Run, operators};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -108,7 +108,7 @@ impl Run<'_> {
         })
     }
 
-    /// What reads the rows of a query.
+    /// Evaluates an expression that reads the rows of a subquery.
     fn of_query(&self, expr: &Expr, frame: &Frame<'_>) -> Result<Value> {
         Ok(match expr {
             Expr::Scalar(query) => {
@@ -140,7 +140,7 @@ impl Run<'_> {
         exprs.iter().map(|expr| self.eval(expr, frame)).collect()
     }
 
-    /// `AND`, which `false` decides, or `OR`, which `true` does; NULL where nothing does and something is not known.
+    /// Evaluates `AND` (decided by `false`) or `OR` (decided by `true`); NULL if no operand decides and one is NULL.
     fn junction(&self, parts: &[Expr], decides: bool, frame: &Frame<'_>) -> Result<Value> {
         let mut unknown = false;
         for part in parts {
@@ -153,7 +153,7 @@ impl Run<'_> {
         Ok(if unknown { Value::Null } else { Value::Bool(!decides) })
     }
 
-    /// Whether an operator holds for one of some values, or for all.
+    /// Returns whether an operator is true for any, or for all, of some values.
     fn any_of(&self, op: Op, left: &Value, values: impl Iterator<Item = Result<Value>>, all: bool) -> Result<Value> {
         let mut unknown = false;
         for value in values {

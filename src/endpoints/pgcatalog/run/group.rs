@@ -1,4 +1,4 @@
-//! `GROUP BY` and aggregates.
+//! Evaluates `GROUP BY` and aggregates.
 
 use super::query::compare;
 use super::{Flow, Frame, Run, operators};
@@ -9,20 +9,20 @@ use crate::endpoints::pgcatalog::value::{Row, Value};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-/// One group: a row of it, and what its aggregates have been given.
+/// One group: a sample row, and the arguments of its aggregates.
 struct Members {
     frame: Vec<Option<Row>>,
     given: Vec<Vec<Given>>,
 }
 
-/// Arguments of one call, and the keys by which they are sorted.
+/// Arguments of one aggregate call, and their sort keys.
 struct Given {
     arguments: Vec<Value>,
     keys: Vec<Value>,
 }
 
 impl Run<'_> {
-    /// A frame for each group, with its aggregates.
+    /// Returns a frame with aggregate values for each group.
     pub(super) fn grouped(
         &self,
         select: &Select,
@@ -49,7 +49,7 @@ impl Run<'_> {
             }
             Ok(Flow::More)
         })?;
-        // Without keys there is always a group.
+        // Without keys there is always one group.
         if group.keys.is_empty() && groups.is_empty() {
             groups.push(fresh(items));
         }
@@ -88,7 +88,7 @@ impl Run<'_> {
         if aggregate.distinct {
             let mut seen = HashSet::new();
             given.retain(|given| seen.insert(given.arguments.clone()));
-            // As PostgreSQL does, which sorts to find what is there already.
+            // PostgreSQL sorts to find duplicates, so the result is sorted.
             given.sort_by(|left, right| left.arguments.cmp(&right.arguments));
         }
         given.sort_by(|left, right| {
@@ -99,7 +99,7 @@ impl Run<'_> {
         self.fold(aggregate.kind, given.iter().map(|given| given.arguments.as_slice()))
     }
 
-    /// The value of an aggregate over what it was given, in this order.
+    /// Computes an aggregate over its arguments, in this order.
     pub(super) fn fold<'g>(&self, kind: AggregateKind, given: impl Iterator<Item = &'g [Value]>) -> Result<Value> {
         let given: Vec<&[Value]> = given.collect();
         let first = |given: &&'g [Value]| given[0].clone();

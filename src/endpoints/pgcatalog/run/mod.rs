@@ -1,4 +1,4 @@
-//! Runs a plan, row by row. It is not bounded: it runs in a query worker, which is.
+//! Runs a plan row by row. It has no limits of its own: it runs in a query worker, which has.
 
 mod eval;
 mod group;
@@ -19,24 +19,24 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One statement under way.
+/// A running statement.
 pub(super) struct Run<'a> {
     statement: Statement<'a>,
     parameters: Vec<Value>,
-    /// Rows of subqueries that are the same for every row around them, and of `WITH`.
+    /// Cached rows of uncorrelated subqueries and of `WITH`.
     kept: RefCell<HashMap<usize, Arc<Vec<Row>>>>,
     indexes: RefCell<HashMap<(usize, usize), Arc<Index>>>,
     of_session: RefCell<HashMap<Oid, Arc<Vec<Row>>>>,
 }
 
-/// The row that an expression is evaluated for, and those of the queries around it.
+/// The row for which an expression is evaluated, and the rows of the outer queries.
 #[derive(Clone, Copy)]
 struct Frame<'f> {
     items: &'f [Option<Row>],
     outer: Option<&'f Frame<'f>>,
 }
 
-/// Whether more rows are wanted.
+/// Whether more rows are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     More,
@@ -54,7 +54,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The rows of a query.
+    /// Returns the rows of a query.
     pub(super) fn answer(&self, query: &Query) -> Result<Vec<Row>> {
         self.query(query, None, None)
     }
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         self.statement.snapshot.index(relation, column)
     }
 
-    /// Rows of a subquery.
+    /// Returns the rows of a subquery.
     fn subquery(&self, subquery: &Subquery, frame: Option<&Frame<'_>>, most: Option<usize>) -> Result<Arc<Vec<Row>>> {
         if subquery.correlated {
             return self.query(&subquery.query, frame, most).map(Arc::new);

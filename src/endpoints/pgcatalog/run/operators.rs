@@ -1,4 +1,4 @@
-//! Operators of two values.
+//! Evaluates binary operators.
 
 use super::Run;
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -15,7 +15,7 @@ fn division_by_zero() -> Fault {
     Fault::new("22012", "division by zero")
 }
 
-/// The value of `left op right`.
+/// Evaluates `left op right`.
 pub(super) fn apply(run: &Run<'_>, op: Op, left: &Value, right: &Value) -> Result<Value> {
     if op == Op::Append {
         return Ok(append(left, right));
@@ -61,7 +61,7 @@ pub(super) fn apply(run: &Run<'_>, op: Op, left: &Value, right: &Value) -> Resul
     }
 }
 
-/// Rows are compared column by column: one that is NULL leaves it open, unless others decide.
+/// Compares rows column by column: a NULL makes the result NULL, unless other columns decide.
 fn rows(op: Op, left: &Row, right: &Row) -> Option<Value> {
     let mut pairs = left.iter().zip(right.iter());
     let is_open = |(left, right): (&Value, &Value)| left.is_null() || right.is_null();
@@ -72,7 +72,7 @@ fn rows(op: Op, left: &Row, right: &Row) -> Option<Value> {
             Some(if open { Value::Null } else { Value::Bool(differs == (op == Op::NotEq)) })
         }
         Op::Less | Op::LessEq | Op::Greater | Op::GreaterEq => {
-            // The first pair that is not equal decides.
+            // The first pair that differs decides.
             let first = pairs.find(|(left, right)| is_open((left, right)) || left != right);
             first.is_some_and(is_open).then_some(Value::Null)
         }

@@ -1,4 +1,4 @@
-//! Queries: `WITH`, `SELECT`, set operations, order and limits.
+//! Runs queries: `WITH`, `SELECT`, set operations, order and limits.
 
 use super::{Flow, Frame, Run};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -8,11 +8,11 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Slots behind the items of `FROM`.
+/// Number of slots after the items of `FROM`.
 pub(super) const SLOTS: usize = 3;
 
 impl Run<'_> {
-    /// The rows of a query; of more than `most` it may leave some out.
+    /// Returns the rows of a query; rows beyond `most` can be omitted.
     pub(super) fn query(&self, query: &Query, outer: Option<&Frame<'_>>, most: Option<usize>) -> Result<Vec<Row>> {
         for cte in &query.ctes {
             self.cte(cte, outer)?;
@@ -30,7 +30,7 @@ impl Run<'_> {
         let (limit, offset) = (count(&query.limit)?, count(&query.offset)?.unwrap_or(0));
         let wanted = [limit, most].into_iter().flatten().min();
         let shown = query.columns.len();
-        // Without an order the first rows are as good as any.
+        // Without an order, any rows satisfy the limit.
         let needed = wanted.filter(|_| query.order.is_empty()).map(|wanted| wanted.saturating_add(offset));
         let mut rows = self.body(&query.body, outer, shown, &query.order, needed)?;
         if offset > 0 {
@@ -71,7 +71,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A round of a recursive query changes what subqueries within it have read; they have the ids that come after its own.
+    /// Clears cached subqueries before each round of a recursive query, because its rows changed. Their ids follow its own.
     fn forget_since(&self, id: usize) {
         self.kept.borrow_mut().retain(|known, _| *known < id);
         self.indexes.borrow_mut().retain(|(known, _), _| *known < id);
@@ -112,7 +112,7 @@ impl Run<'_> {
         let mut rows = Vec::new();
         let simple = select.group.is_none() && select.windows.is_empty();
         if simple {
-            // With `DISTINCT` it is not known how many are needed.
+            // With `DISTINCT` the number of input rows needed is unknown.
             let needed = needed.filter(|_| select.distinct == Distinct::None && order.is_empty());
             self.each(&select.steps, &mut items, outer, &mut |items| {
                 self.output(select, items, outer, &mut rows)?;
@@ -144,7 +144,7 @@ impl Run<'_> {
         Ok(rows)
     }
 
-    /// Each combination of rows, to be looked at again.
+    /// Returns each combination of rows, for several passes.
     pub(super) fn frames(
         &self,
         select: &Select,
@@ -159,7 +159,7 @@ impl Run<'_> {
         Ok(frames)
     }
 
-    /// The rows that one combination gives: one, or as many as its functions give.
+    /// Appends the output rows of one combination: one, or as many as its set-returning functions return.
     fn output(
         &self,
         select: &Select,
@@ -207,7 +207,7 @@ fn set(kind: SetKind, all: bool, left: Vec<Row>, right: Vec<Row>) -> Vec<Row> {
             }
             let keep = |row: &Row| match counts.get_mut(row) {
                 Some(left) if *left > 0 => {
-                    // With ALL each row of the other side stands for one of this side.
+                    // With ALL, each row of the other side matches only one row of this side.
                     *left -= usize::from(all);
                     kind == SetKind::Intersect
                 }

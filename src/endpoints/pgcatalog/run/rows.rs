@@ -1,4 +1,4 @@
-//! `FROM`: every combination of rows that its conditions leave.
+//! Runs `FROM`: enumerates the combinations of rows that satisfy the conditions.
 
 use super::{Flow, Frame, Run};
 use crate::endpoints::pgcatalog::fault::{Fault, Result};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 type Items = [Option<Row>];
 type Emit<'e> = &'e mut dyn FnMut(&mut Items) -> Result<Flow>;
 
-/// What a scan goes through.
+/// Rows that a scan visits.
 enum Candidates {
     All(Arc<Vec<Row>>),
     Some(Arc<Vec<Row>>, Vec<usize>),
@@ -132,7 +132,7 @@ impl Run<'_> {
         Ok(Flow::More)
     }
 
-    /// Whether all conditions are true.
+    /// Returns whether all conditions are true.
     fn all(&self, conditions: &[Expr], items: &Items, outer: Option<&Frame<'_>>) -> Result<bool> {
         let frame = Frame { items, outer };
         for condition in conditions {
@@ -167,7 +167,7 @@ impl Run<'_> {
         let index = match source {
             Source::Relation(relation) => self.relation_index(relation, *column),
             Source::Query(query) => self.kept_index(query.id, &rows, *column),
-            // Those of a recursive query change with each round.
+            // Not indexed, because rows of a recursive query change with each round.
             _ => {
                 let places = (0..rows.len()).filter(|at| rows[*at][*column] == wanted).collect();
                 return Ok(Candidates::Some(rows, places));
@@ -227,7 +227,7 @@ impl Run<'_> {
 }
 
 impl Frame<'_> {
-    /// The row of an item, in a query that is further out.
+    /// Returns the row of an item, `up` query levels further out.
     pub(super) fn row(&self, up: usize, item: usize) -> Result<Option<&Row>> {
         let mut frame = self;
         for _ in 0..up {

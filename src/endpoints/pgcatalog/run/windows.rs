@@ -1,4 +1,4 @@
-//! Window functions.
+//! Evaluates window functions.
 
 use super::query::compare;
 use super::{Frame, Run};
@@ -10,14 +10,14 @@ use std::collections::HashMap;
 
 /// One row of a partition.
 struct Place {
-    /// Among all rows.
+    /// Index among all rows.
     at: usize,
     keys: Vec<Value>,
     arguments: Vec<Value>,
 }
 
 impl Run<'_> {
-    /// Adds to each frame the values of the window functions.
+    /// Adds the values of the window functions to each frame.
     pub(super) fn windows(
         &self,
         select: &Select,
@@ -64,7 +64,7 @@ impl Run<'_> {
                 let peer = |other: &&Place| order(place, other, &window.order).is_eq();
                 peers_end = number + places[number..].iter().take_while(peer).count();
             }
-            // The rows up to the last that is equal in order; all, where there is none.
+            // The default frame: up to the last peer; all rows if there is no order.
             let upto = &places[..peers_end];
             let count = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
             values[place.at] = match window.kind {

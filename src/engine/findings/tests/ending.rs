@@ -1,10 +1,10 @@
-//! How a firing ends, and what is remembered of it.
+//! How a firing ends, and its history.
 
 use super::*;
 use crate::model::finding::Ended;
 use std::collections::BTreeMap;
 
-/// The pipeline of the tests, with more front-matter and another statement; it fires at once and keeps firing for 60 s.
+/// The pipeline of the tests with additional front-matter and another statement; it fires at once and keeps firing for 60 s.
 fn of(front: &str, sql: &str, restored: &[(String, Vec<u8>)]) -> Evaluator {
     let text = PIPELINE.replace("for: 10s\n", &format!("{front}\n")).replace("SELECT k, value, samples FROM t", sql);
     let settings = EvaluatorSettings {
@@ -33,7 +33,7 @@ async fn what_judges_traffic_ends_with_it_and_says_so() {
     assert_eq!(silent.findings[0].recovering, Some(Recovering { since_ms: 10_000, value: None }));
     assert_eq!(silent.findings[0].recovering.unwrap().said("for 5 s", "ms"), "no traffic for 5 s");
     assert_eq!(silent.findings[0].title, "a takes 50 ms, over 10 ms", "what it fired for");
-    // A run that fails says nothing of traffic; one that comes back begins to fire again, in the same incident.
+    // A failed run does not count as missing traffic; a key that comes back fires again, in the same incident.
     assert_eq!(states(&step(&mut e, 200, None).await), [Firing, NoData]);
     let back = step(&mut e, 201, Some(&[("a", 60.0, 2)])).await;
     assert_eq!((back.findings[0].firing_since_ms, back.findings[0].recovering), (Some(0), None));
@@ -44,14 +44,14 @@ async fn what_judges_traffic_ends_with_it_and_says_so() {
     let finding = over.findings.iter().find(|finding| finding.key[0].1 == "a").unwrap();
     assert_eq!((finding.state, finding.title.as_str()), (Ok, "T: a: no traffic any more, for 5 min"));
     assert_eq!(ended(finding), Some((270_000, Some("no traffic any more, for 5 min"))));
-    // It has no data from then on, and is known to have ended, also over a restart.
+    // It has no data from then on, and its end is kept, also over a restart.
     let mut kept: BTreeMap<_, _> = over.puts.into_iter().collect();
     let later = step(&mut e, 280, Some(&[])).await;
     kept.extend(later.puts);
     let restarted = of("no_data: resolve", PLAIN, &kept.into_iter().collect::<Vec<_>>()).findings();
     let finding = restarted.iter().find(|finding| finding.key[0].1 == "a").unwrap();
     assert_eq!((finding.state, ended(finding).map(|ended| ended.0)), (NoData, Some(270_000)));
-    // What fires again has not ended.
+    // A key that fires again has not ended.
     let again = step(&mut e, 290, Some(&[("a", 50.0, 2)])).await;
     assert_eq!((again.findings[0].state, ended(&again.findings[0])), (Firing, None));
 }
@@ -74,7 +74,7 @@ async fn a_row_that_another_finding_explains_does_not_fire_unless_it_is_worse() 
     assert_eq!((of_key("b").state, of_key("b").severity), (FindingState::Firing, Some(Severity::Critical)));
     assert_eq!(of_key("c").title, "T: c: 5 ms, inside its limit of 10 ms");
 
-    // One that fires already ends, and says which finding goes on.
+    // A firing key ends, and names the finding that explains it.
     let sql = "SELECT k, value, samples, CASE WHEN samples > 5 THEN 'other' END AS explained_by FROM t";
     let mut e = of("", sql, &[]);
     assert_eq!(states(&step(&mut e, 0, Some(&[("a", 50.0, 2)])).await), [FindingState::Firing]);
@@ -86,7 +86,7 @@ async fn a_row_that_another_finding_explains_does_not_fire_unless_it_is_worse() 
     let over = step(&mut e, 10, Some(&[("a", 50.0, 9)])).await;
     assert_eq!(ended(&over.findings[0]), Some((10_000, Some("explained by other"))));
     assert_eq!(over.findings[0].evidence.get("explained_at_once"), None);
-    // Inside its limit it fires for a while, whatever the column says.
+    // Within its limit it keeps firing for a while, regardless of the column.
     assert_eq!(states(&step(&mut e, 20, Some(&[("a", 50.0, 2)])).await), [FindingState::Firing]);
     assert_eq!(states(&step(&mut e, 30, Some(&[("a", 5.0, 9)])).await), [FindingState::Firing]);
 }
@@ -108,7 +108,7 @@ async fn a_statement_is_given_its_least_samples() {
     assert_eq!(step(&mut e, 0, Some(&[("a", 0.0, 2)])).await.findings[0].value, Some(20.0));
 }
 
-/// Rows `(k, minute, value)` as a table with times, of which each is a sample.
+/// Rows `(k, minute, value)` as a table with times; each is a sample.
 fn in_minutes(rows: &[(&str, i64, f64)]) -> SessionContext {
     let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.1 * 60_000_000));
     let batch = RecordBatch::try_from_iter([
@@ -127,7 +127,7 @@ const IN_WINDOW: &str = "SELECT k, avg(value) AS value, count(*) AS samples FROM
 #[tokio::test]
 async fn what_fires_and_has_few_samples_by_now_is_judged_by_all_since_it_began() {
     use FindingState::{Firing, NoData, Ok};
-    // Two samples are enough: both fail in minutes 100 and 101. From then on one comes in every ten minutes.
+    // Two samples are enough: both fail in minutes 100 and 101. From then on one sample arrives every ten minutes.
     let mut rows = vec![("bad", 100, 50.0), ("bad", 101, 50.0), ("well", 100, 50.0), ("well", 101, 50.0)];
     rows.extend([("gone", 100, 50.0), ("gone", 101, 50.0), ("new", 110, 50.0)]);
     for minute in (105..=300).step_by(10) {
@@ -142,7 +142,7 @@ async fn what_fires_and_has_few_samples_by_now_is_judged_by_all_since_it_began()
         ["bad", "well", "gone", "new"].map(state)
     };
     assert_eq!(at(&mut e, 102).await, [Some(Firing), Some(Firing), Some(Firing), None]);
-    // Of `well` two of three were past the limit, then two of four, and so on, until an hour has passed.
+    // Two of three samples of `well` were beyond the limit, then two of four, and so on, until an hour has passed.
     assert_eq!(at(&mut e, 106).await, [Some(Firing), Some(Firing), Some(Firing), None]);
     assert_eq!(at(&mut e, 111).await[3], Some(NoData), "two samples are needed to begin, within the window");
     for minute in (116..=156).step_by(10) {
@@ -153,7 +153,7 @@ async fn what_fires_and_has_few_samples_by_now_is_judged_by_all_since_it_began()
     assert_eq!(at(&mut e, 300).await[0], Some(Firing), "it still fails");
 }
 
-/// An outage that drives nearly all traffic away: what went well before must not speak for what fails.
+/// An outage that drives nearly all traffic away: earlier successes must not hide the failures.
 #[tokio::test]
 async fn what_came_in_before_the_fault_does_not_end_it() {
     let mut rows: Vec<(&str, i64, f64)> = (40..100).map(|minute| ("a", minute, 5.0)).collect();
@@ -181,7 +181,7 @@ async fn where_the_hour_has_too_few_samples_too_it_ends() {
     let over = e.evaluate(&context, 203 * 60_000).await;
     let reason = "too little traffic to judge any more, for 60 min";
     assert_eq!(ended(&over.findings[0]), Some((203 * 60_000, Some(reason))));
-    // What does not judge traffic goes on firing.
+    // A finding that does not judge traffic keeps firing.
     let mut e = of("", IN_WINDOW, &[]);
     for minute in [102, 201, 203] {
         e.evaluate(&context, minute * 60_000).await;
@@ -196,7 +196,7 @@ async fn firings_are_remembered_over_restarts_and_seen_by_what_is_judged_next() 
     for (now_s, value) in [(600, 50.0), (610, 70.0), (620, 60.0), (630, 5.0)] {
         kept.extend(step(&mut e, now_s, Some(&[("a", value, 2)])).await.puts);
     }
-    // From where the window began that was the first past the limit: five minutes before 600 s.
+    // From the start of the first window beyond the limit: five minutes before 600 s.
     let open = e.firings().rows();
     assert_eq!((open.len(), &open[0]["pipeline"], &open[0]["key"]["k"]), (1, &"p".into(), &"a".into()));
     assert_eq!((&open[0]["from_time"], &open[0]["started"]), (&300_000_000.into(), &610_000_000.into()));

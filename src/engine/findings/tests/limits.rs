@@ -1,4 +1,4 @@
-//! Limits that the user sets: which one wins, what no data feeds, and what nobody judges any more.
+//! Limits that the user sets: precedence, limits without data, and keys that are not evaluated any more.
 
 use super::*;
 use crate::model::budget::{AlertLimit, Budget, BudgetKind};
@@ -37,7 +37,7 @@ async fn a_limit_of_alerting_that_no_data_feeds_has_no_data_until_there_is_some(
     let some = step(&mut e, 10, Some(&[("a", 30.0, 2)])).await;
     assert_eq!(states(&some), [FindingState::Firing]);
     assert_eq!(some.deletes, [nothing.findings[0].id.clone()]);
-    // A key that is silent is known to be: it needs none beside it.
+    // A silent key reports that itself, without an additional one.
     assert_eq!(states(&step(&mut e, 15, Some(&[])).await), [FindingState::Firing]);
     assert!(step(&mut of(&text, settings(), &[]), 0, Some(&[])).await.findings.is_empty(), "nobody asked");
 }
@@ -73,7 +73,7 @@ fn budget(name: &str, operation_match: &str) -> Budget {
 
 #[tokio::test]
 async fn a_key_of_a_budget_that_is_gone_is_gone_too() {
-    // The table of the test stands for the budgets and what they are held against.
+    // The test's table replaces the budgets and their values.
     let text = PIPELINE.replace("key: [k]", "key: [budget, operation]").replace(
         "SELECT k, value, samples FROM t",
         "SELECT 'mine' AS budget, k AS operation, value, samples FROM t /* budgets */",

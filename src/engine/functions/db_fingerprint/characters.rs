@@ -1,12 +1,12 @@
-//! What is done where nothing is known of a text: quoted parts and numbers go, spacing folds.
+//! Fingerprints of unknown languages: removes quoted parts and numbers, and collapses whitespace.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A name within quotes is no longer.
+/// Maximum length of a quoted name.
 const NAME_MAX: usize = 64;
 
-/// Quoted text and numbers as `?`, runs of them once; a quoted name before a colon stays.
+/// Replaces quoted text and numbers by `?`, and runs of them by one; a quoted name before a colon remains.
 pub(super) fn folded(query: &str) -> String {
     let mut out = String::with_capacity(query.len().min(4096));
     let mut characters = query.chars().peekable();
@@ -30,8 +30,8 @@ pub(super) fn folded(query: &str) -> String {
     out.trim().to_owned()
 }
 
-/// The statement with `''` for each `\'` within quotes. `None` where there is none, or where a quote is then left open:
-/// the backslash was a character like others.
+/// Replaces each `\'` within quotes by `''`. `None` if there is none, or if that leaves a quote open: then the
+/// backslash was an ordinary character.
 pub(super) fn with_doubled_quotes(query: &str) -> Option<String> {
     if !query.contains("\\'") && !query.contains("\\\"") {
         return None;
@@ -49,7 +49,7 @@ pub(super) fn with_doubled_quotes(query: &str) -> Option<String> {
     Some(out)
 }
 
-/// What stands up to the closing quote; `None` where there is none.
+/// Returns the text up to the closing quote; `None` if there is none.
 fn quoted(characters: &mut Peekable<Chars<'_>>, quote: char) -> Option<String> {
     let mut text = String::new();
     loop {

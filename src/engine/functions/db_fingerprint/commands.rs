@@ -1,6 +1,6 @@
-//! Fingerprints of commands, as Redis and memcached have them: the command's word, and that something stands behind it.
+//! Fingerprints of commands, as in Redis and memcached: the command's name, and a placeholder for its arguments.
 
-/// Words that begin a command on a further line. Other lines are the rest of a value.
+/// Words that begin a command on a further line. Other lines continue a value.
 const KNOWN: &str = " append asking auth bitcount bitfield bitop bitpos blmove blmpop blpop brpop brpoplpush bzmpop \
     bzpopmax bzpopmin client cluster command config copy dbsize decr decrby del discard dump echo eval eval_ro evalsha \
     evalsha_ro exec exists expire expireat expiretime fcall fcall_ro flushall flushdb function geoadd geodist geohash \
@@ -18,11 +18,11 @@ const KNOWN: &str = " append asking auth bitcount bitfield bitop bitpos blmove b
     zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange \
     zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore add cas gets prepend replace ";
 
-/// A line for each command of a batch, and no more than this many.
+/// Maximum number of lines, one per command of a batch.
 const LINES_MAX: usize = 64;
 const WORD_MAX: usize = 32;
 
-/// Commands without what stands behind them; the same one in a row is told once.
+/// Returns the commands without their arguments; equal ones in a row appear once.
 pub(super) fn folded(query: &str) -> String {
     let mut commands: Vec<String> = Vec::new();
     let lines = query.lines().take(LINES_MAX).filter(|line| !line.trim().is_empty());
@@ -44,7 +44,7 @@ pub(super) fn folded(query: &str) -> String {
     commands.join("; ")
 }
 
-/// Whether it looks like a command, such as `GET` or `JSON.SET`, and not like a key.
+/// Returns whether a word looks like a command, such as `GET` or `JSON.SET`, and not like a key.
 fn is_word(word: &str) -> bool {
     word.len() <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'_' | b'-'))
 }

@@ -1,26 +1,26 @@
-//! Which SQL a system speaks.
+//! SQL dialects of database systems.
 
 use datafusion::sql::sqlparser::dialect::{
     AnsiDialect, BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, GenericDialect, MsSqlDialect,
     MySqlDialect, OracleDialect, PostgreSqlDialect, RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
 };
 
-/// How a system reads its statements.
+/// How a system parses its statements.
 pub(super) struct Speech {
     pub(super) dialect: Box<dyn Dialect>,
-    /// Whether `"x"` can be a text as well as a name.
+    /// Whether `"x"` can be a string as well as a name.
     pub(super) doubtful_quotes: bool,
-    /// Whether it is known what a backslash in a text means.
+    /// Whether it is known what a backslash in a string means.
     pub(super) known: bool,
 }
 
-/// The speech of `system`, a `db.system.name` in small letters.
+/// Returns the dialect of `system`, a `db.system.name` in lower case.
 pub(super) fn of(system: &str) -> Speech {
     let speech = |dialect: Box<dyn Dialect>| Speech { dialect, doubtful_quotes: false, known: true };
     match system {
         "postgresql" | "cockroachdb" | "yugabytedb" | "edb" => speech(Box::new(PostgreSqlDialect {})),
         "redshift" | "aws.redshift" => speech(Box::new(RedshiftSqlDialect {})),
-        // The others quote texts as MySQL does.
+        // The systems other than MySQL quote strings as it does.
         "mysql" | "mariadb" | "tidb" | "couchbase" | "neo4j" | "cosmosdb" | "azure.cosmosdb" => {
             speech(Box::new(MySqlDialect {}))
         }
@@ -35,13 +35,13 @@ pub(super) fn of(system: &str) -> Speech {
         | "netezza" | "ibm.netezza" | "hanadb" | "sap.hana" | "dynamodb" | "aws.dynamodb" => {
             speech(Box::new(GenericDialect {}))
         }
-        // SQLite takes "x" for a text where there is no such column.
+        // SQLite treats "x" as a string if there is no such column.
         "sqlite" => Speech { doubtful_quotes: true, ..speech(Box::new(SQLiteDialect {})) },
         _ => Speech { dialect: Box::new(GenericDialect {}), doubtful_quotes: true, known: false },
     }
 }
 
-/// The characters that begin a quoted name, and nothing else, in the statements of `system`.
+/// Returns the characters that always begin a quoted name in the statements of `system`.
 pub(super) fn name_quotes(system: &str) -> &'static [u8] {
     match system {
         "mysql" | "mariadb" | "tidb" | "bigquery" | "gcp.bigquery" | "spanner" | "gcp.spanner" | "hive" | "spark"

@@ -1,22 +1,22 @@
-//! Placeholders that are a driver's and no SQL: `%s` and `%(name)s` of Python, `@p0` of .NET, `:name`, `?` of JDBC.
-//! They stand in the text that a driver reports, and parse as operators or as names, or not at all.
+//! Placeholders of drivers that are no SQL: `%s` and `%(name)s` of Python, `@p0` of .NET, `:name`, `?` of JDBC. Drivers
+//! report them in the text, where they parse as operators or names, or not at all.
 //!
-//! Each becomes a number, as do bare UUIDs: a literal that every dialect has. Where one stands inside a text or a
-//! comment it makes no difference, since those are masked as a whole. So the text need not be read for quotes here.
+//! Each becomes a number, a literal in every dialect, as do bare UUIDs. Replacing one inside a string or a comment is
+//! harmless, because these are masked as a whole. So this module need not parse quotes.
 
 use std::borrow::Cow;
 
-/// A literal of its own: `id=%s` must not become `id=0` joined with what stands around.
+/// A separate literal: `id=%s` must not become `id=0` joined with the following characters.
 const LITERAL: &str = " 0 ";
 
-/// Words behind which a `@name` is a variable or a table, and not its value.
+/// Words after which `@name` is a variable or a table instead of a value.
 const NAMING: [&str; 12] =
     ["DECLARE", "SET", "FROM", "JOIN", "INTO", "UPDATE", "EXEC", "EXECUTE", "CALL", "OUTPUT", "TABLE", "USING"];
-/// Words behind which `@name =` compares and does not assign.
+/// Words after which `@name =` is a comparison instead of an assignment.
 const CONDITIONS: [&str; 7] = ["WHERE", "AND", "OR", "ON", "NOT", "WHEN", "HAVING"];
 
-/// The statement with literals for the placeholders of drivers. Labels of graphs (`(:Person)`) look like `:name`, so
-/// those are left where `colons` is false.
+/// Replaces the placeholders of drivers by literals. If `colons` is false, `:name` remains, because labels of graphs
+/// (`(:Person)`) look like it.
 pub(super) fn settled(query: &str, colons: bool) -> Cow<'_, str> {
     let bytes = query.as_bytes();
     let mut out = String::new();
@@ -58,13 +58,13 @@ fn word_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len())
 }
 
-/// The first byte from `at` on that is no space.
+/// Returns the first byte from `at` on that is no space.
 fn next(bytes: &[u8], at: usize) -> Option<(usize, u8)> {
     let skipped = bytes.get(at..)?.iter().position(|byte| !byte.is_ascii_whitespace())?;
     Some((at + skipped, bytes[at + skipped]))
 }
 
-/// `%s`, `%(name)s`, and `%b`, `%t` of psycopg 3. `a%s` is a remainder.
+/// Matches `%s`, `%(name)s`, and `%b`, `%t` of psycopg 3. `a%s` is a modulo.
 fn percent(bytes: &[u8], at: usize) -> Option<usize> {
     if before(bytes, at).is_some_and(|byte| is_word(byte) || matches!(byte, b')' | b']' | b'"' | b'`' | b'%')) {
         return None;
@@ -78,7 +78,7 @@ fn percent(bytes: &[u8], at: usize) -> Option<usize> {
     (ends && matches!(bytes.get(kind)?, b's' | b'b' | b't' | b'd')).then_some(named + 2)
 }
 
-/// `?` and `?17`, unless it is an operator over JSON, which has an operand behind it.
+/// Matches `?` and `?17`, unless it is a JSON operator, which is followed by an operand.
 fn question(bytes: &[u8], at: usize) -> Option<usize> {
     let digits = bytes[at + 1..].iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len() - at - 1);
     let is_part = |byte: u8| matches!(byte, b'?' | b'|' | b'&' | b'@' | b'#');
@@ -90,7 +90,7 @@ fn question(bytes: &[u8], at: usize) -> Option<usize> {
     (!operand || is_text).then_some(digits + 1)
 }
 
-/// `@name` where a value stands.
+/// Matches `@name` as a value.
 fn named(query: &str, at: usize) -> Option<usize> {
     let bytes = query.as_bytes();
     let is_joined = |byte: u8| is_word(byte) || matches!(byte, b'@' | b'.' | b'\'' | b'"' | b'`');
@@ -113,14 +113,14 @@ fn named(query: &str, at: usize) -> Option<usize> {
     (!assigned).then_some(length)
 }
 
-/// `:name` and `:1`, behind a space or an operator.
+/// Matches `:name` and `:1` after a space or an operator.
 fn colon(bytes: &[u8], at: usize) -> Option<usize> {
     let opens = |byte: u8| byte.is_ascii_whitespace() || b"(=,<>+-*/|!".contains(&byte);
     let length = word_length(&bytes[at + 1..]);
     (before(bytes, at).is_some_and(opens) && length > 0).then_some(length + 1)
 }
 
-/// A UUID, quoted or not.
+/// Matches a UUID, quoted or not.
 fn uuid(bytes: &[u8], at: usize) -> Option<usize> {
     const LENGTH: usize = 36;
     let text = bytes.get(at..at + LENGTH)?;

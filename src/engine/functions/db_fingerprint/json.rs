@@ -1,9 +1,9 @@
-//! Fingerprints of JSON, as document stores and search engines take it: keys stay, values go.
+//! Fingerprints of JSON, as document stores and search engines accept it: keys remain, values are removed.
 
 use super::characters;
 use serde_json::{Deserializer, Value};
 
-/// Keys of a command's first place, whose value is the collection that it is about.
+/// First keys of commands that have the name of the collection as their value.
 const COMMANDS: [&str; 17] = [
     "find",
     "aggregate",
@@ -23,14 +23,14 @@ const COMMANDS: [&str; 17] = [
     "getMore",
     "collection",
 ];
-/// Keys that name a collection wherever they stand under one of [`STAGES`].
+/// Keys that name a collection anywhere below one of [`STAGES`].
 const NAMING: [&str; 3] = ["from", "coll", "into"];
 /// Stages that read or write another collection.
 const STAGES: [&str; 5] = ["$lookup", "$graphLookup", "$unionWith", "$merge", "$out"];
-/// A collection's name is no longer.
+/// Maximum length of a collection's name.
 const NAME_MAX: usize = 120;
 
-/// One document, or several, one behind the other.
+/// Returns the fingerprint of one document, or of several in a row.
 pub(super) fn folded(query: &str) -> String {
     let documents: Result<Vec<Value>, _> = Deserializer::from_str(query).into_iter::<Value>().collect();
     match documents {
@@ -39,12 +39,12 @@ pub(super) fn folded(query: &str) -> String {
             once(&mut documents);
             documents.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         }
-        // Cut off by its sender, or the shell's own way to write it.
+        // Truncated by its sender, or in the syntax of the shell.
         _ => characters::folded(query),
     }
 }
 
-/// A document at the top, whose first key may be a command; `getMore` names its collection beside it.
+/// Folds a top-level document. Its first key may be a command; `getMore` has its collection in another key.
 fn command(document: &mut Value) {
     if let Value::Object(map) = document {
         let first = map.keys().next().cloned().unwrap_or_default();
@@ -82,7 +82,7 @@ fn fold(value: &mut Value) {
             let is_stage = |item: &Value| {
                 item.as_object().is_some_and(|map| map.len() == 1 && map.keys().all(|key| key.starts_with('$')))
             };
-            // Stages do one thing after the other; of other lists only says something what kinds of items they have.
+            // Stages run one after the other, so their order matters; in other lists only the kinds of items do.
             if list.iter().all(is_stage) { list.dedup() } else { once(list) }
         }
         scalar => *scalar = Value::from("?"),
@@ -103,13 +103,13 @@ fn stage(value: &mut Value) {
     }
 }
 
-/// Each kind of item once, in an order that does not tell which came first.
+/// Keeps each kind of item once, in an order independent of the original one.
 fn once(list: &mut Vec<Value>) {
     list.sort_by_cached_key(ToString::to_string);
     list.dedup();
 }
 
-/// Whether it can be a collection's name, as people give them.
+/// Returns whether a value looks like the name of a collection.
 fn is_name(value: &Value) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'$');
     value.as_str().is_some_and(|name| {

@@ -1,11 +1,11 @@
-//! Literals of maps, such as `{'a': 1, 'b': 2}` of Cassandra, ClickHouse and DuckDB. Their keys are data, so a map of many
-//! entries is one of one entry, as it is with lists. Where keys are names (`{name: 'x'}`), they stay.
+//! Map literals, such as `{'a': 1, 'b': 2}` of Cassandra, ClickHouse and DuckDB. Their keys are data, so a map with
+//! many entries is folded to one entry, like a list. Keys that are names (`{name: 'x'}`) remain.
 
 use super::tokens::{is_literal, is_space, next};
 use datafusion::sql::sqlparser::tokenizer::Token;
 use std::collections::HashSet;
 
-/// The tokens with each kind of entry once. Of a statement that was cut off, an open map loses its last entry, too.
+/// Keeps each kind of entry once. In a truncated statement, an open map also loses its last entry.
 pub(super) fn folded(tokens: Vec<Token>, whole: bool) -> Vec<Token> {
     if !tokens.contains(&Token::LBrace) {
         return tokens;
@@ -32,7 +32,7 @@ pub(super) fn folded(tokens: Vec<Token>, whole: bool) -> Vec<Token> {
     out
 }
 
-/// Folds what stands behind `start`.
+/// Folds the tokens after `start`.
 fn fold(out: &mut Vec<Token>, start: usize, is_cut: bool) {
     let mut entries = entries(&out[start..]);
     if is_cut {
@@ -48,7 +48,7 @@ fn fold(out: &mut Vec<Token>, start: usize, is_cut: bool) {
     out.extend(kept);
 }
 
-/// What stands between the commas, brackets and all.
+/// Splits the tokens at commas outside brackets.
 fn entries(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_usize;
     let parts = tokens.split(|token| {
@@ -62,7 +62,7 @@ fn entries(tokens: &[Token]) -> Vec<&[Token]> {
     parts.collect()
 }
 
-/// Whether it is a literal, a colon and something.
+/// Returns whether it is a literal, a colon and a value.
 fn is_entry(tokens: &[Token]) -> bool {
     let key = next(tokens, 0).map(|at| if matches!(tokens[at], Token::Minus | Token::Plus) { at + 1 } else { at });
     key.filter(|key| tokens.get(*key).is_some_and(is_literal))
@@ -70,7 +70,7 @@ fn is_entry(tokens: &[Token]) -> bool {
         .is_some_and(|colon| tokens[colon] == Token::Colon)
 }
 
-/// An entry without its literals.
+/// Returns an entry without its literals.
 fn shape(tokens: &[Token]) -> String {
     let words = tokens.iter().filter(|token| !is_space(token) && !matches!(token, Token::Minus | Token::Plus));
     words.map(|token| if is_literal(token) { "?".to_owned() } else { token.to_string() }).collect::<Vec<_>>().join(" ")

@@ -1,10 +1,10 @@
-//! `db_fingerprint(system, query)`: the query without its literals, so that calls that differ in them alone are one
-//! statement. `db_statement(system, query, summary, operation, collection)`: what a call is counted under, from as much
-//! as its sender says.
+//! `db_fingerprint(system, query)`: the query without its literals, so that calls that differ only in literals are one
+//! statement. `db_statement(system, query, summary, operation, collection)`: the statement under which a call is
+//! counted, from whatever its sender provides.
 //!
-//! SQL goes through a real parser in the dialect of its system and is printed from the tree: literals become `?`, lists
-//! of them `(?)`, comments and odd spacing go. What does not parse is folded token by token. Commands, JSON and texts
-//! of which nothing is known have rules of their own.
+//! SQL is parsed in the dialect of its system and printed from the tree: literals become `?`, lists of literals `(?)`,
+//! and comments and extra whitespace are removed. What does not parse is folded token by token. Commands, JSON and
+//! unknown languages have their own rules.
 
 mod characters;
 mod commands;
@@ -33,12 +33,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-/// Characters of a fingerprint at most.
+/// Maximum number of characters of a fingerprint.
 const LENGTH_MAX: usize = 2048;
-/// Fingerprints that are remembered. Parsing costs some ten microseconds, and applications repeat themselves.
+/// Maximum number of cached fingerprints. Parsing takes some ten microseconds, and applications repeat their statements.
 const REMEMBERED_MAX: usize = 20_000;
 
-/// `db_fingerprint(system, query)`.
+/// Creates `db_fingerprint(system, query)`.
 pub(super) fn db_fingerprint() -> ScalarUDF {
     let arguments = vec![DataType::Utf8, DataType::Utf8];
     create_udf("db_fingerprint", arguments, DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
@@ -68,21 +68,21 @@ fn remembered(system: &str, query: &str) -> Arc<str> {
     print
 }
 
-/// What is remembered: by shape where the literals make no difference, else by text. In two generations: what is asked for
-/// moves to the younger one, and the older one is dropped when that is full.
+/// Cache of fingerprints: by shape if the literals make no difference, else by text. It has two generations: entries
+/// move to the younger one when used, and the older one is dropped when the younger one is full.
 #[derive(Default)]
 struct Prints {
     young: HashMap<u128, Print>,
     old: HashMap<u128, Print>,
 }
 
-/// The fingerprint; `None` for a shape whose literals do make a difference, such as the precision of a type.
+/// The fingerprint; `None` for a shape with significant literals, such as the precision of a type.
 type Print = Option<Arc<str>>;
 
 impl Prints {
     fn find(&mut self, system: &str, query: &str, shape: Option<&str>) -> Option<Arc<str>> {
         if let Some(shape) = shape {
-            // A shape that is not known yet shall be, even if the text is.
+            // An unknown shape must be added, even if the text is cached.
             if let Some(print) = self.get(key(system, shape))? {
                 return Some(print);
             }
@@ -116,14 +116,14 @@ impl Prints {
     }
 }
 
-/// Tells a text from a shape that reads the same.
+/// Distinguishes a text from an equal shape.
 const OF_TEXT: u128 = 1;
 
 fn key(system: &str, text: &str) -> u128 {
     xxh3_128_with_seed(text.as_bytes(), xxh3_64(system.as_bytes()))
 }
 
-/// The fingerprint of a query to a database of the kind `system` (`db.system.name`).
+/// Returns the fingerprint of a query to a database of the kind `system` (`db.system.name`).
 #[must_use]
 pub fn fingerprint(system: &str, query: &str) -> String {
     let system = system.to_ascii_lowercase();

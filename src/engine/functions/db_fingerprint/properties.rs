@@ -1,13 +1,13 @@
-//! Whatever the literals are: none shows, and statements that differ in them alone are one.
+//! Properties of fingerprints: no literal is visible, and statements that differ only in literals have one fingerprint.
 
 use super::dialects::name_quotes;
 use super::{fingerprint, remembered};
 use proptest::prelude::*;
 
-/// A word that no statement has by itself.
+/// A word that no statement contains by itself.
 const MARK: &str = "zqx";
 
-/// What can stand within a text: the mark, and around it what could be taken for its end.
+/// Contents of a string: the mark, surrounded by what could be mistaken for its end.
 fn inner() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just(MARK.to_owned()),
@@ -20,7 +20,7 @@ fn inner() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..5).prop_map(|pieces| format!("{MARK}{}{MARK}", pieces.concat()))
 }
 
-/// A text in single quotes, a quote within it doubled.
+/// Returns a string in single quotes, with quotes in it doubled.
 fn doubled(inner: &str) -> String {
     format!("'{}'", inner.replace('x', "x''"))
 }
@@ -37,7 +37,7 @@ fn uuid() -> impl Strategy<Value = String> {
     "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 }
 
-/// A literal as `system` writes it.
+/// Generates a literal in the syntax of `system`.
 fn literal(system: &'static str) -> BoxedStrategy<String> {
     let common = prop_oneof![
         inner().prop_map(|inner| doubled(&inner)),
@@ -102,7 +102,7 @@ const TEMPLATES: [&str; 9] = [
     "UPDATE t USING TTL 17 SET a = ¤ WHERE c = ¤ IF EXISTS",
 ];
 
-/// The template with a literal for each `¤`.
+/// Replaces each `¤` of the template by a literal.
 fn filled(template: &str, literals: &[String]) -> String {
     let mut next = literals.iter().cycle();
     let mut parts = template.split('¤');
@@ -110,7 +110,7 @@ fn filled(template: &str, literals: &[String]) -> String {
     parts.fold(first, |text, part| text + next.next().map_or("", String::as_str) + part)
 }
 
-/// Whether the mark, a number or a piece of a UUID is to be seen.
+/// Returns whether the mark, a number or a part of a UUID is visible.
 fn shown(print: &str) -> bool {
     let mut words = print.split(|c: char| !c.is_ascii_alphanumeric());
     print.contains(MARK) || words.any(|word| word.len() >= 4 && word.contains(|c: char| c.is_ascii_digit()))
@@ -165,7 +165,7 @@ proptest! {
         let print = fingerprint("mongodb", &text(&one));
         prop_assert_eq!(&print, r#"{"find":"users","filter":{"a":"?","b":{"$in":["?"]}}}"#);
         prop_assert_eq!(&print, &fingerprint("mongodb", &text(&other)));
-        // As the shell and as Python write it, and cut off by its sender.
+        // In the syntax of the shell and of Python, and truncated by its sender.
         let quoted = serde_json::Value::from(one.as_str()).to_string();
         for text in [format!("users.find({{a: {quoted}, b: {number}}})"), format!("find {{'a': {quoted}}}"), format!("{{\"a\": {}", &quoted[..quoted.len() - 1])] {
             let print = fingerprint("mongodb", &text);

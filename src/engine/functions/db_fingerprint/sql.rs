@@ -11,13 +11,13 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use std::ops::ControlFlow;
 
-/// Statements of more tokens, long lists aside, are folded by tokens: no statement that people wrote is so long, and
-/// parsing it would cost more than it tells.
+/// Statements with more tokens, not counting long lists, are folded by tokens: parsing these generated statements is
+/// not worth its cost.
 const PARSED_TOKENS_MAX: usize = 5000;
-/// What is looked at of a statement at all.
+/// Maximum number of bytes of a statement that are read.
 const SEEN_BYTES_MAX: usize = 64 << 10;
 const NESTING_MAX: usize = 40;
-/// Functions that make a list or a map of their arguments, in whatever number.
+/// Functions that make a list or a map of any number of arguments.
 const BUILDERS: [&str; 12] = [
     "map",
     "array",
@@ -32,7 +32,7 @@ const BUILDERS: [&str; 12] = [
     "array_construct",
     "object_construct",
 ];
-/// Calls within calls; beyond it a statement is folded by tokens.
+/// Maximum depth of nested calls; deeper statements are folded by tokens.
 pub(in crate::engine) const CALLS_MAX: usize = 8;
 
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
@@ -55,13 +55,13 @@ pub(super) fn fingerprint(system: &str, query: &str) -> String {
 fn by_tree(dialect: &dyn Dialect, tokens: &[Token]) -> Option<String> {
     let parser = Parser::new(dialect).with_recursion_limit(NESTING_MAX);
     let mut statements = parser.with_tokens(tokens.to_vec()).parse_statements().ok()?;
-    // Others name things of a session (savepoints, cursors, prepared statements), or hold literals that are no values.
+    // Others name session objects (savepoints, cursors, prepared statements), or contain literals that are no values.
     if statements.is_empty() || !statements.iter().all(is_about_rows) {
         return None;
     }
     let _never = statements.visit(&mut Fold);
     let print = statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    // A text that is no value to the parser, such as the comment of a column.
+    // The parser does not treat some strings as values, such as the comment of a column.
     (!print.contains('\'')).then_some(print)
 }
 
@@ -128,7 +128,7 @@ fn is_placeholder(expression: &Expr) -> bool {
     matches!(expression, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }))
 }
 
-/// Literals are one; other items are told once each.
+/// Reduces a list of literals to one item; in other lists, removes repetitions in a row.
 fn fold_list(list: &mut Vec<Expr>) {
     list.iter_mut().for_each(fold_null);
     if list.iter().all(is_folded) {
@@ -142,7 +142,7 @@ fn is_builder(name: &str) -> bool {
     BUILDERS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Arguments that are all literals are one.
+/// Merges arguments if all are literals.
 fn fold_arguments(arguments: &mut FunctionArguments) {
     let FunctionArguments::List(list) = arguments else { return };
     let is_folded = |argument: &mut FunctionArg| match argument {
@@ -157,7 +157,7 @@ fn fold_arguments(arguments: &mut FunctionArguments) {
     }
 }
 
-/// Among values a null is one of them: a column that is left out today is filled tomorrow.
+/// Treats null among values as a value, because a column that is null now may have a value in the next call.
 fn fold_null(expression: &mut Expr) {
     match expression {
         Expr::Value(ValueWithSpan { value: value @ Value::Null, .. }) => *value = placeholder(),

@@ -7,7 +7,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use std::sync::Arc;
 
-/// `db_statement(system, query, summary, operation, collection)`.
+/// Creates `db_statement(system, query, summary, operation, collection)`.
 pub(in crate::engine::functions) fn db_statement() -> ScalarUDF {
     create_udf("db_statement", vec![DataType::Utf8; 5], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
 }
@@ -24,8 +24,8 @@ fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(statements)))
 }
 
-/// The text's fingerprint, else the summary, else operation and collection; `None` where nothing is said. A text that is only
-/// a comment says nothing.
+/// Returns the fingerprint of the text, else the summary, else operation and collection; `None` if all are missing. A
+/// text with only a comment counts as missing.
 fn of(
     system: Option<&str>,
     query: Option<&str>,
@@ -41,13 +41,13 @@ fn of(
     if is_sql(&print, system.unwrap_or_default()) {
         return Some(print);
     }
-    // A document store's text is often the filter alone.
+    // The text of a document store is often only the filter.
     let operation = operation.filter(|name| !says(&print, name, &format!("{{\"{name}\":")));
     let collection = collection.filter(|name| !says(&print, name, &format!(":\"{name}\"")));
     Some([operation, collection, Some(&*print)].into_iter().flatten().collect::<Vec<_>>().join(" ").into())
 }
 
-/// Whether a text is nothing but comments, in whatever language. `/*! … */` is a statement to MySQL.
+/// Returns whether a text has only comments, in any language. `/*! … */` is a statement in MySQL.
 fn is_comment(query: &str) -> bool {
     let mut rest = query;
     loop {
@@ -66,7 +66,7 @@ fn is_comment(query: &str) -> bool {
     }
 }
 
-/// Whether a print names what stands in `json` where it is JSON, else whether it has it as a word.
+/// Returns whether a fingerprint contains `json` if it is JSON, or else `name` as a word.
 fn says(print: &str, name: &str, json: &str) -> bool {
     if print.starts_with(['{', '[']) {
         return print.to_ascii_lowercase().contains(&json.to_ascii_lowercase());

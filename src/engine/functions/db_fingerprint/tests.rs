@@ -158,7 +158,7 @@ fn rows_fold_however_many_they_are() {
     );
 }
 
-/// A map whose keys are data is the same in every size, as a list is.
+/// A map with data as keys has one fingerprint for any size, like a list.
 #[test]
 fn maps_fold_however_many_entries_they_have() {
     for (entry, expected) in [
@@ -184,10 +184,10 @@ fn maps_fold_however_many_entries_they_have() {
         let of = |map: &str| fingerprint(system, &format!("SELECT map({map}) FROM t"));
         assert_eq!(of("'a', 1"), of("'b', 2, 'c', 3"), "{system}");
     }
-    // Cut off by its sender, within an entry.
+    // Truncated by its sender, within an entry.
     let cut = |map: &str| fingerprint("cassandra", &format!("UPDATE t SET m = {{{map}"));
     assert_eq!(cut("'a': 'x', 'b': 'y"), cut("'a': 'x', 'b': 'y', 'c': 'z"));
-    // Names stay: they are as columns are.
+    // Names remain, like columns.
     check("neo4j", "CREATE (p {name: 'x', age: 3})", "CREATE ( p { name : ? age : ? } )");
     assert_ne!(fingerprint("neo4j", "CREATE (p {name: 'x'})"), fingerprint("neo4j", "CREATE (p {name: 'x', age: 3})"));
 }
@@ -243,7 +243,7 @@ fn what_is_remembered_is_what_would_be_made() {
         r#"{"find":"users","filter":{"age":17}}"#,
     ];
     for system in ["postgresql", "mysql", "sqlite", "redis", "mongodb", ""] {
-        // The second time it is found, in whatever order.
+        // The second pass finds cached ones, in any order.
         for query in queries.iter().chain(queries.iter().rev()) {
             assert_eq!(*remembered(system, query), fingerprint(system, query), "{system}: {query}");
         }

@@ -1,9 +1,9 @@
-//! A statement's tokens: what is done with them before the parser sees them, and how they are folded where it cannot.
+//! Tokens of a statement: preparation for the parser, and folding of what it cannot parse.
 
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-/// Tokens and whether they are the whole statement: a quote that is never closed ends them.
+/// Returns the tokens and whether they are the whole statement: an unclosed quote ends them.
 pub(super) fn read(dialect: &dyn Dialect, query: &str) -> (Vec<Token>, bool) {
     let mut located = Vec::new();
     let read = Tokenizer::new(dialect, query).tokenize_with_location_into_buf(&mut located);
@@ -23,13 +23,13 @@ fn is_word(token: &Token, words: &[&str]) -> bool {
         && words.iter().any(|known| word.value.eq_ignore_ascii_case(known)))
 }
 
-/// The first token from `at` on that is no space.
+/// Returns the first token from `at` on that is no space.
 pub(super) fn next(tokens: &[Token], at: usize) -> Option<usize> {
     let skipped = tokens.get(at..)?.iter().position(|token| !is_space(token))?;
     Some(at + skipped)
 }
 
-/// Makes `TOP 10` to `TOP (10)`: the parser keeps the number of the first one.
+/// Replaces `TOP 10` by `TOP (10)`, because the parser keeps the number of the former.
 pub(super) fn spell_out_top(tokens: &mut Vec<Token>) {
     let mut at = 0;
     while at < tokens.len() {
@@ -43,7 +43,7 @@ pub(super) fn spell_out_top(tokens: &mut Vec<Token>) {
     }
 }
 
-/// Where a `"x"` stands as the value of a comparison or in a list of values, takes it for a text.
+/// Treats `"x"` as a string if it is the operand of a comparison or in a list of values.
 pub(super) fn mask_doubtful_quotes(tokens: &mut [Token]) {
     const BEFORE_VALUES: [&str; 9] = ["LIKE", "ILIKE", "GLOB", "MATCH", "REGEXP", "BETWEEN", "THEN", "ELSE", "ESCAPE"];
     let mut lists: Vec<bool> = Vec::new();
@@ -77,8 +77,8 @@ pub(super) fn mask_doubtful_quotes(tokens: &mut [Token]) {
     }
 }
 
-/// Leaves one row of `VALUES` and one item of an `IN` of literals, so that a long insert costs no more than a short one.
-/// Says whether what is left is whole: rows that were cut off are not missed.
+/// Keeps one row of `VALUES` and one item of an `IN` of literals, so that a long insert costs no more than a short one.
+/// Returns whether the result is whole: truncated rows do not matter.
 pub(super) fn shorten(tokens: &[Token], whole: bool) -> (Vec<Token>, bool) {
     let mut whole = whole;
     let mut out = Vec::with_capacity(tokens.len().min(4096));
@@ -98,20 +98,20 @@ pub(super) fn shorten(tokens: &[Token], whole: bool) -> (Vec<Token>, bool) {
     (out, whole)
 }
 
-/// Where the first row ends, and where the last one does.
+/// Returns the end of the first row and of the last row.
 fn rows(tokens: &[Token], opens: usize) -> Option<(usize, usize)> {
     let first = closing(tokens, opens)? + 1;
     let mut last = first;
     while let Some(comma) = next(tokens, last).filter(|comma| tokens[*comma] == Token::Comma)
         && let Some(opens) = next(tokens, comma + 1).filter(|opens| tokens[*opens] == Token::LParen)
     {
-        // What is cut off within a row is nothing but more rows.
+        // A row that is truncated is only another row.
         last = closing(tokens, opens).map_or(tokens.len(), |closes| closes + 1);
     }
     Some((first, last))
 }
 
-/// Where the first item ends, and where the list closes.
+/// Returns the end of the first item and of the list.
 fn items(tokens: &[Token], opens: usize) -> Option<(usize, usize)> {
     let closes = opens + 1 + tokens[opens + 1..].iter().position(|token| *token == Token::RParen)?;
     let inner = &tokens[opens + 1..closes];
@@ -137,7 +137,7 @@ pub(super) fn is_literal(token: &Token) -> bool {
     matches!(token, Token::Number(..) | Token::Placeholder(_)) || is_text(token)
 }
 
-/// Whether a token is a quoted text of whatever kind, told by how it is printed.
+/// Returns whether a token is a quoted string of any kind, judged by how it is printed.
 fn is_text(token: &Token) -> bool {
     if matches!(token, Token::Word(_)) {
         return false;
@@ -146,10 +146,10 @@ fn is_text(token: &Token) -> bool {
     text.len() > 1 && (text.contains('\'') || text.starts_with('"') || text.starts_with('$'))
 }
 
-/// Behind these stands a name that a session made up.
+/// Keywords before a name that a session invented.
 const SESSION: [&str; 7] = ["SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "CLOSE", "DEALLOCATE", "PREPARE"];
 
-/// Words, numbers and signs one space apart; literals as `?`, runs of them once, equal groups in a row once.
+/// Joins words, numbers and signs by spaces; literals become `?`, and runs of literals and equal groups in a row appear once.
 pub(super) fn folded(tokens: &[Token], whole: bool) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
@@ -159,7 +159,7 @@ pub(super) fn folded(tokens: &[Token], whole: bool) -> String {
             glued = false;
             continue;
         }
-        // The unit of `5m`, or the rest of what only began as a number.
+        // The unit of `5m`, or the rest of a word that only begins like a number.
         let is_tail = glued && matches!((&before, token), (Token::Number(..), Token::Word(_)));
         if !is_tail && let Some(word) = word(token, &before, &words) {
             push(&mut words, &mut open, word);
@@ -173,7 +173,7 @@ pub(super) fn folded(tokens: &[Token], whole: bool) -> String {
     words.join(" ")
 }
 
-/// How a token is told; `None` for one that is not.
+/// Returns the text of a token; `None` if it is omitted.
 fn word(token: &Token, before: &Token, words: &[String]) -> Option<String> {
     let literal = Some("?".to_owned());
     let is_item = matches!(before, Token::LParen | Token::Comma);

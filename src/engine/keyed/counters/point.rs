@@ -1,10 +1,10 @@
-//! A point of a counter, as it is kept.
+//! A stored point of a counter.
 
-/// Bits of what is kept besides numbers.
+/// Flags that are stored after the numbers.
 const BEGINS_UNKNOWN: u8 = 1;
 const FOLLOWS_UNKNOWN: u8 = 2;
 
-/// The increase between two points.
+/// Increase between two points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Increase {
     pub(super) value: f64,
@@ -14,39 +14,39 @@ pub(super) struct Increase {
 /// A point of a counter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Point {
-    /// As its sender gives it; 0 where it gives none.
+    /// As the sender gives it; 0 if there is none.
     pub(super) start_unix_nano: i64,
     pub(super) time_unix_nano: i64,
-    /// The value, or a histogram's count.
+    /// Value of a counter, or count of a histogram.
     pub(super) value: f64,
-    /// A histogram's sum.
+    /// Sum of a histogram.
     pub(super) sum: f64,
-    /// It says that its start is not known.
+    /// Whether its start is unknown.
     pub(super) begins_unknown: bool,
-    /// It goes on from one that said so, and gives the same start.
+    /// Whether it repeats the start of a point with an unknown start.
     pub(super) follows_unknown: bool,
 }
 
 impl Point {
-    /// A point with its start and time. A time after `latest` is taken for that.
+    /// Creates a point from its start and time. A time after `latest` is replaced by `latest`.
     pub(super) fn new((start, time): (i64, i64), latest: i64, value: f64, sum: f64) -> Point {
         Point {
             start_unix_nano: start.max(0),
             time_unix_nano: time.min(latest),
             value,
             sum,
-            // A start behind the point itself is none either.
+            // A start after the point itself is unknown as well.
             begins_unknown: start <= 0 || start >= time,
             follows_unknown: false,
         }
     }
 
-    /// All that it has counted, where it can be the value of a counter.
+    /// Returns its whole value as an increase, unless it is negative.
     pub(super) fn whole(&self) -> Option<Increase> {
         (self.value >= 0.0).then_some(Increase { value: self.value, sum: self.sum })
     }
 
-    /// What was added since an earlier point; `None` where its value went down.
+    /// Returns the increase since an earlier point; `None` if the value went down.
     pub(super) fn since(&self, before: &Point) -> Option<Increase> {
         let (value, sum) = (self.value - before.value, (self.sum - before.sum).max(0.0));
         (value >= 0.0).then_some(Increase { value, sum })
@@ -63,7 +63,7 @@ impl Point {
         bytes
     }
 
-    /// Reads back what [`Point::bytes`] gave; an earlier version gave no flags.
+    /// Reads the output of [`Point::bytes`]; an earlier version wrote no flags.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Point> {
         let (numbers, flags) = bytes.split_first_chunk::<32>()?;
         let part = |at: usize| <[u8; 8]>::try_from(&numbers[at..at + 8]).unwrap_or_default();

@@ -37,7 +37,7 @@ fn two_processes_that_send_one_series_each_count_for_themselves() {
         [point(1, 200, 40.0), point(5, 201, 2.0), point(1, 210, 41.0), point(5, 211, 3.0), point(1, 220, 43.0)];
     let found = increases(&mut counters, &points);
     assert_eq!(found, [40.0, 2.0, 1.0, 1.0, 2.0].map(Some));
-    // The one ends, and another takes its place: what it shows at first is all new.
+    // The first one ends, and another replaces it: its first value counts in full.
     assert_eq!(increases(&mut counters, &[point(225, 230, 4.0), point(5, 231, 5.0)]), [Some(4.0), Some(2.0)]);
 }
 

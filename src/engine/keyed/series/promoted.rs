@@ -1,11 +1,11 @@
-//! Attributes that a user's schema gives a column of their own: in the scrape they are labels all the same.
+//! Attributes promoted to a column by the user's schema: in the scrape they are still labels.
 
 use crate::model::scrape::Attributes;
 use crate::model::table::{Source, TableDef};
 use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
 
-/// A column and the attribute that it was made of.
+/// A column and the attribute that it was made from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Promoted {
     column: String,
@@ -13,7 +13,7 @@ pub(super) struct Promoted {
     of_resource: bool,
 }
 
-/// The promoted columns of both tables of metrics, but for the service, which is always put back.
+/// Returns the promoted columns of both metric tables, except the service, which is always added.
 pub(super) fn of(tables: &[TableDef]) -> Vec<Promoted> {
     let mut all: Vec<Promoted> = Vec::new();
     for table in tables.iter().filter(|table| ["metrics", "histograms"].contains(&table.name.as_str())) {
@@ -37,7 +37,7 @@ pub(super) fn of(tables: &[TableDef]) -> Vec<Promoted> {
 }
 
 impl Promoted {
-    /// Puts the attribute back where it was.
+    /// Adds the attribute to the attributes or the resource that it came from.
     pub(super) fn put_back(&self, batch: &RecordBatch, row: usize, item: &mut Attributes, resource: &mut Attributes) {
         let Some(column) = batch.column_by_name(&self.column).filter(|column| column.is_valid(row)) else { return };
         let Ok(value) = array_value_to_string(column, row) else { return };

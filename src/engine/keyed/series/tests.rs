@@ -1,4 +1,4 @@
-//! Expected values by hand, from OTLP's data model.
+//! Expected values computed by hand from OTLP's data model.
 
 use super::*;
 use crate::catalog;
@@ -51,13 +51,13 @@ fn of_cumulative_points_the_latest_is_shown_and_of_one_time_the_last() {
     values.metrics(&batch("metrics", &points));
     let sample = only(&values);
     assert_eq!((sample.value, sample.time_ms, sample.created_ms), (number(6.0), Some(10_000), Some(1_000)));
-    // It began anew.
+    // The counter restarted.
     values.metrics(&batch("metrics", &[row(12, json!({"value": 1.0, "start_time_unix_nano": 11 * SECOND}))]));
     let sample = only(&values);
     assert_eq!((sample.value, sample.created_ms), (number(1.0), Some(11_000)));
 }
 
-/// Each kind that counts: its table, and what tells its points from others.
+/// Each counter type: its table, and the columns of its points.
 fn kinds() -> [(&'static str, Value); 4] {
     let exponential = json!({"kind": "exponential_histogram", "count": 7, "sum": 4.0, "scale": 2, "zero_count": 7});
     [
@@ -68,7 +68,7 @@ fn kinds() -> [(&'static str, Value); 4] {
     ]
 }
 
-/// A start that is the time of its own point says that it is not known: nothing was created then, nor zero.
+/// A start equal to its point's time is unknown: there is no creation time and no zero.
 #[test]
 fn what_has_an_unknown_start_was_created_at_no_known_time() {
     for (table, kind) in kinds() {
@@ -111,7 +111,7 @@ fn deltas_of_many_senders_are_added_up_whatever_their_order() {
 fn a_point_without_a_value_ends_its_series_until_it_comes_back() {
     let mut values = values();
     values.metrics(&batch("metrics", &[row(10, json!({"value": 5.0}))]));
-    // An older one ends nothing.
+    // An older marker ends nothing.
     values.metrics(&batch("metrics", &[row(9, json!({"flags": 1}))]));
     assert_eq!(only(&values).value, number(5.0));
     values.metrics(&batch("metrics", &[row(11, json!({"flags": 1}))]));
@@ -206,7 +206,7 @@ fn a_delta_that_cannot_be_added_begins_anew() {
     assert_eq!(sample.created_ms, Some(10_000));
 }
 
-/// A sum that takes the place of another, which an earlier process may have shown, too, has begun behind what was shown.
+/// A sum that replaces another one, which an earlier process may have shown, begins after it.
 #[test]
 fn it_is_known_what_was_shown_of_another_sum() {
     let before = crate::engine::clock::now_ms();

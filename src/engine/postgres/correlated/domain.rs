@@ -1,4 +1,4 @@
-//! The values that a subquery reads of the rows around it, each once, as a table.
+//! The distinct values that a subquery reads from outer rows, as a table.
 
 use super::simple::each_step;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -6,12 +6,12 @@ use datafusion::common::{Column, DFSchema, Result, not_impl_err};
 use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Sort};
 use std::sync::Arc;
 
-/// A column of an answer that says that there is one.
+/// Column that marks an existing row of a result.
 pub(super) const MARK: &str = "mark";
-/// What stands for the left side of `x IN (…)`.
+/// Column for the left operand of `x IN (…)`.
 const OPERAND: &str = "operand";
 
-/// Makes table names that no statement uses.
+/// Generates table names that no statement uses.
 #[derive(Default)]
 pub(super) struct Aliases(usize);
 
@@ -23,15 +23,15 @@ impl Aliases {
 }
 
 pub(super) struct Domain {
-    /// The table's name.
+    /// Name of the table.
     alias: String,
-    /// Expressions over the rows around, and the names of their columns here.
+    /// Expressions over the outer rows, with their column names in the domain.
     values: Vec<(Expr, String)>,
     pub(super) plan: LogicalPlan,
 }
 
 impl Domain {
-    /// Of columns that are read, and of the left side of an `IN`.
+    /// Creates the domain of the columns that are read, and of the left operand of an `IN`.
     pub(super) fn new(alias: String, rows: &LogicalPlan, read: Vec<Column>, operand: Option<Expr>) -> Result<Domain> {
         let mut values: Vec<(Expr, String)> =
             read.into_iter().enumerate().map(|(at, column)| (Expr::Column(column), format!("c{at}"))).collect();
@@ -41,7 +41,7 @@ impl Domain {
             let plan = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema });
             return Ok(Domain { alias, values, plan });
         }
-        // The rows are read twice, and have to be the same both times.
+        // The outer rows are read twice, so both reads must return the same rows.
         if !is_repeatable(rows)? {
             return not_impl_err!(
                 "a subquery that reads the row around it, where that comes out of a LIMIT or a random function"
@@ -53,7 +53,7 @@ impl Domain {
         Ok(Domain { alias, values, plan })
     }
 
-    /// The same values under another name.
+    /// Creates a copy of the domain under another table name.
     pub(super) fn again(&self, alias: String) -> Result<Domain> {
         let columns: Vec<Expr> = self.columns_as(&alias).collect();
         let plan = if columns.is_empty() {
@@ -64,7 +64,7 @@ impl Domain {
         Ok(Domain { alias, values: self.values.clone(), plan })
     }
 
-    /// A column beside its own.
+    /// Returns an additional column with the domain's qualifier.
     pub(super) fn beside(&self, name: &str) -> Column {
         Column::new(Some(self.alias.clone()), name)
     }
@@ -73,7 +73,7 @@ impl Domain {
         self.values.is_empty()
     }
 
-    /// Its columns.
+    /// Returns its columns.
     pub(super) fn columns(&self) -> impl Iterator<Item = Expr> + '_ {
         self.values.iter().map(|(_, name)| self.column(name))
     }
@@ -86,19 +86,19 @@ impl Domain {
         Expr::Column(Column::new(Some(self.alias.clone()), name))
     }
 
-    /// Its column for one of the rows around.
+    /// Returns the domain's column for a column of the outer rows.
     pub(super) fn own(&self, outer: &Column) -> Option<Expr> {
         let is = |value: &Expr| matches!(value, Expr::Column(column) if column == outer);
         self.values.iter().find(|(value, name)| name != OPERAND && is(value)).map(|(_, name)| self.column(name))
     }
 
-    /// Whether a column is one of its own.
+    /// Returns whether a column belongs to the domain.
     pub(super) fn has(&self, column: &Column) -> bool {
         column.relation.as_ref().is_some_and(|table| table.table() == self.alias)
     }
 
-    /// An answer whose columns of this domain have another table's name, with others beside them, and what is equal where
-    /// it is joined to the rows around.
+    /// Projects a result to the domain's columns under another table name and additional columns. Also returns the pairs to be
+    /// equal in the join with the outer rows.
     pub(super) fn renamed(
         &self,
         answer: LogicalPlan,
@@ -112,13 +112,13 @@ impl Domain {
         Ok((answer, self.values.iter().map(own).collect()))
     }
 
-    /// Its columns with another table's name.
+    /// Returns its columns under another table name.
     fn columns_as<'a>(&'a self, alias: &'a str) -> impl Iterator<Item = Expr> + 'a {
         self.values.iter().map(move |(_, name)| self.column(name).alias_qualified(Some(alias), name.as_str()))
     }
 }
 
-/// Whether the rows are the same when they are read again.
+/// Returns whether reading the rows again returns the same rows.
 fn is_repeatable(rows: &LogicalPlan) -> Result<bool> {
     let mut is = true;
     each_step(rows, |step| {

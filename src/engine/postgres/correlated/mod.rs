@@ -1,12 +1,12 @@
-//! Subqueries that read the row around them, where `DataFusion` cannot make a join of them: aggregates over a range
-//! (`WHERE t2.b < t.b`), `ORDER BY … LIMIT`, `EXISTS` among the columns, `LATERAL` over tables.
+//! Correlated subqueries that `DataFusion` cannot convert to joins: aggregates over a range (`WHERE t2.b < t.b`),
+//! `ORDER BY … LIMIT`, `EXISTS` among the columns, `LATERAL` over tables.
 //!
-//! Such a subquery is run once for all rows around it. The values that it reads of them, each once, are a table of their
-//! own, the *domain*; it is joined to what the subquery reads, and carried through the subquery's steps (`pushed.rs`), so
-//! that the answer has a row for each of its values. That is joined to the rows around it. Neumann and Kemper describe
-//! it in "Unnesting Arbitrary Queries".
+//! Such a subquery is run once for all outer rows. The distinct values that it reads from them form a table, the *domain*. The
+//! domain is joined to the relations of the subquery and carried through its steps (`pushed.rs`), so that the result has rows
+//! for each of its values. The result is then joined to the outer rows. See Neumann and Kemper, "Unnesting Arbitrary Queries".
 //!
-//! What `DataFusion` does itself (equality, `EXISTS` among conditions) is left to it: its joins read the rows once.
+//! Subqueries that `DataFusion` supports (equality, `EXISTS` in conditions) are left to it, because its joins read the rows
+//! only once.
 
 mod domain;
 mod only_row;
@@ -26,12 +26,12 @@ use datafusion::logical_expr::{
 use domain::{Aliases, Domain, MARK};
 use std::sync::Arc;
 
-/// The plan without such subqueries.
+/// Returns the plan without such subqueries.
 pub(super) fn decorrelated(plan: LogicalPlan) -> Result<LogicalPlan> {
     Decorrelator::default().plan(typed(plan)?)
 }
 
-/// The plan whose subqueries know the types that the columns around them have now.
+/// Updates the types of outer columns in subqueries to the current ones.
 pub(super) fn typed(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.map_children(|plan| typed(plan).map(Transformed::yes))?.data;
     if !simple::has_subquery(&plan) {
@@ -41,7 +41,7 @@ pub(super) fn typed(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.map_subqueries(|plan| typed(within(plan, &around)?).map(Transformed::yes))?.data.recompute_schema()
 }
 
-/// A subquery within rows that have these columns.
+/// Updates a subquery of rows with these columns.
 fn within(plan: LogicalPlan, around: &DFSchema) -> Result<LogicalPlan> {
     let plan = plan.map_children(|plan| within(plan, around).map(Transformed::yes))?.data;
     let known = |part: Expr| {
@@ -56,11 +56,11 @@ fn within(plan: LogicalPlan, around: &DFSchema) -> Result<LogicalPlan> {
     plan.map_expressions(|expression| expression.transform_up(known))?.data.recompute_schema()
 }
 
-/// Replaces subqueries.
+/// Replaces correlated subqueries.
 #[derive(Default)]
 struct Decorrelator(Aliases);
 
-/// Columns of a subquery's answer beside the domain's.
+/// Additional result columns of a subquery.
 const VALUE: &str = "value";
 const COUNT: &str = "count";
 const MATCHED: &str = "matched";
@@ -84,7 +84,7 @@ impl Decorrelator {
         }
     }
 
-    /// A join whose right side reads the left one.
+    /// Rewrites a join in which the right side reads the left side.
     fn lateral(&mut self, join: Join) -> Result<LogicalPlan> {
         let read = simple::read_of(&simple::references(&join.right), join.left.schema());
         if read.is_empty() {
@@ -105,7 +105,7 @@ impl Decorrelator {
         LogicalPlanBuilder::from(joined(left, right, on, filter, join.join_type)?).project(columns)?.build()
     }
 
-    /// A join by a condition with subqueries.
+    /// Rewrites a join with subqueries in its condition.
     fn condition(&mut self, mut join: Join) -> Result<LogicalPlan> {
         if !join.filter.as_ref().is_some_and(simple::reads_around) {
             return Ok(LogicalPlan::Join(join));
@@ -118,7 +118,7 @@ impl Decorrelator {
         self.node(filter.into_iter().try_fold(plan, LogicalPlanBuilder::filter)?.build()?)
     }
 
-    /// A step with subqueries in its expressions: they become columns of its input.
+    /// Rewrites a step with subqueries in its expressions: they become columns of its input.
     fn node(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let before = plan.inputs().into_iter().next().cloned();
         let Some(before) = before.filter(|_| simple::has_subquery(&plan)) else { return Ok(plan) };
@@ -162,7 +162,7 @@ impl Decorrelator {
         }
         let read = simple::read_of(&references, rows.before.schema());
         let domain = Domain::new(self.0.next(), rows.before, read, None)?;
-        // What it gives where it finds no rows is known beforehand, or it gives NULL.
+        // The value for no rows is known in advance, or it is NULL.
         let nothing = simple::of_nothing(subquery)?;
         let answer = pushed::pushed(&mut self.0, subquery, &domain, nothing.is_some())?;
         let value = last_column(subquery)?;
@@ -198,7 +198,7 @@ impl Decorrelator {
         Ok(Some(if negated { mark.is_null() } else { mark.is_not_null() }))
     }
 
-    /// `x IN (…)`, which is `x = ANY (…)`.
+    /// Rewrites `x IN (…)` as `x = ANY (…)`.
     fn contains(&mut self, of_subquery: &InSubquery, rows: &mut Rows<'_>) -> Result<Option<Expr>> {
         let InSubquery { expr, subquery, negated } = of_subquery;
         let is_condition = simple::is_condition(&subquery.subquery, rows.before.schema());
@@ -209,7 +209,7 @@ impl Decorrelator {
         Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
     }
 
-    /// `x op ANY (…)` and `x op ALL (…)`; the latter holds where none is found for which it does not.
+    /// Rewrites `x op ANY (…)` and `x op ALL (…)`; the latter is true if no row violates it.
     fn compares(&mut self, of_subquery: &SetComparison, rows: &mut Rows<'_>) -> Result<Option<Expr>> {
         let SetComparison { expr, subquery, op, quantifier } = of_subquery;
         let negated = *quantifier == SetQuantifier::All;
@@ -226,7 +226,7 @@ impl Decorrelator {
         Ok(Some(if negated { Expr::Not(Box::new(found)) } else { found }))
     }
 
-    /// Whether something holds for a value and one of a subquery's: true where it does, else NULL where it might.
+    /// Returns whether `holds` is true for a value and any row of a subquery: true if it is, else NULL if it is NULL for a row.
     fn any(
         &mut self,
         value: &Expr,
@@ -253,18 +253,18 @@ impl Decorrelator {
     }
 }
 
-/// The rows around subqueries.
+/// The outer rows of subqueries.
 struct Rows<'a> {
-    /// As they were.
+    /// The input before any replacement.
     before: &'a LogicalPlan,
-    /// With the answers of the subqueries so far.
+    /// The input joined with the results of subqueries so far.
     now: LogicalPlan,
     is_filter: bool,
     is_projection: bool,
 }
 
 impl Rows<'_> {
-    /// Adds columns of a subquery's answer; the table that they have.
+    /// Joins columns of a subquery's result; returns their table name.
     fn join(&mut self, domain: &Domain, answer: LogicalPlan, alias: String, columns: &[&str]) -> Result<String> {
         let beside = columns.iter().map(|name| of(name).alias_qualified(Some(alias.as_str()), *name)).collect();
         let (answer, on) = domain.renamed(answer, &alias, beside)?;
@@ -295,7 +295,7 @@ fn column(table: &str, name: &str) -> Expr {
     Expr::Column(Column::new(Some(table), name))
 }
 
-/// The column that a subquery gives.
+/// Returns the single column of a subquery.
 fn last_column(subquery: &LogicalPlan) -> Result<Expr> {
     if let [only] = subquery.schema().columns().as_slice() {
         Ok(Expr::Column(only.clone()))

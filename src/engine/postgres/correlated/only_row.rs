@@ -1,4 +1,4 @@
-//! A value of a subquery that may give one row at most.
+//! Checks that a scalar subquery returns at most one row.
 
 use arrow::array::Array as _;
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// The first of a subquery's values, where there are so many rows of it.
+/// Returns `value`, the first of a subquery; fails if `rows`, its number of rows, is more than one.
 pub(super) fn only_row(value: Expr, rows: Expr) -> Expr {
     ScalarUDF::new_from_impl(OnlyRow { signature: Signature::any(2, Volatility::Stable) }).call(vec![value, rows])
 }

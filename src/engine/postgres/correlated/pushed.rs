@@ -1,5 +1,5 @@
-//! The steps of a subquery with the values that it reads of the rows around it carried along: each step gives for each of
-//! these values what it would give for a row that has them.
+//! Carries a domain through the steps of a subquery: each step returns, for each value of the domain, the rows that it would
+//! return for an outer row with that value.
 
 use super::domain::{Aliases, Domain, MARK};
 use super::simple;
@@ -14,16 +14,16 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// A plan whose columns are the domain's, and those that it had.
+/// A plan with the columns of the domain in addition to its own.
 pub(super) struct Pushed {
     pub(super) plan: LogicalPlan,
-    /// The place of each row among those of its value, where the plan sorts them.
+    /// Row number within each domain value, if the plan is sorted.
     place: Option<Column>,
 }
 
 const PLACE: &str = "place";
 
-/// Carries a domain through a plan. `is_lenient`: a value for which the plan's aggregate finds no rows may be missing.
+/// Carries a domain through a plan. With `is_lenient`, values for which the plan's aggregate has no rows can be missing.
 pub(super) fn pushed(names: &mut Aliases, plan: &LogicalPlan, domain: &Domain, is_lenient: bool) -> Result<Pushed> {
     if domain.is_empty() {
         return Ok(Pushed { plan: plan.clone(), place: None });
@@ -100,13 +100,13 @@ impl Pushing<'_> {
         }
     }
 
-    /// Whether a plan reads values of the domain.
+    /// Returns whether a plan reads columns of the domain.
     fn reads(&self, plan: &LogicalPlan) -> bool {
         let is_own = |reference: &Expr| matches!(reference, Expr::OuterReferenceColumn(_, column) if self.domain.own(column).is_some());
         simple::references(plan).iter().any(is_own)
     }
 
-    /// An expression that reads the domain's columns.
+    /// Replaces outer columns of an expression by those of the domain.
     fn inward(&self, expression: Expr) -> Result<Transformed<Expr>> {
         expression.transform_up(|part| {
             let own = match &part {
@@ -117,7 +117,7 @@ impl Pushing<'_> {
         })
     }
 
-    /// An expression that reads the domain's columns, under the name that it had.
+    /// Replaces outer columns like [`Pushing::inward`], and keeps the name of the expression.
     fn named(&self, expression: &Expr, name: Column) -> Result<Expr> {
         let changed = self.inward(expression.clone())?;
         Ok(if changed.transformed {
@@ -148,7 +148,7 @@ impl Pushing<'_> {
         if !group_expr.is_empty() || is_lenient {
             return unplaced(grouped);
         }
-        // An aggregate gives a row also where there is none.
+        // An aggregate without groups returns a row even for no input.
         let alias = self.names.next();
         let mark = Column::new(Some(alias.as_str()), MARK);
         let beside = schema.columns().into_iter().map(Expr::Column);
@@ -171,13 +171,13 @@ impl Pushing<'_> {
         unplaced(all.project(columns)?)
     }
 
-    /// What is equal where two plans that carry the domain are joined.
+    /// Returns the conditions for joining two plans that carry the domain.
     fn same(&self, other: &Domain) -> Vec<Expr> {
         let pairs = self.domain.columns().zip(other.columns());
         pairs.map(|(one, other)| binary_expr(one, Operator::IsNotDistinctFrom, other)).collect()
     }
 
-    /// Rows with their place among those of the same value.
+    /// Adds row numbers within each domain value.
     fn placed(&self, input: LogicalPlan, order: Vec<Order>) -> Result<Pushed> {
         let number = row_number().partition_by(self.domain.columns().collect()).order_by(order).build()?;
         let place = self.domain.beside(PLACE);
@@ -190,7 +190,7 @@ impl Pushing<'_> {
 
     fn sort(&mut self, sort: &Sort) -> Result<Pushed> {
         let input = self.step(&sort.input, false)?;
-        // Where the rows below have a place already, this order is another.
+        // The sort replaces an existing order.
         let input = match input.place {
             None => input.plan,
             Some(_) => self.narrowed(input.plan, sort.input.schema())?.build()?,
@@ -206,7 +206,7 @@ impl Pushing<'_> {
         }
     }
 
-    /// A plan with the domain's columns and these alone.
+    /// Projects a plan to the domain's columns and these.
     fn narrowed(&self, plan: LogicalPlan, columns: &DFSchema) -> Result<LogicalPlanBuilder> {
         let columns = columns.columns().into_iter().map(Expr::Column);
         LogicalPlanBuilder::from(plan).project(self.domain.columns().chain(columns).collect::<Vec<_>>())
@@ -236,7 +236,7 @@ impl Pushing<'_> {
         unplaced(LogicalPlanBuilder::from(input.plan).window(functions)?)
     }
 
-    /// Plans that carry the domain, one after the other, with these columns beside it.
+    /// Creates the union of plans that carry the domain.
     fn united(&self, inputs: Vec<LogicalPlan>, schema: &DFSchema) -> Result<Pushed> {
         let all = match <[LogicalPlan; 1]>::try_from(inputs) {
             Ok([only]) => only,
@@ -288,7 +288,7 @@ impl Pushing<'_> {
         unplaced(self.narrowed(LogicalPlan::Join(joined), &join.schema)?)
     }
 
-    /// The other side of a join, which carries the domain under another name.
+    /// Carries the domain through the other side of a join, under another name.
     fn other(&mut self, side: &LogicalPlan, conditions: &mut Vec<Expr>) -> Result<LogicalPlan> {
         let again = self.domain.again(self.names.next())?;
         conditions.extend(self.same(&again));
@@ -296,7 +296,7 @@ impl Pushing<'_> {
     }
 }
 
-/// Rows whose places are those that are wanted.
+/// Keeps rows by their row numbers.
 fn cut(placed: Pushed, skip: usize, fetch: Option<usize>) -> Result<Pushed> {
     let Some(place) = placed.place else { return Ok(placed) };
     let rows = |rows: usize| lit(i64::try_from(rows).unwrap_or(i64::MAX));
@@ -314,7 +314,7 @@ fn unplaced(plan: LogicalPlanBuilder) -> Result<Pushed> {
     Ok(Pushed { plan: plan.build()?, place: None })
 }
 
-/// Whether rows come in an order, which a step above may cut.
+/// Returns whether a plan is sorted, which a limit above it depends on.
 fn is_sorted(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(Projection { input, .. }) | LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => {
@@ -325,7 +325,7 @@ fn is_sorted(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// A step as people call it.
+/// Returns the SQL name of a step, for messages.
 fn construct(plan: &LogicalPlan) -> String {
     match plan {
         LogicalPlan::Distinct(_) => "SELECT DISTINCT ON".to_owned(),

@@ -1,4 +1,4 @@
-//! What a subquery reads and gives, and which of them `DataFusion` makes joins of by itself.
+//! Properties of subqueries, and which subqueries `DataFusion` converts to joins itself.
 
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ExprSchema as _, Result};
@@ -8,11 +8,11 @@ use datafusion::logical_expr::{
     Subquery, SubqueryAlias,
 };
 
-/// The columns that a plan reads of rows around it.
+/// Returns the outer columns that a plan reads.
 pub(super) fn references(plan: &LogicalPlan) -> Vec<Expr> {
     let mut found: Vec<Expr> = Vec::new();
     let looked = each_step(plan, |step| {
-        // It repeats what its own steps read.
+        // It repeats the references of its own steps.
         if matches!(step, LogicalPlan::Subquery(_)) {
             return Ok(());
         }
@@ -30,7 +30,7 @@ pub(super) fn references(plan: &LogicalPlan) -> Vec<Expr> {
     found
 }
 
-/// Those of them that are columns of these rows.
+/// Returns the references that are columns of `rows`.
 pub(super) fn read_of(references: &[Expr], rows: &DFSchema) -> Vec<Column> {
     let column = |reference: &Expr| match reference {
         Expr::OuterReferenceColumn(_, column) if rows.has_column(column) => Some(column.clone()),
@@ -39,7 +39,7 @@ pub(super) fn read_of(references: &[Expr], rows: &DFSchema) -> Vec<Column> {
     references.iter().filter_map(column).collect()
 }
 
-/// Whether a step's expressions have subqueries.
+/// Returns whether a step's expressions contain subqueries.
 pub(super) fn has_subquery(step: &LogicalPlan) -> bool {
     let mut found = false;
     let _looked = step.apply_expressions(|expression| {
@@ -49,7 +49,7 @@ pub(super) fn has_subquery(step: &LogicalPlan) -> bool {
     found
 }
 
-/// Whether a condition has subqueries that read the row around them.
+/// Returns whether a condition contains correlated subqueries.
 pub(super) fn reads_around(condition: &Expr) -> bool {
     let reads = |part: &Expr| subquery_of(part).is_some_and(|subquery| !references(&subquery.subquery).is_empty());
     condition.exists(|part| Ok(reads(part))).unwrap_or(false)
@@ -65,7 +65,7 @@ fn subquery_of(part: &Expr) -> Option<&Subquery> {
     }
 }
 
-/// Whether a subquery gives one row at most.
+/// Returns whether a subquery returns at most one row.
 pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(Projection { input, .. })
@@ -79,7 +79,7 @@ pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// What an aggregate gives where it finds no rows, if the subquery is one and that does not depend on the rows around.
+/// Returns the value of an aggregate subquery for no rows, if it does not depend on outer rows; `None` for other subqueries.
 pub(super) fn of_nothing(plan: &LogicalPlan) -> Result<Option<Expr>> {
     Ok(all_of_nothing(plan)?.and_then(|values| values.into_iter().next()).map(|(_, value)| value))
 }
@@ -119,7 +119,7 @@ fn all_of_nothing(plan: &LogicalPlan) -> Result<Option<Vec<(Column, Expr)>>> {
     }
 }
 
-/// What an aggregate gives of no rows.
+/// Returns the value of an aggregate for no rows.
 pub(super) fn default(aggregate: &Expr, kind: &arrow::datatypes::DataType) -> Result<Expr> {
     match aggregate {
         Expr::Alias(alias) => default(&alias.expr, kind),
@@ -128,7 +128,7 @@ pub(super) fn default(aggregate: &Expr, kind: &arrow::datatypes::DataType) -> Re
     }
 }
 
-/// Whether it is an aggregate over rows that are found by equality alone: these are grouped and joined.
+/// Returns whether it aggregates rows selected only by equality, which `DataFusion` groups and joins.
 pub(super) fn is_scalar(plan: &LogicalPlan, rows: &DFSchema) -> bool {
     match plan {
         LogicalPlan::Projection(Projection { expr, input, .. }) => {
@@ -143,7 +143,7 @@ pub(super) fn is_scalar(plan: &LogicalPlan, rows: &DFSchema) -> bool {
     }
 }
 
-/// Whether it is rows that are found by conditions: these are joined.
+/// Returns whether it returns rows selected by conditions, which `DataFusion` joins.
 pub(super) fn is_condition(plan: &LogicalPlan, rows: &DFSchema) -> bool {
     match plan {
         LogicalPlan::Projection(Projection { expr, input, .. }) => {
@@ -174,7 +174,7 @@ fn is_filtered(plan: &LogicalPlan, rows: &DFSchema, may_be: fn(&Expr, &DFSchema)
     }
 }
 
-/// A column that is equal to one of the rows around, of the same type.
+/// Returns whether a condition compares a column with an outer column of the same type for equality.
 fn is_equality(part: &Expr, schema: &DFSchema) -> bool {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = part else { return false };
     let same = |own: &Expr, outer: &Expr| match (own, outer) {
@@ -186,7 +186,7 @@ fn is_equality(part: &Expr, schema: &DFSchema) -> bool {
     same(left, right) || same(right, left)
 }
 
-/// The rows of a limit: how many are left out, and how many given; `None` where that depends on something.
+/// Returns offset and limit as constants; `None` if they are not constant.
 pub(super) fn limits(limit: &Limit) -> Result<Option<(usize, Option<usize>)>> {
     use datafusion::logical_expr::SkipType;
     Ok(match (limit.get_skip_type()?, limit.get_fetch_type()?) {
@@ -195,7 +195,7 @@ pub(super) fn limits(limit: &Limit) -> Result<Option<(usize, Option<usize>)>> {
     })
 }
 
-/// Goes through all steps of a plan; those of subqueries in its expressions are not among them.
+/// Visits all steps of a plan, except those of subqueries in its expressions.
 pub(super) fn each_step(plan: &LogicalPlan, mut look: impl FnMut(&LogicalPlan) -> Result<()>) -> Result<()> {
     plan.apply(|step| {
         look(step)?;

@@ -1,4 +1,4 @@
-//! Sums and means in `PostgreSQL`'s types: a sum of bigints cannot overflow, a mean of integers is exact.
+//! Sums and means with `PostgreSQL`'s types: a sum of bigints cannot overflow, a mean of integers is exact.
 
 use super::mean::{self, Mean};
 use crate::engine::postgres::field_metadata::{QUOTIENT, SCALE};
@@ -29,13 +29,13 @@ pub(super) fn all() -> Vec<AggregateUDF> {
     ]
 }
 
-/// Whether it is the sum of any type.
+/// Returns whether it is `sum` for any type.
 pub(in crate::engine::postgres) fn is_sum(function: &AggregateUDF) -> bool {
     let inner: &dyn Any = function.inner().as_ref();
     inner.downcast_ref::<Over>().is_some_and(|over| over.takes == Takes::Sum)
 }
 
-/// The sum of integers.
+/// Returns the sum for integers.
 pub(in crate::engine::postgres) fn sum_of_ints() -> Arc<AggregateUDF> {
     let signature = Signature::user_defined(Volatility::Immutable);
     let over = Over { name: "sum", inner: sum_udaf(), takes: Takes::SumOfInts, signature };
@@ -45,7 +45,7 @@ pub(in crate::engine::postgres) fn sum_of_ints() -> Arc<AggregateUDF> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Takes {
     Sum,
-    /// Of integers that are no bigints: the arguments become bigints, and the sum is one.
+    /// Sum of smallints or integers: arguments and result are bigints.
     SumOfInts,
     Mean,
     Truth,
@@ -72,7 +72,7 @@ impl Takes {
     }
 }
 
-/// One of `DataFusion`'s aggregates over arguments of another type.
+/// A `DataFusion` aggregate with arguments cast to another type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Over {
     name: &'static str,
@@ -82,7 +82,7 @@ struct Over {
 }
 
 impl Over {
-    /// Whether it is the mean of whole or of exact numbers.
+    /// Returns whether it is the mean of integers or numerics.
     fn is_exact(&self, taken: &DataType) -> bool {
         self.takes == Takes::Mean && (Kind::of(taken).is_integer() || Kind::of(taken) == Kind::Numeric)
     }

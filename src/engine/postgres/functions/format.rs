@@ -1,4 +1,4 @@
-//! `format('…%s…', …)`.
+//! The function `format('…%s…', …)`.
 
 use super::strings::{all_texts, identifier, quoted};
 use crate::engine::postgres::forms::{Form, Gives};
@@ -10,7 +10,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::Arc;
 
-/// The widest field.
+/// Maximum width of a field.
 const WIDTH_MAX: usize = 10_000;
 
 pub(super) fn all() -> Vec<Function> {

@@ -1,4 +1,4 @@
-//! `to_timestamp` and `to_date` with a pattern.
+//! `to_timestamp` and `to_date` with a format pattern.
 
 use super::to_char::word_of;
 use crate::engine::postgres::values::interval::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
@@ -19,7 +19,7 @@ struct Read {
     offset: i64,
 }
 
-/// Microseconds since the epoch of what the text says by the pattern.
+/// Parses a text by a pattern to microseconds since the epoch.
 pub(super) fn read(text: &str, pattern: &str) -> Result<i64> {
     let (mut rest, mut format, mut found) = (text.trim_start(), pattern, Read::default());
     while let Some(c) = format.chars().next() {
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str, pattern: &str) -> Result<i64> {
             if rest.is_empty() {
                 break;
             }
-            // Digits that follow on one another are told apart by their number.
+            // Adjacent fields without a separator are split by their number of digits.
             let joined = word_of(format).is_some();
             rest = part(&mut found, &word.to_uppercase(), rest, joined)?;
             continue;
@@ -76,7 +76,7 @@ fn total(found: &Read, text: &str) -> Result<i64> {
     Ok(days * DAY_US + hour * HOUR_US + found.us - found.offset * SECOND_US)
 }
 
-/// Takes one part off the text.
+/// Parses one field and returns the rest of the text.
 fn part<'a>(found: &mut Read, word: &str, text: &'a str, joined: bool) -> Result<&'a str> {
     let most = match word {
         "YYYY" | "IYYY" if joined => 4,

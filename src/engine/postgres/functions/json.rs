@@ -1,4 +1,4 @@
-//! JSON, as text, and the maps of attributes.
+//! Functions of JSON, stored as text, and of attribute maps.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Gives};
@@ -40,32 +40,32 @@ pub(super) fn all() -> Vec<Function> {
     ]
 }
 
-/// `->`.
+/// The operator `->`.
 pub(in crate::engine::postgres) fn arrow() -> Function {
     Function::new("->", &ARROW)
 }
 
-/// `->>`.
+/// The operator `->>`.
 pub(in crate::engine::postgres) fn long_arrow() -> Function {
     Function::new("->>", &LONG_ARROW)
 }
 
-/// `#>`.
+/// The operator `#>`.
 pub(in crate::engine::postgres) fn path() -> Function {
     Function::new("#>", &HASH_ARROW)
 }
 
-/// `#>>`.
+/// The operator `#>>`.
 pub(in crate::engine::postgres) fn path_text() -> Function {
     Function::new("#>>", &HASH_LONG_ARROW)
 }
 
-/// `?`.
+/// The operator `?`.
 pub(in crate::engine::postgres) fn has_key() -> Function {
     Function::new("?", &HAS_KEY)
 }
 
-/// `@>`.
+/// The operator `@>`.
 pub(in crate::engine::postgres) fn contains() -> Function {
     Function::new("@>", &CONTAINS)
 }
@@ -85,7 +85,7 @@ fn is_within(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// Whether a document has all that another has, at the same places; the order of items is no matter.
+/// Returns whether a document contains another at the same places; the order of array items is ignored.
 fn holds(all: &Value, some: &Value) -> bool {
     match (all, some) {
         (Value::Object(all), Value::Object(some)) => {
@@ -108,7 +108,7 @@ static LONG_ARROW: [Form; 3] = [
     Form::new(&[Text, Int4], Text, |call| element(call, bare)),
 ];
 
-/// The value of a key of a map: a text, as in the JSON that the whole map is shown as.
+/// Returns the value of a map key: a text, as in the JSON of the whole map.
 fn of_map(call: &Call<'_>, as_json: bool) -> Result<ArrayRef> {
     let Some(maps) = call.args.first().and_then(|array| array.as_any().downcast_ref::<MapArray>()) else {
         return exec_err!("expected attributes");
@@ -133,7 +133,7 @@ fn read(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| exec_datafusion_err!("invalid input syntax for type json: {error}"))
 }
 
-/// A value as `->>` gives it.
+/// Formats a value like `->>`.
 fn bare(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -169,7 +169,7 @@ fn walk<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     })
 }
 
-/// The document of an argument: JSON text or a map.
+/// Parses the document in an argument: JSON text or a map.
 fn document(call: &Call<'_>, at: usize, row: usize) -> Result<Value> {
     let Some(array) = call.args.get(at) else { return exec_err!("expected json") };
     match array.data_type() {
@@ -208,7 +208,7 @@ static HASH_LONG_ARROW: [Form; 4] = [
     Form::new(&[Map, Text], Text, |call| along_list(call, bare)),
 ];
 
-/// The path is a list, or the text of one.
+/// Follows a path, given as a list or as the text of one.
 fn along_list(call: &Call<'_>, show: fn(&Value) -> Option<String>) -> Result<ArrayRef> {
     call.to_texts(|row| {
         let path: Vec<String> = if let Some(DataType::Utf8) = call.args.get(1).map(arrow::array::Array::data_type) {
@@ -269,7 +269,7 @@ static LENGTH: [Form; 1] = [Form::new(&[Text], Int4, |call| {
     })
 })];
 
-/// A value of any type as JSON.
+/// Converts a value of any type to JSON.
 fn value_of(array: &ArrayRef, text: Option<&str>) -> Value {
     let Some(text) = text else { return Value::Null };
     match Kind::of(array.data_type()) {
@@ -277,7 +277,7 @@ fn value_of(array: &ArrayRef, text: Option<&str>) -> Value {
         kind if kind.is_number() => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
         Kind::Map => serde_json::from_str(text).unwrap_or(Value::Null),
         Kind::Timestamp | Kind::TimestampTz => {
-            // ISO 8601, and zones with their minutes.
+            // ISO 8601, with the minutes of the offset.
             let text = text.replacen(' ', "T", 1);
             let short = text.len() > 3 && matches!(text.as_bytes()[text.len() - 3], b'+' | b'-') && text.contains(':');
             Value::from(if short && Kind::of(array.data_type()) == Kind::TimestampTz { text + ":00" } else { text })
@@ -301,7 +301,7 @@ fn values(call: &Call<'_>) -> Result<Vec<Vec<Value>>> {
     Ok((0..call.rows).map(of_row).collect())
 }
 
-/// As `PostgreSQL` writes what it builds: a space behind each colon and comma, and what is within as it is.
+/// Formats built JSON like `PostgreSQL`: spaces around colons and after commas, nested values unchanged.
 fn spaced(value: &Value) -> String {
     match value {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! Functions of arrays, whose lengths and places are integers.
+//! Array functions with integer lengths and positions.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Gives};
@@ -28,18 +28,18 @@ pub(super) fn all() -> Vec<Function> {
     ]
 }
 
-/// The name of a function that stands within each cast, and gives what it is given.
+/// Name of a function inside each cast that returns its argument unchanged.
 pub(in crate::engine::postgres) const OF_CAST: &str = "cast_of";
 
-/// The name of a function that gives an empty array for NULL.
+/// Name of a function that returns an empty array for NULL.
 pub(in crate::engine::postgres) const OR_EMPTY: &str = "array_or_empty";
 
-/// `array_to_string`.
+/// The function `array_to_string`.
 pub(in crate::engine::postgres) fn to_string() -> Function {
     Function::new("array_to_string", &TO_STRING)
 }
 
-/// Lists of texts.
+/// Builds lists of texts.
 pub(super) fn of_texts(rows: Vec<Option<Vec<Option<String>>>>) -> ArrayRef {
     let mut lists = ListBuilder::new(StringBuilder::new());
     rows.into_iter().for_each(|row| lists.append_option(row));
@@ -63,7 +63,7 @@ fn count(length: usize) -> Option<i32> {
     i32::try_from(length).ok()
 }
 
-/// Items along one dimension; none of an empty array.
+/// Returns the length of one dimension; `None` for an empty array.
 fn length(call: &Call<'_>, row: usize) -> Result<Option<i32>> {
     let mut items = items(call, row)?;
     let dimension = if call.has(1) { call.int(1, row)? } else { 1 };

@@ -1,4 +1,4 @@
-//! Times and intervals made of parts, and periods.
+//! Functions that construct times and intervals from fields, and that compare periods.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::Form;
@@ -57,7 +57,7 @@ static MAKE_INTERVAL: [Form; 1] = [Form::new(&[Int4, Int4, Int4, Int4, Int4, Int
     })
 })];
 
-/// Days since the epoch of year, month and day in three arguments.
+/// Returns the days since the epoch for year, month and day arguments.
 fn day(call: &Call<'_>, row: usize) -> Result<i32> {
     let (year, month, day) = (call.int(0, row)?, call.int(1, row)?, call.int(2, row)?);
     let part = |value: i64| u32::try_from(value).unwrap_or(0);
@@ -69,7 +69,7 @@ fn day(call: &Call<'_>, row: usize) -> Result<i32> {
     }
 }
 
-/// Microseconds of hour, minute and second.
+/// Returns the microseconds of hour, minute and second arguments.
 fn clock(call: &Call<'_>, from: usize, row: usize) -> Result<i64> {
     let (hour, minute, second) = (call.int(from, row)?, call.int(from + 1, row)?, call.float(from + 2, row)?);
     if !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0.0..=60.0).contains(&second) {
@@ -115,7 +115,7 @@ fn end_stamp(call: &Call<'_>, at: usize, row: usize) -> Result<i64> {
     call.stamp(at, row)
 }
 
-/// Whether two periods have a moment in common; one that ends when the other begins has none.
+/// Returns whether two periods overlap; a period that ends when the other begins does not.
 fn overlaps(call: &Call<'_>, end: fn(&Call<'_>, usize, usize) -> Result<i64>) -> Result<ArrayRef> {
     call.to_bools(|row| {
         let period = |at: usize| {

@@ -1,4 +1,4 @@
-//! Functions of numbers; those that round and those of powers have files of their own.
+//! Numeric functions, except rounding and powers, which have their own files.
 
 use super::powers::floats;
 use super::rounding::whole;

@@ -1,4 +1,4 @@
-//! The mean of whole and of exact numbers, which loses nothing on its way.
+//! The exact mean of integers and numerics.
 
 use crate::engine::postgres::kinds::{DIGITS, list_of};
 use crate::engine::postgres::values::number::{self, too_many_digits};
@@ -10,7 +10,7 @@ use datafusion::logical_expr::utils::format_state_name;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Digits behind the point: as many as a division shows, and with bigints as many as are left beside nineteen.
+/// Returns the scale of a mean: that of a division; for bigints 19, which leaves 19 digits before the point.
 pub(super) fn scale(of: &DataType) -> i8 {
     match of {
         DataType::Int64 => 19,
@@ -19,7 +19,7 @@ pub(super) fn scale(of: &DataType) -> i8 {
     }
 }
 
-/// Sum and number of the values.
+/// Sum and count of the values.
 #[derive(Debug)]
 pub(super) struct Mean {
     /// Scale of the values.
@@ -28,7 +28,7 @@ pub(super) struct Mean {
     to: i8,
     sum: i128,
     count: i64,
-    /// The values so far, where each counts once.
+    /// Distinct values so far, for `DISTINCT`.
     seen: Option<HashSet<i128>>,
 }
 
@@ -54,7 +54,7 @@ impl Mean {
     }
 }
 
-/// The values that are not null.
+/// Iterates over the values that are not null.
 fn numbers(values: &ArrayRef) -> Result<Box<dyn Iterator<Item = i128> + '_>> {
     Ok(match values.data_type() {
         DataType::Int16 => Box::new(values.as_primitive::<Int16Type>().iter().flatten().map(i128::from)),
@@ -66,7 +66,7 @@ fn numbers(values: &ArrayRef) -> Result<Box<dyn Iterator<Item = i128> + '_>> {
     })
 }
 
-/// What a partial mean hands on.
+/// Returns the state fields of a partial mean.
 pub(super) fn state_fields(of: &DataType, name: &str, is_distinct: bool) -> Vec<FieldRef> {
     let from = match of {
         DataType::Decimal128(_, scale) => *scale,
@@ -136,14 +136,14 @@ mod tests {
     use super::*;
     use arrow::array::Int64Array;
 
-    /// Nanoseconds since the epoch: a thousand of them do not fit into a bigint.
+    /// Nanoseconds since the epoch: the sum of a thousand values exceeds a bigint.
     #[test]
     fn large_numbers_have_their_mean() {
         let mut mean = Mean::new(&DataType::Int64, false);
         let values: ArrayRef = Arc::new(Int64Array::from(vec![1_800_000_000_000_000_000; 1000]));
         mean.update_batch(std::slice::from_ref(&values)).unwrap();
         mean.update_batch(&[Arc::new(Int64Array::from(vec![Some(1_800_000_000_000_001_001), None]))]).unwrap();
-        // 1001 values, one of which is 1001 greater.
+        // 1001 values, one of them greater by 1001.
         let expected = 1_800_000_000_000_000_001 * 10_i128.pow(19);
         assert_eq!(mean.evaluate().unwrap(), ScalarValue::Decimal128(Some(expected), 38, 19));
         mean.retract_batch(&[values]).unwrap();

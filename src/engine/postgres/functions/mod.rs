@@ -1,4 +1,4 @@
-//! `PostgreSQL`'s functions, where `DataFusion` has none of the name or another one.
+//! `PostgreSQL` functions that `DataFusion` lacks or implements differently.
 
 pub(super) mod aggregates;
 pub(super) mod format;
@@ -26,7 +26,7 @@ use datafusion::execution::FunctionRegistry as _;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
-/// Registers all of them, over those that are there.
+/// Registers all functions, replacing existing ones.
 pub(crate) fn register(context: &SessionContext) {
     let functions: Vec<Function> = [
         math::all(),
@@ -52,7 +52,7 @@ pub(crate) fn register(context: &SessionContext) {
     for function in now::all() {
         context.register_udf(function);
     }
-    // Who asks is known to the wire, where it says so.
+    // User functions of the wire take precedence, because it knows the user.
     for function in now::users() {
         if context.udf(function.name()).is_err() {
             context.register_udf(function);

@@ -1,4 +1,4 @@
-//! The moment of a statement.
+//! Functions that return the time of a statement.
 
 use crate::engine::postgres::kinds::timestamptz;
 use arrow::datatypes::DataType;
@@ -8,10 +8,10 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// All are the same here: a statement is its own transaction.
+/// All of them are equal, because a statement is its own transaction.
 const NAMES: [&str; 5] =
     ["now", "current_timestamp", "transaction_timestamp", "statement_timestamp", "clock_timestamp"];
-/// Who asks, where the wire does not say.
+/// Default user, if the wire provides none.
 const USER: &str = "spanwise";
 
 pub(super) fn all() -> Vec<ScalarUDF> {
@@ -51,7 +51,7 @@ impl ScalarUDFImpl for Now {
         Ok(ExprSimplifyResult::Simplified(Expr::Literal(value, None)))
     }
 
-    /// A statement has one moment, which the optimizer puts in its place.
+    /// Never called: the optimizer replaces it by the time of the statement.
     fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         internal_err!("{} is to be simplified", self.name)
     }

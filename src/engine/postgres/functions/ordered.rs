@@ -1,4 +1,4 @@
-//! Aggregates over values in order: `percentile_disc` and `mode`.
+//! Ordered-set aggregates: `percentile_disc`, `percentile_cont` and `mode`.
 
 use crate::engine::postgres::values::casts;
 use crate::engine::postgres::zones::Zone;
@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<AggregateUDF> {
     vec![of("percentile_disc", 2), of("percentile_cont", 2), of("mode", 1)]
 }
 
-/// The arguments are the value by which the group is ordered, and the fraction.
+/// The arguments are the sorted value and the fraction.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Ordered {
     name: &'static str,
@@ -76,14 +76,14 @@ impl AggregateUDFImpl for Ordered {
     }
 }
 
-/// All values of a group.
+/// Collects all values of a group.
 #[derive(Debug)]
 struct Values {
     kind: DataType,
-    /// None for the mode.
+    /// `None` for `mode`.
     fraction: Option<f64>,
     descending: bool,
-    /// Between two values that which lies there is given.
+    /// True to interpolate between two values.
     between: bool,
     parts: Vec<ArrayRef>,
 }
@@ -158,7 +158,7 @@ impl Accumulator for Values {
     }
 }
 
-/// What lies at this part of the way from the first to the last.
+/// Interpolates at a fraction between the first and the last value.
 fn interpolated(sorted: &ArrayRef, fraction: f64) -> f64 {
     let values = sorted.as_primitive::<Float64Type>().values();
     #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
@@ -169,7 +169,7 @@ fn interpolated(sorted: &ArrayRef, fraction: f64) -> f64 {
     if below == above { low } else { low + (place - place.floor()) * (high - low) }
 }
 
-/// The first of those that are there most often.
+/// Returns the most frequent value, the first one in case of ties.
 fn most_frequent(sorted: &ArrayRef) -> Result<ScalarValue> {
     let runs = arrow::compute::partition(std::slice::from_ref(sorted))?.ranges();
     let longest = runs.into_iter().rev().max_by_key(std::iter::ExactSizeIterator::len);

@@ -1,4 +1,4 @@
-//! Regular expressions and `SIMILAR TO`.
+//! Functions of regular expressions, and `SIMILAR TO`.
 
 use super::regular::{compiled, similar};
 use crate::engine::postgres::call::Call;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use Kind::{Bool, Int4, Text};
 
-/// Patterns that are kept compiled for one batch.
+/// Maximum number of compiled patterns per batch.
 const PATTERNS_MAX: usize = 100;
 
 pub(super) fn all() -> Vec<Function> {
@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Function> {
     ]
 }
 
-/// Patterns, compiled once a batch.
+/// Cache of compiled patterns for one batch.
 #[derive(Default)]
 struct Patterns(HashMap<(String, String), Rc<Regex>>);
 
@@ -52,12 +52,12 @@ impl Patterns {
     }
 }
 
-/// The flags that stand in an argument.
+/// Returns the flags argument; empty if absent.
 fn flags<'a>(call: &Call<'a>, at: usize, row: usize) -> Result<&'a str> {
     if call.has(at) { call.text(at, row) } else { Ok("") }
 }
 
-/// What the groups of a match hold; the whole where there are none.
+/// Returns the groups of a match, or the whole match if there are none.
 fn groups(found: &Captures<'_>) -> Vec<Option<String>> {
     let of = |at: usize| found.get(at).map(|group| group.as_str().to_owned());
     if found.len() == 1 { vec![of(0)] } else { (1..found.len()).map(of).collect() }
@@ -148,7 +148,7 @@ fn replaced(call: &Call<'_>, start: Option<usize>, nth: Option<usize>, flags_at:
     })
 }
 
-/// `\1` is a group, `\&` the whole.
+/// Appends a replacement: `\1` is a group, `\&` the whole match.
 fn substituted(out: &mut String, by: &str, found: &Captures<'_>) {
     let mut rest = by.chars();
     while let Some(c) = rest.next() {
@@ -184,7 +184,7 @@ static COUNT: [Form; 3] = [
     Form::new(&[Text, Text, Int4, Text], Int4, counted),
 ];
 
-/// The text from a character on, counted from 1.
+/// Returns the rest of a text from a character on, counted from 1.
 fn from_character<'a>(call: &Call<'a>, at: usize, row: usize) -> Result<(&'a str, usize)> {
     let text = call.text(0, row)?;
     let start = if call.has(at) { call.int(at, row)? } else { 1 };
@@ -237,7 +237,7 @@ fn cut_out(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// `substring(text from pattern)`: the first group, or the whole.
+/// Implements `substring(text from pattern)`: the first group, or the whole match.
 pub(super) fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     call.to_texts(|row| {
@@ -247,7 +247,7 @@ pub(super) fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// `substring(text from pattern for escape)`: what stands between two escaped quotes.
+/// Implements `substring(text from pattern for escape)`: the part between two escaped quotes.
 pub(super) fn substring_similar(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     call.to_texts(|row| {
@@ -273,7 +273,7 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
         let (text, pattern) = (call.text(0, row)?, patterns.get(call.text(1, row)?, flags(call, 2, row)?)?);
         let (mut parts, mut last) = (Vec::new(), 0);
         for found in pattern.find_iter(text) {
-            // Nothing at either end splits nothing off.
+            // An empty match at either end does not split.
             if found.is_empty() && (found.start() == 0 || found.start() == text.len()) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Roots, powers and logarithms.
+//! Functions of roots, powers and logarithms.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Given, Gives};
@@ -11,7 +11,7 @@ use datafusion::common::{Result, exec_err};
 
 use Kind::{Float8, Numeric};
 
-/// Digits after the point of roots, logarithms and powers of numbers.
+/// Scale of numeric roots, logarithms and powers.
 const ROOT_SCALE: i8 = 16;
 
 pub(super) fn all() -> Vec<Function> {
@@ -27,12 +27,12 @@ pub(super) fn all() -> Vec<Function> {
     ]
 }
 
-/// `^` and `power`.
+/// The operator `^` and the function `power`.
 pub(in crate::engine::postgres) fn power(name: &'static str) -> Function {
     Function::new(name, &POWER)
 }
 
-/// A function of doubles that fails where it has no value.
+/// Applies a function of doubles that can fail.
 pub(super) fn floats(call: &Call<'_>, of: impl Fn(f64) -> Result<f64>) -> Result<ArrayRef> {
     call.to_floats(|row| {
         let given = call.float(0, row)?;
@@ -49,7 +49,7 @@ fn root_type(_given: &Given<'_>) -> DataType {
     DataType::Decimal128(DIGITS, ROOT_SCALE)
 }
 
-/// The same of numbers, worked out in doubles: some sixteen digits are right.
+/// Applies a function to numerics, computed in doubles: about sixteen digits are correct.
 fn numbers(call: &Call<'_>, of: impl Fn(f64) -> Result<f64>) -> Result<ArrayRef> {
     let DataType::Decimal128(_, scale) = call.gives else { return exec_err!("expected a number") };
     let values: Vec<Option<f64>> =
@@ -64,7 +64,7 @@ fn numbers(call: &Call<'_>, of: impl Fn(f64) -> Result<f64>) -> Result<ArrayRef>
     })
 }
 
-/// Digits after the point where sixteen are to count.
+/// Returns the scale for sixteen significant digits.
 fn shown(value: f64) -> i8 {
     if value == 0.0 || !value.is_finite() {
         return ROOT_SCALE;
@@ -143,7 +143,7 @@ static POWER: [Form; 2] = [
     }),
 ];
 
-/// A power with a whole exponent, exactly.
+/// Computes a power with an integer exponent, exactly.
 fn whole_power(base: (i128, i8), exponent: (i128, i8), scale: i8) -> Option<i128> {
     let by = number::power_of_ten(exponent.1.unsigned_abs().into())?;
     let times = u32::try_from(exponent.0 / by).ok().filter(|times| exponent.0 % by == 0 && *times < 128)?;

@@ -1,15 +1,15 @@
-//! `PostgreSQL`'s patterns as regular expressions of ours: its own, those of `LIKE`, and those of `SIMILAR TO`.
+//! Translates `PostgreSQL` patterns to Rust regular expressions: its own, `LIKE`, and `SIMILAR TO`.
 
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use regex::{Regex, RegexBuilder};
 
-/// Bytes that a compiled pattern may take.
+/// Maximum size of a compiled pattern in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// A pattern of `PostgreSQL`'s, under the flags that its functions take.
+/// Compiles a `PostgreSQL` pattern with flags.
 pub(crate) fn compiled(pattern: &str, flags: &str) -> Result<Regex> {
-    // A director that says what is so in any case.
+    // The director `***:` selects the default syntax.
     let mut builder = RegexBuilder::new(&translated(pattern.strip_prefix("***:").unwrap_or(pattern)));
-    // Lines mean nothing unless they are asked for.
+    // By default newlines are ordinary characters.
     builder.dot_matches_new_line(true).size_limit(PATTERN_BYTES_MAX);
     for flag in flags.chars() {
         match flag {
@@ -32,7 +32,7 @@ fn invalid(error: &regex::Error) -> datafusion::common::DataFusionError {
     exec_datafusion_err!("invalid regular expression: {error}")
 }
 
-/// `PostgreSQL`'s escapes that have another letter here.
+/// Translates escapes that are spelled differently in Rust.
 fn translated(pattern: &str) -> String {
     let (mut text, mut rest) = (String::with_capacity(pattern.len()), pattern.chars());
     while let Some(c) = rest.next() {
@@ -53,7 +53,7 @@ fn translated(pattern: &str) -> String {
     text
 }
 
-/// A pattern of `LIKE` as a regular expression.
+/// Translates a `LIKE` pattern.
 pub(crate) fn like(pattern: &str) -> Result<String> {
     let (mut text, mut rest) = ("^".to_owned(), pattern.chars());
     while let Some(c) = rest.next() {
@@ -71,7 +71,7 @@ pub(crate) fn like(pattern: &str) -> Result<String> {
     Ok(text)
 }
 
-/// A pattern of `SIMILAR TO` as a regular expression.
+/// Translates a `SIMILAR TO` pattern.
 pub(super) fn similar(pattern: &str, escape: Option<char>) -> String {
     let (mut text, mut rest, mut in_class) = (String::new(), pattern.chars(), false);
     while let Some(c) = rest.next() {

@@ -1,4 +1,4 @@
-//! Functions that cut a number to digits, and that tell how many it has.
+//! Rounding functions, and functions of a numeric's scale.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Given, Gives};
@@ -33,12 +33,12 @@ static FLOOR: [Form; 2] = [
     Form::of(&[Numeric], Gives::By(whole), |call| whole_numbers(call, -1)),
 ];
 
-/// A number without digits after the point.
+/// Returns the type of a numeric with scale 0.
 pub(super) fn whole(_given: &Given<'_>) -> DataType {
     DataType::Decimal128(DIGITS, 0)
 }
 
-/// The next whole number above or below.
+/// Rounds to the next integer above or below.
 fn whole_numbers(call: &Call<'_>, towards: i128) -> Result<ArrayRef> {
     let by = number::power_of_ten(call.scale(0).unsigned_abs().into()).ok_or_else(number::too_many_digits)?;
     call.to_numbers(0, |row| {
@@ -55,7 +55,7 @@ static ROUND: [Form; 5] = [
     }),
     Form::of(&[Numeric, Int4], Gives::By(to_digits), |call| digits(call, number::rescaled)),
     Form::of(&[Int8, Int4], Gives::By(to_digits), |call| digits(&of_bigints(call)?.call(call), number::rescaled)),
-    // PostgreSQL has none of a double; it is what a mean of durations is most often put through.
+    // PostgreSQL has no such form for doubles, but means of durations are often rounded.
     Form::new(&[Float8, Int4], Float8, |call| {
         call.to_floats(|row| {
             let (value, places) = (call.float(0, row)?, call.int(1, row)?);
@@ -86,7 +86,7 @@ fn rescale(value: i128, from: i8, to: i8) -> Result<Option<i128>> {
     number::rescaled(value, from, to).map(Some).ok_or_else(number::too_many_digits)
 }
 
-/// A number in a scale, with what is behind it cut off.
+/// Truncates a numeric to a scale.
 fn cut(value: i128, from: i8, to: i8) -> Option<i128> {
     if to >= from {
         return number::rescaled(value, from, to);
@@ -94,7 +94,7 @@ fn cut(value: i128, from: i8, to: i8) -> Option<i128> {
     Some(number::power_of_ten(u32::from(from.abs_diff(to))).map_or(0, |by| value / by))
 }
 
-/// Arguments of which the first was a bigint and is a number.
+/// Arguments of which the first was cast from bigint to numeric.
 struct Numbers([ArrayRef; 2]);
 
 impl Numbers {
@@ -108,7 +108,7 @@ fn of_bigints(call: &Call<'_>) -> Result<Numbers> {
     Ok(Numbers([number, call.args[1].clone()]))
 }
 
-/// The scale that is asked for, where it is a constant.
+/// Returns the requested scale, if it is a constant.
 fn to_digits(given: &Given<'_>) -> DataType {
     let scale = given.int(1).map_or(given.scale(0), |digits| i8::try_from(digits.clamp(0, 30)).unwrap_or(0));
     DataType::Decimal128(DIGITS, scale)
@@ -119,7 +119,7 @@ fn digits(call: &Call<'_>, of: fn(i128, i8, i8) -> Option<i128>) -> Result<Array
     call.to_numbers(scale, |row| {
         let places = i8::try_from(call.int(1, row)?.clamp(-38, 30)).unwrap_or(0);
         let rounded = of(call.number(0, row)?, call.scale(0), places);
-        // Digits before the point become zeros.
+        // Zeros replace the digits before the point.
         let rounded = rounded.and_then(|value| {
             if places < 0 {
                 value.checked_mul(number::power_of_ten(places.unsigned_abs().into())?)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use Kind::{Int4, Int8, Interval, Numeric, Timestamp, TimestampTz};
 
-/// Items that one series may have.
+/// Maximum number of items of a series.
 const SERIES_MAX: usize = 1_000_000;
 
 pub(super) fn all() -> Vec<Function> {

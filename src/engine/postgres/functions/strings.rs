@@ -1,4 +1,4 @@
-//! Functions of texts. Characters are counted, not bytes.
+//! Text functions. Lengths are in characters, not bytes.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Gives};
@@ -47,17 +47,17 @@ pub(super) fn all() -> Vec<Function> {
     ]
 }
 
-/// `substring(text, from, for)` and `substring(text from pattern)`.
+/// The functions `substring(text, from, for)` and `substring(text from pattern)`.
 pub(in crate::engine::postgres) fn substring(name: &'static str) -> Function {
     Function::new(name, &SUBSTRING)
 }
 
-/// `position(part in text)`.
+/// The function `position(part in text)`.
 pub(in crate::engine::postgres) fn position() -> Function {
     Function::new("position", &POSITION)
 }
 
-/// `^@`.
+/// The operator `^@`.
 pub(in crate::engine::postgres) fn starts_with() -> Function {
     Function::new("starts_with", &STARTS_WITH)
 }
@@ -85,7 +85,7 @@ fn bytes<'a>(call: &Call<'a>, row: usize) -> Result<&'a [u8]> {
     }
 }
 
-/// How many characters are taken: all but so many where the number is negative.
+/// Returns how many characters to take; if negative, all but that many.
 fn taken(wanted: i64, length: usize) -> usize {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
     let taken = if wanted < 0 { length.saturating_add(wanted) } else { wanted.min(length) };
@@ -157,7 +157,7 @@ static SPLIT_PART: [Form; 1] = [Form::new(&[Text, Text, Int4], Text, |call| {
     })
 })];
 
-/// The texts of all arguments, null where they are.
+/// Converts all arguments to texts; nulls stay null.
 pub(super) fn all_texts(call: &Call<'_>) -> Result<Vec<StringArray>> {
     call.args.iter().map(|array| texts(array, None, call.zone, Booleans::Letters)).collect()
 }
@@ -205,7 +205,7 @@ static RPAD: [Form; 2] = [
 static REPEAT: [Form; 1] = [Form::new(&[Text, Int4], Text, |call| {
     call.to_texts(|row| {
         let (text, times) = (call.text(0, row)?, usize::try_from(call.int(1, row)?).unwrap_or(0));
-        // What fits into no text of Arrow's is refused; whether there is memory for it, the worker's limit decides.
+        // Rejects texts too long for Arrow; the memory limit of the worker applies to all others.
         if text.len().checked_mul(times).and_then(|length| i32::try_from(length).ok()).is_some() {
             Ok(Some(text.repeat(times)))
         } else {
@@ -253,13 +253,13 @@ static INITCAP: [Form; 1] = [Form::new(&[Text], Text, |call| {
     })
 })];
 
-/// `'it''s'`.
+/// Quotes a literal: `'it''s'`.
 pub(super) fn quoted(text: &str) -> String {
     let body = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", body.replace('\\', "\\\\")) } else { format!("'{body}'") }
 }
 
-/// `"a b"`, where a name needs it.
+/// Quotes a name if necessary: `"a b"`.
 pub(super) fn identifier(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let plain = begins && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -1,4 +1,4 @@
-//! `extract` and `date_part`.
+//! The functions `extract` and `date_part`.
 
 use crate::engine::postgres::call::Call;
 use crate::engine::postgres::forms::{Form, Given, Gives};
@@ -14,7 +14,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err};
 
 use Kind::{Date, Float8, Interval, Text, Time, Timestamp, TimestampTz};
 
-/// Seconds that years have at a mean, and months.
+/// Average seconds of a year, and of a month.
 const YEAR_S: i64 = 31_557_600;
 const MONTH_S: i64 = 2_592_000;
 
@@ -22,12 +22,12 @@ pub(super) fn all() -> Vec<Function> {
     vec![extract(), Function::new("date_part", &DATE_PART)]
 }
 
-/// `extract(field from x)`.
+/// The function `extract(field from x)`.
 pub(in crate::engine::postgres) fn extract() -> Function {
     Function::new("extract", &EXTRACT)
 }
 
-/// A field's value, in millionths, and its scale.
+/// Value of a field in millionths, and its scale.
 struct Part(i128, i8);
 
 fn part_scale(field: &str) -> i8 {
@@ -56,7 +56,7 @@ static DATE_PART: [Form; 5] = [
 
 fn part_type(given: &Given<'_>) -> DataType {
     let scale = given.text(0).map_or(6, part_scale);
-    // A date's seconds and days are whole.
+    // Fields of a date are integers.
     let is_whole = given.text(0).is_some() && given.types.get(1) == Some(&DataType::Date32);
     DataType::Decimal128(DIGITS, if is_whole { 0 } else { scale })
 }
@@ -114,7 +114,7 @@ fn of_time(call: &Call<'_>, field: &str, row: usize) -> Result<Part> {
     }
 }
 
-/// Hours and less.
+/// Returns a field of hours or smaller units.
 fn of_clock(field: &str, us: i64) -> Option<Part> {
     Some(match field {
         "hour" | "hours" | "h" => Part((us / HOUR_US).into(), 0),
@@ -126,7 +126,7 @@ fn of_clock(field: &str, us: i64) -> Option<Part> {
     })
 }
 
-/// A field of what the clocks show.
+/// Returns a field of a local time.
 fn of_local(field: &str, us: i64, kind: &str) -> Result<Part> {
     let at = utc(us);
     let date = at.date();

@@ -67,7 +67,7 @@ static DATE_TRUNC: [Form; 4] = [
 fn truncated_moment(unit: &str, us: i64, zone: &Zone) -> Result<Option<i64>> {
     let unit = unit.to_lowercase();
     match of_clock_unit(&unit) {
-        // Within an hour no clock is changed, but some run half an hour off.
+        // Offsets do not change within an hour, but some are not whole hours.
         Some(by) => {
             let offset = i64::from(zone.offset_at(us)) * SECOND_US;
             Ok(Some((us + offset).div_euclid(by) * by - offset))
@@ -87,7 +87,7 @@ fn of_clock_unit(unit: &str) -> Option<i64> {
     })
 }
 
-/// What the clocks showed when the unit began.
+/// Returns the local time at which the unit began.
 fn truncated(unit: &str, us: i64) -> Result<i64> {
     if let Some(by) = of_clock_unit(unit) {
         return Ok(us.div_euclid(by) * by);
@@ -130,7 +130,7 @@ fn truncated_span(unit: &str, span: Span) -> Result<Span> {
 static DATE_BIN: [Form; 4] = [
     Form::new(&[Interval, TimestampTz, TimestampTz], TimestampTz, binned),
     Form::new(&[Interval, Timestamp, Timestamp], Timestamp, binned),
-    // PostgreSQL has none without an origin; the epoch is what everyone means.
+    // PostgreSQL requires an origin; here it defaults to the epoch.
     Form::new(&[Interval, TimestampTz], TimestampTz, binned),
     Form::new(&[Interval, Timestamp], Timestamp, binned),
 ];
@@ -162,7 +162,7 @@ static AGE: [Form; 2] = [
     }),
 ];
 
-/// What lies between, in years, months, days and time, as people count.
+/// Returns the difference in years, months, days and time.
 fn age(later: i64, earlier: i64) -> Span {
     if later < earlier {
         return age(earlier, later).negated();

@@ -31,7 +31,7 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
-/// Words of a pattern, the longer before the shorter that they begin with.
+/// Fields of a pattern; longer ones before their prefixes.
 pub(super) const WORDS: [&str; 78] = [
     "Y,YYY", "A.D.", "a.d.", "B.C.", "b.c.", "A.M.", "a.m.", "P.M.", "p.m.", "MONTH", "Month", "month", "SSSSS",
     "SSSS", "YYYY", "yyyy", "IYYY", "iyyy", "IDDD", "iddd", "HH24", "hh24", "HH12", "hh12", "YYY", "yyy", "IYY", "iyy",
@@ -78,7 +78,7 @@ fn of_ints(call: &Call<'_>) -> Result<ArrayRef> {
     call.to_texts(|row| to_char_number::filled(call.text(1, row)?, call.int(0, row)?.into(), 0).map(Some))
 }
 
-/// What a pattern shows.
+/// Values that a pattern can display.
 struct Moment<'a> {
     date: Option<NaiveDate>,
     years: i64,
@@ -116,7 +116,7 @@ impl<'a> Moment<'a> {
     }
 }
 
-/// A word that a pattern begins with.
+/// Returns the field at the beginning of a pattern.
 pub(super) fn word_of(pattern: &str) -> Option<&'static str> {
     WORDS.iter().chain(&WORDS_SHORT).copied().find(|word| pattern.starts_with(word))
 }

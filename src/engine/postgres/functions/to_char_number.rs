@@ -3,18 +3,18 @@
 use crate::engine::postgres::values::number::{self, number_text, rescaled};
 use datafusion::common::{Result, exec_err};
 
-/// The longest pattern.
+/// Maximum length of a pattern.
 const PATTERN_MAX: usize = 256;
 
-/// A sign's place in a pattern.
+/// Position of the sign in a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sign {
-    /// Before the first digit: a blank or a minus.
+    /// Before the first digit: a space or a minus.
     Plain,
-    /// `S`: before or behind, plus or minus.
+    /// `S`: plus or minus, before or after the number.
     Before,
     Behind,
-    /// `MI`, `SG`: where it stands.
+    /// `MI`, `SG`: at the position in the pattern.
     Placed,
     /// `PR`: in angle brackets.
     Brackets,
@@ -37,16 +37,16 @@ struct Pattern {
     parts: Vec<Part>,
     sign: Sign,
     fills: bool,
-    /// Digits before and behind the point.
+    /// Number of digits before and after the point.
     before: usize,
     behind: usize,
-    /// Digits behind `V`.
+    /// Number of digits after `V`.
     shifted: Option<usize>,
     scientific: bool,
     roman: Option<bool>,
 }
 
-/// `st`, `nd`, `rd` or `th`.
+/// Returns `st`, `nd`, `rd` or `th`.
 pub(super) fn ordinal(digits: &str) -> &'static str {
     let (last, tens) = (digits.chars().last(), digits.chars().rev().nth(1));
     match (last, tens) {
@@ -79,7 +79,7 @@ fn read(text: &str) -> Result<Pattern> {
         match (two.as_str(), c) {
             ("FM", _) => (pattern.fills, length) = (true, 2),
             ("MI", _) => (pattern.sign, length) = (sign_at(&mut pattern.parts, Part::Minus), 2),
-            // The number keeps its own place for a minus.
+            // The default position for a minus is kept.
             ("PL", _) => {
                 pattern.parts.push(Part::Plus);
                 length = 2;
@@ -111,7 +111,7 @@ fn read(text: &str) -> Result<Pattern> {
                 pattern.sign = if before { Sign::Behind } else { Sign::Before };
             }
             (_, 'V' | 'v') => pattern.shifted = Some(0),
-            // There is no currency.
+            // Currency symbols are not supported.
             (_, 'L' | 'l') => pattern.parts.push(Part::Other(' ')),
             (_, '"') => {
                 let body = &rest[1..];
@@ -131,7 +131,7 @@ fn sign_at(parts: &mut Vec<Part>, part: Part) -> Sign {
     Sign::Placed
 }
 
-/// A double by a pattern.
+/// Formats a double by a pattern.
 pub(super) fn of_float(text: &str, value: f64) -> Result<String> {
     let pattern = read(text)?;
     if !value.is_finite() {
@@ -147,7 +147,7 @@ pub(super) fn of_float(text: &str, value: f64) -> Result<String> {
     }
 }
 
-/// A number by a pattern.
+/// Formats a numeric by a pattern.
 pub(super) fn filled(text: &str, value: i128, scale: i8) -> Result<String> {
     let pattern = read(text)?;
     if pattern.scientific {
@@ -192,7 +192,7 @@ fn by(pattern: &Pattern, value: i128, scale: i8) -> String {
     laid_out(pattern, value < 0, (whole, fraction, before), overflows)
 }
 
-/// The digits in the pattern's places.
+/// Writes the digits to the positions of the pattern.
 fn laid_out(
     pattern: &Pattern,
     negative: bool,
@@ -215,7 +215,7 @@ fn laid_out(
         }
         zero
     };
-    // Behind the point, FM keeps what the pattern's last 0 asks for.
+    // After the point, FM keeps digits up to the pattern's last 0.
     let kept = {
         let places: Vec<&Part> = pattern
             .parts

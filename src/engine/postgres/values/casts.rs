@@ -1,4 +1,4 @@
-//! Conversions from one type to another, as `CAST` makes them in `PostgreSQL`.
+//! Casts between types, as in `PostgreSQL`.
 
 use super::interval::{DAY_US, Span};
 use super::literals::{read_bool, read_bytes, read_list};
@@ -18,7 +18,7 @@ use arrow::datatypes::{
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use std::sync::Arc;
 
-/// What `PostgreSQL` calls a type.
+/// Returns `PostgreSQL`'s name of a type.
 pub(crate) fn name_of(kind: &DataType) -> String {
     match Kind::of(kind) {
         Kind::Unknown => "unknown",
@@ -48,7 +48,7 @@ pub(crate) fn name_of(kind: &DataType) -> String {
     .to_owned()
 }
 
-/// Whether a cast is ours to make; the others are Arrow's.
+/// Returns whether a cast is implemented here; Arrow makes the others.
 pub(crate) fn is_ours(from: &DataType, to: &DataType) -> bool {
     let (source, target) = (Kind::of(from), Kind::of(to));
     if matches!(source, Kind::Unknown | Kind::Any) || matches!(target, Kind::Unknown | Kind::Any | Kind::Map) {
@@ -60,7 +60,7 @@ pub(crate) fn is_ours(from: &DataType, to: &DataType) -> bool {
             _ => false,
         },
         (Kind::Numeric, Kind::Numeric) => true,
-        // Widening, and the same kind in another form.
+        // Same kind in another representation, and widening.
         (source, target) if source == target => false,
         (Kind::Int2, Kind::Int4 | Kind::Int8)
         | (Kind::Int4, Kind::Int8)
@@ -71,7 +71,7 @@ pub(crate) fn is_ours(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// The values in another type.
+/// Casts values to another type.
 pub(crate) fn cast(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     if array.data_type() == to {
         return Ok(array.clone());
@@ -103,7 +103,7 @@ pub(crate) fn cast(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<Array
         Kind::List => lists(&array, to, zone)?,
         Kind::Unknown | Kind::Any | Kind::Map => return impossible(&array, to),
     };
-    // The same kind in the form that is asked for.
+    // Same kind, in the requested representation.
     if cast.data_type() == to { Ok(cast) } else { Ok(arrow::compute::cast(&cast, to)?) }
 }
 
@@ -119,7 +119,7 @@ fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef, of: impl FnMut(usize) -> R
     Ok(Arc::new(each(array, of)?.into_iter().collect::<PrimitiveArray<T>>()))
 }
 
-/// The text of a value, without a copy.
+/// Returns a text without copying it.
 fn text(array: &ArrayRef, row: usize) -> &str {
     array.as_string::<i32>().value(row)
 }
@@ -278,7 +278,7 @@ fn bytes(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(values.iter().map(|value| value.as_deref()).collect::<BinaryArray>()))
 }
 
-/// A list item by item; or the text of one, `{1,2,NULL}`.
+/// Casts a list item by item, or parses its text, `{1,2,NULL}`.
 fn lists(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     let DataType::List(field) = to else { return impossible(array, to) };
     if let DataType::List(_) = array.data_type() {
@@ -299,7 +299,7 @@ fn lists(array: &ArrayRef, to: &DataType, zone: &Zone) -> Result<ArrayRef> {
     Ok(Arc::new(ListArray::try_new(field.clone(), offsets, items, Some(nulls))?))
 }
 
-/// The scale that constants keep: that of their text.
+/// Converts a constant to a numeric with the scale of its text.
 pub(crate) fn exact_number(array: &ArrayRef) -> Option<ArrayRef> {
     let array = plain(array).ok()?;
     let (value, scale) = match array.data_type() {

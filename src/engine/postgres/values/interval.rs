@@ -1,4 +1,4 @@
-//! Intervals: months, days and microseconds, as `PostgreSQL` reads and writes them.
+//! Intervals of months, days and microseconds, parsed and formatted as in `PostgreSQL`.
 
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
@@ -7,10 +7,10 @@ pub(crate) const DAY_US: i64 = 86_400_000_000;
 pub(crate) const HOUR_US: i64 = 3_600_000_000;
 pub(crate) const MINUTE_US: i64 = 60_000_000;
 pub(crate) const SECOND_US: i64 = 1_000_000;
-/// Days of a month where one must be said to have some.
+/// Days of a month in calculations with a fixed length.
 pub(crate) const MONTH_DAYS: i64 = 30;
 
-/// An interval in its parts.
+/// An interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     pub(crate) months: i64,
@@ -27,7 +27,7 @@ impl Span {
         Span { us, ..Span::default() }
     }
 
-    /// As Arrow holds it: nanoseconds bound the time to 292 years.
+    /// Converts to Arrow's type, whose nanoseconds limit the time to 292 years; larger times are moved to days.
     pub(crate) fn value(self) -> Result<IntervalMonthDayNano> {
         let parts = (i32::try_from(self.months), i32::try_from(self.days), self.us.checked_mul(1000));
         match parts {
@@ -54,12 +54,12 @@ impl Span {
         Span { months: -self.months, days: -self.days, us: self.us.saturating_neg() }
     }
 
-    /// Times a number: what is left of months goes down to days of which a month has thirty, and of days to time.
+    /// Multiplies by a number: fractions of months become days, with 30 days per month, and fractions of days become time.
     pub(crate) fn times(self, factor: f64) -> Option<Span> {
         self.scaled(|part| part * factor)
     }
 
-    /// Divided by a number, as [`Span::times`].
+    /// Divides by a number, with fractions as in [`Span::times`].
     pub(crate) fn over(self, divisor: f64) -> Option<Span> {
         self.scaled(|part| part / divisor)
     }
@@ -88,7 +88,7 @@ impl Span {
         Some(span)
     }
 
-    /// Hours beyond a day as days.
+    /// Converts hours above 24 to days.
     pub(crate) fn justify_hours(self) -> Span {
         let mut span = Span { days: self.days + self.us / DAY_US, us: self.us % DAY_US, ..self };
         if span.days > 0 && span.us < 0 {
@@ -99,7 +99,7 @@ impl Span {
         span
     }
 
-    /// Days beyond a month as months.
+    /// Converts days above 30 to months.
     pub(crate) fn justify_days(self) -> Span {
         let mut span = Span { months: self.months + self.days / MONTH_DAYS, days: self.days % MONTH_DAYS, ..self };
         if span.months > 0 && span.days < 0 {
@@ -110,7 +110,7 @@ impl Span {
         span
     }
 
-    /// Both, with one sign for all.
+    /// Applies both conversions, and makes all signs equal.
     pub(crate) fn justify(self) -> Span {
         let mut span = Span { days: self.days + self.us / DAY_US, us: self.us % DAY_US, ..self };
         span = Span { months: span.months + span.days / MONTH_DAYS, days: span.days % MONTH_DAYS, ..span };
@@ -129,13 +129,13 @@ impl Span {
         span
     }
 
-    /// Its length where a month has thirty days.
+    /// Returns the length in microseconds with 30-day months.
     pub(crate) fn length_us(self) -> i128 {
         (i128::from(self.months) * i128::from(MONTH_DAYS) + i128::from(self.days)) * i128::from(DAY_US)
             + i128::from(self.us)
     }
 
-    /// `1 year 2 mons 3 days 04:05:06`.
+    /// Formats `1 year 2 mons 3 days 04:05:06`.
     pub(crate) fn text(self) -> String {
         let (years, months) = (self.months / 12, self.months % 12);
         let (mut words, mut was_negative) = (Vec::new(), false);
@@ -160,7 +160,7 @@ impl Span {
         words.join(" ")
     }
 
-    /// Reads `1 day 2 hours`, `-1:30`, `1 year ago`, `P1DT2H`.
+    /// Parses `1 day 2 hours`, `-1:30`, `1 year ago`, `P1DT2H`.
     pub(crate) fn read(text: &str) -> Option<Span> {
         let text = text.trim();
         if let Some(iso) = text.strip_prefix('P') {
@@ -183,7 +183,7 @@ impl Span {
                 let number: f64 = word.parse().ok()?;
                 match words.next_if(|next| next.starts_with(|c: char| c.is_alphabetic())) {
                     Some(unit) => of_unit(number, &unit)?,
-                    // A number before a time is days, and the last one seconds.
+                    // A number without unit is days before a time, and seconds at the end.
                     None if words.peek().is_some_and(|next| next.contains(':')) => of_unit(number, "day")?,
                     None if words.peek().is_none() => of_unit(number, "second")?,
                     None => return None,
@@ -195,14 +195,14 @@ impl Span {
     }
 }
 
-/// `04:05:06.789`.
+/// Formats `04:05:06.789`.
 pub(crate) fn clock(us: u64) -> String {
     let (seconds, rest) = (us / 1_000_000, us % 1_000_000);
     let fraction = if rest == 0 { String::new() } else { format!(".{rest:06}").trim_end_matches('0').to_owned() };
     format!("{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Numbers and words, also where no space stands between them.
+/// Splits a text into numbers and words, even without spaces between them.
 fn words(text: &str) -> Option<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for chunk in text.split(|c: char| c.is_whitespace() || c == ',').filter(|chunk| !chunk.is_empty()) {
@@ -220,7 +220,7 @@ fn words(text: &str) -> Option<Vec<String>> {
     found.iter().all(known).then_some(found)
 }
 
-/// `1-2` is a year and two months.
+/// Parses `1-2` as one year and two months.
 fn year_month(word: &str) -> Option<(i64, i64)> {
     let (sign, body) = match word.split_at_checked(1)? {
         ("-", rest) => (-1, rest),
@@ -231,7 +231,7 @@ fn year_month(word: &str) -> Option<(i64, i64)> {
     Some((sign * years.parse::<i64>().ok()?, sign * months.parse::<i64>().ok()?))
 }
 
-/// `1:30`, `-01:02:03.5` in microseconds.
+/// Parses `1:30`, `-01:02:03.5` to microseconds.
 fn hours(word: &str) -> Option<i64> {
     let (sign, body) = match word.split_at_checked(1)? {
         ("-", rest) => (-1, rest),
@@ -253,7 +253,7 @@ fn hours(word: &str) -> Option<i64> {
     Some(sign * hours.checked_add(minutes * MINUTE_US)?.checked_add(seconds)?)
 }
 
-/// So many of a unit. Parts of a month are days, and parts of a day time.
+/// Returns a number of units. Fractions of months become days, fractions of days become time.
 pub(crate) fn of_unit(number: f64, unit: &str) -> Option<Span> {
     let months = |count: f64| Span { months: 1, ..Span::default() }.times(number * count);
     let days = |count: f64| Span { days: 1, ..Span::default() }.times(number * count);
@@ -263,7 +263,7 @@ pub(crate) fn of_unit(number: f64, unit: &str) -> Option<Span> {
         "century" | "centuries" | "cent" | "c" => months(1200.0),
         "decade" | "decades" | "dec" | "decs" => months(120.0),
         "year" | "years" | "y" | "yr" | "yrs" => {
-            // PostgreSQL rounds parts of a year to months.
+            // PostgreSQL rounds fractions of years to months.
             let count = (number * 12.0).round_ties_even();
             #[expect(clippy::cast_possible_truncation, reason = "bounded here")]
             (count.abs() < 1e9).then(|| Span { months: count as i64, ..Span::default() })
@@ -281,7 +281,7 @@ pub(crate) fn of_unit(number: f64, unit: &str) -> Option<Span> {
     }
 }
 
-/// What stands behind the `P` of ISO 8601.
+/// Parses the text after the `P` of ISO 8601.
 fn iso8601(text: &str) -> Option<Span> {
     let (mut span, mut number, mut in_time) = (Span::default(), String::new(), false);
     for c in text.chars() {
@@ -311,7 +311,7 @@ fn iso8601(text: &str) -> Option<Span> {
 mod tests {
     use super::*;
 
-    /// Texts, and what `SELECT interval '…'` of `PostgreSQL` 15 prints.
+    /// Texts, and the output of `SELECT interval '…'` in `PostgreSQL` 15.
     #[test]
     fn texts_are_read_and_written() {
         for (text, expected) in [

@@ -1,8 +1,8 @@
-//! The text of booleans, bytes and lists, as `PostgreSQL` reads it.
+//! Parses texts of booleans, bytes and lists as in `PostgreSQL`.
 
 use datafusion::common::{Result, exec_err};
 
-/// `t`, `true`, `yes`, `on`, `1` and their beginnings.
+/// Parses `t`, `true`, `yes`, `on`, `1`, and their unique prefixes.
 pub(crate) fn read_bool(text: &str) -> Result<bool> {
     let word = text.trim().to_lowercase();
     let is = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
@@ -15,7 +15,7 @@ pub(crate) fn read_bool(text: &str) -> Result<bool> {
     }
 }
 
-/// `\x` and hexadecimal digits; anything else stands for its own bytes.
+/// Parses `\x` and hexadecimal digits; any other text is taken as its bytes.
 pub(super) fn read_bytes(text: &str) -> Result<Vec<u8>> {
     let Some(hex) = text.strip_prefix("\\x") else { return Ok(text.as_bytes().to_vec()) };
     let digits: Option<Vec<u8>> = hex
@@ -31,7 +31,7 @@ pub(super) fn read_bytes(text: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// The items of `{a,"b c",NULL}`, of one dimension.
+/// Splits `{a,"b c",NULL}`, a one-dimensional list.
 pub(crate) fn read_list(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();

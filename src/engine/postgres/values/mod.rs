@@ -1,4 +1,4 @@
-//! Values as `PostgreSQL` reads, writes and converts them.
+//! Parses, formats and converts values as in `PostgreSQL`.
 
 pub(crate) mod casts;
 pub(crate) mod interval;

@@ -1,25 +1,25 @@
-//! Numbers: their texts, their rounding, and the digits that a division gives.
+//! Numbers: parsing, formatting, rounding, and the scale of quotients.
 
 use crate::engine::postgres::kinds::DIGITS;
 use arrow::datatypes::i256;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 
-/// The error of `PostgreSQL` where an integer does not fit.
+/// Returns `PostgreSQL`'s error for an integer out of range.
 pub(crate) fn out_of_range(kind: &str) -> DataFusionError {
     exec_datafusion_err!("{kind} out of range")
 }
 
-/// A double as the shortest text that gives it back.
+/// Formats a double as the shortest text that parses to the same value.
 pub(crate) fn float_text(value: f64) -> String {
     shortest(value, format!("{value:e}"), 15)
 }
 
-/// A float of four bytes as the shortest text that gives it back.
+/// Formats a four-byte float as the shortest text that parses to the same value.
 pub(crate) fn real_text(value: f32) -> String {
     shortest(f64::from(value), format!("{value:e}"), 6)
 }
 
-/// Plain where the exponent is less than so much.
+/// Uses plain notation for exponents below `plain_below`.
 fn shortest(value: f64, scientific: String, plain_below: i32) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -45,7 +45,7 @@ fn shortest(value: f64, scientific: String, plain_below: i32) -> String {
     format!("{sign}{}.{}", &plain[..whole], &plain[whole..])
 }
 
-/// A number with so many digits after the point.
+/// Formats a numeric with its scale.
 pub(crate) fn number_text(value: i128, scale: i8) -> String {
     let Ok(scale) = usize::try_from(scale) else {
         return format!(
@@ -59,12 +59,12 @@ pub(crate) fn number_text(value: i128, scale: i8) -> String {
     format!("{sign}{whole}{point}{fraction}")
 }
 
-/// Ten to a power.
+/// Returns a power of ten.
 pub(crate) fn power_of_ten(power: u32) -> Option<i128> {
     10_i128.checked_pow(power)
 }
 
-/// A number in another scale, rounded half away from zero.
+/// Converts a numeric to another scale, rounding half away from zero.
 pub(crate) fn rescaled(value: i128, from: i8, to: i8) -> Option<i128> {
     let by = power_of_ten(u32::from(from.abs_diff(to)));
     if to >= from {
@@ -73,7 +73,7 @@ pub(crate) fn rescaled(value: i128, from: i8, to: i8) -> Option<i128> {
     Some(by.map_or(0, |by| divided(value, by)))
 }
 
-/// Rounded half away from zero.
+/// Divides, rounding half away from zero.
 fn divided(value: i128, by: i128) -> i128 {
     let (quotient, rest) = (value / by, value % by);
     if rest.unsigned_abs() >= by.unsigned_abs().div_ceil(2) {
@@ -83,17 +83,17 @@ fn divided(value: i128, by: i128) -> i128 {
     }
 }
 
-/// Whether a number has no more digits than can be held.
+/// Returns whether a numeric has at most the maximum number of digits.
 pub(crate) fn fits(value: i128) -> bool {
     power_of_ten(DIGITS.into()).is_none_or(|most| value.abs() < most)
 }
 
-/// The error where one has more.
+/// Returns the error for a numeric with too many digits.
 pub(crate) fn too_many_digits() -> DataFusionError {
     exec_datafusion_err!("value overflows numeric format: at most {DIGITS} digits are held")
 }
 
-/// `left / right` with so many digits after the point.
+/// Returns `left / right` with a scale.
 pub(crate) fn quotient(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<i128> {
     if right.0 == 0 {
         return exec_err!("division by zero");
@@ -107,7 +107,7 @@ pub(crate) fn quotient(left: (i128, i8), right: (i128, i8), scale: i8) -> Result
     rounded(above, below).ok_or_else(too_many_digits)
 }
 
-/// A quotient, rounded half away from zero.
+/// Divides, rounding half away from zero.
 fn rounded(above: i256, below: i256) -> Option<i128> {
     let (whole, rest) = (above.checked_div(below)?, above.checked_rem(below)?);
     let is_negative = above.is_negative() != below.is_negative();
@@ -116,7 +116,7 @@ fn rounded(above: i256, below: i256) -> Option<i128> {
     whole.checked_add(i256::from_i128(up))?.to_i128().filter(|value| fits(*value))
 }
 
-/// `left * right` in a scale.
+/// Returns `left * right` with a scale.
 pub(crate) fn product(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<i128> {
     let wide = i256::from_i128(left.0).checked_mul(i256::from_i128(right.0)).ok_or_else(too_many_digits)?;
     let power = i32::from(left.1) + i32::from(right.1) - i32::from(scale);
@@ -125,7 +125,7 @@ pub(crate) fn product(left: (i128, i8), right: (i128, i8), scale: i8) -> Result<
     value.filter(|value| fits(*value)).ok_or_else(too_many_digits)
 }
 
-/// The scale of a quotient: at least sixteen digits that count, as `select_div_scale` of `PostgreSQL` has it.
+/// Returns the scale of a quotient: at least sixteen significant digits, as in `PostgreSQL`'s `select_div_scale`.
 pub(crate) fn quotient_scale(left: (i128, i8), right: (i128, i8)) -> i8 {
     let ((weight1, first1), (weight2, first2)) = (leading(left), leading(right));
     let weight = weight1 - weight2 - i32::from(first1 <= first2);
@@ -133,13 +133,13 @@ pub(crate) fn quotient_scale(left: (i128, i8), right: (i128, i8)) -> i8 {
     i8::try_from((16 - weight * 4).max(least).clamp(0, i32::from(DIGITS) - 2)).unwrap_or(16)
 }
 
-/// The weight of the first group of four digits, and that group.
+/// Returns the weight of the first four-digit group, and that group.
 fn leading(value: (i128, i8)) -> (i32, i128) {
     if value.0 == 0 {
         return (0, 0);
     }
     let digits = value.0.unsigned_abs().to_string();
-    // The power of ten of the first digit.
+    // Power of ten of the first digit.
     let power = i32::try_from(digits.len()).unwrap_or(0) - 1 - i32::from(value.1);
     let weight = power.div_euclid(4);
     let taken = usize::try_from(power - weight * 4 + 1).unwrap_or(1);
@@ -147,21 +147,21 @@ fn leading(value: (i128, i8)) -> (i32, i128) {
     (weight, first.parse().unwrap_or(0))
 }
 
-/// How many digits after the point a quotient shows, told by itself.
+/// Returns the displayed scale of a quotient, derived from the quotient alone.
 pub(crate) fn shown_scale(value: i128, scale: i8) -> i8 {
     let (mut weight, first) = leading((value, scale));
     if value == 0 {
         return scale.max(20);
     }
-    // What gives one of these had two numbers with the same digits.
+    // A power of ten is the quotient of two numbers with the same digits.
     if first == 1 && Some(value.abs()) == u32::try_from(i32::from(scale) + weight * 4).ok().and_then(power_of_ten) {
         weight -= 1;
     }
-    // Where fewer digits are held, the last ones are zeros.
+    // If fewer digits are stored, the missing ones are zeros.
     i8::try_from((16 - weight * 4).clamp(0, i32::from(scale.max(20)))).unwrap_or(scale)
 }
 
-/// A number's text: digits, a point, an exponent. Its value and scale.
+/// Parses a number with optional point and exponent to value and scale.
 pub(crate) fn read_number(text: &str) -> Option<(i128, i8)> {
     let text = text.trim();
     let (digits, exponent) = match text.split_once(['e', 'E']) {
@@ -191,7 +191,7 @@ pub(crate) fn read_number(text: &str) -> Option<(i128, i8)> {
     Some((value, scale)).filter(|(value, _)| fits(*value))
 }
 
-/// A float as a number: the fifteen digits that a double surely has, without zeros at the end.
+/// Converts a double to a numeric: the fifteen digits that are always exact, without trailing zeros.
 pub(crate) fn of_float(value: f64) -> Option<(i128, i8)> {
     if !value.is_finite() {
         return None;
@@ -205,13 +205,13 @@ pub(crate) fn of_float(value: f64) -> Option<(i128, i8)> {
     read_number(&format!("{digits}e{exponent}"))
 }
 
-/// A number as a double.
+/// Converts a numeric to a double.
 pub(crate) fn to_float(value: i128, scale: i8) -> f64 {
-    // The text is what gives the nearest double.
+    // Parsing the text gives the nearest double.
     number_text(value, scale).parse().unwrap_or(f64::NAN)
 }
 
-/// A double as an integer within bounds, rounded half to even.
+/// Converts a double to an integer within bounds, rounding half to even.
 pub(crate) fn float_to_int(value: f64, (least, most): (i64, i64), kind: &str) -> Result<i64> {
     let rounded = value.round_ties_even();
     #[expect(clippy::cast_precision_loss, reason = "the bounds are compared below their own precision")]
@@ -220,7 +220,7 @@ pub(crate) fn float_to_int(value: f64, (least, most): (i64, i64), kind: &str) ->
     if within { Ok(rounded as i64) } else { Err(out_of_range(kind)) }
 }
 
-/// An integer's text.
+/// Parses an integer.
 pub(crate) fn read_int(text: &str, (least, most): (i64, i64), kind: &str) -> Result<i64> {
     let text = text.trim();
     let is_number = {
@@ -234,7 +234,7 @@ pub(crate) fn read_int(text: &str, (least, most): (i64, i64), kind: &str) -> Res
     value.ok_or_else(|| exec_datafusion_err!("value {text:?} is out of range for type {kind}"))
 }
 
-/// A double's text.
+/// Parses a double.
 pub(crate) fn read_float(text: &str) -> Result<f64> {
     let trimmed = text.trim();
     let value = match trimmed.to_lowercase().as_str() {
@@ -253,7 +253,7 @@ pub(crate) fn read_float(text: &str) -> Result<f64> {
 mod tests {
     use super::*;
 
-    /// What `PostgreSQL` 15 prints of each.
+    /// Expected texts are the output of `PostgreSQL` 15.
     #[test]
     fn doubles_have_their_shortest_text() {
         for (value, expected) in [
@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    /// `SELECT 1.0/3, 10/3.0, 3/3.0, 1/8.00, 100000/7.0` on `PostgreSQL` 15.
+    /// Expected values are the output of `SELECT 1.0/3, 10/3.0, 3/3.0, 1/8.00, 100000/7.0` in `PostgreSQL` 15.
     #[test]
     fn quotients_have_postgresqls_digits() {
         for (left, right, expected) in [

@@ -1,4 +1,4 @@
-//! Dates and times as `PostgreSQL` reads and writes them (`DateStyle` ISO, MDY).
+//! Dates and times, parsed and formatted as in `PostgreSQL` (`DateStyle` ISO, MDY).
 
 use super::interval::{DAY_US, HOUR_US, MINUTE_US, clock};
 use crate::engine::postgres::zones::{self, Zone, utc};
@@ -21,23 +21,23 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-/// Days from the year one to 1970.
+/// Days from year 1 to 1970.
 const EPOCH_FROM_CE: i32 = 719_163;
 
-/// What a text says of a moment.
+/// Fields parsed from a text.
 #[derive(Debug, Default)]
 struct Read {
     date: Option<NaiveDate>,
     /// Microseconds of the day.
     time: Option<i64>,
     zone: Option<Zone>,
-    /// Numbers and the month that stand on their own.
+    /// Numbers and month that are separate tokens.
     numbers: Vec<String>,
     month: Option<u32>,
     is_afternoon: Option<bool>,
 }
 
-/// Microseconds since the epoch of a `timestamp`; a zone in the text is ignored, as `PostgreSQL` does.
+/// Parses a `timestamp` to microseconds since the epoch; a zone in the text is ignored, as in `PostgreSQL`.
 pub(crate) fn read_timestamp(text: &str, zone: &Zone) -> Result<i64> {
     if let Some(us) = word(text, zone) {
         return Ok(zone.local(us?));
@@ -45,7 +45,7 @@ pub(crate) fn read_timestamp(text: &str, zone: &Zone) -> Result<i64> {
     local(&read(text, "timestamp")?, text, "timestamp")
 }
 
-/// Microseconds since the epoch of a `timestamptz`; in the session's zone where the text names none.
+/// Parses a `timestamptz` to microseconds since the epoch; the session's zone applies if the text has none.
 pub(crate) fn read_timestamptz(text: &str, zone: &Zone) -> Result<i64> {
     if let Some(us) = word(text, zone) {
         return us;
@@ -56,7 +56,7 @@ pub(crate) fn read_timestamptz(text: &str, zone: &Zone) -> Result<i64> {
     Ok(read.zone.as_ref().unwrap_or(zone).moment(local))
 }
 
-/// Days since the epoch.
+/// Parses a date to days since the epoch.
 pub(crate) fn read_date(text: &str, zone: &Zone) -> Result<i32> {
     let us = match word(text, zone) {
         Some(us) => zone.local(us?),
@@ -65,7 +65,7 @@ pub(crate) fn read_date(text: &str, zone: &Zone) -> Result<i32> {
     days_of(us)
 }
 
-/// Microseconds of a day.
+/// Parses a time to microseconds of the day.
 pub(crate) fn read_time(text: &str) -> Result<i64> {
     let read = read(text, "time")?;
     read.time.ok_or_else(|| invalid(text, "time"))
@@ -85,7 +85,7 @@ fn beyond(text: &str) -> datafusion::common::DataFusionError {
     exec_datafusion_err!("date/time field value out of range: {text:?}")
 }
 
-/// Words for moments: a moment in UTC.
+/// Parses special words, such as `now`, to an instant in UTC.
 fn word(text: &str, zone: &Zone) -> Option<Result<i64>> {
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -125,7 +125,7 @@ fn read(text: &str, kind: &str) -> Result<Read> {
     if let Some(month) = found.month {
         let number = |at: usize| found.numbers.get(at).and_then(|number| number.parse::<i32>().ok());
         let (one, other) = number(0).zip(number(1)).ok_or_else(|| invalid(text, kind))?;
-        // The year is the number that can be no day.
+        // A number above 31 must be the year.
         let (day, year) = if one > 31 { (other, one) } else { (one, other) };
         found.date = Some(date(year, month, u32::try_from(day).unwrap_or(0)).ok_or_else(|| beyond(text))?);
     } else if !found.numbers.is_empty() {
@@ -134,7 +134,7 @@ fn read(text: &str, kind: &str) -> Result<Read> {
     Ok(found)
 }
 
-/// Parts between spaces and commas, and on both sides of the `T` between date and time.
+/// Splits at spaces, commas, and the `T` between date and time.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     for part in text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty()) {
@@ -155,7 +155,7 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Takes one token; `None` where it is nothing.
+/// Parses one token; `None` if it is invalid.
 fn take(found: &mut Read, token: &str, text: &str) -> Option<Result<()>> {
     let lower = token.to_lowercase();
     if let Some(compact) = token.strip_prefix('T').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
@@ -200,7 +200,7 @@ fn take(found: &mut Read, token: &str, text: &str) -> Option<Result<()>> {
     set(&mut found.zone, zone)
 }
 
-/// The month, from 1, of a name in lower case that may be shortened to three letters.
+/// Returns the month, from 1, of a lower-case name, which can be abbreviated to three letters.
 pub(in crate::engine::postgres) fn month_named(word: &str) -> Option<u32> {
     u32::try_from(named(&MONTHS, word)? + 1).ok()
 }
@@ -217,7 +217,7 @@ fn set<T>(place: &mut Option<T>, value: T) -> Option<Result<()>> {
     Some(Ok(()))
 }
 
-/// `2026-01-02`, `1/2/2026`, `2026-Jan-02`.
+/// Parses `2026-01-02`, `1/2/2026`, `2026-Jan-02`.
 fn of_parts(found: &mut Read, token: &str, separator: char, text: &str) -> Option<Result<()>> {
     let parts: Vec<&str> = token.split(separator).collect();
     let [first, second, third] = parts.as_slice() else { return None };
@@ -252,7 +252,7 @@ fn date(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, day)
 }
 
-/// `02:20`, `02:20:03.5+02`, `02:20Z`, `2:20pm`.
+/// Parses `02:20`, `02:20:03.5+02`, `02:20Z`, `2:20pm`.
 fn clock_of(found: &mut Read, token: &str, text: &str) -> Option<Result<()>> {
     let end = token.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(token.len());
     let (digits, rest) = token.split_at(end);
@@ -281,22 +281,22 @@ fn clock_of(found: &mut Read, token: &str, text: &str) -> Option<Result<()>> {
     }
 }
 
-/// Days since the epoch of a time.
+/// Returns the days since the epoch of a timestamp.
 pub(crate) fn days_of(us: i64) -> Result<i32> {
     i32::try_from(us.div_euclid(DAY_US)).map_err(|_| exec_datafusion_err!("date out of range"))
 }
 
-/// Days since the epoch, as a date.
+/// Converts days since the epoch to a date.
 pub(crate) fn civil(days: i32) -> NaiveDate {
     NaiveDate::from_num_days_from_ce_opt(days.saturating_add(EPOCH_FROM_CE)).unwrap_or_default()
 }
 
-/// Days since the epoch of a date.
+/// Converts a date to days since the epoch.
 pub(crate) fn days_since_epoch(date: NaiveDate) -> i32 {
     date.num_days_from_ce() - EPOCH_FROM_CE
 }
 
-/// `2026-01-02`.
+/// Formats `2026-01-02`.
 pub(crate) fn date_text(days: i32) -> String {
     day_text(civil(days))
 }
@@ -306,25 +306,25 @@ fn day_text(date: NaiveDate) -> String {
     format!("{year:04}-{:02}-{:02}{bc}", date.month(), date.day())
 }
 
-/// `03:04:05.6`.
+/// Formats `03:04:05.6`.
 pub(crate) fn time_text(us: i64) -> String {
     clock(us.unsigned_abs())
 }
 
-/// `2026-01-02 03:04:05.6`.
+/// Formats `2026-01-02 03:04:05.6`.
 pub(crate) fn timestamp_text(us: i64) -> String {
     let at = utc(us);
     let micros = u64::from(at.num_seconds_from_midnight()) * 1_000_000 + u64::from(at.nanosecond() / 1000);
     format!("{} {}", day_text(at.date()), clock(micros))
 }
 
-/// `2026-01-02 03:04:05.6+00`.
+/// Formats `2026-01-02 03:04:05.6+00`.
 pub(crate) fn timestamptz_text(us: i64, zone: &Zone) -> String {
     let offset = zone.offset_at(us);
     format!("{}{}", timestamp_text(zone.local(us)), offset_text(offset))
 }
 
-/// `+00`, `+05:30`.
+/// Formats `+00`, `+05:30`.
 pub(crate) fn offset_text(seconds: i32) -> String {
     let (sign, abs) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
     match (abs / 3600, abs / 60 % 60, abs % 60) {
@@ -338,7 +338,7 @@ pub(crate) fn offset_text(seconds: i32) -> String {
 mod tests {
     use super::*;
 
-    /// Texts and what `PostgreSQL` 15 prints of `timestamptz '…'` where the session is in Berlin.
+    /// Texts, and the output of `timestamptz '…'` in `PostgreSQL` 15 with the session in Berlin.
     #[test]
     fn moments_are_read() {
         let berlin = Zone::named("europe/berlin").unwrap();
@@ -350,7 +350,7 @@ mod tests {
             ("Jan 2 2026 3:04 PM", "2026-01-02 15:04:00+01"),
             ("2026-01-02 03:00:00.123456+05:30", "2026-01-01 22:30:00.123456+01"),
             ("2026-01-02 03:00 America/New_York", "2026-01-02 09:00:00+01"),
-            // Skipped by the clocks, and shown twice.
+            // A local time skipped by daylight saving, and a repeated one.
             ("2026-03-29 02:30", "2026-03-29 03:30:00+02"),
             ("2026-10-25 02:30", "2026-10-25 02:30:00+01"),
         ] {

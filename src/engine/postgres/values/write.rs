@@ -1,4 +1,4 @@
-//! Values as text: on the Postgres wire, and where a query casts to text.
+//! Formats values as text, for the Postgres wire and for casts to text.
 
 use super::interval::Span;
 use super::{number, stamp};
@@ -15,16 +15,16 @@ use arrow::util::display::array_value_to_string;
 use datafusion::common::{DataFusionError, Result};
 use std::sync::Arc;
 
-/// How booleans are written.
+/// Format of booleans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Booleans {
-    /// `true`, as a cast does.
+    /// `true`, as in casts.
     Words,
-    /// `t`, as the wire does.
+    /// `t`, as on the wire.
     Letters,
 }
 
-/// The texts of all values.
+/// Formats all values.
 pub(crate) fn texts(array: &ArrayRef, field: Option<&Field>, zone: &Zone, booleans: Booleans) -> Result<StringArray> {
     if *array.data_type() == DataType::Null {
         return Ok(StringArray::new_null(array.len()));
@@ -35,7 +35,7 @@ pub(crate) fn texts(array: &ArrayRef, field: Option<&Field>, zone: &Zone, boolea
     (0..array.len()).map(|row| if array.is_null(row) { Ok(None) } else { writer.text(&array, row).map(Some) }).collect()
 }
 
-/// The array in one of the types that are written.
+/// Converts an array to one of the types that can be formatted.
 pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
     use super::super::kinds::{INTERVAL, Kind, TIMESTAMP, timestamptz};
     let kind = array.data_type();
@@ -64,7 +64,7 @@ pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
     if *kind == wanted { Ok(array.clone()) } else { Ok(arrow::compute::cast(array, &wanted)?) }
 }
 
-/// A duration as an interval.
+/// Converts a duration to an interval.
 fn of_duration(array: &ArrayRef) -> Result<ArrayRef> {
     let us = arrow::compute::cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
     let us = us.as_primitive::<DurationMicrosecondType>();
@@ -72,7 +72,7 @@ fn of_duration(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(spans.collect::<Result<PrimitiveArray<IntervalMonthDayNanoType>>>()?))
 }
 
-/// A value as JSON text.
+/// Formats a value as JSON.
 pub(crate) fn json(array: &ArrayRef, row: usize) -> Result<String> {
     let value = array.slice(row, 1);
     let schema = Arc::new(Schema::new(vec![Field::new("v", value.data_type().clone(), true)]));
@@ -139,7 +139,7 @@ impl Writer<'_> {
         number::number_text(number::rescaled(value, scale, shown).unwrap_or(value), shown)
     }
 
-    /// `{1,NULL,"a b"}`.
+    /// Formats `{1,NULL,"a b"}`.
     fn list(&self, items: &ArrayRef) -> Result<String> {
         let items = plain(items)?;
         let inner = Writer { booleans: Booleans::Letters, scale: None, zone: self.zone };
@@ -164,7 +164,7 @@ impl Writer<'_> {
     }
 }
 
-/// A value's text as an item of a list, in quotes where it needs them.
+/// Quotes a text as a list item, if necessary.
 pub(crate) fn list_item(item: String) -> String {
     let special = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | '"' | '\\');
     if item.is_empty() || item.eq_ignore_ascii_case("null") || item.contains(special) {

@@ -33,14 +33,14 @@ fn physical(filter: &Expr) -> Arc<dyn PhysicalExpr> {
     create_physical_expr(filter, &schema, &ExecutionProps::new(), &PhysicalPlanningContext::default()).unwrap()
 }
 
-/// Values of `n`, which is null in the second row, that a filter takes by its own evaluation, and that the sieve lets through.
+/// Returns the values of `n` (null in the second row) that the filter itself accepts, and those that pass its sieve.
 fn held(filter: &Expr) -> (Vec<usize>, Option<Vec<usize>>) {
     let (physical, rows) = (physical(filter), rows());
     let passes = |mask: &BooleanArray| (0..4).filter(|row| mask.is_valid(*row) && mask.value(*row)).collect::<Vec<_>>();
     let own = physical.evaluate(&rows).unwrap().into_array(4).unwrap();
     let own = passes(own.as_any().downcast_ref::<BooleanArray>().unwrap());
     let sieve = Sieve::of(&[physical], &schema());
-    // As it goes over the socket.
+    // Serialize it as on the socket.
     let sieve: Option<Sieve> = serde_json::from_str(&serde_json::to_string(&sieve).unwrap()).unwrap();
     (own, sieve.map(|sieve| passes(&sieve.passes(&rows).unwrap())))
 }
@@ -77,7 +77,7 @@ fn what_cannot_be_told_holds_nothing_back() {
     ] {
         assert_eq!(held(&filter).1, None, "{filter}");
     }
-    // Of what holds together the part that can be told is enough.
+    // In a conjunction, the part that can be translated is enough.
     let filter = col("n").gt(lit(1_i64)).and((col("n") + lit(1_i64)).gt(lit(4_i64)));
     assert_eq!(held(&filter), (vec![3], Some(vec![2, 3])));
 }

@@ -1,22 +1,22 @@
-//! What is to be sent: of each host the newest, and not before its time.
+//! Pending host metadata: the newest of each host, not sent before its time.
 
 use super::hosts::{BYTES_MAX, HOSTS_MAX};
 use super::payload::Metadata;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Hosts that are to be told of.
+/// Hosts to send.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     waiting: BTreeMap<String, Metadata>,
-    /// How many bytes they take together.
+    /// Their total size in bytes.
     bytes: usize,
-    /// When each host was told of, as long as that holds it up.
+    /// When each host was last sent, as long as that delays it.
     told: BTreeMap<String, Instant>,
 }
 
 impl Due {
-    /// Takes a host in; what was to be told of it before is not any more. Whether there was room for it.
+    /// Queues a host, replacing its pending metadata. Returns true if there was room.
     pub(super) fn put(&mut self, host: Metadata) -> bool {
         drop(self.take(host.hostname()));
         let has_room = self.waiting.len() < HOSTS_MAX && self.bytes + host.bytes() <= BYTES_MAX;
@@ -27,7 +27,7 @@ impl Due {
         has_room
     }
 
-    /// Takes back a host that could not be told of, unless something newer has become known meanwhile.
+    /// Queues a host again after a failed attempt, unless newer metadata is pending.
     pub(super) fn put_back(&mut self, host: Metadata) {
         if !self.waiting.contains_key(host.hostname()) {
             self.put(host);
@@ -40,18 +40,18 @@ impl Due {
         Some(taken)
     }
 
-    /// Notes that a host was told of.
+    /// Records that a host was sent.
     pub(super) fn note(&mut self, host: &str, now: Instant) {
         self.told.insert(host.to_owned(), now);
     }
 
-    /// Hosts that may be told of now: a host is so once in this time.
+    /// Returns the hosts that may be sent now: each at most once in this interval.
     pub(super) fn ready(&mut self, apart: Duration, now: Instant) -> Vec<String> {
         self.told.retain(|_, told| *told + apart > now);
         self.waiting.keys().filter(|host| !self.told.contains_key(*host)).cloned().collect()
     }
 
-    /// When the next host may be told of, from now.
+    /// Returns how long until the next host may be sent.
     pub(super) fn wait(&self, apart: Duration, now: Instant) -> Option<Duration> {
         let wait =
             |host| self.told.get(host).map_or(Duration::ZERO, |told| (*told + apart).saturating_duration_since(now));

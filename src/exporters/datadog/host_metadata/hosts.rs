@@ -1,6 +1,6 @@
-//! What resources tell of their hosts, by the rules of Datadog's own host map (`inframetadata` of the Agent's OTLP
-//! mapping): a resource that bears `datadog.host.use_as_metadata: true` and names a host is told of where it says something
-//! new. Two things are not followed: a second IPv4 address is not taken for one of IPv6, and what is too long is left out.
+//! Host metadata from resources, by the rules of Datadog's own host map (`inframetadata` of the Agent's OTLP mapping): a
+//! resource with `datadog.host.use_as_metadata: true` and a host name is reported when it contains something new. Two
+//! differences: a second IPv4 address is not taken for IPv6, and values that are too long are left out.
 
 use super::payload::{Fields, Metadata, bytes};
 use super::values::{Found, bounded, first, text, texts, unexpected};
@@ -17,25 +17,25 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use std::collections::BTreeMap;
 
-/// Hosts that are known at once, and bytes that they take together; others are told of in the next period.
+/// Maximum number and total bytes of known hosts; others are reported in the next period.
 pub(super) const HOSTS_MAX: usize = 10_000;
 pub(super) const BYTES_MAX: usize = 32 << 20;
 
-/// A host takes no more, for what is longer than these is left out of it: beside two lists it has 23 texts of at most 1 KiB,
-/// three names of its own and a few words of ours.
+/// Maximum size of a host, since longer values are left out: besides two lists it has 23 texts of at most 1 KiB, three names of
+/// its own and a few fixed words.
 pub(super) const HOST_BYTES_MAX: usize = 64 << 10;
 const TAGS_BYTES_MAX: usize = 32 << 10;
 const ALIASES_BYTES_MAX: usize = 6 << 10;
-/// As long as a name can be in the DNS; Datadog takes no longer ones.
+/// Maximum length of a DNS name; Datadog accepts no longer ones.
 const NAME_BYTES_MAX: usize = 255;
 
-/// By this attribute a resource says that it tells of its host.
+/// Attribute of resources that describe their host.
 const USE: &str = "datadog.host.use_as_metadata";
-/// A user's own tags of hosts.
+/// Prefix of the user's own host tags.
 const TAG: &str = "datadog.host.tag.";
 const ALIASES: &str = "datadog.host.aliases";
 
-/// Attributes that are tags of the host besides.
+/// Other attributes that are tags of the host.
 const TAGS: [(&str, &str); 6] = [
     ("deployment.environment", "env"),
     ("deployment.environment.name", "env"),
@@ -66,31 +66,31 @@ const CPU: [(&str, &str); 6] = [
     ("stepping", "host.cpu.stepping"),
 ];
 
-/// Metrics whose last value is a field of the CPU, and what it is multiplied with.
+/// Metrics with a last value that is a field of the CPU, and their factor.
 const MEASURED: [(&str, &str, f64); 3] = [
     ("system.cpu.physical.count", "cpu_cores", 1.0),
     ("system.cpu.logical.count", "cpu_logical_processors", 1.0),
     ("system.cpu.frequency", "mhz", 1e-6),
 ];
 
-/// Puts into a host what a resource says of one thing; whether that is new.
+/// Updates one aspect of a host from a resource; returns true if it changed.
 type Fill = fn(&mut Metadata, &Attributes<'_>) -> Result<bool, String>;
 
 const FILLS: [Fill; 7] = [tags, aliases, cloud_id, instance_id, ec2_hostname, mac, addresses];
 
-/// What is known of all hosts.
+/// All known hosts.
 #[derive(Debug, Default)]
 pub struct Hosts {
     by_name: BTreeMap<String, Metadata>,
     bytes: usize,
 }
 
-/// What a request says of hosts.
+/// Host data of a request.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Hosts of which it says something new, in the order of its resources, each as it is known then.
+    /// Changed hosts, in the order of their resources, each with its state at that point.
     pub changed: Vec<Metadata>,
-    /// What it says that nobody can read.
+    /// Unreadable values.
     pub faults: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl Hosts {
         Seen { changed, faults }
     }
 
-    /// The same, with each host as it is where something of it is new. Returns what nobody can read.
+    /// The same, with a callback for each changed host. Returns the unreadable values.
     pub(super) fn see_each(
         &mut self,
         signal: Signal,
@@ -110,7 +110,7 @@ impl Hosts {
         mut changed: impl FnMut(&Metadata),
     ) -> Vec<String> {
         let mut faults = Vec::new();
-        // Most resources say nothing of that, and shall not be decoded for it.
+        // Most resources do not have it, and decoding them would be wasted.
         for of_resource in inner(request, 1).filter(|of_resource| names_use(of_resource)) {
             let Some(resource) = resource_of(of_resource) else { continue };
             let attributes = Attributes::of(&resource.attributes);
@@ -142,7 +142,7 @@ impl Hosts {
         faults
     }
 
-    /// The host, where something of it is new.
+    /// Updates a host; returns it if it changed.
     fn update(
         &mut self,
         host: &str,
@@ -168,25 +168,25 @@ impl Hosts {
         if changed { self.by_name.get(host) } else { None }
     }
 
-    /// What is known of a host.
+    /// Returns a known host.
     pub(super) fn get(&self, host: &str) -> Option<&Metadata> {
         self.by_name.get(host)
     }
 
-    /// Knows a host as it is told here.
+    /// Sets the known state of a host.
     pub(super) fn set(&mut self, metadata: Metadata) {
         self.bytes += metadata.bytes();
         let before = self.by_name.insert(metadata.hostname().to_owned(), metadata);
         self.bytes -= before.as_ref().map_or(0, Metadata::bytes);
     }
 
-    /// All that are known; none of them is any more.
+    /// Removes and returns all known hosts.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Metadata> + use<> {
         std::mem::take(self).by_name.into_values()
     }
 }
 
-/// Puts into a host all that a resource says of it; whether something of that is new.
+/// Updates a host from all data of a resource; returns true if it changed.
 fn fill(
     known: &mut Metadata,
     host: &str,
@@ -217,28 +217,28 @@ fn fill(
     changed
 }
 
-/// The resource that stands first in a request.
+/// Returns the first resource of a request.
 pub(super) fn first_resource(request: &[u8]) -> Option<Resource> {
     inner(request, 1).next().and_then(resource_of)
 }
 
-/// Messages in a field of a message.
+/// Iterates over the messages in a field of a message.
 fn inner(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |field| field.inner_of(&[number]))
 }
 
-/// The resource of spans, metrics or logs, where it can be read.
+/// Returns the resource of spans, metrics or logs, if it is readable.
 fn resource_of(of_resource: &[u8]) -> Option<Resource> {
     inner(of_resource, 1).next().and_then(|resource| Resource::decode(resource).ok())
 }
 
-/// Whether one of its attributes is called so.
+/// Returns true if an attribute has this key.
 fn names_use(of_resource: &[u8]) -> bool {
     let mut attributes = inner(of_resource, 1).flat_map(|resource| inner(resource, 1));
     attributes.any(|attribute| inner(attribute, 1).any(|key| key == USE.as_bytes()))
 }
 
-/// Metrics of a resource that tell of its CPU.
+/// Returns the metrics of a resource that describe its CPU.
 fn measured(of_resource: &[u8]) -> Vec<Metric> {
     let metrics = inner(of_resource, 2).flat_map(|scope| inner(scope, 2));
     let is_known = |name: &[u8]| MEASURED.iter().any(|(known, ..)| known.as_bytes() == name);
@@ -254,7 +254,7 @@ fn is_told_of(attributes: &Attributes<'_>) -> Result<bool, String> {
     }
 }
 
-/// Sets a field; whether that is new. Empty and missing are the same.
+/// Sets a field; returns true if it changed. Empty and missing are equal.
 fn put(fields: &mut Fields, field: &'static str, value: String) -> bool {
     let before = fields.insert(field, value.clone());
     before.unwrap_or_default() != value
@@ -270,7 +270,7 @@ fn set(known: &mut String, now: Option<String>) -> bool {
     now.is_some_and(|now| replace(known, now))
 }
 
-/// Tags stay where a resource has none, and where one of them cannot be read.
+/// Tags are kept if a resource has none, or one of them is unreadable.
 fn tags(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String> {
     let mut tags = Vec::new();
     for (key, value) in attributes.iter() {
@@ -290,7 +290,7 @@ fn tags(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, Strin
     Ok(!tags.is_empty() && replace(&mut known.tags.own, tags))
 }
 
-/// Aliases stay where a resource does not name the attribute.
+/// Aliases are kept if a resource does not have the attribute.
 fn aliases(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String> {
     let Some(Found(Some(Value::ArrayValue(list)))) = first(attributes, ALIASES) else { return Ok(false) };
     let texts = list.values.iter().filter_map(|entry| match &entry.value {
@@ -302,7 +302,7 @@ fn aliases(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, St
     Ok(replace(&mut known.meta.aliases, texts))
 }
 
-/// What its cloud calls it, whichever that is.
+/// Sets its name in its cloud.
 fn cloud_id(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String> {
     Ok(set(&mut known.meta.cloud_id, text(attributes, "datadog.ccrid")?))
 }
@@ -324,7 +324,7 @@ fn mac(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String
     Ok(put(&mut known.gohai.network, "macaddress", all[0].replace('-', ":").to_lowercase()))
 }
 
-/// Its first address of each kind.
+/// Sets its first address of each kind.
 fn addresses(known: &mut Metadata, attributes: &Attributes<'_>) -> Result<bool, String> {
     let Some(all) = texts(attributes, "host.ip")? else { return Ok(false) };
     let is_v6 = |address: &str| address.matches(':').count() >= 2;

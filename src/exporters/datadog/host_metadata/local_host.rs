@@ -1,5 +1,5 @@
-//! The host that this process runs on, as far as Linux tells it to everyone, by the names of `gohai`, which the Collector's
-//! exporter asks. File systems, processes and what a cloud's own service knows of the machine are not told.
+//! The host that this process runs on, as far as Linux shows it to every user, with the names of `gohai`, which the Collector's
+//! exporter uses. File systems, processes and cloud metadata services are not included.
 
 use super::payload::{Fields, Gohai, Metadata};
 use crate::delivery::attributes::Attributes;
@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::net::UdpSocket;
 
-/// The name that Linux knows the machine by.
+/// The machine's name in Linux.
 const NAME: &str = "/proc/sys/kernel/hostname";
-/// An address of nobody, for documentation. Asking for the way there sends nothing.
+/// A documentation address without an owner. Looking up the route to it sends nothing.
 const ELSEWHERE: &str = "192.0.2.1:9";
 
 const CPU: [(&str, &str); 9] = [
@@ -25,7 +25,7 @@ const CPU: [(&str, &str); 9] = [
     ("stepping", "stepping"),
 ];
 
-/// Tells of it, with its tags. It has the name `hostname`, unless `first`, the first resource that came in, names another.
+/// Returns the host's metadata and tags. Its name is `hostname`, unless `first`, the first received resource, sets another.
 pub(super) fn metadata(hostname: &str, tags: &[String], first: Option<&Attributes<'_>>) -> Metadata {
     let mut metadata = Metadata::of_own();
     metadata.set_hostname(hostname);
@@ -38,7 +38,7 @@ pub(super) fn metadata(hostname: &str, tags: &[String], first: Option<&Attribute
     metadata
 }
 
-/// What the Collector's exporter reads off the first resource.
+/// Adds what the Collector's exporter reads from the first resource.
 fn of_first(metadata: &mut Metadata, first: &Attributes<'_>) {
     if let Place::Host(host) = place(first)
         && !host.is_empty()
@@ -82,7 +82,7 @@ fn line(path: &str) -> String {
     read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
-/// Of the last processor, as `gohai` has it; cores and threads of all sockets.
+/// From the last processor, like `gohai`; cores and threads of all sockets.
 fn cpu(info: &str) -> Fields {
     let pairs = || info.lines().filter_map(|line| line.split_once(':')).map(|(key, value)| (key.trim(), value.trim()));
     let mut fields = Fields::new();
@@ -102,7 +102,7 @@ fn cpu(info: &str) -> Fields {
     fields
 }
 
-/// With its unit behind it: `16384kB`.
+/// Including the unit: `16384kB`.
 fn memory(info: &str) -> Fields {
     let named = |line: &str| {
         let (key, value) = line.split_once(':')?;
@@ -136,7 +136,7 @@ fn platform() -> Fields {
     ])
 }
 
-/// The addresses by which the machine reaches others.
+/// Returns the addresses through which the machine reaches others.
 fn network() -> Fields {
     let mut fields = Fields::new();
     let Some(interface) = outward(&read_to_string("/proc/net/route").unwrap_or_default()) else { return fields };
@@ -154,13 +154,13 @@ fn v4() -> Option<String> {
     Some(socket.local_addr().ok()?.ip().to_string())
 }
 
-/// The interface of the default route.
+/// Returns the interface of the default route.
 fn outward(routes: &str) -> Option<String> {
     let mut routes = routes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     routes.find(|route| route.get(1) == Some(&"00000000")).map(|route| route[0].to_owned())
 }
 
-/// The address of an interface with the widest scope, which the kernel lists first; `/proc` has them in no order.
+/// Returns the address of an interface with the widest scope, which the kernel lists first; `/proc` is unordered.
 pub(super) fn v6(addresses: &str, interface: &str) -> Option<String> {
     let fields = addresses.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let of_interface = fields.filter(|fields| fields.len() == 6 && fields[5] == interface);

@@ -1,8 +1,8 @@
-//! Metadata of hosts, which Datadog's infrastructure list shows: of the host that this process runs on, and of those that
-//! resources tell of. Each is told when something of it is new, though not more often than once a minute, and all of them once a
-//! period.
+//! Host metadata for Datadog's infrastructure list: the host that this process runs on, and hosts described by resources. A
+//! host is sent when it changes, but at most once a minute, and all of them are sent once a period.
 //!
-//! It is a report and no telemetry: nothing waits for it, and what is not taken is told again with what is known then.
+//! It is a report, not telemetry: nothing waits for it, and what is not accepted is sent again later with the state of that
+//! time.
 
 mod due;
 mod hosts;
@@ -33,17 +33,17 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// Path of the intake, below the address of the API.
 pub(super) const METADATA: &str = "/intake";
 
-/// Tells Datadog of hosts.
+/// Sends host metadata to Datadog.
 pub(super) struct Reporter {
     /// The exporter's id.
     sink: String,
     settings: HostMetadataSettings,
-    /// The own host's name, unless a resource says it.
+    /// Name of the local host, unless a resource sets it.
     hostname: String,
     known: Mutex<Known>,
-    /// There is something to be sent.
+    /// Signals that something is to be sent.
     changed: Notify,
-    /// What is wrong with a resource, and what is refused, is told once.
+    /// Faults of resources and rejections are logged once.
     told_fault: AtomicBool,
     told_refusal: AtomicBool,
 }
@@ -51,13 +51,13 @@ pub(super) struct Reporter {
 #[derive(Default)]
 struct Known {
     hosts: Hosts,
-    /// The host that this process runs on, once it has its name.
+    /// The host that this process runs on, once its name is known.
     own: Option<Metadata>,
     due: Due,
 }
 
 impl Known {
-    /// Knows the own host by its name, where it has one.
+    /// Sets the local host, if it has a name.
     fn set_own(&mut self, own: Metadata) -> bool {
         if own.hostname().is_empty() {
             return false;
@@ -82,7 +82,7 @@ impl Reporter {
         }
     }
 
-    /// Learns what a request tells of hosts. One that is seen again tells nothing new.
+    /// Learns hosts from a request. Seeing the same data again changes nothing.
     pub(super) fn see(&self, signal: Signal, request: &[u8]) {
         if !self.settings.enabled {
             return;
@@ -94,7 +94,7 @@ impl Reporter {
             let first = hosts::first_resource(request).unwrap_or_default();
             is_new |= known.set_own(self.own(Some(&Attributes::of(&first.attributes))));
         }
-        // By name: one that changes with every resource of a request is kept once.
+        // By name: a host that changes with every resource of a request is kept once.
         let mut changed = BTreeSet::new();
         let mut faults = known.hosts.see_each(signal, request, |host| {
             changed.insert(host.hostname().to_owned());
@@ -120,7 +120,7 @@ impl Reporter {
         }
     }
 
-    /// Sends what there is to tell, for ever; by `intake`, which knows the way.
+    /// Sends pending metadata through `intake`, for ever.
     pub(super) async fn run(&self, intake: &dyn Exporter) {
         if !self.settings.enabled {
             return;
@@ -143,7 +143,7 @@ impl Reporter {
         }
     }
 
-    /// All that is known is to be sent. A host that is not heard of again is not told of in the next period.
+    /// Queues all known hosts. A host that is not seen again is not sent in the next period.
     fn tell_all(&self) {
         let mut known = self.known();
         let all = known.hosts.take();
@@ -154,8 +154,8 @@ impl Reporter {
         self.tell_fault(fault.as_deref());
     }
 
-    /// Sends what may be sent now, each host once, so that one that changes meanwhile holds up no others; how long to wait
-    /// until there is more, or until it may be tried again.
+    /// Sends everything due, each host once, so that a host that changes meanwhile holds up no others. Returns how long to wait
+    /// for the next host or retry.
     async fn send_due(&self, intake: &dyn Exporter, failing: &mut Option<Backoff>) -> Option<Duration> {
         let apart = self.settings.apart;
         let ready = self.known().due.ready(apart, Instant::now().into_std());
@@ -170,7 +170,7 @@ impl Reporter {
         self.known().due.wait(apart, Instant::now().into_std())
     }
 
-    /// Sends a host; how long to wait where the intake takes nothing now.
+    /// Sends a host; returns how long to wait if the intake is unavailable.
     async fn send(&self, intake: &dyn Exporter, metadata: Metadata, failing: &mut Option<Backoff>) -> Option<Duration> {
         let host = metadata.hostname();
         match intake.send(&payload(&metadata)).await {
@@ -200,8 +200,8 @@ impl Reporter {
         }
     }
 
-    /// How long to wait after a failure. The host is told of then, unless it is time to give it up: that begins the pace anew,
-    /// and does not end it, for the others would come without a pause.
+    /// Returns how long to wait after a failure. The host is queued again, unless it is given up; giving up restarts the
+    /// backoff instead of ending it, because the other hosts would follow without a pause.
     fn put_off(&self, host: Metadata, after: Option<Duration>, failing: &mut Option<Backoff>) -> Duration {
         let retry = &self.settings.retry;
         let backoff = failing.get_or_insert_with(|| Backoff::new(retry));
@@ -214,7 +214,7 @@ impl Reporter {
         Backoff::new(&patient).next(after).unwrap_or(retry.initial_interval)
     }
 
-    /// The own host. What the first resource says of it is left out where it is too long.
+    /// Returns the local host. Data from the first resource is left out if it is too long.
     fn own(&self, first: Option<&Attributes<'_>>) -> Metadata {
         let own = |first| local_host::metadata(&self.hostname, &self.settings.tags, first);
         let told = own(first);
@@ -226,13 +226,13 @@ impl Reporter {
     }
 }
 
-/// Has hosts told of; what is wrong where there is no room for all of them.
+/// Queues hosts; returns a fault if there is no room for all of them.
 fn put_all(due: &mut Due, hosts: impl IntoIterator<Item = Metadata>) -> Option<String> {
     let left_out = hosts.into_iter().map(|host| due.put(host)).filter(|has_room| !has_room).count();
     (left_out > 0).then(|| format!("dropped {left_out} hosts beyond the number that can wait to be sent"))
 }
 
-/// A host's metadata as a request; it stands for no items.
+/// Returns a host's metadata as a request without items.
 fn payload(metadata: &Metadata) -> Payload {
     let body = serde_json::to_vec(metadata).unwrap_or_default().into();
     Payload { signal: Signal::Metrics, route: METADATA, items: 0, body }

@@ -1,4 +1,4 @@
-//! What the intake takes of one host (`inframetadata/payload` of the Agent's OTLP mapping).
+//! The intake's message for one host (`inframetadata/payload` of the Agent's OTLP mapping).
 
 use serde::{Serialize, Serializer, ser};
 use std::collections::BTreeMap;
@@ -6,23 +6,23 @@ use std::collections::BTreeMap;
 /// Fields of a part, by Datadog's names.
 pub(super) type Fields = BTreeMap<&'static str, String>;
 
-/// What is known of a host.
+/// Metadata of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Metadata {
     pub(super) meta: Meta,
     #[serde(rename = "internalHostname")]
     internal_hostname: String,
-    /// Version of what runs on the host and tells of it; empty where a resource does.
+    /// Version of the reporter on the host; empty if reported by a resource.
     #[serde(rename = "otel_version")]
     version: String,
-    /// What tells of it.
+    /// The reporter.
     #[serde(rename = "agent-flavor")]
     flavor: String,
     #[serde(rename = "host-tags")]
     pub(super) tags: Tags,
     #[serde(serialize_with = "as_text")]
     pub(super) gohai: Gohai,
-    /// Its processes, of which nobody tells.
+    /// Its processes, which are never reported.
     resources: (),
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Meta {
     pub(super) socket_hostname: String,
     #[serde(rename = "host_aliases", skip_serializing_if = "Vec::is_empty")]
     pub(super) aliases: Vec<String>,
-    /// Its name in its cloud, whichever that is.
+    /// Its name in its cloud.
     #[serde(rename = "ccrid", skip_serializing_if = "String::is_empty")]
     pub(super) cloud_id: String,
 }
 
-/// Its tags, by who gave them.
+/// Its tags, by origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Tags {
     #[serde(rename = "otel", skip_serializing_if = "Vec::is_empty")]
@@ -52,34 +52,34 @@ pub(super) struct Tags {
     pub(super) google: Vec<String>,
 }
 
-/// The machine, by the parts that Datadog's inventory has.
+/// The machine, by the parts of Datadog's inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Gohai {
     pub(super) cpu: Fields,
-    /// File systems, of which nobody tells.
+    /// File systems, which are never reported.
     pub(super) filesystem: [(); 0],
     pub(super) memory: Fields,
     pub(super) network: Fields,
     pub(super) platform: Fields,
 }
 
-/// What a text takes, however short it is.
+/// Memory of a text in bytes, including the fixed part.
 pub(super) fn bytes(text: &str) -> usize {
     size_of::<String>() + text.len()
 }
 
-/// The inventory stands in the payload as a text, which is JSON itself.
+/// The payload contains the inventory as JSON in a text.
 fn as_text<S: Serializer>(gohai: &Gohai, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&serde_json::to_string(gohai).map_err(ser::Error::custom)?)
 }
 
 impl Metadata {
-    /// Of a host that a resource tells of, as the Collector's exporter has it.
+    /// Metadata of a host reported by a resource, as in the Collector's exporter.
     pub(super) fn of_resource() -> Metadata {
         Metadata { flavor: "otelcol-contrib".to_owned(), ..Metadata::default() }
     }
 
-    /// Of the host that this process runs on.
+    /// Metadata of the host that this process runs on.
     pub(super) fn of_own() -> Metadata {
         let (flavor, version) = (env!("CARGO_PKG_NAME").to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         Metadata { version, flavor, ..Metadata::default() }
@@ -91,7 +91,7 @@ impl Metadata {
         &self.meta.hostname
     }
 
-    /// About how many bytes of memory its texts take.
+    /// Approximate memory of its texts, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let Metadata { meta, internal_hostname, version, flavor, tags, gohai, resources: () } = self;
         let names = [&meta.instance_id, &meta.ec2_hostname, &meta.hostname, &meta.socket_hostname, &meta.cloud_id];

@@ -3,20 +3,20 @@
 use crate::delivery::settings::RetrySettings;
 use std::time::Duration;
 
-/// How Datadog is told of hosts.
+/// How host metadata is reported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostMetadataSettings {
-    /// Whether it is.
+    /// Whether it is reported.
     pub enabled: bool,
-    /// The own host is the one that the first resource names.
+    /// Whether the first resource sets the name of the local host.
     pub from_first_resource: bool,
-    /// Tags of the own host.
+    /// Tags of the local host.
     pub tags: Vec<String>,
-    /// How often all hosts are told of.
+    /// How often all hosts are sent.
     pub reporter_period: Duration,
-    /// Least time between two tellings of one host, whose tag may change with every request. It has no key.
+    /// Minimum interval between two reports of one host: its tags may change with every request. Not configurable.
     pub apart: Duration,
-    /// What follows a failure; the exporter's own.
+    /// Retry policy of the exporter.
     pub retry: RetrySettings,
 }
 

@@ -30,7 +30,7 @@ fn request(attributes: Vec<KeyValue>) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans: vec![spans] }.encode_to_vec()
 }
 
-/// A resource that tells of the host `web-1`.
+/// A resource that describes the host `web-1`.
 fn telling(more: Vec<KeyValue>) -> Vec<u8> {
     telling_of("web-1", more)
 }
@@ -63,7 +63,7 @@ fn a_resource_tells_of_its_host_once_and_again_where_it_says_something_new() {
     assert_eq!(told(&mut hosts, &first), 1, "in the next period it is new");
 }
 
-/// Datadog's own map takes the second address for one of IPv6.
+/// Datadog's own map takes the second address for IPv6.
 #[test]
 fn a_second_address_of_ipv4_is_none_of_ipv6() {
     let seen = Hosts::default().see(Signal::Logs, &telling(vec![list("host.ip", &["10.0.0.1", "10.0.0.2"])]));
@@ -172,7 +172,7 @@ fn a_host_is_told_of_once_a_minute() {
     due.put(host.clone());
     assert_eq!((due.ready(apart, after(59)), due.wait(apart, after(59))), (vec![], Some(Duration::from_secs(1))));
     assert_eq!((due.ready(apart, after(60)), due.wait(apart, after(60))), (vec!["a".to_owned()], Some(Duration::ZERO)));
-    // What became known meanwhile goes before what comes back.
+    // Newer metadata takes precedence over what comes back.
     let old = host.clone();
     host.tags.own.push("new".to_owned());
     due.put(host.clone());
@@ -180,7 +180,7 @@ fn a_host_is_told_of_once_a_minute() {
     assert_eq!(due.take("a"), Some(host));
 }
 
-/// Datadog's intake, which notes whom it is told of, and when somebody tells of `a` each time that it is asked.
+/// Datadog's intake, which records the hosts it receives; optionally, `a` changes with every request.
 struct Intake {
     reporter: Arc<Reporter>,
     outcome: Outcome,
@@ -204,7 +204,7 @@ impl Intake {
         told.iter().filter(|(told, _)| told == host).map(|(_, tags)| tags.clone()).collect()
     }
 
-    /// Has hosts told of for a while.
+    /// Runs the reporter for a while.
     async fn run(&self, millis: u64) {
         let reporter = self.reporter.clone();
         let _over = tokio::time::timeout(Duration::from_millis(millis), reporter.run(self)).await;

@@ -1,15 +1,15 @@
-//! Values of a resource that tell of its host, each of the type and the length that it may have.
+//! Resource values that describe its host, checked for type and length.
 
 use crate::delivery::attributes::{Attributes, as_string};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// The longest text.
+/// Maximum length of a text.
 const TEXT_BYTES_MAX: usize = 1 << 10;
 
-/// An attribute that is there; it may have no value.
+/// An attribute that is present; it may have no value.
 pub(super) struct Found<'a>(pub(super) Option<&'a Value>);
 
-/// The first attribute of a key, as the Collector reads it.
+/// Returns the first attribute with a key, as in the Collector.
 pub(super) fn first<'a>(attributes: &Attributes<'a>, key: &str) -> Option<Found<'a>> {
     attributes.iter().find(|(known, _)| *known == key).map(|(_, value)| Found(value))
 }
@@ -39,7 +39,7 @@ pub(super) fn text(attributes: &Attributes<'_>, key: &str) -> Result<Option<Stri
     }
 }
 
-/// Nothing that is longer than it may be.
+/// Rejects values longer than the maximum.
 pub(super) fn bounded(key: &str, bytes: usize, bytes_max: usize) -> Result<(), String> {
     if bytes <= bytes_max { Ok(()) } else { Err(format!("{key}: more than {bytes_max} bytes, truncated")) }
 }

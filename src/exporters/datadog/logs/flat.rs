@@ -1,13 +1,13 @@
-//! Attributes as flat properties: of a map, each entry with the path to it as its name.
+//! Flattens attributes to properties: each map entry is named by its path.
 
 use crate::delivery::attributes::{as_json, as_string};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::{Map, Value as Json};
 
-/// Maps at this depth are text, as in the Agent; below a list that stands deeper they are flat again.
+/// Maps at this depth become text, as in the Agent; below a deeper list they are flat again.
 const TEXT_AT_DEPTH: usize = 10;
 
-/// Puts a value among properties.
+/// Adds a value to the properties.
 pub(super) fn put(name: &str, value: Option<&Value>, into: &mut Map<String, Json>) {
     put_at(name, value, 1, into);
 }
@@ -33,7 +33,7 @@ fn put_at(name: &str, value: Option<&Value>, depth: usize, into: &mut Map<String
     into.insert(name.to_owned(), json);
 }
 
-/// An element of a list; a map is an object of its own, flat as well.
+/// Converts a list element; a map becomes an object, flattened as well.
 fn element_of(value: Option<&Value>, depth: usize) -> Json {
     let mut own = Map::new();
     put_at("", value, depth, &mut own);

@@ -1,5 +1,5 @@
-//! Logs for `/api/v2/logs`, mapped as Datadog's own OTLP mapping does it (`pkg/opentelemetry-mapping-go/otlp/logs` of the
-//! Agent): a JSON object a record, with its attributes flat beside what Datadog has names for.
+//! Logs for `/api/v2/logs`, mapped like Datadog's own OTLP mapping (`pkg/opentelemetry-mapping-go/otlp/logs` of the Agent): one
+//! JSON object per record, with flat attributes next to Datadog's own fields.
 
 mod flat;
 mod record;
@@ -22,8 +22,7 @@ use prost::Message as _;
 use record::Around;
 use writer::Writer;
 
-/// Maps a request; findings in it are events, too. What does not say where it ran is of the host `hostname`, unless that is
-/// empty.
+/// Maps a request; findings in it also become events. Records without a host get `hostname`, unless that is empty.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -42,7 +41,7 @@ fn records(hostname: &str, request: &ExportLogsServiceRequest) -> Mapped {
     writer.finish()
 }
 
-/// A payload in two; `None` where it has one record.
+/// Splits a payload in two; `None` if it has one record.
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     writer::split(payload)
 }
@@ -61,7 +60,7 @@ fn map_resource(hostname: &str, logs: &ResourceLogs, writer: &mut Writer) {
     let (mut host, mut service) = (host_of(&attributes), service_of(&attributes));
     for scope in &logs.scope_logs {
         for record in &scope.log_records {
-            // Where the resource does not say, the first record that does says it for those behind it, too.
+            // If the resource has none, the first record that has one sets it for those that follow too.
             let own = Attributes::of(&record.attributes);
             if host.is_empty() {
                 host = host_of(&own);

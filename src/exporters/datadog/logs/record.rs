@@ -1,4 +1,4 @@
-//! One record as Datadog has logs.
+//! Maps one record to a Datadog log.
 
 use super::{flat, time};
 use crate::delivery::attributes::{Attributes, as_string};
@@ -10,15 +10,15 @@ use serde_json::{Map, Value as Json};
 
 const SCOPE_NAME: &str = "otel.scope.name";
 const SCOPE_VERSION: &str = "otel.scope.version";
-/// What SDKs called them before.
+/// Former names in SDKs.
 const LIBRARY_NAME: &str = "otel.library.name";
 const LIBRARY_VERSION: &str = "otel.library.version";
-/// How Datadog tells by which way a log came.
+/// Tells Datadog how a log was sent.
 const OTEL_SOURCE: &str = "otel_source:datadog_exporter";
-/// The source of a log that names none.
+/// Default source of a log.
 const SOURCE: &str = "otlp_log_ingestion";
 
-/// What stands around a record.
+/// Context of a record.
 pub(super) struct Around<'a> {
     pub(super) resource: Attributes<'a>,
     pub(super) scope: Option<&'a InstrumentationScope>,
@@ -28,7 +28,7 @@ pub(super) struct Around<'a> {
     pub(super) service: &'a str,
 }
 
-/// What is known of a record beside its properties.
+/// What a record contains besides its properties.
 #[derive(Default)]
 struct Found {
     message: String,
@@ -43,7 +43,7 @@ fn text(value: Option<&Value>) -> String {
 }
 
 impl Around<'_> {
-    /// The record as an object.
+    /// Returns the record as an object.
     pub(super) fn item(&self, record: &LogRecord) -> Json {
         let mut properties = Properties::new();
         let mut found = self.own(record, &mut properties);
@@ -72,12 +72,12 @@ impl Around<'_> {
         if !self.service.is_empty() {
             item.insert("service".to_owned(), self.service.into());
         }
-        // A property goes before what bears its name.
+        // Properties take precedence over fields with the same name.
         item.extend(properties);
         Json::Object(item)
     }
 
-    /// Reads a record's attributes: those that Datadog's backend has a meaning for, and properties.
+    /// Reads a record's attributes: those with a meaning for Datadog's backend, and properties.
     fn own(&self, record: &LogRecord, properties: &mut Properties) -> Found {
         let attributes = Attributes::of(&record.attributes);
         let mut found = Found::default();
@@ -106,7 +106,7 @@ impl Around<'_> {
     fn put_resource(&self, properties: &mut Properties) {
         for (key, value) in self.resource.iter() {
             match key {
-                // Names that the intake has a meaning for.
+                // Names with a meaning for the intake.
                 "hostname" | "service" => {
                     properties.insert(format!("otel.{key}"), text(value).into());
                 }
@@ -132,14 +132,14 @@ impl Around<'_> {
     }
 }
 
-/// Puts what an older name says under the newer one, unless that is there as well.
+/// Stores the value of an older name under the newer one, unless that is also present.
 fn put_unless(attributes: &Attributes<'_>, newer: &str, value: Option<&Value>, properties: &mut Properties) {
     if !attributes.iter().any(|(key, _)| key == newer) {
         properties.insert(newer.to_owned(), text(value).into());
     }
 }
 
-/// An id that stands among the attributes, as text of so many digits: also as Datadog has ids, the last 64 bits as a number.
+/// Stores an id from the attributes, written with this many digits, also in Datadog's form: the last 64 bits as a number.
 fn put_id(name: &str, digits: usize, id: &str, properties: &mut Properties) {
     let is_id = id.len() == digits && id.bytes().all(|digit| digit.is_ascii_hexdigit());
     let Some(Ok(low)) = is_id.then(|| u64::from_str_radix(&id[digits - 16..], 16)) else { return };
@@ -175,7 +175,7 @@ fn put_severity(record: &LogRecord, status: &mut String, properties: &mut Proper
     }
 }
 
-/// The level of one of OTLP's numbers.
+/// Returns the level of an OTLP severity number.
 const fn level(number: i32) -> &'static str {
     match number {
         ..=4 => "trace",

@@ -1,8 +1,8 @@
-//! Times as text.
+//! Formats times as text.
 
 const NANOS_A_SECOND: i64 = 1_000_000_000;
 
-/// A time in UTC with milliseconds: `2006-01-02T15:04:05.000Z`.
+/// Formats a time in UTC with milliseconds: `2006-01-02T15:04:05.000Z`.
 pub(super) fn text(unix_nano: i64) -> String {
     let (seconds, nanos) = (unix_nano.div_euclid(NANOS_A_SECOND), unix_nano.rem_euclid(NANOS_A_SECOND));
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -11,7 +11,7 @@ pub(super) fn text(unix_nano: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", nanos / 1_000_000)
 }
 
-/// The date of a day since 1970: years are counted from March, so that a leap day is a year's last.
+/// Returns the date of a day since 1970: years start in March, so that a leap day comes last.
 fn date(days: i64) -> (i64, i64, i64) {
     // From 1 March 0000; eras of 400 years are 146,097 days each.
     let day = days + 719_468;

@@ -1,4 +1,4 @@
-//! JSON arrays within the intake's bounds.
+//! Packs records into JSON arrays within the intake's limits.
 
 use crate::delivery::{Mapped, Payload, Rejected};
 use crate::model::signal::Signal;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 /// Path of the intake.
 pub(in crate::exporters::datadog) const LOGS: &str = "/api/v2/logs";
 
-/// The intake takes 5 MB.
+/// The intake's limit is 5 MB.
 const BYTES_MAX: usize = 5_000_000;
 const RECORDS_MAX: u64 = 1000;
 
@@ -23,7 +23,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn push(&mut self, record: &Json) {
         let text = record.to_string();
-        // With the brackets around the array.
+        // Includes the brackets around the array.
         if text.len() + 2 > BYTES_MAX {
             self.too_large += 1;
             return;
@@ -54,7 +54,7 @@ impl Writer {
     }
 }
 
-/// A payload in two; `None` where it has one record.
+/// Splits a payload in two; `None` if it has one record.
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     let mut records: Vec<Json> = serde_json::from_slice(&payload.body).ok()?;
     if records.len() < 2 {

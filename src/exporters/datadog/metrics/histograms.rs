@@ -1,4 +1,4 @@
-//! Histograms: distributions, or counts a bucket, and what is known of all values as series of their own.
+//! Maps histograms to distributions or counts per bucket, and their aggregations to separate series.
 
 use super::output::{Context, NO_VALUE, Output, Sample};
 use super::settings::{HistogramMode, MetricsSettings};
@@ -9,12 +9,12 @@ use crate::exporters::temporality::point_flags;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
 
-/// Why a histogram is none of Datadog's.
+/// Why a histogram cannot be mapped.
 fn too_many(found: impl std::fmt::Display) -> String {
     format!("expected at most {VALUES_MAX} values, which a distribution can hold, found {found}")
 }
 
-/// Buckets that hold another number of values than are counted: which of the two is wrong nobody knows.
+/// Checks that the buckets add up to the count: otherwise it is unknown which of the two is wrong.
 fn counts_as_many(count: u64, buckets: impl Iterator<Item = u64>) -> Result<(), String> {
     let held = buckets.fold(0, u64::saturating_add);
     if held == count {
@@ -24,22 +24,22 @@ fn counts_as_many(count: u64, buckets: impl Iterator<Item = u64>) -> Result<(), 
     }
 }
 
-/// A least or greatest value; senders that have none write what is not finite.
+/// Returns a minimum or maximum; senders without one write infinities or NaN.
 fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
-/// What is known of a histogram's values.
+/// Exactly known aggregations of a histogram.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// Count and sum, where both are.
+    /// Count and sum, if both are known.
     exact: Option<(u64, f64)>,
-    /// The least and the greatest of the time since the last point.
+    /// Minimum and maximum since the last point.
     min: Option<f64>,
     max: Option<f64>,
 }
 
-/// A count as Datadog has all numbers.
+/// Converts a count to Datadog's number type.
 fn f64_of(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "Datadog has doubles alone")]
     let number = count as f64;
@@ -126,13 +126,13 @@ fn aggregations(
     }
 }
 
-/// Bounds of a bucket.
+/// Returns the bounds of a bucket.
 fn bounds(explicit: &[f64], number: usize) -> (f64, f64) {
     let lower = number.checked_sub(1).and_then(|below| explicit.get(below)).copied().unwrap_or(f64::NEG_INFINITY);
     (lower, explicit.get(number).copied().unwrap_or(f64::INFINITY))
 }
 
-/// A bucket's count as a number; `None` where it is not known.
+/// Returns a bucket's count as a number; `None` if unknown.
 fn count(point: &HistogramDataPoint, written: u64) -> Option<f64> {
     if !point_flags::has(point.flags, point_flags::CONVERTED) {
         return Some(f64_of(written));
@@ -154,14 +154,14 @@ fn counters(context: &Context<'_>, tags: &[String], point: &HistogramDataPoint, 
     }
 }
 
-/// The sketch of a histogram; `None` where it counts nothing.
+/// Returns the sketch of a histogram; `None` if its count is zero.
 fn sketch(point: &HistogramDataPoint, known: Known) -> Result<Option<Sketch>, String> {
     let mut buckets: Vec<Option<f64>> = point.bucket_counts.iter().map(|written| count(point, *written)).collect();
     let mut explicit = point.explicit_bounds.clone();
     if buckets.is_empty()
         && let Some((count, _)) = known.exact
     {
-        // One bucket for all, between the least and the greatest where these are known.
+        // A single bucket, between the minimum and the maximum if known.
         explicit = known.min.into_iter().chain(known.max).collect();
         buckets = known.min.map(|_| Some(0.0)).into_iter().collect();
         buckets.push(Some(f64_of(count)));
@@ -202,7 +202,8 @@ fn sketch(point: &HistogramDataPoint, known: Known) -> Result<Option<Sketch>, St
     Ok(Some(sketch))
 }
 
-/// Where a bucket's values are put: what has no end, at its other one; what lies above zero, not at zero.
+/// Returns the range for a bucket's values: an unbounded bucket counts at its other bound; a bucket from zero upwards does not
+/// count at zero.
 fn ends(lower: f64, upper: f64) -> (f64, f64) {
     if upper == f64::INFINITY {
         (lower, lower)
@@ -213,7 +214,7 @@ fn ends(lower: f64, upper: f64) -> (f64, f64) {
     }
 }
 
-/// What is known exactly goes before what the buckets say.
+/// Exact values take precedence over what the buckets give.
 fn put_exact(sketch: &mut Sketch, known: Known) {
     let Some((count, sum)) = known.exact else { return };
     sketch.basic.count = count.cast_signed();
@@ -223,7 +224,7 @@ fn put_exact(sketch: &mut Sketch, known: Known) {
     sketch.basic.average = sum / all;
 }
 
-/// The least and the greatest value, where they are of the time since the last point; else they bound what the buckets say.
+/// Sets the minimum and maximum if they date from after the last point; else they limit what the buckets give.
 fn put_extremes(sketch: &mut Sketch, point: &HistogramDataPoint, known: Known) {
     let basic = &mut sketch.basic;
     basic.min = match (known.min, finite(point.min)) {
@@ -238,12 +239,12 @@ fn put_extremes(sketch: &mut Sketch, point: &HistogramDataPoint, known: Known) {
     };
 }
 
-/// The greater; what is no number wins.
+/// Returns the greater number; NaN takes precedence.
 fn greater(one: f64, other: f64) -> f64 {
     if one.is_nan() || other.is_nan() { f64::NAN } else { one.max(other) }
 }
 
-/// Maps points of an exponential histogram, which become distributions whatever the mode.
+/// Maps points of an exponential histogram, which become distributions in every mode.
 pub(super) fn map_exponential(
     settings: &MetricsSettings,
     context: &Context<'_>,
@@ -284,7 +285,7 @@ fn exponential(
     let halves = [&point.positive, &point.negative].into_iter().flatten().flat_map(|half| &half.bucket_counts);
     let sum = point.sum.unwrap_or_default();
     if !sum.is_nan() {
-        // What is no number is counted, and lies in no bucket.
+        // NaN is counted, but is in no bucket.
         counts_as_many(point.count, halves.copied().chain([point.zero_count]))?;
     }
     let tags = context.tags(&point.attributes);

@@ -1,6 +1,6 @@
-//! Metrics for the intakes of series and of sketches, mapped as Datadog's own OTLP mapping does it
-//! (`pkg/opentelemetry-mapping-go/otlp/metrics` of the Agent). What was a running total has been made delta before, by the
-//! stage [`crate::exporters::temporality`], which marks what it changed.
+//! Metrics for the intakes of series and sketches, mapped like Datadog's own OTLP mapping
+//! (`pkg/opentelemetry-mapping-go/otlp/metrics` of the Agent). Cumulative values were made delta before by the stage
+//! [`crate::exporters::temporality`], which marks what it changed.
 
 mod histograms;
 mod name;
@@ -33,7 +33,7 @@ use output::{Context, Output};
 use prost::Message as _;
 use wire::Kind;
 
-/// Counters of the Collector's Kafka and JVM receivers that Datadog has as gauges of their rate.
+/// Counters of the Collector's Kafka and JVM receivers that are gauges of their rate in Datadog.
 pub const RATES: [&str; 14] = [
     "kafka.net.bytes_out.rate",
     "kafka.net.bytes_in.rate",
@@ -64,7 +64,7 @@ pub fn map(settings: &MetricsSettings, request: &Bytes) -> anyhow::Result<Mapped
     Ok(output.finish())
 }
 
-/// A payload in two; `None` where it has one entry.
+/// Splits a payload in two; `None` if it has one entry.
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     writer::split(payload)
 }

@@ -1,21 +1,21 @@
-//! Names of metrics, within what Datadog takes.
+//! Metric names within Datadog's limits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Characters that a name may have, by Datadog's rules for names of metrics. What it does with a longer one it does not say.
+/// Maximum characters of a name, by Datadog's rules for metric names. How it treats longer ones is not documented.
 const NAME_MAX: usize = 200;
-/// Digits that stand for what was cut off.
+/// Digits of the digest that replaces the truncated part.
 const DIGITS: usize = 16;
 
-/// Whether something of a name is left: Datadog leaves out what stands before the first letter, as the Agent's own
-/// `NormMetricNameParse` does.
+/// Returns true if something of a name is left: Datadog drops everything before the first letter, like the Agent's own
+/// `NormMetricNameParse`.
 pub(super) fn has_letter(name: &str) -> bool {
     name.bytes().any(|letter| letter.is_ascii_alphabetic())
 }
 
-/// A name with what follows it. Where that is too long, the name ends in a digest of all of it, so that two that only differ
-/// at their ends stay two metrics.
+/// Returns a name with its suffix. One that is too long is truncated and ends in a digest of the whole name, so that names that
+/// differ only at their ends stay distinct.
 pub(super) fn shortened(name: &str, suffix: &str) -> String {
     static TOLD: AtomicBool = AtomicBool::new(false);
     if name.len() + suffix.len() <= NAME_MAX || name.chars().count() + suffix.len() <= NAME_MAX {
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!((one.len(), other.len(), one == other), (200, 200, false));
         assert!(one.starts_with(&"n".repeat(177)) && &one[194..] == ".count", "{one}");
         assert_eq!(one, shortened(&format!("{long}1"), ".count"), "always the same");
-        // Characters count, not bytes.
+        // The limit is in characters, not bytes.
         assert_eq!(shortened(&"ü".repeat(200), ""), "ü".repeat(200));
         assert_eq!(shortened(&"ü".repeat(201), "").chars().count(), 200);
     }

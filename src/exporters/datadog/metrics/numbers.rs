@@ -8,10 +8,10 @@ use crate::exporters::temporality::point_flags;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 
-/// By this attribute of a point, a delta sum becomes a rate.
+/// This attribute of a point turns a delta sum into a rate.
 const AS_TYPE: &str = "datadog.metric.as_type";
 
-/// How far an interval may be from whole seconds.
+/// Maximum deviation of an interval from whole seconds.
 const TOLERANCE_SECONDS: f64 = 0.05;
 
 /// Maps points of a gauge or sum.
@@ -63,7 +63,7 @@ fn number(
     output.sample(context, &sample);
 }
 
-/// A value as Datadog has all of them; zero where there is none.
+/// Converts a value to Datadog's type; zero if there is none.
 fn value(point: &NumberDataPoint) -> f64 {
     match point.value {
         Some(Value::AsDouble(value)) => value,
@@ -73,7 +73,7 @@ fn value(point: &NumberDataPoint) -> f64 {
     }
 }
 
-/// Seconds between two times; zero where they are not whole.
+/// Returns the seconds between two times; zero if not whole.
 pub(super) fn interval(start_unix_nano: u64, time_unix_nano: u64) -> i64 {
     if start_unix_nano == 0 || start_unix_nano > time_unix_nano {
         return 0;

@@ -1,4 +1,4 @@
-//! Where metrics came from, as Datadog numbers it: the receivers of the Collector.
+//! Origin of metrics, by Datadog's numbers: the receivers of the Collector.
 
 use super::wire::{Metadata, Origin};
 
@@ -53,7 +53,7 @@ const RECEIVERS: [(&str, u32); 43] = [
     ("podmanreceiver", 521),
 ];
 
-/// The origin of what a scope gave.
+/// Returns the origin of the metrics of a scope.
 pub(super) fn origin(scope: &str) -> Metadata {
     let receiver = scope.strip_prefix(PREFIX).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let service = RECEIVERS.iter().find(|(name, _)| *name == receiver).map_or(0, |(_, number)| *number);

@@ -1,4 +1,4 @@
-//! What a request becomes: series and sketches by intake, and what fits into neither.
+//! Output of a request: series and sketches by intake, and rejected points.
 
 use super::wire::{Dogsketch, Kind, Metadata, Point, Resource, Series, Sketches};
 use super::writer::Writer;
@@ -7,24 +7,24 @@ use crate::delivery::{Mapped, Rejected};
 use crate::exporters::datadog::sketch::Sketch;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
-/// Path of the intake that takes series.
+/// Path of the series intake.
 pub(in crate::exporters::datadog) const SERIES: &str = "/api/v2/series";
-/// Path of the intake that takes sketches.
+/// Path of the sketches intake.
 pub(in crate::exporters::datadog) const SKETCHES: &str = "/api/beta/sketches";
-/// OTLP's mark of a point without a value.
+/// OTLP's flag for a point without a value.
 pub(super) const NO_VALUE: u32 = 1;
 
-/// Not compressed. The intake takes 500 KB compressed and 5 MB not; such texts shrink to less than a fifth.
+/// Uncompressed. The intake's limits are 500 KB compressed and 5 MB uncompressed; such texts compress to less than a fifth.
 const SERIES_BYTES_MAX: usize = 2 << 20;
-/// The Agent's own bound.
+/// The Agent's own limit.
 const POINTS_MAX: usize = 10_000;
-/// Not compressed; the intake takes as much as 2.5 MB compressed, 4 MB not.
+/// Uncompressed; the intake's limits are 2.5 MB compressed and 4 MB uncompressed.
 const SKETCHES_BYTES_MAX: usize = 3 << 20;
-/// Reasons that are told of one request; what there is beyond is told as others.
+/// Maximum reasons reported per request; further ones are combined.
 const REASONS_MAX: usize = 20;
-/// Tags by which a point is told from others, to people.
+/// Maximum tags of a point in a message.
 const TAGS_TOLD: usize = 3;
-/// And how much of each.
+/// Maximum characters of each.
 const TAG_TOLD: usize = 60;
 
 /// What all points of a metric share.
@@ -38,12 +38,12 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Tags of a point.
+    /// Returns the tags of a point.
     pub(super) fn tags(&self, attributes: &[KeyValue]) -> Vec<String> {
         tags::point(attributes, self.resource, self.shared)
     }
 
-    /// Which point it is, for people: ` of host "web-1" (route:/buy, …)`.
+    /// Describes a point in a message: ` of host "web-1" (route:/buy, …)`.
     fn place(&self, attributes: &[KeyValue]) -> String {
         let tags = self.tags(attributes);
         let mut told: Vec<String> =
@@ -58,7 +58,7 @@ impl Context<'_> {
 
 /// One value of a series.
 pub(super) struct Sample<'a> {
-    /// Behind the metric's name: `.count`; empty where the series is the metric itself.
+    /// Appended to the metric's name: `.count`; empty if the series is the metric itself.
     pub(super) suffix: &'static str,
     pub(super) tags: &'a [String],
     pub(super) kind: Kind,
@@ -67,21 +67,21 @@ pub(super) struct Sample<'a> {
     pub(super) value: f64,
 }
 
-/// Payloads that are being filled.
+/// Payloads being filled.
 pub(super) struct Output {
     series: Writer,
     sketches: Writer,
     rejected: Vec<Misfit>,
     /// Points beyond those.
     others: u64,
-    /// Whether the point at hand has become a series, and a sketch.
+    /// Whether the current point has become a series, and a sketch.
     is_series: bool,
     is_sketch: bool,
-    /// Points that became nothing, though nothing is wrong with them.
+    /// Valid points that became nothing.
     silent: u64,
 }
 
-/// Points of a metric that cannot be mapped for the same reason.
+/// Points of a metric rejected for the same reason.
 struct Misfit {
     metric: String,
     reason: String,
@@ -97,7 +97,7 @@ impl Misfit {
     }
 }
 
-/// Seconds, as both intakes have times.
+/// Converts to seconds, the time unit of both intakes.
 fn seconds(unix_nano: u64) -> i64 {
     (unix_nano / 1_000_000_000).cast_signed()
 }
@@ -117,7 +117,7 @@ impl Output {
 
     /// Adds a value.
     pub(super) fn sample(&mut self, context: &Context<'_>, sample: &Sample<'_>) {
-        // What is counted has no unit of what is measured.
+        // Counts do not have the unit of the measured values.
         let is_number_of_values = [".count", ".bucket"].contains(&sample.suffix);
         let mut series = Series {
             resources: Vec::new(),
@@ -133,7 +133,7 @@ impl Output {
         if !context.host.is_empty() {
             series.resources.push(resource("host", context.host));
         }
-        // Some tags are resources: the intake has fields for these.
+        // The intake has separate fields for some tags (resources).
         let (mut device, mut others) = (None, Vec::new());
         for tag in sample.tags {
             if let Some(name) = tag.strip_prefix("device:") {
@@ -174,7 +174,7 @@ impl Output {
         self.is_sketch = true;
     }
 
-    /// Ends a point: it is counted once, whatever it has become.
+    /// Ends a point, which is counted once, whatever it became.
     pub(super) fn end_point(&mut self) {
         match (std::mem::take(&mut self.is_sketch), std::mem::take(&mut self.is_series)) {
             (true, _) => self.sketches.count(),
@@ -183,13 +183,13 @@ impl Output {
         }
     }
 
-    /// Ends a point that has not become what it should. What it has become is sent all the same; the point is counted here.
+    /// Ends a point that could not be mapped completely. Its output so far is still sent; the point is counted as rejected.
     pub(super) fn end_unfit_point(&mut self, context: &Context<'_>, attributes: &[KeyValue], reason: &str) {
         (self.is_series, self.is_sketch) = (false, false);
         self.rejected(context, attributes, 1, reason);
     }
 
-    /// Points of a metric that cannot be mapped; the attributes are those of the first.
+    /// Rejects points of a metric; the attributes are those of the first.
     pub(super) fn rejected(&mut self, context: &Context<'_>, attributes: &[KeyValue], items: u64, reason: &str) {
         if items == 0 {
             return;
@@ -205,7 +205,7 @@ impl Output {
         }
     }
 
-    /// All of it.
+    /// Returns the complete output.
     pub(super) fn finish(self) -> Mapped {
         let mut payloads = self.series.finish();
         payloads.extend(self.sketches.finish());

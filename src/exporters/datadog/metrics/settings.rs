@@ -1,14 +1,14 @@
-//! `exporters.datadog.metrics`, as far as the mapping goes.
+//! `exporters.datadog.metrics`, limited to the mapping.
 
-/// What becomes of histograms with explicit bounds.
+/// Mapping of histograms with explicit bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HistogramMode {
     /// Distributions.
     #[default]
     Distributions,
-    /// A count a bucket, tagged with its bounds.
+    /// One count per bucket, tagged with its bounds.
     Counters,
-    /// Nothing of the buckets.
+    /// No bucket data.
     NoBuckets,
 }
 
@@ -16,22 +16,22 @@ pub enum HistogramMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct MetricsSettings {
-    /// Host of what does not say where it ran; none where empty.
+    /// Host of metrics without one; may be empty.
     pub hostname: String,
-    /// What becomes of histograms.
+    /// Mapping of histograms.
     pub histogram_mode: HistogramMode,
-    /// Count, sum, least and greatest of histograms go out as series of their own.
+    /// Send count, sum, minimum and maximum of histograms as separate series.
     pub aggregations: bool,
-    /// Quantiles of summaries go out as gauges.
+    /// Send quantiles of summaries as gauges.
     pub quantiles: bool,
-    /// Monotonic sums were made delta before (`sums.cumulative_monotonic_mode: to_delta`); else they are gauges of their
-    /// raw value.
+    /// Monotonic sums were made delta before (`sums.cumulative_monotonic_mode: to_delta`); else they are gauges of their raw
+    /// value.
     pub sums_to_delta: bool,
-    /// Every attribute of the resource becomes a tag.
+    /// Turn every resource attribute into a tag.
     pub resource_attributes_as_tags: bool,
-    /// Name, version and attributes of the scope become tags.
+    /// Turn name, version and attributes of the scope into tags.
     pub scope_as_tags: bool,
-    /// Delta sums tell the seconds between their start and their time, where these are whole.
+    /// Send the interval of delta sums: the seconds between start and time, if whole.
     pub infer_interval: bool,
 }
 

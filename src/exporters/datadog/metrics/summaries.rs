@@ -1,4 +1,4 @@
-//! Summaries: count and sum since the last point, and quantiles as they are.
+//! Maps summaries: count and sum since the last point, and the quantiles unchanged.
 
 use super::output::{Context, NO_VALUE, Output, Sample};
 use super::settings::MetricsSettings;
@@ -27,7 +27,7 @@ fn summary(settings: &MetricsSettings, context: &Context<'_>, point: &SummaryDat
         interval: 0,
         value,
     };
-    // A summary is a running total: only the stage before knows what was added.
+    // A summary is cumulative: only the previous stage knows the increase.
     let is_known = point_flags::has(point.flags, point_flags::CONVERTED);
     if is_known && !point_flags::has(point.flags, point_flags::INEXACT) {
         #[expect(clippy::cast_precision_loss, reason = "Datadog has doubles alone")]

@@ -5,7 +5,7 @@ use crate::exporters::datadog::numbers::shortest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 
-/// `key:value`; no tag has an empty value.
+/// Formats `key:value`; no tag has an empty value.
 fn tag(key: &str, value: &str) -> String {
     if value.is_empty() { format!("{key}:n/a") } else { format!("{key}:{value}") }
 }
@@ -14,7 +14,7 @@ fn tag_of((key, value): (&str, Option<&Value>)) -> String {
     tag(key, &value.map(as_string).unwrap_or_default())
 }
 
-/// Tags of a scope.
+/// Returns the tags of a scope.
 pub(super) fn scope(scope: Option<&InstrumentationScope>) -> Vec<String> {
     let (name, version) = scope.map_or(("", ""), |scope| (&scope.name, &scope.version));
     let mut tags = vec![tag("instrumentation_scope", name), tag("instrumentation_scope_version", version)];
@@ -22,8 +22,8 @@ pub(super) fn scope(scope: Option<&InstrumentationScope>) -> Vec<String> {
     tags
 }
 
-/// Tags of a point: of its attributes, then those that all points of the scope have. Attributes of the resource that are
-/// to be tags stand among those of the point, in whose place they are where both have one.
+/// Returns the tags of a point: of its attributes, then those shared by all points of the scope. Resource attributes that
+/// become tags replace those of the point with the same key.
 pub(super) fn point(attributes: &[KeyValue], resource: &[KeyValue], shared: &[String]) -> Vec<String> {
     let resource = Attributes::of(resource);
     let own = Attributes::of(attributes).iter().map(|(key, value)| {
@@ -34,7 +34,7 @@ pub(super) fn point(attributes: &[KeyValue], resource: &[KeyValue], shared: &[St
     own.chain(of_resource).chain(shared.iter().cloned()).collect()
 }
 
-/// A number as Datadog's checks write it: `0.5`, `1.0`, `inf`.
+/// Formats a number like Datadog's checks: `0.5`, `1.0`, `inf`.
 pub(super) fn number(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();

@@ -81,7 +81,7 @@ fn what_is_told_of_a_point_says_which_it_is_and_there_is_an_end_to_it() {
     assert_eq!(mapped.rejected[20], Rejected { items: 20, reason: "and others".into() });
 }
 
-/// Senders that have no value write what is less and greater than any.
+/// Senders without a value write infinities.
 #[test]
 fn extremes_that_are_no_finite_numbers_are_as_none() {
     let point = |min, max| HistogramDataPoint {

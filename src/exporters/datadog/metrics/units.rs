@@ -1,6 +1,6 @@
-//! Units as Datadog names them, out of UCUM as OTLP has them.
+//! Converts UCUM units, as used in OTLP, to Datadog's names.
 
-/// Annotations (`{request}`) that are names of Datadog's units.
+/// Annotations (`{request}`) that are Datadog units.
 const ANNOTATIONS: [&str; 116] = [
     "alert",
     "apdex",
@@ -123,7 +123,7 @@ const ANNOTATIONS: [&str; 116] = [
 const DECIMAL: &[&str] = &["k", "M", "G", "T", "P", "E"];
 const BINARY: &[&str] = &["Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "k", "M", "G", "T", "P", "E"];
 
-/// Units, their names, and the prefixes that Datadog knows them with.
+/// Units, their names, and the prefixes that Datadog supports for them.
 const BASES: [(&str, &str, &[&str]); 11] = [
     ("By", "byte", BINARY),
     ("bit", "bit", DECIMAL),
@@ -138,7 +138,7 @@ const BASES: [(&str, &str, &[&str]); 11] = [
     ("%", "percent", &[]),
 ];
 
-/// Names of prefixes; the longer ones first, so that `Mi` is not read as `M`.
+/// Names of prefixes; longer ones first, so that `Mi` is not read as `M`.
 const PREFIXES: [(&str, &str); 16] = [
     ("Ki", "kibi"),
     ("Mi", "mebi"),
@@ -158,7 +158,7 @@ const PREFIXES: [(&str, &str); 16] = [
     ("E", "exa"),
 ];
 
-/// Datadog's name of a unit; `None` where it has none.
+/// Returns Datadog's name of a unit; `None` if it has none.
 pub(super) fn unit(ucum: &str) -> Option<String> {
     if ucum.is_empty() || ucum == "1" {
         return None;

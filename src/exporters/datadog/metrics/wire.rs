@@ -1,8 +1,8 @@
-//! The intakes' messages, after `agent_payload.proto`.
+//! The intakes' messages, from `agent_payload.proto`.
 
 use prost::Message;
 
-/// What lies on an intake's list: a series or a sketch.
+/// A series.
 #[derive(Clone, PartialEq, Message)]
 pub(in crate::exporters::datadog) struct Series {
     #[prost(message, repeated, tag = "1")]
@@ -23,7 +23,7 @@ pub(in crate::exporters::datadog) struct Series {
     pub(in crate::exporters::datadog) metadata: Option<Metadata>,
 }
 
-/// How values of a series belong together.
+/// Type of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub(in crate::exporters::datadog) enum Kind {
@@ -33,7 +33,7 @@ pub(in crate::exporters::datadog) enum Kind {
     Gauge = 3,
 }
 
-/// A value, and when it was, in seconds.
+/// A value and its time, in seconds.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(in crate::exporters::datadog) struct Point {
     #[prost(double, tag = "1")]
@@ -42,7 +42,7 @@ pub(in crate::exporters::datadog) struct Point {
     pub(in crate::exporters::datadog) timestamp: i64,
 }
 
-/// What a series is of: a host, a device.
+/// What a series belongs to: a host, a device.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(in crate::exporters::datadog) struct Resource {
     #[prost(string, tag = "1")]
@@ -57,7 +57,7 @@ pub(in crate::exporters::datadog) struct Metadata {
     pub(in crate::exporters::datadog) origin: Option<Origin>,
 }
 
-/// Where metrics came from: the product, and the receiver.
+/// Origin of metrics: the product, and the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(in crate::exporters::datadog) struct Origin {
     #[prost(uint32, tag = "4")]
@@ -83,7 +83,7 @@ pub(in crate::exporters::datadog) struct Sketches {
     pub(in crate::exporters::datadog) metadata: Option<Metadata>,
 }
 
-/// A sketch, and when it was, in seconds.
+/// A sketch and its time, in seconds.
 #[derive(Clone, PartialEq, Message)]
 pub(in crate::exporters::datadog) struct Dogsketch {
     #[prost(int64, tag = "1")]

@@ -1,4 +1,4 @@
-//! Payloads of one intake, each within the intake's bounds.
+//! Packs messages into payloads of one intake, within its limits.
 
 use crate::delivery::Payload;
 use crate::model::signal::Signal;
@@ -21,7 +21,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// For an intake that takes so many bytes (not compressed) and so many entries of its list at once.
+    /// Creates a writer for an intake with these limits on bytes (uncompressed) and list entries.
     pub(super) fn new(route: &'static str, bytes_max: usize, entries_max: usize) -> Writer {
         Writer { route, bytes_max, entries_max, body: BytesMut::new(), entries: 0, items: 0, done: Vec::new() }
     }
@@ -36,7 +36,7 @@ impl Writer {
         self.entries += 1;
     }
 
-    /// Counts a received item, whose last entry is the last one that was added.
+    /// Counts a received item; its last entry is the one added last.
     pub(super) fn count(&mut self) {
         self.items += 1;
     }
@@ -48,7 +48,7 @@ impl Writer {
         self.done.push(Payload { signal: Signal::Metrics, route: self.route, items, body });
     }
 
-    /// All payloads.
+    /// Returns all payloads.
     pub(super) fn finish(mut self) -> Vec<Payload> {
         if self.entries > 0 {
             self.close();
@@ -57,7 +57,7 @@ impl Writer {
     }
 }
 
-/// A payload in two, between entries of its list; `None` where it has one.
+/// Splits a payload in two, between list entries; `None` if it has one.
 pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
     let mut ends = Vec::new();
     let mut left = payload.body.clone();
@@ -72,7 +72,7 @@ pub(super) fn split(payload: &Payload) -> Option<(Payload, Payload)> {
         ends.push(payload.body.len() - left.len());
     }
     let middle = *ends.get((ends.len() / 2).checked_sub(1)?)?;
-    // Which items the entries of a half stand for is not known any more; their sum stays.
+    // Which items the entries of a half represent is no longer known; their sum stays.
     let half = payload.items / 2;
     let part = |body, items| Payload { items, body, ..payload.clone() };
     Some((part(payload.body.slice(..middle), half), part(payload.body.slice(middle..), payload.items - half)))

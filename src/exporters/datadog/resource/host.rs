@@ -1,25 +1,25 @@
-//! Which host telemetry came from, by the rules of Datadog's OTLP mapping.
+//! The host that telemetry came from, by the rules of Datadog's OTLP mapping.
 
 use crate::delivery::attributes::{Attributes, as_string};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use std::borrow::Cow;
 
-/// Names that say nothing about a host.
+/// Host names without meaning.
 const NO_HOSTS: [&str; 6] =
     ["0.0.0.0", "127.0.0.1", "localhost", "localhost.localdomain", "localhost6.localdomain6", "ip6-localhost"];
 
 /// Where a resource runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::exporters::datadog) enum Place<'a> {
-    /// On a host of this name, which may be empty.
+    /// On a host with this name, which may be empty.
     Host(Cow<'a, str>),
-    /// Where there are no hosts: what comes from there has none.
+    /// On a platform without hosts: its telemetry has none.
     Serverless,
-    /// It does not say.
+    /// Not stated.
     Unknown,
 }
 
-/// Text of an attribute; empty where it is another type or has no value, as in the Collector.
+/// Returns the text of an attribute; empty if it has another type or no value, as in the Collector.
 pub(in crate::exporters::datadog) fn text<'a>(attributes: &Attributes<'a>, key: &str) -> Option<&'a str> {
     match attributes.iter().find(|(known, _)| *known == key)?.1 {
         Some(Value::StringValue(text)) => Some(text),
@@ -27,7 +27,7 @@ pub(in crate::exporters::datadog) fn text<'a>(attributes: &Attributes<'a>, key: 
     }
 }
 
-/// Reads it off attributes.
+/// Determines the place from attributes.
 pub(in crate::exporters::datadog) fn place<'a>(attributes: &Attributes<'a>) -> Place<'a> {
     let platform = text(attributes, "cloud.platform").unwrap_or_default();
     let is_serverless = match platform {
@@ -44,7 +44,7 @@ pub(in crate::exporters::datadog) fn place<'a>(attributes: &Attributes<'a>) -> P
     }
 }
 
-/// Whether an app of Azure says which it is.
+/// Returns true if an Azure app is identified.
 pub(super) fn is_azure_app(attributes: &Attributes<'_>) -> bool {
     let is_told = |key: &str| text(attributes, key).is_some_and(|text| !text.is_empty());
     ["service.name", "cloud.account.id", "azure.resource_group.name"].into_iter().all(is_told)
@@ -74,7 +74,7 @@ fn host<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
     node(attributes).or_else(|| own("host.id")).or_else(|| own("host.name"))
 }
 
-/// As Google's machines are known to Datadog: by name and project.
+/// Google machines as Datadog names them: by name and project.
 fn gcp<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
     let full = text(attributes, "host.name")?;
     let is_long = full.matches('.').count() >= 3;
@@ -83,7 +83,7 @@ fn gcp<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
     Some(Cow::Owned(format!("{name}.{project}")))
 }
 
-/// A node of Kubernetes, with its cluster where that is known.
+/// A Kubernetes node, with its cluster if known.
 fn node<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
     let node = text(attributes, "k8s.node.name")?;
     Some(match text(attributes, "k8s.cluster.name") {

@@ -1,4 +1,4 @@
-//! What Datadog's products read off a resource: where it runs, and its tags.
+//! Properties of a resource for all Datadog products: where it runs, and its tags.
 
 mod host;
 mod tags;

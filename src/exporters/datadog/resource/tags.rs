@@ -1,10 +1,10 @@
-//! Tags of a resource, by the names that Datadog has for its attributes.
+//! Tags of a resource, by Datadog's names for its attributes.
 
 use super::host::{self, is_azure_app};
 use crate::delivery::attributes::Attributes;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// Service, version, environment, and labels of Kubernetes.
+/// Service, version, environment, and Kubernetes labels.
 const CORE: [(&str, &str); 15] = [
     ("deployment.environment", "env"),
     ("deployment.environment.name", "env"),
@@ -23,7 +23,7 @@ const CORE: [(&str, &str); 15] = [
     ("app.kubernetes.io/managed-by", "kube_app_managed_by"),
 ];
 
-/// Containers and what they run in.
+/// Containers and their environment.
 const CONTAINER: [(&str, &str); 25] = [
     ("container.id", "container_id"),
     ("container.name", "container_name"),
@@ -54,10 +54,10 @@ const CONTAINER: [(&str, &str); 25] = [
 
 /// Of several tags, the first is the image's.
 const IMAGE_TAGS: &str = "container.image.tags";
-/// A user's own tags of containers.
+/// Prefix of the user's own container tags.
 const CUSTOM: &str = "datadog.container.tag.";
 
-/// Attributes that bear the name of a tag already.
+/// Attributes that already have the name of a tag.
 const AS_THEY_ARE: [&str; 68] = [
     "architecture",
     "availability-zone",
@@ -129,11 +129,11 @@ const AS_THEY_ARE: [&str; 68] = [
     "version",
 ];
 
-/// What tells a process from others: the first of these that is there.
+/// Identifies a process: the first of these that is present.
 const PROCESS: [&str; 4] =
     ["process.executable.name", "process.executable.path", "process.command", "process.command_line"];
 
-/// What tells a service of Google's.
+/// Identifies a Google service.
 const GOOGLE: [(&str, &str); 5] = [
     ("cloud.account.id", "project_id"),
     ("cloud.region", "location"),
@@ -153,7 +153,7 @@ fn known(list: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
     list.iter().find(|(known, _)| *known == key).map(|(_, tag)| *tag)
 }
 
-/// `name:value` of all that Datadog knows.
+/// Returns `name:value` for all attributes that Datadog knows.
 pub(in crate::exporters::datadog) fn tags(attributes: &Attributes<'_>) -> Vec<String> {
     let mut tags = Vec::new();
     for (key, value) in attributes.iter() {
@@ -189,7 +189,7 @@ pub(in crate::exporters::datadog) fn tags(attributes: &Attributes<'_>) -> Vec<St
     tags
 }
 
-/// Each tag once: the conventions' attributes go before the user's own, and the last of them before the others.
+/// Returns each tag once: conventional attributes take precedence over the user's own, and of those the last.
 fn container<'a>(attributes: &Attributes<'a>) -> Vec<(&'a str, &'a str)> {
     let mut tags: Vec<(&str, &str)> = Vec::new();
     for (key, value) in attributes.iter() {
@@ -213,13 +213,13 @@ fn container<'a>(attributes: &Attributes<'a>) -> Vec<(&'a str, &'a str)> {
     tags
 }
 
-/// A service of Google's; a job is none.
+/// Tags of a Google service, but not of a job.
 fn google(attributes: &Attributes<'_>) -> Vec<String> {
     let is_job = ["gcp.cloud_run.job.execution", "gcp.cloud_run.job.task_index"]
         .into_iter()
         .any(|key| host::text(attributes, key).is_some());
     let of = |key: &str| host::text(attributes, key).unwrap_or_default();
-    // All but the revision have to be told.
+    // All except the revision are required.
     let is_whole = GOOGLE[..4].iter().all(|(key, _)| !of(key).is_empty());
     if is_job || !is_whole {
         return Vec::new();

@@ -1,11 +1,11 @@
 //! Counts by key.
 
-/// Most of one bin.
+/// Maximum count of a bin.
 pub(super) const BIN_MAX: u64 = u16::MAX as u64;
-/// Most bins; where there are more, the lowest are put together.
+/// Maximum number of bins; beyond it the lowest are merged.
 pub(super) const BINS_MAX: usize = 4096;
 
-/// A key and how many values lie at it.
+/// A key and the number of values at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bin {
     pub(super) key: i32,
@@ -22,7 +22,7 @@ impl Bins {
         self.0.iter()
     }
 
-    /// Adds counts; their keys ascend.
+    /// Adds counts with ascending keys.
     pub(super) fn add(&mut self, counts: &[(i32, u64)]) {
         let mut merged = Vec::with_capacity(self.0.len() + counts.len());
         let mut own = self.0.iter().copied().peekable();
@@ -30,7 +30,7 @@ impl Bins {
             while let Some(bin) = own.next_if(|bin| bin.key < key) {
                 merged.push(bin);
             }
-            // Of a key with several bins, the first is the one that is not full.
+            // Of several bins with the same key, only the first may not be full.
             let before = own.next_if(|bin| bin.key == key).map_or(0, |bin| u64::from(bin.count));
             push(&mut merged, key, before + count);
         }
@@ -39,7 +39,7 @@ impl Bins {
     }
 }
 
-/// As many bins as a count takes: the rest first, full ones behind it.
+/// Appends as many bins as the count needs: the remainder first, then full ones.
 fn push(bins: &mut Vec<Bin>, key: i32, count: u64) {
     let rest = if count <= BIN_MAX { count } else { count % BIN_MAX };
     #[expect(clippy::cast_possible_truncation, reason = "at most BIN_MAX")]
@@ -52,7 +52,7 @@ fn push(bins: &mut Vec<Bin>, key: i32, count: u64) {
     }
 }
 
-/// At most [`BINS_MAX`] bins, and those that the overflow of the lowest takes.
+/// Returns at most [`BINS_MAX`] bins, plus those for the overflow of the lowest.
 fn trimmed(bins: Vec<Bin>) -> Vec<Bin> {
     let Some(over) = bins.len().checked_sub(BINS_MAX).filter(|over| *over > 0) else { return bins };
     let (lowest, kept) = bins.split_at(over);

@@ -1,12 +1,12 @@
-//! Sketches of histograms with explicit bounds: a bucket's count is spread over the keys between its bounds.
+//! Sketches of histograms with explicit bounds: the count of a bucket is spread over the keys between its bounds.
 
 use super::{Sketch, keys};
 
-/// A bucket's lower bound lies above its upper one.
+/// The lower bound of a bucket is above its upper one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::exporters::datadog) struct NotAscending;
 
-/// A sketch that is being filled.
+/// A sketch being filled.
 #[derive(Debug, Default)]
 pub(in crate::exporters::datadog) struct Builder(Sketch);
 
@@ -36,7 +36,8 @@ impl Builder {
             let high = keys::low(next);
             #[expect(clippy::cast_precision_loss, reason = "counts of a histogram")]
             let share = (high - low) / width * count as f64;
-            // Shares below one wait for the next keys, so that there are no empty bins; of the others the rest adds up.
+            // Shares below one are carried to the next keys, which avoids empty bins; the fractions of the others are
+            // accumulated.
             if share > 1.0 {
                 remainder += share - share.trunc();
             }
@@ -62,7 +63,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The sketch; `None` where nothing was counted.
+    /// Returns the sketch; `None` if nothing was counted.
     pub(in crate::exporters::datadog) fn finish(self) -> Option<Sketch> {
         (self.0.basic.count != 0).then_some(self.0)
     }

@@ -1,21 +1,21 @@
-//! Sketches of exponential histograms: each bucket's count is spread over the keys that it overlaps, and the shares are
-//! rounded so that their sum stays the count.
+//! Sketches of exponential histograms: the count of each bucket is spread over the keys it overlaps, rounded so that the sum
+//! stays equal to the count.
 
 use super::{Basic, Sketch, VALUES_MAX, keys};
 
-/// Least normal double.
+/// Smallest normal double.
 const LEAST_NORMAL: f64 = f64::MIN_POSITIVE;
-/// Keys from here on a sketch does not have.
+/// Exclusive upper limit of keys.
 const KEY_END: i64 = i16::MAX as i64;
-/// Where the key of a value begins on the scale whose whole numbers are keys: keys are rounded, this scale is cut.
+/// Offset from keys to a scale with keys as integers: keys are rounded, this scale is truncated.
 const OFFSET: f64 = keys::BIAS as f64 + 0.5;
 
 /// Buckets on one side of zero.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::exporters::datadog) struct Half<'a> {
-    /// Index of the first.
+    /// Index of the first bucket.
     pub(in crate::exporters::datadog) offset: i32,
-    /// Counts of all.
+    /// Counts of all buckets.
     pub(in crate::exporters::datadog) counts: &'a [u64],
 }
 
@@ -24,16 +24,16 @@ pub(in crate::exporters::datadog) struct Half<'a> {
 pub(in crate::exporters::datadog) struct Exponential<'a> {
     /// Bounds are powers of 2^(2^-scale).
     pub(in crate::exporters::datadog) scale: i32,
-    /// Values that are zero, or nearly.
+    /// Number of values at or near zero.
     pub(in crate::exporters::datadog) zero_count: u64,
     /// Values above zero.
     pub(in crate::exporters::datadog) positive: Half<'a>,
-    /// Values below zero, by their distance from it.
+    /// Values below zero, by their absolute value.
     pub(in crate::exporters::datadog) negative: Half<'a>,
 }
 
 impl Exponential<'_> {
-    /// Whether a sketch can hold as many values.
+    /// Returns true if a sketch can contain as many values.
     pub(in crate::exporters::datadog) fn fits(&self) -> bool {
         let counts = self.positive.counts.iter().chain(self.negative.counts);
         #[expect(clippy::cast_precision_loss, reason = "exact around the limit")]
@@ -43,7 +43,7 @@ impl Exponential<'_> {
         total <= most
     }
 
-    /// The sketch; `None` where there are no values. What is known exactly is for the caller to put in.
+    /// Returns the sketch; `None` without values. The caller adds exact aggregations.
     ///
     /// # Errors
     /// When its buckets lie where no sketch has keys.
@@ -70,7 +70,7 @@ impl Exponential<'_> {
         spread.sketch()
     }
 
-    /// The middle of the one bucket that has one value, where there is no other value: spreading it would tear it apart.
+    /// Returns the middle of the bucket if the histogram contains a single value, which must not be spread.
     fn single(&self, source: Scale, gamma: f64) -> Option<f64> {
         let ones = |half: &Half<'_>| half.counts.iter().fold(0.0, |total, count| total + f64_of(*count));
         let (above, below) = (ones(&self.positive), ones(&self.negative));
@@ -101,17 +101,17 @@ fn f64_of(count: u64) -> f64 {
     number
 }
 
-/// What a bucket's lower bound is to be multiplied with for the value that stands for all of it.
+/// Factor from a bucket's lower bound to its representative value.
 fn middle_of(gamma: f64) -> f64 {
     1.0 + (1.0 - 2.0 / (1.0 + gamma))
 }
 
-/// The greatest value that has a place on the scale of keys.
+/// The greatest value on the scale of keys.
 fn greatest() -> f64 {
     709.436_139_303_1_f64.exp() / (2.0 * keys::GAMMA) * (keys::GAMMA + 1.0)
 }
 
-/// Buckets at whose bounds doubles end have no place in a sketch.
+/// Rejects buckets with a bound at the limits of doubles.
 fn check(source: Scale, half: &Half<'_>) -> Result<(), String> {
     let filled = |count: &u64| *count > 0;
     let (Some(lowest), Some(highest)) = (half.counts.iter().position(filled), half.counts.iter().rposition(filled))
@@ -127,7 +127,7 @@ fn check(source: Scale, half: &Half<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// A logarithmic scale: the whole numbers on it are bounds.
+/// A logarithmic scale with integers as bounds.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     multiplier: f64,
@@ -152,12 +152,12 @@ impl Scale {
     }
 }
 
-/// Counts by key on one side of zero, in parts.
+/// Fractional counts by key on one side of zero.
 #[derive(Debug, Default)]
 struct Parts(Vec<(i64, f64)>);
 
 impl Parts {
-    /// Keys never go down.
+    /// Keys never decrease.
     fn add(&mut self, key: i64, count: f64) {
         if count == 0.0 {
             return;
@@ -172,7 +172,7 @@ impl Parts {
         for (at, &count) in half.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let (low, high) = (source.low(half.index(at)), source.low(half.index(at) + 1));
             if low <= 0.0 {
-                // Nearer to zero than doubles reach: the Agent leaves these out, too.
+                // Below the range of doubles: the Agent drops these too.
                 continue;
             }
             let mut key = TARGET.index(low);
@@ -249,7 +249,7 @@ impl Spread {
     }
 }
 
-/// Parts as whole counts: each is what the rounded sum up to it is more than the one before.
+/// Rounds to integer counts: each is the difference between consecutive rounded cumulative sums.
 fn whole(shares: &[(i64, f64)]) -> Vec<(i32, u64)> {
     let (mut sum, mut given) = (0.0_f64, 0_u64);
     let mut counts = Vec::new();

@@ -1,17 +1,17 @@
 //! Keys of values.
 
-/// From one key to the next.
+/// Ratio of consecutive keys.
 pub(super) const GAMMA: f64 = 1.0 + 2.0 / 128.0;
 /// Its natural logarithm.
 pub(super) const LN_GAMMA: f64 = 0.015_504_186_535_965_254;
-/// The key of 1. So the least value that is not taken for zero has the key 1.
+/// The key of 1, chosen such that the smallest value not treated as zero has the key 1.
 pub(super) const BIAS: i32 = 1338;
 /// The greatest key of a finite value.
 pub(super) const MAX: i32 = 32_766;
-/// The key of what lies above.
+/// The key of greater values.
 const INFINITE: i32 = 32_767;
 
-/// γ to an exponent by repeated squaring, as the Agent has it.
+/// γ to an exponent by repeated squaring, as in the Agent.
 fn power(exponent: i32) -> f64 {
     let (mut result, mut factor, mut left) = (1.0, GAMMA, exponent.unsigned_abs());
     while left > 0 {
@@ -24,7 +24,7 @@ fn power(exponent: i32) -> f64 {
     if exponent < 0 { 1.0 / result } else { result }
 }
 
-/// The least value of a key.
+/// Returns the smallest value of a key.
 pub(super) fn low(key: i32) -> f64 {
     match key {
         ..0 => -low(-key),
@@ -34,7 +34,7 @@ pub(super) fn low(key: i32) -> f64 {
     }
 }
 
-/// The key of a value: the nearest on the logarithmic scale.
+/// Returns the key of a value: the nearest on the logarithmic scale.
 pub(super) fn of(value: f64) -> i32 {
     if value < 0.0 {
         return -of(-value);
@@ -44,7 +44,7 @@ pub(super) fn of(value: f64) -> i32 {
     }
     let exponent = (value.ln() / LN_GAMMA).round_ties_even();
     if !exponent.is_finite() {
-        // What is no number, or infinite, is never a bound that counts lie at.
+        // NaN and infinities are never bounds with counts.
         return 1;
     }
     #[expect(clippy::cast_possible_truncation, reason = "logarithms of finite numbers are small")]
@@ -52,7 +52,7 @@ pub(super) fn of(value: f64) -> i32 {
     if key > MAX { INFINITE } else { key.max(1) }
 }
 
-/// The key of a value, as one that a finite value can have.
+/// Returns the key of a value, limited to keys of finite values.
 pub(super) fn finite(value: f64) -> i32 {
     of(value).clamp(-MAX, MAX)
 }

@@ -1,7 +1,7 @@
-//! The Datadog Agent's own sketch, which `/api/beta/sketches` takes: how many values lie at which key, a key being a power
-//! of 1 + 1/64; beside it what is known exactly. It is not the DDSketch of APM statistics.
+//! The Datadog Agent's own sketch, accepted by `/api/beta/sketches`: counts by key, where a key is a power of 1 + 1/64, plus
+//! exact aggregations. It is not the DDSketch of APM statistics.
 //!
-//! Made as `pkg/util/quantile` of the Agent does it, so that a histogram looks the same whoever sent it.
+//! Built like `pkg/util/quantile` of the Agent, so that a histogram looks the same from every sender.
 
 mod bins;
 mod explicit;
@@ -16,21 +16,21 @@ pub(super) use exponential::{Exponential, Half};
 
 use bins::Bins;
 
-/// More values than these the counts of a sketch cannot hold: 4096 bins of 16 bits.
+/// Maximum number of values in a sketch: 4096 bins of 16 bits.
 pub(super) const VALUES_MAX: u64 = (bins::BINS_MAX as u64) * bins::BIN_MAX;
 
-/// What is known of all values.
+/// Exact aggregations of all values.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Basic {
-    /// How many.
+    /// Number of values.
     pub(super) count: i64,
-    /// The least.
+    /// Minimum.
     pub(super) min: f64,
-    /// The greatest.
+    /// Maximum.
     pub(super) max: f64,
-    /// Their sum.
+    /// Sum.
     pub(super) sum: f64,
-    /// Their mean.
+    /// Mean.
     pub(super) average: f64,
 }
 
@@ -46,7 +46,7 @@ impl Basic {
         if count == 0 {
             return;
         }
-        // Not `min` and `max`: what is no number must leave them as they are.
+        // Not `min` and `max`: NaN must not change the fields.
         if value > self.max {
             self.max = value;
         }
@@ -64,18 +64,18 @@ impl Basic {
 /// A sketch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Sketch {
-    /// What is known of all values.
+    /// Exact aggregations.
     pub(super) basic: Basic,
     bins: Bins,
 }
 
 impl Sketch {
-    /// Keys, ascending; one stands several times where its count is above 65,535.
+    /// Keys, ascending; repeated if a count is above 65,535.
     pub(super) fn keys(&self) -> Vec<i32> {
         self.bins.iter().map(|bin| bin.key).collect()
     }
 
-    /// How many values lie at each of the keys.
+    /// Number of values at each key.
     pub(super) fn counts(&self) -> Vec<u32> {
         self.bins.iter().map(|bin| bin.count).collect()
     }

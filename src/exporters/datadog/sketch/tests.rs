@@ -8,7 +8,7 @@ fn keys_are_those_of_the_agent() {
     assert!((keys::LN_GAMMA - (1.0_f64 / 64.0).ln_1p()).abs() < 1e-17);
     let lowest = (1e-9_f64.ln() / keys::LN_GAMMA).floor();
     assert!((f64::from(1 - keys::BIAS) - lowest).abs() < f64::EPSILON);
-    // As pkg/util/quantile has them.
+    // As in pkg/util/quantile.
     assert_eq!([0.0, 1e-10, 1.0, -1.0, 2.0].map(keys::of), [0, 0, 1338, -1338, 1383]);
     assert!(
         (1..=keys::MAX).step_by(97).all(|key| keys::of(keys::low(key)) == key && keys::of(-keys::low(key)) == -key)
@@ -68,7 +68,7 @@ fn what_no_sketch_can_hold_is_told_and_nothing_breaks() {
     for (scale, offset) in [(0, i32::MAX), (-11, 5), (i32::MIN, 0), (i32::MAX, 0), (60, 1), (0, 900)] {
         assert!(at(scale, offset).is_err(), "scale {scale}, offset {offset}");
     }
-    // Nearer to zero than doubles reach: the values are lost there, as they are in the Agent.
+    // Below the range of doubles: the values are lost, as in the Agent.
     assert_eq!(at(0, i32::MIN), Ok(None));
     assert_eq!(Exponential::default().sketch(), Ok(None));
     let huge = [u64::MAX; 2];

@@ -1,4 +1,4 @@
-//! Spans into windows and groups.
+//! Aggregates spans into windows and groups.
 
 use super::{Bucket, ClientStats, Group, GroupKey, PayloadKey, StatsPayload, grpc};
 use crate::exporters::datadog::traces::{
@@ -7,11 +7,11 @@ use crate::exporters::datadog::traces::{
 use crate::model::tracestate;
 use std::collections::BTreeMap;
 
-/// How long a window is, in ns.
+/// Length of a window, in ns.
 const WINDOW: i64 = 10_000_000_000;
 const BASE_SERVICE: &str = "_dd.base_service";
 
-/// Attributes that say what is on the other side.
+/// Attributes that identify the peer.
 const PEER_TAGS: [&str; 44] = [
     BASE_SERVICE,
     "active_record.db.vendor",
@@ -61,7 +61,7 @@ const PEER_TAGS: [&str; 44] = [
 
 type Windows = BTreeMap<i64, BTreeMap<GroupKey, Group>>;
 
-/// Counts spans.
+/// Aggregates spans.
 pub(in crate::exporters::datadog) struct Concentrator<'a> {
     settings: &'a TraceSettings,
     now: i64,
@@ -69,12 +69,12 @@ pub(in crate::exporters::datadog) struct Concentrator<'a> {
 }
 
 impl<'a> Concentrator<'a> {
-    /// Has counted nothing yet. `now` is ns since 1970.
+    /// Creates an empty concentrator. `now` is ns since 1970.
     pub(in crate::exporters::datadog) const fn new(settings: &'a TraceSettings, now: i64) -> Concentrator<'a> {
         Concentrator { settings, now, found: BTreeMap::new() }
     }
 
-    /// Counts the spans of a trace.
+    /// Adds the spans of a trace.
     pub(in crate::exporters::datadog) fn add(&mut self, payload: &TracerPayload, chunk: &TraceChunk, root: usize) {
         let or = |text: &String, other: &String| if text.is_empty() { other.clone() } else { text.clone() };
         let key = PayloadKey {
@@ -94,7 +94,7 @@ impl<'a> Concentrator<'a> {
         let windows = self.found.entry(key).or_default();
         for span in counted {
             let end = span.start.saturating_add(span.duration);
-            // What ends in the future is the work of a wrong clock.
+            // An end in the future means a wrong clock.
             let end = if end - end % WINDOW > self.now { self.now } else { end };
             let groups = windows.entry(end - end % WINDOW).or_default();
             let key = group_key(span, &chunk.origin, self.settings);
@@ -102,7 +102,7 @@ impl<'a> Concentrator<'a> {
         }
     }
 
-    /// Whether a span is of interest: those inside a service are not, unless they are marked.
+    /// Returns true if a span counts: spans inside a service do not, unless marked.
     fn counts(&self, span: &Span) -> bool {
         let is = |key: &str| span.metrics.get(key) == Some(&1.0);
         let kind = span.meta.get("span.kind").map(|kind| kind.to_lowercase());
@@ -112,7 +112,7 @@ impl<'a> Concentrator<'a> {
         (top_level(span) || is("_dd.measured") || by_kind) && !snapshot
     }
 
-    /// All that was counted.
+    /// Returns all statistics.
     pub(in crate::exporters::datadog) fn finish(self) -> StatsPayload {
         let buckets = |windows: Windows| {
             let bucket = |(start, groups): (i64, BTreeMap<_, _>)| Bucket {
@@ -156,24 +156,24 @@ fn top_level(span: &Span) -> bool {
     ["_top_level", "_dd.top_level"].iter().any(|key| span.metrics.get(*key) == Some(&1.0))
 }
 
-/// How many spans one stands for that was kept at a rate.
+/// Returns the number of spans represented by one that was sampled at this rate.
 fn weight(rate: Option<f64>) -> f64 {
     rate.filter(|rate| *rate > 0.0 && *rate <= 1.0).map_or(1.0, f64::recip)
 }
 
-/// The rate that a tracer gave the root for its whole trace, as an attribute.
+/// Returns the rate that a tracer set on the root for its whole trace, as an attribute.
 fn told_rate(root: &Span) -> Option<f64> {
     let rate = root.metrics.get(SAMPLE_RATE).copied()?;
     (sampled_rate(root) != Some(rate)).then_some(rate)
 }
 
-/// The rate that a span's own trace state tells. The Agent goes by that of the root alone, where a trace has one rate; by
-/// OpenTelemetry each span has its own.
+/// Returns the sampling rate from a span's own trace state. The Agent uses only that of the root, where a trace has one rate;
+/// in OpenTelemetry each span has its own.
 fn sampled_rate(span: &Span) -> Option<f64> {
     span.meta.get(TRACE_STATE).and_then(|state| tracestate::probability(state))
 }
 
-/// A duration to ten binary digits.
+/// Rounds a duration to ten binary digits.
 #[allow(clippy::cast_precision_loss, reason = "as the Agent counts durations")]
 fn coarse(duration: i64) -> f64 {
     f64::from_bits((duration as f64).to_bits() & 0xffff_f800_0000_0000)
@@ -195,7 +195,7 @@ fn group_key(span: &Span, origin: &str, settings: &TraceSettings) -> GroupKey {
     }
 }
 
-/// What is on the other side of a span: of one that asks, or of one whose service is not its process's.
+/// Returns the peer of a span: for clients, producers and consumers, or for internal spans with a base service.
 fn peer_tags(span: &Span, settings: &TraceSettings) -> Vec<String> {
     if !settings.peer_tags_aggregation {
         return Vec::new();

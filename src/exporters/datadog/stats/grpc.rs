@@ -1,6 +1,6 @@
-//! gRPC's status codes, however they are written.
+//! gRPC status codes in all spellings.
 
-/// Names by their number; the spellings of one word, too.
+/// Names and their numbers, including alternative spellings.
 const CODES: [(&str, u8); 27] = [
     ("OK", 0),
     ("CANCELLED", 1),
@@ -31,7 +31,7 @@ const CODES: [(&str, u8); 27] = [
     ("UNAUTHENTICATED", 16),
 ];
 
-/// A status code as its number; empty where it is none.
+/// Returns a status code as its number; empty if it is invalid.
 pub(super) fn code(text: &str) -> String {
     if !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -1,9 +1,9 @@
-//! Statistics of spans as Datadog's Agent makes them (its concentrator, modules 0.85.2): hits, errors and durations in
-//! windows of ten seconds, by service, operation, resource, type, kind, status codes and what is on the other side.
+//! Span statistics as computed by Datadog's Agent (its concentrator, modules 0.85.2): hits, errors and durations in windows of
+//! ten seconds, by service, operation, resource, type, kind, status codes and peer.
 //!
-//! They are made a request at a time, of every span in it, before any is left out, and nothing is kept from one request
-//! to the next: Datadog adds statistics of one window up. So a span is counted in the window that it ended in, however
-//! late it comes, and a request that is sent again counts again.
+//! They are computed per request, from every span before any is dropped, and no state is kept between requests: Datadog adds up
+//! the statistics of a window. A span is therefore counted in the window in which it ended, however late it arrives, and a
+//! request that is sent again counts again.
 
 mod concentrate;
 mod grpc;
@@ -20,17 +20,17 @@ pub(super) use concentrate::Concentrator;
 /// The body of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StatsPayload {
-    /// The host of the sender.
+    /// The sender's host.
     pub agent_hostname: String,
-    /// The environment of the sender.
+    /// The sender's environment.
     pub agent_env: String,
     /// The sender's name and version.
     pub agent_version: String,
-    /// Statistics by what their payloads have in common.
+    /// Statistics by payload key.
     pub stats: Vec<ClientStats>,
 }
 
-/// What statistics have in common.
+/// Key of a payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PayloadKey {
     /// The host.
@@ -41,35 +41,35 @@ pub struct PayloadKey {
     pub version: String,
     /// The language of the SDK.
     pub lang: String,
-    /// The service that the process is of, where a span says that its own is another.
+    /// The service of the process, if a span overrides its own.
     pub service: String,
     /// The container.
     pub container_id: String,
-    /// The commit that the application was built of.
+    /// The commit that the application was built from.
     pub git_commit_sha: String,
 }
 
-/// Statistics that have a key in common.
+/// Statistics with the same key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientStats {
-    /// What they have in common.
+    /// The common key.
     pub key: PayloadKey,
-    /// One a window.
+    /// One per window.
     pub buckets: Vec<Bucket>,
 }
 
 /// Statistics of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bucket {
-    /// When it begins, in ns since 1970.
+    /// Start, in ns since 1970.
     pub start: i64,
-    /// How long it is, in ns.
+    /// Length, in ns.
     pub duration: i64,
-    /// One a key.
+    /// One per group key.
     pub groups: Vec<(GroupKey, Group)>,
 }
 
-/// What spans of a group have in common.
+/// Key of a group of spans.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupKey {
     /// The service.
@@ -82,33 +82,33 @@ pub struct GroupKey {
     pub r#type: String,
     /// The span's kind.
     pub span_kind: String,
-    /// HTTP's status code, 0 for none.
+    /// HTTP status code, 0 for none.
     pub http_status_code: u32,
-    /// gRPC's status code, empty for none.
+    /// gRPC status code, empty for none.
     pub grpc_status_code: String,
-    /// Whether a test of Datadog's own caused it.
+    /// Whether it was caused by one of Datadog's synthetic tests.
     pub synthetics: bool,
     /// Whether the spans have no parent.
     pub is_trace_root: bool,
-    /// What is on the other side: `key:value`, sorted.
+    /// The peer: `key:value`, sorted.
     pub peer_tags: Vec<String>,
-    /// Who named the service, where it was not the application.
+    /// Who named the service, if not the application.
     pub service_source: String,
 }
 
-/// Numbers of a group. Spans that stand for more of their kind, because their trace was sampled, count for all of them.
+/// Numbers of a group. Spans of a sampled trace are weighted with the inverse of the sampling rate.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Group {
-    /// Spans.
+    /// Number of spans.
     pub hits: f64,
-    /// Those at the top of their service.
+    /// Number of top-level spans.
     pub top_level_hits: f64,
-    /// Those that failed.
+    /// Number of failed spans.
     pub errors: f64,
-    /// The sum of their durations, in ns.
+    /// Sum of durations, in ns.
     pub duration: f64,
-    /// Durations of those that did not fail, in ns.
+    /// Durations of successful spans, in ns.
     pub ok: Sketch,
-    /// Durations of those that failed, in ns.
+    /// Durations of failed spans, in ns.
     pub failed: Sketch,
 }

@@ -1,17 +1,17 @@
-//! Datadog's sketch of durations: a histogram whose bounds are powers of one number, such that a value is known to 1%.
-//! Of more than 2048 bins the lowest are put into one.
+//! Datadog's sketch of durations: a histogram with powers of one number as bounds, accurate to 1%. Beyond 2048 bins the lowest
+//! are merged.
 
 use prost::Message;
 use std::collections::BTreeMap;
 
-/// Bins that are kept.
+/// Maximum number of bins.
 const BINS_MAX: i32 = 2048;
-/// Each bound is so many times the one before: (1 + accuracy) / (1 - accuracy).
+/// Ratio of consecutive bounds: (1 + accuracy) / (1 - accuracy).
 const GAMMA: f64 = (1.0 + 0.01) / (1.0 - 0.01);
-/// What is not above this counts as zero: the least normal number times [`GAMMA`].
+/// Values up to this count as zero: the smallest normal number times [`GAMMA`].
 const ZERO_MAX: f64 = f64::MIN_POSITIVE * GAMMA;
 
-/// A sketch of numbers that are not negative.
+/// A sketch of non-negative numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sketch {
     /// Counts of values above zero.
@@ -20,7 +20,7 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// Counts a value.
+    /// Adds a value.
     pub fn add(&mut self, value: f64) {
         if !(value > ZERO_MAX && value.is_finite()) {
             self.zeros += 1.0;
@@ -36,18 +36,18 @@ impl Sketch {
         *self.bins.entry(index.max(first)).or_insert(0.0) += 1.0;
     }
 
-    /// Counts of values by bin.
+    /// Returns the counts by bin.
     pub fn bins(&self) -> impl Iterator<Item = (i32, f64)> {
         self.bins.iter().map(|(index, count)| (*index, *count))
     }
 
-    /// How many were zero.
+    /// Returns the number of zeros.
     #[must_use]
     pub const fn zeros(&self) -> f64 {
         self.zeros
     }
 
-    /// The sketch as it is sent.
+    /// Encodes the sketch as it is sent.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (first, last) = match (self.bins.first_key_value(), self.bins.last_key_value()) {
@@ -65,11 +65,11 @@ impl Sketch {
     }
 }
 
-/// The bin that a value falls into.
+/// Returns the bin of a value.
 #[allow(clippy::cast_possible_truncation, reason = "the logarithm of a number is small")]
 fn index(value: f64) -> i32 {
     let index = value.ln() * (1.0 / GAMMA.ln());
-    // Not the floor: the original counts one lower where an index below zero is whole.
+    // Not the floor: the original is one lower for negative integer indexes.
     if index >= 0.0 { index as i32 } else { index as i32 - 1 }
 }
 

@@ -58,7 +58,7 @@ fn bodies_hold_so_many_groups_and_lose_none() {
     assert!(super::bodies(&StatsPayload::default(), 10).is_empty());
     let whole = super::bodies(&payload(25), ENTRIES_MAX);
     assert_eq!((whole.len(), whole[0].entries), (1, 25));
-    // A map of six fields, the first of them `AgentHostname`, as MessagePack has it.
+    // A map of six fields in MessagePack, the first of them `AgentHostname`.
     assert_eq!(&whole[0].body[..15], b"\x86\xadAgentHostname");
 }
 

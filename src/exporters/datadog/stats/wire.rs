@@ -1,23 +1,23 @@
-//! Statistics as `MessagePack`, as `/api/v0.2/stats` takes it.
+//! Encodes statistics as `MessagePack` for `/api/v0.2/stats`.
 
 use super::{Bucket, ClientStats, Group, GroupKey, StatsPayload};
 use crate::exporters::datadog::msgpack::Writer;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Groups of a body that the Agent sends at once, about 1.5 MB of them.
+/// Maximum groups per body, as in the Agent: about 1.5 MB.
 pub const ENTRIES_MAX: usize = 4000;
 
 /// The body of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsBody {
-    /// Groups in it.
+    /// Number of groups.
     pub entries: usize,
-    /// The payload, not compressed.
+    /// The payload, uncompressed.
     pub body: Bytes,
 }
 
-/// Puts statistics into bodies of at most `max` groups, for the intake. None where there are no statistics.
+/// Packs statistics into bodies of at most `max` groups, for the intake. Returns none without statistics.
 #[must_use]
 pub fn bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
     let parts = parts(payload, max);
@@ -25,8 +25,8 @@ pub fn bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
     parts.iter().map(|part| body(payload, part, split)).collect()
 }
 
-/// Puts statistics into bodies of at most `max` groups, for `/v0.6/stats` of a local Agent, which takes those of one
-/// [`super::PayloadKey`] at once.
+/// Packs statistics into bodies of at most `max` groups, for `/v0.6/stats` of a local Agent, which accepts one
+/// [`super::PayloadKey`] per request.
 #[must_use]
 pub fn agent_bodies(payload: &StatsPayload, max: usize) -> Vec<StatsBody> {
     let one = |stats: &ClientStats| {
@@ -86,7 +86,7 @@ fn body(payload: &StatsPayload, part: &[ClientStats], split: bool) -> StatsBody 
 fn client(stats: &ClientStats, out: &mut Writer) {
     let key = &stats.key;
     out.map(9);
-    // What a local Agent wants in headers, too, stands before the statistics.
+    // Fields that a local Agent also needs in headers come before the statistics.
     out.text("Hostname", &key.hostname);
     out.text("Env", &key.env);
     out.text("Version", &key.version);
@@ -123,13 +123,13 @@ fn grouped(key: &GroupKey, group: &Group, start: i64, out: &mut Writer) {
     out.number("TopLevelHits", chance.round(group.top_level_hits));
     out.text("SpanKind", &key.span_kind);
     out.list("PeerTags", &key.peer_tags, |tag, out| out.value(tag));
-    // Neither is "not set".
+    // Neither means "not set".
     out.number("IsTraceRoot", if key.is_trace_root { 1 } else { 2 });
     out.text("GRPCStatusCode", &key.grpc_status_code);
     out.text("srv_src", &key.service_source);
 }
 
-/// Rounds up or down by chance, so that sums of many stay true; the same statistics always the same way.
+/// Rounds up or down at random, so that sums stay accurate; deterministic for the same statistics.
 struct Chance(f64);
 
 impl Chance {

@@ -1,4 +1,4 @@
-//! A local Agent, played on loopback. A real one's part is played by `ddapm-test-agent` in the integration tests.
+//! A local Agent, simulated on loopback. The integration tests use `ddapm-test-agent` instead.
 
 use super::*;
 use crate::exporters::datadog::agent::{STATS, TRACES};
@@ -12,7 +12,7 @@ fn text(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
 }
 
-/// A request of two resources: two traces and one.
+/// A request with two resources: two traces and one.
 fn request() -> Bytes {
     let of = |attributes: Vec<KeyValue>, spans| ResourceSpans {
         resource: Some(Resource { attributes, ..Resource::default() }),
@@ -102,7 +102,7 @@ async fn an_agents_answers_are_told_apart() {
     assert_eq!(kinds, expected.map(|(status, kind, hinted)| (status, kind.to_owned(), hinted)));
 }
 
-/// Sizes of traces, of each of which the first span is by far the largest.
+/// Traces of these sizes; the first span of each is by far the largest.
 fn uneven(sizes: &[u8]) -> Bytes {
     let spans = sizes.iter().zip(1..).flat_map(|(spans, trace): (&u8, u8)| {
         (1..=*spans).map(move |id| {
@@ -154,7 +154,7 @@ fn a_request_to_an_agent_stays_far_below_what_it_takes() {
         target.map(Signal::Traces, &spans_of(spans.collect())).unwrap().payloads
     };
     let mut spans = 0;
-    // As little as a span can be, each a trace of its own: names of fields weigh most there.
+    // Minimal spans, each a trace of its own: field names weigh most there.
     for payload in many(&|_| Span::default()).iter().filter(|payload| payload.route == TRACES) {
         let sent = super::super::traces::AgentTraces::of(&payload.body).unwrap();
         assert!(sent.body.len() < 4 * payload.body.len() && sent.body.len() < 25 << 20, "{}", sent.body.len());

@@ -1,4 +1,4 @@
-//! Metadata of hosts as it goes over the wire.
+//! Host metadata as sent over the wire.
 
 use super::*;
 use crate::delivery::settings::RetrySettings;
@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 fn reporting(way: Way, address: &str, host_metadata: HostMetadataSettings) -> DatadogSettings {
     let mut settings = settings(way, address, Compression::None);
     settings.metrics.hostname = "own".to_owned();
-    // Telemetry goes nowhere: metadata finds its way by itself.
+    // Telemetry cannot be sent: metadata is independent of it.
     settings.endpoints.metrics = "http://127.0.0.1:1".to_owned();
     DatadogSettings { host_metadata, ..settings }
 }
@@ -39,7 +39,7 @@ fn telling(host: &str, team: &str) -> Bytes {
         .into()
 }
 
-/// Hosts that the API was told of, with their tags, in order.
+/// Hosts that the API received, with their tags, in order.
 fn told(seen: &Seen) -> Vec<(String, Json)> {
     let requests = seen.requests.lock().unwrap();
     let of_hosts = requests.iter().filter(|(path, headers, _)| path == METADATA && headers["dd-api-key"] == KEY);
@@ -77,7 +77,7 @@ async fn the_own_host_is_told_at_the_start_and_others_when_they_are_new_by_both_
         until("the own host", || told(&seen) == [own.clone()]).await;
         target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
         until("another host", || told(&seen).len() == 2).await;
-        // What is sent again tells nothing new.
+        // Sending it again contains nothing new.
         target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
         target.map(Signal::Traces, &telling("web-1", "red")).unwrap();
         until("what changed", || told(&seen).len() == 3).await;
@@ -131,6 +131,6 @@ async fn nobody_is_told_of_hosts_where_that_is_off_and_the_first_resource_may_na
     assert_eq!(told(&seen), [], "before there is a resource");
     target.map(Signal::Traces, &telling("web-9", "blue")).unwrap();
     until("the own host", || !told(&seen).is_empty()).await;
-    // Both tell of one host: what the resource says of it goes before.
+    // Both describe the same host: the resource takes precedence.
     assert_eq!(told(&seen), [("web-9".to_owned(), json!(["team:blue"]))]);
 }

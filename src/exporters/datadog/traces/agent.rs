@@ -1,4 +1,4 @@
-//! Traces as a local Agent takes them: `/v0.7/traces`, in `MessagePack`, those of one resource at once.
+//! Traces for a local Agent: `/v0.7/traces`, in `MessagePack`, one resource per request.
 
 use super::wire::{Span, TraceChunk, TracerPayload};
 use crate::exporters::datadog::msgpack::Writer;
@@ -8,14 +8,14 @@ use prost::Message as _;
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentTraces {
-    /// Traces in it, which its headers have to say.
+    /// Number of traces, required in the headers.
     pub traces: usize,
     /// Its body.
     pub body: Bytes,
 }
 
 impl AgentTraces {
-    /// Makes it of a body of [`super::agent_bodies`].
+    /// Builds a request from a body of [`super::agent_bodies`].
     ///
     /// # Errors
     /// When that is no [`TracerPayload`].
@@ -28,7 +28,7 @@ impl AgentTraces {
 fn encode(payload: &TracerPayload) -> Bytes {
     let mut out = Writer::default();
     out.map(8);
-    // What the headers repeat stands before the traces.
+    // Fields repeated in headers come before the traces.
     out.text("container_id", &payload.container_id);
     out.text("language_name", &payload.language_name);
     out.text("tracer_version", &payload.tracer_version);

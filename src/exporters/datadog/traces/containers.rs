@@ -1,14 +1,14 @@
-//! Tags of the container that spans came out of.
+//! Tags of the container that spans came from.
 
 use super::semantics::text_of;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use std::collections::BTreeMap;
 
-/// A user's own tags of containers stand behind this.
+/// Prefix of the user's own container tags.
 const OWN: &str = "datadog.container.tag.";
 
-/// Attributes of a resource, and Datadog's tags for them.
+/// Resource attributes, and Datadog's tags for them.
 const TAGS: [(&str, &str); 25] = [
     ("aws.ecs.cluster.arn", "ecs_cluster_name"),
     ("aws.ecs.container.arn", "ecs_container_name"),
@@ -37,7 +37,7 @@ const TAGS: [(&str, &str); 25] = [
     ("k8s.statefulset.name", "kube_stateful_set"),
 ];
 
-/// Where a tag was found; the later of these wins over the earlier.
+/// Where a tag was found; later variants take precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Datadog,
@@ -45,7 +45,7 @@ enum Found {
     Conventions,
 }
 
-/// The tags, and what is left of the attributes: those that are only tags are taken out.
+/// Returns the tags, and the attributes without those that are only tags.
 pub(super) fn take_tags(resource: &[KeyValue]) -> (BTreeMap<String, String>, Vec<KeyValue>) {
     let mut tags: BTreeMap<&str, (Found, &str)> = BTreeMap::new();
     let mut left = Vec::with_capacity(resource.len());
@@ -76,7 +76,7 @@ fn tag(entry: &KeyValue) -> Option<(Found, &str, &str)> {
     if value.is_empty() {
         return None;
     }
-    // The names of the two sides are never the same.
+    // The two columns have no name in common.
     if TAGS.iter().any(|(_, tag)| *tag == entry.key) {
         return Some((Found::Datadog, &entry.key, value));
     }

@@ -1,6 +1,6 @@
-//! What the status codes of HTTP are called.
+//! HTTP status texts.
 
-/// The reason phrase of a code, as Go's `net/http` names it.
+/// Returns the reason phrase of a code, as in Go's `net/http`.
 pub(super) const fn reason(code: i64) -> Option<&'static str> {
     Some(match code {
         100 => "Continue",

@@ -1,4 +1,4 @@
-//! Events and links of a span as JSON, as the Agent writes them into tags (Go's `encoding/json`).
+//! Formats events and links of a span as JSON, as the Agent writes them into tags (Go's `encoding/json`).
 
 use crate::delivery::attributes::as_string;
 use crate::delivery::go_json::{self, Escapes};
@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use std::fmt::Write as _;
 
-/// The tag `events`.
+/// Returns the tag `events`.
 pub(super) fn events(events: &[Event]) -> String {
     list(events, |event, out| {
         let mut fields = Fields::new(out);
@@ -32,7 +32,7 @@ pub(super) fn events(events: &[Event]) -> String {
     })
 }
 
-/// The tag `_dd.span_links`. Text stands in it as it came, for the Agent escapes nothing here.
+/// Returns the tag `_dd.span_links`. Text is not escaped, as in the Agent.
 pub(super) fn links(links: &[Link]) -> String {
     list(links, |link, out| {
         out.push_str("\"trace_id\":\"");
@@ -58,7 +58,7 @@ pub(super) fn links(links: &[Link]) -> String {
     })
 }
 
-/// An id in hexadecimal digits; of one that has another length, zeros, as ids are read.
+/// Appends an id in hexadecimal; an id of another length becomes zeros, as when it is parsed.
 pub(super) fn hex(id: &[u8], bytes: usize, out: &mut String) {
     for index in 0..bytes {
         let byte = if id.len() == bytes { id[index] } else { 0 };
@@ -77,7 +77,7 @@ fn list<T>(items: &[T], mut write: impl FnMut(&T, &mut String)) -> String {
     out
 }
 
-/// The fields of an object, with commas between them.
+/// Writes the fields of an object, separated by commas.
 struct Fields<'a> {
     out: &'a mut String,
     begun: bool,

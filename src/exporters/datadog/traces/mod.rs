@@ -1,9 +1,9 @@
-//! Traces as Datadog's intake takes them, mapped as Datadog's own Agent 7.x (modules 0.85.2) maps what it receives over
-//! OTLP, with its defaults: operations and resources have their newer names (V2), spans their newer types, containers
-//! their newer tags (`disable_otlp_container_tags_v2` is off), a library's name stands under `otel.scope.*`, too.
+//! Traces for Datadog's intake, mapped like Datadog's own Agent 7.x (modules 0.85.2) maps received OTLP, with its defaults:
+//! operations and resources have their newer names (V2), spans their newer types, containers their newer tags
+//! (`disable_otlp_container_tags_v2` is off), and a library's name is also in `otel.scope.*`.
 //!
-//! The Agent's own samplers are not here. What is kept is said by the pipeline's; a trace is only left out where its own
-//! program says that it is not to be kept. Statistics are made of all spans, before any are left out.
+//! The Agent's own samplers are not implemented. Sampling is done by the pipeline; a trace is dropped here only if its own
+//! program decided so. Statistics cover all spans, before any are dropped.
 
 mod agent;
 mod containers;
@@ -41,19 +41,19 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use semantics::Source as _;
 use std::collections::{BTreeMap, HashMap};
 
-/// What a request becomes.
+/// A converted request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Converted {
-    /// Traces, one payload a resource.
+    /// Traces, one payload per resource.
     pub traces: Vec<TracerPayload>,
     /// Statistics of all of its spans.
     pub stats: StatsPayload,
-    /// What is not sent.
+    /// Spans that are not sent.
     pub left: Left,
 }
 
-/// Maps spans. `now` (ns since 1970) only counts for spans that began before the year 2000, which are taken to have ended
-/// now, and for statistics of the future, which are taken to be of now.
+/// Converts spans. `now` (ns since 1970) is used only for spans that began before the year 2000, which are assumed to end now,
+/// and for statistics in the future, which are counted as now.
 #[must_use]
 pub fn convert(request: &[ResourceSpans], settings: &TraceSettings, now: i64) -> Converted {
     let mut left = Left::default();
@@ -70,7 +70,7 @@ pub fn convert(request: &[ResourceSpans], settings: &TraceSettings, now: i64) ->
     Converted { traces, stats: concentrator.finish(), left }
 }
 
-/// Spans of one resource, and whether statistics of them have been made elsewhere.
+/// Spans of one resource, and whether their statistics were computed elsewhere.
 struct Received {
     payload: TracerPayload,
     counted: bool,
@@ -95,7 +95,7 @@ fn receive(spans: &ResourceSpans, settings: &TraceSettings, now: i64) -> Receive
     Received { payload, counted: !matches!(normalize::tag_value(&text("_dd.stats_computed")).as_str(), "" | "false") }
 }
 
-/// Spans by trace, in the order that the traces appear in.
+/// Groups spans by trace, in order of first appearance.
 fn chunks(spans: &ResourceSpans, resource: &[KeyValue], settings: &TraceSettings, now: i64) -> Vec<TraceChunk> {
     let mut chunks: Vec<TraceChunk> = Vec::new();
     let mut by_trace: HashMap<u64, usize> = HashMap::new();

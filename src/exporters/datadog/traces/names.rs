@@ -1,4 +1,4 @@
-//! What a span is called: its operation, its resource and its type.
+//! Names of a span: operation, resource and type.
 
 use super::normalize::{self, RESOURCE_MAX, cut, tag_value};
 use super::semantics::{self as names, Attributes, Source as _, first};
@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use std::borrow::Cow;
 
-/// Database systems by the type of their spans; what is in none is `db`.
+/// Database systems by span type; others are `db`.
 const DATABASES: &[(&str, &[&str])] = &[
     ("cassandra", &["cassandra"]),
     ("elasticsearch", &["elasticsearch"]),
@@ -72,12 +72,12 @@ const DATABASES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The kind of a span; one that is unknown has a number of its own.
+/// Returns the kind of a span; unknown kinds are returned as their number.
 pub(super) fn kind(span: &Span) -> Result<SpanKind, i32> {
     SpanKind::try_from(span.kind).map_err(|_| span.kind)
 }
 
-/// The tag `span.kind`.
+/// Returns the tag `span.kind`.
 pub(super) const fn kind_tag(kind: Result<SpanKind, i32>) -> &'static str {
     match kind {
         Ok(SpanKind::Internal) => "internal",
@@ -89,7 +89,7 @@ pub(super) const fn kind_tag(kind: Result<SpanKind, i32>) -> &'static str {
     }
 }
 
-/// The kind as the Collector names it.
+/// Returns the kind as the Collector names it.
 const fn kind_name(kind: Result<SpanKind, i32>) -> &'static str {
     match kind {
         Ok(SpanKind::Unspecified) => "Unspecified",
@@ -102,7 +102,7 @@ const fn kind_name(kind: Result<SpanKind, i32>) -> &'static str {
     }
 }
 
-/// The span's type.
+/// Returns the span's type.
 pub(super) fn span_type(span: &Span, attributes: &Attributes<'_>) -> String {
     let given = attributes.string(names::SPAN_TYPE);
     if !given.is_empty() {
@@ -121,7 +121,7 @@ pub(super) fn span_type(span: &Span, attributes: &Attributes<'_>) -> String {
     }
 }
 
-/// The operation's name, as it is sent.
+/// Returns the operation's name, as sent.
 pub(super) fn operation(
     span: &Span,
     attributes: &Attributes<'_>,
@@ -136,7 +136,7 @@ pub(super) fn operation(
     normalize::name(&named)
 }
 
-/// The resource's name: a route, a statement, a destination.
+/// Returns the resource's name: a route, a statement, a destination.
 pub(super) fn resource(span: &Span, attributes: &Attributes<'_>, settings: &TraceSettings) -> String {
     let named =
         if settings.newer_names() { newer_resource(span, attributes) } else { older_resource(span, attributes) };
@@ -150,7 +150,7 @@ fn newer_operation(span: &Span, attributes: &Attributes<'_>) -> String {
         return given;
     }
     let kind = kind(span);
-    // `None` for spans that are neither asked nor ask.
+    // `None` for spans that are neither servers nor clients.
     let side = match kind {
         Ok(SpanKind::Server) => Some("server"),
         Ok(SpanKind::Client) => Some("client"),
@@ -176,7 +176,7 @@ fn newer_operation(span: &Span, attributes: &Attributes<'_>) -> String {
     })
 }
 
-/// The operation of a call of a function, a procedure or a graph.
+/// Returns the operation of a function, RPC or `GraphQL` call.
 fn called(side: Option<&str>, attributes: &Attributes<'_>) -> Option<String> {
     let tag = |concept| Some(tag_value(&attributes.string(concept))).filter(|tag| !tag.is_empty());
     match (tag(names::RPC_SYSTEM).as_deref(), side) {
@@ -270,7 +270,7 @@ fn older_resource<'a>(span: &'a Span, attributes: &'a Attributes<'_>) -> Cow<'a,
     }
 }
 
-/// The first of some keys that the resource has, or else the span, of whatever type; empty where there is none.
+/// Returns the first of some keys, of any type, in the resource or else in the span; empty if there is none.
 pub(super) fn resource_first<'a>(attributes: &'a Attributes<'_>, keys: &[&str]) -> Cow<'a, str> {
     let get = |list| {
         let found = keys.iter().find_map(|key| first(list, key))?;

@@ -1,32 +1,32 @@
-//! Names, tags and times as Datadog takes them (`pkg/trace/traceutil/normalize`).
+//! Normalizes names, tags and times for Datadog (`pkg/trace/traceutil/normalize`).
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
-/// Bytes that a service, an operation and a span type may have.
+/// Maximum bytes of a service, an operation and a span type.
 const NAME_MAX: usize = 100;
-/// Bytes that a resource may have.
+/// Maximum bytes of a resource.
 pub(super) const RESOURCE_MAX: usize = 5000;
-/// Characters of a tag that are kept.
+/// Maximum characters of a tag.
 const TAG_MAX: usize = 200;
-/// 2000-01-01, in ns since 1970: no span began before it.
+/// 2000-01-01, in ns since 1970: earlier starts are invalid.
 const YEAR_2000: i64 = 946_684_800_000_000_000;
 
-/// At most `limit` bytes of a text, cut between letters.
+/// Truncates a text to at most `limit` bytes, between characters.
 pub(super) fn cut(text: &str, limit: usize) -> &str {
     if text.len() <= limit { text } else { &text[..text.floor_char_boundary(limit)] }
 }
 
-/// A span type as it may be.
+/// Normalizes a span type.
 pub(super) fn span_type(text: &str) -> &str {
     cut(text, NAME_MAX)
 }
 
-/// An operation's name.
+/// Normalizes an operation's name.
 pub(super) fn name(name: &str) -> String {
     metric_name(cut(name, NAME_MAX)).unwrap_or_else(|| "unnamed_operation".to_owned())
 }
 
-/// A service's name; `language` names the one that has none.
+/// Normalizes a service's name; one without a name is named after `language`.
 pub(super) fn service(service: &str, language: &str) -> String {
     match tag_value(cut(service, NAME_MAX)) {
         tag if !tag.is_empty() => tag,
@@ -35,17 +35,17 @@ pub(super) fn service(service: &str, language: &str) -> String {
     }
 }
 
-/// The name of a service on the other side; it may be empty.
+/// Normalizes the name of a peer service; it may be empty.
 pub(super) fn peer_service(service: &str) -> String {
     tag_value(cut(service, NAME_MAX))
 }
 
-/// A duration; one that is none is 0.
+/// Normalizes a duration; an invalid one is 0.
 pub(super) const fn duration(start: i64, duration: i64) -> i64 {
     if duration < 0 || duration > i64::MAX.wrapping_sub(start) { 0 } else { duration }
 }
 
-/// A start; of a clock that stands still, such that the span ended at `now`.
+/// Normalizes a start; an invalid one is set such that the span ended at `now`.
 pub(super) const fn start(start: i64, duration: i64, now: i64) -> i64 {
     match now - duration {
         _ if start >= YEAR_2000 => start,
@@ -54,7 +54,7 @@ pub(super) const fn start(start: i64, duration: i64, now: i64) -> i64 {
     }
 }
 
-/// Letters, digits, dots and single underscores, beginning with a letter; `None` where there is no letter.
+/// Keeps letters, digits, dots and single underscores, starting with a letter; `None` if there is no letter.
 fn metric_name(name: &str) -> Option<String> {
     let from = name.bytes().position(|byte| byte.is_ascii_alphabetic())?;
     let bytes = &name.as_bytes()[from..];
@@ -82,7 +82,8 @@ fn metric_name(name: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// A tag's value: lower case, at most 200 characters, others than letters, digits and `:./-` as one underscore.
+/// Normalizes a tag's value: lower case, at most 200 characters, with runs of characters other than letters, digits and `:./-`
+/// as one underscore.
 pub(super) fn tag_value(value: &str) -> String {
     normalize(value)
 }
@@ -91,7 +92,7 @@ const fn plain(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'/' | b'-')
 }
 
-/// Whether a tag is as it should be already.
+/// Returns true if a tag is already normalized.
 fn normal(tag: &str) -> bool {
     let bytes = tag.as_bytes();
     bytes.len() <= TAG_MAX
@@ -105,7 +106,7 @@ fn normalize(value: &str) -> String {
         return value.to_owned();
     }
     let mut out = String::with_capacity(value.len().min(2 * TAG_MAX));
-    // Whether what came last was an underscore for something that may not be in a tag.
+    // Whether the last output was an underscore for invalid characters.
     let mut gap = false;
     for (chars, (index, letter)) in value.char_indices().enumerate() {
         let letter = lower(letter);
@@ -126,7 +127,7 @@ fn normalize(value: &str) -> String {
     out
 }
 
-/// Whether Unicode calls it a letter: marks and numbers that look like letters are none.
+/// Returns true if Unicode classifies it as a letter, unlike marks and numbers that look like letters.
 pub(super) fn is_letter(letter: char) -> bool {
     letter.general_category_group() == GeneralCategoryGroup::Letter
 }
@@ -137,7 +138,7 @@ fn allowed(letter: char) -> bool {
         || letter.general_category() == GeneralCategory::DecimalNumber
 }
 
-/// A letter in lower case, where that is one letter of the same length.
+/// Converts to lower case if that is a single letter of the same length.
 fn lower(letter: char) -> char {
     if letter.general_category() != GeneralCategory::UppercaseLetter {
         return letter;

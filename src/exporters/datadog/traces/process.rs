@@ -1,6 +1,5 @@
-//! What the Agent does with spans before it sends them (`pkg/trace/agent`): it checks and cuts them, takes out what is
-//! private, marks those at the top of their service, and leaves out what is not to be kept. Statistics are taken before
-//! anything is left out.
+//! The Agent's span processing before sending (`pkg/trace/agent`): validates and truncates spans, obfuscates private data,
+//! marks top-level spans, and drops what is not to be kept. Statistics are computed before anything is dropped.
 
 use super::normalize::{self, RESOURCE_MAX, cut};
 use super::obfuscate::obfuscate;
@@ -12,10 +11,10 @@ use super::wire::{Span, TraceChunk, TracerPayload};
 use crate::exporters::datadog::stats::Concentrator;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Bytes of a tag's key and of its value.
+/// Maximum bytes of a tag's key and of its value.
 const KEY_MAX: usize = 200;
 const VALUE_MAX: usize = 25_000;
-/// The user's own word on a trace: never keep it, keep it.
+/// Explicit decision of the user on a trace: drop, keep.
 const USER_DROP: i32 = -1;
 const AUTO_DROP: i32 = 0;
 const USER_KEEP: i32 = 2;
@@ -24,15 +23,15 @@ const PRIORITY_RATES: [&str; 3] = ["_dd.agent_psr", "_dd.rule_psr", "_sampling_p
 /// Spans that are not sent, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Of traces that cannot be told apart or have ids of zeros.
+    /// In traces without an id, or with ids of zero.
     pub invalid: u64,
-    /// Of traces whose resource the user ignores.
+    /// In traces with a resource that the user ignores.
     pub ignored: u64,
-    /// Of traces that the user's program said are not to be kept. Statistics count them.
+    /// In traces that the user's program decided not to keep. Statistics include them.
     pub unsampled: u64,
 }
 
-/// Works on the chunks of a payload, leaves those that are to be sent, and counts all of them.
+/// Processes the chunks of a payload, keeps those to be sent, and counts all of them in the statistics.
 pub(super) fn process(
     payload: &mut TracerPayload,
     stats: Option<&mut Concentrator<'_>>,
@@ -69,7 +68,7 @@ pub(super) fn process(
     }
 }
 
-/// Brings spans into form; false where they cannot be spans of one trace.
+/// Normalizes spans; returns false if they cannot be spans of one trace.
 fn check(spans: &mut [Span], language: &str) -> bool {
     let first = spans[0].meta.get("_dd.p.tid").cloned();
     for span in spans {
@@ -105,7 +104,7 @@ fn is_status(code: &str) -> bool {
     code.bytes().all(|byte| byte.is_ascii_digit()) && code.parse().is_ok_and(|code: u64| (100..600).contains(&code))
 }
 
-/// The span that speaks for its trace: one without a parent, else one whose parent is not here, else the last.
+/// Returns the root span: one without a parent, else one with a parent that is not here, else the last.
 fn root(spans: &[Span]) -> usize {
     if let Some(root) = spans.iter().rposition(|span| span.parent_id == 0) {
         return root;
@@ -114,7 +113,7 @@ fn root(spans: &[Span]) -> usize {
     spans.iter().position(|span| !known.contains(&span.parent_id)).unwrap_or(spans.len() - 1)
 }
 
-/// What the spans say of their chunk.
+/// Sets the fields of a chunk from its spans.
 fn from_spans(chunk: &mut TraceChunk, root: usize) {
     chunk.spans[root].meta.text("_dd.origin").clone_into(&mut chunk.origin);
     if let Some(maker) = chunk.spans.iter().find_map(|span| span.meta.get("_dd.p.dm")) {
@@ -144,7 +143,7 @@ fn shorter(text: String, limit: usize) -> String {
     if text.len() <= limit { text } else { format!("{}...", cut(&text, limit)) }
 }
 
-/// Marks the spans at the top of their service, and the rate that the sender sampled with.
+/// Marks top-level spans, and the sender's sampling rate.
 fn mark(spans: &mut [Span], root: usize, settings: &TraceSettings) {
     match spans[root].metrics.get(SAMPLE_RATE).copied() {
         Some(rate) if rate < 1.0 => spans[root].metrics.insert("_dd1.sr.rcusr".to_owned(), rate),
@@ -165,7 +164,7 @@ fn mark(spans: &mut [Span], root: usize, settings: &TraceSettings) {
     }
 }
 
-/// What the spans say of their payload, where it has nothing better.
+/// Sets the fields of a payload from its spans, unless they are already set.
 fn attribute(payload: &mut TracerPayload, chunk: &TraceChunk, root: usize) {
     let root_tags: &BTreeMap<String, String> = &chunk.spans[root].meta;
     if payload.hostname.is_empty() {
@@ -183,9 +182,8 @@ fn attribute(payload: &mut TracerPayload, chunk: &TraceChunk, root: usize) {
     }
 }
 
-/// Leaves the spans that are to be kept. Traces are only left out where their own program said so: of those that it
-/// leaves to chance (0) errors are kept, single spans and events as they are marked. What else is kept is for samplers
-/// of the pipeline to say.
+/// Keeps the spans that are to be sent. Traces are dropped only if their own program decided so: in those dropped automatically
+/// (0), errors are kept, and single spans and events as marked. Further sampling is left to the pipeline's samplers.
 fn sample(chunk: &mut TraceChunk, root: usize) {
     let mut keep = matches!(chunk.priority, 1 | USER_KEEP);
     let automatic = chunk.priority == AUTO_DROP || chunk.priority == 1;
@@ -220,7 +218,7 @@ fn sample(chunk: &mut TraceChunk, root: usize) {
     }
 }
 
-/// Marks the spans that are kept as events of their own, and says which they are.
+/// Marks the spans kept as separate events, and returns their indexes.
 fn events(chunk: &mut TraceChunk, root: usize) -> Vec<usize> {
     let rate_of = |metrics: &BTreeMap<String, f64>, key| metrics.get(key).copied().unwrap_or(1.0);
     let client = rate_of(&chunk.spans[root].metrics, "_dd1.sr.rcusr");
@@ -232,7 +230,7 @@ fn events(chunk: &mut TraceChunk, root: usize) -> Vec<usize> {
         if !by_rate(span.trace_id, rate) {
             continue;
         }
-        // No event is left out here for how many there are.
+        // Events are not rate-limited here.
         for (key, rate) in
             [("_dd1.sr.eamax", 1.0), ("_dd1.sr.rcusr", client), ("_dd1.sr.rapre", before), (EVENT_RATE, rate)]
         {
@@ -248,7 +246,7 @@ fn events(chunk: &mut TraceChunk, root: usize) -> Vec<usize> {
     found
 }
 
-/// Whether a trace is among the share that is kept: all of Datadog's samplers reach the same verdict.
+/// Returns true if a trace is within the sampling rate: all of Datadog's samplers make the same decision.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 fn by_rate(trace: u64, rate: f64) -> bool {
     rate >= 1.0 || trace.wrapping_mul(1_111_111_111_111_111_111) < (rate * u64::MAX as f64) as u64

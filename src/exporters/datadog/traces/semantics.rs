@@ -1,5 +1,5 @@
-//! Which attributes say the same thing. The tables are those of the Agent's registry (`pkg/trace/semantics`,
-//! v20260630131934): a concept is looked up by each of its names in turn, and only where the value has the type named.
+//! Attributes with the same meaning. The tables are those of the Agent's registry (`pkg/trace/semantics`, v20260630131934): the
+//! names of a concept are tried in order, and a value counts only if it has the given type.
 
 use super::wire::Span;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -15,7 +15,7 @@ pub(super) enum Type {
     Double,
 }
 
-/// When a name counts.
+/// Condition for a name.
 #[derive(Debug, Clone, Copy)]
 enum When {
     Is(&'static str, &'static str),
@@ -30,7 +30,7 @@ pub(super) struct Name {
     when: &'static [When],
 }
 
-/// All names of a concept, the first that is there wins.
+/// All names of a concept, in order of precedence.
 pub(super) type Concept = &'static [Name];
 
 const fn text(key: &'static str) -> Name {
@@ -101,14 +101,14 @@ pub(super) const GRPC_STATUS: Concept = &[
     when(int("rpc.response.status_code"), GRPC_BY_OLD_NAME),
 ];
 
-/// Where attributes are looked up.
+/// A source of attributes.
 pub(super) trait Source {
-    /// The text under a key, empty where there is none.
+    /// Returns the text of a key, or empty text.
     fn text(&self, key: &str) -> &str;
     fn int(&self, key: &str) -> Option<i64>;
     fn double(&self, key: &str) -> Option<f64>;
 
-    /// A concept as text, empty where there is none.
+    /// Returns a concept as text, or empty text.
     fn string(&self, concept: Concept) -> Cow<'_, str> {
         for name in concept.iter().filter(|name| self.holds(name)) {
             match name.as_type {
@@ -129,7 +129,7 @@ pub(super) trait Source {
         Cow::Borrowed("")
     }
 
-    /// A concept as a whole number.
+    /// Returns a concept as an integer.
     fn whole(&self, concept: Concept) -> Option<i64> {
         concept.iter().filter(|name| self.holds(name)).find_map(|name| match name.as_type {
             Type::Int => self.int(name.key),
@@ -141,7 +141,7 @@ pub(super) trait Source {
         })
     }
 
-    /// A concept as a number.
+    /// Returns a concept as a number.
     fn number(&self, concept: Concept) -> Option<f64> {
         concept.iter().filter(|name| self.holds(name)).find_map(|name| match name.as_type {
             #[allow(clippy::cast_precision_loss)]
@@ -151,7 +151,7 @@ pub(super) trait Source {
         })
     }
 
-    /// Whether a name counts here.
+    /// Returns true if a name counts here.
     fn holds(&self, name: &Name) -> bool {
         name.when.iter().all(|when| match when {
             When::Is(key, value) => self.text(key) == *value,
@@ -160,21 +160,21 @@ pub(super) trait Source {
     }
 }
 
-/// A number, where it is whole.
+/// Converts a number that is an integer.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn exact(number: f64) -> Option<i64> {
     let fits = number.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
     fits.then_some(number as i64)
 }
 
-/// The value of a key: of one that stands twice, the first, as the Collector's maps are read.
+/// Returns the value of a key; of a duplicate key the first, as in the Collector.
 #[allow(clippy::option_option)]
 pub(super) fn first<'a>(list: &'a [KeyValue], key: &str) -> Option<Option<&'a Value>> {
     let entry = list.iter().find(|entry| entry.key == key)?;
     Some(entry.value.as_ref().and_then(|value| value.value.as_ref()))
 }
 
-/// The text under a key; empty where it is missing or no text.
+/// Returns the text of a key; empty if it is missing or not text.
 pub(super) fn text_of<'a>(list: &'a [KeyValue], key: &str) -> &'a str {
     match first(list, key) {
         Some(Some(Value::StringValue(text))) => text,
@@ -182,7 +182,7 @@ pub(super) fn text_of<'a>(list: &'a [KeyValue], key: &str) -> &'a str {
     }
 }
 
-/// A span's attributes and behind them its resource's.
+/// A span's attributes, then those of its resource.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attributes<'a> {
     pub(super) span: &'a [KeyValue],
@@ -212,7 +212,7 @@ impl Source for Attributes<'_> {
     }
 }
 
-/// Datadog's span as it is sent.
+/// A Datadog span as it is sent.
 impl Source for Span {
     fn text(&self, key: &str) -> &str {
         self.meta.get(key).map_or("", String::as_str)
@@ -227,7 +227,7 @@ impl Source for Span {
     }
 }
 
-/// Only the tags that are text.
+/// Text tags only.
 impl Source for BTreeMap<String, String> {
     fn text(&self, key: &str) -> &str {
         self.get(key).map_or("", String::as_str)

@@ -1,34 +1,34 @@
-//! What the user says about traces and their statistics.
+//! Settings of traces and their statistics.
 
 use regex::Regex;
 use std::collections::BTreeMap;
 
-/// How spans become Datadog's. The defaults are those of the Collector's exporter.
+/// How spans are mapped. The defaults are those of the Collector's exporter.
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct TraceSettings {
-    /// The host of what names none.
+    /// The host of spans without one.
     pub hostname: String,
-    /// The environment of what names none, in statistics.
+    /// The environment of spans without one, in statistics.
     pub env: String,
     /// The sender's name and version.
     pub agent_version: String,
-    /// `traces.compute_stats_by_span_kind`: statistics of server, client, producer and consumer spans, too, that are
-    /// neither at the top of their service nor marked as measured.
+    /// `traces.compute_stats_by_span_kind`: statistics also include server, client, producer and consumer spans that are
+    /// neither top-level nor marked as measured.
     pub compute_stats_by_span_kind: bool,
-    /// `traces.compute_top_level_by_span_kind`: roots, server and consumer spans are at the top; client and producer
-    /// spans are measured. Otherwise those are at the top whose parent is of another service, or not known.
+    /// `traces.compute_top_level_by_span_kind`: roots, server and consumer spans are top-level; client and producer spans are
+    /// measured. Otherwise spans are top-level if their parent is in another service, or unknown.
     pub compute_top_level_by_span_kind: bool,
-    /// `traces.peer_tags_aggregation`: statistics are kept by what is on the other side.
+    /// `traces.peer_tags_aggregation`: statistics are grouped by peer.
     pub peer_tags_aggregation: bool,
-    /// `traces.peer_tags`: attributes that say so, besides those that Datadog knows.
+    /// `traces.peer_tags`: attributes that identify the peer, in addition to Datadog's own.
     pub peer_tags: Vec<String>,
-    /// `traces.ignore_resources`: traces whose root has such a resource are left out, of statistics, too.
+    /// `traces.ignore_resources`: traces with a matching root resource are dropped, also from statistics.
     pub ignore_resources: Vec<Regex>,
-    /// `traces.span_name_remappings`: operation names by what they would be otherwise. Any entry turns the newer names
-    /// of operations and resources off, as it does in the Collector.
+    /// `traces.span_name_remappings`: replacements for operation names. Any entry turns the newer names of operations and
+    /// resources off, as in the Collector.
     pub span_name_remappings: BTreeMap<String, String>,
-    /// `traces.span_name_as_resource_name`: the span's name is the operation's. It turns the newer names off, too.
+    /// `traces.span_name_as_resource_name`: uses the span's name as the operation's. Also turns the newer names off.
     pub span_name_as_resource_name: bool,
 }
 
@@ -50,7 +50,7 @@ impl Default for TraceSettings {
 }
 
 impl TraceSettings {
-    /// Whether operations and resources are named the newer way.
+    /// Returns true if operations and resources have their newer names.
     pub(super) fn newer_names(&self) -> bool {
         !self.span_name_as_resource_name && self.span_name_remappings.is_empty()
     }

@@ -1,14 +1,14 @@
-//! Where spans come from: the host that their resource names (`pkg/opentelemetry-mapping-go/otlp/attributes`).
+//! The host of spans, according to their resource (`pkg/opentelemetry-mapping-go/otlp/attributes`).
 
 use super::semantics::{first, text_of};
 use crate::delivery::attributes::as_string;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
-/// Hosts that say nothing.
+/// Host names without meaning.
 const NOWHERE: [&str; 6] =
     ["0.0.0.0", "127.0.0.1", "localhost", "localhost.localdomain", "localhost6.localdomain6", "ip6-localhost"];
 
-/// The host of a resource; empty where it runs on none (serverless); `None` where it does not say.
+/// Returns the host of a resource; empty without a host (serverless); `None` if unknown.
 #[must_use]
 pub fn host(resource: &[KeyValue]) -> Option<String> {
     if azure(resource, &["azure.functions", "azure_functions"]) {
@@ -25,14 +25,14 @@ pub fn host(resource: &[KeyValue]) -> Option<String> {
     candidate(resource).filter(|host| !NOWHERE.contains(&host.as_str()))
 }
 
-/// Whether a resource is an Azure app of the platform, with all that identifies one.
+/// Returns true for an Azure platform app with all attributes that identify one.
 fn azure(resource: &[KeyValue], platforms: &[&str]) -> bool {
     let named = ["service.name", "cloud.account.id", "azure.resource_group.name"];
     platforms.contains(&text_of(resource, "cloud.platform"))
         && named.iter().all(|key| !text_of(resource, key).is_empty())
 }
 
-/// Whether a resource of Google's platforms is a service with all that identifies one, and no job.
+/// Returns true for a Google serverless service with all attributes that identify one, but not for a job.
 fn google_serverless(resource: &[KeyValue]) -> bool {
     let job = ["gcp.cloud_run.job.execution", "gcp.cloud_run.job.task_index"];
     let named = ["cloud.account.id", "cloud.region", "faas.name", "faas.instance"];
@@ -58,7 +58,7 @@ fn candidate(resource: &[KeyValue]) -> Option<String> {
         "aws" => return text("host.id"),
         "gcp" => {
             let name = text("host.name")?;
-            // The name of a machine there is `name.zone.c.project.internal`.
+            // Machine names there have the form `name.zone.c.project.internal`.
             let name = if name.matches('.').count() >= 3 { name.split('.').next().unwrap_or_default() } else { &name };
             return text("cloud.account.id").map(|project| format!("{name}.{project}"));
         }
@@ -66,7 +66,7 @@ fn candidate(resource: &[KeyValue]) -> Option<String> {
         _ => {}
     }
     if let Some(node) = text("k8s.node.name") {
-        // The cloud's own ways to a cluster's name are behind us: with a cloud's name we are not here.
+        // Cluster names from cloud attributes do not matter here: resources with a cloud provider were handled above.
         return Some(text("k8s.cluster.name").map_or(node.clone(), |cluster| format!("{node}-{cluster}")));
     }
     text("host.id").or_else(|| text("host.name"))

@@ -1,4 +1,4 @@
-//! One span of OpenTelemetry's as one of Datadog's (`pkg/trace/transform`).
+//! Maps an OpenTelemetry span to a Datadog span (`pkg/trace/transform`).
 
 use super::names;
 use super::semantics::{self, Attributes, Source as _};
@@ -14,18 +14,18 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::borrow::Cow;
 
-/// The rate that the sender sampled with.
+/// The sender's sampling rate.
 pub(in crate::exporters::datadog) const SAMPLE_RATE: &str = "_sample_rate";
-/// The W3C trace state, as it came.
+/// The W3C trace state, unchanged.
 pub(in crate::exporters::datadog) const TRACE_STATE: &str = "w3c.tracestate";
-/// The user's word on whether the trace is kept.
+/// The user's decision whether to keep the trace.
 const PRIORITY: &str = "_sampling_priority_v1";
-/// Rate of the spans that are kept as events.
+/// Sampling rate of spans kept as events.
 pub(super) const EVENT_RATE: &str = "_dd1.sr.eausr";
 pub(super) const TOP_LEVEL: &str = "_top_level";
 pub(super) const MEASURED: &str = "_dd.measured";
 
-/// Attributes of HTTP, and Datadog's tags for them.
+/// HTTP attributes, and Datadog's tags for them.
 const HTTP_TAGS: [(&str, &str); 11] = [
     ("client.address", "http.client_ip"),
     ("http.request.body.size", "http.request.content_length"),
@@ -40,7 +40,7 @@ const HTTP_TAGS: [(&str, &str); 11] = [
     ("user_agent.original", "http.useragent"),
 ];
 
-/// What stands around a span.
+/// Context of a span.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) resource: &'a [KeyValue],
@@ -76,7 +76,7 @@ pub(super) fn map(span: &Received, around: &Around<'_>) -> Span {
     out
 }
 
-/// The fields that are not tags.
+/// Sets the fields that are not tags.
 #[allow(clippy::cast_possible_wrap)]
 fn core(span: &Received, attributes: &Attributes<'_>, around: &Around<'_>) -> Span {
     let service = attributes.string(semantics::SERVICE_NAME);
@@ -98,7 +98,7 @@ fn core(span: &Received, attributes: &Attributes<'_>, around: &Around<'_>) -> Sp
     }
 }
 
-/// What statistics go by: kind, status codes, marks and rates.
+/// Sets what statistics depend on: kind, status codes, marks and rates.
 fn marks(span: &Received, attributes: &Attributes<'_>, settings: &TraceSettings, out: &mut Span) {
     let kind = names::kind(span);
     out.meta.insert("span.kind".to_owned(), names::kind_tag(kind).to_owned());
@@ -129,7 +129,7 @@ fn marks(span: &Received, attributes: &Attributes<'_>, settings: &TraceSettings,
     set(out, TRACE_STATE, &span.trace_state);
 }
 
-/// What the span tells besides its attributes: events, links, status, the library; environment and version.
+/// Sets everything besides the attributes: events, links, status, the library; environment and version.
 fn told(span: &Received, attributes: &Attributes<'_>, scope: Option<&InstrumentationScope>, out: &mut Span) {
     let mut id = String::with_capacity(32);
     json::hex(&span.trace_id, 16, &mut id);
@@ -186,7 +186,7 @@ fn failed(span: &Received) -> bool {
     span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32)
 }
 
-/// Sets a tag, where there is something to say.
+/// Sets a tag, unless the value is empty.
 fn set(out: &mut Span, key: &str, value: &str) {
     if !value.is_empty() {
         out.meta.insert(key.to_owned(), value.to_owned());
@@ -197,7 +197,7 @@ fn string(entry: &KeyValue) -> Cow<'_, str> {
     entry.value.as_ref().and_then(|value| value.value.as_ref()).map(as_string).unwrap_or_default()
 }
 
-/// Datadog's key of an attribute; `None` for those that became fields.
+/// Returns Datadog's key of an attribute; `None` for those that became fields.
 fn key(key: &str) -> Option<Cow<'_, str>> {
     if let Some((_, tag)) = HTTP_TAGS.iter().find(|(attribute, _)| *attribute == key) {
         return Some(Cow::Borrowed(tag));
@@ -209,7 +209,7 @@ fn key(key: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// An attribute that is text, where its tag has none yet.
+/// Adds a text attribute, unless its tag is already set.
 fn tag(entry: &KeyValue, out: &mut Span) {
     let Some(key) = key(&entry.key).filter(|key| out.meta.get(key.as_ref()).is_none_or(String::is_empty)) else {
         return;
@@ -227,14 +227,14 @@ fn tag(entry: &KeyValue, out: &mut Span) {
     out.metrics.entry(EVENT_RATE.to_owned()).or_insert(rate);
 }
 
-/// An attribute that is a number, where its tag has none yet.
+/// Adds a numeric attribute, unless its tag is already set.
 fn metric(attribute: &str, value: f64, out: &mut Span) {
     let Some(key) = key(attribute).filter(|key| !out.metrics.contains_key(key.as_ref())) else { return };
     let key = if key == "sampling.priority" { Cow::Borrowed(PRIORITY) } else { key };
     out.metrics.entry(key.into_owned()).or_insert(value);
 }
 
-/// The lower half of a trace's id; 0 for one that is none.
+/// Returns the lower half of a trace id; 0 if it is invalid.
 fn trace_id(id: &[u8]) -> u64 {
     <[u8; 16]>::try_from(id).map_or(0, |id| u64::from_be_bytes(id[8..].try_into().unwrap_or_default()))
 }

@@ -1,11 +1,11 @@
-//! Traces as bodies of requests, none larger than the intake takes.
+//! Packs traces into request bodies within the intake's limit.
 
 use super::settings::TraceSettings;
 use super::wire::{AgentPayload, TraceChunk, TracerPayload};
 use bytes::Bytes;
 use prost::Message as _;
 
-/// Bytes of a body that the intake takes, not compressed.
+/// Maximum bytes of a body, uncompressed.
 pub const TRACES_MAX: usize = 3_200_000;
 /// Bytes of a field's tag and length.
 const FRAME: usize = 12;
@@ -13,21 +13,21 @@ const FRAME: usize = 12;
 /// The body of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceBody {
-    /// Spans in it.
+    /// Number of spans.
     pub spans: u64,
     /// The payload.
     pub body: Bytes,
 }
 
-/// Puts traces into bodies of at most `max` bytes, cut between traces, and within one that is larger between its spans.
-/// The number is that of spans that are larger alone.
+/// Packs traces into bodies of at most `max` bytes, split between traces, or between spans within a larger one. Also returns
+/// the number of spans that are too large by themselves.
 #[must_use]
 pub fn bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
     split(traces, settings, max, false)
 }
 
-/// The same for a local Agent, which takes the traces of one resource at once: each body is one [`TracerPayload`], of which
-/// [`super::AgentTraces`] makes what is sent. That is larger, by less than four times; the Agent takes 25 MB.
+/// The same for a local Agent, which accepts one resource per request: each body is one [`TracerPayload`], from which
+/// [`super::AgentTraces`] builds the request. That is up to four times larger; the Agent's limit is 25 MB.
 #[must_use]
 pub fn agent_bodies(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize) -> (Vec<TraceBody>, u64) {
     split(traces, settings, max, true)
@@ -51,13 +51,13 @@ fn split(traces: Vec<TracerPayload>, settings: &TraceSettings, max: usize, local
     (bodies.done, bodies.too_large)
 }
 
-/// Spans in traces.
+/// Number of spans in traces.
 #[must_use]
 pub fn count(traces: &[TracerPayload]) -> u64 {
     traces.iter().flat_map(|payload| &payload.chunks).map(|chunk| chunk.spans.len() as u64).sum()
 }
 
-/// Traces in two, cut between traces, or within the only one between its spans; `None` where they are one span.
+/// Splits traces in two, between traces or between the spans of a single one; `None` for a single span.
 #[must_use]
 pub fn halves(traces: Vec<TracerPayload>) -> Option<(Vec<TracerPayload>, Vec<TracerPayload>)> {
     let chunks: usize = traces.iter().map(|payload| payload.chunks.len()).sum();
@@ -86,19 +86,19 @@ pub fn halves(traces: Vec<TracerPayload>) -> Option<(Vec<TracerPayload>, Vec<Tra
 struct Bodies<'a> {
     settings: &'a TraceSettings,
     max: usize,
-    /// Whether they are for a local Agent, each of one resource.
+    /// Whether the bodies are for a local Agent, each with one resource.
     local: bool,
     done: Vec<TraceBody>,
     open: Vec<TracerPayload>,
-    /// Bytes of what is open, rather more than less.
+    /// Upper estimate of the bytes in the open body.
     size: usize,
-    /// Whether the last payload that is open is of the resource that is being put in.
+    /// Whether the last open payload belongs to the current resource.
     goes_on: bool,
     too_large: u64,
 }
 
 impl Bodies<'_> {
-    /// Puts a trace into the body that is open, or into the next one. `of` is its payload without traces.
+    /// Adds a trace to the open body, or to a new one. `of` is its payload without traces.
     fn add(&mut self, of: &TracerPayload, mut chunk: TraceChunk) {
         let around = self.head() + of.encoded_len() + FRAME;
         let size = chunk.encoded_len() + FRAME;

@@ -1,4 +1,4 @@
-//! Traces by hand; what Datadog's own code makes of them is compared in `tests/integration/datadog_traces.rs`.
+//! Traces by hand; the comparison with Datadog's own code is in `tests/integration/datadog_traces.rs`.
 
 use super::*;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -65,8 +65,8 @@ fn the_same_spans_give_the_same_bytes() {
     assert_eq!(make(), make());
 }
 
-/// Hits, errors and durations by hand: 1/4 of 4, 1/2 of 2, and spans that stand for themselves. Quantiles are of what was seen, as
-/// the Agent has them.
+/// Hits, errors and durations by hand: 1/4 of 4, 1/2 of 2, and unsampled spans. Quantiles cover the received spans, as in the
+/// Agent.
 #[test]
 fn statistics_count_a_span_as_often_as_its_own_trace_state_says() {
     let of = |id: u8, state: &str, rate: Option<f64>| {
@@ -82,7 +82,7 @@ fn statistics_count_a_span_as_often_as_its_own_trace_state_says() {
         let groups = converted.stats.stats.iter().flat_map(|stats| &stats.buckets).flat_map(|bucket| &bucket.groups);
         groups.fold((0.0, 0.0), |(hits, time), (_, group)| (hits + group.hits, time + group.duration))
     };
-    // One trace: its root stands for four, its children for two and for themselves.
+    // One trace: its root represents four spans, its children two and one.
     let child = |id: u8, state: &str| Received {
         trace_id: of(1, "", None).trace_id,
         parent_span_id: of(1, "", None).span_id,
@@ -90,10 +90,10 @@ fn statistics_count_a_span_as_often_as_its_own_trace_state_says() {
     };
     let trace = vec![of(1, "ot=th:c", None), child(2, "ot=th:8"), child(3, ""), child(4, "ot=th:zz"), child(5, "a=b")];
     assert_eq!(hits(trace), (9.0, 9.0 * 500.0));
-    // What a tracer says of its root is of the whole trace, as in the Agent.
+    // A tracer's rate on the root applies to the whole trace, as in the Agent.
     let told = vec![of(1, "ot=th:c", Some(0.1)), child(2, "ot=th:8"), child(3, "")];
     assert_eq!(hits(told), (30.0, 30.0 * 500.0));
-    // The older value counts for Datadog alone.
+    // Only Datadog uses the older value.
     assert_eq!(hits(vec![of(1, "ot=p:3;r:5", None)]), (8.0, 8.0 * 500.0));
 }
 

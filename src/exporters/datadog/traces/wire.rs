@@ -1,4 +1,4 @@
-//! The messages of `/api/v0.2/traces`, as far as they are written here. Maps are ordered, so that the same spans give the
+//! The messages of `/api/v0.2/traces`, limited to the fields written here. Maps are ordered, so that the same spans give the
 //! same bytes.
 
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 /// The body of one request.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AgentPayload {
-    /// The host that sends.
+    /// The sender's host.
     #[prost(string, tag = "1")]
     pub host_name: String,
-    /// The environment of the sender, for spans that name none.
+    /// The sender's environment, for spans without one.
     #[prost(string, tag = "2")]
     pub env: String,
-    /// One a resource.
+    /// One per resource.
     #[prost(message, repeated, tag = "5")]
     pub tracer_payloads: Vec<TracerPayload>,
     /// The sender's name and version.
@@ -23,19 +23,19 @@ pub struct AgentPayload {
 /// Traces of one resource.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TracerPayload {
-    /// The container that the spans came out of.
+    /// The container of the spans.
     #[prost(string, tag = "1")]
     pub container_id: String,
     /// The language of the SDK.
     #[prost(string, tag = "2")]
     pub language_name: String,
-    /// The version of the SDK, behind `otlp-`.
+    /// The version of the SDK, prefixed with `otlp-`.
     #[prost(string, tag = "4")]
     pub tracer_version: String,
     /// Spans by trace.
     #[prost(message, repeated, tag = "6")]
     pub chunks: Vec<TraceChunk>,
-    /// Tags of all of them; the container's stand under one key, joined by commas.
+    /// Tags of all chunks; those of the container are under one key, joined by commas.
     #[prost(btree_map = "string, string", tag = "7")]
     pub tags: BTreeMap<String, String>,
     /// The environment.
@@ -52,24 +52,24 @@ pub struct TracerPayload {
 /// Spans of one trace.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TraceChunk {
-    /// -1 and 0 were to be dropped, 1 and 2 to be kept; 2 and -1 by the user's own word.
+    /// -1 and 0 mean drop, 1 and 2 mean keep; -1 and 2 were decided by the user.
     #[prost(int32, tag = "1")]
     pub priority: i32,
-    /// The product that the trace began in.
+    /// The product in which the trace began.
     #[prost(string, tag = "2")]
     pub origin: String,
     /// The spans.
     #[prost(message, repeated, tag = "3")]
     pub spans: Vec<Span>,
-    /// Tags of all of them.
+    /// Tags of all spans.
     #[prost(btree_map = "string, string", tag = "4")]
     pub tags: BTreeMap<String, String>,
-    /// Whether these are only single spans out of a trace that was dropped.
+    /// Whether these are only single spans of a dropped trace.
     #[prost(bool, tag = "5")]
     pub dropped_trace: bool,
 }
 
-/// A span as Datadog has it.
+/// A Datadog span.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Span {
     /// The service.
@@ -78,31 +78,31 @@ pub struct Span {
     /// The operation.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// What the operation was done with: a route, a statement.
+    /// What the operation acted on: a route, a statement.
     #[prost(string, tag = "3")]
     pub resource: String,
-    /// The lower half of the trace's id.
+    /// The lower half of the trace id.
     #[prost(uint64, tag = "4")]
     pub trace_id: u64,
-    /// The span's id.
+    /// The span id.
     #[prost(uint64, tag = "5")]
     pub span_id: u64,
-    /// The parent's id, 0 for none.
+    /// The parent id, 0 for none.
     #[prost(uint64, tag = "6")]
     pub parent_id: u64,
-    /// When it began, in ns since 1970.
+    /// Start, in ns since 1970.
     #[prost(int64, tag = "7")]
     pub start: i64,
-    /// How long it took, in ns.
+    /// Duration, in ns.
     #[prost(int64, tag = "8")]
     pub duration: i64,
-    /// 1 where it failed.
+    /// 1 if it failed.
     #[prost(int32, tag = "9")]
     pub error: i32,
-    /// Tags that are text.
+    /// Text tags.
     #[prost(btree_map = "string, string", tag = "10")]
     pub meta: BTreeMap<String, String>,
-    /// Tags that are numbers.
+    /// Numeric tags.
     #[prost(btree_map = "string, double", tag = "11")]
     pub metrics: BTreeMap<String, f64>,
     /// The kind of service: `web`, `http`, `sql`.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 type Seen = Arc<Mutex<Vec<(Uri, HeaderMap, Bytes)>>>;
 
-/// A node that says that it created one document.
+/// A node that responds that it created one document.
 async fn node() -> (String, Seen) {
     let seen = Seen::default();
     let handler = async |State(seen): State<Seen>, uri: Uri, headers: HeaderMap, body: Bytes| {
@@ -27,7 +27,7 @@ async fn node() -> (String, Seen) {
     (format!("http://{address}"), seen)
 }
 
-/// A node that answers with these bytes, whatever is asked, and hangs up.
+/// A node that sends these bytes for any request, and closes the connection.
 async fn raw(answer: &'static [u8]) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -88,7 +88,7 @@ async fn nodes_take_turns_and_one_that_is_gone_costs_nothing() {
     for _ in 0..6 {
         assert_eq!(target.send(&payload()).await, Outcome::delivered());
     }
-    // Of every three, the one for the node that is gone goes to the next.
+    // Of every three, the one for the missing node goes to the next.
     let counts = [&by_first, &by_second].map(|seen| seen.lock().unwrap().len());
     assert_eq!(counts, [2, 4]);
     assert_eq!(by_first.lock().unwrap()[0].1["authorization"], "ApiKey key");

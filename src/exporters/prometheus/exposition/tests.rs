@@ -1,4 +1,4 @@
-//! One of everything in each text, and what Prometheus' own `promtool` says of it.
+//! One of everything in each text format, checked with Prometheus' own `promtool`.
 
 use super::super::accept::Format;
 use super::super::escape::Escaping;
@@ -11,7 +11,7 @@ fn map(pairs: &[(&str, &str)]) -> Attributes {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A sample that was measured at 1,700,000,000.25 s.
+/// A sample measured at 1,700,000,000.25 s.
 pub(in super::super) fn sample(
     attributes: &[(&str, &str)],
     resource: Option<&[(&str, &str)]>,
@@ -39,7 +39,7 @@ pub(in super::super) fn print_as(scrape: &Scrape, naming: &Naming, wish: Wish, w
     print(scrape, naming, wish, &style, (&mut layout, Body::new(false), 0)).unwrap().0
 }
 
-/// Span metrics, an escape in every place, all kinds, two resources, exemplars and times of creation.
+/// Span metrics, an escape in every place, all kinds, two resources, exemplars and created timestamps.
 pub(in super::super) fn one_of_everything() -> Scrape {
     let shop: &[(&str, &str)] =
         &[("service.name", "shop"), ("service.namespace", "eu"), ("service.instance.id", "i-1"), ("host.name", "a")];

@@ -1,4 +1,4 @@
-//! What becomes one family, and what is kept out.
+//! Which metrics are merged into a family, and which are dropped.
 
 use super::*;
 use crate::model::scrape::{Identity, SampleValue};

@@ -1,4 +1,4 @@
-//! What is kept from scrape to scrape changes nothing of what is shown.
+//! The cache between scrapes does not change the output.
 
 use super::super::families::name_scrape;
 use super::super::naming::Naming;
@@ -18,7 +18,7 @@ fn scrape(kind: FamilyKind, samples: Vec<Sample>) -> Scrape {
     Scrape { families: vec![Family { name, unit, description, descriptions_differ: false, kind, samples }] }
 }
 
-/// Labels and numbers as they are printed, and how many labels were made.
+/// Returns labels and numbers as printed, and how many labels were rendered.
 fn shown(layout: &mut Layout, scrape: &Scrape) -> (Vec<(String, SampleValue)>, usize) {
     let (naming, rendered) = (Naming::default(), Cell::new(0));
     let render = |of: &Identity| {
@@ -53,7 +53,7 @@ fn labels_are_made_once_and_series_may_come_and_go() {
     assert_eq!(shown(&mut layout, &more), (vec![number("b", 6.0), number("c", 5.0), number("z", 7.0)], 1));
     let fewer = gauge(vec![sample("z", 8.0, None)]);
     assert_eq!(shown(&mut layout, &fewer), (vec![number("z", 8.0)], 0));
-    // A family that was gone for a scrape is forgotten.
+    // A family that was missing in one scrape is removed.
     assert_eq!(shown(&mut layout, &Scrape::default()), (vec![], 0));
     assert_eq!(shown(&mut layout, &fewer).1, 1);
 }
@@ -95,8 +95,8 @@ fn histograms_of_different_bounds_are_summed_where_both_have_one() {
     assert_eq!(all, [("a_b=\"1\"".to_owned(), expected)]);
 }
 
-/// Prometheus' own times lie behind those of the points that are shown: a sum that begins anew has not begun before what was
-/// scraped of the one before.
+/// Prometheus' own timestamps are later than those of the points: a restarted sum must not begin before the last scrape of the
+/// previous one.
 #[test]
 fn a_sum_that_begins_anew_is_created_behind_what_was_shown() {
     let sum = Sample { created_ms: Some(10), begun_ms: Some(50), ..sample("x", 1.0, Some(40)) };

@@ -1,4 +1,4 @@
-//! Expected names: the specification's examples, and what `otlptranslator` says.
+//! Expected names: the examples of the specification, and the output of `otlptranslator`.
 
 use super::*;
 use FamilyKind::{Counter, Gauge, Histogram, Summary, UpDown};
@@ -78,7 +78,7 @@ fn labels_are_escaped() {
     }
 }
 
-/// Expected values: what `otlptranslator` 1.0.0 says.
+/// Expected values: the output of `otlptranslator` 1.0.0.
 #[test]
 fn each_strategy_names_as_the_oracle_does() {
     use Translation::{NoTranslation, NoUtf8EscapingWithSuffixes, UnderscoreEscapingWithoutSuffixes};

@@ -1,5 +1,5 @@
-//! Expected values by hand, from the definitions: OTLP's index i at scale s is (2^(i/2^s), 2^((i+1)/2^s)], Prometheus
-//! tells that bucket by i + 1.
+//! Expected values by hand, from the definitions: OTLP's index i at scale s is (2^(i/2^s), 2^((i+1)/2^s)], which is bucket i +
+//! 1 in Prometheus.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn buckets_become_spans_and_changes() {
 
 #[test]
 fn scales_above_eight_are_made_coarser_and_those_below_minus_four_have_no_native_form() {
-    // At scale 10, 4 to 7 are the bucket 1 of scale 8.
+    // At scale 10, 4 to 7 are bucket 1 of scale 8.
     let histogram = native(&of(10, 4, &[1, 1, 1, 1, 5], 0)).unwrap();
     assert_eq!((histogram.scale, histogram.positive), (8, (vec![span(2, 2)], vec![4, 1])));
     assert!(native(&of(-4, 0, &[1], 0)).is_some());
@@ -40,7 +40,7 @@ fn a_count_is_that_of_the_buckets_but_for_nan() {
     assert_eq!(native(&with_nan).unwrap().count, 9);
 }
 
-/// Bounds with what is at or below them, and the count.
+/// Bounds with cumulative counts, and the count.
 fn told(of: &Exponential) -> (Vec<(f64, u64)>, u64) {
     let SampleValue::Histogram { bounds, counts, count, .. } = classic(of) else { panic!("a histogram") };
     assert_eq!(counts.len(), bounds.len() + 1);
@@ -67,7 +67,7 @@ fn classic_buckets_lie_between_powers_of_two() {
 fn there_is_a_bound_on_bounds_and_faulty_indices_break_nothing() {
     let (below, count) = told(&of(0, -1000, &[1; 2000], 0));
     assert!(below.len() <= BOUNDS_MAX && count == 2000, "{}", below.len());
-    // 2^0 bounds the indices -1000 to -1.
+    // 2^0 is the upper bound of the indices -1000 to -1.
     assert!(below.contains(&(1.0, 1000)), "{below:?}");
     for (scale, offset) in
         [(-10, i32::MAX), (100, i32::MIN), (i32::MIN, 0), (i32::MAX, 5), (-10, i32::MIN), (20, i32::MAX)]

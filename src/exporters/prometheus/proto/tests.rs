@@ -1,4 +1,4 @@
-//! What is written is read back by messages declared as `metrics.proto` of `prometheus/client_model` has them.
+//! The output is decoded with messages declared as in `metrics.proto` of `prometheus/client_model`.
 
 use super::super::accept::{Format, Wish};
 use super::super::body::Body;
@@ -243,10 +243,10 @@ fn exponential_histograms_are_native_and_classic_only_where_asked() {
     let span = |offset, length| Span { offset: Some(offset), length: Some(length) };
     assert_eq!((native.positive_span, native.positive_delta), (vec![span(1, 1), span(3, 1)], vec![1, 3]));
     assert_eq!((native.negative_span, native.negative_delta), (vec![span(0, 1)], vec![3]));
-    // Of two exemplars one has no time, and is not read.
+    // One of the two exemplars has no timestamp and is not read.
     assert_eq!((native.exemplars.len(), native.bucket.len()), (1, 0));
     let both = histogram(&exponential(3), true);
-    // At 1: the zeros and what is negative; at 2 all.
+    // At 1: the zeros and negative values; at 2 all.
     let buckets: Vec<_> = both.bucket.iter().map(|b| (b.upper_bound.unwrap(), b.cumulative_count.unwrap())).collect();
     assert_eq!((buckets, both.schema), (vec![(1.0, 5), (2.0, 10), (f64::INFINITY, 10)], Some(3)));
     assert_eq!(both.sample_count, Some(10));

@@ -1,4 +1,4 @@
-//! Real sockets.
+//! Scrapes over real sockets.
 
 use super::super::escape::Escaping;
 use super::*;
@@ -26,7 +26,7 @@ impl ScrapeSource for One {
     }
 }
 
-/// The whole answer to a request with these header lines.
+/// Returns the complete response to a request with these header lines.
 async fn ask(source: One, settings: PrometheusSettings, head: &str) -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -128,6 +128,6 @@ async fn layouts_are_kept_by_what_is_asked_for_and_few_of_them() {
     print(Format::Text100, Escaping::AllowUtf8);
     assert_eq!(kept(), LAYOUTS_MAX);
     assert_eq!(print(Format::Text004, Escaping::Underscores), first);
-    // The collision is told once.
+    // The collision is logged once.
     assert_eq!(endpoint.told.lock().unwrap().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Lines as the formats want them. Expected lines by hand, from their specifications.
+//! Lines of each format. Expected lines by hand, from the specifications.
 
 use super::super::accept::{Format, Wish};
 use super::super::escape::Escaping;
@@ -27,7 +27,7 @@ fn in_open_metrics_a_counter_keeps_its_suffix_where_a_gauge_has_the_bare_name() 
     assert_eq!(text(families, Format::Text004, false), expected);
 }
 
-/// Buckets are cumulated, `+Inf` equals `_count`.
+/// Buckets are cumulative, `+Inf` equals `_count`.
 #[test]
 fn a_histogram_whose_count_is_less_than_its_buckets_still_grows_to_its_last_one() {
     let histogram = |count| SampleValue::Histogram {
@@ -85,7 +85,7 @@ fn exponential_histograms_are_classic_in_texts() {
     assert_eq!(text(families, Format::Text004, false), expected);
 }
 
-/// Content negotiation's own page: names that are not plain stand in quotes, within the braces.
+/// From the documentation of content negotiation: names that are not plain are quoted, within the braces.
 #[test]
 fn utf8_names_stand_in_quotes_or_are_escaped() {
     let summary = SampleValue::Summary { quantiles: vec![(0.5, 1.0)], sum: 2.0, count: 3 };

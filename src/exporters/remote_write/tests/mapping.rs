@@ -115,7 +115,7 @@ fn names_follow_the_strategy() {
     }
 }
 
-/// A start belongs to what counts up; one that is not before its point says that it is not known.
+/// Only counters have a start; one that is not before its point means unknown.
 #[test]
 fn what_counts_has_a_start_and_metadata() {
     let up_down =
@@ -204,18 +204,18 @@ fn a_point_without_a_value_ends_its_series() {
         "__name__=h_seconds_sum: stale @5000 from 1000".to_owned(),
     ];
     assert_eq!(only(&settings("http://x/"), &request), expected);
-    // A number that is none is another thing.
+    // NaN is a different matter.
     let sent =
         decoded(&mapped(&settings("http://x/"), &plain(vec![gauge("g", vec![number(5, f64::NAN, &[])])])).payloads[0]);
     assert_ne!(sent.timeseries[0].samples[0].value.to_bits(), stale);
 }
 
-/// What went through the stage that makes one total a series, as batches do before they are mapped.
+/// Passes the stage that makes one total per series, as batches do before they are mapped.
 fn summed(stage: &mut dyn StatefulStage, settings: &RemoteWriteSettings, request: Bytes) -> Vec<String> {
     only(settings, &stage.pass(request).unwrap())
 }
 
-/// They differ in an attribute of the resource that is no label. What came twice is not added.
+/// They differ in a resource attribute that is not a label. Duplicates are not added.
 #[test]
 fn senders_that_become_one_series_are_added() {
     let of_host = |host: &str, metrics| of_resource(&[("service.name", "a"), ("host.name", host)], ("", ""), metrics);
@@ -260,11 +260,11 @@ fn senders_that_become_one_series_are_added() {
     let passed = stage.pass(request).unwrap();
     let sent = mapped(&settings, &passed);
     assert_eq!(lines(&decoded(&sent.payloads[0])), expected);
-    // Of a gauge one value stands at a time.
+    // A gauge has one value at a time.
     let reason = "metric \"g\": its series has another value of the same millisecond, and the last one stands";
     assert_eq!(sent.rejected, [Rejected { items: 1, reason: reason.to_owned() }]);
     assert_eq!(sent.payloads[0].items + sent.rejected[0].items, 13, "all that was received is accounted for");
-    // In a batch of its own, one of them has counted three more.
+    // In a separate batch, one of them has counted three more.
     let later = encoded(vec![of_host("one", vec![counter("c", vec![number(9000, 5.0, &[])])])]);
     assert_eq!(summed(&mut *stage, &settings, later), ["__name__=c_total job=a: 45 @9000 from 1000"]);
 }
@@ -340,7 +340,7 @@ fn exemplars_stand_with_the_bucket_that_they_fell_into() {
     assert_eq!(labels_of(&sent, &sent.timeseries[0]), "__name__=h_seconds_bucket le=+Inf");
     assert_eq!(told(0), [format!("note=last trace_id={trace} 99 @10")]);
     assert_eq!(told(1), Vec::<String>::new());
-    // Too long for the 128 characters that all of its labels may have: the trace alone.
+    // Longer than the limit of 128 characters for all labels: only the trace remains.
     assert_eq!(told(2), [format!("trace_id={trace} 0.6 @20"), format!("note=short trace_id={trace} 0.7 @30")]);
 }
 

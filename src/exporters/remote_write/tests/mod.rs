@@ -1,5 +1,5 @@
-//! Mapping, by the specification's text and by hand; sending, against a server on loopback. What a real Prometheus makes
-//! of it stands in `tests/integration/remote_write.rs`.
+//! Mapping, by the specification's text and by hand; sending, against a server on loopback. A real Prometheus is tested in
+//! `tests/integration/remote_write.rs`.
 
 mod mapping;
 mod packing;

@@ -1,4 +1,4 @@
-//! Requests as a whole: their bounds, their halves, and what they are in 1.0.
+//! Complete requests: their limits, their halves, and their conversion to 1.0.
 
 use super::*;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What is sent, and what answers mean: the rules of the remote write specifications, 1.0 and 2.0.
+//! Requests and the meaning of responses: the rules of the remote write specifications, 1.0 and 2.0.
 
 use super::*;
 use crate::delivery::Rejected;
@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use std::sync::Mutex;
 
-/// Content type, version and inflated body.
+/// Content type, version and decompressed body.
 type Seen = (String, String, Vec<u8>);
-/// What to answer to a request of this version; one of 1.0 that holds native histograms says so.
+/// The response to a request of this version; a 1.0 request with native histograms is marked in the version.
 type Answer = fn(&str) -> Response<Body>;
 type Shared = Arc<(Mutex<Vec<Seen>>, Answer)>;
 
@@ -77,7 +77,7 @@ async fn a_new_target_gets_the_new_message() {
     assert_eq!(lines(&Request::decode(&**body).unwrap()), ["__name__=g: 1 @5", "__name__=g: 2 @6"]);
 }
 
-/// 415; or a 2xx that does not say what was written; or a 400 of one that was never seen to know it.
+/// 415; or a 2xx without written counts; or a 400 from a target that was never known to support 2.0.
 #[tokio::test]
 async fn an_old_target_gets_the_old_message_from_then_on() {
     let answers: [Answer; 3] = [
@@ -113,7 +113,7 @@ async fn a_fault_is_no_reason_for_the_old_message_once_the_new_one_is_known() {
     let outcome = moved.send(&payload(&settings)).await;
     assert_eq!(outcome, Outcome::Rejected("400 Bad Request: a bad label".into()));
     assert_eq!(shared.0.lock().unwrap().len(), 1);
-    // And where neither is taken, it is the fault of what was sent, and the next one is asked for anew.
+    // If neither is accepted, the request is at fault, and the version is negotiated again for the next one.
     let (outcome, seen) = sent(|_| answer(400, &[], "a bad label")).await;
     assert_eq!(outcome, Outcome::Rejected("400 Bad Request: a bad label".into()));
     assert_eq!(versions(&seen), ["2.0.0", "0.1.0"]);
@@ -132,8 +132,8 @@ async fn what_the_target_did_not_write_is_told_by_number() {
     assert_eq!(outcome, Outcome::delivered(), "all points were written");
 }
 
-/// Of three points, a native histogram and two classic ones of three numbers each, the native one was not written, or one
-/// number was not.
+/// Of three points, a native histogram and two classic ones of three numbers each, either the native one or one number was not
+/// written.
 #[test]
 fn points_that_were_not_written_are_counted_as_well_as_can_be() {
     let sent = requests::Samples { numbers: 6, histograms: 1 };
@@ -175,7 +175,7 @@ async fn only_what_may_go_well_later_is_sent_again() {
     assert!(matches!(target(&gone).send(&payload(&gone)).await, Outcome::Retry { after: None, .. }));
 }
 
-/// As Prometheus 2.42 answers: 500 for the whole request, however often.
+/// As Prometheus 2.42 responds: 500 for the whole request, every time.
 #[tokio::test]
 async fn a_target_without_native_histograms_gets_all_else() {
     let (settings, shared) = server(|version| match version {
@@ -213,7 +213,7 @@ async fn a_web_page_is_no_answer() {
     assert_eq!(outcome, Outcome::Retry { after: None, reason: reason.into() });
 }
 
-/// The standard has the headers on every answer, also on one that is no verdict.
+/// The specification has the headers on every response, also if it is no verdict.
 #[tokio::test]
 async fn what_a_busy_target_wrote_of_a_request_does_not_bury_the_rest() {
     for of in [(|_: &str| answer(429, &ONE_WRITTEN, "slow down")) as Answer, |_| answer(401, &ONE_WRITTEN, "no")] {
@@ -224,7 +224,7 @@ async fn what_a_busy_target_wrote_of_a_request_does_not_bury_the_rest() {
     assert!(matches!(outcome, Outcome::TooLarge(_)), "{outcome:?}");
 }
 
-/// What is large goes in parts side by side, each series in one; what one part met is dealt with for that part alone.
+/// Large requests are sent as concurrent parts with disjoint series; the outcome of a part affects only that part.
 #[tokio::test]
 async fn large_requests_go_side_by_side() {
     let (settings, shared) = server(|_| {
@@ -261,7 +261,7 @@ fn parts_that_end_differently_are_told_apart() {
     let one_less = || Outcome::Delivered { rejected: 1, message: "one".into() };
     assert_eq!(ended([busy(1), busy(7), busy(3), busy(2)]), busy(7));
     assert_eq!(ended([malformed(), malformed(), malformed(), malformed()]), malformed());
-    // Nothing was taken: that the target is there is not said.
+    // Nothing was accepted: that the target is up is not reported.
     assert_eq!(ended([busy(1), too_large(), busy(3), malformed()]), busy(3));
     assert_eq!(ended([malformed(), too_large(), malformed(), malformed()]), too_large());
     let delivered = Outcome::Delivered { rejected: 2, message: "one".into() };

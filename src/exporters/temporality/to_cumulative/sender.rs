@@ -1,20 +1,20 @@
-//! One of those who count for a series.
+//! One of the senders of a series.
 
 use super::total::Total;
 
-/// What a sender takes in memory besides buckets, in bytes, roughly.
+/// Memory of a sender besides buckets, in bytes, approximately.
 pub(super) const SENDER_BYTES: usize = 200;
 
-/// What a sender last said.
+/// Last point of a sender.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) start: u64,
-    /// Nothing is known to have begun at its start: a point said so by a time of its own that is the same.
+    /// Its start is not a known beginning: one of its points had the same start and time.
     pub(super) begins_unknown: bool,
     pub(super) last: u64,
-    /// Of one whose points are running totals.
+    /// For senders with cumulative points.
     pub(super) total: Option<Total>,
-    /// It has said that it counts no more.
+    /// It has reported its end.
     pub(super) has_ended: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One series of the target: who counts for it, and what it was told.
+//! One series of the target: its senders, and what was sent for it.
 
 use super::sender::Sender;
 use super::total::{Counts, Total};
@@ -6,70 +6,70 @@ use crate::exporters::temporality::identity::Digest;
 use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
 
 const MS: u64 = 1_000_000;
-/// A sender that has said nothing for so long is no more: as long as Prometheus looks back for a value.
+/// A sender without points for this long is gone: the lookback of Prometheus.
 const SILENT_MAX: u64 = 300_000 * MS;
-/// So far ahead of its senders' times a sum may be told. What comes in faster than once a millisecond for longer than this
-/// is told together.
+/// How far the times of a sum may be ahead of its senders' times. Points that keep arriving faster than once a millisecond are
+/// combined.
 const AHEAD_MAX: u64 = 1000 * MS;
-/// What a series takes in memory besides buckets, in bytes, roughly.
+/// Memory of a series besides buckets, in bytes, approximately.
 pub(super) const SERIES_BYTES: usize = 240;
-/// A sender that has been silent for longer is forgotten, where others have come since.
+/// A sender without points for longer is forgotten, if others have come since.
 const KEPT_MAX: u64 = 3_600_000 * MS;
-/// Of more senders of one series the half that was heard of longest ago is forgotten.
+/// With more senders than this in one series, the half heard from least recently is forgotten.
 const SENDERS_MAX: usize = 10_000;
 
 /// How a series counts.
 #[derive(Debug)]
 enum Held {
-    /// The running totals of this sender are its own.
+    /// The cumulative total of this sender, unchanged.
     One(Digest),
-    /// It is the sum of what its senders have counted; without a total it begins with what comes next.
+    /// The sum over its senders; without a total it starts with the next point.
     Sum { start: u64, total: Option<Total> },
 }
 
-/// What becomes of a point.
+/// Result for a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Became {
     AsItIs,
     Changed,
-    /// Its value is told with the next one; or it was the end of one sender of several.
+    /// Its value is sent with the next point; or it was the end of one of several senders.
     Gone,
     /// It is no newer than the last one of its sender.
     Late,
 }
 
-/// A point that came in, with what is known of it.
+/// A received point, with what is known of it.
 pub(super) struct Arrived<'a> {
     pub(super) sender: Digest,
     pub(super) is_delta: bool,
     pub(super) point: &'a mut dyn Counts,
-    /// No point is taken to be later.
+    /// Upper limit for the time of a point.
     pub(super) latest: u64,
-    /// What began before this may have been told and forgotten.
+    /// Counts that began before this may have been sent and forgotten.
     pub(super) told_before: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Series {
-    /// When it was last touched, by the clock of the stage.
+    /// When it was last used, by the clock of the stage.
     pub(super) seen: u64,
     may_go_down: bool,
     held: Held,
-    /// In the order of their digests.
+    /// Sorted by digest.
     senders: Vec<(Digest, Sender)>,
     senders_bytes: usize,
-    /// Senders that were forgotten since this was last looked at.
+    /// Senders forgotten since this was last read.
     pub(super) forgotten: Vec<Digest>,
-    /// Time of the newest point that went on.
+    /// Time of the newest point sent.
     told_upto: Option<u64>,
-    /// The newest time that a sender gave.
+    /// Newest time of any sender.
     newest: u64,
-    /// Running totals of senders that began before this may have been told and forgotten.
+    /// Cumulative totals of senders that began before this may have been sent and forgotten.
     told_before: u64,
 }
 
 impl Series {
-    /// One whose first point comes from this sender.
+    /// Creates a series; its first point comes from this sender.
     pub(super) fn new(may_go_down: bool, sender: Digest, is_delta: bool) -> Series {
         let held = if is_delta { Held::Sum { start: 0, total: None } } else { Held::One(sender) };
         let (senders, forgotten) = (Vec::with_capacity(1), Vec::new());
@@ -91,7 +91,7 @@ impl Series {
         let begins_unknown = !arrived.is_delta && self.begins_unknown(arrived.sender, start, time);
         let became = self.take_started(arrived, begins_unknown);
         if begins_unknown && start < time && became == Became::AsItIs {
-            // Those that follow repeat the start. To the target it would be when the counter was zero.
+            // Later points repeat the start. The target would take it as the time when the counter was zero.
             arrived.point.set_start(0);
             return Became::Changed;
         }
@@ -103,7 +103,7 @@ impl Series {
         if arrived.point.flags() & DataPointFlags::NoRecordedValueMask as u32 != 0 {
             return self.end(arrived, time);
         }
-        // What is wrong with it is told by the mapping.
+        // The mapping reports what is wrong with it.
         let own = match arrived.point.total() {
             Some(own) if own.fault(self.may_go_down).is_none() => own,
             _ => return Became::AsItIs,
@@ -127,10 +127,10 @@ impl Series {
             return Became::Late;
         }
         let told_before = self.told_before.max(arrived.told_before);
-        // OTLP's ways to say that a start is not known.
+        // OTLP's ways to mark a start as unknown.
         let said_start = if start >= time { 0 } else { start };
         let begun_anew = || {
-            // When is not known: its value may have been counted long ago.
+            // The time of the reset is unknown: its value may have been counted long ago.
             let is_baseline = start > 0 && said_start == 0 && !self.may_go_down;
             if is_baseline { own.nothing() } else { own.clone() }
         };
@@ -149,9 +149,8 @@ impl Series {
         Became::Changed
     }
 
-    /// Whether a running total is the series' own: no other sender counts for it, or the one that did had ended when
-    /// this one began. That is a counter that was reset, and no second writer. Of one whose start is not known nobody can
-    /// say that.
+    /// Returns true if the series is just this cumulative total: no other sender writes to it, or the previous one had ended
+    /// when this one began, which is a counter reset and not a second writer. With an unknown start that cannot be decided.
     fn is_alone(&self, sender: Digest, start: u64, begins_unknown: bool) -> bool {
         match self.held {
             Held::One(holder) => {
@@ -162,7 +161,7 @@ impl Series {
         }
     }
 
-    /// Whether a running total that only grows gives a start though nothing is known to have begun then.
+    /// Returns true if a monotonic total has a start that is not a known beginning.
     fn begins_unknown(&self, sender: Digest, start: u64, time: u64) -> bool {
         let said_so = || self.sender(sender).is_some_and(|known| known.start == start && known.begins_unknown);
         !self.may_go_down && start > 0 && (start >= time || said_so())
@@ -173,13 +172,13 @@ impl Series {
             && holder != sender
             && self.may_go_down
         {
-            // What it last said is no part of a sum.
+            // Its last value is not part of a sum.
             self.forget(holder);
         }
         self.held = Held::One(sender);
     }
 
-    /// What a running total adds to what its sender said before; `None` where it began anew.
+    /// Returns the increase of a cumulative total since its sender's last point; `None` if it restarted.
     fn more(&self, sender: Digest, start: u64, own: &Total, told_before: u64) -> Option<Total> {
         let known = self.sender(sender).and_then(|known| Some((known.start, known.total.as_ref()?)));
         match known {
@@ -190,7 +189,7 @@ impl Series {
         }
     }
 
-    /// From now on it is the sum of several senders, and begins with what it was last told.
+    /// Turns the series into a sum of several senders, starting with the value sent last.
     fn share(&mut self) {
         let Held::One(holder) = self.held else { return };
         let known = self.sender(holder);
@@ -198,7 +197,7 @@ impl Series {
         self.held = Held::Sum { start, total: known.and_then(|known| known.total.clone()) };
     }
 
-    /// When its sum began, and what it is with this added to it.
+    /// Returns the start of the sum, and its value with `more` added.
     fn add(&mut self, more: Total, start: u64, time: u64) -> (u64, Total) {
         self.expire();
         let Held::Sum { start: began, total: Some(held) } = &self.held else {
@@ -212,29 +211,29 @@ impl Series {
         }
     }
 
-    /// What may go down is the sum of those that are there: a sender that has gone takes its own with it.
+    /// A non-monotonic sum covers only active senders: the share of a sender that is gone is removed.
     fn expire(&mut self) {
         if self.may_go_down {
             self.forget_before(self.newest.saturating_sub(SILENT_MAX));
         }
     }
 
-    /// The time at which a point is told: its own, or a millisecond behind the last one where that is no earlier, for
-    /// the points of a series must ascend; `None` where it must wait for a later one.
+    /// Returns the time to send a point with: its own, or a millisecond after the last one if that is not earlier, because the
+    /// points of a series must ascend; `None` if it must wait for a later one.
     fn told_at(&self, time: u64) -> Option<u64> {
         let Some(told_upto) = self.told_upto.filter(|told_upto| time / MS <= told_upto / MS) else { return Some(time) };
         let next = (told_upto / MS + 1) * MS;
         (next <= self.newest.saturating_add(AHEAD_MAX)).then_some(next)
     }
 
-    /// A sender says that it counts no more. The series has ended where it was the last one.
+    /// Handles a sender's end. The series ends with its last sender.
     fn end(&mut self, arrived: &mut Arrived<'_>, time: u64) -> Became {
         let is_silent = |other: &Sender| other.has_ended || other.last.saturating_add(SILENT_MAX) < time;
         let is_last = self.senders.iter().all(|(of, other)| *of == arrived.sender || is_silent(other));
         if arrived.is_delta || self.may_go_down {
             self.forget(arrived.sender);
         } else if let Some(known) = self.sender_mut(arrived.sender) {
-            // It may come back with the same total, as what is scraped does.
+            // It may come back with the same total, as a scraped target does.
             known.has_ended = true;
         }
         if !is_last {
@@ -252,8 +251,8 @@ impl Series {
         Became::AsItIs
     }
 
-    /// After a restart the target has what was summed before, and nobody knows how much that was: a sum begins anew. Of
-    /// what may go down, what its senders last said is known.
+    /// After a restart the target has the previous sum, but its value is unknown here, so the sum restarts. For non-monotonic
+    /// sums, the last values of the senders are known.
     pub(super) fn begin_anew(&mut self) {
         let last = || {
             let mut totals = self.senders.iter().filter_map(|(_, sender)| sender.total.clone());
@@ -302,14 +301,14 @@ impl Series {
         }
     }
 
-    /// Forgets those that were last heard of before a time.
+    /// Forgets senders last heard from before a time.
     fn forget_before(&mut self, time: u64) {
         if self.senders.iter().any(|(_, known)| known.last < time) {
             self.forget_all_of(|_, known| known.last < time);
         }
     }
 
-    /// Forgets the half that was heard of longest ago; of one time any.
+    /// Forgets the half heard from least recently; ties are broken arbitrarily.
     fn forget_older_half(&mut self) {
         let mut by_age: Vec<(u64, Digest)> = self.senders.iter().map(|(of, known)| (known.last, *of)).collect();
         let half = by_age.len() / 2;
@@ -325,14 +324,14 @@ impl Series {
         old.into_iter().for_each(|(sender, known)| self.let_go(sender, known));
     }
 
-    /// Forgets senders until it takes no more than so many bytes.
+    /// Forgets senders until the series uses at most `bytes_max`.
     pub(super) fn keep_within(&mut self, bytes_max: usize) {
         while self.bytes() > bytes_max && self.senders.len() > 1 {
             self.forget_older_half();
         }
     }
 
-    /// Whether it is the sum of what senders add.
+    /// Returns true if it is a sum over senders.
     pub(super) const fn is_sum(&self) -> bool {
         matches!(self.held, Held::Sum { .. })
     }
@@ -342,7 +341,7 @@ impl Series {
         self.forgotten.push(sender);
         let Some(own) = known.total else { return };
         if !self.may_go_down {
-            // A start ahead of its own time is none.
+            // A start later than its own time is invalid.
             self.told_before = self.told_before.max(known.start.min(known.last).saturating_add(1));
         } else if let Held::Sum { total: Some(total), .. } = &mut self.held
             && let Some(left) = total.change(&own)
@@ -351,7 +350,7 @@ impl Series {
         }
     }
 
-    /// Forgets all of its senders; before which time what they counted may have begun.
+    /// Forgets all of its senders; returns the time before which their counts may have begun.
     pub(super) fn forget_all(&mut self) -> u64 {
         self.forget_before(u64::MAX);
         self.told_before
@@ -372,9 +371,9 @@ impl Series {
     }
 }
 
-/// When a sum begins anew: where its first point says, but not before what the target was told of its series. It begins a
-/// millisecond behind that, so that a target that writes a zero at the start has room for it, and sees that it is another sum
-/// also where that is greater.
+/// Returns the start of a restarted sum: the start of its first point, but not before the last point sent for its series. It is
+/// a millisecond after that, so that a target that inserts a zero at the start has room for it, and recognizes a new sum even
+/// if its value is greater.
 pub(super) fn fresh_start(start: u64, told_upto: Option<u64>, time: u64) -> u64 {
     let Some(told_upto) = told_upto else { return start };
     let behind = told_upto.saturating_add(MS);

@@ -16,7 +16,7 @@ const PLENTY: usize = 1 << 20;
 const MS: u64 = 1_000_000;
 const ENDS: u32 = DataPointFlags::NoRecordedValueMask as u32;
 
-/// A target that names series by metric and service alone.
+/// A target that names series only by metric and service.
 struct ByService;
 
 impl SeriesKeys for ByService {
@@ -31,7 +31,7 @@ fn stage() -> ToCumulative {
     ToCumulative::new(PLENTY, Box::new(ByService))
 }
 
-/// Points that were left out of the last request.
+/// Points left out of the last request.
 fn left_out(state: &mut ToCumulative) -> u64 {
     state.left_out().iter().map(|rejected| rejected.items).sum()
 }
@@ -41,7 +41,7 @@ fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
-/// Of a service, or of `service@host`.
+/// From a service, or from `service@host`.
 fn request(from: &str, data: Data) -> Bytes {
     let (service, host) = from.split_once('@').unwrap_or((from, ""));
     let attributes = vec![attribute("service.name", service), attribute("host.name", host)];
@@ -71,7 +71,7 @@ fn sum(points: Vec<NumberDataPoint>) -> Data {
     Data::Sum(Sum { data_points: points, aggregation_temporality: DELTA, is_monotonic: true })
 }
 
-/// Start, time and value of each point that came out.
+/// Start, time and value of each output point.
 fn came_of(state: &mut ToCumulative, from: &str, data: Data) -> Vec<(u64, u64, i64)> {
     let out = self::data(&state.pass(request(from, data)).unwrap());
     let Data::Sum(sum) = out else { panic!("{out:?}") };
@@ -84,7 +84,7 @@ fn came_of(state: &mut ToCumulative, from: &str, data: Data) -> Vec<(u64, u64, i
     sum.data_points.iter().map(of).collect()
 }
 
-/// The same of deltas.
+/// The same for deltas.
 fn passed(state: &mut ToCumulative, from: &str, points: Vec<NumberDataPoint>) -> Vec<(u64, u64, i64)> {
     came_of(state, from, sum(points))
 }
@@ -97,7 +97,7 @@ fn deltas_are_summed_from_the_start_of_the_first() {
     assert_eq!(passed(&mut state, "a", vec![number(30, 40, 3)]), [(10, 40, 10)]);
 }
 
-/// What is no number, or infinite, stands alone: the sum begins anew behind it.
+/// NaN and infinities are passed on alone: the sum restarts after them.
 #[test]
 fn a_value_that_is_no_number_does_not_spoil_those_behind_it() {
     let mut state = stage();
@@ -123,7 +123,7 @@ fn points_that_are_no_newer_are_dropped() {
     assert_eq!(left_out(&mut state), 2);
 }
 
-/// After a restart the target holds what was sent before; a sum that begins with it again would tell it twice.
+/// After a restart the target already has what was sent before; a sum that starts with it again would count it twice.
 #[test]
 fn what_was_sent_before_a_restart_is_known_and_not_told_again() {
     let mut state = stage();
@@ -194,7 +194,7 @@ fn histograms_are_summed_bucket_by_bucket() {
         .iter()
         .map(|p| (p.start_time_unix_nano / MS, p.bucket_counts.clone(), p.count, p.sum, p.max))
         .collect();
-    // Other bounds of the only sender: the sum begins anew.
+    // The only sender changes its bounds: the sum restarts.
     let expected = [
         (10, vec![1, 0, 2], 3, Some(1.5), None),
         (10, vec![1, 4, 3], 8, Some(3.0), None),

@@ -1,4 +1,4 @@
-//! What has been counted up to a time, and how two such counts are added, or one is taken from the other.
+//! A count up to a point in time, with addition and subtraction.
 
 use crate::exporters::temporality::exponential::Exponential;
 use crate::exporters::temporality::faults;
@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
 };
 
-/// Coarser than any target of totals takes: added to others, it would make the sum so.
+/// Coarser than any target accepts: adding it would make the sum as coarse.
 const SCALE_LEAST: i32 = -4;
 
 /// A count of any kind.
@@ -21,18 +21,18 @@ pub(super) enum Total {
 
 /// A point of any kind that counts.
 pub(super) trait Counts: Point {
-    /// When its counting began, and its time.
+    /// The start of its count, and its time.
     fn times(&self) -> (u64, u64);
     fn set_time(&mut self, time_unix_nano: u64);
     fn set_start(&mut self, start_unix_nano: u64);
-    /// `None` where it has no value.
+    /// `None` if it has no value.
     fn total(&self) -> Option<Total>;
-    /// Becomes what has been counted since a time.
+    /// Replaces its start and value.
     fn set(&mut self, start_unix_nano: u64, total: &Total);
 }
 
 impl Total {
-    /// Whether something can be added to it: with a number that is none, or infinite, all that follows would be none, too.
+    /// Returns true if values can be added to it: NaN or infinity would carry over to everything that follows.
     fn is_finite(&self) -> bool {
         match self {
             Total::Int(_) => true,
@@ -42,7 +42,7 @@ impl Total {
         }
     }
 
-    /// Why it cannot be added to others: a count that is none would spoil all that follows.
+    /// Returns why it cannot be added to others: an invalid count would spoil everything that follows.
     pub(super) fn fault(&self, may_go_down: bool) -> Option<String> {
         match self {
             Total::Double(value) if may_go_down && !value.is_finite() => Some("it is not a finite number".to_owned()),
@@ -56,7 +56,7 @@ impl Total {
         }
     }
 
-    /// Numbers of buckets that it holds.
+    /// Number of bucket values it keeps.
     pub(super) fn weight(&self) -> usize {
         match self {
             Total::Int(_) | Total::Double(_) => 0,
@@ -65,7 +65,7 @@ impl Total {
         }
     }
 
-    /// Both together; `None` where they cannot be added.
+    /// Adds both; `None` if they cannot be added.
     pub(super) fn with(&self, more: &Total) -> Option<Total> {
         if !self.is_finite() || !more.is_finite() {
             return None;
@@ -89,12 +89,12 @@ impl Total {
                 let mut sum = held.clone();
                 sum.add(more).then_some(Total::Exponential(sum))?
             }
-            // A stream that mixes both kinds is a double's.
+            // A stream that mixes both kinds counts as double.
             _ => Total::Double(self.number()? + more.number()?),
         })
     }
 
-    /// A histogram at the bounds that the other has, too: there both can be added exactly.
+    /// Reduces a histogram to the bounds that the other one has too, where both can be added exactly.
     pub(super) fn at_bounds_of(&self, other: &Total) -> Total {
         let (Total::Explicit { bounds, counts, count, sum }, Total::Explicit { bounds: others, .. }) = (self, other)
         else {
@@ -104,7 +104,7 @@ impl Total {
         let (mut below, mut told) = (0_u64, 0_u64);
         for (bound, count) in bounds.iter().zip(counts) {
             below = below.saturating_add(*count);
-            // Bounds ascend, else the point would have been refused.
+            // Bounds ascend, otherwise the point would have been rejected.
             if others.binary_search_by(|other| other.total_cmp(bound)).is_ok() {
                 shared.push(*bound);
                 within.push(below - told);
@@ -115,7 +115,7 @@ impl Total {
         Total::Explicit { bounds: shared, counts: within, count: *count, sum: *sum }
     }
 
-    /// What was counted since `before`; `None` where something went down, so that counting began anew.
+    /// Returns the increase since `before`; `None` if a count has decreased, so that it restarted.
     pub(super) fn since(&self, before: &Total) -> Option<Total> {
         Some(match (self, before) {
             (
@@ -135,7 +135,7 @@ impl Total {
         })
     }
 
-    /// How a number changed that may go down, too; `None` of what is no number.
+    /// Returns the change of a number that may decrease; `None` for other kinds.
     pub(super) fn change(&self, before: &Total) -> Option<Total> {
         Some(match (self, before) {
             (Total::Int(now), Total::Int(before)) => Total::Int(now.saturating_sub(*before)),
@@ -143,7 +143,7 @@ impl Total {
         })
     }
 
-    /// Of its kind, with nothing counted.
+    /// Returns an empty count of the same kind.
     pub(super) fn nothing(&self) -> Total {
         match self {
             Total::Int(_) => Total::Int(0),
@@ -214,7 +214,7 @@ impl Counts for HistogramDataPoint {
 
     fn set(&mut self, start_unix_nano: u64, total: &Total) {
         self.start_time_unix_nano = start_unix_nano;
-        // Of the whole time they are not known.
+        // They are unknown for the whole period.
         (self.min, self.max) = (None, None);
         if let Total::Explicit { bounds, counts, count, sum } = total {
             self.explicit_bounds.clone_from(bounds);
@@ -235,7 +235,7 @@ impl Counts for ExponentialHistogramDataPoint {
         self.start_time_unix_nano = start_unix_nano;
         (self.min, self.max) = (None, None);
         if let Total::Exponential(histogram) = total {
-            // What does not fit is a histogram that no float can fill; its point goes on as it is.
+            // A histogram that does not fit cannot come from real counts; its point is passed on unchanged.
             let _fits = histogram.write_to(self);
         }
     }

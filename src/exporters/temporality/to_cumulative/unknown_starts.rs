@@ -1,11 +1,11 @@
-//! Starts of summaries that are none: a point whose start is its own time says that it is not known when counting began,
-//! and those that follow repeat that start. A target would take it for the time at which all was zero.
+//! Invalid starts of summaries: a point with a start equal to its own time means that the start of the count is unknown, and
+//! later points repeat that start. A target would take it as the time when everything was zero.
 
 use crate::exporters::temporality::identity::{self, Digest};
 use opentelemetry_proto::tonic::metrics::v1::SummaryDataPoint;
 use std::collections::HashMap;
 
-/// Series whose start is not known that are kept. What comes in beyond says of no series since when it counts.
+/// Maximum number of series with an unknown start that are kept. Beyond that, the start is removed from all points.
 const SERIES_MAX: usize = 100_000;
 
 /// The starts, by series.
@@ -15,7 +15,7 @@ pub(super) struct UnknownStarts {
 }
 
 impl UnknownStarts {
-    /// Takes such starts from points of a metric; says whether there were some.
+    /// Removes such starts from the points of a metric; returns true if there were any.
     pub(super) fn hide(&mut self, metric: Digest, points: &mut [SummaryDataPoint]) -> bool {
         let mut has_hidden = false;
         for point in points.iter_mut().filter(|point| point.start_time_unix_nano > 0) {

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// What ids are expected to be.
+/// Expected form of ids, for messages.
 pub(super) const TRACE_ID: &str = "32 hex digits";
 pub(super) const SPAN_ID: &str = "16 hex digits";
 
@@ -49,7 +49,7 @@ pub(super) fn key_value(reader: &mut Reader<'_>, entry: &mut KeyValue, key: &str
     }
 }
 
-/// Of several values the last one counts, as in protobuf.
+/// The last of several values counts, as in protobuf.
 pub(super) fn any_value(reader: &mut Reader<'_>, value: &mut AnyValue, key: &str) -> Read<()> {
     let read = match key {
         "stringValue" => reader.text()?.map(Value::StringValue),

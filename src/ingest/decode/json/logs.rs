@@ -31,7 +31,7 @@ fn scope_logs(reader: &mut Reader<'_>, logs: &mut ScopeLogs, key: &str) -> Read<
     }
 }
 
-/// A record can do without a time: when it was observed or received stands for it. So it can without its trace.
+/// Reads a record. It may lack a time, which then is the observed or receive time, and trace ids.
 fn record(reader: &mut Reader<'_>, record: &mut LogRecord, key: &str) -> Read<()> {
     match key {
         "traceId" => reader.kept(|reader| reader.set_id(&mut record.trace_id, TRACE_ID)),

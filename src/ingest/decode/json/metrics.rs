@@ -37,7 +37,7 @@ fn scope_metrics(reader: &mut Reader<'_>, metrics: &mut ScopeMetrics, key: &str)
     }
 }
 
-/// What tells a metric from others spoils all its points.
+/// Reads a metric. A fault in its identity rejects all its points.
 fn metric(reader: &mut Reader<'_>, metric: &mut Metric, began: Mark, key: &str) -> Read<()> {
     match key {
         "name" => reader.set_text(&mut metric.name),
@@ -53,7 +53,7 @@ fn metric(reader: &mut Reader<'_>, metric: &mut Metric, began: Mark, key: &str) 
     }
 }
 
-/// One kind of data; it takes the place of another that came before.
+/// Reads one kind of data, which replaces any other kind before it.
 fn data<'a, T: Default>(
     reader: &mut Reader<'a>,
     metric: &mut Metric,
@@ -115,7 +115,7 @@ fn summary(reader: &mut Reader<'_>, summary: &mut Summary, key: &str) -> Read<()
     }
 }
 
-// A point whose attributes are not all there would be one of another series: any fault rejects it.
+// A point with attributes missing would be of another series, so any fault rejects it.
 
 fn number(reader: &mut Reader<'_>, point: &mut NumberDataPoint, key: &str) -> Read<()> {
     let value = match key {

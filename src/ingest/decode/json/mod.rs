@@ -1,7 +1,7 @@
-//! OTLP's JSON form to prost's types: names in lowerCamelCase, or as in the proto files; ids in hex of any case; enums as
-//! numbers or names; whole numbers as text or numbers in any notation; unknown fields ignored; null as absent. Of a field
-//! that stands twice the last counts, and lists are joined. So the Collector reads it, but that there one odd value costs the
-//! whole body.
+//! Reads OTLP's JSON form into prost's types: names in lowerCamelCase, or as in the proto files; ids in hex of any case;
+//! enums as numbers or names; integers as text or numbers in any notation; unknown fields ignored; null as absent. The last
+//! value of a repeated field counts, and lists are joined. The Collector reads it in the same way, except that one bad value
+//! fails the whole body there.
 
 use super::error::DecodeError;
 use super::footprint;
@@ -35,7 +35,7 @@ pub(super) fn logs(body: &Bytes) -> Result<(ExportLogsServiceRequest, Faults), D
 }
 
 fn request<T>(body: &Bytes, read: fn(&str) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    // JSON takes the same for every signal.
+    // The estimate for JSON is the same for every signal.
     footprint::check(Signal::Traces, Encoding::Json, body).map_err(DecodeError::new)?;
     let text = String::from_utf8_lossy(body);
     read(text.strip_prefix('\u{feff}').unwrap_or(&text))

@@ -1,8 +1,9 @@
-//! Numbers as JSON writes them, read exactly: `1.796e18` is a whole number, and 64 bits are more than a double holds.
+//! Exact parsing of JSON numbers: `1.796e18` is an integer, and 64-bit integers exceed the precision of doubles.
 
-/// The whole number that is written; `None` of any other, and of one that no field holds.
+/// Parses an integer; returns `None` for other numbers and for those that no field can hold.
 ///
-/// Points, zeros behind them and exponents are taken, and a plus sign and zeros before, which older senders put into text.
+/// Accepts decimal points, trailing zeros and exponents, and a plus sign and leading zeros, which older senders write in
+/// text.
 pub(super) fn whole(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match digits.find(['e', 'E']) {
@@ -17,7 +18,7 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     if before.is_empty() || !before.bytes().chain(behind.bytes()).all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // How many of the digits stand before the point, once it is where the exponent puts it.
+    // The number of digits before the decimal point after applying the exponent.
     let point = i64::try_from(before.len()).ok()?.saturating_add(exponent);
     let mut value: i128 = 0;
     let mut place = 0;
@@ -37,7 +38,7 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     Some(if text.starts_with('-') { -value } else { value })
 }
 
-/// An exponent; one beyond all measure is as good as the largest.
+/// Parses an exponent; very large ones are clamped.
 fn exponent(text: &str) -> Option<i64> {
     const MAX: i64 = i64::MAX / 4;
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -48,8 +49,7 @@ fn exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// The number that is written; those that are none, and infinite ones, by their names. One that is larger than doubles
-/// are is none.
+/// Parses a double; NaN and infinities are accepted by name. Numbers beyond the range of doubles are rejected.
 pub(super) fn double(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
     (number.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit())).then_some(number)
@@ -108,7 +108,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The same number with its point moved is the same number.
+        /// A number with its decimal point moved is the same number.
         #[test]
         fn the_place_of_the_point_makes_no_difference(number in any::<u64>(), places in 0..40_usize, zeros in 0..5_usize) {
             let digits = format!("{number:0>41}{}", "0".repeat(zeros));

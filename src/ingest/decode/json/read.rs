@@ -1,8 +1,8 @@
-//! Messages out of JSON, field by field, as they come.
+//! Reads messages from JSON, field by field, in order.
 //!
-//! A value that does not fit its field is a fault. It spoils what it stands in, up to the next bound that [`Reader::kept`],
-//! [`Reader::part`] or [`Reader::items`] sets: a field, an attribute, an event, an item. Never more, and each is told with its
-//! path, what was expected and what was found.
+//! A value that does not fit its field is a fault. It invalidates everything up to the nearest boundary set by
+//! [`Reader::kept`], [`Reader::part`] or [`Reader::items`]: a field, an attribute, an event, an item. Each fault is reported
+//! with its path, what was expected and what was found.
 
 use super::super::rejects::Faults;
 use super::scan::{Read, Scan, Token};
@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 
 mod scalars;
 
-/// Letters of a sender's own text that a fault repeats.
+/// Maximum number of characters of a sender's text in a fault.
 const FOUND_CHARS_MAX: usize = 60;
 
 const OBJECT: &str = "an object";
 const LIST: &str = "a list";
 
-/// Reads one field of a message by its name in lowerCamelCase: exactly one value is to be taken.
+/// Reads one field of a message by its name in lowerCamelCase; must consume exactly one value.
 pub(super) type Fields<'a, T> = fn(&mut Reader<'a>, &mut T, &str) -> Read<()>;
 
 enum Part<'a> {
@@ -25,24 +25,24 @@ enum Part<'a> {
     Index(usize),
 }
 
-/// Where a metric began, among the items.
+/// State at the start of a metric, for undoing its items.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     items: u32,
     refused: usize,
 }
 
-/// A body on its way to a request.
+/// Reads a body into a request.
 pub(super) struct Reader<'a> {
     scan: Scan<'a>,
-    /// Where it reads.
+    /// Path of the current value.
     path: Vec<Part<'a>>,
-    /// The first fault of what is being read; empty where nobody would see it.
+    /// The first fault within the current boundary; its text is empty if it would not be reported.
     fault: Option<String>,
     faults: Faults,
-    /// Items so far.
+    /// Number of items so far.
     items: u32,
-    /// How deep values may yet nest.
+    /// Remaining nesting levels for values.
     room: usize,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         Reader { scan: Scan::of(text), path: Vec::new(), fault: None, faults: Faults::default(), items: 0, room }
     }
 
-    /// Reads the body, which is one object. What is wrong with it as a whole is given in words.
+    /// Reads the body, which is one object. Faults of the body as a whole are returned as text.
     pub(super) fn body<T: Default>(&mut self, fields: Fields<'a, T>) -> Read<Result<T, String>> {
         let mut request = T::default();
         if self.scan.peek() != Some(b'{') {
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         if self.scan.peek().is_some() {
             return self.scan.broken("nothing after the object");
         }
-        // Nothing could be made of it at all.
+        // No item could be read.
         Ok(match self.faults.first_dropped().filter(|_| self.items == 0) {
             Some(fault) => Err(fault.to_owned()),
             None => Ok(request),
@@ -73,16 +73,16 @@ impl<'a> Reader<'a> {
         self.faults
     }
 
-    // The bounds of a fault.
+    // Boundaries of faults.
 
-    /// Reads, and gives the fault that was met, if any.
+    /// Runs `read` and returns the first fault that it found, if any.
     fn bounded(&mut self, read: impl FnOnce(&mut Self) -> Read<()>) -> Read<Option<String>> {
         let around = self.fault.take();
         read(self)?;
         Ok(std::mem::replace(&mut self.fault, around))
     }
 
-    /// A fault costs no more than what is read.
+    /// Runs `read`; a fault drops only what it reads.
     pub(super) fn kept(&mut self, read: impl FnOnce(&mut Self) -> Read<()>) -> Read<()> {
         if let Some(fault) = self.bounded(read)? {
             self.faults.dropped(fault);
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A list of which each entry can be done without: one with a fault is dropped.
+    /// Reads a list of optional entries: one with a fault is dropped.
     pub(super) fn parts<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
         self.kept(|reader| {
             reader.objects(|reader| {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A field that can be done without, dropped where there is a fault in it.
+    /// Reads an optional field, which is dropped if it has a fault.
     pub(super) fn part<T: Default>(&mut self, into: &mut Option<T>, fields: Fields<'a, T>) -> Read<()> {
         let mut part = None;
         match self.bounded(|reader| reader.optional(&mut part, fields))? {
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A list of what holds items; a fault of its own costs it no item.
+    /// Reads a list of item containers; a fault of a container itself costs no item.
     pub(super) fn containers<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
         self.kept(|reader| {
             reader.objects(|reader| {
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A list of items. One with a fault stays, for items are told by their number, and is rejected.
+    /// Reads a list of items. One with a fault is kept, because items are identified by number, and is rejected.
     pub(super) fn items<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
         self.kept(|reader| {
             reader.objects(|reader| {
@@ -141,7 +141,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A list of what has items within, all of which a fault of its own rejects; `is_item` says whether it is one itself.
+    /// Reads a list of groups of items; a fault of the group itself rejects all its items. `is_item` returns whether a group
+    /// counts as an item.
     pub(super) fn groups<T: Default>(
         &mut self,
         into: &mut Vec<T>,
@@ -167,7 +168,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Forgets the items since a mark, for what comes next takes their place.
+    /// Discards the items since a mark, because the next ones replace them.
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.items = mark.items;
         self.faults.forget_refused(mark.refused);
@@ -179,12 +180,12 @@ impl<'a> Reader<'a> {
 
     // Objects and lists.
 
-    /// Whether an object comes next.
+    /// Returns whether the next value is an object.
     pub(super) fn is_object(&mut self) -> bool {
         self.scan.peek() == Some(b'{')
     }
 
-    /// Each field of an object by its name in lowerCamelCase: `read` is to take one value. Null has no fields.
+    /// Reads each field of an object by its name in lowerCamelCase; `read` must consume one value. Null has no fields.
     fn object(&mut self, mut read: impl FnMut(&mut Self, &str) -> Read<()>) -> Read<()> {
         if !self.scan.takes(b'{') {
             return self.scalar(OBJECT, |_| None::<()>).map(drop);
@@ -208,7 +209,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Each entry of a list: `read` is to take one value. Null has none.
+    /// Reads each entry of a list; `read` must consume one value. Null has no entries.
     fn entries(&mut self, mut read: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
         if !self.scan.takes(b'[') {
             return self.scalar(LIST, |_| None::<()>).map(drop);
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Each entry of a list of objects; another is a fault and is left out, null too.
+    /// Reads each entry of a list of objects; any other entry, also null, is a fault and is left out.
     fn objects(&mut self, mut read: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
         self.entries(|reader| {
             if reader.is_object() {
@@ -240,12 +241,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The fields of a message.
+    /// Reads the fields of a message.
     pub(super) fn message<T>(&mut self, into: &mut T, fields: Fields<'a, T>) -> Read<()> {
         self.object(|reader, key| fields(reader, into, key))
     }
 
-    /// A message that may be absent, as null is.
+    /// Reads a message that may be absent or null.
     pub(super) fn optional<T: Default>(&mut self, into: &mut Option<T>, fields: Fields<'a, T>) -> Read<()> {
         if self.is_object() {
             return self.message(into.insert(T::default()), fields);
@@ -253,7 +254,7 @@ impl<'a> Reader<'a> {
         self.object(|_, _| Ok(()))
     }
 
-    /// A list of messages, whose faults spoil what it stands in.
+    /// Reads a list of messages; their faults belong to the enclosing boundary.
     pub(super) fn list<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
         self.objects(|reader| {
             let mut entry = T::default();
@@ -263,7 +264,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A list of messages of which an entry that is null is an empty one.
+    /// Reads a list of messages in which null is an empty message.
     pub(super) fn list_with_gaps<T: Default>(&mut self, into: &mut Vec<T>, fields: Fields<'a, T>) -> Read<()> {
         self.entries(|reader| {
             let mut entry = T::default();
@@ -273,7 +274,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads what nests by `cost`; too deep is a fault.
+    /// Reads a nested value of `cost` levels; exceeding the limit is a fault.
     pub(super) fn nested<T: Default>(
         &mut self,
         into: &mut Option<T>,
@@ -292,12 +293,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Passes over a field that nobody knows.
+    /// Skips an unknown field.
     pub(super) fn pass(&mut self) -> Read<()> {
         self.scan.pass()
     }
 
-    /// Notes a fault where the reader stands, unless there was one before.
+    /// Records a fault at the current path, unless there is one already.
     fn spoil(&mut self, expected: &str, token: &Token<'_>) {
         if self.fault.is_some() {
             return;
@@ -317,7 +318,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A name in lowerCamelCase: that of the proto files, in `snake_case`, is taken too.
+/// Converts a name to lowerCamelCase; the `snake_case` names of the proto files are accepted, too.
 fn camel(key: Cow<'_, str>) -> Cow<'_, str> {
     if !key.contains('_') || key.contains(|letter: char| letter.is_ascii_uppercase()) {
         return key;

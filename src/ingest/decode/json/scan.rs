@@ -1,11 +1,11 @@
-//! JSON as text: where values begin and end.
+//! JSON tokens: where values begin and end.
 //!
-//! Only what leaves no structure is an error here: brackets, quotes, colons and commas. A word that means nothing (`NaN`,
-//! `True`, `007`) is a value, and whoever reads the field says that it does not fit: it must not cost the whole body.
+//! Only structural errors fail here: brackets, quotes, colons and commas. An invalid word (`NaN`, `True`, `007`) is a value,
+//! and the reader of the field reports that it does not fit: it must not fail the whole body.
 
 use std::borrow::Cow;
 
-/// A body that is no JSON: where reading ended, and what was expected there.
+/// Invalid JSON: where parsing stopped, and what was expected there.
 #[derive(Debug)]
 pub(super) struct Broken {
     at: usize,
@@ -15,7 +15,7 @@ pub(super) struct Broken {
 pub(super) type Read<T> = Result<T, Broken>;
 
 impl Broken {
-    /// The fault in words, with line and column.
+    /// Describes the fault with line and column.
     pub(super) fn told(&self, text: &str) -> String {
         let before = &text[..text.floor_char_boundary(self.at)];
         let line = before.matches('\n').count() + 1;
@@ -28,18 +28,18 @@ impl Broken {
     }
 }
 
-/// A whole value, of which objects and lists have been passed over.
+/// A complete value; objects and lists have been skipped.
 #[derive(Debug)]
 pub(super) enum Token<'a> {
     Null,
     Text(Cow<'a, str>),
-    /// Anything without quotes: a number, `true`, or a word that means nothing.
+    /// Anything without quotes: a number, `true`, or an invalid word.
     Word(&'a str),
     Object,
     List,
 }
 
-/// A text, and how far it has been read.
+/// A text with the current offset.
 pub(super) struct Scan<'a> {
     text: &'a str,
     at: usize,
@@ -50,7 +50,7 @@ impl<'a> Scan<'a> {
         Scan { text, at: 0 }
     }
 
-    /// The next byte that is no space.
+    /// Returns the next byte that is not white space.
     pub(super) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(self.at) {
@@ -63,19 +63,19 @@ impl<'a> Scan<'a> {
         Err(Broken { at: self.at, expected })
     }
 
-    /// Takes a byte if it is the next one.
+    /// Consumes a byte if it is the next one.
     pub(super) fn takes(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
         is_next
     }
 
-    /// Takes a byte that must come now.
+    /// Consumes a byte that must come next.
     pub(super) fn needs(&mut self, byte: u8, expected: &'static str) -> Read<()> {
         if self.takes(byte) { Ok(()) } else { self.broken(expected) }
     }
 
-    /// A whole value.
+    /// Reads a complete value.
     pub(super) fn token(&mut self) -> Read<Token<'a>> {
         Ok(match self.peek() {
             Some(b'"') => Token::Text(self.string()?),
@@ -94,7 +94,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub(super) fn pass(&mut self) -> Read<()> {
         match self.peek() {
             Some(b'"') => self.pass_string().map(drop),
@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
         Ok(&rest[..length])
     }
 
-    /// Passes over an object or a list, however deep it is.
+    /// Skips an object or a list of any depth.
     fn pass_nested(&mut self) -> Read<()> {
         let mut open = Vec::new();
         loop {
@@ -140,7 +140,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes over a text in quotes; true if there are escapes in it.
+    /// Skips a quoted text; returns true if it contains escapes.
     fn pass_string(&mut self) -> Read<bool> {
         let bytes = self.text.as_bytes();
         let (mut at, mut escaped) = (self.at + 1, false);
@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A text in quotes, which stand next.
+    /// Reads the quoted text that comes next.
     pub(super) fn string(&mut self) -> Read<Cow<'a, str>> {
         let start = self.at + 1;
         let escaped = self.pass_string()?;
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// A text without its escapes. What is none, and half a letter, becomes U+FFFD: one bad letter must not cost more.
+/// Decodes the escapes of a text. Invalid escapes and lone surrogates become U+FFFD: one bad character must not cost more.
 fn unescaped(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
@@ -193,7 +193,7 @@ fn unescaped(inner: &str) -> String {
     out
 }
 
-/// The letter of a `\u`, whose digits come next: of two such where the first is half a letter.
+/// Decodes the character of a `\u` escape at its digits; combines a surrogate pair.
 fn letter(rest: &mut &str) -> char {
     let Some(first) = hex(rest) else { return char::REPLACEMENT_CHARACTER };
     *rest = &rest[4..];
@@ -206,7 +206,7 @@ fn letter(rest: &mut &str) -> char {
     char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// The number that four hex digits say.
+/// Parses four hex digits.
 fn hex(rest: &str) -> Option<u32> {
     let digits = rest.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
@@ -226,7 +226,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// `serde_json` is the oracle.
+        /// Compares with `serde_json`.
         #[test]
         fn texts_are_read_as_json_has_them(text in any::<String>()) {
             for written in [serde_json::to_string(&text).unwrap(), ascii(&text)] {
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// Every letter as its escape, those beyond 16 bits as two.
+    /// Escapes every character, those beyond 16 bits as surrogate pairs.
     fn ascii(text: &str) -> String {
         let escapes: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
         format!("\"{}\"", escapes.concat())

@@ -33,7 +33,7 @@ fn scope_spans(reader: &mut Reader<'_>, spans: &mut ScopeSpans, key: &str) -> Re
     }
 }
 
-/// Without its ids and times a span is none; anything else it can do without.
+/// Reads a span. Ids and times are required; anything else is optional.
 fn span(reader: &mut Reader<'_>, span: &mut Span, key: &str) -> Read<()> {
     match key {
         "traceId" => reader.set_id(&mut span.trace_id, TRACE_ID),

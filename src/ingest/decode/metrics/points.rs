@@ -1,4 +1,4 @@
-//! What points must be like.
+//! Validity of points.
 
 use super::super::rejects::{check_fits, quoted};
 use super::super::tidy::{NESTING_EXPECTED, NESTING_MAX, nests_well};
@@ -8,10 +8,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     exponential_histogram_data_point::Buckets,
 };
 
-/// The flag of a point that says that no value was recorded.
+/// Flag of a point without a recorded value.
 const NO_RECORDED_VALUE: u32 = 1;
 
-/// False of a point that stands for a series that is not there any more: what it holds besides means nothing.
+/// Returns false for a point that marks the end of a series; its other fields have no meaning.
 pub(super) fn is_recorded(flags: u32) -> bool {
     flags & NO_RECORDED_VALUE == 0
 }

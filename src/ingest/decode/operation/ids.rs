@@ -1,11 +1,11 @@
-//! Words that stand for one thing among many: numbers, UUIDs, digests.
+//! Words that identify one of many things: numbers, UUIDs, digests.
 
-/// What stands for an id.
+/// Placeholder for an id.
 const ID: &str = "{id}";
-/// Hex digits of an id within a name; shorter ones may be words.
+/// Minimum number of hex digits of an id within a name; shorter ones may be words.
 const HEX_MIN: usize = 16;
 
-/// Whether a part of a path can be nothing but an id.
+/// Returns whether a part of a path can only be an id.
 pub(super) fn is_id(part: &str) -> bool {
     let digits = part.bytes().filter(u8::is_ascii_digit).count();
     let is_hex = || part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -16,7 +16,7 @@ pub(super) fn is_id(part: &str) -> bool {
             || (part.len() >= HEX_MIN && digits >= 4 && is_word()))
 }
 
-/// A name with its UUIDs and digests as `{id}`; none where there are none.
+/// Replaces UUIDs and digests in a name by `{id}`; returns `None` if there are none.
 pub(super) fn folded(name: &str) -> Option<String> {
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
     let bytes = name.as_bytes();

@@ -1,4 +1,4 @@
-//! Paths without their percent-encoding, so that two ways to write one path are one.
+//! Percent-decoding of paths, so that different encodings of a path are equal.
 
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// The operation of a span with these attributes.
+/// Returns the operation of a span with these attributes.
 fn of(name: &str, attributes: &[(&str, &str)]) -> String {
     let list: Vec<KeyValue> = attributes
         .iter()
@@ -37,7 +37,7 @@ fn check(name: &str, attributes: &[(&str, &str)], expected: &str) {
 
 #[test]
 fn a_route_loses_its_method_and_its_host() {
-    // What otelhttp's own `httpRoute` makes of `http.Request.Pattern`.
+    // The results of otelhttp's own `httpRoute` for `http.Request.Pattern`.
     for (route, expected) in [
         ("/parts/{id}", "GET /parts/{id}"),
         ("GET /parts/{id}", "GET /parts/{id}"),
@@ -47,7 +47,7 @@ fn a_route_loses_its_method_and_its_host() {
         ("example.com/parts/{$}", "GET /parts/{$}"),
         ("example.com:8443/", "GET /"),
         ("get /parts", "GET /parts"),
-        // Those of ASP.NET begin without a slash.
+        // Routes of ASP.NET do not start with a slash.
         ("api/parts/{id}", "GET api/parts/{id}"),
         ("v1.0/parts/{id}", "GET v1.0/parts/{id}"),
         ("Home/Index page", "GET Home/Index page"),
@@ -83,7 +83,7 @@ fn a_name_that_holds_the_path_is_the_method_alone() {
         ("GET:/p/some-slug", "url.path", "/p/some-slug"),
         ("request(/p/some-slug)", "url.path", "/p/some-slug"),
         ("\"GET /p/some-slug HTTP/1.1\"", "url.path", "/p/some-slug"),
-        // A router below another, a proxy's prefix, and a name that was cut off.
+        // A nested router, a proxy's prefix, and a truncated name.
         ("GET /users/anna", "url.path", "/api/users/anna"),
         ("GET /shop/users/anna", "url.path", "/users/anna"),
         ("GET /a-long-path/with-many-pa", "url.path", "/a-long-path/with-many-parts/anna"),

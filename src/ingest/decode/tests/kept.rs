@@ -1,4 +1,4 @@
-//! Spans that lack what they can do without, for tables and for exporters.
+//! Spans that lack optional data, in tables and for exporters.
 
 use super::*;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
@@ -20,7 +20,7 @@ fn a_span_that_says_no_start_is_kept_at_its_end_and_passed_on_so() {
     assert_eq!(starts, [span().start_time_unix_nano, 70]);
 }
 
-/// Collectors refuse a whole request for an id of the wrong length.
+/// Collectors reject a whole request for an id of the wrong length.
 #[test]
 fn a_link_with_an_id_of_the_wrong_length_is_passed_on_without_it() {
     let link = Link { trace_id: vec![1; 15], span_id: vec![2; 8], ..Link::default() };

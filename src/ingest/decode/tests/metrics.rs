@@ -45,7 +45,7 @@ fn histogram(points: Vec<HistogramDataPoint>) -> Data {
     Data::Histogram(Histogram { data_points: points, aggregation_temporality: 1 })
 }
 
-/// The row without its series, whose digest no hand works out.
+/// Removes the series, whose digest cannot be derived by hand.
 fn without_series(mut row: Json) -> Json {
     assert!(row.as_object_mut().expect("a row").remove("series_id").is_some());
     row
@@ -221,7 +221,7 @@ fn a_series_is_its_identity_and_nothing_else() {
     );
 }
 
-/// Flag 1 says that nothing was recorded: what stands in the other fields means nothing.
+/// Flag 1 marks a point without a recorded value: its other fields have no meaning.
 #[test]
 fn a_point_without_a_recorded_value_has_none() {
     let flags = 1;

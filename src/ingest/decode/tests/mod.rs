@@ -1,4 +1,4 @@
-//! The decoder against requests built by hand; what is expected was worked out by hand from the standard.
+//! Tests of the decoder with requests built by hand; the expected results were derived by hand from the standard.
 
 mod json;
 mod kept;
@@ -19,7 +19,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use serde_json::Value as Json;
 
-/// When the tests' requests came in: 2023-11-14T22:13:20Z.
+/// Receive time of the tests' requests: 2023-11-14T22:13:20Z.
 const RECEIVED: i64 = 1_700_000_000_000_000_000;
 
 fn decoder() -> Decoder {
@@ -34,12 +34,12 @@ fn decode_json(signal: Signal, body: &Json) -> Result<Decoded, DecodeError> {
     decoder().decode(signal, Encoding::Json, &body.to_string().into(), RECEIVED)
 }
 
-/// What exporters are given of a request of traces.
+/// Returns a request of traces as forwarded to exporters.
 fn forwarded(payload: Bytes) -> Bytes {
     forwarded_as(Signal::Traces, payload)
 }
 
-/// What exporters are given of a request.
+/// Returns a request as forwarded to exporters.
 fn forwarded_as(signal: Signal, payload: Bytes) -> Bytes {
     let frame = crate::model::frame::Frame {
         receiver: "otlp".into(),
@@ -54,7 +54,7 @@ fn forwarded_as(signal: Signal, payload: Bytes) -> Bytes {
     as_protobuf(&frame).expect("is forwarded")
 }
 
-/// The rows of a table as JSON; nulls are left out.
+/// Returns the rows of a table as JSON without nulls.
 fn rows(decoded: &Decoded, table: &str) -> Vec<Json> {
     let Some((_, batch)) = decoded.tables.iter().find(|(name, _)| *name == table) else { return Vec::new() };
     let mut writer = arrow::json::ArrayWriter::new(Vec::new());
@@ -89,7 +89,7 @@ fn scope() -> Option<InstrumentationScope> {
     Some(InstrumentationScope { name: "lib".into(), version: "1.2".into(), ..InstrumentationScope::default() })
 }
 
-/// A good span of 1.5 ms.
+/// Returns a valid span of 1.5 ms.
 fn span() -> Span {
     Span {
         trace_id: (1..=16).collect(),

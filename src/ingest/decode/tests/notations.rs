@@ -1,4 +1,4 @@
-//! A value, a time and a name may be written in several ways.
+//! Alternative notations of values, times and names.
 
 use super::odd::{attribute_of, spans_with};
 use super::*;
@@ -59,13 +59,13 @@ fn times_are_exact_in_every_notation() {
         let decoded = spans_with("startTimeUnixNano", value);
         assert_eq!(rows(&decoded, "spans")[0]["start_time_unix_nano"], expected);
     }
-    // Within 64 bits, but not within the tables: told exactly.
+    // Within 64 bits, but out of range for the tables: reported exactly.
     let decoded = spans_with("endTimeUnixNano", json!("1.7960000000000000001e19"));
     let expected = "endTimeUnixNano: expected at most 9223372036854775807, found 17960000000000000001";
     assert!(decoded.rejected.message.ends_with(expected), "{}", decoded.rejected.message);
 }
 
-/// The same request in both spellings, with and without a mark of the byte order: the same rows.
+/// The same request in both spellings, with and without a byte order mark, gives the same rows.
 #[test]
 fn names_as_in_the_proto_files_are_taken() {
     let traces = json!({"resourceSpans": [{"schemaUrl": "u", "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
@@ -98,7 +98,7 @@ fn names_as_in_the_proto_files_are_taken() {
     }
 }
 
-/// The same with every key in `snake_case`.
+/// Converts every key to `snake_case`.
 fn snake(value: &Json) -> Json {
     let key = |key: &String| {
         key.chars().fold(String::new(), |mut out, letter| {

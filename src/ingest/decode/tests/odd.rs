@@ -1,10 +1,10 @@
-//! One odd value costs at most its attribute or its item, never what came beside it.
+//! A bad value costs at most its attribute or its item, never anything else in the request.
 
 use super::*;
 use crate::model::decoded::Rejected;
 use serde_json::json;
 
-/// The good span, with an odd one before it that has a field replaced.
+/// Decodes a request with the valid span after one that has a field replaced.
 pub(super) fn spans_with(key: &str, value: Json) -> Decoded {
     let good = json!({
         "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "f1f2f3f4f5f6f7f8", "name": "work",
@@ -27,7 +27,7 @@ pub(super) fn attribute_of(value: &str) -> Decoded {
         .unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
-/// A word that no JSON writer of ours would write, where a number is wanted.
+/// Decodes a request with a bare word in place of a number, which our JSON writers cannot produce.
 fn word(value: Json, word: &str) -> Decoded {
     let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", "gauge": {"dataPoints": [
         value, {"timeUnixNano": 1, "asDouble": 1.0}]}}]}]}]});
@@ -213,7 +213,7 @@ fn an_odd_value_costs_its_attribute() {
     }
 }
 
-/// A point without one of its attributes would be one of another series.
+/// A point without one of its attributes would be of another series.
 #[test]
 fn a_fault_costs_the_data_point() {
     let at = "1 of 2 data points rejected: resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[0]";
@@ -264,7 +264,7 @@ fn a_fault_of_a_metric_costs_its_points_and_no_others() {
     assert_eq!((decoded.items, decoded.rejected.items), (2, vec![1, 2]));
     let message = &decoded.rejected.message;
     assert!(message.starts_with("2 of 4 data points rejected: resourceMetrics[0].scopeMetrics[0].metrics[1].sum.aggregationTemporality: expected"), "{message}");
-    // Two kinds of data: the last one counts, and its points alone are numbered.
+    // Two kinds of data: the last one counts, and only its points are numbered.
     let both = json!({"name": "b", "gauge": {"dataPoints": [{"asInt": "bad"}, {"asInt": 1}]}, "sum": {"dataPoints": [{"asInt": 2}, {"asInt": "bad"}]}});
     let decoded = decode_json(Signal::Metrics, &body(&[both, good])).expect("decodes");
     assert_eq!((decoded.items, &decoded.rejected.items), (2, &vec![1]), "{}", decoded.rejected.message);

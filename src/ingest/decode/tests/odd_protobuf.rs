@@ -1,10 +1,10 @@
-//! The same in protobuf: what one field costs that is not what it should be.
+//! The cost of bad fields in protobuf.
 
 use super::*;
 use crate::model::decoded::Rejected;
 use serde_json::json;
 
-/// A protobuf field: its number and wire type, and its bytes.
+/// Encodes a protobuf field from its number, wire type and bytes.
 fn field(number: u8, wire: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![];
     prost::encoding::encode_varint(u64::from(number) << 3 | u64::from(wire), &mut out);
@@ -15,7 +15,7 @@ fn field(number: u8, wire: u8, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A request with a span of the test's, to which some bytes are added, and a good one behind it.
+/// Builds and decodes a request with a span that has `bytes` appended, and a valid one after it.
 fn protobuf_with(bytes: &[u8]) -> (Bytes, Decoded) {
     let odd = [span().encode_to_vec(), bytes.to_vec()].concat();
     let spans = [field(2, 2, &odd), field(2, 2, &span().encode_to_vec())].concat();
@@ -32,17 +32,17 @@ fn in_protobuf_a_field_of_another_wire_type_costs_that_field() {
         (field(16, 2, b"flag"), 1, json!({})),
         (field(9, 0, &[7]), 1, json!({})),
         (field(99, 0, &[7]), 0, json!({})),
-        // A group, which nobody uses any more, with a field within.
+        // A group, which is obsolete, with a field in it.
         ([field(99, 3, &field(1, 0, &[1])), field(99, 4, &[])].concat(), 0, json!({})),
         ([field(5, 3, &field(1, 2, b"x")), field(5, 4, &[])].concat(), 1, json!({})),
-        // A bool and an int of ten bytes, of which 64 bits are used; and one of more.
+        // A bool and an int of ten bytes with 64 significant bits; and one with more.
         (attribute(&field(3, 0, &[0xff; 9].into_iter().chain([1]).collect::<Vec<_>>())), 0, json!({"k": "-1"})),
         (attribute(&field(3, 0, &[0xff; 9].into_iter().chain([2]).collect::<Vec<_>>())), 1, json!({})),
         (attribute(&field(1, 0, &[7])), 1, json!({})),
-        // Of several values the last one counts.
+        // The last of several values counts.
         (attribute(&[field(1, 2, b"a"), field(3, 0, &[7])].concat()), 0, json!({"k": "7"})),
         (attribute(&[field(3, 0, &[7]), field(1, 2, b"a")].concat()), 0, json!({"k": "a"})),
-        // An attribute that is no message at all.
+        // An attribute that is not a valid message.
         (field(9, 2, &[0xff, 0xff]), 1, json!({})),
         (field(9, 2, &[field(1, 2, b"k"), field(2, 2, &[0x0a, 9])].concat()), 1, json!({})),
     ] {
@@ -52,7 +52,7 @@ fn in_protobuf_a_field_of_another_wire_type_costs_that_field() {
         let told = if dropped > 0 { format!("{dropped} attribute or field dropped: field ") } else { String::new() };
         assert!(decoded.rejected.message.starts_with(&told), "{bytes:?}: {}", decoded.rejected.message);
         assert_eq!(decoded.rejected.message.is_empty(), dropped == 0);
-        // Exporters are given what anyone can read, and the same of it.
+        // Exporters get valid protobuf with the same contents.
         let forwarded = ExportTraceServiceRequest::decode(forwarded(body)).expect("is protobuf");
         let again = decode(Signal::Traces, &forwarded);
         assert_eq!((again.tables, again.rejected), (decoded.tables, Rejected::default()));
@@ -85,7 +85,7 @@ fn in_protobuf_a_value_that_nests_too_deep_costs_its_attribute() {
     }
 }
 
-/// The attribute `k` with lists within one another, written from the inside: prost would refuse to read it.
+/// Encodes the attribute `k` with nested lists from the inside out: prost would reject it.
 fn attribute_bytes(levels: usize) -> Vec<u8> {
     let value = (0..levels).fold(field(1, 2, b"x"), |value, _| field(5, 2, &field(1, 2, &value)));
     [field(1, 2, b"k"), field(2, 2, &value)].concat()
@@ -114,6 +114,6 @@ fn repeated_numbers_may_be_packed_or_not() {
     let expected = (1, 0, Some(json!([1, 2])));
     assert_eq!(counts([field(6, 1, &one), field(6, 1, &two)].concat()), expected);
     assert_eq!(counts(field(6, 2, &[one, two].concat())), expected);
-    // Bytes that are no such list: the point lacks its counts.
+    // Invalid bytes for the list: the point lacks its counts.
     assert_eq!(counts(field(6, 2, &[1, 2, 3])), (0, 1, None));
 }

@@ -56,7 +56,7 @@ fn a_cut_request_is_refused_with_its_signal() {
     assert!(message.starts_with("expected an OTLP traces request in protobuf, found "), "{message}");
 }
 
-/// Each span repeats its resource: 2 MiB and 30 bytes a span would become 200 GiB.
+/// Each span repeats its resource: 2 MiB and 30 bytes per span would become 200 GiB.
 #[test]
 fn a_small_request_cannot_grow_without_bound() {
     let mut request = spans_request(vec![span(); 1000]);
@@ -67,7 +67,7 @@ fn a_small_request_cannot_grow_without_bound() {
     assert!(message.contains("send smaller batches"), "{message}");
 }
 
-/// Empty messages take two bytes on the wire and hundreds in memory: prost must not begin with them.
+/// Empty messages take two bytes on the wire and hundreds in memory: prost must not start to decode them.
 #[test]
 fn mostly_empty_messages_are_refused_before_they_take_memory() {
     let within = |field: u8, inner: &[u8]| {
@@ -76,7 +76,7 @@ fn mostly_empty_messages_are_refused_before_they_take_memory() {
         bytes.extend_from_slice(inner);
         bytes
     };
-    // 18 MiB of them, as a body may have.
+    // 18 MiB of them, which is within the body limit.
     let empty = |field: u8| [field << 3 | 2, 0].repeat(9 << 20);
     for (signal, items) in [
         (Signal::Traces, empty(2)),
@@ -97,7 +97,7 @@ fn mostly_empty_messages_are_refused_before_they_take_memory() {
     assert!(plenty.len() > 1 << 20 && footprint::check(Signal::Traces, Encoding::Protobuf, &plenty).is_ok());
 }
 
-/// A column that neither is promoted nor filled would be a column of nulls that nobody notices.
+/// A column that is neither promoted nor filled would be a column of nulls that nobody notices.
 #[test]
 fn every_column_of_a_signal_table_is_known_to_the_decoder() {
     let sources = [include_str!("../spans.rs"), include_str!("../metrics.rs"), include_str!("../logs.rs")].concat();
@@ -108,13 +108,13 @@ fn every_column_of_a_signal_table_is_known_to_the_decoder() {
     }
 }
 
-/// The values of the same bytes must not change under the same version.
+/// The same bytes must not give other values under the same version.
 #[test]
 fn the_version_is_that_of_this_verdict() {
     assert_eq!(DECODER_VERSION, 4);
 }
 
-/// A request with a text wherever texts can stand.
+/// Builds a request with `text` in every string field.
 fn full_of(text: &str) -> ExportTraceServiceRequest {
     use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
     let nested = AnyValue { value: Some(Value::ArrayValue(ArrayValue { values: vec![string(text)] })) };
@@ -132,12 +132,12 @@ fn full_of(text: &str) -> ExportTraceServiceRequest {
     request
 }
 
-/// Bytes with one that no UTF-8 has in place of each `?`.
+/// Replaces each `?` by a byte that is invalid in UTF-8.
 fn spoilt(bytes: &[u8]) -> Bytes {
     bytes.iter().map(|byte| if *byte == b'?' { 0xff } else { *byte }).collect()
 }
 
-/// Every string of a request, wherever it stands, may hold what is no UTF-8: it is replaced, and nothing else changes.
+/// Any string of a request may be invalid UTF-8: it is replaced, and nothing else changes.
 #[test]
 fn texts_that_are_not_unicode_are_mended_wherever_they_stand() {
     let sent = spoilt(&full_of("b?d").encode_to_vec());

@@ -164,7 +164,7 @@ fn an_operation_is_the_best_name_there_is() {
     assert_eq!(named(&[("http.request.method", "GET"), ("url.path", "/")], "GET /"), "GET /");
 }
 
-/// The trace API: OK is final; the conventions of HTTP and gRPC: what of an answer is a server's failure.
+/// The trace API defines that OK is final; the HTTP and gRPC conventions define which responses are server errors.
 #[test]
 fn a_status_is_final_and_without_one_the_answer_counts() {
     let (server, client, consumer) = (2, 3, 5);
@@ -367,7 +367,7 @@ fn the_exception_recorded_last_stands_in_the_span_wherever_it_was_sent() {
     let own = [("exception.type", "Own")];
     assert_eq!(of(vec![handled, last, other.clone()], &own), (Some(json!("Fatal")), Some(json!("gave up"))));
     assert_eq!(of(vec![other], &own), (Some(json!("Own")), None));
-    // Of an older bridge, which names the event as its sender did.
+    // From an older bridge, which uses the sender's event name.
     assert_eq!(of(vec![event("error", &[("exception.message", "odd")])], &[]), (None, Some(json!("odd"))));
     assert_eq!(of(vec![event("exception", &[("exception.type", "")])], &[]), (None, None));
     let long = "ä".repeat(5000);

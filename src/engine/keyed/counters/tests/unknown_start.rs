@@ -1,5 +1,5 @@
-//! Points that say that their start is not known. Expected values by hand, from OTLP's data model ("Cumulative streams:
-//! handling unknown start time"): such a point is a baseline, and what follows counts by the difference.
+//! Points with an unknown start. Expected values computed by hand from OTLP's data model ("Cumulative streams: handling
+//! unknown start time"): such a point is a baseline, and later ones count by the difference.
 
 use super::*;
 use arrow::array::StringArray;
@@ -122,7 +122,7 @@ fn it_is_known_which_starts_are_none() {
     assert_eq!(starts, [(1, 100), (4, 100)]);
 }
 
-/// A batch of points of one series, the column of values beside.
+/// Returns a batch of points of one series with the given value columns.
 fn batch(points: &[(i64, i64)], values: Vec<(&str, ArrayRef)>, added: &[(&str, DataType)]) -> (RecordBatch, SchemaRef) {
     let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text; points.len()])) };
     let numbers = |of: fn(&(i64, i64)) -> i64| -> ArrayRef { Arc::new(points.iter().map(of).collect::<Int64Array>()) };
@@ -151,7 +151,7 @@ fn points_of_one_request_count_in_the_order_of_their_times() {
     assert_eq!((0..3).map(delta).collect::<Vec<_>>(), [Some(2.0), Some(10.0), None]);
 }
 
-/// Histograms, exponential ones and summaries are rows of one table, and count alike.
+/// Histograms, exponential histograms and summaries are rows of one table, and count alike.
 #[test]
 fn a_histogram_counts_from_its_baseline() {
     let counts: ArrayRef = Arc::new(Int64Array::from(vec![1_000_000, 1_000_010]));

@@ -1,13 +1,13 @@
-//! Addresses of peers, which would be too many to keep statistics by.
+//! Hides addresses of peers: their cardinality is too high for statistics.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// Addresses that say something: this host, and where clouds tell of themselves.
+/// Addresses that are kept: this host, and the metadata services of clouds.
 const KEPT: [&str; 5] = ["127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2"];
 const SCHEMES: [&str; 5] = ["dnspoll", "ftp", "file", "http", "https"];
 
-/// Peers, separated by commas, with addresses hidden, each once.
+/// Hides the addresses in a comma-separated list of peers, and removes duplicates.
 pub(in crate::exporters::datadog) fn hide(peers: &str) -> String {
     let mut hidden: Vec<Cow<'_, str>> = Vec::new();
     for peer in peers.split(',').map(hide_one) {
@@ -30,7 +30,7 @@ fn hide_one(peer: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{prefix}blocked-ip-address{colon}{port}{suffix}"))
 }
 
-/// A scheme, or the beginning of a name that a cloud makes of an address.
+/// Returns a scheme, or the prefix of a name that a cloud derives from an address.
 fn prefix(peer: &str) -> (&str, &str) {
     if let Some(rest) = peer.strip_prefix("ip-") {
         return ("ip-", rest);
@@ -61,7 +61,7 @@ fn host_and_port(text: &str) -> Option<(&str, &str)> {
     (plain && !text[inner..].contains('[') && !text[outer..].contains(']')).then(|| (host, &text[colon + 1..]))
 }
 
-/// How many bytes of a host are an address; `None` where it is none.
+/// Returns how many bytes of a host are an address; `None` if it is none.
 fn address(host: &str) -> Option<usize> {
     if !host.starts_with(|letter: char| letter.is_ascii_hexdigit() || letter == ':') {
         return None;
@@ -76,7 +76,7 @@ fn address(host: &str) -> Option<usize> {
     }
 }
 
-/// How many bytes of a text are four numbers below 256.
+/// Returns how many bytes of a text are four numbers below 256.
 fn four(text: &[u8], separator: u8) -> Option<usize> {
     let (mut value, mut digits, mut fields) = (0_u32, 0, 0);
     for (index, &byte) in text.iter().enumerate() {

@@ -1,6 +1,7 @@
-//! Numbers of payment cards.
+//! Payment card numbers.
 
-/// Whether a text looks like one: 12 to 16 digits, spaces and dashes between them, and a beginning that an issuer has.
+/// Returns true if a text looks like a card number: 12 to 16 digits, with spaces and dashes between them, and an issuer's
+/// prefix.
 pub(super) fn is_card(text: &str) -> bool {
     let mut digits: Vec<u32> = Vec::with_capacity(16);
     for letter in text.chars() {
@@ -13,7 +14,7 @@ pub(super) fn is_card(text: &str) -> bool {
     digits.len() >= 12 && issued(&digits)
 }
 
-/// Whether digits begin as an issuer's do.
+/// Returns true if the digits have an issuer's prefix.
 fn issued(digits: &[u32]) -> bool {
     let beginning = |length: usize| digits[..length].iter().fold(0, |number, digit| number * 10 + digit);
     matches!(beginning(1), 1 | 4)

@@ -1,7 +1,7 @@
-//! Documents of `MongoDB`, Elasticsearch and `OpenSearch`: keys stay, a `"?"` stands for each value. What is no JSON ends in
-//! `...` where it stops being some.
+//! Obfuscates documents of `MongoDB`, Elasticsearch and `OpenSearch`: keys are kept, each value becomes `"?"`. Malformed JSON
+//! ends in `...` where it stops being valid.
 
-/// What a byte is to the document.
+/// Role of a byte in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Literal,
@@ -9,12 +9,12 @@ enum Role {
     AfterKey,
     AfterValue,
     Space,
-    /// The document ended before.
+    /// The document had already ended.
     Ended,
     Fault,
 }
 
-/// Where in a document a byte stands.
+/// Position in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Value,
@@ -51,11 +51,11 @@ struct Scanner {
     ended: bool,
 }
 
-/// A document without values.
+/// Returns a document without its values.
 pub(super) fn obfuscate(document: &str) -> String {
     let mut scanner = Scanner { at: At::Value, inside: Vec::new(), ended: false };
     let mut out: Vec<u8> = Vec::with_capacity(document.len());
-    // One for each object (true) and array that is open; the outermost is kept when it is closed, as the Agent does.
+    // One for each open object (true) and array; the outermost is kept when it is closed, as in the Agent.
     let mut open: Vec<bool> = Vec::new();
     let (mut key, mut wiped) = (false, false);
     for byte in document.bytes() {
@@ -98,7 +98,7 @@ const fn space(byte: u8) -> bool {
 }
 
 impl Scanner {
-    /// Whether the document may end here.
+    /// Returns true if the document may end here.
     fn ends(&mut self) -> bool {
         self.at != At::Fault
             && (self.ended || {
@@ -112,7 +112,7 @@ impl Scanner {
         role
     }
 
-    /// Goes on where a byte is as it should be.
+    /// Advances if the byte is valid.
     fn expect(&mut self, right: bool, at: At) -> Role {
         if right { self.go(at, Role::Literal) } else { self.go(At::Fault, Role::Fault) }
     }

@@ -1,8 +1,7 @@
-//! What a statement, a command or an address says of people is taken out, as the Agent does by default: literals of SQL,
-//! arguments of Redis and Valkey, values of Memcached, of `MongoDB` and of searches, users in URLs, card numbers.
+//! Removes private data from statements, commands and addresses, as the Agent does by default: SQL literals, arguments of Redis
+//! and Valkey, values of Memcached, of `MongoDB` and of searches, users in URLs, card numbers.
 //!
-//! Not with Datadog's own library for it: on statements that it reads otherwise than the Agent, resources would have two
-//! names.
+//! Does not use Datadog's own library for this: where its result differs from the Agent's, resources would have two names.
 
 mod addresses;
 mod cards;
@@ -16,7 +15,7 @@ pub(in crate::exporters::datadog) use addresses::hide;
 
 use super::wire::Span;
 
-/// Tags that look like card numbers and are none.
+/// Tags that look like card numbers but are not.
 const NO_CARDS: [&str; 30] = [
     "account_id",
     "aws_account",
@@ -50,7 +49,7 @@ const NO_CARDS: [&str; 30] = [
     "sql.query",
 ];
 
-/// Takes it out of a span.
+/// Obfuscates a span.
 pub(super) fn obfuscate(span: &mut Span) {
     for (key, value) in &mut span.meta {
         let spared = key.starts_with('_') || key == "version" || NO_CARDS.contains(&key.as_str());
@@ -65,7 +64,7 @@ pub(super) fn obfuscate(span: &mut Span) {
             span.resource = redis::names(&span.resource);
             replace(span, command, redis::obfuscate);
         }
-        // The command is dropped whole, for there is no telling keys from values.
+        // The whole command is dropped, because keys and values cannot be distinguished.
         "memcached" => replace(span, "memcached.command", |_| String::new()),
         "web" | "http" => replace(span, "http.url", url::without_user),
         "mongodb" => replace(span, "mongodb.query", json::obfuscate),
@@ -77,7 +76,7 @@ pub(super) fn obfuscate(span: &mut Span) {
     }
 }
 
-/// The resource of a span of SQL, and what else carries the statement.
+/// Obfuscates the resource of a SQL span, and all tags that contain the statement.
 fn statements(span: &mut Span) {
     let before = std::mem::take(&mut span.resource);
     span.resource = if before.is_empty() { String::new() } else { sql::obfuscate(&before) };

@@ -1,11 +1,11 @@
-//! Commands of Redis and Valkey.
+//! Obfuscates commands of Redis and Valkey.
 
-/// Commands of a resource that are named.
+/// Maximum commands named in a resource.
 const COMMANDS_MAX: usize = 3;
-/// Commands that say what they do with their first argument.
+/// Commands with a subcommand as first argument.
 const COMPOUND: [&str; 6] = ["CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "SCRIPT"];
 
-/// The names of commands, without their arguments.
+/// Returns the names of commands, without their arguments.
 pub(super) fn names(commands: &str) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut truncated = false;
@@ -34,7 +34,7 @@ pub(super) fn names(commands: &str) -> String {
     names.join(" ").trim_matches(' ').to_owned()
 }
 
-/// Upper case, letter by letter: one that would become two stays.
+/// Converts to upper case by character: one that would become two stays.
 fn upper(text: &str) -> String {
     let one = |letter: char| {
         let mut upper = letter.to_uppercase();
@@ -43,7 +43,7 @@ fn upper(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
-/// Commands with a `?` for each argument that is a value.
+/// Replaces each argument that is a value with `?`.
 pub(super) fn obfuscate(commands: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for (command, mut arguments) in parse(commands) {
@@ -54,7 +54,7 @@ pub(super) fn obfuscate(commands: &str) -> String {
     lines.join("\n")
 }
 
-/// Commands and their arguments; quotes stay where they are.
+/// Splits commands and their arguments; quotes are kept.
 fn parse(commands: &str) -> Vec<(String, Vec<String>)> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     let mut words: Vec<String> = Vec::new();
@@ -95,7 +95,7 @@ fn parse(commands: &str) -> Vec<(String, Vec<String>)> {
 fn close(words: &mut Vec<String>, found: &mut Vec<(String, Vec<String>)>) {
     let mut all = std::mem::take(words).into_iter();
     if let Some(command) = all.next().filter(|command| !command.is_empty()) {
-        // Nothing stands behind a space at the end of a line.
+        // A trailing space is not followed by an argument.
         let mut arguments: Vec<String> = all.collect();
         if arguments.last().is_some_and(String::is_empty) {
             arguments.pop();
@@ -134,7 +134,7 @@ fn mask(command: &str, arguments: &mut Vec<String>) {
     }
 }
 
-/// One `?` for an argument and all behind it.
+/// Replaces an argument and all following ones with a single `?`.
 fn rest(arguments: &mut Vec<String>, from: usize) {
     one(arguments, from);
     arguments.truncate(from + 1);
@@ -146,7 +146,7 @@ fn one(arguments: &mut [String], index: usize) {
     }
 }
 
-/// A `?` for the last of each so many arguments.
+/// Replaces the last of each `step` arguments with `?`.
 fn each(arguments: &mut [String], from: usize, step: usize) {
     for argument in arguments.iter_mut().skip(from + step - 1).step_by(step) {
         "?".clone_into(argument);

@@ -1,12 +1,12 @@
-//! Statements without their literals, as the Agent writes them: one `?` for a list of values, aliases and comments left
-//! out, a space between tokens.
+//! Removes literals from SQL statements in the Agent's format: one `?` per list of values, no aliases and comments, one space
+//! between tokens.
 
 use super::tokens::{Kind, Tokens, Unreadable};
 
-/// What is sent of a statement that cannot be read.
+/// Sent instead of a statement that cannot be parsed.
 const UNREADABLE: &str = "Non-parsable SQL query";
 
-/// A statement without literals.
+/// Returns a statement without its literals.
 pub(super) fn obfuscate(statement: &str) -> String {
     let mut tokens = Tokens::new(statement, false);
     let mut written = write(&mut tokens);
@@ -41,10 +41,10 @@ fn write(tokens: &mut Tokens) -> Result<String, Unreadable> {
     if out.is_empty() { Err(Unreadable) } else { Ok(out) }
 }
 
-/// A token and what is written of it.
+/// A token and its output.
 type Filtered = (Kind, Option<String>);
 
-/// Leaves out comments, semicolons and aliases.
+/// Drops comments, semicolons and aliases.
 fn discard(kind: Kind, text: String, last: Kind) -> Result<Filtered, Unreadable> {
     Ok(match (last, kind) {
         (Kind::Bracketed, Kind::Id) | (Kind::As, Kind::Sign('[')) => (Kind::Bracketed, None),
@@ -60,14 +60,14 @@ const fn groupable(kind: Kind) -> Kind {
     if matches!(kind, Kind::Sign('(')) { Kind::GroupableParenthesis } else { Kind::Groupable }
 }
 
-/// Puts `?` in the place of what is a value.
+/// Replaces values with `?`.
 fn replace(kind: Kind, text: Option<String>, last: Kind) -> Filtered {
     let value = matches!(kind, Kind::Value | Kind::Sign('?'));
     let assigned = last == Kind::Sign('=') && kind == Kind::Quoted;
     if value || assigned || last == Kind::Savepoint { (groupable(kind), Some("?".to_owned())) } else { (kind, text) }
 }
 
-/// Makes one of many values and of many lists of them.
+/// Collapses several values, and several lists of values, into one.
 #[derive(Debug, Default)]
 struct Groups {
     values: usize,

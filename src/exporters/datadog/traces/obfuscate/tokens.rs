@@ -1,27 +1,27 @@
-//! Statements as tokens, as the Agent tells them apart where it does not know which database they are for.
+//! Splits SQL statements into tokens like the Agent does for an unknown database.
 
 use crate::exporters::datadog::traces::normalize::is_letter;
 
-/// What a token is. Operators and punctuation of one character are themselves.
+/// Kind of a token. Operators and punctuation of one character stand for themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Sign(char),
     Id,
-    /// A string between double quotes, which may be an identifier.
+    /// A double-quoted string, which may be an identifier.
     Quoted,
-    /// What stands for a value: a literal, a variable, a parameter.
+    /// A value: a literal, a variable, a parameter.
     Value,
-    /// A parameter with a name, which is kept.
+    /// A named parameter, which is kept.
     Named,
     Comment,
     Operator,
     As,
     Savepoint,
-    /// What begins a statement within a statement.
+    /// Starts a statement within a statement.
     Command,
-    /// Another word that means something.
+    /// Another keyword.
     Word,
-    /// What filters leave of a token.
+    /// Removed by a filter.
     Dropped,
     Groupable,
     GroupableParenthesis,
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     End,
 }
 
-/// A statement that cannot be read.
+/// A statement that cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
@@ -38,17 +38,17 @@ type Token = Result<(Kind, String), Unreadable>;
 /// Reads tokens one by one.
 pub(super) struct Tokens {
     text: Vec<char>,
-    /// Where the token begins.
+    /// Start of the token.
     begin: usize,
-    /// Characters that were read, the current one included.
+    /// Number of characters read, including the current one.
     read: usize,
-    /// The current one; `None` at the end.
+    /// The current character; `None` at the end.
     current: Option<char>,
-    /// Braces that are open.
+    /// Number of open braces.
     braces: u32,
-    /// Whether a backslash is a character like others.
+    /// Whether a backslash is an ordinary character.
     literal_escapes: bool,
-    /// Whether there was any.
+    /// Whether there was any escape.
     pub(super) escapes: bool,
 }
 
@@ -65,7 +65,7 @@ impl Tokens {
         self.read += usize::from(self.current.is_some());
     }
 
-    /// What was read since the last time, without the current character.
+    /// Returns the characters read since the last call, without the current one.
     fn taken(&mut self) -> String {
         let end = self.read - usize::from(self.current.is_some() && self.read > self.begin);
         let taken = self.text[self.begin..end].iter().collect();
@@ -85,16 +85,16 @@ impl Tokens {
         self.current.is_some_and(|letter| leads(letter) || letter == '#')
     }
 
-    /// An operator of several characters, of which one is still to be passed.
+    /// Returns an operator of several characters, after skipping its last one.
     #[allow(clippy::unnecessary_wraps, reason = "one of the ways that a token can end")]
     fn operator(&mut self, text: &str) -> Token {
         self.advance();
         Ok((Kind::Operator, text.to_owned()))
     }
 
-    /// The next token.
+    /// Returns the next token.
     pub(super) fn next(&mut self) -> Token {
-        // The Agent takes it for a beginning, but where it is one.
+        // Skips a NUL like the Agent, which takes it for the beginning, except at the actual beginning.
         if self.is('\0') && self.read > 1 {
             self.advance();
         }
@@ -114,7 +114,7 @@ impl Tokens {
         self.sign(sign, first)
     }
 
-    /// A token that begins with a sign, which was passed.
+    /// Reads a token that begins with a symbol, which was already skipped.
     fn sign(&mut self, sign: char, first: bool) -> Token {
         match sign {
             ':' if self.is(':') => self.operator("::"),
@@ -153,7 +153,7 @@ impl Tokens {
         }
     }
 
-    /// A sign alone.
+    /// Returns a single symbol.
     #[allow(clippy::unnecessary_wraps, reason = "one of the ways that a token can end")]
     fn plain(&mut self, sign: char) -> Token {
         Ok((Kind::Sign(sign), self.taken()))
@@ -181,7 +181,7 @@ impl Tokens {
         if self.is('-') {
             return Ok(self.line_comment());
         }
-        // `->` is read as a number by the Agent, too.
+        // The Agent reads `->` as a number too.
         if self.digit() || self.is('>') {
             return self.number(false);
         }
@@ -245,7 +245,7 @@ impl Tokens {
         if self.digit() { self.number(false) } else { self.dollar_quoted() }
     }
 
-    /// A string between `$tag$` and `$tag$`.
+    /// Reads a string between `$tag$` and `$tag$`.
     fn dollar_quoted(&mut self) -> Token {
         let (_, tag) = self.string('$', Kind::Value)?;
         let delimiter = if tag == "$$" { tag } else { format!("${tag}$") }.into_bytes();
@@ -253,7 +253,7 @@ impl Tokens {
         while got < delimiter.len() {
             let Some(letter) = self.current else { return Err(Unreadable) };
             self.advance();
-            // Only the last byte counts, as it does for the Agent.
+            // Compares only the last byte, as in the Agent.
             got = if u32::from(letter) & 0xff == u32::from(delimiter[got]) { got + 1 } else { 0 };
         }
         Ok((Kind::Value, String::new()))
@@ -338,7 +338,7 @@ impl Tokens {
     }
 
     fn line_comment(&mut self) -> (Kind, String) {
-        // The second sign of `--` and `//`; behind `#` whatever stands there, as the Agent does.
+        // Skips the second character of `--` and `//`; after `#` any character, as in the Agent.
         self.advance();
         while self.current.is_some_and(|letter| letter != '\n') {
             self.advance();

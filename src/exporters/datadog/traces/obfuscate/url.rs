@@ -1,9 +1,9 @@
-//! URLs without their user, written as Go's `net/url` writes what it has read.
+//! Removes the user from URLs, and formats them like Go's `net/url`.
 
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
-/// Where in a URL a text stands: what has to be escaped differs.
+/// Part of a URL: the characters to escape differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     User,
@@ -13,7 +13,7 @@ enum Part {
     Fragment,
 }
 
-/// A URL without user and password; what is no URL stays as it is.
+/// Returns a URL without user and password; text that is not a URL is returned unchanged.
 pub(super) fn without_user(url: &str) -> String {
     rewrite(url).unwrap_or_else(|| url.to_owned())
 }
@@ -37,7 +37,7 @@ fn write(url: &str) -> Option<String> {
     let head = if scheme.is_empty() { String::new() } else { format!("{scheme}:") };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     if !rest.starts_with('/') && !scheme.is_empty() {
-        // Without anything behind it, too, there is no path and no host.
+        // An opaque URL: no path and no host, even if nothing follows.
         return Some(format!("{head}{rest}{query}"));
     }
     if !rest.starts_with('/') && rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
@@ -46,7 +46,7 @@ fn write(url: &str) -> Option<String> {
     let hosted = rest.starts_with("//") && (!scheme.is_empty() || !rest.starts_with("///"));
     if !hosted {
         let path = again(rest, Part::Path)?;
-        // What would look like a scheme is made a path.
+        // Turns what would look like a scheme into a path.
         let colon = scheme.is_empty() && path.split('/').next().is_some_and(|segment| segment.contains(':'));
         return Some(format!("{head}{}{path}{query}", if colon { "./" } else { "" }));
     }
@@ -73,7 +73,7 @@ fn scheme(url: &str) -> Option<(&str, &str)> {
     Some(("", url))
 }
 
-/// The host of an authority, unescaped.
+/// Returns the host of an authority, unescaped.
 fn host(scheme: &str, authority: &str) -> Option<Vec<u8>> {
     let Some((user, host)) = authority.rsplit_once('@') else { return host_alone(scheme, authority) };
     let valid = user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte));
@@ -107,7 +107,7 @@ fn host_alone(scheme: &str, host: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// A text as it was written, where that is as it should be, else escaped anew.
+/// Returns the text as written if it is escaped correctly, else escapes it again.
 fn again(raw: &str, part: Part) -> Option<String> {
     let text = unescape(raw, part)?;
     let allowed = |byte: u8| b"!$&'()*+,;=:@[]%".contains(&byte) || plain(byte, part);
@@ -140,7 +140,7 @@ fn escape(text: &[u8], part: Part) -> String {
     out
 }
 
-/// A text without escapes; `None` where there is a wrong one, or a character that a host has not.
+/// Unescapes a text; `None` if an escape is malformed or a character is not allowed in a host.
 fn unescape(text: &str, part: Part) -> Option<Vec<u8>> {
     let hosted = matches!(part, Part::Host | Part::Zone);
     let bytes = text.as_bytes();

@@ -1,4 +1,4 @@
-//! Several senders of one series. Expected values: what each of them added, by hand.
+//! Several senders of one series. Expected values: the increase of each sender, by hand.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn up_down(points: Vec<NumberDataPoint>) -> Data {
     Data::Sum(Sum { data_points: points, aggregation_temporality: CUMULATIVE, is_monotonic: false })
 }
 
-/// What came of points that came in one behind the other: sender, start, time and value.
+/// Output for points that arrive one after the other: sender, start, time and value.
 fn told(
     state: &mut ToCumulative,
     of: fn(Vec<NumberDataPoint>) -> Data,
@@ -22,7 +22,7 @@ fn told(
         .collect()
 }
 
-/// They differ in what is no label of the target's.
+/// They differ in an attribute that is not one of the target's labels.
 #[test]
 fn deltas_of_several_senders_are_one_sum_whose_times_ascend() {
     let points =
@@ -30,7 +30,7 @@ fn deltas_of_several_senders_are_one_sum_whose_times_ascend() {
     let expected = [(10, 20, 5), (10, 21, 45), (10, 30, 46), (10, 31, 48), (10, 40, 148)];
     let mut state = stage();
     assert_eq!(told(&mut state, sum, &points), expected);
-    // What one of them sends again is no more than that.
+    // A sender that repeats itself adds nothing.
     assert_eq!(told(&mut state, sum, &[("a@1", 20, 25, 2), ("b@1", 10, 20, 7)]), [(10, 20, 7)]);
     assert_eq!(left_out(&mut state), 1);
 }
@@ -53,19 +53,19 @@ fn totals_of_several_senders_are_the_sum_of_what_each_has_counted() {
         ("a@2", 20, 200, 15),
         // It was restarted: 3 more.
         ("a@1", 250, 300, 3),
-        // It went down without a word: 4 more.
+        // It decreased without a new start: 4 more.
         ("a@2", 20, 305, 4),
     ];
     let expected = [(10, 100, 10), (10, 105, 15), (10, 200, 25), (10, 201, 35), (10, 300, 38), (10, 305, 42)];
     assert_eq!(told(&mut stage(), totals, &points), expected);
 }
 
-/// Of a process that took over from another, there is nothing to be added up: to Prometheus that is a counter that was reset.
+/// A process that takes over from another one is not summed with it: to Prometheus that is a counter reset.
 #[test]
 fn a_successor_is_no_second_sender_unless_the_first_comes_back() {
     let mut state = stage();
     assert_eq!(told(&mut state, totals, &[("a@1", 10, 100, 50), ("a@2", 100, 160, 4)]), [(10, 100, 50), (100, 160, 4)]);
-    // 7 more than when it was last heard of, and then 2 more of the other.
+    // 7 more than its last point, and then 2 more from the other.
     assert_eq!(
         told(&mut state, totals, &[("a@1", 10, 170, 57), ("a@2", 100, 220, 6)]),
         [(100, 170, 11), (100, 220, 13)]
@@ -82,7 +82,7 @@ fn after_a_restart_a_shared_sum_begins_anew_with_what_is_added() {
     let points = [
         ("a@2", 10, 205, 8),
         ("a@1", 10, 206, 11),
-        // It began after all that was read, so nobody has heard of it yet; of the next that is not known.
+        // It began after everything that was read, so its count is new; for the next one that is unknown.
         ("a@3", 150, 210, 30),
         ("a@4", 20, 220, 900),
         ("a@4", 20, 320, 905),
@@ -123,7 +123,7 @@ fn the_end_of_one_sender_is_not_the_end_of_all() {
     assert_eq!(left(&state.pass(ends("a@1", 200)).unwrap()), 0);
     assert_eq!(told(&mut state, totals, &[("a@2", 10, 205, 6)]), [(10, 205, 16)]);
     assert_eq!(left(&state.pass(ends("a@2", 300)).unwrap()), 1);
-    // It counts on where it was.
+    // It continues where it was.
     assert_eq!(told(&mut state, totals, &[("a@1", 10, 400, 12)]), [(301, 400, 2)]);
 }
 
@@ -151,7 +151,7 @@ fn histograms_with_other_bounds_are_added_at_those_that_all_have() {
     assert_eq!(told("a@3", DELTA, point(50, &[0.5, 2.0], &[1, 1, 1])), (vec![0.5], vec![8, 10], 18, Some(4.5)));
 }
 
-/// Nothing is added to what cannot be right; that it is not, is told where it is mapped.
+/// Nothing is added to an invalid value; the mapping reports the fault.
 #[test]
 fn what_is_wrong_with_one_point_does_not_spoil_the_sum() {
     let mut state = stage();
@@ -159,7 +159,7 @@ fn what_is_wrong_with_one_point_does_not_spoil_the_sum() {
     assert_eq!(passed(&mut state, "a", points), [(10, 20, 5), (20, 30, -3), (10, 40, 6)]);
 }
 
-/// More than a thousand points a second are told together, so that no sum runs ahead of its time.
+/// More than a thousand points a second are combined, so that no sum runs ahead of its time.
 #[test]
 fn a_sum_is_told_no_more_than_a_second_ahead() {
     let mut state = stage();
@@ -179,7 +179,7 @@ fn senders_of_a_series_are_bounded() {
     }
     assert!(state.senders.len() <= 10_001, "{}", state.senders.len());
     assert_eq!(passed(&mut state, "a@0", vec![number(10, 30_000, 1)]), [(10, 30_000, 15_001)]);
-    // Silent for more than an hour, they go when others come.
+    // Silent for more than an hour, they are forgotten when others come.
     for sender in 0..11_000 {
         passed(&mut state, &format!("a@late{sender}"), vec![number(10, 8_000_000 + sender, 1)]);
     }
@@ -202,7 +202,7 @@ fn totals_of_one_sender_push_no_sum_out() {
     assert_eq!(state.forgotten, 0);
 }
 
-/// Also where nothing tells which of them was heard of first.
+/// Also if nothing indicates which of them was heard from first.
 #[test]
 fn senders_of_one_series_are_bounded() {
     let mut state = ToCumulative::new(64 << 10, Box::new(ByService));
@@ -220,12 +220,12 @@ fn a_total_whose_start_is_not_known_adds_what_is_new() {
     let points = [
         ("a@1", 10, 100, 1000),
         ("a@2", 20, 105, 5),
-        // Its Collector was restarted: by OTLP a start that is the point's own time is none.
+        // Its Collector was restarted: in OTLP a start equal to the point's own time is invalid.
         ("a@1", 200, 200, 1003),
-        // A third, of which nobody knows since when it counts.
+        // A third sender with an unknown start.
         ("a@3", 210, 210, 7_000_000),
         ("a@3", 210, 220, 7_000_002),
-        // Its counting began anew, nobody knows when.
+        // Its count restarted at an unknown time.
         ("a@3", 230, 230, 500),
         ("a@3", 230, 240, 501),
     ];
@@ -241,14 +241,14 @@ fn a_total_whose_start_is_not_known_adds_what_is_new() {
     assert_eq!(told(&mut stage(), totals, &points), expected);
 }
 
-/// A start that is the time of its own point is none, and those that follow repeat it: the target is told of no time at which
-/// the counter would have been zero.
+/// A start equal to the time of its point is invalid, and later points repeat it: the target gets no time at which the counter
+/// would have been zero.
 #[test]
 fn a_start_that_is_not_known_is_told_to_nobody() {
     let points = [
         ("a@1", 100, 100, 1_000_000),
         ("a@1", 100, 110, 1_000_010),
-        // A reset whose time is known, and one whose is not.
+        // A reset at a known time, and one at an unknown time.
         ("a@1", 115, 120, 5),
         ("a@1", 130, 130, 7),
         ("a@1", 130, 140, 8),
@@ -256,13 +256,13 @@ fn a_start_that_is_not_known_is_told_to_nobody() {
         ("a@1", 150, 150, 9),
         ("a@1", 160, 160, 10),
     ];
-    // Where start and time are one, the mapping leaves it out.
+    // If start and time are equal, the mapping leaves the start out.
     let expected = [(100, 100), (0, 110), (115, 120), (130, 130), (0, 140), (150, 150), (160, 160)];
     let mut state = stage();
     let told = told(&mut state, totals, &points);
     assert_eq!(told.iter().map(|point| (point.0, point.1)).collect::<Vec<_>>(), expected);
     assert_eq!(told.iter().map(|point| point.2).collect::<Vec<_>>(), points.map(|point| point.3));
-    // A second sender comes in: what both count is a sum since a time that is not known.
+    // A second sender appears: the sum of both has an unknown start.
     let mut state = stage();
     let points = [("a@1", 100, 100, 70), ("a@1", 100, 110, 72), ("a@2", 105, 115, 4), ("a@1", 100, 120, 73)];
     assert_eq!(self::told(&mut state, totals, &points), [(100, 100, 70), (0, 110, 72), (0, 115, 76), (0, 120, 77)]);
@@ -275,14 +275,14 @@ fn a_restart_knows_which_starts_are_none() {
     assert_eq!(told(&mut state, totals, &[("a@1", 100, 110, 1_000_010)]), [(0, 110, 1_000_010)]);
 }
 
-/// Nobody can say that it is the successor of another: it adds what is new.
+/// It cannot be known to succeed another sender: it adds its increase.
 #[test]
 fn a_sender_whose_start_is_not_known_takes_nobodys_place() {
     let points = [("a@1", 10, 100, 50), ("a@2", 200, 200, 7_000_000), ("a@2", 200, 210, 7_000_001)];
     assert_eq!(told(&mut stage(), totals, &points), [(10, 100, 50), (10, 200, 50), (10, 210, 51)]);
 }
 
-/// What the target was told before its exporter read here is not told once more when a second sender comes in.
+/// What the target got before its exporter read here is not counted again when a second sender appears.
 #[test]
 fn what_began_before_all_that_was_read_adds_what_is_new() {
     let mut state = stage();

@@ -1,4 +1,4 @@
-//! Scalars. One that is null leaves its field as it is.
+//! Scalars. Null leaves its field unchanged.
 
 use super::super::super::value::from_base64;
 use super::super::number;
@@ -86,12 +86,12 @@ impl<'a> Reader<'a> {
         self.f64().map(|number| set(into, number))
     }
 
-    /// A number whose absence says something.
+    /// Reads a number with explicit presence.
     pub(in super::super) fn set_some_f64(&mut self, into: &mut Option<f64>) -> Read<()> {
         self.f64().map(|number| *into = number.or(*into))
     }
 
-    /// An enum: its number, or its name.
+    /// Reads an enum: its number or its name.
     pub(in super::super) fn set_word(&mut self, into: &mut i32, number: fn(&str) -> Option<i32>) -> Read<()> {
         let taken = self.scalar(WORD, |token| match token {
             Token::Text(name) => number(name).or_else(|| whole(token)),
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         taken.map(|number| set(into, number))
     }
 
-    /// An id in hex digits. Its length is judged item by item.
+    /// Reads an id in hex digits. Its length is checked per item.
     pub(in super::super) fn set_id(&mut self, into: &mut Vec<u8>, expected: &str) -> Read<()> {
         let taken = self.scalar(expected, |token| match token {
             Token::Text(text) => from_hex(text),
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         self.entries(|reader| reader.entry(DOUBLE, into, double))
     }
 
-    /// An entry of a list of numbers, among which there is no null.
+    /// Reads an entry of a list of numbers, which must not be null.
     fn entry<T>(&mut self, expected: &str, into: &mut Vec<T>, take: fn(&Token<'a>) -> Option<T>) -> Read<()> {
         let token = self.scan.token()?;
         match take(&token) {
@@ -138,7 +138,7 @@ fn set<T>(into: &mut T, value: Option<T>) {
     }
 }
 
-/// A whole number, in whatever notation, as text or number.
+/// Parses an integer in any notation, as text or number.
 fn whole<T: TryFrom<i128> + std::str::FromStr>(token: &Token<'_>) -> Option<T> {
     let text = match token {
         Token::Text(text) => &**text,
