@@ -373,18 +373,15 @@ impl Evaluator {
         for id in missing {
             let Some(before) = keys.remove(&id) else { continue };
             let durable = before.durable();
-            match state::miss(definition, before, now_ms) {
-                Some(moved) => {
-                    if durable != moved.durable() {
-                        evaluation.puts.push((id.clone(), moved.to_bytes()));
-                        moved_any = true;
-                    }
-                    keys.insert(id, moved);
-                }
-                None => {
-                    evaluation.deletes.push(id);
+            if let Some(moved) = state::miss(definition, before, now_ms) {
+                if durable != moved.durable() {
+                    evaluation.puts.push((id.clone(), moved.to_bytes()));
                     moved_any = true;
                 }
+                keys.insert(id, moved);
+            } else {
+                evaluation.deletes.push(id);
+                moved_any = true;
             }
         }
         // Later pipelines see the firings of earlier ones.
