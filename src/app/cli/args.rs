@@ -17,7 +17,7 @@ Examples:
   spanwise check --config otel-config.yaml          every fault of the file at once
   spanwise findings --watch                         what is found, as it changes
   spanwise sql \"SELECT * FROM requests LIMIT 5\"     any table
-  spanwise docs spans                               what a table holds
+  spanwise docs spans                               the columns of a table
   spanwise export index-template                    for OpenSearch
 
 Send OTLP to 127.0.0.1:4317 (gRPC) or 127.0.0.1:4318 (HTTP).";
@@ -27,7 +27,7 @@ Examples:
   spanwise run --config /etc/spanwise/otel-config.yaml
   SPANWISE_LOG=debug spanwise run
 
-Ctrl-C and SIGTERM finish what is under way and exit 0; SIGHUP reads the configuration again.";
+Ctrl-C and SIGTERM finish the work in progress and exit with status 0. SIGHUP reloads the configuration.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -48,13 +48,13 @@ Examples:
   spanwise check
   spanwise check --config otel-config.yaml --json
 
-Exits 0 where all is good, and 2 where there are faults.";
+Exits with status 0 without faults, with 2 otherwise.";
 
 const FINDINGS_EXAMPLES: &str = "\
 Examples:
-  spanwise findings                                 what fires, and what is about to
-  spanwise findings --watch                         the same, as it changes
-  spanwise findings --all --json                    every judged key
+  spanwise findings                                 firing and pending findings
+  spanwise findings --watch                         the same, updated as it changes
+  spanwise findings --all --json                    every evaluated key
   SPANWISE_TOKEN=… spanwise findings --endpoint https://spanwise.example";
 
 const SQL_EXAMPLES: &str = "\
@@ -70,32 +70,32 @@ Examples:
   spanwise docs slow_statement                      one analysis
   spanwise docs --json
 
-Exits 2 where the configuration has faults, and tells them besides what can be described.";
+Exits with status 2 if the configuration has faults, and reports them after the tables it could read.";
 
 const HEALTH_EXAMPLES: &str = "\
 Examples:
   spanwise health
   spanwise health --endpoint http://127.0.0.1:13133/
 
-Exits 0 where it is well, and 1 where it is not or does not answer.";
+Exits with status 0 if the server is healthy, with 1 if it is not or does not respond.";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
   spanwise backup /backups/today --config /etc/spanwise/otel-config.yaml
   spanwise backup /backups/today --json
 
-The server may be running. What it acknowledged before the command began is in the backup.";
+The server may be running. The backup contains everything that it acknowledged before the command started.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
   spanwise restore /backups/today --config /etc/spanwise/otel-config.yaml
-  spanwise restore /backups/today --force           in place of what is there
+  spanwise restore /backups/today --force           replaces existing data
 
-The server must be stopped. Nothing is changed before the whole backup has been checked and copied.";
+The server must be stopped. The command checks and copies the whole backup before it changes anything.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
-  spanwise export prometheus-rules > rules.yml      the budgets as rules of Prometheus
+  spanwise export prometheus-rules > rules.yml      the budgets as Prometheus rules
   spanwise export index-template                    the index template of the exporter elasticsearch, mapping mode ecs
   spanwise export containerfile > Containerfile     an image of Spanwise, built from its source";
 
@@ -104,7 +104,7 @@ Examples:
   spanwise export prometheus-rules --config otel-config.yaml > rules.yml
   promtool check rules rules.yml
 
-Prometheus reads the file where its own configuration names it under `rule_files`.";
+Prometheus reads the file if its configuration lists it under `rule_files`.";
 
 const TEMPLATE_EXAMPLES: &str = "\
 Examples:
