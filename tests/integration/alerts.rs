@@ -1,4 +1,4 @@
-//! Alerts as their receivers get them: once when a finding fires, once when it is over, and no more for a restart.
+//! Alert delivery: one notification when a finding fires, one when it resolves, and no repeats after a restart.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{int, route_span, send, traces};
@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status, status::StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long nothing more may come: three intervals, in which a doubled alert would.
+/// Time in which no further notification may arrive: three intervals, enough to reveal a duplicate.
 const QUIET: Duration = Duration::from_secs(4);
-/// As long as an evaluation may take on a busy machine.
+/// Timeout of an evaluation on a busy machine.
 const STATE_WITHIN: Duration = Duration::from_mins(1);
 
 async fn visits(server: &Server, first: u64, number: u64, milliseconds: f64) {
@@ -29,7 +29,7 @@ async fn state(server: &Server, wanted: &str) {
     .await;
 }
 
-/// While it keeps firing it says what it fired for, that this is over since when, and how it stands now.
+/// Asserts that a finding still firing shows why it fired, since when it has been recovering, and its current value.
 async fn recovers(server: &Server) {
     let finding = until("api_budget to recover", STATE_WITHIN, || async {
         let findings = server.findings().await?;
@@ -58,7 +58,7 @@ async fn told(receiver: &WebhookReceiver, messages: usize) -> Vec<(HeaderMap, Va
     receiver.told()
 }
 
-/// Nothing more comes in a while.
+/// Asserts that nothing more arrives during [`QUIET`].
 async fn quiet(receivers: [&WebhookReceiver; 2], messages: usize) {
     tokio::time::sleep(QUIET).await;
     for receiver in receivers {
@@ -85,7 +85,7 @@ async fn a_finding_is_told_once_and_its_end_once() {
     slack_is_well_formed(&told(&slack, 1).await.remove(0).1);
     quiet([&webhook, &slack], 1).await;
 
-    // What was told is known after a crash.
+    // Sent notifications are remembered after a crash.
     server.kill9();
     server.start_again().await;
     state(&server, "firing").await;
@@ -99,7 +99,7 @@ async fn a_finding_is_told_once_and_its_end_once() {
     state(&server, "ok").await;
     webhook_is_well_formed(&told(&webhook, 2).await[1].1, "resolved");
     slack_is_well_formed(&told(&slack, 2).await[1].1);
-    // A crash between sending and remembering repeats a message, so it is waited for that.
+    // A crash between sending a notification and recording it would repeat it, so wait until it is recorded.
     server.until_number("SELECT count(*) FROM alerts", 0.0).await;
     server.kill9();
     server.start_again().await;
@@ -111,7 +111,7 @@ async fn a_finding_is_told_once_and_its_end_once() {
     println!("alerts: fired once and resolved once over webhook and Slack, through two restarts");
 }
 
-/// Alertmanager's webhook, version 4.
+/// Checks a message of Alertmanager's webhook, version 4.
 fn webhook_is_well_formed(body: &Value, status: &str) {
     assert_eq!(body["version"], "4", "{body}");
     assert_eq!(body["status"], status, "{body}");
@@ -138,7 +138,7 @@ fn webhook_is_well_formed(body: &Value, status: &str) {
     assert!(status == "firing" || ends > starts, "{starts} {ends}");
 }
 
-/// What Slack's incoming webhooks take: a text, and blocks within Slack's bounds.
+/// Checks a message for Slack's incoming webhooks: a text, and blocks within Slack's limits.
 fn slack_is_well_formed(body: &Value) {
     assert!(body["text"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     let attachments = body["attachments"].as_array().expect("attachments");
@@ -156,7 +156,7 @@ fn slack_is_well_formed(body: &Value) {
     }
 }
 
-/// A request that failed.
+/// Creates the span of a failed request.
 fn failed(number: u64, method: &str, route: &str) -> Span {
     let mut span = route_span(number, method, route, 20.0);
     span.attributes.retain(|attribute| attribute.key != "http.response.status_code");
@@ -165,7 +165,7 @@ fn failed(number: u64, method: &str, route: &str) -> Span {
     span
 }
 
-/// Waits until the findings of a pipeline and an operation are as `is_right` has it.
+/// Waits until a finding of the pipeline for the operation has the state.
 async fn finding(server: &Server, pipeline: &str, operation: &str, state: &str) -> Value {
     until(&format!("{pipeline} of {operation} to be {state}"), STATE_WITHIN, || async {
         let findings = server.findings().await?;
@@ -176,14 +176,14 @@ async fn finding(server: &Server, pipeline: &str, operation: &str, state: &str) 
     .await
 }
 
-/// As many requests as are asked for, some of them slow.
+/// Creates `number` requests, `slow` of which are slow.
 fn mixed(first: u64, route: &str, number: u64, slow: u64) -> Vec<Span> {
     (0..number).map(|n| route_span(first + n, "GET", route, if n < slow { 1500.0 } else { 20.0 })).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn severity_follows_what_it_costs_and_quantiles_take_samples() {
-    // The default budgets: GET of one thing within 100 ms, and so on.
+    // The default budgets, such as 100 ms for GET of a single resource.
     let server = Server::start(Setup::default()).await;
     let mut spans: Vec<Span> = (0..40).map(|n| route_span(n, "GET", "/near/{id}", 105.0)).collect();
     spans.extend((100..140).map(|n| route_span(n, "GET", "/far/{id}", 250.0)));
@@ -220,7 +220,7 @@ async fn one_slow_request_of_many_is_no_alert_unless_the_card_says_so() {
     finding(&by_default, "slow_request", "GET /some", "firing").await;
     finding(&by_default, "slow_request", "GET /one", "ok").await;
     assert_eq!(finding(&by_default, "error_rate", "POST /pay", "firing").await["severity"], "warning");
-    // The first window that it fires in may hold a part of the requests alone.
+    // The first window in which it fires may contain only some of the requests.
     let title = "shop GET /one: 1 of 218 requests took longer than 1 s, the slowest 1.5 s";
     let mut one = finding(&by_card, "slow_request", "GET /one", "firing").await;
     for _ in 0..30 {
@@ -232,7 +232,7 @@ async fn one_slow_request_of_many_is_no_alert_unless_the_card_says_so() {
     }
     assert_eq!(one["title"], title);
     assert_eq!(finding(&by_card, "error_rate", "POST /pay", "firing").await["severity"], "critical");
-    // The service is over the limits, too, and the operation says why.
+    // The service exceeds its limits, too; the finding of the operation explains it.
     let share = "SELECT count(*) FROM findings WHERE pipeline = 'error_share' AND state = 'ok' \
                  AND title LIKE '%explained by error_rate'";
     by_card.until_number(share, 1.0).await;

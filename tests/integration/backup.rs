@@ -1,4 +1,4 @@
-//! Backups of a server under load, and what a server that starts on one has.
+//! Backups of a server under load, and the data of a server that starts on one.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -28,7 +28,7 @@ fn answer(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Slow requests of one route, which break its budget.
+/// Returns a configuration with a budget that slow requests of one route exceed.
 fn setup() -> Setup {
     Setup::default()
         .performance("budgets: {api: {mine: {match: \"GET /slow\", limit: 50ms}}}")
@@ -44,7 +44,7 @@ async fn until_firing(server: &Server) {
     .await;
 }
 
-/// Sends requests one after another, until told to stop; how many spans were acknowledged.
+/// Sends requests one after another until `stop` is set; the counter contains the acknowledged spans.
 fn load(server: &Server, stop: &Arc<AtomicBool>) -> (tokio::task::JoinHandle<()>, Arc<AtomicU64>) {
     let (url, stop, sent) = (server.http_url("/v1/traces"), stop.clone(), Arc::new(AtomicU64::new(0)));
     let counted = sent.clone();
@@ -60,8 +60,8 @@ fn load(server: &Server, stop: &Arc<AtomicBool>) -> (tokio::task::JoinHandle<()>
     (task, sent)
 }
 
-/// A backup under load holds everything that was acknowledged before it began; a server that starts on it has the same
-/// counts and the same findings.
+/// A backup under load contains everything acknowledged before it began; a server started on it has the same counts and
+/// findings.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_restored_whole() {
     let mut server = Server::start(setup()).await;
@@ -87,7 +87,7 @@ async fn a_backup_under_load_is_restored_whole() {
     stop.store(true, Ordering::Relaxed);
     sending.abort();
 
-    // What is there is in the way, unless the user says otherwise.
+    // Existing data prevents a restore without `--force`.
     let refused = spanwise(&["restore", "saved", "--config", &config], &folder);
     assert!(!refused.status.success() && said(&refused).contains("--force"), "{}", said(&refused));
     std::fs::remove_dir_all(folder.join("data")).expect("deleted");
@@ -95,7 +95,7 @@ async fn a_backup_under_load_is_restored_whole() {
     assert_eq!(restored["restore"]["position"], copied["backup"]["position"]);
 
     server.start_again().await;
-    // Nothing else is received, so each frame of the log is a request with 20 spans.
+    // The server receives nothing else, so each frame of the log is a request with 20 spans.
     let found = server.number("SELECT count(*) FROM spans").await;
     assert_eq!(found.to_string(), (position * 20).to_string(), "all frames up to the backup's position, and no other");
     assert!(position * 20 >= acknowledged_before, "{found} spans, {acknowledged_before} were acknowledged before");
@@ -106,13 +106,13 @@ async fn a_backup_under_load_is_restored_whole() {
          {found}, up to position {position}: after kill -9, deletion and restore the server has {found} in `spans` and in \
          `requests`, and {FINDING} fires"
     );
-    // And goes on: positions and rows follow what was restored.
+    // The server continues: new positions and rows follow the restored ones.
     send(&server.http_url("/v1/traces"), &traces("shop", vec![route_span(1 << 40, "GET", "/slow", 400.0)])).await;
     server.until_number("SELECT count(*) FROM spans", found + 1.0).await;
     assert!(server.terminate().await.success());
 }
 
-/// What cannot be restored changes nothing.
+/// A failed restore changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_unfinished_and_newer_backups_are_refused() {
     let mut server = Server::start(setup()).await;
@@ -130,7 +130,7 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
     assert!(done.status.success() && told.contains("2 files"), "{told}{}", said(&done));
     let again = backup("good");
     assert!(said(&again).contains("the folder is not empty"), "{}", said(&again));
-    // A server that runs has the folder.
+    // The running server holds the lock on the folder.
     let running = restore(&["good", "--force"]);
     assert!(said(&running).contains("another Spanwise uses this folder"), "{}", said(&running));
     assert!(server.terminate().await.success());
@@ -178,7 +178,7 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
         println!("{}", said(&output).trim());
     }
 
-    // One that was interrupted is seen by the server, and by the next try.
+    // Both the server and the next restore detect an interrupted one.
     let staging = folder.join("data/restoring");
     std::fs::create_dir(&staging).expect("made");
     let started = spanwise(&["run", "--config", &config], &folder);
@@ -196,7 +196,7 @@ async fn damaged_unfinished_and_newer_backups_are_refused() {
     assert!(said(&empty).contains("no Spanwise has ever run in this folder"), "{}", said(&empty));
 }
 
-/// The files of a store with their bytes.
+/// Returns the files of a store and their bytes.
 fn state_of(store: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for folder in [store.to_owned(), store.join("log")] {

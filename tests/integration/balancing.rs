@@ -1,4 +1,4 @@
-//! Several targets that share what is sent, one of them down at first.
+//! Load balancing over several targets, one of which is down at first.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -27,7 +27,7 @@ async fn targets_share_the_traces_and_one_that_is_down_holds_up_its_share_alone(
         .pipeline("traces/on", "receivers: [otlp], exporters: [load_balancing]");
     let server = Server::start(setup).await;
     for number in 0..TRACES {
-        // A trace of two spans, in requests of their own.
+        // A trace of two spans, in separate requests.
         for half in 0..2 {
             let span = Span {
                 span_id: (2 * number + half + 1).to_be_bytes().to_vec(),
@@ -37,7 +37,7 @@ async fn targets_share_the_traces_and_one_that_is_down_holds_up_its_share_alone(
         }
     }
     let own = until("the first target to have its share", Duration::from_secs(20), || async {
-        // First: what it has dealt with by then is in the other two.
+        // The lag comes first: everything processed by then is included in the other two.
         let lag = server.try_number("SELECT min(lag_frames) FROM exporters").await?;
         let sent = server.try_number("SELECT max(sent_items) FROM exporters").await?;
         let found = targets[0].spans().len() as u64;

@@ -1,5 +1,5 @@
-//! A chain of Collectors with Spanwise in between: what arrives is what was sent, and its processors change what the
-//! Collector's would.
+//! A chain of Collectors with Spanwise in between: what arrives equals what was sent, and Spanwise's processors have the same
+//! effect as the Collector's.
 
 use crate::support::config::Setup;
 use crate::support::otlp::post;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The processors of the test, as both read them.
+/// The processors of the test, in a form that both programs read.
 const PROCESSORS: &str = r#"
   resource:
     attributes:
@@ -56,10 +56,10 @@ const PROCESSORS: &str = r#"
       - {key: included, value: 1, action: upsert}
 "#;
 
-/// What stands at an item, and with what: its resource and scope as they were written.
+/// Number of occurrences by item, serialized with its resource and scope.
 type Items = BTreeMap<String, u64>;
 
-/// All items of all requests with their resources and scopes, and how often each came.
+/// Counts the items of all requests, including their resources and scopes.
 fn items(requests: &[Value]) -> Items {
     let mut seen = Items::new();
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
@@ -90,7 +90,7 @@ fn items(requests: &[Value]) -> Items {
     seen
 }
 
-/// A metric as one item a point; anything else as it is.
+/// Splits a metric into one item per point; returns other items unchanged.
 fn points(item: &Value) -> Vec<Value> {
     let kinds = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
     let Some(kind) = kinds.into_iter().find(|kind| item.get(*kind).is_some()) else { return vec![item.clone()] };
@@ -103,7 +103,7 @@ fn points(item: &Value) -> Vec<Value> {
     points.into_iter().map(alone).collect()
 }
 
-/// Attributes have no order.
+/// Sorts attributes, which have no order.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Array(list) => {
@@ -148,7 +148,7 @@ fn attributes(number: u64) -> Value {
     ])
 }
 
-/// One request of each signal, with everything that a message of OTLP can have.
+/// Returns one request per signal, with every field that OTLP has.
 fn requests(service: &str, number: u64) -> [(&'static str, Value); 3] {
     let now = now_unix_nano();
     let (start, end) = ((now - 5000).to_string(), now.to_string());
@@ -207,13 +207,13 @@ fn requests(service: &str, number: u64) -> [(&'static str, Value); 3] {
     ]
 }
 
-/// The processors of a signal's pipeline: of those that speak of items, the one that can speak of this signal's.
+/// Returns the processors of a signal's pipeline, without those for other signals only.
 fn through<'a>(names: &'a str, signal: &str) -> String {
     let other = if signal == "metrics" { "attributes/some" } else { "attributes/points" };
     names.split(", ").filter(|name| *name != other).collect::<Vec<&'a str>>().join(", ")
 }
 
-/// A Collector that writes what it gets to a file, through its own processors, and passes on what it got to Spanwise.
+/// Starts a Collector that applies its own processors and writes the result to a file, and forwards the original to Spanwise.
 async fn front(to: u16, processors: &str, names: &str) -> Collector {
     Collector::start(|place| {
         let pipelines = ["traces", "metrics", "logs"].map(|signal| {
@@ -266,7 +266,7 @@ async fn chain(protocol: &str, processors: &str, names: &str) {
     let (wanted, found) = until("both Collectors to have everything", Duration::from_secs(30), || async {
         let (wanted, found) = (items(&before.written()), items(&behind.written()));
         let count = |items: &Items| items.values().sum::<u64>();
-        // A span, a record and six points of each of twelve.
+        // A span, a record and six points from each of twelve requests.
         if count(&wanted) == 12 * 8 && count(&found) >= 12 * 8 {
             Ok((wanted, found))
         } else {
@@ -302,7 +302,7 @@ async fn processors_change_what_the_collectors_change() {
 
 type Bodies = Arc<Mutex<Vec<Bytes>>>;
 
-/// A field that no version of OTLP has, as text.
+/// Encodes a string field that no version of OTLP has.
 fn unknown(number: u8) -> Vec<u8> {
     // Field 2000, length-delimited: 2000 << 3 | 2 = 16002, as a varint 0x82 0x7d.
     [&[0x82, 0x7d, 3][..], &[b'u', b'n', number]].concat()
@@ -346,7 +346,7 @@ async fn fields_that_no_version_knows_are_passed_on_also_beside_what_is_changed(
     let answer = post(&server.http_url("/v1/traces"), &headers, sent.clone()).await.expect("an answer");
     assert_eq!((answer.status, answer.text().as_str()), (200, ""), "all of it is taken");
 
-    // KeyValue {key: "a", value: AnyValue {string_value: "b"}}, among what the resource has had.
+    // KeyValue {key: "a", value: AnyValue {string_value: "b"}}, added to the attributes of the resource.
     let attribute = field(1, &[field(1, b"a"), field(2, &field(1, b"b"))].concat());
     let behind_it = request(field(1, &[unknown(b'3'), attribute].concat()));
     until("both to arrive", Duration::from_secs(20), || async {

@@ -1,4 +1,4 @@
-//! `spanwise check`: every fault at once, each at its line.
+//! `spanwise check` reports all faults at once, each with its line.
 
 use crate::support::server::SPANWISE;
 use serde_json::Value;
@@ -10,7 +10,7 @@ fn check(config: &Path, arguments: &[&str]) -> Output {
     output.expect("spanwise runs")
 }
 
-/// Exit status, and the faults as (file name, line, message).
+/// Returns the exit status and the faults as (file name, line, message).
 pub(crate) fn faults(config: &Path) -> (Option<i32>, Vec<(String, u64, String)>) {
     let output = check(config, &["--json"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -27,8 +27,7 @@ pub(crate) fn faults(config: &Path) -> (Option<i32>, Vec<(String, u64, String)>)
     (output.status.code(), faults.collect())
 }
 
-/// Each fault of the configuration stands in the answer once, at the line where it is, with what was found and what was
-/// expected.
+/// Each fault of the configuration is reported once, with its line, what was found and what was expected.
 #[test]
 fn five_faults_are_five_faults_at_their_lines() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,7 +66,7 @@ service:
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     assert_eq!(code, Some(2));
-    // The same for people, with file and line.
+    // The human-readable output has the same faults, with file and line.
     let output = check(&config, &[]);
     let told = [output.stdout, output.stderr].concat();
     let told = String::from_utf8_lossy(&told).into_owned();
@@ -77,7 +76,7 @@ service:
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// A server does not start on them either.
+/// A server refuses to start with the same faults.
 #[test]
 fn a_server_refuses_what_check_refuses() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -89,7 +88,7 @@ fn a_server_refuses_what_check_refuses() {
     assert!(told.contains("did you mean \"protocols\"?"), "{told}");
 }
 
-/// A pipeline of the user's whose SQL does not fit the tables is told by its file and line.
+/// A user's pipeline with SQL that does not match the tables is reported with file and line.
 #[test]
 fn a_pipeline_with_a_type_error_is_told_by_file_and_line() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -138,7 +137,7 @@ GROUP BY 1
     assert!(told.contains("added_names.sql:1") && !told.contains("bug report"), "{told}");
 }
 
-/// The file that the program carries is good, and so is the one in the repository.
+/// The embedded configuration and the one in the repository are valid.
 #[test]
 fn the_default_configuration_has_no_fault() {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("otel-config.yaml");

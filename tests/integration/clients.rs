@@ -1,5 +1,5 @@
-//! SQL as clients speak it: each with its real library against a running server, and what tools ask of the catalogs.
-//! `tests/peers/sql_clients.sh` brings the libraries; the programs are in `tests/clients`.
+//! SQL clients: each real library against a running server, and the catalog queries of tools.
+//! `tests/peers/sql_clients.sh` installs the libraries; the programs are in `tests/clients`.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// psql's commands, those without an argument and those about an object.
+/// psql's commands: those without an argument and those about an object.
 const COMMANDS: [&str; 70] = [
     "\\d",
     "\\d spans",
@@ -106,7 +106,7 @@ async fn server() -> Server {
     server
 }
 
-/// Runs a program that prints its failures, and its results as `RESULT client tried failed`.
+/// Runs a program that prints its failures and its results as `RESULT client tried failed`.
 async fn client(server: &Server, name: &str, command: &mut Command) -> (Vec<Result>, Vec<String>) {
     let told = run(name, command, server.folder(), Duration::from_mins(5)).await;
     let result = |line: &str| {
@@ -129,7 +129,7 @@ fn psql(server: &Server, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// psql's commands find what is there, and none is refused.
+/// psql's commands find the objects that exist, and none is rejected.
 fn commands(server: &Server) -> (Result, Vec<String>) {
     let mut failures = Vec::new();
     for command in COMMANDS {
@@ -173,7 +173,7 @@ fn commands(server: &Server) -> (Result, Vec<String>) {
     (Result { client: "psql".to_owned(), tried, failed: failures.len() }, failures)
 }
 
-/// A real `PostgreSQL` whose foreign tables are ours: it reads the catalogs for `IMPORT FOREIGN SCHEMA`, and rows by cursors.
+/// A real `PostgreSQL` with foreign tables on Spanwise: it reads the catalogs for `IMPORT FOREIGN SCHEMA`, and rows by cursors.
 fn foreign_tables(server: &Server, postgres: &Postgres) -> (Result, Vec<String>) {
     let attached = format!(
         "CREATE EXTENSION postgres_fdw; \

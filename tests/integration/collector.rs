@@ -1,4 +1,4 @@
-//! A real Collector before Spanwise, behind it, and beside it.
+//! A real Collector in front of Spanwise, behind it, and side by side with it.
 
 use crate::support::client::get;
 use crate::support::config::Setup;
@@ -22,7 +22,7 @@ async fn telemetrygen(port: u16, signal: &str, arguments: &[&str], folder: &Path
     run("telemetrygen", command.args(arguments), folder, Duration::from_mins(1)).await;
 }
 
-/// telemetrygen, a Collector, Spanwise, a Collector: the three signals arrive whole at each.
+/// telemetrygen, a Collector, Spanwise, a Collector: all three signals arrive complete at each.
 #[tokio::test(flavor = "multi_thread")]
 async fn between_two_collectors_nothing_is_lost() {
     let _turn = heavy().await;
@@ -50,7 +50,7 @@ async fn between_two_collectors_nothing_is_lost() {
     telemetrygen(before.grpc, "metrics", &["--metrics", &POINTS.to_string()], folder).await;
     telemetrygen(before.grpc, "logs", &["--logs", &RECORDS.to_string()], folder).await;
 
-    // A trace of telemetrygen has two spans.
+    // Each trace of telemetrygen has two spans.
     let wanted = (2 * TRACES, POINTS, RECORDS);
     let queries = ["SELECT count(*) FROM spans", "SELECT count(*) FROM metrics", "SELECT count(*) FROM logs"];
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
@@ -77,7 +77,7 @@ async fn between_two_collectors_nothing_is_lost() {
     assert!(!behind.log().contains("panic"), "{}", behind.log());
 }
 
-/// A Collector's file is run as it is: the real Collector takes it, and so does Spanwise, unchanged.
+/// Both the real Collector and Spanwise run the same unchanged Collector configuration.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_existing_collector_configuration_runs_as_it_is() {
     let _turn = heavy().await;
@@ -97,7 +97,7 @@ async fn an_existing_collector_configuration_runs_as_it_is() {
     let told = run("check", &mut check, folder.path(), Duration::from_secs(30)).await;
     assert!(told.contains("built in"), "check says what becomes of batch and memory_limiter: {told}");
 
-    // A Collector's file does not say where SQL is asked, so it is asked at the usual ports.
+    // A Collector configuration has no SQL endpoints, so the default ports apply.
     until("the usual ports of SQL to be free", Duration::from_mins(2), || async {
         let bound: Vec<_> = [4380, 15432].map(|port| TcpListener::bind(("127.0.0.1", port))).into_iter().collect();
         if bound.iter().all(Result::is_ok) { Ok(()) } else { Err(format!("{bound:?}")) }
@@ -120,7 +120,7 @@ async fn an_existing_collector_configuration_runs_as_it_is() {
     telemetrygen(grpc, "traces", &["--traces", "50"], folder.path()).await;
     telemetrygen(grpc, "metrics", &["--metrics", "60"], folder.path()).await;
     telemetrygen(grpc, "logs", &["--logs", "70"], folder.path()).await;
-    // Spans go out through two exporters, the others through one.
+    // Spans go out through two exporters, the other signals through one.
     let wanted = (200, 60, 70);
     until("the backend to have it all", Duration::from_secs(30), || async {
         let found = behind.counts();
@@ -133,7 +133,7 @@ async fn an_existing_collector_configuration_runs_as_it_is() {
     println!("a Collector's file, unchanged: sent 100 spans, 60 points, 70 records; the backend has {wanted:?}");
 }
 
-/// A file as many have it: receiver and backend by their gRPC and HTTP ports.
+/// A common configuration: receiver and backend on their gRPC and HTTP ports.
 fn existing_file((grpc, http): (u16, u16), behind: (u16, u16), scrape: u16, health: u16) -> String {
     format!(
         r"# As many have it: taken in, limited, batched, sent on twice, and scraped.

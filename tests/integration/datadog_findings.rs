@@ -1,5 +1,5 @@
-//! What is derived, as Datadog gets it: findings as logs and as events; budgets, findings and slow statements as metrics
-//! with tags. Datadog's intakes are played on loopback, and Datadog's own types read the metrics that came.
+//! Derived data at Datadog: findings as logs and events; budgets, findings and slow statements as metrics with tags. Datadog's
+//! intakes are simulated on loopback, and Datadog's own types decode the metrics.
 
 use super::datadog_metrics::oracle::{ask, put_frame};
 use crate::support::config::Setup;
@@ -17,23 +17,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-/// OTLP's number of a span that asks another service.
+/// OTLP's span kind CLIENT.
 const CLIENT: i32 = 3;
 const EVENTS: &str = "/api/v1/events";
-/// As long as an evaluation may take on a busy machine.
+/// Timeout of an evaluation on a busy machine.
 const WITHIN: Duration = Duration::from_secs(90);
 
 #[derive(Default)]
 struct Kept {
-    /// Paths and bodies that were taken.
+    /// Paths and bodies of accepted requests.
     taken: Vec<(String, Bytes)>,
-    /// Events that were put off.
+    /// Number of events answered with 503.
     put_off: usize,
 }
 
 type Intake = Arc<Mutex<Kept>>;
 
-/// Takes everything but the first two events, which it puts off.
+/// Accepts everything except the first two events, which it answers with 503.
 async fn keep(State(kept): State<Intake>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
     if headers.get("dd-api-key").is_none_or(|key| key != KEY) {
         return StatusCode::FORBIDDEN;
@@ -50,7 +50,7 @@ async fn keep(State(kept): State<Intake>, uri: Uri, headers: HeaderMap, body: By
     StatusCode::ACCEPTED
 }
 
-/// An event's fields as <https://docs.datadoghq.com/api/latest/events/post-an-event/> has them, and no others.
+/// The exact fields of an event according to <https://docs.datadoghq.com/api/latest/events/post-an-event/>.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
@@ -65,12 +65,12 @@ struct Event {
     source_type_name: String,
 }
 
-/// Which finding an event is of, and what became of it.
+/// Returns the finding (aggregation key) and alert type of each event.
 fn keys(events: &[Event]) -> BTreeSet<(String, String)> {
     events.iter().map(|event| (event.aggregation_key.clone(), event.alert_type.clone())).collect()
 }
 
-/// Datadog's intakes on loopback, and an exporter that sends there.
+/// Starts Datadog's intakes on loopback; returns the received requests and the exporter's settings.
 async fn intake(send_to: &str) -> (Intake, String) {
     let kept = Intake::default();
     let address = serve(Router::new().fallback(keep).with_state(kept.clone())).await;
@@ -110,7 +110,7 @@ fn events(kept: &Intake) -> Vec<Event> {
     bodies(kept, EVENTS).iter().map(|body| serde_json::from_slice(body).expect("an event")).collect()
 }
 
-/// What Datadog's own types read in the metrics that came.
+/// Returns the received metrics as Datadog's own types decode them.
 fn metrics(kept: &Intake) -> Vec<Metrics> {
     let mut input = Vec::new();
     for path in ["/api/v2/series", "/api/beta/sketches"] {
@@ -126,7 +126,7 @@ fn logs(kept: &Intake) -> Vec<Value> {
     bodies(kept, "/api/v2/logs").iter().flat_map(|body| serde_json::from_slice::<Vec<Value>>(body).unwrap()).collect()
 }
 
-/// Slow pages, each with a slow statement, numbered from the first.
+/// Sends slow pages, each with a slow statement, numbered from `first`.
 async fn visits(server: &Server, first: u64) {
     let pages = (first..first + 30).map(|n| route_span(2 * n, "GET", "/products/{id}", 250.0));
     let statements = (first..first + 30).map(|n| {
@@ -188,7 +188,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
     let budget = told.iter().find(|event| has(&event.tags, &["pipeline:api_budget"])).unwrap();
     assert!(has(&budget.tags, &["service:shop", "operation:GET /products/{id}"]), "{budget:#?}");
 
-    // Each is told once as an event, also those that were put off, and once as a log.
+    // Each finding is sent once as an event, including retried ones, and once as a log.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let told = events(&kept);
     assert_eq!(keys(&told).len(), told.len(), "an event a change: {told:#?}");
@@ -212,7 +212,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         let series: Vec<Series> = metrics.into_iter().flat_map(|answer| answer.series.unwrap_or_default()).collect();
         for (name, tags, value) in &gauges {
             let mut of = series.iter().filter(|series| series.name == *name && has(&series.tags, tags));
-            // A sketch is as near as one part in a hundred.
+            // A sketch is accurate to 1%.
             if !of.any(|series| (double(&series.value) - value).abs() <= value * 0.01) {
                 return Err(format!("no {name} of {value} with {tags:?}: {series:#?}"));
             }
@@ -220,7 +220,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         Ok(series.len())
     })
     .await;
-    // As everywhere in Datadog's mapping, what a histogram has when it is first seen is not counted.
+    // As always in Datadog's mapping, the first point of a histogram is a baseline and not counted.
     visits(&server, 100).await;
     let of = ["service:shop", "span.name:SELECT shop", "span.kind:SPAN_KIND_CLIENT"];
     let durations = until("calls and durations of spans", WITHIN, || async {
@@ -235,7 +235,7 @@ async fn findings_are_events_and_what_is_derived_is_metrics_with_tags() {
         if counted == 30 && calls.to_string() == "60" { Ok(counted) } else { Err(format!("{counted}, {calls}")) }
     })
     .await;
-    // A budget with more room is kept, and its event ends where it began.
+    // The budget stays with a higher limit, and its event resolves under the same key.
     let config = std::fs::read_to_string(server.config()).expect("the configuration");
     std::fs::write(server.config(), config.replace("limit: 100ms", "limit: 900ms")).expect("written");
     server.signal("HUP");

@@ -1,4 +1,4 @@
-//! Datadog's key at the start: one that Datadog does not know ends it where the user wants that, and nothing else does.
+//! Validation of Datadog's API key at startup: only an unknown key ends the program, and only if the user configured that.
 
 use crate::support::config::{Ports, Setup};
 use crate::support::server::{SPANWISE, Server};
@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use std::process::Command;
 use std::time::Duration;
 
-/// Not a key of anybody; the API of the test knows one that begins with 1 alone.
+/// An unknown key; the test's API accepts keys that begin with 1.
 const WRONG: &str = "0123456789abcdef0123456789abcdef";
 const RIGHT: &str = "1123456789abcdef0123456789abcdef";
 
-/// What Datadog answers: <https://docs.datadoghq.com/api/latest/authentication/validate-api-key/>.
+/// Answers like Datadog: <https://docs.datadoghq.com/api/latest/authentication/validate-api-key/>.
 async fn answer(uri: Uri, headers: HeaderMap) -> (StatusCode, &'static str) {
     let key = headers.get("dd-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
     match (uri.path(), key.starts_with('1')) {
@@ -32,7 +32,7 @@ fn setup(api: &str, key: &str, fails: bool) -> Setup {
         .pipeline("logs/datadog", "receivers: [otlp], exporters: [datadog]")
 }
 
-/// What a start that ends by itself says, and how it ends.
+/// Returns the exit code and stderr of a start that ends by itself.
 fn ended(setup: &Setup, arguments: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("otel-config.yaml");
@@ -57,7 +57,7 @@ async fn a_key_that_datadog_does_not_know_ends_the_start_where_it_shall() {
     assert_eq!(check.0, Some(0), "check asks nobody: {}", check.1);
     println!("{}", told.trim());
 
-    // A key that is one, one that only warns, and nobody to be asked.
+    // A valid key, an unknown one that only causes a warning, and an unreachable API.
     let starts = [
         (api.clone(), RIGHT, true, None),
         (api, WRONG, false, Some("does not know this key")),

@@ -1,5 +1,5 @@
-//! Traces and their statistics as Datadog takes them, held field by field against what Datadog's own Agent makes of the
-//! same requests: its OTLP receiver, its processing and its concentrator, as Go modules (`tests/peers/datadog`).
+//! Compares our traces and statistics for Datadog field by field with the results of Datadog's own Agent for the same requests:
+//! its OTLP receiver, processing and concentrator, as Go modules (`tests/peers/datadog`).
 
 mod cases;
 mod generator;
@@ -19,7 +19,7 @@ use spanwise::exporters::datadog::traces::TraceSettings;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Requests that are generated.
+/// Number of generated requests.
 const REQUESTS: usize = 10_000;
 
 fn now() -> i64 {
@@ -27,7 +27,7 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
 
-/// Settings as a user may have them; most requests are mapped by the first.
+/// Realistic settings; most requests are mapped with the first.
 fn settings() -> Vec<TraceSettings> {
     let defaults = TraceSettings { hostname: "collector-host".to_owned(), ..TraceSettings::default() };
     vec![
@@ -59,7 +59,7 @@ fn generated(generator: &mut Generator, now: i64) -> Vec<Question> {
         .collect()
 }
 
-/// Compares all of them and shows what was found.
+/// Compares all answers and prints the results.
 fn report(title: &str, questions: &[Question], answers: &[Value]) -> Report {
     assert_eq!(answers.len(), questions.len(), "each question was answered");
     let mut report = Report::default();
@@ -114,7 +114,7 @@ fn generated_requests_are_mapped_as_the_agent_does() {
     assert!(rare.is_empty(), "features that were hardly reached: {rare:?}");
 }
 
-/// Shows how much of the Agent's own code ran, where Go is there to say so.
+/// Prints the coverage of the Agent's own code if Go is installed.
 fn show_coverage(folder: &std::path::Path) {
     let shown = std::process::Command::new("go").args(["tool", "covdata", "percent", "-i"]).arg(folder).output();
     if let Ok(shown) = shown {
@@ -122,7 +122,7 @@ fn show_coverage(folder: &std::path::Path) {
     }
 }
 
-/// A mapping with one rule missing: by what is made of a right one.
+/// A fault of the mapping, as a change to a correct result.
 type Fault = (&'static str, fn(&mut Value));
 
 const FAULTS: [Fault; 6] = [
@@ -152,8 +152,8 @@ const FAULTS: [Fault; 6] = [
     }),
 ];
 
-/// The comparison sees what it is there to see: rules that are left out of the output, and rules that our own mapping
-/// skips, because it has other settings than the Agent.
+/// The comparison detects faults: rules removed from the output, and rules that our mapping skips because its settings differ
+/// from the Agent's.
 #[test]
 fn faults_of_the_mapping_are_found() {
     let _turn = heavy_here();

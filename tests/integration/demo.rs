@@ -1,4 +1,4 @@
-//! The demo's table of faults: each alone makes exactly its pipeline fire, and names the guilty one.
+//! The demo's table of faults: each fault alone causes exactly its pipeline to fire, with a key that names the cause.
 
 use crate::support::heavy;
 use crate::support::process::{Process, tail};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// `--faults`, the pipeline that must fire, and what its key must name.
+/// `--faults`, the pipeline that must fire, and the text that its key must contain.
 const TABLE: [(&str, &str, &str); 6] = [
     ("missing_index", "slow_statement", "FROM products WHERE sku = ?"),
     ("n_plus_one", "n_plus_one", "SELECT quantity FROM stock WHERE product_id = ?"),
@@ -20,9 +20,9 @@ const TABLE: [(&str, &str, &str); 6] = [
     ("errors", "error_rate", "POST /checkout"),
 ];
 
-/// How long each demo runs: a fault must fire within it.
+/// Duration of each demo; a fault must fire within it.
 const RUN: &str = "60s";
-/// Demos at a time: more, and they would take the time from one another that they measure.
+/// Maximum number of concurrent demos; more would distort each other's durations.
 const AT_ONCE: usize = 2;
 
 struct Demo {
@@ -32,7 +32,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Starts one and waits until it has its ports, which the next one shall not want.
+    /// Starts a demo and waits until it has bound its ports, so that the next one does not choose the same.
     async fn open(faults: &'static str) -> Demo {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(SPANWISE);
@@ -59,7 +59,7 @@ impl Demo {
         Demo { faults, process, _folder: folder }
     }
 
-    /// The findings with which it ends.
+    /// Returns the findings at the end of the demo.
     async fn findings(mut self) -> (&'static str, Vec<Value>) {
         let status = self.process.wait(Duration::from_mins(2)).await;
         let text = self.process.text();
@@ -118,7 +118,7 @@ async fn each_fault_fires_its_pipeline_and_no_fault_none() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Pipeline and key, as text, of what fires.
+/// Returns pipeline and key, as text, of the firing findings.
 fn firing(findings: &[Value]) -> Vec<(String, String)> {
     let firing = findings.iter().filter(|finding| finding["state"] == "firing");
     firing

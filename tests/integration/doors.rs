@@ -1,4 +1,4 @@
-//! The listeners: CORS as a real Collector has it, and the bearer token, read alike by all of them.
+//! The listeners: CORS behaves as in a real Collector, and all of them parse the bearer token in the same way.
 
 use crate::support::client::client;
 use crate::support::config::Setup;
@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use reqwest::Method;
 use std::fmt::Write as _;
 
-/// `cors` of a listener each.
+/// `cors` settings, one per listener.
 const SETTINGS: [&str; 4] = [
     "allowed_origins: [\"https://*.shop.example\", \"https://One.example\"], \
      allowed_headers: [authorization, Content-Type, X-Custom], exposed_headers: [x-request-id, ETag], max_age: 600",
@@ -34,7 +34,7 @@ struct Asked {
     path: &'static str,
     kind: &'static str,
     body: &'static str,
-    /// The method and the headers that a preflight asks for.
+    /// The requested method and headers of a preflight.
     preflight: Option<(&'static str, Option<&'static str>)>,
 }
 
@@ -50,7 +50,7 @@ const fn preflight(path: &'static str, method: &'static str, headers: Option<&'s
     Asked { method: "OPTIONS", path, kind: "", body: "", preflight: Some((method, headers)) }
 }
 
-/// Larger than the listeners take.
+/// Exceeds the size limit of the listeners.
 const LARGE: &str = concat!(
     "{\"resourceSpans\": [], \"more\": \"",
     "----------------------------------------------------------------------------------------------------",
@@ -85,7 +85,7 @@ const REQUESTS: [Asked; 24] = [
     preflight("/v1/traces", "POST", Some("content-type,,x-custom")),
 ];
 
-/// What a browser is told: the status of a preflight, and the headers that CORS has.
+/// Returns what a browser sees: the status of a preflight, and the CORS headers.
 async fn answer(port: u16, asked: &Asked, origin: Option<&str>) -> (Option<u16>, Vec<String>) {
     let method = Method::from_bytes(asked.method.as_bytes()).expect("a method");
     let mut request = client().request(method, format!("http://127.0.0.1:{port}{}", asked.path)).body(asked.body);
@@ -142,7 +142,7 @@ async fn cors_is_the_collectors_on_every_answer() {
             let expected = answer(theirs[number], asked, origin).await;
             let found = answer(ours[number], asked, origin).await;
             compared += 1;
-            // A listener without CORS answers OPTIONS as any other method.
+            // A listener without CORS handles OPTIONS like any other method.
             let is_off = number == 3;
             if found.1 != expected.1 || (found.0 != expected.0 && !is_off) {
                 let Asked { method, path, preflight, .. } = asked;
@@ -156,7 +156,7 @@ async fn cors_is_the_collectors_on_every_answer() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Also where it is refused for its token, which the Collector of the tests asks for nowhere.
+/// Includes CORS headers on responses rejected for their token, which the comparison with the Collector does not cover.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_listener_reads_the_bearer_token_in_any_case_and_spacing() {
     let (grpc, http, scrape) = (free_port(), free_port(), free_port());

@@ -1,5 +1,5 @@
-//! What was acknowledged is there: after kill -9 at any moment, once each, in the tables and in the rollups; and nothing
-//! is acknowledged that the disk does not have.
+//! Durability: acknowledged data survives kill -9 at any moment, exactly once, in tables and rollups; nothing is acknowledged
+//! before it is on disk.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{Grpc, TRACES, post, route_span, traces};
@@ -18,27 +18,27 @@ use tonic::Code;
 
 const PROTOBUF: [(&str, &str); 1] = [("content-type", "application/x-protobuf")];
 const SPANS_A_REQUEST: u64 = 20;
-/// When the server is killed, after the first acknowledgement of a round; several, so that it is met in different work.
+/// Times of the kill after a round's first acknowledgement; several, to hit the server in different phases.
 const KILLED_AFTER_MS: [u64; 6] = [5, 40, 130, 300, 700, 1500];
 
-/// The request of a number, with spans that end as it is made.
+/// Builds request `number`, with spans that end now.
 fn request(number: u64) -> ExportTraceServiceRequest {
     let first = number * SPANS_A_REQUEST;
     traces("shop", (first..first + SPANS_A_REQUEST).map(|n| route_span(n, "GET", "/products/{id}", 10.0)).collect())
 }
 
-/// What the senders of one round know.
+/// Shared state of the senders of one round.
 #[derive(Default)]
 struct Senders {
     next: AtomicU64,
     stop: AtomicBool,
     acknowledged: AtomicU64,
-    /// Sent without an answer: they are sent again, byte by byte.
+    /// Requests without an answer, which are resent byte for byte.
     unanswered: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Senders {
-    /// Sends until told to stop, or until the server is gone.
+    /// Sends until `stop` is set or the server is gone.
     async fn send(self: Arc<Self>, grpc: Option<Grpc>, url: String) {
         while !self.stop.load(Ordering::Relaxed) {
             let body = request(self.next.fetch_add(1, Ordering::Relaxed)).encode_to_vec();
@@ -76,7 +76,7 @@ async fn acknowledged_spans_outlive_kill9_once_each() {
             if now > before { Ok(()) } else { Err(format!("{now} acknowledged")) }
         })
         .await;
-        // The moment of the kill is what this test is about, not a condition that is waited for.
+        // The time of the kill is the subject of this test, so it is a sleep and not a condition.
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         server.kill9();
         for task in tasks {
@@ -105,7 +105,7 @@ async fn acknowledged_spans_outlive_kill9_once_each() {
     );
 }
 
-/// The spans of requests 0.. are all there, once; the rollups count them once.
+/// Asserts that all spans of requests `0..requests` exist exactly once, and that the rollups count each once.
 async fn every_span_once(server: &Server, requests: u64) {
     let expected = requests * SPANS_A_REQUEST;
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
@@ -121,7 +121,7 @@ async fn every_span_once(server: &Server, requests: u64) {
     assert!(differences.is_empty(), "{differences}");
 }
 
-/// Waits for a number, not for ever.
+/// Waits for a number, with a timeout.
 async fn settled(server: &Server, query: &str, expected: f64) -> Result<(), f64> {
     let mut found = f64::NAN;
     for _ in 0..200 {
@@ -134,7 +134,7 @@ async fn settled(server: &Server, query: &str, expected: f64) -> Result<(), f64>
     Err(found)
 }
 
-/// Which spans are missing, and which are there more than once.
+/// Lists missing and duplicate spans.
 async fn differences(server: &Server, expected: u64) -> String {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     for row in server.sql("SELECT trace_id, count(*) AS n FROM spans GROUP BY 1").await {
@@ -151,7 +151,7 @@ async fn differences(server: &Server, expected: u64) -> String {
     format!("missing: {} spans of requests {requests:?}; more than once: {twice:?}", missing.len())
 }
 
-/// A resend is counted once: at once, and after a restart, which knows it out of the log.
+/// A resend is counted once: immediately, and after a restart, when the server recognizes it from the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resend_is_not_new_data() {
     let mut server = Server::start(Setup::default()).await;
@@ -171,7 +171,7 @@ async fn a_resend_is_not_new_data() {
     server.until_number("SELECT sum(calls) FROM requests", 20.0).await;
 }
 
-/// A sender that goes away before it is answered, and sends again, is what resends are known for.
+/// Deduplication also covers a sender that disconnects before the answer and resends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
     const REQUESTS: u32 = 100;
@@ -186,7 +186,7 @@ async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
             body.len()
         );
         socket.write_all(&[head.as_bytes(), body].concat()).await.expect("sent");
-        // Closed without a word, in the middle of whatever is done with it.
+        // Closes the connection abruptly, while the server processes the request.
         drop(socket);
     }
     for body in bodies {
@@ -197,7 +197,7 @@ async fn a_resend_of_a_request_that_nobody_waited_for_is_not_new_data() {
     server.until_number("SELECT count(*) FROM spans", 20.0 * f64::from(REQUESTS)).await;
 }
 
-/// Every rollup that reads spans has read each once.
+/// Every rollup over spans has read each span once.
 #[tokio::test(flavor = "multi_thread")]
 async fn rollups_read_each_row_once() {
     let server = Server::start(Setup::default()).await;
@@ -215,14 +215,14 @@ async fn rollups_read_each_row_once() {
         .collect();
     assert!(readers.len() >= 4, "{readers:?}");
     for id in readers {
-        // Of the attributes that this one needs no row has any.
+        // No row has the attributes that this rollup requires.
         let read = if id == "caches_from_spans" { 0.0 } else { 1000.0 };
         server.until_number(&format!("SELECT coalesce(rows_read, 0) FROM pipelines WHERE id = '{id}'"), read).await;
         println!("rollup {id}: 1000 rows came in, {read} read");
     }
 }
 
-/// The page cache hides a missing fsync from every test but this: the system calls in their order.
+/// The page cache hides a missing fsync from all other tests, so this one checks the order of system calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_synced_before_the_answer_is_written() {
     const REQUESTS: usize = 5;
@@ -239,7 +239,7 @@ async fn the_log_is_synced_before_the_answer_is_written() {
         let answer = post(&url, &PROTOBUF, request(number).encode_to_vec()).await.expect("an answer");
         assert_eq!(answer.status, 200);
     }
-    // strace writes what it saw as it ends with the server.
+    // strace flushes its output when the server ends.
     let pid = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.process_id())).unwrap_or_default();
     let terminated = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", pid.trim())]).status();
     assert!(terminated.is_ok_and(|status| status.success()), "kill {pid}");
@@ -259,11 +259,11 @@ async fn the_log_is_synced_before_the_answer_is_written() {
     println!("strace: {REQUESTS} answers, each after the log was written and synced");
 }
 
-/// For each answer 200 on the OTLP port: whether the log was written after the answer before it, and synced after that.
+/// Returns, for each answer 200 on the OTLP port, whether the log was written after the previous answer and then synced.
 fn synced_before_answers(strace: &str, port: u16) -> Vec<bool> {
     let mut answers = Vec::new();
     let (mut written, mut synced) = (false, false);
-    // Calls that another thread's line interrupted, by thread.
+    // Calls interrupted by another thread's line, by thread.
     let mut unfinished: BTreeMap<String, &str> = BTreeMap::new();
     for line in strace.lines() {
         let Some((thread, call)) = line.split_once(' ') else { continue };
@@ -282,7 +282,7 @@ fn synced_before_answers(strace: &str, port: u16) -> Vec<bool> {
         if of_log && is_sync && is_done && call.ends_with("= 0") {
             synced = written;
         }
-        // The beginning of the write counts: at its end the answer may have been read already.
+        // The start of the write counts, because the client may have read the answer before its end.
         if !is_resumed && call.contains(&format!("127.0.0.1:{port}")) && call.contains("HTTP/1.1 200") {
             answers.push(written && synced);
             (written, synced) = (false, false);
@@ -291,8 +291,8 @@ fn synced_before_answers(strace: &str, port: u16) -> Vec<bool> {
     answers
 }
 
-/// A failing disk gives no acknowledgement, over either protocol, and health says so; what is sent again after a
-/// restart is counted once.
+/// With a failing disk, neither protocol acknowledges, and the health check reports it; data resent after a restart is counted
+/// once.
 async fn no_acknowledgement(failpoint: &str) {
     let mut server = Server::start(Setup::default().variable("SPANWISE_FAILPOINTS", failpoint)).await;
     let first = request(0).encode_to_vec();
@@ -326,7 +326,7 @@ async fn a_full_disk_acknowledges_nothing() {
     no_acknowledgement("log_write=enospc").await;
 }
 
-/// SIGTERM under load: what is under way is answered, and all that was answered is there.
+/// SIGTERM under load: requests in flight are answered, and everything acknowledged is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_drains_and_exits_0() {
     let _turn = heavy().await;
@@ -354,7 +354,7 @@ async fn sigterm_drains_and_exits_0() {
     every_span_once(&server, senders.next.load(Ordering::Relaxed)).await;
 }
 
-/// A second process on the same folder would tear the log: it ends and says why.
+/// A second process on the same folder would corrupt the log, so it exits with a message.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_is_one_processes() {
     let server = Server::start(Setup::default()).await;

@@ -1,4 +1,4 @@
-//! What an operator sees of exporters: a row of each signal, findings, and own metrics; what is kept of it over a restart.
+//! What an operator sees of exporters: a row per signal, findings, own metrics, and what survives a restart.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{post, route_span, send, traces};
@@ -9,10 +9,10 @@ use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Records that go out, and are refused.
+/// Number of log records, all of which the target rejects.
 const RECORDS: u64 = 3;
 
-/// Traces it is too busy for, logs it refuses, metrics it takes.
+/// Answers traces with a retryable error, rejects logs and accepts metrics.
 async fn answer(uri: Uri) -> (StatusCode, &'static str) {
     match uri.path() {
         "/v1/traces" => (StatusCode::SERVICE_UNAVAILABLE, "not now"),
@@ -26,7 +26,7 @@ async fn send_json(server: &Server, path: &str, body: Value) {
     assert_eq!(answer.expect("an answer").status, 200);
 }
 
-/// A span, a point, and a few records.
+/// Sends a span, a data point and a few log records.
 async fn send_all(server: &Server) {
     send(&server.http_url("/v1/traces"), &traces("shop", vec![route_span(1, "GET", "/a", 1.0)])).await;
     let now = now_unix_nano().to_string();
@@ -38,7 +38,7 @@ async fn send_all(server: &Server) {
     send_json(server, "/v1/logs", json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})).await;
 }
 
-/// Of each signal: its state, what was sent and refused of it, whether it has been failing, and its dead letters.
+/// Returns for each signal: state, sent and refused items, whether it is failing, and its dead letters.
 async fn rows(server: &Server) -> Result<Value, String> {
     let query = "SELECT signal, state, sent_items, refused_items, failing_since IS NOT NULL AS failing, \
                  last_refused IS NOT NULL AS refused, dead_letters FROM exporters WHERE exporter = 'otlp_http' ORDER BY signal";
@@ -58,7 +58,7 @@ async fn until_rows(server: &Server, expected: Value) {
     .await;
 }
 
-/// The state and the text of a pipeline's finding of a signal.
+/// Returns state and text of a pipeline's finding for a signal.
 async fn finding(server: &Server, pipeline: &str, signal: &str) -> Result<(String, String), String> {
     let findings = server.findings().await?;
     let is_it = |finding: &&Value| finding["pipeline"] == pipeline && finding["key"]["signal"] == signal;
@@ -126,7 +126,7 @@ async fn each_signal_of_an_exporter_stands_for_itself() {
     })
     .await;
 
-    // Counts are those since the start; dead letters are kept.
+    // Counters start at 0 after a restart; dead letters are kept.
     server.kill9();
     server.start_again().await;
     let again = json!([row("logs", "ok", 0, 0, 1), row("metrics", "ok", 0, 0, 0), row("traces", "retrying", 0, 0, 0)]);

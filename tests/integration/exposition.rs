@@ -1,4 +1,4 @@
-//! The scrape in each of its forms, held against those who read it: `otlptranslator` for names, Python's parser for
+//! The scrape in each of its formats, checked by independent readers: `otlptranslator` for names, Python's parser for
 //! `OpenMetrics`, a real Prometheus for native histograms.
 
 use crate::support::client::client;
@@ -19,7 +19,7 @@ mod newest;
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// A server with one more scrape, and its address.
+/// Starts a server with an additional scrape endpoint; returns its address, too.
 async fn scraped(keys: &str) -> (Server, String) {
     let port = free_port();
     let setup = Setup::default()
@@ -48,7 +48,7 @@ async fn get(url: &str, accept: &str) -> Result<(String, String), String> {
     Ok((content_type, answer.text().await.map_err(|error| error.to_string())?))
 }
 
-/// The text of a scrape, as soon as it shows something.
+/// Returns the text of a scrape once it contains `what`.
 async fn shows(url: &str, accept: &str, what: &str) -> String {
     until(what, WITHIN, || async {
         let (_, text) = get(url, accept).await?;
@@ -57,7 +57,7 @@ async fn shows(url: &str, accept: &str, what: &str) -> String {
     .await
 }
 
-/// Runs a program of a peer over a text.
+/// Runs a program with the text as its stdin.
 fn piped(command: &mut Command, input: String) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("piped");
@@ -70,7 +70,7 @@ fn piped(command: &mut Command, input: String) -> String {
 
 // === OpenMetrics ===
 
-/// All kinds, with exemplars, times of creation, and numbers beyond all numbers.
+/// Returns all kinds of metrics, with exemplars, start times, and infinite and NaN values.
 fn of_all_kinds() -> Value {
     let now = now_unix_nano();
     let (start, now) = ((now - 60_000_000_000).to_string(), now.to_string());
@@ -143,7 +143,7 @@ async fn pythons_parser_reads_open_metrics() {
     }
 }
 
-// === what comes and goes ===
+// === deltas and expiry ===
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deltas_of_many_senders_add_up_and_series_end_as_they_should() {
@@ -183,22 +183,22 @@ async fn deltas_of_many_senders_add_up_and_series_end_as_they_should() {
         lines.iter().any(|line| line.name == "g" && line.label("host_name") == "here")
     })
     .await;
-    // The sender says that there is nothing any more.
+    // The sender reports that the series has ended.
     send(&server, &SHOP, gauge(1)).await;
     reaches("no gauge", |lines| lines.iter().all(|line| line.name != "g")).await;
-    // And what says nothing expires, with its resource.
+    // Series without new points expire, along with their resource.
     reaches("no sums", |lines| lines.iter().all(|line| line.name != "jobs_total" && line.name != "target_info")).await;
 }
 
 // === native histograms ===
 
-/// Debian's Prometheus asks for the protobuf format where it is to keep native histograms.
+/// Debian's Prometheus requests the protobuf format if native histograms are enabled.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_scrapes_native_histograms() {
     let server = Server::start(Setup::default()).await;
     send(&server, &SHOP, of_all_kinds()).await;
     let prometheus = Prometheus::scraping_native(server.ports.scrape).await;
-    // At scale 10 from 1024 on: above 2, all in the first bucket of scale 8, (2, 2.0054].
+    // Scale 10 from index 1024 on: above 2, all in the first bucket of scale 8, (2, 2.0054].
     for (query, expected) in [
         ("histogram_count(body_size_bytes{job=\"shop\"})", 7.0),
         ("histogram_sum(body_size_bytes)", 20.0),

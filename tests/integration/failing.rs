@@ -1,5 +1,5 @@
-//! What fails, from an application with a real SDK to the finding that names its exception: statements, calls, jobs, messages and
-//! requests, whether the exception came with the span or as a log record; and one query for each line, under spans of its own.
+//! Failures, from an application with a real SDK to the finding that names the exception: statements, calls, jobs, messages and
+//! requests, with the exception in the span or in a log record. Also one query per line, below its own spans.
 
 use crate::support::config::Setup;
 use crate::support::postgres::Postgres;
@@ -15,10 +15,10 @@ use std::time::Duration;
 const TIMES: u64 = 25;
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// Findings that name exceptions.
+/// Pipelines with findings that name exceptions.
 const EXPLAINED: [&str; 4] = ["failing_statement", "failing_dependency", "failing_job", "error_rate"];
 
-/// A finding of the application that fires. What fails says so with its exception from the first time on.
+/// Waits for a firing finding of the application. A failing operation must name its exception from the start.
 async fn fires(server: &Server, pipeline: &str, key: &[(&str, &str)]) -> Value {
     until(&format!("{pipeline} to fire for {key:?}"), WITHIN, || async {
         let findings = server.findings().await?;
@@ -73,7 +73,7 @@ async fn everything_that_fails_is_found_with_its_exception() {
     let found = fires(&server, "failing_job", &[("operation", "nightly-invoices")]).await;
     assert_eq!(of(&found, "exceptions"), "1x ValueError: no rate for currency ?", "{found:#}");
     assert_eq!(found["severity"], "warning", "one run of one: {found:#}");
-    // Thirteen of twenty-five.
+    // 13 of 25.
     let found = fires(&server, "failing_job", &[("operation", "orders")]).await;
     assert_eq!((of(&found, "exceptions"), &found["value"]), ("13x KeyError: ?".to_owned(), &json!(52.0)), "{found:#}");
 
@@ -96,7 +96,7 @@ async fn everything_that_fails_is_found_with_its_exception() {
     );
 }
 
-/// The terminal and an alert say with what it fails.
+/// Asserts that the terminal and the alert name the exception.
 async fn shown(server: &Server, webhook: &WebhookReceiver, exception: &str) {
     let address = format!("http://127.0.0.1:{}", server.ports.sql);
     let output = Command::new(SPANWISE).args(["findings", "--endpoint", &address]).output().expect("spanwise runs");

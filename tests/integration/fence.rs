@@ -1,4 +1,4 @@
-//! Queries that never end, take all memory or crash what runs them: they end at their time, and nobody else notices.
+//! Queries that never end, exhaust memory or crash their worker: each ends at its timeout without effects on others.
 
 use crate::support::client::client;
 use crate::support::config::Setup;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The worst statements that we could think of, one for each way to keep a query engine busy.
+/// The worst statements we could think of, one for each way to keep a query engine busy.
 fn worst() -> Vec<(&'static str, String)> {
     let series = |rows: u64, name: &str| format!("generate_series(1, {rows}) {name}");
     let big = |rows: u64| format!("{}, {}", series(rows, "a(x)"), series(rows, "b(y)"));
@@ -93,7 +93,7 @@ fn worst() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// How long a query may take here, and how much longer than that it may seem to on a machine that does other things, too.
+/// Timeout of a query, and the extra time it may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(3);
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -106,19 +106,19 @@ async fn server() -> Server {
     server
 }
 
-/// Processes that the server has started and that are still there.
+/// Returns the live child processes of the server.
 fn workers(server: &Server) -> Vec<u32> {
     let id = server.process_id();
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("it runs").filter_map(Result::ok);
     let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
     let all: Vec<u32> =
         children.flat_map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect();
-    // One that has been killed is listed until it has been waited for.
+    // A killed process is listed until its parent has waited for it.
     let lives = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
     all.into_iter().filter(lives).collect()
 }
 
-/// All at once: every one ends at its time with a clear error, and `SELECT 1` is answered meanwhile.
+/// All run concurrently: each ends at its timeout with a clear error, and `SELECT 1` is answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
     let server = server().await;
@@ -139,7 +139,7 @@ async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
         let told: String = body["error"].as_str().unwrap_or_default().chars().take(90).collect();
         println!("{name:<24} {status:>6} {:>8.2}  {told}", took.as_secs_f64());
         assert!(took < LIMIT + SLACK, "{name}: the limit is {LIMIT:?}, it took {took:?}");
-        // The machine may be quick enough for one or the other; else it is told why not.
+        // A fast machine may finish some of them; otherwise the response states the reason.
         assert!(matches!(status, 200 | 400 | 422 | 504 | 507), "{name}: {status}: {body}");
         assert!(status == 200 || !told.is_empty(), "{name}: {body}");
     }
@@ -149,7 +149,7 @@ async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
         let at = |share: f64| percentile(took, share).as_secs_f64() * 1000.0;
         println!("{what:<24} {:>6} {:>8.1} {:>8.1} {:>8.1}", took.len(), at(0.5), at(0.99), at(1.0));
     }
-    // However loaded the machine is: a quick query does not wait for the slow ones to end.
+    // Under any load, a short query does not wait for the slow ones.
     let p99 = percentile(&beside, 0.99);
     assert!(p99 < LIMIT, "p99 beside them: {p99:?}, and their limit is {LIMIT:?}");
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 30.0);
@@ -160,7 +160,7 @@ async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
     .await;
 }
 
-/// Asks the shortest query again and again; how long each took.
+/// Runs the shortest query repeatedly; returns the durations.
 async fn quick(server: &Server, during: Duration) -> Vec<Duration> {
     let (mut all, began) = (Vec::new(), Instant::now());
     while began.elapsed() < during || all.len() < 20 {
@@ -178,7 +178,7 @@ fn percentile(sorted: &[Duration], share: f64) -> Duration {
     sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
-/// Whether a thread of a process computes, or would if it had the processor.
+/// Returns whether a thread of the process is running or runnable.
 fn computes(id: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
     let state = |thread: std::fs::DirEntry| {
@@ -188,7 +188,7 @@ fn computes(id: u32) -> bool {
     threads.filter_map(state).any(|state| state == 'R')
 }
 
-/// A client that leaves, over HTTP or by Ctrl-C in psql, takes its query with it within a second.
+/// If a client disconnects (HTTP) or cancels with Ctrl-C (psql), its query ends within a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_ends_with_its_client() {
     let setup = Setup::default().sql("timeout: 10m");
@@ -225,7 +225,7 @@ async fn a_query_ends_with_its_client() {
     assert!(took < SLACK, "answered after {took:?}");
 }
 
-/// How long an answer may take that a busy machine computes in a build for tests.
+/// Timeout of a query on a busy machine and a debug build.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 async fn patiently(url: &str, sql: &str) -> (u16, serde_json::Value) {
@@ -233,7 +233,7 @@ async fn patiently(url: &str, sql: &str) -> (u16, serde_json::Value) {
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-/// Whatever a worker dies of is an error of its query, and the server goes on.
+/// Any crash of a worker is an error of its query only; the server continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_is_a_clear_error() {
     let server = Server::start(Setup::default().sql("timeout: 2m").sql("memory: 64MiB")).await;
@@ -248,14 +248,14 @@ async fn a_worker_that_dies_is_a_clear_error() {
         println!("memory {what}: {status}: {told}");
         assert!(status == 507 && told.contains("more memory"), "memory {what}: {status}: {told}");
     }
-    // As deep as its text is long; whatever gives way first, it is this query's alone.
+    // Nested as deeply as the text allows; whatever fails, only this query is affected.
     let deep = format!("SELECT {}1{}", "(".repeat(40_000), ")".repeat(40_000));
     let (status, body) = patiently(&url, &deep).await;
     println!("40000 parentheses: {status}: {}", body["error"]);
     assert!(matches!(status, 400 | 422 | 507) && body["error"].is_string(), "{status}: {body}");
     let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8";
     let endless = tokio::spawn(client().post(&url).json(&json!({"query": endless})).timeout(PATIENCE).send());
-    // One that merely starts computes, too; only a query's worker is put behind the others.
+    // A starting worker is busy, too; only one with a query has a low priority.
     until("the query to run", PATIENCE, || {
         let found = workers(&server).into_iter().any(is_last);
         std::future::ready(if found { Ok(()) } else { Err("no worker runs a long query".to_owned()) })
@@ -269,25 +269,25 @@ async fn a_worker_that_dies_is_a_clear_error() {
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0, "another worker answers");
 }
 
-/// Said of a query whose worker was killed.
+/// Error text of a query whose worker was killed.
 const KILLED: &str = "killed by signal 9";
 
 fn kill(worker: u32) {
     let _gone = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
 }
 
-/// Whether a process has a thread of the priority that only long queries have.
+/// Returns whether the process has a thread with the low priority of long queries.
 fn is_last(id: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
     let nice = |thread: std::fs::DirEntry| {
         let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
-        // Behind the name the state is field 3, and the nice value field 19.
+        // After the name, the state is field 3 and the nice value field 19.
         stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse::<i32>().ok()
     };
     threads.filter_map(nice).any(|nice| nice == 10)
 }
 
-/// Killed at any moment, also while it starts: the query is answered by another worker, or it is told what happened.
+/// If a worker is killed at any moment, even at startup, another one answers the query, or the error states the cause.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_at_any_moment_is_replaced_or_its_end_is_told() {
     let server = Server::start(Setup::default().sql("timeout: 2m")).await;
@@ -296,7 +296,7 @@ async fn a_worker_killed_at_any_moment_is_replaced_or_its_end_is_told() {
     for turn in 0..40_u64 {
         let asked = patiently(&url, "SELECT count(*) AS n FROM spans");
         let killed = async {
-            // Earlier and later in the life of a worker: each turn begins with a new one.
+            // Kills at different ages of a worker; each turn starts with a new one.
             tokio::time::sleep(Duration::from_millis(turn * 3)).await;
             workers(&server).into_iter().for_each(kill);
         };
@@ -312,7 +312,7 @@ async fn a_worker_killed_at_any_moment_is_replaced_or_its_end_is_told() {
     assert_eq!(server.number("SELECT count(*) FROM spans").await, 0.0);
 }
 
-/// A worker has no more of the system than it needs, and ends with its server, also where that is killed.
+/// A worker runs with minimal privileges, and ends with its server, even if the server is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_are_confined_and_end_with_their_server() {
     let mut server = server().await;

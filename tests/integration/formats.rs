@@ -1,4 +1,4 @@
-//! Rows over HTTP in the formats that programs read: by Python's own `csv` and `json`, and by Arrow's reader.
+//! Query results over HTTP in each format, read by Python's own `csv` and `json` and by Arrow's reader.
 
 use crate::support::client::client;
 use crate::support::config::Setup;
@@ -9,7 +9,7 @@ use crate::support::server::Server;
 use std::process::Command;
 use std::time::Duration;
 
-/// The same rows by three ways, compared value by value; texts with all that CSV has to quote.
+/// Reads the same rows in three formats and compares all values; texts contain everything that CSV has to quote.
 const PROGRAM: &str = r#"
 import csv, io, json, sys, urllib.request
 def ask(accept, sql):
@@ -44,7 +44,7 @@ async fn other_programs_read_the_same_rows_in_every_format() {
     let told = run("formats", python.args(["-c", PROGRAM, &url]), server.folder(), Duration::from_mins(1)).await;
     assert!(told.contains("rows: 20000"), "{told}");
 
-    // More than is kept anywhere on the way: a million rows come as they are made.
+    // Exceeds every buffer on the way: a million rows are streamed.
     let million = "SELECT value, value::text AS t FROM generate_series(1, 1000000) value";
     let request = client().post(&url).header("content-type", "text/plain").body(million);
     let answer = request.header("accept", "application/vnd.apache.arrow.stream").send().await.expect("an answer");

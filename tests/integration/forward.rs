@@ -1,4 +1,4 @@
-//! OTLP forward to a real Collector that is down at first, killed midway, and returns: everything arrives.
+//! OTLP export to a real Collector that is down at first, killed midway, and restarted: everything arrives.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{post, route_span, send, traces};
@@ -8,12 +8,12 @@ use crate::support::{free_port, heavy, now_unix_nano, until};
 use serde_json::json;
 use std::time::Duration;
 
-/// Spans of a request, and requests of each of the three parts of the test.
+/// Spans per request, and requests in each of the three parts of the test.
 const SPANS: u64 = 10;
 const REQUESTS: u64 = 60;
-/// What was sent in the second before a kill may come again.
+/// Items sent within the last second before a kill may be resent.
 const CURSOR_SAVED_WITHIN: Duration = Duration::from_millis(1500);
-/// Items that go out at once: what a kill may double.
+/// Items per batch, which a kill may duplicate.
 const BATCH: u64 = 100;
 
 async fn send_part(server: &Server, part: u64) {
@@ -24,7 +24,7 @@ async fn send_part(server: &Server, part: u64) {
     }
 }
 
-/// Three points of metrics and two log records a part.
+/// Sends three data points and two log records per part.
 async fn send_others(server: &Server, part: u64) {
     let now = now_unix_nano().to_string();
     let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
@@ -67,7 +67,7 @@ async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
     );
     let mut server = Server::start(Setup::default().exporter(id, &settings)).await;
 
-    // Nobody is there yet.
+    // The Collector is not running yet.
     send_part(&server, 0).await;
     send_others(&server, 0).await;
     collector.launch();
@@ -76,7 +76,7 @@ async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
     let doubled = |collector: &Collector| collector.spans().values().map(|times| times - 1).sum::<u64>();
     assert_eq!(doubled(&collector), 0, "nothing comes twice without a kill");
 
-    // Killed while it receives.
+    // Kills the Collector while it receives.
     let killing = async {
         until("a part to arrive", Duration::from_secs(30), || async {
             let found = collector.spans().len() as u64;
@@ -98,7 +98,7 @@ async fn forward(id: &str, protocol: &str, port: impl Fn(&Collector) -> u16) {
     let twice = doubled(&collector);
     assert!(twice <= BATCH, "at most one batch of {BATCH} comes twice after a kill, found {twice}");
 
-    // The other end killed: its cursor is on disk, where it is brought once a second.
+    // Kills the sender; it saves its cursor to disk once a second.
     let twice_before = doubled(&collector);
     tokio::time::sleep(CURSOR_SAVED_WITHIN).await;
     server.kill9();
@@ -183,7 +183,7 @@ async fn an_exporter_gets_what_its_pipelines_receivers_take() {
         if found == [row("edge")] { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
-    // What follows the edge's span in the log would have come with it, or within the second that a batch may wait.
+    // Items after the edge's span in the log would arrive with it, or within the second that a batch may wait.
     tokio::time::sleep(CURSOR_SAVED_WITHIN).await;
     assert_eq!(behind.sql(services).await, [row("edge")], "and nothing of the other receiver");
     assert_eq!(server.sql(services).await, [row("edge"), row("inner")], "what is received is stored in any case");

@@ -1,5 +1,5 @@
-//! The arrows between the folders of `src/`, as the table in `src/README.md` has them, circles between files, and the length
-//! of files.
+//! Checks the dependencies between the folders of `src/` against the table in `src/README.md`, cycles between files, and the
+//! length of files.
 
 mod circles;
 mod source;
@@ -9,20 +9,20 @@ use source::File;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Lines that a file may have.
+/// Maximum number of lines of a file.
 const LINES_MAX: usize = 400;
 
-/// Where a module and its own children still use each other. Nothing else may.
+/// Modules that still have cycles with their own children. No others may.
 const CIRCLES_LEFT: [&str; 4] = ["app/cli/", "endpoints/http", "endpoints/pgwire", "log/"];
 
-/// A reference from one folder to another: file and line.
+/// A reference from one folder to another, with file and line.
 struct Arrow {
     from: String,
     to: String,
     place: String,
 }
 
-/// Arrows lead downward only. So folders of one layer do not know one another, and no circle can be.
+/// Dependencies point downward only, so folders of one layer do not depend on each other and there are no cycles.
 #[test]
 fn arrows_between_folders_lead_downward() {
     let layers = layers();
@@ -44,10 +44,10 @@ fn arrows_between_folders_lead_downward() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whoever reads one file of a circle has to read all of them.
+/// To understand one file of a cycle, one has to read all of them.
 #[test]
 fn files_do_not_use_one_another_in_circles() {
-    // `main.rs` is a crate of its own.
+    // `main.rs` is a separate crate.
     let files = files().into_iter().filter(|file| !file.ends_with("src/main.rs"));
     let files: Vec<File> = files
         .map(|file| {
@@ -67,7 +67,7 @@ fn files_do_not_use_one_another_in_circles() {
     assert!(gone.is_empty(), "no circle any more; take them off the list: {gone:?}");
 }
 
-/// The demo is an application like any other: it reaches Spanwise over the socket alone.
+/// The demo is an ordinary application: it reaches Spanwise only over the network.
 #[test]
 fn the_demo_knows_no_other_folder() {
     let folders: BTreeSet<String> = folders().collect();
@@ -95,7 +95,7 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Folders with their layers, out of the table of `src/README.md`: `| 2 | `store/` | … |`.
+/// Returns the layer of each folder from the table of `src/README.md`: `| 2 | `store/` | … |`.
 fn layers() -> BTreeMap<String, u32> {
     let map = std::fs::read_to_string(source().join("README.md")).expect("src/README.md is the map");
     let rows = map.lines().filter_map(|line| {
@@ -132,11 +132,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// References of a file to folders of `src/`: `crate::x::…`, in a `use` or not, with braces or not, or enough `super::`.
+/// Returns a file's references to folders of `src/`: `crate::x::…`, inside or outside a `use`, with or without braces, or
+/// enough `super::`.
 fn arrows(file: &Path, folders: &BTreeSet<String>) -> Vec<Arrow> {
     let relative = file.strip_prefix(source()).expect("under src/");
     let parts: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    // lib.rs and main.rs know everything.
+    // lib.rs and main.rs may use everything.
     let [from, rest @ ..] = &parts[..] else { return Vec::new() };
     if rest.is_empty() {
         return Vec::new();
@@ -146,12 +147,12 @@ fn arrows(file: &Path, folders: &BTreeSet<String>) -> Vec<Arrow> {
     let code: Vec<String> = text.lines().map(without_comment).collect();
     let mut found = Vec::new();
     for (number, line) in code.iter().enumerate() {
-        // A list in braces may go on over lines; the end of the statement is looked for.
+        // A list in braces may span several lines, so the whole statement is searched.
         let statement = code[number..].iter().take(40).cloned().collect::<Vec<_>>().join(" ");
         let ups = "super::".repeat(depth);
         for root in ["crate::", ups.as_str()] {
             for (at, _) in line.match_indices(root) {
-                // In a longer run of `super::` only its last part counts.
+                // Of several consecutive `super::` only the last counts.
                 if root != "crate::" && line[at + root.len()..].starts_with("super::") {
                     continue;
                 }
@@ -171,7 +172,7 @@ fn without_comment(line: &str) -> String {
     line.split("//").next().unwrap_or_default().to_owned()
 }
 
-/// The names that stand directly behind a path's root: one, or those of a list in braces.
+/// Returns the names directly after a path's root: one, or those of a list in braces.
 fn first_names(rest: &str) -> Vec<String> {
     let name = |text: &str| -> String {
         text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()

@@ -1,8 +1,8 @@
-//! Spanwise as its users meet it: the program itself, with real clients before it and real targets behind it.
+//! End-to-end tests: the program itself, with real clients and real targets.
 //!
-//! `tests/run` brings the peers and sets the variables that lead to them; a test whose peer is not there fails and says so.
+//! `tests/run` installs the peers and sets the variables that lead to them; a test fails with a message if its peer is missing.
 
-// All of it is test code, for clippy too: a failed `unwrap` is a failed test.
+// The whole crate is test code, where a failed `unwrap` is a failed test.
 #![cfg(test)]
 #![expect(clippy::float_cmp, reason = "what is counted is expected exactly")]
 

@@ -1,5 +1,5 @@
-//! One odd value costs at most its attribute or its item: a body with an odd item and a good one, sent to Spanwise and to a real
-//! Collector. What the Collector takes is taken here too, and the good item in any case.
+//! An odd value loses at most its attribute or item: Spanwise and a real Collector receive the same body with an odd item and a
+//! good one. Spanwise accepts the good item always, and the odd one if the Collector does.
 
 use crate::support::config::Setup;
 use crate::support::otlp::post;
@@ -10,15 +10,15 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A body, and what is to become of it.
+/// A body and the expected result.
 struct Case {
     name: &'static str,
     signal: &'static str,
-    /// In place of `¤` in the signal's body.
+    /// Replaces `¤` in the signal's body.
     odd: &'static str,
-    /// Whether the odd item is there.
+    /// Whether the odd item is stored.
     kept: bool,
-    /// In the partial success; empty where there is none.
+    /// Expected text in the partial success; empty if there is none.
     told: &'static str,
 }
 
@@ -26,7 +26,7 @@ const fn case(name: &'static str, signal: &'static str, odd: &'static str, kept:
     Case { name, signal, odd, kept, told }
 }
 
-/// An attribute of a span, or a log record's body.
+/// A case with an attribute value of a span, or the body of a log record.
 const fn value(name: &'static str, odd: &'static str, told: &'static str) -> Case {
     case(name, "attribute", odd, true, told)
 }
@@ -40,7 +40,7 @@ const fn point(name: &'static str, odd: &'static str, kept: bool, told: &'static
 }
 
 const CASES: &[Case] = &[
-    // Whole numbers.
+    // Integers.
     value(
         "int beyond 64 bits",
         r#"{"intValue": 9223372036854775808}"#,
@@ -198,7 +198,8 @@ impl Case {
         }
     }
 
-    /// The odd item and a good one behind it. Names tell cases apart, for equal bodies are one.
+    /// Returns a body with the odd item and a good one after it. Names are unique per case, because an identical body counts as
+    /// a resend.
     fn body(&self) -> String {
         let (name, odd) = (self.name, self.odd);
         let span = |fields: &str| {
@@ -229,10 +230,10 @@ impl Case {
         }
     }
 
-    /// How many of its items a request's are, that the Collector wrote.
+    /// Returns how many of the case's items the Collector wrote.
     fn counted(&self, written: &[Value]) -> usize {
         let text = format!("\"{}\"", self.name);
-        // A metric's name is there once, with its points within.
+        // A metric's name occurs once, for all its points.
         let requests = written.iter().map(Value::to_string).filter(|request| request.contains(&text));
         requests
             .map(|request| match self.signal {
@@ -242,7 +243,7 @@ impl Case {
             .sum()
     }
 
-    /// The query for the items that are there.
+    /// Returns the query for the stored items.
     fn query(&self) -> String {
         let name = self.name.replace('\'', "''");
         match self.signal {
@@ -269,7 +270,7 @@ async fn an_odd_value_costs_no_more_than_its_attribute_or_its_item() {
         let theirs = post(&url, &json, case.body()).await.expect("an answer");
         answers.push((ours, theirs.status));
     }
-    // The Collector writes what it has answered a moment later; the last of them is good.
+    // The Collector writes shortly after it has answered; the last item is good.
     let taken = answers.iter().filter(|(_, status)| *status == 200).count();
     until("the Collector to have written all that it took", Duration::from_secs(30), || async {
         let found = collector.written().len();
@@ -300,7 +301,7 @@ async fn an_odd_value_costs_no_more_than_its_attribute_or_its_item() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A body in the names of the proto files, with a mark of the byte order before it: the Collector takes the names.
+/// A body with the field names of the proto files and a byte order mark; the Collector accepts such names.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_in_snake_case_is_stored() {
     let server = Server::start(Setup::default()).await;

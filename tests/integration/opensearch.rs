@@ -1,5 +1,5 @@
-//! Logs, spans and data points by `_bulk` to a real OpenSearch that is killed and returns: each is found once, and a document
-//! that OpenSearch refuses costs only itself.
+//! Logs, spans and data points in a real OpenSearch that is killed and restarted: each is found once, and a rejected document
+//! affects no others.
 
 use crate::support::config::Setup;
 use crate::support::opensearch::OpenSearch;
@@ -9,7 +9,7 @@ use crate::support::{heavy, now_unix_nano, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Logs, spans and data points of each part of the test; they go out ten a request.
+/// Logs, spans and data points in each part of the test, sent ten per request.
 const PART: u64 = 300;
 const AT_ONCE: u64 = 10;
 
@@ -51,7 +51,7 @@ async fn send_json(server: &Server, path: &str, body: Value) {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// One part: as many logs, spans and data points.
+/// Sends one part: `PART` logs, spans and data points.
 async fn send_part(server: &Server, part: u64) {
     let resource = json!({"attributes": attributes(&[("service.name", "shop".into())])});
     for request in 0..PART / AT_ONCE {
@@ -93,7 +93,7 @@ fn settings(port: u16) -> String {
 async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     let _turn = heavy().await;
     let mut node = OpenSearch::start().await;
-    // The same beside it, but that its documents have no ids by which they are known again.
+    // A second exporter without document ids, so without deduplication.
     let plain = "deduplicate: false, logs_index: plain, metrics_index: plain, traces_index: plain";
     let plain = format!("{}, {plain}", settings(node.port));
     let setup =
@@ -103,7 +103,7 @@ async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     send_part(&server, 0).await;
     counted(&node, &server, 1).await;
 
-    // Killed while it receives.
+    // Kills OpenSearch while it receives.
     let killing = async {
         until("a part to arrive", Duration::from_secs(30), || async {
             let found = node.count(LOGS).await?;
@@ -116,7 +116,7 @@ async fn an_opensearch_that_is_killed_and_returns_holds_everything_once() {
     node.launch().await;
     counted(&node, &server, 2).await;
 
-    // The sender killed while it sends: what goes out again after that is known by its ids.
+    // Kills the sender while it sends; resent documents are recognized by their ids.
     send_part(&server, 2).await;
     server.kill9();
     server.start_again().await;
@@ -176,7 +176,7 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     let node = OpenSearch::start().await;
     let server = Server::start(Setup::default().exporter("elasticsearch", &settings(node.port))).await;
     node.bring_template(&server).await;
-    // The first one makes `attempt` a number.
+    // The first log maps `attempt` as a number.
     send_logs(&server, vec![log(0, 1.into(), "")]).await;
     until("the first log", Duration::from_secs(30), || async {
         let found = node.count(LOGS).await?;
@@ -186,7 +186,7 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     let poison = log(50, "many".into(), "");
     let records = (1..100).map(|number| if number == 50 { poison.clone() } else { log(number, 1.into(), "") });
     send_logs(&server, records.collect()).await;
-    // An attribute longer than what is indexed as one word stays; a document larger than a request may be does not.
+    // An attribute longer than the limit for keywords is kept; a document larger than a request is not.
     send_logs(&server, vec![log(100, 1.into(), &"x".repeat(70_000)), log(101, 1.into(), &"x".repeat(3_000_000))]).await;
     let long = json!({"key": "long", "value": {"stringValue": "y".repeat(70_000)}});
     let mut with_long = log(102, 1.into(), "");
@@ -216,7 +216,7 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     println!("OpenSearch counts:  103 logs sent, 101 found, 2 refused for good: {} | {}", reason(0), reason(1));
 }
 
-/// A sender names an index that may not be made, and one that it may not write to: neither holds up what others send.
+/// An index named by the sender that cannot be created, and one that is read-only, do not hold up other documents.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_its_sender_addressed_holds_up_no_others() {
     let _turn = heavy().await;

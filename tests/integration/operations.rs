@@ -1,4 +1,4 @@
-//! One operation for each URL, and one rule of what an error is, from OTLP through the rollups to what is asked of them.
+//! URL grouping into operations and the definition of an error, from OTLP through rollups to query results.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{SERVER, int, resource, send, text, traces};
@@ -14,7 +14,8 @@ fn span(number: u64, kind: i32, name: &str, attributes: Vec<KeyValue>) -> Span {
     Span { attributes, ..crate::support::otlp::span(number, name, kind, 5.0) }
 }
 
-/// A thousand URLs of ten routes, in whatever way senders name them: as many operations as the senders told apart.
+/// A thousand URLs of ten routes, named in every way that senders do, become only as many operations as the senders
+/// distinguished.
 #[tokio::test(flavor = "multi_thread")]
 async fn urls_become_few_operations() {
     let server = Server::start(Setup::default()).await;
@@ -96,7 +97,7 @@ async fn urls_become_few_operations() {
     println!("operations: 1000 requests of 900 URLs and queues are {} operations: {found:?}", found.len());
 }
 
-/// SERVER spans by status and answer, one a service: what spans, requests, applications and budgets say of each.
+/// SERVER spans by status and response, one per service: the expected result in spans, requests, applications and budgets.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_rule_says_what_an_error_is() {
     let server = Server::start(Setup::default()).await;
@@ -142,7 +143,7 @@ async fn one_rule_says_what_an_error_is() {
     println!("errors by status and answer:{table}");
 }
 
-/// A service without a name, in one way or the other, is one.
+/// An empty and a missing service name are the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_service_name_is_an_absent_one() {
     let server = Server::start(Setup::default()).await;

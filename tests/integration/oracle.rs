@@ -1,10 +1,10 @@
-//! SQL as `PostgreSQL` answers it: each statement of `tests/sql/*.slt` is put to a real one and to Spanwise, over the Postgres
-//! wire and over HTTP. What the real one answers is what is expected, so that the files hold statements alone:
+//! Compares SQL with `PostgreSQL`: each statement of `tests/sql/*.slt` runs in a real one and in Spanwise, over the Postgres
+//! wire and over HTTP. The files contain only statements, because `PostgreSQL` provides the expected results:
 //!
-//! - `query`: the same names, types and rows; in any order where the statement gives none.
-//! - `error`: both refuse it.
-//! - `session`: said once, such as `SET timezone`; from then on HTTP, which has no sessions, is left out.
-//! - `differs REASON`: a difference that is known, and meant or borne. One that is gone fails the test.
+//! - `query`: same names, types and rows; in any order unless the statement has ORDER BY.
+//! - `error`: both reject it.
+//! - `session`: runs once, such as `SET timezone`; from then on HTTP, which has no sessions, is skipped.
+//! - `differs REASON`: a known difference, intended or tolerated. The test fails if it no longer exists.
 
 use crate::support::otlp::{int, route_span, send, span, text, traces};
 use crate::support::postgres::Postgres;
@@ -28,15 +28,15 @@ const FILES: [(&str, &str); 9] = [
     ("times.slt", include_str!("../sql/times.slt")),
     ("zones.slt", include_str!("../sql/zones.slt")),
 ];
-/// Of `generate.py`.
+/// Arguments of `generate.py`.
 const SEED: &str = "20261130";
 const GENERATED: &str = "400";
-/// What the table `spans` has in both.
+/// The contents of the table `spans` in both.
 const SPANS: &str = "SELECT trace_id, span_id, parent_span_id, name, kind, service_name, start_time, duration_ms, error, \
                      http_route, http_response_status_code, attributes FROM spans";
-/// Types that are the same to a client: text under its other names, and both kinds of JSON.
+/// Types that are equal for a client: the names of text, and both kinds of JSON.
 const SAME: [(u64, u64); 4] = [(1043, 25), (1042, 25), (19, 25), (3802, 114)];
-/// Types that JSON has words for.
+/// Types that JSON can represent.
 const BOOL: u64 = 16;
 const NUMBERS: [u64; 6] = [20, 21, 23, 700, 701, 1700];
 const TIMESTAMP: u64 = 1114;
@@ -51,7 +51,7 @@ struct Record {
     has_session: bool,
 }
 
-/// The records of a file, which stand between empty lines.
+/// Parses the records of a file, which are separated by empty lines.
 fn records(file: &'static str, text: &'static str) -> Vec<Record> {
     let mut has_session = false;
     let mut found = Vec::new();
@@ -149,7 +149,7 @@ async fn statements_are_answered_as_postgresql_answers_them() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Statements with expressions made at random, always the same.
+/// Returns statements with pseudo-random expressions, the same in each run.
 async fn generated(folder: &Path) -> Vec<String> {
     let mut command = Command::new(peer("SPANWISE_PYTHON"));
     command.args(["-c", include_str!("../sql/generate.py"), SEED, GENERATED]);
@@ -187,7 +187,7 @@ fn types(answer: &Value) -> Vec<u64> {
     types.map(|kind| SAME.iter().find(|(other, _)| *other == kind).map_or(kind, |(_, same)| *same)).collect()
 }
 
-/// Rows, sorted where the statement gives no order; JSON without its blanks.
+/// Returns the rows, sorted if the statement gives no order; JSON without whitespace.
 fn rows(sql: &str, answer: &Value) -> Vec<Vec<Option<String>>> {
     let types = types(answer);
     let cell = |(value, kind): (&Value, &u64)| {
@@ -203,7 +203,7 @@ fn rows(sql: &str, answer: &Value) -> Vec<Vec<Option<String>>> {
     rows
 }
 
-/// What is different over HTTP.
+/// Returns the difference over HTTP, if any.
 async fn http(record: &Record, expected: &Value, server: &Server) -> Option<String> {
     let (status, body) = server.ask(record.sql).await.expect("an answer");
     if expected.get("error").is_some() {
@@ -235,7 +235,7 @@ async fn http(record: &Record, expected: &Value, server: &Server) -> Option<Stri
     (wanted != found).then(|| format!("rows: {} expected, {} found", json!(wanted), json!(found)))
 }
 
-/// Names, each once: `a`, `a_2`.
+/// Makes names unique: `a`, `a_2`.
 fn distinct(answer: &Value) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in answer["names"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -246,7 +246,7 @@ fn distinct(answer: &Value) -> Vec<String> {
     names
 }
 
-/// A value of the wire as JSON has it.
+/// Converts a value of the Postgres wire to JSON.
 fn in_json(text: Option<String>, kind: u64) -> Value {
     let Some(text) = text else { return Value::Null };
     match kind {
@@ -268,12 +268,13 @@ fn in_json(text: Option<String>, kind: u64) -> Value {
     }
 }
 
-/// Fifteen digits of a number: `serde_json` reads some one unit in the last place off. Over the Postgres wire all are held.
+/// Rounds to 15 digits, because `serde_json` parses some numbers with an error of one ulp. The Postgres wire is compared
+/// exactly.
 fn digits(number: f64) -> Value {
     format!("{number:.14e}").parse::<f64>().map_or(Value::Null, Value::from)
 }
 
-/// A value of the answer in the same form.
+/// Converts a value of the HTTP response to the same format.
 fn normal(value: &Value, kind: u64) -> Value {
     match (value, kind) {
         (Value::Number(number), _) => number.as_f64().map_or(Value::Null, digits),
@@ -291,7 +292,7 @@ fn normal(value: &Value, kind: u64) -> Value {
     }
 }
 
-/// A list as `PostgreSQL` writes it.
+/// Formats a list like `PostgreSQL`.
 fn list(items: &[Value]) -> String {
     let item = |item: &Value| match item {
         Value::Null => "NULL".to_owned(),

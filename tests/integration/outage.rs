@@ -1,4 +1,4 @@
-//! One outage in real time, as a user of the default settings meets it: told of while it lasts, over when it is over.
+//! One outage in real time with default settings: reported while it lasts, resolved when it is over.
 
 use crate::support::config::Setup;
 use crate::support::now_unix_nano;
@@ -11,15 +11,14 @@ use std::time::{Duration, Instant};
 
 /// How long all requests fail.
 const OUTAGE: Duration = Duration::from_mins(12);
-/// Twenty requests take four seconds, and then there are a whole window of ten seconds and the lag of the tests, one
-/// second; the rest is for a busy machine.
+/// Twenty requests take 4 s, followed by a full window of 10 s and the tests' lag of 1 s; the rest is for a busy machine.
 const TOLD_WITHIN: Duration = Duration::from_secs(90);
 /// The window, the lag, `keep_firing_for` and two evaluations; the rest is for a busy machine.
 const OVER_WITHIN: Duration = Duration::from_secs(300 + 10 + 60 + 2 + 60);
-/// Requests of a route a second.
+/// Requests per route and second.
 const A_SECOND: u64 = 5;
 
-/// The requests of a second: of a route that fails from its first call on, and of one that works.
+/// Returns the requests of a second: one route fails from the start, the other works.
 fn second(number: u64, fails: bool) -> Vec<Span> {
     let now = now_unix_nano();
     let mut spans = Vec::new();
@@ -39,7 +38,7 @@ fn second(number: u64, fails: bool) -> Vec<Span> {
     spans
 }
 
-/// What `error_rate` says of the route.
+/// Returns the finding of `error_rate` for the route.
 async fn pay(server: &Server) -> Option<Value> {
     let findings = server.findings().await.expect("findings");
     let of = |finding: &&Value| finding["pipeline"] == "error_rate" && finding["key"]["operation"] == "POST /pay";
@@ -59,7 +58,7 @@ async fn an_outage_of_twelve_minutes_is_told_of_for_as_long_as_it_lasts() {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     for number in 0.. {
         ticks.tick().await;
-        // What comes in by now, no more: a request of the outage is none of the time after it.
+        // Checked before sending, so that no request of the outage counts as later.
         let outage = began.elapsed() < OUTAGE;
         send(&server.http_url("/v1/traces"), &traces("shop", second(number, outage))).await;
         let finding = pay(&server).await;
@@ -88,14 +87,14 @@ async fn an_outage_of_twelve_minutes_is_told_of_for_as_long_as_it_lasts() {
     );
     assert_eq!(too_early, 0);
 
-    // SQL says the same: one firing, as long as the outage at least, and nothing else of that route.
+    // SQL agrees: one firing, at least as long as the outage, and no others for that route.
     let query = "SELECT pipeline, key['operation'] AS operation, ended > started + INTERVAL '11 minutes' AS lasted, worst FROM firings \
                  WHERE pipeline LIKE 'error%'";
     let firings = server.sql(query).await;
     let [firing] = &firings[..] else { panic!("one firing: {firings:#?}") };
     assert_eq!((&firing["pipeline"], &firing["operation"]), (&"error_rate".into(), &"POST /pay".into()));
     assert_eq!((&firing["lasted"], &firing["worst"]), (&true.into(), &100.0.into()));
-    // And so do the alerts: told once, resolved once.
+    // The alerts agree: one notification when firing, one when resolved.
     crate::support::until("the alert to be resolved", Duration::from_secs(30), || async {
         let messages = webhook.told();
         let alerts = messages.iter().flat_map(|(_, body)| body["alerts"].as_array().cloned().unwrap_or_default());

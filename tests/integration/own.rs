@@ -1,4 +1,4 @@
-//! Spanwise's own telemetry: into its own tables and outward, at a rate that does not grow, and nobody else's business.
+//! Spanwise's own telemetry: stored in its own tables and exported, at a constant rate, without effects on users' data.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -8,12 +8,12 @@ use crate::support::{free_port, heavy, until};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long an idle server is watched, twice.
+/// Duration of each of the two observations of an idle server.
 const WATCHED: Duration = Duration::from_secs(15);
-/// Spans of a user's, which a pipeline sends on.
+/// A user's spans, which a pipeline exports.
 const SPANS: u64 = 10;
 
-/// `service.telemetry` that sends everything soon.
+/// Returns a `service.telemetry` that exports everything quickly.
 fn telemetry(port: u16) -> String {
     let exporter = format!("exporter: {{otlp: {{protocol: grpc, endpoint: 'http://127.0.0.1:{port}'}}}}");
     format!(
@@ -23,7 +23,7 @@ fn telemetry(port: u16) -> String {
     )
 }
 
-/// A Collector that sends what it gets on to a Spanwise.
+/// Starts a Collector that forwards to a Spanwise.
 async fn collector(to: u16) -> Collector {
     Collector::start(|place| {
         format!(
@@ -40,7 +40,7 @@ async fn collector(to: u16) -> Collector {
     .await
 }
 
-/// Waits until own metrics, logs and traces stand in a server's tables.
+/// Waits until the server's tables contain its own metrics, logs and traces.
 async fn has_own(server: &Server) {
     let own = "service_name = 'spanwise'";
     let present = [
@@ -69,7 +69,7 @@ async fn has_own(server: &Server) {
     }
 }
 
-/// Rows of metrics, logs and spans that a server made of itself.
+/// Returns the numbers of metric, log and span rows about the server itself.
 async fn rows(server: &Server) -> [f64; 3] {
     let mut rows = [0.0; 3];
     for (table, rows) in ["metrics", "logs", "spans"].into_iter().zip(&mut rows) {
@@ -104,7 +104,7 @@ async fn own_telemetry_stands_in_the_own_tables_and_goes_outward() {
     assert_eq!(printed, 0, "the debug exporter prints what users sent alone");
 }
 
-/// Own spans are no requests, statements or applications of the user's, and make nothing fire.
+/// Own spans do not count as the user's requests, statements or applications, and cause no findings.
 async fn is_nobody_elses_business(server: &Server) {
     for table in ["requests", "queries", "outgoing_calls", "jobs", "failures", "applications", "caches", "pools"] {
         let found = server.number(&format!("SELECT count(*) FROM {table} WHERE service_name = 'spanwise'")).await;
@@ -118,7 +118,7 @@ async fn is_nobody_elses_business(server: &Server) {
     assert_eq!(scrape.lines().find(own), None);
 }
 
-/// Nothing comes in: no log is added, and of metrics and spans as many in one stretch of time as in the next.
+/// Without input, no logs are added, and metrics and spans grow at a constant rate.
 async fn stays_at_its_rate(server: &Server) {
     let mut seen = vec![rows(server).await];
     for _ in 0..2 {
@@ -129,7 +129,7 @@ async fn stays_at_its_rate(server: &Server) {
     let (metrics, logs, spans) = (grown(0), grown(1), grown(2));
     println!("idle, rows added in {WATCHED:?} twice: metrics {metrics:?}, logs {logs:?}, spans {spans:?}");
     assert_eq!(logs, (0.0, 0.0), "own logs while nothing happens");
-    // A few evaluations and flushes more or less: exports come every few seconds.
+    // Tolerates a few evaluations and flushes, because exports happen every few seconds.
     assert!(spans.0 > 0.0 && spans.1 <= spans.0 * 1.3 + 8.0, "own spans: {spans:?}");
     assert!(spans.1 / WATCHED.as_secs_f64() < 4.0, "own spans: {spans:?}");
     assert!(metrics.1 <= metrics.0 * 2.0 + 50.0, "own metrics: {metrics:?}");

@@ -1,5 +1,5 @@
-//! A rollup of a user's own is one file: it declares its table, is documented and checked, is filled, survives a crash,
-//! and a finding reads it; it may also come while the server runs.
+//! A user-defined rollup in one file: it declares its table, is documented, checked and filled, survives a crash, and feeds a
+//! finding; it can also be added at runtime.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -70,7 +70,7 @@ fn setup(pipelines: &Path) -> Setup {
     Setup::default().performance(&format!("pipelines: {:?}", pipelines.display()))
 }
 
-/// A configuration by itself, for commands that need no server.
+/// Writes a configuration for commands that need no server.
 fn config(pipelines: &TempDir) -> std::path::PathBuf {
     let file = pipelines.path().join("otel-config.yaml");
     let text = format!(

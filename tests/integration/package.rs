@@ -1,5 +1,5 @@
-//! The Debian package: built, installed, started, upgraded over data, removed and purged, in a root of its own over the machine's;
-//! and what the container's file does, as far as a machine without containers can tell.
+//! The Debian package: built, installed, started, upgraded with data, removed and purged, in a separate root over the
+//! machine's. Also what the container file does, as far as that can be tested without containers.
 
 use crate::support::client::{client, get};
 use crate::support::otlp::{route_span, send, traces};
@@ -13,10 +13,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const WITHIN: Duration = Duration::from_secs(30);
-/// The highest exposure that `systemd-analyze security` may find: 0 is none, 10 is all.
+/// Maximum exposure according to `systemd-analyze security`, from 0 to 10.
 const EXPOSURE_MAX: f64 = 2.0;
 
-/// Makes the package out of the program under test.
+/// Builds the package with the program under test.
 async fn package(folder: &Path, version: &str) -> PathBuf {
     let target = Path::new(SPANWISE).parent().and_then(Path::parent).expect("target/debug/spanwise");
     let to = folder.join(format!("spanwise-{version}.deb"));
@@ -27,7 +27,7 @@ async fn package(folder: &Path, version: &str) -> PathBuf {
     to
 }
 
-/// A root over the machine's own: what is written in it stays in a folder of the test's.
+/// An overlay over the machine's root: writes go to a folder of the test.
 struct Root {
     folder: TempDir,
 }
@@ -45,7 +45,7 @@ impl Root {
         self.folder.path().join(name)
     }
 
-    /// A command that is the script's, in this root; what is in the folder `in` is in `/mnt`.
+    /// Returns a command that runs the script in this root; the folder `in` is mounted at `/mnt`.
     fn command(&self, script: &str) -> Command {
         const MOUNTS: &str = "set -e; cd \"$1\"; \
             mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; \
@@ -65,7 +65,7 @@ impl Root {
         self.command(script).output().expect("unshare of Debian's package util-linux, as root or by sudo")
     }
 
-    /// What the script prints; it must end well.
+    /// Returns the output of the script, which must succeed.
     fn run(&self, script: &str) -> String {
         let output = self.try_run(script);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -73,7 +73,7 @@ impl Root {
         text(&output.stdout).trim().to_owned()
     }
 
-    /// Starts the installed program as the unit does: its command, its user, its folder.
+    /// Starts the installed program as the unit does: same command, user and folder.
     async fn start(&self, health: u16) -> Process {
         let unit =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/package/spanwise.service"));
@@ -98,7 +98,7 @@ impl Root {
     }
 }
 
-/// Spans of the test's: the installed configuration keeps own telemetry, too.
+/// Returns the number of the test's spans; the installed configuration stores own telemetry, too.
 async fn count(sql: u16) -> String {
     let request = client().post(format!("http://127.0.0.1:{sql}/v1/sql"));
     let request = request.header("content-type", "text/plain").header("accept", "text/csv");
@@ -131,7 +131,7 @@ async fn the_package_is_installed_started_upgraded_removed_and_purged() {
     println!("systemd-analyze: verified; {security}");
     assert!(exposure.is_some_and(|exposure| exposure <= EXPOSURE_MAX), "{security}");
 
-    // What people do: other ports, and a word of their own.
+    // Typical changes: other ports, and a comment.
     let ports = [4317, 4318, 4380, 8889, 13133, 15432].map(|usual: u16| (usual, free_port()));
     let to = |usual: u16| ports.iter().find(|(from, _)| *from == usual).expect("a port").1;
     let mut edit = String::from("sed -i");
@@ -166,7 +166,7 @@ async fn the_package_is_installed_started_upgraded_removed_and_purged() {
     assert!(process.wait(WITHIN).await.success(), "{}", process.text());
     println!("installed, started as its user, fed, stopped, upgraded: 50 of 50 spans are there");
 
-    // Data can be saved and put back by root, and is still the server's.
+    // Root can back up and restore data, which still belongs to the server's user.
     root.run("spanwise backup /mnt/saved --config /etc/spanwise/otel-config.yaml >&2");
     root.run("spanwise restore /mnt/saved --config /etc/spanwise/otel-config.yaml --force >&2");
     assert_eq!(root.run("find /var/lib/spanwise ! -user spanwise"), "", "root has left nothing of its own");
@@ -183,7 +183,7 @@ async fn the_package_is_installed_started_upgraded_removed_and_purged() {
     println!("removed: data and configuration stay; purged: neither is there");
 }
 
-/// The instructions of the container's file: name and argument.
+/// Returns the instructions of the container file: name and argument.
 fn instructions(text: &str) -> Vec<(String, String)> {
     let whole = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
     let lines = whole.lines().filter(|line| !line.trim().is_empty());
@@ -204,7 +204,7 @@ async fn the_containers_file_makes_what_it_runs() {
     let list = |json: &str| serde_json::from_str::<Vec<String>>(json).unwrap_or_else(|error| panic!("{json}: {error}"));
     let started = [list(of("ENTRYPOINT")[0]), list(of("CMD")[0])].concat().join(" ");
 
-    // Its own layers, but for those that fetch: the user, the folder, the program and its configuration.
+    // Runs its own layers except downloads: user, folder, program and configuration.
     let root = Root::new();
     std::fs::copy(SPANWISE, root.path("in").join("spanwise")).expect("copied");
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/package/otel-config.yaml");
@@ -219,7 +219,7 @@ async fn the_containers_file_makes_what_it_runs() {
     let variables = of("ENV").join(" ");
     let as_user =
         format!("cd /var/lib/spanwise && exec setpriv --reuid=10001 --regid=10001 --clear-groups env {variables}");
-    // Said once, that everything is reachable, is not enough.
+    // Setting the host alone is not enough to listen on all interfaces.
     let refused = root.try_run(&format!("{as_user} {started}"));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(
@@ -227,7 +227,7 @@ async fn the_containers_file_makes_what_it_runs() {
         (Some(2), 5),
         "{said}"
     );
-    // On loopback: what a test starts is no other machine's.
+    // On loopback, because tests must not be reachable from other machines.
     let script = format!("{as_user} SPANWISE_HOST=127.0.0.1 SPANWISE_ALLOW_UNAUTHENTICATED=true {started}");
     let mut process = Process::start("container", &mut root.command(&script), root.folder.path());
     let health = of("HEALTHCHECK")[0].split_once("CMD ").expect("a command").1;

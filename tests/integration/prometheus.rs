@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes; what it then answers is what was sent.
+//! A real Prometheus scrapes Spanwise; its query results equal what was sent.
 
 use crate::corpus::{Generator, Shape};
 use crate::support::config::Setup;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const REQUESTS: u64 = 4;
 
-/// A gauge, a counter and a histogram of an application.
+/// Sends a gauge, a counter and a histogram of an application.
 async fn application_metrics(server: &Server) {
     let now = now_unix_nano();
     let (start, now) = ((now - 60_000_000_000).to_string(), now.to_string());
@@ -90,7 +90,7 @@ async fn a_real_prometheus_finds_what_was_sent() {
     promtool_is_content(&text);
 }
 
-/// The format is good. What promtool thinks of names is told by it, too; those of others are not ours to change.
+/// Checks the format with promtool. It may dislike names of applications, which are not ours to change, but not our own.
 fn promtool_is_content(text: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -102,7 +102,7 @@ fn promtool_is_content(text: &str) {
     promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
     let output = promtool.wait_with_output().expect("it ends");
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    // 3 is "good, but": names that its style guide does not like.
+    // 3 means valid, but with names that violate its style guide.
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {told}", output.status);
     let own = told.lines().filter(|line| line.contains("spanwise_")).collect::<Vec<_>>();
     assert!(own.is_empty(), "promtool dislikes names that are ours: {own:?}");

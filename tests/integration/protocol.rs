@@ -1,4 +1,4 @@
-//! The Postgres wire beside its SQL: transactions, savepoints and `COPY` as a real `PostgreSQL` answers them, by libpq.
+//! The Postgres wire apart from SQL: libpq sees transactions, savepoints and `COPY` as with a real `PostgreSQL`.
 
 use crate::support::config::Setup;
 use crate::support::peer;
@@ -40,8 +40,8 @@ async fn transactions_and_copy_are_answered_as_postgresql_answers_them() {
     assert!(faults.is_empty() && expected.len() == found.len(), "{}", faults.join("\n"));
 }
 
-/// With one worker, which is busy for good: what ends a transaction or sets something is answered all the same, and so are
-/// rows of a cursor, which holds the worker itself.
+/// With a single worker that stays busy, the server still ends transactions, changes settings, and returns rows of a cursor
+/// that occupies this worker itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_of_the_session_need_no_worker() {
     let server = Server::start(Setup::default().sql("workers: 1").sql("timeout: 10m")).await;
@@ -60,7 +60,7 @@ async fn statements_of_the_session_need_no_worker() {
 
     let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a(x) WHERE x % 7 = 8";
     let mut busy = psql(&[endless]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql");
-    // Whoever else wants a worker waits.
+    // Other queries wait for a worker.
     until("the only worker to be busy", Duration::from_mins(1), || {
         let mut command = psql(&["SET statement_timeout = '300ms'", "SELECT 1"]);
         async move {

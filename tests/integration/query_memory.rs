@@ -1,4 +1,4 @@
-//! Queries that each keep within their own limit, and together would take more than all of them may.
+//! Queries that each stay within their own memory limit, but together would exceed the total limit.
 
 use crate::support::client::client;
 use crate::support::config::Setup;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What all may take; the queries below take more.
+/// Total memory limit, which the queries below exceed.
 const TOTAL_MIB: u64 = 400;
 const AT_ONCE: usize = 8;
-/// It holds a text of sixty megabytes, and computes for longer than it may.
+/// Allocates a text of 60 MB and computes beyond its timeout.
 const HOLDS: &str = "SELECT count(*) FROM (SELECT string_agg(repeat('y', 1000), '') AS v FROM generate_series(1, 60000)) t, \
     generate_series(1, 1000000000) s(n) WHERE length(t.v) + s.n = 7";
 
-/// Memory that processes which the server started have for themselves, MiB.
+/// Returns the private memory of the server's child processes, in MiB.
 fn held_mib(server: u32) -> u64 {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{server}/task")) else { return 0 };
     let children = threads.filter_map(Result::ok);
@@ -64,11 +64,11 @@ async fn all_queries_together_keep_within_their_memory() {
     for (_, again, body) in &short {
         assert!(*again && body["error"].as_str().is_some_and(|text| text.contains("memory_total")), "{body}");
     }
-    // The others came to the end of their time.
+    // The others ran into their timeout.
     assert!(answers.iter().all(|(status, ..)| [503, 504].contains(status)), "{told:#?}");
     assert!(answers.iter().any(|(status, ..)| *status == 504), "none of them was let be: {told:#?}");
 
-    // What is idle gives back what it took.
+    // Idle workers return their memory.
     let (status, _, body) = ask(&server, "SELECT length(repeat('x', 40000000)) AS n").await;
     assert_eq!((status, &body["rows"][0]), (200, &json!({"n": 40_000_000})), "{body}");
     until("idle workers to give back their memory", Duration::from_secs(20), || async {

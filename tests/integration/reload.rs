@@ -1,4 +1,4 @@
-//! SIGHUP reads the configuration again; a broken file leaves the old one running.
+//! SIGHUP reloads the configuration; an invalid file leaves the old one running.
 
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -59,8 +59,8 @@ FROM requests WHERE window_start >= $window_start AND window_start < $window_end
 GROUP BY 1
 ";
 
-/// What `check` refuses, a reload refuses, whole: a statement of a wrong type, one that cannot be read, and one without
-/// what is to be judged.
+/// A reload rejects what `check` rejects, as a whole: a statement of a wrong type, an unparsable one, and one without the value
+/// to judge.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finding_that_cannot_be_planned_leaves_the_old_one_running() {
     let pipelines = tempfile::tempdir().expect("a folder");
@@ -100,7 +100,7 @@ async fn a_finding_that_cannot_be_planned_leaves_the_old_one_running() {
     assert!(!server.log().contains("bug report"), "{}", server.log());
 }
 
-/// A signal that comes while the server starts neither ends it nor is lost.
+/// A signal during startup neither ends the server nor is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_while_it_starts_reloads_once_it_is_ready() {
     let mut server = Server::launch(Setup::default(), &[]);
@@ -121,8 +121,8 @@ async fn a_hangup_while_it_starts_reloads_once_it_is_ready() {
     .await;
 }
 
-/// A budget that fires and is taken away fires no more, and whoever was told of it is told so: while the server runs, and
-/// while it does not.
+/// A firing budget that is removed resolves, and its receivers are notified, whether it is removed while the server runs or
+/// not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_is_taken_away_fires_no_more() {
     let webhook = WebhookReceiver::start().await;
@@ -159,7 +159,7 @@ async fn a_budget_that_is_taken_away_fires_no_more() {
     server.until_number(fires, 0.0).await;
 }
 
-/// Log records that came, in their order.
+/// Received log records, in order.
 type Logs = Arc<Mutex<Vec<LogRecord>>>;
 
 async fn keep(State(logs): State<Logs>, body: Bytes) {
@@ -168,7 +168,7 @@ async fn keep(State(logs): State<Logs>, body: Bytes) {
     logs.lock().expect("not poisoned").extend(scopes.flat_map(|logs| logs.log_records));
 }
 
-/// Waits until the budgets whose derived logs have a state, in all, are these.
+/// Waits until the budgets with a derived log of the given state are exactly these.
 async fn logged(logs: &Logs, state: &str, budgets: &[&str]) {
     until(&format!("{budgets:?} to be {state} in logs"), Duration::from_secs(30), || async {
         let text = |record: &LogRecord, name: &str| {
@@ -187,7 +187,7 @@ async fn logged(logs: &Logs, state: &str, budgets: &[&str]) {
     .await;
 }
 
-/// Waits until the budgets whose alerts have a status, in all messages together, are these.
+/// Waits until the budgets with an alert of the given status, across all messages, are exactly these.
 async fn told(webhook: &WebhookReceiver, status: &str, budgets: &[&str]) {
     until(&format!("{budgets:?} to be {status}"), Duration::from_secs(30), || async {
         let told = webhook.told();

@@ -1,4 +1,4 @@
-//! Remote write into real Prometheuses: what PromQL finds is what SQL finds.
+//! Remote write to real Prometheuses: PromQL and SQL return the same.
 
 use crate::support::config::Setup;
 use crate::support::otlp::post;
@@ -12,12 +12,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
-/// Debian's, which knows 1.0 alone.
+/// Debian's Prometheus, which supports only 1.0.
 const OLD: &str = "prometheus";
-/// Requests of the table, five seconds of the past each.
+/// Number of requests, each of which covers five seconds of the past.
 const ROUNDS: u64 = 12;
 
-/// A Spanwise that writes to the receiver.
+/// Starts a Spanwise that writes to the receiver.
 async fn writing_to(receiver: &Receiver, more: &str) -> Server {
     let endpoint = receiver.url("/api/v1/write");
     let settings = format!(
@@ -44,13 +44,13 @@ async fn send(url: &str, metrics: Value) {
     send_from(url, "here", metrics).await;
 }
 
-/// From a host: an attribute of the resource that is no label.
+/// Sends metrics from a host, a resource attribute that does not become a label.
 async fn send_from(url: &str, host: &str, metrics: Value) {
     let answer = post(url, &[("content-type", "application/json")], request(host, metrics)).await.expect("an answer");
     assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text());
 }
 
-/// Points with their times and what is their own.
+/// Returns a data point with its times and its other fields.
 fn points(start: u64, time: u64, of: Value) -> Value {
     let mut point = of;
     point["startTimeUnixNano"] = start.to_string().into();
@@ -58,13 +58,13 @@ fn points(start: u64, time: u64, of: Value) -> Value {
     json!([point])
 }
 
-/// The metrics of one round: those that are cumulative have grown with the rounds, deltas say what is new.
+/// Returns the metrics of one round: cumulative ones grow with the rounds, deltas contain the increase.
 fn metrics_of(round: u64, begin: u64) -> Value {
     let (before, time, n) = (begin + 5 * SECOND * round, begin + 5 * SECOND * (round + 1), round + 1);
     let counts = |counts: &[u64]| counts.iter().map(u64::to_string).collect::<Vec<_>>();
     let sum = |temporality: u32, monotonic: bool, points: Value| json!({"aggregationTemporality": temporality, "isMonotonic": monotonic, "dataPoints": points});
     let of = |temporality: u32, points: Value| json!({"aggregationTemporality": temporality, "dataPoints": points});
-    // A delta whose sender changes its scale: 8 buckets of the finer one are one of the other.
+    // A delta whose sender changes its scale: 8 buckets of the finer scale make one of the coarser.
     let (scale, offset) = if round.is_multiple_of(2) { (3, 3) } else { (6, 24) };
     json!([
         {"name": "queue.length", "gauge": {"dataPoints": points(0, time, json!({"asInt": (round + 3).to_string(),
@@ -87,7 +87,7 @@ fn metrics_of(round: u64, begin: u64) -> Value {
     ])
 }
 
-/// PromQL, SQL that must give the same, and both where arithmetic by hand gives it.
+/// PromQL, and SQL that must return the same; where possible, a value calculated by hand.
 const TABLE: [(&str, &str); 19] = [
     (
         "queue_length{queue_name=\"mail\", job=\"shop\", instance=\"1\", otel_scope_name=\"tests\"}",
@@ -105,7 +105,7 @@ const TABLE: [(&str, &str); 19] = [
         "http_server_request_duration_seconds_bucket{le=\"0.5\"}",
         "SELECT max(bucket_counts[1] + bucket_counts[2]) FROM histograms WHERE name LIKE 'http.%'",
     ),
-    ("histogram_quantile(0.5, http_server_request_duration_seconds_bucket)", "SELECT 0.1"), // 3 of 6 lie in the first
+    ("histogram_quantile(0.5, http_server_request_duration_seconds_bucket)", "SELECT 0.1"), // 3 of 6 are in the first
     ("job_duration_seconds_count", "SELECT sum(count) FROM histograms WHERE name = 'job.duration'"),
     ("job_duration_seconds_sum", "SELECT sum(sum) FROM histograms WHERE name = 'job.duration'"),
     (
@@ -114,7 +114,7 @@ const TABLE: [(&str, &str); 19] = [
     ),
     ("histogram_count(db_duration_seconds)", "SELECT max(count) FROM histograms WHERE name = 'db.duration'"),
     ("histogram_sum(db_duration_seconds)", "SELECT max(sum) FROM histograms WHERE name = 'db.duration'"),
-    // The middle, on a logarithmic scale, of the one bucket from 2^(3/8) to 2^(4/8).
+    // The logarithmic middle of the only bucket, from 2^(3/8) to 2^(4/8).
     ("histogram_quantile(0.5, db_duration_seconds)", "SELECT power(2.0, 3.5 / 8)"),
     ("histogram_count(rpc_duration_seconds)", "SELECT sum(count) FROM histograms WHERE name = 'rpc.duration'"),
     ("histogram_sum(rpc_duration_seconds)", "SELECT sum(sum) FROM histograms WHERE name = 'rpc.duration'"),
@@ -148,7 +148,7 @@ async fn promql_finds_what_sql_finds() {
     assert_well(&server, &receiver).await;
 }
 
-/// Nothing was refused, and nothing came out of order.
+/// Asserts that nothing was rejected or out of order.
 async fn assert_well(server: &Server, receiver: &Receiver) {
     let refused =
         "SELECT refused_items + dead_letters + dropped_items FROM exporters WHERE exporter = 'prometheusremotewrite'";
@@ -158,14 +158,14 @@ async fn assert_well(server: &Server, receiver: &Receiver) {
     assert!(!faults.iter().any(|fault| log.contains(fault)), "{log}");
 }
 
-/// Two hosts count for each series, in batches of their own: deltas, and running totals that began at different times.
+/// Two hosts add to each series, in separate batches: deltas, and cumulative values with different start times.
 #[tokio::test(flavor = "multi_thread")]
 async fn senders_that_become_one_series_are_one_sum() {
     const EACH: u64 = 8;
     const STEP: u64 = SECOND / 10;
     let receiver = Receiver::start(&peer("SPANWISE_PROMETHEUS"), &[], "").await;
     let server = writing_to(&receiver, "").await;
-    // Since the exporter reads: of what began before it nobody knows what Prometheus was told.
+    // After the exporter's start: for anything earlier, it is unknown what Prometheus already received.
     let begin = now_unix_nano();
     let sum = |temporality: u32, points: Value| json!({"aggregationTemporality": temporality, "isMonotonic": true, "dataPoints": points});
     for n in 0..EACH {
@@ -184,7 +184,7 @@ async fn senders_that_become_one_series_are_one_sum() {
     server
         .until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 3.0 * 2.0 * 8.0)
         .await;
-    // All of its times are past.
+    // All its timestamps are in the past.
     tokio::time::sleep(Duration::from_nanos(STEP * (EACH + 1))).await;
     let totals = "SELECT sum(last) FROM (SELECT max(value) AS last FROM metrics WHERE name = 'orders.placed' GROUP BY series_id)";
     for (promql, sql) in [
@@ -229,7 +229,7 @@ async fn exemplars_lead_to_the_traces_of_their_senders() {
     assert_well(&server, &receiver).await;
 }
 
-/// Prometheus is away for a while; what was sent meanwhile and before is all there, in order.
+/// Prometheus is down for a while; everything sent before and meanwhile arrives in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_and_order_is_kept_over_a_restart_of_prometheus() {
     const SENT: u64 = 60;
@@ -277,7 +277,7 @@ async fn an_old_prometheus_gets_1_0() {
     for round in 0..ROUNDS {
         send(&server.http_url("/v1/metrics"), metrics_of(round, begin)).await;
     }
-    // Six metrics of eight: it has native histograms disabled, and refuses them.
+    // Six of eight metrics: native histograms are disabled, so it rejects the others.
     server.until_number("SELECT sent_items FROM exporters WHERE exporter = 'prometheusremotewrite'", 6.0 * 12.0).await;
     for (promql, sql) in TABLE.iter().filter(|(promql, _)| !promql.contains("histogram_") && !promql.contains("orders"))
     {
@@ -292,11 +292,11 @@ async fn an_old_prometheus_gets_1_0() {
     assert_eq!(log.matches("native histograms are disabled there").count(), 1, "{log}");
 }
 
-/// Prometheus translates OTLP itself, too: the same points become the same series, by name, labels and value.
+/// Prometheus' own OTLP translation yields the same series from the same points: names, labels and values.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_series_as_prometheus_own_translation() {
     let new = peer("SPANWISE_PROMETHEUS");
-    // Labels as the specification has them; its own default keeps what older releases did.
+    // Labels according to the specification; Prometheus' default is compatible with older releases.
     let labels = "otlp: {label_name_underscore_sanitization: false, label_name_preserve_multiple_underscores: false}";
     let written = Receiver::start(&new, &[], "").await;
     let own = Receiver::start(&new, &["--web.enable-otlp-receiver"], labels).await;
@@ -319,7 +319,7 @@ async fn the_same_series_as_prometheus_own_translation() {
     let sum = |monotonic: bool, value: f64| json!({"aggregationTemporality": 2, "isMonotonic": monotonic, "dataPoints": number(value)});
     let buckets = json!({"count": "9", "sum": 20.5, "explicitBounds": [0.005, 0.1, 1, 2.5, 10, 1e6], "attributes": odd,
         "bucketCounts": ["1", "0", "3", "2", "1", "1", "1"]});
-    // None of those that are made coarser has a bucket without counts: what follows one, Prometheus 3.15 puts into it.
+    // Downscaled histograms have no empty buckets, because Prometheus 3.15 adds the following count to an empty one.
     let exponential = |scale: i32, offset: i32, counts: &[u32]| {
         let total: u32 = counts.iter().sum();
         let counts: Vec<String> = counts.iter().map(u32::to_string).collect();
@@ -375,7 +375,7 @@ async fn the_same_series_as_prometheus_own_translation() {
     assert_well(&server, &written).await;
 }
 
-/// All series with their values, numbers and native histograms as they are printed.
+/// Returns all series with their values and native histograms as printed.
 async fn series(receiver: &Receiver) -> Result<BTreeMap<String, String>, String> {
     let result = receiver.query("{__name__=~\".+\"}").await?;
     let one = |series: &Value| {

@@ -1,4 +1,4 @@
-//! Budgets as rules of Prometheus: promtool takes the file, and series made by hand fire what they must and nothing else.
+//! Budgets as Prometheus rules: promtool accepts the file, and hand-written series cause exactly the expected alerts.
 
 use crate::support::peer;
 use crate::support::server::SPANWISE;
@@ -25,17 +25,17 @@ service:
     metrics: {receivers: [otlp], exporters: [performance, prometheus]}
 ";
 
-/// Calls of a service each minute, failed ones among them.
+/// Calls of a service per minute, and how many of them fail.
 ///
-/// Allowed is one in a thousand: of `bad` 2% fail, which is 20 times that; of `worn` 0.4%, 4 times; of `good` none; of
-/// `few` half, but of ten calls in five minutes.
+/// The budget allows one in a thousand: `bad` fails 2%, 20 times that; `worn` 0.4%, 4 times; `good` none; `few` half, but with
+/// only ten calls in five minutes.
 const CALLS: [(&str, u32, u32); 4] = [("bad", 100, 2), ("worn", 1000, 4), ("good", 100, 0), ("few", 2, 1)];
 
-/// Calls each minute: service, operation, `le` of the bound, calls within it, calls within the next, calls in all.
+/// Calls per minute: service, operation, `le` of the limit, calls within it, calls within the next bucket, all calls.
 ///
-/// Searches within 200 ms: 90% of `bad`, 96% of `good`, none of `few`, which has one call in two minutes. Checkouts at
-/// p95, between the bounds 200 and 400: `bad` has 90 of 100 within 200, so 200 + 200 × 5/10 = 300 ms; `good` has 94, so
-/// 200 + 200 × 1/6 = 233 ms.
+/// Searches within 200 ms: 90% of `bad`, 96% of `good`, none of `few`, which has one call in two minutes. Checkouts at p95,
+/// between the bounds 200 and 400: `bad` has 90 of 100 within 200, so 200 + 200 × 5/10 = 300 ms; `good` has 94, so 200 + 200 ×
+/// 1/6 = 233 ms.
 const DURATIONS: [(&str, &str, &str, f64, f64, f64); 5] = [
     ("bad", "GET /search", "200", 90.0, 100.0, 100.0),
     ("good", "GET /search", "200.0", 96.0, 100.0, 100.0),
@@ -44,18 +44,18 @@ const DURATIONS: [(&str, &str, &str, f64, f64, f64); 5] = [
     ("good", "POST /checkout", "200", 94.0, 100.0, 100.0),
 ];
 
-/// What fires after an hour: a selector, and services.
+/// Alerts that fire after an hour: a selector and the services.
 const FIRING: [(&str, &[&str]); 12] = [
     ("alertname=\"SpanwiseAvailabilityBudget\", window=\"1h\", severity=\"critical\"", &["bad", "few"]),
     ("alertname=\"SpanwiseAvailabilityBudget\", window=\"6h\", severity=\"critical\"", &["bad", "few"]),
     ("alertname=\"SpanwiseAvailabilityBudget\", window=\"1d\", severity=\"warning\"", &["bad", "few", "worn"]),
     ("alertname=\"SpanwiseAvailabilityBudget\", window=\"3d\", severity=\"warning\"", &["bad", "few", "worn"]),
-    // Errors of 2% are over 1.5%, and not over twice that.
+    // An error rate of 2% exceeds 1.5%, but not twice that.
     ("alertname=\"SpanwiseErrorRateBudget\"", &["bad"]),
     ("alertname=\"SpanwiseErrorRateBudget\", severity=\"warning\"", &["bad"]),
     ("alertname=\"SpanwiseApiBudget\", budget=\"search\", severity=\"warning\"", &["bad"]),
     ("alertname=\"SpanwiseApiBudget\", budget=\"checkout\", severity=\"warning\"", &["bad"]),
-    // An apdex of 0.6 is under 0.9, and under the 0.8 where twice as much is missing to 1.
+    // An apdex of 0.6 is below 0.9, and below 0.8, where the shortfall from 1 is twice as large.
     ("alertname=\"SpanwiseJudgedBudget\", budget=\"apdex\", severity=\"warning\"", &["bad"]),
     ("alertname=\"SpanwiseJudgedBudget\", budget=\"apdex\", severity=\"critical\"", &["bad"]),
     ("alertname=\"SpanwiseJudgedBudget\", budget=\"javascript\"", &["good"]),
@@ -79,7 +79,7 @@ fn promtool_takes_the_rules_and_they_fire_where_they_must() {
     nothing_fires_wrongly(folder.path());
 }
 
-/// The test itself must be able to fail: with what fires turned round, promtool refuses it.
+/// The test must be able to fail: promtool rejects it with wrong expectations.
 fn nothing_fires_wrongly(folder: &Path) {
     let wrong = tests_file().replace("{service_name=\"worn\"}", "{service_name=\"good\"}");
     std::fs::write(folder.join("wrong.yml"), wrong).expect("written");
@@ -102,7 +102,7 @@ fn without_budgets_there_are_no_rules() {
     assert!(checked.contains("SUCCESS: 0 rules found"), "{checked}");
 }
 
-/// What a command prints; it must go well.
+/// Returns the output of a command, which must succeed.
 fn told(command: &mut Command) -> String {
     let output = command.output().expect("it runs");
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -127,7 +127,7 @@ fn tests_file() -> String {
         if failed > 0 {
             series(&of("ERROR"), f64::from(failed));
         }
-        // Those that it asks fail, too, and are not its own.
+        // Its dependencies fail, too, but their calls do not count as its own.
         series(&of("ERROR").replace("SERVER", "CLIENT"), f64::from(calls));
     }
     for (service, operation, le, within, next, all) in DURATIONS {
@@ -163,9 +163,9 @@ fn tests_file() -> String {
         expects(&format!("count by (service_name) (ALERTS{{alertstate=\"firing\", {alerts}}})"), &samples);
     }
     expects("count by (service_name) (ALERTS{budget=\"firstContentfulPaint\"})", &[]);
-    // Within 400 ms are all searches, and the checkouts' p95 is within 500 ms.
+    // All searches are within 400 ms, and the checkouts' p95 is within 500 ms.
     expects("count by (service_name) (ALERTS{alertname=\"SpanwiseApiBudget\", severity=\"critical\"})", &[]);
-    // Recorded, to the thousandth.
+    // Recorded ratios, in thousandths.
     let ratios = "round(1000 * max by (service_name) (spanwise:errors:ratio_rate1h))";
     expects(ratios, &[("bad", 20.0), ("few", 500.0), ("good", 0.0), ("worn", 4.0)]);
     text

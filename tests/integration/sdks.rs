@@ -1,5 +1,5 @@
-//! Applications instrumented with the Python and Node SDKs, over a real `PostgreSQL` and Redis: what their exporters were
-//! told was received is what the tables hold.
+//! Applications instrumented with the Python and Node SDKs, with a real `PostgreSQL` and Redis: the tables contain exactly what
+//! their exporters got acknowledged.
 
 use crate::support::config::Setup;
 use crate::support::peers::Redis;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const REQUESTS: &str = "200";
 
-/// What an application printed at its end: its own counts.
+/// The counts that an application printed when it ended.
 struct Sent(Value);
 
 impl Sent {
@@ -39,7 +39,7 @@ struct Databases {
 }
 
 impl Databases {
-    /// Runs an application to its end.
+    /// Runs an application to its end and returns its counts.
     async fn serve(&self, name: &str, command: &mut Command, redis_database: u8, folder: &Path) -> Sent {
         command.args(["--postgres", &self.postgres.url(), "--redis", &self.redis.url(redis_database)]);
         command.args(["--requests", REQUESTS]);
@@ -78,10 +78,10 @@ async fn python(databases: &Databases, protocol: &str, redis_database: u8) {
     println!("python sdk ({protocol}): sent {} metric points, found the same", sent.count("metric_points"));
     errors(&server, "python-shop", sent.count("server_errors")).await;
 
-    // Forty times 3 lines of an order, literals of all kinds: one statement.
+    // Each order looks up three products by literal ids; all lookups have the same fingerprint.
     let orders = sent.counts("asked")["GET /orders/<int:order>"];
     statement(&server, "python-shop", "SELECT id FROM products WHERE id IN (?) ORDER BY id", orders).await;
-    // Of one line each, and of what the cache did not hold.
+    // The rest look up one product: for an order line, or after a cache miss.
     let by_id = "SELECT sum(calls) FROM queries WHERE service_name = 'python-shop' \
                  AND db_fingerprint LIKE 'SELECT name FROM products WHERE id = %'";
     let (postgres, searches) = (sent.counts("statements")["postgresql"], sent.counts("asked")["GET /search"]);
@@ -94,7 +94,7 @@ async fn python(databases: &Databases, protocol: &str, redis_database: u8) {
 
 async fn node(databases: &Databases, redis_database: u8) {
     let server = Server::start(Setup::default()).await;
-    // Node finds its modules beside the file or above it.
+    // Node resolves modules from the directory of the file and its parents.
     let app = server.folder().join("app.js");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/node/app.js");
     std::fs::copy(source, &app).expect("copied");
@@ -103,8 +103,8 @@ async fn node(databases: &Databases, redis_database: u8) {
     command.arg(&app).env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", server.ports.http));
     let sent = databases.serve("node", &mut command, redis_database, server.folder()).await;
     spans(&server, "node sdk", "node-shop", &sent).await;
-    // Three a related page, and one where the cache held nothing and was then set: with a literal or a parameter, they
-    // are one statement.
+    // Three per related page, and one per cache miss, which also causes a SET. Literals and parameters give the same
+    // fingerprint.
     let asked = sent.counts("asked");
     let missed = sent.counts("statements")["redis"] - asked["GET /articles/:id"];
     let expected = 3.0 * asked["GET /related/:id"] + missed;
@@ -112,7 +112,7 @@ async fn node(databases: &Databases, redis_database: u8) {
     errors(&server, "node-shop", sent.counts("asked")["GET /broken"]).await;
 }
 
-/// Spans by kind and in all, requests with their p95, statements by system.
+/// Checks spans by kind and in total, requests and their quantiles, and statements by system.
 async fn spans(server: &Server, who: &str, service: &str, sent: &Sent) {
     let count = format!("SELECT count(*) FROM spans WHERE service_name = '{service}'");
     server.until_number(&count, sent.count("spans")).await;
@@ -127,7 +127,7 @@ async fn spans(server: &Server, who: &str, service: &str, sent: &Sent) {
         let of = format!("WHERE service_name = '{service}' AND db_system_name = '{system}'");
         let found = server.number(&format!("SELECT count(*) FROM spans {of}")).await;
         assert_near(&format!("{who}: spans of {system}"), found, expected, 0.0);
-        // Connecting is no statement.
+        // Spans for connecting have no statement.
         let statements = server.number(&format!("SELECT count(*) FROM spans {of} AND db_query_text IS NOT NULL")).await;
         server.until_number(&format!("SELECT sum(calls) FROM queries {of}"), statements).await;
         println!("{who}: sent {expected} spans of {system}, found {found}; {statements} of them statements");
@@ -162,7 +162,7 @@ async fn errors(server: &Server, service: &str, expected: f64) {
     server.until_number(&format!("SELECT sum(errors) FROM requests WHERE service_name = '{service}'"), expected).await;
 }
 
-/// The search sleeps in the database for 120 ms each time.
+/// Waits for the finding of the search, which sleeps in the database for 120 ms each time.
 async fn slow_search_is_found(server: &Server) {
     crate::support::until("slow_statement to fire for the search", Duration::from_secs(30), || async {
         let findings = server.findings().await?;

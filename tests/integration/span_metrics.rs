@@ -1,5 +1,5 @@
-//! Span metrics, held against a real Collector's connector: the same spans through both give the same counters and
-//! histograms, also where a sampler left some out and says so.
+//! Compares span metrics with a real Collector's connector: the same spans yield the same counters and histograms, including
+//! spans with sampling weights.
 
 use crate::corpus::{Generator, Shape};
 use crate::support::client::get;
@@ -45,18 +45,17 @@ impl Both {
         send(&format!("http://127.0.0.1:{}/v1/traces", self.collector.http), request).await;
     }
 
-    /// The series of both once they have counted so many spans; of `service` where one is named.
+    /// Returns the series of both once they have counted `spans` spans.
     async fn settled(&self, spans: f64) -> (Series, Series) {
         (settled(&self.scrape, spans).await, settled(&self.server.scrape_url(), spans).await)
     }
 }
 
-/// Lines of the scrape by name and labels.
+/// Values of a scrape, by name and labels.
 type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// The connector's families once all spans are counted, without the labels that say which process counted: the
-/// connector names itself as the scope, and each Collector its own id. There is no scope here, since no
-/// instrumentation made these metrics.
+/// Returns the connector's metrics once all spans are counted, without the labels that identify the counting process: the
+/// connector's scope and the Collector's instance id. Spanwise has no scope, because no instrumentation made these metrics.
 async fn settled(url: &str, spans: f64) -> Series {
     let text = until("all spans to be counted", Duration::from_secs(30), || async {
         let (_, text) = get(url).await?;
@@ -76,7 +75,7 @@ fn of_connector(text: &str) -> Series {
     .collect()
 }
 
-/// Every series of one is a series of the other, with the same value.
+/// Asserts that both have the same series and values.
 fn assert_same(theirs: &Series, ours: &Series) {
     let names = |series: &Series| series.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
     assert_eq!(names(ours), names(theirs), "the same names");
@@ -87,7 +86,7 @@ fn assert_same(theirs: &Series, ours: &Series) {
     for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
         let (one, other) = (ours.get(key), theirs.get(key));
         let same = match (one, other) {
-            // Sums are added in another order.
+            // Sums are added in a different order.
             (Some(one), Some(other)) if key.0.ends_with("_sum") => (one - other).abs() <= other.abs() * 1e-9,
             (one, other) => one == other,
         };
@@ -104,7 +103,7 @@ fn assert_same(theirs: &Series, ours: &Series) {
     );
 }
 
-/// On the bounds, between them and beyond all of them; of every kind and status.
+/// Returns spans with durations on, between and beyond the bounds, of every kind and status.
 fn edges(spans: std::ops::Range<u64>, state: impl Fn(u64) -> String) -> ExportTraceServiceRequest {
     let edge = |number: u64| {
         let milliseconds = [2.0, 2.0001, 3.5, 50.0, 99.9, 1400.0, 15_000.0, 20_000.0][(number % 8) as usize];
@@ -113,13 +112,13 @@ fn edges(spans: std::ops::Range<u64>, state: impl Fn(u64) -> String) -> ExportTr
         Span { status, trace_state: state(number), ..span(number, "edge", kind, milliseconds) }
     };
     let mut edges = traces("edges", spans.map(edge).collect());
-    // With all that job and instance are made of.
+    // With all attributes that job and instance are derived from.
     let resource = edges.resource_spans[0].resource.get_or_insert_default();
     resource.attributes.extend([text("service.namespace", "shop"), text("service.instance.id", "edges-1")]);
     edges
 }
 
-/// The connector's series and Spanwise's, of the same spans.
+/// Compares the connector's series and Spanwise's for the same spans.
 #[tokio::test(flavor = "multi_thread")]
 async fn span_metrics_are_those_of_the_connector() {
     let _turn = heavy().await;
@@ -137,7 +136,7 @@ async fn span_metrics_are_those_of_the_connector() {
         both.send(&request).await;
     }
     both.send(&edges(0..480, |_| String::new())).await;
-    // A clock that jumped back: they count, and took no time.
+    // The clock jumped back: such spans count, with a duration of 0.
     let mut backwards = traces("backwards", (9000..9010).map(|number| span(number, "back", 2, 5.0)).collect());
     for span in &mut backwards.resource_spans[0].scope_spans[0].spans {
         span.end_time_unix_nano = span.start_time_unix_nano - 1000;
@@ -150,7 +149,7 @@ async fn span_metrics_are_those_of_the_connector() {
     println!("span metrics: {spans} spans sent to both; {} series, names, labels and buckets equal", theirs.len());
 }
 
-/// Trace states whose weight is a whole number, and that number by hand: 2^56 over what the threshold leaves of it.
+/// Trace states with an integer weight, and the weight calculated by hand: 2^56 / (2^56 - threshold).
 const WHOLE: [(&str, f64); 13] = [
     ("", 1.0),
     ("ot=th:0", 1.0),
@@ -159,7 +158,7 @@ const WHOLE: [(&str, f64); 13] = [
     ("ot=th:e;rv:fedcba98765432", 8.0),
     ("vendor=1, ot=th:f", 16.0),
     ("ot=th:ff,other=2", 256.0),
-    // A fault, no threshold, or the value of older samplers: each stands for itself.
+    // Invalid, without threshold, or of older samplers: weight 1.
     ("ot=th:xyz", 1.0),
     ("ot=th:8;rv:1", 1.0),
     ("ot=th:8,Bad=1", 1.0),
@@ -168,7 +167,7 @@ const WHOLE: [(&str, f64); 13] = [
     ("a=b", 1.0),
 ];
 
-/// Of spans that a sampler left: counters, buckets and sums of both are of all that there were. Before and after a restart.
+/// Sampled spans: counters, buckets and sums of both represent all original spans, before and after a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn sampled_spans_count_as_they_do_in_the_connector() {
     let _turn = heavy().await;
@@ -184,7 +183,7 @@ async fn sampled_spans_count_as_they_do_in_the_connector() {
         theirs.len()
     );
 
-    // What was seen is seen, and what it stands for is beside it.
+    // The number of received spans is kept next to the number that they represent.
     let server = &both.server;
     #[expect(clippy::cast_precision_loss, reason = "a thousand")]
     let (seen, requests) = (sent as f64, (0..sent).filter(|number| [1, 4].contains(&(number % 5))));
@@ -206,12 +205,12 @@ async fn sampled_spans_count_as_they_do_in_the_connector() {
     assert_same(&theirs, &settled(&both.server.scrape_url(), estimated).await);
 }
 
-/// A weight that is no whole number is rounded by chance on both sides, so both are near what the sampler left out.
+/// Both round fractional weights randomly, so both are close to the original number of spans.
 #[tokio::test(flavor = "multi_thread")]
 async fn fractions_of_weights_stay_true_as_in_the_connector() {
     let _turn = heavy().await;
     let both = Both::start().await;
-    // 2^56 over what is left of it: 4/3, 16/11, and 10 to four digits.
+    // 2^56 / (2^56 - threshold): 4/3, 16/11, and 10 to four digits.
     let of = |number: u64| {
         [("ot=th:4", 4.0 / 3.0), ("ot=th:5", 16.0 / 11.0), ("ot=th:e666", 65_536.0 / 6554.0)][(number % 3) as usize]
     };
@@ -228,7 +227,7 @@ async fn fractions_of_weights_stay_true_as_in_the_connector() {
         })
         .await;
         let lines = lines(&text);
-        // The deviation of 4,000 draws of a chance of about 0.4 is 31; the third weight adds next to nothing.
+        // The standard deviation of 4,000 draws with a probability of about 0.4 is 31; the third weight adds next to nothing.
         assert_near(&url, sum(&lines, calls), estimated, 200.0 / estimated);
         let count = sum(&lines, "traces_span_metrics_duration_milliseconds_count");
         assert_near("one count for both", count, sum(&lines, calls), 0.0);

@@ -1,4 +1,4 @@
-//! SQL as people's clients speak it: psql and psycopg over the Postgres wire, read-only and within limits.
+//! SQL with common clients: psql and psycopg over the Postgres wire, read-only and within limits.
 
 use crate::support::client::client;
 use crate::support::config::Setup;
@@ -29,7 +29,7 @@ fn psql(server: &Server, arguments: &[&str]) -> Output {
     output.expect("psql of Debian's package postgresql-client: run tests/run")
 }
 
-/// What psql printed of a statement that worked.
+/// Returns psql's output for a statement that must succeed.
 #[track_caller]
 fn answer(server: &Server, arguments: &[&str]) -> String {
     let output = psql(server, arguments);
@@ -38,7 +38,7 @@ fn answer(server: &Server, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
-/// What psql said of a statement that must not work.
+/// Returns psql's error for a statement that must fail.
 #[track_caller]
 fn refusal(server: &Server, statement: &str) -> String {
     let output = psql(server, &["-v", "VERBOSITY=verbose", "-c", statement]);
@@ -78,7 +78,7 @@ async fn psql_reads_describes_and_does_not_write() {
         "CREATE EXTERNAL TABLE passwd STORED AS CSV LOCATION '/etc/passwd'",
     ] {
         let told = refusal(&server, statement);
-        // Read-only; or not known at all.
+        // Read-only, or not supported at all.
         assert!(["25006", "42601", "0A000"].iter().any(|code| told.contains(code)), "{statement}: {told}");
     }
     assert_eq!(answer(&server, &["-c", "SELECT count(*) FROM spans"]), "31", "nothing of it was done");
@@ -89,7 +89,7 @@ async fn psql_reads_describes_and_does_not_write() {
     println!("psql: 31 spans sent, 31 found; 9 statements that write refused");
 }
 
-/// A query that would not end is cancelled near its deadline, over both protocols, and the server goes on.
+/// An endless query is cancelled near its timeout, over both protocols, and the server continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_ends_at_its_time_and_at_its_rows() {
     let server = server().await;
@@ -109,13 +109,13 @@ async fn a_query_ends_at_its_time_and_at_its_rows() {
     let (status, body) = server.ask("SELECT value FROM generate_series(1, 5000) value").await.expect("an answer");
     assert_eq!((status, body["truncated"].as_bool()), (200, Some(true)), "the answer says that it is cut");
     assert_eq!(body["rows"].as_array().map(Vec::len), Some(1000));
-    // The wire has no word for an answer that is cut, so it is refused.
+    // The Postgres wire cannot mark a truncated result, so it is an error.
     let told = refusal(&server, "SELECT value FROM generate_series(1, 5000) value");
     assert!(told.contains("54000"), "{told}");
     assert_eq!(answer(&server, &["-c", "SELECT 1"]), "1");
 }
 
-/// psycopg sends its parameters apart from the statement, in text and in binary.
+/// psycopg sends parameters separately from the statement, as text and binary.
 #[tokio::test(flavor = "multi_thread")]
 async fn psycopg_asks_with_parameters() {
     let server = server().await;
@@ -152,7 +152,7 @@ print("good")
     println!("psycopg: 31 spans sent, 31 found, with parameters in text and binary");
 }
 
-/// Over HTTP: rows as JSON, faults with a status and a message, and nothing for pages of other sites.
+/// HTTP: rows as JSON, errors with status and message, and no access for pages of other sites.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_answers_rows_and_clear_errors() {
     let server = server().await;
@@ -179,7 +179,7 @@ async fn http_answers_rows_and_clear_errors() {
     assert!(policy.contains("default-src 'none'"), "{policy}");
 }
 
-/// The commands that ask a server: a watch ends on SIGTERM as on Ctrl-C, and with `--json` errors are JSON, too.
+/// Client commands: a watch ends on SIGTERM as on Ctrl-C, and `--json` also applies to errors.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_ends_well_and_errors_are_json_where_json_is_asked_for() {
     let server = server().await;

@@ -1,5 +1,5 @@
-//! A start over a log of some size: requests are taken at once, what was there before comes back behind them, and nothing of
-//! it is lost or counted twice, whatever comes in, or ends it, meanwhile.
+//! Start with a large log: the server accepts requests immediately and replays the log in the background. Nothing is lost or
+//! counted twice, whatever arrives or kills it meanwhile.
 
 use crate::support::client;
 use crate::support::config::Setup;
@@ -12,11 +12,11 @@ use std::time::Duration;
 
 const PROTOBUF: [(&str, &str); 1] = [("content-type", "application/x-protobuf")];
 const SPANS_A_REQUEST: u64 = 1000;
-/// Some 30 MiB of log, decoded in seconds by a build without optimisation.
+/// About 30 MiB of log, which a debug build decodes in seconds.
 const REQUESTS: u64 = 250;
-/// The newest requests before a kill, which are sent again.
+/// The newest requests before a kill, which are resent.
 const RESENT: u64 = 20;
-/// What comes in at each of three starts.
+/// New requests at each of three starts.
 const NEW: u64 = 10;
 
 fn body(number: u64) -> Vec<u8> {
@@ -25,7 +25,7 @@ fn body(number: u64) -> Vec<u8> {
     traces("shop", spans.collect()).encode_to_vec()
 }
 
-/// Sends a request, over and over while nobody listens yet.
+/// Sends a request, and retries until the server listens.
 async fn send(server: &Server, body: &[u8]) -> Answer {
     let url = server.http_url("/v1/traces");
     until("an answer", Duration::from_mins(1), || post(&url, &PROTOBUF, body.to_vec())).await
@@ -38,7 +38,7 @@ async fn send_all(server: &Server, bodies: &[Vec<u8>]) {
     }
 }
 
-/// What a line of the log says under a key, such as `milliseconds=12`.
+/// Returns the value of a key in a log line, such as `milliseconds=12`.
 fn logged(server: &Server, message: &str, key: &str) -> Option<u64> {
     let log = server.log();
     let line = log.lines().find(|line| line.contains(message))?;
@@ -63,14 +63,14 @@ async fn requests_are_taken_while_the_log_is_read_back_and_each_row_counts_once(
     let mut server = Server::start(Setup::default()).await;
     let mut table = vec!["| log | receiving | ready | read back |".to_owned(), "|---|---|---|---|".to_owned()];
     table.push(figures("empty", &server));
-    // The bytes are kept: a resend is the same ones.
+    // The bytes are kept, because a resend must be byte-identical.
     let mut bodies: Vec<Vec<u8>> = (0..REQUESTS).map(body).collect();
     let parts: Vec<_> = bodies.chunks(bodies.len().div_ceil(4)).map(|part| send_all(&server, part)).collect();
     futures::future::join_all(parts).await;
 
     for start in 0..3_u64 {
         if start == 1 {
-            // In the middle of what the start before began.
+            // While the replay of the previous start is still running.
             assert_eq!(server.terminate().await.code(), Some(0), "{}", server.log());
         } else {
             server.kill9();

@@ -1,4 +1,4 @@
-//! TLS on every listener, with the clients that people have: curl, telemetrygen, psql and Prometheus.
+//! TLS on every listener, with common clients: curl, telemetrygen, psql and Prometheus.
 
 use crate::support::certificates::{Authority, Issued, serial, shown_serial};
 use crate::support::config::Setup;
@@ -20,7 +20,7 @@ fn settings(issued: &Issued, more: &str) -> String {
     format!("cert_file: {:?}, key_file: {:?}{more}", issued.certificate.display(), issued.key.display())
 }
 
-/// Whether curl reaches a listener at all, and what it says if not.
+/// Runs curl; returns its output, or its error if it cannot connect.
 fn curl(url: &str, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new("curl");
     let output = command.args(["-sS", "--noproxy", "*", "-m", "20", url]).args(arguments).output().expect("curl runs");
@@ -47,13 +47,13 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// For curl.
+    /// Arguments for curl.
     fn to_curl(&self) -> Vec<&str> {
         let [certificate, key] = [&self.client.certificate, &self.client.key].map(|path| path.to_str().expect("text"));
         vec!["--cacert", self.authority, "--cert", certificate, "--key", key]
     }
 
-    /// For libpq.
+    /// Connection settings for libpq.
     fn to_psql(&self) -> String {
         let Issued { certificate, key } = self.client;
         let authority = self.authority;
@@ -74,7 +74,7 @@ async fn telemetrygen(port: u16, shown: &Shown<'_>, more: &[&str], folder: &Path
     run("telemetrygen", &mut command, folder, Duration::from_mins(1)).await;
 }
 
-/// Each listener takes a client with a certificate of the authority, and nobody else.
+/// Each listener accepts only clients with a certificate of the authority.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_listener_asks_for_a_certificate_of_its_client() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -88,7 +88,7 @@ async fn every_listener_asks_for_a_certificate_of_its_client() {
 
     telemetrygen(ports.grpc, &shown, &[], folder.path()).await;
     telemetrygen(ports.http, &shown, &["--otlp-http"], folder.path()).await;
-    // A trace of telemetrygen has two spans.
+    // Each trace of telemetrygen has two spans.
     let expected = (4 * TRACES).to_string();
     let sql = format!("https://127.0.0.1:{}/v1/sql", ports.sql);
     until("both senders' spans", WITHIN, || async {
@@ -156,7 +156,7 @@ async fn every_listener_asks_for_a_certificate_of_its_client() {
     .await;
 }
 
-/// A psql that stays connected.
+/// A psql session that stays connected.
 struct Session {
     child: Child,
     input: ChildStdin,
@@ -183,7 +183,7 @@ impl Drop for Session {
     }
 }
 
-/// Certificates are replaced under load: SIGHUP takes a good pair and leaves a bad one, and nobody is cut off.
+/// Certificates are replaced under load: SIGHUP loads a valid pair and ignores an invalid one, and no connection is dropped.
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_reloaded_and_connections_stay() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -264,7 +264,7 @@ fn asked_for(port: u16, parameters: &str, statement: &str) -> Result<String, Str
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// By itself, where `reload_interval` says so.
+/// Certificates are reloaded periodically with `reload_interval`.
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_reloaded_in_time() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -273,7 +273,7 @@ async fn certificates_are_reloaded_in_time() {
     let server = Server::start(Setup::default().tls(&settings(&used, ", reload_interval: 200ms"))).await;
     let before = serial(&used.certificate);
     assert_eq!(shown_serial(server.ports.http), Ok(before.clone()));
-    // The pair is not replaced in one step: a moment with one half of it must not end anything.
+    // The pair is not replaced atomically: a reload between the two copies must not break anything.
     std::fs::copy(&next.certificate, &used.certificate).expect("copied");
     std::fs::copy(&next.key, &used.key).expect("copied");
     let after = serial(&used.certificate);
@@ -285,8 +285,8 @@ async fn certificates_are_reloaded_in_time() {
     .await;
 }
 
-/// What `spanwise check` says of receivers with these settings of `tls`, each a line: `0: tls.cert_file: …` for the first one.
-/// Faults, then notes.
+/// Returns the faults, then the notes, that `spanwise check` reports for receivers with these `tls` settings, one per line,
+/// such as `0: tls.cert_file: …` for the first receiver.
 fn check_of(folder: &Path, address: &str, all: &[&str]) -> (Vec<String>, Vec<String>) {
     let config = folder.join("otel-config.yaml");
     let mut text = String::from("exporters: {debug: }\nreceivers:\n");
@@ -314,7 +314,7 @@ fn check_of(folder: &Path, address: &str, all: &[&str]) -> (Vec<String>, Vec<Str
     (faults.collect(), notes.map(|note| short(note.to_owned())).collect())
 }
 
-/// `spanwise check` says what is wrong with a certificate, at its key.
+/// `spanwise check` reports an invalid certificate at its key.
 #[test]
 fn what_cannot_be_used_is_a_fault_with_file_and_reason() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -387,7 +387,7 @@ fn what_cannot_be_used_is_a_fault_with_file_and_reason() {
     }
     assert_eq!(notes.len(), 3, "{notes:#?}");
 
-    // A client that must show a certificate is known; one that need not is not.
+    // Only clients that must present a certificate are authenticated.
     let asking = settings(&good, &format!(", client_ca_file: {:?}", authority.certificate().display()));
     let (found, _) = check_of(at, "0.0.0.0", &[&settings(&good, ""), &asking]);
     assert!(

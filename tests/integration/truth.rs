@@ -1,4 +1,5 @@
-//! The seeded corpus, held against its own truth: late spans, errors, literals and all, before and after a restart.
+//! Compares results for the seeded corpus with its known truth, including late spans, errors and literals, before and after a
+//! restart.
 
 use crate::corpus::{Generator, Shape, Truth};
 use crate::support::config::Setup;
@@ -21,7 +22,7 @@ async fn analyses_say_what_the_corpus_knows() {
     let mut generator = Generator::new(shape);
     let grpc = Grpc::to(server.ports.grpc);
     while let Some(request) = generator.next() {
-        // Half over each protocol, and each third request twice, as a sender does that got no answer.
+        // Half over each protocol, and each third request twice, like a sender that got no answer.
         if generator.truth().requests.is_multiple_of(2) {
             send(&server.http_url("/v1/traces"), &request).await;
         } else {
@@ -66,7 +67,7 @@ async fn holds(server: &Server, truth: &Truth) {
         )
         .await;
     assert_eq!(found.len(), truth.operations.len(), "{found:?}");
-    // Both are in the order of service and operation.
+    // Both are sorted by service and operation.
     for (row, ((service, operation), exact)) in found.iter().zip(&truth.operations) {
         assert_eq!(
             (row["service_name"].as_str(), row["operation"].as_str()),
@@ -91,7 +92,7 @@ async fn holds(server: &Server, truth: &Truth) {
     windows(server).await;
 }
 
-/// Late spans stand in the windows in which they started: each window has the calls that its spans make.
+/// Late spans count in the window in which they started, so each window has the calls of its spans.
 async fn windows(server: &Server) {
     let differing = "SELECT count(*) FROM (SELECT window_start, sum(calls) AS calls FROM requests WHERE resolution = 10 GROUP BY 1) r \
                      FULL JOIN (SELECT date_bin(INTERVAL '10 seconds', start_time) AS window_start, count(*) AS calls FROM spans \

@@ -1,5 +1,5 @@
-//! Cumulative series whose start is not known: a point whose start is its own time is a baseline, in every kind that counts,
-//! also over restarts.
+//! Cumulative series with an unknown start: a point whose start time equals its own time is a baseline, for every cumulative
+//! kind and across restarts.
 
 use crate::support::config::Setup;
 use crate::support::now_unix_nano;
@@ -14,7 +14,7 @@ fn attribute(name: &str, value: &str) -> Value {
     json!({"key": name, "value": {"stringValue": value}})
 }
 
-/// One metric of each kind with a point each; all of them have counted so much.
+/// Returns one metric of each kind with a point each, all with the same count.
 fn metrics(start: u64, time: u64, counted: u64) -> Value {
     let point = |more: Value| {
         let mut point = json!({"startTimeUnixNano": start.to_string(), "timeUnixNano": time.to_string()});
@@ -36,7 +36,7 @@ fn metrics(start: u64, time: u64, counted: u64) -> Value {
     json!([
         {"name": "cache.gets", "sum": sum(number(counted, &lookups("hit")))},
         {"name": "cache.gets", "sum": sum(number(7 * counted, &lookups("miss")))},
-        // A gauge that counts, though its sender does not call it so.
+        // A gauge that is cumulative, although its sender does not declare it.
         {"name": "django_cache_hits", "gauge": {"dataPoints": number(counted, &[attribute("cache", "sessions")])}},
         {"name": "process.network.io", "unit": "By", "sum": sum(number(counted, &[]))},
         {"name": name, "unit": "ms", "histogram": {"aggregationTemporality": 2, "dataPoints": waits("classic", buckets)}},
@@ -53,12 +53,12 @@ async fn send(server: &Server, start: u64, time: u64, counted: u64) {
     let url = server.http_url("/v1/metrics");
     let answer = post(&url, &[("content-type", "application/json")], body.to_string()).await.expect("an answer");
     assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
-    // It is counted before the next comes, or the server is killed.
+    // Waits until it is stored, before the next point or a kill.
     let seen = format!("SELECT count(*) FROM metrics WHERE name = 'cache.gets' AND time_unix_nano = {time}");
     server.until_number(&seen, 2.0).await;
 }
 
-/// What has been counted anew.
+/// Asserts how much was counted after the baseline.
 async fn counts(server: &Server, added: f64) {
     for (sql, times) in [
         ("SELECT sum(hits) FROM caches WHERE cache = 'products'", 1.0),
@@ -79,7 +79,7 @@ async fn counts(server: &Server, added: f64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_counted_before_a_known_start_is_not_new() {
     let mut server = Server::start(Setup::default()).await;
-    // All of it is newer than the server, which would else take it for counted by others.
+    // Newer than the server, which would otherwise assume that earlier values were already counted elsewhere.
     let begin = now_unix_nano();
     send(&server, begin, begin, MILLION).await;
     send(&server, begin, begin + SECOND, MILLION + 10).await;

@@ -1,4 +1,4 @@
-//! Bad input: each gets the protocol's answer, the server goes on, and the good data sent between is all there.
+//! Invalid input: each request gets the protocol's error, the server continues, and all valid data sent in between is stored.
 
 use crate::support::config::Setup;
 use crate::support::now_unix_nano;
@@ -20,7 +20,7 @@ use tonic::Code;
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// `google.rpc.Status`, in which errors are told.
+/// `google.rpc.Status`, the format of errors.
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {
     #[prost(int32, tag = "1")]
@@ -29,7 +29,7 @@ struct RpcStatus {
     message: String,
 }
 
-/// A server, and how many good spans went in between the bad ones.
+/// A server, and the number of valid spans sent between invalid requests.
 struct Bad {
     server: Server,
     url: String,
@@ -43,13 +43,13 @@ impl Bad {
         Bad { server, url, good: AtomicU64::new(0) }
     }
 
-    /// Sends one good span: it must be taken whatever came before it.
+    /// Sends a valid span, which must be accepted after any invalid input.
     async fn good(&self) {
         let number = self.good.fetch_add(1, Ordering::Relaxed);
         send(&self.url, &traces("good", vec![route_span(number, "GET", "/good", 5.0)])).await;
     }
 
-    /// Posts what must be refused; the message, which is a `google.rpc.Status` in the request's own encoding.
+    /// Posts an invalid request; returns the message of the error, a `google.rpc.Status` in the request's encoding.
     async fn refused(&self, what: &str, headers: &[(&str, &str)], body: Vec<u8>, status: u16) -> String {
         let answer = post(&self.url, headers, body).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
@@ -69,7 +69,7 @@ impl Bad {
         message
     }
 
-    /// Nothing of the bad input is there, and all of the good.
+    /// Asserts that nothing of the invalid input is stored, and all valid spans are.
     async fn only_good_is_there(&self) {
         #[expect(clippy::cast_precision_loss, reason = "a few")]
         let good = self.good.load(Ordering::Relaxed) as f64;
@@ -86,7 +86,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().expect("written to memory")
 }
 
-/// `SplitMix64`, so that a failure can be seen again.
+/// `SplitMix64`, so that failures are reproducible.
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -106,7 +106,7 @@ async fn what_is_no_otlp_is_refused_and_nothing_else_is_lost() {
     for _ in 0..200 {
         let bytes: Vec<u8> = (0..64).map(|_| random(&mut seed).to_be_bytes()[0]).collect();
         let answer = post(&bad.url, &[PROTOBUF], bytes).await.expect("an answer");
-        // Bytes that happen to be unknown fields alone are OTLP.
+        // Random bytes may be valid OTLP with unknown fields only.
         assert!(matches!(answer.status, 200 | 400), "{}: {}", answer.status, answer.text());
         taken += u32::from(answer.status == 200);
     }
@@ -140,7 +140,7 @@ async fn what_is_too_large_is_refused_before_it_takes_memory() {
     assert!(told.contains("20971520"), "it tells the limit: {told}");
     bad.refused("21 MiB, compressed", &[PROTOBUF, ("content-encoding", "gzip")], gzip(&filler(21 << 20)), 413).await;
 
-    // A gigabyte of nothing in one megabyte.
+    // A gigabyte of zeros, compressed to a megabyte.
     let before = resident_bytes(&bad.server);
     let bomb = gzip(&vec![0; 1 << 30]);
     bad.refused("a gzip bomb", &[PROTOBUF, ("content-encoding", "gzip")], bomb, 413).await;
@@ -161,7 +161,7 @@ async fn what_is_too_large_is_refused_before_it_takes_memory() {
     bad.only_good_is_there().await;
 }
 
-/// One bad span of many is told with its place; the good ones around it are kept.
+/// An invalid span among many is reported with its index; the valid ones are stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_spans_of_a_good_request_are_counted_and_told() {
     let bad = Bad::start().await;
@@ -188,7 +188,7 @@ async fn bad_spans_of_a_good_request_are_counted_and_told() {
     }
     bad.good.fetch_add(4, Ordering::Relaxed);
 
-    // A resend gets the same verdict and adds nothing.
+    // A resend gets the same result and adds nothing.
     let again = post(&bad.url, &[PROTOBUF], request.encode_to_vec()).await.expect("an answer");
     let again =
         ExportTraceServiceResponse::decode(again.body).expect("OTLP").partial_success.expect("a partial success");
@@ -199,7 +199,7 @@ async fn bad_spans_of_a_good_request_are_counted_and_told() {
         grpc.send(&traces("good", vec![good(20), backwards(21), no_id])).await.expect("OK").expect("a partial success");
     assert_eq!(partial.0, 1, "{}", partial.1);
     bad.good.fetch_add(2, Ordering::Relaxed);
-    // A clock that jumps back: they are there, and took no time.
+    // The clock jumped back: the spans are stored, with a duration of 0.
     bad.server.until_number("SELECT count(*) FROM spans WHERE end_time_unix_nano < start_time_unix_nano", 2.0).await;
     let longest = "SELECT max(duration_ms) FROM spans WHERE end_time_unix_nano < start_time_unix_nano";
     bad.server.until_number(longest, 0.0).await;
@@ -233,7 +233,7 @@ async fn bad_spans_of_a_good_request_are_counted_and_told() {
     println!("wire: {expected} good spans among bad ones sent, {rows} found");
 }
 
-/// A metric of a type that this build does not know, beside one that it does.
+/// A metric of a type unknown to this build, next to one of a known type.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_type_of_metric_does_not_cost_the_others() {
     let bad = Bad::start().await;
@@ -254,7 +254,7 @@ async fn an_unknown_type_of_metric_does_not_cost_the_others() {
         ..ResourceMetrics::default()
     };
     let known = ExportMetricsServiceRequest { resource_metrics: vec![of] }.encode_to_vec();
-    // Field 15 of a metric is no type yet: its tag is 15 << 3 | 2.
+    // Field 15 of a metric is not assigned yet: its tag is 15 << 3 | 2.
     let unknown_metric =
         [Metric { name: "unknown".to_owned(), ..Metric::default() }.encode_to_vec(), vec![0x7a, 2, 8, 1]].concat();
     let wrap =
@@ -269,7 +269,7 @@ async fn an_unknown_type_of_metric_does_not_cost_the_others() {
     assert_eq!(partial.rejected_data_points, 1, "{}", partial.error_message);
     assert!(partial.error_message.contains("unknown"), "it names the metric: {}", partial.error_message);
     bad.server.until_number("SELECT value FROM metrics WHERE name = 'known'", 7.5).await;
-    // Over gRPC, and with another value, since the same again would be a resend.
+    // Over gRPC, with another value, because an identical request would be a resend.
     let grpc = Grpc::to(bad.server.ports.grpc);
     let scope = ScopeMetrics { metrics: vec![gauge("known too", 8.5)], ..ScopeMetrics::default() };
     let of = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
@@ -280,7 +280,7 @@ async fn an_unknown_type_of_metric_does_not_cost_the_others() {
     bad.only_good_is_there().await;
 }
 
-/// An empty request is good and holds nothing; a path that is none is 404, a method that is none 405.
+/// An empty request is accepted and stores nothing; an unknown path is 404, an unsupported method 405.
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_requests_and_wrong_paths_get_their_answers() {
     let bad = Bad::start().await;

@@ -1,12 +1,12 @@
-//! The cases, and what is to become of each.
+//! The cases, and the expected outcome of each.
 
 use super::{good, resource};
 use crate::support::now_unix_nano;
 use serde_json::{Value, json};
 
-/// Letters of a long value: more than 64 KiB.
+/// Letters of a long value; exceeds 64 KiB.
 pub(super) const LONG: usize = 70_000;
-/// Attributes of an item that has many.
+/// Number of attributes of the item with many of them.
 const MANY: usize = 300;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +26,18 @@ impl Signal {
     }
 }
 
-/// What is to become of a case at a target.
+/// Expected outcome of a case at a target.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// It holds this.
+    /// The target contains the item, described like this.
     Taken(&'static str),
-    /// It holds nothing of it; the one dead letter names the metric and says this.
+    /// The target does not contain the item; its only dead letter names the metric and contains this text.
     Refused(&'static str),
-    /// Both.
+    /// Both: the item is described like the first text, and the dead letter contains the second.
     InPart(&'static str, &'static str),
-    /// It takes no such signal.
+    /// The target does not support the signal.
     Elsewhere,
-    /// Its sender was told, and it went nowhere.
+    /// The receiver rejected the item and told the sender, so it reached no target.
     AtTheDoor,
 }
 
@@ -46,14 +46,14 @@ use Told::{AtTheDoor, Elsewhere, InPart, Refused, Taken};
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) signal: Signal,
-    /// The item but for its time and its attribute `case`: of metrics, what stands beside the name.
+    /// The item without its time and its attribute `case`; for metrics, the fields besides the name.
     item: fn() -> Value,
-    /// By the order of `SINKS`.
+    /// In the order of `SINKS`.
     pub(super) wanted: [Told; 5],
 }
 
 impl Case {
-    /// What its metric is called.
+    /// Name of its metric.
     pub(super) fn metric(&self) -> String {
         match self.name {
             "a name without a letter" => "-".to_owned(),
@@ -129,7 +129,7 @@ fn gauge(value: &Value) -> Value {
     json!({"gauge": {"dataPoints": [{"asDouble": value}]}})
 }
 
-/// A delta histogram.
+/// Creates a delta histogram.
 fn histogram(point: Value) -> Value {
     json!({"histogram": {"aggregationTemporality": 1, "dataPoints": [point]}})
 }
@@ -287,7 +287,7 @@ pub(super) const CASES: [Case; 17] = [
         name: "a span's attribute of 70 KB",
         signal: Signal::Traces,
         item: || json!({"attributes": long()}),
-        // The Agent cuts at 25,000.
+        // The Agent truncates at 25,000.
         wanted: [Taken("70000 letters"), Elsewhere, Elsewhere, Taken("70000 letters"), Taken("25003 letters")],
     },
     Case {

@@ -1,5 +1,5 @@
-//! What is hard to take, in one table: a case a row, a target a column. Each target takes it, or it is a dead letter that says
-//! what is wrong with it; what came beside it is taken by all.
+//! Problematic input in one table: one row per case, one column per target. Each target either accepts the item or a dead
+//! letter states the reason; all accept the good item sent with it.
 
 mod cases;
 mod targets;
@@ -15,15 +15,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use targets::{SINKS, Targets};
 
-/// What one target holds: of each case, told in few words.
+/// The items that one target contains: a short description for each case.
 type Seen = BTreeMap<String, String>;
 
-/// What a case's item, and the good one beside it, are called.
+/// Name of the good item sent along with a case.
 fn good(case: &Case) -> String {
     format!("beside {}", case.name)
 }
 
-/// Sends a case: the item itself and one that nothing is wrong with. What the sender is told, where that is something.
+/// Sends a case: the item and a good one. Returns the partial success message, if any.
 async fn send(server: &Server, case: &Case) -> Option<String> {
     let (path, body) = case.request();
     let answer = post(&server.http_url(path), &[("content-type", "application/json")], body.to_string()).await;
@@ -33,7 +33,7 @@ async fn send(server: &Server, case: &Case) -> Option<String> {
     answer["partialSuccess"]["errorMessage"].as_str().map(str::to_owned)
 }
 
-/// What is said of a case's metric: in the dead letters of a sink, or in the log where it is no sink.
+/// Returns the dead letters of a sink about the case's metric; for `prometheus`, which has none, the log lines.
 async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
     let name = format!("{:?}", case.metric());
     if sink == "prometheus" {
@@ -46,7 +46,7 @@ async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
     reasons.filter(|reason| reason.contains(&name) || reason.starts_with(&format!("{}: ", case.metric()))).collect()
 }
 
-/// Every sink has dealt with every request; of items it says the same, but for what stands for none.
+/// Waits until every exporter has processed every request.
 async fn dealt_with(server: &Server) {
     let lagging = "SELECT count(*) FROM exporters WHERE lag_frames > 0 OR state <> 'ok'";
     until("every request to be dealt with", Duration::from_mins(1), || async {
@@ -61,7 +61,7 @@ async fn dealt_with(server: &Server) {
     .await;
 }
 
-/// What became of a case at a target, and whether that is as it should be.
+/// Returns the outcome of a case at a target, and whether it is the expected one.
 async fn outcome(server: &Server, sink: &str, case: &Case, seen: &Seen, wanted: &Told) -> (String, bool) {
     let letters = letters(server, sink, case).await;
     let found = seen.get(case.name).cloned();
@@ -114,12 +114,12 @@ async fn each_target_takes_it_or_says_what_is_wrong() {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), server.log());
 }
 
-/// A resource that all of them have.
+/// The resource of all items.
 fn resource() -> Value {
     json!({"attributes": [cases::text("service.name", "shop"), cases::text("host.name", "web-1")]})
 }
 
-/// What is wrong with a target's settings, by the line that it stands in, and what `check` says to that.
+/// Invalid settings of a target, one per line, and what `check` reports for each.
 const SETTINGS: [(&str, &str); 5] = [
     ("datadog: {api: {key: \"no key\", site: datadoghq.com}}", "api.key"),
     (

@@ -1,4 +1,4 @@
-//! The targets: real ones, but for Datadog's intakes, whose metrics Datadog's own types read.
+//! The targets: real ones, except Datadog's intakes; Datadog's own types decode their metrics.
 
 use super::cases::LONG;
 use super::{CASES, Case, Seen, Signal, good};
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The exporters, and so the columns.
+/// The exporters, which are the columns of the table.
 pub(super) const SINKS: [&str; 5] = ["otlp_http", "prometheus", "prometheusremotewrite", "elasticsearch", "datadog"];
 
 type Kept = Arc<Mutex<Vec<(String, Bytes)>>>;
@@ -40,7 +40,7 @@ async fn keep(State(kept): State<Kept>, uri: Uri, body: Bytes) -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-/// What is found of one item: its value, and what is long or many about it.
+/// What a target contains of one item: its value and its attributes.
 #[derive(Default)]
 struct Item {
     value: String,
@@ -71,7 +71,7 @@ impl Item {
     }
 }
 
-/// By case; several of one case stand side by side.
+/// Groups the descriptions by case; several for one case are joined.
 fn seen(items: impl IntoIterator<Item = Item>) -> Seen {
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for item in items {
@@ -95,7 +95,7 @@ impl Targets {
         Targets { collector, receiver, node: OpenSearch::start().await, intake, kept }
     }
 
-    /// A Spanwise that passes on to all of them.
+    /// Starts a Spanwise that exports to all targets.
     pub(super) async fn server(&self) -> Server {
         let queue = "sending_queue: {batch: {flush_timeout: 20ms}}";
         let retry = format!("retry_on_failure: {{initial_interval: 100ms}}, {queue}");
@@ -123,7 +123,7 @@ impl Targets {
         server
     }
 
-    /// What each of them holds.
+    /// Returns what each target contains.
     pub(super) async fn seen(&self, server: &Server) -> BTreeMap<&'static str, Seen> {
         let scraping = &Prometheus::scraping_native(server.ports.scrape).await;
         let of_metrics = CASES.iter().filter(|case| case.signal == Signal::Metrics);
@@ -194,7 +194,7 @@ impl Targets {
     }
 }
 
-/// A row of Datadog's series or sketches.
+/// Converts a row of Datadog's series or sketches.
 fn tagged(row: &Value, value: String) -> Item {
     let tags = row["tags"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let texts: BTreeMap<String, String> =
@@ -202,7 +202,7 @@ fn tagged(row: &Value, value: String) -> Item {
     Item { value, case: texts.get("case").cloned().unwrap_or_default(), texts }
 }
 
-/// What Prometheus answers, as pairs of labels and a value; of a native histogram there is no one value.
+/// Converts Prometheus' response to pairs of labels and value; NaN for native histograms, which have no single value.
 fn labelled(result: Vec<Value>) -> Vec<(BTreeMap<String, String>, f64)> {
     let value = |series: &Value| series["value"][1].as_str().and_then(|value| value.parse().ok()).unwrap_or(f64::NAN);
     let labels = |series: &Value| serde_json::from_value(series["metric"].clone()).unwrap_or_default();
@@ -236,14 +236,14 @@ where
     seen(items)
 }
 
-/// The items of a request that the Collector has written.
+/// Returns the items of a request that the Collector wrote.
 fn of_collector(request: &Value) -> Vec<Item> {
     let mut items = Vec::new();
     collect(request, &mut items);
     items
 }
 
-/// Whatever has attributes with a case among them, however deep.
+/// Collects everything with a `case` attribute, at any depth.
 fn collect(value: &Value, items: &mut Vec<Item>) {
     if let Some(attributes) = value["attributes"].as_array() {
         let text = |value: &Value| match value.as_object().and_then(|value| value.values().next()) {
@@ -272,7 +272,7 @@ fn collect(value: &Value, items: &mut Vec<Item>) {
     }
 }
 
-/// The item that a document stands for.
+/// Converts a document to the item it was made from.
 fn of_document(document: &Value) -> Option<Item> {
     let case = document["case"].as_str()?.to_owned();
     let of = |found: &&Case| case == found.name || case == good(found);

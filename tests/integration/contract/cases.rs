@@ -1,33 +1,33 @@
-//! What targets do, and what must come of it.
+//! The cases of the contract: how a target behaves, and what may result.
 
-/// A way in which a target behaves.
+/// How a target behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// It takes everything.
+    /// Accepts everything.
     Success,
-    /// It refuses one item, and so the request that it stands in, for good.
+    /// Permanently rejects the request that contains one particular item.
     Refusal,
-    /// It asks to come again later.
+    /// Asks for a later retry with 429.
     TooMany,
-    /// It answers 503 for a while.
+    /// Answers 503 for a while.
     Unavailable,
-    /// It does not answer in time.
+    /// Does not answer before the timeout.
     TimeOut,
-    /// Nobody is there at first.
+    /// Does not listen at first.
     Nobody,
-    /// It breaks connections off half way.
+    /// Resets connections in the middle of a request.
     Reset,
-    /// Something that is not the target answers 200 with a page.
+    /// A host other than the target answers 200 with an HTML page.
     Garbage,
-    /// It lets nobody in by the key that it is shown, until its operator has made it known.
+    /// Rejects the API key until the operator has registered it.
     Denied,
-    /// It takes a request but for one item.
+    /// Accepts a request except for one item.
     Partial,
-    /// It takes its time.
+    /// Answers slowly.
     Slow,
-    /// It takes small requests alone, and one item is too large for it.
+    /// Accepts small requests only; one item exceeds its limit.
     Oversized,
-    /// The sender is killed and starts again.
+    /// The sender is killed and restarted.
     Restart,
 }
 
@@ -66,7 +66,7 @@ impl Case {
         }
     }
 
-    /// What the log says, by one of these, while a target takes nothing whose operator has to know the cause.
+    /// Returns fragments of which the log must contain one while the operator has a cause to fix; empty for other cases.
     pub(crate) const fn told(self) -> &'static [&'static str] {
         match self {
             Case::Garbage => &["HTML", "what answers is no gRPC"],
@@ -75,14 +75,14 @@ impl Case {
         }
     }
 
-    /// How many items may arrive twice, where so many are under way at once: those of which the sender cannot know that the
-    /// target took them.
+    /// Returns how many items may arrive twice with `under_way` items in flight: those for which the sender cannot know whether
+    /// the target accepted them.
     pub(crate) const fn twice_max(self, under_way: u64) -> u64 {
         match self {
-            // A sender that is killed sends again what was under way, and what was taken since its cursor was saved: that is
-            // once a second, and a request of this case takes half a second.
+            // After a kill, the sender resends what was in flight and what was accepted since it last saved its cursor. It
+            // saves the cursor once a second, and a request of this case takes half a second.
             Case::Restart => 2 * under_way,
-            // What times out or is cut off has not been taken; every other answer says what has.
+            // A request that times out or is cut off was not accepted; every other answer states what was accepted.
             _ => 0,
         }
     }

@@ -1,7 +1,8 @@
-//! Datadog's native intake under the contract. Its messages are written by hand from
+//! Datadog's native intake in the contract tests. No crate provides its messages, so those not in `src/` are written by hand
+//! from
 //! <https://github.com/DataDog/datadog-agent/tree/main/pkg/proto/datadog/trace> and
-//! <https://github.com/DataDog/agent-payload/blob/master/proto/metrics/agent_payload.proto>, apart from those in `src/`;
-//! there is no crate of them. Datadog's own types read what is sent in `datadog_metrics` and `datadog_traces`.
+//! <https://github.com/DataDog/agent-payload/blob/master/proto/metrics/agent_payload.proto>.
+//! In `datadog_metrics` and `datadog_traces`, Datadog's own types decode the payloads.
 
 use super::cases::Case;
 use super::exporters::{Exporter, Item, Signal, Verdict, number};
@@ -62,7 +63,7 @@ struct MetricPoint {
     value: f64,
 }
 
-/// An answer of these intakes is about a request.
+/// These intakes accept or reject a request as a whole.
 const LACKS: [(Case, &str); 1] = [(Case::Partial, "the intakes take a request as a whole, or refuse it as a whole")];
 
 pub(super) const fn datadog(signal: Signal) -> Exporter {
@@ -77,7 +78,7 @@ fn settings(port: u16) -> String {
     )
 }
 
-/// The API says that the key is one, and takes metadata of hosts, which stands for no items.
+/// Accepts every API key and host metadata, which contains no items.
 fn handshake(path: &str) -> Option<Response<Body>> {
     let answer = Response::builder().header("content-type", "application/json");
     match path {
@@ -95,7 +96,7 @@ fn items(path: &str, body: &Bytes) -> Vec<Item> {
             let chunks = payloads.iter().flat_map(|payload| &payload.chunks);
             chunks.flat_map(|chunk| &chunk.spans).map(|span| of_name(&span.resource)).collect()
         }
-        // Statistics go beside the traces that they are of.
+        // Trace statistics contain no items.
         "/api/v0.2/stats" => Vec::new(),
         "/api/v2/logs" => {
             let records: Vec<Value> = serde_json::from_slice(body).expect("a list of records");
@@ -122,7 +123,7 @@ fn answer(_path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body> {
     let (status, body, answer) = match verdict {
         Verdict::Taken | Verdict::But(_) => (StatusCode::ACCEPTED, json!({"errors": []}).to_string(), answer),
         Verdict::Refused => (StatusCode::BAD_REQUEST, error("that item is nothing that is taken"), answer),
-        // By the header that Datadog documents for its API.
+        // The header that Datadog documents for its API.
         Verdict::Busy(after) => {
             (StatusCode::TOO_MANY_REQUESTS, error("too many"), answer.header("x-ratelimit-reset", after.as_secs()))
         }

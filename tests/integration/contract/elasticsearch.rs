@@ -1,4 +1,4 @@
-//! Elasticsearch under the contract: what a `_bulk` request holds, and how a cluster answers.
+//! Elasticsearch in the contract tests: decodes `_bulk` requests and answers as a cluster does.
 
 use super::exporters::{Exporter, Item, Signal, Verdict, number};
 use axum::body::Body;
@@ -14,7 +14,7 @@ fn settings(port: u16) -> String {
     format!("endpoint: \"http://127.0.0.1:{port}\", compression: none, mapping: {{mode: ecs}}")
 }
 
-/// Each action is followed by its document.
+/// Returns the items of a `_bulk` request, in which each action is followed by its document.
 fn items(path: &str, body: &Bytes) -> Vec<Item> {
     assert_eq!(path, "/_bulk");
     let lines: Vec<Value> =

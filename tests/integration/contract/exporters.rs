@@ -1,4 +1,4 @@
-//! The exporters: what their exporters are told, what their requests hold, and how their targets answer.
+//! The exporters in the contract tests: their settings, the contents of their requests, and the answers of their targets.
 
 use super::cases::Case;
 use super::datadog::datadog;
@@ -24,7 +24,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use prost::Message as _;
 use std::time::Duration;
 
-/// The signal that a exporter is tried with.
+/// The signal that an exporter is tested with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
@@ -32,19 +32,19 @@ pub(crate) enum Signal {
     Logs,
 }
 
-/// One item that a target was sent.
+/// One item that a target received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) number: u64,
-    /// Of a point: its series.
+    /// The series of a data point; empty for other signals.
     pub(crate) series: String,
 }
 
-/// What a target says of a request.
+/// How a target answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Taken,
-    /// All of it but this item.
+    /// Everything except this item was accepted.
     But(u64),
     Refused,
     Busy(Duration),
@@ -53,25 +53,25 @@ pub(crate) enum Verdict {
     TooLarge,
 }
 
-/// A exporter under the contract.
+/// An exporter in the contract tests.
 pub(crate) struct Exporter {
-    /// The kind of the exporter.
+    /// Exporter type, such as `otlp_grpc`.
     pub(crate) kind: &'static str,
     pub(crate) signal: Signal,
-    /// Cases that there are not for it, and why.
+    /// Cases that do not apply to this exporter, and why.
     pub(crate) lacks: &'static [(Case, &'static str)],
-    /// The exporter's settings for a target on a port.
+    /// Returns the exporter's settings for a target on the given port.
     pub(crate) settings: fn(u16) -> String,
-    /// An answer to what is no telemetry, such as a request for the target's version.
+    /// Answers a request that contains no telemetry, such as one for the target's version.
     pub(crate) handshake: fn(&str) -> Option<Response<Body>>,
-    /// What a request holds.
+    /// Returns the items of a request.
     pub(crate) items: fn(&str, &Bytes) -> Vec<Item>,
-    /// The answer to a request.
+    /// Builds the answer to a request.
     pub(crate) answer: fn(&str, &[Item], &Verdict) -> Response<Body>,
 }
 
 impl Exporter {
-    /// Whether there is such a case for it.
+    /// Returns whether the case applies to this exporter.
     pub(crate) fn has(&self, case: Case) -> bool {
         self.lacks.iter().all(|(lacking, _)| *lacking != case)
     }
@@ -102,7 +102,7 @@ const fn otlp(kind: &'static str, signal: Signal, settings: fn(u16) -> String) -
     }
 }
 
-/// All of them.
+/// All exporters, one entry per signal.
 pub(crate) static EXPORTERS: [Exporter; 13] = [
     otlp("otlp_grpc", Signal::Traces, over_grpc),
     otlp("otlp_grpc", Signal::Metrics, over_grpc),
@@ -127,7 +127,7 @@ pub(crate) static EXPORTERS: [Exporter; 13] = [
     datadog(Signal::Logs),
 ];
 
-/// The number in a name such as `n17`.
+/// Returns the number in a name such as `n17`.
 pub(super) fn number(name: &str) -> u64 {
     name.trim_start_matches('n').split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX)
 }
@@ -140,7 +140,7 @@ fn text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
     }
 }
 
-/// What stands in a request of OTLP; the path says which signal it is.
+/// Returns the items of an OTLP request; the path determines the signal.
 fn of_otlp(path: &str, body: &Bytes) -> Vec<Item> {
     let of_name = |name: &str| Item { number: number(name), series: String::new() };
     if path.to_ascii_lowercase().contains("trace") {
@@ -168,7 +168,7 @@ fn of_otlp(path: &str, body: &Bytes) -> Vec<Item> {
     items
 }
 
-/// What a target over HTTP answers.
+/// Builds the answer of an OTLP/HTTP target.
 fn http_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body> {
     let answer = Response::builder().header("content-type", "application/x-protobuf");
     let body = message(path, verdict);
@@ -183,7 +183,7 @@ fn http_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body>
     answer.body(Body::from(body)).expect("a response")
 }
 
-/// What a target over gRPC answers: its status stands in trailers.
+/// Builds the answer of an OTLP/gRPC target, with the status in the trailers.
 fn grpc_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body> {
     let answer = Response::builder().header("content-type", "application/grpc");
     let mut trailers = HeaderMap::new();
@@ -211,7 +211,7 @@ fn grpc_answer(path: &str, _items: &[Item], verdict: &Verdict) -> Response<Body>
     answer.body(Body::new(StreamBody::new(futures::stream::iter(frames)))).expect("a response")
 }
 
-/// A `google.rpc.Status` with the code 8 and a `RetryInfo` of so many seconds, in base64: written by hand from
+/// Returns a base64-encoded `google.rpc.Status` with code 8 and a `RetryInfo` of `seconds`, written by hand from
 /// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
 fn retry_info(seconds: u64) -> String {
     use base64::Engine as _;
@@ -227,7 +227,7 @@ fn retry_info(seconds: u64) -> String {
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(status)
 }
 
-/// The message of an answer: a partial success where one item was not taken.
+/// Returns the encoded response message: a partial success if one item was rejected.
 fn message(path: &str, verdict: &Verdict) -> Vec<u8> {
     let Verdict::But(_) = verdict else { return Vec::new() };
     let error_message = "one item is nothing that is taken".to_owned();

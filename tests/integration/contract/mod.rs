@@ -1,5 +1,5 @@
-//! The contract of every exporter, against targets that behave in every way that targets do: counts are conserved, nothing comes
-//! twice unless the sender could not know, and the points of a series keep their order.
+//! The contract of every exporter, tested against targets that fail in every known way: counts are conserved, nothing arrives
+//! twice unless the sender could not know, and the points of a series stay in order.
 
 mod cases;
 pub(crate) mod datadog;
@@ -24,13 +24,13 @@ const REQUESTS: u64 = 20;
 const ITEMS: u64 = 5;
 const ALL: u64 = REQUESTS * ITEMS;
 const SERIES: u64 = 3;
-/// The one item that is larger than any that the target of an oversized item takes.
+/// Number of the one item that exceeds the limit of the `Oversized` target.
 const LARGE: u64 = 33;
-/// What goes out at once: what a kill may double, for each batch that is under way.
+/// Items per batch. A kill may duplicate one batch for each request in flight.
 const BATCH: u64 = 10;
 const UNDER_WAY: u64 = 4;
 
-/// An exporter with its target.
+/// An exporter and its target.
 struct Trial {
     id: String,
     exporter: &'static Exporter,
@@ -61,10 +61,10 @@ impl Trial {
         self.target.taken().iter().map(|item| item.number).collect()
     }
 
-    /// What the exporter must not take: it is refused, and so counted.
+    /// Returns the items that the target rejects and the exporter has to count as refused.
     fn refused(&self) -> BTreeSet<u64> {
         match self.target.case {
-            // Without a word on items, the request of the sender that it came in goes with it.
+            // The answer names no item, so the whole sender request that contains it is rejected.
             Case::Refusal => (POISON / ITEMS * ITEMS..(POISON / ITEMS + 1) * ITEMS).collect(),
             Case::Partial => BTreeSet::from([POISON]),
             Case::Oversized => BTreeSet::from([LARGE]),
@@ -72,7 +72,7 @@ impl Trial {
         }
     }
 
-    /// Holds what arrived, and what the tables say of it, against what was sent.
+    /// Compares what arrived, and the counts in the tables, with what was sent.
     async fn check(&self, server: &Server) -> String {
         let (case, id) = (self.target.case, &self.id);
         let refused = self.refused();
@@ -121,7 +121,7 @@ impl Trial {
         told
     }
 
-    /// Points of a series come in their order, but for those that come again.
+    /// Asserts that the points of a series arrive in order, apart from resent ones.
     fn check_order(&self) {
         let mut newest: BTreeMap<String, u64> = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -134,7 +134,7 @@ impl Trial {
         }
     }
 
-    /// Items sent and refused, by the table `exporters`.
+    /// Returns the items sent and refused according to the table `exporters`.
     async fn row(&self, server: &Server) -> Result<(u64, u64), String> {
         let rows = server
             .try_sql(&format!("SELECT sent_items, refused_items FROM exporters WHERE exporter = '{}'", self.id))
@@ -144,7 +144,7 @@ impl Trial {
     }
 }
 
-/// Sends every signal: `ALL` items in requests of a few.
+/// Sends `ALL` items of every signal, `ITEMS` per request.
 async fn send_everything(server: &Server) {
     for request in 0..REQUESTS {
         let numbers: Vec<u64> = (request * ITEMS..(request + 1) * ITEMS).collect();
@@ -163,7 +163,7 @@ fn resource() -> Value {
 /// Bytes of one attribute of the large item.
 const PIECE: usize = 20_000;
 
-/// What makes the large item large: letters in such an order that no compression makes it small again.
+/// Returns attributes that make the large item large: pseudo-random letters, which do not compress well.
 fn padding(number: u64) -> Vec<Value> {
     let mut state = number | 1;
     let mut letter = || {
@@ -175,7 +175,7 @@ fn padding(number: u64) -> Vec<Value> {
                 [usize::try_from(state % 64).expect("small")],
         )
     };
-    // Several, for there are targets that are sent no value of that length.
+    // Several attributes, because some targets are never sent a value of the full length.
     let pieces = if number == LARGE { 2 * target::BYTES_MAX / PIECE } else { 0 };
     let piece = |piece| {
         let text: String = (0..PIECE).map(|_| letter()).collect();
@@ -184,7 +184,7 @@ fn padding(number: u64) -> Vec<Value> {
     (0..pieces).map(piece).collect()
 }
 
-/// An attribute's list: some, and the padding.
+/// Returns the attribute list: the given attributes and the padding.
 fn attributes(some: &[Value], number: u64) -> Value {
     some.iter().cloned().chain(padding(number)).collect()
 }
@@ -207,7 +207,7 @@ fn metrics(numbers: &[u64]) -> (&'static str, Value) {
     let point = |number: &u64| {
         let series = json!({"key": "series", "value": {"stringValue": format!("s{}", number % SERIES)}});
         json!({
-            // A time of its own also where times are in milliseconds.
+            // Distinct timestamps even in milliseconds.
             "timeUnixNano": (now + number * 1_000_000).to_string(), "asInt": number.to_string(),
             "attributes": attributes(&[series], *number),
         })

@@ -1,4 +1,4 @@
-//! Remote write under the contract. Its messages are written by hand from
+//! Remote write in the contract tests. Its messages are written by hand from
 //! <https://github.com/prometheus/prometheus/blob/main/prompb/io/prometheus/write/v2/types.proto> and `types.proto` of 1.0.
 
 use super::exporters::{Item, Verdict};
@@ -58,7 +58,7 @@ pub(super) fn settings(port: u16) -> String {
     format!("endpoint: \"http://127.0.0.1:{port}/api/v1/write\"")
 }
 
-/// What a request of either version holds, in the order of time.
+/// Returns the items of a request of either version, sorted by time.
 pub(super) fn items(_path: &str, body: &Bytes) -> Vec<Item> {
     let body = snap::raw::Decoder::new().decompress_vec(body).expect("snappy's block format");
     let new = Request::decode(&*body).expect("protobuf");

@@ -1,5 +1,4 @@
-//! A target that behaves as a case of the contract has it, and keeps what it took. What a exporter's requests hold is read by
-//! decoders that others wrote.
+//! A target that behaves as its `Case` defines and records the accepted items. Third-party decoders read the requests.
 
 use super::cases::Case;
 use super::exporters::{Exporter, Item, Verdict};
@@ -13,24 +12,24 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Longer than a exporter waits for an answer.
+/// Longer than an exporter's timeout.
 const SILENCE: Duration = Duration::from_secs(3);
-/// How long nobody is there.
+/// Time until the `Nobody` target listens.
 const ABSENCE: Duration = Duration::from_secs(2);
-/// What one request of a small target may hold.
+/// Maximum number of items in a request to the `Oversized` target.
 pub(crate) const ITEMS_MAX: usize = 7;
-/// No request and so no item of more bytes is taken by the target of an oversized item.
+/// Maximum size of a request, and so of an item, to the `Oversized` target.
 pub(crate) const BYTES_MAX: usize = 100_000;
-/// Requests that it answers before somebody mends what is wrong with it.
+/// Requests answered with an error before the operator fixes the cause.
 const UNTIL_MENDED: u64 = 6;
-/// What it asks to wait.
+/// Delay that the target asks for.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// When it expects nothing: what comes sooner was under way when it said so.
+/// Period after the target asks for a delay in which no request may arrive; earlier ones were already in flight.
 const PATIENCE: std::ops::Range<Duration> = Duration::from_millis(700)..Duration::from_millis(1800);
-/// The item that is refused for good.
+/// Number of the item that is always rejected.
 pub(crate) const POISON: u64 = 7;
 
-/// One target, on a port of its own until the test ends.
+/// A target that listens on its own port until the test ends.
 pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) case: Case,
@@ -47,7 +46,7 @@ struct Kept {
 struct Seen {
     requests: u64,
     taken: Vec<Item>,
-    /// When it last asked to wait, and whether a request came before that was over.
+    /// When the target last asked for a delay; `impatient` is set if a request arrived during it.
     asked: Option<Instant>,
     impatient: bool,
 }
@@ -82,18 +81,18 @@ impl Target {
         Target { port, case, kept }
     }
 
-    /// What it took, in order.
+    /// Returns the accepted items in order of arrival.
     pub(crate) fn taken(&self) -> Vec<Item> {
         self.kept.seen.lock().expect("no test fails while it holds this").taken.clone()
     }
 
-    /// Whether a request came while it had asked to wait.
+    /// Returns whether a request arrived during the delay that the target asked for.
     pub(crate) fn was_pressed(&self) -> bool {
         self.kept.seen.lock().expect("no test fails while it holds this").impatient
     }
 }
 
-/// Reads a little and breaks the connection off.
+/// Reads a few bytes and resets the connection.
 async fn cut(mut client: TcpStream) {
     let _a_little = client.read(&mut [0; 64]).await;
     let _reset = client.set_zero_linger();
@@ -132,7 +131,7 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
     };
     match kept.case {
         Case::Slow => tokio::time::sleep(Duration::from_millis(100)).await,
-        // So slow that the sender is killed before it has sent everything.
+        // Slow enough that the sender is killed before it has sent everything.
         Case::Restart => tokio::time::sleep(Duration::from_millis(500)).await,
         _ => {}
     }
@@ -146,7 +145,7 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response<Bod
     (exporter.answer)(&path, &items, &verdict)
 }
 
-/// What a proxy's page for people looks like.
+/// Returns a page such as a captive proxy serves.
 fn html() -> Response<Body> {
     let page = "<!doctype html><html><body>Please sign in to the network.</body></html>";
     let answer = Response::builder().status(StatusCode::OK).header("content-type", "text/html; charset=utf-8");

@@ -1,5 +1,5 @@
-//! The program as it is, with Datadog's API played on loopback: what it is told of hosts is what Datadog's own code would
-//! tell it.
+//! The complete program with Datadog's API simulated on loopback: the API receives the same host metadata as from Datadog's own
+//! code.
 
 use super::{Json, pairs, read, theirs};
 use crate::datadog_metrics::oracle::{ask, put_frame};
@@ -34,11 +34,11 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Kept {
-    /// Bodies of the intake of metadata, as they were before compression.
+    /// Decompressed bodies of the metadata intake.
     metadata: Vec<Vec<u8>>,
-    /// Paths of all else.
+    /// Paths of all other requests.
     others: Vec<String>,
-    /// Metadata is put off.
+    /// Whether the metadata intake rejects requests for now.
     is_down: bool,
 }
 
@@ -66,7 +66,7 @@ async fn keep(State(api): State<Api>, uri: Uri, headers: HeaderMap, body: Bytes)
     StatusCode::ACCEPTED
 }
 
-/// What the API was told, as Datadog's own type reads it and writes it again.
+/// Returns the received metadata, decoded and re-encoded by Datadog's own type.
 fn told(api: &Api) -> Vec<Json> {
     let bodies = api.lock().unwrap().metadata.clone();
     let mut input = Vec::new();
@@ -87,7 +87,7 @@ fn resource(host: &str, attributes: &[(&str, &str)]) -> Option<Resource> {
     Some(Resource { attributes: all, ..Resource::default() })
 }
 
-/// A request of each signal, each of another host but for the last, which tells more of the first.
+/// One request per signal, each from another host, and a last one with more attributes of the first host.
 fn requests() -> [(Signal, Vec<u8>); 4] {
     let traces = |number, resource| {
         let scope = ScopeSpans { spans: vec![span(number, "GET /", 2, 3.0)], ..ScopeSpans::default() };
@@ -139,7 +139,7 @@ fn setup(address: &str) -> Setup {
     })
 }
 
-/// The own machine, as `gohai` tells it, which the Collector's exporter asks.
+/// Compares the metadata of this machine with that from `gohai`, which the Collector's exporter uses.
 fn is_own(own: &Json) {
     let machine: Vec<Json> = ask("machine", Vec::new());
     let machine = &machine[0];
@@ -148,7 +148,7 @@ fn is_own(own: &Json) {
     assert_eq!(own["meta"]["socket-hostname"], machine["platform"]["hostname"]);
     assert_eq!((&own["meta"]["hostname"], &own["internalHostname"]), (&json!("own-1"), &json!("own-1")));
     let told = &own["gohai"];
-    // A frequency is another one a moment later; not every machine has all of it.
+    // The CPU frequency changes over time, and some fields are missing on some machines.
     let fields = [
         ("cpu", "vendor_id cpu_cores cpu_logical_processors model_name cache_size family model stepping"),
         ("memory", "total swap_total"),
@@ -174,13 +174,13 @@ async fn datadog_is_told_of_the_own_host_and_of_those_that_any_signal_names() {
     let server = Server::start(setup(&address)).await;
     let own = until("the own host", WITHIN, || async { told(&api).into_iter().next().ok_or("none".to_owned()) }).await;
     is_own(&own);
-    // The last one tells of a host again, which has to wait a minute.
+    // The last request is about a known host, which is only resent after a minute.
     let requests = &requests()[..3];
     let expected: Vec<Json> = theirs(requests).into_iter().flat_map(|answer| answer.payloads).map(read).collect();
     assert_eq!(expected.len(), 3);
     for (number, request) in requests.iter().enumerate() {
         send(&server, request).await;
-        // One after the other: signals are delivered side by side.
+        // One at a time, because signals are delivered concurrently.
         until("a host", WITHIN, || async {
             let told = told(&api).len();
             if told == number + 2 { Ok(()) } else { Err(format!("{told} payloads")) }

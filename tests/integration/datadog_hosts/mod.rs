@@ -1,7 +1,6 @@
-//! Metadata of hosts as Datadog's own code makes it of resources, and as ours does: the same requests through both, payload
-//! by payload and field by field.
+//! Compares host metadata with Datadog's own code: both process the same requests, and payloads are compared field by field.
 //!
-//! Left out is where theirs goes wrong: it takes a second IPv4 address for one of IPv6.
+//! Excluded is a bug of Datadog's code: it reports a second IPv4 address as IPv6.
 
 mod delivered;
 
@@ -31,14 +30,14 @@ use std::collections::BTreeMap;
 const REQUESTS: usize = 10_000;
 const SEED: u64 = 20_260_303;
 
-/// What theirs says of a request.
+/// Result of Datadog's code for a request.
 #[derive(Debug, Deserialize)]
 struct Answer {
     payloads: Vec<Json>,
     error: String,
 }
 
-/// Keys that say something of a host, each with values that do.
+/// Keys that describe a host, with significant values for each.
 const KEYS: [(&str, &[&str]); 27] = [
     ("os.description", &["Debian 12", "Debian 13", ""]),
     ("os.type", &["linux", "windows"]),
@@ -69,7 +68,7 @@ const KEYS: [(&str, &[&str]); 27] = [
     ("datadog.host.tag", &["no tag"]),
 ];
 
-/// Keys of lists, each with lists that say something.
+/// Keys with list values, with significant lists for each.
 const LISTS: [(&str, &[&[&str]]); 3] = [
     ("host.ip", &[&["10.0.0.1", "fe80::1", "fd00::2"], &["fd00::2"], &["10.0.0.9"], &[], &["", "fd00::3"]]),
     ("host.mac", &[&["0A-1B-2C-3D-4E-5F", "00-00-00-00-00-01"], &["0a:1b"], &[]]),
@@ -80,7 +79,7 @@ fn list(texts: &[&str]) -> AnyValue {
     any(Value::ArrayValue(ArrayValue { values: texts.iter().map(|text| attribute(text)).collect() }))
 }
 
-/// A resource of one of a few hosts, mostly one that tells of it.
+/// Returns a resource of one of a few hosts, usually one that describes the host.
 fn resource(random: &mut Random) -> Resource {
     let host = random.pick(&["host.name", "host.name", "host", "datadog.host.name", "k8s.node.name"]);
     let mut attributes = vec![key_value(host, attribute(random.pick(&["a", "b", "c", "d", "localhost", ""])))];
@@ -133,7 +132,7 @@ fn metric(random: &mut Random) -> Metric {
     Metric { name: random.pick(&names).to_owned(), data: Some(data), ..Metric::default() }
 }
 
-/// A request of any signal with some resources.
+/// Returns a request of a random signal with several resources.
 fn request(random: &mut Random) -> (Signal, Vec<u8>) {
     let resources: Vec<Resource> = (0..random.below(4)).map(|_| resource(random)).collect();
     match random.below(3) {
@@ -162,7 +161,7 @@ fn request(random: &mut Random) -> (Signal, Vec<u8>) {
     }
 }
 
-/// What theirs makes of requests.
+/// Returns the results of Datadog's code for the requests.
 fn theirs(requests: &[(Signal, Vec<u8>)]) -> Vec<Answer> {
     let mut input = Vec::new();
     for (signal, request) in requests {
@@ -172,7 +171,7 @@ fn theirs(requests: &[(Signal, Vec<u8>)]) -> Vec<Answer> {
     ask("hosts", input)
 }
 
-/// With its inventory, which stands in it as a text, read.
+/// Parses the inventory, which the payload contains as a string.
 fn read(mut payload: Json) -> Json {
     let inventory = payload["gohai"].as_str().expect("a text").to_owned();
     payload["gohai"] = serde_json::from_str(&inventory).expect("JSON in the text");
@@ -192,7 +191,7 @@ fn hosts_are_told_of_as_by_datadogs_own_code() {
         let ours: Vec<Json> = seen.changed.iter().map(|host| read(serde_json::to_value(host).unwrap())).collect();
         let theirs: Vec<Json> = answer.payloads.into_iter().map(read).collect();
         assert_eq!(ours, theirs, "request {number}");
-        // Of a resource that names no host theirs says so elsewhere, or reads it to no end.
+        // For a resource without a host name, Datadog's code reports an error elsewhere or stops reading.
         let names_none = seen.faults.iter().any(|fault| fault.contains("no attribute names a host"));
         let is_faulty = !seen.faults.is_empty();
         let is_same = names_none || is_faulty != answer.error.is_empty();

@@ -1,4 +1,4 @@
-//! Logs as Datadog's own code maps them, and as ours does: the same requests through both, compared field by field.
+//! Compares our mapping of logs with Datadog's own code field by field, on the same requests.
 
 use super::datadog_metrics::oracle::{ask, put_frame};
 use super::datadog_metrics::random::Random;
@@ -16,7 +16,7 @@ use spanwise::exporters::datadog::logs;
 const REQUESTS: usize = 10_000;
 const SEED: u64 = 20_260_202;
 
-/// Attributes that Datadog reads, in several spellings.
+/// Attributes that Datadog interprets, in several spellings.
 const KEYS: [&str; 30] = [
     "msg",
     "message",
@@ -59,7 +59,7 @@ const IDS: [&str; 6] = [
     "zz02030405060708090a0b0c0d0e0f10",
 ];
 
-/// Maps in maps, deeper than they are made flat.
+/// Returns nested maps, deeper than the mapping flattens.
 fn nested(random: &mut Random, depth: u64) -> AnyValue {
     if depth == 0 || random.one_in(6) {
         return value(random);
@@ -135,7 +135,7 @@ fn request(random: &mut Random) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest { resource_logs: resource_logs.collect() }
 }
 
-/// A list of tags has no order in Datadog's own code.
+/// Sorts tags, which have no order in Datadog's own code.
 fn sorted(tags: &Json) -> Vec<String> {
     let mut tags: Vec<String> = tags.as_str().unwrap_or_default().split(',').map(str::to_owned).collect();
     tags.sort_unstable();
@@ -160,7 +160,7 @@ fn differences(theirs: &Map<String, Json>, ours: &Map<String, Json>) -> Vec<Stri
     names.filter(|name| !is_same(name, theirs.get(*name), ours.get(*name))).cloned().collect()
 }
 
-/// Compares all records; the exporter, not the mapping, adds the source, so theirs has none unless an attribute says it.
+/// Compares all records. In Datadog's code the exporter adds the source, not the mapping, so only an attribute can set it.
 fn compare(theirs: &[Vec<Map<String, Json>>], ours: &[Vec<Map<String, Json>>]) -> (u64, u64, Vec<String>) {
     let (mut compared, mut different, mut examples) = (0, 0, Vec::new());
     assert_eq!(theirs.len(), ours.len());
@@ -205,7 +205,7 @@ fn logs_are_mapped_as_by_datadogs_own_code() {
     println!("{:<10}{:>10}{:>10}{:>13}", "logs", requests.len(), compared, different);
     assert_eq!(different, 0, "{}", examples.iter().take(5).cloned().collect::<Vec<_>>().join("\n"));
     assert!(compared > 20_000, "too little was compared");
-    // The comparison itself must be able to fail.
+    // The comparison must detect differences.
     let mut faulty = ours;
     for (number, item) in faulty.iter_mut().flatten().take(3).enumerate() {
         let name = ["status", "ddtags", "message"][number];

@@ -1,5 +1,4 @@
-//! The program as it is, with Datadog's intakes played on loopback: running totals go out as what was added, also where the
-//! program is killed between.
+//! The complete program with Datadog's intakes simulated on loopback: cumulative values are sent as deltas, even across a kill.
 
 use super::oracle::{ask, put_frame};
 use super::rows::Answer;
@@ -22,7 +21,7 @@ use std::time::Duration;
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SECOND: u64 = 1_000_000_000;
 
-/// Paths and bodies that came with the key.
+/// Paths and bodies of the requests with the right key.
 type Kept = Arc<Mutex<Vec<(String, Bytes)>>>;
 
 async fn keep(State(kept): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -39,7 +38,7 @@ async fn intake() -> (Kept, String) {
     (kept, address)
 }
 
-/// An intake that takes nothing while the flag is set.
+/// Starts an intake that rejects everything while the flag is set.
 async fn intake_that_is_down(down: Arc<AtomicBool>) -> (Kept, String) {
     let kept = Kept::default();
     let state = State(kept.clone());
@@ -61,7 +60,7 @@ fn setup(address: &str, send_to: &str) -> Setup {
     setup.pipeline("logs/datadog", "receivers: [otlp], exporters: [datadog]")
 }
 
-/// What Datadog's own types read in what came.
+/// Returns what was received as Datadog's own types decode it.
 fn read(kept: &Kept) -> Vec<Answer> {
     let mut input = Vec::new();
     let intakes = ["/api/v2/series", "/api/beta/sketches"];
@@ -76,13 +75,13 @@ fn double(bits: &str) -> f64 {
     f64::from_bits(u64::from_str_radix(bits, 16).unwrap())
 }
 
-/// Values of a counter that came, in order.
+/// Returns the received values of a counter, in order.
 fn added(kept: &Kept) -> Vec<f64> {
     let series = read(kept).into_iter().flat_map(|answer| answer.series.unwrap_or_default());
     series.filter(|row| row.name == "orders" && row.kind == 1).map(|row| double(&row.value)).collect()
 }
 
-/// Counts of a distribution that came, in order.
+/// Returns the received counts of a distribution, in order.
 fn counted(kept: &Kept) -> Vec<i64> {
     let sketches = read(kept).into_iter().flat_map(|answer| answer.sketches.unwrap_or_default());
     sketches.filter(|row| row.name == "duration").map(|row| row.count).collect()
@@ -96,7 +95,7 @@ async fn post_metrics(server: &Server, metrics: Value) {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// One point of each of some series of a counter.
+/// Sends one point for each of several series of a counter.
 async fn send_series(server: &Server, start: u64, number: u64, totals: &[u64]) {
     let point = |(series, total): (usize, &u64)| {
         json!({
@@ -140,13 +139,13 @@ async fn running_totals_go_out_as_what_was_added_also_over_a_kill() {
     let _turn = heavy().await;
     let (kept, address) = intake().await;
     let mut server = Server::start(setup(&address, "intake")).await;
-    // The counter began after the program did, so its first value counts; of the histogram, what is added from then on.
+    // The counter started after the program, so its first value counts; the histogram's first point is a baseline.
     let start = now_unix_nano();
     for (number, total) in [(1, 10), (2, 25), (3, 25)] {
         send(&server, start, number, total).await;
     }
     until_added(&kept, &[10.0, 15.0, 0.0]).await;
-    // The cursor is kept once a second, and what it has passed is not sent again.
+    // The cursor is saved once a second; what lies before it is not resent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.kill9();
     server.start_again().await;
@@ -188,13 +187,13 @@ async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_onc
     server.start_again().await;
     down.store(false, Ordering::Relaxed);
     until_added(&kept, &[10.0, 20.0, 30.0]).await;
-    // The cursor is kept once a second.
+    // The cursor is saved once a second.
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.kill9();
     server.start_again().await;
     send_series(&server, start, 2, &[11, 22, 33]).await;
     until_added(&kept, &[10.0, 20.0, 30.0, 1.0, 2.0, 3.0]).await;
-    // A point that was passed by a later one is no loss without a word.
+    // Dropping a point that is older than a later one leaves a dead letter.
     send_series(&server, start, 1, &[10]).await;
     let told = dead_letters(&server).await;
     let reason = told[0]["reason"].as_str().expect("a reason");
@@ -207,7 +206,7 @@ async fn first_values_that_wait_over_a_kill_are_counted_for_every_series_and_onc
     println!("over two kills: {:?} added to three series", added(&kept));
 }
 
-/// Datadog's intake of OTLP takes deltas alone, and no events: those go to the API beside it.
+/// Datadog's OTLP intake accepts only deltas and no events; events go to the API instead.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_intake_of_otlp_gets_no_running_totals_of_exponential_histograms_and_each_is_told() {
     let _turn = heavy().await;

@@ -1,24 +1,24 @@
-//! Faults that a mapping could have, to see that the comparison is able to find them.
+//! Faults injected into the mapping, to prove that the comparison detects them.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use spanwise::exporters::datadog::metrics::MetricsSettings;
 use spanwise::exporters::temporality::Rules;
 
-/// One of them.
+/// An injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A counter's first value never counts.
+    /// The first value of a counter never counts.
     NeverFirst,
-    /// Counters that are to be rates stay counts.
+    /// Counters that should become rates stay counts.
     NoRates,
-    /// What OTLP has no word for is lost on the way from running totals to deltas.
+    /// Marks that OTLP cannot express are lost in the conversion from cumulative to delta.
     Unmarked,
-    /// What a series was last seen with is not kept from request to request.
+    /// The last point of a series is forgotten between requests.
     Forgets,
     /// The scale of exponential histograms is read one too high.
     Scale,
-    /// Scopes give no tags.
+    /// Scopes add no tags.
     NoScopes,
 }
 
@@ -26,7 +26,7 @@ impl Fault {
     pub(crate) const ALL: [Fault; 6] =
         [Fault::NeverFirst, Fault::NoRates, Fault::Unmarked, Fault::Forgets, Fault::Scale, Fault::NoScopes];
 
-    /// In what the mapping goes by.
+    /// Applies the fault to the rules and settings of the mapping.
     pub(crate) fn apply(self, rules: &mut Rules, settings: &mut MetricsSettings) {
         match self {
             Fault::NeverFirst => rules.since_unix_nano = u64::MAX,
@@ -37,7 +37,7 @@ impl Fault {
         }
     }
 
-    /// In how it reads a request.
+    /// Applies the fault to a request.
     pub(crate) fn misread(self, request: &mut ExportMetricsServiceRequest) {
         if self != Fault::Scale {
             return;

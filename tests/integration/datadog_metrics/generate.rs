@@ -1,5 +1,5 @@
-//! OTLP metrics made up at random, always the same for a seed: every kind, temporality and edge value that the mapping
-//! knows, in sequences of requests, for it keeps state.
+//! Pseudo-random OTLP metrics from a seed: every kind, temporality and edge value that the mapping handles, in sequences of
+//! requests because the mapping keeps state.
 
 use super::points::{exponential, histogram, malformed, summary, value};
 use super::random::Random;
@@ -48,7 +48,7 @@ const NAMES: [&str; 6] = [
     "ünïcode",
 ];
 
-/// How a case's exporter is set.
+/// Settings of a case's exporter.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the exporter")]
 pub(crate) struct Settings {
@@ -63,15 +63,15 @@ pub(crate) struct Settings {
     pub(crate) infer_interval: bool,
 }
 
-/// Settings and what the exporter gets, in order.
+/// The exporter's settings and its requests, in order.
 pub(crate) struct Case {
     pub(crate) settings: Settings,
     pub(crate) requests: Vec<ExportMetricsServiceRequest>,
-    /// What the case has of each kind, for the table.
+    /// The kinds of metrics in the case, for the table.
     pub(crate) kinds: Vec<String>,
 }
 
-/// What a series is, and how it stands.
+/// A series and its current state.
 struct Stream {
     kind: Kind,
     name: String,
@@ -103,14 +103,14 @@ impl Kind {
     }
 }
 
-/// A case.
+/// Generates a case.
 pub(crate) fn case(random: &mut Random) -> Case {
     let settings = settings(random);
     let resources: Vec<Resource> = (0..=random.below(2)).map(|number| resource(random, number)).collect();
     let mut kinds = Vec::new();
     let mut scopes: Vec<(usize, InstrumentationScope, Vec<Stream>)> = Vec::new();
     for (of, _) in resources.iter().enumerate() {
-        // Where scopes give no tags, Datadog cannot tell the same series of two of them apart.
+        // Without scope tags Datadog cannot distinguish equal series from two scopes.
         for number in 0..if settings.scope_tags { random.below(2) + 1 } else { 1 } {
             let streams: Vec<Stream> = (0..=random.below(4)).map(|number| stream(random, number, &settings)).collect();
             kinds.extend(streams.iter().map(|stream| stream.kind.name()));
@@ -134,7 +134,7 @@ pub(crate) fn case(random: &mut Random) -> Case {
                 schema_url: String::new(),
             });
         }
-        // The oracle gives up at the first histogram that it cannot map; so such a one comes last.
+        // The oracle stops at the first histogram that it cannot map, so a malformed one comes last.
         if step + 1 == steps && random.one_in(12) {
             kinds.push("histogram malformed".to_owned());
             let last = request.resource_metrics.last_mut().and_then(|resource| resource.scope_metrics.last_mut());
@@ -150,7 +150,7 @@ fn settings(random: &mut Random) -> Settings {
     Settings {
         hostname: random.pick(&["", "fallback.example"]),
         mode,
-        // Without it this mode would send nothing, and is refused.
+        // Without aggregations this mode would send nothing and is rejected.
         aggregations: mode == "nobuckets" || random.one_in(2),
         quantiles: !random.one_in(3),
         raw_value: random.one_in(5),
@@ -182,7 +182,7 @@ fn stream(random: &mut Random, number: u64, settings: &Settings) -> Stream {
     let name = random.pick(&NAMES);
     let is_rate = name.starts_with("jvm") && matches!(kind, Kind::Sum { .. }) && number == 0;
     let name = if is_rate { name.to_owned() } else { format!("{name}.{number}") };
-    // Of a running total without buckets the oracle's sketch counts the change of the change: not to be had here.
+    // For cumulative histograms without buckets the oracle's sketch counts the change of the change, so they are excluded.
     let has_buckets = matches!(kind, Kind::Histogram { temporality: 2 }) && settings.mode == "distributions";
     let points = (0..=random.below(3)).map(|point| track(random, point, has_buckets)).collect();
     Stream { kind, name, unit: random.pick(&UNITS), points }

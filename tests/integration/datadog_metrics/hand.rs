@@ -1,4 +1,4 @@
-//! Metrics made by hand: each pair of the resources' attributes that say something to Datadog, each unit, each receiver.
+//! Hand-written metrics: each pair of resource attributes that Datadog interprets, each unit, each receiver.
 
 use super::generate::{Case, Settings};
 use super::values::{RESOURCE, any, attribute, key_value};
@@ -22,7 +22,7 @@ const SETTINGS: Settings = Settings {
     infer_interval: false,
 };
 
-/// With one that is not known.
+/// Includes an unknown one.
 const RECEIVERS: [&str; 44] = [
     "activedirectorydsreceiver",
     "aerospikereceiver",
@@ -97,7 +97,7 @@ fn pairs() -> Vec<ExportMetricsServiceRequest> {
         text => key_value(key, attribute(text)),
     };
     let pairs = RESOURCE.iter().enumerate().flat_map(|(at, one)| RESOURCE[at..].iter().map(move |other| (one, other)));
-    // One with itself stands for the one alone.
+    // An attribute paired with itself covers the single attribute.
     let lists = pairs.filter(|(one, other)| one == other || one.0 != other.0);
     lists
         .map(|(one, other)| {
@@ -114,7 +114,7 @@ fn units() -> ExportMetricsServiceRequest {
     request(Vec::new(), "", metrics.map(|(number, unit)| gauge(&format!("m.{number}"), &unit)).collect())
 }
 
-/// All of them.
+/// Returns all cases.
 pub(crate) fn cases() -> Vec<Case> {
     let receivers = RECEIVERS.map(|receiver| {
         let scope = format!("github.com/open-telemetry/opentelemetry-collector-contrib/receiver/{receiver}/internal");

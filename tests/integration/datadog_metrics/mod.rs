@@ -1,11 +1,12 @@
-//! Metrics as Datadog's own code maps them, and as ours does: the same requests through both, compared field by field.
+//! Compares our mapping of metrics with Datadog's own code field by field, on the same requests.
 //!
-//! Theirs is the translator of the Collector's exporter; ours are payloads as they go out, read back by Datadog's types.
+//! Datadog's side is the translator of the Collector's exporter; ours are the final payloads, decoded by Datadog's types.
 //!
-//! Left out is where theirs is known to go wrong: values below 2^-1022 (its logarithm on amd64 takes them for others),
-//! running totals of histograms without buckets (it counts the change of the change), series that only differ in what is
-//! no tag (it mixes them), a histogram whose bounds change, and one with another count than its buckets (it sends both). Theirs is asked point by point: of several points of a
-//! metric it counts a first value of the first alone, and so loses those of all other series.
+//! Excluded are known bugs of the translator: values below 2^-1022 (misread by its logarithm on amd64), cumulative histograms
+//! without buckets (it counts the change of the change), series that differ only in non-tags (it mixes them), histograms that
+//! change bounds, and histograms whose count differs from the sum of their buckets (it sends both). It gets one point at a
+//! time, because of several points of a metric it counts only the first one's initial value and loses those of all other
+//! series.
 
 mod delivered;
 mod faults;
@@ -36,11 +37,11 @@ use spanwise::model::signal::Signal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Requests that are compared.
+/// Number of requests to compare.
 const REQUESTS: usize = 10_000;
 const SEED: u64 = 20_260_101;
 
-/// Cases with as many requests.
+/// Generates cases until they have `requests` requests.
 fn cases(seed: u64, requests: usize) -> Vec<Case> {
     let mut random = Random::new(seed);
     let mut cases: Vec<Case> = Vec::new();
@@ -72,7 +73,7 @@ fn theirs(cases: &[Case]) -> Vec<Answer> {
     ask("metrics", input)
 }
 
-/// Each point of a sum or summary as a metric of its own, in their order.
+/// Splits sums and summaries into one metric per point, in order.
 fn point_by_point(mut request: ExportMetricsServiceRequest) -> ExportMetricsServiceRequest {
     for scope in request.resource_metrics.iter_mut().flat_map(|resource| &mut resource.scope_metrics) {
         scope.metrics = std::mem::take(&mut scope.metrics).into_iter().flat_map(points_of).collect();
@@ -129,7 +130,7 @@ fn mapping(settings: &Settings) -> MetricsSettings {
     }
 }
 
-/// Our payloads of each request, and how many items had no place in them. Each item is counted once.
+/// Returns our payloads for each request, and the number of items that could not be mapped, each counted once.
 fn ours(cases: &[Case], fault: Option<Fault>) -> Vec<(Vec<Payload>, u64)> {
     let mut all = Vec::new();
     for case in cases {
@@ -156,7 +157,7 @@ fn ours(cases: &[Case], fault: Option<Fault>) -> Vec<(Vec<Payload>, u64)> {
     all
 }
 
-/// Payloads as Datadog's own types read them.
+/// Decodes payloads with Datadog's own types.
 fn read_back(requests: &[(Vec<Payload>, u64)]) -> Vec<Answer> {
     let mut input = Vec::new();
     for payload in requests.iter().flat_map(|(payloads, _)| payloads) {
@@ -174,14 +175,14 @@ fn read_back(requests: &[(Vec<Payload>, u64)]) -> Vec<Answer> {
     of_request.collect()
 }
 
-/// What was compared, and what of it differs.
+/// Counts of comparisons and differences.
 #[derive(Default)]
 struct Comparison {
     series: u64,
     sketches: u64,
     series_different: u64,
     sketches_different: u64,
-    /// The request at hand, and some that differ.
+    /// The current request, and examples of differences.
     request: usize,
     examples: Vec<String>,
 }
@@ -247,7 +248,7 @@ fn metrics_are_mapped_as_by_datadogs_own_code() {
     for ((_, unfit), (their, request)) in
         mapped.iter().zip(theirs.iter().zip(cases.iter().flat_map(|case| &case.requests)))
     {
-        // What stops their mapping costs ours the point alone.
+        // Where their mapping stops, ours drops only the point.
         assert!(their.error.is_empty() || *unfit > 0, "{} is told of nothing in {request:?}", their.error);
     }
     let comparison = compare(&theirs, &read_back(&mapped));

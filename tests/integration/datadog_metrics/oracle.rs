@@ -1,17 +1,17 @@
-//! Datadog's own code (`tests/peers/datadog`), as a program that reads requests and writes what it makes of them.
+//! Runs Datadog's own code (`tests/peers/datadog`) as a program that reads requests and prints its results.
 
 use crate::support::peer;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-/// Adds a length and as many bytes.
+/// Appends a length and that many bytes.
 pub(crate) fn put_frame(into: &mut Vec<u8>, bytes: &[u8]) {
     into.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
     into.extend_from_slice(bytes);
 }
 
-/// What it writes of one kind: a value a line.
+/// Runs the program in the given mode; returns its output, one value per line.
 pub(crate) fn ask<T: DeserializeOwned>(kind: &str, input: Vec<u8>) -> Vec<T> {
     let mut child = Command::new(peer("SPANWISE_DATADOG"))
         .arg(kind)

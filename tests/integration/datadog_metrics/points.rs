@@ -1,4 +1,4 @@
-//! Points of a series, with what is unusual about them.
+//! Generates points of a series, including unusual ones.
 
 use super::random::Random;
 use super::track::{TIME, Track};

@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same for the same seed (splitmix64).
+//! Pseudo-random numbers from a seed (splitmix64).
 
-/// A source of them.
+/// A generator.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -16,24 +16,24 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From zero to below `end`.
+    /// Returns a number in `0..end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// Once in so many times.
+    /// Returns true once in `times` calls on average.
     pub(crate) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// From zero to below one.
+    /// Returns a number in `0.0..1.0`.
     pub(crate) fn unit(&mut self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "53 bits")]
         let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         unit
     }
 
-    /// One of a list.
+    /// Returns an element of the list.
     pub(crate) fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         let at = self.below(list.len() as u64);
         list[usize::try_from(at).unwrap()]

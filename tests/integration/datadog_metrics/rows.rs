@@ -1,4 +1,4 @@
-//! What both sides say of the same metrics, in the same words.
+//! The common format in which results of both sides are compared.
 
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ pub(crate) struct SeriesRow {
     pub(crate) unit: String,
     pub(crate) product: u32,
     pub(crate) service: u32,
-    /// Its bits, in hexadecimal.
+    /// Bits of the value, in hexadecimal.
     pub(crate) value: String,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct SketchRow {
     pub(crate) counts: Option<Vec<u32>>,
 }
 
-/// What a request becomes.
+/// The result for a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) series: Option<Vec<SeriesRow>>,
@@ -47,8 +47,8 @@ pub(crate) struct Answer {
     pub(crate) error: String,
 }
 
-/// How far a statistic of a sketch may be from Datadog's: theirs differs by as much between processors, for their
-/// exponential function is another one where there is fused multiplication.
+/// Tolerance for statistics of a sketch. Datadog's own results differ by this much between processors, because their
+/// exponential function depends on fused multiply-add.
 const NEAR: f64 = 1e-12;
 
 fn double(bits: &str) -> f64 {
@@ -64,7 +64,7 @@ fn is_near(one: &str, other: &str) -> bool {
     is_same(one, other) || (a - b).abs() <= NEAR * a.abs().max(b.abs())
 }
 
-/// Tags in their order, but for those that Datadog's own code has in none: it keeps them in a map.
+/// Compares tags in order, except those that Datadog's own code keeps in a map and so without order.
 fn tags_are_same(one: &[String], other: &[String]) -> bool {
     let sorted = |tags: &[String]| {
         let mut tags = tags.to_vec();
@@ -74,9 +74,9 @@ fn tags_are_same(one: &[String], other: &[String]) -> bool {
     one == other || sorted(one) == sorted(other)
 }
 
-/// What differs, by field; empty where nothing does.
+/// Returns the names of the fields that differ.
 pub(crate) fn series_differences(theirs: &SeriesRow, ours: &SeriesRow) -> Vec<&'static str> {
-    // The intake has a field for the device, which the sender of series takes out of the tags.
+    // The intake has a separate field for the device, which the series sender removes from the tags.
     let mut theirs = theirs.clone();
     let devices: Vec<String> = theirs.tags.iter().filter(|tag| tag.starts_with("device:")).cloned().collect();
     if let Some(device) = devices.last() {
@@ -99,7 +99,7 @@ pub(crate) fn series_differences(theirs: &SeriesRow, ours: &SeriesRow) -> Vec<&'
     fields.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
 }
 
-/// What differs, by field; empty where nothing does.
+/// Returns the names of the fields that differ.
 pub(crate) fn sketch_differences(theirs: &SketchRow, ours: &SketchRow) -> Vec<&'static str> {
     let fields = [
         ("name", theirs.name == ours.name),

@@ -1,19 +1,19 @@
-//! A series as its sender has it, from point to point.
+//! Simulates a series at its sender, from point to point.
 
 use super::random::Random;
 use super::values::{attribute, attributes, key_value};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
-/// A second.
+/// Nanoseconds in a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
-/// Times of points; the process of the oracle, and ours, begin between the two starts below.
+/// Base time of points; both our process and the oracle's start between the two constants below.
 pub(crate) const TIME: u64 = 4_000_000_000 * SECOND;
-/// Before any process began.
+/// Before any process started.
 pub(crate) const START_BEFORE: u64 = 1_000_000_000 * SECOND;
-/// After any process began.
+/// After any process started.
 pub(crate) const START_AFTER: u64 = 3_900_000_000 * SECOND;
 
-/// A series' state as its sender has it.
+/// State of a series at its sender.
 pub(crate) struct Track {
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) start: u64,
@@ -70,14 +70,14 @@ pub(crate) fn track(random: &mut Random, point: u64, has_buckets: bool) -> Track
     }
 }
 
-/// What happens to a series between two points.
+/// Advances the series to its next point.
 impl Track {
     pub(crate) fn step(&mut self, random: &mut Random) {
         match random.below(20) {
-            // Out of order, and twice the same time.
+            // Out of order, and a repeated timestamp.
             0 => self.time -= SECOND * random.below(30),
             1 => {}
-            // A reset that is told, one that is not, and one at an unknown time.
+            // A reset with a new start time, one without, and one at an unknown time.
             2 => {
                 self.reset();
                 self.start = self.time;

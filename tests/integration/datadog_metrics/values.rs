@@ -1,4 +1,4 @@
-//! Attributes and numbers, with what is unusual about them.
+//! Generates attributes and numbers, including unusual ones.
 
 use super::random::Random;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -17,7 +17,7 @@ pub(crate) fn attribute(text: &str) -> AnyValue {
     any(Value::StringValue(text.to_owned()))
 }
 
-/// A value of any type.
+/// Returns a value of any type.
 pub(crate) fn value(random: &mut Random) -> AnyValue {
     match random.below(10) {
         0 => any(Value::BoolValue(random.one_in(2))),
@@ -33,7 +33,7 @@ pub(crate) fn value(random: &mut Random) -> AnyValue {
     }
 }
 
-/// Attributes of a point or scope.
+/// Returns attributes of a point or scope.
 pub(crate) fn attributes(random: &mut Random) -> Vec<KeyValue> {
     let keys = ["http.method", "device", "route", "dd.internal.resource", "host", "empty", "service.name"];
     let mut found: Vec<KeyValue> = Vec::new();
@@ -46,7 +46,7 @@ pub(crate) fn attributes(random: &mut Random) -> Vec<KeyValue> {
     found
 }
 
-/// Keys of resources that say something to Datadog, each with a value that does.
+/// Resource attributes that Datadog interprets, with a significant value for each.
 pub(crate) const RESOURCE: [(&str, &str); 50] = [
     ("host", "literal"),
     ("datadog.host.name", "own.example"),
@@ -100,7 +100,7 @@ pub(crate) const RESOURCE: [(&str, &str); 50] = [
     ("language", "rust"),
 ];
 
-/// A resource that differs from others of its case by its service.
+/// Returns a resource with a service name that is unique in its case.
 pub(crate) fn resource(random: &mut Random, number: u64) -> Resource {
     let mut attributes = vec![key_value("service.name", attribute(&format!("service-{number}")))];
     for _ in 0..random.below(12) {
@@ -120,7 +120,7 @@ pub(crate) fn resource(random: &mut Random, number: u64) -> Resource {
     Resource { attributes, ..Resource::default() }
 }
 
-/// A number, finite or not.
+/// Returns a number, finite or not.
 pub(crate) fn number(random: &mut Random) -> f64 {
     random.pick(&[0.0, 1.0, -1.0, 0.1, 3.5, 1e300, -1e-300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 42.0, 7.25])
 }

@@ -1,4 +1,4 @@
-//! Requests made by hand, one for each branch of the mapping.
+//! Hand-written requests, one for each branch of the mapping.
 
 use super::generator::{List, int, pair, text};
 use super::{texts, values};
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 const KINDS: i32 = 6;
 const HOUR: i64 = 3_600_000_000_000;
 
-/// A root span of a kind, that ended two hours ago.
+/// Creates a root span of the given kind that ended two hours ago.
 fn span(id: u8, kind: i32, now: i64, attributes: List) -> Span {
     let start = u64::try_from(now - 2 * HOUR).expect("positive") + u64::from(id) * 10_000_000;
     Span {
@@ -58,7 +58,7 @@ pub(crate) fn all(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// Each shape of a span, of each kind, with the first, the second and the third value of each attribute.
+/// Every shape of a span, in every kind, with the first, second and third value of each attribute.
 fn shapes(now: i64) -> Vec<ExportTraceServiceRequest> {
     let mut all = Vec::new();
     for (_, choices) in texts::SHAPES {
@@ -72,7 +72,7 @@ fn shapes(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// Each attribute alone, with each of its values: of a resource, of a span, and each statement and trace state.
+/// Every value of every resource and span attribute on its own, and every statement and trace state.
 fn single(now: i64) -> Vec<ExportTraceServiceRequest> {
     let mut all = Vec::new();
     for (key, values) in texts::RESOURCE.iter().chain(texts::PLACES) {
@@ -85,7 +85,7 @@ fn single(now: i64) -> Vec<ExportTraceServiceRequest> {
     for (key, values) in texts::SPAN.iter().chain(texts::PAYLOAD) {
         for value in *values {
             let spans = (0..KINDS).zip(1..).map(|(kind, id)| span(id, kind, now, vec![texts::attribute(key, value)]));
-            // One trace a resource: what a payload takes from its first trace is certain then.
+            // One trace per resource, so that it is deterministic which trace the payload fields come from.
             let requests = spans.map(|span| request(shop(), vec![span]));
             all.extend(requests);
         }
@@ -126,16 +126,16 @@ fn single(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// A query of a database.
+/// Creates a request with a database query.
 pub(crate) fn statement(statement: &str, now: i64) -> ExportTraceServiceRequest {
     let attributes = vec![text("db.system", "postgresql"), text("db.statement", statement)];
     request(shop(), vec![span(1, 3, now, attributes)])
 }
 
-/// Statements whose escapes Datadog's own code reads one way after another, so that each stands alone.
+/// Statements with escapes; Datadog's own code carries escaping state from one to the next, so each gets its own request.
 const ESCAPED: &[&str] = &["SELECT 'a\\'b' FROM t", "SELECT 'c:\\' FROM t WHERE x = 1"];
 
-/// Resources that run on a platform, with all that tells it, and with one of its attributes missing.
+/// Resources of a platform: complete, and with one attribute missing.
 fn places(now: i64) -> Vec<ExportTraceServiceRequest> {
     let azure = ["service.name", "cloud.account.id", "azure.resource_group.name", "host.name"];
     let google = ["cloud.account.id", "cloud.region", "faas.name", "faas.instance", "host.name"];
@@ -174,7 +174,7 @@ fn places(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// Texts that are too long, rates of every type, services that are not their process's, spans whose ids are their trace's.
+/// Overlong texts, rates of every type, services other than the process's, and span ids equal to trace ids.
 fn bounds(now: i64) -> Vec<ExportTraceServiceRequest> {
     let long = "long name ".repeat(700);
     let with = |kind, attributes| request(shop(), vec![span(1, kind, now, attributes)]);
@@ -215,7 +215,7 @@ fn bounds(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// A trace of two services, with a parent that is not there.
+/// A trace of two services with a missing parent.
 fn family(now: i64) -> ExportTraceServiceRequest {
     let of = |id: u8, parent: u8, service: &str, kind| Span {
         trace_id: vec![9; 16],
@@ -264,8 +264,8 @@ fn told(now: i64) -> ExportTraceServiceRequest {
     )
 }
 
-/// Durations of every order of magnitude to ten binary digits, which is all that a sketch is told of them; and a group of
-/// so wide a range that its sketch has more bins than are kept.
+/// Durations of every order of magnitude with ten binary digits, the precision of a sketch; and a group with a range so wide
+/// that its sketch exceeds the limit of bins.
 pub(crate) fn durations(now: i64) -> Vec<ExportTraceServiceRequest> {
     let of = |powers: std::ops::Range<u32>, steps: u64| {
         let durations =
@@ -279,7 +279,7 @@ pub(crate) fn durations(now: i64) -> Vec<ExportTraceServiceRequest> {
     all
 }
 
-/// A span of a duration; none where it would not have ended yet.
+/// Creates a span of the given duration; `None` if it would not have ended yet.
 fn lasting(duration: u64, id: u64, now: i64) -> Option<Span> {
     let end = u64::try_from(now - 2 * HOUR).expect("positive") / 10_000_000_000 * 10_000_000_000 + 5_000_000_000;
     let mut span = span(1, 2, now, vec![]);
@@ -289,7 +289,7 @@ fn lasting(duration: u64, id: u64, now: i64) -> Option<Span> {
     Some(span)
 }
 
-/// Traces that their own program wants to be kept or not.
+/// Traces with sampling decisions of their own program.
 fn sampled(now: i64) -> ExportTraceServiceRequest {
     let mut spans = Vec::new();
     for (priority, id) in [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0].into_iter().zip(1..) {
@@ -302,7 +302,7 @@ fn sampled(now: i64) -> ExportTraceServiceRequest {
     request(shop(), spans)
 }
 
-/// Traces of which some are ignored.
+/// Traces, some of which are ignored.
 pub(crate) fn ignored(now: i64) -> Vec<ExportTraceServiceRequest> {
     ["health", "healthy", "unhealthy", ""]
         .into_iter()

@@ -1,5 +1,5 @@
-//! Seeded requests that reach every branch of the mapping. What the Agent leaves to chance is not asked of it: which of
-//! several spans without a parent speaks for its trace, and in which order traces of one resource are looked at.
+//! Seeded requests that reach every branch of the mapping. They avoid what is nondeterministic in the Agent: which of several
+//! spans without a parent is the root of its trace, and the order in which traces of one resource are processed.
 
 use super::texts;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use std::collections::BTreeMap;
 
-/// Attributes of an item that is being made.
+/// Attributes of an item under construction.
 pub(crate) type List = Vec<KeyValue>;
 
 pub(crate) fn pair(key: &str, value: Value) -> KeyValue {
@@ -25,10 +25,10 @@ pub(crate) fn int(key: &str, value: i64) -> KeyValue {
     pair(key, Value::IntValue(value))
 }
 
-/// Makes requests.
+/// Generates requests.
 pub(crate) struct Generator {
     state: u64,
-    /// How often each feature was made.
+    /// How often each feature was generated.
     pub(crate) features: BTreeMap<&'static str, u64>,
 }
 
@@ -49,7 +49,7 @@ impl Generator {
         self.next() % bound
     }
 
-    /// True once in so many times.
+    /// Returns true once in `times` calls on average.
     fn once(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
@@ -62,7 +62,7 @@ impl Generator {
         *self.features.entry(name).or_default() += 1;
     }
 
-    /// A feature, once in so many times.
+    /// Chooses a feature once in `times` calls on average, and counts it.
     fn maybe(&mut self, times: u64, name: &'static str) -> bool {
         let chosen = self.once(times);
         if chosen {
@@ -143,7 +143,7 @@ impl Generator {
         }
     }
 
-    /// Attributes of every type, some of them twice.
+    /// Adds attributes of every type, some of them twice.
     fn any(&mut self, list: &mut List, times: u64) {
         if !self.maybe(times, "attributes of all types") {
             return;
@@ -188,7 +188,7 @@ impl Generator {
         }
     }
 
-    /// Spans of a trace; `alone` where it is the only one of its resource.
+    /// Generates the spans of a trace; `alone` if it is the only one of its resource.
     fn trace(&mut self, now: i64, alone: bool) -> Vec<Span> {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.next().to_be_bytes());
@@ -198,7 +198,7 @@ impl Generator {
         }
         let spans = 1 + self.below(5);
         let parent = self.next().to_be_bytes();
-        // Which of the spans stand at the top, and whether it is certain which one speaks for the trace.
+        // Which spans have no parent in the request, and whether the root of the trace is deterministic.
         let (orphans, certain) = match self.below(5) {
             0 | 1 => (false, true),
             2 if spans > 2 => (true, false),
@@ -228,7 +228,7 @@ impl Generator {
             let last = list.len() - 1;
             list[last].attributes.push(pair(key, Value::DoubleValue(priority)));
         }
-        // All spans of a trace bear the state of its sampler. Of traces that have one id, each would have its own.
+        // All spans of a trace have the same sampler state. Traces without a valid id share one id, so they get none.
         let state = if id == [0; 16] { String::new() } else { list[0].trace_state.clone() };
         list.iter_mut().for_each(|span| span.trace_state.clone_from(&state));
         if self.maybe(40, "halves of a trace's id") {
@@ -241,7 +241,7 @@ impl Generator {
         list
     }
 
-    /// A span; `head` where it speaks for its trace, `free` where it may say what its payload says.
+    /// Generates a span; `head` if it is the root of its trace, `free` if it may set attributes that determine payload fields.
     fn span(&mut self, now: i64, head: bool, free: bool) -> Span {
         let mut span = Span { name: self.pick(texts::NAMES).to_owned(), ..Span::default() };
         span.kind = if self.maybe(80, "unknown kind") { 9 } else { i32::try_from(self.below(6)).expect("small") };

@@ -1,4 +1,4 @@
-//! Datadog's own code, and the comparison with it.
+//! Runs Datadog's own code and compares its results with ours.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-/// Bodies that were sent, in base64.
+/// Sent bodies, in base64.
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) traces: Vec<String>,
@@ -23,10 +23,10 @@ pub(crate) struct Sent {
     pub(crate) local_stats: Vec<String>,
 }
 
-/// A request, and how it is to be mapped.
+/// A request and the settings to map it with.
 pub(crate) struct Question {
     pub(crate) settings: TraceSettings,
-    /// Other settings that we map by, for a fault.
+    /// Different settings for our mapping, to inject a fault.
     pub(crate) fault: Option<TraceSettings>,
     pub(crate) request: ExportTraceServiceRequest,
     pub(crate) now: i64,
@@ -37,7 +37,7 @@ impl Question {
         Question { settings, fault: None, request, now }
     }
 
-    /// Whether some trace of it stands for several.
+    /// Returns whether a trace of the request is sampled and so counts more than once.
     pub(crate) fn sampled(&self) -> bool {
         let scopes = self.request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
         let rated = |span: &Span| {
@@ -46,7 +46,7 @@ impl Question {
         scopes.flat_map(|scope| &scope.spans).any(rated)
     }
 
-    /// The line that Datadog's program reads: the request, and what is made of it here.
+    /// The input line of Datadog's program: the request and our result.
     fn line(&self) -> Value {
         let ours = self.fault.as_ref().unwrap_or(&self.settings);
         let converted = convert(&self.request.resource_spans, ours, self.now);
@@ -66,7 +66,7 @@ impl Question {
         })
     }
 
-    /// The same with what was sent, whoever made it.
+    /// Like `line`, with bodies that were already sent.
     pub(crate) fn with(&self, sent: &Sent) -> Value {
         let settings = &self.settings;
         json!({
@@ -90,12 +90,12 @@ impl Question {
     }
 }
 
-/// Has Datadog's program answer all of them.
+/// Runs Datadog's program on all questions.
 pub(crate) fn ask(program: &str, questions: &[Question], coverage: Option<&std::path::Path>) -> Vec<Value> {
     ask_lines(program, "traces", questions.iter().map(Question::line), coverage)
 }
 
-/// The same with lines that are made already, for what its program does by a name.
+/// Runs a mode of Datadog's program on prepared lines.
 pub(crate) fn ask_lines(
     program: &str,
     kind: &str,
@@ -109,7 +109,7 @@ pub(crate) fn ask_lines(
     std::io::Seek::rewind(&mut input).expect("a file");
     let mut command = Command::new(program);
     command.arg(kind).stdin(Stdio::from(input)).stdout(Stdio::piped());
-    // It counts which of its statements ran, whether anybody looks or not.
+    // The program is built with coverage and always writes its counters.
     let unread = tempfile::tempdir().expect("a temporary folder");
     command.env("GOCOVERDIR", coverage.unwrap_or(unread.path()));
     let mut child = command.spawn().expect("Datadog's program starts");
@@ -119,7 +119,7 @@ pub(crate) fn ask_lines(
     answers
 }
 
-/// What was compared, by kind, and what differed.
+/// Number of comparisons by kind, and the differences.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) compared: BTreeMap<&'static str, (u64, u64)>,
@@ -127,7 +127,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Holds what we made against what the Agent made.
+    /// Compares our result with the Agent's.
     pub(crate) fn compare(&mut self, index: usize, question: &Question, answer: &Value) {
         let (agent, ours) = (&answer["agent"], &answer["spanwise"]);
         self.list(
@@ -159,12 +159,12 @@ impl Report {
                 );
             },
         );
-        // What a local Agent is sent is the same in another form.
+        // The local Agent gets the same data in another format.
         let locally = (ours["traces"] != answer["local"]["traces"]).then(|| format!("request {index}: local traces"));
         self.count("local traces", locally);
         let locally = (ours["stats"] != answer["local"]["stats"]).then(|| format!("request {index}: local statistics"));
         self.count("local stats", locally);
-        // Fractions of hits are rounded by chance on both sides.
+        // Both sides round fractional hits randomly.
         let slack = u64::from(question.sampled());
         self.list(
             &format!("request {index}: group"),
@@ -223,7 +223,7 @@ impl Report {
         }
     }
 
-    /// The table that is shown.
+    /// Formats the report as a table.
     pub(crate) fn table(&self) -> String {
         let mut out = format!("{:<16}{:>12}{:>13}\n", "kind", "compared", "differences");
         for (kind, (compared, different)) in &self.compared {

@@ -1,4 +1,4 @@
-//! The requests that a running Spanwise is sent, and what is to arrive of them.
+//! The requests sent to a running Spanwise, and what should arrive.
 
 use super::cases;
 use super::generator::{Generator, int, text};
@@ -12,10 +12,10 @@ use prost::Message as _;
 use spanwise::exporters::datadog::traces::{TraceSettings, convert};
 use std::collections::BTreeSet;
 
-/// Generated requests besides those made by hand.
+/// Generated requests in addition to the hand-written ones.
 const GENERATED: usize = 300;
 
-/// A purchase as it passes through a shop, its database and its warehouse, which fails.
+/// A purchase through a shop, its database and its warehouse, which fails.
 fn purchase(now: i64) -> ExportTraceServiceRequest {
     let start = u64::try_from(now).expect("after 1970") - 3 * 3_600_000_000_000;
     let of = |id: u8, parent: u8, name: &str, kind, milliseconds: u64, attributes| Span {
@@ -71,10 +71,10 @@ fn purchase(now: i64) -> ExportTraceServiceRequest {
     }
 }
 
-/// What is sent: the corpora of the mapping's tests, but for what the Agent leaves to chance (fractions of hits) and what is
-/// rejected (spans without ids or without a start); those that end before they start are left to the mapping's own tests. Each
-/// once: what comes again byte by byte is taken for a sender's second try. An attribute that is there twice has one value for
-/// all exporters, so the Agent is given it once.
+/// Returns the requests to send: the corpora of the mapping tests without what is random in the Agent (fractional hits),
+/// rejected (spans without ids or start) or left to the mapping tests (spans that end before they start). Each is sent once,
+/// because a byte-identical request counts as a resend. A duplicate attribute has a single value for all exporters, so the
+/// Agent gets it once.
 pub(super) fn questions(now: i64) -> Vec<Question> {
     let settings = TraceSettings { hostname: "collector-host".to_owned(), ..TraceSettings::default() };
     let mut generator = Generator::new(7);
@@ -98,7 +98,7 @@ pub(super) fn questions(now: i64) -> Vec<Question> {
         .collect()
 }
 
-/// Leaves the first of each attribute, and no service without a name.
+/// Keeps the first of duplicate attributes, and removes empty service names.
 fn tidy(request: &mut ExportTraceServiceRequest) {
     for of_resource in &mut request.resource_spans {
         let resource = of_resource.resource.get_or_insert_default();
@@ -139,7 +139,7 @@ pub(super) fn count(request: &ExportTraceServiceRequest) -> u64 {
     spans(request).count() as u64
 }
 
-/// Chunks, spans and different traces that are to arrive; what a program did not want to keep is only counted.
+/// Returns the expected numbers of chunks, spans and distinct traces; traces dropped by their own program are only counted.
 pub(super) fn expected(questions: &[Question]) -> (u64, u64, usize) {
     let (mut chunks, mut spans, mut traces) = (0, 0, BTreeSet::new());
     for asked in questions {

@@ -1,5 +1,5 @@
-//! `ddapm-test-agent`, which Datadog's own tracing libraries are tested against: it decodes what a local Agent takes, checks
-//! each request, and shows what it got.
+//! `ddapm-test-agent`, which Datadog uses to test its tracing libraries: it decodes and checks each request as a local Agent
+//! would, and returns what it received.
 
 use crate::support::client::{get, get_json};
 use crate::support::otlp::{Answer, post};
@@ -11,11 +11,11 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Its checks that say something of what an exporter sends.
+/// Its checks that apply to an exporter.
 pub(crate) const CHECKS: [&str; 4] =
     ["trace_count_header", "meta_tracer_version_header", "trace_content_length", "meta_events_is_valid_json"];
 
-/// Its other checks, and why they are left out.
+/// Its other checks, and why they are excluded.
 pub(crate) const LEFT_OUT: [(&str, &str); 3] = [
     (
         "trace_peer_service",
@@ -29,7 +29,7 @@ pub(crate) const LEFT_OUT: [(&str, &str); 3] = [
     ("trace_stall", "checks nothing: it makes answers wait"),
 ];
 
-/// A test agent that is running.
+/// A running test agent.
 pub(crate) struct TestAgent {
     _process: Process,
     port: u16,
@@ -49,7 +49,7 @@ impl TestAgent {
             .env("ENABLED_CHECKS", CHECKS.join(","))
             .env("DD_POOL_TRACE_CHECK_FAILURES", "true")
             .env("LOG_LEVEL", "ERROR");
-        // Nothing of the machine's own is to be told, and nothing sent on.
+        // Keeps it independent of the machine's environment, and from forwarding anything.
         for name in ["HOST", "DD_API_KEY", "DD_AGENT_URL", "DD_TRACE_AGENT_URL", "DD_DISABLE_ERROR_RESPONSES"] {
             command.env_remove(name);
         }
@@ -63,7 +63,7 @@ impl TestAgent {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What came, in order: path, headers by their names in small letters, and body in base64.
+    /// Returns the received requests, in order: path, headers with lower-case names, and body in base64.
     pub(crate) async fn requests(&self) -> Vec<Value> {
         let requests = get_json(&self.url("/test/session/requests")).await.expect("its requests");
         let one = |request: &Value| {
@@ -76,28 +76,28 @@ impl TestAgent {
         requests.as_array().expect("a list").iter().map(one).collect()
     }
 
-    /// Spans as it has decoded them, by trace.
+    /// Returns the decoded spans, by trace.
     pub(crate) async fn traces(&self) -> Vec<Vec<Value>> {
         let (status, text) = get(&self.url("/test/session/traces")).await.expect("its traces");
         assert_eq!(status, 200, "{text}");
-        // Python writes numbers that JSON has no word for.
+        // Python writes numbers that JSON does not allow.
         let text = text.replace(": NaN", ": null").replace(": Infinity", ": null").replace(": -Infinity", ": null");
         serde_json::from_str(&text).expect("traces")
     }
 
-    /// Statistics as it has decoded them, a payload each.
+    /// Returns the decoded statistics, by payload.
     pub(crate) async fn stats(&self) -> Vec<Value> {
         let stats = get_json(&self.url("/test/session/stats")).await.expect("its statistics");
         stats.as_array().expect("a list").clone()
     }
 
-    /// How often a check passed, failed and was skipped.
+    /// Returns how often a check passed, failed and was skipped.
     pub(crate) async fn results(&self, check: &str) -> [u64; 3] {
         let summary = get_json(&self.url("/test/trace_check/summary")).await.expect("its summary");
         ["Passed_Checks", "Failed_Checks", "Skipped_Checks"].map(|kind| summary[check][kind].as_u64().unwrap_or(0))
     }
 
-    /// Checks that failed, with what it says of them.
+    /// Returns the failed checks and their messages.
     pub(crate) async fn failures(&self) -> Vec<(String, String)> {
         let (status, body) = get(&self.url("/test/trace_check/failures?use_json=true")).await.expect("its failures");
         if status == 200 {
@@ -108,7 +108,7 @@ impl TestAgent {
         failures.iter().map(|(check, told)| (check.clone(), told.to_string())).collect()
     }
 
-    /// Sends it something by hand.
+    /// Sends a hand-written request.
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Answer {
         post(&self.url("/v0.7/traces"), headers, body).await.expect("an answer")
     }

@@ -1,13 +1,13 @@
-//! What generated spans and resources say.
+//! Texts for generated spans and resources.
 
 use super::values::{COMMANDS, DOCUMENTS, STATEMENTS, URLS};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-/// A key and what it may be.
+/// A key and its possible values.
 pub(crate) type Choice = (&'static str, &'static [&'static str]);
 
-/// An attribute: what begins with `#` is a whole number, with `~` a floating-point number, else text.
+/// Creates an attribute: `#` marks an integer, `~` a floating-point number; other values are strings.
 pub(crate) fn attribute(key: &str, value: &str) -> KeyValue {
     let whole = value.strip_prefix('#').and_then(|number| number.parse().ok()).map(Value::IntValue);
     let number = || value.strip_prefix('~').and_then(|number| number.parse().ok()).map(Value::DoubleValue);
@@ -15,7 +15,7 @@ pub(crate) fn attribute(key: &str, value: &str) -> KeyValue {
     super::generator::pair(key, value)
 }
 
-/// Names that have to be brought into form, and some that have not.
+/// Names, with and without need for normalization.
 pub(crate) const NAMES: &[&str] = &[
     "shop",
     "checkout",
@@ -126,7 +126,7 @@ pub(crate) const PLACES: &[Choice] = &[
     ("_dd.hostname", &["dd-host"]),
 ];
 
-/// Attributes by which Datadog names spans, and kinds of spans by what they do.
+/// Attributes from which Datadog derives span names and types.
 pub(crate) const SHAPES: &[(&str, &[Choice])] = &[
     ("plain", &[]),
     (
@@ -247,7 +247,7 @@ pub(crate) const SPAN: &[Choice] = &[
     ("_dd.partial_version", &["~1", "~-1"]),
 ];
 
-/// What a payload takes from its spans.
+/// Attributes that a payload takes from its spans.
 pub(crate) const PAYLOAD: &[Choice] = &[
     ("deployment.environment", &["Span Env"]),
     ("env", &["span-env", ""]),

@@ -1,4 +1,4 @@
-//! Statements, commands, documents and addresses, of which nothing private may be left.
+//! Statements, commands, documents and addresses that must be fully obfuscated.
 
 pub(crate) const STATEMENTS: &[&str] = &[
     "SELECT * FROM users WHERE id = 42",

@@ -1,5 +1,5 @@
-//! What a running Spanwise sends, off the wire. The local Agent is Datadog's own test agent, the intake a server on loopback.
-//! What both got is read by Datadog's own payload types, and held against what its own Agent makes of the same requests.
+//! The payloads that a running Spanwise sends. The local Agent is Datadog's test agent, the intake a server on loopback.
+//! Datadog's own types decode both, and the results are compared with those of its own Agent for the same requests.
 
 use super::now;
 use super::oracle::{Question, Report, Sent, ask_lines};
@@ -27,11 +27,11 @@ use std::time::Duration;
 /// Path of statistics.
 const STATS: &str = "/v0.6/stats";
 
-/// Bodies that an intake got, by their path and in order.
+/// Bodies received by an intake, with their paths, in order.
 type Kept = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 async fn keep(State(kept): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
-    // Asked at the start, about the key.
+    // Key validation at startup.
     if uri.path() == "/api/v1/validate" {
         return StatusCode::OK;
     }
@@ -50,7 +50,7 @@ async fn intake() -> (Kept, String) {
     (kept, address)
 }
 
-/// Groups of statistics with the same key as one: batches are cut otherwise than requests.
+/// Merges groups of statistics with the same key, because batches have other boundaries than requests.
 fn merged(groups: Vec<Value>) -> Value {
     let mut by_key: BTreeMap<String, Value> = BTreeMap::new();
     for group in groups {
@@ -63,7 +63,7 @@ fn merged(groups: Vec<Value>) -> Value {
         }
         for field in ["ok", "failed"] {
             for (bin, count) in group[field].as_object().expect("bins") {
-                // Where bins lie is the same for all.
+                // The positions of bins are the same for all.
                 let is_place = bin == "gamma" || bin == "offset";
                 let before = if is_place { 0.0 } else { sum[field][bin].as_f64().unwrap_or(0.0) };
                 sum[field][bin] = json!(before + count.as_f64().expect("a number"));
@@ -77,12 +77,12 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// Holds what was read off a wire against the Agent's own.
+/// Compares decoded payloads with the Agent's own.
 fn hold(title: &str, asked: &Question, agent: &Value, wire: &Value) {
     let side = json!({"traces": wire["traces"], "stats": merged(list(&wire["stats"]))});
     let mut report = Report::default();
     report.compare(0, asked, &json!({"agent": agent, "spanwise": side, "local": side}));
-    // Both forms of what we make: here there is one.
+    // Our result has two formats; here there is only one.
     report.compared.retain(|kind, _| !kind.starts_with("local"));
     println!("{title}, off the wire\n{}", report.table());
     for difference in report.differences.iter().take(20) {
@@ -107,7 +107,7 @@ async fn until_sent(server: &Server, sink: &str, items: u64) {
     .await;
 }
 
-/// What the test agent got, as bodies in base64; no request says what is not its business.
+/// Returns the bodies received by the test agent, in base64; asserts that none has a content encoding or API key.
 fn taken(requests: &[Value]) -> Sent {
     let mut sent = Sent::default();
     for request in requests {
@@ -120,8 +120,8 @@ fn taken(requests: &[Value]) -> Sent {
     sent
 }
 
-/// The same requests to the receiver of Datadog's own Agent: it takes each whole, and reads each header as it is meant. The
-/// numbers of chunks and of groups.
+/// Sends the same requests to the receiver of Datadog's own Agent: it accepts each completely and interprets each header as
+/// intended. Returns the numbers of chunks and groups.
 fn received(requests: &[Value]) -> (u64, u64) {
     let bare = requests.iter().map(|request| json!({"path": request["path"], "headers": {}, "body": request["body"]}));
     let lines = requests.iter().cloned().chain(bare);
@@ -135,7 +135,7 @@ fn received(requests: &[Value]) -> (u64, u64) {
         if request["path"] == STATS {
             groups += number("groups");
             assert_eq!(told["container_id"], told["container_in_body"]);
-            // What the body says is not what it goes by: without the header there would be none.
+            // The Agent uses the header, not the body: without the header there is no container.
             assert_eq!(bare["container_id"], "");
             containers += u64::from(told["container_id"] != "");
             continue;
@@ -175,7 +175,7 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     until_sent(&server, "datadog/agent", items).await;
     until_sent(&server, "datadog", items).await;
 
-    // What the test agent says: all of it is there, and no check failed.
+    // The test agent received everything, and no check failed.
     let (chunks, spans, traces) = expected(&questions);
     let requests = agent.requests().await;
     let mut sent = taken(&requests);
@@ -201,7 +201,7 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     }
     assert!(with_events > 10, "{with_events}");
 
-    // What Datadog's own types read on both wires, against its own Agent.
+    // Both wires, decoded by Datadog's own types, compared with its own Agent.
     for (path, body) in kept.lock().unwrap().iter() {
         let list = if path == "/api/v0.2/stats" { &mut sent.stats } else { &mut sent.traces };
         list.push(STANDARD.encode(body));
@@ -216,7 +216,7 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     hold("a local Agent", &wire, &agents, &read["local"]);
     hold("the intake", &wire, &agents, &read["spanwise"]);
 
-    // Statistics as the test agent has decoded them.
+    // Statistics as decoded by the test agent.
     let counted = agent.stats().await;
     let buckets: Vec<Value> = counted.iter().flat_map(|payload| list(&payload["Stats"])).collect();
     let decoded_groups: Vec<Value> = buckets.iter().flat_map(|bucket| list(&bucket["Stats"])).collect();
@@ -229,7 +229,7 @@ async fn an_agent_and_an_intake_get_what_datadogs_own_agent_makes_of_the_same() 
     bought(&decoded);
 }
 
-/// The purchase, as the test agent has decoded it.
+/// Checks the purchase as decoded by the test agent.
 fn bought(decoded: &[Vec<Value>]) {
     let id = 0x7777_7777_7777_7777_u64;
     let trace = decoded.iter().find(|trace| trace[0]["trace_id"] == id).expect("the purchase");
@@ -250,7 +250,7 @@ fn bought(decoded: &[Vec<Value>]) {
     assert_eq!((failed["error"].as_u64(), told), (Some(1), ["empty", "true", "prod", "1.4"]));
 }
 
-/// A request by hand with one span, whose tags are these.
+/// Builds a request with one span that has the given tags.
 fn by_hand(tags: &[(&str, String)]) -> AgentTraces {
     let meta = tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     let span = traces::Span { trace_id: 1, span_id: 2, name: "by hand".to_owned(), meta, ..traces::Span::default() };
@@ -259,7 +259,7 @@ fn by_hand(tags: &[(&str, String)]) -> AgentTraces {
     AgentTraces::of(&payload.encode_to_vec().into()).expect("traces")
 }
 
-/// Each check that passes above fails where there is something to find.
+/// Each check that passes above fails on faulty input.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_is_found_by_each_check_of_the_test_agent() {
     let agent = TestAgent::start().await;
@@ -284,7 +284,7 @@ async fn a_fault_is_found_by_each_check_of_the_test_agent() {
         println!("seeded fault found by {check}");
         agent.forget_failures().await;
     }
-    // What cannot be decoded is no check's business, and is refused all the same.
+    // No check covers undecodable input, but it is rejected anyway.
     let body = by_hand(&[]).body;
     assert_eq!(agent.post(&good, body.slice(..body.len() - 3)).await.status, 400);
 }

@@ -1,5 +1,5 @@
-//! Names and labels as the Go module `prometheus/otlptranslator` writes them, over thousands that are put together from
-//! parts that names are made of, and fail on.
+//! Compares names and labels with the Go module `prometheus/otlptranslator`, for thousands of combinations of valid and invalid
+//! name parts.
 
 use super::{attribute, piped, send, shows};
 use crate::support::config::Setup;
@@ -19,7 +19,7 @@ const STRATEGIES: [&str; 4] = [
 ];
 const NAMES: usize = 2500;
 
-/// A metric whose name, unit, kind and label are put together from parts that names are made of, and fail on.
+/// A metric with name, unit, kind and label combined from valid and invalid parts.
 struct Made {
     name: String,
     unit: &'static str,
@@ -106,7 +106,7 @@ fn metric(number: usize, of: &Made) -> Value {
     metric
 }
 
-/// What the oracle calls each metric and its label.
+/// Returns the oracle's name for each metric and its label.
 fn oracle(strategy: &str, made: &[Made]) -> Vec<(String, String)> {
     let mut questions = String::new();
     for of in made {
@@ -122,7 +122,7 @@ fn oracle(strategy: &str, made: &[Made]) -> Vec<(String, String)> {
     names.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
-/// Each metric's name on its last line, and the label that it bears, by its number.
+/// Returns each metric's name on its last line and its label, by its number.
 fn shown(text: &str) -> BTreeMap<usize, (String, String)> {
     let mut shown = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -146,7 +146,7 @@ fn shown(text: &str) -> BTreeMap<usize, (String, String)> {
     shown
 }
 
-/// What a family's lines begin with.
+/// Returns the line prefixes of a metric family.
 fn lines_of(kind: &str, name: &str) -> BTreeSet<String> {
     let suffixes: &[&str] = match kind {
         "histogram" => &["", "_bucket", "_sum", "_count"],
@@ -172,17 +172,17 @@ async fn names_and_labels_are_those_of_the_oracle_in_every_strategy() {
     send(&server, &[("service.name", "names")], all.into()).await;
     for (strategy, port) in STRATEGIES.iter().zip(ports) {
         let url = format!("http://127.0.0.1:{port}/metrics");
-        // Histograms are taken in after numbers.
+        // Histograms are processed after numbers.
         let text = shows(&url, UTF8_TEXT, "le=\"1\"").await;
         let (shown, oracle) = (shown(&text), oracle(strategy, &made));
         let mut kept_out = 0;
         for (number, (of, (name, label))) in made.iter().zip(&oracle).enumerate() {
-            // The oracle cuts a byte before a suffix, also where it is half a letter: we cut the letter.
+            // The oracle strips a byte before a suffix even within a character; we strip the whole character.
             if name.contains('\u{fffd}') {
                 continue;
             }
             let Some((shown_name, shown_label)) = shown.get(&number) else {
-                // Nothing is left of its name, or another one of a different kind or unit bears it.
+                // The name is empty, or a metric of another kind or unit already has it.
                 let lines = lines_of(of.kind, name);
                 let mut others = made.iter().zip(&oracle).enumerate().filter(|(other, _)| *other != number);
                 let is_taken = others.any(|(_, (other, (taken, _)))| {
@@ -200,7 +200,7 @@ async fn names_and_labels_are_those_of_the_oracle_in_every_strategy() {
             };
             let suffix = if ["histogram", "summary"].contains(&of.kind) { "_count" } else { "" };
             assert_eq!(shown_name, &format!("{name}{suffix}"), "{strategy}: {:?} [{}] {}", of.name, of.unit, of.kind);
-            // A label that is one of ours makes room for it.
+            // A label that conflicts with one of ours is renamed.
             assert!(
                 shown_label == label || shown_label == &format!("exported_{label}"),
                 "{strategy}: {shown_label} {label}"

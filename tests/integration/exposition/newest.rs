@@ -1,4 +1,4 @@
-//! The newest Prometheus scrapes, in each of its protocols.
+//! The newest Prometheus scrapes Spanwise over each of its protocols.
 
 use super::{SHOP, WITHIN, attribute, of_all_kinds, scraped, send};
 use crate::support::peers::Prometheus;
@@ -6,7 +6,7 @@ use crate::support::{heavy, now_unix_nano, promql, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// As it asks where it keeps native histograms. Which names it takes it says beside its texts alone.
+/// Protocols that it requests with native histograms enabled. It negotiates the escaping of names only for text formats.
 const PROTOBUF: &str = "PrometheusProto, PrometheusText1.0.0";
 const OPEN_METRICS: &str = "OpenMetricsText1.0.0";
 const TEXT: &str = "PrometheusText1.0.0";
@@ -23,7 +23,7 @@ async fn reaches(prometheus: &Prometheus, query: &str, expected: f64) {
     .await;
 }
 
-/// Names with dots and signs beyond ASCII stand as the sender wrote them, and are asked for by it.
+/// Names with dots and non-ASCII characters are exposed unchanged, and queries find them.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_beyond_ascii_are_asked_for_as_they_are() {
     let (server, url) = scraped("translation_strategy: NoTranslation, enable_open_metrics: true").await;
@@ -81,14 +81,14 @@ async fn exemplars_that_were_scraped_lead_to_traces() {
     }
 }
 
-/// Sums of deltas are kept in memory alone, and begin anew after a restart: Prometheus is told when they began, so that it
-/// sees a reset also where the new sum is greater, and counts what was added once.
+/// Sums of deltas are kept only in memory and restart from 0. Prometheus gets their start time, so it detects a reset even if
+/// the new sum is greater, and counts every delta once.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_deltas_added_is_counted_once_over_a_restart() {
-    // A scrape that is given up while the server starts would end the series behind its beginning.
+    // A scrape that times out while the server starts would end the series after its beginning.
     let _turn = heavy().await;
     let (mut server, url) = scraped("enable_open_metrics: true").await;
-    // It is of a time that had begun long before the last scrape.
+    // The delta's interval started long before the last scrape.
     let delta = |value: u64| -> Value {
         let (start, time) = (now_unix_nano() - 60_000_000_000, now_unix_nano());
         let point = json!({"timeUnixNano": time.to_string(), "startTimeUnixNano": start.to_string(), "asInt": value.to_string()});
@@ -109,7 +109,7 @@ async fn what_deltas_added_is_counted_once_over_a_restart() {
     for via in ["PrometheusProto", OPEN_METRICS] {
         reaches(&prometheus, &query(via), 25.0).await;
         let values = promql::samples(&prometheus.url(), &format!("{}[5m]", query(via))).await.expect("samples");
-        // As PromQL's increase() counts, without its extrapolation: after a reset the whole value.
+        // Like PromQL's increase() without extrapolation: after a reset the whole value counts.
         let mut before = 0.0;
         let added = values.iter().map(|value| {
             let added = if *value < before { *value } else { value - before };
@@ -122,13 +122,13 @@ async fn what_deltas_added_is_counted_once_over_a_restart() {
     }
 }
 
-/// A start that is the time of its own point is none, and points that follow repeat it: Prometheus would write a zero there,
-/// and count all of the past as new.
+/// A point whose start time equals its own time has an unknown start, which later points repeat: with it Prometheus would
+/// insert a zero there, and count the whole past as new.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_zero_is_written_where_the_start_is_not_known() {
     let (server, url) = scraped("enable_open_metrics: true").await;
     let begin = now_unix_nano() - 60_000_000_000;
-    // Each kind with a point whose start is not known and one that goes on from it, in one request.
+    // A point of each kind with an unknown start, and one that continues it, in one request.
     let of = |start: u64, time: u64, more: u64| {
         let count = 1_000_000 + more;
         let point = |own: Value| {

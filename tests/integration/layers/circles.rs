@@ -1,34 +1,34 @@
-//! Circles between files: files that use one another, directly or over others.
+//! Cycles between files: files that use each other, directly or indirectly.
 //!
-//! A file uses another one when it names an item that is defined there. A re-export is followed to the definition and is no use
-//! in itself, so a `mod.rs` that only lists what its children offer is in no circle. One that defines a type that its children
-//! take, and calls them, is: the type belongs in a file of its own. Methods that a file adds to the type of another are
-//! called without naming the file, so they are not seen. Code for tests is left out.
+//! A file uses another one if it names an item defined there. A re-export is resolved to the definition and does not count
+//! itself, so a `mod.rs` that only re-exports its children is in no cycle. One that defines a type used by its children, and
+//! calls them, is in a cycle: the type belongs in a file of its own. Methods that a file adds to another file's type are called
+//! without naming the file, so they are not detected. Test code is excluded.
 
 use super::source::File;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The files of `src/`, and which uses which.
+/// The files of `src/` and their dependencies.
 pub(super) struct Uses<'a> {
     files: Vec<&'a File>,
     by_module: BTreeMap<&'a [String], usize>,
-    /// For each file those that it uses, with a line where it does.
+    /// For each file, the files that it uses, with a line of the use.
     edges: Vec<BTreeMap<usize, usize>>,
 }
 
-/// Files of which each uses all others, directly or over others.
+/// A cycle: each of its files uses all others, directly or indirectly.
 pub(super) struct Circle {
     pub(super) places: Vec<String>,
-    /// The shortest way from the first of them back to it.
+    /// The shortest path from the first file back to itself.
     pub(super) shortest: String,
 }
 
-/// What a path leads to.
+/// Target of a path.
 #[derive(Clone, Copy)]
 enum Target {
-    /// A module as such.
+    /// The module itself.
     Module(usize),
-    /// An item of a file.
+    /// An item defined in a file.
     Item(usize),
 }
 
@@ -61,9 +61,9 @@ impl<'a> Uses<'a> {
         edges
     }
 
-    /// What a path in a file leads to, where that is one of ours.
+    /// Resolves a path in a file; `None` if the target is outside `src/`.
     fn resolve(&self, index: usize, path: &[String], depth: usize) -> Option<Target> {
-        // Names that lead to themselves are no code that compiles.
+        // Valid code contains no names that resolve to themselves.
         let (first, mut rest) = path.split_first().filter(|_| depth < 20)?;
         let module = &self.files[index].module;
         let mut target = match first.as_str() {
@@ -85,7 +85,7 @@ impl<'a> Uses<'a> {
         Some(target)
     }
 
-    /// What a name stands for in a file: a module of its own, an item, or what it imports or re-exports.
+    /// Resolves a name in a file: a child module, an item, or an import or re-export.
     fn named(&self, index: usize, name: &str, depth: usize) -> Option<Target> {
         let file = self.files[index];
         if file.children.contains(name) {
@@ -103,7 +103,7 @@ impl<'a> Uses<'a> {
         self.by_module.get(module).copied()
     }
 
-    /// All circles.
+    /// Returns all cycles.
     pub(super) fn circles(&self) -> Vec<Circle> {
         let (mut circles, mut seen) = (Vec::new(), BTreeSet::new());
         for index in 0..self.files.len() {
@@ -133,7 +133,7 @@ impl<'a> Uses<'a> {
         reached
     }
 
-    /// The shortest way from a file back to itself.
+    /// Returns the shortest path from a file back to itself.
     fn way_back(&self, from: usize) -> Option<Vec<usize>> {
         let (mut ways, mut known) = (VecDeque::from([vec![from]]), BTreeSet::new());
         while let Some(way) = ways.pop_front() {
@@ -151,7 +151,7 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// Files that are not for tests alone.
+/// Returns the files that are not only for tests.
 fn code(files: &[File]) -> Vec<&File> {
     let tests: BTreeSet<Vec<String>> = files
         .iter()

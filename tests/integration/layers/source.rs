@@ -1,36 +1,36 @@
-//! What the files of `src/` say of one another: the modules that each declares, the items that it defines, and the paths that
-//! it names. Code for tests alone is left out.
+//! Parses the files of `src/` for references: the declared modules, the defined items, and the paths used. Test code is
+//! excluded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A file of `src/`.
 pub(super) struct File {
-    /// Where it is, below `src/`.
+    /// Path below `src/`.
     pub(super) place: String,
-    /// Its module's path, such as `["engine", "worker"]` for `engine/worker/mod.rs`.
+    /// Module path, such as `["engine", "worker"]` for `engine/worker/mod.rs`.
     pub(super) module: Vec<String>,
-    /// Modules that it declares.
+    /// Declared modules.
     pub(super) children: BTreeSet<String>,
-    /// Items that it defines.
+    /// Defined items.
     pub(super) items: BTreeSet<String>,
-    /// What it imports, and what it re-exports.
+    /// Imports and re-exports.
     pub(super) imports: Vec<Import>,
-    /// Paths that it names elsewhere.
+    /// Paths outside of imports.
     pub(super) mentions: Vec<Mention>,
     /// All words outside of imports.
     pub(super) words: BTreeSet<String>,
-    /// Modules that it declares for tests.
+    /// Modules declared for tests.
     pub(super) tests: BTreeSet<String>,
 }
 
-/// One name of a `use`.
+/// One name imported by a `use`.
 pub(super) struct Import {
-    /// The name that it has in the file.
+    /// Name in this file.
     pub(super) name: String,
-    /// What it names.
+    /// Imported path.
     pub(super) path: Vec<String>,
-    /// Whether others may take it from here.
+    /// Whether other files may import it from here.
     pub(super) is_public: bool,
     pub(super) line: usize,
 }
@@ -42,7 +42,7 @@ pub(super) struct Mention {
 }
 
 impl File {
-    /// Reads a file whose place below `src/` is given.
+    /// Parses a file, given its path below `src/`.
     pub(super) fn read(place: &Path, text: &str) -> File {
         let mut module: Vec<String> =
             place.with_extension("").iter().map(|part| part.to_string_lossy().into()).collect();
@@ -75,7 +75,7 @@ fn is_word(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Words, `::` and single signs; no comments and no literals.
+/// Splits into words, `::` and single characters, without comments and literals.
 fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
@@ -136,7 +136,7 @@ fn string_end(chars: &[char], mut at: usize) -> usize {
     at + 1
 }
 
-/// The end of `r"…"`, `r#"…"#`, `b"…"`, `br"…"` and `b'…'`.
+/// Returns the end of `r"…"`, `r#"…"#`, `b"…"`, `br"…"` and `b'…'`.
 fn literal_end(chars: &[char], mut at: usize) -> Option<usize> {
     if chars[at] == 'b' {
         at += 1;
@@ -157,7 +157,7 @@ fn literal_end(chars: &[char], mut at: usize) -> Option<usize> {
     Some(at + 1 + length + end.len())
 }
 
-/// The end of a character, or of the sign before a lifetime's name.
+/// Returns the end of a character literal, or of the `'` of a lifetime.
 fn char_end(chars: &[char], at: usize) -> usize {
     match (chars.get(at + 1), chars.get(at + 2)) {
         (Some('\\'), _) => chars[at + 3..].iter().position(|c| *c == '\'').map_or(at + 1, |length| at + 4 + length),
@@ -166,7 +166,7 @@ fn char_end(chars: &[char], at: usize) -> usize {
     }
 }
 
-/// Leaves out each item behind `#[cfg(test)]`, and gives the names of modules among them.
+/// Removes each item after `#[cfg(test)]`; returns the names of removed modules, too.
 fn without_tests(tokens: &[Token]) -> (Vec<Token>, BTreeSet<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules, mut at) = (Vec::new(), BTreeSet::new(), 0);
@@ -187,7 +187,7 @@ fn without_tests(tokens: &[Token]) -> (Vec<Token>, BTreeSet<String>) {
     (kept, modules)
 }
 
-/// The end of the item that begins here: behind its `;`, or the brace that closes its body.
+/// Returns the end of the item that begins here: after its `;` or the brace that closes its body.
 fn item_end(tokens: &[Token], begin: usize) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate().skip(begin) {
@@ -210,7 +210,7 @@ struct Reader<'a> {
     tokens: &'a [Token],
     at: usize,
     depth: usize,
-    /// How deep the bodies of modules within the file are.
+    /// Brace depths of the enclosing inline modules.
     inline: Vec<usize>,
 }
 
@@ -248,7 +248,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A word, or a path of several.
+    /// Parses a word or a path.
     fn mention(&mut self, file: &mut File) {
         let line = self.tokens[self.at].line;
         let is_part = self.at > 0 && [".", "::"].contains(&self.tokens[self.at - 1].text.as_str());
@@ -264,7 +264,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A path as the file itself would write it, which a module within it writes with more of `super`.
+    /// Converts a path in an inline module, which has additional `super`, to the path as seen from the file.
     fn in_file(&self, mut path: Vec<String>) -> Vec<String> {
         for _ in &self.inline {
             if path.first().is_some_and(|first| first == "super") {
@@ -291,7 +291,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What stands behind `use`, or in its braces.
+    /// Parses the tree after `use` or within its braces.
     fn tree(&mut self, path: &mut Vec<String>, found: &mut Vec<(String, Vec<String>, usize)>) {
         let (length, line) = (path.len(), self.tokens.get(self.at).map_or(0, |token| token.line));
         loop {

@@ -1,23 +1,23 @@
-//! Certificates that a test makes with the program `openssl`.
+//! Test certificates, created with `openssl`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A certificate and its key, as files.
+/// Files of a certificate and its key.
 #[derive(Debug, Clone)]
 pub(crate) struct Issued {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// An authority of the test's own.
+/// A certificate authority of the test.
 pub(crate) struct Authority {
     folder: PathBuf,
     own: Issued,
 }
 
 impl Authority {
-    /// Makes one.
+    /// Creates a certificate authority.
     pub(crate) fn new(folder: &Path, name: &str) -> Authority {
         let own = files(folder, name);
         let mut command = request(&own, name);
@@ -25,17 +25,17 @@ impl Authority {
         Authority { folder: folder.to_owned(), own }
     }
 
-    /// Its own certificate, for those who trust it.
+    /// Path of its own certificate, for clients that trust it.
     pub(crate) fn certificate(&self) -> &Path {
         &self.own.certificate
     }
 
-    /// A certificate for this machine, with a new key.
+    /// Issues a certificate for this machine, with a new key.
     pub(crate) fn issue(&self, name: &str) -> Issued {
         self.issue_for(name, 2)
     }
 
-    /// One that expired yesterday.
+    /// Issues a certificate that expired yesterday.
     pub(crate) fn issue_expired(&self, name: &str) -> Issued {
         self.issue_for(name, -1)
     }
@@ -60,7 +60,7 @@ fn files(folder: &Path, name: &str) -> Issued {
     Issued { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) }
 }
 
-/// A new key, and a certificate or the request for one.
+/// Creates a key and either a certificate or a signing request for it.
 fn request(issued: &Issued, name: &str) -> Command {
     let mut command = Command::new("openssl");
     command.args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout"]);
@@ -73,14 +73,14 @@ fn openssl(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The serial number of the certificate that a server shows.
+/// Returns the serial number of the certificate that a server presents.
 pub(crate) fn shown_serial(port: u16) -> Result<String, String> {
     let script =
         format!("openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -serial");
     output(Command::new("sh").args(["-c", &script]))
 }
 
-/// The serial number of a certificate in a file.
+/// Returns the serial number of the certificate in a file.
 pub(crate) fn serial(certificate: &Path) -> String {
     output(Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(certificate)).expect("a certificate")
 }

@@ -1,10 +1,10 @@
-//! HTTP as the tests speak it: no proxy, and a time limit on everything.
+//! HTTP client of the tests: no proxy, and a timeout on everything.
 
 use serde_json::Value;
 use std::sync::Once;
 use std::time::Duration;
 
-/// A client for loopback.
+/// Returns a client for loopback.
 pub(crate) fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
@@ -13,7 +13,7 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().expect("a client")
 }
 
-/// The body of an answer, and its status.
+/// Returns the status and the body of the response.
 pub(crate) async fn get(url: &str) -> Result<(u16, String), String> {
     let answer = client().get(url).send().await.map_err(|error| format!("{url}: {error}"))?;
     let status = answer.status().as_u16();
@@ -21,7 +21,7 @@ pub(crate) async fn get(url: &str) -> Result<(u16, String), String> {
     Ok((status, body))
 }
 
-/// The JSON of an answer that is good.
+/// Returns the JSON of a successful response.
 pub(crate) async fn get_json(url: &str) -> Result<Value, String> {
     let (status, body) = get(url).await?;
     if status != 200 {

@@ -1,10 +1,10 @@
-//! Configurations for the tests, in the Collector's form, on ports of their own.
+//! Test configurations in the Collector's format, each on its own ports.
 
 use super::free_port;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Where a server listens.
+/// Ports of a server's listeners.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) grpc: u16,
@@ -28,7 +28,7 @@ impl Ports {
     }
 }
 
-/// What a test's configuration says beyond the common.
+/// The settings that a test adds to the common configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Setup {
     performance: Vec<String>,
@@ -45,67 +45,67 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// One more key of `connectors.performance`, such as `budgets: {…}`.
+    /// Adds a key to `connectors.performance`, such as `budgets: {…}`.
     pub(crate) fn performance(mut self, line: &str) -> Setup {
         self.performance.push(line.to_owned());
         self
     }
 
-    /// One more key of `extensions.sql`.
+    /// Adds a key to `extensions.sql`.
     pub(crate) fn sql(mut self, line: &str) -> Setup {
         self.sql.push(line.to_owned());
         self
     }
 
-    /// An exporter, in the pipelines of all three signals.
+    /// Adds an exporter to the pipelines of all three signals.
     pub(crate) fn exporter(mut self, id: &str, settings: &str) -> Setup {
         self.exporters.push((id.to_owned(), settings.to_owned()));
         self
     }
 
-    /// A receiver besides the common one; it stands where a pipeline names it.
+    /// Adds a receiver, used only by the pipelines that name it.
     pub(crate) fn receiver(mut self, id: &str, settings: &str) -> Setup {
         self.receivers.push((id.to_owned(), settings.to_owned()));
         self
     }
 
-    /// An exporter that stands only where a pipeline names it.
+    /// Adds an exporter, used only by the pipelines that name it.
     pub(crate) fn exporter_aside(mut self, id: &str, settings: &str) -> Setup {
         self.aside.push((id.to_owned(), settings.to_owned()));
         self
     }
 
-    /// A pipeline besides the common ones.
+    /// Adds a pipeline to the common ones.
     pub(crate) fn pipeline(mut self, id: &str, settings: &str) -> Setup {
         self.pipelines.push((id.to_owned(), settings.to_owned()));
         self
     }
 
-    /// An alert channel.
+    /// Adds an alert channel.
     pub(crate) fn channel(mut self, id: &str, settings: &str) -> Setup {
         self.channels.push((id.to_owned(), settings.to_owned()));
         self
     }
 
-    /// What stands under `service.telemetry`, in place of what keeps own telemetry out of the tables.
+    /// Replaces `service.telemetry`, which by default keeps own telemetry out of the tables.
     pub(crate) fn telemetry(mut self, settings: &str) -> Setup {
         self.telemetry = Some(settings.to_owned());
         self
     }
 
-    /// The section `processors`, whole.
+    /// Sets the complete `processors` section.
     pub(crate) fn processors(mut self, section: &str) -> Setup {
         self.processors = Some(section.to_owned());
         self
     }
 
-    /// `tls` of every listener but that of health.
+    /// Sets `tls` of every listener except the health check.
     pub(crate) fn tls(mut self, settings: &str) -> Setup {
         self.tls = Some(settings.to_owned());
         self
     }
 
-    /// A variable of the server's environment.
+    /// Sets an environment variable of the server.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -119,7 +119,7 @@ impl Setup {
         self.environment.clear();
     }
 
-    /// The file's text.
+    /// Returns the text of the configuration file.
     pub(crate) fn text(&self, ports: Ports, store: &Path) -> String {
         let Ports { grpc, http, sql, postgres, scrape, health } = ports;
         let tls = self.tls.as_ref().map_or(String::new(), |tls| format!(", tls: {{{tls}}}"));
@@ -161,7 +161,7 @@ impl Setup {
         for (id, settings) in &self.pipelines {
             let _ = writeln!(text, "    {id}: {{{settings}}}");
         }
-        // Own telemetry would stand among what a test counts.
+        // Own telemetry would be counted along with the test's.
         let none = "logs: {level: info, store: false}, metrics: {level: none}, traces: {level: none}";
         let _ = writeln!(text, "  telemetry: {{{}}}", self.telemetry.as_deref().unwrap_or(none));
         text

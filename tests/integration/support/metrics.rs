@@ -1,8 +1,8 @@
-//! Prometheus' text format, as far as the tests read it.
+//! Parser for the subset of Prometheus' text format that the tests read.
 
 use std::collections::BTreeMap;
 
-/// One line of a scrape.
+/// One sample line of a scrape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -16,7 +16,7 @@ impl Line {
     }
 }
 
-/// All lines that are no comments.
+/// Returns all lines that are not comments.
 pub(crate) fn lines(text: &str) -> Vec<Line> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(line).collect()
 }
@@ -40,7 +40,7 @@ fn line(text: &str) -> Line {
     Line { name: head.to_owned(), labels, value }
 }
 
-/// Labels up to the closing brace, and what follows it.
+/// Parses labels up to the closing brace; also returns the remaining text.
 fn labels(mut rest: &str) -> (BTreeMap<String, String>, &str) {
     let mut labels = BTreeMap::new();
     loop {
@@ -68,7 +68,7 @@ fn labels(mut rest: &str) -> (BTreeMap<String, String>, &str) {
     }
 }
 
-/// The sum of a name's lines.
+/// Returns the sum of all lines with a name.
 pub(crate) fn sum(lines: &[Line], name: &str) -> f64 {
     lines.iter().filter(|line| line.name == name).map(|line| line.value).sum()
 }

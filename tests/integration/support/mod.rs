@@ -1,4 +1,4 @@
-//! What the tests share: processes that end with their test, waiting for conditions, and OTLP by hand.
+//! Shared test support: processes that end with their test, waiting for conditions, and hand-written OTLP.
 
 pub(crate) mod certificates;
 pub(crate) mod client;
@@ -22,29 +22,29 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// Polling interval of [`until`].
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Ports of the tests: below those that Linux gives to connections going out.
+/// Ports for the tests, below Linux's range of ephemeral ports.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Held by tests that keep both cores busy, so that deadlines of one are not eaten by another.
+/// Held by tests that keep both cores busy, so that they do not cause each other's timeouts.
 static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// The turn of a heavy test, which is given up when it is dropped.
+/// The lock of a heavy test, released on drop.
 pub(crate) struct Turn {
     _of_this_run: tokio::sync::MutexGuard<'static, ()>,
-    /// Locked against other runs of the tests on this machine; none where the file belongs to another user.
+    /// File lock against other test runs on this machine; `None` if the file belongs to another user.
     _of_all_runs: Option<File>,
 }
 
-/// Waits for the turn of a heavy test.
+/// Waits for the lock of heavy tests.
 pub(crate) async fn heavy() -> Turn {
     let of_this_run = HEAVY.lock().await;
     let of_all_runs = tokio::task::spawn_blocking(of_all_runs).await.expect("a lock is taken");
     Turn { _of_this_run: of_this_run, _of_all_runs: of_all_runs }
 }
 
-/// The same for a test that is not asynchronous.
+/// Like [`heavy`], for a synchronous test.
 pub(crate) fn heavy_here() -> Turn {
     Turn { _of_this_run: HEAVY.blocking_lock(), _of_all_runs: of_all_runs() }
 }
@@ -54,14 +54,14 @@ fn of_all_runs() -> Option<File> {
     file.lock().ok().map(|()| file)
 }
 
-/// A file that all runs of the tests on this machine know, to be locked.
+/// Opens a lock file that all test runs on this machine share.
 fn shared_file(name: &str) -> Option<File> {
     let folder = std::env::temp_dir().join("spanwise-tests");
     let _there_already = std::fs::create_dir_all(&folder);
     File::options().create(true).truncate(false).write(true).open(folder.join(name)).ok()
 }
 
-/// Serves on a port of its own until the test ends. The address, such as `http://127.0.0.1:1234`.
+/// Serves `router` on its own port until the test ends. Returns the address, such as `http://127.0.0.1:1234`.
 pub(crate) async fn serve(router: axum::Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -69,7 +69,7 @@ pub(crate) async fn serve(router: axum::Router) -> String {
     address
 }
 
-/// Waits until `probe` gives `Ok`; what it last saw stands in the failure.
+/// Waits until `probe` returns `Ok`; the panic message contains its last error.
 pub(crate) async fn until<T, F, Fut>(what: &str, within: Duration, mut probe: F) -> T
 where
     F: FnMut() -> Fut,
@@ -86,13 +86,13 @@ where
     }
 }
 
-/// A port that nobody listens on and that no other test is given, in this run of the tests or in another beside it.
+/// Returns a port that is free and not assigned to any other test, in this test run or a concurrent one.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // With the file that tells other runs of it, for as long as this process lives.
+    // With the lock file that reserves the port against other test runs until this process ends.
     static TAKEN: Mutex<BTreeMap<u16, Option<File>>> = Mutex::new(BTreeMap::new());
     let width = PORTS.end - PORTS.start;
-    // Two runs of the tests side by side begin at places far from each other, though their ids are near.
+    // Concurrent test runs start far from each other although their process ids are close.
     let begin = u16::try_from(std::process::id().wrapping_mul(641) % u32::from(width)).expect("less than the width");
     let mut taken = TAKEN.lock().expect("no test fails while it holds this");
     for _ in 0..width {
@@ -110,7 +110,7 @@ pub(crate) fn free_port() -> u16 {
     panic!("no free port in {PORTS:?}");
 }
 
-/// A variable that `tests/run` sets.
+/// Returns an environment variable that `tests/run` sets.
 pub(crate) fn peer(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: run tests/run, or eval \"$(tests/run --env)\" before"))
@@ -122,7 +122,7 @@ pub(crate) fn now_unix_nano() -> u64 {
     u64::try_from(since.as_nanos()).expect("before 2554")
 }
 
-/// The exact nearest-rank quantile of values in any order.
+/// Returns the exact nearest-rank quantile; `values` may be in any order.
 pub(crate) fn nearest_rank(values: &[f64], quantile: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

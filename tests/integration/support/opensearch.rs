@@ -1,4 +1,4 @@
-//! A real OpenSearch.
+//! A real OpenSearch node.
 
 use super::client::client;
 use super::process::{Process, run};
@@ -25,7 +25,7 @@ impl OpenSearch {
         node
     }
 
-    /// Starts it, or starts it again on its data.
+    /// Starts the node, or restarts it on its data.
     pub(crate) async fn launch(&mut self) {
         let mut command = Command::new(peer("SPANWISE_OPENSEARCH"));
         command.arg(self.folder.path().join("data")).arg(self.port.to_string()).current_dir(self.folder.path());
@@ -36,7 +36,7 @@ impl OpenSearch {
         .await;
     }
 
-    /// The answer to a request, where it is a good one.
+    /// Returns the response to a request if it succeeded.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let mut request = client().request(method.parse().expect("a method"), &url);
@@ -52,14 +52,14 @@ impl OpenSearch {
         serde_json::from_str(&text).map_err(|error| format!("{url}: {error}: {text}"))
     }
 
-    /// Documents of a data stream.
+    /// Returns the documents of a data stream.
     pub(crate) async fn count(&self, stream: &str) -> Result<u64, String> {
         self.ask("POST", &format!("/{stream}/_refresh"), Value::Null).await?;
         let answer = self.ask("GET", &format!("/{stream}/_count"), Value::Null).await?;
         answer["count"].as_u64().ok_or_else(|| answer.to_string())
     }
 
-    /// The one document that has these values.
+    /// Returns the only document with these values.
     pub(crate) async fn only(&self, stream: &str, terms: &[(&str, Value)]) -> Value {
         let terms: Vec<Value> = terms.iter().map(|(field, value)| json!({"term": {(*field): value}})).collect();
         let query = json!({"query": {"bool": {"filter": terms}}});
@@ -73,7 +73,7 @@ impl OpenSearch {
         self.process.kill9();
     }
 
-    /// Brings the template that Spanwise prints.
+    /// Installs the index template that Spanwise prints.
     pub(crate) async fn bring_template(&self, server: &Server) {
         let mut command = Command::new(SPANWISE);
         command.args(["export", "index-template", "--config"]).arg(server.config());

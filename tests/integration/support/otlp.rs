@@ -1,4 +1,4 @@
-//! OTLP by hand: requests, and senders that give raw answers.
+//! Hand-written OTLP requests, and senders that return raw responses.
 
 use super::client::client;
 use super::now_unix_nano;
@@ -12,19 +12,19 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, client as grpc};
 
-/// OTLP's kind of a span that answers.
+/// OTLP's span kind SERVER.
 pub(crate) const SERVER: i32 = 2;
 
-/// The path of the traces' one method over gRPC.
+/// gRPC path of the trace service's only method.
 pub(crate) const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 pub(crate) const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// A text attribute.
+/// Creates a string attribute.
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::StringValue(value.to_owned()))
 }
 
-/// A whole number.
+/// Creates an integer attribute.
 pub(crate) fn int(key: &str, value: i64) -> KeyValue {
     attribute(key, Value::IntValue(value))
 }
@@ -33,17 +33,17 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// A service's resource.
+/// Creates the resource of a service.
 pub(crate) fn resource(service: &str) -> Resource {
     Resource { attributes: vec![text("service.name", service)], ..Resource::default() }
 }
 
-/// A span that ended just now; `number` makes its ids, so it must not come twice.
+/// Creates a span that ended just now; `number` determines its ids, so it must be unique.
 pub(crate) fn span(number: u64, name: &str, kind: i32, milliseconds: f64) -> Span {
     span_at(now_unix_nano(), number, name, kind, milliseconds)
 }
 
-/// A span that ended then.
+/// Creates a span that ended at the given time.
 pub(crate) fn span_at(end: u64, number: u64, name: &str, kind: i32, milliseconds: f64) -> Span {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration")]
     let nanoseconds = (milliseconds * 1e6) as u64;
@@ -58,7 +58,7 @@ pub(crate) fn span_at(end: u64, number: u64, name: &str, kind: i32, milliseconds
     }
 }
 
-/// A server span of a route.
+/// Creates a SERVER span of a route.
 pub(crate) fn route_span(number: u64, method: &str, route: &str, milliseconds: f64) -> Span {
     Span {
         attributes: vec![
@@ -70,7 +70,7 @@ pub(crate) fn route_span(number: u64, method: &str, route: &str, milliseconds: f
     }
 }
 
-/// A request of one service.
+/// Creates a request of one service.
 pub(crate) fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope = Some(InstrumentationScope { name: "tests".to_owned(), ..InstrumentationScope::default() });
     let scope_spans = vec![ScopeSpans { scope, spans, ..ScopeSpans::default() }];
@@ -83,7 +83,7 @@ pub(crate) fn traces(service: &str, spans: Vec<Span>) -> ExportTraceServiceReque
     }
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -112,13 +112,13 @@ pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<By
     Ok(Answer { status, content_type, retry_after, body })
 }
 
-/// Posts spans as protobuf that must be taken whole.
+/// Posts spans as protobuf, all of which must be accepted.
 pub(crate) async fn send(url: &str, request: &ExportTraceServiceRequest) {
     let answer = post(url, &[("content-type", "application/x-protobuf")], request.encode_to_vec()).await;
     let answer = answer.expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let partial = ExportTraceServiceResponse::decode(answer.body).expect("OTLP's answer").partial_success;
-    // The Collector sends one that is empty.
+    // The Collector sends an empty partial success.
     assert_eq!(partial.unwrap_or_default().rejected_spans, 0, "all of it is good");
 }
 
@@ -131,7 +131,7 @@ impl Grpc {
         Grpc(Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address").connect_lazy())
     }
 
-    /// One unary call with bytes as they are.
+    /// Makes a unary call with raw bytes.
     pub(crate) async fn call(&self, method: &'static str, body: impl Into<Bytes>) -> Result<Bytes, Status> {
         let mut client = grpc::Grpc::new(self.0.clone());
         client.ready().await.map_err(|error| Status::unavailable(format!("{error:?}")))?;
@@ -139,7 +139,7 @@ impl Grpc {
         Ok(client.unary(Request::new(body.into()), path, Raw).await?.into_inner())
     }
 
-    /// Sends spans; the partial success, if there is one.
+    /// Sends spans; returns the partial success, if any.
     pub(crate) async fn send(&self, request: &ExportTraceServiceRequest) -> Result<Option<(i64, String)>, Status> {
         let answer = self.call(TRACES, request.encode_to_vec()).await?;
         let answer = ExportTraceServiceResponse::decode(answer).map_err(|error| Status::internal(error.to_string()))?;
@@ -147,7 +147,7 @@ impl Grpc {
     }
 }
 
-/// Messages as bytes.
+/// A codec that passes messages through as bytes.
 struct Raw;
 
 impl Codec for Raw {

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A Redis that keeps nothing.
+/// A Redis without persistence.
 pub(crate) struct Redis {
     _server: Process,
     port: u16,
@@ -31,13 +31,13 @@ impl Redis {
         Redis { _server: server, port, _folder: folder }
     }
 
-    /// The address of one of its databases.
+    /// Returns the URL of one of its databases.
     pub(crate) fn url(&self, database: u8) -> String {
         format!("redis://127.0.0.1:{}/{database}", self.port)
     }
 }
 
-/// A real OpenTelemetry Collector that listens for OTLP.
+/// A real OpenTelemetry Collector that receives OTLP.
 pub(crate) struct Collector {
     process: Process,
     pub(crate) grpc: u16,
@@ -47,7 +47,7 @@ pub(crate) struct Collector {
     folder: TempDir,
 }
 
-/// Ports and folder that a Collector's configuration is made for.
+/// Ports and folder for a Collector's configuration.
 pub(crate) struct Place<'a> {
     pub(crate) grpc: u16,
     pub(crate) http: u16,
@@ -56,7 +56,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Collector {
-    /// Starts one whose configuration `write` gives.
+    /// Starts a Collector with the configuration that `write` returns.
     pub(crate) async fn start(write: impl FnOnce(&Place<'_>) -> String) -> Collector {
         let mut collector = Collector::prepare(write);
         collector.launch();
@@ -64,10 +64,10 @@ impl Collector {
         collector
     }
 
-    /// Makes one that writes what it gets, one JSON a line, to `out.json`; it does not run yet.
+    /// Prepares, but does not start, a Collector that writes what it receives to `out.json`, one JSON per line.
     ///
-    /// With rotation its exporter writes at once: without it, it would keep what it has acknowledged in memory for a
-    /// moment, and a kill would lose it.
+    /// With rotation its exporter writes immediately; without, it buffers acknowledged data in memory for a moment, and a kill
+    /// would lose it.
     pub(crate) fn writing_files() -> Collector {
         Collector::prepare(|place| {
             let Place { grpc, http, health, folder } = place;
@@ -93,7 +93,7 @@ impl Collector {
         Collector { process, grpc, http, health, config, folder }
     }
 
-    /// Starts it, or starts it again.
+    /// Starts the Collector, or restarts it.
     pub(crate) fn launch(&mut self) {
         let mut command = Command::new(peer("SPANWISE_COLLECTOR"));
         command.arg("--config").arg(&self.config).current_dir(self.folder.path());
@@ -125,14 +125,14 @@ impl Collector {
         self.process.text()
     }
 
-    /// What it has written, request by request. Killed, it may leave the newline behind the last one unwritten, so they
-    /// are read one behind the other, not by lines.
+    /// Returns the written requests. A kill may lose the last newline, so the file is read as consecutive JSON values, not as
+    /// lines.
     pub(crate) fn written(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("out.json")).unwrap_or_default();
         serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok).collect()
     }
 
-    /// Spans that it has written: how often each pair of ids came.
+    /// Counts the written spans by trace id and span id.
     pub(crate) fn spans(&self) -> BTreeMap<(String, String), u64> {
         let mut seen = BTreeMap::new();
         for request in self.written() {
@@ -144,7 +144,7 @@ impl Collector {
         seen
     }
 
-    /// Spans, points of metrics and log records that it has written.
+    /// Returns the numbers of written spans, data points and log records.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let mut counts = (0, 0, 0);
         for request in self.written() {
@@ -160,7 +160,7 @@ impl Collector {
     }
 }
 
-/// The items of a request, through resources and scopes.
+/// Iterates over the items of a request, across resources and scopes.
 fn items<'a>(request: &'a Value, resources: &str, scopes: &'a str, items: &'a str) -> impl Iterator<Item = &'a Value> {
     let list = |value: &'a Value, key: &str| value[key].as_array().map_or(&[][..], Vec::as_slice).iter();
     list(request, resources).flat_map(move |of| list(of, scopes)).flat_map(move |of| list(of, items))
@@ -174,25 +174,25 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts Debian's, which scrapes `target` each second.
+    /// Starts Debian's Prometheus, which scrapes `target` every second.
     pub(crate) async fn scraping(target: u16) -> Prometheus {
         Prometheus::start("prometheus", &job("spanwise", target, ""), &[]).await
     }
 
-    /// Starts Debian's, which scrapes `target` over TLS with these settings of `tls_config`.
+    /// Starts Debian's Prometheus, which scrapes `target` over TLS with the given `tls_config`.
     pub(crate) async fn scraping_tls(target: u16, tls: &str) -> Prometheus {
         let job = format!("{}    scheme: https\n    tls_config: {{{tls}}}\n", job("spanwise", target, ""));
         Prometheus::start("prometheus", &job, &[]).await
     }
 
-    /// Starts Debian's so that it keeps native histograms, and so asks for the protobuf format.
+    /// Starts Debian's Prometheus with native histograms, so that it requests the protobuf format.
     pub(crate) async fn scraping_native(target: u16) -> Prometheus {
         let flags = ["--enable-feature=native-histograms"];
         Prometheus::start("prometheus", &job("spanwise", target, ""), &flags).await
     }
 
-    /// Starts the newest one, which scrapes `target` each second by each of these lists of protocols, best first. The label
-    /// `via` says which is the best.
+    /// Starts the newest Prometheus, which scrapes `target` every second, once per list of protocols (preferred one first). The
+    /// label `via` names the preferred protocol.
     pub(crate) async fn newest(target: u16, protocols: &[&str], flags: &[&str]) -> Prometheus {
         let jobs = protocols.iter().enumerate().map(|(number, list)| job(&format!("job-{number}"), target, list));
         let jobs: String = jobs.collect();
@@ -221,12 +221,12 @@ impl Prometheus {
         prometheus
     }
 
-    /// Its address.
+    /// Returns its base URL.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// An instant query: each series with its value.
+    /// Runs an instant query; returns each series with its value.
     pub(crate) async fn query(&self, query: &str) -> Result<Vec<(BTreeMap<String, String>, f64)>, String> {
         let mut url = reqwest::Url::parse(&format!("http://127.0.0.1:{}/api/v1/query", self.port)).expect("an address");
         url.query_pairs_mut().append_pair("query", query);
@@ -240,7 +240,7 @@ impl Prometheus {
         Ok(series.collect())
     }
 
-    /// The value of a query that gives one series.
+    /// Returns the value of a query that returns one series.
     pub(crate) async fn value(&self, query: &str) -> Result<f64, String> {
         match &self.query(query).await?[..] {
             [(_, value)] => Ok(*value),
@@ -249,7 +249,7 @@ impl Prometheus {
     }
 }
 
-/// A job of a Prometheus' settings; `protocols` are empty where it chooses them itself.
+/// Returns a scrape job; with empty `protocols` Prometheus uses its default.
 fn job(name: &str, target: u16, protocols: &str) -> String {
     let list = if protocols.is_empty() { String::new() } else { format!("    scrape_protocols: [{protocols}]\n") };
     let via = protocols.split(',').next().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A cluster of its own, with the database `postgres` and the user `postgres`, no password asked.
+/// A cluster of its own, with database and user `postgres` and no password.
 pub(crate) struct Postgres {
     server: Process,
     port: u16,
@@ -55,7 +55,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Its children end with it at this signal; after SIGKILL they would be left.
+        // This signal also ends the child processes; SIGKILL would leave them running.
         self.server.signal("QUIT");
         for _ in 0..200 {
             if self.server.ended().is_some() {

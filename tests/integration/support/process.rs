@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Variables that would lead a child somewhere else than the test says.
+/// Environment variables that would override a child's configuration.
 const FOREIGN: [&str; 8] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -18,7 +18,7 @@ const FOREIGN: [&str; 8] = [
     "SPANWISE_FAILPOINTS",
 ];
 
-/// A running program; killed when dropped.
+/// A running program; killed on drop.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -26,7 +26,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program whose output, both streams, goes to a file of its name in `folder`.
+    /// Starts a program; stdout and stderr go to a file with its name in `folder`.
     pub(crate) fn start(name: &str, command: &mut Command, folder: &Path) -> Process {
         let output = (0..10_000).map(|n| folder.join(format!("{name}-{n}.out"))).find(|path| !path.exists());
         let output = output.expect("a number that no earlier process of the test has");
@@ -41,23 +41,23 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has written so far.
+    /// Returns its output so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.output).unwrap_or_default()).into_owned()
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")
     }
 
-    /// Kills it at once, as a crash would.
+    /// Kills it with SIGKILL, as in a crash.
     pub(crate) fn kill9(&mut self) {
         let _gone_already = self.child.kill();
         let _reaped = self.child.wait();
     }
 
-    /// Sends a signal by its name: `TERM`, `HUP`.
+    /// Sends a signal by name: `TERM`, `HUP`.
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.id())]).status();
         assert!(status.is_ok_and(|status| status.success()), "{}: kill -{signal} failed", self.name);
@@ -77,14 +77,14 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill9();
-        // The harness shows this for tests that fail, and only then.
+        // The test harness shows this for failed tests only.
         if std::thread::panicking() {
             println!("--- the last of {}:\n{}", self.name, tail(&self.text(), 40));
         }
     }
 }
 
-/// Runs a program to its end, not longer than `within`; what it wrote to both streams, which is told where it fails.
+/// Runs a program to its end, at most for `within`; returns stdout and stderr, which a failure also shows.
 pub(crate) async fn run(name: &str, command: &mut Command, folder: &Path, within: Duration) -> String {
     let mut process = Process::start(name, command, folder);
     let status = process.wait(within).await;
@@ -93,10 +93,10 @@ pub(crate) async fn run(name: &str, command: &mut Command, folder: &Path, within
     text
 }
 
-/// The command without variables that lead elsewhere.
+/// Removes environment variables that would override the command's configuration.
 fn cleaned(command: &mut Command) -> &mut Command {
     for name in FOREIGN {
-        // What the test itself has set stays.
+        // Variables that the test set stay.
         if !command.get_envs().any(|(set, value)| set == name && value.is_some()) {
             command.env_remove(name);
         }
@@ -104,7 +104,7 @@ fn cleaned(command: &mut Command) -> &mut Command {
     command
 }
 
-/// The last lines of a text.
+/// Returns the last lines of a text.
 pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")

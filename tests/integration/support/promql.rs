@@ -1,9 +1,9 @@
-//! What a real Prometheus keeps, besides the values of instant queries.
+//! What a real Prometheus stores beyond the values of instant queries.
 
 use super::client::get_json;
 use serde_json::Value;
 
-/// The samples of the series that a range selector finds, in the order of time; of one series.
+/// Returns the samples of the only series that a range selector matches, in time order.
 pub(crate) async fn samples(address: &str, selector: &str) -> Result<Vec<f64>, String> {
     let mut url = reqwest::Url::parse(&format!("{address}/api/v1/query")).expect("an address");
     url.query_pairs_mut().append_pair("query", selector);
@@ -15,7 +15,7 @@ pub(crate) async fn samples(address: &str, selector: &str) -> Result<Vec<f64>, S
     values.map(|pair| pair[1].as_str().and_then(|v| v.parse().ok()).ok_or_else(|| pair.to_string())).collect()
 }
 
-/// Exemplars of the last ten minutes of what a query finds, each as `value trace_id`, in order.
+/// Returns the exemplars of the last ten minutes for a query, each as `value trace_id`, in order.
 pub(crate) async fn exemplars(address: &str, query: &str) -> Result<Vec<String>, String> {
     let now = super::now_unix_nano() / 1_000_000_000;
     let mut url = reqwest::Url::parse(&format!("{address}/api/v1/query_exemplars")).expect("an address");

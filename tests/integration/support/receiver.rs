@@ -1,4 +1,4 @@
-//! A real Prometheus that is written to.
+//! A real Prometheus that receives remote write.
 
 use super::client::{get, get_json};
 use super::process::Process;
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A Prometheus that takes remote write.
+/// A Prometheus that accepts remote write.
 pub(crate) struct Receiver {
     program: String,
     flags: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one with more flags and, in its file, settings.
+    /// Starts it with additional flags and additional settings in its file.
     pub(crate) async fn start(program: &str, flags: &[&str], settings: &str) -> Receiver {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = format!("global: {{scrape_interval: 1m}}\n{settings}\n");
@@ -31,7 +31,7 @@ impl Receiver {
         receiver
     }
 
-    /// Starts it, or starts it again on its folder and port.
+    /// Starts it, or restarts it on its folder and port.
     pub(crate) fn launch(&mut self) {
         let folder = self.folder.path();
         let mut command = Command::new(&self.program);
@@ -42,7 +42,7 @@ impl Receiver {
         self.process = Process::start("receiver", &mut command, folder);
     }
 
-    /// Waits until it takes requests.
+    /// Waits until it accepts requests.
     pub(crate) async fn ready(&self) {
         let url = self.url("/-/ready");
         until("Prometheus to be ready", Duration::from_mins(1), || async {
@@ -54,13 +54,13 @@ impl Receiver {
         .await;
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Stops it gracefully and waits for its end.
     pub(crate) async fn terminate(&mut self) {
         self.process.signal("TERM");
         self.process.wait(Duration::from_secs(30)).await;
     }
 
-    /// What it has logged since it was last started.
+    /// Returns its log since the last start.
     pub(crate) fn log(&self) -> String {
         self.process.text()
     }
@@ -69,7 +69,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The result of an instant query, as it stands in the answer.
+    /// Returns the raw result of an instant query.
     pub(crate) async fn query(&self, query: &str) -> Result<Vec<Value>, String> {
         let mut url = reqwest::Url::parse(&self.url("/api/v1/query")).expect("an address");
         url.query_pairs_mut().append_pair("query", query);
@@ -77,7 +77,7 @@ impl Receiver {
         answer["data"]["result"].as_array().cloned().ok_or_else(|| format!("no result: {answer}"))
     }
 
-    /// The value of a query that gives one series.
+    /// Returns the value of a query that returns one series.
     pub(crate) async fn value(&self, query: &str) -> Result<f64, String> {
         match &self.query(query).await?[..] {
             [series] => {

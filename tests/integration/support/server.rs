@@ -10,12 +10,12 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The program.
+/// Path of the program.
 pub(crate) const SPANWISE: &str = env!("CARGO_BIN_EXE_spanwise");
-/// How long a start may take, also one that reads a log back on a busy machine.
+/// Timeout of a start, including one that replays a log on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running Spanwise with a folder and ports of its own.
+/// A running Spanwise with its own folder and ports.
 pub(crate) struct Server {
     process: Process,
     pub(crate) ports: Ports,
@@ -25,14 +25,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one and waits until it is ready.
+    /// Starts a server and waits until it is ready.
     pub(crate) async fn start(setup: Setup) -> Server {
         let mut server = Server::launch(setup, &[]);
         server.ready().await;
         server
     }
 
-    /// Starts one under another program, such as strace, and does not wait.
+    /// Starts a server under another program, such as strace, without waiting.
     pub(crate) fn launch(setup: Setup, under: &[String]) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ports = Ports::free();
@@ -42,7 +42,7 @@ impl Server {
         Server { process, ports, setup, config, folder }
     }
 
-    /// Waits until health answers 200.
+    /// Waits until the health check answers 200.
     pub(crate) async fn ready(&mut self) {
         let url = format!("http://127.0.0.1:{}/", self.ports.health);
         until("Spanwise to be ready", READY_WITHIN, || {
@@ -64,12 +64,12 @@ impl Server {
         self.folder.path()
     }
 
-    /// The configuration's file.
+    /// Path of the configuration file.
     pub(crate) fn config(&self) -> &Path {
         &self.config
     }
 
-    /// Sends it a signal by its name.
+    /// Sends a signal by name.
     pub(crate) fn signal(&self, signal: &str) {
         self.process.signal(signal);
     }
@@ -78,35 +78,35 @@ impl Server {
         self.process.id()
     }
 
-    /// What it has logged since it was last started.
+    /// Returns its log since the last start.
     pub(crate) fn log(&self) -> String {
         self.process.text()
     }
 
-    /// Crashes it.
+    /// Kills it with SIGKILL, as in a crash.
     pub(crate) fn kill9(&mut self) {
         self.process.kill9();
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Stops it gracefully and waits for its end.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.process.signal("TERM");
         self.process.wait(Duration::from_secs(30)).await
     }
 
-    /// Starts it again on the same folder and ports, and waits until it has what it had before.
+    /// Restarts it on the same folder and ports, and waits until it has replayed its log.
     pub(crate) async fn start_again(&mut self) {
         self.launch_again();
         self.ready().await;
         self.ready_and_caught_up().await;
     }
 
-    /// Starts it again and does not wait.
+    /// Restarts it without waiting.
     pub(crate) fn launch_again(&mut self) {
         self.process = spawn(&self.setup, &self.config, self.folder.path(), &[]);
     }
 
-    /// Waits until it is ready and has read its log back.
+    /// Waits until it is ready and has replayed its log.
     pub(crate) async fn ready_and_caught_up(&self) {
         let url = format!("http://127.0.0.1:{}/", self.ports.health);
         until("the log to be read back", Duration::from_mins(2), || async {
@@ -116,17 +116,17 @@ impl Server {
         .await;
     }
 
-    /// Starts it next time without the test's variables: the disk is well again.
+    /// Removes the test's environment variables from the next start, so that the disk works again.
     pub(crate) fn without_variables(&mut self) {
         self.setup.forget_variables();
     }
 
-    /// Rows of a statement.
+    /// Returns the rows of a statement.
     pub(crate) async fn sql(&self, query: &str) -> Vec<Value> {
         self.try_sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    /// Rows of a statement, or what was answered in their place.
+    /// Returns the rows of a statement, or the response if there are none.
     pub(crate) async fn try_sql(&self, query: &str) -> Result<Vec<Value>, String> {
         let (status, body) = self.ask(query).await?;
         match (status, body["rows"].as_array()) {
@@ -135,7 +135,7 @@ impl Server {
         }
     }
 
-    /// Status and JSON of the answer to a statement.
+    /// Returns the HTTP status and the JSON of the response to a statement.
     pub(crate) async fn ask(&self, query: &str) -> Result<(u16, Value), String> {
         let url = format!("http://127.0.0.1:{}/v1/sql", self.ports.sql);
         let answer = client().post(&url).json(&json!({ "query": query })).send().await;
@@ -145,7 +145,7 @@ impl Server {
         Ok((status, body))
     }
 
-    /// The number that a statement of one row and one column gives; null is 0.
+    /// Returns the number from a statement with one row and one column; null is 0.
     pub(crate) async fn number(&self, query: &str) -> f64 {
         self.try_number(query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
@@ -157,7 +157,7 @@ impl Server {
         value.as_f64().or_else(|| value.is_null().then_some(0.0)).ok_or_else(|| format!("no number: {value}"))
     }
 
-    /// Waits until a statement gives the number.
+    /// Waits until a statement returns the number.
     pub(crate) async fn until_number(&self, query: &str, expected: f64) {
         until(&format!("{query} to give {expected}"), Duration::from_mins(1), || async {
             let found = self.try_number(query).await?;
@@ -166,13 +166,13 @@ impl Server {
         .await;
     }
 
-    /// All findings.
+    /// Returns all findings.
     pub(crate) async fn findings(&self) -> Result<Vec<Value>, String> {
         let answer = get_json(&format!("http://127.0.0.1:{}/v1/findings", self.ports.sql)).await?;
         answer["findings"].as_array().cloned().ok_or_else(|| format!("no findings in {answer}"))
     }
 
-    /// The scrape's text.
+    /// Returns the text of the scrape.
     pub(crate) async fn scrape(&self) -> String {
         let (status, body) = get(&self.scrape_url()).await.expect("the scrape answers");
         assert_eq!(status, 200, "{body}");

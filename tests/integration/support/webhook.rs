@@ -1,4 +1,4 @@
-//! A receiver of alerts that keeps what it was told.
+//! A webhook receiver that records the alerts it receives.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -7,10 +7,10 @@ use axum::{Json, Router};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// What came, in its order.
+/// The received requests, in order.
 type Kept = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
-/// Listens on a port of its own until dropped.
+/// A receiver that listens on its own port until dropped.
 pub(crate) struct WebhookReceiver {
     url: String,
     kept: Kept,
@@ -33,7 +33,7 @@ impl WebhookReceiver {
         &self.url
     }
 
-    /// The bodies that came, with their headers.
+    /// Returns the received bodies and their headers.
     pub(crate) fn told(&self) -> Vec<(HeaderMap, Value)> {
         self.kept.lock().expect("not poisoned").clone()
     }
