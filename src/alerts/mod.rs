@@ -86,7 +86,7 @@ struct Channel {
     stats: Arc<ExporterStats>,
     /// Sent alerts, by finding id.
     told: BTreeMap<String, Told>,
-    /// Findings with an entry in `told` that the state store does not have yet.
+    /// Ids of findings whose sent alerts are not stored yet.
     unwritten: BTreeSet<String>,
     /// Keeps rejected notifications from being sent at every check.
     refused: Refusals,
@@ -155,8 +155,8 @@ impl Channel {
             self.unwritten.insert(id.clone());
             if self.refused.remove(id) {
                 let recorded = (self.settings.id.as_str(), ALERTS);
-                let exhumed = dead_letters::remove(&*self.memory, recorded, id).await;
-                self.tell(exhumed);
+                let removed = dead_letters::remove(&*self.memory, recorded, id).await;
+                self.tell(removed);
             }
         }
         self.write().await;
@@ -189,7 +189,7 @@ impl Channel {
         }
     }
 
-    /// Records a rejection. People miss the alert meanwhile, so it is retried as long as it is due.
+    /// Records a rejection. The notification is retried until it is accepted or its alert changes.
     async fn put_off(&mut self, notices: &[Notice], reason: &str) {
         let mut new = Vec::new();
         for notice in notices {
@@ -206,7 +206,12 @@ impl Channel {
         }
         self.stats.refused(new.len() as u64, reason);
         let (sink, alerts) = (&self.settings.id, notices.len());
-        tracing::error!(sink, alerts, reason, "the channel rejected a notification; retrying while the alert is due");
+        tracing::error!(
+            sink,
+            alerts,
+            reason,
+            "the channel rejected a notification; retrying with backoff until it is accepted or the alert changes"
+        );
         let recorded = dead_letters::record(&*self.memory, (sink, ALERTS), &new).await;
         self.tell(recorded);
     }

@@ -1,5 +1,5 @@
-//! Notifications that a channel rejected: each is retried at growing intervals as long as it is due, since a repaired channel
-//! must get what is firing.
+//! Notifications that a channel rejected. Each is retried with backoff until it is accepted or its alert changes, so that a
+//! repaired channel gets all firing alerts.
 
 use super::messages::Notice;
 use crate::delivery::settings::RetrySettings;

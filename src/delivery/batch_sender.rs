@@ -170,7 +170,7 @@ impl BatchSender {
             dead_letters.items(std::mem::take(&mut rejected_items)).await;
             let halves = match &result {
                 SendResult::Answered(Outcome::TooLarge(_)) => self.context.exporter.split(&payload),
-                // A single frame of which nothing was accepted is at fault as a whole; otherwise only a piece may be.
+                // If the target accepted nothing of a single frame, the whole frame is at fault; otherwise only a piece may be.
                 SendResult::Answered(Outcome::Rejected(_)) if parts.len() > 1 || is_taken_in_part => {
                     self.context.exporter.split(&payload)
                 }
@@ -211,7 +211,7 @@ impl BatchSender {
         Ended::Done
     }
 
-    /// Splits a batch of which nothing has been accepted yet, if that is the better way to send it.
+    /// Splits a batch that the target has rejected as a whole, if its parts may be accepted.
     fn better_cut(&self, result: &SendResult, parts: &[Part]) -> Option<(Vec<Part>, Vec<Part>)> {
         match result {
             SendResult::Answered(Outcome::TooLarge(_)) => batch::split(self.signal, parts),

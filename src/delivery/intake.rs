@@ -81,7 +81,7 @@ impl<'a> Intake<'a> {
         Ok(Some(all))
     }
 
-    /// Rebuilds the state of the stateful stage from the frames before `upto`, none of which are sent again. The reader reads
+    /// Rebuilds the state of the stateful stage from the frames before `upto`, which are not sent again. The reader reads
     /// everything received since it began.
     ///
     /// # Errors

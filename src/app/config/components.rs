@@ -95,13 +95,12 @@ impl<'a> Reading<'a> {
         map.entries().iter().filter_map(component).collect()
     }
 
-    /// Reports a component of unknown kind: with the message in `told` if there is one, otherwise the nearest known kind,
-    /// otherwise the advice `others`.
-    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], told: &[(&str, &str)], others: &str) {
+    /// Reports a component of unknown kind, with its entry in `advice`, the nearest known kind, or the advice `others`.
+    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], advice: &[(&str, &str)], others: &str) {
         // Newer Collectors spell some kinds differently: `k8s_attributes` was `k8sattributes`.
         let plain = |word: &str| word.replace('_', "");
         let kind = component.kind;
-        if let Some((_, message)) = told.iter().find(|(word, _)| plain(word) == plain(kind)) {
+        if let Some((_, message)) = advice.iter().find(|(word, _)| plain(word) == plain(kind)) {
             return component.fault(self, *message);
         }
         let hint = match did_you_mean(kind, known.iter().copied()) {

@@ -7,7 +7,7 @@ use std::io::Read as _;
 /// Keys under which every value is a secret.
 const SECRET_KEYS: [&str; 9] =
     ["auth_token", "password", "token", "api_key", "headers", "url", "authorization", "proxy_url", "key_pem"];
-/// Parts of variable names that mark a secret, wherever it is used.
+/// Parts of variable names that mark a secret in any key.
 const SECRET_NAMES: [&str; 9] = ["TOKEN", "SECRET", "PASS", "KEY", "AUTH", "CREDENTIAL", "HOOK", "URL", "DSN"];
 /// Sections with maps as components: text directly in place of a component is probably meant for a key below it, so it is
 /// treated as a secret.

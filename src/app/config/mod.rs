@@ -272,8 +272,8 @@ fn defaults() -> (Vec<Budget>, Vec<AlertLimit>) {
     read.map(|config| (config.performance.budgets, config.performance.alerting)).unwrap_or_default()
 }
 
-/// Returns the data directory of a file, even if the file has other faults: whoever makes a backup may not have the secrets
-/// of the server.
+/// Returns the data directory of a file, even if the file has other faults: the user who makes a backup may not have the
+/// secrets of the server.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or is not YAML.

@@ -107,7 +107,7 @@ fn what_is_slow_and_how_much_of_it_may_be_is_the_users() {
     assert_eq!(some["slow_request"].params, [("share_percent".to_owned(), Param::Float(5.0))].into());
     assert_eq!(some["slow_request"].window_ms, Some(600_000));
     assert!(!some.contains_key("requests"));
-    // The title contains the threshold, wherever it is set; settings under `findings` take precedence.
+    // The title contains the threshold from any of the settings; those under `findings` take precedence.
     let by_rollup = of("findings: {requests: {params: {slow_ms: 300}}, slow_request: {params: {slow_min: 2}}}\n\
                         alerting: {slowRequest: {threshold: 2s, share: 0}}");
     assert_eq!(by_rollup["slow_request"].params["threshold_ms"], Param::Float(300.0));
