@@ -119,7 +119,7 @@ impl Default for QueueSettings {
 
 impl QueueSettings {
     /// Returns which limit is exceeded, in words, by a reader `bytes_behind` bytes behind at a frame received at this time.
-    pub(crate) fn past(&self, bytes_behind: u64, received_unix_nano: i64) -> Option<String> {
+    pub(super) fn past(&self, bytes_behind: u64, received_unix_nano: i64) -> Option<String> {
         if let Some(limit) = self.bytes_max.filter(|limit| bytes_behind > *limit) {
             return Some(format!("{bytes_behind} bytes wait to be sent, the limit is {limit}"));
         }

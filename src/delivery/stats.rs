@@ -60,7 +60,7 @@ impl ExporterStats {
     }
 
     /// Records the reader's position.
-    pub(crate) fn at(&self, position: Position) {
+    pub(super) fn at(&self, position: Position) {
         self.changing().position = Some(position);
     }
 
@@ -90,7 +90,7 @@ impl ExporterStats {
     }
 
     /// Returns true if a rejection reason has not been logged recently.
-    pub(crate) fn is_news(&self, reason: &str) -> bool {
+    pub(super) fn is_news(&self, reason: &str) -> bool {
         let mut changing = self.changing();
         let told = changing.reasons.get(reason);
         if told.is_some_and(|told| told.elapsed().is_ok_and(|since| since < REFUSED_AGAIN_AFTER)) {
@@ -109,7 +109,7 @@ impl ExporterStats {
     }
 
     /// Records dropped items; returns true if none were dropped within the last minute.
-    pub(crate) fn dropped(&self, items: u64) -> bool {
+    pub(super) fn dropped(&self, items: u64) -> bool {
         ExporterStats::add(&self.dropped_items, items);
         let before = self.changing().last_dropped.replace(SystemTime::now());
         before.is_none_or(|before| before.elapsed().is_ok_and(|since| since >= TOLD_AGAIN_AFTER))

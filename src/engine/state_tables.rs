@@ -16,7 +16,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
             "title": finding.title, "key": key, "value": finding.value, "limit_value": finding.limit,
             "headroom": finding.headroom,
             "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
-            "evidence": serde_json::to_string(&*finding.evidence).unwrap_or_default(), "trace_ids": *finding.trace_ids,
+            "evidence": finding.evidence_json(), "trace_ids": *finding.trace_ids,
             "evidence_sql": *finding.evidence_sql, "advice": *finding.advice, "proof": finding.proof,
             "first_seen": finding.first_seen_ms * 1000, "last_seen": finding.last_seen_ms * 1000,
             "state_since": finding.state_since_ms * 1000,

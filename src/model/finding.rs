@@ -157,6 +157,14 @@ pub struct Finding {
     pub ended: Option<Ended>,
 }
 
+impl Finding {
+    /// Returns the evidence as a JSON object.
+    #[must_use]
+    pub fn evidence_json(&self) -> String {
+        serde_json::to_string(&*self.evidence).unwrap_or_default()
+    }
+}
+
 /// Serializes values that copies of a finding share.
 mod shared {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -91,9 +91,9 @@ impl Filter {
     #[must_use]
     pub fn unfit_for(&self, signal: Signal) -> Vec<&'static str> {
         let given = [&self.include, &self.exclude].into_iter().flatten();
-        let mut rejected: Vec<&'static str> = given.flat_map(|properties| properties.unfit_for(signal)).collect();
-        rejected.dedup();
-        rejected
+        let mut unfit: Vec<&'static str> = given.flat_map(|properties| properties.unfit_for(signal)).collect();
+        unfit.dedup();
+        unfit
     }
 }
 
@@ -111,8 +111,8 @@ impl Properties {
             ("libraries", self.libraries.is_empty(), &[Traces, Logs]),
             ("attributes", self.attributes.is_empty(), &[Traces, Logs]),
         ];
-        let rejected = lists.into_iter().filter(|(_, is_empty, signals)| !is_empty && !signals.contains(&signal));
-        rejected.map(|(name, ..)| name).collect()
+        let unfit = lists.into_iter().filter(|(_, is_empty, signals)| !is_empty && !signals.contains(&signal));
+        unfit.map(|(name, ..)| name).collect()
     }
 
     fn fit(&self, item: &Item<'_>) -> bool {

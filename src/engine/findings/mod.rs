@@ -34,7 +34,7 @@ use datafusion::prelude::SessionContext;
 pub use firings::Firings;
 pub use prepared::{EvaluatorSettings, PipelineOverride, SAMPLES_MIN};
 use prepared::{Prepared, is_budgeted, prepare};
-use state::Kept;
+use state::{Durable, Kept};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,6 +66,20 @@ pub struct Evaluation {
     pub deletes: Vec<String>,
     /// Cost of each pipeline's run.
     pub runs: Vec<PipelineRun>,
+}
+
+impl Evaluation {
+    /// Adds the state of a key if what is stored of it has changed.
+    fn put(&mut self, id: &str, before: Option<Durable>, kept: &Kept) {
+        if before != Some(kept.durable()) {
+            self.puts.push((id.to_owned(), kept.to_bytes()));
+        }
+    }
+
+    /// Number of states to store and to delete.
+    fn changes(&self) -> usize {
+        self.puts.len() + self.deletes.len()
+    }
 }
 
 /// Evaluates finding pipelines and keeps the state of each key.
@@ -139,8 +153,7 @@ impl Evaluator {
             apart: Apart::default(),
             filling: Vec::new(),
         };
-        let publish = |prepared: &Prepared| evaluator.firings.publish(&prepared.definition.id, prepared.keys.values());
-        evaluator.pipelines.iter().for_each(publish);
+        evaluator.pipelines.iter().for_each(|prepared| evaluator.publish(prepared));
         evaluator
     }
 
@@ -150,8 +163,9 @@ impl Evaluator {
         self.firings.clone()
     }
 
-    fn keys(&self) -> impl Iterator<Item = &Kept> {
-        self.pipelines.iter().flat_map(|prepared| prepared.keys.values())
+    /// Shows later pipelines the firings of an earlier one.
+    fn publish(&self, prepared: &Prepared) {
+        self.firings.publish(&prepared.definition.id, prepared.keys.values());
     }
 
     /// Returns whether a key exists.
@@ -163,7 +177,8 @@ impl Evaluator {
     /// Returns all keys, firing ones first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.keys().map(|kept| kept.finding.clone()).collect();
+        let keys = self.pipelines.iter().flat_map(|prepared| prepared.keys.values());
+        let mut findings: Vec<Finding> = keys.map(|kept| kept.finding.clone()).collect();
         findings.sort_by(message::for_people);
         findings
     }
@@ -201,7 +216,7 @@ impl Evaluator {
         // A pipeline that reads `firings` may thus see them a window late; `overtaken` runs it again where that matters.
         let last = prepared.last.as_ref().filter(|(last, _)| rests || *last == window);
         let Some(judged) = last.map(|(_, judged)| judged.clone()) else { return false };
-        self.apply(index, (&judged, false), now_ms, evaluation);
+        self.apply(index, &judged, false, now_ms, evaluation);
         true
     }
 
@@ -240,7 +255,7 @@ impl Evaluator {
                 self.pipelines[index].last = Some((window, judged.clone()));
                 cost.rows_read = rows_read;
                 cost.rows_written = judged.len() as u64;
-                self.apply(index, (&judged, true), now_ms, evaluation);
+                self.apply(index, &judged, true, now_ms, evaluation);
                 let views = names.into_iter().filter(|name| self.views.contains(name));
                 evaluation.runs.extend(views.map(|id| PipelineRun { id, ..cost.clone() }));
             }
@@ -341,8 +356,8 @@ impl Evaluator {
 
     /// Updates the keys that were judged, then the missing keys of the pipeline. `is_new` is false if the same rows
     /// were judged before.
-    fn apply(&mut self, index: usize, (judged, is_new): (&[Judged], bool), now_ms: i64, evaluation: &mut Evaluation) {
-        let mut moved_any = is_new;
+    fn apply(&mut self, index: usize, judged: &[Judged], is_new: bool, now_ms: i64, evaluation: &mut Evaluation) {
+        let changes = evaluation.changes();
         let Prepared { definition, limits, promised, advice, keys, .. } = &mut self.pipelines[index];
         let mut nothing = None;
         if *promised {
@@ -362,10 +377,7 @@ impl Evaluator {
             let durable = before.as_ref().map(Kept::durable);
             let mut moved = state::advance(definition, before, judged, now_ms);
             moved.finding.advice = advice.clone();
-            if durable != Some(moved.durable()) {
-                evaluation.puts.push((id.clone(), moved.to_bytes()));
-                moved_any = true;
-            }
+            evaluation.put(&id, durable, &moved);
             keys.insert(id, moved);
         }
         let seen: HashSet<&str> = judged.iter().map(|judged| judged.id.as_str()).collect();
@@ -374,19 +386,14 @@ impl Evaluator {
             let Some(before) = keys.remove(&id) else { continue };
             let durable = before.durable();
             if let Some(moved) = state::miss(definition, before, now_ms) {
-                if durable != moved.durable() {
-                    evaluation.puts.push((id.clone(), moved.to_bytes()));
-                    moved_any = true;
-                }
+                evaluation.put(&id, Some(durable), &moved);
                 keys.insert(id, moved);
             } else {
                 evaluation.deletes.push(id);
-                moved_any = true;
             }
         }
-        // Later pipelines see the firings of earlier ones.
-        if moved_any {
-            self.firings.publish(&self.pipelines[index].definition.id, self.pipelines[index].keys.values());
+        if is_new || evaluation.changes() != changes {
+            self.publish(&self.pipelines[index]);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 const FORGET_AFTER_MS: i64 = 3_600_000;
 
 /// Finding of a key and the times of its state, ms since the epoch.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) finding: Finding,
     /// Since when the value is beyond its limit.

@@ -158,15 +158,21 @@ impl Memory {
     }
 
     /// Kills the workers that take the most if all together exceed the limit or are about to. `end_idle` ends an idle
-    /// worker, if there is one.
-    pub(super) fn relieve(&self, end_idle: impl FnOnce() -> bool) {
-        let workers = self.workers().into_iter().filter(|held| !held.is_ending());
-        let mut workers: Vec<_> = workers.map(|held| (held.look_ahead(), held)).collect();
-        let mut used: u64 = workers.iter().map(|(bytes, _)| bytes).sum();
-        workers.retain(|(_, held)| held.busy.load(Ordering::Relaxed));
-        if workers.is_empty() || used <= self.full_bytes() || end_idle() {
-            return;
+    /// worker, if there is one. Returns the time until the next check, which is shorter if much memory is in use.
+    pub(super) fn relieve(&self, end_idle: impl FnOnce() -> bool) -> Duration {
+        let mut workers = self.workers();
+        workers.retain(|held| !held.is_ending());
+        let is_busy = |held: &Held| held.busy.load(Ordering::Relaxed);
+        if !workers.iter().any(|held| is_busy(held)) {
+            return LOOK_IDLY;
         }
+        let mut workers: Vec<_> = workers.into_iter().map(|held| (held.look_ahead(), held)).collect();
+        let mut used: u64 = workers.iter().map(|(bytes, _)| bytes).sum();
+        let pause = if used < self.full_bytes() / 4 { LOOK } else { LOOK_OFTEN };
+        if used <= self.full_bytes() || end_idle() {
+            return pause;
+        }
+        workers.retain(|(_, held)| is_busy(held));
         workers.sort_unstable_by_key(|(bytes, _)| *bytes);
         while used > self.full_bytes()
             && let Some((bytes, most)) = workers.pop()
@@ -174,16 +180,7 @@ impl Memory {
             most.end();
             used -= bytes;
         }
-    }
-
-    /// Time until the next check; shorter if much memory is in use.
-    pub(super) fn pause(&self) -> Duration {
-        let workers = self.workers();
-        if !workers.iter().any(|held| held.busy.load(Ordering::Relaxed)) {
-            return LOOK_IDLY;
-        }
-        let used: u64 = workers.iter().map(|held| held.bytes()).sum();
-        if used < self.full_bytes() / 4 { LOOK } else { LOOK_OFTEN }
+        pause
     }
 }
 

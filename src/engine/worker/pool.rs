@@ -253,8 +253,7 @@ pub(super) fn mind_memory(pool: Weak<Pool>) -> std::io::Result<()> {
     let minding = move || {
         loop {
             let Some(pool) = pool.upgrade() else { return };
-            pool.memory.relieve(|| pool.end_idle());
-            let pause = pool.memory.pause();
+            let pause = pool.memory.relieve(|| pool.end_idle());
             drop(pool);
             std::thread::sleep(pause);
         }
