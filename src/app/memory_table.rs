@@ -9,14 +9,14 @@ use std::sync::{Arc, Weak};
 
 /// Registers the table; its rows are computed at each query.
 pub(super) fn fill(config: &Config, engine: &Arc<Engine>, store: Arc<HotStore>, admission: Arc<Admission>) {
-    let MemoryConfig { total, rows, rollups, inflight, resends } = config.memory;
+    let MemoryConfig { total, rollups, inflight, resends, .. } = config.memory;
     let (workers, of) = (config.sql.memory_total_bytes, Arc::downgrade(engine));
     engine.fill("memory", move || {
         // A weak reference, because the engine owns the closures that fill its tables.
         let Some(engine) = Weak::upgrade(&of) else { return StateRows::new() };
         let process = resident_bytes(std::process::id()).unwrap_or_default();
         let parts = [
-            ("rows", store.memory_bytes(), rows, "extensions.store.rows"),
+            ("rows", store.memory_bytes(), store.memory_bytes_max(), "extensions.store.rows"),
             ("rollups", engine.rollup_bytes(), rollups, "connectors.performance.memory"),
             ("counters", engine.counter_bytes(), rollups / COUNTERS_SHARE, "connectors.performance.memory"),
             ("inflight", admission.inflight_bytes(), inflight, "extensions.store.inflight"),

@@ -10,6 +10,7 @@ pub mod demo;
 mod derived;
 pub mod docs;
 pub mod logging;
+mod memory_bound;
 mod memory_table;
 pub mod rules;
 pub mod server;

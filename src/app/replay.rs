@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 const _: () = assert!(BEGINNING >= FrameHead::BYTES, "the log keeps what a frame's head is read from");
 
+/// Number of frames after which their rows are packed, so that more of them fit.
+const PACK_EVERY: u64 = 64;
 /// Interval of progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -112,7 +114,9 @@ impl Replay {
                 (&self.damaged, true)
             }
         };
-        frames.fetch_add(u64::from(taken), Ordering::Relaxed);
+        if frames.fetch_add(u64::from(taken), Ordering::Relaxed) % PACK_EVERY == PACK_EVERY - 1 {
+            self.store.pack(self.newest);
+        }
         taken
     }
 

@@ -17,7 +17,7 @@ use crate::engine::{self, Definitions, Engine};
 use crate::ingest::Admission;
 use crate::ingest::decode::Decoder;
 use crate::net::{Listener, Tls};
-use crate::store::State;
+use crate::store::{HotStore, State};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::Signal;
@@ -90,6 +90,7 @@ pub async fn run(
 struct Parts {
     log: FrameLog,
     state: State,
+    store: Arc<HotStore>,
     admission: Arc<Admission>,
     engine: Arc<Engine>,
     services: Arc<Services>,
@@ -112,11 +113,28 @@ impl Parts {
         let exporters = Exporters::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
         exporters.fill(&engine);
         super::memory_table::fill(config, &engine, store.clone(), admission.clone());
-        let measured =
-            Arc::new(Measured { admission: admission.clone(), log: log.clone(), store, exporters: exporters.clone() });
+        let measured = Arc::new(Measured {
+            admission: admission.clone(),
+            log: log.clone(),
+            store: store.clone(),
+            exporters: exporters.clone(),
+        });
         let own = Some(telemetry::start(&config.telemetry, &measured)?);
         let services = Services::new(engine.clone(), log.clone(), replay.clone(), &config.sql);
-        Ok(Parts { log, state, admission, engine, services, exporters, replay, decoder, own, feeding, _lock: lock })
+        Ok(Parts {
+            log,
+            state,
+            store,
+            admission,
+            engine,
+            services,
+            exporters,
+            replay,
+            decoder,
+            own,
+            feeding,
+            _lock: lock,
+        })
     }
 }
 
@@ -172,7 +190,8 @@ impl Running {
         let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
         self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
-        let Parts { replay, decoder, engine, .. } = &self.parts;
+        let Parts { replay, decoder, engine, store, .. } = &self.parts;
+        self.tasks.spawn(super::memory_bound::keep(store.clone(), config.memory, cancel()));
         self.tasks.spawn(fill(replay.clone(), decoder.clone(), engine.clone(), cancel()));
         Ok(listening)
     }

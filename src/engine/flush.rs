@@ -174,6 +174,7 @@ impl Flusher {
         self.counters.commit();
         self.cursor = new.upto;
         self.store.join_read(new.upto);
+        self.store.pack(new.upto);
         self.keep_last_values(&new);
         self.keep_exceptions(&new);
         Ok(Some(costs))

@@ -51,9 +51,14 @@ impl LoggedExceptions {
     }
 
     /// Collects the exceptions in rows of `logs`, oldest first.
-    pub(super) fn of_rows(batches: &[RecordBatch]) -> LoggedExceptions {
+    pub(super) fn of_rows(rows: impl Iterator<Item = datafusion::common::Result<RecordBatch>>) -> LoggedExceptions {
         let mut logged = LoggedExceptions::default();
-        batches.iter().for_each(|batch| logged.take(batch));
+        for batch in rows {
+            match batch {
+                Ok(batch) => logged.take(&batch),
+                Err(error) => tracing::warn!(%error, "log records from before the start cannot be read"),
+            }
+        }
         logged
     }
 
@@ -257,7 +262,7 @@ mod tests {
         assert_eq!((logged.by_trace.len(), logged.order.len()), (TRACES_MAX, TRACES_MAX));
         assert!(!logged.by_trace.contains_key("t4") && logged.by_trace.contains_key("t5"));
         let earlier = logs(&[record("t0", "shop", "Earlier", ""), record("t5", "shop", "Earlier", "")]);
-        logged.take_earlier(LoggedExceptions::of_rows(&[earlier]));
+        logged.take_earlier(LoggedExceptions::of_rows(std::iter::once(Ok(earlier))));
         assert_eq!((logged.by_trace.len(), logged.order.len()), (TRACES_MAX, TRACES_MAX));
         assert!(!logged.by_trace.contains_key("t0"), "the oldest goes");
         let texts: Vec<&str> = logged.by_trace["t5"].iter().map(|logged| logged.text.as_str()).collect();

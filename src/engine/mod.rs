@@ -161,7 +161,7 @@ impl Engine {
 
     /// Reads exceptions that were logged before the start from the hot tables, once these are filled. Blocking.
     pub fn look_for_earlier_exceptions(&self) {
-        let earlier = LoggedExceptions::of_rows(&self.all_tables().logs());
+        let earlier = LoggedExceptions::of_rows(self.all_tables().logs());
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).take_earlier(earlier);
     }
 

@@ -8,7 +8,7 @@ use super::worker::{Offered, OfferedTable, View};
 use crate::log::Position;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{TableDef, TableKind};
-use crate::store::{HotStore, Part, SnapshotTable, TimeBounds};
+use crate::store::{HotStore, Part, SnapshotTable};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
@@ -102,8 +102,8 @@ impl Tables {
     }
 
     /// Log records in memory, oldest first.
-    pub(crate) fn logs(&self) -> Vec<RecordBatch> {
-        self.store.provider("logs").map(|logs| logs.batches(TimeBounds::default())).unwrap_or_default()
+    pub(crate) fn logs(&self) -> impl Iterator<Item = datafusion::common::Result<RecordBatch>> {
+        self.store.provider("logs").into_iter().flat_map(|logs| logs.rows())
     }
 
     /// Memory of all rollup tables in bytes, by resolution in seconds.

@@ -20,14 +20,16 @@ pub(crate) struct Held(Mutex<BTreeMap<usize, Option<Arc<Values>>>>);
 impl Held {
     /// Returns whether a row may meet all conditions.
     pub(crate) fn may_pass(&self, batch: &RecordBatch, conditions: &[Condition]) -> bool {
-        conditions.iter().all(|condition| {
-            let Some(column) = batch.columns().get(condition.column) else { return true };
-            if column.null_count() == column.len() {
-                return false;
-            }
-            let Some(values) = self.values(batch, condition.column) else { return true };
-            condition.any_of.is_empty() || condition.any_of.iter().any(|wanted| values.contains(wanted.as_str()))
-        })
+        conditions.iter().all(|condition| condition.any.iter().any(|test| self.may_meet(batch, test)))
+    }
+
+    fn may_meet(&self, batch: &RecordBatch, test: &Test) -> bool {
+        let Some(column) = batch.columns().get(test.column) else { return true };
+        if column.null_count() == column.len() {
+            return false;
+        }
+        let Some(values) = self.values(batch, test.column) else { return true };
+        test.any_of.is_empty() || test.any_of.iter().any(|wanted| values.contains(wanted.as_str()))
     }
 
     /// Returns `None` if there are too many values or the column is not text.
@@ -54,37 +56,55 @@ fn distinct(batch: &RecordBatch, column: usize) -> Option<Values> {
     Some(values)
 }
 
-/// A condition of a filter on a column.
+/// A condition of a filter: a row meets it if it meets any of the tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
+    pub(super) any: Vec<Test>,
+}
+
+/// A test of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Test {
     /// Index of the column in the table.
-    column: usize,
+    pub(super) column: usize,
     /// Any of these values; any value but NULL if empty.
-    any_of: Vec<String>,
+    pub(super) any_of: Vec<String>,
 }
 
 impl Condition {
-    /// Extracts the conditions from filters of the form `=`, `IN` or `IS NOT NULL` on a column.
+    /// Extracts the conditions from filters of the form `=`, `IN` or `IS NOT NULL` on a column, and `OR` between them.
     pub(crate) fn among(filters: &[Expr], place: impl Fn(&str) -> Option<usize> + Copy) -> Vec<Condition> {
         filters.iter().flat_map(|filter| Condition::of(filter, place)).collect()
     }
 
     fn of(filter: &Expr, place: impl Fn(&str) -> Option<usize> + Copy) -> Vec<Condition> {
-        let one = |column: &Expr, any_of: Option<Vec<String>>| {
-            let Expr::Column(column) = column else { return Vec::new() };
-            let found = place(column.name()).zip(any_of);
-            found.map(|(column, any_of)| Condition { column, any_of }).into_iter().collect()
-        };
         match filter {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
                 [Condition::of(left, place), Condition::of(right, place)].concat()
             }
+            filter => Condition::any(filter, place).map(|any| Condition { any }).into_iter().collect(),
+        }
+    }
+
+    /// Returns the tests of which the filter requires any; `None` if it can be true without them.
+    fn any(filter: &Expr, place: impl Fn(&str) -> Option<usize> + Copy) -> Option<Vec<Test>> {
+        let one = |column: &Expr, any_of: Option<Vec<String>>| {
+            let Expr::Column(column) = column else { return None };
+            Some(vec![Test { column: place(column.name())?, any_of: any_of? }])
+        };
+        match filter {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Some([Condition::any(left, place)?, Condition::any(right, place)?].concat())
+            }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (&**left, &**right) {
                 (column @ Expr::Column(_), value) | (value, column) => one(column, text(value).map(|text| vec![text])),
             },
-            Expr::InList(InList { expr, list, negated: false }) => one(expr, list.iter().map(text).collect()),
+            // An empty list is never true, and must not mean any value.
+            Expr::InList(InList { expr, list, negated: false }) if !list.is_empty() => {
+                one(expr, list.iter().map(text).collect())
+            }
             Expr::IsNotNull(column) => one(column, Some(Vec::new())),
-            _ => Vec::new(),
+            _ => None,
         }
     }
 }
@@ -129,6 +149,8 @@ mod tests {
         assert!(!may_pass(col("name").in_list(vec![lit("x"), lit("y")], false)));
         assert!(!may_pass(col("name").eq(lit("GET /a")).and(col("empty").is_not_null())));
         assert!(may_pass(col("n").is_not_null()));
+        assert!(!may_pass(col("empty").is_not_null().or(col("name").eq(lit("x")))));
+        assert!(may_pass(col("empty").is_not_null().or(col("name").eq(lit("GET /b")))));
     }
 
     #[test]
@@ -139,6 +161,7 @@ mod tests {
         assert!(may_pass(col("n").eq(lit(7))));
         assert!(may_pass(col("name").in_list(vec![lit("x"), col("n")], false)));
         assert!(may_pass(col("nothing").eq(lit("x"))));
+        assert!(may_pass(col("name").eq(lit("x")).or(col("n").eq(lit(1)))));
     }
 
     #[test]

@@ -1,21 +1,18 @@
 //! The hot tables: decoded rows of the newest frames of the log, in memory up to a limit.
 
-use super::snapshot::{Part, SnapshotTable};
+mod chunk;
+
+use super::part::{Part, Stored};
+use super::snapshot::SnapshotTable;
 use crate::log::Position;
 use crate::model::decoded::Decoded;
 use crate::model::null_columns::{NullColumns, memory_bytes};
 use crate::model::table::{ColumnType, TableDef};
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use chunk::{Chunk, HotTable, PACKED_SHARE, replace, to_pack};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Chunks with fewer rows are merged with their neighbours: SDKs send a few rows at a time, and a query pays per chunk.
-/// Larger ones stay as they are: copying every row would cost more than it saves.
-const SMALL_ROWS: usize = 256;
-/// Number of small chunks that triggers a merge; enough rows for a chunk that is not small do, too. A row is thus copied
-/// once or twice.
-const JOIN_FROM: usize = 16;
 
 /// Rows after a cursor.
 #[derive(Debug, Clone, Default)]
@@ -69,15 +66,8 @@ pub struct Coverage {
 /// All hot tables.
 pub struct HotStore {
     tables: Vec<HotTable>,
-    memory_bytes_max: usize,
+    memory_bytes_max: AtomicUsize,
     state: Mutex<Rows>,
-}
-
-struct HotTable {
-    name: String,
-    schema: SchemaRef,
-    nulls: NullColumns,
-    time_column: Option<String>,
 }
 
 #[derive(Default)]
@@ -106,15 +96,6 @@ enum Filling {
     Full,
 }
 
-struct Chunk {
-    first: Position,
-    last: Position,
-    /// Receive time of its newest request.
-    received_us: i64,
-    part: Arc<Part>,
-    bytes: usize,
-}
-
 impl HotStore {
     /// Creates empty tables that share a limit of `memory_bytes_max`.
     #[must_use]
@@ -124,13 +105,13 @@ impl HotStore {
             .map(|table| HotTable {
                 name: table.name.clone(),
                 schema: table.schema(),
-                nulls: NullColumns::new(table.schema()),
+                nulls: Arc::new(NullColumns::new(table.schema())),
                 time_column: time_column(table),
             })
             .collect();
         let chunks = tables.iter().map(|_| VecDeque::new()).collect();
         let rows = Rows { chunks, gone_us: vec![None; tables.len()], ..Rows::default() };
-        Arc::new(HotStore { tables, memory_bytes_max, state: Mutex::new(rows) })
+        Arc::new(HotStore { tables, memory_bytes_max: memory_bytes_max.into(), state: Mutex::new(rows) })
     }
 
     /// Appends the rows of a frame. Positions ascend.
@@ -147,7 +128,8 @@ impl HotStore {
             rows.bytes += chunk.bytes;
             rows.chunks[index].push_back(chunk);
         }
-        while rows.bytes > self.memory_bytes_max && rows.evict_oldest() {}
+        let limit = self.memory_bytes_max();
+        while rows.bytes > limit && rows.evict_oldest() {}
     }
 
     /// Returns the chunks of a frame with the index of each table.
@@ -155,7 +137,7 @@ impl HotStore {
         let received_us = decoded.received_unix_nano / 1000;
         let chunk = |(name, batch): &(&'static str, RecordBatch)| {
             let index = self.tables.iter().position(|table| table.name == *name)?;
-            let part = Part::new(batch.clone(), self.tables[index].time_column.as_deref());
+            let part = Stored::Open(Part::new(batch.clone(), self.tables[index].time_column.as_deref()));
             let bytes = memory_bytes(batch);
             Some((index, Chunk { first: position, last: position, received_us, part, bytes }))
         };
@@ -181,7 +163,7 @@ impl HotStore {
         let bytes: usize = chunks.iter().map(|(_, chunk)| chunk.bytes).sum();
         let received_us = decoded.received_unix_nano / 1000;
         let mut rows = self.rows();
-        if rows.filling != Filling::Expected || rows.bytes.saturating_add(bytes) > self.memory_bytes_max {
+        if rows.filling != Filling::Expected || rows.bytes.saturating_add(bytes) > self.memory_bytes_max() {
             return false;
         }
         rows.bytes += bytes;
@@ -228,12 +210,20 @@ impl HotStore {
             return Err(Evicted { upto: rows.evicted });
         }
         let mut new = NewRows { upto: rows.newest.max(after), tables: BTreeMap::new() };
+        let mut found = Vec::new();
         for (table, chunks) in self.tables.iter().zip(&rows.chunks) {
             let from = chunks.partition_point(|chunk| chunk.last <= after);
-            let batches: Vec<_> = chunks.range(from..).map(|chunk| chunk.part.batch.clone()).collect();
-            if let (false, Some(name)) = (batches.is_empty(), static_name(&table.name)) {
-                new.tables.insert(name, batches);
+            let parts: Vec<_> = chunks.range(from..).map(|chunk| chunk.part.clone()).collect();
+            if let (false, Some(name)) = (parts.is_empty(), static_name(&table.name)) {
+                found.push((name, parts));
             }
+        }
+        // Packed rows are read without the lock.
+        drop(rows);
+        for (name, parts) in found {
+            let batches = parts.iter().map(|part| part.read(None)).collect::<Result<_, _>>();
+            // Rows that cannot be read here can still be read from the log.
+            new.tables.insert(name, batches.map_err(|_| Evicted { upto: new.upto })?);
         }
         Ok(new)
     }
@@ -246,7 +236,7 @@ impl HotStore {
         let bytes: usize = behind.map(|chunk| chunk.bytes).sum();
         // Precise enough below 2^52 bytes.
         #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
-        let share = bytes as f64 / self.memory_bytes_max.max(1) as f64;
+        let share = bytes as f64 / self.memory_bytes_max().max(1) as f64;
         share
     }
 
@@ -260,15 +250,42 @@ impl HotStore {
         rows.bytes = rows.bytes.saturating_add_signed(-freed);
     }
 
+    /// Packs rows of frames up to `upto`, which the engine has read: nothing but queries reads them again.
+    pub fn pack(&self, upto: Position) {
+        for (index, table) in self.tables.iter().enumerate() {
+            loop {
+                let group = to_pack(&self.rows().chunks[index], upto, self.memory_bytes_max() / PACKED_SHARE);
+                let Some(chunk) = group.as_ref().and_then(|group| table.pack(group)) else { break };
+                // Packing takes milliseconds, during which the lock is not held.
+                let mut rows = self.rows();
+                let freed = replace(&mut rows.chunks[index], group.as_deref().unwrap_or_default(), chunk);
+                rows.bytes = rows.bytes.saturating_add_signed(-freed);
+            }
+        }
+    }
+
     /// Returns a table for queries.
     #[must_use]
     pub fn provider(self: &Arc<Self>, table: &str) -> Option<SnapshotTable> {
         let index = self.tables.iter().position(|known| known.name == table)?;
         let store = self.clone();
         let HotTable { schema, time_column, .. } = &self.tables[index];
-        Some(SnapshotTable::new(schema.clone(), time_column.as_deref(), move || {
+        Some(SnapshotTable::stored(schema.clone(), time_column.as_deref(), move || {
             store.rows().chunks[index].iter().map(|chunk| chunk.part.clone()).collect()
         }))
+    }
+
+    /// Sets the memory limit in bytes. The oldest rows beyond it are evicted.
+    pub fn limit(&self, memory_bytes_max: usize) {
+        self.memory_bytes_max.store(memory_bytes_max, Ordering::Relaxed);
+        let mut rows = self.rows();
+        while rows.bytes > memory_bytes_max && rows.evict_oldest() {}
+    }
+
+    /// Returns the memory limit in bytes.
+    #[must_use]
+    pub fn memory_bytes_max(&self) -> usize {
+        self.memory_bytes_max.load(Ordering::Relaxed)
     }
 
     /// Returns the memory in bytes of the rows of all tables.
@@ -286,7 +303,7 @@ impl HotStore {
             from_us: rows.received_us.map(|(first, _)| gone_us.map_or(first, |gone| first.max(gone + 1))),
             to_us: rows.received_us.map(|(_, newest)| newest),
             evicted: gone_us.is_some(),
-            rows: chunks.iter().map(|chunk| chunk.part.batch.num_rows() as u64).sum(),
+            rows: chunks.iter().map(|chunk| chunk.part.rows() as u64).sum(),
             bytes: chunks.iter().map(|chunk| chunk.bytes as u64).sum(),
         };
         self.tables.iter().zip(&rows.chunks).zip(&rows.gone_us).map(of).collect()
@@ -311,52 +328,6 @@ impl Rows {
             self.filling = Filling::Full;
         }
         true
-    }
-}
-
-impl HotTable {
-    /// Merges small neighbours and returns the number of bytes freed.
-    fn join(&self, chunks: &mut VecDeque<Chunk>, upto: Position) -> isize {
-        let read = chunks.partition_point(|chunk| chunk.last <= upto);
-        let is_small = |chunk: &Chunk| chunk.part.batch.num_rows() < SMALL_ROWS;
-        if !chunks.range(..read).any(is_small) {
-            return 0;
-        }
-        let mut freed = 0_isize;
-        let mut kept: VecDeque<Chunk> = VecDeque::with_capacity(chunks.len());
-        let mut group: Vec<Chunk> = Vec::new();
-        for (index, chunk) in chunks.drain(..).enumerate() {
-            if index >= read || !is_small(&chunk) {
-                kept.extend(group.drain(..));
-                kept.push_back(chunk);
-                continue;
-            }
-            group.push(chunk);
-            let rows: usize = group.iter().map(|chunk| chunk.part.batch.num_rows()).sum();
-            if rows >= SMALL_ROWS || group.len() >= JOIN_FROM {
-                freed += self.join_group(&mut group, &mut kept);
-            }
-        }
-        kept.extend(group);
-        *chunks = kept;
-        freed
-    }
-
-    /// Appends the chunks of `group` to `kept` as one, and returns the number of bytes freed.
-    fn join_group(&self, group: &mut Vec<Chunk>, kept: &mut VecDeque<Chunk>) -> isize {
-        let batches: Vec<&RecordBatch> = group.iter().map(|chunk| &chunk.part.batch).collect();
-        let whole = if group.len() > 1 { self.nulls.concat(&batches).ok() } else { None };
-        let (Some(batch), Some(first), Some(last)) = (whole, group.first(), group.last()) else {
-            kept.extend(group.drain(..));
-            return 0;
-        };
-        let bytes = memory_bytes(&batch);
-        let before: usize = group.iter().map(|chunk| chunk.bytes).sum();
-        let part = Part::new(batch, self.time_column.as_deref());
-        let received_us = group.iter().map(|chunk| chunk.received_us).max().unwrap_or_default();
-        kept.push_back(Chunk { first: first.first, last: last.last, received_us, part, bytes });
-        group.clear();
-        before.cast_signed() - bytes.cast_signed()
     }
 }
 

@@ -3,9 +3,15 @@
 mod held;
 mod hot;
 mod ipc;
+mod packed;
+mod part;
+mod rows_source;
 mod snapshot;
 mod state;
+mod wanted;
 
 pub use hot::{Coverage, Evicted, HotStore, NewRows};
-pub use snapshot::{Part, SnapshotTable, TimeBounds};
+pub use part::{Part, Stored};
+pub use snapshot::SnapshotTable;
 pub use state::{RollupPart, State, StateError, StateTransaction};
+pub use wanted::TimeBounds;

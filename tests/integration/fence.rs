@@ -351,9 +351,9 @@ async fn a_worker_killed_at_any_moment_is_replaced_or_its_end_is_told() {
         } else {
             // The status is sent before the end of the answer if a busy machine takes long to end the worker.
             if is_aborted {
-                aborted += 1
+                aborted += 1;
             } else {
-                failed += 1
+                failed += 1;
             }
             assert!(text.contains(KILLED), "{status}: {text}");
         }

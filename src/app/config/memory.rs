@@ -17,6 +17,8 @@ pub struct MemoryConfig {
     pub total: usize,
     /// Tables of received rows.
     pub rows: usize,
+    /// Minimum for received rows, if the process needs more elsewhere.
+    pub rows_least: usize,
     /// Rollup tables; their counters take another eighth of it.
     pub rollups: usize,
     /// Requests in flight.
@@ -69,10 +71,20 @@ impl Given {
         let all = [rollups, inflight, resends].into_iter().fold(rows, usize::saturating_add);
         let needed = with_program(all);
         let total = if self.total.is_some() { whole } else { whole.max(needed) };
-        MemoryConfig { total, rows, rollups: rollups / (COUNTERS_SHARE + 1) * COUNTERS_SHARE, inflight, resends }
+        let rows_least = self.rows.unwrap_or(rows / ROWS_GIVE);
+        MemoryConfig {
+            total,
+            rows,
+            rows_least,
+            rollups: rollups / (COUNTERS_SHARE + 1) * COUNTERS_SHARE,
+            inflight,
+            resends,
+        }
     }
 }
 
+/// Divisor: received rows without a limit of their own keep this part of their share.
+const ROWS_GIVE: usize = 3;
 /// Minimum memory for all parts together.
 const LEFT_LEAST: usize = 48 << 20;
 
@@ -134,7 +146,9 @@ mod tests {
     fn a_part_that_is_given_has_its_size() {
         let rows = Given { rows: Some(400 * MIB), ..Given::default() };
         let (alone, faults) = shared(rows);
-        assert_eq!((alone.rows, faults.len()), (400 * MIB, 0));
+        assert_eq!((alone.rows, alone.rows_least, faults.len()), (400 * MIB, 400 * MIB, 0));
+        let shared_rows = shared(Given::default()).0;
+        assert_eq!(shared_rows.rows_least, shared_rows.rows / 3);
         assert_eq!(alone.inflight, shared(Given::default()).0.inflight, "nobody says what the whole is");
         assert!(alone.total > 512 * MIB && sum(alone) + 96 * MIB <= alone.total);
         let (within, faults) = shared(Given { total: Some((800 * MIB, 1)), ..rows });

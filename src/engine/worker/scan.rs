@@ -4,7 +4,7 @@ use super::catalog::Offered;
 use super::codec::{Frame, FrameOut, rows_of};
 use super::message::{FRAME_BYTES, Scan, ToWorker};
 use super::sieve::Sieve;
-use crate::store::TimeBounds;
+use crate::store::{Stored, TimeBounds};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider as _;
@@ -20,8 +20,10 @@ const LOOKED_AT: usize = 32 * BATCH_ROWS;
 /// A running scan over a snapshot of the table.
 pub(super) struct Scanning {
     pub(super) id: u32,
-    /// Rows that are not filtered yet.
-    parts: VecDeque<RecordBatch>,
+    /// Parts that are not read yet.
+    parts: VecDeque<Stored>,
+    /// Rows of a part that are not filtered yet.
+    rest: Option<RecordBatch>,
     /// Rows that passed and are not sent yet.
     passed: Option<RecordBatch>,
     columns: Option<Vec<usize>>,
@@ -45,10 +47,11 @@ impl Scanning {
             Some(columns) => schema.project(columns)?,
             None => schema.as_ref().clone(),
         };
-        let parts = table.rows.batches(TimeBounds { from: scan.from_us, to: scan.to_us });
+        let parts = table.rows.parts(TimeBounds { from: scan.from_us, to: scan.to_us });
         Ok(Scanning {
             id: scan.id,
-            parts: parts.into(),
+            parts: parts.collect(),
+            rest: None,
             passed: None,
             columns: scan.columns,
             schema,
@@ -102,12 +105,8 @@ impl Scanning {
         if let Some(passed) = self.passed.take() {
             return Ok(Some(passed));
         }
-        let Some(rows) = self.rows() else { return Ok(None) };
+        let Some(rows) = self.rows()? else { return Ok(None) };
         self.rows += rows.num_rows() as u64;
-        let rows = match &self.columns {
-            Some(columns) => rows.project(columns)?,
-            None => rows,
-        };
         Ok(Some(match &self.sieve {
             Some(sieve) => sieve.apply(&rows)?,
             None => rows,
@@ -115,19 +114,22 @@ impl Scanning {
     }
 
     /// Returns the next rows to filter.
-    fn rows(&mut self) -> Option<RecordBatch> {
-        let pop = if self.backwards { VecDeque::pop_back } else { VecDeque::pop_front };
-        let part = std::iter::from_fn(|| pop(&mut self.parts)).find(|part| part.num_rows() > 0)?;
+    fn rows(&mut self) -> Result<Option<RecordBatch>> {
+        let mut rest = self.rest.take();
+        while rest.is_none() {
+            let part = if self.backwards { self.parts.pop_back() } else { self.parts.pop_front() };
+            let Some(part) = part else { return Ok(None) };
+            rest = Some(part.read(self.columns.as_deref())?).filter(|rows| rows.num_rows() > 0);
+        }
+        let Some(part) = rest else { return Ok(None) };
         let rows = part.num_rows().min(BATCH_ROWS);
-        let rest = part.num_rows() - rows;
-        if rest == 0 {
-            return Some(part);
-        }
-        if self.backwards {
-            self.parts.push_back(part.slice(0, rest));
-            return Some(part.slice(rest, rows));
-        }
-        self.parts.push_front(part.slice(rows, rest));
-        Some(part.slice(0, rows))
+        let left = part.num_rows() - rows;
+        let (taken, left) = match (left, self.backwards) {
+            (0, _) => (part, None),
+            (left, true) => (part.slice(left, rows), Some(part.slice(0, left))),
+            (left, false) => (part.slice(0, rows), Some(part.slice(rows, left))),
+        };
+        self.rest = left;
+        Ok(Some(taken))
     }
 }

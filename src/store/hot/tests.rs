@@ -59,7 +59,7 @@ fn a_cursor_gets_each_row_once_also_after_joining() {
     let new = store.since(Position(4)).unwrap();
     assert_eq!((new.upto, new.rows()), (Position(5), 100));
     assert_eq!(store.since(Position(0)).unwrap().rows(), 500);
-    let lengths = || store.rows().chunks[0].iter().map(|chunk| chunk.part.batch.num_rows()).collect::<Vec<_>>();
+    let lengths = || store.rows().chunks[0].iter().map(|chunk| chunk.part.rows()).collect::<Vec<_>>();
     assert_eq!(lengths(), [300, 100, 100], "three joined, one alone and one not read yet");
     for position in 6..=30 {
         store.append(Position(position), &decoded(0..1));
@@ -143,4 +143,58 @@ fn rows_that_had_to_go_meanwhile_are_not_put_in_front_again() {
     assert_eq!(store.since(Position(8)).unwrap_err(), Evicted { upto: Position(9) });
     assert!(!store.prepend(Position(8), &decoded(0..1), None), "the one behind it is gone");
     assert_eq!(store.since(Position(9)).unwrap().rows(), 200);
+}
+
+#[tokio::test]
+async fn packed_rows_are_read_like_others() {
+    let store = HotStore::new(&[table()], 1 << 24);
+    store.begin_filling(Position(20), 0);
+    for position in 21..=40 {
+        let from = i64::try_from(position).unwrap() * 1000;
+        store.append(Position(position), &decoded(from..from + 1000));
+    }
+    let packed = || store.rows().chunks[0].iter().map(|chunk| chunk.open().is_none()).collect::<Vec<_>>();
+    let all = |from: i64| (from..41_000).collect::<Vec<_>>();
+    let before = store.memory_bytes();
+    store.pack(Position(38));
+    assert_eq!(packed(), [true, true, false, false], "nine frames each; the last two have not been read");
+    assert!(store.memory_bytes() * 2 < before, "{before} bytes, packed {}", store.memory_bytes());
+    assert_eq!(numbers(&store, "true").await, all(21_000));
+    assert_eq!(numbers(&store, "n >= 29995 AND n < 30005").await, (29_995..30_005).collect::<Vec<_>>());
+    let late = "start_time > arrow_cast(38998, 'Timestamp(Microsecond, Some(\"UTC\"))')";
+    assert_eq!(numbers(&store, late).await, all(38_999));
+    // A cursor gets whole chunks.
+    assert_eq!(store.since(Position(38)).unwrap().rows(), 2000);
+    assert_eq!(store.since(Position(29)).unwrap().rows(), 11_000);
+    assert_eq!(store.since(Position(20)).unwrap().rows(), 20_000);
+    assert_eq!(store.coverage()[0].rows, 20_000);
+
+    // Older rows are put in front of packed ones, and packed with their neighbours.
+    for position in (1..=20).rev() {
+        let from = i64::try_from(position).unwrap() * 1000;
+        assert!(store.prepend(Position(position), &decoded(from..from + 1000), Some(0)));
+        store.pack(Position(20));
+    }
+    store.end_filling();
+    store.join_read(Position(40));
+    assert_eq!(numbers(&store, "true").await, all(1000));
+    assert_eq!(packed().iter().filter(|is_packed| **is_packed).count(), 4);
+    let (count, bytes) = (store.coverage()[0].bytes, store.memory_bytes());
+    assert_eq!(count, u64::try_from(bytes).unwrap(), "the sum is kept");
+}
+
+#[test]
+fn rows_evicted_while_they_are_packed_do_not_come_back() {
+    let store = HotStore::new(&[table()], 1 << 24);
+    for position in 1..=9 {
+        store.append(Position(position), &decoded(0..1000));
+    }
+    let group = to_pack(&store.rows().chunks[0], Position(9), usize::MAX).unwrap();
+    let packed = store.tables[0].pack(&group).unwrap();
+    assert!(store.rows().evict_oldest());
+    assert_eq!(replace(&mut store.rows().chunks[0], &group, packed), 0);
+    assert_eq!(store.coverage()[0].rows, 8000);
+    assert_eq!(store.since(Position(0)).unwrap_err(), Evicted { upto: Position(1) });
+    while store.rows().evict_oldest() {}
+    assert_eq!(store.memory_bytes(), 0);
 }

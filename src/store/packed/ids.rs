@@ -1,0 +1,80 @@
+//! Hexadecimal text of one length as bytes.
+
+use arrow::array::{Array as _, ArrayRef, StringArray, UInt32Array};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
+use arrow::error::ArrowError;
+use std::sync::Arc;
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// Shorter texts are left as they are: their offsets take more than they.
+const LENGTH_MIN: usize = 8;
+
+/// Ids of one length.
+#[derive(Debug)]
+pub(super) struct Ids {
+    /// Bytes of an id; two digits each.
+    width: usize,
+    /// Those of all rows. A row without a value has zeros.
+    bytes: Vec<u8>,
+    nulls: Option<NullBuffer>,
+}
+
+impl Ids {
+    /// Returns `None` if a text is not lower-case hexadecimal or has another length than the first.
+    pub(super) fn new(array: &StringArray) -> Option<Ids> {
+        let length = array.iter().flatten().next()?.len();
+        if length < LENGTH_MIN || length % 2 != 0 {
+            return None;
+        }
+        let width = length / 2;
+        let mut bytes = Vec::with_capacity(width * array.len());
+        for text in array {
+            match text {
+                Some(text) if text.len() == length => {
+                    for pair in text.as_bytes().chunks_exact(2) {
+                        bytes.push(digit(pair[0])? << 4 | digit(pair[1])?);
+                    }
+                }
+                Some(_) => return None,
+                None => bytes.resize(bytes.len() + width, 0),
+            }
+        }
+        Some(Ids { width, bytes, nulls: array.nulls().cloned() })
+    }
+
+    pub(super) fn read(&self, picked: Option<&UInt32Array>) -> Result<ArrayRef, ArrowError> {
+        let rows = picked.map_or(self.bytes.len() / self.width, UInt32Array::len);
+        let mut text = Vec::with_capacity(rows * self.width * 2);
+        let mut write = |row: usize| {
+            for byte in &self.bytes[row * self.width..(row + 1) * self.width] {
+                text.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            }
+        };
+        let nulls = match picked {
+            None => {
+                (0..rows).for_each(&mut write);
+                self.nulls.clone()
+            }
+            Some(picked) => {
+                picked.values().iter().for_each(|row| write(*row as usize));
+                let is_valid =
+                    |nulls: &NullBuffer| picked.values().iter().map(|row| nulls.is_valid(*row as usize)).collect();
+                self.nulls.as_ref().map(is_valid)
+            }
+        };
+        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(self.width * 2, rows));
+        Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text), nulls)?))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.nulls.as_ref().map_or(0, |nulls| nulls.buffer().capacity())
+    }
+}
+
+fn digit(letter: u8) -> Option<u8> {
+    match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        _ => None,
+    }
+}

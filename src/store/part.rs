@@ -1,0 +1,87 @@
+//! Rows of a table that a query reads as a unit, or skips as a unit.
+
+use super::held::Held;
+use super::packed::Packed;
+use super::wanted::{TimeBounds, Wanted};
+use arrow::array::AsArray as _;
+use arrow::datatypes::TimestampMicrosecondType;
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use std::sync::Arc;
+
+/// Rows with the time range in microseconds that they span, if the table has a time column.
+#[derive(Debug)]
+pub struct Part {
+    /// The rows.
+    pub batch: RecordBatch,
+    /// Least and greatest time, inclusive; `None` if unknown.
+    pub span_us: Option<(i64, i64)>,
+    held: Held,
+}
+
+impl Part {
+    /// Creates a part with its time in `time_column`.
+    #[must_use]
+    pub fn new(batch: RecordBatch, time_column: Option<&str>) -> Arc<Part> {
+        let span_us = time_column.and_then(|name| span_us(&batch, name));
+        Arc::new(Part { batch, span_us, held: Held::default() })
+    }
+}
+
+pub(super) fn span_us(batch: &RecordBatch, time_column: &str) -> Option<(i64, i64)> {
+    let times = batch.column_by_name(time_column)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
+}
+
+/// A part as it is kept.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// As it was received.
+    Open(Arc<Part>),
+    /// In compact form.
+    Packed(Arc<Packed>),
+}
+
+impl Stored {
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Stored::Open(part) => part.batch.num_rows(),
+            Stored::Packed(packed) => packed.rows(),
+        }
+    }
+
+    /// Returns the rows with these columns, or with all.
+    ///
+    /// # Errors
+    /// When a column would exceed the size that Arrow allows.
+    pub fn read(&self, columns: Option<&[usize]>) -> Result<RecordBatch, ArrowError> {
+        match (self, columns) {
+            (Stored::Open(part), None) => Ok(part.batch.clone()),
+            (Stored::Open(part), Some(columns)) => part.batch.project(columns),
+            (Stored::Packed(packed), columns) => packed.read(columns, None),
+        }
+    }
+
+    /// Returns the rows that may be wanted, and possibly others, with these columns or with all; `None` if there are none.
+    ///
+    /// # Errors
+    /// When a column would exceed the size that Arrow allows.
+    pub fn passing(&self, columns: Option<&[usize]>, wanted: &Wanted) -> Result<Option<RecordBatch>, ArrowError> {
+        match self {
+            Stored::Open(part) if !part.held.may_pass(&part.batch, &wanted.conditions) => Ok(None),
+            Stored::Open(_) => self.read(columns).map(Some),
+            Stored::Packed(packed) => packed.passing(columns, wanted),
+        }
+    }
+
+    /// Returns whether a row may have a time within the bounds.
+    pub(super) fn may_hold(&self, bounds: TimeBounds) -> bool {
+        let span_us = match self {
+            Stored::Open(part) => part.span_us,
+            Stored::Packed(packed) => packed.span_us,
+        };
+        span_us.is_none_or(|span| bounds.may_hold(span))
+    }
+}
