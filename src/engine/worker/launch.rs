@@ -106,8 +106,8 @@ impl Launch {
             Launch::Process => {
                 let mut command = Command::new(program());
                 command.arg0("spanwise").arg(COMMAND).arg("--memory").arg(memory_bytes.to_string());
-                // The allocator reserves more than it uses: reserved memory must not count as used.
-                command.env_clear().env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+                // The allocator keeps address space that it no longer uses, which would count as used.
+                command.env_clear().env("_RJEM_MALLOC_CONF", "retain:false");
                 // In a separate process group, so that Ctrl-C in a terminal only reaches the server.
                 command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
                 Ok((Started::Process(Mutex::new(command.spawn()?)), ours))
