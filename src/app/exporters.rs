@@ -203,6 +203,17 @@ async fn entries(memory: &SqliteState, kind: &str) -> Vec<Map<String, Value>> {
     entries.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect()
 }
 
+/// Checks what only the targets of exporters know, such as keys, before anything is opened.
+///
+/// # Errors
+/// When the server must not start.
+pub(super) async fn check(config: &Config) -> anyhow::Result<()> {
+    for target in &config.targets {
+        target.kind.check(target.id()).await?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

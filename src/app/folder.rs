@@ -91,6 +91,6 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
 
 /// Returns the cursors that keep segments of the log from deletion.
 pub(super) fn cursors(config: &Config) -> Vec<String> {
-    let exporters = config.targets.iter().flat_map(crate::exporters::kinds::ExporterSettings::cursor_names);
+    let exporters = config.targets.iter().flat_map(crate::exporters::exporter_type::ExporterSettings::cursor_names);
     std::iter::once(engine::CURSOR.to_owned()).chain(exporters).collect()
 }

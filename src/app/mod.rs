@@ -24,7 +24,6 @@ mod feed;
 mod folder;
 mod frames;
 mod intake;
-mod keys;
 mod listeners;
 mod query_worker;
 mod reload;

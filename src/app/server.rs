@@ -71,7 +71,7 @@ pub async fn run(
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let definitions = definitions(&config.performance).await?;
     let mut bound = listeners::bind(&config).await?;
-    signals.cancel.run_until_cancelled(super::keys::ask(&config)).await.transpose()?;
+    signals.cancel.run_until_cancelled(super::exporters::check(&config)).await.transpose()?;
     let opened = open(&config).await?;
     let intake = Intake::start(&config, &definitions.tables, opened);
     let (tls, mut tasks) = (bound.tls(), JoinSet::new());

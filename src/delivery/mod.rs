@@ -6,6 +6,7 @@
 //! may be in flight at once; batches of metrics are sent one at a time, so that the points of a series keep their order.
 
 pub mod attributes;
+pub(crate) mod config;
 pub mod dead_letters;
 pub mod processors;
 pub mod settings;

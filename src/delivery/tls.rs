@@ -1,6 +1,6 @@
 //! `tls` of a target: which certificates it trusts, and how it authenticates itself.
 
-use crate::net::Pem;
+use crate::model::pem::Pem;
 use anyhow::{Context as _, bail};
 
 /// `tls` of a target.

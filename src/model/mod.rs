@@ -10,6 +10,7 @@ pub mod frame;
 pub mod hex;
 pub mod null_columns;
 pub(crate) mod panics;
+pub mod pem;
 pub mod pipeline;
 pub mod protobuf;
 pub mod scrape;

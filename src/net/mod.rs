@@ -7,6 +7,5 @@ mod stream;
 mod tls;
 
 pub use listener::{Endpoint, Listener};
-pub use pem::Pem;
 pub use stream::Stream;
 pub use tls::{Protocols, ServerTls, Tls, TlsFault, TlsVersion};

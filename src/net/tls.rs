@@ -1,7 +1,7 @@
 //! TLS of listeners. Certificates and keys are reloaded at run time; open connections keep the ones they started with.
 
 use super::certificate::{Validity, certificates, private_key};
-use super::pem::Pem;
+use crate::model::pem::Pem;
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;

@@ -8,8 +8,7 @@ mod ids;
 mod numbers;
 
 use super::held::Test;
-use super::part::span_us;
-use super::wanted::Wanted;
+use super::wanted::{Wanted, span_us};
 use crate::model::null_columns::NullColumns;
 use arrow::array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::buffer::BooleanBuffer;

@@ -2,9 +2,7 @@
 
 use super::held::Held;
 use super::packed::Packed;
-use super::wanted::{TimeBounds, Wanted};
-use arrow::array::AsArray as _;
-use arrow::datatypes::TimestampMicrosecondType;
+use super::wanted::{TimeBounds, Wanted, span_us};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
@@ -26,11 +24,6 @@ impl Part {
         let span_us = time_column.and_then(|name| span_us(&batch, name));
         Arc::new(Part { batch, span_us, held: Held::default() })
     }
-}
-
-pub(super) fn span_us(batch: &RecordBatch, time_column: &str) -> Option<(i64, i64)> {
-    let times = batch.column_by_name(time_column)?.as_primitive_opt::<TimestampMicrosecondType>()?;
-    Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
 }
 
 /// A part as it is kept.

@@ -1,6 +1,8 @@
 //! Which rows of a table a query asks for, as far as the filters of a scan say.
 
 use super::held::Condition;
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
@@ -18,6 +20,12 @@ impl Wanted {
     pub(super) fn is_all(&self) -> bool {
         *self == Wanted::default()
     }
+}
+
+/// Returns the least and the greatest time of rows in microseconds, inclusive; `None` if unknown.
+pub(super) fn span_us(batch: &RecordBatch, time_column: &str) -> Option<(i64, i64)> {
+    let times = batch.column_by_name(time_column)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    Some((arrow::compute::min(times)?, arrow::compute::max(times)?))
 }
 
 /// Time bounds of a query's filters, in microseconds, inclusive.

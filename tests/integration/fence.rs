@@ -1,5 +1,7 @@
 //! Queries that never end, exhaust memory or crash their worker: each ends at its timeout without effects on others.
 
+mod workers;
+
 use crate::support::client::client;
 use crate::support::config::Setup;
 use crate::support::otlp::{route_span, send, traces};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use workers::{computes, ended, is_last, kill, workers};
 
 /// The worst statements we could think of, one for each way to keep a query engine busy.
 fn worst() -> Vec<(&'static str, String)> {
@@ -106,38 +109,6 @@ async fn server() -> Server {
     server
 }
 
-/// Returns the live child processes of the server.
-fn workers(server: &Server) -> Vec<u32> {
-    let id = server.process_id();
-    let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("it runs").filter_map(Result::ok);
-    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let all: Vec<u32> =
-        children.flat_map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect();
-    all.into_iter().filter(|id| runs(*id)).collect()
-}
-
-/// Returns whether a thread of the process runs or is still ending. A process that has ended is a zombie until its parent
-/// has waited for it.
-fn runs(id: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
-    threads.filter_map(|thread| state(&thread)).any(|state| !matches!(state, 'Z' | 'X'))
-}
-
-/// Waits until killed workers have ended. A query that meets one before fails with it.
-async fn ended(killed: &[u32]) {
-    until("the killed workers to end", Duration::from_secs(10), || {
-        let left: Vec<&u32> = killed.iter().filter(|id| runs(**id)).collect();
-        std::future::ready(if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) })
-    })
-    .await;
-}
-
-/// Returns the state of a thread, as in `ps`.
-fn state(thread: &std::fs::DirEntry) -> Option<char> {
-    let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
-}
-
 /// All run concurrently: each ends at its timeout with a clear error, and `SELECT 1` is answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_queries_end_in_time_and_others_are_answered_beside_them() {
@@ -196,12 +167,6 @@ fn percentile(sorted: &[Duration], share: f64) -> Duration {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
-}
-
-/// Returns whether a thread of the process is running or runnable.
-fn computes(id: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
-    threads.filter_map(|thread| state(&thread)).any(|state| state == 'R')
 }
 
 /// If a client disconnects (HTTP) or cancels with Ctrl-C (psql), its query ends within a second.
@@ -291,21 +256,6 @@ async fn a_worker_that_dies_is_a_clear_error() {
 
 /// Error text of a query whose worker was killed.
 const KILLED: &str = "killed by signal 9";
-
-fn kill(worker: u32) {
-    let _gone = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
-}
-
-/// Returns whether the process has a thread with the low priority of long queries.
-fn is_last(id: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
-    let nice = |thread: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
-        // After the name, the state is field 3 and the nice value field 19.
-        stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse::<i32>().ok()
-    };
-    threads.filter_map(nice).any(|nice| nice == 10)
-}
 
 /// A JSON answer as far as it arrived.
 struct Arrived {

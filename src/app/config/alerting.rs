@@ -2,8 +2,8 @@
 //!
 //! The keys are those in the front matter of the pipelines, each in the unit of its pipeline.
 
-use super::components::Reading;
-use super::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{MapReader, Node, Value};
 use crate::engine::findings::PipelineOverride;
 use crate::model::budget::AlertLimit;

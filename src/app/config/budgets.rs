@@ -1,7 +1,7 @@
 //! `connectors.performance.budgets`: the user's service level targets.
 
 use super::alerting::check_order;
-use super::values::Values as _;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{Entry, MapReader, Node, Value};
 use crate::model::budget::{Budget, BudgetKind, CRITICAL_MULTIPLE, critical_limit};
 use crate::model::pipeline::Direction;

@@ -1,8 +1,8 @@
 //! Keys of a Collector's listeners that are not supported here: each is reported, either as ignored, or with the
 //! alternative. The lists are those of the Collector's `confignet`, `configgrpc` and `confighttp`.
 
-use super::components::Reading;
-use super::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 
 /// Checks the keys of every listener.

@@ -2,7 +2,6 @@
 
 /// The configuration used if there is no file.
 pub const EMBEDDED: &str = include_str!("../../../otel-config.yaml");
-/// Its name in faults.
-pub const EMBEDDED_NAME: &str = "(embedded default)";
+pub use crate::catalog::component::EMBEDDED_NAME;
 /// The file looked up in the working directory.
 pub const DEFAULT_FILE: &str = "otel-config.yaml";

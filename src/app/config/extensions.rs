@@ -1,9 +1,9 @@
 //! `extensions`: the store, SQL and health.
 
-use super::components::{Component, Reading, loopback};
 use super::memory::Given;
-use super::values::Values as _;
 use super::{collector, listening};
+use crate::catalog::component::{Component, Reading, loopback};
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::delivery::settings::Secret;
 use crate::engine::{PoolSettings, QueryLimits, least_total, total_by_default};

@@ -1,7 +1,7 @@
 //! Address, TLS and authentication of a listener: `endpoint`, `tls` and `allow_unauthenticated`.
 
-use super::components::{Guard, Reading};
-use super::values::Values as _;
+use crate::catalog::component::{Guard, Reading};
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::net::{Endpoint, ServerTls, TlsVersion};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! The memory limits of the server: one for the whole server, and one for each part.
 
-use super::components::Reading;
+use crate::catalog::component::Reading;
 use crate::engine::COUNTERS_SHARE;
 
 /// Default memory limit of the server.

@@ -6,7 +6,6 @@
 mod alerting;
 mod budgets;
 mod collector;
-mod components;
 mod embedded;
 mod environment;
 mod exporters;
@@ -22,7 +21,6 @@ mod receivers;
 mod service;
 mod span_metrics;
 mod telemetry;
-mod values;
 
 #[cfg(test)]
 mod tests;
@@ -36,16 +34,16 @@ pub use receivers::ReceiverConfig;
 pub use telemetry::{LogEncoding, LogLevel, MetricsLevel, OutwardTelemetry, TelemetryConfig};
 
 use crate::alerts::ChannelSettings;
+use crate::catalog::component::{Component, Reading};
 use crate::catalog::yaml::{self, Gather, MapReader};
 use crate::exporters::debug::DebugSettings;
-use crate::exporters::kinds::ExporterSettings;
+use crate::exporters::exporter_type::ExporterSettings;
 use crate::exporters::prometheus::PrometheusSettings;
 use crate::ingest::IngestSettings;
 use crate::log::LogSettings;
 use crate::model::budget::{AlertLimit, Budget};
 use crate::model::fault::{Fault, Faults};
 use crate::net::Endpoint;
-use components::{Component, Reading};
 use service::Sections;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::alerting::{Judging, check_order};
 use super::known_pipelines::KnownPipelines;
-use super::values::Values as _;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value};
 use crate::engine::findings::PipelineOverride;
 use crate::model::fault::did_you_mean;

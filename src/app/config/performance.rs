@@ -1,11 +1,11 @@
 //! `connectors`: `performance`, and messages about the others.
 
 use super::alerting::{Judging, SlowRequest};
-use super::components::{Component, Reading};
 use super::known_pipelines::KnownPipelines;
 use super::service::{Service, stands_in};
-use super::values::Values as _;
 use super::{alerting, budgets, known_pipelines, overrides, span_metrics};
+use crate::catalog::component::{Component, Reading};
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::engine::findings::PipelineOverride;
 use crate::model::budget::{AlertLimit, Budget};

@@ -1,8 +1,8 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
-use super::components::{Component, Reading, loopback};
-use super::values::{Values as _, is_plain_path};
 use super::{collector, listening};
+use crate::catalog::component::{Component, Reading, loopback};
+use crate::catalog::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
 use crate::ingest::receivers::grpc::GrpcSettings;
 use crate::ingest::receivers::http::HttpSettings;

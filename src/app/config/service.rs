@@ -1,6 +1,6 @@
 //! `service`: the pipelines and their components.
 
-use super::components::{Component, Reading};
+use crate::catalog::component::{Component, Reading};
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::model::fault::{did_you_mean, hint};
 use crate::model::signal::Signal;

@@ -1,7 +1,7 @@
 //! `connectors.span_metrics`: describes the built-in metrics, and reports settings that ask for others.
 
-use super::components::Reading;
-use super::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::model::units::duration_ms;
 

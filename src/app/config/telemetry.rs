@@ -1,8 +1,8 @@
 //! `service.telemetry`: Spanwise's own telemetry.
 
-use super::components::Reading;
 use super::exporters::outward_endpoint;
-use super::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value};
 use crate::delivery::settings::Secret;
 use std::collections::BTreeMap;

@@ -3,7 +3,6 @@ use crate::alerts::ChannelKind;
 use crate::delivery::settings::{Compression, Feed, RetrySettings, Secret};
 use crate::engine::findings::PipelineOverride;
 use crate::exporters::debug::Verbosity;
-use crate::exporters::kinds::ExporterKind;
 use crate::exporters::otlp::{OtlpSettings, Protocol};
 use crate::model::budget::BudgetKind;
 use crate::model::pipeline::Param;
@@ -41,10 +40,7 @@ fn feed(signal: Signal) -> Feed {
 }
 
 fn otlp_of(target: &ExporterSettings) -> &OtlpSettings {
-    match &target.kind {
-        ExporterKind::Otlp(settings) => settings,
-        other => panic!("expected OTLP, found {other:?}"),
-    }
+    target.of().unwrap_or_else(|| panic!("expected OTLP, found {:?}", target.kind))
 }
 
 fn faults(text: &str) -> Vec<String> {

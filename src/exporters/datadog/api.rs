@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Result of validating a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
+pub(super) enum Key {
     /// The key is valid.
     Valid,
     /// The key is invalid; the API's message.
@@ -27,7 +27,7 @@ pub enum Key {
 ///
 /// # Errors
 /// When an address, a header, the proxy or a file of `tls` cannot be used.
-pub async fn validate(id: &str, settings: &DatadogSettings) -> anyhow::Result<Key> {
+pub(super) async fn validate(id: &str, settings: &DatadogSettings) -> anyhow::Result<Key> {
     let url = web::below(&address(id, "metrics", &settings.api.endpoint)?, VALIDATE);
     let mut client = with_key(settings);
     client.timeout = client.timeout.min(PATIENCE);

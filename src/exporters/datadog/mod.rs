@@ -3,8 +3,10 @@
 
 mod agent;
 mod api;
+mod config;
 mod events;
 pub mod host_metadata;
+mod keys;
 pub mod logs;
 pub mod metrics;
 mod msgpack;
@@ -21,7 +23,7 @@ pub mod traces;
 #[cfg(test)]
 mod tests;
 
-pub use api::{Key, validate};
+pub(crate) use config::TYPE;
 pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
 
 use crate::delivery::Exporter;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bulk;
+mod config;
 mod document;
 mod ecs;
 mod json;
@@ -17,6 +18,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use config::TYPE;
 pub use settings::{ElasticsearchSettings, Indexes, Login, Mode, Named};
 pub use template::index_template;
 

@@ -1,13 +1,18 @@
 //! The OTLP exporters: forward telemetry as it was received.
 
+mod balancing;
+mod config;
 mod grpc;
 mod http;
+mod presets;
 mod settings;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use balancing::TYPE as LOAD_BALANCING;
+pub(crate) use config::{GRPC, HTTP};
 pub use settings::{DENIED, OtlpSettings, Protocol};
 
 use crate::delivery::Exporter;

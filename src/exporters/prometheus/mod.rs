@@ -7,6 +7,7 @@ pub(super) mod names;
 
 mod accept;
 mod body;
+mod config;
 mod escape;
 mod exemplars;
 mod exposition;
@@ -21,6 +22,8 @@ mod proto;
 mod selection;
 mod serve;
 mod text;
+
+pub(crate) use config::resource_labels;
 
 pub use names::Translation;
 pub use selection::Selection;

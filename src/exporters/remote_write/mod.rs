@@ -4,6 +4,7 @@
 //! version known.
 
 mod answers;
+mod config;
 mod groups;
 mod infos;
 mod labels;
@@ -17,6 +18,8 @@ mod settings;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use config::TYPE;
 
 pub use settings::{MessageChoice, RemoteWriteSettings};
 

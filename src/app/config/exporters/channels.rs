@@ -1,10 +1,10 @@
 //! `slack` and `webhook`: notifications of findings.
 
-use super::common;
 use crate::alerts::{ChannelKind, ChannelSettings};
-use crate::app::config::components::{Component, Reading};
-use crate::app::config::values::Values as _;
+use crate::catalog::component::{Component, Reading};
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::delivery::config as common;
 use crate::model::finding::Severity;
 use http::Uri;
 use std::time::Duration;

@@ -1,30 +1,22 @@
 //! `exporters`: the supported kinds, and the pipelines that each may be in.
 
-mod balancing;
 mod channels;
-mod common;
-mod datadog;
-mod elasticsearch;
-mod otlp;
-mod presets;
 mod prometheus;
-mod remote_write;
-mod tls;
 
-use super::components::{Component, Reading};
 use super::feeds::feeds_of;
 use super::processors::Processors;
 use super::service::{Pipeline, Service, is_connector, stands_in};
 use crate::alerts::ChannelSettings;
+use crate::catalog::component::{Component, Reading};
 use crate::delivery::settings::Feed;
-use crate::exporters::datadog::Way;
 use crate::exporters::debug::{DebugSettings, Verbosity};
-use crate::exporters::kinds::{ExporterKind, ExporterSettings};
+use crate::exporters::exporter_type::{Declared, ExporterSettings};
+use crate::exporters::kinds;
 use crate::exporters::prometheus::PrometheusSettings;
 use crate::model::signal::Signal;
 use crate::net::Endpoint;
 
-pub(super) use common::outward_endpoint;
+pub(super) use crate::delivery::config::outward_endpoint;
 
 /// All exporters.
 #[derive(Default)]
@@ -35,22 +27,8 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-const KNOWN: [&str; 14] = [
-    "otlp_grpc",
-    "otlp_http",
-    "otlp",
-    "otlphttp",
-    "load_balancing",
-    "loadbalancing",
-    "datadog",
-    "elasticsearch",
-    "prometheus",
-    "prometheus_remote_write",
-    "prometheusremotewrite",
-    "debug",
-    "slack",
-    "webhook",
-];
+/// Types that do not read the log.
+const OTHERS_KNOWN: [&str; 4] = ["prometheus", "debug", "slack", "webhook"];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";
 const TAKES_OTLP: &str =
@@ -96,39 +74,23 @@ pub(super) fn read(
     processors: &Processors,
 ) -> Exporters {
     let mut exporters = Exporters::default();
+    let known: Vec<&str> = kinds::ALL.iter().flat_map(|kind| kind.names).copied().chain(OTHERS_KNOWN).collect();
     for component in components {
-        let feeds = service.map_or_else(Vec::new, |service| feeds_of(service, component.id, processors));
-        let known = KNOWN.contains(&component.kind);
-        if !known {
-            reading.unknown(component, &KNOWN, &INSTEAD, OTHERS);
+        if !known.contains(&component.kind) {
+            reading.unknown(component, &known, &INSTEAD, OTHERS);
             continue;
         }
+        let feeds = service.map_or_else(Vec::new, |service| feeds_of(service, component.id, processors));
         let Some(map) = component.settings(reading) else { continue };
         match component.kind {
             "prometheus" => exporters.prometheus.push(prometheus::read(reading, map)),
             "debug" => exporters.debug.push(debug(reading, component.id, map, feeds)),
             "slack" | "webhook" => exporters.channels.extend(channels::read(reading, component, map)),
-            "load_balancing" | "loadbalancing" => {
-                exporters.targets.extend(balancing::read(reading, component, map, &feeds));
-            }
             _ => {
-                // Common keys are read here; the reader of each kind reads the others and finishes the map.
-                let mut delivery = common::delivery(reading, component.id, &map);
-                let rate = common::rate(&map);
-                let kind = match component.kind {
-                    "datadog" => {
-                        let read = datadog::read(reading, component, map, &delivery.retry);
-                        read.map(Box::new).map(ExporterKind::Datadog)
-                    }
-                    "elasticsearch" => {
-                        elasticsearch::read(reading, map, &mut delivery).map(ExporterKind::Elasticsearch)
-                    }
-                    "prometheus_remote_write" | "prometheusremotewrite" => {
-                        remote_write::read(reading, map).map(ExporterKind::RemoteWrite)
-                    }
-                    _ => otlp::read(reading, component, map, &feeds, &mut delivery).map(ExporterKind::Otlp),
-                };
-                exporters.targets.extend(kind.map(|kind| ExporterSettings { delivery, rate, feeds, kind }));
+                let kind = kinds::ALL.iter().filter(|kind| kind.names.contains(&component.kind));
+                let read = kind.map(|kind| kind.read).next();
+                let declared = Declared { reading, component, map, feeds };
+                exporters.targets.extend(read.map(|read| read(declared)).into_iter().flatten());
             }
         }
     }
@@ -148,13 +110,9 @@ fn debug(reading: &Reading<'_>, id: &str, map: crate::catalog::yaml::MapReader<'
 
 /// Checks that each exporter supports the signals of its pipelines.
 pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: &Exporters) {
-    let agents: Vec<&str> = exporters.targets.iter().filter_map(agent).collect();
     for pipeline in &service.pipelines {
         for exporter in &pipeline.exporters {
-            let message = misplaced(pipeline, &exporter.id).or_else(|| {
-                let is_agent = pipeline.signal != Signal::Traces && agents.contains(&exporter.id.as_str());
-                is_agent.then(|| to_agent(pipeline, &exporter.id))
-            });
+            let message = misplaced(pipeline, &exporter.id).or_else(|| refused(pipeline, &exporter.id, exporters));
             if let Some(message) = message {
                 reading.gather.fault(exporter.line, format!("{}.exporters", pipeline.path), message);
             }
@@ -162,18 +120,11 @@ pub(super) fn check_places(reading: &Reading<'_>, service: &Service, exporters: 
     }
 }
 
-/// Returns the id of an exporter that sends to a Datadog Agent.
-fn agent(target: &ExporterSettings) -> Option<&str> {
-    let is_agent = matches!(&target.kind, ExporterKind::Datadog(settings) if settings.way == Way::Agent);
-    is_agent.then_some(target.delivery.id.as_str())
-}
-
-fn to_agent(pipeline: &Pipeline, id: &str) -> String {
-    format!(
-        "{id:?} sends to an Agent, which only accepts traces, and this is a pipeline of {}; name another exporter here: \
-         `datadog/direct: {{api: {{key: …}}}}`, or `otlp_grpc` with the Agent's own OTLP endpoint",
-        pipeline.signal
-    )
+/// Returns why an exporter does not accept the signal of a pipeline, although others of its type do.
+fn refused(pipeline: &Pipeline, id: &str, exporters: &Exporters) -> Option<String> {
+    let target = exporters.targets.iter().find(|target| target.id() == id)?;
+    let (reason, instead) = target.kind.refuses(pipeline.signal)?;
+    Some(format!("{id:?} {reason}, and this is a pipeline of {}; {instead}", pipeline.signal))
 }
 
 /// Adds a note if pipelines select less than a scrape shows: it shows the tables, which are independent of pipelines.
@@ -200,10 +151,17 @@ fn misplaced(pipeline: &Pipeline, id: &str) -> Option<String> {
     // The output of a connector: findings as logs, derived metrics as metrics.
     let derived = pipeline.receivers.iter().find(|named| is_connector(&named.id));
     let received = pipeline.receivers.iter().any(|named| !is_connector(&named.id));
+    let accepted = match kinds::ALL.iter().find(|known| known.names.contains(&kind)) {
+        Some(known) => known.signals,
+        None if kind == "prometheus" => &[Signal::Metrics],
+        None => &Signal::ALL,
+    };
+    if !accepted.contains(&signal) {
+        let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
+        let accepted = accepted.join(" and ");
+        return Some(format!("{id:?} only accepts {accepted}, and this is a pipeline of {signal}"));
+    }
     match kind {
-        "prometheus" | "prometheus_remote_write" | "prometheusremotewrite" if signal != Signal::Metrics => {
-            Some(format!("{id:?} only accepts metrics, and this is a pipeline of {signal}"))
-        }
         "slack" | "webhook" if signal != Signal::Logs || received || derived.is_none() => Some(format!(
             "{id:?} sends findings; expected it in a pipeline of its own, \
              `logs/alerts: {{receivers: [performance], exporters: [{id}]}}`"

@@ -1,10 +1,10 @@
 //! `prometheus`: an endpoint that Prometheus scrapes.
 
-use crate::app::config::components::{Reading, loopback};
-use crate::app::config::values::{Values as _, is_plain_path};
 use crate::app::config::{collector, listening};
+use crate::catalog::component::{Reading, loopback};
+use crate::catalog::values::{Values as _, is_plain_path};
 use crate::catalog::yaml::MapReader;
-use crate::exporters::prometheus::{PrometheusSettings, Selection, Translation};
+use crate::exporters::prometheus::{self, PrometheusSettings, Translation};
 use crate::net::Endpoint;
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> (Endpoint, Prom
         enable_open_metrics: map.bool("enable_open_metrics").unwrap_or(false),
         translation: translation(&map),
         metric_expiration: map.duration_above_zero("metric_expiration").unwrap_or(defaults.metric_expiration),
-        resource_labels: resource_labels(&map),
+        resource_labels: prometheus::resource_labels(&map),
         without_scope_info: map.bool("without_scope_info").unwrap_or(false),
         created_timestamps: map.bool("created_timestamps").unwrap_or(defaults.created_timestamps),
         classic_histograms: map.bool("classic_histograms").unwrap_or(false),
@@ -44,41 +44,6 @@ fn translation(map: &MapReader<'_>) -> Translation {
     let suffixes = map.bool("add_metric_suffixes").unwrap_or(true);
     let older = if suffixes { Translation::default() } else { Translation::UnderscoreEscapingWithoutSuffixes };
     map.word("translation_strategy", &Translation::WORDS).unwrap_or(older)
-}
-
-/// Reads `resource_constant_labels`, or the older `resource_to_telemetry_conversion`.
-pub(super) fn resource_labels(map: &MapReader<'_>) -> Selection {
-    let constant = map.map("resource_constant_labels").map(|of| {
-        for key in ["enabled", "exclude_service_attributes"] {
-            if of.bool(key) == Some(true) {
-                of.fault(
-                    key,
-                    "belongs to resource_to_telemetry_conversion; expected lists of names, `included` and `excluded`",
-                );
-            }
-        }
-        let selection = Selection::new(&of.strs("included"), &of.strs("excluded"));
-        of.finish();
-        selection
-    });
-    let converted = map.map("resource_to_telemetry_conversion").map(|of| {
-        let enabled = of.bool("enabled").unwrap_or(false);
-        let without_service = of.bool("exclude_service_attributes").unwrap_or(false);
-        of.finish();
-        let (included, excluded): (&[&str], &[&str]) = match (enabled, without_service) {
-            (false, _) => (&[], &[]),
-            (true, false) => (&["*"], &[]),
-            (true, true) => (&["*"], &["service.name", "service.namespace", "service.instance.id"]),
-        };
-        (enabled, Selection::new(included, excluded))
-    });
-    if constant.is_some() && converted.as_ref().is_some_and(|(enabled, _)| *enabled) {
-        map.fault(
-            "resource_to_telemetry_conversion",
-            "says which attributes become labels, as resource_constant_labels does; expected one of the two",
-        );
-    }
-    constant.or(converted.map(|(_, selection)| selection)).unwrap_or_default()
 }
 
 fn labels(map: &MapReader<'_>) -> BTreeMap<String, String> {

@@ -1,7 +1,7 @@
 //! `resource` and `attributes`, with the Collector's keys and its rules for combining them.
 
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{MapReader, Value as Yaml};
 use crate::delivery::processors::{Action, ActionKind, Change, ConvertTo, Filter, Keys, Matcher, Properties, Source};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;

@@ -2,8 +2,8 @@
 
 mod edit;
 
-use super::components::{Component, Reading};
 use super::service::Service;
+use crate::catalog::component::{Component, Reading};
 use crate::delivery::processors::{Change, Processor};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,10 +17,7 @@ fn file(signal: &str, settings: &str) -> String {
 }
 
 fn datadog_of(config: &Config) -> &DatadogSettings {
-    match &config.targets[0].kind {
-        ExporterKind::Datadog(settings) => settings,
-        other => panic!("expected Datadog, found {other:?}"),
-    }
+    config.targets[0].of().unwrap_or_else(|| panic!("expected Datadog, found {:?}", config.targets[0].kind))
 }
 
 #[test]

@@ -11,10 +11,8 @@ fn file(settings: &str) -> String {
 fn read(settings: &str) -> (ElasticsearchSettings, ExporterSettings, Vec<String>) {
     let mut config = good(&file(settings));
     let target = config.targets.remove(0);
-    match &target.kind {
-        ExporterKind::Elasticsearch(settings) => (settings.clone(), target, config.notes),
-        other => panic!("expected Elasticsearch, found {other:?}"),
-    }
+    let settings: &ElasticsearchSettings = target.of().expect("Elasticsearch");
+    (settings.clone(), target, config.notes)
 }
 
 fn told(settings: &str) -> Vec<String> {

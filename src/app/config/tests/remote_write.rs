@@ -13,13 +13,9 @@ fn file(kind: &str, settings: &str) -> String {
 
 fn read(settings: &str) -> (RemoteWriteSettings, Vec<String>) {
     let config = good(&file("prometheusremotewrite", settings));
-    match &config.targets[0].kind {
-        ExporterKind::RemoteWrite(settings) => {
-            let own = config.notes.iter().filter(|note| note.contains(": exporters."));
-            (settings.clone(), own.cloned().collect())
-        }
-        other => panic!("{other:?}"),
-    }
+    let settings: &RemoteWriteSettings = config.targets[0].of().expect("remote write");
+    let own = config.notes.iter().filter(|note| note.contains(": exporters."));
+    (settings.clone(), own.cloned().collect())
 }
 
 fn refused(settings: &str) -> Vec<String> {

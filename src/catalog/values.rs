@@ -1,14 +1,14 @@
 //! Reading configuration values in the notations of users, on top of the YAML reader.
 
-use crate::catalog::yaml::{MapReader, Value};
-use crate::delivery::settings::Secret;
+use super::yaml::{MapReader, Value};
+use crate::model::pem::Pem;
+use crate::model::secret::Secret;
 use crate::model::units::{DURATION, SIZE, duration, size_bytes};
-use crate::net::Pem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Typed values specific to a configuration.
-pub(super) trait Values {
+pub(crate) trait Values {
     /// Reads a duration; `0` needs no unit.
     fn duration(&self, key: &str) -> Option<Duration>;
     /// Reads a duration greater than zero.
@@ -154,6 +154,6 @@ fn whole(bytes: f64) -> Option<usize> {
 }
 
 /// Returns whether a path is literal, without pattern or query.
-pub(super) fn is_plain_path(path: &str) -> bool {
+pub(crate) fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains([':', '*', '{', '}', '?', '#', ' '])
 }

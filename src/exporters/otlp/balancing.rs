@@ -1,22 +1,21 @@
 //! `load_balancing`: OTLP to several targets, each with its share of the traces. Each target is a separate reader, so an
 //! unavailable one only delays its share.
 
-use super::common;
-use super::otlp;
-use crate::app::config::components::{Component, Reading};
+use super::{Protocol, config as otlp};
+use crate::catalog::component::Reading;
 use crate::catalog::yaml::{MapReader, Value};
+use crate::delivery::config as common;
 use crate::delivery::processors::{Change, Processor, RoutingKey, Share};
-use crate::delivery::settings::Feed;
-use crate::exporters::kinds::{ExporterKind, ExporterSettings};
-use crate::exporters::otlp::Protocol;
+use crate::exporters::exporter_type::{Declared, ExporterSettings, ExporterType};
+use crate::model::signal::Signal;
 use std::sync::Arc;
 
-pub(super) fn read(
-    reading: &Reading<'_>,
-    component: &Component<'_>,
-    map: MapReader<'_>,
-    feeds: &[Feed],
-) -> Vec<ExporterSettings> {
+/// The type `load_balancing`.
+pub(crate) const TYPE: ExporterType =
+    ExporterType { names: &["load_balancing", "loadbalancing"], signals: &Signal::ALL, read };
+
+fn read(declared: Declared<'_, '_>) -> Vec<ExporterSettings> {
+    let Declared { reading, component, map, feeds } = declared;
     let keys = [("traceID", RoutingKey::TraceId), ("service", RoutingKey::Service)];
     let by = map.word("routing_key", &keys).unwrap_or(RoutingKey::TraceId);
     let (protocol, spoken) = match protocol(&map) {
@@ -36,12 +35,12 @@ pub(super) fn read(
         let id = format!("{}@{address}", component.id);
         let share = Change::Share(Share::new(&addresses, own, by));
         let share = Arc::new(Processor { id: id.clone(), change: share });
-        let mut feeds = feeds.to_vec();
+        let mut feeds = feeds.clone();
         feeds.iter_mut().for_each(|feed| feed.processors.push(share.clone()));
         let mut settings = settings.clone();
         settings.endpoint.clone_from(address);
         let delivery = crate::delivery::DeliverySettings { id, ..delivery.clone() };
-        ExporterSettings { delivery, rate, feeds, kind: ExporterKind::Otlp(settings) }
+        ExporterSettings { delivery, rate, feeds, kind: Arc::new(settings) }
     };
     addresses.iter().enumerate().map(target).collect()
 }

@@ -1,23 +1,50 @@
 //! `otlp_grpc` and `otlp_http`, also under their older names.
 
-use super::{common, presets};
-use crate::app::config::components::{Component, Reading};
-use crate::app::config::values::Values as _;
+use super::presets;
+use super::{DENIED, OtlpSettings, Protocol};
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::delivery::DeliverySettings;
+use crate::delivery::Exporter;
+use crate::delivery::config as common;
 use crate::delivery::settings::Feed;
-use crate::exporters::otlp::{DENIED, OtlpSettings, Protocol};
+use crate::exporters::exporter_type::{Declared, ExporterKind, ExporterSettings, ExporterType};
 use crate::model::signal::Signal;
+use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) fn read(
+/// The type `otlp_grpc`.
+pub(crate) const GRPC: ExporterType = ExporterType {
+    names: &["otlp_grpc", "otlp"],
+    signals: &Signal::ALL,
+    read: |declared| read_one(declared, Protocol::Grpc),
+};
+
+/// The type `otlp_http`.
+pub(crate) const HTTP: ExporterType = ExporterType {
+    names: &["otlp_http", "otlphttp"],
+    signals: &Signal::ALL,
+    read: |declared| read_one(declared, Protocol::Http),
+};
+
+impl ExporterKind for OtlpSettings {
+    fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
+        super::open(id, self)
+    }
+}
+
+fn read_one(declared: Declared<'_, '_>, protocol: Protocol) -> Vec<ExporterSettings> {
+    declared.read_with(|declared, delivery| read(declared.reading, declared.map, protocol, &declared.feeds, delivery))
+}
+
+fn read(
     reading: &Reading<'_>,
-    component: &Component<'_>,
     map: MapReader<'_>,
+    protocol: Protocol,
     feeds: &[Feed],
     delivery: &mut DeliverySettings,
 ) -> Option<OtlpSettings> {
-    let protocol = if component.kind.contains("http") { Protocol::Http } else { Protocol::Grpc };
     let over_http = protocol == Protocol::Http;
     let own = |key| if over_http { common::outward_endpoint(reading, &map, key, true) } else { None };
     let of_signals = [own("traces_endpoint"), own("metrics_endpoint"), own("logs_endpoint")];

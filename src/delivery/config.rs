@@ -1,22 +1,21 @@
-//! Settings common to all targets: requests, retries, queues and addresses.
+//! Reads the settings that all exporters have: requests, retries, queues and addresses.
 
-use super::tls;
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+mod tls;
+
+use super::DeliverySettings;
+use super::settings::{BatchSettings, ClientSettings, Compression, QueueSettings, RateSettings, RetrySettings, Secret};
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
-use crate::delivery::DeliverySettings;
-use crate::delivery::settings::{
-    BatchSettings, ClientSettings, Compression, QueueSettings, RateSettings, RetrySettings, Secret,
-};
 use http::Uri;
 use std::time::{Duration, SystemTime};
 
 /// Alternative to `auth`, for messages.
-pub(super) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` instead, or \
+pub(crate) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` instead, or \
                                         `\"Basic ${env:NAME_AND_PASSWORD_IN_BASE64}\"` for a name with a password";
 
 /// Reads the client settings: `timeout`, `headers`, `tls`, `proxy_url` and `compression`.
-pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
+pub(crate) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
     let words = [
         ("gzip", Compression::Gzip),
         ("zstd", Compression::Zstd),
@@ -28,14 +27,14 @@ pub(super) fn client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Durati
 }
 
 /// Reads the client settings of an HTTP target.
-pub(super) fn http_client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
+pub(crate) fn http_client(reading: &Reading<'_>, map: &MapReader<'_>, timeout: Duration) -> ClientSettings {
     let client = client(reading, map, timeout);
     known_by_address(map, &client);
     client
 }
 
 /// Rejects settings that HTTP does not support.
-pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
+pub(crate) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
     if client.tls.server_name.is_some() {
         map.fault(
             "tls",
@@ -45,7 +44,7 @@ pub(super) fn known_by_address(map: &MapReader<'_>, client: &ClientSettings) {
 }
 
 /// Keys of a Collector's HTTP client that are ignored here.
-pub(super) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
+pub(crate) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
     reading.without_effect(
         map,
         &[
@@ -66,7 +65,7 @@ pub(super) fn http_without_effect(reading: &Reading<'_>, map: &MapReader<'_>) {
 }
 
 /// Same as [`client`], for protocols that define the compression.
-pub(super) fn client_of(
+pub(crate) fn client_of(
     reading: &Reading<'_>,
     map: &MapReader<'_>,
     timeout: Duration,
@@ -96,7 +95,7 @@ fn proxy(map: &MapReader<'_>) -> Option<Secret> {
     fits.then_some(url)
 }
 
-pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {
+pub(crate) fn retry(map: &MapReader<'_>) -> RetrySettings {
     let defaults = RetrySettings::default();
     let Some(map) = map.map("retry_on_failure") else { return defaults };
     let at_least = |key: &str, least: f64, most: f64, default: f64| match map.float(key) {
@@ -120,7 +119,7 @@ pub(super) fn retry(map: &MapReader<'_>) -> RetrySettings {
 }
 
 /// Reads the delivery settings: `retry_on_failure` and `sending_queue`.
-pub(super) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
+pub(crate) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
     let (batch, queue) = queue(reading, map);
     DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue, read_at: SystemTime::now() }
 }
@@ -179,7 +178,7 @@ fn queue_bytes(reading: &Reading<'_>, queue: &MapReader<'_>) -> Option<u64> {
 }
 
 /// Reads `rate_limit` of a target.
-pub(super) fn rate(map: &MapReader<'_>) -> RateSettings {
+pub(crate) fn rate(map: &MapReader<'_>) -> RateSettings {
     let Some(limit) = map.map("rate_limit") else { return RateSettings::default() };
     let requests_per_second = limit.float("requests_per_second").filter(|limit_of| {
         let fits = *limit_of > 0.0;
@@ -228,18 +227,13 @@ fn batch(reading: &Reading<'_>, map: MapReader<'_>) -> BatchSettings {
 
 /// Reads the address of a target: `host:port`, or a URL if `url` is set. An address of an own receiver would be a loop and
 /// is a fault.
-pub(in crate::app::config) fn outward_endpoint(
-    reading: &Reading<'_>,
-    map: &MapReader<'_>,
-    key: &str,
-    url: bool,
-) -> Option<String> {
+pub(crate) fn outward_endpoint(reading: &Reading<'_>, map: &MapReader<'_>, key: &str, url: bool) -> Option<String> {
     let address = address(reading, &map.text(key)?, url);
     address.map_err(|message| map.fault(key, message)).ok()
 }
 
 /// Parses an address from text; the error is the message of the fault.
-pub(super) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<String, String> {
+pub(crate) fn address(reading: &Reading<'_>, text: &str, url: bool) -> Result<String, String> {
     let expected = if url { "a URL such as https://otel.example:4318" } else { "an address such as otel.example:4317" };
     if text.contains('@') {
         return Err(format!("expected {expected} without a user name or password; write them into `headers`"));

@@ -1,18 +1,23 @@
 //! `datadog`: the keys of the Collector's exporter.
 
-use super::common;
-use crate::app::config::components::{Component, Reading};
-use crate::app::config::values::Values as _;
+use super::host_metadata::HostMetadataSettings;
+use super::metrics::{HistogramMode, MetricsSettings};
+use super::traces::TraceSettings;
+use super::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+use crate::catalog::component::{Component, Reading};
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::delivery::Exporter;
+use crate::delivery::config as common;
 use crate::delivery::settings::{RetrySettings, Secret};
-use crate::exporters::datadog::host_metadata::HostMetadataSettings;
-use crate::exporters::datadog::metrics::{HistogramMode, MetricsSettings};
-use crate::exporters::datadog::traces::TraceSettings;
-use crate::exporters::datadog::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
+use crate::exporters::exporter_type::{ExporterKind, ExporterType};
 use crate::exporters::temporality::Initial;
 use crate::model::fault::hint;
+use crate::model::signal::Signal;
+use async_trait::async_trait;
 use regex::Regex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,7 +28,35 @@ const PERIOD_MIN: Duration = Duration::from_mins(5);
 /// File with the host name on Linux.
 const OWN_NAME: &str = "/proc/sys/kernel/hostname";
 
-pub(super) fn read(
+/// The type `datadog`.
+pub(crate) const TYPE: ExporterType = ExporterType {
+    names: &["datadog"],
+    signals: &Signal::ALL,
+    read: |declared| {
+        declared
+            .read_with(|declared, delivery| read(declared.reading, declared.component, declared.map, &delivery.retry))
+    },
+};
+
+#[async_trait]
+impl ExporterKind for DatadogSettings {
+    fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
+        super::open(id, self)
+    }
+
+    fn refuses(&self, signal: Signal) -> Option<(&'static str, &'static str)> {
+        (self.way == Way::Agent && signal != Signal::Traces).then_some((
+            "sends to an Agent, which only accepts traces",
+            "name another exporter here: `datadog/direct: {api: {key: …}}`, or `otlp_grpc` with the Agent's own OTLP endpoint",
+        ))
+    }
+
+    async fn check(&self, id: &str) -> anyhow::Result<()> {
+        super::keys::check(id, self).await
+    }
+}
+
+fn read(
     reading: &Reading<'_>,
     component: &Component<'_>,
     map: MapReader<'_>,

@@ -1,14 +1,18 @@
 //! `elasticsearch`: Elasticsearch and OpenSearch, by the keys of the Collector's exporter.
 
-use super::common;
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+use super::{ElasticsearchSettings, Indexes, Login, Mode, Named};
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::delivery::DeliverySettings;
+use crate::delivery::Exporter;
+use crate::delivery::config as common;
 use crate::delivery::settings::{Compression, RetrySettings};
-use crate::exporters::elasticsearch::{ElasticsearchSettings, Indexes, Login, Mode, Named};
+use crate::exporters::exporter_type::{ExporterKind, ExporterType};
+use crate::model::signal::Signal;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The Collector's default timeout.
@@ -17,11 +21,20 @@ const BYTES_MAX: usize = 5_000_000;
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_mins(1);
 
-pub(super) fn read(
-    reading: &Reading<'_>,
-    map: MapReader<'_>,
-    delivery: &mut DeliverySettings,
-) -> Option<ElasticsearchSettings> {
+/// The type `elasticsearch`.
+pub(crate) const TYPE: ExporterType = ExporterType {
+    names: &["elasticsearch"],
+    signals: &Signal::ALL,
+    read: |declared| declared.read_with(|declared, delivery| read(declared.reading, declared.map, delivery)),
+};
+
+impl ExporterKind for ElasticsearchSettings {
+    fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
+        super::open(id, self)
+    }
+}
+
+fn read(reading: &Reading<'_>, map: MapReader<'_>, delivery: &mut DeliverySettings) -> Option<ElasticsearchSettings> {
     let endpoints = endpoints(reading, &map);
     let client = common::http_client(reading, &map, TIMEOUT);
     if client.compression == Compression::Zstd {

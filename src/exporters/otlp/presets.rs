@@ -1,7 +1,7 @@
 //! `preset` of `otlp_http`: backends that accept OTLP, each with its addresses, the header for its key, and its limits.
 
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::{Entry, MapReader, Value};
 use crate::delivery::DeliverySettings;
 use crate::delivery::settings::Secret;

@@ -1,13 +1,18 @@
 //! `prometheusremotewrite`, also under its newer name `prometheus_remote_write`.
 
-use super::{common, prometheus};
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+use super::{MessageChoice, RemoteWriteSettings};
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
+use crate::delivery::Exporter;
+use crate::delivery::config as common;
 use crate::delivery::settings::{ClientSettings, Compression};
+use crate::exporters::exporter_type::{ExporterKind, ExporterType};
+use crate::exporters::prometheus;
 use crate::exporters::prometheus::Translation;
-use crate::exporters::remote_write::{MessageChoice, RemoteWriteSettings};
+use crate::model::signal::Signal;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Default timeout of the Collector's exporter.
@@ -16,7 +21,20 @@ const BYTES_MAX: usize = 3_000_000;
 /// Headers set by the protocol.
 const RESERVED: [&str; 4] = ["content-encoding", "content-type", "user-agent", "x-prometheus-remote-write-version"];
 
-pub(super) fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWriteSettings> {
+/// The type `prometheus_remote_write`.
+pub(crate) const TYPE: ExporterType = ExporterType {
+    names: &["prometheus_remote_write", "prometheusremotewrite"],
+    signals: &[Signal::Metrics],
+    read: |declared| declared.read_with(|declared, _| read(declared.reading, declared.map)),
+};
+
+impl ExporterKind for RemoteWriteSettings {
+    fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
+        super::open(id, self)
+    }
+}
+
+fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<RemoteWriteSettings> {
     let nested = map.map("http");
     let of_http = nested.as_ref().unwrap_or(&map);
     let endpoint =

@@ -1,16 +1,18 @@
 //! Parts common to all sections of the file: components by id, notes, and listener addresses.
 
-use super::embedded::EMBEDDED_NAME;
 use super::values::Values as _;
-use crate::catalog::yaml::{Gather, MapReader, Node, Value};
+use super::yaml::{Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, did_you_mean};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
+/// Name of the embedded configuration in faults.
+pub const EMBEDDED_NAME: &str = "(embedded default)";
+
 /// Collected state of reading a file, besides its faults.
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     file: &'a str,
-    pub(super) gather: &'a Gather,
+    pub(crate) gather: &'a Gather,
     notes: RefCell<Vec<Fault>>,
     listeners: RefCell<Vec<Listener>>,
     /// Whether the components are unused: they do not listen, and are only checked for faults.
@@ -25,17 +27,17 @@ struct Listener {
 
 /// An entry of a section: `otlp/name` is of the kind `otlp`.
 #[derive(Clone)]
-pub(super) struct Component<'a> {
-    pub(super) id: &'a str,
-    pub(super) kind: &'a str,
-    pub(super) path: String,
-    pub(super) line: usize,
+pub(crate) struct Component<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) path: String,
+    pub(crate) line: usize,
     node: &'a Node,
 }
 
 /// Authentication of a listener.
 #[derive(Clone, Copy)]
-pub(super) enum Guard {
+pub(crate) enum Guard {
     /// The listener requires a secret.
     Secret,
     /// The user allows unauthenticated clients.
@@ -45,7 +47,7 @@ pub(super) enum Guard {
 }
 
 impl Guard {
-    pub(super) fn of(secret: bool, anyone: bool) -> Guard {
+    pub(crate) fn of(secret: bool, anyone: bool) -> Guard {
         match (secret, anyone) {
             (true, _) => Guard::Secret,
             (false, true) => Guard::Anyone,
@@ -56,34 +58,34 @@ impl Guard {
 
 impl<'a> Component<'a> {
     /// Returns the settings; `None` and a fault if they are not a map.
-    pub(super) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
+    pub(crate) fn settings(&self, reading: &Reading<'a>) -> Option<MapReader<'a>> {
         reading.gather.map(self.node, &self.path)
     }
 
-    pub(super) fn fault(&self, reading: &Reading<'_>, message: impl Into<String>) {
+    pub(crate) fn fault(&self, reading: &Reading<'_>, message: impl Into<String>) {
         reading.gather.fault(self.line, &self.path, message);
     }
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(file: &'a str, gather: &'a Gather) -> Reading<'a> {
+    pub(crate) fn new(file: &'a str, gather: &'a Gather) -> Reading<'a> {
         Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default(), is_aside: false }
     }
 
     /// Creates the state for unused components, which are only checked for faults.
-    pub(super) fn aside(file: &'a str, gather: &'a Gather) -> Reading<'a> {
+    pub(crate) fn aside(file: &'a str, gather: &'a Gather) -> Reading<'a> {
         Reading { is_aside: true, ..Reading::new(file, gather) }
     }
 
     /// Returns whether this is the embedded file, in which nothing was set by the user.
-    pub(super) fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.file == EMBEDDED_NAME
     }
 
     /// Returns the components of a section, in the order of the file.
-    pub(super) fn section(&self, top: &MapReader<'a>, section: &str) -> Vec<Component<'a>> {
+    pub(crate) fn section(&self, top: &MapReader<'a>, section: &str) -> Vec<Component<'a>> {
         let Some(map) = top.map(section) else { return Vec::new() };
-        let component = |entry: &'a crate::catalog::yaml::Entry| {
+        let component = |entry: &'a super::yaml::Entry| {
             let (kind, name) = entry.key.split_once('/').unwrap_or((&entry.key, "-"));
             let path = map.path(&entry.key);
             if kind.is_empty() || name.trim().is_empty() {
@@ -96,7 +98,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reports a component of unknown kind, with its entry in `advice`, the nearest known kind, or the advice `others`.
-    pub(super) fn unknown(&self, component: &Component<'_>, known: &[&str], advice: &[(&str, &str)], others: &str) {
+    pub(crate) fn unknown(&self, component: &Component<'_>, known: &[&str], advice: &[(&str, &str)], others: &str) {
         // Newer Collectors spell some kinds differently: `k8s_attributes` was `k8sattributes`.
         let plain = |word: &str| word.replace('_', "");
         let kind = component.kind;
@@ -111,26 +113,26 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds a note for something that is not a fault, but differs from the file.
-    pub(super) fn note(&self, line: usize, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn note(&self, line: usize, path: impl Into<String>, message: impl Into<String>) {
         self.notes.borrow_mut().push(Fault::new(self.file, line, path, message));
     }
 
     /// Adds a note at a key of a map, if it is present.
-    pub(super) fn note_key(&self, map: &MapReader<'_>, key: &str, message: &str) {
+    pub(crate) fn note_key(&self, map: &MapReader<'_>, key: &str, message: &str) {
         if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
             self.note(node.line, map.path(key), message);
         }
     }
 
     /// Adds notes for keys of a Collector that are accepted and ignored.
-    pub(super) fn without_effect(&self, map: &MapReader<'_>, keys: &[&str]) {
+    pub(crate) fn without_effect(&self, map: &MapReader<'_>, keys: &[&str]) {
         for key in keys {
             self.note_key(map, key, "has no effect here; remove it");
         }
     }
 
     /// Reports keys of a Collector that would have an effect and are not supported.
-    pub(super) fn not_yet(&self, map: &MapReader<'_>, keys: &[(&str, &str)]) {
+    pub(crate) fn not_yet(&self, map: &MapReader<'_>, keys: &[(&str, &str)]) {
         for (key, instead) in keys {
             if let Some(node) = map.get(key).filter(|node| node.value != Value::Null) {
                 self.gather.fault(node.line, map.path(key), format!("is not supported yet; {instead}"));
@@ -139,7 +141,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the address under `endpoint` and checks that it is free; an address off loopback needs the guard.
-    pub(super) fn listen(&self, map: &MapReader<'_>, default: SocketAddr, guard: Guard) -> SocketAddr {
+    pub(crate) fn listen(&self, map: &MapReader<'_>, default: SocketAddr, guard: Guard) -> SocketAddr {
         let key = "endpoint";
         let address = match map.text(key).map(|text| resolve(&text)) {
             None => default,
@@ -166,7 +168,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Claims an address; a second claim is a fault.
-    pub(super) fn claim(&self, address: SocketAddr, path: String, line: usize) {
+    pub(crate) fn claim(&self, address: SocketAddr, path: String, line: usize) {
         if self.is_aside {
             return;
         }
@@ -184,7 +186,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Returns the component that listens at the address of a sender.
-    pub(super) fn listens_at(&self, host: &str, port: u16) -> Option<String> {
+    pub(crate) fn listens_at(&self, host: &str, port: u16) -> Option<String> {
         let ip = if host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { host.parse::<IpAddr>().ok() }?;
         let reached = |listener: &&Listener| {
             let own = listener.address.ip();
@@ -194,7 +196,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes all notes, by line.
-    pub(super) fn take_notes(&self) -> Vec<Fault> {
+    pub(crate) fn take_notes(&self) -> Vec<Fault> {
         let mut notes = std::mem::take(&mut *self.notes.borrow_mut());
         notes.sort_by_key(|note| note.line);
         notes
@@ -202,12 +204,12 @@ impl<'a> Reading<'a> {
 }
 
 /// Returns an address on loopback.
-pub(super) const fn loopback(port: u16) -> SocketAddr {
+pub(crate) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 /// Resolves `host:port`; `:port` means all interfaces.
-pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn resolve(text: &str) -> Result<SocketAddr, String> {
     let expected = |found: &str| format!("expected an address such as 127.0.0.1:4317, found {found:?}");
     if let Ok(address) = text.parse() {
         return Ok(address);

@@ -1,7 +1,7 @@
 //! `tls` of a target.
 
-use crate::app::config::components::Reading;
-use crate::app::config::values::Values as _;
+use crate::catalog::component::Reading;
+use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use crate::delivery::tls::TlsSettings;
 
