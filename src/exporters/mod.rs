@@ -5,6 +5,7 @@ pub mod datadog;
 pub mod debug;
 pub mod elasticsearch;
 pub mod exporter_type;
+pub mod file;
 pub mod kinds;
 pub mod otlp;
 pub mod prometheus;

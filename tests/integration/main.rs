@@ -33,6 +33,7 @@ mod exporters;
 mod exposition;
 mod failing;
 mod fence;
+mod file;
 mod formats;
 mod forward;
 mod layers;

@@ -342,6 +342,7 @@ mod collector;
 mod datadog;
 mod elasticsearch;
 mod embedded;
+mod file;
 mod listening;
 mod once;
 mod pipelines;

@@ -36,7 +36,7 @@ const TAKES_OTLP: &str =
 
 const OTHERS: &str = "send to a Collector that has it with `otlp_grpc`, or to a backend that accepts OTLP";
 
-const INSTEAD: [(&str, &str); 22] = [
+const INSTEAD: [(&str, &str); 21] = [
     ("logging", "was replaced in the Collector too; write `debug`"),
     ("jaeger", TAKES_OTLP),
     ("zipkin", LATER),
@@ -54,7 +54,6 @@ const INSTEAD: [(&str, &str); 22] = [
     ),
     ("opensearch", "is `elasticsearch`: its requests are the same; write it with `mapping: {mode: ecs}`"),
     ("kafka", LATER),
-    ("file", "is not needed: `extensions.store` keeps received data, and SQL reads it"),
     ("nop", "is not needed: received data is stored without an exporter; name `performance` instead"),
     ("pagerduty", "is not supported yet; write `webhook`"),
     ("email", "is not supported yet; write `webhook`"),

@@ -54,13 +54,13 @@ fn what_the_embedded_file_shows_in_comments_is_good_too() {
     assert_eq!((&config.notes, config.targets.len()), (&notes, 0));
     // The samples of exporters and processors that are in no pipeline of the file.
     let of_no_pipeline = notes.iter().filter(|note| note.ends_with("is in no pipeline, so it is not used"));
-    assert_eq!(of_no_pipeline.count(), 13, "{notes:#?}");
+    assert_eq!(of_no_pipeline.count(), 14, "{notes:#?}");
     assert!(!notes.iter().any(|note| note.contains("so it is not an error")), "{notes:#?}");
 }
 
 /// Returns the file with all commented keys, and with its exporters in pipelines, so that all of it is used.
 fn everything() -> Vec<String> {
-    let everywhere = "otlp_grpc, otlp_http, datadog, elasticsearch, load_balancing, debug";
+    let everywhere = "otlp_grpc, otlp_http, datadog, elasticsearch, load_balancing, file, debug";
     let pipelines = [
         ("traces: {receivers: [otlp], exporters: [performance", format!("{everywhere}, datadog/agent")),
         ("metrics: {receivers: [otlp], exporters: [performance", format!("{everywhere}, prometheusremotewrite")),
