@@ -1,5 +1,5 @@
-//! Keeps the process within `extensions.store.memory`. The evaluation of findings, the findings and the program have no limit
-//! of their own: received rows give way to what these take beyond the program's share.
+//! Keeps resident memory within `extensions.store.memory`. Findings, their evaluation and the program have no limit of their own;
+//! if they exceed the program's share, the limit of received rows is reduced.
 
 use super::config::MemoryConfig;
 use crate::engine::resident_bytes;
@@ -8,21 +8,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Interval of looks at the process. Evaluations take longer.
+/// How often resident memory is checked; shorter than an evaluation.
 const LOOK: Duration = Duration::from_millis(500);
-/// Number of looks without excess after which rows get room back, which covers evaluations that run every 30 s.
+/// Number of checks within the limit before rows may grow again: longer than the 30 s between evaluations of raw rows.
 const CALM: u32 = 90;
-/// Divisor of the memory limit: rows get this part of it back at a time, if twice as much is free.
+/// Number of checks after a cut until the next one, unless the excess grows: the memory of rows is free only once no running
+/// query holds them.
+const REST: u32 = 10;
+/// Rows grow by this fraction of the limit, if twice that is free.
 const STEP: usize = 32;
 
 /// Sets the limit of received rows until `cancel`.
 pub(super) async fn keep(store: Arc<HotStore>, memory: MemoryConfig, cancel: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(LOOK);
-    let mut bound = Bound { memory, rows: memory.rows, most: 0, calm: 0 };
+    let mut bound = Bound { memory, rows: memory.rows, most: 0, calm: 0, rest: 0, excess: 0 };
     loop {
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
+        }
+        // What is read back from the log would not come back again.
+        if store.is_filling() {
+            continue;
         }
         let resident = resident_bytes(std::process::id()).and_then(|bytes| usize::try_from(bytes).ok());
         let before = bound.rows;
@@ -38,22 +45,32 @@ pub(super) async fn keep(store: Arc<HotStore>, memory: MemoryConfig, cancel: Can
 struct Bound {
     memory: MemoryConfig,
     rows: usize,
-    /// Greatest resident memory in the last looks without excess.
+    /// Maximum resident memory in the last checks within the limit.
     most: usize,
-    /// Number of these looks.
+    /// Number of these checks.
     calm: u32,
+    /// Number of checks until the next cut.
+    rest: u32,
+    /// The excess at the last cut.
+    excess: usize,
 }
 
 impl Bound {
-    /// Takes away what the process has in excess, and gives back in steps what has been free for long.
+    /// Reduces the limit of rows by the excess; raises it in steps once memory has stayed free.
     fn look(&mut self, resident: usize, rows_used: usize) {
         let MemoryConfig { total, rows, rows_least, .. } = self.memory;
         self.most = self.most.max(resident);
+        self.rest = self.rest.saturating_sub(1);
         if resident > total {
-            // A limit above the use would take no effect.
-            let used = self.rows.min(rows_used.max(rows_least));
-            self.rows = used.saturating_sub(resident - total).max(rows_least);
             (self.most, self.calm) = (0, 0);
+            let excess = resident - total;
+            let grown = if self.rest > 0 { excess.saturating_sub(self.excess) } else { excess };
+            if grown > 0 {
+                // A limit above the use would take no effect.
+                let used = self.rows.min(rows_used.max(rows_least));
+                self.rows = used.saturating_sub(grown).max(rows_least);
+                (self.rest, self.excess) = (REST, excess);
+            }
             return;
         }
         self.calm += 1;
@@ -82,7 +99,7 @@ mod tests {
             inflight: 0,
             resends: 0,
         };
-        Bound { memory, rows: memory.rows, most: 0, calm: 0 }
+        Bound { memory, rows: memory.rows, most: 0, calm: 0, rest: 0, excess: 0 }
     }
 
     #[test]
@@ -92,6 +109,13 @@ mod tests {
         assert_eq!(bound.rows, 192 * MIB);
         bound.look(532 * MIB, 192 * MIB);
         assert_eq!(bound.rows, 172 * MIB);
+        bound.look(532 * MIB, 172 * MIB);
+        assert_eq!(bound.rows, 172 * MIB, "a running query may still hold what was evicted");
+        bound.look(536 * MIB, 172 * MIB);
+        assert_eq!(bound.rows, 168 * MIB, "4 MiB more");
+        for _ in 0..REST {
+            bound.look(500 * MIB, 168 * MIB);
+        }
         bound.look(522 * MIB, 100 * MIB);
         assert_eq!(bound.rows, 90 * MIB, "they used 100 MiB");
         bound.look(900 * MIB, 90 * MIB);

@@ -108,7 +108,11 @@ impl Replay {
             Err(error) => Err(error.into()),
         };
         let (frames, taken) = match decoded {
-            Ok(decoded) => (&self.frames, self.store.prepend(head.position, &decoded, older_unix_nano)),
+            Ok(decoded) => {
+                let is_taken = || self.store.prepend(head.position, &decoded, older_unix_nano);
+                // Packed rows leave room for more.
+                (&self.frames, is_taken() || self.pack_and(is_taken))
+            }
             Err(error) => {
                 report_undecodable(head.position, &error);
                 (&self.damaged, true)
@@ -118,6 +122,11 @@ impl Replay {
             self.store.pack(self.newest);
         }
         taken
+    }
+
+    fn pack_and(&self, then: impl FnOnce() -> bool) -> bool {
+        self.store.pack(self.newest);
+        then()
     }
 
     fn end(&self, began: Instant) {

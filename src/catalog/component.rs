@@ -5,6 +5,7 @@ use super::yaml::{Gather, MapReader, Node, Value};
 use crate::model::fault::{Fault, did_you_mean};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 
 /// Name of the embedded configuration in faults.
 pub const EMBEDDED_NAME: &str = "(embedded default)";
@@ -15,6 +16,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) gather: &'a Gather,
     notes: RefCell<Vec<Fault>>,
     listeners: RefCell<Vec<Listener>>,
+    /// Files that components write, with the component.
+    files: RefCell<Vec<(PathBuf, String)>>,
     /// Whether the components are unused: they do not listen, and are only checked for faults.
     is_aside: bool,
 }
@@ -69,7 +72,14 @@ impl<'a> Component<'a> {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(file: &'a str, gather: &'a Gather) -> Reading<'a> {
-        Reading { file, gather, notes: RefCell::default(), listeners: RefCell::default(), is_aside: false }
+        Reading {
+            file,
+            gather,
+            notes: RefCell::default(),
+            listeners: RefCell::default(),
+            files: RefCell::default(),
+            is_aside: false,
+        }
     }
 
     /// Creates the state for unused components, which are only checked for faults.
@@ -183,6 +193,18 @@ impl<'a> Reading<'a> {
             self.gather.fault(line, &path, message);
         }
         listeners.push(Listener { address, path, line });
+    }
+
+    /// Claims a file to write; a second claim is a fault.
+    pub(crate) fn claim_file(&self, map: &MapReader<'_>, key: &str, file: PathBuf) {
+        if self.is_aside {
+            return;
+        }
+        let mut files = self.files.borrow_mut();
+        match files.iter().find(|(known, _)| *known == file) {
+            Some((_, path)) => map.fault(key, format!("is the file of {path}, too; expected another one")),
+            None => files.push((file, map.path(key))),
+        }
     }
 
     /// Returns the component that listens at the address of a sender.

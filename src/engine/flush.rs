@@ -173,10 +173,12 @@ impl Flusher {
         let costs = taken?;
         self.counters.commit();
         self.cursor = new.upto;
-        self.store.join_read(new.upto);
-        self.store.pack(new.upto);
         self.keep_last_values(&new);
         self.keep_exceptions(&new);
+        self.store.join_read(new.upto);
+        if let Err(error) = caught_now(|| self.store.pack(new.upto)) {
+            tracing::error!(%error, "received rows are not packed");
+        }
         Ok(Some(costs))
     }
 

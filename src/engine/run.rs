@@ -4,16 +4,13 @@ use super::outcome::Outcome;
 use super::query::yielding;
 use super::swap_table::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
-use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, Result, ScalarValue};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -135,9 +132,8 @@ pub(crate) fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 }
 
 fn leaf_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
-    let source: &dyn Any = plan.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
-    let memory = source.downcast_ref::<MemorySourceConfig>()?;
-    Some(memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum())
+    let source = plan.downcast_ref::<DataSourceExec>()?.data_source();
+    source.partition_statistics(None).ok()?.num_rows.get_value().copied()
 }
 
 /// Converts parameters and the window to the parameter values of a plan.

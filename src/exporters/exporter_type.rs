@@ -1,4 +1,4 @@
-//! What an exporter is made of, besides its target: the names of its type, the reader of its settings, and what is read.
+//! An exporter type (names, signals, reader of the configuration) and the settings that it reads.
 
 use crate::catalog::component::{Component, Reading};
 use crate::catalog::yaml::MapReader;
@@ -29,15 +29,15 @@ pub(crate) struct ExporterType {
 pub(crate) struct Declared<'r, 'a> {
     pub(crate) reading: &'r Reading<'a>,
     pub(crate) component: &'r Component<'a>,
-    /// Its keys.
+    /// Its settings, as a map.
     pub(crate) map: MapReader<'a>,
     /// The data that pipelines send to it.
     pub(crate) feeds: Vec<Feed>,
 }
 
 impl<'r, 'a> Declared<'r, 'a> {
-    /// Reads the keys that all exporters have, then the others by `read`, which may change the delivery settings and finishes
-    /// the map.
+    /// Reads `retry_on_failure`, `sending_queue` and `rate_limit`, then the other keys by `read`, which may change the delivery
+    /// settings and reports unknown keys.
     pub(crate) fn read_with<K: ExporterKind>(
         self,
         read: impl FnOnce(Declared<'r, 'a>, &mut DeliverySettings) -> Option<K>,

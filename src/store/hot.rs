@@ -213,6 +213,10 @@ impl HotStore {
         let mut found = Vec::new();
         for (table, chunks) in self.tables.iter().zip(&rows.chunks) {
             let from = chunks.partition_point(|chunk| chunk.last <= after);
+            // A chunk packed during the replay can have rows before the cursor, too.
+            if chunks.get(from).is_some_and(|chunk| chunk.first <= after) {
+                return Err(Evicted { upto: new.upto });
+            }
             let parts: Vec<_> = chunks.range(from..).map(|chunk| chunk.part.clone()).collect();
             if let (false, Some(name)) = (parts.is_empty(), static_name(&table.name)) {
                 found.push((name, parts));
@@ -250,7 +254,7 @@ impl HotStore {
         rows.bytes = rows.bytes.saturating_add_signed(-freed);
     }
 
-    /// Packs rows of frames up to `upto`, which the engine has read: nothing but queries reads them again.
+    /// Packs rows of frames up to `upto`, which the engine has read, or which were read back from the log.
     pub fn pack(&self, upto: Position) {
         for (index, table) in self.tables.iter().enumerate() {
             loop {

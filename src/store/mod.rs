@@ -14,4 +14,4 @@ pub use hot::{Coverage, Evicted, HotStore, NewRows};
 pub use part::{Part, Stored};
 pub use snapshot::SnapshotTable;
 pub use state::{RollupPart, State, StateError, StateTransaction};
-pub use wanted::TimeBounds;
+pub use wanted::{TimeBounds, Wanted};

@@ -1,7 +1,7 @@
-//! Rows in compact form: text by number of its distinct values, ids as bytes, numbers by their distance from the least.
+//! Rows in compact form: dictionaries for text, bytes for hexadecimal IDs, offsets from the minimum for integers, and run-length
+//! encoding for maps and numbers that repeat.
 //!
-//! Reading gives the same rows in the table's schema. Rows that a query does not ask for are left out before their columns are
-//! made.
+//! Reading returns the same rows in the table's schema. Rows that cannot match a filter are skipped before columns are decoded.
 
 mod column;
 mod ids;
@@ -53,7 +53,7 @@ impl Packed {
         self.columns.iter().map(|column| size_of::<Column>() + column.bytes()).sum()
     }
 
-    /// Returns the rows that may be wanted, and possibly others, with these columns or with all; `None` if there are none.
+    /// Returns these columns, or all, of at least the rows that match; `None` if none can.
     pub(super) fn passing(
         &self,
         columns: Option<&[usize]>,

@@ -26,7 +26,7 @@ impl Part {
     }
 }
 
-/// A part as it is kept.
+/// A part, packed or not.
 #[derive(Debug, Clone)]
 pub enum Stored {
     /// As it was received.
@@ -57,7 +57,7 @@ impl Stored {
         }
     }
 
-    /// Returns the rows that may be wanted, and possibly others, with these columns or with all; `None` if there are none.
+    /// Returns these columns, or all, of at least the rows that match; `None` if none can.
     ///
     /// # Errors
     /// When a column would exceed the size that Arrow allows.

@@ -1,4 +1,4 @@
-//! Reads parts of a table one after another, each when its rows are asked for.
+//! Reads parts of a table one after another, lazily.
 
 use super::part::Stored;
 use super::wanted::Wanted;

@@ -43,7 +43,7 @@ impl SnapshotTable {
         SnapshotTable { schema, time_column: time_column.map(str::to_owned), take: Arc::new(take) }
     }
 
-    /// Sets the column that time filters use.
+    /// Returns the column that time filters use.
     #[must_use]
     pub fn time_column(&self) -> Option<&str> {
         self.time_column.as_deref()
@@ -54,7 +54,7 @@ impl SnapshotTable {
         (self.take)().into_iter().filter(move |part| part.may_hold(bounds))
     }
 
-    /// Returns its current rows part by part, each when it is asked for.
+    /// Returns its current rows part by part, lazily.
     pub fn rows(&self) -> impl Iterator<Item = Result<RecordBatch>> + use<> {
         self.parts(TimeBounds::default()).map(|part| Ok(part.read(None)?))
     }

@@ -16,6 +16,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Wants rows with a time within the bounds.
+    #[must_use]
+    pub fn within(bounds: TimeBounds) -> Wanted {
+        Wanted { bounds, conditions: Vec::new() }
+    }
+
     /// Returns whether all rows are wanted.
     pub(super) fn is_all(&self) -> bool {
         *self == Wanted::default()

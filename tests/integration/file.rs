@@ -286,7 +286,7 @@ async fn after_kills_everything_is_in_the_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = folder.path().join("files");
     let settings = format!(
-        "path: '{}/spans', create_directory: {{enabled: true}}, format: proto, compression: zstd, rotation: {{max_megabytes: 1}}, \
+        "path: '{}/spans', create_directory: true, format: proto, compression: zstd, rotation: {{max_megabytes: 1}}, \
          sending_queue: {{batch: {{flush_timeout: 10ms}}}}",
         files.display()
     );

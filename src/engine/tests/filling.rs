@@ -47,6 +47,10 @@ async fn after_a_restart(is_read_back: bool) -> [Option<FindingState>; 3] {
     let slow = decoded("spans", vec![span(100 * SECOND_US, "GET /a", 500.0)]);
     first.append(Position(1), &slow);
     let before = state(&engine, 200).await;
+    let cost = "SELECT rows_read FROM pipelines WHERE id IN ('slowest', 'raw_spans')";
+    let cost = engine.query(cost, QueryLimits::default()).await.unwrap();
+    let cost = outcome::json_rows(&cost.batches).unwrap();
+    assert!(cost.iter().all(|row| row["rows_read"] == 1) && cost.len() == 2, "the finding and its view: {cost:?}");
 
     let store = HotStore::new(&tables(), 64 << 20);
     store.begin_filling(Position(1), 0);

@@ -4,7 +4,7 @@ use super::catalog::Offered;
 use super::codec::{Frame, FrameOut, rows_of};
 use super::message::{FRAME_BYTES, Scan, ToWorker};
 use super::sieve::Sieve;
-use crate::store::{Stored, TimeBounds};
+use crate::store::{Stored, TimeBounds, Wanted};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider as _;
@@ -24,6 +24,7 @@ pub(super) struct Scanning {
     parts: VecDeque<Stored>,
     /// Rows of a part that are not filtered yet.
     rest: Option<RecordBatch>,
+    wanted: Wanted,
     /// Rows that passed and are not sent yet.
     passed: Option<RecordBatch>,
     columns: Option<Vec<usize>>,
@@ -47,11 +48,13 @@ impl Scanning {
             Some(columns) => schema.project(columns)?,
             None => schema.as_ref().clone(),
         };
-        let parts = table.rows.parts(TimeBounds { from: scan.from_us, to: scan.to_us });
+        let bounds = TimeBounds { from: scan.from_us, to: scan.to_us };
+        let parts = table.rows.parts(bounds);
         Ok(Scanning {
             id: scan.id,
             parts: parts.collect(),
             rest: None,
+            wanted: Wanted::within(bounds),
             passed: None,
             columns: scan.columns,
             schema,
@@ -119,7 +122,7 @@ impl Scanning {
         while rest.is_none() {
             let part = if self.backwards { self.parts.pop_back() } else { self.parts.pop_front() };
             let Some(part) = part else { return Ok(None) };
-            rest = Some(part.read(self.columns.as_deref())?).filter(|rows| rows.num_rows() > 0);
+            rest = part.passing(self.columns.as_deref(), &self.wanted)?.filter(|rows| rows.num_rows() > 0);
         }
         let Some(part) = rest else { return Ok(None) };
         let rows = part.num_rows().min(BATCH_ROWS);

@@ -20,36 +20,35 @@ pub(crate) const TYPE: ExporterType = ExporterType {
 };
 
 impl ExporterKind for FileSettings {
-    fn open(&self, id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
-        target::open(id, self)
+    fn open(&self, _id: &str) -> anyhow::Result<Arc<dyn Exporter>> {
+        Ok(target::open(self))
     }
 }
 
 const DAY: Duration = Duration::from_hours(24);
 
 fn read(reading: &Reading<'_>, map: MapReader<'_>) -> Option<FileSettings> {
-    let creates_folder = map.map("create_directory").is_some_and(|create| {
-        let enabled = create.bool("enabled").unwrap_or(false);
-        reading.without_effect(&create, &["directory_permissions"]);
-        create.finish();
-        enabled
-    });
+    let creates_folder = map.bool("create_directory").unwrap_or(false);
     let settings = FileSettings {
-        path: path(&map, creates_folder).unwrap_or_default(),
+        path: path(reading, &map, creates_folder).unwrap_or_default(),
         format: map.word("format", &[("json", FileFormat::Json), ("proto", FileFormat::Proto)]).unwrap_or_default(),
         is_compressed: map.word("compression", &[("zstd", true), ("", false), ("none", false)]).unwrap_or(false),
         creates_folder,
         rotation: map.map("rotation").map(|map| rotation(reading, map)),
     };
     if map.bool("append") == Some(false) {
-        reading.note_key(&map, "append", "has no effect: a restart would delete what was exported before it");
+        reading.note_key(
+            &map,
+            "append",
+            "has no effect: Spanwise always appends, so that a restart keeps what was exported",
+        );
     }
     refuse(reading, &map);
     map.finish();
     (!settings.path.as_os_str().is_empty()).then_some(settings)
 }
 
-fn path(map: &MapReader<'_>, creates_folder: bool) -> Option<PathBuf> {
+fn path(reading: &Reading<'_>, map: &MapReader<'_>, creates_folder: bool) -> Option<PathBuf> {
     if !map.need("path") {
         return None;
     }
@@ -61,9 +60,11 @@ fn path(map: &MapReader<'_>, creates_folder: bool) -> Option<PathBuf> {
         let folder = folder.display().to_string();
         map.fault(
             "path",
-            format!("is in the folder {folder:?}, which does not exist; create it, or set `create_directory: {{enabled: true}}`"),
+            format!("is in the folder {folder:?}, which does not exist; create it, or set `create_directory: true`"),
         );
     }
+    let known = folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(path.file_name().unwrap_or_default());
+    reading.claim_file(map, "path", known);
     Some(path)
 }
 
@@ -83,12 +84,16 @@ fn rotation(reading: &Reading<'_>, map: MapReader<'_>) -> Rotation {
 }
 
 fn refuse(reading: &Reading<'_>, map: &MapReader<'_>) {
-    reading.not_yet(
-        map,
-        &[
-            ("encoding", "write `format: json` or `format: proto`"),
-            ("group_by", "write an exporter for each group, each in a pipeline of its own"),
-        ],
-    );
+    reading.not_yet(map, &[("encoding", "write `format: json` or `format: proto`")]);
+    if let Some(group_by) = map.map("group_by") {
+        if group_by.bool("enabled") == Some(true) {
+            group_by.fault(
+                "enabled",
+                "is not supported yet; write an exporter for each group, each in a pipeline of its own",
+            );
+        }
+        group_by.entries();
+    }
+    reading.without_effect(map, &["directory_permissions", "compression_params"]);
     reading.note_key(map, "flush_interval", "has no effect: each batch is on disk before it counts as delivered");
 }

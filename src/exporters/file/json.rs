@@ -1,6 +1,6 @@
-//! OTLP JSON: <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>. Ids are hexadecimal, 64-bit integers are text,
-//! enums are numbers, other bytes are base64, and fields with their default are left out. Numbers that JSON does not have are
-//! text, as in protobuf's JSON.
+//! OTLP JSON: <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>. IDs are hexadecimal, 64-bit integers are strings,
+//! enums are numbers, other bytes are base64, and default values are omitted. NaN and infinities are strings, as in protobuf's
+//! JSON.
 
 mod common;
 mod logs;

@@ -1,5 +1,5 @@
-//! The file exporter: writes telemetry to a file, as OTLP JSON or protobuf, with rotation. The files are those of the Collector's
-//! `file` exporter, and its `otlpjsonfile` receiver reads them.
+//! The file exporter: writes requests to a file, as OTLP JSON or protobuf, with rotation. The format of the files is that of the
+//! Collector's `file` exporter.
 
 mod config;
 mod json;

@@ -18,9 +18,9 @@ pub enum FileFormat {
 pub struct Rotation {
     /// Maximum size of a file in bytes. A larger request gets a file of its own.
     pub bytes_max: u64,
-    /// Maximum age of a renamed file; zero for any.
+    /// Maximum age of a renamed file; zero: unlimited.
     pub age_max: Duration,
-    /// Maximum number of renamed files; zero for any.
+    /// Maximum number of renamed files; zero: unlimited.
     pub backups_max: usize,
 }
 
@@ -40,7 +40,7 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
-    /// Returns whether each request is a line. Otherwise its length comes first, in four bytes, most significant first.
+    /// Returns whether each request is a line. Otherwise its length comes first: four bytes, big-endian.
     #[must_use]
     pub fn has_lines(&self) -> bool {
         self.format == FileFormat::Json && !self.is_compressed

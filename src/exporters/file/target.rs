@@ -5,7 +5,6 @@ use super::settings::{FileFormat, FileSettings};
 use super::writer::Writer;
 use crate::delivery::{Exporter, Mapped, Outcome, Payload};
 use crate::model::signal::Signal;
-use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,16 +13,12 @@ const ZSTD_LEVEL: i32 = 3;
 
 struct File {
     settings: FileSettings,
-    writer: Arc<Mutex<Writer>>,
+    /// Opened by the first request. If that fails, the next attempt opens it.
+    writer: Arc<Mutex<Option<Writer>>>,
 }
 
-/// Opens the file.
-///
-/// # Errors
-/// When the file cannot be opened, or something else writes to it.
-pub(super) fn open(id: &str, settings: &FileSettings) -> anyhow::Result<Arc<dyn Exporter>> {
-    let writer = Writer::open(settings).with_context(|| format!("exporters.{id}.path: {}", settings.path.display()))?;
-    Ok(Arc::new(File { settings: settings.clone(), writer: Arc::new(Mutex::new(writer)) }))
+pub(super) fn open(settings: &FileSettings) -> Arc<dyn Exporter> {
+    Arc::new(File { settings: settings.clone(), writer: Arc::default() })
 }
 
 #[async_trait]
@@ -40,8 +35,15 @@ impl Exporter for File {
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
-        let (writer, body) = (self.writer.clone(), payload.body.clone());
-        let writing = move || writer.lock().unwrap_or_else(PoisonError::into_inner).write(&body);
+        let (writer, settings, body) = (self.writer.clone(), self.settings.clone(), payload.body.clone());
+        let writing = move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let writer = match &mut *writer {
+                Some(writer) => writer,
+                none => none.insert(Writer::open(&settings)?),
+            };
+            writer.write(&body)
+        };
         let written =
             tokio::task::spawn_blocking(writing).await.map_err(anyhow::Error::from).and_then(|written| written);
         match written {

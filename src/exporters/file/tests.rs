@@ -112,7 +112,9 @@ fn a_file_is_renamed_when_it_is_full_and_the_oldest_are_deleted() {
     );
     // Too old, by the time in its name.
     std::fs::write(folder.path().join("traces-2001-01-01T00-00-00.000.json"), "").unwrap();
+    std::fs::write(folder.path().join("traces-2001-01-01T00-00-00.000-size.json"), "").unwrap();
     drop(writer);
+    std::fs::write(&path, "{\"resourceSpans\":[]}\n").unwrap();
     let rotation = Rotation { bytes_max: 10, age_max: Duration::from_hours(24), backups_max: 0 };
     let mut writer = Writer::open(&FileSettings { rotation: Some(rotation), ..settings(&path) }).unwrap();
     writer.write(b"66").unwrap();
@@ -123,10 +125,11 @@ fn a_file_is_renamed_when_it_is_full_and_the_oldest_are_deleted() {
 fn an_incomplete_request_at_the_end_is_removed_and_the_rest_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     for (lines, start, torn) in [
-        (true, &b"{\"a\":1}\n"[..], &b"{\"b\":"[..]),
-        (true, b"", b"{\"b\":"),
-        (false, b"\0\0\0\x02ab", b"\0\0\0\x09abc"),
-        (false, b"\0\0\0\x02ab", b"\0\0"),
+        (true, &b"{\"resourceSpans\":[]}\n"[..], &b"{\"resou"[..]),
+        (true, b"", b"{\"resourceSpans\":[{"),
+        (false, b"\0\0\0\x02\x0ab", b"\0\0\0\x09abc"),
+        (false, b"\0\0\0\x02\x0ab", b"\0\0"),
+        (false, b"", b"\0\0\0\x09\x0abc"),
     ] {
         let path = folder.path().join("file");
         std::fs::write(&path, [start, torn].concat()).unwrap();
@@ -135,11 +138,64 @@ fn an_incomplete_request_at_the_end_is_removed_and_the_rest_is_kept() {
         let mut writer = Writer::open(&settings).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), start);
         let busy = Writer::open(&settings).err().expect("only one may write").to_string();
-        assert_eq!(busy, "something else writes to it");
+        assert_eq!(busy, "is locked by another exporter or process");
         writer.write(b"xyz").unwrap();
         let added: &[u8] = if lines { b"xyz\n" } else { b"\0\0\0\x03xyz" };
         assert_eq!(std::fs::read(&path).unwrap(), [start, added].concat());
     }
+}
+
+/// Nothing is removed from a file that is not of the format.
+#[test]
+fn a_file_of_another_format_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let lines = settings(&path);
+    let protobuf = FileSettings { format: FileFormat::Proto, ..settings(&path) };
+    let compressed = FileSettings { is_compressed: true, ..settings(&path) };
+    for (content, settings) in [
+        (&b"notes of mine"[..], &lines),
+        (b"notes\nof mine\n", &lines),
+        (b"{\"resourceSpans\":[]}\n", &protobuf),
+        (b"{\"resourceSpans\":[]}\n", &compressed),
+        (b"\0\0\0\x02\x0ab", &compressed),
+        (b"\0\0\0\x02\x0ab", &lines),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = Writer::open(settings).err().expect("another format").to_string();
+        assert_eq!(error, "the file has data of another format; set another `path`");
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+    }
+}
+
+/// If the file is gone, the next rotation begins a new one; if another one has its name, that is not renamed.
+#[test]
+fn a_rotation_renames_only_its_own_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let rotation = Rotation { bytes_max: 4, age_max: Duration::ZERO, backups_max: 0 };
+    let mut writer = Writer::open(&FileSettings { rotation: Some(rotation), ..settings(&path) }).unwrap();
+    writer.write(b"111").unwrap();
+    std::fs::rename(&path, folder.path().join("renamed")).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(writer.write(b"222").is_err());
+    assert_eq!(names(folder.path()), ["file", "renamed"]);
+    std::fs::remove_dir(&path).unwrap();
+    writer.write(b"222").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"222\n");
+    assert_eq!(std::fs::read(folder.path().join("renamed")).unwrap(), b"111\n");
+}
+
+/// As logrotate does with `copytruncate`.
+#[test]
+fn a_file_that_was_emptied_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let mut writer = Writer::open(&settings(&path)).unwrap();
+    writer.write(b"111").unwrap();
+    std::fs::write(&path, "").unwrap();
+    writer.write(b"2").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"2\n");
 }
 
 #[test]
@@ -147,7 +203,7 @@ fn the_end_of_a_long_last_line_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let long = "x".repeat(200_000);
-    std::fs::write(&path, format!("{long}\n{long}")).unwrap();
+    std::fs::write(&path, format!("{{\"resource{long}\n{long}")).unwrap();
     let _writer = Writer::open(&settings(&path)).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), 200_001);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 200_011);
 }

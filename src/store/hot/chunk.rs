@@ -16,13 +16,13 @@ const SMALL_ROWS: usize = 256;
 /// once or twice.
 const JOIN_FROM: usize = 16;
 
-/// Rows of a packed chunk. More would share more values; fewer are evicted, and read by queries, in smaller steps.
+/// Rows of a packed chunk. Larger chunks share more values; smaller ones are evicted and read in finer steps.
 const PACKED_ROWS: usize = 8192;
-/// Divisor of the memory limit: rows that take this part of it are packed even if they are fewer, down to `PACKED_ROWS_MIN`.
+/// Fewer rows are packed if they use 1/`PACKED_SHARE` of the memory limit and number at least `PACKED_ROWS_MIN`.
 pub(super) const PACKED_SHARE: usize = 32;
 const PACKED_ROWS_MIN: usize = 1024;
 
-/// A table without its rows.
+/// Definition of a hot table.
 pub(super) struct HotTable {
     pub(super) name: String,
     pub(super) schema: SchemaRef,
@@ -116,6 +116,10 @@ pub(super) fn to_pack(chunks: &VecDeque<Chunk>, upto: Position, bytes_max: usize
     let (mut group, mut rows, mut bytes) = (Vec::new(), 0, 0);
     for chunk in chunks.iter().take_while(|chunk| chunk.last <= upto) {
         let Some(batch) = chunk.open() else {
+            // Nothing more can join them.
+            if rows >= PACKED_ROWS_MIN {
+                return Some(group);
+            }
             (group, rows, bytes) = (Vec::new(), 0, 0);
             continue;
         };

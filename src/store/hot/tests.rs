@@ -163,9 +163,10 @@ async fn packed_rows_are_read_like_others() {
     assert_eq!(numbers(&store, "n >= 29995 AND n < 30005").await, (29_995..30_005).collect::<Vec<_>>());
     let late = "start_time > arrow_cast(38998, 'Timestamp(Microsecond, Some(\"UTC\"))')";
     assert_eq!(numbers(&store, late).await, all(38_999));
-    // A cursor gets whole chunks.
     assert_eq!(store.since(Position(38)).unwrap().rows(), 2000);
     assert_eq!(store.since(Position(29)).unwrap().rows(), 11_000);
+    // A cursor in the middle of a packed chunk: its rows are read from the log, each once.
+    assert_eq!(store.since(Position(25)).unwrap_err(), Evicted { upto: Position(40) });
     assert_eq!(store.since(Position(20)).unwrap().rows(), 20_000);
     assert_eq!(store.coverage()[0].rows, 20_000);
 
@@ -173,12 +174,15 @@ async fn packed_rows_are_read_like_others() {
     for position in (1..=20).rev() {
         let from = i64::try_from(position).unwrap() * 1000;
         assert!(store.prepend(Position(position), &decoded(from..from + 1000), Some(0)));
-        store.pack(Position(20));
+        if position % 10 == 1 {
+            store.pack(Position(20));
+        }
     }
     store.end_filling();
     store.join_read(Position(40));
     assert_eq!(numbers(&store, "true").await, all(1000));
-    assert_eq!(packed().iter().filter(|is_packed| **is_packed).count(), 4);
+    let (yes, no) = (true, false);
+    assert_eq!(packed(), [yes, no, yes, no, yes, yes, no, no], "nine frames each, and one left of ten");
     let (count, bytes) = (store.coverage()[0].bytes, store.memory_bytes());
     assert_eq!(count, u64::try_from(bytes).unwrap(), "the sum is kept");
 }

@@ -20,13 +20,13 @@ pub(super) enum Column {
     Null,
     /// As they were.
     Plain(ArrayRef),
-    /// Text with few distinct values: the number of the value for each row.
+    /// Text with few distinct values, dictionary-encoded.
     Numbered(ArrayRef),
     /// Hexadecimal text, such as trace ids.
     Ids(Ids),
     /// Integers and times.
     Numbers(Numbers),
-    /// Equal values one behind another: the last row of each, exclusive, and the value.
+    /// Run-length encoded: the end of each run, exclusive, and its value.
     Runs { ends: Vec<u32>, values: ArrayRef },
     /// Maps with keys and values in compact forms.
     Map {
@@ -55,7 +55,7 @@ impl Column {
             DataType::Map(..) => runs(array).or_else(|| Some(map(array.as_map()))),
             _ => None,
         };
-        packed.unwrap_or_else(|| Column::Plain(compact(array)))
+        packed.unwrap_or_else(|| Column::Plain(array.clone()))
     }
 
     /// Returns the values of all rows, or of the picked ones.
@@ -128,22 +128,16 @@ impl Column {
     }
 }
 
-/// Returns the array without memory that its values do not need.
-fn compact(array: &ArrayRef) -> ArrayRef {
-    let mut array = array.clone();
-    array.shrink_to_fit();
-    array
-}
-
 fn not_a_map() -> ArrowError {
     ArrowError::SchemaError("expected a map of keys and values".to_owned())
 }
 
 fn text(array: &StringArray) -> Option<Column> {
-    Ids::new(array).map(Column::Ids).or_else(|| numbered(array))
+    // IDs are distinct, so this gives up early on them.
+    numbered(array).or_else(|| Ids::new(array).map(Column::Ids))
 }
 
-/// Numbers the distinct texts; `None` if there are too many.
+/// Dictionary-encodes text; `None` if it has too many distinct values.
 fn numbered(array: &StringArray) -> Option<Column> {
     let most = (array.len() / REPEATED + 1).min(1 << 16);
     let mut known: HashMap<&str, u16, foldhash::fast::RandomState> = HashMap::default();
@@ -197,7 +191,7 @@ fn numbered_mask(array: &ArrayRef, any_of: &[String]) -> Option<BooleanBuffer> {
     Some(array.nulls().map_or_else(|| mask.clone(), |nulls| &mask & nulls.inner()))
 }
 
-/// Keeps each of several equal values one behind another once; `None` if few are.
+/// Run-length encodes a column; `None` if its runs are short.
 fn runs(array: &ArrayRef) -> Option<Column> {
     let most = array.len() / RUN;
     let mut ends: Vec<u32> = Vec::new();
@@ -216,7 +210,7 @@ fn runs(array: &ArrayRef) -> Option<Column> {
     let firsts: UInt32Array =
         std::iter::once(0).chain(ends.iter().copied()).take(ends.len()).collect::<Vec<_>>().into();
     let values = take(array, &firsts, None).ok()?;
-    Some(Column::Runs { ends, values: compact(&values) })
+    Some(Column::Runs { ends, values })
 }
 
 fn is_equal(array: &ArrayRef, one: usize, other: usize) -> bool {

@@ -1,4 +1,4 @@
-//! Hexadecimal text of one length as bytes.
+//! Hexadecimal strings of equal length as bytes.
 
 use arrow::array::{Array as _, ArrayRef, StringArray, UInt32Array};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
@@ -6,7 +6,7 @@ use arrow::error::ArrowError;
 use std::sync::Arc;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
-/// Shorter texts are left as they are: their offsets take more than they.
+/// Shorter strings are not packed: their offsets use more memory than the text.
 const LENGTH_MIN: usize = 8;
 
 /// Ids of one length.
@@ -14,7 +14,7 @@ const LENGTH_MIN: usize = 8;
 pub(super) struct Ids {
     /// Bytes of an id; two digits each.
     width: usize,
-    /// Those of all rows. A row without a value has zeros.
+    /// The bytes of all IDs, concatenated; zeros for NULL.
     bytes: Vec<u8>,
     nulls: Option<NullBuffer>,
 }

@@ -1,4 +1,4 @@
-//! Integers and times by their distance from the least of them.
+//! Integers and times as offsets from the minimum.
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
@@ -9,21 +9,21 @@ use std::sync::Arc;
 
 const WORD: usize = size_of::<u64>();
 
-/// Numbers whose distances take fewer bytes than they.
+/// Integers stored as offsets of `width` bytes from `least`.
 #[derive(Debug)]
 pub(super) struct Numbers {
     kind: DataType,
     least: i64,
-    /// Bytes of a distance.
+    /// Bytes of an offset.
     width: usize,
     rows: usize,
-    /// Distances, least significant byte first, then padding to read the last one as a word.
+    /// Offsets, little-endian, then padding, so that the last one can be read as a word.
     bytes: Vec<u8>,
     nulls: Option<NullBuffer>,
 }
 
 impl Numbers {
-    /// Returns `None` if the distances take as much as the numbers.
+    /// Returns `None` if this saves nothing.
     pub(super) fn new(array: &ArrayRef) -> Option<Numbers> {
         let numbers = cast(array, &DataType::Int64).ok()?;
         let numbers = numbers.as_primitive_opt::<Int64Type>()?;

@@ -27,7 +27,7 @@ pub(super) struct Exporters {
     pub(super) channels: Vec<ChannelSettings>,
 }
 
-/// Types that do not read the log.
+/// Types without the shared delivery (`delivery/`).
 const OTHERS_KNOWN: [&str; 4] = ["prometheus", "debug", "slack", "webhook"];
 
 const LATER: &str = "is not supported yet; send to a Collector that has it with `otlp_grpc`";

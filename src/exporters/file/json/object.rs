@@ -1,4 +1,4 @@
-//! A JSON object that is being written. Fields with their default are left out.
+//! Writes a JSON object. Default values are omitted.
 
 use crate::model::hex::hex;
 use base64::Engine as _;
@@ -89,7 +89,7 @@ impl Object<'_> {
         }
     }
 
-    /// Adds a truth value, also if it is false.
+    /// Adds a boolean, also if it is false.
     pub(super) fn any_bool(&mut self, key: &str, truth: bool) {
         self.value(key).extend_from_slice(if truth { b"true" } else { b"false" });
     }
