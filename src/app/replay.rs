@@ -109,9 +109,13 @@ impl Replay {
         };
         let (frames, taken) = match decoded {
             Ok(decoded) => {
-                let is_taken = || self.store.prepend(head.position, &decoded, older_unix_nano);
-                // Packed rows leave room for more.
-                (&self.frames, is_taken() || self.pack_and(is_taken))
+                let mut is_taken = self.store.prepend(head.position, &decoded, older_unix_nano);
+                if !is_taken {
+                    // Packed rows leave room for more.
+                    self.store.pack(self.newest);
+                    is_taken = self.store.prepend(head.position, &decoded, older_unix_nano);
+                }
+                (&self.frames, is_taken)
             }
             Err(error) => {
                 report_undecodable(head.position, &error);
@@ -122,11 +126,6 @@ impl Replay {
             self.store.pack(self.newest);
         }
         taken
-    }
-
-    fn pack_and(&self, then: impl FnOnce() -> bool) -> bool {
-        self.store.pack(self.newest);
-        then()
     }
 
     fn end(&self, began: Instant) {

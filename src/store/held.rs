@@ -86,7 +86,7 @@ impl Condition {
         }
     }
 
-    /// Returns the tests of which the filter requires any; `None` if it can be true without them.
+    /// Returns tests at least one of which must pass for the filter to be true; `None` if there are none.
     fn any(filter: &Expr, place: impl Fn(&str) -> Option<usize> + Copy) -> Option<Vec<Test>> {
         let one = |column: &Expr, any_of: Option<Vec<String>>| {
             let Expr::Column(column) = column else { return None };

@@ -5,6 +5,7 @@
 
 mod column;
 mod ids;
+mod nulls;
 mod numbers;
 
 use super::held::Test;
@@ -94,14 +95,19 @@ impl Packed {
     /// Returns which rows may be wanted; `None` for all.
     fn mask(&self, wanted: &Wanted) -> Result<Option<BooleanBuffer>, ArrowError> {
         let mut mask: Option<BooleanBuffer> = None;
-        let mut narrow = |by: BooleanBuffer| mask = Some(mask.take().map_or_else(|| by.clone(), |mask| &mask & &by));
+        let mut narrow = |by: BooleanBuffer| {
+            mask = Some(match mask.take() {
+                Some(mask) => &mask & &by,
+                None => by,
+            });
+        };
         for condition in &wanted.conditions {
             let met = |test: &Test| self.columns.get(test.column)?.mask(&test.any_of, self.rows);
+            // Nothing is known of the condition if nothing is known of one of its tests.
             let masks: Option<Vec<BooleanBuffer>> = condition.any.iter().map(met).collect();
-            masks
-                .and_then(|masks| masks.into_iter().reduce(|one, other| &one | &other))
-                .into_iter()
-                .for_each(&mut narrow);
+            if let Some(by) = masks.into_iter().flatten().reduce(|one, other| &one | &other) {
+                narrow(by);
+            }
         }
         let bounds = wanted.bounds;
         let inside = self.span_us.is_none_or(|(least, greatest)| bounds.from <= least && greatest <= bounds.to);

@@ -1,6 +1,6 @@
 //! `file`: the keys of the Collector's exporter.
 
-use super::settings::{FileFormat, FileSettings, Rotation};
+use super::settings::{FileFormat, FileSettings, Rotation, folder};
 use super::target;
 use crate::catalog::component::Reading;
 use crate::catalog::values::Values as _;
@@ -8,7 +8,7 @@ use crate::catalog::yaml::MapReader;
 use crate::delivery::Exporter;
 use crate::exporters::exporter_type::{ExporterKind, ExporterType};
 use crate::model::signal::Signal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn path(reading: &Reading<'_>, map: &MapReader<'_>, creates_folder: bool) -> Opt
         return None;
     }
     let path = PathBuf::from(map.text("path").filter(|path| !path.is_empty())?);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(&path);
     if path.is_dir() {
         map.fault("path", format!("expected a file, found the folder {:?}", path.display().to_string()));
     } else if !creates_folder && !folder.is_dir() {

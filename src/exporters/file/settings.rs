@@ -1,6 +1,6 @@
 //! Settings of the file exporter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Format of the requests in a file.
@@ -37,6 +37,11 @@ pub struct FileSettings {
     pub creates_folder: bool,
     /// Rotation, if the file is not to grow without limit.
     pub rotation: Option<Rotation>,
+}
+
+/// Returns the folder of a file; `.` if the path names none.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl FileSettings {

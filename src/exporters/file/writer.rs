@@ -1,6 +1,6 @@
 //! Writes requests to a file, each whole or not at all, and rotates it.
 
-use super::settings::{FileSettings, Rotation};
+use super::settings::{FileSettings, Rotation, folder};
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -36,8 +36,8 @@ impl Writer {
     /// Opens the file, and removes the request at its end that a crash left incomplete: it was not delivered, so it is written
     /// again.
     pub(super) fn open(settings: &FileSettings) -> anyhow::Result<Writer> {
-        if let Some(folder) = settings.path.parent().filter(|_| settings.creates_folder) {
-            std::fs::create_dir_all(folder)?;
+        if settings.creates_folder {
+            std::fs::create_dir_all(folder(&settings.path))?;
         }
         let is_new = !settings.path.exists();
         let (mut file, has_lines) = (opened(&settings.path)?, settings.has_lines());
@@ -132,10 +132,6 @@ fn sync_folder(path: &Path) {
 fn unix_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn opened(path: &Path) -> anyhow::Result<File> {

@@ -3,9 +3,10 @@
 use super::error::DecodeError;
 use super::plan::{TablePlan, columns};
 use super::rejects::{Faults, Rejects, quoted, signed};
-use super::rows::{Block, Rows, hex};
+use super::rows::{Block, Rows};
 use super::series::Digest;
 use crate::model::decoded::Decoded;
+use crate::model::hex::hex;
 use crate::model::table::TableDef;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};

@@ -4,6 +4,7 @@ use super::column::Column;
 use super::error::DecodeError;
 use super::plan::{Promotion, Promotions, TablePlan};
 use super::value;
+use crate::model::hex::{digits, hex};
 use arrow::array::{ArrayBuilder as _, ArrowPrimitiveType, ListBuilder, PrimitiveBuilder};
 use arrow::record_batch::RecordBatch;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -330,17 +331,9 @@ fn append_list<T: ArrowPrimitiveType>(
     builder.values_ref().len() - before
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-fn hex_into<'b>(bytes: &[u8], digits: &'b mut [u8; 32]) -> &'b str {
-    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
+fn hex_into<'b>(bytes: &[u8], text: &'b mut [u8; 32]) -> &'b str {
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        pair.copy_from_slice(&digits(*byte));
     }
-    std::str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default()
-}
-
-/// Formats bytes as lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]).map(char::from).collect()
+    std::str::from_utf8(&text[..2 * bytes.len()]).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! One packed column. Each form is chosen by the values that the column has.
 
 use super::ids::Ids;
+use super::nulls;
 use super::numbers::Numbers;
 use arrow::array::{
     Array as _, ArrayRef, AsArray as _, DictionaryArray, MapArray, StringArray, StructArray, UInt8Array, UInt16Array,
@@ -76,12 +77,7 @@ impl Column {
                         (offsets, Some(entries))
                     }
                 };
-                let nulls = match (nulls, picked) {
-                    (Some(nulls), Some(rows)) => {
-                        Some(rows.values().iter().map(|row| nulls.is_valid(*row as usize)).collect())
-                    }
-                    (nulls, _) => nulls.clone(),
-                };
+                let nulls = nulls::read(nulls.as_ref(), picked);
                 let DataType::Struct(fields) = field.data_type() else { return Err(not_a_map()) };
                 let columns = vec![keys.child(entries.as_ref(), &offsets)?, values.child(entries.as_ref(), &offsets)?];
                 let entries = StructArray::try_new(fields.clone(), columns, None)?;
@@ -119,9 +115,8 @@ impl Column {
             Column::Numbers(numbers) => numbers.bytes(),
             Column::Runs { ends, values } => size_of_val(ends.as_slice()) + values.get_array_memory_size(),
             Column::Map { offsets, nulls, keys, values, .. } => {
-                let nulls = nulls.as_ref().map_or(0, |nulls| nulls.buffer().capacity());
                 size_of_val::<[i32]>(offsets)
-                    + nulls
+                    + nulls::bytes(nulls.as_ref())
                     + [keys, values].map(|child| size_of::<Column>() + child.bytes()).iter().sum::<usize>()
             }
         }
@@ -195,7 +190,6 @@ fn numbered_mask(array: &ArrayRef, any_of: &[String]) -> Option<BooleanBuffer> {
 fn runs(array: &ArrayRef) -> Option<Column> {
     let most = array.len() / RUN;
     let mut ends: Vec<u32> = Vec::new();
-    let mut first = 0;
     for row in 1..=array.len() {
         if row < array.len() && is_equal(array, row - 1, row) {
             continue;
@@ -204,9 +198,7 @@ fn runs(array: &ArrayRef) -> Option<Column> {
             return None;
         }
         ends.push(u32::try_from(row).ok()?);
-        first = row;
     }
-    debug_assert_eq!(first, array.len());
     let firsts: UInt32Array =
         std::iter::once(0).chain(ends.iter().copied()).take(ends.len()).collect::<Vec<_>>().into();
     let values = take(array, &firsts, None).ok()?;

@@ -1,11 +1,12 @@
 //! Hexadecimal strings of equal length as bytes.
 
+use super::nulls;
+use crate::model::hex::digits;
 use arrow::array::{Array as _, ArrayRef, StringArray, UInt32Array};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// Shorter strings are not packed: their offsets use more memory than the text.
 const LENGTH_MIN: usize = 8;
 
@@ -47,27 +48,20 @@ impl Ids {
         let mut text = Vec::with_capacity(rows * self.width * 2);
         let mut write = |row: usize| {
             for byte in &self.bytes[row * self.width..(row + 1) * self.width] {
-                text.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+                text.extend_from_slice(&digits(*byte));
             }
         };
-        let nulls = match picked {
-            None => {
-                (0..rows).for_each(&mut write);
-                self.nulls.clone()
-            }
-            Some(picked) => {
-                picked.values().iter().for_each(|row| write(*row as usize));
-                let is_valid =
-                    |nulls: &NullBuffer| picked.values().iter().map(|row| nulls.is_valid(*row as usize)).collect();
-                self.nulls.as_ref().map(is_valid)
-            }
-        };
+        match picked {
+            None => (0..rows).for_each(&mut write),
+            Some(picked) => picked.values().iter().for_each(|row| write(*row as usize)),
+        }
+        let nulls = nulls::read(self.nulls.as_ref(), picked);
         let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(self.width * 2, rows));
         Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text), nulls)?))
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.capacity() + self.nulls.as_ref().map_or(0, |nulls| nulls.buffer().capacity())
+        self.bytes.capacity() + nulls::bytes(self.nulls.as_ref())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Integers and times as offsets from the minimum.
 
+use super::nulls;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -49,19 +50,16 @@ impl Numbers {
             let word = self.bytes[at..at + WORD].try_into().map_or(0, u64::from_le_bytes);
             self.least.wrapping_add_unsigned(word & mask)
         };
-        let (numbers, nulls): (Vec<i64>, _) = match picked {
-            None => ((0..self.rows).map(number).collect(), self.nulls.clone()),
-            Some(picked) => {
-                let rows = || picked.values().iter().map(|row| *row as usize);
-                let nulls = self.nulls.as_ref().map(|nulls| rows().map(|row| nulls.is_valid(row)).collect());
-                (rows().map(number).collect(), nulls)
-            }
+        let numbers: Vec<i64> = match picked {
+            None => (0..self.rows).map(number).collect(),
+            Some(picked) => picked.values().iter().map(|row| number(*row as usize)).collect(),
         };
+        let nulls = nulls::read(self.nulls.as_ref(), picked);
         let numbers: ArrayRef = Arc::new(Int64Array::try_new(numbers.into(), nulls)?);
         cast(&numbers, &self.kind)
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.capacity() + self.nulls.as_ref().map_or(0, |nulls| nulls.buffer().capacity())
+        self.bytes.capacity() + nulls::bytes(self.nulls.as_ref())
     }
 }
