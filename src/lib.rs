@@ -7,6 +7,7 @@ pub mod model;
 pub mod catalog;
 pub mod log;
 pub mod net;
+pub mod state;
 
 pub mod delivery;
 pub mod ingest;

@@ -1,7 +1,7 @@
 //! Computes which notifications are due, from the current findings and what the channel was already sent.
 
 use super::messages::Notice;
-use super::notification_log::Told;
+use super::notification_log::Sent;
 use crate::model::finding::{Finding, FindingState, Severity};
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 /// it must be gone.
 pub(super) fn due(
     findings: &[Finding],
-    told: &BTreeMap<String, Told>,
+    sent: &BTreeMap<String, Sent>,
     severity_min: Severity,
     now_ms: i64,
 ) -> (Vec<Notice>, Vec<Notice>) {
@@ -20,25 +20,25 @@ pub(super) fn due(
     let mut ids = HashSet::new();
     for finding in findings {
         ids.insert(finding.id.as_str());
-        match (finding.state, told.get(&finding.id)) {
+        match (finding.state, sent.get(&finding.id)) {
             (FindingState::Firing, before)
-                if finding.severity >= Some(severity_min) && !before.is_some_and(|told| told.covers(finding)) =>
+                if finding.severity >= Some(severity_min) && !before.is_some_and(|sent| sent.covers(finding)) =>
             {
                 firing.push(Notice::firing(finding));
             }
             (FindingState::Firing, _) => {}
             // Also if this check came too late to see it `ok`: the incident has ended, whatever the state is now.
-            (_, Some(told)) if finding.ended.is_some() => {
+            (_, Some(sent)) if finding.ended.is_some() => {
                 let at_ms = finding.ended.as_ref().map_or(finding.state_since_ms, |ended| ended.at_ms);
-                resolved.push(Notice::resolved(told, Some(finding), at_ms));
+                resolved.push(Notice::resolved(sent, Some(finding), at_ms));
             }
-            (FindingState::Ok, Some(told)) => {
-                resolved.push(Notice::resolved(told, Some(finding), finding.state_since_ms));
+            (FindingState::Ok, Some(sent)) => {
+                resolved.push(Notice::resolved(sent, Some(finding), finding.state_since_ms));
             }
             _ => {}
         }
     }
-    let gone = told.values().filter(|told| !ids.contains(told.finding_id.as_str()));
-    resolved.extend(gone.map(|told| Notice::resolved(told, None, now_ms)));
+    let gone = sent.values().filter(|sent| !ids.contains(sent.finding.id.as_str()));
+    resolved.extend(gone.map(|sent| Notice::resolved(sent, None, now_ms)));
     (firing, resolved)
 }

@@ -1,7 +1,7 @@
 //! Notifications, and their JSON for generic receivers. Findings contain statements as fingerprints only, so no literal leaves
 //! the process here.
 
-use super::notification_log::{Told, since_ms};
+use super::notification_log::{Sent, since_ms};
 use crate::model::finding::{Finding, Severity};
 use crate::model::units::human;
 use serde_json::{Map, Value, json};
@@ -40,12 +40,12 @@ impl Notice {
 
     /// Notification of a resolved finding. Start, severity and title are those that were sent, so that a receiver can match the
     /// incident: the finding itself no longer has them.
-    pub(super) fn resolved(told: &Told, now: Option<&Finding>, ended_ms: i64) -> Notice {
+    pub(super) fn resolved(sent: &Sent, now: Option<&Finding>, ended_ms: i64) -> Notice {
         Notice {
-            finding: now.map_or_else(|| told.finding().no_longer_judged(ended_ms), Finding::clone),
-            title: told.finding().title.clone(),
-            severity: told.severity,
-            since_ms: told.firing_since / 1000,
+            finding: now.map_or_else(|| sent.finding.no_longer_judged(ended_ms), Finding::clone),
+            title: sent.finding.title.clone(),
+            severity: sent.finding.severity,
+            since_ms: since_ms(&sent.finding),
             ended_ms: Some(ended_ms),
         }
     }

@@ -13,20 +13,19 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-pub use notification_log::{Told, memory_kind};
 pub use settings::{ChannelKind, ChannelSettings};
 
-use crate::delivery::dead_letters::{self, DeadLetter};
 use crate::delivery::settings::{ClientSettings, Compression, TlsSettings};
-use crate::delivery::state_store::StateStore;
 use crate::delivery::stats::ExporterStats;
 use crate::delivery::web;
 use crate::delivery::{Backoff, Outcome};
 use crate::model::finding::Finding;
 use crate::model::self_telemetry::WORK;
+use crate::state::{DeadLetter, State, StateError};
 use anyhow::Context as _;
 use mask::Mask;
 use messages::Notice;
+use notification_log::Sent;
 use refusals::Refusals;
 use reqwest::{Client, Url};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +51,7 @@ pub const ALERTS: &str = "alerts";
 pub async fn run(
     settings: ChannelSettings,
     findings: watch::Receiver<Arc<Vec<Finding>>>,
-    memory: Arc<dyn StateStore>,
+    state: State,
     stats: Arc<ExporterStats>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -67,11 +66,10 @@ pub async fn run(
         compression: Compression::None,
     };
     let client = web::client(&place, &url, &client)?;
-    let kind = memory_kind(&settings.id);
-    let told = notification_log::read(&settings.id, &memory.entries(&kind).await?);
+    let sent = notification_log::read(state.notifications(&settings.id).await?);
     let mask = Mask::new(&settings, &url);
     let (unwritten, refused) = (BTreeSet::new(), Refusals::new(&settings.retry));
-    let channel = Channel { settings, client, url, mask, memory, kind, stats, told, unwritten, refused, cancel };
+    let channel = Channel { settings, client, url, mask, state, stats, sent, unwritten, refused, cancel };
     channel.watch(findings).await;
     Ok(())
 }
@@ -81,11 +79,10 @@ struct Channel {
     client: Client,
     url: Url,
     mask: Mask,
-    memory: Arc<dyn StateStore>,
-    kind: String,
+    state: State,
     stats: Arc<ExporterStats>,
     /// Sent alerts, by finding id.
-    told: BTreeMap<String, Told>,
+    sent: BTreeMap<String, Sent>,
     /// Ids of findings whose sent alerts are not stored yet.
     unwritten: BTreeSet<String>,
     /// Keeps rejected notifications from being sent at every check.
@@ -124,7 +121,7 @@ impl Channel {
     async fn reconcile(&mut self, findings: &[Finding]) {
         self.write().await;
         let now_ms = now_ms();
-        let (firing, resolved) = due::due(findings, &self.told, self.settings.severity_min, now_ms);
+        let (firing, resolved) = due::due(findings, &self.sent, self.settings.severity_min, now_ms);
         self.refused.keep(firing.iter().chain(&resolved));
         for mut notices in [firing, resolved] {
             notices.retain(|notice| self.refused.lets(notice));
@@ -148,15 +145,15 @@ impl Channel {
         for notice in notices {
             let id = &notice.finding.id;
             if notice.is_resolved() {
-                self.told.remove(id);
+                self.sent.remove(id);
             } else {
-                self.told.insert(id.clone(), Told::new(&self.settings.id, &notice.finding, now_ms));
+                self.sent.insert(id.clone(), Sent::new(&notice.finding, now_ms));
             }
             self.unwritten.insert(id.clone());
             if self.refused.remove(id) {
                 let recorded = (self.settings.id.as_str(), ALERTS);
-                let removed = dead_letters::remove(&*self.memory, recorded, id).await;
-                self.tell(removed);
+                let removed = self.state.remove_dead_letter(recorded, id).await;
+                self.log_failure(removed);
             }
         }
         self.write().await;
@@ -167,15 +164,16 @@ impl Channel {
     async fn write(&mut self) {
         let waited = !self.unwritten.is_empty();
         while let Some(id) = self.unwritten.first() {
-            let written = match self.told.get(id) {
-                Some(told) => self.memory.put(&self.kind, id, &told.to_bytes()).await,
-                None => self.memory.delete(&self.kind, id).await,
+            let channel = &self.settings.id;
+            let written = match self.sent.get(id) {
+                Some(sent) => self.state.record_notification(&sent.stored(channel)).await,
+                None => self.state.remove_notification(channel, id).await,
             };
             if let Err(error) = written {
-                let reason = format!("cannot store the sent notifications: {error:#}");
+                let reason = format!("cannot store the sent notifications: {error}");
                 if self.stats.failed(&reason) {
                     tracing::error!(
-                        sink = self.settings.id,
+                        exporter = self.settings.id,
                         reason,
                         "cannot store sent notifications; retrying, a restart would send them again"
                     );
@@ -205,20 +203,20 @@ impl Channel {
             return;
         }
         self.stats.refused(new.len() as u64, reason);
-        let (sink, alerts) = (&self.settings.id, notices.len());
+        let (exporter, alerts) = (&self.settings.id, notices.len());
         tracing::error!(
-            sink,
+            exporter,
             alerts,
             reason,
             "the channel rejected a notification; retrying with backoff until it is accepted or the alert changes"
         );
-        let recorded = dead_letters::record(&*self.memory, (sink, ALERTS), &new).await;
-        self.tell(recorded);
+        let recorded = self.state.record_dead_letters((exporter, ALERTS), &new).await;
+        self.log_failure(recorded);
     }
 
-    fn tell(&self, done: anyhow::Result<()>) {
+    fn log_failure(&self, done: Result<(), StateError>) {
         if let Err(error) = done {
-            tracing::error!(sink = self.settings.id, error = format!("{error:#}"), "cannot store a dead letter");
+            tracing::error!(exporter = self.settings.id, %error, "cannot store a dead letter");
         }
     }
 
@@ -231,8 +229,8 @@ impl Channel {
         let key = messages::idempotency_key(notices);
         let mut backoff = Backoff::new(&self.settings.retry);
         loop {
-            let (sink, findings) = (&self.settings.id, notices.len());
-            let work = tracing::info_span!(target: WORK, "alert", sink, findings, error = Empty);
+            let (exporter, findings) = (&self.settings.id, notices.len());
+            let work = tracing::info_span!(target: WORK, "alert", exporter, findings, error = Empty);
             let posted = self.post(&body, &key).instrument(work.clone()).await;
             work.record("error", posted.as_ref().err().map(|failure| failure.reason.as_str()));
             drop(work);
@@ -240,7 +238,7 @@ impl Channel {
                 Ok(()) => {
                     ExporterStats::add(&self.stats.sent_items, notices.len() as u64);
                     if self.stats.went_well() {
-                        tracing::info!(sink = self.settings.id, "the channel is back");
+                        tracing::info!(exporter = self.settings.id, "the channel is back");
                     }
                     return Verdict::Taken;
                 }
@@ -248,7 +246,7 @@ impl Channel {
                 Err(Failure { reason, .. }) => return Verdict::Refused(reason),
             };
             if self.stats.failed(&reason) {
-                tracing::warn!(sink = self.settings.id, reason, "cannot send a notification; retrying");
+                tracing::warn!(exporter = self.settings.id, reason, "cannot send a notification; retrying");
             }
             let Some(wait) = backoff.next(asked) else { return Verdict::Refused(reason) };
             tokio::select! {

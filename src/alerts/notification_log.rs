@@ -1,78 +1,58 @@
 //! What was sent to a channel.
 
 use crate::model::finding::{Finding, Severity};
-use serde::{Deserialize, Serialize};
+use crate::state::StoredNotification;
 use std::collections::BTreeMap;
 
-/// One alert that was sent: a row of the table `alerts`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
-    /// The channel's id.
-    pub channel: String,
-    /// The finding.
-    pub finding_id: String,
-    /// When the incident began, microseconds since the epoch.
-    pub firing_since: i64,
-    /// `firing`.
-    pub status: String,
-    /// When it was sent, microseconds since the epoch.
-    pub told_at: i64,
-    /// The severity it was sent with.
-    pub severity: Option<Severity>,
+/// A firing that was sent to a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sent {
     /// The finding as it was sent, needed for the resolved notification.
-    finding: Finding,
+    pub(super) finding: Finding,
+    /// When it was sent, microseconds since the epoch.
+    sent_at_us: i64,
 }
 
-impl Told {
-    pub(super) fn new(channel: &str, finding: &Finding, now_ms: i64) -> Told {
-        Told {
-            channel: channel.to_owned(),
-            finding_id: finding.id.clone(),
-            firing_since: since_ms(finding) * 1000,
-            status: "firing".to_owned(),
-            told_at: now_ms * 1000,
-            severity: finding.severity,
-            finding: finding.clone(),
-        }
-    }
-
-    /// The finding as it was sent.
-    pub(super) fn finding(&self) -> &Finding {
-        &self.finding
+impl Sent {
+    pub(super) fn new(finding: &Finding, now_ms: i64) -> Sent {
+        Sent { finding: finding.clone(), sent_at_us: now_ms * 1000 }
     }
 
     /// Returns true if this incident was already sent with at least its current severity.
     pub(super) fn covers(&self, finding: &Finding) -> bool {
-        self.firing_since == since_ms(finding) * 1000 && self.severity >= finding.severity
+        since_ms(&self.finding) == since_ms(finding) && self.finding.severity >= finding.severity
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(super) fn stored(&self, channel: &str) -> StoredNotification {
+        StoredNotification {
+            channel: channel.to_owned(),
+            finding_id: self.finding.id.clone(),
+            firing_since_us: since_ms(&self.finding) * 1000,
+            sent_at_us: self.sent_at_us,
+            severity: self.finding.severity.map(|severity| Severity::as_str(severity).to_owned()),
+            finding: serde_json::to_string(&self.finding).unwrap_or_default(),
+        }
     }
 }
 
-/// Kind of a channel's entries in the state store.
-#[must_use]
-pub fn memory_kind(channel: &str) -> String {
-    format!("alert:{channel}")
-}
-
-pub(super) fn read(channel: &str, entries: &[(String, Vec<u8>)]) -> BTreeMap<String, Told> {
-    let mut told = BTreeMap::new();
-    for (id, bytes) in entries {
-        match serde_json::from_slice::<Told>(bytes) {
-            Ok(entry) => {
-                told.insert(id.clone(), entry);
+/// Reads the stored notifications of a channel, by finding.
+pub(super) fn read(stored: Vec<StoredNotification>) -> BTreeMap<String, Sent> {
+    let mut sent = BTreeMap::new();
+    for notification in stored {
+        let StoredNotification { channel, finding_id, sent_at_us, finding, .. } = notification;
+        match serde_json::from_str(&finding) {
+            Ok(finding) => {
+                sent.insert(finding_id, Sent { finding, sent_at_us });
             }
             Err(error) => tracing::warn!(
-                sink = channel,
-                finding = id,
+                exporter = channel,
+                finding = finding_id,
                 %error,
                 "cannot read the last notification of a finding; it is sent again if the finding still fires"
             ),
         }
     }
-    told
+    sent
 }
 
 /// When the incident began.

@@ -2,14 +2,13 @@
 
 use super::config::Config;
 use super::frames::{FrameLog, LogFrames};
-use super::state_store::SqliteState;
 use crate::alerts;
 use crate::delivery::FrameSource;
-use crate::delivery::state_store::StateStore;
 use crate::delivery::stats::{ExporterStats, Standing};
-use crate::engine::{Engine, StateRows};
+use crate::engine::{Engine, StateRows, object};
 use crate::exporters::debug;
 use crate::model::signal::Signal;
+use crate::state::{State, StateError, StoredDeadLetter, StoredNotification};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Refresh interval of the tables read from the state database.
+/// Minimum time between two readings of the tables in the state database.
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// All exporters and channels.
@@ -26,19 +25,19 @@ pub(super) struct Exporters {
     tasks: TaskTracker,
     cancel: CancellationToken,
     log: FrameLog,
-    all: Vec<Sink>,
+    all: Vec<ExporterSignal>,
     remembered: Arc<Mutex<Remembered>>,
 }
 
 /// One signal of an exporter, or an alert channel.
-struct Sink {
+struct ExporterSignal {
     id: String,
     /// The signal, or alerts.
     signal: &'static str,
     stats: Arc<ExporterStats>,
 }
 
-/// Progress of a sink.
+/// Progress of one signal of an exporter, or of an alert channel.
 pub(super) struct Progress {
     pub(super) id: String,
     pub(super) signal: &'static str,
@@ -59,22 +58,17 @@ struct Remembered {
 
 impl Exporters {
     /// Starts all exporters and channels.
-    pub(super) fn start(
-        config: &Config,
-        log: &FrameLog,
-        memory: Arc<SqliteState>,
-        engine: &Arc<Engine>,
-    ) -> Arc<Exporters> {
+    pub(super) fn start(config: &Config, log: &FrameLog, state: &State, engine: &Arc<Engine>) -> Arc<Exporters> {
         // They have a cancellation token of their own and end last, so that requests accepted during shutdown are sent, too.
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let mut all = Vec::new();
         let mut stats_of = |id: &str, signal: &'static str| {
             let stats = Arc::new(ExporterStats::default());
-            all.push(Sink { id: id.to_owned(), signal, stats: stats.clone() });
+            all.push(ExporterSignal { id: id.to_owned(), signal, stats: stats.clone() });
             stats
         };
         for settings in &config.targets {
-            let (settings, log, memory, cancel) = (settings.clone(), log.clone(), memory.clone(), cancel.clone());
+            let (settings, log, state, cancel) = (settings.clone(), log.clone(), state.clone(), cancel.clone());
             let id = settings.id().to_owned();
             let stats = |signal: Signal| (signal, stats_of(&id, signal.as_str()));
             let stats: HashMap<Signal, Arc<ExporterStats>> = settings.signals().into_iter().map(stats).collect();
@@ -82,26 +76,25 @@ impl Exporters {
             let own = move |signal| -> (Arc<dyn FrameSource>, _) {
                 (LogFrames::new(log.clone()), stats.get(&signal).cloned().unwrap_or_default())
             };
-            tasks.spawn(async move { told(&id, &all_stats, settings.run(own, memory, cancel).await) });
+            tasks.spawn(async move { ended(&id, &all_stats, settings.run(own, state, cancel).await) });
         }
         for settings in &config.debug {
             let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());
             let id = settings.id.clone();
             let newest = log.newest();
-            tasks.spawn(async move { told(&id, &[], debug::run(settings, frames, newest, cancel).await) });
+            tasks.spawn(async move { ended(&id, &[], debug::run(settings, frames, newest, cancel).await) });
         }
         for channel in &config.channels {
             let (channel, stats) = (channel.clone(), stats_of(&channel.id, alerts::ALERTS));
-            let (id, findings, memory, cancel) =
-                (channel.id.clone(), engine.findings(), memory.clone(), cancel.clone());
+            let (id, findings, state, cancel) = (channel.id.clone(), engine.findings(), state.clone(), cancel.clone());
             tasks.spawn(async move {
                 let own = stats.clone();
-                told(&id, &[own], alerts::run(channel, findings, memory, stats, cancel).await);
+                ended(&id, &[own], alerts::run(channel, findings, state, stats, cancel).await);
             });
         }
         let remembered = Arc::<Mutex<Remembered>>::default();
         let channels = config.channels.iter().map(|channel| channel.id.clone()).collect();
-        tasks.spawn(remember(channels, memory, remembered.clone(), cancel.clone()));
+        tasks.spawn(remember(channels, state.clone(), remembered.clone(), cancel.clone()));
         tasks.close();
         Arc::new(Exporters { tasks, cancel, log: log.clone(), all, remembered })
     }
@@ -116,14 +109,14 @@ impl Exporters {
         engine.fill("dead_letters", move || of.remembered().dead_letters.clone());
     }
 
-    /// Returns the progress of each sink.
+    /// Returns the progress of each signal of each exporter.
     pub(super) fn progress(&self) -> Vec<Progress> {
         let newest = self.log.newest().0;
         let remembered = self.remembered();
-        let progress = |Sink { id, signal, stats }: &Sink| {
+        let progress = |ExporterSignal { id, signal, stats }: &ExporterSignal| {
             let standing = stats.standing();
             let lag = standing.position.map(|at| (newest.saturating_sub(at.0), self.log.bytes_behind(at)));
-            let is_own = |row: &&Map<String, Value>| says(row, "sink", id) && says(row, "signal", signal);
+            let is_own = |row: &&Map<String, Value>| says(row, "exporter", id) && says(row, "signal", signal);
             let dead_letters = remembered.dead_letters.iter().filter(is_own).count() as u64;
             Progress { id: id.clone(), signal, stats: stats.clone(), standing, lag, dead_letters }
         };
@@ -168,39 +161,54 @@ fn unix_micros(time: SystemTime) -> u64 {
 }
 
 /// Logs how an exporter ended, and records it in its rows of the table `exporters`.
-fn told(id: &str, stats: &[Arc<ExporterStats>], ended: anyhow::Result<()>) {
-    if let Err(error) = ended {
+fn ended(id: &str, stats: &[Arc<ExporterStats>], result: anyhow::Result<()>) {
+    if let Err(error) = result {
         let error = format!("{error:#}");
         stats.iter().for_each(|stats| stats.ended(&error));
-        tracing::error!(sink = id, error, "an exporter ended; its unsent data stays in the log");
+        tracing::error!(exporter = id, error, "an exporter ended; its unsent data stays in the log");
     }
 }
 
-/// Reads the stored state of exporters and channels periodically: a query must not wait for the state database.
-async fn remember(
-    channels: Vec<String>,
-    memory: Arc<SqliteState>,
-    remembered: Arc<Mutex<Remembered>>,
-    cancel: CancellationToken,
-) {
-    let mut ticks = tokio::time::interval(REFRESH);
+/// Reads the stored state of exporters and channels after each change: a query must not wait for the state database.
+async fn remember(channels: Vec<String>, state: State, remembered: Arc<Mutex<Remembered>>, cancel: CancellationToken) {
+    let mut changes = state.deliveries();
     loop {
+        changes.mark_unchanged();
+        match stored(&channels, &state).await {
+            Ok(rows) => *remembered.lock().unwrap_or_else(PoisonError::into_inner) = rows,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the tables `alerts` and `dead_letters`; retrying");
+                changes.mark_changed();
+            }
+        }
         tokio::select! {
             () = cancel.cancelled() => return,
-            _ = ticks.tick() => {}
+            () = async { tokio::time::sleep(REFRESH).await; drop(changes.changed().await); } => {}
         }
-        let mut rows = Remembered::default();
-        for channel in &channels {
-            rows.alerts.extend(entries(&memory, &alerts::memory_kind(channel)).await);
-        }
-        rows.dead_letters = entries(&memory, crate::delivery::dead_letters::DEAD_LETTERS).await;
-        *remembered.lock().unwrap_or_else(PoisonError::into_inner) = rows;
     }
 }
 
-async fn entries(memory: &SqliteState, kind: &str) -> Vec<Map<String, Value>> {
-    let entries = memory.entries(kind).await.unwrap_or_default();
-    entries.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect()
+async fn stored(channels: &[String], state: &State) -> Result<Remembered, StateError> {
+    let mut alerts = StateRows::new();
+    for channel in channels {
+        alerts.extend(state.notifications(channel).await?.iter().map(alert_row));
+    }
+    let dead_letters = state.dead_letters().await?.iter().map(dead_letter_row).collect();
+    Ok(Remembered { alerts, dead_letters })
+}
+
+fn alert_row(sent: &StoredNotification) -> Map<String, Value> {
+    object(json!({
+        "channel": sent.channel, "finding_id": sent.finding_id, "firing_since": sent.firing_since_us,
+        "status": "firing", "told_at": sent.sent_at_us, "severity": sent.severity,
+    }))
+}
+
+fn dead_letter_row(row: &StoredDeadLetter) -> Map<String, Value> {
+    object(json!({
+        "exporter": row.exporter, "sink": row.exporter, "position": row.letter.position, "signal": row.signal,
+        "items": row.letter.items, "reason": row.letter.reason, "time": row.time_us,
+    }))
 }
 
 /// Checks what only the targets of exporters know, such as keys, before anything is opened.
@@ -221,7 +229,7 @@ mod tests {
     #[test]
     fn an_exporter_that_cannot_be_opened_says_so_in_its_rows() {
         let stats = [Arc::<ExporterStats>::default(), Arc::default()];
-        told("otlp", &stats, Err(anyhow::anyhow!("no such file").context("exporters.otlp.tls.ca_file")));
+        ended("otlp", &stats, Err(anyhow::anyhow!("no such file").context("exporters.otlp.tls.ca_file")));
         for of_signal in &stats {
             let standing = of_signal.standing();
             assert_eq!(standing.last_error.as_deref(), Some("ended: exporters.otlp.tls.ca_file: no such file"));

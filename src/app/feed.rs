@@ -3,7 +3,8 @@
 use super::frames::{FrameLog, decode_or_report};
 use crate::ingest::Attached;
 use crate::ingest::decode::Decoder;
-use crate::log::{Committed, LogError, Position, Reader};
+use crate::log::{Committed, LogError, Reader};
+use crate::model::frame::Position;
 use crate::store::HotStore;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,15 +2,16 @@
 
 use super::config::Config;
 use super::frames::FrameLog;
-use super::state_store::SqliteState;
-use crate::delivery;
+use crate::delivery::cursor_name;
 use crate::engine;
 use crate::ingest::Attached;
-use crate::log::{Committed, Log, Position};
-use crate::store::State;
+use crate::log::{Committed, Log};
+use crate::model::frame::Position;
+use crate::state::State;
 use anyhow::Context as _;
 use std::fs::File;
 use std::path::Path;
+use std::time::SystemTime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Directory of the files of a restore until it is complete. A server does not start while it exists.
@@ -47,9 +48,20 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     }
     let state = State::open(&folder.join("state.sqlite")).await?;
     fit_cursors(&state, &cursors(config), log.newest()).await?;
-    let readers = config.targets.iter().map(|target| (&target.delivery, target.feeds.as_slice()));
-    delivery::begin(readers, &SqliteState(state.clone())).await?;
+    begin_readers(config, &state).await?;
     Ok(Opened { log, committed, state, lock })
+}
+
+/// Stores when new readers begin, before anything is received: they get everything received afterwards, even if the process is
+/// killed before they have read anything.
+async fn begin_readers(config: &Config, state: &State) -> anyhow::Result<()> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    let of_each = config
+        .targets
+        .iter()
+        .flat_map(|target| target.feeds.iter().map(move |feed| (cursor_name(&target.delivery.id, feed.signal), now)));
+    Ok(state.begin_readers(&of_each.collect::<Vec<_>>()).await?)
 }
 
 /// Moves cursors after the end of the log back to it. This happens if a log was deleted or restored from a copy; new frames

@@ -3,9 +3,10 @@
 use crate::delivery::FrameSource;
 use crate::ingest::Attached;
 use crate::ingest::decode::{Decoder, as_protobuf};
-use crate::log::{Log, Position, Reader};
+use crate::log::{Log, Reader};
 use crate::model::decoded::Decoded;
 use crate::model::frame::Frame;
+use crate::model::frame::Position;
 use crate::model::panics::caught_now;
 use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};

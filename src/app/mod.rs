@@ -29,5 +29,4 @@ mod query_worker;
 mod reload;
 mod replay;
 mod services;
-mod state_store;
 mod telemetry;

@@ -4,8 +4,9 @@
 use super::frames::{FrameLog, decode, report_undecodable};
 use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, unix_nano};
-use crate::log::{BEGINNING, Head, Heads, Position, SegmentView};
+use crate::log::{BEGINNING, Head, Heads, SegmentView};
 use crate::model::frame::FrameHead;
+use crate::model::frame::Position;
 use crate::store::HotStore;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

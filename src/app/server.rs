@@ -10,14 +10,14 @@ use super::listeners;
 use super::replay::Replay;
 use super::services::Services;
 use super::shutdown::Signals;
-use super::state_store::SqliteState;
 use super::telemetry::{self, Measured};
 use crate::endpoints;
 use crate::engine::{self, Definitions, Engine};
 use crate::ingest::Admission;
 use crate::ingest::decode::Decoder;
 use crate::net::{Listener, Tls};
-use crate::store::{HotStore, State};
+use crate::state::State;
+use crate::store::HotStore;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::Signal;
@@ -110,7 +110,7 @@ impl Parts {
             let refetch: Arc<engine::Refetch> = Arc::new(move |after| refetch(&log, &decoder, after));
             Engine::start(engine_settings(config), definitions, store.clone(), state.clone(), refetch).await?
         };
-        let exporters = Exporters::start(config, &log, Arc::new(SqliteState(state.clone())), &engine);
+        let exporters = Exporters::start(config, &log, &state, &engine);
         exporters.fill(&engine);
         super::memory_table::fill(config, &engine, store.clone(), admission.clone());
         let measured = Arc::new(Measured {
@@ -186,9 +186,9 @@ impl Running {
             let settings = super::services::health_settings(health);
             self.tasks.spawn(endpoints::health::serve(listener, settings, services.clone(), cancel()));
         }
-        let memory = Arc::new(SqliteState(self.parts.state.clone()));
+        let state = self.parts.state.clone();
         let (engine, admission) = (self.parts.engine.clone(), self.parts.admission.clone());
-        self.tasks.spawn(super::derived::run(config.clone(), engine, admission, memory, cancel()));
+        self.tasks.spawn(super::derived::run(config.clone(), engine, admission, state, cancel()));
         self.tasks.spawn(cut(self.parts.log.clone(), self.parts.state.clone(), cursors(config), cancel()));
         let Parts { replay, decoder, engine, store, .. } = &self.parts;
         self.tasks.spawn(super::memory_bound::keep(store.clone(), config.memory, cancel()));

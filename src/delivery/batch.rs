@@ -3,7 +3,7 @@
 use super::exporter::{Placed, Rejected};
 use super::wire::{count, halves};
 use crate::delivery::settings::BatchSettings;
-use crate::log::Position;
+use crate::model::frame::Position;
 use crate::model::signal::Signal;
 use bytes::Bytes;
 use std::time::Instant;

@@ -304,9 +304,9 @@ impl BatchSender {
 
     /// Logs a panic, and slows down on repeated panics.
     fn has_panicked(&self, panicked: &Panicked) {
-        let (sink, signal, error) = (&self.settings.id, self.signal.as_str(), panicked.to_string());
+        let (exporter, signal, error) = (&self.settings.id, self.signal.as_str(), panicked.to_string());
         tracing::error!(
-            sink,
+            exporter,
             signal,
             error,
             "the exporter panicked on a batch (a bug in Spanwise): retrying the batch, split down to the item at fault"
@@ -340,9 +340,9 @@ impl BatchSender {
     }
 
     async fn attempt(&self, payload: &Payload) -> Outcome {
-        let (sink, signal, items) = (&self.settings.id, payload.signal.as_str(), payload.items);
+        let (exporter, signal, items) = (&self.settings.id, payload.signal.as_str(), payload.items);
         let (route, bytes) = (payload.route, payload.body.len());
-        let work = tracing::info_span!(target: self_telemetry::WORK, "deliver", sink, signal, route, items, bytes, outcome = Empty, error = Empty);
+        let work = tracing::info_span!(target: self_telemetry::WORK, "deliver", exporter, signal, route, items, bytes, outcome = Empty, error = Empty);
         let outcome = self.context.exporter.send(payload).instrument(work.clone()).await;
         let (became, error) = match &outcome {
             Outcome::Delivered { rejected: 0, .. } => ("delivered", None),
@@ -360,9 +360,9 @@ impl BatchSender {
     fn is_failing(&self, reason: &str, asked: Option<std::time::Duration>) {
         self.context.stats.failed(reason);
         if self.breaker.failed(asked) == OPEN_AFTER {
-            let (sink, signal) = (&self.settings.id, self.signal.as_str());
+            let (exporter, signal) = (&self.settings.id, self.signal.as_str());
             tracing::warn!(
-                sink,
+                exporter,
                 signal,
                 reason,
                 "the target accepts nothing: retrying until it does, unsent data stays in the log"
@@ -374,7 +374,7 @@ impl BatchSender {
         self.context.stats.went_well();
         let attempts = self.breaker.answered();
         if attempts >= OPEN_AFTER {
-            tracing::info!(sink = self.settings.id, signal = self.signal.as_str(), attempts, "the target is back");
+            tracing::info!(exporter = self.settings.id, signal = self.signal.as_str(), attempts, "the target is back");
         }
     }
 
@@ -382,7 +382,7 @@ impl BatchSender {
     pub(super) fn dropped(&self, items: u64) {
         if self.context.stats.dropped(items) {
             tracing::error!(
-                sink = self.settings.id,
+                exporter = self.settings.id,
                 signal = self.signal.as_str(),
                 "beyond the limit of the sending_queue: the oldest items are dropped, and counted in the table exporters"
             );

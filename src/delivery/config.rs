@@ -8,7 +8,7 @@ use crate::catalog::component::Reading;
 use crate::catalog::values::Values as _;
 use crate::catalog::yaml::MapReader;
 use http::Uri;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Alternative to `auth`, for messages.
 pub(crate) const AUTHORIZATION: &str = "write `headers: {authorization: \"Bearer ${env:TOKEN}\"}` instead, or \
@@ -121,7 +121,7 @@ pub(crate) fn retry(map: &MapReader<'_>) -> RetrySettings {
 /// Reads the delivery settings: `retry_on_failure` and `sending_queue`.
 pub(crate) fn delivery(reading: &Reading<'_>, id: &str, map: &MapReader<'_>) -> DeliverySettings {
     let (batch, queue) = queue(reading, map);
-    DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue, read_at: SystemTime::now() }
+    DeliverySettings { id: id.to_owned(), retry: retry(map), batch, queue }
 }
 
 /// Reads `sending_queue`: the log is the queue, on disk and always on. The settings limit how far this target may lag

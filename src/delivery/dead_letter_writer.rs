@@ -2,9 +2,9 @@
 
 use super::batch::Part;
 use super::exporter::{DeliveryContext, Rejected};
-use crate::delivery::dead_letters::{self, DeadLetter};
-use crate::log::Position;
+use crate::model::frame::Position;
 use crate::model::signal::Signal;
+use crate::state::DeadLetter;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Place {
 /// Writer for one batch. Dropping it loses nothing: the cursor has not advanced, so the pending items are sent, and rejected,
 /// again.
 pub(super) struct DeadLetterWriter<'a> {
-    sink: &'a str,
+    exporter: &'a str,
     signal: Signal,
     context: &'a DeliveryContext,
     place: Place,
@@ -43,9 +43,9 @@ pub(super) struct DeadLetterWriter<'a> {
 }
 
 impl<'a> DeadLetterWriter<'a> {
-    pub(super) fn new(sink: &'a str, signal: Signal, context: &'a DeliveryContext) -> DeadLetterWriter<'a> {
+    pub(super) fn new(exporter: &'a str, signal: Signal, context: &'a DeliveryContext) -> DeadLetterWriter<'a> {
         let (place, waiting, since) = (Place::default(), Vec::new(), Instant::now());
-        DeadLetterWriter { sink, signal, context, place, waiting, since, is_held_up: false }
+        DeadLetterWriter { exporter, signal, context, place, waiting, since, is_held_up: false }
     }
 
     /// Sets the origin of the dead letters that follow.
@@ -76,12 +76,12 @@ impl<'a> DeadLetterWriter<'a> {
             return true;
         }
         self.tell();
-        let (memory, of) = (&*self.context.state, (self.sink, self.signal.as_str()));
-        let recorded = dead_letters::record(memory, of, &self.waiting).await;
+        let of = (self.exporter, self.signal.as_str());
+        let recorded = self.context.state.record_dead_letters(of, &self.waiting).await;
         self.is_held_up = recorded.is_err();
         match recorded {
             Ok(()) => self.waiting.clear(),
-            Err(error) => self.tell_failure(&format!("{error:#}")),
+            Err(error) => self.tell_failure(&error.to_string()),
         }
         !self.is_held_up
     }
@@ -97,8 +97,8 @@ impl<'a> DeadLetterWriter<'a> {
     fn tell_failure(&mut self, error: &str) {
         self.since = Instant::now();
         if self.context.stats.failed(error) {
-            let (sink, signal) = (self.sink, self.signal.as_str());
-            tracing::error!(sink, signal, error, "cannot store dead letters; retrying");
+            let (exporter, signal) = (self.exporter, self.signal.as_str());
+            tracing::error!(exporter, signal, error, "cannot store dead letters; retrying");
         }
     }
 
@@ -111,7 +111,7 @@ impl<'a> DeadLetterWriter<'a> {
         for (reason, items) in by_reason {
             if self.context.stats.is_news(reason) {
                 tracing::error!(
-                    sink = self.sink,
+                    exporter = self.exporter,
                     signal = self.signal.as_str(),
                     items,
                     reason,

@@ -2,11 +2,11 @@
 
 use super::rate::Rate;
 use super::wire;
-use crate::delivery::state_store::StateStore;
 use crate::delivery::stats::ExporterStats;
-use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::frame::Position;
 use crate::model::signal::Signal;
+use crate::state::State;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -221,7 +221,7 @@ pub struct DeliveryContext {
     /// The exporter, shared by all signals.
     pub exporter: Arc<dyn Exporter>,
     /// State kept across restarts.
-    pub state: Arc<dyn StateStore>,
+    pub state: State,
     /// Its counters.
     pub stats: Arc<ExporterStats>,
     /// The rate limit, shared by all signals.

@@ -3,8 +3,8 @@
 
 use super::exporter::{FrameSource, Rejected, StatefulStage};
 use crate::delivery::settings::Feed;
-use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::frame::Position;
 use crate::model::panics::caught_now;
 use crate::model::self_telemetry;
 use bytes::{Bytes, BytesMut};

@@ -7,10 +7,8 @@
 
 pub mod attributes;
 pub(crate) mod config;
-pub mod dead_letters;
 pub mod processors;
 pub mod settings;
-pub mod state_store;
 pub mod stats;
 pub mod tls;
 pub mod web;
@@ -24,7 +22,6 @@ mod exporter;
 pub(crate) mod go_json;
 mod intake;
 mod rate;
-mod reader_start;
 mod streaks;
 mod wire;
 
@@ -34,12 +31,11 @@ mod tests;
 pub use backoff::Backoff;
 pub use exporter::{DeliveryContext, Exporter, FrameSource, Mapped, Outcome, Payload, Placed, Rejected, StatefulStage};
 pub use rate::Rate;
-pub use reader_start::begin;
 pub use settings::{DeliverySettings, cursor_name};
 pub use wire::count as count_items;
 
-use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::frame::Position;
 use crate::model::panics::caught_now;
 use crate::model::signal::Signal;
 use anyhow::Context as _;
@@ -53,7 +49,7 @@ use settings::{BatchSettings, Feed};
 use stats::ExporterStats;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -95,9 +91,9 @@ pub async fn run(
     }
 }
 
-fn tell_end(sink: &str, signal: Signal, stats: &ExporterStats, error: &str) {
+fn tell_end(exporter: &str, signal: Signal, stats: &ExporterStats, error: &str) {
     stats.ended(error);
-    tracing::error!(sink, signal = signal.as_str(), error, "delivery of a signal ended early");
+    tracing::error!(exporter, signal = signal.as_str(), error, "delivery of a signal ended early");
 }
 
 /// Delivery of one signal.
@@ -150,7 +146,7 @@ impl Delivery {
         let cancel = sender.cancel.clone();
         let ordered = sender.context.exporter.stateful_stage(sender.signal);
         let began = match ordered {
-            Some(_) => reader_start::of(&self.name(), sender.settings.read_at, &*sender.context.state).await?,
+            Some(_) => sender.context.state.reader_start(&self.name(), intake::unix_nano(SystemTime::now())).await?,
             None => 0,
         };
         let mut intake = Intake::new(&feeds, &*sender.context.frames, ordered);
@@ -242,11 +238,11 @@ impl Delivery {
         frame: &Frame,
     ) -> bool {
         let sender = &self.sender;
-        let (sink, signal) = (&sender.settings.id, sender.signal);
+        let (exporter, signal) = (&sender.settings.id, sender.signal);
         let lost = position.0.saturating_sub(batch.upto.0 + 1);
         if lost > 0 && batch.upto.0 > 0 {
             let signal = signal.as_str();
-            tracing::error!(sink, signal, frames = lost, "frames not yet sent are no longer in the log");
+            tracing::error!(exporter, signal, frames = lost, "frames not yet sent are no longer in the log");
         }
         let passed = caught_now(|| intake.pass(position, frame)).unwrap_or_else(|panicked| Err(panicked.into()));
         let part = match passed {
@@ -258,7 +254,7 @@ impl Delivery {
                 return true;
             }
             Err(error) => {
-                tracing::error!(sink, position = position.0, %error, "a frame cannot be read for the exporter");
+                tracing::error!(exporter, position = position.0, %error, "a frame cannot be read for the exporter");
                 // Becomes a dead letter alongside the rest of the batch.
                 let items =
                     caught_now(|| sender.context.frames.protobuf(frame).map(|request| wire::count(signal, &request)));
@@ -323,8 +319,8 @@ impl Delivery {
 
     fn tell_failure(&self, what: &str, error: &str) {
         if self.sender.context.stats.failed(error) {
-            let (sink, signal) = (&self.sender.settings.id, self.sender.signal.as_str());
-            tracing::error!(sink, signal, error, "{what}");
+            let (exporter, signal) = (&self.sender.settings.id, self.sender.signal.as_str());
+            tracing::error!(exporter, signal, error, "{what}");
         }
     }
 }

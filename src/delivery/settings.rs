@@ -164,8 +164,6 @@ pub struct DeliverySettings {
     pub batch: BatchSettings,
     /// How many batches are in flight, and how far the reader may be behind.
     pub queue: QueueSettings,
-    /// When the settings were read: a reader that begins with them sees everything received from then on.
-    pub read_at: SystemTime,
 }
 
 /// Returns the cursor name of an exporter for a signal.

@@ -1,6 +1,6 @@
 //! Progress of an exporter for a signal, or status of an alert channel, for the table `exporters`.
 
-use crate::log::Position;
+use crate::model::frame::Position;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ struct Changing {
     reasons: BTreeMap<String, SystemTime>,
 }
 
-/// Status of a sink.
+/// Status of one signal of an exporter, or of an alert channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The newest frame it has dealt with; `None` if it reads no frames.

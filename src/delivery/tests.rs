@@ -7,11 +7,10 @@ mod panics;
 mod several;
 
 use super::*;
-use crate::delivery::dead_letters::DEAD_LETTERS;
 use crate::delivery::settings::{QueueSettings, RateSettings, RetrySettings};
-use crate::delivery::state_store::StateStore as _;
-use crate::delivery::state_store::testing::InMemory;
 use crate::model::signal::Encoding;
+use crate::state::StoredDeadLetter;
+use crate::state::testing::Scratch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -19,7 +18,6 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::SystemTime;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -171,7 +169,7 @@ impl Exporter for Sink {
 struct Bench {
     frames: Arc<Given>,
     target: Arc<Sink>,
-    memory: Arc<InMemory>,
+    scratch: Scratch,
     stats: Arc<ExporterStats>,
     queue: QueueSettings,
     retry: RetrySettings,
@@ -191,7 +189,7 @@ impl Bench {
         Bench {
             frames: Arc::new(frames),
             target: Arc::new(target),
-            memory: Arc::default(),
+            scratch: Scratch::new(),
             stats: Arc::default(),
             queue,
             retry,
@@ -207,11 +205,11 @@ impl Bench {
             ..BatchSettings::default()
         };
         let (retry, queue) = (self.retry.clone(), self.queue.clone());
-        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue, read_at: SystemTime::now() };
+        let settings = DeliverySettings { id: "otlp".into(), retry, batch, queue };
         let context = DeliveryContext {
             frames: self.frames.clone(),
             exporter: self.target.clone(),
-            state: self.memory.clone(),
+            state: self.scratch.state.clone(),
             stats: self.stats.clone(),
             rate: Arc::new(Rate::new(RateSettings::default())),
         };
@@ -237,6 +235,10 @@ impl Bench {
         // An aborted task is gone only when it is next scheduled.
         tokio::time::sleep(Duration::from_millis(20)).await;
         ended.is_err()
+    }
+
+    async fn dead_letters(&self) -> Vec<StoredDeadLetter> {
+        self.scratch.state.dead_letters().await.unwrap()
     }
 
     fn taken(&self) -> Vec<String> {
@@ -268,7 +270,7 @@ async fn a_restart_goes_on_behind_what_was_delivered() {
     bench.frames.frames.lock().unwrap().extend(more);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c"], "nothing twice, no other signal, and no other receiver's");
-    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(5));
+    assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(5));
 }
 
 #[tokio::test]
@@ -278,7 +280,7 @@ async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
     assert_eq!(bench.taken(), ["a", "b", "c"]);
     let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &["a"]);
     bench.run().await;
-    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+    assert_eq!(bench.dead_letters().await.len(), 1);
 }
 
 #[tokio::test]
@@ -288,11 +290,11 @@ async fn a_frame_larger_than_the_target_takes_is_cut() {
     bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
     bench.run().await;
     assert_eq!(bench.taken(), [&["before"][..], &names].concat(), "each once, in order");
-    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
+    assert!(bench.dead_letters().await.is_empty());
     let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &[]);
     bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
     bench.run().await;
-    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), names.len(), "each is told");
+    assert_eq!(bench.dead_letters().await.len(), names.len(), "each is told");
 }
 
 #[tokio::test]
@@ -303,9 +305,8 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing() {
     bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
     bench.run().await;
     assert_eq!(bench.taken(), ["b"]);
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
-    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
-    assert_eq!((&letter["reason"], &letter["items"]), (&serde_json::json!("400: no"), &serde_json::json!(1)));
+    let letters = bench.dead_letters().await;
+    assert_eq!((letters[0].letter.reason.as_str(), letters[0].letter.items), ("400: no", 1));
 }
 
 #[tokio::test]
@@ -313,7 +314,7 @@ async fn a_cancelled_delivery_leaves_what_was_not_taken_for_the_next_start() {
     let answers = std::iter::repeat_with(retry).take(1_000_000).collect();
     let bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a"]);
     assert!(bench.is_cut_short(Duration::from_millis(100)).await && bench.taken().is_empty());
-    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0));
+    assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(0));
     bench.target.answers.lock().unwrap().clear();
     bench.run().await;
     assert_eq!(bench.taken(), ["a"]);
@@ -325,9 +326,8 @@ async fn a_frame_that_is_refused_does_not_cost_those_beside_it() {
     let bench = Bench::new(refusing, &["a", "b", "bad", "c", "d"]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c", "d"]);
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
-    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
-    assert_eq!((letters.len(), &letter["position"]), (1, &serde_json::json!(3)));
+    let letters = bench.dead_letters().await;
+    assert_eq!((letters.len(), letters[0].letter.position), (1, Some(3)));
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_t
     assert_eq!(bench.taken(), ["c"], "the others had their verdict");
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (2, 1));
-    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 1);
+    assert_eq!(bench.dead_letters().await.len(), 1);
 }
 
 #[tokio::test]
@@ -361,7 +361,7 @@ async fn batches_under_way_side_by_side_move_the_cursor_in_order() {
     taken.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
     assert_eq!(taken, names, "each once");
     assert!(*bench.target.most_at_once.lock().unwrap() > 1, "side by side");
-    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
+    assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
 }
 
 #[tokio::test]
@@ -370,5 +370,5 @@ async fn a_target_that_refuses_for_its_own_fault_is_asked_once_a_batch() {
     let bench = Bench::new(Sink { answers, ..Sink::default() }, &["a", "b", "c", "d"]);
     bench.run().await;
     assert_eq!(*bench.target.attempts.lock().unwrap(), 1);
-    assert_eq!(bench.memory.entries(DEAD_LETTERS).await.unwrap().len(), 4, "each frame is told");
+    assert_eq!(bench.dead_letters().await.len(), 4, "each frame is told");
 }

@@ -4,7 +4,7 @@ use super::flush::{COUNTERS, ENGINE, EPOCH, Flusher};
 use super::rollups::{NewPart, Retention, RollupTable};
 use super::settings::EngineSettings;
 use super::tables::Tables;
-use crate::store::State;
+use crate::state::State;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

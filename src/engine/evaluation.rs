@@ -4,7 +4,7 @@ use super::findings::{Due, Evaluation, Evaluator, EvaluatorSettings, Firings};
 use super::settings::Rules;
 use super::tables::{Sql, Tables, own_config};
 use crate::model::finding::Finding;
-use crate::store::State;
+use crate::state::State;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@
 use super::functions;
 use super::keyed::text;
 use crate::model::finding::{Finding, FindingState};
-use crate::store::State;
+use crate::state::State;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};

@@ -5,7 +5,7 @@ use super::postgres;
 use super::rollups::RollupTable;
 use super::run;
 use super::worker::{Offered, OfferedTable, View};
-use crate::log::Position;
+use crate::model::frame::Position;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{TableDef, TableKind};
 use crate::store::{HotStore, Part, SnapshotTable};

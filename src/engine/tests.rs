@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::catalog::{pipelines, schemas};
-use crate::log::Position;
 use crate::model::decoded::Decoded;
+use crate::model::frame::Position;
 use crate::model::table::TableDef;
 use crate::store::NewRows;
 use serde_json::{Map, Value, json};

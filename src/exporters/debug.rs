@@ -2,8 +2,8 @@
 
 use crate::delivery::settings::Feed;
 use crate::delivery::{FrameSource, count_items};
-use crate::log::Position;
 use crate::model::frame::Frame;
+use crate::model::frame::Position;
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -65,12 +65,19 @@ pub async fn run(
 }
 
 fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame: &Frame) {
-    let (sink, receiver, signal) = (&settings.id, &frame.receiver, frame.signal.as_str());
+    let (exporter, receiver, signal) = (&settings.id, &frame.receiver, frame.signal.as_str());
     let body = match frames.protobuf(frame) {
         Ok(body) => feed.process(body),
-        Err(error) => return tracing::error!(sink, %error, "cannot show a request"),
+        Err(error) => return tracing::error!(exporter, %error, "cannot show a request"),
     };
-    tracing::info!(sink, receiver, signal, items = count_items(frame.signal, &body), bytes = body.len(), "received");
+    tracing::info!(
+        exporter,
+        receiver,
+        signal,
+        items = count_items(frame.signal, &body),
+        bytes = body.len(),
+        "received"
+    );
     let lines = match (settings.verbosity, frame.signal) {
         (Verbosity::Basic, _) => return,
         (Verbosity::Normal, Signal::Traces) => names(ExportTraceServiceRequest::decode(body).ok()),
@@ -79,7 +86,7 @@ fn print(settings: &DebugSettings, feed: &Feed, frames: &dyn FrameSource, frame:
         (_, Signal::Logs) => whole(ExportLogsServiceRequest::decode(body)),
     };
     for line in lines.lines() {
-        tracing::info!(sink, "{line}");
+        tracing::info!(exporter, "{line}");
     }
 }
 

@@ -4,10 +4,10 @@ use crate::catalog::component::{Component, Reading};
 use crate::catalog::yaml::MapReader;
 use crate::delivery::config;
 use crate::delivery::settings::{Feed, RateSettings};
-use crate::delivery::state_store::StateStore;
 use crate::delivery::stats::ExporterStats;
 use crate::delivery::{self, DeliveryContext, DeliverySettings, Exporter, FrameSource, Rate, cursor_name};
 use crate::model::signal::Signal;
+use crate::state::State;
 use async_trait::async_trait;
 use std::any::Any;
 use std::fmt;
@@ -121,7 +121,7 @@ impl ExporterSettings {
     pub async fn run(
         self,
         own: impl Fn(Signal) -> (Arc<dyn FrameSource>, Arc<ExporterStats>),
-        state: Arc<dyn StateStore>,
+        state: State,
         cancel: CancellationToken,
     ) -> anyhow::Result<()> {
         let exporter = self.kind.open(self.id())?;

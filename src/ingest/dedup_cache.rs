@@ -1,8 +1,8 @@
 //! Digests of recent requests. OTLP has no request id: a sender that got no answer retries, and an equal digest shows that
 //! the bytes are not new data.
 
-use crate::log::Position;
 use crate::model::decoded::Answer;
+use crate::model::frame::Position;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! Finds the frames of a segment by their headers. Bodies are skipped, so a segment of any size is scanned quickly; each
 //! body is checked when it is read.
 
+use super::LogError;
 use super::format::{Found, MARKER, OVERHEAD, Seen, find};
 use super::segments::Segment;
-use super::{LogError, Position};
+use crate::model::frame::Position;
 use bytes::Bytes;
 use std::fs::File;
 use std::io;

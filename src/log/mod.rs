@@ -15,9 +15,9 @@ pub use files::{SegmentFiles, Whole, WholeSegment};
 pub use heads::{BEGINNING, Head, Heads, SegmentView};
 pub use reader::Reader;
 
+use crate::model::frame::Position;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -50,16 +50,6 @@ impl Default for LogSettings {
             segment_bytes: 64 << 20,
             queue_bytes_max: 64 << 20,
         }
-    }
-}
-
-/// The sequence number of a frame, from 1; 0 is before all frames. Never reused, also across restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Position(pub u64);
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

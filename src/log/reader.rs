@@ -2,7 +2,8 @@
 
 use super::format::{Found, Seen, find};
 use super::segments::Segment;
-use super::{LogError, Position, Shared};
+use super::{LogError, Shared};
+use crate::model::frame::Position;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};

@@ -1,7 +1,8 @@
 //! The writer thread: collects queued frames, writes them, calls fsync once, and replies.
 
 use super::segments::{Segment, sync_dir};
-use super::{Append, AppendError, Committed, LogError, Position, Shared, format};
+use super::{Append, AppendError, Committed, LogError, Shared, format};
+use crate::model::frame::Position;
 use std::fs::{File, OpenOptions};
 use std::io::{IoSlice, Write as _};
 use std::sync::Arc;

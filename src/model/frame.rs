@@ -6,11 +6,22 @@
 
 use crate::model::signal::{Encoding, Signal};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::fmt;
 
 /// Version of the frame header that this version writes.
 const FORMAT: u8 = 1;
 /// Number of bytes before the receiver's name.
 const FIXED_BYTES: usize = 1 + 1 + 1 + 2 + 8 + 16 + 2 + 4;
+
+/// The sequence number of a frame, from 1; 0 is before all frames. Never reused, also across restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// One request as received, after decompression.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ mod chunk;
 
 use super::part::{Part, Stored};
 use super::snapshot::SnapshotTable;
-use crate::log::Position;
 use crate::model::decoded::Decoded;
+use crate::model::frame::Position;
 use crate::model::null_columns::{NullColumns, memory_bytes};
 use crate::model::table::{ColumnType, TableDef};
 use arrow::record_batch::RecordBatch;

@@ -49,8 +49,8 @@ async fn arrived(collector: &Collector, server: &Server, spans: u64, others: u64
         if found >= spans && points >= wanted.1 && records >= wanted.2 {
             return Ok(());
         }
-        let sinks = server.try_sql("SELECT * FROM exporters").await?;
-        Err(format!("{found} spans, {points} points, {records} records of {wanted:?}; sinks: {sinks:?}"))
+        let exporters = server.try_sql("SELECT * FROM exporters").await?;
+        Err(format!("{found} spans, {points} points, {records} records of {wanted:?}; exporters: {exporters:?}"))
     })
     .await;
 }

@@ -58,4 +58,5 @@ mod start;
 mod tls;
 mod truth;
 mod unknown_start;
+mod upgrade;
 mod wire;

@@ -77,7 +77,7 @@ async fn counted(node: &OpenSearch, server: &Server, parts: u64) {
         if found == [parts * PART; 3] {
             return Ok(());
         }
-        Err(format!("{found:?} of {}; sinks: {:?}", parts * PART, server.try_sql("SELECT * FROM exporters").await?))
+        Err(format!("{found:?} of {}; exporters: {:?}", parts * PART, server.try_sql("SELECT * FROM exporters").await?))
     })
     .await;
 }
@@ -192,7 +192,7 @@ async fn a_document_that_opensearch_refuses_costs_only_itself() {
     let mut with_long = log(102, 1.into(), "");
     with_long["attributes"].as_array_mut().expect("a list").push(long);
     send_logs(&server, vec![with_long]).await;
-    let letters = "SELECT items, reason FROM dead_letters WHERE sink = 'elasticsearch' ORDER BY reason";
+    let letters = "SELECT items, reason FROM dead_letters WHERE exporter = 'elasticsearch' ORDER BY reason";
     let rows = until("two dead letters", Duration::from_mins(1), || async {
         let rows = server.try_sql(letters).await?;
         if rows.len() == 2 { Ok(rows) } else { Err(format!("{rows:?}; {}", server.log())) }
@@ -245,7 +245,7 @@ async fn a_document_that_its_sender_addressed_holds_up_no_others() {
         if found == 8 { Ok(()) } else { Err(format!("{found} of 8")) }
     })
     .await;
-    server.until_number("SELECT sum(items) FROM dead_letters WHERE sink = 'elasticsearch'", 3.0).await;
+    server.until_number("SELECT sum(items) FROM dead_letters WHERE exporter = 'elasticsearch'", 3.0).await;
     server.until_number("SELECT lag_frames FROM exporters WHERE signal = 'logs'", 0.0).await;
     let reasons = server.sql("SELECT DISTINCT reason FROM dead_letters ORDER BY reason").await;
     let told: Vec<&str> = reasons.iter().filter_map(|row| row["reason"].as_str()).collect();

@@ -25,7 +25,7 @@ async fn the_end_names_the_incident_as_it_was_told() {
         (&over["annotations"]["summary"], &over["annotations"]["value"]),
         (&firing("a").title.into(), &"90 ms".into())
     );
-    assert_eq!(bench.memory.told().await, []);
+    assert_eq!(bench.sent().await, []);
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_url_that_cannot_be_used_is_not_shown() {
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let bench = Bench::new(ChannelKind::Webhook).await;
     let settings = ChannelSettings { url: Secret::new("no url s3cret"), ..bench.settings.clone() };
-    let memory: Arc<dyn StateStore> = bench.memory.clone();
-    let failed = run(settings, bench.findings.subscribe(), memory, Arc::default(), CancellationToken::new()).await;
+    let state = bench.scratch.state.clone();
+    let failed = run(settings, bench.findings.subscribe(), state, Arc::default(), CancellationToken::new()).await;
     assert!(!format!("{:?}", failed.unwrap_err()).contains("s3cret"));
 }

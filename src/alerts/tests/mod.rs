@@ -5,17 +5,16 @@ mod telling;
 
 use super::*;
 use crate::delivery::settings::{RetrySettings, Secret};
-use crate::delivery::state_store::testing::InMemory;
-use crate::log::Position;
 use crate::model::finding::{FindingState, Proof, Recovering, Severity};
-use async_trait::async_trait;
-use axum::extract::State;
+use crate::state::StoredNotification;
+use crate::state::testing::Scratch;
+use axum::extract;
 use axum::http::{HeaderMap, Uri, header};
 use axum::{Json, Router};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 #[derive(Default)]
 struct Receiver {
@@ -38,20 +37,22 @@ impl Receiver {
 async fn receiver() -> (String, Arc<Receiver>) {
     let receiver = Arc::new(Receiver::default());
     // Like a web framework's error page, which repeats the path.
-    let handler =
-        async |State(receiver): State<Arc<Receiver>>, uri: Uri, headers: HeaderMap, Json(body): Json<Value>| {
-            let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-            receiver.seen.lock().unwrap().push((key, body));
-            let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
-            let wait = if status == 429 { "1" } else { "0" };
-            let status = axum::http::StatusCode::from_u16(status).unwrap();
-            let (kind, body) = match receiver.bodies.lock().unwrap().pop_front() {
-                Some((kind, body)) => (kind, body.to_owned()),
-                None if status == 200 => ("text/html", "ok".to_owned()),
-                None => ("text/plain", format!("Cannot POST {uri} with {:?}", headers.get("x-token"))),
-            };
-            (status, [(header::RETRY_AFTER, wait), (header::CONTENT_TYPE, kind)], body)
+    let handler = async |extract::State(receiver): extract::State<Arc<Receiver>>,
+                         uri: Uri,
+                         headers: HeaderMap,
+                         Json(body): Json<Value>| {
+        let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+        receiver.seen.lock().unwrap().push((key, body));
+        let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
+        let wait = if status == 429 { "1" } else { "0" };
+        let status = axum::http::StatusCode::from_u16(status).unwrap();
+        let (kind, body) = match receiver.bodies.lock().unwrap().pop_front() {
+            Some((kind, body)) => (kind, body.to_owned()),
+            None if status == 200 => ("text/html", "ok".to_owned()),
+            None => ("text/plain", format!("Cannot POST {uri} with {:?}", headers.get("x-token"))),
         };
+        (status, [(header::RETRY_AFTER, wait), (header::CONTENT_TYPE, kind)], body)
+    };
     let router = Router::new().fallback(handler).with_state(receiver.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -91,59 +92,10 @@ fn firing(id: &str) -> Finding {
     finding(id, FindingState::Firing, Some(Severity::Warning))
 }
 
-/// A state store with a disk that can fail.
-#[derive(Default)]
-struct Disk {
-    inner: InMemory,
-    fails: AtomicBool,
-}
-
-impl Disk {
-    fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(!self.fails.load(Ordering::SeqCst), "the disk is full");
-        Ok(())
-    }
-
-    async fn told(&self) -> Vec<Told> {
-        let entries = self.inner.entries("alert:slack").await.unwrap();
-        entries.iter().map(|(_, bytes)| serde_json::from_slice(bytes).unwrap()).collect()
-    }
-}
-
-#[async_trait]
-impl StateStore for Disk {
-    async fn cursor(&self, name: &str) -> anyhow::Result<Position> {
-        self.inner.cursor(name).await
-    }
-
-    async fn set_cursor(&self, name: &str, position: Position) -> anyhow::Result<()> {
-        self.inner.set_cursor(name, position).await
-    }
-
-    async fn entries(&self, kind: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-        self.inner.entries(kind).await
-    }
-
-    async fn put(&self, kind: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
-        self.check()?;
-        self.inner.put(kind, key, value).await
-    }
-
-    async fn delete(&self, kind: &str, key: &str) -> anyhow::Result<()> {
-        self.check()?;
-        self.inner.delete(kind, key).await
-    }
-
-    async fn change(&self, kind: &str, set: &[(String, Vec<u8>)], removed: &[String]) -> anyhow::Result<()> {
-        self.check()?;
-        self.inner.change(kind, set, removed).await
-    }
-}
-
 struct Bench {
     settings: ChannelSettings,
     receiver: Arc<Receiver>,
-    memory: Arc<Disk>,
+    scratch: Scratch,
     stats: Arc<ExporterStats>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     running: Option<(tokio::task::JoinHandle<anyhow::Result<()>>, CancellationToken)>,
@@ -170,16 +122,20 @@ impl Bench {
         };
         let findings = watch::Sender::new(Arc::new(Vec::new()));
         let mut bench =
-            Bench { settings, receiver, memory: Arc::default(), stats: Arc::default(), findings, running: None };
+            Bench { settings, receiver, scratch: Scratch::new(), stats: Arc::default(), findings, running: None };
         change(&mut bench.settings);
         bench.start();
         bench
     }
 
+    async fn sent(&self) -> Vec<StoredNotification> {
+        self.scratch.state.notifications("slack").await.unwrap()
+    }
+
     fn start(&mut self) {
         let cancel = CancellationToken::new();
-        let memory: Arc<dyn StateStore> = self.memory.clone();
-        let running = run(self.settings.clone(), self.findings.subscribe(), memory, self.stats.clone(), cancel.clone());
+        let state = self.scratch.state.clone();
+        let running = run(self.settings.clone(), self.findings.subscribe(), state, self.stats.clone(), cancel.clone());
         self.running = Some((tokio::spawn(running), cancel));
     }
 

@@ -1,7 +1,6 @@
 //! What is sent, and when.
 
 use super::*;
-use crate::delivery::dead_letters::DEAD_LETTERS;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -67,7 +66,7 @@ async fn what_is_refused_is_told_again_only_when_there_is_news() {
     bench.messages(1).await;
     assert_eq!(bench.stats.refused_items.load(Ordering::Relaxed), 1);
     assert!(bench.stats.standing().last_error.unwrap().contains("400 Bad Request"));
-    assert_eq!(bench.memory.told().await, []);
+    assert_eq!(bench.sent().await, []);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
     bench.messages(2).await;
     bench.receiver.answers.lock().unwrap().extend([415]);
@@ -87,13 +86,13 @@ async fn a_page_or_a_redirection_has_delivered_nothing() {
         bench.receiver.bodies.lock().unwrap().extend(pages);
         bench.now(vec![firing("a")]);
         bench.messages(4).await;
-        assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
+        assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
         let said = bench.stats.standing().last_error.unwrap();
         assert!(said.starts_with("200 OK with an HTML page"), "{said}");
         bench.receiver.answers.lock().unwrap().extend([302, 307, 407, 410, 421, 425, 500]);
         bench.now(vec![firing("a"), firing("b")]);
         bench.messages(4 + 8).await;
-        assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (2, 0));
+        assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (2, 0));
     }
 }
 
@@ -111,7 +110,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
         bench.receiver.bodies.lock().unwrap().push_back((kind, body));
         bench.now(vec![firing("a")]);
         bench.messages(1).await;
-        assert_eq!(bench.memory.told().await.len(), 1, "{body:?}");
+        assert_eq!(bench.sent().await.len(), 1, "{body:?}");
     }
     for (kind, body) in [
         ("text/plain", "please sign in"),
@@ -122,7 +121,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
         bench.receiver.bodies.lock().unwrap().push_back((kind, body));
         bench.now(vec![firing("a")]);
         bench.messages(1).await;
-        assert_eq!((bench.memory.told().await.len(), bench.stats.standing().state), (0, "refused"), "{body:?}");
+        assert_eq!((bench.sent().await.len(), bench.stats.standing().state), (0, "refused"), "{body:?}");
         assert!(bench.stats.standing().last_error.unwrap().contains("where Slack answers \"ok\""));
     }
     // A custom receiver may respond with anything.
@@ -130,7 +129,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
     bench.receiver.bodies.lock().unwrap().push_back(("text/html; charset=utf-8", "Thank you"));
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
-    assert_eq!(bench.memory.told().await.len(), 1);
+    assert_eq!(bench.sent().await.len(), 1);
 }
 
 #[tokio::test]
@@ -144,17 +143,17 @@ async fn what_is_refused_is_tried_again_while_it_fires_and_a_dead_letter_until_i
     bench.messages(1).await;
     assert_eq!(bench.stats.standing().state, "refused");
     assert!(bench.stats.standing().last_error.unwrap().contains("422"));
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
+    let letters = bench.scratch.state.dead_letters().await.unwrap();
     assert_eq!(letters.len(), 1);
-    let letter: Value = serde_json::from_slice(&letters[0].1).unwrap();
-    assert_eq!((&letter["sink"], &letter["signal"], &letter["items"]), (&"slack".into(), &"alerts".into(), &1.into()));
+    let letter = &letters[0];
+    assert_eq!((letter.exporter.as_str(), letter.signal.as_str(), letter.letter.items), ("slack", "alerts", 1));
     // Nothing changed: retried after 0.3 s, and after 0.45 s more.
     let began = Instant::now();
     bench.messages(3).await;
     assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
     assert_eq!(bench.stats.standing().state, "ok");
-    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
-    assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 1));
+    assert!(bench.scratch.state.dead_letters().await.unwrap().is_empty());
+    assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 1));
 }
 
 #[tokio::test]
@@ -193,7 +192,7 @@ async fn a_wrong_url_or_token_is_no_verdict() {
     bench.receiver.answers.lock().unwrap().extend([401, 403, 404, 405, 408]);
     bench.now(vec![firing("a")]);
     bench.messages(6).await;
-    assert_eq!((bench.memory.told().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
+    assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
     assert!(bench.stats.standing().last_error.unwrap().contains("408"));
 }
 
@@ -229,17 +228,17 @@ async fn what_could_not_be_told_before_a_restart_is_told_after_it() {
     let before = bench.receiver.bodies().len();
     bench.start();
     bench.messages(before + 1).await;
-    assert_eq!(bench.memory.told().await.len(), 1);
+    assert_eq!(bench.sent().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_kill_between_sending_and_remembering_repeats_with_the_same_key() {
     let mut bench = Bench::new(ChannelKind::Webhook).await;
-    bench.memory.fails.store(true, Ordering::SeqCst);
+    bench.scratch.state.break_table("notifications").await;
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
     bench.kill();
-    bench.memory.fails.store(false, Ordering::SeqCst);
+    bench.scratch.state.heal("notifications").await;
     bench.start();
     bench.messages(2).await;
     let keys = bench.receiver.keys();
@@ -249,16 +248,16 @@ async fn a_kill_between_sending_and_remembering_repeats_with_the_same_key() {
 #[tokio::test]
 async fn a_memory_that_fails_neither_ends_the_channel_nor_makes_it_repeat() {
     let mut bench = Bench::new(ChannelKind::Webhook).await;
-    bench.memory.fails.store(true, Ordering::SeqCst);
+    bench.scratch.state.break_table("notifications").await;
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
-    assert!(bench.stats.standing().last_error.unwrap().contains("the disk is full"));
+    assert!(bench.stats.standing().last_error.unwrap().contains("disk is full"));
     bench.now(vec![firing("a"), firing("b")]);
     assert_eq!(bench.messages(2).await[1]["alerts"][0]["fingerprint"], "b");
-    bench.memory.fails.store(false, Ordering::SeqCst);
+    bench.scratch.state.heal("notifications").await;
     bench.now(vec![firing("a"), firing("b")]);
     bench.messages(2).await;
-    assert_eq!((bench.memory.told().await.len(), bench.stats.standing().state), (2, "ok"));
+    assert_eq!((bench.sent().await.len(), bench.stats.standing().state), (2, "ok"));
     bench.restart().await;
     bench.messages(2).await;
 }
@@ -279,5 +278,5 @@ async fn a_channel_hears_what_it_wants_to() {
     );
     bench.now(vec![finding("a", FindingState::Ok, None), finding("b", FindingState::Ok, None)]);
     bench.messages(1).await;
-    assert_eq!(bench.memory.told().await, []);
+    assert_eq!(bench.sent().await, []);
 }

@@ -4,7 +4,7 @@ use super::copy::{checksum, copy, sync_folder};
 use super::manifest::{LOG, Listed, Manifest, STATE};
 use super::progress::Progress;
 use crate::log::SegmentFiles;
-use crate::store::State;
+use crate::state::State;
 use anyhow::{Context as _, bail};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;

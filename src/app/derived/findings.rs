@@ -1,8 +1,8 @@
 //! Findings as OTLP log records: one when a key starts to fire or changes its severity, and one when it is resolved.
 
 use super::otlp::{attribute, scope, text};
-use crate::delivery::state_store::StateStore;
 use crate::model::finding::{Finding, FindingState, Severity};
+use crate::state::State;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
 /// Kind of the state entries with the last record of each finding.
-const TOLD: &str = "derived_findings";
+const REPORTED: &str = "derived_findings";
 /// Name of the event.
 const EVENT: &str = "spanwise.finding";
 
 /// The reported state of each firing key, by finding id.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<String, Fires>);
+pub(super) struct Reported(BTreeMap<String, Fires>);
 
 /// A finding reported as firing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,12 +30,12 @@ pub(super) struct Fires {
 /// Changes by finding id: firing, or `None` if it is resolved.
 pub(super) type News = Vec<(String, Option<Fires>)>;
 
-impl Told {
+impl Reported {
     /// # Errors
     /// Returns an error if the stored state cannot be read.
-    pub(super) async fn read(memory: &dyn StateStore) -> anyhow::Result<Told> {
-        let kept = memory.entries(TOLD).await?.into_iter();
-        Ok(Told(kept.map(|(id, bytes)| (id, Fires::read(&bytes))).collect()))
+    pub(super) async fn read(state: &State) -> anyhow::Result<Reported> {
+        let kept = state.entries(REPORTED).await?.into_iter();
+        Ok(Reported(kept.map(|(id, bytes)| (id, Fires::read(&bytes))).collect()))
     }
 
     /// Returns the changes in `findings` since the last report; `own` is the resource of findings without a service. The
@@ -50,29 +50,27 @@ impl Told {
         let (mut records, mut news) = (Vec::new(), News::new());
         for finding in findings {
             let severity = fires(finding);
-            let told = self.0.get(&finding.id).map(|told| told.severity.as_str());
-            if severity != told && is_judged(finding) {
+            let reported = self.0.get(&finding.id).map(|reported| reported.severity.as_str());
+            if severity != reported && is_judged(finding) {
                 records.push(resource_logs(finding, own));
                 let fires = |severity: &str| Fires { severity: severity.to_owned(), finding: Some(finding.clone()) };
                 news.push((finding.id.clone(), severity.map(fires)));
             }
         }
         let judged: HashSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
-        for (id, told) in self.0.iter().filter(|(id, _)| !judged.contains(id.as_str())) {
-            records.extend(told.finding.as_ref().map(|finding| resource_logs(&finding.no_longer_judged(now_ms), own)));
+        for (id, reported) in self.0.iter().filter(|(id, _)| !judged.contains(id.as_str())) {
+            records
+                .extend(reported.finding.as_ref().map(|finding| resource_logs(&finding.no_longer_judged(now_ms), own)));
             news.push((id.clone(), None));
         }
         (ExportLogsServiceRequest { resource_logs: records }, news)
     }
 
     /// Stores the reported changes. A change that cannot be stored is reported again after a restart.
-    pub(super) async fn keep(&mut self, news: News, memory: &dyn StateStore) {
+    pub(super) async fn keep(&mut self, news: News, state: &State) {
         for (id, fires) in news {
-            let kept = match &fires {
-                Some(fires) => memory.put(TOLD, &id, &serde_json::to_vec(fires).unwrap_or_default()).await,
-                None => memory.delete(TOLD, &id).await,
-            };
-            if let Err(error) = kept {
+            let bytes = fires.as_ref().map(|fires| serde_json::to_vec(fires).unwrap_or_default());
+            if let Err(error) = state.change(REPORTED, &[(id.as_str(), bytes.as_deref())]).await {
                 tracing::warn!(%error, "cannot store the log state of a finding");
             }
             match fires {

@@ -11,13 +11,12 @@ mod otlp;
 mod tests;
 
 use super::config::Config;
-use super::state_store::SqliteState;
-use crate::delivery::state_store::StateStore;
 use crate::engine::Engine;
 use crate::ingest::Admission;
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
-use findings::Told;
+use crate::state::State;
+use findings::Reported;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use otlp::text;
 use prost::Message as _;
@@ -58,13 +57,13 @@ pub(super) async fn run(
     config: Config,
     engine: Arc<Engine>,
     admission: Arc<Admission>,
-    memory: Arc<SqliteState>,
+    state: State,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let wanted = Wanted::of(&config);
     let into = Into { admission, service: own_resource(&config) };
-    let (mut findings, mut told) = (engine.findings(), Told::read(&*memory).await?);
-    let began_unix_nano = began(&*memory).await?;
+    let (mut findings, mut reported) = (engine.findings(), Reported::read(&state).await?);
+    let began_unix_nano = began(&state).await?;
     let mut ticks = tokio::time::interval(config.performance.metrics_flush_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -84,13 +83,13 @@ pub(super) async fn run(
                 }
                 let now = findings.borrow_and_update().clone();
                 let now_ms = i64::try_from(unix_nano() / 1_000_000).unwrap_or(i64::MAX);
-                let (request, news) = told.changes(&now, &into.service, now_ms);
+                let (request, news) = reported.changes(&now, &into.service, now_ms);
                 if news.is_empty() {
                     continue;
                 }
                 // Changes that could not be written are computed again at the next change of findings.
                 if into.put(Signal::Logs, request.encode_to_vec()).await {
-                    told.keep(news, &*memory).await;
+                    reported.keep(news, &state).await;
                 } else {
                     findings.mark_changed();
                     tokio::time::sleep(PATIENCE).await;
@@ -118,13 +117,13 @@ impl Into {
 }
 
 /// Returns the start time of the counters, ns since the epoch. It is stored, because the counters continue across restarts.
-async fn began(memory: &dyn StateStore) -> anyhow::Result<u64> {
-    let kept = memory.entries(BEGAN).await?;
+async fn began(state: &State) -> anyhow::Result<u64> {
+    let kept = state.entries(BEGAN).await?;
     if let Some(began) = kept.first().and_then(|(_, bytes)| std::str::from_utf8(bytes).ok()?.parse().ok()) {
         return Ok(began);
     }
     let now = unix_nano();
-    memory.put(BEGAN, "unix_nano", now.to_string().as_bytes()).await?;
+    state.change(BEGAN, &[("unix_nano", Some(now.to_string().as_bytes()))]).await?;
     Ok(now)
 }
 

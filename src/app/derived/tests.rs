@@ -2,6 +2,7 @@ use super::otlp::attribute;
 use super::*;
 use crate::model::finding::{Finding, FindingState, Proof, Severity};
 use crate::model::scrape::{Attributes, Family, FamilyKind, Identity, Sample, SampleValue, Scrape};
+use crate::state::testing::Scratch;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -97,8 +98,8 @@ fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
 
 #[tokio::test]
 async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let scratch = Scratch::new();
+    let stored = &scratch.state;
     let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
     let steps = [
         (FindingState::Pending, None, None),
@@ -111,13 +112,13 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
     ];
     for (number, (state, severity, expected)) in steps.into_iter().enumerate() {
         // Each step starts from the stored state, as after a restart.
-        let mut told = Told::read(&memory).await.unwrap();
+        let mut told = Reported::read(stored).await.unwrap();
         let (request, news) = told.changes(&[finding(state, severity)], &own(), 9);
         let record = request.resource_logs.first().map(|logs| &logs.scope_logs[0].log_records[0]);
         assert_eq!(record.map(|record| record.severity_text.as_str()), expected, "step {number}");
-        told.keep(news, &memory).await;
+        told.keep(news, stored).await;
     }
-    let (request, _) = Told::default().changes(&[finding(FindingState::Firing, warning)], &own(), 9);
+    let (request, _) = Reported::default().changes(&[finding(FindingState::Firing, warning)], &own(), 9);
     let record = &request.resource_logs[0].scope_logs[0].log_records[0];
     assert_eq!((record.event_name.as_str(), record.time_unix_nano), ("spanwise.finding", 2_000_000));
     for expected in [
@@ -134,13 +135,13 @@ async fn a_finding_is_told_when_it_fires_worsens_and_ends_once_each_also_over_a_
 /// A reload or another configuration may remove a budget: it would never be evaluated again.
 #[tokio::test]
 async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let scratch = Scratch::new();
+    let stored = &scratch.state;
     let firing = finding(FindingState::Firing, Some(Severity::Critical));
-    let mut told = Told::default();
+    let mut told = Reported::default();
     let (_, news) = told.changes(std::slice::from_ref(&firing), &own(), 9);
-    told.keep(news, &memory).await;
-    let mut after_restart = Told::read(&memory).await.unwrap();
+    told.keep(news, stored).await;
+    let mut after_restart = Reported::read(stored).await.unwrap();
     let (request, news) = after_restart.changes(&[], &own(), 9000);
     let logs = &request.resource_logs[0];
     let record = &logs.scope_logs[0].log_records[0];
@@ -158,19 +159,19 @@ async fn what_fires_and_is_judged_no_more_is_over_also_over_a_restart() {
     let measured = ["severity", "value", "limit", "headroom", "compared", "trace_ids"];
     let is_measured = |key: &str| measured.iter().any(|name| key == format!("spanwise.finding.{name}"));
     assert!(!record.attributes.iter().any(|attribute| is_measured(&attribute.key)), "{:?}", record.attributes);
-    after_restart.keep(news, &memory).await;
-    let told = Told::read(&memory).await.unwrap();
+    after_restart.keep(news, stored).await;
+    let told = Reported::read(stored).await.unwrap();
     assert!(told.changes(&[], &own(), 9001).1.is_empty(), "once");
 }
 
 #[tokio::test]
 async fn what_an_earlier_version_kept_is_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let memory = SqliteState(crate::store::State::open(&folder.path().join("state.sqlite")).await.unwrap());
+    let scratch = Scratch::new();
+    let stored = &scratch.state;
     let firing = finding(FindingState::Firing, Some(Severity::Warning));
-    memory.put("derived_findings", &firing.id, b"warning").await.unwrap();
-    memory.put("derived_findings", "gone", b"critical").await.unwrap();
-    let told = Told::read(&memory).await.unwrap();
+    let kept: [(&str, Option<&[u8]>); 2] = [(&firing.id, Some(b"warning")), ("gone", Some(b"critical"))];
+    stored.change("derived_findings", &kept).await.unwrap();
+    let told = Reported::read(stored).await.unwrap();
     let (request, news) = told.changes(&[firing], &own(), 9);
     assert_eq!((request.resource_logs.len(), news.len()), (0, 1), "it fires as before; nobody knows what is gone");
 }

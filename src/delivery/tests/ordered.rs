@@ -60,14 +60,9 @@ async fn what_is_left_out_is_told_once_also_where_nothing_else_came_with_it_and_
     assert_eq!(bench.taken(), ["a1", "b2", "c3", "d4"]);
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((count(&bench.stats.sent_items), count(&bench.stats.refused_items)), (4, 3));
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
-    let letter = |(_, letter): &(String, Vec<u8>)| {
-        let letter: serde_json::Value = serde_json::from_slice(letter).unwrap();
-        (letter["reason"].clone(), letter["items"].as_u64().unwrap())
-    };
-    let told: Vec<_> = letters.iter().map(letter).collect();
-    assert!(told.iter().all(|(reason, _)| reason == "it is old"), "{told:?}");
-    assert_eq!(told.iter().map(|(_, items)| items).sum::<u64>(), 3);
+    let letters = bench.dead_letters().await;
+    assert!(letters.iter().all(|row| row.letter.reason == "it is old"), "{letters:?}");
+    assert_eq!(letters.iter().map(|row| row.letter.items).sum::<u64>(), 3);
 }
 
 #[tokio::test]

@@ -21,7 +21,11 @@ async fn a_batch_that_is_put_off_for_ever_holds_up_no_batch_beside_it() {
     let mut taken = bench.taken();
     taken.sort();
     assert_eq!(taken, ["a", "b", "late"]);
-    assert_eq!(bench.memory.cursor("exporter:otlp/traces").await.unwrap(), Position(0), "and is not passed over");
+    assert_eq!(
+        bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(),
+        Position(0),
+        "and is not passed over"
+    );
 }
 
 /// Items waiting for a retry do not delay others that the target would accept.

@@ -22,11 +22,11 @@ async fn a_panic_costs_the_item_that_causes_it_and_is_bounded() {
     assert_eq!(bench.taken(), ["a", "b", "c", "d", "e"], "each once");
     // Three times all of it; then a, (b bad c d, e), (b bad c d), (b bad), b, bad, (c d), e.
     assert_eq!(*bench.target.attempts.lock().unwrap(), 3 + 8);
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
-    let letter: serde_json::Value = serde_json::from_slice(&letters[0].1).unwrap();
-    assert_eq!((letters.len(), &letter["items"], &letter["position"]), (1, &1.into(), &2.into()));
+    let letters = bench.dead_letters().await;
+    let letter = &letters[0].letter;
+    assert_eq!((letters.len(), letter.items, letter.position), (1, 1, Some(2)));
     let reason = "the exporter panicked on it: it panicked: a test's own panic, over [\"bad\"]";
-    assert_eq!(letter["reason"], reason);
+    assert_eq!(letter.reason, reason);
     assert_eq!(bench.stats.standing().state, "ok");
 }
 
@@ -35,7 +35,7 @@ async fn a_panic_of_the_moment_costs_nothing() {
     let bench = Bench::new(Sink { panics: Mutex::new(("a", 2)), ..Sink::default() }, &["a", "b"]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b"]);
-    assert!(bench.memory.entries(DEAD_LETTERS).await.unwrap().is_empty());
+    assert!(bench.dead_letters().await.is_empty());
 }
 
 #[tokio::test]

@@ -31,11 +31,7 @@ pub(super) fn sent_in_parts(sink: &Sink, names: &[String], spans: usize) -> Outc
 
 /// Items and reasons of the dead letters.
 async fn letters(bench: &Bench) -> Vec<(u64, String)> {
-    let letters = bench.memory.entries(DEAD_LETTERS).await.unwrap();
-    let read = |(_, bytes): &(String, Vec<u8>)| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
-    let letter =
-        |letter: serde_json::Value| (letter["items"].as_u64().unwrap(), letter["reason"].as_str().unwrap().to_owned());
-    letters.iter().map(read).map(letter).collect()
+    bench.dead_letters().await.into_iter().map(|row| (row.letter.items, row.letter.reason)).collect()
 }
 
 #[tokio::test]

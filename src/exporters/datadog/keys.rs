@@ -19,7 +19,7 @@ pub(super) async fn check(id: &str, settings: &DatadogSettings) -> anyhow::Resul
     let (id, settings) = (id.to_owned(), settings.clone());
     tokio::spawn(async move {
         if let Err(error) = is_valid(&id, &settings).await {
-            tracing::warn!(sink = id, "{error:#}; unsent data stays in the log until the key is accepted");
+            tracing::warn!(exporter = id, "{error:#}; unsent data stays in the log until the key is accepted");
         }
     });
     Ok(())
@@ -29,11 +29,11 @@ pub(super) async fn check(id: &str, settings: &DatadogSettings) -> anyhow::Resul
 async fn is_valid(id: &str, settings: &DatadogSettings) -> anyhow::Result<()> {
     let asked = &settings.api.endpoint;
     match validate(id, settings).await? {
-        Key::Valid => tracing::debug!(sink = id, "{asked} knows the key"),
+        Key::Valid => tracing::debug!(exporter = id, "{asked} knows the key"),
         Key::Invalid(told) => anyhow::bail!("exporters.{id}.api.key: {asked} does not know this key ({told})"),
         Key::Unknown(reason) => {
             tracing::warn!(
-                sink = id,
+                exporter = id,
                 reason,
                 "cannot validate exporters.{id}.api.key: {asked} gives no usable response"
             );

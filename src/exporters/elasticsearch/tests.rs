@@ -5,7 +5,7 @@ use super::map::map;
 use super::{ElasticsearchSettings, Indexes, Login, Mode, Named};
 use crate::delivery::settings::{ClientSettings, Compression, TlsSettings};
 use crate::delivery::{Mapped, Payload, Placed};
-use crate::log::Position;
+use crate::model::frame::Position;
 use crate::model::signal::Signal;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

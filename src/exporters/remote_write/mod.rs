@@ -148,7 +148,7 @@ impl RemoteWrite {
         let answer = self.post(message, request).await?;
         if !answer.knows_only_old(is_known) {
             if answer.written.is_some() && self.negotiation.knows_new() {
-                tracing::info!(sink = self.id, "the target now accepts remote write 2.0");
+                tracing::info!(exporter = self.id, "the target now accepts remote write 2.0");
             }
             return Ok((message, answer));
         }
@@ -156,7 +156,7 @@ impl RemoteWrite {
         let answer = self.post_old(request).await?;
         if answer.is_success() && self.negotiation.knows_only_old() {
             tracing::warn!(
-                sink = self.id,
+                exporter = self.id,
                 answered = %first,
                 "the target does not accept remote write 2.0: sending 1.0, without start times, and without metadata \
                  unless `send_metadata` is set; 2.0 is retried every ten minutes"

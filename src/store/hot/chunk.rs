@@ -1,6 +1,6 @@
 //! Chunks of a hot table: small neighbours are joined, and what the engine has read is packed.
 
-use crate::log::Position;
+use crate::model::frame::Position;
 use crate::model::null_columns::{NullColumns, memory_bytes};
 use crate::store::packed::Packed;
 use crate::store::part::{Part, Stored};

@@ -48,7 +48,7 @@ pub(super) struct Case {
     pub(super) signal: Signal,
     /// The item without its time and its attribute `case`; for metrics, the fields besides the name.
     item: fn() -> Value,
-    /// In the order of `SINKS`.
+    /// In the order of `EXPORTERS`.
     pub(super) wanted: [Told; 5],
 }
 

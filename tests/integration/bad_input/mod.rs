@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
-use targets::{SINKS, Targets};
+use targets::{EXPORTERS, Targets};
 
 /// The items that one target contains: a short description for each case.
 type Seen = BTreeMap<String, String>;
@@ -33,15 +33,15 @@ async fn send(server: &Server, case: &Case) -> Option<String> {
     answer["partialSuccess"]["errorMessage"].as_str().map(str::to_owned)
 }
 
-/// Returns the dead letters of a sink about the case's metric; for `prometheus`, which has none, the log lines.
-async fn letters(server: &Server, sink: &str, case: &Case) -> Vec<String> {
+/// Returns the dead letters of a exporter about the case's metric; for `prometheus`, which has none, the log lines.
+async fn letters(server: &Server, exporter: &str, case: &Case) -> Vec<String> {
     let name = format!("{:?}", case.metric());
-    if sink == "prometheus" {
+    if exporter == "prometheus" {
         let log = server.log();
         let lines = log.lines().filter(|line| line.contains("exporters::prometheus") && line.contains(&name));
         return lines.map(str::to_owned).collect();
     }
-    let letters = server.sql(&format!("SELECT reason FROM dead_letters WHERE sink = '{sink}'")).await;
+    let letters = server.sql(&format!("SELECT reason FROM dead_letters WHERE exporter = '{exporter}'")).await;
     let reasons = letters.iter().filter_map(|row| row["reason"].as_str().map(str::to_owned));
     reasons.filter(|reason| reason.contains(&name) || reason.starts_with(&format!("{}: ", case.metric()))).collect()
 }
@@ -62,8 +62,8 @@ async fn dealt_with(server: &Server) {
 }
 
 /// Returns the outcome of a case at a target, and whether it is the expected one.
-async fn outcome(server: &Server, sink: &str, case: &Case, seen: &Seen, wanted: &Told) -> (String, bool) {
-    let letters = letters(server, sink, case).await;
+async fn outcome(server: &Server, exporter: &str, case: &Case, seen: &Seen, wanted: &Told) -> (String, bool) {
+    let letters = letters(server, exporter, case).await;
     let found = seen.get(case.name).cloned();
     let told = match (&found, letters.as_slice()) {
         (None, []) => "nothing".to_owned(),
@@ -99,14 +99,14 @@ async fn each_target_takes_it_or_says_what_is_wrong() {
         if let Some(told) = &told[case.name] {
             let _ = write!(table, "\n  {:<22} {told}", "(its sender)");
         }
-        for (sink, wanted) in SINKS.iter().zip(&case.wanted) {
-            let (told, is_well) = outcome(&server, sink, case, &seen[sink], wanted).await;
+        for (exporter, wanted) in EXPORTERS.iter().zip(&case.wanted) {
+            let (told, is_well) = outcome(&server, exporter, case, &seen[exporter], wanted).await;
             if matches!(wanted, Told::Elsewhere) && is_well {
                 continue;
             }
-            let _ = write!(table, "\n  {sink:<22} {told}");
+            let _ = write!(table, "\n  {exporter:<22} {told}");
             if !is_well {
-                wrong.push(format!("{}, {sink}: expected {wanted:?}, found {told}", case.name));
+                wrong.push(format!("{}, {exporter}: expected {wanted:?}, found {told}", case.name));
             }
         }
     }

@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The exporters, which are the columns of the table.
-pub(super) const SINKS: [&str; 5] = ["otlp_http", "prometheus", "prometheusremotewrite", "elasticsearch", "datadog"];
+pub(super) const EXPORTERS: [&str; 5] =
+    ["otlp_http", "prometheus", "prometheusremotewrite", "elasticsearch", "datadog"];
 
 type Kept = Arc<Mutex<Vec<(String, Bytes)>>>;
 
@@ -132,11 +133,14 @@ impl Targets {
             until("what was good to be scraped", Duration::from_secs(30), || scraping.value(&query)).await;
         }
         BTreeMap::from([
-            (SINKS[0], seen(self.collector.written().iter().flat_map(of_collector))),
-            (SINKS[1], of_prometheus(|query| async move { scraping.query(&query).await }).await),
-            (SINKS[2], of_prometheus(|query| async move { Ok(labelled(self.receiver.query(&query).await?)) }).await),
-            (SINKS[3], self.of_opensearch().await),
-            (SINKS[4], seen(self.of_datadog())),
+            (EXPORTERS[0], seen(self.collector.written().iter().flat_map(of_collector))),
+            (EXPORTERS[1], of_prometheus(|query| async move { scraping.query(&query).await }).await),
+            (
+                EXPORTERS[2],
+                of_prometheus(|query| async move { Ok(labelled(self.receiver.query(&query).await?)) }).await,
+            ),
+            (EXPORTERS[3], self.of_opensearch().await),
+            (EXPORTERS[4], seen(self.of_datadog())),
         ])
     }
 

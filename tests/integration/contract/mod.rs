@@ -107,7 +107,7 @@ impl Trial {
             assert!(lines.iter().any(is_told), "{id}: no warning of {:?}: {lines:#?}", case.told());
         }
         if matches!(case, Case::Refusal | Case::Partial | Case::Oversized) {
-            let letters = format!("SELECT sum(items) FROM dead_letters WHERE sink = '{id}'");
+            let letters = format!("SELECT sum(items) FROM dead_letters WHERE exporter = '{id}'");
             #[expect(clippy::cast_precision_loss, reason = "a few")]
             server.until_number(&letters, refused.len() as f64).await;
         }

@@ -169,7 +169,7 @@ async fn running_totals_go_out_as_what_was_added_also_over_a_kill() {
 
 async fn dead_letters(server: &Server) -> Vec<Value> {
     until("a dead letter", Duration::from_secs(30), || async {
-        let letters = server.sql("SELECT items, reason FROM dead_letters WHERE sink = 'datadog'").await;
+        let letters = server.sql("SELECT items, reason FROM dead_letters WHERE exporter = 'datadog'").await;
         if letters.is_empty() { Err("none".to_owned()) } else { Ok(letters) }
     })
     .await

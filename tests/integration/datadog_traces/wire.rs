@@ -92,15 +92,15 @@ fn hold(title: &str, asked: &Question, agent: &Value, wire: &Value) {
     assert!(report.compared["spans"].0 > 500 && report.compared["sketch bins"].0 > 500, "{:?}", report.compared);
 }
 
-async fn until_sent(server: &Server, sink: &str, items: u64) {
-    until(&format!("{items} spans to go to {sink}"), Duration::from_mins(3), || async {
+async fn until_sent(server: &Server, exporter: &str, items: u64) {
+    until(&format!("{items} spans to go to {exporter}"), Duration::from_mins(3), || async {
         let query = format!(
-            "SELECT sent_items, refused_items, dead_letters, lag_frames FROM exporters WHERE exporter = '{sink}' AND signal = 'traces'"
+            "SELECT sent_items, refused_items, dead_letters, lag_frames FROM exporters WHERE exporter = '{exporter}' AND signal = 'traces'"
         );
         let rows = server.try_sql(&query).await?;
-        let row = rows.first().ok_or("no such sink")?;
+        let row = rows.first().ok_or("no such exporter")?;
         let refused = (row["refused_items"].as_u64(), row["dead_letters"].as_u64());
-        assert_eq!(refused, (Some(0), Some(0)), "{sink} refuses nothing: {}", server.log());
+        assert_eq!(refused, (Some(0), Some(0)), "{exporter} refuses nothing: {}", server.log());
         let is_done = row["sent_items"].as_u64() == Some(items) && row["lag_frames"].as_u64() == Some(0);
         if is_done { Ok(()) } else { Err(row.to_string()) }
     })

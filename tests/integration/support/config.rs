@@ -33,6 +33,7 @@ impl Ports {
 pub(crate) struct Setup {
     performance: Vec<String>,
     sql: Vec<String>,
+    store: Vec<String>,
     exporters: Vec<(String, String)>,
     channels: Vec<(String, String)>,
     receivers: Vec<(String, String)>,
@@ -48,6 +49,12 @@ impl Setup {
     /// Adds a key to `connectors.performance`, such as `budgets: {…}`.
     pub(crate) fn performance(mut self, line: &str) -> Setup {
         self.performance.push(line.to_owned());
+        self
+    }
+
+    /// Adds a key to `extensions.store`.
+    pub(crate) fn store(mut self, line: &str) -> Setup {
+        self.store.push(line.to_owned());
         self
     }
 
@@ -140,6 +147,7 @@ impl Setup {
             let _ = writeln!(text, "  {id}: {{{settings}}}");
         }
         let _ = writeln!(text, "extensions:\n  store:\n    directory: {:?}", store.display());
+        lines(&mut text, &self.store);
         let _ = writeln!(
             text,
             "  sql:\n    http: {{endpoint: 127.0.0.1:{sql}{tls}}}\n    postgres: {{endpoint: 127.0.0.1:{postgres}{tls}}}"

@@ -94,6 +94,11 @@ impl Server {
         self.process.wait(Duration::from_secs(30)).await
     }
 
+    /// Waits for its end, without a signal.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        self.process.wait(Duration::from_secs(30)).await
+    }
+
     /// Restarts it on the same folder and ports, and waits until it has replayed its log.
     pub(crate) async fn start_again(&mut self) {
         self.launch_again();

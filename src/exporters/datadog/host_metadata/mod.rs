@@ -36,7 +36,7 @@ pub(super) const METADATA: &str = "/intake";
 /// Sends host metadata to Datadog.
 pub(super) struct Reporter {
     /// The exporter's id.
-    sink: String,
+    exporter: String,
     settings: HostMetadataSettings,
     /// Name of the local host, unless a resource sets it.
     hostname: String,
@@ -70,9 +70,9 @@ impl Known {
 }
 
 impl Reporter {
-    pub(super) fn new(sink: &str, settings: &HostMetadataSettings, hostname: &str) -> Reporter {
+    pub(super) fn new(exporter: &str, settings: &HostMetadataSettings, hostname: &str) -> Reporter {
         Reporter {
-            sink: sink.to_owned(),
+            exporter: exporter.to_owned(),
             settings: settings.clone(),
             hostname: hostname.to_owned(),
             known: Mutex::default(),
@@ -113,7 +113,7 @@ impl Reporter {
             && !self.told_fault.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
-                sink = self.sink,
+                exporter = self.exporter,
                 fault,
                 "ignored host metadata of a resource that cannot be read or is beyond a limit; the rest is sent (logged once)"
             );
@@ -177,7 +177,7 @@ impl Reporter {
             Outcome::Retry { after, reason } => {
                 if failing.is_none() {
                     tracing::warn!(
-                        sink = self.sink,
+                        exporter = self.exporter,
                         host,
                         reason,
                         "cannot send host metadata; retrying, telemetry does not wait for it"
@@ -187,13 +187,18 @@ impl Reporter {
             }
             Outcome::TooLarge(reason) | Outcome::Rejected(reason) | Outcome::PermanentError(reason) => {
                 if !self.told_refusal.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(sink = self.sink, host, reason, "the target rejected host metadata (logged once)");
+                    tracing::warn!(
+                        exporter = self.exporter,
+                        host,
+                        reason,
+                        "the target rejected host metadata (logged once)"
+                    );
                 }
                 None
             }
             Outcome::Delivered { .. } | Outcome::PartialSuccess { .. } => {
                 if failing.take().is_some() {
-                    tracing::info!(sink = self.sink, "the target accepts host metadata again");
+                    tracing::info!(exporter = self.exporter, "the target accepts host metadata again");
                 }
                 None
             }
