@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod log;
 pub mod net;
 pub mod state;
+pub mod statements;
 
 pub mod delivery;
 pub mod ingest;

@@ -25,7 +25,6 @@ examples:
         - {start_time: "1970-01-01T00:06:00Z", service_name: shop, trace_id: t1, span_id: f, parent_span_id: p, db_system_name: sqlite, db_query_text: "SELECT other FROM b", duration_ms: 10}
     expect:
       - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT a FROM b WHERE c = ?", state: firing, value: 5}
-      - {service_name: shop, operation: GET /orders, db_fingerprint: "SELECT other FROM b", state: ok, value: 1}
   - name: reports the operation of the request at any distance
     now_ms: 600000
     given:
@@ -131,35 +130,35 @@ Counts the calls of one statement in one request. The request is the nearest SER
 the same service, across all spans in between. Fires at five calls that take 50 ms in total. If a library and its driver both
 report a statement, it counts once. If the span of the request has not arrived yet, the calls are judged up to four minutes
 later. */
-WITH RECURSIVE statements AS (
-  SELECT
-    service_name,
-    trace_id,
-    parent_span_id,
-    db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) AS db_fingerprint,
-    count(*) AS calls,
-    sum(duration_ms) AS total_ms,
-    max(start_time) AS last_time
+WITH RECURSIVE repeated AS (
+  -- A request repeats a statement only if its trace does. In most traces most statements are called once.
+  SELECT trace_id, db_fingerprint
   FROM spans
-  WHERE start_time >= $window_start AND start_time < $window_end
-    AND coalesce(nullif(db_query_text, ''), nullif(db_query_summary, '')) IS NOT NULL AND parent_span_id IS NOT NULL
-    -- The same, in a form by which rows are skipped without reading them.
-    AND (db_query_text IS NOT NULL OR db_query_summary IS NOT NULL)
-  GROUP BY 1, 2, 3, 4
+  WHERE start_time >= $window_start AND start_time < $window_end AND parent_span_id IS NOT NULL
+    AND db_fingerprint IS NOT NULL AND (db_query_text IS NOT NULL OR db_query_summary IS NOT NULL)
+  GROUP BY 1, 2
+  HAVING count(*) > 1
 ), climbed AS (
   -- Walk from each parent up to the request, as far as spans have arrived. A span of another service ends the walk.
-  SELECT DISTINCT
-    service_name,
-    trace_id,
-    parent_span_id,
-    db_fingerprint,
-    parent_span_id AS next_span_id,
+  SELECT
+    s.service_name,
+    s.trace_id,
+    s.parent_span_id,
+    s.db_fingerprint,
+    count(*) AS calls,
+    sum(s.duration_ms) AS total_ms,
+    max(s.start_time) AS last_time,
+    s.parent_span_id AS next_span_id,
     CAST(NULL AS TEXT) AS request_span_id,
     CAST(NULL AS TEXT) AS operation,
     false AS is_done,
     false AS is_nested,
     0 AS steps
-  FROM statements
+  FROM repeated r
+  JOIN spans s ON s.trace_id = r.trace_id AND s.db_fingerprint = r.db_fingerprint
+  WHERE s.start_time >= $window_start AND s.start_time < $window_end AND s.parent_span_id IS NOT NULL
+    AND s.db_fingerprint IS NOT NULL AND (s.db_query_text IS NOT NULL OR s.db_query_summary IS NOT NULL)
+  GROUP BY 1, 2, 3, 4
   UNION ALL
   -- A span that was sent twice must not duplicate the paths.
   SELECT DISTINCT
@@ -167,23 +166,27 @@ WITH RECURSIVE statements AS (
     c.trace_id,
     c.parent_span_id,
     c.db_fingerprint,
+    c.calls,
+    c.total_ms,
+    c.last_time,
     CASE WHEN s.service_name = c.service_name THEN s.parent_span_id ELSE s.span_id END AS next_span_id,
     CASE WHEN s.service_name = c.service_name THEN s.span_id ELSE c.request_span_id END AS request_span_id,
     CASE WHEN s.service_name = c.service_name THEN s.operation ELSE c.operation END AS operation,
     s.service_name <> c.service_name OR s.kind IN ('SERVER', 'CONSUMER') OR s.parent_span_id IS NULL AS is_done,
-    s.service_name = c.service_name AND coalesce(c.db_fingerprint
-      = db_statement(s.db_system_name, s.db_query_text, s.db_query_summary, s.db_operation_name, s.db_collection_name), false)
-      AS is_nested,
+    s.service_name = c.service_name AND coalesce(c.db_fingerprint = s.db_fingerprint, false) AS is_nested,
     c.steps + 1 AS steps
   FROM climbed c
   JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.next_span_id
   WHERE NOT c.is_done AND NOT c.is_nested AND c.steps < 64 AND s.start_time >= $window_start - INTERVAL '5 minutes'
-), requests_of AS (
+), statements AS (
   SELECT
     service_name,
     trace_id,
     parent_span_id,
     db_fingerprint,
+    max(calls) AS calls,
+    max(total_ms) AS total_ms,
+    max(last_time) AS last_time,
     first_value(request_span_id ORDER BY steps DESC) AS request_span_id,
     first_value(operation ORDER BY steps DESC) AS operation,
     first_value(next_span_id ORDER BY steps DESC) AS next_span_id,
@@ -193,22 +196,17 @@ WITH RECURSIVE statements AS (
   GROUP BY 1, 2, 3, 4
 ), by_request AS (
   SELECT
-    s.service_name,
-    coalesce(r.operation, CASE WHEN r.is_done THEN '(no request)' ELSE '(parent not seen)' END) AS operation,
-    s.db_fingerprint,
-    s.trace_id,
-    sum(s.calls) AS calls,
-    sum(s.total_ms) AS total_ms
-  FROM statements s
-  JOIN requests_of r
-    ON r.service_name = s.service_name
-    AND r.trace_id = s.trace_id
-    AND r.parent_span_id = s.parent_span_id
-    AND r.db_fingerprint = s.db_fingerprint
+    service_name,
+    coalesce(operation, CASE WHEN is_done THEN '(no request)' ELSE '(parent not seen)' END) AS operation,
+    db_fingerprint,
+    trace_id,
+    sum(calls) AS calls,
+    sum(total_ms) AS total_ms
+  FROM statements
   -- The span of a request arrives after those of its statements. Until then the operation is unknown.
-  WHERE NOT r.is_nested AND (r.is_done OR s.last_time < $window_start + INTERVAL '1 minute')
+  WHERE NOT is_nested AND (is_done OR last_time < $window_start + INTERVAL '1 minute')
   -- Statements below the same missing span belong to the same request.
-  GROUP BY 1, 2, 3, 4, CASE WHEN r.is_done AND r.request_span_id IS NOT NULL THEN r.request_span_id ELSE r.next_span_id END
+  GROUP BY 1, 2, 3, 4, CASE WHEN is_done AND request_span_id IS NOT NULL THEN request_span_id ELSE next_span_id END
 )
 SELECT
   service_name,

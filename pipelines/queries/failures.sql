@@ -45,8 +45,7 @@ WITH failed AS (
     CASE
       WHEN kind = 'SERVER' THEN 'request'
       WHEN kind = 'CONSUMER' THEN 'message'
-      WHEN db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NOT NULL
-        THEN 'statement'
+      WHEN db_fingerprint IS NOT NULL THEN 'statement'
       WHEN kind IN ('CLIENT', 'PRODUCER') THEN 'call'
       WHEN parent_span_id IS NULL THEN 'job'
     END AS what
@@ -85,8 +84,7 @@ WITH failed AS (
       )
     END AS peer,
     CASE
-      WHEN what = 'statement'
-        THEN db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name)
+      WHEN what = 'statement' THEN db_fingerprint
       ELSE operation
     END AS operation,
     coalesce(

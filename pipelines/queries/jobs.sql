@@ -27,7 +27,7 @@ WITH ran AS (
   FROM new_spans
   WHERE kind = 'CONSUMER'
     OR kind = 'INTERNAL' AND parent_span_id IS NULL
-      AND db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
+      AND db_fingerprint IS NULL
       AND coalesce(resource_attributes['telemetry.sdk.language'], '') <> 'webjs'
       -- Spanwise's own spans have separate findings.
       AND scope_name IS DISTINCT FROM 'spanwise'

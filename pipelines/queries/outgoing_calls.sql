@@ -72,7 +72,7 @@ WITH called AS (
     trace_id
   FROM new_spans
   WHERE kind IN ('CLIENT', 'PRODUCER')
-    AND db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NULL
+    AND db_fingerprint IS NULL
 )
 SELECT
   window_start,

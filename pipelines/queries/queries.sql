@@ -39,13 +39,8 @@ examples:
 ---
 Database statements without literals. If a sender provides no statement text, or only a comment, the summary is used, else
 the operation and collection. If the text of a document store contains neither, they are prepended. */
-WITH said AS (
-  SELECT
-    *,
-    coalesce(sampled_weight, 1.0) AS weight,
-    db_statement(db_system_name, db_query_text, db_query_summary, db_operation_name, db_collection_name) AS db_fingerprint
-  FROM new_spans
-  WHERE coalesce(db_query_text, db_query_summary, db_operation_name, db_collection_name) IS NOT NULL
+WITH called AS (
+  SELECT *, coalesce(sampled_weight, 1.0) AS weight FROM new_spans WHERE db_fingerprint IS NOT NULL
 )
 SELECT
   date_bin(INTERVAL '10 seconds', start_time) AS window_start,
@@ -64,7 +59,5 @@ SELECT
   sum(db_response_returned_rows) AS rows_returned,
   sum(db_response_returned_rows * weight) AS rows_returned_estimated,
   exemplars(trace_id, duration_ms) AS exemplars
-FROM said
+FROM called
 GROUP BY 1, 2, 3, 4, 5
--- Not in WHERE: it would be evaluated below the fingerprint and compute each fingerprint twice.
-HAVING count(db_fingerprint) > 0

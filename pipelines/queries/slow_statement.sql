@@ -100,8 +100,7 @@ WITH RECURSIVE seen AS (
   FROM spans s
   JOIN ranked r
     ON r.service_name = s.service_name
-    AND r.db_fingerprint
-      = db_statement(s.db_system_name, s.db_query_text, s.db_query_summary, s.db_operation_name, s.db_collection_name)
+    AND r.db_fingerprint = s.db_fingerprint
     AND (r.db_system_name IS NOT DISTINCT FROM s.db_system_name)
     AND (r.db_namespace IS NOT DISTINCT FROM s.db_namespace)
   WHERE (r.number <= $limit OR r.by_total <= $limit)

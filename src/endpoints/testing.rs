@@ -158,7 +158,7 @@ fn finding(id: &str, state: FindingState) -> Finding {
         unit: "ms".to_owned(),
         samples: 7,
         impact: String::new(),
-        evidence: std::sync::Arc::default(),
+        evidence: crate::model::evidence::Evidence::default(),
         trace_ids: std::sync::Arc::default(),
         evidence_sql: "".into(),
         advice: "".into(),

@@ -11,7 +11,6 @@ use crate::state::State;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 /// Maximum number of traces with remembered exceptions; the oldest are evicted. About 500 bytes each.
 const TRACES_MAX: usize = 20_000;
@@ -136,13 +135,14 @@ impl LoggedExceptions {
         }
         let mut firing = HashSet::new();
         let told = |finding: &&mut Finding| {
-            let fails = finding.evidence.get("errors").and_then(Value::as_f64).is_some_and(|errors| errors > 0.0);
-            fails && matches!(finding.state, FindingState::Firing | FindingState::Pending)
+            let fails =
+                || finding.evidence.get("errors").and_then(|errors| errors.as_f64()).is_some_and(|errors| errors > 0.0);
+            matches!(finding.state, FindingState::Firing | FindingState::Pending) && fails()
         };
         for finding in findings.iter_mut().filter(told) {
             let of_traces = self.of(finding);
             let Some(text) = of_traces.or_else(|| self.said.get(&finding.id).cloned()) else { continue };
-            Arc::make_mut(&mut finding.evidence).insert(LOGGED.to_owned(), Value::from(text.as_str()));
+            finding.evidence = finding.evidence.with(LOGGED, Value::from(text.as_str()));
             if finding.state == FindingState::Firing {
                 firing.insert(finding.id.clone());
                 if self.said.get(&finding.id) != Some(&text) {
@@ -162,7 +162,7 @@ impl LoggedExceptions {
     fn of(&self, finding: &Finding) -> Option<String> {
         let service = finding.key.iter().find(|(column, _)| column == "service_name").map(|(_, value)| value.as_str());
         // Skips exceptions that the spans report already. Logs name the type without its module, so compare the message.
-        let said = finding.evidence.get("exceptions").and_then(Value::as_str).unwrap_or_default();
+        let said = finding.evidence.text("exceptions").unwrap_or_default();
         let is_said = |text: &str| said.contains(text.split_once(": ").map_or(text, |(_, message)| message));
         let all = || finding.trace_ids.iter().filter_map(|id| self.by_trace.get(id)).flatten();
         let mut chosen: Vec<&str> = Vec::new();
@@ -217,7 +217,7 @@ mod tests {
     fn shown(logged: &mut LoggedExceptions, finding: Finding) -> Option<Value> {
         let mut findings = [finding];
         logged.add_to(&mut findings);
-        findings[0].evidence.get(LOGGED).cloned()
+        findings[0].evidence.get(LOGGED)
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         other.id = "b".to_owned();
         assert_eq!(shown(&mut logged, other), None);
         let mut said = firing(&["t1"]);
-        Arc::make_mut(&mut said.evidence).insert("exceptions".to_owned(), json!("5x shop.ValueError: order ?"));
+        said.evidence = said.evidence.with("exceptions", json!("5x shop.ValueError: order ?"));
         assert_eq!(shown(&mut logged, said), Some(json!("Refused: by ?")), "what the span says is not said again");
         assert_eq!(
             shown(&mut logged, firing(&["t9"])),

@@ -15,7 +15,6 @@ mod flush;
 mod keyed;
 mod logged;
 mod needs;
-mod nesting;
 mod outcome;
 mod panics;
 mod query;
@@ -275,6 +274,12 @@ impl Engine {
         self.counters.load(Ordering::Relaxed) * settings::COUNTER_BYTES
     }
 
+    /// Memory of the findings in bytes, without what they share.
+    #[must_use]
+    pub fn finding_bytes(&self) -> usize {
+        self.findings().borrow().iter().map(Finding::memory_bytes).sum()
+    }
+
     /// Returns the pool that runs external queries.
     #[must_use]
     pub fn queries(&self) -> &Queries {
@@ -311,7 +316,7 @@ fn fill(
     tables.fill("pipelines", move || costs.rows(&of_costs().pipelines));
     tables.fill("budgets", move || state_tables::budgets(&current().budgets));
     let findings = findings.subscribe();
-    tables.fill("findings", move || state_tables::findings(&findings.borrow()));
+    tables.fill_lazily("findings", move || state_tables::findings(&findings.borrow()));
     tables.fill("coverage", move || state_tables::coverage(&store));
 }
 

@@ -1,8 +1,8 @@
 //! Limits, answers and errors of external queries, and the threads for long computations.
 
 use super::error_text::line;
-use super::functions::fingerprint;
 use super::worker::SqlFault;
+use crate::statements::fingerprint;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;

@@ -4,11 +4,19 @@ use super::outcome::Outcome;
 use super::query::yielding;
 use super::swap_table::Repeated;
 use crate::model::pipeline::{Param, PipelineDef};
-use arrow::datatypes::DataType;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use crate::store::SnapshotTable;
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan};
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +35,8 @@ pub(crate) struct Window {
 pub(crate) struct Statement {
     context: SessionContext,
     plan: LogicalPlan,
+    /// Whether the plan was optimized before its parameters were bound.
+    is_optimized: bool,
     /// The physical plan of the first run, if later runs can reuse it.
     repeated: OnceLock<Option<Repeated>>,
 }
@@ -35,7 +45,21 @@ impl Statement {
     /// Plans a statement without parameters.
     pub(crate) async fn plan(context: &SessionContext, sql: &str) -> Result<Statement> {
         let plan = context.state().create_logical_plan(sql).await?;
-        Ok(Statement { context: context.clone(), plan, repeated: OnceLock::new() })
+        Ok(Statement { context: context.clone(), plan, is_optimized: false, repeated: OnceLock::new() })
+    }
+
+    /// Plans and optimizes a statement whose parameters are bound often: each time to other values, but of the same types.
+    /// Optimizing costs more than most of these statements take to run.
+    pub(crate) async fn optimized(
+        context: &SessionContext,
+        sql: &str,
+        params: &BTreeMap<String, Param>,
+    ) -> Result<Statement> {
+        let state = context.state();
+        let plan = state.create_logical_plan(sql).await?;
+        let any = Window { start_ms: 0, end_ms: 0 };
+        let plan = state.optimize(&typed(plan, &values(params, Some(any)))?)?;
+        Ok(Statement { context: context.clone(), plan, is_optimized: true, repeated: OnceLock::new() })
     }
 
     /// Plans the statement of a pipeline.
@@ -46,7 +70,8 @@ impl Statement {
     /// Returns the statement with bound parameters.
     pub(crate) fn bind(&self, params: &BTreeMap<String, Param>, window: Option<Window>) -> Result<Statement> {
         let plan = self.plan.clone().with_param_values(param_values(params, window))?;
-        Ok(Statement { context: self.context.clone(), plan, repeated: OnceLock::new() })
+        let is_optimized = self.is_optimized;
+        Ok(Statement { context: self.context.clone(), plan, is_optimized, repeated: OnceLock::new() })
     }
 
     /// Returns whether it was planned in this session, and so reads the session's tables.
@@ -79,6 +104,20 @@ impl Statement {
         fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
     }
 
+    async fn physical_plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        if !self.is_optimized {
+            return state.create_physical_plan(&self.plan).await;
+        }
+        // Only what depends on the values is left: `$window_end - INTERVAL '1 hour'` must be a literal for the scan, and what
+        // reads no rows costs nothing.
+        let optimize = |rule: Arc<dyn OptimizerRule + Send + Sync>, plan| {
+            Optimizer::with_rules(vec![rule]).optimize(plan, state, |_, _| {})
+        };
+        let plan = optimize(Arc::new(SimplifyExpressions::new()), self.plan.clone())?;
+        let plan = optimize(Arc::new(PropagateEmptyRelation::new()), without_empty_scans(plan)?)?;
+        state.query_planner().create_physical_plan(&plan, state).await
+    }
+
     /// Runs the statement.
     pub(crate) async fn run(&self) -> Result<Outcome> {
         if let Some(Some(repeated)) = self.repeated.get() {
@@ -86,7 +125,7 @@ impl Statement {
         }
         let state = self.context.state();
         let task = state.task_ctx();
-        let plan = state.create_physical_plan(&self.plan).await?;
+        let plan = self.physical_plan(&state).await?;
         if self.repeated.get().is_none() {
             // If another run was faster, its plan is identical.
             let _kept = self.repeated.set(Repeated::of(&self.plan, &plan)?);
@@ -98,6 +137,43 @@ impl Statement {
         let batches = collect(yielding(plan.clone())?, task).await?;
         Ok(Outcome { batches, rows_read: rows_read(&plan) })
     }
+}
+
+/// Replaces the scans of tables that have no row for them.
+fn without_empty_scans(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let empty = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        let provider = source_as_provider(&scan.source)?;
+        // Rows of state tables are computed at each scan.
+        let table = provider.downcast_ref::<SnapshotTable>().filter(|table| table.time_column().is_some());
+        if !table.is_some_and(|table| table.holds_none(&scan.filters)) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = scan.projected_schema.clone();
+        Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+    });
+    Ok(empty?.data)
+}
+
+/// Sets the types of the parameters, so that a plan can be optimized without their values.
+fn typed(plan: LogicalPlan, values: &[(String, ScalarValue)]) -> Result<LogicalPlan> {
+    let of = |id: &str| values.iter().find(|(name, _)| id.strip_prefix('$') == Some(name)).map(|(_, value)| value);
+    let set = |expression: Expr| match expression {
+        Expr::Placeholder(Placeholder { id, field }) => {
+            let field = of(&id).map(|value| Arc::new(Field::new("", value.data_type(), true))).or(field);
+            Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    let typed = plan.transform_up_with_subqueries(|node| {
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expression| {
+            let name = names.save(&expression);
+            Ok(expression.transform_up(set)?.update_data(|expression| name.restore(expression)))
+        })?
+        .map_data(LogicalPlan::recompute_schema)
+    });
+    Ok(typed?.data)
 }
 
 /// Returns the names of the relations that a plan reads: a view has an alias, and its own plan is inlined below it.

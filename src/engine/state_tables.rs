@@ -4,19 +4,22 @@ use super::tables::{StateRows, object};
 use crate::model::budget::Budget;
 use crate::model::finding::Finding;
 use crate::store::HotStore;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Returns the rows of the table `findings`.
-pub(crate) fn findings(findings: &[Finding]) -> StateRows {
-    let row = |finding: &Finding| {
-        let key: serde_json::Map<String, Value> =
+pub(crate) fn findings(findings: &Arc<Vec<Finding>>) -> Box<dyn Iterator<Item = Map<String, Value>>> {
+    let (findings, count) = (findings.clone(), findings.len());
+    let row = move |index: usize| {
+        let finding = &findings[index];
+        let key: Map<String, Value> =
             finding.key.iter().map(|(column, value)| (column.clone(), Value::from(value.as_str()))).collect();
         object(json!({
             "id": finding.id, "pipeline": finding.pipeline, "severity": finding.severity, "state": finding.state,
             "title": finding.title, "key": key, "value": finding.value, "limit_value": finding.limit,
             "headroom": finding.headroom,
             "unit": finding.unit, "samples": finding.samples, "impact": finding.impact,
-            "evidence": finding.evidence_json(), "trace_ids": *finding.trace_ids,
+            "evidence": finding.evidence.as_json(), "trace_ids": *finding.trace_ids,
             "evidence_sql": *finding.evidence_sql, "advice": *finding.advice, "proof": finding.proof,
             "first_seen": finding.first_seen_ms * 1000, "last_seen": finding.last_seen_ms * 1000,
             "state_since": finding.state_since_ms * 1000,
@@ -26,7 +29,7 @@ pub(crate) fn findings(findings: &[Finding]) -> StateRows {
             "ended_reason": finding.ended.as_ref().and_then(|ended| ended.reason.as_deref()),
         }))
     };
-    findings.iter().map(row).collect()
+    Box::new((0..count).map(row))
 }
 
 /// Returns the rows of the table `budgets`.

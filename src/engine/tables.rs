@@ -8,7 +8,7 @@ use super::worker::{Offered, OfferedTable, View};
 use crate::model::frame::Position;
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{TableDef, TableKind};
-use crate::store::{HotStore, Part, SnapshotTable};
+use crate::store::{HotStore, SnapshotTable};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
@@ -25,7 +25,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Rows of a state table: times in microseconds since the epoch, maps as objects.
 pub type StateRows = Vec<Map<String, Value>>;
-type StateSource = Arc<dyn Fn() -> StateRows + Send + Sync>;
+type StateSource = Arc<dyn Fn() -> Box<dyn Iterator<Item = Map<String, Value>>> + Send + Sync>;
+
+/// Rows of a state table that are converted at a time: as JSON they take several times the memory.
+const STATE_ROWS: usize = 500;
 
 /// Returns the object that a JSON value contains.
 pub(crate) fn object(value: Value) -> Map<String, Value> {
@@ -86,6 +89,15 @@ impl Tables {
 
     /// Registers the source of a state table's rows, which is called by each query.
     pub(crate) fn fill(&self, name: &str, rows: impl Fn() -> StateRows + Send + Sync + 'static) {
+        self.fill_lazily(name, move || Box::new(rows().into_iter()));
+    }
+
+    /// Like [`Tables::fill`], for a table of many rows, which are not all in memory as JSON at once.
+    pub(crate) fn fill_lazily(
+        &self,
+        name: &str,
+        rows: impl Fn() -> Box<dyn Iterator<Item = Map<String, Value>>> + Send + Sync + 'static,
+    ) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.insert(name.to_owned(), Arc::new(rows));
     }
@@ -178,16 +190,16 @@ impl Tables {
 
     fn state_table(&self, table: &TableDef) -> SnapshotTable {
         let (state, name, schema) = (self.state.clone(), table.name.clone(), table.schema());
-        SnapshotTable::new(schema.clone(), None, move || {
+        SnapshotTable::packed(schema.clone(), move || {
             let source = state.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
-            match source.map(|source| batch(&schema, &source())) {
-                Some(Ok(batch)) => vec![Part::new(batch, None)],
-                Some(Err(error)) => {
-                    tracing::error!(table = name, %error, "rows of a state table do not fit its schema");
-                    Vec::new()
-                }
-                None => Vec::new(),
-            }
+            let mut rows = source.into_iter().flat_map(|source| source());
+            let (schema, name) = (schema.clone(), name.clone());
+            std::iter::from_fn(move || {
+                let some: StateRows = rows.by_ref().take(STATE_ROWS).collect();
+                let batch = (!some.is_empty()).then(|| batch(&schema, &some))?;
+                let log = |error| tracing::error!(table = name, %error, "rows of a state table do not fit its schema");
+                batch.map_err(log).ok()
+            })
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Findings: the result of an analysis for one key, and its state.
 
+use crate::model::evidence::Evidence;
 use crate::model::units::human;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -126,9 +127,8 @@ pub struct Finding {
     pub samples: u64,
     /// Impact for people: time spent, requests affected, share of the total.
     pub impact: String,
-    /// Other columns of the evaluated row by name, as JSON; shared by all copies of the finding.
-    #[serde(with = "shared")]
-    pub evidence: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// Other columns of the evaluated row; shared by all copies of the finding.
+    pub evidence: Evidence,
     /// Ids of example traces.
     #[serde(with = "shared")]
     pub trace_ids: Arc<Vec<String>>,
@@ -158,10 +158,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Returns the evidence as a JSON object.
+    /// Memory in bytes, without the texts that all keys of a pipeline share.
     #[must_use]
-    pub fn evidence_json(&self) -> String {
-        serde_json::to_string(&*self.evidence).unwrap_or_default()
+    pub fn memory_bytes(&self) -> usize {
+        let key: usize = self.key.iter().map(|(column, value)| column.len() + value.len()).sum();
+        let traces: usize = self.trace_ids.iter().map(String::len).sum();
+        let texts = [&self.id, &self.pipeline, &self.title, &self.unit, &self.impact].map(String::len);
+        size_of::<Finding>() + key + traces + texts.iter().sum::<usize>() + self.evidence.as_json().len()
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod decoded;
 pub mod distinct;
+pub mod evidence;
 pub mod exponential;
 pub mod fault;
 pub mod finding;

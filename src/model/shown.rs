@@ -28,7 +28,7 @@ fn shown_max(finding: &Finding) -> Option<usize> {
 }
 
 fn total_ms(finding: &Finding) -> f64 {
-    finding.evidence.get("total_ms").and_then(serde_json::Value::as_f64).unwrap_or(0.0)
+    finding.evidence.get("total_ms").and_then(|total| total.as_f64()).unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Phrases that describe findings, shared by the terminal, the page, alerts and logs.
 
+use super::evidence::Evidence;
 use super::finding::{Ended, Finding, FindingState};
 use super::units::{human, short};
 use serde_json::{Value, json};
@@ -43,12 +44,12 @@ impl Finding {
     /// Returns further evidence besides traces and statements, one item per line: exceptions that were thrown.
     #[must_use]
     pub fn evidence_lines(&self) -> Vec<String> {
-        let text = |column: &str| self.evidence.get(column).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |column: &str| self.evidence.text(column).filter(|text| !text.is_empty());
         let exception = match (text("exception_type"), text("exception_message")) {
             (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
-            (one, other) => one.or(other).map(str::to_owned),
+            (one, other) => one.or(other),
         };
-        let counted = text("exceptions").map(str::to_owned);
+        let counted = text("exceptions");
         let logged = text("logged_exceptions").map(|logged| format!("logged: {logged}"));
         exception.into_iter().chain(counted).chain(logged).collect()
     }
@@ -66,7 +67,7 @@ impl Finding {
             headroom: None,
             impact: String::new(),
             advice: "".into(),
-            evidence: Arc::default(),
+            evidence: Evidence::default(),
             evidence_sql: "".into(),
             trace_ids: Arc::default(),
             state_since_ms: now_ms,
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn an_exception_is_a_line_of_evidence() {
         let with = |evidence: Value| Finding {
-            evidence: Arc::new(evidence.as_object().unwrap().clone()),
+            evidence: evidence.as_object().unwrap().into(),
             ..finding(1.0, 1.0, None, "%")
         };
         let both = with(json!({"exception_type": "ValueError", "exception_message": "no such card"}));

@@ -8,7 +8,7 @@ mod ids;
 mod nulls;
 mod numbers;
 
-use super::held::Test;
+use super::held::{Condition, Test};
 use super::wanted::{Wanted, span_us};
 use crate::model::null_columns::NullColumns;
 use arrow::array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -52,6 +52,12 @@ impl Packed {
     /// Memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.columns.iter().map(|column| size_of::<Column>() + column.bytes()).sum()
+    }
+
+    /// Returns whether a row may meet all conditions.
+    pub(super) fn may_pass(&self, conditions: &[Condition]) -> bool {
+        let may_hold = |test: &Test| self.columns.get(test.column).is_none_or(|column| column.may_hold(&test.any_of));
+        conditions.iter().all(|condition| condition.any.iter().any(may_hold))
     }
 
     /// Returns these columns, or all, of at least the rows that match; `None` if none can.

@@ -1,6 +1,6 @@
 //! Rows of a table that a query reads as a unit, or skips as a unit.
 
-use super::held::Held;
+use super::held::{Condition, Held};
 use super::packed::Packed;
 use super::wanted::{TimeBounds, Wanted, span_us};
 use arrow::error::ArrowError;
@@ -63,9 +63,17 @@ impl Stored {
     /// When a column would exceed the size that Arrow allows.
     pub fn passing(&self, columns: Option<&[usize]>, wanted: &Wanted) -> Result<Option<RecordBatch>, ArrowError> {
         match self {
-            Stored::Open(part) if !part.held.may_pass(&part.batch, &wanted.conditions) => Ok(None),
+            Stored::Open(_) if !self.may_pass(&wanted.conditions) => Ok(None),
             Stored::Open(_) => self.read(columns).map(Some),
             Stored::Packed(packed) => packed.passing(columns, wanted),
+        }
+    }
+
+    /// Returns whether a row may meet all conditions.
+    pub(super) fn may_pass(&self, conditions: &[Condition]) -> bool {
+        match self {
+            Stored::Open(part) => part.held.may_pass(&part.batch, conditions),
+            Stored::Packed(packed) => packed.may_pass(conditions),
         }
     }
 

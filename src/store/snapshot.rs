@@ -1,9 +1,11 @@
 //! A table that reads its rows at query time, so that each query sees one consistent snapshot.
 
 use super::held::Condition;
+use super::packed::Packed;
 use super::part::{Part, Stored};
 use super::rows_source::RowsSource;
 use super::wanted::{TimeBounds, Wanted};
+use crate::model::null_columns::NullColumns;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -34,6 +36,16 @@ impl SnapshotTable {
         SnapshotTable::stored(schema, time_column, move || take().into_iter().map(Stored::Open).collect())
     }
 
+    /// Creates a table without a time column that calls `take` for its rows at each query, and packs them until they are read.
+    pub fn packed<I: Iterator<Item = RecordBatch>>(
+        schema: SchemaRef,
+        take: impl Fn() -> I + Send + Sync + 'static,
+    ) -> SnapshotTable {
+        let nulls = Arc::new(NullColumns::new(schema.clone()));
+        let pack = move |batch: RecordBatch| Stored::Packed(Arc::new(Packed::new(&batch, None, &nulls)));
+        SnapshotTable::stored(schema, None, move || take().map(&pack).collect())
+    }
+
     /// Creates a table like [`SnapshotTable::new`] whose rows may be packed.
     pub(super) fn stored(
         schema: SchemaRef,
@@ -52,6 +64,18 @@ impl SnapshotTable {
     /// Returns its current rows, without the parts that have none within the bounds.
     pub fn parts(&self, bounds: TimeBounds) -> impl Iterator<Item = Stored> + use<> {
         (self.take)().into_iter().filter(move |part| part.may_hold(bounds))
+    }
+
+    /// Returns whether no current row can pass the filters.
+    #[must_use]
+    pub fn holds_none(&self, filters: &[Expr]) -> bool {
+        let wanted = self.wanted(filters);
+        !self.parts(wanted.bounds).any(|part| part.may_pass(&wanted.conditions))
+    }
+
+    fn wanted(&self, filters: &[Expr]) -> Wanted {
+        let bounds = self.time_column().map(|column| TimeBounds::of(filters, column)).unwrap_or_default();
+        Wanted { bounds, conditions: Condition::among(filters, |name| self.schema.index_of(name).ok()) }
     }
 
     /// Returns its current rows part by part, lazily.
@@ -83,10 +107,9 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let bounds = self.time_column().map(|column| TimeBounds::of(filters, column)).unwrap_or_default();
-        let conditions = Condition::among(filters, |name| self.schema.index_of(name).ok());
-        let source =
-            RowsSource::new(self.parts(bounds).collect(), &self.schema, projection, Wanted { bounds, conditions })?;
+        let wanted = self.wanted(filters);
+        let parts = self.parts(wanted.bounds).filter(|part| part.may_pass(&wanted.conditions)).collect();
+        let source = RowsSource::new(parts, &self.schema, projection, wanted)?;
         Ok(DataSourceExec::from_data_source(source))
     }
 

@@ -74,7 +74,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         unit: "ms".into(),
         samples: 50,
         impact: String::new(),
-        evidence: std::sync::Arc::default(),
+        evidence: crate::model::evidence::Evidence::default(),
         trace_ids: vec!["0af7".into()].into(),
         evidence_sql: "SELECT 1".into(),
         advice: "Look.".into(),

@@ -82,7 +82,7 @@ fn finding(state: FindingState, severity: Option<Severity>) -> Finding {
         unit: "ms".to_owned(),
         samples: 50,
         impact: String::new(),
-        evidence: std::sync::Arc::default(),
+        evidence: crate::model::evidence::Evidence::default(),
         trace_ids: vec!["0af3".to_owned(), "0af4".to_owned()].into(),
         evidence_sql: "".into(),
         advice: "Look at its plan.".into(),

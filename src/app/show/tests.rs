@@ -17,7 +17,7 @@ fn finding(id: &str, state: FindingState, severity: Option<Severity>) -> Finding
         unit: "ms".to_owned(),
         samples: 40,
         impact: "12 s over 40 requests".to_owned(),
-        evidence: std::sync::Arc::default(),
+        evidence: crate::model::evidence::Evidence::default(),
         trace_ids: vec!["4bf92f3577b34da6a3ce929d0e0e4736".to_owned()].into(),
         evidence_sql: "".into(),
         advice: "Look at the slowest\ntraces first.".into(),

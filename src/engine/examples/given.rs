@@ -6,10 +6,14 @@ use crate::model::hex::hex;
 use crate::model::pipeline::{ExampleRows, PipelineKind};
 use crate::model::sketch::Sketch;
 use crate::model::table::{TableDef, TableKind};
+use crate::statements::{self, Call};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::json::ReaderBuilder;
 use datafusion::prelude::SessionContext;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// The column of `spans` that decoding derives from the others of a database call.
+const FINGERPRINT: &str = "db_fingerprint";
 
 /// Returns the names and schemas under which a table is visible: for a signal table also `new_<name>`, which rollups
 /// read, and for a rollup also its coarser resolutions.
@@ -46,6 +50,9 @@ pub(super) fn register(
                 row.insert(column.name.clone(), value);
             }
         }
+        if schema.field_with_name(FINGERPRINT).is_ok() {
+            derive(row);
+        }
         for (column, value) in row.iter_mut() {
             let field = schema.field_with_name(column).map_err(|_| format!("given.{name}: no column {column:?}"))?;
             fit(field.data_type(), value);
@@ -56,6 +63,21 @@ pub(super) fn register(
     let Some(batch) = decoder.flush().map_err(|error| format!("given.{name}: {error}"))? else { return Ok(()) };
     let registered = context.deregister_table(wanted).and_then(|_| context.register_batch(wanted, batch));
     registered.map(drop).map_err(|error| line(&error))
+}
+
+/// Adds the statement of a span, as decoding does.
+pub(in crate::engine) fn derive(row: &mut Map<String, Value>) {
+    let text = |column: &str| row.get(column).and_then(Value::as_str);
+    let statement = statements::of(&Call {
+        system: text("db_system_name"),
+        query: text("db_query_text"),
+        summary: text("db_query_summary"),
+        operation: text("db_operation_name"),
+        collection: text("db_collection_name"),
+    });
+    if let Some(statement) = statement {
+        row.entry(FINGERPRINT).or_insert_with(|| Value::from(&*statement));
+    }
 }
 
 /// Replaces a list of numbers by their sketch, which has no form in JSON.

@@ -4,6 +4,9 @@ mod compare;
 mod given;
 
 #[cfg(test)]
+pub(super) use given::derive;
+
+#[cfg(test)]
 mod tests;
 
 use super::error_text::line;
@@ -17,7 +20,7 @@ use crate::model::fault::Fault;
 use crate::model::pipeline::{Example, ExampleRows, PipelineDef, PipelineKind};
 use crate::model::table::TableDef;
 use datafusion::prelude::SessionContext;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -93,7 +96,7 @@ async fn judged(pipeline: &PipelineDef, context: &SessionContext, example: &Exam
     }
     // An expectation may also name any column of the evidence.
     let row = |finding: crate::model::finding::Finding| {
-        let mut row = Map::clone(&finding.evidence);
+        let mut row = finding.evidence.columns();
         row.extend(finding.key.iter().map(|(column, value)| (column.clone(), Value::from(value.as_str()))));
         for (name, value) in [
             ("state", serde_json::to_value(finding.state)),

@@ -56,7 +56,7 @@ fn rows(kept: &Kept) -> Vec<(i64, Map<String, Value>)> {
         if fired.ended_ms.is_none() {
             row["severity"] = json!(finding.severity);
             row["limit_value"] = json!(finding.limit);
-            row["evidence"] = finding.evidence_json().into();
+            row["evidence"] = finding.evidence.as_json().into();
             row["trace_ids"] = json!(*finding.trace_ids);
         }
         (fired.ended_ms.unwrap_or(i64::MAX), object(row))

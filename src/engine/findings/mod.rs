@@ -338,7 +338,7 @@ impl Evaluator {
             let before = cpu::used();
             let statement = match planned {
                 Some(planned) => planned,
-                None => Arc::new(Statement::plan(&context, &sql).await?),
+                None => Arc::new(Statement::optimized(&context, &sql, &values).await?),
             };
             let outcome = statement.bind(&values, Some(window))?.run().await?;
             let computed = before.and_then(|before| cpu::used()?.checked_sub(before));

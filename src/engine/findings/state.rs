@@ -3,11 +3,10 @@
 use super::history::History;
 use super::message;
 use super::threshold::{Judged, Verdict};
+use crate::model::evidence::Evidence;
 use crate::model::finding::{Ended, Finding, FindingState, Proof, Recovering, Severity};
 use crate::model::pipeline::{FindingDef, NoData, PipelineDef};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// Time without data after which a key is forgotten.
 const FORGET_AFTER_MS: i64 = 3_600_000;
@@ -31,14 +30,14 @@ pub(super) struct Durable {
     state: (FindingState, Option<Severity>),
     /// When it fired, exceeded its limit, and began to recover.
     since_ms: [Option<i64>; 3],
-    evidence: Arc<Map<String, Value>>,
+    evidence: Evidence,
 }
 
 impl PartialEq for Durable {
     fn eq(&self, other: &Durable) -> bool {
         // The operations of a firing key decide which other keys it explains.
-        let operations = |durable: &Durable| durable.evidence.get("operations").cloned();
-        let same_evidence = Arc::ptr_eq(&self.evidence, &other.evidence) || operations(self) == operations(other);
+        let operations = |durable: &Durable| durable.evidence.get("operations");
+        let same_evidence = self.evidence.is_copy_of(&other.evidence) || operations(self) == operations(other);
         self.state == other.state && self.since_ms == other.since_ms && same_evidence
     }
 }
@@ -213,7 +212,7 @@ fn state_without_data(definition: &FindingDef, before: &Finding) -> (FindingStat
 fn renew(finding: &mut Finding, judged: &Judged, now_ms: i64) {
     finding.last_seen_ms = now_ms;
     // The row was judged and copied before.
-    if Arc::ptr_eq(&finding.evidence, &judged.evidence) && finding.title == judged.title {
+    if finding.evidence.is_copy_of(&judged.evidence) && finding.title == judged.title {
         return;
     }
     finding.title.clone_from(&judged.title);

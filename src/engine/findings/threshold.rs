@@ -1,6 +1,7 @@
 //! Compares a row with its limits.
 
 use super::message;
+use crate::model::evidence::Evidence;
 use crate::model::finding::Severity;
 use crate::model::pipeline::{Direction, PipelineDef};
 use serde_json::{Map, Value};
@@ -21,7 +22,7 @@ pub(super) struct Judged {
     pub(super) title: String,
     pub(super) impact: String,
     pub(super) trace_ids: Arc<Vec<String>>,
-    pub(super) evidence: Arc<Map<String, Value>>,
+    pub(super) evidence: Evidence,
     pub(super) evidence_sql: Arc<str>,
     /// Start of the judged window, ms since the epoch.
     pub(super) from_ms: i64,
@@ -106,7 +107,7 @@ impl Judged {
             limit,
             verdict,
             trace_ids: Arc::new(trace_ids),
-            evidence: Arc::new(row),
+            evidence: Evidence::from(&row),
             evidence_sql: sql.clone(),
             from_ms,
             explained_by,

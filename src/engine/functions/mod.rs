@@ -4,7 +4,6 @@ pub mod about;
 mod attributes;
 mod buckets;
 mod cache_status;
-mod db_fingerprint;
 mod distinct;
 mod enough;
 mod error_summary;
@@ -17,10 +16,8 @@ mod metric_key;
 mod quantile;
 mod sampled_count;
 mod sketch;
+mod statements;
 
-#[cfg(test)]
-pub(in crate::engine) use db_fingerprint::CALLS_MAX;
-pub use db_fingerprint::fingerprint;
 pub use enough::samples_min;
 pub use glob::fits;
 pub(in crate::engine) use masked::{class, message};
@@ -54,8 +51,8 @@ pub fn register(context: &SessionContext) {
         enough::samples_for(),
         glob::glob(),
         json::json_text(),
-        db_fingerprint::db_fingerprint(),
-        db_fingerprint::db_statement(),
+        statements::db_fingerprint(),
+        statements::db_statement(),
         exemplars::exemplar_trace_ids(),
         sampled_count::sampled_count(),
         masked::masked(),

@@ -9,18 +9,20 @@ use super::rows::{Block, Rows};
 use crate::model::decoded::Decoded;
 use crate::model::table::TableDef;
 use crate::model::tracestate;
+use crate::statements::{self, Call};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use std::sync::Arc;
 
 columns! {
     /// The columns of `spans` that are not plain promotions.
     struct SpanColumns {
         trace_id, span_id, parent_span_id, name, kind, status_code, status_message, scope_name, scope_version,
         start_time, start_time_unix_nano, end_time_unix_nano, duration_ms, operation, error, server_error,
-        sampled_weight, exception_type, exception_message, trace_state, attributes, resource_attributes, received_time,
+        sampled_weight, db_fingerprint, exception_type, exception_message, trace_state, attributes, resource_attributes, received_time,
     }
 }
 
@@ -44,6 +46,11 @@ struct Slots {
     rpc_method: Option<usize>,
     rpc_status: Option<usize>,
     destination: Option<usize>,
+    db_system: Option<usize>,
+    db_query: Option<usize>,
+    db_summary: Option<usize>,
+    db_operation: Option<usize>,
+    db_collection: Option<usize>,
 }
 
 /// The decoding plans of the three tables.
@@ -73,6 +80,11 @@ impl SpansPlan {
                 rpc_method: spans.slot("rpc_method"),
                 rpc_status: spans.slot("rpc_response_status_code"),
                 destination: spans.slot("messaging_destination_name"),
+                db_system: spans.slot("db_system_name"),
+                db_query: spans.slot("db_query_text"),
+                db_summary: spans.slot("db_query_summary"),
+                db_operation: spans.slot("db_operation_name"),
+                db_collection: spans.slot("db_collection_name"),
             },
             event_columns: EventColumns::of(&events),
             link_columns: LinkColumns::of(&links),
@@ -242,6 +254,9 @@ impl<'a> Tables<'a> {
             attributes: &span.attributes,
         };
         rows.text(to.operation, &operation(&asked));
+        if let Some(statement) = statement(rows, slots) {
+            rows.text(to.db_fingerprint, &statement);
+        }
         let is_server_s = span.kind == SpanKind::Server as i32 && is_server_s_failure(rows, slots);
         let error = is_error(code, is_server_s);
         rows.bool(to.error, error);
@@ -254,6 +269,17 @@ impl<'a> Tables<'a> {
         rows.time(to.received_time, self.received);
         rows.end_row()
     }
+}
+
+/// Returns the statement of a database call.
+fn statement(rows: &Rows<'_>, slots: &Slots) -> Option<Arc<str>> {
+    let texts = [slots.db_system, slots.db_query, slots.db_summary, slots.db_operation, slots.db_collection];
+    if texts[1..].iter().all(|slot| !rows.is_filled(*slot)) {
+        return None;
+    }
+    let texts = texts.map(|slot| rows.promoted_text(slot));
+    let [system, query, summary, operation, collection] = texts.each_ref().map(Option::as_deref);
+    statements::of(&Call { system, query, summary, operation, collection })
 }
 
 /// Returns whether a span failed. An unset status is decided by the server's response. OK is final: an application that sets

@@ -106,6 +106,18 @@ impl Column {
         }
     }
 
+    /// Returns whether a row may have any of these texts, or any value if there are none.
+    pub(super) fn may_hold(&self, any_of: &[String]) -> bool {
+        match self {
+            Column::Null => false,
+            Column::Numbered(array) if !any_of.is_empty() => {
+                let texts = array.as_any_dictionary_opt().and_then(|numbered| numbered.values().as_string_opt::<i32>());
+                texts.is_none_or(|texts| texts.iter().flatten().any(|text| any_of.iter().any(|any| any == text)))
+            }
+            _ => true,
+        }
+    }
+
     /// Memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -176,6 +188,9 @@ fn numbered_mask(array: &ArrayRef, any_of: &[String]) -> Option<BooleanBuffer> {
     let texts = dictionary.values().as_string_opt::<i32>()?;
     let wanted: Vec<bool> =
         texts.iter().map(|text| text.is_some_and(|text| any_of.iter().any(|any| any == text))).collect();
+    if !wanted.contains(&true) {
+        return Some(BooleanBuffer::new_unset(array.len()));
+    }
     let is_wanted = |number: usize| wanted.get(number).copied().unwrap_or(false);
     let mask = if let Some(small) = array.as_dictionary_opt::<UInt8Type>() {
         small.keys().values().iter().map(|number| is_wanted(usize::from(*number))).collect::<BooleanBuffer>()

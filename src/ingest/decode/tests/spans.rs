@@ -67,6 +67,29 @@ fn a_bare_span_has_defaults_and_nulls() {
 }
 
 #[test]
+fn the_statement_of_a_database_call_is_a_column_without_its_literals() {
+    for (attributes, expected) in [
+        (
+            &[("db.system.name", "postgresql"), ("db.query.text", "SELECT a FROM b WHERE c = 1")][..],
+            "SELECT a FROM b WHERE c = ?",
+        ),
+        (
+            &[("db.system", "mongodb"), ("db.statement", r#"{"_id":1}"#), ("db.operation", "find")],
+            r#"find {"_id":"?"}"#,
+        ),
+        (&[("db.query.text", "/* ping */"), ("db.query.summary", "SELECT t")], "SELECT t"),
+        (&[("db.operation.name", "GET"), ("db.collection.name", "carts")], "GET carts"),
+    ] {
+        let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, string(value))).collect();
+        assert_eq!(with(&attributes)["db_fingerprint"], expected);
+    }
+    for none in [&[("db.system.name", "redis")][..], &[("db.query.text", "")], &[("http.route", "/a")]] {
+        let attributes: Vec<_> = none.iter().map(|(key, value)| (*key, string(value))).collect();
+        assert_eq!(with(&attributes).get("db_fingerprint"), None, "{none:?}");
+    }
+}
+
+#[test]
 fn old_and_new_names_come_to_the_same_column() {
     for (column, names) in [
         ("http_request_method", vec!["http.request.method", "http.method"]),

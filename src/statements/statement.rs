@@ -1,39 +1,32 @@
-//! `db_statement(system, query, summary, operation, collection)`.
+//! The statement under which a call is counted, from whatever its sender provides.
 
-use super::remembered;
-use arrow::array::{Array as _, AsArray, StringArray};
-use arrow::datatypes::DataType;
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use super::cached_fingerprint;
 use std::sync::Arc;
 
-/// Creates `db_statement(system, query, summary, operation, collection)`.
-pub(in crate::engine::functions) fn db_statement() -> ScalarUDF {
-    create_udf("db_statement", vec![DataType::Utf8; 5], DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
-}
-
-fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
-    let columns = ColumnarValue::values_to_arrays(arguments)?;
-    let columns: Vec<&StringArray> = columns.iter().map(AsArray::as_string::<i32>).collect();
-    let at = |column: usize, row: usize| {
-        let column = columns[column];
-        column.is_valid(row).then(|| column.value(row)).filter(|text| !text.trim().is_empty())
-    };
-    let statements: StringArray =
-        (0..columns[0].len()).map(|row| of(at(0, row), at(1, row), at(2, row), at(3, row), at(4, row))).collect();
-    Ok(ColumnarValue::Array(Arc::new(statements)))
+/// What a span says about a database call; empty texts count as missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Call<'a> {
+    /// `db.system.name`.
+    pub system: Option<&'a str>,
+    /// `db.query.text`.
+    pub query: Option<&'a str>,
+    /// `db.query.summary`.
+    pub summary: Option<&'a str>,
+    /// `db.operation.name`.
+    pub operation: Option<&'a str>,
+    /// `db.collection.name`.
+    pub collection: Option<&'a str>,
 }
 
 /// Returns the fingerprint of the text, else the summary, else operation and collection; `None` if all are missing. A
 /// text with only a comment counts as missing.
-fn of(
-    system: Option<&str>,
-    query: Option<&str>,
-    summary: Option<&str>,
-    operation: Option<&str>,
-    collection: Option<&str>,
-) -> Option<Arc<str>> {
-    let print = query.filter(|query| !is_comment(query)).map(|query| remembered(system.unwrap_or_default(), query));
+#[must_use]
+pub fn of(call: &Call<'_>) -> Option<Arc<str>> {
+    let Call { system, query, summary, operation, collection } = *call;
+    let (system, query, summary) = (said(system), said(query), said(summary));
+    let (operation, collection) = (said(operation), said(collection));
+    let print =
+        query.filter(|query| !is_comment(query)).map(|query| cached_fingerprint(system.unwrap_or_default(), query));
     let Some(print) = print.filter(|print| !print.trim_matches([';', ' ']).is_empty()) else {
         let said = [operation, collection].into_iter().flatten().collect::<Vec<_>>().join(" ");
         return summary.or(Some(said.as_str()).filter(|said| !said.is_empty())).map(Arc::from);
@@ -45,6 +38,10 @@ fn of(
     let operation = operation.filter(|name| !says(&print, name, &format!("{{\"{name}\":")));
     let collection = collection.filter(|name| !says(&print, name, &format!(":\"{name}\"")));
     Some([operation, collection, Some(&*print)].into_iter().flatten().collect::<Vec<_>>().join(" ").into())
+}
+
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 /// Returns whether a text has only comments, in any language. `/*! … */` is a statement in MySQL.
@@ -81,13 +78,13 @@ fn is_sql(print: &str, system: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{Call, of};
 
     #[track_caller]
     fn check(parts: [&str; 5], expected: Option<&str>) {
         let [system, query, summary, operation, collection] =
             parts.map(|part| Some(part).filter(|part| !part.is_empty()));
-        assert_eq!(of(system, query, summary, operation, collection).as_deref(), expected);
+        assert_eq!(of(&Call { system, query, summary, operation, collection }).as_deref(), expected);
     }
 
     #[test]

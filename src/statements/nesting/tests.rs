@@ -182,7 +182,7 @@ fn what_is_let_through_is_parsed_in_no_time_whatever_stands_within_itself() {
     let (tell, told) = mpsc::channel();
     let parsing = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
         let mut slowest = (Duration::ZERO, "", String::new());
-        for (dialect, sql) in deepest(crate::engine::functions::CALLS_MAX) {
+        for (dialect, sql) in deepest(crate::statements::sql::CALLS_MAX) {
             tell.send(Some((dialect, sql.clone()))).unwrap();
             let began = Instant::now();
             let rules = dialect_from_str(dialect).unwrap();

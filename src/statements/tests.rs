@@ -1,4 +1,4 @@
-use super::{fingerprint, remembered};
+use super::{cached_fingerprint, fingerprint};
 
 #[track_caller]
 fn check(system: &str, query: &str, expected: &str) {
@@ -245,7 +245,7 @@ fn what_is_remembered_is_what_would_be_made() {
     for system in ["postgresql", "mysql", "sqlite", "redis", "mongodb", ""] {
         // The second pass finds cached ones, in any order.
         for query in queries.iter().chain(queries.iter().rev()) {
-            assert_eq!(*remembered(system, query), fingerprint(system, query), "{system}: {query}");
+            assert_eq!(*cached_fingerprint(system, query), fingerprint(system, query), "{system}: {query}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Properties of fingerprints: no literal is visible, and statements that differ only in literals have one fingerprint.
 
 use super::dialects::name_quotes;
-use super::{fingerprint, remembered};
+use super::{cached_fingerprint, fingerprint};
 use proptest::prelude::*;
 
 /// A word that no statement contains by itself.
@@ -155,7 +155,7 @@ proptest! {
         };
         let comment = |text: &str| format!("{text} /*trace='{}'*/", text.len());
         for text in [named(&one), named(&other), comment(&named(&one)), comment(&named(&other)), one, other] {
-            prop_assert_eq!(&*remembered(system, &text), fingerprint(system, &text), "{}: {}", system, text);
+            prop_assert_eq!(&*cached_fingerprint(system, &text), fingerprint(system, &text), "{}: {}", system, text);
         }
     }
 

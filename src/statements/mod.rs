@@ -1,6 +1,4 @@
-//! `db_fingerprint(system, query)`: the query without its literals, so that calls that differ only in literals are one
-//! statement. `db_statement(system, query, summary, operation, collection)`: the statement under which a call is
-//! counted, from whatever its sender provides.
+//! Layer 1: statements of database calls, without their literals, so that calls that differ only in literals are one statement.
 //!
 //! SQL is parsed in the dialect of its system and printed from the tree: literals become `?`, lists of literals `(?)`,
 //! and comments and extra whitespace are removed. What does not parse is folded token by token. Commands, JSON and
@@ -12,6 +10,7 @@ mod dialects;
 mod drivers;
 mod json;
 mod maps;
+mod nesting;
 #[cfg(test)]
 mod properties;
 mod shape;
@@ -21,14 +20,8 @@ mod statement;
 mod tests;
 mod tokens;
 
-#[cfg(test)]
-pub(in crate::engine) use sql::CALLS_MAX;
-pub(super) use statement::db_statement;
+pub use statement::{Call, of};
 
-use arrow::array::{AsArray as _, StringArray};
-use arrow::datatypes::DataType;
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
@@ -38,24 +31,9 @@ const LENGTH_MAX: usize = 2048;
 /// Maximum number of cached fingerprints. Parsing takes some ten microseconds, and applications repeat their statements.
 const REMEMBERED_MAX: usize = 20_000;
 
-/// Creates `db_fingerprint(system, query)`.
-pub(super) fn db_fingerprint() -> ScalarUDF {
-    let arguments = vec![DataType::Utf8, DataType::Utf8];
-    create_udf("db_fingerprint", arguments, DataType::Utf8, Volatility::Immutable, Arc::new(evaluate))
-}
-
-fn evaluate(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
-    let columns = ColumnarValue::values_to_arrays(arguments)?;
-    let (systems, queries) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
-    let prints: StringArray = systems
-        .iter()
-        .zip(queries.iter())
-        .map(|(system, query)| Some(remembered(system.unwrap_or_default(), query?)))
-        .collect();
-    Ok(ColumnarValue::Array(Arc::new(prints)))
-}
-
-fn remembered(system: &str, query: &str) -> Arc<str> {
+/// Returns the fingerprint of a query, from a cache if its text or its shape is known.
+#[must_use]
+pub fn cached_fingerprint(system: &str, query: &str) -> Arc<str> {
     static PRINTS: LazyLock<Mutex<Prints>> = LazyLock::new(Mutex::default);
     let lock = || PRINTS.lock().unwrap_or_else(PoisonError::into_inner);
     let shape = shape::of(query, dialects::name_quotes(system));

@@ -1,7 +1,6 @@
 //! Fingerprints of SQL.
 
-use super::{characters, dialects, drivers, maps, tokens};
-use crate::engine::nesting;
+use super::{characters, dialects, drivers, maps, nesting, tokens};
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, SetExpr, Statement, UnaryOperator, Value,
     ValueWithSpan, VisitMut as _, VisitorMut,
@@ -33,7 +32,7 @@ const BUILDERS: [&str; 12] = [
     "object_construct",
 ];
 /// Maximum depth of nested calls; deeper statements are folded by tokens.
-pub(in crate::engine) const CALLS_MAX: usize = 8;
+pub(super) const CALLS_MAX: usize = 8;
 
 pub(super) fn fingerprint(system: &str, query: &str) -> String {
     let seen = &query[..query.floor_char_boundary(SEEN_BYTES_MAX)];
