@@ -1,16 +1,16 @@
 //! A process under test.
 
 use anyhow::{Context as _, bail, ensure};
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
+use spanwise::exporters::otlp::RawCodec;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
 
 const LONGEST: Duration = Duration::from_mins(1);
 /// Linux counts CPU time in hundredths of a second.
@@ -245,44 +245,7 @@ impl Client {
     async fn send_to(&mut self, method: &'static str, body: Bytes) -> anyhow::Result<()> {
         self.0.ready().await?;
         let path = http::uri::PathAndQuery::from_static(method);
-        self.0.unary(Request::new(body), path, Raw).await?;
+        self.0.unary(Request::new(body), path, RawCodec).await?;
         Ok(())
-    }
-}
-
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
     }
 }

@@ -21,6 +21,7 @@ use crate::delivery::web;
 use crate::delivery::{Backoff, Outcome};
 use crate::model::finding::Finding;
 use crate::model::self_telemetry::WORK;
+use crate::model::unix_time::now_ms;
 use crate::state::{DeadLetter, State, StateError};
 use anyhow::Context as _;
 use mask::Mask;
@@ -30,7 +31,7 @@ use refusals::Refusals;
 use reqwest::{Client, Url};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -290,9 +291,4 @@ struct Failure {
     again: bool,
     after: Option<Duration>,
     reason: String,
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,7 @@ use super::shutdown::{Signals, on_signal};
 use crate::demo::{self, Fault};
 use crate::engine::Engine;
 use crate::model::finding::{Finding, FindingState};
+use crate::model::unix_time::now_ms;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
@@ -285,11 +286,6 @@ fn introduction_short(faults: &BTreeSet<Fault>, config: &Config) -> String {
     let scrapes = config.prometheus.iter().map(|(at, settings)| format!("Metrics: http://{at}{}", settings.path));
     let doors: Vec<String> = sql.into_iter().chain(scrapes).collect();
     format!("Spanwise with a small shop; Ctrl-C ends it.{page}\nPlanted: {planted}\n{}\n", doors.join("  "))
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! Starts exporters and alert channels, and reports them in the tables `exporters`, `alerts` and `dead_letters`.
 
 use super::config::Config;
-use super::frames::{FrameLog, LogFrames};
+use super::exporter_frames::{LogFrames, SharedFrames};
+use super::frames::FrameLog;
 use crate::alerts;
 use crate::delivery::FrameSource;
 use crate::delivery::stats::{ExporterStats, Standing};
 use crate::engine::{Engine, StateRows, object};
 use crate::exporters::debug;
 use crate::model::signal::Signal;
+use crate::model::unix_time;
 use crate::state::{State, StateError, StoredDeadLetter, StoredNotification};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,24 +65,25 @@ impl Exporters {
         // They have a cancellation token of their own and end last, so that requests accepted during shutdown are sent, too.
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let mut all = Vec::new();
+        let shared = SharedFrames::new(log.clone());
         let mut stats_of = |id: &str, signal: &'static str| {
             let stats = Arc::new(ExporterStats::default());
             all.push(ExporterSignal { id: id.to_owned(), signal, stats: stats.clone() });
             stats
         };
         for settings in &config.targets {
-            let (settings, log, state, cancel) = (settings.clone(), log.clone(), state.clone(), cancel.clone());
+            let (settings, shared, state, cancel) = (settings.clone(), shared.clone(), state.clone(), cancel.clone());
             let id = settings.id().to_owned();
             let stats = |signal: Signal| (signal, stats_of(&id, signal.as_str()));
             let stats: HashMap<Signal, Arc<ExporterStats>> = settings.signals().into_iter().map(stats).collect();
             let all_stats: Vec<Arc<ExporterStats>> = stats.values().cloned().collect();
             let own = move |signal| -> (Arc<dyn FrameSource>, _) {
-                (LogFrames::new(log.clone()), stats.get(&signal).cloned().unwrap_or_default())
+                (LogFrames::new(&shared), stats.get(&signal).cloned().unwrap_or_default())
             };
             tasks.spawn(async move { ended(&id, &all_stats, settings.run(own, state, cancel).await) });
         }
         for settings in &config.debug {
-            let (settings, frames, cancel) = (settings.clone(), LogFrames::new(log.clone()), cancel.clone());
+            let (settings, frames, cancel) = (settings.clone(), LogFrames::new(&shared), cancel.clone());
             let id = settings.id.clone();
             let newest = log.newest();
             tasks.spawn(async move { ended(&id, &[], debug::run(settings, frames, newest, cancel).await) });
@@ -131,8 +135,8 @@ impl Exporters {
         }
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remembered(&self) -> parking_lot::MutexGuard<'_, Remembered> {
+        self.remembered.lock()
     }
 }
 
@@ -147,17 +151,12 @@ fn row(progress: &Progress) -> Map<String, Value> {
         "exporter": id, "signal": signal, "position": standing.position.map(|position| position.0),
         "lag_frames": lag.map(|(frames, _)| frames), "lag_bytes": lag.map(|(_, bytes)| bytes),
         "sent_items": number(&stats.sent_items), "refused_items": number(&stats.refused_items),
-        "last_refused": standing.last_refused.map(unix_micros), "dead_letters": dead_letters,
-        "dropped_items": number(&stats.dropped_items), "last_dropped": standing.last_dropped.map(unix_micros),
-        "state": standing.state, "failing_since": standing.failing_since.map(unix_micros),
+        "last_refused": standing.last_refused.map(unix_time::micros), "dead_letters": dead_letters,
+        "dropped_items": number(&stats.dropped_items), "last_dropped": standing.last_dropped.map(unix_time::micros),
+        "state": standing.state, "failing_since": standing.failing_since.map(unix_time::micros),
         "last_error": standing.last_error,
     });
     row.as_object().cloned().unwrap_or_default()
-}
-
-fn unix_micros(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Logs how an exporter ended, and records it in its rows of the table `exporters`.
@@ -175,7 +174,7 @@ async fn remember(channels: Vec<String>, state: State, remembered: Arc<Mutex<Rem
     loop {
         changes.mark_unchanged();
         match stored(&channels, &state).await {
-            Ok(rows) => *remembered.lock().unwrap_or_else(PoisonError::into_inner) = rows,
+            Ok(rows) => *remembered.lock() = rows,
             Err(error) => {
                 tracing::warn!(%error, "cannot read the tables `alerts` and `dead_letters`; retrying");
                 changes.mark_changed();

@@ -7,6 +7,7 @@ use crate::engine;
 use crate::ingest::Attached;
 use crate::log::{Committed, Log};
 use crate::model::frame::Position;
+use crate::model::unix_time;
 use crate::state::State;
 use anyhow::Context as _;
 use std::fs::File;
@@ -55,8 +56,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
 /// Stores when new readers begin, before anything is received: they get everything received afterwards, even if the process is
 /// killed before they have read anything.
 async fn begin_readers(config: &Config, state: &State) -> anyhow::Result<()> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    let now = unix_time::nanos(SystemTime::now());
     let of_each = config
         .targets
         .iter()

@@ -19,6 +19,7 @@ pub mod shutdown;
 
 mod backup;
 mod export;
+mod exporter_frames;
 mod exporters;
 mod feed;
 mod folder;

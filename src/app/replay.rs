@@ -2,11 +2,12 @@
 //! rows for the hot tables, newest first, as many as fit in memory.
 
 use super::frames::{FrameLog, decode, report_undecodable};
+use crate::ingest::Admission;
 use crate::ingest::decode::Decoder;
-use crate::ingest::{Admission, unix_nano};
 use crate::log::{BEGINNING, Head, Heads, SegmentView};
 use crate::model::frame::FrameHead;
 use crate::model::frame::Position;
+use crate::model::unix_time;
 use crate::store::HotStore;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +37,7 @@ impl Replay {
     /// before it are loaded.
     pub(super) fn begin(log: &FrameLog, store: &Arc<HotStore>, admission: &Arc<Admission>) -> Arc<Replay> {
         admission.begin_recall();
-        store.begin_filling(log.newest(), unix_nano(SystemTime::now()));
+        store.begin_filling(log.newest(), unix_time::nanos(SystemTime::now()).cast_signed());
         Arc::new(Replay {
             log: log.clone(),
             store: store.clone(),
@@ -60,7 +61,7 @@ impl Replay {
                     break;
                 }
                 match FrameHead::read(head.beginning()) {
-                    Ok(known) if known.received_unix_nano < unix_nano(since) => {}
+                    Ok(known) if known.received_unix_nano < unix_time::nanos(since).cast_signed() => {}
                     Ok(known) => self.admission.recall(head.position, &known),
                     // The reader of the whole frame reports this as an error.
                     Err(error) => {

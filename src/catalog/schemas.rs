@@ -34,7 +34,6 @@ const BUILTIN: &[(&str, &str)] = &[
     ("schemas/findings.yaml", include_str!("../../schemas/findings.yaml")),
     ("schemas/firings.yaml", include_str!("../../schemas/firings.yaml")),
     ("schemas/alerts.yaml", include_str!("../../schemas/alerts.yaml")),
-    ("schemas/silences.yaml", include_str!("../../schemas/silences.yaml")),
     ("schemas/exporters.yaml", include_str!("../../schemas/exporters.yaml")),
     ("schemas/dead_letters.yaml", include_str!("../../schemas/dead_letters.yaml")),
     ("schemas/pipelines.yaml", include_str!("../../schemas/pipelines.yaml")),

@@ -1,8 +1,8 @@
 //! A circuit breaker: a target that does not answer is tried by one sender at a time, no earlier than it asks for.
 
 use super::backoff::ASKED_MAX;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ impl Breaker {
     pub(super) fn failed(&self, asked: Option<Duration>) -> u32 {
         if let Some(wait) = asked {
             let moment = Instant::now() + wait.min(ASKED_MAX);
-            let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut not_before = self.not_before.lock();
             *not_before = Some(not_before.map_or(moment, |known| known.max(moment)));
         }
         self.failures.fetch_add(1, Ordering::AcqRel) + 1
@@ -55,7 +55,7 @@ impl Breaker {
     }
 
     fn not_before(&self) -> Option<Instant> {
-        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let not_before = *self.not_before.lock();
         not_before.filter(|moment| *moment > Instant::now())
     }
 }

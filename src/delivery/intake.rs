@@ -7,6 +7,7 @@ use crate::model::frame::Frame;
 use crate::model::frame::Position;
 use crate::model::panics::caught_now;
 use crate::model::self_telemetry;
+use crate::model::unix_time;
 use bytes::{Bytes, BytesMut};
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,7 @@ impl<'a> Intake<'a> {
         let first = self.frames.next(at).await?.map_or(from, |(_, frame)| received(&frame));
         // If the log no longer reaches back that far, there may have been more before its first frame.
         let seen_since = if at == Position::default() { from } else { from.max(first) };
-        ordered.seen_since(began_unix_nano.max(unix_nano(seen_since)));
+        ordered.seen_since(began_unix_nano.max(unix_time::nanos(seen_since)));
         while at < upto
             && !cancel.is_cancelled()
             && let Some((position, frame)) = self.frames.next(at).await?
@@ -128,9 +129,4 @@ impl<'a> Intake<'a> {
 
 fn received(frame: &Frame) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(frame.received_unix_nano).unwrap_or_default())
-}
-
-pub(super) fn unix_nano(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

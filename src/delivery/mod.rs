@@ -38,6 +38,7 @@ use crate::model::frame::Frame;
 use crate::model::frame::Position;
 use crate::model::panics::caught_now;
 use crate::model::signal::Signal;
+use crate::model::unix_time;
 use anyhow::Context as _;
 use batch::{Batch, Part};
 use batch_sender::BatchSender;
@@ -146,7 +147,7 @@ impl Delivery {
         let cancel = sender.cancel.clone();
         let ordered = sender.context.exporter.stateful_stage(sender.signal);
         let began = match ordered {
-            Some(_) => sender.context.state.reader_start(&self.name(), intake::unix_nano(SystemTime::now())).await?,
+            Some(_) => sender.context.state.reader_start(&self.name(), unix_time::nanos(SystemTime::now())).await?,
             None => 0,
         };
         let mut intake = Intake::new(&feeds, &*sender.context.frames, ordered);

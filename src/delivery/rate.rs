@@ -1,7 +1,7 @@
 //! A rate limit: requests and bytes a second, averaged over a second.
 
 use crate::delivery::settings::RateSettings;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
 /// Shared by everything that sends to one target.
@@ -27,7 +27,7 @@ impl Rate {
         }
         let from = {
             let now = Instant::now();
-            let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut paid = self.paid.lock();
             let from = (*paid).max(now);
             *paid = from + cost;
             from

@@ -3,6 +3,7 @@
 use super::processors::Processor;
 use crate::model::frame::Frame;
 use crate::model::signal::Signal;
+use crate::model::unix_time::since_epoch;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -125,8 +126,7 @@ impl QueueSettings {
         }
         let limit = self.age_max?;
         let received = Duration::from_nanos(u64::try_from(received_unix_nano).unwrap_or_default());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let age = now.saturating_sub(received);
+        let age = since_epoch(SystemTime::now()).saturating_sub(received);
         (age > limit)
             .then(|| format!("the oldest frame waits for {} s, the limit is {} s", age.as_secs(), limit.as_secs()))
     }

@@ -1,9 +1,9 @@
 //! Progress of an exporter for a signal, or status of an alert channel, for the table `exporters`.
 
 use crate::model::frame::Position;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// How long ongoing drops are not logged again.
@@ -139,7 +139,7 @@ impl ExporterStats {
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changing.lock()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Detects targets that reject everything; they are tried less and less often until they accept something.
 
 use super::exporter::Outcome;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// Consecutive rejected requests after which the target is tried less often. Splitting a batch down to the item at fault, or to
 /// the size the target accepts, takes some twenty requests.
@@ -30,13 +30,13 @@ impl Streaks {
         if is_refused {
             return self.refused(route);
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(route);
+        self.0.lock().remove(route);
         false
     }
 
     /// Counts a rejected request.
     pub(super) fn refused(&self, route: &'static str) -> bool {
-        let mut streaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streaks = self.0.lock();
         let streak = streaks.entry(route).or_default();
         *streak = streak.saturating_add(1);
         *streak > IN_A_ROW_MAX

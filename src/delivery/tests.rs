@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use parking_lot::Mutex;
 use prost::Message as _;
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -33,12 +33,12 @@ struct Given {
 #[async_trait]
 impl FrameSource for Given {
     async fn next(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
-        let frames = self.frames.lock().unwrap();
+        let frames = self.frames.lock();
         Ok(frames.get(usize::try_from(after.0)?).map(|frame| (Position(after.0 + 1), frame.clone())))
     }
 
     async fn wait_beyond(&self, after: Position) {
-        while self.frames.lock().unwrap().len() as u64 <= after.0 {
+        while self.frames.lock().len() as u64 <= after.0 {
             self.more.notified().await;
         }
     }
@@ -53,11 +53,11 @@ impl FrameSource for Given {
 
     fn bytes_behind(&self, after: Position) -> u64 {
         // Each frame counts as a hundred bytes.
-        (self.frames.lock().unwrap().len() as u64 - after.0) * 100
+        (self.frames.lock().len() as u64 - after.0) * 100
     }
 
     fn hold_senders(&self, _reader: &str, reason: Option<String>) {
-        self.holds.lock().unwrap().push(reason);
+        self.holds.lock().push(reason);
     }
 }
 
@@ -74,7 +74,6 @@ fn frame_of(signal: Signal, names: &[&str]) -> Frame {
         signal,
         encoding: Encoding::Protobuf,
         received_unix_nano: 0,
-        decoder_version: 1,
         digest: 0,
         rejected: Vec::new(),
         payload: ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into(),
@@ -129,17 +128,17 @@ impl Exporter for Sink {
     }
 
     async fn send(&self, payload: &Payload) -> Outcome {
-        *self.attempts.lock().unwrap() += 1;
+        *self.attempts.lock() += 1;
         if !self.takes.is_zero() {
             let at_once = {
-                let mut at_once = self.at_once.lock().unwrap();
+                let mut at_once = self.at_once.lock();
                 *at_once += 1;
                 *at_once
             };
-            let most = at_once.max(*self.most_at_once.lock().unwrap());
-            *self.most_at_once.lock().unwrap() = most;
+            let most = at_once.max(*self.most_at_once.lock());
+            *self.most_at_once.lock() = most;
             tokio::time::sleep(self.takes).await;
-            *self.at_once.lock().unwrap() -= 1;
+            *self.at_once.lock() -= 1;
         }
         let request = ExportTraceServiceRequest::decode(payload.body.clone()).unwrap();
         let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans[0].spans);
@@ -157,10 +156,10 @@ impl Exporter for Sink {
         if self.largest.is_some_and(|largest| payload.items > largest) {
             return Outcome::TooLarge("too large".into());
         }
-        let answer = self.answers.lock().unwrap().pop_front();
+        let answer = self.answers.lock().pop_front();
         let answer = answer.unwrap_or_else(Outcome::delivered);
         if matches!(answer, Outcome::Delivered { .. }) {
-            self.taken.lock().unwrap().extend(names);
+            self.taken.lock().extend(names);
         }
         answer
     }
@@ -179,7 +178,7 @@ struct Bench {
 impl Bench {
     fn new(target: Sink, names: &[&str]) -> Bench {
         let frames = Given::default();
-        *frames.frames.lock().unwrap() = names.iter().map(|name| frame(Signal::Traces, name)).collect();
+        *frames.frames.lock() = names.iter().map(|name| frame(Signal::Traces, name)).collect();
         let queue = QueueSettings { consumers: 1, ..QueueSettings::default() };
         let retry = RetrySettings {
             initial_interval: Duration::from_millis(1),
@@ -218,7 +217,7 @@ impl Bench {
         let delivery = Delivery::open(settings, Signal::Traces, vec![feed], context, cancel.clone()).await.unwrap();
         // Dropped with the test's future, like a killed process.
         let running = AbortOnDropHandle::new(tokio::spawn(delivery.run()));
-        let all = self.frames.frames.lock().unwrap().len() as u64;
+        let all = self.frames.frames.lock().len() as u64;
         let done = async {
             while self.stats.standing().position != Some(Position(all)) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -242,7 +241,7 @@ impl Bench {
     }
 
     fn taken(&self) -> Vec<String> {
-        self.target.taken.lock().unwrap().clone()
+        self.target.taken.lock().clone()
     }
 }
 
@@ -267,7 +266,7 @@ async fn a_restart_goes_on_behind_what_was_delivered() {
     bench.run().await;
     let of_others = Frame { receiver: "otlp/edge".into(), ..frame(Signal::Traces, "y") };
     let more = [frame(Signal::Metrics, "x"), of_others, frame(Signal::Traces, "c")];
-    bench.frames.frames.lock().unwrap().extend(more);
+    bench.frames.frames.lock().extend(more);
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c"], "nothing twice, no other signal, and no other receiver's");
     assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(5));
@@ -287,12 +286,12 @@ async fn what_is_too_large_is_split_and_alone_a_dead_letter() {
 async fn a_frame_larger_than_the_target_takes_is_cut() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
     let bench = Bench::new(Sink { largest: Some(2), ..Sink::default() }, &["before"]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &names));
     bench.run().await;
     assert_eq!(bench.taken(), [&["before"][..], &names].concat(), "each once, in order");
     assert!(bench.dead_letters().await.is_empty());
     let bench = Bench::new(Sink { largest: Some(0), ..Sink::default() }, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &names));
     bench.run().await;
     assert_eq!(bench.dead_letters().await.len(), names.len(), "each is told");
 }
@@ -302,7 +301,7 @@ async fn what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing() {
     let target = Sink { answers: Mutex::new([Outcome::PermanentError("400: no".into())].into()), ..Sink::default() };
     let bench = Bench::new(target, &["a"]);
     bench.run().await;
-    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
+    bench.frames.frames.lock().push(frame(Signal::Traces, "b"));
     bench.run().await;
     assert_eq!(bench.taken(), ["b"]);
     let letters = bench.dead_letters().await;
@@ -315,7 +314,7 @@ async fn a_cancelled_delivery_leaves_what_was_not_taken_for_the_next_start() {
     let bench = Bench::new(Sink { answers: Mutex::new(answers), ..Sink::default() }, &["a"]);
     assert!(bench.is_cut_short(Duration::from_millis(100)).await && bench.taken().is_empty());
     assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(0));
-    bench.target.answers.lock().unwrap().clear();
+    bench.target.answers.lock().clear();
     bench.run().await;
     assert_eq!(bench.taken(), ["a"]);
 }
@@ -341,7 +340,7 @@ async fn items_that_a_target_puts_back_are_sent_again_and_those_it_refuses_are_t
         reason: "429".into(),
     };
     let bench = Bench::new(Sink { answers: Mutex::new([in_part, retry()].into()), ..Sink::default() }, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["a", "b", "c"]));
     bench.run().await;
     assert_eq!(bench.taken(), ["c"], "the others had their verdict");
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
@@ -360,7 +359,7 @@ async fn batches_under_way_side_by_side_move_the_cursor_in_order() {
     let mut taken = bench.taken();
     taken.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
     assert_eq!(taken, names, "each once");
-    assert!(*bench.target.most_at_once.lock().unwrap() > 1, "side by side");
+    assert!(*bench.target.most_at_once.lock() > 1, "side by side");
     assert_eq!(bench.scratch.state.cursor("exporter:otlp/traces").await.unwrap(), Position(50));
 }
 
@@ -369,6 +368,6 @@ async fn a_target_that_refuses_for_its_own_fault_is_asked_once_a_batch() {
     let answers = Mutex::new([Outcome::PermanentError("500: broken".into())].into());
     let bench = Bench::new(Sink { answers, ..Sink::default() }, &["a", "b", "c", "d"]);
     bench.run().await;
-    assert_eq!(*bench.target.attempts.lock().unwrap(), 1);
+    assert_eq!(*bench.target.attempts.lock(), 1);
     assert_eq!(bench.dead_letters().await.len(), 4, "each frame is told");
 }

@@ -5,12 +5,13 @@ use super::web::Failure;
 use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
+use parking_lot::Mutex;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// `SQLite` answers in microseconds, in the same process. A real shop's database is across a network, and patterns such as one
@@ -41,7 +42,7 @@ struct Times(Arc<Mutex<HashMap<&'static str, Duration>>>);
 impl Times {
     /// Converts a run that `took` this long here to its duration on the simulated database machine.
     fn of_database(&self, statement: &'static str, took: Duration) -> Duration {
-        let mut least = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut least = self.0.lock();
         let least = least.entry(statement).or_insert(took);
         *least = took.min(*least);
         took.min(*least * TIMES_LEAST)

@@ -113,7 +113,7 @@ mod tests {
             json!({"status": "Server available", "upSince": "1970-01-01T00:00:00.000000000Z", "uptime": "5s"});
         assert_eq!(body, expected);
 
-        *example.catching_up.lock().unwrap() = Some("reading".to_owned());
+        *example.catching_up.lock() = Some("reading".to_owned());
         let response = answer(&*example, Duration::from_secs(5), SystemTime::UNIX_EPOCH);
         assert_eq!(response.status(), 200, "it takes requests and answers queries");
         let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();

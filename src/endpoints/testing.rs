@@ -16,8 +16,9 @@ use arrow::array::{
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// State that tests can change while it serves.
@@ -56,7 +57,7 @@ impl Example {
     }
 
     pub(super) fn ail(&self, component: &str, error: &str) {
-        self.ailing.lock().unwrap().push((component.to_owned(), error.to_owned()));
+        self.ailing.lock().push((component.to_owned(), error.to_owned()));
     }
 }
 
@@ -134,13 +135,12 @@ impl QueryService for Example {
     }
 
     fn health(&self) -> Vec<(String, Result<(), String>)> {
-        let ailing =
-            self.ailing.lock().unwrap().iter().map(|(name, error)| (name.clone(), Err(error.clone()))).collect();
+        let ailing = self.ailing.lock().iter().map(|(name, error)| (name.clone(), Err(error.clone()))).collect();
         [vec![("server".to_owned(), Ok(()))], ailing].concat()
     }
 
     fn catching_up(&self) -> Option<String> {
-        self.catching_up.lock().unwrap().clone()
+        self.catching_up.lock().clone()
     }
 }
 

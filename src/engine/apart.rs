@@ -4,8 +4,8 @@
 use super::error_text::line;
 use super::query::Workers;
 use datafusion::common::DataFusionError;
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Time that a cancelled statement has to stop.
@@ -49,7 +49,7 @@ impl Apart {
         limit: Duration,
         work: impl Future<Output = Result<T, DataFusionError>> + Send + 'static,
     ) -> Result<T, Late> {
-        if self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains(pipeline) {
+        if self.stuck.lock().contains(pipeline) {
             return Err(Late::Stuck(limit));
         }
         let mut running = self.spawn(work)?;
@@ -61,8 +61,8 @@ impl Apart {
         if tokio::time::timeout(STOP, &mut running).await.is_ok() {
             return Err(Late::TimedOut(limit));
         }
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(pipeline.to_owned());
-        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stuck.lock().insert(pipeline.to_owned());
+        *self.thread.lock() = None;
         Err(Late::Stuck(limit))
     }
 
@@ -70,7 +70,7 @@ impl Apart {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         if thread.is_none() {
             *thread = Some(Workers::for_analyses().map_err(DataFusionError::IoError)?);
         }

@@ -6,7 +6,7 @@ use super::settings::EngineSettings;
 use super::tables::Tables;
 use crate::state::State;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time without points after which a counter is forgotten.
@@ -64,7 +64,7 @@ pub(crate) async fn compaction(
     let before_ms = now_ms - SILENT_MS;
     let before_unix_nano = before_ms * 1_000_000;
     let kept_ms = i64::try_from(settings.values_kept.as_millis()).unwrap_or(i64::MAX);
-    flusher.last_values.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms.saturating_sub(kept_ms));
+    flusher.last_values.lock().expire(now_ms.saturating_sub(kept_ms));
     flusher.counters.tell_overflow();
     let silent = flusher.counters.silent(before_ms);
     if !silent.is_empty() {

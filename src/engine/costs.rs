@@ -4,9 +4,10 @@ use super::findings::PipelineRun;
 use super::tables::{StateRows, object};
 use super::worker::Finished;
 use crate::model::pipeline::{PipelineDef, PipelineKind};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Records on a tracing span how many pipelines ran and which of them failed.
 pub(crate) fn note(work: &tracing::Span, ran: &str, runs: &[PipelineRun]) {
@@ -86,7 +87,7 @@ impl Costs {
     }
 
     fn costs(&self) -> MutexGuard<'_, BTreeMap<String, Cost>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

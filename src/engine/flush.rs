@@ -28,8 +28,9 @@ use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::prelude::SessionContext;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -186,7 +187,7 @@ impl Flusher {
     fn keep_last_values(&self, new: &NewRows) {
         let of = |table: &str| new.tables.get(table).into_iter().flatten();
         // Locked per batch, so that a scrape does not wait for all of them.
-        let values = || self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = || self.last_values.lock();
         let numbers = of("metrics").try_for_each(|batch| caught_now(|| values().metrics(batch)));
         let histograms = of("histograms").try_for_each(|batch| caught_now(|| values().histograms(batch)));
         values().counters_overflowed = self.counters.overflowed;
@@ -197,7 +198,7 @@ impl Flusher {
 
     fn keep_exceptions(&self, new: &NewRows) {
         for batch in new.tables.get("logs").into_iter().flatten() {
-            let taken = caught_now(|| self.logged.lock().unwrap_or_else(PoisonError::into_inner).take(batch));
+            let taken = caught_now(|| self.logged.lock().take(batch));
             if let Err(error) = taken {
                 tracing::error!(%error, "exceptions of a request's log records are not remembered");
             }
@@ -349,7 +350,7 @@ async fn epoch(state: &State) -> anyhow::Result<i64> {
     if let Some(epoch) = kept.and_then(|(_, bytes)| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
         return Ok(epoch);
     }
-    let epoch = super::clock::now_ms() * 1_000_000;
+    let epoch = crate::model::unix_time::now_ms() * 1_000_000;
     let mut txn = state.begin().await?;
     txn.put(ENGINE, EPOCH, &epoch.to_le_bytes()).await?;
     txn.commit().await?;

@@ -6,7 +6,6 @@ pub mod functions;
 pub mod postgres;
 
 mod apart;
-mod clock;
 mod compaction;
 mod costs;
 mod error_text;
@@ -48,9 +47,9 @@ pub(crate) use worker::{least_total, resident_bytes, total_by_default};
 use crate::model::finding::{Finding, FindingState};
 use crate::model::self_telemetry::WORK;
 use crate::model::table::TableDef;
+use crate::model::unix_time::now_ms;
 use crate::state::State;
 use crate::store::HotStore;
-use clock::now_ms;
 use costs::Costs;
 use datafusion::prelude::SessionContext;
 use evaluation::Judge;
@@ -58,9 +57,10 @@ use findings::Due;
 use flush::Flusher;
 use keyed::series::LastValues;
 use logged::LoggedExceptions;
+use parking_lot::RwLock;
 use query::Workers;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use tables::{Tables, own_config};
 use tokio::sync::{Mutex, watch};
 
@@ -76,9 +76,9 @@ pub struct Engine {
     rules: Arc<RwLock<Arc<Rules>>>,
     flusher: Mutex<Flusher>,
     /// Shared with the flusher, so that a scrape does not wait for a flush.
-    last_values: Arc<std::sync::Mutex<LastValues>>,
+    last_values: Arc<parking_lot::Mutex<LastValues>>,
     /// Shared with the flusher; evidence of findings.
-    logged: Arc<std::sync::Mutex<LoggedExceptions>>,
+    logged: Arc<parking_lot::Mutex<LoggedExceptions>>,
     judge: Mutex<Judge>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     queries: Queries,
@@ -148,7 +148,7 @@ impl Engine {
     async fn evaluate_due(&self, now_ms: i64, due: Due) -> anyhow::Result<()> {
         let mut judge = self.judge.lock().await;
         let mut evaluation = judge.evaluate(now_ms, due, self.all_tables().filling()).await;
-        self.logged.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut evaluation.findings);
+        self.logged.lock().add_to(&mut evaluation.findings);
         costs::note(&tracing::Span::current(), "pipelines", &evaluation.runs);
         let is_firing = |finding: &&Finding| finding.state == FindingState::Firing;
         tracing::Span::current().record("firing", evaluation.findings.iter().filter(is_firing).count());
@@ -162,12 +162,12 @@ impl Engine {
     /// Reads exceptions that were logged before the start from the hot tables, once these are filled. Blocking.
     pub fn look_for_earlier_exceptions(&self) {
         let earlier = LoggedExceptions::of_rows(self.all_tables().logs());
-        self.logged.lock().unwrap_or_else(PoisonError::into_inner).take_earlier(earlier);
+        self.logged.lock().take_earlier(earlier);
     }
 
     /// Stores the logged exceptions that firing findings report, so that they survive a restart.
     async fn save_logged(&self) -> anyhow::Result<()> {
-        let logged = || self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let logged = || self.logged.lock();
         let changes = logged().take_unsaved();
         let saved = logged::save(&self.state, &changes).await;
         if saved.is_err() {
@@ -210,8 +210,8 @@ impl Engine {
         self.queries.offer(tables.offered(&rules.in_force()))?;
         fill_firings(&tables, &judge);
         *judging = judge;
-        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        *self.tables.write() = Arc::new(tables);
+        *self.rules.write() = Arc::new(rules);
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Engine {
     /// Returns the rules in force.
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
-        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rules.read().clone()
     }
 
     /// Returns the definitions of the tables that can be queried.
@@ -246,7 +246,7 @@ impl Engine {
     }
 
     fn all_tables(&self) -> Arc<Tables> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tables.read().clone()
     }
 
     /// Registers the source of a state table's rows, which is called by each query.
@@ -295,7 +295,7 @@ fn queries(
 ) -> anyhow::Result<Queries> {
     let (costs, rules) = (costs.clone(), rules.clone());
     Queries::new(settings.queries.clone(), offered, move |query| {
-        let rules = rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let rules = rules.read().clone();
         costs.add_views(&rules.pipelines, &query);
     })
 }
@@ -310,7 +310,7 @@ fn fill(
 ) {
     let current = {
         let rules = rules.clone();
-        move || rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+        move || rules.read().clone()
     };
     let (of_costs, costs) = (current.clone(), costs.clone());
     tables.fill("pipelines", move || costs.rows(&of_costs().pipelines));

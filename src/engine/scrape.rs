@@ -12,7 +12,7 @@ use crate::model::scrape::{
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Maximum number of findings in a scrape; firing ones come first.
 const FINDINGS_MAX: usize = 2000;
@@ -46,7 +46,7 @@ impl Engine {
     pub async fn scrape(&self) -> anyhow::Result<Scrape> {
         let mut scrape = self.derived().await?;
         scrape.families.extend(pipelines(&self.costs.all()));
-        let values = self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = self.last_values.lock();
         let (counters, points) = (values.counters_overflowed, values.overflowed);
         values.scrape(&mut scrape);
         drop(values);

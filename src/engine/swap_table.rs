@@ -14,7 +14,8 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The current rows of a table.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +24,7 @@ pub(crate) struct SwapTable(Arc<Mutex<Vec<RecordBatch>>>);
 impl SwapTable {
     /// Replaces the rows.
     pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batches;
+        *self.0.lock() = batches;
     }
 
     /// Returns the slot as a table.
@@ -33,11 +34,11 @@ impl SwapTable {
 
     /// Returns the rows.
     pub(crate) fn batches(&self) -> Vec<RecordBatch> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     fn rows(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(RecordBatch::num_rows).sum()
+        self.0.lock().iter().map(RecordBatch::num_rows).sum()
     }
 }
 

@@ -19,9 +19,10 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
+use parking_lot::RwLock;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// Rows of a state table: times in microseconds since the epoch, maps as objects.
 pub type StateRows = Vec<Map<String, Value>>;
@@ -98,7 +99,7 @@ impl Tables {
         name: &str,
         rows: impl Fn() -> Box<dyn Iterator<Item = Map<String, Value>>> + Send + Sync + 'static,
     ) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         state.insert(name.to_owned(), Arc::new(rows));
     }
 
@@ -191,7 +192,7 @@ impl Tables {
     fn state_table(&self, table: &TableDef) -> SnapshotTable {
         let (state, name, schema) = (self.state.clone(), table.name.clone(), table.schema());
         SnapshotTable::packed(schema.clone(), move || {
-            let source = state.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+            let source = state.read().get(&name).cloned();
             let mut rows = source.into_iter().flat_map(|source| source());
             let (schema, name) = (schema.clone(), name.clone());
             std::iter::from_fn(move || {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 mod bounds;
 mod earlier;
 mod filling;
+mod no_input;
 mod outages;
 mod own_rollup;
 mod quantiles;

@@ -1,9 +1,9 @@
 //! The engine's loop: flushes new rows, evaluates findings, and runs compaction.
 
 use super::Engine;
-use super::clock::now_ms;
 use super::findings::Due;
 use super::panics::{Panicked, caught};
+use crate::model::unix_time::now_ms;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Admission: checks limits, detects resends, decodes once, writes to disk, then acknowledges.
 
 use super::attached::{Attached, Attachments};
-use super::decode::{DECODER_VERSION, Decoder};
+use super::decode::Decoder;
 use super::dedup_cache::{Claim, DedupCache, Seen, Stored};
 use super::inflight::InflightPermit;
 use super::refusal::{RETRY_AFTER, Refusal};
@@ -11,6 +11,7 @@ use crate::model::frame::Position;
 use crate::model::frame::{Frame, FrameHead, digest};
 use crate::model::self_telemetry;
 use crate::model::signal::{Encoding, Signal};
+use crate::model::unix_time;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -148,13 +149,12 @@ impl Admission {
     /// # Errors
     /// Returns the reason why it was rejected; nothing of it is stored.
     pub async fn accept_derived(&self, signal: Signal, body: Bytes) -> Result<(), Refusal> {
-        let received_unix_nano = unix_nano(SystemTime::now());
+        let received_unix_nano = unix_time::nanos(SystemTime::now()).cast_signed();
         let frame = Frame {
             receiver: self_telemetry::DERIVED.to_owned(),
             signal,
             encoding: Encoding::Protobuf,
             received_unix_nano,
-            decoder_version: DECODER_VERSION,
             digest: digest(signal, &body),
             rejected: Vec::new(),
             payload: body,
@@ -194,7 +194,7 @@ impl Admission {
     /// Returns the answer that a request with this digest got, if known.
     #[cfg(test)]
     pub(crate) fn known(&self, digest: u128) -> Option<Arc<Answer>> {
-        match self.recent.look(digest, unix_nano(SystemTime::now())) {
+        match self.recent.look(digest, unix_time::nanos(SystemTime::now()).cast_signed()) {
             Seen::Stored(stored) => Some(answer(&self.log, &self.decoder, stored)),
             Seen::New(_) | Seen::Pending(_) => None,
         }
@@ -243,7 +243,7 @@ impl Admission {
         encoding: Encoding,
         body: Bytes,
     ) -> Result<Taken, Refusal> {
-        let received_unix_nano = unix_nano(SystemTime::now());
+        let received_unix_nano = unix_time::nanos(SystemTime::now()).cast_signed();
         let digest = digest(signal, &body);
         let claim = if self.knows_resends(signal) {
             match self.claim(digest, received_unix_nano).await {
@@ -269,7 +269,6 @@ impl Admission {
                 signal,
                 encoding,
                 received_unix_nano,
-                decoder_version: DECODER_VERSION,
                 digest,
                 rejected: decoded.rejected.items.clone(),
                 payload: body,
@@ -346,9 +345,4 @@ fn answer(log: &Log<Attached>, decoder: &Decoder, stored: Stored) -> Arc<Answer>
 
 fn refusal(error: AppendError) -> Refusal {
     Refusal::Busy { retry_after: RETRY_AFTER, reason: error.to_string() }
-}
-
-/// Returns nanoseconds since the Unix epoch.
-pub(crate) fn unix_nano(time: SystemTime) -> i64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -10,7 +10,6 @@ mod inflate;
 mod inflight;
 mod refusal;
 
-pub(crate) use admission::unix_nano;
 pub use admission::{Admission, IngestSettings};
 pub use attached::Attached;
 pub use refusal::Refusal;

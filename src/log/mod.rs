@@ -20,8 +20,8 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -151,14 +151,14 @@ impl<T> Append<T> {
 /// State shared by appenders, readers and the writer.
 struct Shared {
     pub(crate) settings: LogSettings,
-    segments: std::sync::RwLock<segments::Segments>,
+    segments: parking_lot::RwLock<segments::Segments>,
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) queued_bytes: std::sync::atomic::AtomicUsize,
     pub(crate) failure: std::sync::OnceLock<String>,
     /// Readers that ask for backpressure, with the reason.
-    holds: std::sync::RwLock<BTreeMap<String, String>>,
+    holds: parking_lot::RwLock<BTreeMap<String, String>>,
     /// The error of the last write that found the disk full; `None` once there is room again.
-    no_space: std::sync::Mutex<Option<String>>,
+    no_space: parking_lot::Mutex<Option<String>>,
 }
 
 impl<T: Send + 'static> Log<T> {
@@ -171,12 +171,12 @@ impl<T: Send + 'static> Log<T> {
         let newest = watch::Sender::new(segments.newest());
         let shared = Arc::new(Shared {
             settings,
-            segments: std::sync::RwLock::new(segments),
+            segments: parking_lot::RwLock::new(segments),
             newest,
             queued_bytes: std::sync::atomic::AtomicUsize::new(0),
             failure: std::sync::OnceLock::new(),
-            holds: std::sync::RwLock::default(),
-            no_space: std::sync::Mutex::default(),
+            holds: parking_lot::RwLock::default(),
+            no_space: parking_lot::Mutex::default(),
         });
         let (queue, appends) = mpsc::unbounded_channel();
         let (committed, commits) = mpsc::unbounded_channel();
@@ -239,7 +239,7 @@ impl<T> Log<T> {
 
     /// Makes appends fail with backpressure on behalf of a reader, until it is called with `None`.
     pub fn hold(&self, reader: &str, reason: Option<String>) {
-        let mut holds = self.shared.holds.write().unwrap_or_else(PoisonError::into_inner);
+        let mut holds = self.shared.holds.write();
         match reason {
             Some(reason) => drop(holds.insert(reader.to_owned(), reason)),
             None => drop(holds.remove(reader)),
@@ -273,10 +273,7 @@ impl<T> Log<T> {
     /// Deletes whole segments that every reader has read (`keep_after` is the least cursor) and that exceed the configured
     /// age or size. On a full disk the oldest of them are deleted in any case.
     pub fn cut(&self, keep_after: Position) {
-        let mut segments = match self.shared.segments.write() {
-            Ok(segments) => segments,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut segments = self.shared.segments.write();
         let settings = &self.shared.settings;
         // Appends fail at the limit itself, so room is made a little before it.
         let mut bytes_goal = settings.bytes_max - settings.bytes_max / 8;
@@ -314,22 +311,19 @@ impl<T> Log<T> {
 }
 
 impl Shared {
-    fn segments(&self) -> std::sync::RwLockReadGuard<'_, segments::Segments> {
-        match self.segments.read() {
-            Ok(segments) => segments,
-            Err(poisoned) => poisoned.into_inner(),
-        }
+    fn segments(&self) -> parking_lot::RwLockReadGuard<'_, segments::Segments> {
+        self.segments.read()
     }
 
     fn held(&self) -> Option<AppendError> {
-        let holds = self.holds.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = self.holds.read();
         let (reader, reason) = holds.first_key_value()?;
         Some(AppendError::Held { reader: reader.clone(), reason: reason.clone() })
     }
 
     /// Returns the error of the last write that found the disk full, if any.
-    fn no_space(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.no_space.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn no_space(&self) -> parking_lot::MutexGuard<'_, Option<String>> {
+        self.no_space.lock()
     }
 
     /// Reserves room in the queue for the lifetime of the guard.

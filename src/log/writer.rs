@@ -207,9 +207,6 @@ impl Writer {
     }
 
     fn with_segments(&self, change: impl FnOnce(&mut super::segments::Segments)) {
-        match self.shared.segments.write() {
-            Ok(mut segments) => change(&mut segments),
-            Err(poisoned) => change(&mut poisoned.into_inner()),
-        }
+        change(&mut self.shared.segments.write());
     }
 }

@@ -1,6 +1,6 @@
 //! A frame: one acknowledged request as stored in the durable log, with what replay needs to reach the same verdict.
 //!
-//! Layout, little endian: `u8` format, `u8` signal, `u8` encoding, `u16` decoder version, `i64` receive time (ns since
+//! Layout, little endian: `u8` format, `u8` signal, `u8` encoding, `u16` unused, `i64` receive time (ns since
 //! the epoch), `u128` digest, `u16` receiver length, `u32` count of rejected items, receiver, rejected indices (`u32`
 //! each), payload to the end.
 
@@ -10,6 +10,8 @@ use std::fmt;
 
 /// Version of the frame header that this version writes.
 const FORMAT: u8 = 1;
+/// Two bytes that earlier versions wrote and nothing reads.
+const UNUSED: u16 = 0;
 /// Number of bytes before the receiver's name.
 const FIXED_BYTES: usize = 1 + 1 + 1 + 2 + 8 + 16 + 2 + 4;
 
@@ -34,8 +36,6 @@ pub struct Frame {
     pub encoding: Encoding,
     /// When it was received, nanoseconds since the Unix epoch.
     pub received_unix_nano: i64,
-    /// Version of the decoder that accepted it, so that a later decoder can reach the same verdict.
-    pub decoder_version: u16,
     /// Digest of signal and payload; the same for a resent request.
     pub digest: u128,
     /// Indices of the rejected items.
@@ -61,7 +61,6 @@ pub struct FrameHead {
 struct Fixed {
     head: FrameHead,
     encoding: Encoding,
-    decoder_version: u16,
     receiver_bytes: usize,
 }
 
@@ -111,7 +110,7 @@ impl Frame {
             Encoding::Protobuf => 0,
             Encoding::Json => 1,
         });
-        out.put_u16_le(self.decoder_version);
+        out.put_u16_le(UNUSED);
         out.put_i64_le(self.received_unix_nano);
         out.put_u128_le(self.digest);
         out.put_u16_le(u16::try_from(receiver.len()).unwrap_or(u16::MAX));
@@ -128,12 +127,12 @@ impl Frame {
     /// # Errors
     /// When bytes are missing or a code is unknown.
     pub fn read(mut bytes: Bytes) -> Result<Frame, FrameError> {
-        let Fixed { head, encoding, decoder_version, receiver_bytes } = fixed(&mut bytes)?;
+        let Fixed { head, encoding, receiver_bytes } = fixed(&mut bytes)?;
         let FrameHead { signal, received_unix_nano, digest, rejected: rejected_count } = head;
         need(bytes.len(), receiver_bytes.saturating_add((rejected_count as usize).saturating_mul(4)))?;
         let receiver = String::from_utf8_lossy(&bytes.split_to(receiver_bytes)).into_owned();
         let rejected = (0..rejected_count).map(|_| bytes.get_u32_le()).collect();
-        Ok(Frame { receiver, signal, encoding, received_unix_nano, decoder_version, digest, rejected, payload: bytes })
+        Ok(Frame { receiver, signal, encoding, received_unix_nano, digest, rejected, payload: bytes })
     }
 }
 
@@ -168,12 +167,12 @@ fn fixed(bytes: &mut impl Buf) -> Result<Fixed, FrameError> {
         1 => Encoding::Json,
         found => return Err(FrameError::Unknown { field: "encoding", found }),
     };
-    let decoder_version = bytes.get_u16_le();
+    let _unused = bytes.get_u16_le();
     let received_unix_nano = bytes.get_i64_le();
     let digest = bytes.get_u128_le();
     let receiver_bytes = usize::from(bytes.get_u16_le());
     let head = FrameHead { signal, received_unix_nano, digest, rejected: bytes.get_u32_le() };
-    Ok(Fixed { head, encoding, decoder_version, receiver_bytes })
+    Ok(Fixed { head, encoding, receiver_bytes })
 }
 
 fn need(found: usize, expected: usize) -> Result<(), FrameError> {
@@ -193,7 +192,6 @@ mod tests {
             signal: Signal::Metrics,
             encoding: Encoding::Json,
             received_unix_nano: 1_700_000_000_000_000_001,
-            decoder_version: 7,
             digest: digest(Signal::Metrics, b"abc"),
             rejected: vec![3, 9],
             payload: Bytes::from_static(b"abc"),

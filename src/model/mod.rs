@@ -23,4 +23,5 @@ pub mod sketch;
 pub mod table;
 pub mod tracestate;
 pub mod units;
+pub mod unix_time;
 pub mod wording;

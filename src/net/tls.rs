@@ -2,13 +2,14 @@
 
 use super::certificate::{Validity, certificates, private_key};
 use crate::model::pem::Pem;
+use parking_lot::{Mutex, RwLock};
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio_rustls::TlsAcceptor;
 
@@ -223,14 +224,14 @@ impl Tls {
     /// changed, or if `always` is set.
     pub fn reload(&self, always: bool) {
         let key = &self.settings.key;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         match self.settings.load(self.protocols) {
             Ok(loaded) => {
                 let until = loaded.validity.map(Validity::until).unwrap_or_default();
                 let problem = loaded.validity.and_then(|validity| validity.problem(SystemTime::now()));
                 let is_new = loaded.digest != state.0;
                 if is_new {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.config);
+                    *self.current.write() = Arc::new(loaded.config);
                     tracing::info!("{key}: certificate and key reloaded; the certificate is valid until {until}");
                 } else if always {
                     tracing::info!("{key}: certificate and key are unchanged; the certificate is valid until {until}");
@@ -251,14 +252,14 @@ impl Tls {
 
     /// Returns the acceptor for the next connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone().into()
+        self.current.read().clone().into()
     }
 
     /// Logs a failed handshake.
     pub(crate) fn refused(&self, peer: Option<std::net::SocketAddr>, error: &std::io::Error) {
         let peer = peer.map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
         let key = &self.settings.key;
-        let mut logged = self.refusal_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.refusal_logged.lock();
         if logged.is_none_or(|at| at.elapsed() >= REFUSAL_LOGGED_EVERY) {
             *logged = Some(Instant::now());
             tracing::warn!("{key}: the TLS handshake with {peer} failed: {error}");

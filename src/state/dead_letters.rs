@@ -2,6 +2,7 @@
 
 use super::database::State;
 use super::transaction::{StateError, StateTransaction};
+use crate::model::unix_time;
 use sqlx::Row as _;
 use std::time::SystemTime;
 
@@ -41,8 +42,7 @@ impl State {
     /// Returns an error if the database cannot be written.
     pub async fn record_dead_letters(&self, of: (&str, &str), letters: &[DeadLetter]) -> Result<(), StateError> {
         let mut txn = self.begin_delivery().await?;
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX).cast_signed();
+        let time_us = unix_time::micros(SystemTime::now());
         for letter in letters {
             txn.record_dead_letter(of, letter, time_us).await?;
         }

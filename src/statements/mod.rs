@@ -22,8 +22,9 @@ mod tokens;
 
 pub use statement::{Call, of};
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 /// Maximum number of characters of a fingerprint.
@@ -35,7 +36,7 @@ const REMEMBERED_MAX: usize = 20_000;
 #[must_use]
 pub fn cached_fingerprint(system: &str, query: &str) -> Arc<str> {
     static PRINTS: LazyLock<Mutex<Prints>> = LazyLock::new(Mutex::default);
-    let lock = || PRINTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || PRINTS.lock();
     let shape = shape::of(query, dialects::name_quotes(system));
     if let Some(print) = lock().find(system, query, shape.as_deref()) {
         return print;

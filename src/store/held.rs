@@ -4,8 +4,9 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Maximum number of distinct values tracked; a column with more is assumed to contain any value.
 const VALUES_MAX: usize = 64;
@@ -34,7 +35,7 @@ impl Held {
 
     /// Returns `None` if there are too many values or the column is not text.
     fn values(&self, batch: &RecordBatch, column: usize) -> Option<Arc<Values>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         known.entry(column).or_insert_with(|| distinct(batch, column).map(Arc::new)).clone()
     }
 }

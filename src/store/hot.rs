@@ -10,9 +10,10 @@ use crate::model::null_columns::{NullColumns, memory_bytes};
 use crate::model::table::{ColumnType, TableDef};
 use arrow::record_batch::RecordBatch;
 use chunk::{Chunk, HotTable, PACKED_SHARE, replace, to_pack};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows after a cursor.
 #[derive(Debug, Clone, Default)]
@@ -314,7 +315,7 @@ impl HotStore {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

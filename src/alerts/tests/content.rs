@@ -121,7 +121,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -138,10 +138,10 @@ async fn url_and_headers_are_secrets_though_the_target_repeats_them() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([503, 400]);
+    bench.receiver.answers.lock().extend([503, 400]);
     bench.now(vec![firing("a")]);
     bench.messages(2).await;
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = String::from_utf8(lines.0.lock().clone()).unwrap();
     assert!(!log.contains("s3cret") && !log.contains("t0ken"), "{log}");
     let ours: Vec<&str> = log.lines().filter(|line| line.contains("alerts")).collect();
     assert_eq!(ours.len(), 2, "{log}");

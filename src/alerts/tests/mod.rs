@@ -11,9 +11,9 @@ use crate::state::testing::Scratch;
 use axum::extract;
 use axum::http::{HeaderMap, Uri, header};
 use axum::{Json, Router};
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 #[derive(Default)]
@@ -26,11 +26,11 @@ struct Receiver {
 
 impl Receiver {
     fn keys(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|(key, _)| key.clone()).collect()
+        self.seen.lock().iter().map(|(key, _)| key.clone()).collect()
     }
 
     fn bodies(&self) -> Vec<Value> {
-        self.seen.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+        self.seen.lock().iter().map(|(_, body)| body.clone()).collect()
     }
 }
 
@@ -42,11 +42,11 @@ async fn receiver() -> (String, Arc<Receiver>) {
                          headers: HeaderMap,
                          Json(body): Json<Value>| {
         let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-        receiver.seen.lock().unwrap().push((key, body));
-        let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
+        receiver.seen.lock().push((key, body));
+        let status = receiver.answers.lock().pop_front().unwrap_or(200);
         let wait = if status == 429 { "1" } else { "0" };
         let status = axum::http::StatusCode::from_u16(status).unwrap();
-        let (kind, body) = match receiver.bodies.lock().unwrap().pop_front() {
+        let (kind, body) = match receiver.bodies.lock().pop_front() {
             Some((kind, body)) => (kind, body.to_owned()),
             None if status == 200 => ("text/html", "ok".to_owned()),
             None => ("text/plain", format!("Cannot POST {uri} with {:?}", headers.get("x-token"))),
@@ -161,7 +161,7 @@ impl Bench {
     /// Waits for this many messages, and a little longer to detect an extra one.
     async fn messages(&self, number: usize) -> Vec<Value> {
         let came = async {
-            while self.receiver.seen.lock().unwrap().len() < number {
+            while self.receiver.seen.lock().len() < number {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

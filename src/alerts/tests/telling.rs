@@ -46,7 +46,7 @@ async fn what_gets_worse_is_told_again_and_another_incident_too() {
 #[tokio::test]
 async fn a_channel_that_fails_is_tried_again_when_it_asks_for_it() {
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([503, 429, 200]);
+    bench.receiver.answers.lock().extend([503, 429, 200]);
     let began = Instant::now();
     bench.now(vec![firing("a")]);
     bench.messages(3).await;
@@ -59,7 +59,7 @@ async fn a_channel_that_fails_is_tried_again_when_it_asks_for_it() {
 #[tokio::test]
 async fn what_is_refused_is_told_again_only_when_there_is_news() {
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.receiver.answers.lock().extend([400]);
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
     bench.now(vec![Finding { value: Some(301.0), ..firing("a") }]);
@@ -69,7 +69,7 @@ async fn what_is_refused_is_told_again_only_when_there_is_news() {
     assert_eq!(bench.sent().await, []);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
     bench.messages(2).await;
-    bench.receiver.answers.lock().unwrap().extend([415]);
+    bench.receiver.answers.lock().extend([415]);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical)), firing("b")]);
     bench.messages(3).await;
 }
@@ -83,13 +83,13 @@ async fn a_page_or_a_redirection_has_delivered_nothing() {
         let bench = Bench::new(kind).await;
         let pages =
             [("text/html; charset=utf-8", LOGIN), ("text/plain", LOGIN), ("text/html", "<p>Please sign in.</p>")];
-        bench.receiver.bodies.lock().unwrap().extend(pages);
+        bench.receiver.bodies.lock().extend(pages);
         bench.now(vec![firing("a")]);
         bench.messages(4).await;
         assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
         let said = bench.stats.standing().last_error.unwrap();
         assert!(said.starts_with("200 OK with an HTML page"), "{said}");
-        bench.receiver.answers.lock().unwrap().extend([302, 307, 407, 410, 421, 425, 500]);
+        bench.receiver.answers.lock().extend([302, 307, 407, 410, 421, 425, 500]);
         bench.now(vec![firing("a"), firing("b")]);
         bench.messages(4 + 8).await;
         assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (2, 0));
@@ -107,7 +107,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
         ("application/json", "{\"result\":\"success\",\"msg\":\"\"}"),
     ] {
         let bench = Bench::new(ChannelKind::Slack).await;
-        bench.receiver.bodies.lock().unwrap().push_back((kind, body));
+        bench.receiver.bodies.lock().push_back((kind, body));
         bench.now(vec![firing("a")]);
         bench.messages(1).await;
         assert_eq!(bench.sent().await.len(), 1, "{body:?}");
@@ -118,7 +118,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
         ("application/json", "{}"),
     ] {
         let bench = Bench::new(ChannelKind::Slack).await;
-        bench.receiver.bodies.lock().unwrap().push_back((kind, body));
+        bench.receiver.bodies.lock().push_back((kind, body));
         bench.now(vec![firing("a")]);
         bench.messages(1).await;
         assert_eq!((bench.sent().await.len(), bench.stats.standing().state), (0, "refused"), "{body:?}");
@@ -126,7 +126,7 @@ async fn slack_has_taken_what_it_says_ok_to() {
     }
     // A custom receiver may respond with anything.
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.bodies.lock().unwrap().push_back(("text/html; charset=utf-8", "Thank you"));
+    bench.receiver.bodies.lock().push_back(("text/html; charset=utf-8", "Thank you"));
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
     assert_eq!(bench.sent().await.len(), 1);
@@ -138,7 +138,7 @@ async fn what_is_refused_is_tried_again_while_it_fires_and_a_dead_letter_until_i
         settings.retry.max_interval = Duration::from_millis(300);
     })
     .await;
-    bench.receiver.answers.lock().unwrap().extend([422, 422]);
+    bench.receiver.answers.lock().extend([422, 422]);
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
     assert_eq!(bench.stats.standing().state, "refused");
@@ -162,7 +162,7 @@ async fn what_was_refused_and_is_over_is_not_told() {
         settings.retry.max_interval = Duration::from_millis(200);
     })
     .await;
-    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.receiver.answers.lock().extend([400]);
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
     bench.now(vec![finding("a", FindingState::Ok, None)]);
@@ -177,7 +177,7 @@ async fn what_was_refused_and_is_told_already_waits_for_nothing() {
     let bench = Bench::new(ChannelKind::Webhook).await;
     bench.now(vec![firing("a")]);
     bench.messages(1).await;
-    bench.receiver.answers.lock().unwrap().extend([400]);
+    bench.receiver.answers.lock().extend([400]);
     bench.now(vec![finding("a", FindingState::Firing, Some(Severity::Critical))]);
     bench.messages(2).await;
     assert_eq!(bench.stats.standing().state, "refused");
@@ -189,7 +189,7 @@ async fn what_was_refused_and_is_told_already_waits_for_nothing() {
 #[tokio::test]
 async fn a_wrong_url_or_token_is_no_verdict() {
     let bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([401, 403, 404, 405, 408]);
+    bench.receiver.answers.lock().extend([401, 403, 404, 405, 408]);
     bench.now(vec![firing("a")]);
     bench.messages(6).await;
     assert_eq!((bench.sent().await.len(), bench.stats.refused_items.load(Ordering::Relaxed)), (1, 0));
@@ -218,13 +218,13 @@ async fn a_finding_that_is_gone_is_over_but_not_before_anything_was_judged() {
 #[tokio::test]
 async fn what_could_not_be_told_before_a_restart_is_told_after_it() {
     let mut bench = Bench::new(ChannelKind::Webhook).await;
-    bench.receiver.answers.lock().unwrap().extend([503; 200]);
+    bench.receiver.answers.lock().extend([503; 200]);
     bench.now(vec![firing("a")]);
     while bench.receiver.bodies().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     bench.kill();
-    bench.receiver.answers.lock().unwrap().clear();
+    bench.receiver.answers.lock().clear();
     let before = bench.receiver.bodies().len();
     bench.start();
     bench.messages(before + 1).await;

@@ -4,10 +4,11 @@ use super::args::{FindingsArgs, ServerArgs, SqlArgs};
 use crate::app::client::{Client, TOKEN_VARIABLE};
 use crate::app::show::{self, Changes, Frame, Screen};
 use crate::delivery::settings::Secret;
+use crate::model::unix_time::now_ms;
 use serde_json::json;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Polling interval of `--watch`.
@@ -92,9 +93,4 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
 fn client(server: &ServerArgs) -> anyhow::Result<Client> {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     Client::new(&server.endpoint, token.map(Secret::new), &server.tls.settings())
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

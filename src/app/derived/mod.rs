@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::ingest::Admission;
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
+use crate::model::unix_time;
 use crate::state::State;
 use findings::Reported;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -71,7 +72,7 @@ pub(super) async fn run(
             () = cancel.cancelled() => return Ok(()),
             _ = ticks.tick(), if wanted.metrics => match engine.derived().await {
                 Ok(scrape) => {
-                    let request = metrics::request(&scrape, &into.service, began_unix_nano, unix_nano());
+                    let request = metrics::request(&scrape, &into.service, began_unix_nano, unix_time::nanos(SystemTime::now()));
                     // Counters are cumulative, so the next request replaces a lost one.
                     let _said_by_the_next = into.put(Signal::Metrics, request.encode_to_vec()).await;
                 }
@@ -82,7 +83,7 @@ pub(super) async fn run(
                     return Ok(());
                 }
                 let now = findings.borrow_and_update().clone();
-                let now_ms = i64::try_from(unix_nano() / 1_000_000).unwrap_or(i64::MAX);
+                let now_ms = i64::try_from(unix_time::nanos(SystemTime::now()) / 1_000_000).unwrap_or(i64::MAX);
                 let (request, news) = reported.changes(&now, &into.service, now_ms);
                 if news.is_empty() {
                     continue;
@@ -122,14 +123,9 @@ async fn began(state: &State) -> anyhow::Result<u64> {
     if let Some(began) = kept.first().and_then(|(_, bytes)| std::str::from_utf8(bytes).ok()?.parse().ok()) {
         return Ok(began);
     }
-    let now = unix_nano();
+    let now = unix_time::nanos(SystemTime::now());
     state.change(BEGAN, &[("unix_nano", Some(now.to_string().as_bytes()))]).await?;
     Ok(now)
-}
-
-fn unix_nano() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Returns the resource for data of no single service: budgets, and findings over several services.

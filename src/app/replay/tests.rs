@@ -1,7 +1,7 @@
 use super::Replay;
 use crate::app::frames::FrameLog;
 use crate::catalog::schemas;
-use crate::ingest::decode::{DECODER_VERSION, Decoder};
+use crate::ingest::decode::Decoder;
 use crate::ingest::{Admission, IngestSettings};
 use crate::log::{Log, LogSettings};
 use crate::model::frame::Position;
@@ -48,7 +48,6 @@ async fn written(dir: &Path, names: &[&str], segment_bytes: u64, first_unix_nano
             signal: Signal::Traces,
             encoding: Encoding::Json,
             received_unix_nano,
-            decoder_version: DECODER_VERSION,
             digest: digest(Signal::Traces, &payload),
             rejected: decoded.rejected.items,
             payload,

@@ -8,7 +8,8 @@ use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLogger;
 use opentelemetry_sdk::trace::{SdkTracer, Span};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -72,7 +73,7 @@ impl Outlet {
                 self.say(said);
             }
         }
-        *self.tracer.write().unwrap_or_else(PoisonError::into_inner) = tracer;
+        *self.tracer.write() = tracer;
     }
 
     /// Drops everything from now on.
@@ -89,7 +90,7 @@ impl Outlet {
     }
 
     fn voice(&self) -> MutexGuard<'_, Voice> {
-        self.voice.lock().unwrap_or_else(PoisonError::into_inner)
+        self.voice.lock()
     }
 }
 
@@ -167,7 +168,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bridge {
         if Context::is_current_telemetry_suppressed() {
             return;
         }
-        let tracer = self.0.tracer.read().unwrap_or_else(PoisonError::into_inner);
+        let tracer = self.0.tracer.read();
         let (Some(tracer), Some(span)) = (&*tracer, within.span(id)) else { return };
         let parent =
             span.scope().skip(1).find_map(|outer| Some(outer.extensions().get::<Working>()?.0.span_context().clone()));

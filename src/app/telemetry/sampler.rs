@@ -3,8 +3,9 @@
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Maximum number of spans per name and second: all of them on a quiet server, and few enough on a busy one to cost nothing.
@@ -17,7 +18,7 @@ pub(super) struct Sparing(Arc<Mutex<HashMap<String, (Instant, u32)>>>);
 
 impl Sparing {
     fn keeps(&self, name: &str, now: Instant) -> bool {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock();
         let Some((since, kept)) = names.get_mut(name) else {
             names.insert(name.to_owned(), (now, 1));
             return true;

@@ -10,7 +10,8 @@ use opentelemetry::{Context, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter, SdkLogRecord, SdkLoggerProvider};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use tracing::Dispatch;
 use tracing::dispatcher::{get_default, with_default};
 use tracing::field::Empty;
@@ -31,7 +32,7 @@ struct Kept {
 impl LogExporter for Kept {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         self.aloud();
-        self.records.lock().expect("not poisoned").extend(batch.iter().map(|(record, _)| record.clone()));
+        self.records.lock().extend(batch.iter().map(|(record, _)| record.clone()));
         Ok(())
     }
 }
@@ -39,7 +40,7 @@ impl LogExporter for Kept {
 impl SpanExporter for Kept {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.aloud();
-        self.spans.lock().expect("not poisoned").extend(batch);
+        self.spans.lock().extend(batch);
         Ok(())
     }
 }
@@ -49,7 +50,7 @@ impl Kept {
         let logs = SdkLoggerProvider::builder().with_batch_exporter(self.exporter()).build();
         let traces = SdkTracerProvider::builder().with_batch_exporter(self.exporter()).build();
         outlet.open(Some(logs.logger("spanwise")), Some(traces.tracer("spanwise")));
-        *self.providers.lock().expect("not poisoned") = Some((logs, traces));
+        *self.providers.lock() = Some((logs, traces));
     }
 
     /// Returns an exporter without the providers, which own it.
@@ -59,7 +60,7 @@ impl Kept {
 
     /// Emits an event and a span on the exporter's thread.
     fn aloud(&self) {
-        let heard_by = self.heard_by.lock().expect("not poisoned").clone().unwrap_or_else(Dispatch::none);
+        let heard_by = self.heard_by.lock().clone().unwrap_or_else(Dispatch::none);
         with_default(&heard_by, || {
             tracing::info!("kept");
             drop(tracing::info_span!(target: WORK, "keep"));
@@ -67,14 +68,14 @@ impl Kept {
     }
 
     fn flush(&self) {
-        let providers = self.providers.lock().expect("not poisoned").clone();
+        let providers = self.providers.lock().clone();
         let (logs, traces) = providers.expect("it is open");
         logs.force_flush().and_then(|()| traces.force_flush()).expect("flushed");
     }
 
     fn records(&self) -> Vec<SdkLogRecord> {
         self.flush();
-        self.records.lock().expect("not poisoned").clone()
+        self.records.lock().clone()
     }
 
     fn bodies(&self) -> Vec<String> {
@@ -87,7 +88,7 @@ impl Kept {
 
     fn spans(&self) -> Vec<SpanData> {
         self.flush();
-        self.spans.lock().expect("not poisoned").clone()
+        self.spans.lock().clone()
     }
 }
 
@@ -169,7 +170,7 @@ fn an_export_that_says_and_does_something_causes_no_other() {
     let (kept, outlet) = (Kept::default(), Arc::<Outlet>::default());
     kept.open(&outlet);
     bridged(&outlet, || {
-        *kept.heard_by.lock().expect("not poisoned") = Some(get_default(Dispatch::clone));
+        *kept.heard_by.lock() = Some(get_default(Dispatch::clone));
         tracing::info!("said");
         drop(tracing::info_span!(target: WORK, "done"));
         (0..3).for_each(|_| kept.flush());

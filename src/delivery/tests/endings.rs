@@ -31,7 +31,7 @@ impl Exporter for Panicking {
 #[tokio::test]
 async fn a_signal_that_cannot_go_on_says_so_and_stops_no_other() {
     let frames = Arc::new(Given::default());
-    frames.frames.lock().unwrap().push(frame(Signal::Logs, "a"));
+    frames.frames.lock().push(frame(Signal::Logs, "a"));
     let scratch = Scratch::new();
     let unreadable = "INSERT INTO cursors VALUES ('exporter:otlp/traces', 'damaged')";
     scratch.state.run_raw(unreadable).await;
@@ -57,7 +57,7 @@ async fn a_signal_that_cannot_go_on_says_so_and_stops_no_other() {
     };
     let running = super::run(settings, Signal::ALL.map(feed).to_vec(), context, cancel.clone());
     let done = async {
-        while sink.taken.lock().unwrap().is_empty() || of(Signal::Metrics).standing().state == "ok" {
+        while sink.taken.lock().is_empty() || of(Signal::Metrics).standing().state == "ok" {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         cancel.cancel();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 async fn dead_letters_of_a_batch_are_written_together() {
     let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
     let bench = Bench::new(sink, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["bad"; 60]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["bad"; 60]));
     bench.run().await;
     assert_eq!((bench.dead_letters().await.len(), *bench.scratch.state.deliveries().borrow()), (60, 1));
 }
@@ -39,7 +39,7 @@ async fn a_dead_letter_does_not_wait_for_what_is_put_off_beside_it() {
         reason: "429".into(),
     };
     let bench = Bench::new(Sink { answers: Mutex::new([in_part].into()), ..Sink::default() }, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["a", "b", "c"]));
     assert!(bench.is_cut_short(Duration::from_millis(1500)).await);
     assert_eq!(bench.dead_letters().await.len(), 1);
 }

@@ -25,7 +25,7 @@ impl StatefulStage for Counting {
     }
 
     fn seen_since(&mut self, unix_nano: u64) {
-        self.seen_since.lock().unwrap().push(unix_nano);
+        self.seen_since.lock().push(unix_nano);
     }
 
     fn left_out(&mut self) -> Vec<Rejected> {
@@ -45,7 +45,7 @@ async fn requests_pass_what_keeps_their_order_once_each_also_where_they_do_not_f
     bench.items_max = 1;
     bench.run().await;
     assert_eq!(bench.taken(), ["a1", "b2", "c3"]);
-    bench.frames.frames.lock().unwrap().extend([frame(Signal::Metrics, "x"), frame(Signal::Traces, "d")]);
+    bench.frames.frames.lock().extend([frame(Signal::Metrics, "x"), frame(Signal::Traces, "d")]);
     bench.run().await;
     assert_eq!(bench.taken(), ["a1", "b2", "c3", "d4"], "what came before the cursor is known again, and not sent");
 }
@@ -53,9 +53,9 @@ async fn requests_pass_what_keeps_their_order_once_each_also_where_they_do_not_f
 #[tokio::test]
 async fn what_is_left_out_is_told_once_also_where_nothing_else_came_with_it_and_is_not_told_again_by_learning() {
     let bench = Bench::new(Sink { counts: true, largest: Some(1), ..Sink::default() }, &["a", "old"]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "old", "c", "old"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["b", "old", "c", "old"]));
     bench.run().await;
-    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "d"));
+    bench.frames.frames.lock().push(frame(Signal::Traces, "d"));
     bench.run().await;
     assert_eq!(bench.taken(), ["a1", "b2", "c3", "d4"]);
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
@@ -74,14 +74,14 @@ async fn what_keeps_order_is_told_since_when_it_sees_all_also_over_a_restart() {
     };
     let before = now();
     bench.run().await;
-    let first = bench.target.seen_since.lock().unwrap()[0];
+    let first = bench.target.seen_since.lock()[0];
     assert!((before..=now()).contains(&first), "at first, since it began");
-    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "b"));
+    bench.frames.frames.lock().push(frame(Signal::Traces, "b"));
     bench.run().await;
     // With an hour of data, it sees everything from ten minutes before the cursor.
     let hour = 3_600_000_000_000;
     let received_unix_nano = i64::try_from(first + hour).unwrap();
-    bench.frames.frames.lock().unwrap().push(Frame { received_unix_nano, ..frame(Signal::Traces, "c") });
+    bench.frames.frames.lock().push(Frame { received_unix_nano, ..frame(Signal::Traces, "c") });
     bench.run().await;
-    assert_eq!(*bench.target.seen_since.lock().unwrap(), [first, first, first + hour - 600_000_000_000]);
+    assert_eq!(*bench.target.seen_since.lock(), [first, first, first + hour - 600_000_000_000]);
 }

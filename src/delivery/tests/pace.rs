@@ -10,10 +10,10 @@ async fn a_batch_that_is_put_off_for_ever_holds_up_no_batch_beside_it() {
     bench.items_max = 1;
     // Start with only a few, so that the circuit is open before the others come.
     let more = async {
-        while *bench.target.attempts.lock().unwrap() < 20 {
+        while *bench.target.attempts.lock() < 20 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "late"));
+        bench.frames.frames.lock().push(frame(Signal::Traces, "late"));
         bench.frames.more.notify_one();
     };
     let (is_cut_short, ()) = tokio::join!(bench.is_cut_short(Duration::from_millis(800)), more);
@@ -50,12 +50,12 @@ async fn a_target_for_which_everything_is_too_large_is_asked_less_and_less_often
     let bench = |largest| {
         let mut bench = Bench::new(Sink { largest: Some(largest), ..Sink::default() }, &[]);
         bench.retry.max_interval = Duration::from_millis(100);
-        bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &names));
+        bench.frames.frames.lock().push(frame_of(Signal::Traces, &names));
         bench
     };
     let nothing = bench(0);
     assert!(nothing.is_cut_short(Duration::from_secs(1)).await, "it goes on at its pace");
-    let attempts = *nothing.target.attempts.lock().unwrap();
+    let attempts = *nothing.target.attempts.lock();
     assert!((65..90).contains(&attempts), "64 at once, and then 10 a second: {attempts}");
     assert_eq!(nothing.stats.standing().state, "retrying");
     // A target that accepts a little is tried as often as it does.
@@ -71,7 +71,7 @@ pub(super) const ALLOWED: usize = 64 + 1 + 2 * 10;
 /// Returns whether anything was left to send after this long, and how many requests were sent.
 pub(super) async fn attempts_in(bench: &Bench, time: Duration) -> (bool, usize) {
     let is_cut_short = bench.is_cut_short(time).await;
-    (is_cut_short, *bench.target.attempts.lock().unwrap())
+    (is_cut_short, *bench.target.attempts.lock())
 }
 
 #[tokio::test]

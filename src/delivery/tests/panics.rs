@@ -4,7 +4,7 @@ use super::*;
 
 /// Panics if the sink should, for these spans.
 pub(super) fn over(sink: &Sink, names: &[String]) {
-    let mut panics = sink.panics.lock().unwrap();
+    let mut panics = sink.panics.lock();
     if panics.1 == 0 || !names.iter().any(|name| name == panics.0) {
         return;
     }
@@ -16,12 +16,12 @@ pub(super) fn over(sink: &Sink, names: &[String]) {
 #[tokio::test]
 async fn a_panic_costs_the_item_that_causes_it_and_is_bounded() {
     let bench = Bench::new(Sink { panics: Mutex::new(("bad", usize::MAX)), ..Sink::default() }, &["a"]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "bad", "c", "d"]));
-    bench.frames.frames.lock().unwrap().push(frame(Signal::Traces, "e"));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["b", "bad", "c", "d"]));
+    bench.frames.frames.lock().push(frame(Signal::Traces, "e"));
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c", "d", "e"], "each once");
     // Three times all of it; then a, (b bad c d, e), (b bad c d), (b bad), b, bad, (c d), e.
-    assert_eq!(*bench.target.attempts.lock().unwrap(), 3 + 8);
+    assert_eq!(*bench.target.attempts.lock(), 3 + 8);
     let letters = bench.dead_letters().await;
     let letter = &letters[0].letter;
     assert_eq!((letters.len(), letter.items, letter.position), (1, 1, Some(2)));

@@ -22,7 +22,7 @@ pub(super) fn sent_in_parts(sink: &Sink, names: &[String], spans: usize) -> Outc
     let is_taken = |part: &&[String]| !part.iter().any(|name| Some(name.as_str()) == sink.refuses);
     let (taken, left): (Vec<&[String]>, Vec<&[String]>) = names.chunks(spans).partition(is_taken);
     let (taken, left) = (taken.concat(), left.concat());
-    sink.taken.lock().unwrap().extend(taken.iter().cloned());
+    sink.taken.lock().extend(taken.iter().cloned());
     let left: Vec<&str> = left.iter().map(String::as_str).collect();
     let again = Payload::of_request(Signal::Traces, frame_of(Signal::Traces, &left).payload);
     let (taken, again) = (taken.len() as u64, (!left.is_empty()).then_some(again));
@@ -60,7 +60,7 @@ async fn what_is_left_of_one_frame_is_cut_down_to_what_is_at_fault_without_a_wai
     let sink = Sink { in_parts: Some(3), refuses: Some("bad"), ..Sink::default() };
     let mut bench = Bench::new(sink, &[]);
     (bench.retry.initial_interval, bench.retry.max_interval) = (Duration::from_mins(1), Duration::from_mins(1));
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["a", "b", "c", "d", "bad", "e", "f"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["a", "b", "c", "d", "bad", "e", "f"]));
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "b", "c", "f", "d", "e"], "each once");
     assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (6, 1));
@@ -72,7 +72,7 @@ async fn what_is_left_of_one_frame_is_cut_down_to_what_is_at_fault_without_a_wai
 async fn several_dead_letters_of_one_place_are_all_kept() {
     let sink = Sink { several: Some(1), refuses: Some("bad"), ..Sink::default() };
     let bench = Bench::new(sink, &[]);
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["rejected", "bad", "a", "bad"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["rejected", "bad", "a", "bad"]));
     bench.run().await;
     assert_eq!(bench.taken(), ["a", "statistics"]);
     let refused = || (1, "400: no".to_owned());
@@ -85,7 +85,7 @@ async fn no_more_is_refused_than_was_sent_whatever_the_target_says() {
     let all = || Outcome::Delivered { rejected: u64::MAX / 2, message: "all of it".into() };
     let bench = Bench::new(Sink { answers: Mutex::new([all(), all()].into()), ..Sink::default() }, &["a"]);
     bench.run().await;
-    bench.frames.frames.lock().unwrap().push(frame_of(Signal::Traces, &["b", "c"]));
+    bench.frames.frames.lock().push(frame_of(Signal::Traces, &["b", "c"]));
     bench.run().await;
     assert_eq!((bench.stats.sent_items.load(Relaxed), bench.stats.refused_items.load(Relaxed)), (0, 3));
     assert_eq!(letters(&bench).await, [(1, "all of it".to_owned()), (2, "all of it".to_owned())]);

@@ -1,8 +1,9 @@
 //! The client of a statement.
 
 use crate::engine::postgres::Zone;
+use crate::model::unix_time;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Client and session of a statement.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +31,7 @@ pub(in crate::endpoints) struct Setting {
 impl Client {
     /// Returns a copy with the current time.
     pub(super) fn now(&self) -> Client {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Client { now_us: i64::try_from(now.as_micros()).unwrap_or_default(), ..self.clone() }
+        Client { now_us: unix_time::micros(SystemTime::now()), ..self.clone() }
     }
 
     /// Returns the session's time zone.

@@ -4,9 +4,10 @@ use super::definitions::Definition;
 use super::system::{self, System, system};
 use super::types::{Column, Oid, TypeInfo, Types};
 use super::value::{Row, Value};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// A user table or view.
 #[derive(Debug, Clone)]
@@ -158,7 +159,7 @@ impl Snapshot {
 
     pub(super) fn index(&self, relation: &Relation, column: usize) -> Arc<Index> {
         let rows = self.rows(relation);
-        let mut indexes = relation.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut indexes = relation.indexes.lock();
         indexes.entry(column).or_insert_with(|| Arc::new(index(&rows, column))).clone()
     }
 

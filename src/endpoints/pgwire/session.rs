@@ -10,6 +10,7 @@ use crate::engine::{Answer, QueryError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Sink, SinkExt as _};
+use parking_lot::{Mutex, MutexGuard};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::results::QueryResponse;
 use pgwire::api::store::PortalStore;
@@ -19,7 +20,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::startup::ParameterStatus;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum number of prepared statements, and of partially read results, per connection.
@@ -163,7 +164,7 @@ pub(super) fn aborted() -> PgWireError {
 }
 
 pub(super) fn held<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
+    names.lock()
 }
 
 /// Adds a name, up to a limit.

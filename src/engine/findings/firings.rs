@@ -6,9 +6,10 @@
 use super::history::Fired;
 use super::state::Kept;
 use crate::engine::tables::{StateRows, object};
+use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// Maximum number of rows per pipeline; the newest are kept.
 const OF_PIPELINE_MAX: usize = 2000;
@@ -20,7 +21,7 @@ pub struct Firings(Arc<RwLock<BTreeMap<String, StateRows>>>);
 impl Firings {
     /// Returns all rows.
     pub(crate) fn rows(&self) -> StateRows {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
+        self.0.read().values().flatten().cloned().collect()
     }
 
     /// Replaces the firings of a pipeline's keys.
@@ -30,7 +31,7 @@ impl Firings {
             found.sort_by_key(|(newest_ms, _)| std::cmp::Reverse(*newest_ms));
             found.truncate(OF_PIPELINE_MAX);
         }
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.write();
         if found.is_empty() {
             all.remove(pipeline);
         } else {

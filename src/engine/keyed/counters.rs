@@ -76,7 +76,7 @@ impl Counters {
         let (series, start) = key.split_once('@').map_or((key, None), |(series, start)| (series, Some(start)));
         let (Ok(series), Some(point)) = (series.parse(), Point::from_bytes(bytes)) else { return };
         let sequence = (series, start.and_then(|start| start.parse().ok()).unwrap_or(point.start_unix_nano));
-        self.seen_ms.insert(sequence, crate::engine::clock::now_ms());
+        self.seen_ms.insert(sequence, crate::model::unix_time::now_ms());
         let kept = self.points.entry(sequence).or_insert(point);
         if point.time_unix_nano > kept.time_unix_nano {
             *kept = point;
@@ -142,7 +142,7 @@ impl Counters {
         let monotonic = batch
             .column_by_name("is_monotonic")
             .and_then(|column| arrow::array::AsArray::as_boolean_opt(column).cloned());
-        self.now_ms = crate::engine::clock::now_ms();
+        self.now_ms = crate::model::unix_time::now_ms();
         let latest = self.latest_unix_nano();
         let grows = |row: usize| monotonic.as_ref().is_some_and(|column| column.value(row));
         let is_counter: Vec<bool> = (0..batch.num_rows())
@@ -179,7 +179,7 @@ impl Counters {
         let start = number::<Int64Type>(batch, "start_time_unix_nano");
         let (count, sum) = (number::<Int64Type>(batch, "count"), number::<Float64Type>(batch, "sum"));
         let temporality = text(batch, "temporality");
-        self.now_ms = crate::engine::clock::now_ms();
+        self.now_ms = crate::model::unix_time::now_ms();
         let latest = self.latest_unix_nano();
         let increase = |counters: &mut Counters, row: usize| {
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -88,7 +88,7 @@ impl LastValues {
     }
 
     fn take(&mut self, batch: &RecordBatch, points: &Points<'_>) {
-        let now_ms = crate::engine::clock::now_ms();
+        let now_ms = crate::model::unix_time::now_ms();
         for row in 0..batch.num_rows() {
             let id = (points.series_id)(row).unwrap_or_default();
             let time_unix_nano = (points.time)(row).unwrap_or_default();
@@ -126,7 +126,7 @@ impl LastValues {
         let of = Arc::new(self.identity(batch, row));
         let unknown_start = self.unknown_starts.remove(&id);
         // Earlier scrapes did not contain it, so a Prometheus that knows it from an earlier process has marked it stale.
-        let begun_ms = point.is_delta.then(crate::engine::clock::now_ms);
+        let begun_ms = point.is_delta.then(crate::model::unix_time::now_ms);
         let mut series = Series {
             of,
             family,
@@ -237,7 +237,7 @@ impl Series {
             if !points::add(&mut self.value, point.value) {
                 // It cannot be added, so the sum begins again with it.
                 self.create(point.start_unix_nano, true, time_unix_nano);
-                self.begun_ms = Some(crate::engine::clock::now_ms());
+                self.begun_ms = Some(crate::model::unix_time::now_ms());
             }
         } else if time_unix_nano >= self.time_unix_nano {
             self.value = point.value;

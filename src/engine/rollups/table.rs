@@ -15,8 +15,9 @@ use arrow::compute::kernels::cmp::{gt_eq, lt};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Parts of fewer rows are merged.
 const SMALL_ROWS: usize = 20_000;
@@ -313,7 +314,7 @@ impl RollupTable {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

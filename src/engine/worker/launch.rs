@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 use super::dialect::Dialect;
+use parking_lot::Mutex;
 use rustix::process::{Pid, setpriority_process};
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -10,7 +11,6 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 #[cfg(test)]
 use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Hidden command of this program that runs a worker.
@@ -135,7 +135,7 @@ impl Started {
         match self {
             Started::Process(child) => {
                 // It may have ended already.
-                let _ended = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+                let _ended = child.lock().kill();
             }
             #[cfg(test)]
             Started::Thread => {}
@@ -146,7 +146,7 @@ impl Started {
     #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "a worker of a unit test is a thread"))]
     pub(super) fn id(&self) -> Option<u32> {
         match self {
-            Started::Process(child) => Some(child.lock().unwrap_or_else(PoisonError::into_inner).id()),
+            Started::Process(child) => Some(child.lock().id()),
             #[cfg(test)]
             Started::Thread => None,
         }
@@ -169,7 +169,7 @@ impl Started {
     pub(super) fn death(&self) -> Death {
         match self {
             Started::Process(child) => {
-                let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut child = child.lock();
                 let began = Instant::now();
                 // Its socket closes shortly before the process ends; a kill in between would hide the cause.
                 while matches!(child.try_wait(), Ok(None)) && began.elapsed() < LAST_STEPS {

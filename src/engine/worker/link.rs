@@ -3,11 +3,12 @@
 use super::codec::Frame;
 use super::message::FromWorker;
 use arrow::buffer::Buffer;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -31,12 +32,12 @@ impl Link {
     /// Sends a message.
     pub(super) fn send(&self, message: &FromWorker, body: Vec<Buffer>) -> io::Result<()> {
         let frame = Frame::new(message, body)?;
-        frame.write(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+        frame.write(&mut *self.writer.lock())
     }
 
     /// Passes rows to their scan, unless it has ended.
     pub(super) fn rows(&self, scan: u32, bytes: Vec<u8>) {
-        let scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let scans = self.scans.lock();
         if let Some(scan) = scans.get(&scan) {
             let _ended = scan.send(bytes);
         }
@@ -44,12 +45,12 @@ impl Link {
 
     /// Ends a scan.
     pub(super) fn end(&self, scan: u32) {
-        self.scans.lock().unwrap_or_else(PoisonError::into_inner).remove(&scan);
+        self.scans.lock().remove(&scan);
     }
 
     pub(super) fn begin(&self) -> (u32, UnboundedReceiver<Vec<u8>>) {
         let (scan, (send, receive)) = (self.next.fetch_add(1, Ordering::Relaxed), unbounded_channel());
-        self.scans.lock().unwrap_or_else(PoisonError::into_inner).insert(scan, send);
+        self.scans.lock().insert(scan, send);
         (scan, receive)
     }
 }

@@ -6,9 +6,10 @@
 
 use super::dialect::SqlFault;
 use crate::engine::query::QueryError;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Maximum time that a query waits for memory.
@@ -89,7 +90,7 @@ impl Held {
     }
 
     fn end(&self) {
-        let waited_for = self.waited_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited_for = self.waited_for.lock();
         if let (false, Some(id)) = (*waited_for, self.id.get().and_then(|id| Pid::from_raw(id.cast_signed()))) {
             self.ends.store(true, Ordering::Relaxed);
             // It may have ended already.
@@ -99,12 +100,12 @@ impl Held {
 
     /// Marks its process as being waited for.
     pub(super) fn is_gone(&self) {
-        *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.waited_for.lock() = true;
     }
 
     /// Returns whether its process was killed or has ended: it frees its memory in a moment.
     fn is_ending(&self) -> bool {
-        self.ends() || *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ends() || *self.waited_for.lock()
     }
 
     /// Returns whether it was killed to free memory.
@@ -132,7 +133,7 @@ impl Memory {
 
     /// Reserves room for another worker until the result is dropped; `None` if there is too little.
     pub(super) fn reserve(&self) -> Option<Arc<Held>> {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.lock();
         let reserved: u64 = workers.iter().filter_map(Weak::upgrade).map(|held| held.reserved()).sum();
         (reserved + START_BYTES <= self.full_bytes()).then(|| {
             let held = Arc::<Held>::default();
@@ -142,7 +143,7 @@ impl Memory {
     }
 
     fn workers(&self) -> Vec<Arc<Held>> {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.lock();
         workers.retain(|held| held.strong_count() > 0);
         workers.iter().filter_map(Weak::upgrade).collect()
     }

@@ -14,8 +14,9 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Maximum number of statements in a text.
 const STATEMENTS_MAX: usize = 100;
@@ -30,7 +31,7 @@ pub(super) struct Kept(Mutex<VecDeque<(String, String, Settings, Meanings)>>);
 
 impl Kept {
     fn get(&self, call: &Call) -> Option<Meanings> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.lock();
         let is = |(dialect, sql, settings, _): &&(String, String, Settings, Meanings)| {
             *dialect == call.dialect && *sql == call.sql && *settings == call.settings
         };
@@ -38,7 +39,7 @@ impl Kept {
     }
 
     fn put(&self, call: &Call, meanings: &Meanings) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if kept.len() >= KEPT {
             kept.pop_front();
         }
@@ -47,7 +48,7 @@ impl Kept {
 
     /// Clears the cache when the catalog changes.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().clear();
     }
 }
 

@@ -5,8 +5,9 @@ use super::catalog::{Catalog, Offered};
 use super::handle::{NotReady, Worker};
 use super::launch::Launch;
 use super::memory::{self, Held, Memory, WAIT, total_by_default};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -93,7 +94,7 @@ impl Pool {
 
     /// Replaces the catalog for later queries.
     pub(super) fn offer(&self, offered: Offered) -> anyhow::Result<()> {
-        let mut current = self.offered.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.offered.write();
         let catalog = Catalog::new(current.generation + 1, offered)?;
         *current = Arc::new(catalog);
         Ok(())
@@ -110,7 +111,7 @@ impl Pool {
     }
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
-        self.offered.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.offered.read().clone()
     }
 
     /// Returns a worker with the catalog: an idle one or a new one, after waiting for memory if needed. If one dies
@@ -217,7 +218,7 @@ impl Pool {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Worker)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock()
     }
 
     /// Ends workers that have been idle for long or keep much memory.

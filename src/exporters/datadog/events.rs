@@ -8,6 +8,7 @@ use crate::delivery::attributes::{Attributes, as_string};
 use crate::delivery::{Outcome, Payload};
 use crate::model::self_telemetry;
 use crate::model::signal::Signal;
+use crate::model::unix_time::since_epoch;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
@@ -34,8 +35,7 @@ pub(super) fn in_time(outcome: Outcome, event: &[u8], now: SystemTime) -> Outcom
     let Outcome::Retry { after, reason } = outcome else { return outcome };
     let told: Option<serde_json::Value> = serde_json::from_slice(event).ok();
     let happened = told.and_then(|event| event["date_happened"].as_u64()).map(Duration::from_secs);
-    let age =
-        now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(happened.unwrap_or_default());
+    let age = since_epoch(now).saturating_sub(happened.unwrap_or_default());
     if age <= PATIENCE {
         return Outcome::Retry { after, reason };
     }

@@ -27,7 +27,6 @@ pub(crate) use config::TYPE;
 pub use settings::{ApiSettings, DatadogSettings, DeltaSettings, Endpoints, SITES, Way};
 
 use crate::delivery::Exporter;
-use settings::now_unix_nano;
 use std::sync::Arc;
 
 /// Opens the target of an exporter.

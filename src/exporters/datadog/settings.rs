@@ -5,6 +5,7 @@ use super::metrics::{MetricsSettings, RATES};
 use super::traces::TraceSettings;
 use crate::delivery::settings::{ClientSettings, Secret};
 use crate::exporters::temporality::{Initial, Rules};
+use crate::model::unix_time;
 use std::time::{Duration, SystemTime};
 
 /// Datadog's sites, by domain.
@@ -118,12 +119,6 @@ pub struct DatadogSettings {
     pub host_metadata: HostMetadataSettings,
 }
 
-/// Returns the current time, in Unix nanoseconds.
-pub(super) fn now_unix_nano() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
-
 impl DatadogSettings {
     /// Returns the delta rules. `marks` tells whether our own mapping reads the result.
     pub(super) fn rules(&self, marks: bool) -> Rules {
@@ -131,7 +126,7 @@ impl DatadogSettings {
             // Datadog's OTLP intake accepts no cumulative values at all.
             sums: self.metrics.sums_to_delta || !marks,
             initial: self.delta.initial,
-            since_unix_nano: now_unix_nano(),
+            since_unix_nano: unix_time::nanos(SystemTime::now()),
             rates: if marks { &RATES } else { &[] },
             marks,
             series_max: self.delta.series_max,

@@ -1,13 +1,14 @@
 //! Maps a traces request to payloads: the traces, and the statistics of their spans.
 
-use super::now_unix_nano;
 use super::stats::{self, ENTRIES_MAX, StatsBody, StatsPayload};
 use super::traces::{self, AgentPayload, Left, TRACES_MAX, TraceBody, TraceSettings, TracerPayload};
 use crate::delivery::{Mapped, Payload, Rejected};
 use crate::model::signal::Signal;
+use crate::model::unix_time;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
+use std::time::SystemTime;
 
 /// Path of the traces intake.
 pub(super) const TRACES: &str = "/api/v0.2/traces";
@@ -39,7 +40,7 @@ pub(super) const INTAKE: Taker =
 /// When it cannot be read.
 pub(super) fn map(taker: &Taker, settings: &TraceSettings, request: &Bytes) -> anyhow::Result<Mapped> {
     let request = ExportTraceServiceRequest::decode(request.clone())?;
-    let now = i64::try_from(now_unix_nano()).unwrap_or(i64::MAX);
+    let now = unix_time::nanos(SystemTime::now()).cast_signed();
     let converted = traces::convert(&request.resource_spans, settings, now);
     let (bodies, too_large) = (taker.trace_bodies)(converted.traces, settings, TRACES_MAX);
     let Left { invalid, ignored, unsampled } = converted.left;

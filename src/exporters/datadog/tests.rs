@@ -15,8 +15,9 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use parking_lot::Mutex;
 use prost::Message as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Not a real key.
@@ -29,8 +30,8 @@ struct Seen {
 }
 
 async fn take(State(seen): State<Seen>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    seen.requests.lock().unwrap().push((uri.path().to_owned(), headers, body));
-    let (status, kind, body) = *seen.answer.lock().unwrap();
+    seen.requests.lock().push((uri.path().to_owned(), headers, body));
+    let (status, kind, body) = *seen.answer.lock();
     (StatusCode::from_u16(status).unwrap(), [("content-type", kind)], body).into_response()
 }
 
@@ -90,10 +91,10 @@ async fn each_intake_gets_its_own_path_type_and_compression_with_the_key() {
     ];
     for (route, signal, compression, kind, encoding) in cases {
         let (seen, address) = intake().await;
-        *seen.answer.lock().unwrap() = (202, "application/json", "{\"errors\":[]}");
+        *seen.answer.lock() = (202, "application/json", "{\"errors\":[]}");
         let target = open("datadog", &settings(Way::Intake, &address, compression)).unwrap();
         assert_eq!(target.send(&payload(signal, route)).await, Outcome::delivered());
-        let (path, headers, body) = seen.requests.lock().unwrap().remove(0);
+        let (path, headers, body) = seen.requests.lock().remove(0);
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!((path.as_str(), header("content-type").as_deref()), (route, Some(kind)));
         assert_eq!((header("dd-api-key").as_deref(), header("content-encoding").as_deref()), (Some(KEY), encoding));
@@ -131,7 +132,7 @@ async fn answers_are_told_apart_and_the_key_is_never_shown() {
         (200, "text/html; charset=utf-8", "<html>Sign in</html>"),
         (418, "text/plain", ""),
     ] {
-        *seen.answer.lock().unwrap() = (status, kind, body);
+        *seen.answer.lock() = (status, kind, body);
         let outcome = target.send(&payload(Signal::Metrics, metrics::SERIES)).await;
         let told = format!("{outcome:?}");
         assert!(!told.contains(KEY), "{told}");
@@ -161,20 +162,20 @@ async fn series_that_stay_too_large_compressed_are_cut_before_they_are_sent() {
     let body = vec![0; 512_001].into();
     let outcome = target.send(&Payload { body, ..payload(Signal::Metrics, metrics::SERIES) }).await;
     assert!(matches!(outcome, Outcome::TooLarge(_)), "{outcome:?}");
-    assert!(seen.requests.lock().unwrap().is_empty());
+    assert!(seen.requests.lock().is_empty());
 }
 
 #[tokio::test]
 async fn the_intake_of_otlp_gets_the_key_and_is_asked_for_statistics_of_spans() {
     crypto();
     let (seen, address) = intake().await;
-    *seen.answer.lock().unwrap() = (202, "text/plain", "");
+    *seen.answer.lock() = (202, "text/plain", "");
     let target = open("datadog", &settings(Way::Otlp, &address, Compression::None)).unwrap();
     for signal in [Signal::Traces, Signal::Metrics] {
         assert_eq!(target.send(&payload(signal, "")).await, Outcome::delivered());
     }
     assert!(target.stateful_stage(Signal::Metrics).is_some() && target.stateful_stage(Signal::Traces).is_none());
-    let requests = seen.requests.lock().unwrap();
+    let requests = seen.requests.lock();
     let shown = |at: usize| {
         let (path, headers, _) = &requests[at];
         (path.clone(), headers["dd-api-key"] == KEY, headers.contains_key("compute_stats"))

@@ -2,7 +2,7 @@
 //! affect all documents, such as a missing permission of the key, which people can fix.
 
 use crate::model::signal::Signal;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long a signal counts as accepted.
@@ -14,11 +14,11 @@ pub(super) struct Taking(Mutex<[Option<Instant>; Signal::ALL.len()]>);
 
 impl Taking {
     pub(super) fn note(&self, signal: Signal, now: Instant) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[signal as usize] = Some(now);
+        self.0.lock()[signal as usize] = Some(now);
     }
 
     pub(super) fn is_lately(&self, signal: Signal, now: Instant) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner)[signal as usize];
+        let last = self.0.lock()[signal as usize];
         last.is_some_and(|last| now.saturating_duration_since(last) < LATELY)
     }
 }

@@ -7,7 +7,8 @@ use crate::delivery::{Exporter, Mapped, Outcome, Payload};
 use crate::model::signal::Signal;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 const ZSTD_LEVEL: i32 = 3;
 
@@ -37,7 +38,7 @@ impl Exporter for File {
     async fn send(&self, payload: &Payload) -> Outcome {
         let (writer, settings, body) = (self.writer.clone(), self.settings.clone(), payload.body.clone());
         let writing = move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = writer.lock();
             let writer = match &mut *writer {
                 Some(writer) => writer,
                 none => none.insert(Writer::open(&settings)?),

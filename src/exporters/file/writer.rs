@@ -1,13 +1,13 @@
 //! Writes requests to a file, each whole or not at all, and rotates it.
 
 use super::settings::{FileSettings, Rotation, folder};
+use crate::model::unix_time::now_ms;
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Suffix of the time in the names of files that a Collector has renamed.
 const BY_SIZE: &str = "-size";
@@ -97,7 +97,7 @@ impl Writer {
         self.length = 0;
         sync_folder(&self.path);
         if let Some(rotation) = &self.rotation
-            && let Err(error) = thin(&self.path, rotation, unix_ms())
+            && let Err(error) = thin(&self.path, rotation, now_ms())
         {
             // Exporting goes on; the next rotation tries again.
             tracing::warn!(file = %self.path.display(), %error, "renamed files beyond the limit cannot be deleted");
@@ -116,7 +116,7 @@ impl Writer {
     }
 
     fn rename(&self) -> anyhow::Result<()> {
-        let mut backups = (unix_ms()..).map(|ms| backup(&self.path, ms));
+        let mut backups = (now_ms()..).map(|ms| backup(&self.path, ms));
         let backup = backups.find(|backup| !backup.exists()).context("no name is left for the renamed file")?;
         std::fs::rename(&self.path, &backup).with_context(|| format!("cannot be renamed to {}", backup.display()))
     }
@@ -127,11 +127,6 @@ fn sync_folder(path: &Path) {
     if let Err(error) = File::open(folder(path)).and_then(|folder| folder.sync_all()) {
         tracing::debug!(file = %path.display(), %error, "the folder cannot be synced");
     }
-}
-
-fn unix_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn opened(path: &Path) -> anyhow::Result<File> {

@@ -1,17 +1,18 @@
 //! OTLP over gRPC. Requests are sent as the bytes that were received; nothing is decoded on the way.
 
+use super::raw_codec::RawCodec;
 use super::{OtlpSettings, wire};
 use crate::delivery::settings::{Compression, Secret, TlsSettings};
 use crate::delivery::{Exporter, Outcome, Payload};
 use crate::model::signal::Signal;
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Duration;
 use tonic::client;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
@@ -57,7 +58,7 @@ impl Grpc {
     }
 
     fn channel(&self) -> MutexGuard<'_, Channel> {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+        self.channel.lock()
     }
 
     async fn call(&self, signal: Signal, body: Bytes) -> Result<Bytes, Status> {
@@ -73,7 +74,7 @@ impl Grpc {
         *request.metadata_mut() = self.headers.clone();
         request.set_timeout(self.timeout);
         let path = PathAndQuery::from_static(wire::method(signal));
-        Ok(client.unary(request, path, Raw).await?.into_inner())
+        Ok(client.unary(request, path, RawCodec).await?.into_inner())
     }
 }
 
@@ -188,42 +189,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// Codec for messages as raw bytes.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
-    }
 }

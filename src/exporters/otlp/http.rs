@@ -93,7 +93,7 @@ fn is_final(answer: &web::Answer) -> bool {
 fn told(body: &[u8]) -> String {
     match std::str::from_utf8(body) {
         Ok(text) if !text.trim().contains(char::is_control) => text.trim().to_owned(),
-        _ => wire::Status::decode(body).map(|status| status.message).unwrap_or_default(),
+        _ => tonic_types::Status::decode(body).map(|status| status.message).unwrap_or_default(),
     }
 }
 

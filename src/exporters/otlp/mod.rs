@@ -5,6 +5,7 @@ mod config;
 mod grpc;
 mod http;
 mod presets;
+mod raw_codec;
 mod settings;
 mod wire;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub(crate) use balancing::TYPE as LOAD_BALANCING;
 pub(crate) use config::{GRPC, HTTP};
+pub use raw_codec::RawCodec;
 pub use settings::{DENIED, OtlpSettings, Protocol};
 
 use crate::delivery::Exporter;

@@ -9,10 +9,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use parking_lot::Mutex;
 use prost::Message as _;
 use std::io::Read as _;
-use std::sync::Mutex;
 use std::time::Duration;
+use tonic_types::StatusExt as _;
 
 /// A received request.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ type Shared = Arc<(Mutex<Vec<Seen>>, Answer)>;
 async fn server(answer: Answer) -> (String, Shared) {
     let shared: Shared = Arc::new((Mutex::default(), answer));
     let handler = async |State(shared): State<Shared>, uri: Uri, headers: HeaderMap, body: Bytes| {
-        shared.0.lock().unwrap().push(Seen { path: uri.path().to_owned(), headers, body: body.to_vec() });
+        shared.0.lock().push(Seen { path: uri.path().to_owned(), headers, body: body.to_vec() });
         shared.1()
     };
     let router = Router::new().fallback(handler).with_state(shared.clone());
@@ -112,7 +113,7 @@ async fn a_request_over_http_is_what_a_collector_takes() {
         http::Http::new("otlp", &settings(Protocol::Http, &format!("{endpoint}/"), Compression::Gzip)).unwrap();
     let outcome = sender.send(&Payload::of_request(Signal::Traces, Bytes::from_static(b"\x0a\x00"))).await;
     assert_eq!(outcome, Outcome::Delivered { rejected: 2, message: "too old".into() });
-    let seen = shared.0.lock().unwrap()[0].clone();
+    let seen = shared.0.lock()[0].clone();
     assert_eq!((seen.path.as_str(), &seen.headers["x-key"]), ("/v1/traces", &HeaderValue::from_static("s3cret")));
     assert_eq!(seen.headers["content-type"], "application/x-protobuf");
     assert_eq!(seen.headers["content-encoding"], "gzip");
@@ -185,7 +186,7 @@ async fn a_request_over_grpc_is_what_a_collector_takes() {
     let sender = grpc::Grpc::new("otlp", &settings(Protocol::Grpc, bare, Compression::Gzip)).unwrap();
     let _answer_without_trailers =
         sender.send(&Payload::of_request(Signal::Metrics, Bytes::from_static(b"\x0a\x00"))).await;
-    let seen = shared.0.lock().unwrap()[0].clone();
+    let seen = shared.0.lock()[0].clone();
     assert_eq!(seen.path, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
     assert_eq!(seen.headers["grpc-encoding"], "gzip");
     assert_eq!(seen.headers["x-key"], "s3cret");
@@ -223,6 +224,8 @@ async fn statuses_over_grpc_are_retried_split_or_refused_as_the_standard_says() 
 
 #[test]
 fn retry_info_is_read() {
-    assert_eq!(wire::retry_info(&wire::status_with_retry_info(9)), Some(Duration::from_secs(9)));
+    let info = tonic_types::ErrorDetails::with_retry_info(Some(Duration::from_secs(9)));
+    let status = tonic::Status::with_error_details(tonic::Code::Unavailable, "busy", info);
+    assert_eq!(wire::retry_info(status.details()), Some(Duration::from_secs(9)));
     assert_eq!(wire::retry_info(b""), None);
 }

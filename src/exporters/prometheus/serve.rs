@@ -10,6 +10,7 @@ use super::naming::{Labels, Naming};
 use super::selection::Selection;
 use crate::delivery::settings::Secret;
 use crate::model::scrape::Scrape;
+use crate::model::unix_time;
 use crate::net::Listener;
 use async_trait::async_trait;
 use axum::Router;
@@ -17,9 +18,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -207,13 +209,13 @@ impl Endpoint {
 
     /// Returns the cached layout of a format. It is removed from the cache, so that scrapes do not wait for one another.
     fn take_layout(&self, wish: Wish) -> Layout {
-        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut layouts = self.layouts.lock();
         let kept = layouts.iter().position(|(of, _)| same_labels(*of, wish));
         kept.map(|at| layouts.remove(at).1).unwrap_or_default()
     }
 
     fn keep_layout(&self, wish: Wish, layout: Layout) {
-        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut layouts = self.layouts.lock();
         layouts.retain(|(of, _)| !same_labels(*of, wish));
         if layouts.len() >= LAYOUTS_MAX {
             layouts.remove(0);
@@ -223,7 +225,7 @@ impl Endpoint {
 
     /// Logs a remark once.
     fn tell(&self, remark: Remark) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         if told.len() >= TOLD_MAX || !told.insert(remark.clone()) {
             return;
         }
@@ -252,8 +254,7 @@ fn same_labels(one: Wish, other: Wish) -> bool {
 
 /// Returns the time of our clock before which samples have expired.
 fn live_from_ms(expiration: Duration) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.saturating_sub(expiration).as_millis()).unwrap_or(i64::MAX)
+    SystemTime::now().checked_sub(expiration).map_or(0, unix_time::millis)
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use super::requests::Samples;
 use super::settings::MessageChoice;
 use crate::delivery::web;
 use crate::delivery::{Outcome, Rejected};
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// How long a target without 2.0 counts as supporting only 1.0; it may have been upgraded since.
@@ -174,7 +173,7 @@ impl Negotiation {
         self.known().refuses_native = true;
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> parking_lot::MutexGuard<'_, Known> {
+        self.0.lock()
     }
 }

@@ -3,8 +3,8 @@
 
 use super::proto::{Request, TimeSeries};
 use super::requests::{name_of, symbol};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
 /// With more resources than this, all are forgotten; a duplicate then costs no more than a rejection.
@@ -24,7 +24,7 @@ impl Infos {
 
     /// Removes samples from a request that are no newer than what was sent before.
     pub(super) fn drop_late(&self, request: &mut Request) {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.newest.lock();
         let mut series = std::mem::take(&mut request.timeseries);
         for info in series.iter_mut().filter(|series| name_of(request, series) == self.name) {
             if let Some(newest) = newest.get(&digest(request, info)) {
@@ -37,7 +37,7 @@ impl Infos {
 
     /// Records what was sent.
     pub(super) fn sent(&self, request: &Request) {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.newest.lock();
         if newest.len() > RESOURCES_MAX {
             newest.clear();
         }

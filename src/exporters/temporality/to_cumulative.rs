@@ -12,6 +12,7 @@ use super::identity::{self, Digest};
 use super::left_out::LeftOut;
 use crate::delivery::{Rejected, StatefulStage};
 use crate::model::scrape::FamilyKind;
+use crate::model::unix_time;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -103,8 +104,7 @@ impl ToCumulative {
 
     /// Processes all points that count; returns true if any was changed.
     fn request(&mut self, request: &mut ExportMetricsServiceRequest) -> bool {
-        let latest = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + AHEAD_MAX;
-        self.latest = u64::try_from(latest.as_nanos()).unwrap_or(u64::MAX);
+        self.latest = unix_time::nanos(SystemTime::now() + AHEAD_MAX);
         let mut is_changed = false;
         for of_resource in &mut request.resource_metrics {
             let resource = of_resource.resource.as_ref();

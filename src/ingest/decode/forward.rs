@@ -104,7 +104,6 @@ mod tests {
             signal: Signal::Traces,
             encoding,
             received_unix_nano: 0,
-            decoder_version: 1,
             digest: 0,
             rejected,
             payload,

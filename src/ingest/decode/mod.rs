@@ -39,9 +39,6 @@ mod tests;
 pub use error::DecodeError;
 pub use forward::as_protobuf;
 
-/// Version of the decoder's verdicts, stored in each frame. Increased when the same bytes would give different rows.
-pub const DECODER_VERSION: u16 = 4;
-
 /// Decodes requests into the tables of `schemas/`. One instance serves all receivers concurrently.
 #[derive(Debug)]
 pub struct Decoder {

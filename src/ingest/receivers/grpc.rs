@@ -2,7 +2,7 @@
 //! code that OTLP requires.
 
 use super::body_limits::{Bounded, DoorSettings, Unread, read};
-use super::status::{RpcStatus, export_response};
+use super::status::export_response;
 use crate::ingest::admission::Admission;
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::ingest::inflight::InflightPermit;
@@ -14,10 +14,10 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use prost::Message as _;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// Settings of a gRPC listener.
 #[derive(Debug, Clone)]
@@ -102,8 +102,8 @@ fn refused(refusal: Refusal) -> Status {
         Refusal::Invalid(message) => Status::invalid_argument(message),
         Refusal::TooLarge { limit } => too_large(limit),
         Refusal::Busy { retry_after, reason } => {
-            let details = RpcStatus::new(Code::Unavailable, &reason).with_retry(retry_after).encode_to_vec();
-            Status::with_details(Code::Unavailable, reason, details.into())
+            // Without the delay, OTLP clients drop the request.
+            Status::with_error_details(Code::Unavailable, reason, ErrorDetails::with_retry_info(Some(retry_after)))
         }
     }
 }

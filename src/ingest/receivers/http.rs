@@ -2,7 +2,7 @@
 
 use super::body_limits::{Bounded, DoorSettings, Unread, read};
 use super::cors::{self, Cors, CorsSettings};
-use super::status::{RpcStatus, export_response};
+use super::status::{encode, export_response, rpc_status};
 use crate::ingest::admission::Admission;
 use crate::ingest::inflate::{InflateError, KNOWN, inflate};
 use crate::ingest::refusal::Refusal;
@@ -105,13 +105,13 @@ pub async fn serve(
 /// A rejection with its HTTP status.
 struct HttpRefusal {
     status: StatusCode,
-    body: RpcStatus,
+    body: tonic_types::Status,
     retry_after_s: Option<u64>,
 }
 
 impl HttpRefusal {
     fn new(status: StatusCode, code: Code, message: impl Into<String>) -> HttpRefusal {
-        HttpRefusal { status, body: RpcStatus::new(code, message), retry_after_s: None }
+        HttpRefusal { status, body: rpc_status(code, message), retry_after_s: None }
     }
 
     fn too_large(limit: usize) -> HttpRefusal {
@@ -211,7 +211,7 @@ fn compression(headers: &HeaderMap) -> String {
 }
 
 fn refuse(encoding: Encoding, refusal: &HttpRefusal) -> Response {
-    let mut response = respond(refusal.status, encoding, refusal.body.encode(encoding));
+    let mut response = respond(refusal.status, encoding, encode(&refusal.body, encoding));
     if let Some(seconds) = refusal.retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -4,46 +4,6 @@ use crate::model::decoded::Answer;
 use crate::model::signal::{Encoding, Signal};
 use bytes::Bytes;
 use prost::Message;
-use std::time::Duration;
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct RpcStatus {
-    /// The gRPC code.
-    #[prost(int32, tag = "1")]
-    pub(super) code: i32,
-    /// The message for users.
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    /// Details for programs.
-    #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-/// `google.rpc.RetryInfo`.
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<ProtoDuration>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, PartialEq, Message)]
-struct ProtoDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
 
 /// `Export{Trace,Metrics,Logs}ServiceResponse`: all three have the same fields.
 #[derive(Clone, PartialEq, Message)]
@@ -60,29 +20,16 @@ struct PartialSuccess {
     error_message: String,
 }
 
-impl RpcStatus {
-    pub(super) fn new(code: tonic::Code, message: impl Into<String>) -> RpcStatus {
-        RpcStatus { code: code as i32, message: message.into(), details: Vec::new() }
-    }
+/// Returns a `google.rpc.Status` with a gRPC code and a message for users.
+pub(super) fn rpc_status(code: tonic::Code, message: impl Into<String>) -> tonic_types::Status {
+    tonic_types::Status { code: code as i32, message: message.into(), details: Vec::new() }
+}
 
-    /// Adds the retry delay, which makes a rejection retryable.
-    pub(super) fn with_retry(mut self, after: Duration) -> RpcStatus {
-        let retry_delay = ProtoDuration {
-            seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(after.subsec_nanos()).unwrap_or_default(),
-        };
-        self.details.push(Any {
-            type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
-            value: RetryInfo { retry_delay: Some(retry_delay) }.encode_to_vec(),
-        });
-        self
-    }
-
-    pub(super) fn encode(&self, encoding: Encoding) -> Bytes {
-        match encoding {
-            Encoding::Protobuf => self.encode_to_vec().into(),
-            Encoding::Json => serde_json::json!({"code": self.code, "message": self.message}).to_string().into(),
-        }
+/// Encodes a status as the body of an HTTP response.
+pub(super) fn encode(status: &tonic_types::Status, encoding: Encoding) -> Bytes {
+    match encoding {
+        Encoding::Protobuf => status.encode_to_vec().into(),
+        Encoding::Json => serde_json::json!({"code": status.code, "message": status.message}).to_string().into(),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::client::client;
 use super::now_unix_nano;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use spanwise::exporters::otlp::RawCodec;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, client as grpc};
 
@@ -136,7 +136,7 @@ impl Grpc {
         let mut client = grpc::Grpc::new(self.0.clone());
         client.ready().await.map_err(|error| Status::unavailable(format!("{error:?}")))?;
         let path = http::uri::PathAndQuery::from_static(method);
-        Ok(client.unary(Request::new(body.into()), path, Raw).await?.into_inner())
+        Ok(client.unary(Request::new(body.into()), path, RawCodec).await?.into_inner())
     }
 
     /// Sends spans; returns the partial success, if any.
@@ -144,43 +144,5 @@ impl Grpc {
         let answer = self.call(TRACES, request.encode_to_vec()).await?;
         let answer = ExportTraceServiceResponse::decode(answer).map_err(|error| Status::internal(error.to_string()))?;
         Ok(answer.partial_success.map(|partial| (partial.rejected_spans, partial.error_message)))
-    }
-}
-
-/// A codec that passes messages through as bytes.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
     }
 }

@@ -209,7 +209,7 @@ fn a_delta_that_cannot_be_added_begins_anew() {
 /// A sum that replaces another one, which an earlier process may have shown, begins after it.
 #[test]
 fn it_is_known_what_was_shown_of_another_sum() {
-    let before = crate::engine::clock::now_ms();
+    let before = crate::model::unix_time::now_ms();
     let mut values = values();
     let delta = |at_s: i64| row(at_s, json!({"value": 5.0, "temporality": "delta"}));
     values.metrics(&batch(
@@ -217,7 +217,7 @@ fn it_is_known_what_was_shown_of_another_sum() {
         &[delta(10), delta(11), row(10, json!({"value": 5.0, "series_id": 2, "name": "c"}))],
     ));
     let started = only_of(&values, "m").begun_ms.unwrap();
-    assert!((before..=crate::engine::clock::now_ms()).contains(&started));
+    assert!((before..=crate::model::unix_time::now_ms()).contains(&started));
     assert_eq!(only_of(&values, "c").begun_ms, None, "a running total is its sender's");
     std::thread::sleep(std::time::Duration::from_millis(5));
     values.metrics(&batch("metrics", &[row(12, json!({"flags": 1, "temporality": "delta"})), delta(13)]));

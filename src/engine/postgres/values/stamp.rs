@@ -2,9 +2,10 @@
 
 use super::interval::{DAY_US, HOUR_US, MINUTE_US, clock};
 use crate::engine::postgres::zones::{self, Zone, utc};
+use crate::model::unix_time;
 use chrono::{Datelike as _, NaiveDate, Timelike as _};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -87,10 +88,7 @@ fn beyond(text: &str) -> datafusion::common::DataFusionError {
 
 /// Parses special words, such as `now`, to an instant in UTC.
 fn word(text: &str, zone: &Zone) -> Option<Result<i64>> {
-    let now = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-    };
+    let now = || unix_time::micros(SystemTime::now());
     let midnight = |days: i64| {
         let day = zone.local(now()).div_euclid(DAY_US) + days;
         Ok(zone.moment(day * DAY_US))

@@ -23,9 +23,9 @@ use crate::delivery::settings::RetrySettings;
 use crate::delivery::{Backoff, Exporter, Outcome, Payload};
 use crate::model::signal::Signal;
 use due::Due;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -227,7 +227,7 @@ impl Reporter {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

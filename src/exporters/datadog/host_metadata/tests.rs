@@ -200,7 +200,7 @@ impl Intake {
     }
 
     fn told_of(&self, host: &str) -> Vec<Json> {
-        let told = self.told.lock().unwrap();
+        let told = self.told.lock();
         told.iter().filter(|(told, _)| told == host).map(|(_, tags)| tags.clone()).collect()
     }
 
@@ -217,7 +217,7 @@ impl Exporter for Intake {
         let mut body: Json = serde_json::from_slice(&payload.body).unwrap();
         let told = (body["internalHostname"].as_str().unwrap().to_owned(), body["host-tags"]["otel"].take());
         let number = {
-            let mut all = self.told.lock().unwrap();
+            let mut all = self.told.lock();
             all.push(told);
             all.len()
         };
@@ -271,7 +271,7 @@ async fn giving_up_a_host_is_no_reason_to_send_the_others_without_a_pause() {
         let intake = Intake::of(settings, down);
         (0..50).for_each(|number| intake.tell(&number.to_string(), 0));
         intake.run(350).await;
-        let asked = intake.told.lock().unwrap().len();
+        let asked = intake.told.lock().len();
         assert!((2..=4).contains(&asked), "asked {asked} times");
     }
 }

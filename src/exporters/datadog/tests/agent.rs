@@ -32,7 +32,7 @@ fn request() -> Bytes {
 async fn an_agent_gets_traces_and_statistics_with_what_their_headers_have_to_say() {
     crypto();
     let (seen, address) = intake().await;
-    *seen.answer.lock().unwrap() = (200, "application/json", "{\"rate_by_service\":{}}");
+    *seen.answer.lock() = (200, "application/json", "{\"rate_by_service\":{}}");
     let target = open("datadog", &settings(Way::Agent, &format!("{address}/behind/"), Compression::Gzip)).unwrap();
     let mapped = target.map(Signal::Traces, &request()).unwrap();
     let routes: Vec<(&str, u64)> = mapped.payloads.iter().map(|payload| (payload.route, payload.items)).collect();
@@ -40,7 +40,7 @@ async fn an_agent_gets_traces_and_statistics_with_what_their_headers_have_to_say
     for payload in &mapped.payloads {
         assert_eq!(target.send(payload).await, Outcome::delivered());
     }
-    let requests = seen.requests.lock().unwrap();
+    let requests = seen.requests.lock();
     let names = [
         "content-type",
         "x-datadog-trace-count",
@@ -82,7 +82,7 @@ async fn an_agents_answers_are_told_apart() {
     let payload = target.map(Signal::Traces, &request()).unwrap().payloads.remove(0);
     let mut kinds = Vec::new();
     for status in [200, 400, 403, 404, 408, 413, 415, 429, 503] {
-        *seen.answer.lock().unwrap() = (status, "text/plain", "said");
+        *seen.answer.lock() = (status, "text/plain", "said");
         let told = format!("{:?}", target.send(&payload).await);
         assert!(!told.contains("api.key"), "an Agent asks for none: {told}");
         let hinted = told.contains("traces.endpoint");

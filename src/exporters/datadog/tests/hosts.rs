@@ -41,7 +41,7 @@ fn telling(host: &str, team: &str) -> Bytes {
 
 /// Hosts that the API received, with their tags, in order.
 fn told(seen: &Seen) -> Vec<(String, Json)> {
-    let requests = seen.requests.lock().unwrap();
+    let requests = seen.requests.lock();
     let of_hosts = requests.iter().filter(|(path, headers, _)| path == METADATA && headers["dd-api-key"] == KEY);
     let host = |(_, _, body): &(String, HeaderMap, Bytes)| {
         let metadata: Json = serde_json::from_slice(body).unwrap();
@@ -71,7 +71,7 @@ async fn the_own_host_is_told_at_the_start_and_others_when_they_are_new_by_both_
     crypto();
     for way in [Way::Intake, Way::Otlp] {
         let (seen, address) = intake().await;
-        *seen.answer.lock().unwrap() = (202, "text/plain", "");
+        *seen.answer.lock() = (202, "text/plain", "");
         let (target, _reporting) = accompanied(&reporting(way, &address, fast()));
         let own = ("own".to_owned(), json!(["env:prod"]));
         until("the own host", || told(&seen) == [own.clone()]).await;
@@ -90,14 +90,14 @@ async fn the_own_host_is_told_at_the_start_and_others_when_they_are_new_by_both_
 async fn what_is_not_taken_is_told_again_with_what_is_known_then() {
     crypto();
     let (seen, address) = intake().await;
-    *seen.answer.lock().unwrap() = (503, "text/plain", "");
+    *seen.answer.lock() = (503, "text/plain", "");
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, fast()));
     until("two attempts", || told(&seen).len() >= 2).await;
     for team in ["blue", "red"] {
         target.map(Signal::Traces, &telling("web-1", team)).unwrap();
     }
-    seen.requests.lock().unwrap().clear();
-    *seen.answer.lock().unwrap() = (202, "text/plain", "");
+    seen.requests.lock().clear();
+    *seen.answer.lock() = (202, "text/plain", "");
     until("both hosts", || told(&seen).iter().any(|(host, _)| host == "web-1")).await;
     let mut told = told(&seen);
     told.dedup();
@@ -108,7 +108,7 @@ async fn what_is_not_taken_is_told_again_with_what_is_known_then() {
 async fn all_are_told_once_a_period_and_who_is_not_heard_of_is_not() {
     crypto();
     let (seen, address) = intake().await;
-    *seen.answer.lock().unwrap() = (202, "text/plain", "");
+    *seen.answer.lock() = (202, "text/plain", "");
     let period = HostMetadataSettings { reporter_period: Duration::from_millis(300), ..fast() };
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, period));
     target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
@@ -121,7 +121,7 @@ async fn all_are_told_once_a_period_and_who_is_not_heard_of_is_not() {
 async fn nobody_is_told_of_hosts_where_that_is_off_and_the_first_resource_may_name_the_own_one() {
     crypto();
     let (seen, address) = intake().await;
-    *seen.answer.lock().unwrap() = (202, "text/plain", "");
+    *seen.answer.lock() = (202, "text/plain", "");
     let off = HostMetadataSettings { enabled: false, ..fast() };
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, off));
     target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();

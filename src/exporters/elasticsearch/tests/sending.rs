@@ -8,8 +8,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
+use parking_lot::Mutex;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 type Seen = Arc<Mutex<Vec<(Uri, HeaderMap, Bytes)>>>;
 
@@ -17,7 +18,7 @@ type Seen = Arc<Mutex<Vec<(Uri, HeaderMap, Bytes)>>>;
 async fn node() -> (String, Seen) {
     let seen = Seen::default();
     let handler = async |State(seen): State<Seen>, uri: Uri, headers: HeaderMap, body: Bytes| {
-        seen.lock().unwrap().push((uri, headers, body));
+        seen.lock().push((uri, headers, body));
         r#"{"errors":false,"items":[{"create":{"status":201}}]}"#
     };
     let router = Router::new().fallback(handler).with_state(seen.clone());
@@ -62,7 +63,7 @@ async fn a_request_is_what_a_cluster_takes() {
         settings.login = Login::User("elastic".into(), Secret::new("pass"));
     });
     assert_eq!(target.send(&payload()).await, Outcome::delivered());
-    let (uri, headers, body) = seen.lock().unwrap().remove(0);
+    let (uri, headers, body) = seen.lock().remove(0);
     assert_eq!(uri.path(), "/behind/_bulk");
     assert!(
         uri.query()
@@ -89,9 +90,9 @@ async fn nodes_take_turns_and_one_that_is_gone_costs_nothing() {
         assert_eq!(target.send(&payload()).await, Outcome::delivered());
     }
     // Of every three, the one for the missing node goes to the next.
-    let counts = [&by_first, &by_second].map(|seen| seen.lock().unwrap().len());
+    let counts = [&by_first, &by_second].map(|seen| seen.lock().len());
     assert_eq!(counts, [2, 4]);
-    assert_eq!(by_first.lock().unwrap()[0].1["authorization"], "ApiKey key");
+    assert_eq!(by_first.lock()[0].1["authorization"], "ApiKey key");
     let alone = super::super::target::Elasticsearch::new(
         "elasticsearch",
         &ElasticsearchSettings { endpoints: vec![gone], ..settings(Mode::Ecs) },

@@ -119,7 +119,7 @@ async fn layouts_are_kept_by_what_is_asked_for_and_few_of_them() {
     };
     let scrape = endpoint.source.scrape().await.unwrap();
     let print = |format, escaping| endpoint.print(&scrape, Wish { format, escaping }, false).unwrap();
-    let kept = || endpoint.layouts.lock().unwrap().len();
+    let kept = || endpoint.layouts.lock().len();
     let first = print(Format::Text004, Escaping::Underscores);
     assert_eq!(print(Format::Text100, Escaping::Underscores), first);
     assert_eq!(kept(), 1);
@@ -129,5 +129,5 @@ async fn layouts_are_kept_by_what_is_asked_for_and_few_of_them() {
     assert_eq!(kept(), LAYOUTS_MAX);
     assert_eq!(print(Format::Text004, Escaping::Underscores), first);
     // The collision is logged once.
-    assert_eq!(endpoint.told.lock().unwrap().len(), 1);
+    assert_eq!(endpoint.told.lock().len(), 1);
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 /// Content type, version and decompressed body.
 type Seen = (String, String, Vec<u8>);
@@ -27,7 +27,7 @@ async fn server(answer: Answer) -> (RemoteWriteSettings, Shared) {
         if version == "0.1.0" && proto::WriteRequest::decode(&*body).is_ok_and(has_native) {
             version.push_str(" with native histograms");
         }
-        shared.0.lock().unwrap().push((text("content-type"), version.clone(), body));
+        shared.0.lock().push((text("content-type"), version.clone(), body));
         shared.1(&version)
     };
     let router = Router::new().fallback(handler).with_state(shared.clone());
@@ -59,7 +59,7 @@ fn payload(settings: &RemoteWriteSettings) -> Payload {
 async fn sent(of: Answer) -> (Outcome, Vec<Seen>) {
     let (settings, shared) = server(of).await;
     let outcome = target(&settings).send(&payload(&settings)).await;
-    let seen = shared.0.lock().unwrap().clone();
+    let seen = shared.0.lock().clone();
     (outcome, seen)
 }
 
@@ -90,7 +90,7 @@ async fn an_old_target_gets_the_old_message_from_then_on() {
         let target = target(&settings);
         assert_eq!(target.send(&payload(&settings)).await, Outcome::delivered());
         assert_eq!(target.send(&payload(&settings)).await, Outcome::delivered());
-        let seen = shared.0.lock().unwrap().clone();
+        let seen = shared.0.lock().clone();
         assert_eq!(versions(&seen), ["2.0.0", "0.1.0", "0.1.0"]);
         let (kind, _, body) = &seen[2];
         assert_eq!(kind, "application/x-protobuf");
@@ -100,7 +100,7 @@ async fn an_old_target_gets_the_old_message_from_then_on() {
     let (settings, shared) = server(|_| answer(204, &[], "")).await;
     let settings = RemoteWriteSettings { message: MessageChoice::Old, ..settings };
     target(&settings).send(&payload(&settings)).await;
-    assert_eq!(versions(&shared.0.lock().unwrap()), ["0.1.0"]);
+    assert_eq!(versions(&shared.0.lock()), ["0.1.0"]);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_fault_is_no_reason_for_the_old_message_once_the_new_one_is_known() {
     let moved = RemoteWrite { url: Url::parse(&other.endpoint).unwrap(), ..first };
     let outcome = moved.send(&payload(&settings)).await;
     assert_eq!(outcome, Outcome::Rejected("400 Bad Request: a bad label".into()));
-    assert_eq!(shared.0.lock().unwrap().len(), 1);
+    assert_eq!(shared.0.lock().len(), 1);
     // If neither is accepted, the request is at fault, and the version is negotiated again for the next one.
     let (outcome, seen) = sent(|_| answer(400, &[], "a bad label")).await;
     assert_eq!(outcome, Outcome::Rejected("400 Bad Request: a bad label".into()));
@@ -198,7 +198,7 @@ async fn a_target_without_native_histograms_gets_all_else() {
     let expected = Outcome::Delivered { rejected: 1, message: message.into() };
     assert_eq!(target.send(&payload).await, expected);
     assert_eq!(target.send(&payload).await, expected);
-    let seen = shared.0.lock().unwrap().clone();
+    let seen = shared.0.lock().clone();
     assert_eq!(versions(&seen), ["2.0.0", "0.1.0 with native histograms", "0.1.0", "0.1.0"]);
 }
 
@@ -237,7 +237,7 @@ async fn large_requests_go_side_by_side() {
     let payload = mapped(&settings, &packing::many(20_000)).payloads.remove(0);
     assert!(payload.body.len() > 3 * PART_BYTES_LEAST, "{}", payload.body.len());
     assert_eq!(target(&settings).send(&payload).await, Outcome::delivered());
-    let seen = shared.0.lock().unwrap().clone();
+    let seen = shared.0.lock().clone();
     assert_eq!(versions(&seen), ["2.0.0"; 3]);
     let mut all: Vec<String> = seen.iter().flat_map(|(_, _, body)| lines(&Request::decode(&**body).unwrap())).collect();
     all.sort();

@@ -46,7 +46,6 @@ fn forwarded_as(signal: Signal, payload: Bytes) -> Bytes {
         signal,
         encoding: Encoding::Protobuf,
         received_unix_nano: RECEIVED,
-        decoder_version: DECODER_VERSION,
         digest: 0,
         rejected: Vec::new(),
         payload,

@@ -1,0 +1,240 @@
+//! Reads the log for exporters. Each frame is read once for all exporters and signals that keep up; one that lags behind the
+//! others reads by itself until it has caught up.
+
+use super::frames::FrameLog;
+use crate::delivery::FrameSource;
+use crate::ingest::decode::as_protobuf;
+use crate::log::Reader;
+use crate::model::frame::{Frame, Position};
+use crate::model::signal::{Encoding, Signal};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// Bytes of the newest frames that are kept for readers that are a little behind.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// The newest frames that were read from the log.
+pub(super) struct SharedFrames {
+    log: FrameLog,
+    window: Mutex<Window>,
+    /// Held while reading, so that nobody reads the same frames at the same time.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl SharedFrames {
+    pub(super) fn new(log: FrameLog) -> Arc<SharedFrames> {
+        Arc::new(SharedFrames { log, window: Mutex::default(), reading: tokio::sync::Mutex::default() })
+    }
+
+    fn look_up(&self, after: Position) -> Place {
+        self.window.lock().look_up(after)
+    }
+
+    /// Returns the frame after `after`, or [`Place::Behind`] if it is no longer kept, or [`Place::Next`] if there is none.
+    async fn next(self: &Arc<Self>, after: Position) -> anyhow::Result<Place> {
+        match self.look_up(after) {
+            Place::Next => {}
+            place => return Ok(place),
+        }
+        let _reading = self.reading.lock().await;
+        match self.look_up(after) {
+            Place::Next => {}
+            // Somebody else has read it meanwhile.
+            place => return Ok(place),
+        }
+        let shared = self.clone();
+        let read = move || {
+            let mut reader = {
+                let mut window = shared.window.lock();
+                window.reader_after(&shared.log, after)
+            };
+            // Without the lock: others look up frames meanwhile.
+            let frames = read_some(&mut reader)?;
+            let mut window = shared.window.lock();
+            window.add(reader, frames);
+            anyhow::Ok(window.look_up(after))
+        };
+        tokio::task::spawn_blocking(read).await.context("reading the log")?
+    }
+}
+
+/// Where a reader is in relation to the kept frames.
+enum Place {
+    /// The frame after it.
+    Found(Position, Frame),
+    /// At the end of the kept frames, or beyond it.
+    Next,
+    /// Before their beginning.
+    Behind,
+}
+
+/// The kept frames, in order.
+#[derive(Default)]
+struct Window {
+    reader: Option<Reader>,
+    /// The kept frames start after this one.
+    from: Position,
+    /// The last frame that was read.
+    last: Position,
+    bytes: usize,
+    frames: VecDeque<(Position, Frame)>,
+}
+
+impl Window {
+    fn look_up(&self, after: Position) -> Place {
+        if after < self.from {
+            return Place::Behind;
+        }
+        let index = self.frames.partition_point(|(position, _)| *position <= after);
+        self.frames.get(index).map_or(Place::Next, |(position, frame)| Place::Found(*position, frame.clone()))
+    }
+
+    /// Returns a reader of the frames after the kept ones. If `after` is beyond them, they begin anew there: the foremost
+    /// reader decides what is kept.
+    fn reader_after(&mut self, log: &FrameLog, after: Position) -> Reader {
+        let is_beyond = after > self.last;
+        if is_beyond {
+            *self = Window { from: after, last: after, ..Window::default() };
+        }
+        self.reader.take().unwrap_or_else(|| log.read_after(self.last))
+    }
+
+    fn add(&mut self, reader: Reader, frames: Vec<(Position, Frame)>) {
+        self.reader = Some(reader);
+        for (position, frame) in frames {
+            self.bytes += frame.payload.len();
+            self.last = position;
+            self.frames.push_back((position, frame));
+        }
+        while self.bytes > KEPT_BYTES && self.frames.len() > 1 {
+            let Some((position, frame)) = self.frames.pop_front() else { return };
+            self.bytes -= frame.payload.len();
+            self.from = position;
+        }
+    }
+}
+
+/// Reads the next frames of the log. Blocking.
+fn read_some(reader: &mut Reader) -> anyhow::Result<Vec<(Position, Frame)>> {
+    let (mut bytes, mut frames) = (0, Vec::new());
+    while bytes < READ_BYTES {
+        let Some((position, body)) = reader.read_next()? else { break };
+        bytes += body.len();
+        let frame = Frame::read(body).unwrap_or_else(|error| {
+            tracing::error!(position = position.0, %error, "skipped a frame of the log that cannot be read");
+            nothing()
+        });
+        frames.push((position, frame));
+    }
+    Ok(frames)
+}
+
+/// Returns an empty frame in place of one that cannot be read, so that readers continue after it.
+fn nothing() -> Frame {
+    Frame {
+        receiver: String::new(),
+        signal: Signal::Traces,
+        encoding: Encoding::Protobuf,
+        received_unix_nano: 0,
+        digest: 0,
+        rejected: Vec::new(),
+        payload: bytes::Bytes::new(),
+    }
+}
+
+/// One exporter's view of the log.
+pub(super) struct LogFrames {
+    shared: Arc<SharedFrames>,
+    /// What it reads by itself while it lags behind.
+    own: tokio::sync::Mutex<Option<Own>>,
+}
+
+/// Frames that one exporter reads.
+struct Own {
+    reader: Reader,
+    /// The frames read ahead start after this one.
+    from: Position,
+    /// The last frame that was read.
+    last: Position,
+    frames: VecDeque<(Position, Frame)>,
+}
+
+impl LogFrames {
+    pub(super) fn new(shared: &Arc<SharedFrames>) -> Arc<LogFrames> {
+        Arc::new(LogFrames { shared: shared.clone(), own: tokio::sync::Mutex::default() })
+    }
+
+    async fn next_of_own(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
+        let mut own = self.own.lock().await;
+        let usable = own.take().filter(|own| (own.from..=own.last).contains(&after));
+        let mut reading = usable.unwrap_or_else(|| Own {
+            reader: self.shared.log.read_after(after),
+            from: after,
+            last: after,
+            frames: VecDeque::new(),
+        });
+        // The frame stays until the next one is requested: a caller without room for it asks again.
+        while let Some((position, _)) = reading.frames.front().filter(|(position, _)| *position <= after) {
+            reading.from = *position;
+            reading.frames.pop_front();
+        }
+        if reading.frames.is_empty() {
+            let read = move || {
+                reading.frames.extend(read_some(&mut reading.reader)?);
+                reading.last = reading.frames.back().map_or(reading.last, |(position, _)| *position);
+                anyhow::Ok(reading)
+            };
+            reading = tokio::task::spawn_blocking(read).await.context("reading the log")??;
+        }
+        let next = reading.frames.front().cloned();
+        *own = Some(reading);
+        Ok(next)
+    }
+}
+
+#[async_trait]
+impl FrameSource for LogFrames {
+    async fn next(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
+        if self.shared.log.newest() <= after {
+            return Ok(None);
+        }
+        match self.shared.next(after).await? {
+            Place::Behind => self.next_of_own(after).await,
+            place => {
+                *self.own.lock().await = None;
+                Ok(match place {
+                    Place::Found(position, frame) => Some((position, frame)),
+                    _ => None,
+                })
+            }
+        }
+    }
+
+    async fn wait_beyond(&self, after: Position) {
+        self.shared.log.wait_beyond(after).await;
+    }
+
+    fn protobuf(&self, frame: &Frame) -> anyhow::Result<bytes::Bytes> {
+        Ok(as_protobuf(frame)?)
+    }
+
+    fn before_time(&self, time: std::time::SystemTime) -> Position {
+        self.shared.log.before_time(time)
+    }
+
+    fn bytes_behind(&self, after: Position) -> u64 {
+        self.shared.log.bytes_behind(after)
+    }
+
+    fn hold_senders(&self, reader: &str, reason: Option<String>) {
+        self.shared.log.hold(reader, reason);
+    }
+}

@@ -1,0 +1,82 @@
+use super::*;
+use crate::log::{Log, LogSettings};
+use bytes::Bytes;
+use std::path::Path;
+
+/// Writes a log with this many frames of this many bytes, which are their number in the receiver's name.
+async fn log(dir: &Path, frames: u64, bytes: usize) -> FrameLog {
+    let settings = LogSettings { dir: dir.to_owned(), ..LogSettings::default() };
+    let (log, _committed, _): (FrameLog, _, _) = Log::open(settings).unwrap();
+    append(&log, 0..frames, bytes).await;
+    log
+}
+
+async fn append(log: &FrameLog, numbers: std::ops::Range<u64>, bytes: usize) {
+    for number in numbers {
+        let frame = Frame { receiver: number.to_string(), payload: Bytes::from(vec![7; bytes]), ..nothing() };
+        log.append(frame.header(), frame.payload, None).await.unwrap();
+    }
+}
+
+/// Reads up to `upto` frames, and returns the position after the last.
+async fn read(frames: &LogFrames, mut at: Position, upto: u64) -> Position {
+    while at.0 < upto
+        && let Some((position, frame)) = frames.next(at).await.unwrap()
+    {
+        assert_eq!(position.0, at.0 + 1, "none is skipped");
+        assert_eq!(frame.receiver, at.0.to_string());
+        at = position;
+    }
+    at
+}
+
+#[tokio::test]
+async fn frames_are_read_once_for_all_that_keep_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path(), 40, 100 << 10).await;
+    let shared = SharedFrames::new(log.clone());
+    let readers = [LogFrames::new(&shared), LogFrames::new(&shared), LogFrames::new(&shared)];
+    for upto in [10, 40] {
+        for reader in &readers {
+            assert_eq!(read(reader, Position(upto / 40 * 10), upto).await, Position(upto));
+            assert!(reader.own.lock().await.is_none(), "it reads nothing by itself");
+        }
+    }
+    append(&log, 40..41, 10).await;
+    for reader in &readers {
+        assert_eq!(read(reader, Position(40), 50).await, Position(41));
+        assert!(reader.own.lock().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn one_that_lags_behind_reads_by_itself_until_it_has_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path(), 300, 100 << 10).await;
+    let shared = SharedFrames::new(log.clone());
+    let (first, slow) = (LogFrames::new(&shared), LogFrames::new(&shared));
+    assert_eq!(read(&slow, Position(0), 5).await, Position(5));
+    assert_eq!(read(&first, Position(0), 300).await, Position(300));
+    let kept = shared.window.lock().bytes;
+    assert!((KEPT_BYTES - (100 << 10)..=KEPT_BYTES).contains(&kept), "{kept} bytes");
+    assert_eq!(read(&slow, Position(5), 100).await, Position(100));
+    assert!(slow.own.lock().await.is_some());
+    assert_eq!(read(&slow, Position(100), 300).await, Position(300));
+    assert!(slow.own.lock().await.is_none(), "it has caught up");
+}
+
+/// At startup each exporter continues from its own cursor.
+#[tokio::test]
+async fn the_foremost_reader_decides_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path(), 100, 1000).await;
+    let shared = SharedFrames::new(log);
+    let (behind, ahead) = (LogFrames::new(&shared), LogFrames::new(&shared));
+    assert_eq!(read(&behind, Position(0), 1).await, Position(1));
+    shared.window.lock().frames.clear();
+    shared.window.lock().last = Position(1);
+    assert_eq!(read(&ahead, Position(80), 90).await, Position(90));
+    assert!(ahead.own.lock().await.is_none());
+    assert_eq!(read(&behind, Position(1), 100).await, Position(100), "it reads by itself up to there");
+    assert_eq!(read(&ahead, Position(90), 100).await, Position(100));
+}
