@@ -6,14 +6,15 @@ mod findings;
 mod guard;
 mod page;
 mod rows;
+mod shared;
 
 #[cfg(test)]
 mod tests;
 
-use super::STALL;
+pub use shared::HttpSettings;
+
 use super::graceful_shutdown::{self, QUERY_GRACE};
 use super::{QueryError, QueryService, query_span};
-use crate::delivery::settings::Secret;
 use crate::engine::{Plain, Request, SqlFault};
 use crate::model::pipeline::PipelineDef;
 use crate::model::table::{ColumnDef, ColumnType, TableDef};
@@ -29,43 +30,13 @@ use axum::{Json, Router, middleware};
 use rows::{Refused, TOO_MANY};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::{Shared, refuse};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Default maximum number of rows of a JSON response.
 const JSON_ROWS_MAX: usize = 100_000;
-
-/// Settings of `extensions.sql.http`.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// Bearer token that clients must send.
-    pub auth_token: Option<Secret>,
-    /// Maximum size of a request body in bytes.
-    pub body_bytes_max: usize,
-    /// Maximum number of concurrent queries, including those with a response still being read; further queries are rejected and
-    /// can be retried.
-    pub queries_max: usize,
-    /// Timeout for a client that does not read the response.
-    pub stall: Duration,
-    /// Host names, without ports, accepted in addition to loopback names. If empty, a listener on loopback accepts only
-    /// loopback names, and any other listener accepts all names.
-    pub hosts: Vec<String>,
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        HttpSettings { auth_token: None, body_bytes_max: 1 << 20, queries_max: 8, stall: STALL, hosts: Vec::new() }
-    }
-}
-
-struct Shared {
-    service: Arc<dyn QueryService>,
-    settings: HttpSettings,
-    queries: Arc<Semaphore>,
-    cancel: CancellationToken,
-}
 
 /// Serves until `cancel`; requests in progress can finish within some seconds.
 ///
@@ -228,10 +199,6 @@ fn place(message: &str) -> Option<(u64, u64)> {
     let (line, rest) = message.rsplit_once("at Line: ")?.1.split_once(", Column: ")?;
     let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
     Some((line.parse().ok()?, column.parse().ok()?))
-}
-
-fn refuse(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
 }
 
 async fn tables(State(shared): State<Arc<Shared>>) -> Json<Value> {

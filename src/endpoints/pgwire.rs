@@ -18,6 +18,7 @@ mod savepoints;
 mod session;
 mod session_command;
 mod session_text;
+mod shared;
 mod simple;
 mod socket;
 mod statements;
@@ -30,60 +31,16 @@ mod wire;
 mod tests;
 
 pub use dialect::PgDialect;
+pub use shared::PgSettings;
 
 use super::{QueryService, graceful_shutdown};
-use crate::delivery::settings::Secret;
 use crate::net::{Listener, Tls};
-use pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
+use shared::{Bounds, Shared};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// The `DataFusion` catalog that contains the tables.
-const CATALOG: &str = "datafusion";
-/// Number of connections beyond the limit that still get an error message, or can send a cancel request.
-const SPARE_CONNECTIONS: usize = 16;
-
-/// Settings of `extensions.sql.postgres`.
-#[derive(Debug, Clone)]
-pub struct PgSettings {
-    /// Required user name, if a password is set.
-    pub user: String,
-    /// Required password (SCRAM-SHA-256).
-    pub password: Option<Secret>,
-    /// Maximum number of concurrent connections; further ones get an error message and are closed.
-    pub connections_max: usize,
-}
-
-/// Timeouts and size limits of a connection.
-#[derive(Debug, Clone)]
-struct Bounds {
-    /// Timeout of the login.
-    login: Duration,
-    /// Timeout between two messages.
-    idle: Duration,
-    /// Timeout for a client that does not read what is sent.
-    stall: Duration,
-    /// Maximum size of a message before the login.
-    login_bytes_max: usize,
-    /// Maximum size of a message after the login: a statement, or its parameters.
-    message_bytes_max: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds {
-            login: Duration::from_secs(30),
-            idle: Duration::from_hours(1),
-            stall: super::STALL,
-            login_bytes_max: 32 << 10,
-            message_bytes_max: 16 << 20,
-        }
-    }
-}
 
 /// Serves until `cancel`; queries in progress can finish within some seconds, then connections are closed.
 ///
@@ -134,30 +91,5 @@ async fn connect(stream: TcpStream, tls: Option<Arc<Tls>>, shared: Arc<Shared>, 
     }
     if let Err(error) = socket::talk(stream, tls, shared, permit.is_err(), cancel).await {
         tracing::debug!(%error, "a connection over the Postgres wire broke");
-    }
-}
-
-/// State shared by all connections.
-struct Shared {
-    service: Arc<dyn QueryService>,
-    settings: PgSettings,
-    bounds: Bounds,
-    connections: Arc<Semaphore>,
-    spare: Arc<Semaphore>,
-    manager: Arc<ConnectionManager>,
-    keys: Arc<RandomPidSecretKeyGenerator>,
-}
-
-impl Shared {
-    fn new(settings: PgSettings, service: Arc<dyn QueryService>, bounds: Bounds) -> Arc<Shared> {
-        Arc::new(Shared {
-            service,
-            bounds,
-            connections: Arc::new(Semaphore::new(settings.connections_max)),
-            spare: Arc::new(Semaphore::new(SPARE_CONNECTIONS)),
-            settings,
-            manager: Arc::default(),
-            keys: Arc::default(),
-        })
     }
 }

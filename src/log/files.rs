@@ -1,6 +1,6 @@
 //! Access to the segment files for copying a log that another process may be writing.
 
-use super::LogError;
+use super::error::LogError;
 use super::segments::{list, walk};
 use bytes::Bytes;
 use std::fs::File;

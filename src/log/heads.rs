@@ -1,7 +1,7 @@
 //! Finds the frames of a segment by their headers. Bodies are skipped, so a segment of any size is scanned quickly; each
 //! body is checked when it is read.
 
-use super::LogError;
+use super::error::LogError;
 use super::format::{Found, MARKER, OVERHEAD, Seen, find};
 use super::segments::Segment;
 use crate::model::frame::Position;

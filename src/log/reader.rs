@@ -1,8 +1,9 @@
 //! Reading committed frames in order.
 
+use super::error::LogError;
 use super::format::{Found, Seen, find};
 use super::segments::Segment;
-use super::{LogError, Shared};
+use super::shared::Shared;
 use crate::model::frame::Position;
 use bytes::Bytes;
 use std::fs::File;

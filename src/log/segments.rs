@@ -1,11 +1,24 @@
 //! The segment files of a log: listing, repair and deletion.
 
+use super::error::LogError;
 use super::format::{Found, Seen, ends_with, find};
-use super::{LogError, Recovery};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// Result of checking the last segment when the log was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Number of whole frames.
+    pub frames: u64,
+    /// Bytes of these frames.
+    pub bytes: u64,
+    /// Bytes of an incomplete frame at the end, which was never acknowledged.
+    pub truncated_bytes: u64,
+    /// Number of places where damaged bytes of whole frames were skipped. These frames may have been acknowledged.
+    pub damaged_frames: u64,
+}
 
 /// One file. Its name is its first position, so names sort in order.
 #[derive(Debug, Clone)]

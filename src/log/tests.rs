@@ -1,4 +1,8 @@
 use super::*;
+use crate::model::frame::Position;
+use bytes::Bytes;
+use std::path::PathBuf;
+use std::time::Duration;
 
 mod heads;
 

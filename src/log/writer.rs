@@ -1,7 +1,9 @@
 //! The writer thread: collects queued frames, writes them, calls fsync once, and replies.
 
-use super::segments::{Segment, sync_dir};
-use super::{Append, AppendError, Committed, LogError, Shared, format};
+use super::error::{AppendError, LogError};
+use super::format;
+use super::segments::{Segment, Segments, sync_dir};
+use super::shared::{Append, Committed, Shared};
 use crate::model::frame::Position;
 use std::fs::{File, OpenOptions};
 use std::io::{IoSlice, Write as _};
@@ -206,7 +208,7 @@ impl Writer {
         AppendError::Failed(failure.clone())
     }
 
-    fn with_segments(&self, change: impl FnOnce(&mut super::segments::Segments)) {
+    fn with_segments(&self, change: impl FnOnce(&mut Segments)) {
         change(&mut self.shared.segments.write());
     }
 }

@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 use crate::app::client::DEFAULT_ENDPOINT;
+use crate::app::config::DEFAULT_FILE;
 use crate::delivery::settings::TlsSettings;
 use crate::demo::Fault;
 use crate::engine::COMMAND;
@@ -358,4 +359,9 @@ fn fault_words(text: &str) -> Result<Words, String> {
             Ok(Words(words.into_iter().map(str::to_owned).collect()))
         }
     }
+}
+
+/// Returns the named file, otherwise the one in the working directory, otherwise `None` for the embedded default.
+pub(super) fn config_path(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file()))
 }

@@ -1,6 +1,7 @@
 //! Commands that query a running Spanwise.
 
 use super::args::{FindingsArgs, ServerArgs, SqlArgs};
+use super::outcome::error_text;
 use crate::app::client::{Client, TOKEN_VARIABLE};
 use crate::app::show::{self, Changes, Frame, Screen};
 use crate::delivery::settings::Secret;
@@ -78,7 +79,7 @@ async fn watch(client: &Client, args: &FindingsArgs) -> anyhow::Result<()> {
         match client.findings().await {
             Ok(findings) => seen = Some(findings),
             Err(error) => {
-                let said = super::told(&error, args.server.json);
+                let said = error_text(&error, args.server.json);
                 if in_place {
                     screen.draw(Frame { head: format!("{said}\n"), ..Frame::default() })?;
                 } else if lost.as_ref() != Some(&said) {

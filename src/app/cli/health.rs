@@ -1,6 +1,7 @@
 //! `spanwise health`: the check for containers and probes.
 
 use super::args::HealthArgs;
+use super::outcome::FAILED;
 use crate::app::client::{unproxied, untrusted};
 use crate::app::show;
 use std::process::ExitCode;
@@ -19,5 +20,5 @@ pub(super) async fn health(args: HealthArgs) -> anyhow::Result<ExitCode> {
     })?;
     let is_well = answer.status().is_success();
     show::print(&format!("{}\n", answer.text().await?.trim()))?;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -1,7 +1,6 @@
 //! Commands that back up and restore the data of a server.
 
-use super::args::{BackupArgs, RestoreArgs};
-use super::config_path;
+use super::args::{BackupArgs, RestoreArgs, config_path};
 use crate::app::backup::{self, Manifest, Progress};
 use crate::app::{config, show};
 use crate::model::units::{human_bytes, human_count};

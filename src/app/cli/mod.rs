@@ -4,6 +4,7 @@ mod args;
 mod asking;
 mod health;
 mod keeping;
+mod outcome;
 
 #[cfg(test)]
 mod tests;
@@ -14,17 +15,12 @@ use super::server::run_server;
 use super::shutdown::on_signal;
 use super::{catalog::Catalog, check, docs, export, logging, query_worker, rules, show};
 use crate::model::fault::Faults;
-use args::{Cli, Command, ConfigArgs, DemoArgs, Export, RunArgs};
+use args::{Cli, Command, ConfigArgs, DemoArgs, Export, RunArgs, config_path};
 use clap::Parser as _;
-use serde_json::json;
-use std::path::{Path, PathBuf};
+use outcome::{FAILED, FAULTY, error_text};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// Exit code of a failure.
-const FAILED: u8 = 1;
-/// Exit code if a file or text of the user has faults.
-const FAULTY: u8 = 2;
 
 /// Runs the command of the process.
 #[must_use]
@@ -45,22 +41,9 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}", told(&error, json));
+            eprintln!("{}", error_text(&error, json));
             ExitCode::from(if error.is::<Faults>() { FAULTY } else { FAILED })
         }
-    }
-}
-
-/// Formats an error: faults one per line, anything else in one line; as JSON `{"faults": […]}` or `{"error": "…"}`.
-fn told(error: &anyhow::Error, json: bool) -> String {
-    match error.downcast_ref::<Faults>() {
-        Some(faults) if json => json!({"faults": faults.0}).to_string(),
-        Some(faults) => {
-            let count = faults.0.len();
-            format!("{faults}\n{count} {}", if count == 1 { "fault" } else { "faults" })
-        }
-        None if json => json!({"error": format!("{error:#}")}).to_string(),
-        None => format!("spanwise: {error:#}"),
     }
 }
 
@@ -176,9 +159,4 @@ fn export(what: Export) -> anyhow::Result<ExitCode> {
     };
     show::print(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the named file, otherwise the one in the working directory, otherwise `None` for the embedded default.
-fn config_path(named: Option<PathBuf>) -> Option<PathBuf> {
-    named.or_else(|| Some(PathBuf::from(config::DEFAULT_FILE)).filter(|path| path.is_file()))
 }

@@ -1,5 +1,6 @@
 use super::args::{Cli, Command};
-use super::{documents, told};
+use super::documents;
+use super::outcome::error_text;
 use crate::model::fault::{Fault, Faults};
 use clap::{CommandFactory as _, Parser as _};
 use std::path::Path;
@@ -49,13 +50,13 @@ fn what_goes_wrong_is_json_where_json_is_asked_for() {
     assert!(json(&["spanwise", "docs", "--json"]) && !json(&["spanwise", "findings"]));
     let faults = Faults(vec![Fault::new("c.yaml", 3, "a.b", "is missing")]);
     assert_eq!(
-        told(&faults.clone().into(), true),
+        error_text(&faults.clone().into(), true),
         r#"{"faults":[{"file":"c.yaml","line":3,"key":"a.b","message":"is missing"}]}"#
     );
-    assert_eq!(told(&faults.into(), false), "c.yaml:3: a.b: is missing\n1 fault");
+    assert_eq!(error_text(&faults.into(), false), "c.yaml:3: a.b: is missing\n1 fault");
     let error = anyhow::anyhow!("nobody answers");
-    assert_eq!(told(&error, true), r#"{"error":"nobody answers"}"#);
-    assert_eq!(told(&error, false), "spanwise: nobody answers");
+    assert_eq!(error_text(&error, true), r#"{"error":"nobody answers"}"#);
+    assert_eq!(error_text(&error, false), "spanwise: nobody answers");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Findings as JSON.
 
-use super::{Shared, refuse};
+use super::shared::{Shared, refuse};
 use crate::model::finding::{Finding, FindingState};
 use crate::model::shown::shown;
 use axum::Json;

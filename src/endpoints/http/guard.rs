@@ -1,6 +1,6 @@
 //! Access control: checks the bearer token, and rejects requests from pages of other sites in the user's browser.
 
-use super::HttpSettings;
+use super::shared::{HttpSettings, refuse};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -21,7 +21,7 @@ const OPEN: [&str; 3] = ["/", "/page.css", "/page.js"];
 pub(super) async fn check(guard: Arc<Guard>, request: Request, next: Next) -> Response {
     match guard.refusal(request.uri(), request.headers()) {
         None => next.run(request).await,
-        Some((status, message)) => super::refuse(status, &message),
+        Some((status, message)) => refuse(status, &message),
     }
 }
 

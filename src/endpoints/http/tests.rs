@@ -1,4 +1,5 @@
 use super::*;
+use crate::delivery::settings::Secret;
 use crate::endpoints::testing::{Example, client, get as ask};
 use crate::engine::QueryLimits;
 use std::sync::atomic::Ordering;

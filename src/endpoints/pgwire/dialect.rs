@@ -4,8 +4,9 @@
 use super::copies;
 use super::cursors;
 use super::session_command::{self, Said};
+use super::shared::CATALOG;
 use super::text::{foreign, is_query, readable};
-use super::{CATALOG, errors, functions, parameters, rows, syntax};
+use super::{errors, functions, parameters, rows, syntax};
 use crate::endpoints::pgcatalog::{self, Client, Planned as Cataloged, Reads, Snapshot, UserColumn, UserTable};
 use crate::engine::{Dialect, Meaning, Settings, SqlFault, TableAbout, postgres};
 use arrow::datatypes::Field;

@@ -1,7 +1,7 @@
 //! Authentication: none on loopback, otherwise by password.
 
 use super::errors;
-use super::{PgSettings, Shared};
+use super::shared::{PgSettings, Shared};
 use crate::delivery::settings::Secret;
 use async_trait::async_trait;
 use futures::Sink;

@@ -3,8 +3,9 @@
 use super::cursors::Cursor;
 use super::savepoints::Savepoints;
 use super::session_command::{self, Said};
+use super::shared::Shared;
 use super::statements::{Prepared, Preparer, Query};
-use super::{Shared, errors, rows};
+use super::{errors, rows};
 use crate::endpoints::query_span;
 use crate::engine::{Answer, QueryError};
 use arrow::array::RecordBatch;

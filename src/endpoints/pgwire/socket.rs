@@ -1,10 +1,11 @@
 //! Connection handling: limits message sizes and waiting times, and detects disconnects while a query runs.
 
+use super::errors;
 use super::login::Login;
 use super::session::Session;
+use super::shared::{Bounds, Shared};
 use super::statements::Prepared;
 use super::wire::Wire;
-use super::{Bounds, Shared, errors};
 use crate::endpoints::graceful_shutdown::{QUERY_GRACE, after};
 use crate::net::Tls;
 use futures::{SinkExt as _, StreamExt as _};

@@ -1,6 +1,7 @@
 //! Tests with psql, as users run it. Without psql they print a message and check nothing: `tests/run` installs it.
 
 use super::*;
+use crate::delivery::settings::Secret;
 use crate::endpoints::testing::Example;
 use crate::engine::QueryLimits;
 use std::net::SocketAddr;
