@@ -128,13 +128,15 @@ them with one statement: `WHERE id IN (…)`, a join, or the data loader of your
 
 Counts the calls of one statement in one request. The request is the nearest SERVER, CONSUMER or root span above the call in
 the same service, across all spans in between. Fires at five calls that take 50 ms in total. If a library and its driver both
-report a statement, it counts once. If the span of the request has not arrived yet, the calls are judged up to four minutes
+report a statement, it counts once. Requests whose trace calls the statement once are not counted. If the span of the request has not arrived yet, the calls are judged up to four minutes
 later. */
 WITH RECURSIVE repeated AS (
   -- A request repeats a statement only if its trace does. In most traces most statements are called once.
   SELECT trace_id, db_fingerprint
   FROM spans
   WHERE start_time >= $window_start AND start_time < $window_end AND parent_span_id IS NOT NULL
+    AND coalesce(nullif(db_query_text, ''), nullif(db_query_summary, '')) IS NOT NULL
+    -- The same, in a form by which rows are skipped without reading them.
     AND db_fingerprint IS NOT NULL AND (db_query_text IS NOT NULL OR db_query_summary IS NOT NULL)
   GROUP BY 1, 2
   HAVING count(*) > 1
@@ -157,6 +159,7 @@ WITH RECURSIVE repeated AS (
   FROM repeated r
   JOIN spans s ON s.trace_id = r.trace_id AND s.db_fingerprint = r.db_fingerprint
   WHERE s.start_time >= $window_start AND s.start_time < $window_end AND s.parent_span_id IS NOT NULL
+    AND coalesce(nullif(s.db_query_text, ''), nullif(s.db_query_summary, '')) IS NOT NULL
     AND s.db_fingerprint IS NOT NULL AND (s.db_query_text IS NOT NULL OR s.db_query_summary IS NOT NULL)
   GROUP BY 1, 2, 3, 4
   UNION ALL

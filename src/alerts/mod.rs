@@ -48,7 +48,7 @@ pub const ALERTS: &str = "alerts";
 /// Runs one channel until cancelled.
 ///
 /// # Errors
-/// When its URL or a header cannot be used, or the state store cannot be read at the start.
+/// When its URL or a header cannot be used, or the state database cannot be read at the start.
 pub async fn run(
     settings: ChannelSettings,
     findings: watch::Receiver<Arc<Vec<Finding>>>,
@@ -160,7 +160,7 @@ impl Channel {
         self.write().await;
     }
 
-    /// Writes pending entries to the state store. Notifications are sent even while this fails: a restart then repeats them,
+    /// Writes pending entries to the state database. Notifications are sent even while this fails: a restart then repeats them,
     /// which is better than silence.
     async fn write(&mut self) {
         let waited = !self.unwritten.is_empty();

@@ -25,13 +25,13 @@ const KEPT_BYTES: usize = 8 << 20;
 pub(super) struct SharedFrames {
     log: FrameLog,
     window: Mutex<Window>,
-    /// Held while reading, so that nobody reads the same frames at the same time.
-    reading: tokio::sync::Mutex<()>,
+    /// Held while reading, so that nobody reads the same frames at the same time. A read goes on if its caller is cancelled.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl SharedFrames {
     pub(super) fn new(log: FrameLog) -> Arc<SharedFrames> {
-        Arc::new(SharedFrames { log, window: Mutex::default(), reading: tokio::sync::Mutex::default() })
+        Arc::new(SharedFrames { log, window: Mutex::default(), reading: Arc::default() })
     }
 
     fn look_up(&self, after: Position) -> Place {
@@ -44,7 +44,7 @@ impl SharedFrames {
             Place::Next => {}
             place => return Ok(place),
         }
-        let _reading = self.reading.lock().await;
+        let reading = self.reading.clone().lock_owned().await;
         match self.look_up(after) {
             Place::Next => {}
             // Somebody else has read it meanwhile.
@@ -52,6 +52,7 @@ impl SharedFrames {
         }
         let shared = self.clone();
         let read = move || {
+            let _until_it_is_added = reading;
             let mut reader = {
                 let mut window = shared.window.lock();
                 window.reader_after(&shared.log, after)
@@ -110,6 +111,7 @@ impl Window {
     fn add(&mut self, reader: Reader, frames: Vec<(Position, Frame)>) {
         self.reader = Some(reader);
         for (position, frame) in frames {
+            debug_assert!(position > self.last, "frames are added in order");
             self.bytes += frame.payload.len();
             self.last = position;
             self.frames.push_back((position, frame));
@@ -154,7 +156,7 @@ fn nothing() -> Frame {
 pub(super) struct LogFrames {
     shared: Arc<SharedFrames>,
     /// What it reads by itself while it lags behind.
-    own: tokio::sync::Mutex<Option<Own>>,
+    own: Arc<Mutex<Option<Own>>>,
 }
 
 /// Frames that one exporter reads.
@@ -169,34 +171,39 @@ struct Own {
 
 impl LogFrames {
     pub(super) fn new(shared: &Arc<SharedFrames>) -> Arc<LogFrames> {
-        Arc::new(LogFrames { shared: shared.clone(), own: tokio::sync::Mutex::default() })
+        Arc::new(LogFrames { shared: shared.clone(), own: Arc::default() })
     }
 
     async fn next_of_own(&self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
-        let mut own = self.own.lock().await;
-        let usable = own.take().filter(|own| (own.from..=own.last).contains(&after));
-        let mut reading = usable.unwrap_or_else(|| Own {
-            reader: self.shared.log.read_after(after),
-            from: after,
-            last: after,
-            frames: VecDeque::new(),
-        });
-        // The frame stays until the next one is requested: a caller without room for it asks again.
-        while let Some((position, _)) = reading.frames.front().filter(|(position, _)| *position <= after) {
-            reading.from = *position;
-            reading.frames.pop_front();
+        let (log, own) = (self.shared.log.clone(), self.own.clone());
+        // Within the closure, so that a cancelled caller loses nothing of what was read.
+        let read = move || {
+            let mut own = own.lock();
+            if own.as_ref().is_none_or(|own| !(own.from..=own.last).contains(&after)) {
+                *own = Some(Own::after(&log, after));
+            }
+            own.as_mut().map_or(Ok(None), |own| own.next(after))
+        };
+        tokio::task::spawn_blocking(read).await.context("reading the log")?
+    }
+}
+
+impl Own {
+    fn after(log: &FrameLog, after: Position) -> Own {
+        Own { reader: log.read_after(after), from: after, last: after, frames: VecDeque::new() }
+    }
+
+    /// Returns the frame after `after`. It stays until the next one is requested: a caller without room for it asks again.
+    fn next(&mut self, after: Position) -> anyhow::Result<Option<(Position, Frame)>> {
+        while let Some((position, _)) = self.frames.front().filter(|(position, _)| *position <= after) {
+            self.from = *position;
+            self.frames.pop_front();
         }
-        if reading.frames.is_empty() {
-            let read = move || {
-                reading.frames.extend(read_some(&mut reading.reader)?);
-                reading.last = reading.frames.back().map_or(reading.last, |(position, _)| *position);
-                anyhow::Ok(reading)
-            };
-            reading = tokio::task::spawn_blocking(read).await.context("reading the log")??;
+        if self.frames.is_empty() {
+            self.frames.extend(read_some(&mut self.reader)?);
+            self.last = self.frames.back().map_or(self.last, |(position, _)| *position);
         }
-        let next = reading.frames.front().cloned();
-        *own = Some(reading);
-        Ok(next)
+        Ok(self.frames.front().cloned())
     }
 }
 
@@ -209,7 +216,10 @@ impl FrameSource for LogFrames {
         match self.shared.next(after).await? {
             Place::Behind => self.next_of_own(after).await,
             place => {
-                *self.own.lock().await = None;
+                // Not held up by a read of its own whose caller was cancelled.
+                if let Some(mut own) = self.own.try_lock() {
+                    *own = None;
+                }
                 Ok(match place {
                     Place::Found(position, frame) => Some((position, frame)),
                     _ => None,

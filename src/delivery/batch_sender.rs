@@ -134,6 +134,8 @@ impl BatchSender {
     }
 
     async fn deliver_piece(&self, dead_letters: &mut DeadLetterWriter<'_>, parts: &[Part]) -> Ended {
+        let with_items = parts.iter().filter(|part| part.items > 0);
+        with_items.for_each(|part| self.context.exporter.observe(self.signal, &part.body));
         let mapped = match parts.iter().map(|part| part.items).sum() {
             // Only left-out items.
             0 => Ok(Mapped::default()),

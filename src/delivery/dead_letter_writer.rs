@@ -70,7 +70,7 @@ impl<'a> DeadLetterWriter<'a> {
         self.write_in_time().await;
     }
 
-    /// Writes the pending dead letters. Returns false if the state store fails (a full disk): they stay pending.
+    /// Writes the pending dead letters. Returns false if the state database fails (a full disk): they stay pending.
     pub(super) async fn write(&mut self) -> bool {
         if self.waiting.is_empty() {
             return true;

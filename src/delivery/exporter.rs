@@ -185,6 +185,10 @@ pub trait Exporter: Send + Sync {
         Ok(Mapped { payloads: vec![Payload::of_request(signal, request.clone())], rejected: Vec::new() })
     }
 
+    /// Learns from a request that is about to be mapped, what is sent apart from it in `background`. Called again if the request
+    /// is mapped again.
+    fn observe(&self, _signal: Signal, _request: &Bytes) {}
+
     /// Maps requests that are sent together, for targets that need the origin of each item. By default they are joined and
     /// mapped as one request.
     ///

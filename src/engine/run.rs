@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::query::yielding;
-use super::swap_table::Repeated;
+use super::swap_table::{Repeated, is_immutable};
 use crate::model::pipeline::{Param, PipelineDef};
 use crate::store::SnapshotTable;
 use arrow::datatypes::{DataType, Field};
@@ -57,6 +57,10 @@ impl Statement {
     ) -> Result<Statement> {
         let state = context.state();
         let plan = state.create_logical_plan(sql).await?;
+        if !is_immutable(&plan)? {
+            // The optimizer would replace now() by the current time, once and for all.
+            return Ok(Statement { context: context.clone(), plan, is_optimized: false, repeated: OnceLock::new() });
+        }
         let any = Window { start_ms: 0, end_ms: 0 };
         let plan = state.optimize(&typed(plan, &values(params, Some(any)))?)?;
         Ok(Statement { context: context.clone(), plan, is_optimized: true, repeated: OnceLock::new() })
@@ -82,6 +86,12 @@ impl Statement {
     /// Names of the tables and views that it reads.
     pub(crate) fn names(&self) -> Vec<String> {
         names(&self.plan)
+    }
+
+    /// Returns whether its plan was optimized before its parameters were bound.
+    #[cfg(test)]
+    pub(crate) fn is_optimized(&self) -> bool {
+        self.is_optimized
     }
 
     /// Returns whether it reads one of these tables, directly or through views.

@@ -86,6 +86,23 @@ impl PartitionStream for Shown {
     }
 }
 
+/// Returns whether a plan has only functions whose result depends on their arguments alone. Planning replaces others, such as
+/// `now()`, by the value at the time of planning.
+pub(crate) fn is_immutable(plan: &LogicalPlan) -> Result<bool> {
+    let mut is_immutable = true;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                if let Expr::ScalarFunction(call) = part {
+                    is_immutable &= call.func.signature().volatility == Volatility::Immutable;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(is_immutable)
+}
+
 /// A physical plan that runs repeatedly over the current rows of its slots. Planning takes milliseconds, more than most runs.
 #[derive(Debug)]
 pub(crate) struct Repeated {
@@ -111,16 +128,9 @@ impl Repeated {
                 LogicalPlan::RecursiveQuery(_) => lasts = false,
                 _ => {}
             }
-            node.apply_expressions(|expression| {
-                expression.apply(|part| {
-                    if let Expr::ScalarFunction(call) = part {
-                        // Planning replaces functions such as now() by the time of planning.
-                        lasts &= call.func.signature().volatility == Volatility::Immutable;
-                    }
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
+            Ok(TreeNodeRecursion::Continue)
         })?;
+        let lasts = lasts && is_immutable(logical)?;
         Ok(lasts.then(|| Repeated { plan: plan.clone(), slots }))
     }
 

@@ -12,11 +12,13 @@ pub fn shown(findings: &[Finding]) -> Vec<&Finding> {
         groups.entry((&finding.pipeline, finding.state)).or_default().push(index);
     }
     let mut shown = vec![true; findings.len()];
-    for mut group in groups.into_values() {
+    for group in groups.into_values() {
         // The maximum, because rows from before a change of the limit can be among them.
         let Some(max) = group.iter().filter_map(|index| shown_max(&findings[*index])).max() else { continue };
-        group.sort_by(|a, b| total_ms(&findings[*b]).total_cmp(&total_ms(&findings[*a])));
-        for index in group.into_iter().skip(max) {
+        // Read once for each, because the evidence is text.
+        let mut group: Vec<(f64, usize)> = group.into_iter().map(|index| (total_ms(&findings[index]), index)).collect();
+        group.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        for (_, index) in group.into_iter().skip(max) {
             shown[index] = false;
         }
     }

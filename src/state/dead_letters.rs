@@ -43,7 +43,11 @@ impl State {
     pub async fn record_dead_letters(&self, of: (&str, &str), letters: &[DeadLetter]) -> Result<(), StateError> {
         let mut txn = self.begin_delivery().await?;
         let time_us = unix_time::micros(SystemTime::now());
-        for letter in letters {
+        // More would be evicted at once; a target may reject each of the many items of a batch.
+        let mut newest: Vec<&DeadLetter> = letters.iter().collect();
+        newest.sort_by(|one, other| one.key.cmp(&other.key));
+        let evicted = newest.len().saturating_sub(DEAD_LETTERS_MAX as usize);
+        for letter in newest.into_iter().skip(evicted) {
             txn.record_dead_letter(of, letter, time_us).await?;
         }
         txn.evict_dead_letters(of).await?;

@@ -257,3 +257,30 @@ fn deep_and_long_statements_end() {
     let long = format!("SELECT {}", "1+".repeat(50_000));
     assert!(fingerprint("postgresql", &long).chars().count() <= 2048);
 }
+
+/// Receivers decode small requests on threads of the async runtime.
+#[test]
+fn a_statement_as_long_as_is_parsed_fits_the_stack_of_a_receiver() {
+    const STACK_BYTES: usize = 2 << 20;
+    let statements = || {
+        [
+            format!("SELECT {}1", "1+".repeat(2400)),
+            format!("SELECT * FROM t WHERE {}a=1", "a=1 OR ".repeat(700)),
+            format!("SELECT {}a", "NOT ".repeat(2400)),
+            format!("SELECT {}1", "- ".repeat(2400)),
+            format!("SELECT a{}", "::int".repeat(1600)),
+            format!("SELECT a{}", "[1]".repeat(1600)),
+            format!("SELECT 1{}", " UNION SELECT 1".repeat(1200)),
+            format!("SELECT a{}", " IS NULL".repeat(2400)),
+            format!("SELECT a FROM t{}", " JOIN t USING (a)".repeat(700)),
+        ]
+    };
+    for (index, statement) in statements().into_iter().enumerate() {
+        for system in ["postgresql", "mysql", "clickhouse", ""] {
+            let text = statement.clone();
+            let parsing = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || fingerprint(system, &text));
+            let print = parsing.expect("started").join().expect("no panic");
+            assert!(print.chars().count() <= 2048, "statement {index}, {system}");
+        }
+    }
+}

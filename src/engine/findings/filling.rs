@@ -14,9 +14,9 @@ impl Evaluator {
 
     /// Returns whether a pipeline reads a table that is still being filled. Planning errors are reported when it runs.
     pub(super) async fn reads_filling(&mut self, index: usize, context: &SessionContext) -> bool {
-        let Prepared { definition, statement, .. } = &mut self.pipelines[index];
+        let Prepared { definition, params, statement, .. } = &mut self.pipelines[index];
         if statement.as_ref().is_none_or(|planned| !planned.is_in(context)) {
-            *statement = Statement::plan(context, &definition.sql).await.ok().map(Arc::new);
+            *statement = Statement::optimized(context, &definition.sql, params).await.ok().map(Arc::new);
         }
         statement.as_ref().is_some_and(|statement| statement.reads_any(&self.filling))
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 mod ending;
 mod limits;
+mod planning;
 
 const PIPELINE: &str = "/*---
 title: T

@@ -56,8 +56,11 @@ impl OtlpIntake {
 
 #[async_trait]
 impl Exporter for OtlpIntake {
+    fn observe(&self, signal: Signal, request: &Bytes) {
+        self.intake.observe(signal, request);
+    }
+
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
-        self.intake.see_hosts(signal, request);
         let mut mapped = self.of(signal).map(signal, request)?;
         if signal == Signal::Logs {
             mapped.payloads.extend(events::payloads(&self.settings.metrics.hostname, request)?);

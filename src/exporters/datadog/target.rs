@@ -64,11 +64,6 @@ impl Intake {
         Ok(Intake { settings: settings.clone(), client, metrics, api, logs, traces, hosts })
     }
 
-    /// Learns hosts from a request.
-    pub(super) fn see_hosts(&self, signal: Signal, request: &Bytes) {
-        self.hosts.see(signal, request);
-    }
-
     /// Returns the URL of an intake, its content type and the settings key of its address.
     fn intake(&self, route: &str) -> (Url, &'static str, &'static str) {
         let (base, kind, key) = match route {
@@ -84,8 +79,11 @@ impl Intake {
 
 #[async_trait]
 impl Exporter for Intake {
+    fn observe(&self, signal: Signal, request: &Bytes) {
+        self.hosts.see(signal, request);
+    }
+
     fn map(&self, signal: Signal, request: &Bytes) -> anyhow::Result<Mapped> {
-        self.see_hosts(signal, request);
         match signal {
             Signal::Metrics => metrics::map(&self.settings.metrics, request),
             Signal::Logs => logs::map(&self.settings.metrics.hostname, request),

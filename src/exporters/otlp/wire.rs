@@ -7,7 +7,6 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use std::time::Duration;
-use tonic_types::RpcStatusExt as _;
 
 /// The path of the service's only method.
 pub(super) const fn method(signal: Signal) -> &'static str {
@@ -40,6 +39,9 @@ pub(super) fn delivered(signal: Signal, answer: &[u8]) -> Outcome {
 
 /// Returns the delay of a `RetryInfo` in a status's details; `None` if there is none.
 pub(super) fn retry_info(status: &[u8]) -> Option<Duration> {
-    let info = tonic_types::Status::decode(status).ok()?.get_details_retry_info()?;
-    Some(info.retry_delay.unwrap_or_default())
+    let status = tonic_types::Status::decode(status).ok()?;
+    // By its end, because the prefix is the sender's.
+    let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = tonic_types::pb::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay.unwrap_or_default();
+    Some(delay.try_into().unwrap_or_default())
 }

@@ -33,7 +33,7 @@ async fn send(server: &Server, case: &Case) -> Option<String> {
     answer["partialSuccess"]["errorMessage"].as_str().map(str::to_owned)
 }
 
-/// Returns the dead letters of a exporter about the case's metric; for `prometheus`, which has none, the log lines.
+/// Returns the dead letters of an exporter about the case's metric; for `prometheus`, which has none, the log lines.
 async fn letters(server: &Server, exporter: &str, case: &Case) -> Vec<String> {
     let name = format!("{:?}", case.metric());
     if exporter == "prometheus" {

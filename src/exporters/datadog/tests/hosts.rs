@@ -75,11 +75,11 @@ async fn the_own_host_is_told_at_the_start_and_others_when_they_are_new_by_both_
         let (target, _reporting) = accompanied(&reporting(way, &address, fast()));
         let own = ("own".to_owned(), json!(["env:prod"]));
         until("the own host", || told(&seen) == [own.clone()]).await;
-        target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
+        target.observe(Signal::Traces, &telling("web-1", "blue"));
         until("another host", || told(&seen).len() == 2).await;
         // Sending it again contains nothing new.
-        target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
-        target.map(Signal::Traces, &telling("web-1", "red")).unwrap();
+        target.observe(Signal::Traces, &telling("web-1", "blue"));
+        target.observe(Signal::Traces, &telling("web-1", "red"));
         until("what changed", || told(&seen).len() == 3).await;
         let web = |team: &str| ("web-1".to_owned(), json!([format!("team:{team}")]));
         assert_eq!(told(&seen), [own, web("blue"), web("red")]);
@@ -94,7 +94,7 @@ async fn what_is_not_taken_is_told_again_with_what_is_known_then() {
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, fast()));
     until("two attempts", || told(&seen).len() >= 2).await;
     for team in ["blue", "red"] {
-        target.map(Signal::Traces, &telling("web-1", team)).unwrap();
+        target.observe(Signal::Traces, &telling("web-1", team));
     }
     seen.requests.lock().clear();
     *seen.answer.lock() = (202, "text/plain", "");
@@ -111,7 +111,7 @@ async fn all_are_told_once_a_period_and_who_is_not_heard_of_is_not() {
     *seen.answer.lock() = (202, "text/plain", "");
     let period = HostMetadataSettings { reporter_period: Duration::from_millis(300), ..fast() };
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, period));
-    target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
+    target.observe(Signal::Traces, &telling("web-1", "blue"));
     let of = |name: &str| told(&seen).iter().filter(|(host, _)| host == name).count();
     until("four periods", || of("own") >= 5).await;
     assert_eq!(of("web-1"), 2, "when it was new, and in its period: {:?}", told(&seen));
@@ -124,12 +124,12 @@ async fn nobody_is_told_of_hosts_where_that_is_off_and_the_first_resource_may_na
     *seen.answer.lock() = (202, "text/plain", "");
     let off = HostMetadataSettings { enabled: false, ..fast() };
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, off));
-    target.map(Signal::Traces, &telling("web-1", "blue")).unwrap();
+    target.observe(Signal::Traces, &telling("web-1", "blue"));
     let first = HostMetadataSettings { from_first_resource: true, ..fast() };
     let (target, _reporting) = accompanied(&reporting(Way::Intake, &address, first));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(told(&seen), [], "before there is a resource");
-    target.map(Signal::Traces, &telling("web-9", "blue")).unwrap();
+    target.observe(Signal::Traces, &telling("web-9", "blue"));
     until("the own host", || !told(&seen).is_empty()).await;
     // Both describe the same host: the resource takes precedence.
     assert_eq!(told(&seen), [("web-9".to_owned(), json!(["team:blue"]))]);
