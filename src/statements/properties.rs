@@ -1,7 +1,7 @@
 //! Properties of fingerprints: no literal is visible, and statements that differ only in literals have one fingerprint.
 
 use super::dialects::name_quotes;
-use super::{cached_fingerprint, fingerprint};
+use super::fingerprint::{cached_fingerprint, fingerprint};
 use proptest::prelude::*;
 
 /// A word that no statement contains by itself.

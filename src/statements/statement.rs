@@ -1,6 +1,6 @@
 //! The statement under which a call is counted, from whatever its sender provides.
 
-use super::cached_fingerprint;
+use super::fingerprint::cached_fingerprint;
 use std::sync::Arc;
 
 /// What a span says about a database call; empty texts count as missing.

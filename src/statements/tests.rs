@@ -1,4 +1,4 @@
-use super::{cached_fingerprint, fingerprint};
+use super::fingerprint::{cached_fingerprint, fingerprint};
 
 #[track_caller]
 fn check(system: &str, query: &str, expected: &str) {

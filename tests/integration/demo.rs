@@ -105,7 +105,8 @@ async fn each_fault_fires_its_pipeline_and_no_fault_none() {
     if !fired.is_empty() {
         wrong.push(format!("none: expected nothing to fire, found {fired:?}"));
     }
-    for (_, pipeline, _) in TABLE {
+    // A healthy shop repeats no statement, and n_plus_one judges only those that a trace repeats.
+    for (_, pipeline, _) in TABLE.into_iter().filter(|(word, ..)| *word != "n_plus_one") {
         let judged = healthy.iter().filter(|finding| {
             finding["pipeline"] == pipeline && finding["state"] == "ok" && finding["samples"].as_i64() > Some(0)
         });

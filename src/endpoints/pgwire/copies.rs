@@ -1,7 +1,6 @@
 //! `COPY … TO STDOUT`: rows as text, CSV or `PostgreSQL`'s binary format.
 
 use super::errors;
-use super::session_command::Said;
 use datafusion::sql::sqlparser::ast::{
     CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
 };
@@ -41,7 +40,7 @@ enum CopyKind {
 }
 
 /// Parses a `COPY … TO` statement.
-pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
+pub(super) fn read(statement: &Statement) -> PgWireResult<(String, CopyForm)> {
     let Statement::Copy { source, target, options, legacy_options, .. } = statement else {
         return Err(errors::user("42601", "expected COPY"));
     };
@@ -56,7 +55,7 @@ pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
             format!("SELECT {list} FROM {table_name}")
         }
     };
-    Ok(Said::Copy(sql, form(options, legacy_options)?))
+    Ok((sql, form(options, legacy_options)?))
 }
 
 fn form(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> PgWireResult<CopyForm> {

@@ -1,7 +1,7 @@
 //! Runs session statements: cursors, savepoints and settings.
 
 use super::cursors::{Cursor, Declared, Fetched, KEPT_BYTES_MAX, Lasts};
-use super::session::{PORTALS_MAX, Session, failed, held, whole};
+use super::session::{PORTALS_MAX, Session, held, whole};
 use super::session_command::{self, Said};
 use super::statements::{Query, first};
 use super::{errors, rows};
@@ -89,9 +89,9 @@ impl Session {
         let timeout = session_command::timeout(client);
         let running =
             query_span::run("postgres", &*self.shared.service, &query.request(&self.shared, client, parameters)).await;
-        let running = running.map_err(|error| failed(timeout, error))?;
+        let running = running.map_err(|error| session_command::failed(timeout, error))?;
         let schema = running.answer.described.clone();
-        let batches = running.into_stream(move |error| failed(timeout, error), whole);
+        let batches = running.into_stream(move |error| session_command::failed(timeout, error), whole);
         let number = held(&self.savepoints).cursor();
         cursors.insert(declared.name.clone(), Cursor::new(declared, (in_transaction, number), schema, batches));
         Ok(Response::Execution(Tag::new("DECLARE CURSOR")))

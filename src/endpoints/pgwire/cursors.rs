@@ -1,7 +1,6 @@
 //! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`. Rows are produced when they are fetched; a scrollable cursor keeps the rows
 //! that it has passed.
 
-use super::session_command::Said;
 use super::syntax::NOWHERE;
 use super::{errors, rows};
 use crate::engine::postgres::fold;
@@ -36,6 +35,14 @@ pub(super) struct Fetched {
     pub(super) is_move: bool,
 }
 
+/// A statement about a cursor.
+pub(super) enum CursorStatement {
+    /// `DECLARE name CURSOR FOR query`, with the text of the query.
+    Declare(Declared, String),
+    /// `FETCH` or `MOVE`.
+    Fetch(Fetched),
+}
+
 /// Movement of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
@@ -50,7 +57,7 @@ enum Step {
 }
 
 /// Parses a cursor statement.
-pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
+pub(super) fn read(statement: &Statement) -> PgWireResult<CursorStatement> {
     match statement {
         Statement::Declare { stmts } => {
             let declared =
@@ -59,11 +66,11 @@ pub(super) fn said(statement: &Statement) -> PgWireResult<Said> {
                 return Err(errors::user("42601", "expected DECLARE name CURSOR FOR query"));
             };
             let (hold, scroll) = (declare.hold == Some(true), declare.scroll == Some(true));
-            Ok(Said::Declare(Declared { name: fold(name), hold, scroll }, query.to_string()))
+            Ok(CursorStatement::Declare(Declared { name: fold(name), hold, scroll }, query.to_string()))
         }
         Statement::Fetch { name, direction, into, .. } => {
             let is_move = into.as_ref().is_some_and(|into| into.to_string() == NOWHERE);
-            Ok(Said::Fetch(Fetched { name: fold(name), step: step(direction)?, is_move }))
+            Ok(CursorStatement::Fetch(Fetched { name: fold(name), step: step(direction)?, is_move }))
         }
         _ => Err(errors::user("42601", "expected a statement of a cursor")),
     }

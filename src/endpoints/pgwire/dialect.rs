@@ -104,8 +104,11 @@ fn kind(field: &Arc<Field>) -> u32 {
 async fn plan(state: &SessionState, statement: Planned) -> PgWireResult<Meaning> {
     let Planned::Statement(mut statement) = statement else { return Err(errors::user("0A000", "not offered")) };
     let said = match &*statement {
-        Statement::Declare { .. } | Statement::Fetch { .. } => Some(cursors::said(&statement)?),
-        Statement::Copy { to: true, .. } => Some(copies::said(&statement)?),
+        Statement::Declare { .. } | Statement::Fetch { .. } => Some(cursors::read(&statement)?.into()),
+        Statement::Copy { to: true, .. } => {
+            let (query, form) = copies::read(&statement)?;
+            Some(Said::Copy(query, form))
+        }
         other => Said::of(other),
     };
     if let Some(said) = said {

@@ -18,6 +18,11 @@ pub(super) fn fatal(code: &str, message: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(info("FATAL", code, message)))
 }
 
+/// Returns the error for a statement in a failed transaction.
+pub(super) fn aborted() -> PgWireError {
+    user("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+}
+
 /// Creates the error fields severity, SQLSTATE and message.
 pub(super) fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
     let mut message: String = message.into();

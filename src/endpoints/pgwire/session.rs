@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::statements::{Prepared, Preparer, Query};
 use super::{errors, rows};
 use crate::endpoints::query_span;
-use crate::engine::{Answer, QueryError};
+use crate::engine::Answer;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Sink, SinkExt as _};
@@ -22,7 +22,6 @@ use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::startup::ParameterStatus;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Maximum number of prepared statements, and of partially read results, per connection.
 pub(super) const STATEMENTS_MAX: usize = 1000;
@@ -75,9 +74,9 @@ impl Session {
         let request = query.request(&self.shared, client, parameters);
         let running = query_span::run("postgres", &*self.shared.service, &request).await;
         let timeout = session_command::timeout(client);
-        let running = running.map_err(|error| failed(timeout, error))?;
+        let running = running.map_err(|error| session_command::failed(timeout, error))?;
         let fields = rows::fields(&running.answer.described, format, &options)?;
-        let batches = running.into_stream(move |error| failed(timeout, error), whole);
+        let batches = running.into_stream(move |error| session_command::failed(timeout, error), whole);
         Ok(rows::response(fields, batches, cancels(client)))
     }
 
@@ -91,7 +90,7 @@ impl Session {
         }
         let request = query.request(&self.shared, client, parameters);
         let described = unless_cancelled(client, self.shared.service.describe(&request)).await?;
-        described.map_err(|error| failed(session_command::timeout(client), error))
+        described.map_err(|error| session_command::failed(session_command::timeout(client), error))
     }
 }
 
@@ -122,10 +121,6 @@ pub(super) fn whole(answer: &Answer) -> PgWireResult<()> {
     Ok(())
 }
 
-pub(super) fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireError {
-    errors::query(&session_command::limited(timeout, error))
-}
-
 /// Returns the handle that receives cancel requests.
 pub(super) fn cancels(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
     client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
@@ -154,14 +149,9 @@ where
 pub(super) fn in_order<C: ClientInfo>(client: &C, statement: &Prepared) -> PgWireResult<()> {
     let recovers = matches!(statement, Prepared::Said(said) if said.recovers());
     if client.transaction_status() == TransactionStatus::Error && !recovers {
-        return Err(aborted());
+        return Err(errors::aborted());
     }
     Ok(())
-}
-
-/// Returns the error for a statement in a failed transaction.
-pub(super) fn aborted() -> PgWireError {
-    errors::user("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 pub(super) fn held<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 //! read-only.
 
 use super::copies::CopyForm;
-use super::cursors::{Declared, Fetched};
+use super::cursors::{CursorStatement, Declared, Fetched};
 use super::errors;
 use crate::endpoints::pgcatalog;
 use crate::engine::postgres::Zone;
@@ -11,7 +11,7 @@ use crate::engine::{QueryError, Settings, SqlFault};
 use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Reset, Set, Statement, Value};
 use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use pgwire::api::{ClientInfo, METADATA_DATABASE, METADATA_USER, Type};
-use pgwire::error::PgWireResult;
+use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
 use pgwire::types::format::FormatOptions;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,15 @@ fn place(name: &str) -> String {
     match name {
         "bytea_output" | "datestyle" | "extra_float_digits" | "intervalstyle" | "application_name" => name.to_owned(),
         other => format!("set.{other}"),
+    }
+}
+
+impl From<CursorStatement> for Said {
+    fn from(statement: CursorStatement) -> Said {
+        match statement {
+            CursorStatement::Declare(declared, query) => Said::Declare(declared, query),
+            CursorStatement::Fetch(fetched) => Said::Fetch(fetched),
+        }
     }
 }
 
@@ -356,4 +365,9 @@ fn duration(value: &str) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_millis(number.checked_mul(ms)?))
+}
+
+/// Converts the error of a query; the timeout is the session's.
+pub(super) fn failed(timeout: Option<Duration>, error: QueryError) -> PgWireError {
+    errors::query(&limited(timeout, error))
 }

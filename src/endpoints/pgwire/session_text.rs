@@ -49,7 +49,7 @@ pub(super) fn read(sql: &str) -> Option<Vec<Said>> {
 
 fn said(statement: &Statement) -> Option<Said> {
     match statement {
-        Statement::Fetch { .. } => cursors::said(statement).ok(),
+        Statement::Fetch { .. } => cursors::read(statement).ok().map(Said::from),
         other => Said::of(other),
     }
 }

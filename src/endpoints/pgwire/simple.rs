@@ -1,7 +1,7 @@
 //! The simple query protocol: runs the statements of a text in sequence.
 
 use super::cursor_command::configure;
-use super::session::{Session, aborted, cancels, in_order, tell_zone, unless, unless_cancelled};
+use super::session::{Session, cancels, in_order, tell_zone, unless, unless_cancelled};
 use super::statements::{self, Prepared, Query};
 use super::{copies, errors};
 use async_trait::async_trait;
@@ -58,7 +58,7 @@ impl SimpleQueryHandler for Session {
         }
         for statement in statements {
             if statement.is_err() && client.transaction_status() == TransactionStatus::Error {
-                return Err(aborted());
+                return Err(errors::aborted());
             }
             self.statement(client, statement?).await?;
         }

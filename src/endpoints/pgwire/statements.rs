@@ -4,7 +4,6 @@ use super::copies::CopyForm;
 use super::cursors::Declared;
 use super::dialect::PgDialect;
 use super::parameters::{self, Sent};
-use super::session::{aborted, failed};
 use super::session_command::{self, Said};
 use super::shared::Shared;
 use super::{errors, session_text};
@@ -62,7 +61,7 @@ pub(super) async fn prepare(
         return Ok(said.into_iter().map(|said| Ok(Prepared::Said(said))).collect());
     }
     if client.transaction_status() == TransactionStatus::Error {
-        return Err(aborted());
+        return Err(errors::aborted());
     }
     let sql: Arc<str> = sql.into();
     let mut prepared = Vec::new();
@@ -79,7 +78,7 @@ pub(super) async fn prepare(
 
 async fn reads(shared: &Shared, client: &impl ClientInfo, sql: &Arc<str>) -> PgWireResult<Vec<Read>> {
     let read = shared.service.read(&request(shared, client, sql)).await;
-    read.map_err(|error| failed(session_command::timeout(client), error))
+    read.map_err(|error| session_command::failed(session_command::timeout(client), error))
 }
 
 async fn statement(
@@ -98,7 +97,7 @@ async fn statement(
             }
         }
         read @ Read::Query { .. } => Prepared::Query(Query::of(sql, place, read)?),
-        Read::Failed(error) => return Err(failed(session_command::timeout(client), error)),
+        Read::Failed(error) => return Err(session_command::failed(session_command::timeout(client), error)),
     })
 }
 
@@ -107,7 +106,7 @@ async fn query(shared: &Shared, client: &impl ClientInfo, sql: &str) -> PgWireRe
     let sql: Arc<str> = sql.into();
     let first = reads(shared, client, &sql).await?.into_iter().next();
     match first.ok_or_else(|| errors::user("42601", "expected a query"))? {
-        Read::Failed(error) => Err(failed(session_command::timeout(client), error)),
+        Read::Failed(error) => Err(session_command::failed(session_command::timeout(client), error)),
         read => Query::of(&sql, 0, read),
     }
 }
