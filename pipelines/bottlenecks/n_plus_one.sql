@@ -127,16 +127,16 @@ One request runs the same statement many times with different values, usually to
 them with one statement: `WHERE id IN (…)`, a join, or the data loader of your framework.
 
 Counts the calls of one statement in one request. The request is the nearest SERVER, CONSUMER or root span above the call in
-the same service, across all spans in between. Fires at five calls that take 50 ms in total. If a library and its driver both
-report a statement, it counts once. Requests whose trace calls the statement once are not counted. If the span of the request has not arrived yet, the calls are judged up to four minutes
-later. */
+the same service, across all spans in between. Fires at five calls that take 50 ms in total. If a library and its driver
+both report a statement, it counts once. Requests whose trace calls the statement once are not counted. If the span of the
+request has not arrived yet, the calls are judged up to four minutes later. */
 WITH RECURSIVE repeated AS (
   -- A request repeats a statement only if its trace does. In most traces most statements are called once.
   SELECT trace_id, db_fingerprint
   FROM spans
   WHERE start_time >= $window_start AND start_time < $window_end AND parent_span_id IS NOT NULL
     AND coalesce(nullif(db_query_text, ''), nullif(db_query_summary, '')) IS NOT NULL
-    -- The same, in a form by which rows are skipped without reading them.
+    -- Implied by the line above, in a form by which rows are skipped without reading them.
     AND db_fingerprint IS NOT NULL AND (db_query_text IS NOT NULL OR db_query_summary IS NOT NULL)
   GROUP BY 1, 2
   HAVING count(*) > 1

@@ -12,10 +12,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
 
+/// How long a reader waits at a damaged end of the log before it looks again.
+const DAMAGED_END: Duration = Duration::from_secs(1);
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// Bytes of the newest frames that are kept for readers that are a little behind.
@@ -178,11 +181,13 @@ impl LogFrames {
         let (log, own) = (self.shared.log.clone(), self.own.clone());
         // Within the closure, so that a cancelled caller loses nothing of what was read.
         let read = move || {
-            let mut own = own.lock();
-            if own.as_ref().is_none_or(|own| !(own.from..=own.last).contains(&after)) {
-                *own = Some(Own::after(&log, after));
-            }
-            own.as_mut().map_or(Ok(None), |own| own.next(after))
+            let mut kept = own.lock();
+            let usable = kept.take().filter(|own| (own.from..=own.last).contains(&after));
+            let mut reading = usable.unwrap_or_else(|| Own::after(&log, after));
+            // After an error the reader is beyond what was read before it: the next call begins again.
+            let next = reading.next(after)?;
+            *kept = Some(reading);
+            anyhow::Ok(next)
         };
         tokio::task::spawn_blocking(read).await.context("reading the log")?
     }
@@ -220,10 +225,12 @@ impl FrameSource for LogFrames {
                 if let Some(mut own) = self.own.try_lock() {
                     *own = None;
                 }
-                Ok(match place {
-                    Place::Found(position, frame) => Some((position, frame)),
-                    _ => None,
-                })
+                if let Place::Found(position, frame) = place {
+                    return Ok(Some((position, frame)));
+                }
+                // The newest frames are damaged: callers wait for what is committed after `after`, which they are.
+                tokio::time::sleep(DAMAGED_END).await;
+                Ok(None)
             }
         }
     }

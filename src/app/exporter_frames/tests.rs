@@ -3,9 +3,11 @@ use crate::log::{Log, LogSettings};
 use bytes::Bytes;
 use std::path::Path;
 
+const SEGMENT_BYTES: u64 = 1 << 19;
+
 /// Writes a log with this many frames of this many bytes, which are their number in the receiver's name.
 async fn log(dir: &Path, frames: u64, bytes: usize) -> FrameLog {
-    let settings = LogSettings { dir: dir.to_owned(), ..LogSettings::default() };
+    let settings = LogSettings { dir: dir.to_owned(), segment_bytes: SEGMENT_BYTES, ..LogSettings::default() };
     let (log, _committed, _): (FrameLog, _, _) = Log::open(settings).unwrap();
     append(&log, 0..frames, bytes).await;
     log
@@ -99,4 +101,26 @@ async fn a_read_that_is_cancelled_skips_and_repeats_nothing() {
     }
     let window = shared.window.lock();
     assert!(window.frames.iter().zip(window.frames.iter().skip(1)).all(|(one, next)| one.0.0 + 1 == next.0.0));
+}
+
+/// What was read before the error is not skipped.
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_for_a_while_costs_no_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first segment is shorter than what is read at a time.
+    let log = log(folder.path(), 300, 90 << 10).await;
+    let shared = SharedFrames::new(log);
+    let (first, slow) = (LogFrames::new(&shared), LogFrames::new(&shared));
+    assert_eq!(read(&first, Position(0), 300).await, Position(300));
+    let mut segments: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    for reader in [&slow, &LogFrames::new(&SharedFrames::new(shared.log.clone()))] {
+        let aside = folder.path().join("aside");
+        std::fs::rename(&segments[1], &aside).unwrap();
+        std::fs::create_dir(&segments[1]).unwrap();
+        assert!(reader.next(Position(0)).await.is_err(), "the second segment is a folder");
+        std::fs::remove_dir(&segments[1]).unwrap();
+        std::fs::rename(&aside, &segments[1]).unwrap();
+        assert_eq!(read(reader, Position(0), 300).await, Position(300));
+    }
 }

@@ -4,7 +4,6 @@ use super::Evaluator;
 use super::prepared::Prepared;
 use crate::engine::run::Statement;
 use datafusion::prelude::SessionContext;
-use std::sync::Arc;
 
 impl Evaluator {
     /// Pauses pipelines that read one of these tables; replaces the previous list.
@@ -13,11 +12,13 @@ impl Evaluator {
     }
 
     /// Returns whether a pipeline reads a table that is still being filled. Planning errors are reported when it runs.
-    pub(super) async fn reads_filling(&mut self, index: usize, context: &SessionContext) -> bool {
-        let Prepared { definition, params, statement, .. } = &mut self.pipelines[index];
-        if statement.as_ref().is_none_or(|planned| !planned.is_in(context)) {
-            *statement = Statement::optimized(context, &definition.sql, params).await.ok().map(Arc::new);
+    pub(super) async fn reads_filling(&self, index: usize, context: &SessionContext) -> bool {
+        let Prepared { definition, statement, .. } = &self.pipelines[index];
+        if let Some(planned) = statement.as_ref().filter(|planned| planned.is_in(context)) {
+            return planned.reads_any(&self.filling);
         }
-        statement.as_ref().is_some_and(|statement| statement.reads_any(&self.filling))
+        // Not kept: it is optimized when it runs, apart from the other pipelines.
+        let planned = Statement::plan(context, &definition.sql).await;
+        planned.is_ok_and(|planned| planned.reads_any(&self.filling))
     }
 }
